@@ -1,0 +1,63 @@
+/**
+ * A batch: what is pushed to the trainer. One schema, read by both languages; the golden file
+ * `tests/golden/batch/small.json` is written by TypeScript and read by Python.
+ */
+import { z } from 'zod';
+
+export const BATCH_SCHEMA = 'gyre.batch/1';
+
+/**
+ * All prompts and actions of a batch as one forest of token ids. `parent[i] < i`, -1 marks a root.
+ * Tokens that share a whole prefix are one node: each distinct token is computed once.
+ */
+export const TokenTree = z.strictObject({
+  tokens: z.array(z.int().nonnegative()),
+  parent: z.array(z.int().gte(-1)),
+});
+export type TokenTree = z.infer<typeof TokenTree>;
+
+/** One example: the `length` tokens ending at node `end`, found by walking parents. */
+export const BatchAction = z.strictObject({
+  id: z.string(),
+  end: z.int().nonnegative(),
+  length: z.int().positive(),
+  temperature: z.number().positive(),
+  /** ln mu per token: the behaviour policy's probability after temperature. Absent for supervised examples. */
+  logprobs: z.array(z.number()).optional(),
+  advantage: z.number(),
+  weight: z.number().nonnegative(),
+});
+export type BatchAction = z.infer<typeof BatchAction>;
+
+export const Hyper = z.strictObject({
+  learning_rate: z.number().positive(),
+  epochs: z.int().positive(),
+  loss: z.enum(['cispo', 'dppo', 'cross_entropy']),
+  ratio_cap: z.number().positive(),
+  ratio_floor: z.number().nonnegative(),
+  kl_weight: z.number().nonnegative(),
+  sequence_veto: z.number().nonnegative(),
+  grad_clip: z.number().positive(),
+  adam_betas: z.tuple([z.number(), z.number()]),
+  adam_eps: z.number().positive(),
+  weight_decay: z.number().nonnegative(),
+  normalise: z.enum(['token', 'sequence']),
+  rank: z.int().positive(),
+  alpha: z.number().positive(),
+  seed: z.int().nonnegative(),
+});
+export type Hyper = z.infer<typeof Hyper>;
+
+export const Batch = z.strictObject({
+  schema: z.literal(BATCH_SCHEMA),
+  batch_id: z.string(),
+  mode: z.enum(['resample', 'logged', 'sft']),
+  base_version: z.int().nonnegative(),
+  target_version: z.int().positive(),
+  model: z.strictObject({ template_hash: z.string(), max_token_id: z.int().nonnegative() }),
+  hyper: Hyper,
+  tree: TokenTree,
+  actions: z.array(BatchAction),
+  counts: z.strictObject({ logical_tokens: z.int(), distinct_tokens: z.int(), actions: z.int() }),
+});
+export type Batch = z.infer<typeof Batch>;

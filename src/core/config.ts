@@ -1,0 +1,112 @@
+/**
+ * One configuration object, parsed once and passed as a value. Every key has a default, at most 30
+ * keys exist, and an unknown key is refused with the nearest known name.
+ */
+import { z } from 'zod';
+
+import { operatorError } from './errors.js';
+import { FILTERS, TRAIN_MODES } from './learning.js';
+
+const port = z.int().min(0).max(65535);
+const positive = z.number().positive();
+const count = z.int().positive();
+
+/** Every key, its default and its bounds. The README's table is checked against this. */
+export const ConfigKeys = {
+  'host': z.string().default('127.0.0.1'),
+  'port': port.default(8080),
+  'data': z.string().default('.gyre'),
+  'learn': z.boolean().default(false),
+  'engine.url': z.string().optional(),
+  'engine.model': z.string().optional(),
+  'engine.api_key': z.string().optional(),
+  'engine.timeout_seconds': positive.default(120),
+  'trainer.url': z.string().optional(),
+  'model.path': z.string().optional(),
+  'tools.default': z.array(z.string()).default(['calculator']),
+  'tools.timeout_seconds': positive.default(10),
+  'tools.output_bytes': count.default(16_384),
+  'limits.steps': count.default(8),
+  'limits.tool_calls': count.default(16),
+  'limits.seconds': positive.default(300),
+  'limits.tool_errors': count.default(3),
+  'limits.concurrency': count.default(256),
+  'limits.body_bytes': count.default(32 * 1024 * 1024),
+  'log.flush_ms': z.number().nonnegative().default(0),
+  'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
+  'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),
+  'learning.samples': count.default(8),
+  'learning.temperature': positive.default(0.7),
+  'learning.min_steps': count.default(32),
+  'learning.max_states': count.default(48),
+  'learning.rate': positive.default(2e-4),
+  'learning.heldout': z.string().optional(),
+  'gate.confidence': z.number().gt(0.5).lt(1).default(0.8),
+  'gate.refusals': count.default(4),
+} as const;
+
+export type ConfigKey = keyof typeof ConfigKeys;
+export type Config = { readonly [K in ConfigKey]: z.infer<(typeof ConfigKeys)[K]> };
+
+/** A nested YAML value, or a flat record of dotted keys, becomes a Config. `${NAME}` is taken from `env`. */
+export function parseConfig(raw: unknown, env: Readonly<Record<string, string | undefined>> = {}, file = 'configuration'): Config {
+  const flat = flatten(raw, '', file);
+  const known = Object.keys(ConfigKeys) as ConfigKey[];
+  for (const key of flat.keys()) {
+    if (!(known as string[]).includes(key)) {
+      throw operatorError(`${file}: unknown key "${key}". Did you mean "${nearest(key, known)}"? Known keys: ${known.join(', ')}.`);
+    }
+  }
+  const out: Record<string, unknown> = {};
+  for (const key of known) {
+    const value = interpolate(flat.get(key), env, key, file);
+    const parsed = ConfigKeys[key].safeParse(value ?? undefined);
+    if (!parsed.success) {
+      throw operatorError(`${file}: key "${key}" is ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message ?? 'invalid'}.`);
+    }
+    if (parsed.data !== undefined) out[key] = parsed.data;
+  }
+  return out as Config;
+}
+
+function flatten(raw: unknown, prefix: string, file: string): Map<string, unknown> {
+  const flat = new Map<string, unknown>();
+  if (raw === null || raw === undefined) return flat;
+  if (typeof raw !== 'object' || Array.isArray(raw)) {
+    throw operatorError(`${file}: ${prefix === '' ? 'the file' : `"${prefix}"`} must be a mapping of keys to values, for example "port: 8080".`);
+  }
+  for (const [name, value] of Object.entries(raw)) {
+    const key = prefix === '' ? name : `${prefix}.${name}`;
+    const isSection = Object.keys(ConfigKeys).some((known) => known.startsWith(`${key}.`));
+    if (isSection && value !== null && typeof value === 'object') for (const [k, v] of flatten(value, key, file)) flat.set(k, v);
+    else flat.set(key, value);
+  }
+  return flat;
+}
+
+function interpolate(value: unknown, env: Readonly<Record<string, string | undefined>>, key: string, file: string): unknown {
+  if (typeof value !== 'string') return value;
+  return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+    const found = env[name];
+    if (found === undefined) throw operatorError(`${file}: key "${key}" names the environment variable ${name}, which is not set.`);
+    return found;
+  });
+}
+
+/** The known name with the fewest edits; ties go to the first. */
+export function nearest(name: string, known: readonly string[]): string {
+  const distances = known.map((candidate) => Math.min(edits(name, candidate), edits(name, candidate.slice(candidate.lastIndexOf('.') + 1)) + 1));
+  return known[distances.indexOf(Math.min(...distances))] ?? '';
+}
+
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,63 @@
+/**
+ * Errors as values with a side. Every fault that crosses a boundary becomes one of these, once, where
+ * it is first understood; `http/failure.ts` alone makes a response of it.
+ */
+
+/** Whose fault it is, and so who must act. */
+export type Side = 'client' | 'gateway' | 'engine' | 'judge' | 'trainer';
+
+export interface ErrorFields {
+  readonly side: Side;
+  readonly status: number;
+  /** OpenAI's `error.code`. */
+  readonly code: string;
+  /** The offending value, and what to do. */
+  readonly message: string;
+  /** The request field at fault, dotted. */
+  readonly param?: string;
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+export class GyreError extends Error {
+  readonly side: Side;
+  readonly status: number;
+  readonly code: string;
+  readonly param: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(fields: ErrorFields) {
+    super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.name = 'GyreError';
+    this.side = fields.side;
+    this.status = fields.status;
+    this.code = fields.code;
+    this.param = fields.param;
+    this.retryAfterMs = fields.retryAfterMs;
+  }
+}
+
+/** 400 on a named field. */
+export function badRequest(message: string, param?: string, code = 'invalid_value'): GyreError {
+  return new GyreError({ side: 'client', status: 400, code, message, ...(param === undefined ? {} : { param }) });
+}
+
+/** A fault of ours that no caller can mend. */
+export function internal(message: string, cause?: unknown): GyreError {
+  return new GyreError({ side: 'gateway', status: 500, code: 'internal_error', message, cause });
+}
+
+/** A mistake of the operator: command line, configuration, files, machine. The process prints it and ends with 1. */
+export function operatorError(message: string, cause?: unknown): GyreError {
+  return new GyreError({ side: 'client', status: 400, code: 'operator_error', message, cause });
+}
+
+/** The message of anything thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** What a caller sees of anything thrown: a GyreError stays, the rest is an internal error with its cause kept. */
+export function asGyreError(thrown: unknown): GyreError {
+  return thrown instanceof GyreError ? thrown : internal(`unexpected fault: ${reasonOf(thrown)}`, thrown);
+}

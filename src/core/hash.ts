@@ -1,0 +1,51 @@
+/**
+ * Identity by content. Every hash is SHA-256 over canonical JSON (sorted keys, no spaces) and names
+ * its algorithm, so a later change of form cannot be mistaken for tampering.
+ */
+import { createHash } from 'node:crypto';
+
+import { canonicalMessage, type Message } from './message.js';
+
+/** `g1:` + 64 hex digits. */
+export type Hash = string;
+
+const PREFIX = 'g1:';
+
+/** Of the pieces one after another: the caller's first piece must say where each ends. */
+export function sha256(...pieces: readonly (string | Uint8Array)[]): Hash {
+  const digest = createHash('sha256');
+  for (const piece of pieces) digest.update(piece);
+  return PREFIX + digest.digest('hex');
+}
+
+/** JSON with keys sorted at every depth; `undefined` fields are left out, as JSON.stringify does. */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`;
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
+  return `{${fields.join(',')}}`;
+}
+
+/** A message's identity: its canonical content and its parent's identity. The first message has the parent ''. */
+export function messageHash(parent: Hash | '', message: Message): Hash {
+  return bodyHash(parent, messageBody(message));
+}
+
+/** The canonical text of a message: what is stored, and what is hashed. */
+export function messageBody(message: Message): string {
+  return canonicalJson(canonicalMessage(message));
+}
+
+/** {@link messageHash} of a message whose canonical text is known. */
+export function bodyHash(parent: Hash | '', body: string): Hash {
+  return sha256(`message\n${parent}\n${body}`);
+}
+
+/** Identities of every prefix of a conversation, first message first. */
+export function chain(messages: readonly Message[], from: Hash | '' = ''): Hash[] {
+  let parent = from;
+  return messages.map((message) => (parent = messageHash(parent, message)));
+}

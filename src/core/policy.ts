@@ -1,0 +1,112 @@
+/**
+ * The policy: the model as actor. A request for one action goes in, events of that action come out
+ * while it is sampled, and the whole action is the generator's return value.
+ */
+import type { Message, ToolCall } from './message.js';
+
+/** A function the policy may call, as the engine is told of it. */
+export interface FunctionSpec {
+  readonly name: string;
+  readonly description?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly strict?: boolean;
+}
+
+export type ToolChoice = 'auto' | 'none' | 'required' | { readonly name: string };
+
+/** How actions are drawn. Absent means the engine's own neutral default (temperature 1, top_p 1). */
+export interface Sampling {
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly top_k?: number;
+  readonly min_p?: number;
+  readonly presence_penalty?: number;
+  readonly frequency_penalty?: number;
+  readonly repetition_penalty?: number;
+  readonly max_tokens?: number;
+  readonly min_tokens?: number;
+  readonly seed?: number;
+  readonly stop?: string | readonly string[];
+  readonly logit_bias?: Readonly<Record<string, number>>;
+  readonly ignore_eos?: boolean;
+}
+
+/** What the policy is conditioned on, and how to draw from it. */
+export interface PolicyRequest {
+  /** The engine's name of the weights: `base` or an adapter name. */
+  readonly model: string;
+  readonly messages: readonly Message[];
+  readonly tools: readonly FunctionSpec[];
+  readonly toolChoice: ToolChoice;
+  readonly parallelToolCalls?: boolean;
+  readonly sampling: Sampling;
+  /** Number of actions to draw at this one state; 1 in the loop, more only in plain pass-through and resampling. */
+  readonly n?: number;
+  /** Alternatives per token the client asked for; absent when it asked for none. */
+  readonly topLogprobs?: number;
+  /** Fields forwarded to the engine as they came, e.g. `chat_template_kwargs`, `response_format`. */
+  readonly forwarded?: Readonly<Record<string, unknown>>;
+  readonly requestId?: string;
+}
+
+/** Tokens, as the engine counts them. */
+export interface Usage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly cached_tokens: number;
+  readonly reasoning_tokens: number;
+}
+
+export const NO_USAGE: Usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+    completion_tokens: a.completion_tokens + b.completion_tokens,
+    cached_tokens: a.cached_tokens + b.cached_tokens,
+    reasoning_tokens: a.reasoning_tokens + b.reasoning_tokens,
+  };
+}
+
+/** One token's entry as the protocol shows it. */
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[] | null;
+  readonly top_logprobs: readonly { readonly token: string; readonly logprob: number; readonly bytes: readonly number[] | null }[];
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
+
+/** What happens while one action is sampled, in the order the engine emits it. `index` numbers the choice. */
+export type PolicyEvent =
+  | { readonly type: 'start'; readonly promptTokenIds?: readonly number[] }
+  | { readonly type: 'text'; readonly index: number; readonly text: string; readonly logprobs?: readonly TokenLogprob[]; readonly tokenIds?: readonly number[] }
+  | { readonly type: 'reasoning'; readonly index: number; readonly text: string }
+  /** A call began: its name is known, its arguments may follow in pieces. `position` counts calls of this choice from 0. */
+  | { readonly type: 'call'; readonly index: number; readonly position: number; readonly id: string; readonly name: string }
+  | { readonly type: 'arguments'; readonly index: number; readonly position: number; readonly text: string };
+
+/** What the policy emitted, whole. Token fields are absent when the engine did not report them; never guessed. */
+export interface Action {
+  readonly text: string;
+  readonly reasoning?: string;
+  readonly calls: readonly ToolCall[];
+  readonly finishReason: FinishReason;
+  /** True when the token limit ended it, whatever finish reason the engine named (vllm#58228). */
+  readonly cut: boolean;
+  readonly promptTokenIds?: readonly number[];
+  readonly tokenIds?: readonly number[];
+  /** ln probability of each sampled token, after temperature (`--logprobs-mode processed_logprobs`). */
+  readonly logprobs?: readonly number[];
+  readonly tokenLogprobs?: readonly TokenLogprob[];
+  readonly usage: Usage;
+  /** The engine's own id of the completion. */
+  readonly engineId?: string;
+  readonly timings: { readonly startedAt: number; readonly firstTokenMs?: number; readonly totalMs: number };
+}
+
+/** The one door to an engine. Throws {@link GyreError} with the side `engine`; never retries. */
+export interface Policy {
+  sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
+}

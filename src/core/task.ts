@@ -1,0 +1,102 @@
+/** Tasks: questions asked on purpose, with what a rule judge may compare the answer with. */
+import { z } from 'zod';
+
+import { operatorError } from './errors.js';
+import { canonicalJson, sha256, type Hash } from './hash.js';
+import type { Message } from './message.js';
+
+const part = z.looseObject({ type: z.string(), text: z.string().optional() });
+const content = z.union([z.string(), z.array(part)]);
+const wireCall = z.strictObject({
+  id: z.string(),
+  type: z.literal('function'),
+  function: z.strictObject({ name: z.string(), arguments: z.string() }),
+});
+
+/** A message as a task file or a request writes it. */
+export const MessageInput = z.discriminatedUnion('role', [
+  z.strictObject({ role: z.literal('system'), content, name: z.string().optional() }),
+  z.strictObject({ role: z.literal('developer'), content, name: z.string().optional() }),
+  z.strictObject({ role: z.literal('user'), content, name: z.string().optional() }),
+  z.strictObject({ role: z.literal('assistant'), content: content.nullish(), tool_calls: z.array(wireCall).nullish() }),
+  z.strictObject({ role: z.literal('tool'), tool_call_id: z.string(), content }),
+]);
+
+const TaskLine = z
+  .strictObject({
+    id: z.string().min(1),
+    messages: z.array(MessageInput).min(1).optional(),
+    prompt: z.string().min(1).optional(),
+    reference: z.union([z.string(), z.number()]).optional(),
+    split: z.enum(['train', 'heldout']).optional(),
+    tools: z.array(z.string()).optional(),
+    metadata: z.record(z.string(), z.unknown()).optional(),
+  })
+  .refine((task) => (task.messages === undefined) !== (task.prompt === undefined), {
+    message: 'exactly one of "messages" and "prompt" is needed',
+    path: ['messages'],
+  });
+
+export type Split = 'train' | 'heldout';
+
+export interface Task {
+  readonly id: string;
+  readonly messages: readonly Message[];
+  readonly reference?: string;
+  readonly split: Split;
+  /** Server tools by name; absent means the default set. */
+  readonly tools?: readonly string[];
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Reads a task file. Throws an operator error that names the line and the field. */
+export function parseTasks(text: string, file: string): Task[] {
+  const seen = new Map<string, number>();
+  const tasks: Task[] = [];
+  text.split(/\r?\n/).forEach((line, at) => {
+    if (line.trim() === '') return;
+    const where = `${file} line ${at + 1}`;
+    let raw: unknown;
+    try {
+      raw = JSON.parse(line);
+    } catch (cause) {
+      throw operatorError(`${where}: not JSON (${(cause as Error).message}). Each line is one JSON object.`, cause);
+    }
+    const parsed = TaskLine.safeParse(raw);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      const field = issue?.path.join('.') || (issue !== undefined && 'keys' in issue ? issue.keys.join(', ') : 'the line');
+      throw operatorError(`${where}, field "${field}": ${issue?.message ?? 'invalid'}. A task is {"id", "messages" | "prompt", "reference"?, "split"?, "tools"?, "metadata"?}.`);
+    }
+    const { id, reference, tools } = parsed.data;
+    const before = seen.get(id);
+    if (before !== undefined) throw operatorError(`${where}, field "id": "${id}" was used on line ${before}; ids must be unique.`);
+    seen.set(id, at + 1);
+    tasks.push({
+      id,
+      messages: parsed.data.messages?.map(toMessage) ?? [{ role: 'user', content: parsed.data.prompt ?? '' }],
+      ...(reference === undefined ? {} : { reference: String(reference) }),
+      split: parsed.data.split ?? 'train',
+      ...(tools === undefined ? {} : { tools }),
+      metadata: parsed.data.metadata ?? {},
+    });
+  });
+  if (tasks.length === 0) throw operatorError(`${file}: no tasks in it. Each line is one JSON object with "id" and "prompt" or "messages".`);
+  return tasks;
+}
+
+/** A parsed message input as the core's message: absent content of an assistant becomes null. */
+export function toMessage(input: z.infer<typeof MessageInput>): Message {
+  if (input.role === 'assistant') {
+    const calls = input.tool_calls ?? [];
+    return { role: 'assistant', content: input.content ?? null, ...(calls.length === 0 ? {} : { tool_calls: calls }) };
+  }
+  if (input.role === 'tool') return input;
+  const { role, content: said, name } = input;
+  return { role, content: said, ...(name === undefined ? {} : { name }) };
+}
+
+/** Identity of an ordered set of tasks. */
+export function taskSetHash(tasks: readonly Task[]): Hash {
+  return sha256(canonicalJson(tasks.map((task) => [task.id, task.messages, task.reference ?? null, task.tools ?? null])));
+}

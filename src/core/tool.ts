@@ -1,0 +1,29 @@
+/** Tools: what the policy may call and the server runs. Client functions are described by {@link FunctionSpec} only. */
+import type { FunctionSpec } from './policy.js';
+
+export interface ToolLimits {
+  /** Milliseconds one call may take. */
+  readonly timeoutMs: number;
+  /** Bytes of UTF-8 an observation may hold before it is cut with a mark. */
+  readonly maxBytes: number;
+}
+
+/** What came back from one call: an observation, whatever happened. `error` names the fault for the record. */
+export interface Observation {
+  readonly content: string;
+  readonly error?: 'unknown_tool' | 'bad_arguments' | 'failed' | 'timeout' | 'cancelled' | 'limit';
+  readonly ms: number;
+}
+
+/** A server tool. `run` may throw: the loop makes an observation of it. */
+export interface Tool {
+  readonly spec: FunctionSpec;
+  /** True when a call has no effect and always gives the same answer: a rule judge may then evaluate it. */
+  readonly pure: boolean;
+  run(args: unknown, signal: AbortSignal): Promise<string>;
+  /** Ends what the tool holds (a child process, a database). */
+  close?(): Promise<void> | void;
+}
+
+/** Tools by function name. */
+export type Toolbox = ReadonlyMap<string, Tool>;

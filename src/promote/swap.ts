@@ -1,0 +1,40 @@
+/**
+ * Making serving follow the decision rows: load the new adapter, flip the alias for new requests, wait until
+ * the old version's last request has ended, unload it. A failed load changes nothing. Requests keep the
+ * version they began with, so none is dropped.
+ */
+
+/** The alias and the in-flight counts, as the gateway keeps them. */
+export interface Alias {
+  readonly version: number;
+  setServing(version: number): void;
+  /** Resolves when no request holds the version any more. */
+  drained(version: number): Promise<void>;
+}
+
+/** Who loads adapters into the engine and remembers them across its restarts. Both verbs are idempotent. */
+export interface Adapters {
+  load(version: number): Promise<unknown>;
+  unload(version: number): Promise<unknown>;
+}
+
+/** Flips the alias to `target`. Returns the seconds from the call to the flip. */
+export async function flip(alias: Alias, adapters: Adapters, target: number): Promise<number> {
+  const began = performance.now();
+  if (target !== 0) await adapters.load(target);
+  alias.setServing(target);
+  return (performance.now() - began) / 1000;
+}
+
+/** Unloads each of `versions` once it is drained, unless it serves again by then. Version 0 is the engine's own model. */
+export async function retire(alias: Alias, adapters: Adapters, versions: readonly number[], keep: () => ReadonlySet<number>): Promise<number[]> {
+  const gone: number[] = [];
+  for (const version of versions) {
+    if (version === 0) continue;
+    await alias.drained(version);
+    if (version === alias.version || keep().has(version)) continue;
+    await adapters.unload(version);
+    gone.push(version);
+  }
+  return gone;
+}
