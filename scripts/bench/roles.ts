@@ -1,0 +1,139 @@
+/** The processes of the gateway benchmark: the engine, the bare forwarder, and Gyre with its log on disk. */
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { AddressInfo } from 'node:net';
+import { mkdirSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { Pool } from 'undici';
+
+import { createApp } from '../../src/app.js';
+import { parseConfig } from '../../src/core/config.js';
+import { OPEN } from '../../src/http/auth.js';
+import { listen } from '../../src/http/listen.js';
+import { restoring } from '../../src/policy/restoring.js';
+import { openPolicy } from '../../src/policy/sample.js';
+import { openServing } from '../../src/policy/serving.js';
+import { openStore } from '../../src/store/db.js';
+import { openLog } from '../../src/store/log.js';
+import { encode, startEngine, type ChatBody, type FixedReplies } from '../../tests/fakes/engine.js';
+
+export type Role = 'engine' | 'floor' | 'gyre';
+
+export interface Counts {
+  readonly cpuMicros: number;
+  readonly answered: number;
+  /** Steps in the log; absent where there is none. */
+  readonly rows: number | undefined;
+}
+
+interface Options {
+  readonly engine?: string;
+  readonly data?: string;
+  readonly stream?: boolean;
+  readonly writes?: number;
+}
+
+interface Started {
+  readonly url: string;
+  readonly answered: () => number;
+  readonly rows?: () => Promise<number>;
+  readonly stop: () => Promise<void>;
+}
+
+const [role, json] = process.argv.slice(2);
+const options = JSON.parse(json ?? '{}') as Options;
+const started = await (role === 'engine' ? engine() : role === 'floor' ? floor() : gyre());
+process.send?.(started.url);
+process.on('message', (message) => {
+  if (message === 'counts') void counts().then((counted) => process.send?.(counted));
+  else void started.stop().then(() => process.exit(0));
+});
+
+async function counts(): Promise<Counts> {
+  const { user, system } = process.cpuUsage();
+  return { cpuMicros: user + system, answered: started.answered(), rows: await started.rows?.() };
+}
+
+/** 8 tokens whole, 32 streamed. */
+async function engine(): Promise<Started> {
+  const made = await startEngine({ fixed: fixedReplies(options.stream === true ? 32 : 8, options.writes ?? 1) });
+  return { url: made.url, answered: () => 0, stop: () => made.close() };
+}
+
+function fixedReplies(tokens: number, writes: number): FixedReplies {
+  const reply = { text: Array.from({ length: tokens }, (_, at) => (at === 0 ? 'A' : ' leap')) };
+  const base: ChatBody = { model: 'base', messages: [{ role: 'user', content: 'Request: how many days has a leap year, please, in one number?' }] };
+  const stream = (asked: Record<string, unknown>): Buffer[] => grouped(encode(reply, { ...base, stream: true, ...asked }).events, writes);
+  return {
+    json: Buffer.from(encode(reply, base).json),
+    lean: stream({}),
+    full: stream({ logprobs: true, return_token_ids: true, stream_options: { include_usage: true } }),
+  };
+}
+
+function grouped(events: readonly string[], writes: number): Buffer[] {
+  const size = Math.ceil(events.length / writes);
+  return Array.from({ length: Math.ceil(events.length / size) }, (_, at) => Buffer.from(events.slice(at * size, (at + 1) * size).join('')));
+}
+
+/** What anyone would write in an afternoon: forwards bytes, looks at nothing, keeps nothing. */
+async function floor(): Promise<Started> {
+  const pool = new Pool(options.engine ?? '', { pipelining: 1 });
+  process.on('uncaughtException', () => undefined); // node's web stream adapter throws when a client leaves in the middle
+  let answered = 0;
+  const app = new Hono();
+  app.post('/v1/chat/completions', async (c) => {
+    const upstream = await pool.request({ method: 'POST', path: '/v1/chat/completions', headers: { 'content-type': 'application/json' }, body: await c.req.text(), signal: c.req.raw.signal });
+    answered += 1;
+    const type = String(upstream.headers['content-type']);
+    const headers = { 'content-type': type };
+    if (type.startsWith('application/json')) return new Response(await upstream.body.text(), { status: upstream.statusCode, headers });
+    return new Response(Readable.toWeb(upstream.body) as ReadableStream, { status: upstream.statusCode, headers });
+  });
+  const server = await new Promise<ReturnType<typeof serve>>((resolve) => {
+    const made = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, () => resolve(made));
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    answered: () => answered,
+    stop: async () => pool.destroy(),
+  };
+}
+
+async function gyre(): Promise<Started> {
+  const data = options.data ?? '';
+  mkdirSync(data, { recursive: true });
+  const store = openStore(data);
+  const log = openLog(store);
+  const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
+  const serving = openServing({ load: () => Promise.resolve() });
+  let answered = 0;
+  const nothing = { trajectories: () => ({ data: [], has_more: false }), trajectory: () => undefined, step: () => undefined, erase: () => undefined, feedback: () => undefined };
+  const app = createApp({
+    version: 'bench',
+    config: parseConfig({ 'tools.default': [] }),
+    policy: restoring(enginePolicy, (model) => serving.restore(model)),
+    serving, log,
+    tools: new Map(), keys: OPEN, reading: nothing, parts: () => [],
+  });
+  const request = app.metrics.request.bind(app.metrics);
+  app.metrics.request = (route, status) => {
+    answered += 1;
+    request(route, status);
+  };
+  const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
+  return {
+    url: listening.url,
+    answered: () => answered,
+    rows: async () => {
+      await log.flush();
+      return (store.sqlite.prepare('SELECT count(*) AS n FROM steps WHERE outcome = ?').get('done') as { n: number }).n;
+    },
+    stop: async () => {
+      await listening.close(0);
+      await enginePolicy.close();
+      await log.flush();
+      store.close();
+    },
+  };
+}

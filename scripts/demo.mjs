@@ -1,0 +1,13 @@
+// @ts-check
+/** `npm run demo`: what is missing is set up, then the circle turns on the packaged model. Flags pass through. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { handOver } from './setup/hand_over.mjs';
+import { orRefuse } from './setup/refusal.mjs';
+import { setUp } from './setup/setup.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+await orRefuse(() => setUp(root, { engine: true }));
+await handOver(join(root, 'dist', 'scripts', 'demo', 'main.js'), process.argv.slice(2));

@@ -1,0 +1,63 @@
+/** The gateway under demonstration: a child process like any user's, talked to over its own surface only. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+
+export interface Gateway {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts `gyre serve` with `args` and resolves when it can answer; `say` hears every line it prints until then. */
+export async function startGateway(args: readonly string[], say: (line: string) => void): Promise<Gateway> {
+  const child = spawn(process.execPath, [MAIN, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const url = await readyLine(child, say);
+  return {
+    url,
+    async stop() {
+      if (child.exitCode !== null) return;
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+function readyLine(child: ChildProcess, say: (line: string) => void): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let rest = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      rest += text;
+      for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
+        const line = rest.slice(0, end);
+        rest = rest.slice(end + 1);
+        const ready = /^ready (http:\/\/\S+)$/.exec(line);
+        if (ready?.[1] !== undefined) resolve(ready[1]);
+        else say(line);
+      }
+    });
+    child.once('exit', (code) => {
+      reject(new Error(`the gateway ended with code ${code} before it was ready; its last words are above`));
+    });
+  });
+}
+
+/** Runs one verb to its end. */
+export async function verb(args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`gyre ${args[0] ?? ''} ended with code ${code}`);
+}
+
+/** One call of the gateway's own routes. */
+export async function api<T>(gateway: Gateway, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${gateway.url}${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+  return JSON.parse(text) as T;
+}

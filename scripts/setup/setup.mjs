@@ -1,0 +1,78 @@
+// @ts-check
+/** Everything a bare machine needs, once: check, packages of both languages side by side, build, model. */
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+
+import { takeLock } from './lock.mjs';
+import { build, model, nodePackages, pythonEnvironment } from './phases.mjs';
+import { preflight, thisMachine } from './preflight.mjs';
+import { childProcesses } from './processes.mjs';
+import { progress } from './progress.mjs';
+
+const PHASES = 5;
+
+/**
+ * Returns when everything is current. Throws a Refusal with one sentence when it cannot be.
+ * @param {string} root The checkout.
+ * @param {{ engine: boolean, listen?: { host: string, port: number } | undefined }} options `engine`: whether an engine will run
+ *   on this machine; without one neither Python nor the model is needed.
+ */
+export async function setUp(root, { engine, listen }) {
+  const look = () => ({ packages: nodePackages(root), python: pythonEnvironment(root), built: build(root), converted: model(root) });
+  let state = look();
+  const isCurrent = () => state.packages.current && state.built.current && (!engine || (state.python.current && state.converted.current));
+  const needs = () => ({ nodePackages: !state.packages.current, python: engine && !state.python.packagesCurrent, engine, listen });
+  let interpreter = await preflight(thisMachine(root), needs());
+  if (isCurrent()) return;
+
+  const lines = progress(PHASES, (line) => console.log(line), () => performance.now());
+  const children = childProcesses(join(root, '.gyre', 'setup', 'children'));
+  const release = await takeLock(join(root, '.gyre', 'setup', 'lock'), (pid) => console.log(`another set-up of this checkout is running (process ${pid}); waiting for it`));
+  /** @param {NodeJS.Signals} signal */
+  const interrupted = (signal) => {
+    children.endAll('SIGKILL');
+    release();
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  /** @type {NodeJS.Signals[]} */
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, interrupted);
+  try {
+    children.endStale();
+    // Whoever was waited for may have done some of it, or all.
+    state = look();
+    interpreter = await preflight(thisMachine(root), needs());
+    lines.phase(1, 'checks').done();
+    const site = { root, children };
+    /**
+     * @param {number} number @param {string} name @param {{ current: boolean }} phase
+     * @param {(line: import('./progress.mjs').Phase) => Promise<void>} make
+     */
+    const step = async (number, name, phase, make) => {
+      if (phase.current) return;
+      const line = lines.phase(number, name);
+      await make(line);
+      line.done();
+    };
+    const javascript = step(2, 'node packages', state.packages, (line) => state.packages.make(site, line));
+    const python = engine ? step(3, 'python environment', state.python, (line) => state.python.make(site, line, interpreter)) : Promise.resolve();
+    await bothOrNeither([
+      javascript.then(() => step(4, 'build', state.built, (line) => state.built.make(site, line))),
+      python.then(() => (engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined)),
+    ], () => children.endAll('SIGKILL'));
+  } finally {
+    for (const signal of signals) process.off(signal, interrupted);
+    release();
+  }
+}
+
+/** Waits for all; when one fails the others are ended before its fault goes on. @param {Promise<unknown>[]} branches @param {() => void} end */
+async function bothOrNeither(branches, end) {
+  try {
+    await Promise.all(branches);
+  } catch (fault) {
+    end();
+    await Promise.allSettled(branches);
+    throw fault;
+  }
+}

@@ -1,0 +1,123 @@
+/** The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { routePath } from 'hono/route';
+
+import type { Config } from './core/config.js';
+import { GyreError } from './core/errors.js';
+import type { StepLog } from './core/log.js';
+import type { Policy } from './core/policy.js';
+import type { Serving } from './core/serving.js';
+import type { Toolbox } from './core/tool.js';
+import type { Keys } from './http/auth.js';
+import { answerChat, type ChatSettings } from './http/chat.js';
+import { Exchange, requestIdOf, type NodeBindings } from './http/exchange.js';
+import { failureOf, notFound } from './http/failure.js';
+import { healthRoutes, type Part } from './http/health.js';
+import { Metrics } from './http/metrics.js';
+import { modelRoutes } from './http/models.js';
+import { feedbackRoutes, trajectoryRoutes, type Reading } from './http/reading.js';
+
+export interface AppDeps {
+  /** The gateway's own version, for `/health`. */
+  readonly version: string;
+  readonly config: Config;
+  readonly policy: Policy;
+  readonly serving: Serving;
+  readonly log: StepLog;
+  readonly tools: Toolbox;
+  readonly keys: Keys;
+  readonly reading: Reading;
+  /** What must be up before requests can be answered. */
+  readonly parts: () => readonly Part[];
+  /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
+  readonly extra?: readonly Hono[];
+  /** Timings that are no matter of configuration. */
+  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs'>>;
+}
+
+export interface App {
+  /**
+   * Answers a request. Chat goes straight to node's response: an answer through the fetch adapter would
+   * cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
+   */
+  listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
+  readonly metrics: Metrics;
+  /** Chat requests being answered. */
+  inFlight(): number;
+}
+
+const CHAT = '/v1/chat/completions';
+
+export function createApp(deps: AppDeps): App {
+  let inFlight = 0;
+  const { config, serving, log, keys, reading } = deps;
+  const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
+  const settings = chatSettings(config, deps.pace);
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings };
+
+  const hono = new Hono<{ Bindings: NodeBindings }>();
+  hono.use(async (c, next) => {
+    await next();
+    c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
+    metrics.request(routePath(c, -1), c.res.status);
+  });
+  hono.route('/', healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }));
+  hono.route('/v1', modelRoutes(serving, keys));
+  hono.route('/v1', feedbackRoutes(reading, keys, config['limits.body_bytes']));
+  hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
+  for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
+  hono.notFound((c) => failed(notFound(c.req.method, c.req.path), c.req.header('x-request-id')));
+  hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id')));
+
+  // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a 413.
+  const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
+  const answer = async (exchange: Exchange): Promise<void> => {
+    if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
+    else {
+      inFlight += 1;
+      await answerChat(chat, exchange);
+      inFlight -= 1;
+    }
+    metrics.request(CHAT, exchange.outgoing.statusCode);
+  };
+  return {
+    metrics,
+    inFlight: () => inFlight,
+    listener(incoming, outgoing) {
+      const isChat = incoming.method === 'POST' && (incoming.url === CHAT || incoming.url?.startsWith(`${CHAT}?`) === true);
+      if (isChat) void answer(new Exchange({ incoming, outgoing }, settings.limits.milliseconds));
+      else void rest(incoming, outgoing);
+    },
+  };
+}
+
+function chatSettings(config: Config, pace: AppDeps['pace']): ChatSettings {
+  return {
+    limits: {
+      steps: config['limits.steps'],
+      toolCalls: config['limits.tool_calls'],
+      milliseconds: config['limits.seconds'] * 1000,
+      toolErrors: config['limits.tool_errors'],
+      tool: { timeoutMs: config['tools.timeout_seconds'] * 1000, maxBytes: config['tools.output_bytes'] },
+    },
+    bodyBytes: config['limits.body_bytes'],
+    defaultTools: config['tools.default'],
+    keepaliveMs: pace?.keepaliveMs ?? 15_000,
+    slowReaderMs: pace?.slowReaderMs ?? 30_000,
+  };
+}
+
+function overloaded(inFlight: number): GyreError {
+  return new GyreError({
+    side: 'gateway', status: 429, code: 'rate_limit_exceeded', retryAfterMs: 1000,
+    message: `The gateway is answering ${inFlight} requests, as many as "limits.concurrency" allows. Try again in a second.`,
+  });
+}
+
+function failed(thrown: unknown, requestId: string | undefined): Response {
+  const failure = failureOf(thrown, requestIdOf(requestId));
+  return new Response(failure.body, { status: failure.status, headers: failure.headers });
+}

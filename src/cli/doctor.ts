@@ -1,0 +1,72 @@
+/** `gyre doctor`: looks at everything a working installation needs and says what is wrong and what to do. Changes nothing. */
+import { execFile } from 'node:child_process';
+import { existsSync, statfsSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { promisify } from 'node:util';
+
+import type { Config } from '../core/config.js';
+import { reasonOf } from '../core/errors.js';
+import { openStore } from '../store/db.js';
+import { modelFolder, python, VERSION } from './machine.js';
+import { present } from './presence.js';
+import { table, type Printer } from './print.js';
+
+interface Finding {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly said: string;
+}
+
+const GIB = 1024 ** 3;
+
+/** True when nothing is wrong. */
+export async function doctorVerb(config: Config, printer: Printer): Promise<boolean> {
+  const findings: Finding[] = [
+    { what: 'gyre', ok: true, said: VERSION },
+    { what: 'node', ok: Number(process.versions.node.split('.')[0]) >= 20, said: `${process.version} (20 or newer is needed)` },
+    { what: 'memory', ok: totalmem() >= 6 * GIB, said: `${(totalmem() / GIB).toFixed(1)} GiB (6 are needed)` },
+    check('data folder', () => {
+      openStore(config.data).close();
+      const { bavail, bsize } = statfsSync(config.data);
+      if (bavail * bsize < GIB) throw new Error(`only ${((bavail * bsize) / GIB).toFixed(2)} GiB are free in ${config.data}; make room`);
+      return `${config.data}, ${((bavail * bsize) / GIB).toFixed(1)} GiB free`;
+    }),
+    check('gateway', () => {
+      const gateway = present(config.data);
+      return gateway === undefined ? 'not running' : `${gateway.url}, process ${gateway.pid}`;
+    }),
+    ...(config['engine.url'] === undefined ? await ownEngine(config) : [await reach('engine', `${config['engine.url']}/v1/models`)]),
+  ];
+  printer.result(findings, table(findings.map(({ what, ok, said }) => [ok ? 'ok' : 'WRONG', what, said])));
+  return findings.every((finding) => finding.ok);
+}
+
+async function ownEngine(config: Config): Promise<Finding[]> {
+  const environment = check('python environment', python);
+  const model = check('model', () => modelFolder(config));
+  if (!environment.ok) return [environment, model];
+  try {
+    const { stdout } = await promisify(execFile)(environment.said, ['-c', 'import importlib.metadata as m; print(*[f"{n} {m.version(n)}" for n in ("torch", "transformers", "peft", "gyre-trainer")], sep=", ")'], { timeout: 30_000 });
+    return [environment, { what: 'python packages', ok: true, said: stdout.trim() }, model];
+  } catch (thrown) {
+    return [environment, { what: 'python packages', ok: false, said: `${reasonOf(thrown).split('\n').at(-2) ?? 'broken'}; delete .venv and run "npm start"` }, model];
+  }
+}
+
+async function reach(what: string, url: string): Promise<Finding> {
+  try {
+    const { status } = await fetch(url, { signal: AbortSignal.timeout(3_000) });
+    return { what, ok: status < 500, said: `${url} answered ${status}` };
+  } catch (thrown) {
+    return { what, ok: false, said: `${url} cannot be reached: ${reasonOf(thrown)}` };
+  }
+}
+
+function check(what: string, look: () => string): Finding {
+  try {
+    const said = look();
+    return { what, ok: !said.startsWith('/') || existsSync(said.split(',')[0] ?? said), said };
+  } catch (thrown) {
+    return { what, ok: false, said: reasonOf(thrown) };
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The engine this process talks to, once it is known. Until then, and whenever it is gone, asking it is a
+ * clear 503; the gateway is up all the while.
+ */
+import { GyreError } from '../core/errors.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import { openPolicy, type EnginePolicy } from '../policy/sample.js';
+
+export interface EngineAddress {
+  readonly url: string;
+  readonly apiKey?: string;
+  /** What the engine calls version 0, where that is not `base`. */
+  readonly baseModel?: string;
+}
+
+export interface Engine {
+  readonly policy: Policy;
+  readonly address: EngineAddress | undefined;
+  /** Points at an engine, or at none with the reason why. The same address again changes nothing. */
+  point(address: EngineAddress | undefined, waitingFor?: string): void;
+  close(): Promise<void>;
+}
+
+export function openEngine(timeoutMs: number): Engine {
+  let address: EngineAddress | undefined;
+  let current: EnginePolicy | undefined;
+  let reason = 'it is starting';
+  return {
+    get address() {
+      return address;
+    },
+    policy: {
+      sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
+        if (current === undefined) throw new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: `The engine cannot answer yet: ${reason}. GET /ready says when it can.`, retryAfterMs: 2_000 });
+        return current.sample(request.model === 'base' && address?.baseModel !== undefined ? { ...request, model: address.baseModel } : request, signal);
+      },
+    },
+    point(next, waitingFor) {
+      if (waitingFor !== undefined) reason = waitingFor;
+      if (next?.url === address?.url && next?.baseModel === address?.baseModel) return;
+      // Requests in flight on the old address fail by themselves if it is gone, and end well if it is not.
+      address = next;
+      current = next === undefined ? undefined : openPolicy({ url: next.url, timeoutMs, ...(next.apiKey === undefined ? {} : { apiKey: next.apiKey }) });
+    },
+    async close() {
+      await current?.close();
+    },
+  };
+}
+
+/** The id of the first model a plain OpenAI-compatible server lists. Throws 503 when it cannot be reached. */
+export async function firstModel(url: string, apiKey: string | undefined, signal: AbortSignal): Promise<string> {
+  let body: unknown;
+  try {
+    const response = await fetch(`${url}/v1/models`, { signal, headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` } });
+    body = await response.json();
+  } catch (cause) {
+    throw new GyreError({ side: 'engine', status: 503, code: 'engine_unreachable', message: `the engine at ${url} does not list its models; is it running there?`, cause });
+  }
+  const id = (body as { data?: readonly { id?: unknown }[] }).data?.[0]?.id;
+  if (typeof id !== 'string') throw new GyreError({ side: 'engine', status: 502, code: 'engine_garbage', message: `the engine at ${url} lists no model; set engine.model` });
+  return id;
+}

@@ -1,0 +1,48 @@
+/** The learning clock's dependencies, put together the same way for the gateway and for single verbs. */
+import type { Config } from '../core/config.js';
+import { GyreError } from '../core/errors.js';
+import { adapterName } from '../core/learning.js';
+import type { Policy } from '../core/policy.js';
+import { ruleJudges } from '../judge/rules.js';
+import type { Learner, Progress } from '../learner/deps.js';
+import type { Trainer } from '../train/client.js';
+import type { Storage } from './storage.js';
+import type { Supply } from './supply.js';
+
+export interface LearnerParts {
+  readonly config: Config;
+  readonly storage: Storage;
+  readonly policy: Policy;
+  /** Read at every use: the trainer may come later, go and come back. */
+  readonly supply: () => Supply;
+  readonly signal: AbortSignal;
+  readonly decided: () => Promise<void>;
+  readonly progress: (progress: Progress) => void;
+}
+
+export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
+  return {
+    db: storage.db,
+    dataDir: config.data,
+    config,
+    log: storage.log,
+    policy,
+    toolbox: storage.tools,
+    judges: ruleJudges(storage.tools),
+    get trainer() {
+      return supply().trainer;
+    },
+    get templateHash() {
+      return supply().health?.model.template_hash;
+    },
+    engineModel: adapterName,
+    decided,
+    progress,
+    signal,
+  };
+}
+
+export function needTrainer(trainer: Trainer | undefined): Trainer {
+  if (trainer !== undefined) return trainer;
+  throw new GyreError({ side: 'trainer', status: 503, code: 'no_trainer', message: 'there is no trainer: it is still starting, it is down, or the engine was given by address' });
+}

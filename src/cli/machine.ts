@@ -1,0 +1,33 @@
+/** Where things lie in an installation: the package root, the Python of its environment, the packaged model. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { Config } from '../core/config.js';
+import { operatorError } from '../core/errors.js';
+
+/** The folder that holds package.json, whether this runs from `src/` or from `dist/src/`. */
+export const ROOT = ((): string => {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'migrations'))) return folder;
+    if (folder === dirname(folder)) throw operatorError('this installation is incomplete: package.json and migrations/ are missing. Install Gyre again.');
+  }
+})();
+
+export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+
+export const TEMPLATE = join(ROOT, 'trainer', 'templates', 'smollm2-tools.jinja');
+
+/** Interpreter of the trainer's environment. Throws an operator error when set-up has not run. */
+export function python(): string {
+  const path = join(ROOT, '.venv', 'bin', 'python');
+  if (!existsSync(path)) throw operatorError(`the Python environment is missing (${path}); run "npm start" once, it installs it, or name a running engine with --engine URL`);
+  return path;
+}
+
+/** The model folder to serve: the configured one, or the packaged one that set-up converted. */
+export function modelFolder(config: Config): string {
+  const path = config['model.path'] ?? join(ROOT, '.gyre', 'models', 'smollm2-135m-instruct');
+  if (!existsSync(join(path, 'config.json'))) throw operatorError(`there is no model in "${path}"; run "npm start" once, it converts the packaged one, or set model.path`);
+  return path;
+}

@@ -1,0 +1,115 @@
+/** The operator's verbs over rows: status, promote, rollback, verify, export, keys, index. None of them needs an engine but rollback. */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+
+import type { Config } from '../core/config.js';
+import { operatorError } from '../core/errors.js';
+import { adapterName } from '../core/learning.js';
+import { promote, rollback } from '../learner/promoting.js';
+import { learningStatus } from '../learner/status.js';
+import { openStore, type Db } from '../store/db.js';
+import { addKey, listKeys, revokeKey } from '../store/keys.js';
+import { allVersions } from '../store/learning.js';
+import { listTrajectories } from '../store/read.js';
+import { verify } from '../store/verify.js';
+import { indexDocuments } from '../../tools/search_documents.js';
+import { needTrainer } from './learner.js';
+import { present } from './presence.js';
+import { table, type Printer } from './print.js';
+import { withLearner } from './verbs.js';
+
+/** Opens the rows for one verb. */
+async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
+  const store = openStore(config.data);
+  try {
+    return await work(store.db);
+  } finally {
+    store.close();
+  }
+}
+
+export function statusVerb(config: Config, printer: Printer): Promise<void> {
+  return withRows(config, (db) => {
+    const gateway = present(config.data);
+    const status = learningStatus(db, config, { trainer: gateway?.trainer !== undefined, learn: gateway?.learn ?? config.learn });
+    printer.result({ gateway: gateway ?? null, ...status }, [
+      `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
+      `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ${allVersions(db).length} versions made`,
+      `waiting for: ${status.waiting_for}`,
+      `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
+      ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
+      ...(status.last === null ? [] : [`last cycle: ${status.last.state}: ${status.last.note}`]),
+    ]);
+  });
+}
+
+export function promoteVerb(config: Config, text: string, printer: Printer): Promise<void> {
+  return withRows(config, async (db) => {
+    if (!/^\d+$/.test(text)) throw operatorError(`"${text}" is not a version number`);
+    // A gateway on this folder sees the row within a second and follows it.
+    const decision = await promote({ db, decided: () => Promise.resolve() }, Number(text));
+    printer.result(decision, [`serving version ${decision.version} from now on: ${decision.reason}`]);
+  });
+}
+
+export async function rollbackVerb(config: Config, printer: Printer, signal: AbortSignal): Promise<void> {
+  await withLearner(config, printer, signal, true, async (learner) => {
+    const version = await rollback(learner, needTrainer(learner.trainer), 'asked for on the command line');
+    printer.result(version, [`serving version ${version.version} from now on, with the weights of version ${version.copyOf ?? 0}`]);
+  });
+}
+
+/** False when the log does not agree with itself. */
+export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
+  return withRows(config, (db) => {
+    const report = verify(db, ({ table: name, done, total }) => printer.progress({ stage: `verify ${name}`, done, total }));
+    const counted = Object.entries(report.counts).map(([name, count]) => `${count} ${name}`).join(', ');
+    printer.result(report, report.ok ? [`the log is whole: ${counted}`] : [...report.problems.map((found) => `${found.table} ${found.id}: ${found.problem}`), `the log is NOT whole: ${report.problems.length} problems in ${counted}`]);
+    return report.ok;
+  });
+}
+
+/** Every trajectory as one JSON line, newest first, in the form the API gives it. */
+export function exportVerb(config: Config, out: string | undefined): Promise<void> {
+  return withRows(config, async (db) => {
+    const sink: NodeJS.WritableStream = out === undefined ? process.stdout : createWriteStream(out);
+    for (let after: string | undefined; ; ) {
+      const page = listTrajectories(db, { limit: 50, ...(after === undefined ? {} : { after }) });
+      for (const trajectory of page.data) if (!sink.write(`${JSON.stringify(trajectory)}\n`)) await once(sink, 'drain');
+      after = page.data.at(-1)?.id;
+      if (!page.has_more) break;
+    }
+    if (sink !== process.stdout) await new Promise<void>((resolve) => sink.end(() => resolve()));
+  });
+}
+
+export async function indexVerb(config: Config, dir: string, printer: Printer): Promise<void> {
+  const indexed = await indexDocuments(config.data, dir, ({ done, total }) => printer.progress({ stage: 'index', done, total }));
+  printer.result(indexed, [`indexed ${dir}: ${Object.entries(indexed).map(([what, count]) => `${String(count)} ${what}`).join(', ')}`]);
+}
+
+export function keysVerb(config: Config, what: string, name: string | undefined, options: { readonly role: string; readonly train: boolean }, printer: Printer): Promise<void> {
+  return withRows(config, (db) => {
+    const named = (): string => {
+      if (name === undefined || name === '') throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
+      return name;
+    };
+    switch (what) {
+      case 'add': {
+        const { role, train } = options;
+        if (role !== 'client' && role !== 'admin') throw operatorError(`--role is "${role}"; it must be client or admin`);
+        const { key, secret } = addKey(db, { name: named(), role, train });
+        return printer.result({ ...key, secret }, [secret]);
+      }
+      case 'list':
+        return printer.result(listKeys(db), table([['id', 'name', 'role', 'train', 'created', 'revoked'], ...listKeys(db).map((key) => [key.id, key.name, key.role, key.train ? 'yes' : 'no', new Date(key.createdAt).toISOString(), key.revokedAt === undefined ? '' : new Date(key.revokedAt).toISOString()])]));
+      case 'revoke': {
+        const revoked = revokeKey(db, named());
+        if (revoked === undefined) throw operatorError(`there is no key "${named()}" in use; "gyre keys list" shows them`);
+        return printer.result(revoked, [`revoked ${revoked.name} (${revoked.id})`]);
+      }
+      default:
+        throw operatorError(`"gyre keys ${what}" is not known; it is add, list or revoke`);
+    }
+  });
+}

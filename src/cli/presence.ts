@@ -1,0 +1,38 @@
+/** How other verbs find the gateway that serves a data folder: a file with its pid, start time and trainer. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { alive, processOf, type ProcessId } from '../core/process.js';
+
+export interface Presence extends ProcessId {
+  readonly url: string;
+  readonly trainer?: string;
+  readonly learn: boolean;
+}
+
+const fileOf = (dataDir: string): string => join(dataDir, 'run', 'serve.json');
+
+export function announce(dataDir: string, { url, trainer, learn }: { readonly url: string; readonly trainer: string | undefined; readonly learn: boolean }): void {
+  const self = processOf(process.pid);
+  if (self === undefined) return;
+  mkdirSync(join(dataDir, 'run'), { recursive: true });
+  writeFileSync(fileOf(dataDir), JSON.stringify({ ...self, url, learn, ...(trainer === undefined ? {} : { trainer }) }));
+}
+
+export function withdraw(dataDir: string): void {
+  if (readFile(dataDir)?.pid === process.pid) rmSync(fileOf(dataDir), { force: true });
+}
+
+/** The living gateway of this data folder, if there is one. */
+export function present(dataDir: string): Presence | undefined {
+  const found = readFile(dataDir);
+  return found !== undefined && alive(found) ? found : undefined;
+}
+
+function readFile(dataDir: string): Presence | undefined {
+  try {
+    return JSON.parse(readFileSync(fileOf(dataDir), 'utf8')) as Presence;
+  } catch {
+    return undefined;
+  }
+}

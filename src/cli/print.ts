@@ -1,0 +1,34 @@
+/** What verbs say: one JSON object with --json, a few aligned lines without. Standard output is for results, standard error for progress. */
+import type { Progress } from '../learner/deps.js';
+
+export interface Printer {
+  /** The verb's result. */
+  result(value: unknown, lines: readonly string[]): void;
+  progress(progress: Progress): void;
+  line(text: string): void;
+}
+
+export function printer(json: boolean): Printer {
+  let last = '';
+  return {
+    result(value, lines) {
+      process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(''));
+    },
+    progress({ stage, done, total, note }) {
+      const text = `${stage} ${done}/${total}${note === undefined ? '' : ` (${note})`}`;
+      if (text === last) return;
+      last = text;
+      if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}${done === total ? '\n' : ''}`);
+      else if (done === total || done % Math.max(1, Math.ceil(total / 4)) === 0) process.stderr.write(`${text}\n`);
+    },
+    line(text) {
+      process.stderr.write(`${text}\n`);
+    },
+  };
+}
+
+/** Rows as aligned columns. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+}

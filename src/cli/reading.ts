@@ -1,0 +1,28 @@
+/** The store's reading functions in the shape the HTTP routes ask for: a key sees its own rows, an admin everyone's. */
+import type { Reading } from '../http/reading.js';
+import type { Db } from '../store/db.js';
+import { addFeedback } from '../store/feedback.js';
+import { readStep } from '../store/lineage.js';
+import { listTrajectories, readTrajectory } from '../store/read.js';
+import { removeTrajectory } from '../store/remove.js';
+
+export function readingOf(db: Db): Reading {
+  return {
+    trajectories: ({ keyId }, page) => listTrajectories(db, { ...page, ...(keyId === undefined ? {} : { keyId }) }),
+    trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),
+    step: ({ keyId }, id) => readStep(db, id, keyId),
+    erase: ({ keyId }, id) => removeTrajectory(db, id, keyId),
+    feedback: (scope, caller, input) => {
+      const { response_id: responseId, value, step, comment, demonstration } = input;
+      return addFeedback(db, {
+        responseId,
+        keyId: caller.keyId,
+        within: scope.keyId,
+        ...(value === undefined ? {} : { value: typeof value === 'boolean' ? (value ? 1 : -1) : value }),
+        ...(step === undefined ? {} : { step }),
+        ...(comment === undefined ? {} : { comment }),
+        ...(demonstration === undefined ? {} : { demonstration }),
+      });
+    },
+  };
+}

@@ -1,0 +1,113 @@
+/** `gyre serve`: the gateway is up at once, the engine and the trainer come up behind it, learning follows. */
+import { createApp } from '../app.js';
+import type { Config } from '../core/config.js';
+import { operatorError, reasonOf } from '../core/errors.js';
+import { requireAdmin, type Keys } from '../http/auth.js';
+import { listen } from '../http/listen.js';
+import { follow } from '../learner/follow.js';
+import { promote, rollback } from '../learner/promoting.js';
+import { learningRoutes } from '../learner/routes.js';
+import { schedule } from '../learner/schedule.js';
+import { tasksOf, allVersions, saveTasks, servingVersion } from '../store/learning.js';
+import { cyclesOf } from '../store/cycles.js';
+import { openServing } from '../policy/serving.js';
+import { openEngine } from './engine.js';
+import { learnerOf, needTrainer } from './learner.js';
+import { VERSION } from './machine.js';
+import { announce, withdraw } from './presence.js';
+import { openStorage } from './storage.js';
+import { openSupply } from './supply.js';
+import { readTasks } from './tasks.js';
+
+export interface Output {
+  /** One line for whoever started the process. */
+  line(text: string): void;
+  warn(text: string): void;
+}
+
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+/** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
+export async function serve(config: Config, output: Output, signal: AbortSignal): Promise<void> {
+  const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true);
+  const { db, keys } = storage;
+  refuseOpenDoor(config, keys);
+  if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
+
+  const engine = openEngine(config['engine.timeout_seconds'] * 1000);
+  const external = config['engine.url'] !== undefined;
+  const serving = openServing({
+    versions: external ? [] : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
+    // An engine given by address holds none of our adapters: it serves its own model.
+    serving: external ? 0 : servingVersion(db),
+    load: (version) => needTrainer(supply.trainer).load(version),
+  });
+  const learner = learnerOf({ config, storage, policy: engine.policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
+  const scheduled = schedule(learner, config.learn && !external, (message) => output.warn(message));
+  const app = createApp({
+    version: VERSION,
+    config,
+    policy: engine.policy,
+    serving,
+    log: storage.log,
+    tools: storage.tools,
+    keys,
+    reading: storage.reading,
+    parts: () => supply.parts(),
+    extra: [
+      learningRoutes({
+        db,
+        config,
+        trainer: () => supply.trainer !== undefined,
+        start: async ({ gate }) => {
+          const before = cyclesOf(db, 1)[0]?.id;
+          const running = scheduled.run({ heldout: tasksOf(db, 'heldout'), gate });
+          running.catch((thrown: unknown) => signal.aborted || output.warn(`a cycle stopped: ${reasonOf(thrown)}`));
+          const begun = cyclesOf(db, 1)[0];
+          // The row is there at once for a new cycle; a resumed one is the newest that still runs.
+          return begun !== undefined && (begun.id !== before || begun.state === 'running') ? begun : running;
+        },
+        promote: (version) => promote(learner, version),
+        rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
+        admin: (request) => void requireAdmin(keys, request),
+      }),
+    ],
+  });
+
+  const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), { host: config.host, port: config.port });
+  output.line(`listening ${listening.url}`);
+  const supply = openSupply(config, engine, config['trainer.url']);
+  const follower = follow({
+    db,
+    alias: serving,
+    adapters: { load: (version) => needTrainer(supply.trainer).load(version), unload: async (version) => {
+      serving.dropped(version);
+      await needTrainer(supply.trainer).unload(version);
+    } },
+    known: (version) => serving.know(version, false),
+    failed: (message) => output.warn(message),
+  });
+  try {
+    await supply.ready(signal);
+    announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
+    output.line(`ready ${listening.url}`);
+    if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  } finally {
+    // In reverse order: no new requests, no new cycles, what runs to its end, then what it ran on.
+    withdraw(config.data);
+    follower.stop();
+    await listening.close();
+    await scheduled.stop();
+    await supply.stop();
+    await engine.close();
+    await storage.close();
+  }
+}
+
+/** Without keys everyone is the owner, so only this machine may ask. */
+function refuseOpenDoor(config: Config, keys: Keys): void {
+  if (LOOPBACK.includes(config.host) || keys.required()) return;
+  throw operatorError(`--host is "${config.host}" and there are no API keys, so anyone who reaches this machine could use and read everything; make one with "gyre keys add NAME --role admin", or serve 127.0.0.1`);
+}

@@ -1,0 +1,67 @@
+/** From flags, file and environment to one Config. Flags win over the file, the file over defaults. */
+import { existsSync, readFileSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+
+import { parse } from 'yaml';
+
+import { parseConfig, type Config } from '../core/config.js';
+import { operatorError, reasonOf } from '../core/errors.js';
+
+/** Flags any verb takes, as commander hands them over. */
+export interface Flags {
+  readonly config?: string;
+  readonly host?: string;
+  readonly port?: string;
+  readonly data?: string;
+  readonly engine?: string;
+  readonly trainer?: string;
+  readonly learn?: string;
+}
+
+/** Reads `--config F`, or `gyre.yaml` where there is one, and lays the flags over it. */
+export function settings(flags: Flags, env: Readonly<Record<string, string | undefined>>, cwd: string): Config {
+  const path = flags.config ?? (existsSync(resolve(cwd, 'gyre.yaml')) ? 'gyre.yaml' : undefined);
+  const config = parseConfig(path === undefined ? {} : readYaml(resolve(cwd, path), path), env, path);
+  const port = flags.port === undefined ? config.port : portOf(flags.port);
+  const data = flags.data ?? config.data;
+  return {
+    ...config,
+    port,
+    data: isAbsolute(data) ? data : resolve(cwd, data),
+    ...(flags.host === undefined ? {} : { host: flags.host }),
+    ...(flags.engine === undefined ? {} : { 'engine.url': urlOf(flags.engine, '--engine') }),
+    ...(flags.trainer === undefined ? {} : { 'trainer.url': urlOf(flags.trainer, '--trainer') }),
+    ...(flags.learn === undefined ? {} : { learn: onOff(flags.learn) }),
+  };
+}
+
+function readYaml(path: string, shown: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw operatorError(`cannot read the configuration "${shown}": ${reasonOf(cause)}`, cause);
+  }
+  try {
+    return parse(text) as unknown;
+  } catch (cause) {
+    throw operatorError(`"${shown}" is not YAML: ${reasonOf(cause)}`, cause);
+  }
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw operatorError(`--port is "${text}"; it must be a whole number from 0 (any free port) to 65535`);
+  return port;
+}
+
+function urlOf(text: string, flag: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw operatorError(`${flag} is "${text}"; it must be an address like http://127.0.0.1:8000`);
+  // A trailing /v1 is how OpenAI clients write the same address.
+  return text.replace(/\/+$/, '').replace(/\/v1$/, '');
+}
+
+function onOff(text: string): boolean {
+  if (text === 'on' || text === 'off') return text === 'on';
+  throw operatorError(`--learn is "${text}"; it must be on or off`);
+}

@@ -1,0 +1,39 @@
+/** What lies in the data folder, opened: the store, the log over it, the keys, the tools that keep data there. */
+import type { Config } from '../core/config.js';
+import type { StepLog } from '../core/log.js';
+import type { Toolbox } from '../core/tool.js';
+import type { Keys } from '../http/auth.js';
+import type { Reading } from '../http/reading.js';
+import { openStore, type Db } from '../store/db.js';
+import { openKeyring } from '../store/keys.js';
+import { openLog } from '../store/log.js';
+import { createTools } from '../../tools/index.js';
+import { readingOf } from './reading.js';
+
+export interface Storage {
+  readonly db: Db;
+  readonly log: StepLog;
+  readonly tools: Toolbox;
+  readonly keys: Keys;
+  readonly reading: Reading;
+  close(): Promise<void>;
+}
+
+/** `logFailed` hears why each time a write to the log is lost; `warm` starts tools ahead of their first call. */
+export function openStorage(config: Config, logFailed: (reason: unknown) => void, warm = false): Storage {
+  const store = openStore(config.data);
+  const log = openLog(store, { flushMs: config['log.flush_ms'], failed: logFailed });
+  const tools = createTools({ dataDir: config.data, warm });
+  return {
+    db: store.db,
+    log,
+    tools,
+    keys: openKeyring(store.db),
+    reading: readingOf(store.db),
+    async close() {
+      await log.flush();
+      for (const tool of tools.values()) await tool.close?.();
+      store.close();
+    },
+  };
+}

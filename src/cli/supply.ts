@@ -1,0 +1,127 @@
+/**
+ * Where policy and trainer come from: an engine given by address, a trainer given by address, the trainer of a
+ * gateway that already serves this data folder, or one of our own. Keeps the engine pointed at whatever lives.
+ */
+import { mkdirSync } from 'node:fs';
+
+import type { Config } from '../core/config.js';
+import { reasonOf } from '../core/errors.js';
+import type { Part } from '../http/health.js';
+import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
+import { launchTrainer, type Launched } from '../train/launch.js';
+import { firstModel, type Engine } from './engine.js';
+import { modelFolder, python, TEMPLATE } from './machine.js';
+
+export interface Supply {
+  readonly trainer: Trainer | undefined;
+  readonly health: TrainerHealth | undefined;
+  /** What is up and what is still coming up. */
+  parts(): readonly Part[];
+  /** Resolves when the engine can answer. Rejects when `signal` fires. */
+  ready(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const LOOK_MS = 500;
+
+/** `trainerUrl` names a trainer that runs already; without it, and without an engine address, one is started. */
+export function openSupply(config: Config, engine: Engine, trainerUrl: string | undefined): Supply {
+  const external = config['engine.url'];
+  if (external !== undefined) return externalSupply(config, engine, external);
+
+  let trainer = trainerUrl === undefined ? undefined : openTrainer(trainerUrl);
+  let health: TrainerHealth | undefined;
+  let detail = 'starting the trainer';
+  let launched: Launched | undefined;
+  if (trainer === undefined) {
+    mkdirSync(config.data, { recursive: true });
+    launched = launchTrainer({
+      python: python(),
+      args: ['serve', '--host', '127.0.0.1', '--port', '0', '--data', config.data, '--model', modelFolder(config), '--template', TEMPLATE],
+      dataDir: config.data,
+      changed: (state) => {
+        if ('url' in state) trainer = openTrainer(state.url);
+        else {
+          trainer = undefined;
+          health = undefined;
+          detail = `the trainer is down: ${state.down}`;
+          engine.point(undefined, detail);
+        }
+      },
+    });
+  }
+  const closing = new AbortController();
+  const waiting: (() => void)[] = [];
+  const look = async (): Promise<void> => {
+    if (trainer === undefined) return;
+    try {
+      health = await trainer.health(closing.signal);
+    } catch (thrown) {
+      health = undefined;
+      detail = reasonOf(thrown);
+      return;
+    }
+    const { state, url, detail: said } = health.engine;
+    detail = `vLLM is ${state}${said ? `: ${said}` : ''}`;
+    if (state === 'ready' && url !== null) {
+      engine.point({ url });
+      for (const done of waiting.splice(0)) done();
+    } else engine.point(undefined, detail);
+  };
+  let looking = Promise.resolve();
+  const timer = setInterval(() => (looking = looking.then(look)), LOOK_MS);
+  return {
+    get trainer() {
+      return trainer;
+    },
+    get health() {
+      return health;
+    },
+    parts: () => [
+      { part: 'engine', ready: engine.address !== undefined, ...(engine.address === undefined ? { detail } : {}) },
+      { part: 'trainer', ready: health !== undefined, ...(health === undefined ? { detail } : { detail: health.phase }) },
+    ],
+    async ready(signal) {
+      if (engine.address !== undefined) return;
+      await new Promise<void>((resolve, reject) => {
+        waiting.push(resolve);
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      });
+    },
+    async stop() {
+      clearInterval(timer);
+      closing.abort();
+      await launched?.stop();
+      await looking;
+    },
+  };
+}
+
+/** An OpenAI-compatible server given by address: it serves and is logged; nothing here can train it. */
+function externalSupply(config: Config, engine: Engine, url: string): Supply {
+  const apiKey = config['engine.api_key'];
+  const named = config['engine.model'];
+  const credentials = apiKey === undefined ? {} : { apiKey };
+  engine.point({ url, ...credentials, ...(named === undefined ? {} : { baseModel: named }) });
+  const closing = new AbortController();
+  const learnName = async (): Promise<void> => {
+    if (named !== undefined || closing.signal.aborted) return;
+    try {
+      engine.point({ url, ...credentials, baseModel: await firstModel(url, apiKey, AbortSignal.any([closing.signal, AbortSignal.timeout(2_000)])) });
+    } catch {
+      // It may be started later; until then requests get their own clear 503 from the connection.
+      setTimeout(() => void learnName(), 1_000).unref();
+    }
+  };
+  const first = learnName();
+  return {
+    trainer: undefined,
+    health: undefined,
+    parts: () => [{ part: 'engine', ready: true, detail: url }],
+    ready: () => first,
+    stop() {
+      closing.abort();
+      return Promise.resolve();
+    },
+  };
+}

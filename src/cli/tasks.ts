@@ -1,0 +1,15 @@
+/** A task file, read with its name in every complaint. */
+import { readFileSync } from 'node:fs';
+
+import { operatorError, reasonOf } from '../core/errors.js';
+import { parseTasks, type Task } from '../core/task.js';
+
+export function readTasks(path: string): Task[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw operatorError(`cannot read the task file "${path}": ${reasonOf(cause)}`, cause);
+  }
+  return parseTasks(text, path);
+}

@@ -1,0 +1,35 @@
+/** Which process is meant: a pid alone is recycled, a pid with its start time is not. */
+import { readFileSync } from 'node:fs';
+
+export interface ProcessId {
+  readonly pid: number;
+  /** Clock ticks since boot at which it began (/proc/PID/stat, field 22). */
+  readonly startTime: string;
+}
+
+/** The process with this pid, as it is now; undefined when there is none. */
+export function processOf(pid: number): ProcessId | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command name in parentheses may itself hold spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const startTime = fields[19];
+    return fields[0] === 'Z' || startTime === undefined ? undefined : { pid, startTime };
+  } catch {
+    return undefined;
+  }
+}
+
+export function alive(process: ProcessId): boolean {
+  return processOf(process.pid)?.startTime === process.startTime;
+}
+
+/** What was recorded in a file, if it still names one process. */
+export function readProcess(path: string): ProcessId | undefined {
+  try {
+    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<ProcessId>;
+    return typeof value.pid === 'number' && typeof value.startTime === 'string' ? { pid: value.pid, startTime: value.startTime } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+/** The whole answer: a fold of the same events a stream shows, sent once everything is logged. */
+import type { TokenLogprob } from '../core/policy.js';
+import type { Finish, LoopEvent } from '../loop/events.js';
+import { fingerprint, limitOf, wireLogprobs, wireUsage, type CompletionHead } from './completion.js';
+import type { Exchange } from './exchange.js';
+
+/** Where the events of one answer go. */
+export interface Delivery {
+  /** A promise means: wait, the client is slower than the policy. */
+  event(event: LoopEvent): Promise<void> | undefined;
+  /** The end. Called once, after the log has everything. */
+  finish(finish: Finish): void;
+}
+
+interface Choice {
+  text: string;
+  reasoning: string;
+  readonly calls: { readonly id: string; readonly name: string; arguments: string }[];
+  readonly logprobs: TokenLogprob[];
+  readonly tokenIds: number[];
+}
+
+export class WholeAnswer implements Delivery {
+  readonly #exchange: Exchange;
+  readonly #head: CompletionHead;
+  readonly #choices: Choice[] = [];
+  #promptTokenIds: readonly number[] | undefined;
+
+  constructor(exchange: Exchange, head: CompletionHead) {
+    this.#exchange = exchange;
+    this.#head = head;
+  }
+
+  event(event: LoopEvent): undefined {
+    switch (event.type) {
+      case 'start':
+        this.#promptTokenIds = event.promptTokenIds;
+        return;
+      case 'text': {
+        const choice = this.#choice(event.index);
+        choice.text += event.text;
+        if (this.#head.logprobs && event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
+        if (this.#head.tokenIds && event.tokenIds !== undefined) choice.tokenIds.push(...event.tokenIds);
+        return;
+      }
+      case 'reasoning':
+        this.#choice(event.index).reasoning += event.text;
+        return;
+      case 'call':
+        this.#choice(event.index).calls[event.position] = { id: event.id, name: event.name, arguments: '' };
+        return;
+      case 'arguments': {
+        const call = this.#choice(event.index).calls[event.position];
+        if (call !== undefined) call.arguments += event.text;
+        return;
+      }
+      case 'tool_started':
+      case 'tool_finished':
+      case 'step':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  finish(finish: Finish): void {
+    if (finish.fault !== undefined) {
+      this.#exchange.fail(finish.fault, this.#head.headers, finish.ending.toolUse.executed > 0);
+      return;
+    }
+    if (finish.ending.outcome === 'cancelled') return;
+    const { id, created, model, headers } = this.#head;
+    const limit = limitOf(finish.ending);
+    const body = {
+      id,
+      object: 'chat.completion',
+      created,
+      model,
+      system_fingerprint: fingerprint(this.#head),
+      choices: finish.finishReasons.map((reason, index) => this.#wireChoice(index, reason)),
+      usage: wireUsage(finish.ending),
+      ...(limit === undefined ? {} : { gyre: limit }),
+      ...(this.#head.tokenIds && this.#promptTokenIds !== undefined ? { prompt_token_ids: this.#promptTokenIds } : {}),
+    };
+    this.#exchange.json(JSON.stringify(body), headers);
+  }
+
+  #choice(index: number): Choice {
+    return (this.#choices[index] ??= { text: '', reasoning: '', calls: [], logprobs: [], tokenIds: [] });
+  }
+
+  #wireChoice(index: number, reason: string): Record<string, unknown> {
+    const { text, reasoning, calls, logprobs, tokenIds } = this.#choice(index);
+    return {
+      index,
+      message: {
+        role: 'assistant',
+        content: text === '' && calls.length > 0 ? null : text,
+        refusal: null,
+        // Both names are in use; clients read the one they know.
+        ...(reasoning === '' ? {} : { reasoning, reasoning_content: reasoning }),
+        ...(calls.length === 0 ? {} : { tool_calls: calls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } })) }),
+      },
+      logprobs: this.#head.logprobs ? wireLogprobs(logprobs) : null,
+      finish_reason: reason,
+      ...(this.#head.tokenIds ? { token_ids: tokenIds } : {}),
+    };
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Who asks. A secret is looked up by its hash, by the function that is injected, so the time an
+ * answer takes says nothing of it. Without keys everyone is one owner, who may do everything.
+ */
+import { GyreError } from '../core/errors.js';
+
+export interface Key {
+  readonly id: string;
+  readonly role: 'client' | 'admin';
+  /** Consent of everything this key asks. */
+  readonly train: boolean;
+}
+
+export interface Keys {
+  /** Whether any key was ever made. While false, every bearer token is accepted. */
+  required(): boolean;
+  /** The unrevoked key of a secret. Must compare hashes, never secrets. */
+  find(secret: string): Key | undefined;
+}
+
+/** A gateway without keys. */
+export const OPEN: Keys = { required: () => false, find: () => undefined };
+
+export interface Caller {
+  readonly keyId: string;
+  readonly admin: boolean;
+  readonly train: boolean;
+}
+
+const EVERYONE: Caller = { keyId: '', admin: true, train: true };
+
+/** Throws 401 `invalid_api_key`. Takes the headers `authorization: Bearer ...` and `x-api-key`. */
+export function identify(keys: Keys, authorization: string | undefined, apiKey: string | undefined): Caller {
+  if (!keys.required()) return EVERYONE;
+  const secret = authorization?.replace(/^Bearer\s+/i, '').trim() ?? apiKey?.trim() ?? '';
+  const key = secret === '' ? undefined : keys.find(secret);
+  if (key === undefined) {
+    throw new GyreError({
+      side: 'client', status: 401, code: 'invalid_api_key',
+      message: secret === '' ? 'No API key was given. Send "Authorization: Bearer KEY".' : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
+    });
+  }
+  return { keyId: key.id, admin: key.role === 'admin', train: key.train };
+}
+
+/** The caller of a fetch request. */
+export function callerOf(keys: Keys, request: Request): Caller {
+  return identify(keys, request.headers.get('authorization') ?? undefined, request.headers.get('x-api-key') ?? undefined);
+}
+
+/** Throws 401, or 403 when the key is not an admin's. */
+export function requireAdmin(keys: Keys, request: Request): Caller {
+  const caller = callerOf(keys, request);
+  if (caller.admin) return caller;
+  throw new GyreError({ side: 'client', status: 403, code: 'insufficient_permissions', message: 'This needs a key with the role admin: `gyre keys add NAME --role admin`.' });
+}

@@ -1,0 +1,138 @@
+/**
+ * Every field a chat completion request may have, and what becomes of it. This table is the
+ * compatibility table of the documentation: what is not in it is refused as unknown, and what would
+ * change the meaning of a request and is not supported is refused by name. Nothing is dropped silently.
+ */
+import { z } from 'zod';
+
+import { MessageSchema } from './messages.js';
+
+const bool = z.boolean();
+const int = z.int();
+const text = z.string();
+const any = z.unknown();
+const object = z.record(z.string(), any);
+
+export const FunctionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
+
+const FunctionTool = z.strictObject({
+  type: z.literal('function'),
+  function: z.strictObject({ name: FunctionName, description: text.nullish(), parameters: object.nullish(), strict: bool.nullish() }),
+});
+const ServerTool = z.strictObject({ type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool') });
+
+/** What the gateway itself reads. Absent and null mean the same. */
+export const Supported = {
+  model: text.min(1),
+  messages: z.array(MessageSchema).min(1),
+  stream: bool,
+  stream_options: z.strictObject({ include_usage: bool.nullish(), include_obfuscation: bool.nullish(), include_tool_events: bool.nullish() }),
+  tools: z.array(z.union([FunctionTool, ServerTool])).max(128),
+  tool_choice: z.union([
+    z.enum(['none', 'auto', 'required']),
+    z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: text }) }),
+    z.strictObject({ type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool') }),
+  ]),
+  parallel_tool_calls: bool,
+  n: int.min(1).max(128),
+  logprobs: bool,
+  top_logprobs: int.min(0).max(20),
+  return_token_ids: bool,
+  max_tokens: int.min(1),
+  max_completion_tokens: int.min(1),
+  temperature: z.number().min(0).max(2),
+  top_p: z.number().gt(0).max(1),
+  top_k: int.min(-1),
+  min_p: z.number().min(0).max(1),
+  presence_penalty: z.number().min(-2).max(2),
+  frequency_penalty: z.number().min(-2).max(2),
+  repetition_penalty: z.number().gt(0),
+  min_tokens: int.min(0),
+  seed: int,
+  stop: z.union([text, z.array(text).max(16)]),
+  logit_bias: z.record(z.string(), z.number().min(-100).max(100)),
+  ignore_eos: bool,
+  store: bool,
+  metadata: z.record(z.string().max(64), z.string().max(512)).refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+} as const;
+
+/** Sent to the engine as they came: they shape rendering or sampling in ways the gateway need not understand. */
+export const Forwarded: Readonly<Record<string, z.ZodType>> = {
+  response_format: z.looseObject({ type: text }),
+  structured_outputs: object,
+  reasoning_effort: text,
+  include_reasoning: bool,
+  thinking_token_budget: int,
+  chat_template: text,
+  chat_template_kwargs: object,
+  add_generation_prompt: bool,
+  continue_final_message: bool,
+  add_special_tokens: bool,
+  documents: z.array(any),
+  mm_processor_kwargs: object,
+  media_io_kwargs: object,
+  stop_token_ids: z.array(int),
+  include_stop_str_in_output: bool,
+  skip_special_tokens: bool,
+  spaces_between_special_tokens: bool,
+  truncate_prompt_tokens: int,
+  allowed_token_ids: z.array(int),
+  bad_words: z.array(text),
+  repetition_detection: object,
+  return_tokens_as_token_ids: bool,
+  logprob_token_ids: z.array(int),
+  stream_interval: int.min(1),
+  cache_salt: text,
+  priority: int,
+  session_id: text,
+};
+
+/** Accepted without effect: they change where or how a request is billed, cached or traced elsewhere, never what is answered. */
+export const Ignored: Readonly<Record<string, z.ZodType>> = {
+  user: text,
+  safety_identifier: text,
+  prompt_cache_key: text,
+  prompt_cache_retention: text,
+  service_tier: text,
+  prediction: object,
+  modalities: z.array(z.literal('text')),
+};
+
+/** Known, and refused with the reason. */
+export const Refused: Readonly<Record<string, string>> = {
+  functions: 'It was replaced by "tools".',
+  function_call: 'It was replaced by "tool_choice".',
+  audio: 'The policy answers in text only.',
+  web_search_options: 'Offer a server tool in "tools" instead.',
+  verbosity: 'The policy has no such control.',
+  moderation: 'The gateway does not moderate.',
+  use_beam_search: 'A beam is not sampled from the policy, so it cannot be logged as an action.',
+  best_of: 'Ask for "n" and choose.',
+  length_penalty: 'It belongs to beam search, which is not supported.',
+  early_stopping: 'It belongs to beam search, which is not supported.',
+  echo: 'The answer would not be the policy\'s action alone.',
+  prompt_logprobs: 'The engine cannot give them in a stream, and the gateway always streams from it.',
+  return_prompt_text: 'Ask for "return_token_ids".',
+  logits_processors: 'It names code to run in the engine.',
+  vllm_xargs: 'It reaches into the engine.',
+  kv_transfer_params: 'It reaches into the engine.',
+  request_id: 'Send the header x-request-id.',
+  guided_json: 'It was replaced by "structured_outputs".',
+  guided_regex: 'It was replaced by "structured_outputs".',
+  guided_choice: 'It was replaced by "structured_outputs".',
+  guided_grammar: 'It was replaced by "structured_outputs".',
+};
+
+export type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
+
+/** The table, field by field. */
+export function fieldTable(): { readonly field: string; readonly treatment: Treatment; readonly note: string }[] {
+  const rows = (names: readonly string[], treatment: Treatment, note: (name: string) => string): { field: string; treatment: Treatment; note: string }[] =>
+    names.map((field) => ({ field, treatment, note: note(field) }));
+  return [
+    ...rows(Object.keys(Supported), 'supported', () => ''),
+    ...rows(Object.keys(Forwarded), 'forwarded', () => 'to the engine, unchanged'),
+    ...rows(Object.keys(Ignored), 'ignored', () => 'accepted without effect'),
+    ...rows(Object.keys(Refused), 'refused', (name) => Refused[name] ?? ''),
+  ];
+}

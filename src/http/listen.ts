@@ -1,0 +1,41 @@
+/** The socket: opens a port for an app and closes it without cutting anyone off who can still be answered. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { operatorError, reasonOf } from '../core/errors.js';
+
+export interface Listening {
+  readonly url: string;
+  readonly port: number;
+  /** Stops accepting, lets open answers finish for `deadlineMs`, then ends what is left. */
+  close(deadlineMs?: number): Promise<void>;
+}
+
+/** Throws an operator error when the port cannot be had. */
+export async function listen(listener: RequestListener, options: { readonly host: string; readonly port: number }): Promise<Listening> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(refusal(cause, options)));
+    server.listen(options.port, options.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${port}`, port, close: (deadlineMs = 10_000) => close(server, deadlineMs) };
+}
+
+function close(server: Server, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    server.close(() => {
+      clearTimeout(deadline);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function refusal(cause: NodeJS.ErrnoException, { host, port }: { readonly host: string; readonly port: number }): Error {
+  if (cause.code === 'EADDRINUSE') return operatorError(`port ${port} on ${host} is taken; choose another with --port`, cause);
+  if (cause.code === 'EACCES') return operatorError(`port ${port} may not be opened by this user; choose one above 1023 with --port`, cause);
+  return operatorError(`cannot listen on ${host}:${port}: ${reasonOf(cause)}`, cause);
+}

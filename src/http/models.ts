@@ -1,0 +1,31 @@
+/** `GET /v1/models` and `GET /v1/models/{id}`: the names a client may ask for. */
+import { Hono } from 'hono';
+
+import { GyreError } from '../core/errors.js';
+import type { ServedModel, Serving } from '../core/serving.js';
+import { callerOf, type Keys } from './auth.js';
+
+export function modelRoutes(serving: Serving, keys: Keys): Hono {
+  const app = new Hono();
+  app.get('/models', (c) => {
+    callerOf(keys, c.req.raw);
+    return c.json({ object: 'list', data: serving.models().map(wireModel) });
+  });
+  app.get('/models/:id', (c) => {
+    callerOf(keys, c.req.raw);
+    const id = c.req.param('id');
+    const model = serving.models().find((each) => each.id === id);
+    if (model === undefined) {
+      throw new GyreError({
+        side: 'client', status: 404, code: 'model_not_found', param: 'model',
+        message: `The model ${JSON.stringify(id)} does not exist. There are: ${serving.models().map((each) => each.id).join(', ')}.`,
+      });
+    }
+    return c.json(wireModel(model));
+  });
+  return app;
+}
+
+function wireModel(model: ServedModel): Record<string, unknown> {
+  return { id: model.id, object: 'model', created: model.created, owned_by: 'gyre', policy_version: model.version };
+}

@@ -1,0 +1,85 @@
+/** One task answered by one version through the gateway's own loop, logged like any request. */
+import { GyreError } from '../core/errors.js';
+import { newId } from '../core/ids.js';
+import { textOf } from '../core/message.js';
+import type { Sampling } from '../core/policy.js';
+import type { Task } from '../core/task.js';
+import type { Toolbox } from '../core/tool.js';
+import type { Origin, Outcome } from '../core/trajectory.js';
+import { run } from '../loop/run.js';
+import type { Learner } from './deps.js';
+
+export interface Attempting {
+  readonly version: number;
+  readonly origin: Origin;
+  readonly sampling: Sampling;
+}
+
+export interface Attempt {
+  readonly trajectoryId: string;
+  readonly outcome: Outcome;
+  /** What a client would have read. */
+  readonly text: string;
+}
+
+/** Tokens one step of an attempt may take. */
+const MAX_TOKENS = 256;
+
+export async function attempt(learner: Learner, task: Task, { version, origin, sampling }: Attempting): Promise<Attempt> {
+  const { config } = learner;
+  const thread = learner.log.open({
+    asker: { keyId: '', consent: origin !== 'evaluate' },
+    origin,
+    responseId: newId('chatcmpl'),
+    requestId: newId('req'),
+    model: version === 0 ? 'gyre@base' : `gyre@${version}`,
+    messages: task.messages,
+    taskId: task.id,
+    ...(learner.templateHash === undefined ? {} : { templateHash: learner.templateHash }),
+    at: Date.now(),
+  });
+  const events = run(
+    {
+      model: learner.engineModel(version),
+      policyVersion: version,
+      messages: thread.messages,
+      clientTools: [],
+      serverTools: toolsOf(task, learner.toolbox, config['tools.default']),
+      toolChoice: 'auto',
+      sampling: { max_tokens: MAX_TOKENS, ...sampling },
+    },
+    learner.policy,
+    {
+      steps: config['limits.steps'],
+      toolCalls: config['limits.tool_calls'],
+      milliseconds: config['limits.seconds'] * 1000,
+      toolErrors: config['limits.tool_errors'],
+      tool: { timeoutMs: config['tools.timeout_seconds'] * 1000, maxBytes: config['tools.output_bytes'] },
+    },
+    learner.signal,
+  );
+  let text = '';
+  for (;;) {
+    const next = await events.next();
+    if (next.done === true) {
+      const { ending, fault } = next.value;
+      await thread.finish(ending);
+      if (fault !== undefined && fault.side === 'engine' && fault.status >= 500) throw fault;
+      return { trajectoryId: thread.trajectoryId, outcome: ending.outcome, text };
+    }
+    if (next.value.type === 'step') {
+      text = textOf(next.value.visible.content);
+      await thread.step(next.value.step, next.value.visible);
+    }
+  }
+}
+
+function toolsOf(task: Task, toolbox: Toolbox, fallback: readonly string[]): Toolbox {
+  return new Map(
+    (task.tools ?? fallback).map((name) => {
+      const tool = toolbox.get(name);
+      if (tool === undefined) throw new GyreError({ side: 'client', status: 400, code: 'unknown_tool', message: `task "${task.id}" names the tool "${name}", which does not exist; there are ${[...toolbox.keys()].join(', ')}`, param: 'tools' });
+      return [name, tool];
+    }),
+  );
+}

@@ -1,0 +1,100 @@
+/** From judged samples, or from kept logged steps, to one batch row. */
+import { newId } from '../core/ids.js';
+import type { Cycle } from '../core/learning.js';
+import { rewardOf } from '../judge/reward.js';
+import { groupAdvantages, type Scored } from '../batch/advantage.js';
+import { assemble, hyperDefaults, type Example } from '../batch/assemble.js';
+import { promisedVersion, saveBatch, type BatchRow, batchOf } from '../store/cycles.js';
+import { allVersions, claimed, samplesOf, verdictsOf } from '../store/learning.js';
+import { stateOf } from '../store/state.js';
+import type { Learner } from './deps.js';
+
+export interface Batched {
+  /** Undefined when nothing with an advantage was left. */
+  readonly row?: BatchRow;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Makes the cycle's batch, or gives the one that is there already. */
+export function batch(learner: Learner, cycle: Cycle): Batched {
+  const known = batchOf(learner.db, cycle.id);
+  if (known !== undefined) return { row: known, counts: {} };
+  const { examples, counts } = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
+  if (examples.length === 0) return { counts };
+  const target = Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
+  const made = assemble(
+    {
+      batchId: newId('bat'),
+      mode: cycle.mode,
+      baseVersion: cycle.baseVersion,
+      targetVersion: target,
+      templateHash: learner.templateHash ?? '',
+      hyper: hyperDefaults(cycle.mode, learner.config['learning.rate'], target),
+    },
+    examples,
+  );
+  saveBatch(learner.db, cycle.id, made, examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })));
+  const row = batchOf(learner.db, cycle.id);
+  return { ...(row === undefined ? {} : { row }), counts: { ...counts, examples: examples.length, distinct_tokens: made.counts.distinct_tokens, logical_tokens: made.counts.logical_tokens } };
+}
+
+interface Examples {
+  readonly examples: Example[];
+  readonly counts: Record<string, number>;
+}
+
+/** Groups of G samples per state, each relative to its group. */
+function fromSamples(learner: Learner, cycle: Cycle): Examples {
+  const trajectories = new Map(claimed(learner.db, cycle.id).map((state) => [state.stepId, state.trajectoryId]));
+  const samples = samplesOf(learner.db, cycle.id);
+  const verdicts = verdictsOf(learner.db, 'sample', samples.map((sample) => sample.id));
+  const groups = new Map<string, Scored<Example>[]>();
+  const counts = { cut: 0, no_reward: 0, zero_spread: 0, rewards: 0, reward_sum_milli: 0 };
+  for (const sample of samples) {
+    const trajectoryId = trajectories.get(sample.stepId);
+    if (trajectoryId === undefined) continue;
+    const reward = rewardOf(verdicts.get(sample.id) ?? []);
+    if (sample.cut) counts.cut += 1;
+    else if (reward === undefined) counts.no_reward += 1;
+    else {
+      counts.rewards += 1;
+      counts.reward_sum_milli += Math.round(reward.value * 1000);
+      const { id, stepId, promptTokenIds, tokenIds, logprobs, temperature } = sample;
+      const item: Example = { id, stepId, trajectoryId, promptTokenIds, tokenIds, logprobs, temperature, advantage: 0 };
+      groups.set(stepId, [...(groups.get(stepId) ?? []), { item, reward: reward.value }]);
+    }
+  }
+  const examples: Example[] = [];
+  for (const group of groups.values()) {
+    const weighed = groupAdvantages(group);
+    if (weighed === undefined) counts.zero_spread += 1;
+    else examples.push(...weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })));
+  }
+  return { examples, counts };
+}
+
+/** Recorded actions as they were sampled: reward minus the batch mean (`logged`), or imitation of kept ones (`sft`). */
+function fromLog(learner: Learner, cycle: Cycle): Examples {
+  const states = claimed(learner.db, cycle.id);
+  const verdicts = verdictsOf(learner.db, 'step', states.map((state) => state.stepId));
+  const counts = { no_reward: 0, not_trainable: 0, not_good: 0 };
+  const scored: Scored<Example>[] = [];
+  for (const { stepId, trajectoryId } of states) {
+    const state = stateOf(learner.db, stepId);
+    const reward = rewardOf(verdicts.get(stepId) ?? []);
+    if (state?.promptTokenIds === undefined || state.tokenIds === undefined || state.logprobs === undefined || state.tokenIds.length === 0) counts.not_trainable += 1;
+    else if (reward === undefined) counts.no_reward += 1;
+    else if (cycle.mode === 'sft' && reward.value < 1) counts.not_good += 1;
+    else {
+      const { promptTokenIds, tokenIds, logprobs } = state;
+      const item: Example = {
+        id: `${cycle.mode}:${stepId}`, stepId, trajectoryId, promptTokenIds, tokenIds, temperature: state.temperature, advantage: 1,
+        ...(cycle.mode === 'sft' ? { temperature: 1 } : { logprobs }),
+      };
+      scored.push({ item, reward: reward.value });
+    }
+  }
+  if (cycle.mode === 'sft') return { examples: scored.map(({ item }) => item), counts };
+  const weighed = groupAdvantages(scored) ?? [];
+  return { examples: weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })), counts };
+}

@@ -1,0 +1,47 @@
+/** Evaluation: held-out tasks, greedy, through the gateway's own loop, judged by the reference. Never trained on. */
+import { newId } from '../core/ids.js';
+import type { Evaluation, EvaluationResult } from '../core/learning.js';
+import { taskSetHash, type Task } from '../core/task.js';
+import { askAll } from '../judge/judge.js';
+import { evaluationOf, saveEvaluation, saveVerdicts } from '../store/learning.js';
+import { attempt } from './attempt.js';
+import type { Learner } from './deps.js';
+import { inParallel } from './pool.js';
+
+const WIDTH = 32;
+
+/** The version's evaluation on exactly these tasks: the one on record, or a new one. */
+export async function evaluate(learner: Learner, version: number, tasks: readonly Task[]): Promise<Evaluation> {
+  const taskSet = taskSetHash(tasks);
+  const known = evaluationOf(learner.db, version, taskSet);
+  if (known !== undefined) return known;
+  const results: EvaluationResult[] = [];
+  await inParallel(tasks, WIDTH, async (task) => {
+    const result = await score(learner, version, task);
+    if (result !== undefined) results.push(result);
+    learner.progress({ stage: 'evaluate', done: results.length, total: tasks.length, note: `version ${version}` });
+  });
+  const order = new Map(tasks.map((task, at) => [task.id, at]));
+  results.sort((a, b) => (order.get(a.taskId) ?? 0) - (order.get(b.taskId) ?? 0));
+  const evaluation: Evaluation = { id: newId('eval'), version, taskSet, results, createdAt: Date.now() };
+  saveEvaluation(learner.db, evaluation);
+  return evaluation;
+}
+
+/** An answer that failed to come is no result; one that came and is wrong, or was cut short, is 0. */
+async function score(learner: Learner, version: number, task: Task): Promise<EvaluationResult | undefined> {
+  const answer = await attempt(learner, task, { version, origin: 'evaluate', sampling: { temperature: 0 } });
+  if (answer.outcome === 'failed' || answer.outcome === 'cancelled') return undefined;
+  const verdicts = await askAll(
+    learner.judges,
+    {
+      kind: 'trajectory', id: answer.trajectoryId, messages: task.messages, tools: [], text: answer.text, calls: [], index: 0,
+      ...(task.reference === undefined ? {} : { reference: task.reference }),
+    },
+    learner.signal,
+  );
+  saveVerdicts(learner.db, verdicts);
+  const outcome = verdicts.find((verdict) => verdict.score !== undefined);
+  if (outcome?.score === undefined) return undefined;
+  return { taskId: task.id, trajectoryId: answer.trajectoryId, score: answer.outcome === 'completed' ? outcome.score : 0 };
+}

@@ -1,0 +1,56 @@
+/**
+ * The serving process follows the decision rows, whoever wrote them: its own cycle, or another process's
+ * `gyre promote`. Everything it does can be done again.
+ */
+import { reasonOf } from '../core/errors.js';
+import { flip, retire, type Adapters, type Alias } from '../promote/swap.js';
+import type { Db } from '../store/db.js';
+import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
+
+/** How often decisions of other processes are looked for. */
+const LOOK_MS = 1_000;
+
+export interface Following {
+  readonly db: Db;
+  readonly alias: Alias;
+  readonly adapters: Adapters;
+  /** Tells which versions exist, so that `gyre@N` can be asked for. */
+  readonly known: (version: number) => void;
+  readonly failed: (message: string) => void;
+}
+
+export interface Follower {
+  /** Looks now; resolves when serving is what the rows say, or the failure is reported. */
+  look(): Promise<void>;
+  stop(): void;
+}
+
+export function follow({ db, alias, adapters, known, failed }: Following): Follower {
+  let busy: Promise<void> = Promise.resolve();
+  const kept = (): Set<number> => new Set([alias.version, headVersion(db), ...previous(db)]);
+  const once = async (): Promise<void> => {
+    try {
+      const all = allVersions(db).map((version) => version.version);
+      all.forEach(known);
+      const target = servingVersion(db);
+      if (target === alias.version) return;
+      await flip(alias, adapters, target);
+      const idle = all.filter((version) => !kept().has(version));
+      // Draining may take as long as the longest answer: it must not hold up the next flip.
+      retire(alias, adapters, idle, kept).catch((thrown: unknown) => {
+        failed(`could not unload a retired version: ${reasonOf(thrown)}`);
+      });
+    } catch (thrown) {
+      failed(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
+    }
+  };
+  const look = (): Promise<void> => (busy = busy.then(once));
+  const timer = setInterval(() => void look(), LOOK_MS);
+  timer.unref();
+  return { look, stop: () => clearInterval(timer) };
+}
+
+/** The version that served before this one: kept loaded so that going back is immediate. */
+function previous(db: Db): number[] {
+  return decisionsOf(db, 100).filter((decision) => decision.kind === 'promotion' || decision.kind === 'rollback').slice(0, 1).flatMap((decision) => (decision.against === undefined ? [] : [decision.against]));
+}

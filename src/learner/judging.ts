@@ -1,0 +1,82 @@
+/** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
+import { deciding } from '../judge/reward.js';
+import { askAll } from '../judge/judge.js';
+import type { Subject, Verdict } from '../core/learning.js';
+import { stateOf } from '../store/state.js';
+import { samplesOf, saveVerdicts, taskById, unjudgedSteps, verdictsOf, type Unjudged } from '../store/learning.js';
+import type { Learner } from './deps.js';
+import { inParallel } from './pool.js';
+
+/** Rows read and written at a time: one transaction of verdicts, and the answer to an interruption. */
+const SLICE = 200;
+const WIDTH = 8;
+
+/** Judges every logged step that lacks a verdict of any judge's present version. Returns how many steps it judged. */
+export async function judgeLog(learner: Learner): Promise<number> {
+  let judged = 0;
+  for (const judge of learner.judges) {
+    for (;;) {
+      learner.signal.throwIfAborted();
+      const slice = unjudgedSteps(learner.db, judge, SLICE);
+      if (slice.length === 0) break;
+      const verdicts: Verdict[] = [];
+      await inParallel(slice, WIDTH, async (step) => {
+        for (const subject of subjectsOf(learner, step)) verdicts.push(...(await askAll([judge], subject, learner.signal)));
+      });
+      saveVerdicts(learner.db, verdicts);
+      judged += slice.length;
+      learner.progress({ stage: 'judge', done: judged, total: judged, note: judge.name });
+    }
+  }
+  return judged;
+}
+
+/** A step's process, and with a trajectory's last answer its outcome. */
+function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
+  const state = stateOf(learner.db, step.stepId);
+  if (state === undefined) return [];
+  const reference = step.taskId === null ? undefined : taskById(learner.db, step.taskId)?.reference;
+  const about = {
+    messages: state.messages,
+    tools: state.tools,
+    text: state.text,
+    calls: state.calls,
+    index: step.index,
+    ...(reference === undefined ? {} : { reference }),
+  };
+  const process: Subject = { kind: 'step', id: step.stepId, ...about };
+  return step.last && state.calls.length === 0 ? [process, { kind: 'trajectory', id: step.trajectoryId, ...about }] : [process];
+}
+
+/** Judges the samples of a cycle that no judge has seen. Samples are judged in the state they were drawn at. */
+export async function judgeSamples(learner: Learner, cycleId: string): Promise<number> {
+  const samples = samplesOf(learner.db, cycleId);
+  const known = verdictsOf(learner.db, 'sample', samples.map((sample) => sample.id));
+  const open = samples.filter((sample) => learner.judges.some((judge) => !known.get(sample.id)?.some((verdict) => verdict.judge === judge.name && verdict.judgeVersion === judge.version)));
+  const states = new Map<string, ReturnType<typeof stateOf>>();
+  for (let from = 0; from < open.length; from += SLICE) {
+    const verdicts: Verdict[] = [];
+    await inParallel(open.slice(from, from + SLICE), WIDTH, async (sample) => {
+      learner.signal.throwIfAborted();
+      if (!states.has(sample.stepId)) states.set(sample.stepId, stateOf(learner.db, sample.stepId));
+      const state = states.get(sample.stepId);
+      if (state === undefined) return;
+      const reference = state.taskId === undefined ? undefined : taskById(learner.db, state.taskId)?.reference;
+      const subject: Subject = {
+        kind: 'sample', id: sample.id, messages: state.messages, tools: state.tools, text: sample.text, calls: sample.calls, index: state.index,
+        ...(reference === undefined ? {} : { reference }),
+      };
+      verdicts.push(...(await askAll(learner.judges, subject, learner.signal)));
+    });
+    saveVerdicts(learner.db, verdicts);
+    learner.progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
+  }
+  return open.length;
+}
+
+/** Share of samples whose deciding verdict is good; undefined where none was judged. */
+export function goodShare(learner: Learner, cycleId: string): number | undefined {
+  const samples = samplesOf(learner.db, cycleId);
+  const decided = [...verdictsOf(learner.db, 'sample', samples.map((sample) => sample.id)).values()].map(deciding).filter((verdict) => verdict !== undefined);
+  return decided.length === 0 ? undefined : decided.filter((verdict) => verdict.good === true).length / decided.length;
+}

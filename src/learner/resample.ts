@@ -1,0 +1,79 @@
+/**
+ * Resampling: G actions from the current policy at each claimed state (SWiRL's online step). They are judged,
+ * never executed. A state whose prompt the engine renders differently from the log is dropped as drift:
+ * the state on record would not be the state that was sampled.
+ */
+import { newId } from '../core/ids.js';
+import type { Cycle, Sample } from '../core/learning.js';
+import { claimed, samplesOf, saveSamples } from '../store/learning.js';
+import { stateOf } from '../store/state.js';
+import type { Learner } from './deps.js';
+import { inParallel } from './pool.js';
+
+/** Prompts in flight at once; each draws G actions, so the engine decodes WIDTH x G sequences. */
+const WIDTH = 8;
+
+/** Tokens one sampled action may take; longer ones are cut and not trained on. */
+const MAX_TOKENS = 96;
+
+export async function resample(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
+  const done = new Set(samplesOf(learner.db, cycle.id).map((sample) => sample.stepId));
+  const open = claimed(learner.db, cycle.id).filter(({ stepId }) => !done.has(stepId));
+  const counts = { sampled: 0, drift: 0, no_token_ids: 0 };
+  let finished = 0;
+  await inParallel(open, WIDTH, async ({ stepId }) => {
+    learner.signal.throwIfAborted();
+    const drawn = await draw(learner, cycle, stepId);
+    if (typeof drawn === 'string') counts[drawn] += 1;
+    else {
+      saveSamples(learner.db, drawn);
+      counts.sampled += drawn.length;
+    }
+    finished += 1;
+    learner.progress({ stage: 'resample', done: finished, total: open.length });
+  });
+  return counts;
+}
+
+async function draw(learner: Learner, cycle: Cycle, stepId: string): Promise<Sample[] | 'drift' | 'no_token_ids'> {
+  const state = stateOf(learner.db, stepId);
+  if (state?.promptTokenIds === undefined) return 'no_token_ids';
+  const temperature = learner.config['learning.temperature'];
+  const actions = await finalOf(
+    learner.policy.sample(
+      {
+        model: learner.engineModel(cycle.baseVersion),
+        messages: state.messages,
+        tools: state.tools,
+        toolChoice: 'auto',
+        sampling: { temperature, top_p: 1, max_tokens: MAX_TOKENS },
+        n: learner.config['learning.samples'],
+      },
+      learner.signal,
+    ),
+  );
+  const prompt = actions[0]?.promptTokenIds;
+  if (prompt === undefined) return 'no_token_ids';
+  if (!sameIds(prompt, state.promptTokenIds)) return 'drift';
+  const createdAt = Date.now();
+  return actions.flatMap((action): Sample[] => {
+    const { tokenIds, logprobs } = action;
+    if (tokenIds === undefined || logprobs === undefined || tokenIds.length === 0) return [];
+    return [{
+      id: newId('smp'), cycleId: cycle.id, stepId, policyVersion: cycle.baseVersion, text: action.text, calls: action.calls,
+      promptTokenIds: prompt, tokenIds, logprobs, temperature, cut: action.cut, createdAt,
+    }];
+  });
+}
+
+function sameIds(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((id, i) => id === b[i]);
+}
+
+/** Runs a generator to its end for the value it returns. */
+async function finalOf<T>(events: AsyncGenerator<unknown, T>): Promise<T> {
+  for (;;) {
+    const next = await events.next();
+    if (next.done === true) return next.value;
+  }
+}

@@ -1,0 +1,50 @@
+/** From the log to states: candidates through the filter, every drop counted by reason. */
+import type { FilterName, TrainMode } from '../core/learning.js';
+import { DECIDING } from '../judge/reward.js';
+import { keep, type Candidate } from '../filter/filter.js';
+import { candidateRows, headVersion, type CandidateRow } from '../store/learning.js';
+import type { Learner } from './deps.js';
+
+/** Newest steps looked at; older ones have had their turn. */
+const HORIZON = 5_000;
+
+export interface Selection {
+  readonly kept: readonly Candidate[];
+  /** How many steps each reason dropped. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
+  const head = headVersion(learner.db);
+  const kept: Candidate[] = [];
+  const dropped: Record<string, number> = {};
+  for (const row of candidateRows(learner.db, mode, DECIDING, HORIZON)) {
+    const candidate = toCandidate(row);
+    const verdict = keep(candidate, filter, mode, head);
+    if (verdict.keep) kept.push(candidate);
+    else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
+  }
+  return { kept, dropped };
+}
+
+function toCandidate(row: CandidateRow): Candidate {
+  const { notTrainable, good, earlierGood, allGood, outcomeGood } = row;
+  return {
+    stepId: row.stepId,
+    trajectoryId: row.trajectoryId,
+    index: row.index,
+    policyVersion: row.policyVersion,
+    consent: row.consent === 1,
+    heldout: row.heldout === 1,
+    evaluated: row.evaluated === 1,
+    finished: row.finished === 1,
+    used: row.used === 1,
+    hasState: row.hasState === 1,
+    ...(notTrainable === null ? {} : { notTrainable }),
+    ...(good === null ? {} : { good: good === 1 }),
+    ...(earlierGood === null ? {} : { earlierGood: earlierGood === 1 }),
+    ...(allGood === null ? {} : { allGood: allGood === 1 }),
+    ...(outcomeGood === null ? {} : { outcomeGood: outcomeGood === 1 }),
+  };
+}
+

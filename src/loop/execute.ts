@@ -1,0 +1,74 @@
+/**
+ * One tool call run to an observation. Whatever happens (unknown name, bad arguments, a throw, a
+ * hang, a flood, an abort) is an observation; nothing is thrown and no promise is left unheard.
+ */
+import { GyreError, reasonOf } from '../core/errors.js';
+import type { ToolCall } from '../core/message.js';
+import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
+
+export async function execute(call: ToolCall, tools: Toolbox, limits: ToolLimits, signal: AbortSignal): Promise<Observation> {
+  const clock = performance.now();
+  const observe = (content: string, error?: Observation['error']): Observation => ({
+    content: capped(content, limits.maxBytes),
+    ...(error === undefined ? {} : { error }),
+    ms: performance.now() - clock,
+  });
+  const tool = tools.get(call.name);
+  if (tool === undefined) return observe(`Error: there is no tool ${JSON.stringify(call.name)}. There are: ${[...tools.keys()].join(', ') || 'none'}.`, 'unknown_tool');
+
+  let args: unknown;
+  try {
+    args = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
+  } catch (thrown) {
+    return observe(`Error: the arguments are not valid JSON (${reasonOf(thrown)}). Send one JSON object.`, 'bad_arguments');
+  }
+  return attempt(tool, args, limits, signal, observe);
+}
+
+async function attempt(tool: Tool, args: unknown, limits: ToolLimits, signal: AbortSignal, observe: (content: string, error?: Observation['error']) => Observation): Promise<Observation> {
+  if (signal.aborted) return observe('Error: cancelled.', 'cancelled');
+  const ending = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let stop: (() => void) | undefined;
+  // A tool that ignores its signal must not hold the answer: its promise is raced, and its late outcome is nobody's.
+  const ended = new Promise<Observation>((resolve) => {
+    const end = (content: string, error: Observation['error']): void => {
+      resolve(observe(content, error));
+      ending.abort();
+    };
+    timer = setTimeout(() => end(`Error: no result within ${limits.timeoutMs / 1000} seconds.`, 'timeout'), limits.timeoutMs);
+    stop = (): void => end('Error: cancelled.', 'cancelled');
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  const ran = (async (): Promise<Observation> => {
+    try {
+      return observe(textOfResult(await tool.run(args, ending.signal)));
+    } catch (thrown) {
+      const bad = thrown instanceof GyreError && (thrown.code === 'bad_arguments' || thrown.side === 'client');
+      return observe(`Error: ${reasonOf(thrown)}`, bad ? 'bad_arguments' : 'failed');
+    }
+  })();
+  try {
+    return await Promise.race([ran, ended]);
+  } finally {
+    clearTimeout(timer);
+    if (stop !== undefined) signal.removeEventListener('abort', stop);
+  }
+}
+
+/** A tool is typed to give text; one from outside may not keep to it. */
+function textOfResult(result: unknown): string {
+  return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
+}
+
+/** At most `maxBytes` of UTF-8, the mark included, cut between characters. */
+function capped(content: string, maxBytes: number): string {
+  if (content.length * 3 <= maxBytes) return content;
+  const bytes = Buffer.byteLength(content);
+  if (bytes <= maxBytes) return content;
+  const mark = `\n[truncated: this result has ${bytes} bytes, the limit is ${maxBytes}]`;
+  let end = Math.max(0, maxBytes - mark.length);
+  const whole = Buffer.from(content);
+  while (end > 0 && ((whole[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return whole.toString('utf8', 0, end) + mark;
+}

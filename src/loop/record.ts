@@ -1,0 +1,57 @@
+/** One step on its way into the log: what the policy was asked, what it emitted, how it ended. */
+import { newId } from '../core/ids.js';
+import type { Message } from '../core/message.js';
+import type { Action, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import type { NotTrainable, OwnedCall, Step } from '../core/trajectory.js';
+import type { LoopRequest } from './events.js';
+import { partialAction } from './partial.js';
+import { notTrainable } from './trainable.js';
+
+export class StepRecord {
+  readonly #request: LoopRequest;
+  readonly #asked: PolicyRequest;
+  readonly #startedAt = Date.now();
+  readonly #clock = performance.now();
+  /** Kept only until the action is whole: a broken one is folded from them. */
+  #seen: PolicyEvent[] = [];
+
+  constructor(request: LoopRequest, asked: PolicyRequest) {
+    this.#request = request;
+    this.#asked = asked;
+  }
+
+  saw(event: PolicyEvent): void {
+    this.#seen.push(event);
+  }
+
+  partial(): Action | undefined {
+    return partialAction(this.#seen, this.#startedAt, performance.now() - this.#clock);
+  }
+
+  /** The policy finished; `cancelled` says that the answer ended while this step's tools ran. */
+  whole(action: Action, calls: readonly OwnedCall[], appended: readonly Message[], cancelled = false): Step {
+    const reason = notTrainable(this.#asked, action, cancelled ? 'cancelled' : this.#request.withheld);
+    return this.#step(action, calls, appended, cancelled ? 'cancelled' : 'done', reason);
+  }
+
+  /** The policy was stopped or failed, after it had emitted `partial`. */
+  broken(partial: Action | undefined, outcome: 'cancelled' | 'failed'): Step {
+    const said: Message[] = partial === undefined || partial.text === '' ? [] : [{ role: 'assistant', content: partial.text }];
+    return this.#step(partial, [], said, outcome, outcome === 'cancelled' ? 'cancelled' : 'engine_error');
+  }
+
+  #step(action: Action | undefined, calls: readonly OwnedCall[], appended: readonly Message[], outcome: Step['outcome'], reason: NotTrainable | undefined): Step {
+    this.#seen = [];
+    const { messages, tools, toolChoice, sampling } = this.#asked;
+    return {
+      id: newId('step'),
+      policyVersion: this.#request.policyVersion,
+      messages, tools, toolChoice, sampling,
+      ...(action === undefined ? {} : { action }),
+      calls, appended, outcome,
+      ...(reason === undefined ? {} : { notTrainable: reason }),
+      startedAt: this.#startedAt,
+      ms: performance.now() - this.#clock,
+    };
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The loop: speak, collect calls, run ours, append, decide. Everything it needs comes in, everything
+ * that happens goes out as an event, and it never throws for a fault of the engine, a tool or the
+ * client: a fault is a way to end. It knows neither HTTP nor the log.
+ */
+import { asGyreError } from '../core/errors.js';
+import type { Message } from '../core/message.js';
+import type { Action, FunctionSpec, Policy, PolicyRequest } from '../core/policy.js';
+import type { OwnedCall } from '../core/trajectory.js';
+import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason, type Spent } from './budget.js';
+import { Clock } from './clock.js';
+import type { Finish, LoopEvent, LoopLimits, LoopRequest } from './events.js';
+import { execute } from './execute.js';
+import { StepRecord } from './record.js';
+import { appended, isClients, settle } from './settle.js';
+import { Tally } from './tally.js';
+import { Visible } from './visible.js';
+
+/** Said to the policy before its last turn. Its tools stay declared: without them the engine's parser is off and call markup leaks. */
+const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
+
+/** Answers one request within its limits. Ends early, with what was sampled so far, when `signal` fires. */
+export function run(request: LoopRequest, policy: Policy, limits: LoopLimits, signal: AbortSignal): AsyncGenerator<LoopEvent, Finish> {
+  return runBy(new Clock(limits.milliseconds, signal), request, policy, limits);
+}
+
+/** The same by a clock that is running already. A generator that is left early ends the clock, and so policy and tools. */
+export async function* runBy(clock: Clock, request: LoopRequest, policy: Policy, limits: LoopLimits): AsyncGenerator<LoopEvent, Finish> {
+  const tally = new Tally();
+  const tools = declared(request);
+  const visible = new Visible((name) => isClients(request, name), { oneCall: request.parallelToolCalls === false, holds: request.serverTools.size > 0 });
+  let messages = request.messages;
+  let spent = NOTHING_SPENT;
+  let limit: LimitReason | undefined;
+
+  try {
+    for (;;) {
+      const callsAllowed = limit === undefined && request.toolChoice !== 'none' && tools.length > 0;
+      const asked = policyRequest(request, messages, tools, spent);
+      const step = new StepRecord(request, asked);
+      visible.begin(callsAllowed);
+
+      let actions: readonly Action[];
+      try {
+        const sampling = policy.sample(asked, clock.signal);
+        for (;;) {
+          const next = await sampling.next();
+          if (next.done === true) {
+            actions = next.value;
+            break;
+          }
+          step.saw(next.value);
+          const shown = visible.pass(next.value);
+          if (shown !== undefined) yield shown;
+        }
+      } catch (thrown) {
+        const ended = clock.endedBy;
+        const partial = step.partial();
+        tally.sampled(partial);
+        yield { type: 'step', step: step.broken(partial, ended === undefined ? 'failed' : 'cancelled'), visible: visible.message(0) };
+        return ended === undefined ? tally.failed(asGyreError(thrown)) : tally.stopped(ended);
+      }
+
+      for (const action of actions) tally.sampled(action);
+      const [action] = actions;
+      if (action === undefined || actions.length > 1) {
+        for (const [index, each] of actions.entries()) {
+          const { calls } = settle(each, request, callsAllowed);
+          yield { type: 'step', step: step.whole(each, calls, appended(each, calls)), visible: visible.message(index) };
+        }
+        return tally.chosen(actions, callsAllowed);
+      }
+
+      const settled = settle(action, request, callsAllowed);
+      const rest = visible.end(settled.server.length > 0);
+      if (rest !== undefined) yield rest;
+
+      if (action.cut || action.finishReason === 'content_filter' || settled.server.length === 0) {
+        // A call that was cut off is no call: only what the client already holds of its own stays in the history.
+        yield { type: 'step', step: step.whole(action, settled.calls, appended(action, settled.client)), visible: visible.message(0) };
+        return tally.answered(action, settled.client, limit);
+      }
+
+      const refusals = admit(settled.server, spent, limits);
+      const calls = yield* observe(settled.calls, refusals, request, limits, clock.signal, tally);
+      const turn = appended(action, calls);
+      const ended = clock.endedBy;
+      yield { type: 'step', step: step.whole(action, calls, turn, ended !== undefined), visible: visible.message(0) };
+
+      if (ended !== undefined) return tally.stopped(ended);
+      if (settled.client.length > 0) return tally.answered(action, settled.client, undefined);
+
+      spent = spend(spent, calls);
+      limit = reached(spent, refusals, limits);
+      messages = limit === undefined ? [...messages, ...turn] : [...messages, ...turn, { role: 'user', content: ANSWER_NOW }];
+    }
+  } finally {
+    if (tally.finished) clock.stop();
+    else clock.end('client');
+  }
+}
+
+/** Runs the server's calls in parallel and gives every call back in the policy's order, the server's with their observations. */
+async function* observe(
+  calls: readonly OwnedCall[],
+  refusals: readonly (LimitReason | undefined)[],
+  request: LoopRequest,
+  limits: LoopLimits,
+  signal: AbortSignal,
+  tally: Tally,
+): AsyncGenerator<LoopEvent, readonly OwnedCall[]> {
+  let server = 0;
+  const running = calls.map((call) => {
+    if (call.owner === 'client') return undefined;
+    const refused = refusals[server++];
+    return refused === undefined
+      ? execute(call, request.serverTools, limits.tool, signal)
+      : Promise.resolve({ content: refusal(refused, limits), error: 'limit' as const, ms: 0 });
+  });
+  for (const [at, call] of calls.entries()) if (running[at] !== undefined) yield { type: 'tool_started', call };
+
+  const observed: OwnedCall[] = [];
+  for (const [at, call] of calls.entries()) {
+    const observation = await running[at];
+    observed.push(observation === undefined ? call : { ...call, observation });
+    if (observation === undefined) continue;
+    tally.observed(call, observation);
+    yield { type: 'tool_finished', call, observation };
+  }
+  return observed;
+}
+
+function declared(request: LoopRequest): readonly FunctionSpec[] {
+  if (request.serverTools.size === 0) return request.clientTools;
+  return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
+}
+
+function policyRequest(request: LoopRequest, messages: readonly Message[], tools: readonly FunctionSpec[], spent: Spent): PolicyRequest {
+  // A forced call holds for the first step only: forced again, the policy could never answer.
+  const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
+  return {
+    model: request.model,
+    messages, tools, toolChoice,
+    sampling: request.sampling,
+    ...(request.parallelToolCalls === undefined ? {} : { parallelToolCalls: request.parallelToolCalls }),
+    ...(request.n === undefined ? {} : { n: request.n }),
+    ...(request.topLogprobs === undefined ? {} : { topLogprobs: request.topLogprobs }),
+    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
+    ...(request.requestId === undefined ? {} : { requestId: request.requestId }),
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * Whether a step's action can be trained on: the first reason why not. A ratio of probabilities
+ * means something only when the recorded ones are those of the whole, unmasked distribution.
+ */
+import type { Action, FunctionSpec, PolicyRequest, Sampling } from '../core/policy.js';
+import type { NotTrainable } from '../core/trajectory.js';
+
+/** Forwarded fields that mask what may be sampled. */
+const MASKS = ['structured_outputs', 'guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'structural_tag', 'thinking_token_budget'];
+/** Forwarded fields that cut or tilt the distribution. */
+const TILTS = ['allowed_token_ids', 'bad_words'];
+
+export function notTrainable(request: PolicyRequest, action: Action, withheld: NotTrainable | undefined): NotTrainable | undefined {
+  if (action.promptTokenIds === undefined || action.tokenIds === undefined) return 'no_token_ids';
+  if (action.logprobs === undefined) return 'no_logprobs';
+  if (isConstrained(request)) return 'constrained';
+  if (isTilted(request.sampling, request.forwarded ?? {})) return 'truncated_sampling';
+  if (action.cut) return 'cut';
+  if (action.tokenIds.length === 0) return 'empty';
+  return withheld;
+}
+
+function isConstrained(request: PolicyRequest): boolean {
+  const forwarded = request.forwarded ?? {};
+  const format = forwarded['response_format'] as { readonly type?: unknown } | null | undefined;
+  if (format !== undefined && format !== null && format.type !== 'text') return true;
+  if (MASKS.some((name) => forwarded[name] !== undefined)) return true;
+  if (request.tools.length === 0) return false;
+  if (request.toolChoice === 'required' || typeof request.toolChoice === 'object') return true;
+  // vLLM holds strict tools to their schema even under `auto`.
+  return request.toolChoice === 'auto' && request.tools.some((tool: FunctionSpec) => tool.strict === true);
+}
+
+function isTilted(sampling: Sampling, forwarded: Readonly<Record<string, unknown>>): boolean {
+  return (
+    (sampling.top_p ?? 1) < 1 ||
+    (sampling.top_k ?? 0) > 0 ||
+    (sampling.min_p ?? 0) > 0 ||
+    (sampling.presence_penalty ?? 0) !== 0 ||
+    (sampling.frequency_penalty ?? 0) !== 0 ||
+    (sampling.repetition_penalty ?? 1) !== 1 ||
+    (sampling.min_tokens ?? 0) > 0 ||
+    Object.keys(sampling.logit_bias ?? {}).length > 0 ||
+    TILTS.some((name) => forwarded[name] !== undefined)
+  );
+}

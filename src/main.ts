@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+/** The command line: reads arguments, environment and signals, runs one verb, ends with 0 or with 1 and one sentence why. */
+import { Command } from 'commander';
+
+import { settings, type Flags } from './cli/settings.js';
+import { printer } from './cli/print.js';
+import { asGyreError } from './core/errors.js';
+
+interface VerbFlags extends Flags {
+  readonly json?: boolean;
+  readonly tasks?: string;
+  readonly n?: string;
+  readonly model?: string;
+  readonly cycles?: string;
+  readonly role?: string;
+  /** `--no-train` makes this false. */
+  readonly train?: boolean;
+  readonly out?: string;
+}
+
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+
+const program = new Command('gyre').description('An OpenAI-compatible gateway whose model gets better by being used.').showHelpAfterError();
+const verb = (name: string, description: string): Command =>
+  program.command(name).description(description).option('--config <file>', 'configuration file').option('--data <dir>', 'data folder').option('--json', 'print one JSON object');
+const config = (flags: VerbFlags): ReturnType<typeof settings> => settings(flags, process.env, process.cwd());
+const whole = (flag: string, text: string | undefined, fallback: number, least = 1): number => {
+  const value = text === undefined ? fallback : Number(text);
+  if (!Number.isInteger(value) || value < least) throw new Error(`${flag} is "${text ?? ''}"; it must be a whole number of at least ${least}`);
+  return value;
+};
+
+verb('serve', 'start the gateway')
+  .option('--host <host>', 'address to serve')
+  .option('--port <n>', 'port to serve; 0 takes any free one')
+  .option('--engine <url>', 'use this running engine and start none')
+  .option('--trainer <url>', 'use this running trainer and its engine')
+  .option('--learn <on|off>', 'start learning cycles by itself')
+  .action(async (flags: VerbFlags) => {
+    const { serve } = await import('./cli/serve.js');
+    await serve(config(flags), { line: (text) => process.stdout.write(`${text}\n`), warn: (text) => process.stderr.write(`${text}\n`) }, stopping.signal);
+  });
+
+/** A verb of the learning clock. */
+const learning = (name: string, description: string, engine: boolean, run: (verbs: typeof import('./cli/verbs.js'), learner: import('./learner/deps.js').Learner, flags: VerbFlags, out: ReturnType<typeof printer>) => Promise<void> | void): Command =>
+  verb(name, description)
+    .option('--engine <url>', 'use this running engine')
+    .option('--trainer <url>', 'use this running trainer and its engine')
+    .action(async (flags: VerbFlags) => {
+      const verbs = await import('./cli/verbs.js');
+      const out = printer(flags.json === true);
+      const wanted = engine && flags.cycles !== '0';
+      await verbs.withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
+    });
+const tasksOf = async (flags: VerbFlags): Promise<import('./core/task.js').Task[] | undefined> => {
+  const { readTasks } = await import('./cli/tasks.js');
+  return flags.tasks === undefined ? undefined : readTasks(flags.tasks);
+};
+const needTasks = async (flags: VerbFlags): Promise<import('./core/task.js').Task[]> => {
+  const tasks = await tasksOf(flags);
+  if (tasks === undefined) throw new Error('--tasks FILE is needed: JSON lines of {"id", "prompt" | "messages", "reference"?, "split"?}');
+  return tasks;
+};
+
+learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) => verbs.generateVerb(learner, await needTasks(flags), whole('--n', flags.n, 1), flags.model, out))
+  .option('--tasks <file>', 'task file').option('--n <n>', 'trajectories per task').option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
+learning('judge', 'judge what no judge has seen', false, (verbs, learner, _, out) => verbs.judgeVerb(learner, out));
+learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, _, out) => verbs.filterVerb(learner, out));
+learning('train', 'one cycle on what the log holds', true, (verbs, learner, _, out) => verbs.learnVerb(learner, { cycles: 1, perTask: 1 }, out));
+learning('evaluate', 'answer held-out tasks with one version', true, async (verbs, learner, flags, out) => verbs.evaluateVerb(learner, await needTasks(flags), flags.model, out))
+  .option('--tasks <file>', 'task file').option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
+learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, out) => {
+  const tasks = await tasksOf(flags);
+  await verbs.learnVerb(learner, { ...(tasks === undefined ? {} : { tasks }), cycles: whole('--cycles', flags.cycles, 1, 0), perTask: whole('--n', flags.n, 1) }, out);
+}).option('--tasks <file>', 'task file').option('--cycles <n>', 'how many').option('--n <n>', 'trajectories per task and cycle');
+
+verb('status', 'versions, and what learning waits for').action(async (flags: VerbFlags) => (await import('./cli/operate.js')).statusVerb(config(flags), printer(flags.json === true)));
+verb('promote <version>', 'serve a version that passed the gate').action(async (version: string, flags: VerbFlags) => (await import('./cli/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)));
+verb('rollback', 'serve the weights that served before, under a new number')
+  .option('--trainer <url>', 'use this running trainer')
+  .action(async (flags: VerbFlags) => (await import('./cli/operate.js')).rollbackVerb(config(flags), printer(flags.json === true), stopping.signal));
+verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
+  if (!(await (await import('./cli/operate.js')).verifyVerb(config(flags), printer(flags.json === true)))) process.exitCode = 1;
+});
+verb('export', 'take the trajectories out as JSON lines').option('--out <file>', 'file to write; standard output by default').action(async (flags: VerbFlags) => (await import('./cli/operate.js')).exportVerb(config(flags), flags.out));
+verb('doctor', 'find what is wrong with the installation').action(async (flags: VerbFlags) => {
+  if (!(await (await import('./cli/doctor.js')).doctorVerb(config(flags), printer(flags.json === true)))) process.exitCode = 1;
+});
+verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(async (dir: string, flags: VerbFlags) => (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true)));
+verb('keys <verb> [name]', 'add NAME, list, or revoke NAME')
+  .option('--role <role>', 'client or admin', 'client')
+  .option('--no-train', 'withhold consent to train for everything this key asks')
+  .action(async (what: string, name: string | undefined, flags: VerbFlags) => (await import('./cli/operate.js')).keysVerb(config(flags), what, name, { role: flags.role ?? 'client', train: flags.train !== false }, printer(flags.json === true)));
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  // Being asked to stop is not a fault.
+  if (!stopping.signal.aborted) {
+    process.stderr.write(`gyre: ${asGyreError(thrown).message.replace(/^unexpected fault: /, '')}\n`);
+    process.exitCode = 1;
+  }
+}

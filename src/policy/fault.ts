@@ -1,0 +1,121 @@
+/**
+ * Every way an engine can fail, as one error with the side `engine`. This is the only place that
+ * reads an engine's error bodies and socket codes; nothing here decides whether to try again.
+ */
+import { GyreError, reasonOf } from '../core/errors.js';
+
+/** The code of an engine's 404: the weights a lease named are gone from it. */
+export const WEIGHTS_MISSING = 'engine_weights_missing';
+
+/** A reply with a status other than 200. `body` is what was read of it. */
+export function statusFault(status: number, body: string, retryAfter: string | undefined): GyreError {
+  const said = errorOf(body);
+  const message = said.message ?? excerpt(body);
+  if (status === 429) {
+    return new GyreError({
+      side: 'engine', status: 429, code: 'rate_limit_exceeded', message: `The engine is at its limit: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
+    });
+  }
+  if (status === 404) return engine(502, WEIGHTS_MISSING, `The engine does not know the weights it was asked for: ${message}`);
+  if (status === 400 || status === 413 || status === 422) return refused(said, message);
+  if (status === 401 || status === 403) return engine(502, 'engine_refused_key', `The engine refused the gateway's key (${status}). Set "engine.api_key".`);
+  if (status === 503) {
+    return new GyreError({
+      side: 'engine', status: 502, code: 'engine_unavailable', message: `The engine answered 503: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
+    });
+  }
+  return engine(502, 'engine_error', `The engine answered ${status}: ${message}`);
+}
+
+/** An `error` object that arrived where a chunk was expected. */
+export function chunkFault(error: unknown): GyreError {
+  const said = errorOf(JSON.stringify({ error }));
+  const message = said.message ?? excerpt(JSON.stringify(error));
+  return said.status === 400 ? refused(said, message) : engine(502, 'engine_error', `The engine reported an error: ${message}`);
+}
+
+/** What undici threw. `began` is whether any byte of the reply had arrived. */
+export function transportFault(thrown: unknown, began: boolean, origin: string): GyreError {
+  const code = codeOf(thrown);
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return engine(504, 'engine_timeout', `The engine at ${origin} sent no reply in time.`, thrown);
+  if (code === 'UND_ERR_BODY_TIMEOUT') return engine(504, 'engine_timeout', `The engine at ${origin} fell silent in the middle of its reply.`, thrown);
+  if (!began && UNREACHABLE.has(code)) {
+    return new GyreError({
+      side: 'engine', status: 503, code: 'engine_unreachable', message: `The engine at ${origin} cannot be reached (${code}). It may still be starting.`, retryAfterMs: 1000, cause: thrown,
+    });
+  }
+  return engine(502, 'engine_connection_lost', `The connection to the engine at ${origin} was lost: ${reasonOf(thrown)}`, thrown);
+}
+
+/** A reply that is not what the protocol says. */
+export function garbage(what: string, cause?: unknown): GyreError {
+  return engine(502, 'engine_garbage', `The engine's reply is not a chat completion: ${what}`, cause);
+}
+
+/** A stream that ended before it said why. */
+export function truncated(): GyreError {
+  return engine(502, 'engine_truncated', 'The engine ended its reply without a finish reason, so the answer is not whole.');
+}
+
+/** What a policy throws when its caller's signal fired. */
+export function cancelled(): GyreError {
+  return new GyreError({ side: 'client', status: 499, code: 'cancelled', message: 'The request was cancelled.' });
+}
+
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'EACCES']);
+
+function engine(status: number, code: string, message: string, cause?: unknown): GyreError {
+  return new GyreError({ side: 'engine', status, code, message, cause });
+}
+
+interface Said {
+  readonly message?: string;
+  readonly param?: string;
+  readonly status?: number;
+}
+
+/** The engine understood the request and refused it: its own words go to the client, who alone can change it. */
+function refused(said: Said, message: string): GyreError {
+  const tooLong = /context length|context_length|maximum model length|max_model_len|too long|longer than the maximum/i.test(message);
+  return new GyreError({
+    side: 'engine', status: 400, message,
+    code: tooLong ? 'context_length_exceeded' : 'invalid_value',
+    ...(tooLong ? { param: 'messages' } : said.param === undefined ? {} : { param: said.param }),
+  });
+}
+
+/** vLLM nests its error under `error`, older versions and others put the fields on top. */
+function errorOf(body: string): Said {
+  try {
+    const parsed = JSON.parse(body) as { error?: unknown; message?: unknown; detail?: unknown };
+    const inner = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as { message?: unknown; param?: unknown; code?: unknown };
+    const message = [inner.message, parsed.error, parsed.detail].find((text): text is string => typeof text === 'string' && text !== '');
+    return {
+      ...(message === undefined ? {} : { message }),
+      ...(typeof inner.param === 'string' ? { param: inner.param } : {}),
+      ...(typeof inner.code === 'number' ? { status: inner.code } : {}),
+    };
+  } catch {
+    return {}; // a body that is not JSON says nothing beyond its text
+  }
+}
+
+function excerpt(body: string): string {
+  const line = body.replace(/\s+/g, ' ').trim();
+  return line === '' ? 'no reason given' : line.length > 200 ? `${line.slice(0, 200)}...` : line;
+}
+
+/** Seconds or an HTTP date. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const seconds = Number(header);
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+function codeOf(thrown: unknown): string {
+  const error = thrown as { code?: unknown; errors?: readonly unknown[] } | null;
+  if (typeof error?.code === 'string') return error.code;
+  const first = error?.errors?.[0]; // node joins the attempts on several addresses in one AggregateError
+  return first === undefined ? '' : codeOf(first);
+}

@@ -1,0 +1,230 @@
+/**
+ * The policy over HTTP: one streamed chat completion of vLLM, or of anything that speaks OpenAI's
+ * protocol, per action. It reads and reports; it never retries, and an aborted signal destroys the
+ * upstream socket, which is how an engine learns to stop.
+ */
+import { Pool, type Dispatcher } from 'undici';
+
+import { GyreError } from '../core/errors.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import { Accumulator } from './accumulate.js';
+import { cancelled, garbage, statusFault, transportFault } from './fault.js';
+import { SseParser } from './sse.js';
+import { requestBody } from './wire.js';
+
+export interface EngineOptions {
+  /** Address of the engine, with or without `/v1`. */
+  readonly url: string;
+  readonly apiKey?: string;
+  /** Milliseconds until the reply's head must be there, and between two pieces of its body. */
+  readonly timeoutMs: number;
+  /** False for an upstream that refuses vLLM's `return_token_ids`. */
+  readonly tokenIds?: boolean;
+}
+
+/** A policy that holds connections. */
+export interface EnginePolicy extends Policy {
+  /** Ends every connection; what is being sampled fails. */
+  close(): Promise<void>;
+}
+
+export function openPolicy(options: EngineOptions): EnginePolicy {
+  const url = new URL(options.url);
+  const pool = new Pool(url.origin, {
+    headersTimeout: options.timeoutMs,
+    bodyTimeout: options.timeoutMs,
+    connect: { timeout: Math.min(options.timeoutMs, 10_000), noDelay: true },
+    pipelining: 1,
+  });
+  const target = {
+    origin: url.origin,
+    path: `${url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/chat/completions`,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+      ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
+    },
+  };
+
+  return {
+    async *sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
+      if (signal.aborted) throw cancelled();
+      const exchange = new Exchange(request, url.origin);
+      const abort = (): void => exchange.cancel();
+      signal.addEventListener('abort', abort, { once: true });
+      try {
+        const headers = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
+        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
+        for (;;) {
+          const events = exchange.take() ?? (await exchange.more());
+          if (events === undefined) return exchange.actions();
+          for (const event of events) yield event;
+        }
+      } finally {
+        signal.removeEventListener('abort', abort);
+        exchange.cancel();
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+/** Events waiting for a slow reader before the socket is told to wait too. */
+const QUEUE_LIMIT = 1024;
+/** Bytes kept of a reply that is not a stream. */
+const BODY_LIMIT = 16 * 1024 * 1024;
+const DONE = '[DONE]';
+
+type Kind = 'stream' | 'json' | 'error';
+
+/** One request on the wire: undici calls the `on` methods, the generator takes what they left. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #origin: string;
+  readonly #accumulator: Accumulator;
+  readonly #parser: SseParser;
+  readonly #startedAt = Date.now();
+  readonly #clock = performance.now();
+  #controller: Dispatcher.DispatchController | undefined;
+  #queue: PolicyEvent[] = [];
+  #wake: (() => void) | undefined;
+  #fault: GyreError | undefined;
+  /** Nothing more will come, for good or ill. */
+  #over = false;
+  #kind: Kind = 'stream';
+  #status = 0;
+  #retryAfter: string | undefined;
+  readonly #body: Buffer[] = [];
+  #bodyBytes = 0;
+  #firstTokenMs: number | undefined;
+
+  constructor(request: PolicyRequest, origin: string) {
+    this.#origin = origin;
+    this.#accumulator = new Accumulator({
+      tokenLogprobs: request.topLogprobs !== undefined,
+      ...(request.sampling.max_tokens === undefined ? {} : { maxTokens: request.sampling.max_tokens }),
+    });
+    this.#parser = new SseParser((data) => {
+      if (this.#over) return; // what follows [DONE] says nothing
+      if (data === DONE) this.#end();
+      else this.#accumulator.push(data, this.#queue);
+    });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(cancelled());
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+    if (status < 200) return; // informational; the reply is still to come
+    this.#status = status;
+    const type = String(headers['content-type'] ?? 'text/event-stream');
+    if (status !== 200) this.#kind = 'error';
+    else if (type.includes('json')) this.#kind = 'json';
+    else if (!type.includes('event-stream')) this.#fail(garbage(`its content type is "${type}"`));
+    const after = headers['retry-after'];
+    this.#retryAfter = Array.isArray(after) ? after[0] : after;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (this.#over && this.#kind === 'stream') return;
+    if (this.#kind !== 'stream') {
+      this.#body.push(bytes);
+      this.#bodyBytes += bytes.length;
+      if (this.#bodyBytes > BODY_LIMIT) this.#fail(garbage(`its body is larger than ${BODY_LIMIT} bytes`));
+      return;
+    }
+    this.#guard(() => this.#parser.push(bytes));
+    if (this.#queue.length === 0) return;
+    // The first event only says that the reply began; tokens are what follows it.
+    if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start') this.#firstTokenMs = performance.now() - this.#clock;
+    if (this.#queue.length > QUEUE_LIMIT) controller.pause();
+    this.#rouse();
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    switch (this.#kind) {
+      case 'stream':
+        return this.#guard(() => {
+          this.#parser.end();
+          this.#end();
+        });
+      case 'json':
+        return this.#guard(() => {
+          this.#accumulator.push(this.#text(), this.#queue);
+          this.#end();
+        });
+      case 'error':
+        return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter));
+      default:
+        return this.#kind satisfies never;
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, thrown: Error): void {
+    this.#fail(transportFault(thrown, this.#status !== 0, this.#origin));
+  }
+
+  /** Idempotent; after the end it does nothing, so that the connection can serve again. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#fail(cancelled());
+  }
+
+  /** What has arrived and was not taken; undefined when that is nothing. */
+  take(): PolicyEvent[] | undefined {
+    if (this.#queue.length === 0) return undefined;
+    const events = this.#queue;
+    this.#queue = [];
+    if (this.#controller?.paused === true) this.#controller.resume();
+    return events;
+  }
+
+  /** Resolves to the next events, or to undefined at the end; rejects with the fault once all events before it are taken. */
+  async more(): Promise<PolicyEvent[] | undefined> {
+    if (!this.#over) await new Promise<void>((resolve) => (this.#wake = resolve));
+    const events = this.take();
+    if (events === undefined && this.#fault !== undefined) throw this.#fault;
+    return events;
+  }
+
+  actions(): readonly Action[] {
+    return this.#accumulator.finish({
+      startedAt: this.#startedAt,
+      ...(this.#firstTokenMs === undefined ? {} : { firstTokenMs: this.#firstTokenMs }),
+      totalMs: performance.now() - this.#clock,
+    });
+  }
+
+  #text(): string {
+    return Buffer.concat(this.#body).toString('utf8');
+  }
+
+  #guard(read: () => void): void {
+    try {
+      read();
+    } catch (thrown) {
+      this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), thrown));
+    }
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#rouse();
+  }
+
+  #fail(fault: GyreError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#fault = fault;
+    this.#controller?.abort(fault);
+    this.#rouse();
+  }
+
+  #rouse(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Which weights answer which name: the alias table of the gateway. It counts what is in flight per
+ * version, so that an adapter is unloaded only when nobody holds it, and it loads again what the
+ * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
+ */
+import { GyreError, internal } from '../core/errors.js';
+import { adapterName } from '../core/learning.js';
+import type { Lease, ServedModel, Serving } from '../core/serving.js';
+import { cancelled } from './fault.js';
+
+export interface ServingOptions {
+  /** Versions that exist, with the second each was created. Version 0 is always known. */
+  readonly versions?: readonly { readonly version: number; readonly created: number }[];
+  readonly serving?: number;
+  /** What the engine calls version 0: `base` for our own vLLM, the model id of any other server. */
+  readonly baseModel?: string;
+  readonly templateHash?: string;
+  /** Loads a version's adapter into the engine. Called once for concurrent leases, so no single caller's abort ends it. */
+  load(version: number): Promise<void>;
+}
+
+export interface VersionTable extends Serving {
+  /** Points the alias `gyre` at a known version; requests in flight keep theirs. */
+  setServing(version: number): void;
+  /** Makes a version known. `loaded` says whether the engine holds it already. */
+  know(version: number, loaded: boolean, created?: number): void;
+  known(version: number): boolean;
+  /** Records that the engine no longer holds this version; the next lease loads it again. */
+  dropped(version: number): void;
+  inFlight(version: number): number;
+  /** Resolves when no lease on this version is left. */
+  drained(version: number): Promise<void>;
+  /** Loads the version behind an engine's model name again; resolves to whether there is such a version. */
+  restore(engineModel: string): Promise<boolean>;
+}
+
+interface Entry {
+  readonly version: number;
+  readonly created: number;
+  readonly engineModel: string;
+  loaded: boolean;
+  loading: Promise<void> | undefined;
+  leases: number;
+  readonly waiting: (() => void)[];
+}
+
+export function openServing(options: ServingOptions): VersionTable {
+  const entries = new Map<number, Entry>();
+  const now = (): number => Math.floor(Date.now() / 1000);
+  const nameOf = (version: number): string => (version === 0 ? (options.baseModel ?? adapterName(0)) : adapterName(version));
+
+  const know = (version: number, loaded: boolean, created: number = now()): void => {
+    const entry = entries.get(version);
+    if (entry !== undefined) entry.loaded ||= loaded;
+    else entries.set(version, { version, created, engineModel: nameOf(version), loaded, loading: undefined, leases: 0, waiting: [] });
+  };
+  know(0, true);
+  for (const { version, created } of options.versions ?? []) know(version, false, created);
+
+  let serving = options.serving ?? 0;
+  if (!entries.has(serving)) throw internal(`version ${serving} is to be served but is not known`);
+
+  const find = (model: string): Entry => {
+    const version = model === 'gyre' ? serving : model === 'gyre@base' ? 0 : /^gyre@(0|[1-9]\d{0,8})$/.test(model) ? Number(model.slice(5)) : undefined;
+    const entry = version === undefined ? undefined : entries.get(version);
+    if (entry !== undefined) return entry;
+    throw new GyreError({
+      side: 'client', status: 404, code: 'model_not_found', param: 'model',
+      message: `The model ${JSON.stringify(model)} does not exist. There are: ${names().join(', ')}.`,
+    });
+  };
+  const names = (): string[] => ['gyre', 'gyre@base', ...[...entries.keys()].filter((version) => version > 0).map((version) => `gyre@${version}`)];
+
+  const load = (entry: Entry): Promise<void> => {
+    entry.loading ??= options.load(entry.version).then(
+      () => {
+        entry.loaded = true;
+        entry.loading = undefined;
+      },
+      (cause: unknown) => {
+        entry.loading = undefined;
+        throw cause;
+      },
+    );
+    return entry.loading;
+  };
+
+  return {
+    get version() {
+      return serving;
+    },
+    async lease(model, signal): Promise<Lease> {
+      const entry = find(model);
+      let held = true;
+      const release = (): void => {
+        if (!held) return;
+        held = false;
+        entry.leases -= 1;
+        if (entry.leases === 0) for (const done of entry.waiting.splice(0)) done();
+      };
+      // Counted before loading, so that nothing unloads it in between.
+      entry.leases += 1;
+      try {
+        if (!entry.loaded) await load(entry);
+        if (signal.aborted) throw cancelled();
+      } catch (thrown) {
+        release();
+        throw thrown;
+      }
+      return {
+        version: entry.version,
+        engineModel: entry.engineModel,
+        ...(options.templateHash === undefined ? {} : { templateHash: options.templateHash }),
+        release,
+      };
+    },
+    models(): readonly ServedModel[] {
+      const alias = entries.get(serving);
+      return [
+        { id: 'gyre', version: serving, created: alias?.created ?? now() },
+        ...[...entries.values()].map((entry) => ({ id: entry.version === 0 ? 'gyre@base' : `gyre@${entry.version}`, version: entry.version, created: entry.created })),
+      ];
+    },
+    setServing(version) {
+      if (!entries.has(version)) throw internal(`version ${version} is to be served but is not known`);
+      serving = version;
+    },
+    know,
+    known: (version) => entries.has(version),
+    dropped(version) {
+      const entry = entries.get(version);
+      if (entry !== undefined && version !== 0) entry.loaded = false;
+    },
+    inFlight: (version) => entries.get(version)?.leases ?? 0,
+    drained(version) {
+      const entry = entries.get(version);
+      if (entry === undefined || entry.leases === 0) return Promise.resolve();
+      return new Promise((resolve) => entry.waiting.push(resolve));
+    },
+    async restore(engineModel) {
+      const entry = [...entries.values()].find((candidate) => candidate.engineModel === engineModel);
+      if (entry === undefined || entry.version === 0) return false;
+      entry.loaded = false;
+      await load(entry);
+      return true;
+    },
+  };
+}

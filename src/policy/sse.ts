@@ -1,0 +1,75 @@
+/**
+ * Server-sent events out of bytes, as fast as they come: an event may be split anywhere, inside a
+ * UTF-8 sequence or between CR and LF, and a packet may hold many. Only `data` is read; names, ids,
+ * retry times and comments mean nothing to an engine's stream.
+ */
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+
+/** Bytes one unfinished event may hold before the stream is given up as garbage. */
+export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+
+export class SseParser {
+  readonly #onData: (data: string) => void;
+  /** Bytes after the last line feed: a line is decoded only when it is whole, so no character is cut. */
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  #data: string | undefined;
+
+  constructor(onData: (data: string) => void) {
+    this.#onData = onData;
+  }
+
+  /** Throws RangeError when one event grows beyond {@link MAX_EVENT_BYTES}, and whatever `onData` throws. */
+  push(bytes: Buffer): void {
+    const last = bytes.lastIndexOf(LINE_FEED);
+    if (last === -1) {
+      this.#keep(bytes);
+      return;
+    }
+    const text = this.#restBytes === 0 ? bytes.toString('utf8', 0, last + 1) : this.#take(bytes.subarray(0, last + 1));
+    if (last + 1 < bytes.length) this.#keep(bytes.subarray(last + 1));
+    this.#lines(text);
+  }
+
+  /** The end of the bytes: an event without its blank line still counts, because some engines omit it. */
+  end(): void {
+    if (this.#restBytes > 0) this.#lines(`${this.#take(Buffer.alloc(0))}\n`);
+    this.#dispatch();
+  }
+
+  #keep(bytes: Buffer): void {
+    this.#rest.push(bytes);
+    this.#restBytes += bytes.length;
+    if (this.#restBytes + (this.#data?.length ?? 0) > MAX_EVENT_BYTES) throw new RangeError(`one event is larger than ${MAX_EVENT_BYTES} bytes`);
+  }
+
+  #take(tail: Buffer): string {
+    const text = Buffer.concat([...this.#rest, tail]).toString('utf8');
+    this.#rest = [];
+    this.#restBytes = 0;
+    return text;
+  }
+
+  #lines(text: string): void {
+    let from = 0;
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', from)) {
+      const end = at > from && text.charCodeAt(at - 1) === CARRIAGE_RETURN ? at - 1 : at;
+      if (end === from) this.#dispatch();
+      else if (text.startsWith('data:', from)) {
+        const value = text.slice(text.charCodeAt(from + 5) === SPACE ? from + 6 : from + 5, end);
+        this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
+      }
+      from = at + 1;
+    }
+  }
+
+  #dispatch(): void {
+    if (this.#data === undefined) return;
+    const data = this.#data;
+    this.#data = undefined;
+    this.#onData(data);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Opens the one SQLite file of a data folder and brings its tables to this build's shape. Serving and
+ * command line may hold the same file at once: readers never wait, writers take turns. Knows no rows.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import Database from 'better-sqlite3';
+import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
+
+import { GyreError, operatorError, reasonOf } from '../core/errors.js';
+import * as schema from './schema.js';
+
+export type Db = BetterSQLite3Database<typeof schema> & { readonly $client: Database.Database };
+/** What a callback of `db.transaction` is given. */
+export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
+
+export interface Store {
+  readonly file: string;
+  readonly sqlite: Database.Database;
+  readonly db: Db;
+  /** Folds the write-ahead log into the file and lets go of it. Idempotent. */
+  close(): void;
+}
+
+/** How long a writer waits for another process's transaction, in milliseconds. */
+const BUSY_MS = 5_000;
+/** Pages in the write-ahead log before they are folded in: 16 MiB, so that a page written often is copied once. */
+const CHECKPOINT_PAGES = 4_000;
+/** The write-ahead log is cut back to this many bytes after a checkpoint. */
+const JOURNAL_BYTES = 64 * 1024 * 1024;
+
+/** Opens `<dataDir>/gyre.db`, making folder and file where they are missing. Throws an operator error that names the path. */
+export function openStore(dataDir: string): Store {
+  const file = join(dataDir, 'gyre.db');
+  const sqlite = connect(dataDir, file);
+  try {
+    // Commits survive a killed process; only a power cut may take the last of them (WAL with NORMAL).
+    sqlite.pragma('journal_mode = WAL');
+    sqlite.pragma('synchronous = NORMAL');
+    sqlite.pragma('foreign_keys = ON');
+    sqlite.pragma('secure_delete = ON');
+    sqlite.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    sqlite.pragma(`journal_size_limit = ${JOURNAL_BYTES}`);
+    sqlite.transaction(() => migrate(sqlite, file)).immediate();
+  } catch (thrown) {
+    sqlite.close();
+    throw thrown instanceof GyreError ? thrown : unusable(file, thrown);
+  }
+  return { file, sqlite, db: drizzle({ client: sqlite, schema }), close: () => void sqlite.close() };
+}
+
+const statements = new WeakMap<Database.Database, Map<string, Database.Statement>>();
+
+/** The statement for `sql`, prepared once per connection. Callers give constants: the memory is never emptied. */
+export function prepared<P extends unknown[], R = unknown>(db: Pick<Db, '$client'>, sql: string): Database.Statement<P, R> {
+  let known = statements.get(db.$client);
+  if (known === undefined) statements.set(db.$client, (known = new Map()));
+  let statement = known.get(sql);
+  if (statement === undefined) known.set(sql, (statement = db.$client.prepare(sql)));
+  return statement as unknown as Database.Statement<P, R>;
+}
+
+function connect(dataDir: string, file: string): Database.Database {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    return new Database(file, { timeout: BUSY_MS });
+  } catch (cause) {
+    throw operatorError(`cannot write to the data folder "${dataDir}" (${reasonOf(cause)}). Name a folder this user may write to with --data DIR.`, cause);
+  }
+}
+
+function unusable(file: string, cause: unknown): GyreError {
+  const code = cause instanceof Database.SqliteError ? cause.code : '';
+  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
+    return operatorError(`"${file}" is not a Gyre database (${reasonOf(cause)}). Move it away, or name another folder with --data DIR.`, cause);
+  }
+  if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')) {
+    return operatorError(`"${file}" cannot be written (${reasonOf(cause)}). Give this user write access to the file and its folder, or name another with --data DIR.`, cause);
+  }
+  if (code.startsWith('SQLITE_BUSY')) {
+    return operatorError(`"${file}" is held by another process for longer than ${BUSY_MS / 1000} s. End that process, or name another folder with --data DIR.`, cause);
+  }
+  if (code === 'SQLITE_FULL') return operatorError(`"${file}" cannot grow: the disk is full. Free some space, or name another folder with --data DIR.`, cause);
+  return operatorError(`"${file}" cannot be opened: ${reasonOf(cause)}.`, cause);
+}
+
+/**
+ * drizzle's migrations in drizzle's own table, but inside the caller's transaction: two processes that
+ * open a new folder at once must not both create its tables.
+ */
+function migrate(sqlite: Database.Database, file: string): void {
+  const known = readMigrationFiles({ migrationsFolder: migrationsFolder() });
+  sqlite.exec('CREATE TABLE IF NOT EXISTS __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)');
+  const applied = sqlite.prepare<[], { hash: string }>('SELECT hash FROM __drizzle_migrations ORDER BY created_at').all();
+  if (applied.length > known.length) {
+    throw operatorError(`"${file}" was written by a newer Gyre (${applied.length} migrations, this build knows ${known.length}). Update this installation, or name another folder with --data DIR.`);
+  }
+  const odd = applied.findIndex((row, at) => row.hash !== known[at]?.hash);
+  if (odd >= 0) throw operatorError(`"${file}" was written by another build of Gyre (migration ${odd} differs). Use that build, or name another folder with --data DIR.`);
+  for (const migration of known.slice(applied.length)) {
+    for (const statement of migration.sql) sqlite.exec(statement);
+    sqlite.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run(migration.hash, migration.folderMillis);
+  }
+}
+
+/** `migrations/` of the package this file belongs to, whether it runs from `src/` or from `dist/src/`. */
+function migrationsFolder(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const candidate = join(folder, 'migrations');
+    if (existsSync(join(candidate, 'meta', '_journal.json'))) return candidate;
+    if (folder === dirname(folder)) throw operatorError('the folder "migrations" is missing from this installation. Install Gyre again.');
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Feedback on answers, added by response id. The id of a row is the hash of what it says, so the same
+ * words twice are one row, also when two processes hear them at once.
+ */
+import { eq } from 'drizzle-orm';
+
+import { badRequest } from '../core/errors.js';
+import { canonicalJson, sha256 } from '../core/hash.js';
+import { prepared, type Db } from './db.js';
+import { appendLedger, contentHashOf } from './ledger.js';
+import { feedback } from './schema.js';
+
+export interface FeedbackInput {
+  readonly responseId: string;
+  /** Who says it. */
+  readonly keyId: string;
+  /** Whose responses may be spoken of; undefined means everyone's. */
+  readonly within: string | undefined;
+  /** From -1 (bad) to 1 (good). */
+  readonly value?: number;
+  /** Counts the response's own steps from 0; absent means the whole answer. */
+  readonly step?: number;
+  readonly comment?: string;
+  /** What the answer should have been. */
+  readonly demonstration?: string;
+  readonly at?: number;
+}
+
+export type FeedbackRow = typeof feedback.$inferSelect;
+
+/**
+ * Adds a row, or finds the one that says the same. Undefined when there is no such response within reach;
+ * throws a 400 on `step` when the response has no such step.
+ */
+export function addFeedback(db: Db, { within, at = Date.now(), ...input }: FeedbackInput): FeedbackRow | undefined {
+  return db.transaction((tx) => {
+    const response = prepared<[string], { trajectoryId: string; keyId: string }>(db, 'SELECT trajectory_id AS trajectoryId, key_id AS keyId FROM responses WHERE id = ?').get(input.responseId);
+    if (response === undefined || (within !== undefined && response.keyId !== within)) return undefined;
+    const steps = prepared<[string, string], { count: number }>(db, 'SELECT count(*) AS count FROM steps WHERE trajectory_id = ? AND response_id = ?').get(response.trajectoryId, input.responseId)?.count ?? 0;
+    if (input.step !== undefined && input.step >= steps) {
+      throw badRequest(`"step" is ${input.step}, but the response "${input.responseId}" has ${steps} step${steps === 1 ? '' : 's'}, counted from 0.`, 'step');
+    }
+    const said = {
+      responseId: input.responseId, keyId: input.keyId, step: input.step ?? null, value: input.value ?? null,
+      comment: input.comment ?? null, demonstration: input.demonstration ?? null,
+    };
+    const id = `fbk-${sha256(canonicalJson(said)).slice(-40)}`;
+    const row = { id, trajectoryId: response.trajectoryId, ...said, createdAt: at };
+    const known = tx.select().from(feedback).where(eq(feedback.id, id)).get();
+    if (known !== undefined) return known;
+    tx.insert(feedback).values(row).run();
+    appendLedger(tx, [['feedback', id, contentHashOf('feedback', row)]], at);
+    return row;
+  }, { behavior: 'immediate' });
+}

@@ -1,0 +1,104 @@
+/**
+ * API keys. The secret is shown once and forgotten; what is kept is its hash. A running gateway learns
+ * of a key revoked by another process within {@link CACHE_MS}.
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+
+import { and, eq, isNull, or } from 'drizzle-orm';
+
+import { operatorError } from '../core/errors.js';
+import { sha256, type Hash } from '../core/hash.js';
+import { newId } from '../core/ids.js';
+import { prepared, type Db } from './db.js';
+import { keys } from './schema.js';
+
+export type Role = 'client' | 'admin';
+
+export interface Key {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  /** Consent of everything this key asks. */
+  readonly train: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly revokedAt?: number;
+}
+
+/** Milliseconds a looked-up key is believed. */
+export const CACHE_MS = 2_000;
+/** Keys remembered at once; beyond it all are looked up again. */
+const CACHE_KEYS = 10_000;
+
+/** Makes a key. The secret is in no other place. Throws an operator error when the name is in use. */
+export function addKey(db: Db, { name, role = 'client', train = true, at = Date.now() }: { readonly name: string; readonly role?: Role; readonly train?: boolean; readonly at?: number }): { readonly key: Key; readonly secret: string } {
+  if (name.trim() === '') throw operatorError('a key needs a name: `gyre keys add NAME`.');
+  const secret = `gyre_sk_${randomBytes(32).toString('base64url')}`;
+  const key: Key = { id: newId('key', at), name, role, train, createdAt: at };
+  db.transaction((tx) => {
+    const taken = tx.select({ id: keys.id }).from(keys).where(and(eq(keys.name, name), isNull(keys.revokedAt))).get();
+    if (taken !== undefined) throw operatorError(`there is a key named "${name}" already. Choose another name, or \`gyre keys revoke ${name}\` first.`);
+    tx.insert(keys).values({ ...key, hash: sha256(secret) }).run();
+  }, { behavior: 'immediate' });
+  return { key, secret };
+}
+
+/** Every key ever made, oldest first. */
+export function listKeys(db: Db): Key[] {
+  return db.select().from(keys).orderBy(keys.id).all().map(keyOf);
+}
+
+/** Ends the key with this name or id. Undefined when there is none in use. */
+export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): Key | undefined {
+  const row = db.update(keys).set({ revokedAt: at }).where(and(or(eq(keys.name, nameOrId), eq(keys.id, nameOrId)), isNull(keys.revokedAt))).returning().get() as typeof keys.$inferSelect | undefined;
+  return row === undefined ? undefined : keyOf(row);
+}
+
+export interface Keyring {
+  /** Whether any key was ever made. A gateway whose last key was revoked does not become open to all. */
+  required(): boolean;
+  /** The unrevoked key of a secret. */
+  find(secret: string): Key | undefined;
+}
+
+interface Remembered {
+  readonly key: Key;
+  readonly until: number;
+}
+
+export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
+  const known = new Map<Hash, Remembered>();
+  let required = false;
+  let askAgain = 0;
+  return {
+    required(): boolean {
+      // Keys are never deleted, so "yes" holds for good.
+      if (!required && now() >= askAgain) {
+        required = prepared<[]>(db, 'SELECT 1 FROM keys LIMIT 1').get() !== undefined;
+        askAgain = now() + CACHE_MS;
+      }
+      return required;
+    },
+    find(secret: string): Key | undefined {
+      const hash = sha256(secret);
+      const remembered = known.get(hash);
+      if (remembered !== undefined && now() < remembered.until) return remembered.key;
+      known.delete(hash);
+      const row = db.select().from(keys).where(eq(keys.hash, hash)).get();
+      if (row === undefined || row.revokedAt !== null || !sameHash(row.hash, hash)) return undefined;
+      const key = keyOf(row);
+      if (known.size >= CACHE_KEYS) known.clear();
+      known.set(hash, { key, until: now() + CACHE_MS });
+      return key;
+    },
+  };
+}
+
+function sameHash(a: Hash, b: Hash): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+function keyOf({ id, name, role, train, createdAt, revokedAt }: typeof keys.$inferSelect): Key {
+  return { id, name, role, train, createdAt, ...(revokedAt === null ? {} : { revokedAt }) };
+}

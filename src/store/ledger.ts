@@ -1,0 +1,96 @@
+/**
+ * The ledger: what was committed, in which order, with the hash of every row's content. Each ledger row
+ * is chained to the one before, so that a changed, missing or reordered row cannot hide. Rows of the
+ * log and of the learning clock enter in the transaction that adds them.
+ */
+import { desc } from 'drizzle-orm';
+
+import { internal } from '../core/errors.js';
+import { sha256, type Hash } from '../core/hash.js';
+import type { Tx } from './db.js';
+import { shapeOf, type Shape, type SqlValue } from './rows.js';
+import { decisions, deletions, evaluations, feedback, ledger, responses, samples, steps, trajectories, verdicts, versions } from './schema.js';
+
+/** Tables whose rows are never changed. A row of the first seven that is in no ledger row is a fault; the others may be entered. */
+export const LEDGERED = { trajectories, steps, responses, feedback, verdicts, deletions, decisions, samples, versions, evaluations } as const;
+export const MUST_BE_LEDGERED = ['trajectories', 'steps', 'responses', 'feedback', 'verdicts', 'deletions', 'decisions'] as const;
+export type LedgerTable = keyof typeof LEDGERED;
+
+/** Table, id, and the content hash of the row. */
+export type LedgerEntry = readonly [table: string, id: string, hash: Hash];
+
+export interface LedgerRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly entries: string;
+  readonly prev: Hash | '';
+  readonly hash: Hash;
+}
+
+const shapes = Object.fromEntries(Object.entries(LEDGERED).map(([name, table]) => [name, shapeOf(table)])) as { readonly [K in LedgerTable]: Shape<(typeof LEDGERED)[K]> };
+
+export function isLedgered(table: string): table is LedgerTable {
+  return Object.hasOwn(LEDGERED, table);
+}
+
+export function ledgeredShape<K extends LedgerTable>(table: K): Shape<(typeof LEDGERED)[K]> {
+  return shapes[table];
+}
+
+/** The column a ledger entry's id stands in. */
+export function idColumn(table: LedgerTable): string {
+  return table === 'versions' ? 'version' : 'id';
+}
+
+/** Hash of every content column of a row in drizzle's insert form. */
+export function contentHashOf<K extends LedgerTable>(table: K, row: (typeof LEDGERED)[K]['$inferInsert']): Hash {
+  return contentHash(shapes[table], shapes[table].values(row));
+}
+
+/**
+ * {@link contentHashOf} of a row as the driver has it. Columns go by name and absent ones are left out,
+ * so a column that a later migration adds does not change the hash of an older row.
+ */
+export function contentHash(shape: Pick<Shape, 'name' | 'columns'>, values: readonly SqlValue[]): Hash {
+  const head: (string | number | { readonly bytes: number })[] = [shape.name];
+  const blobs: Buffer[] = [];
+  for (const at of byName(shape)) {
+    const value = values[at];
+    if (value === null || value === undefined) continue;
+    if (Buffer.isBuffer(value)) blobs.push(value);
+    head.push(shape.columns[at] ?? '', Buffer.isBuffer(value) ? { bytes: value.length } : typeof value === 'bigint' ? value.toString() : value);
+  }
+  return sha256(JSON.stringify(head), ...blobs);
+}
+
+const orders = new WeakMap<object, readonly number[]>();
+
+/** Positions of the hashed columns, in the order of their names. */
+function byName(shape: Pick<Shape, 'columns'>): readonly number[] {
+  let order = orders.get(shape);
+  if (order === undefined) {
+    const named = shape.columns.map((column, at) => [column, at] as const).filter(([column]) => column !== 'content_hash');
+    order = named.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, at]) => at);
+    orders.set(shape, order);
+  }
+  return order;
+}
+
+/** The row that follows `last`. */
+export function nextLedgerRow(last: Pick<LedgerRow, 'seq' | 'hash'> | undefined, at: number, entries: readonly LedgerEntry[]): LedgerRow {
+  const row = { seq: (last?.seq ?? 0) + 1, at, entries: JSON.stringify(entries), prev: last?.hash ?? '' };
+  return { ...row, hash: ledgerHash(row) };
+}
+
+export function ledgerHash(row: Omit<LedgerRow, 'hash'>): Hash {
+  return sha256(`ledger\n${row.seq}\n${row.at}\n${row.prev}\n${row.entries}`);
+}
+
+/** Enters rows added in the same transaction, which must have begun as `immediate`. Nothing to enter is no row. */
+export function appendLedger(tx: Tx, entries: readonly LedgerEntry[], at: number = Date.now()): void {
+  if (entries.length === 0) return;
+  const stranger = entries.find(([table]) => !isLedgered(table));
+  if (stranger !== undefined) throw internal(`the table "${stranger[0]}" is not kept in the ledger; known are ${Object.keys(LEDGERED).join(', ')}`);
+  const last = tx.select({ seq: ledger.seq, hash: ledger.hash }).from(ledger).orderBy(desc(ledger.seq)).limit(1).get();
+  tx.insert(ledger).values(nextLedgerRow(last, at, entries)).run();
+}

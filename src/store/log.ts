@@ -1,0 +1,88 @@
+/**
+ * The step log over SQLite: finds the trajectory a request goes on from and gives it its thread. A fault
+ * of the store is counted and told; the request goes on without the log.
+ */
+import { newId } from '../core/ids.js';
+import type { Opening, StepLog, Thread } from '../core/log.js';
+import type { Store } from './db.js';
+import { GroupCommit } from './group.js';
+import { findContinuation, splice } from './splice.js';
+import { linkAll, type Link } from './chain.js';
+import { LogThread, type Desk, type Place } from './thread.js';
+import { Writer } from './writer.js';
+
+export interface LogOptions {
+  /** Milliseconds a commit waits for company (`log.flush_ms`). */
+  readonly flushMs?: number;
+  readonly now?: () => number;
+  /** Told why, each time `failures` grows. */
+  readonly failed?: (reason: unknown) => void;
+}
+
+/** A store has one log per process: `flush` it before the store is closed. */
+export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = () => undefined }: LogOptions = {}): StepLog {
+  const writer = new Writer(store.db, now);
+  /** Trajectories with a thread that has not finished: going on from one of them is a branch. */
+  const answering = new Set<string>();
+  /** Client tips that may not be committed yet. */
+  const uncommitted = new Set<string>();
+  const group = new GroupCommit(store.sqlite, {
+    begin: () => writer.begin(),
+    end: () => writer.end(),
+    settled: (committed) => {
+      writer.settled(committed);
+      uncommitted.clear();
+    },
+  }, { flushMs, failed });
+
+  const desk: Desk = {
+    writer,
+    group,
+    now,
+    queued: (keyId, clientTip) => void uncommitted.add(`${keyId}\n${clientTip}`),
+    finished: (trajectoryId) => void answering.delete(trajectoryId),
+  };
+
+  /** Evaluation and generation ask the same question many times over: each time is a trajectory of its own. */
+  const place = (opening: Opening): Place => {
+    const { messages, origin, asker, at } = opening;
+    const links = linkAll(messages);
+    const client = { messages, links, stored: 0, storedAt: 0 };
+    const fresh: Place = { trajectoryId: newId('traj', at), continued: false, client, policy: client };
+    if (origin !== 'live') return fresh;
+    try {
+      if (links.some(({ hash }) => uncommitted.has(`${asker.keyId}\n${hash}`))) group.commit();
+      return goingOn(opening, links) ?? fresh;
+    } catch (thrown) {
+      group.fail(thrown);
+      return fresh;
+    }
+  };
+
+  const goingOn = ({ messages, asker, at }: Opening, links: readonly Link[]): Place | undefined => {
+    const found = findContinuation(store.db, links, messages, asker.keyId, (id) => answering.has(id));
+    const policy = found && splice(store.db, links, messages, found);
+    if (found === undefined || policy === undefined) return undefined;
+    return {
+      trajectoryId: found.newest ? found.trajectoryId : newId('traj', at),
+      continued: found.newest,
+      client: { messages, links, stored: found.at, storedAt: found.clientAt },
+      policy,
+    };
+  };
+
+  return {
+    open(opening: Opening): Thread {
+      const thread = new LogThread(desk, opening, place(opening));
+      answering.add(thread.trajectoryId);
+      return thread;
+    },
+    get failures(): number {
+      return group.failures;
+    },
+    flush(): Promise<void> {
+      group.commit();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,253 @@
+/**
+ * The tables. Rows of the request clock (messages to feedback) are only added; redaction and deletion
+ * are the two exceptions. Rows of the learning clock carry a state that moves along `core` transitions.
+ * `null` is absence, here and in JSON only.
+ */
+import { sql } from 'drizzle-orm';
+import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+
+/** API keys; `hash` is all that is kept of the secret. */
+export const keys = sqliteTable('keys', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  role: text({ enum: ['client', 'admin'] }).notNull(),
+  hash: text().notNull().unique(),
+  train: integer({ mode: 'boolean' }).notNull(),
+  createdAt: integer('created_at').notNull(),
+  revokedAt: integer('revoked_at'),
+});
+
+/**
+ * Messages stored once, as a tree: identity is the canonical text in `body` plus the parent's identity. Rows refer
+ * by number, so that a conversation's rows and index entries lie together; the hash is what they must prove.
+ */
+export const messages = sqliteTable('messages', {
+  id: integer().primaryKey(),
+  /** 0 for the first message of a conversation. */
+  parent: integer().notNull(),
+  hash: text().notNull(),
+  body: text().notNull(),
+}, (t) => [uniqueIndex('messages_child').on(t.parent, t.hash)]);
+
+/** Tool lists by content hash. */
+export const toolSets = sqliteTable('tool_sets', { hash: text().primaryKey(), body: text().notNull() });
+
+/** One row per conversation branch; what changes later lives in `responses`. */
+export const trajectories = sqliteTable('trajectories', {
+  id: text().primaryKey(),
+  keyId: text('key_id').notNull(),
+  origin: text({ enum: ['live', 'generate', 'evaluate'] }).notNull(),
+  consent: integer({ mode: 'boolean' }).notNull(),
+  model: text().notNull(),
+  taskId: text('task_id'),
+  metadata: text(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [
+  index('trajectories_key').on(t.keyId, t.id).where(sql`key_id <> ''`),
+  index('trajectories_task').on(t.taskId).where(sql`task_id IS NOT NULL`),
+]);
+
+/**
+ * One policy call each. Prompt ids are a delta: `promptShared` tokens of (base step's prompt ++ its action),
+ * then `promptSuffix`; so bytes per step do not grow with depth. Ids are u32, logprobs f32, little endian.
+ */
+export const steps = sqliteTable('steps', {
+  seq: integer().primaryKey(),
+  id: text().notNull().unique(),
+  trajectoryId: text('trajectory_id').notNull(),
+  idx: integer().notNull(),
+  responseId: text('response_id').notNull(),
+  requestId: text('request_id').notNull(),
+  /** The trajectory's key, here again so that a continuation is looked up under one key and no other. */
+  keyId: text('key_id').notNull(),
+  policyVersion: integer('policy_version').notNull(),
+  /** Consent of this request: a trajectory may hold steps with and without. */
+  consent: integer({ mode: 'boolean' }).notNull(),
+  /**
+   * Chain tips: the state the policy saw, its action exactly as emitted, everything appended, what the client
+   * saw. A client tip inside a response has no row: what it says is said again by the next.
+   */
+  stateTip: text('state_tip').notNull(),
+  actionTip: text('action_tip'),
+  policyTip: text('policy_tip').notNull(),
+  clientTip: text('client_tip').notNull(),
+  /** Rows of messages: the state's tip, the policy's tip, and the client's last message, which the client tip answers. */
+  stateAt: integer('state_at').notNull(),
+  policyAt: integer('policy_at').notNull(),
+  clientAt: integer('client_at').notNull(),
+  toolSet: text('tool_set').notNull(),
+  toolChoice: text('tool_choice').notNull(),
+  sampling: text().notNull(),
+  templateHash: text('template_hash'),
+  promptBase: text('prompt_base'),
+  promptShared: integer('prompt_shared').notNull(),
+  promptSuffix: blob('prompt_suffix', { mode: 'buffer' }),
+  tokenIds: blob('token_ids', { mode: 'buffer' }),
+  logprobs: blob({ mode: 'buffer' }),
+  reasoning: text(),
+  /** JSON list of {id, name, owner, error?, ms?}; arguments and observations are in the chain. */
+  calls: text().notNull(),
+  finishReason: text('finish_reason'),
+  cut: integer({ mode: 'boolean' }).notNull(),
+  outcome: text({ enum: ['done', 'cancelled', 'failed'] }).notNull(),
+  notTrainable: text('not_trainable'),
+  usage: text().notNull(),
+  timings: text().notNull(),
+  startedAt: integer('started_at').notNull(),
+  contentHash: text('content_hash').notNull(),
+}, (t) => [
+  uniqueIndex('steps_place').on(t.trajectoryId, t.idx),
+  index('steps_client_tip').on(t.clientTip, t.keyId),
+  // Deletion asks who else holds a message or a tool list. What another index or an ancestor answers needs no entry here.
+  index('steps_policy_at').on(t.policyAt).where(sql`policy_tip <> client_tip`),
+  index('steps_action_tip').on(t.actionTip).where(sql`action_tip <> policy_tip`),
+  index('steps_client_at').on(t.clientAt).where(sql`client_at <> state_at`),
+  index('steps_tool_set').on(t.toolSet),
+]);
+
+/** The end of each answered request that took a step. A trajectory's are found through its steps. */
+export const responses = sqliteTable('responses', {
+  id: text().primaryKey(),
+  trajectoryId: text('trajectory_id').notNull(),
+  keyId: text('key_id').notNull(),
+  outcome: text({ enum: ['completed', 'incomplete', 'failed', 'cancelled'] }).notNull(),
+  stopReason: text('stop_reason').notNull(),
+  usage: text().notNull(),
+  toolUse: text('tool_use').notNull(),
+  createdAt: integer('created_at').notNull(),
+  ms: integer().notNull(),
+  contentHash: text('content_hash').notNull(),
+});
+
+/** One row per committed group: [[table, id, contentHash], ...] chained by hash. `verify` re-derives it all. */
+export const ledger = sqliteTable('ledger', {
+  seq: integer().primaryKey({ autoIncrement: true }),
+  at: integer().notNull(),
+  entries: text().notNull(),
+  prev: text().notNull(),
+  hash: text().notNull(),
+});
+
+/** What was deleted on request, so that `verify` knows a gap from a loss. */
+export const deletions = sqliteTable('deletions', {
+  id: text().primaryKey(),
+  trajectoryId: text('trajectory_id').notNull(),
+  /** JSON list of [table, id] whose content is gone. */
+  rows: text().notNull(),
+  batches: text().notNull(),
+  versions: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const feedback = sqliteTable('feedback', {
+  id: text().primaryKey(),
+  responseId: text('response_id').notNull(),
+  trajectoryId: text('trajectory_id').notNull(),
+  keyId: text('key_id').notNull(),
+  step: integer(),
+  value: real(),
+  comment: text(),
+  demonstration: text(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [index('feedback_response').on(t.responseId), index('feedback_trajectory').on(t.trajectoryId)]);
+
+export const tasks = sqliteTable('tasks', {
+  id: text().primaryKey(),
+  hash: text().notNull(),
+  split: text({ enum: ['train', 'heldout'] }).notNull(),
+  body: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [index('tasks_hash').on(t.hash)]);
+
+export const verdicts = sqliteTable('verdicts', {
+  id: text().primaryKey(),
+  subjectKind: text('subject_kind', { enum: ['step', 'trajectory', 'sample'] }).notNull(),
+  subjectId: text('subject_id').notNull(),
+  judge: text().notNull(),
+  judgeVersion: text('judge_version').notNull(),
+  score: real(),
+  good: integer({ mode: 'boolean' }),
+  rationale: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [uniqueIndex('verdicts_once').on(t.subjectKind, t.subjectId, t.judge, t.judgeVersion)]);
+
+export const cycles = sqliteTable('cycles', {
+  id: text().primaryKey(),
+  state: text({ enum: ['running', 'done', 'failed', 'skipped'] }).notNull(),
+  stage: text().notNull(),
+  mode: text({ enum: ['resample', 'logged', 'sft'] }).notNull(),
+  filter: text().notNull(),
+  baseVersion: integer('base_version').notNull(),
+  counts: text().notNull(),
+  note: text().notNull(),
+  startedAt: integer('started_at').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+});
+
+/** States a cycle took up. A step is used at most once per mode, whatever became of the cycle's batch. */
+export const cycleSteps = sqliteTable('cycle_steps', {
+  stepId: text('step_id').notNull(),
+  mode: text().notNull(),
+  cycleId: text('cycle_id').notNull(),
+}, (t) => [uniqueIndex('cycle_steps_once').on(t.stepId, t.mode), index('cycle_steps_cycle').on(t.cycleId)]);
+
+export const samples = sqliteTable('samples', {
+  id: text().primaryKey(),
+  cycleId: text('cycle_id').notNull(),
+  stepId: text('step_id').notNull(),
+  policyVersion: integer('policy_version').notNull(),
+  body: text().notNull(),
+  promptTokenIds: blob('prompt_token_ids', { mode: 'buffer' }).notNull(),
+  tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
+  logprobs: blob({ mode: 'buffer' }).notNull(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [index('samples_cycle').on(t.cycleId), index('samples_step').on(t.stepId)]);
+
+export const batches = sqliteTable('batches', {
+  id: text().primaryKey(),
+  cycleId: text('cycle_id').notNull().unique(),
+  state: text({ enum: ['assembled', 'sent', 'applied', 'failed'] }).notNull(),
+  baseVersion: integer('base_version').notNull(),
+  targetVersion: integer('target_version').notNull(),
+  body: text().notNull(),
+  note: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+});
+
+/** Which sample or step stands in which batch: lineage, and the proof of at most once. */
+export const batchItems = sqliteTable('batch_items', {
+  batchId: text('batch_id').notNull(),
+  itemId: text('item_id').notNull(),
+  stepId: text('step_id').notNull(),
+  advantage: real().notNull(),
+}, (t) => [uniqueIndex('batch_items_once').on(t.itemId), index('batch_items_batch').on(t.batchId), index('batch_items_step').on(t.stepId)]);
+
+export const versions = sqliteTable('versions', {
+  version: integer().primaryKey(),
+  kind: text({ enum: ['base', 'trained', 'rollback'] }).notNull(),
+  parent: integer(),
+  batchId: text('batch_id'),
+  copyOf: integer('copy_of'),
+  metrics: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const decisions = sqliteTable('decisions', {
+  id: text().primaryKey(),
+  kind: text({ enum: ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] }).notNull(),
+  version: integer().notNull(),
+  against: integer(),
+  passed: integer({ mode: 'boolean' }).notNull(),
+  reason: text().notNull(),
+  numbers: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [index('decisions_version').on(t.version)]);
+
+export const evaluations = sqliteTable('evaluations', {
+  id: text().primaryKey(),
+  version: integer().notNull(),
+  taskSet: text('task_set').notNull(),
+  results: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+}, (t) => [index('evaluations_of').on(t.version, t.taskSet)]);

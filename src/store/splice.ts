@@ -1,0 +1,87 @@
+/**
+ * Finding where a conversation goes on. The client resends what it saw; the policy is to be conditioned
+ * on what the policy saw. Both are chains, and a step knows its tip in each.
+ */
+import type { Hash } from '../core/hash.js';
+import type { Message } from '../core/message.js';
+import { messageOf, readLinks, relink, type Link } from './chain.js';
+import { prepared, type Db } from './db.js';
+
+/** Messages with their links. The first `stored` links are known to be rows, the last of them is `storedAt`. */
+export interface History {
+  readonly messages: readonly Message[];
+  readonly links: readonly Link[];
+  readonly stored: number;
+  readonly storedAt: number;
+}
+
+/** The step a conversation goes on from. */
+export interface Continuation {
+  readonly trajectoryId: string;
+  /** False when something was said after it already: going on from here is a branch. */
+  readonly newest: boolean;
+  /** Position in the client's messages of the answer this step ended. */
+  readonly at: number;
+  readonly policyTip: Hash;
+  /** Rows of the policy's tip and of the client's message before the answer. */
+  readonly policyAt: number;
+  readonly clientAt: number;
+}
+
+/**
+ * Whether the step `s` ended its response: no later step of the response was taken in another state. The
+ * choices of one request share their state, so each is an end.
+ */
+export const IS_END = `NOT EXISTS (
+  SELECT 1 FROM steps n WHERE n.trajectory_id = s.trajectory_id AND n.idx > s.idx AND n.response_id = s.response_id AND n.state_tip <> s.state_tip)`;
+
+/**
+ * Steps that ended a response with this client tip, newest first. One is superseded when a later response
+ * took an action in its trajectory.
+ */
+const CANDIDATES = `
+  SELECT s.trajectory_id AS trajectoryId, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt, NOT EXISTS (
+    SELECT 1 FROM steps l WHERE l.trajectory_id = s.trajectory_id AND l.idx > s.idx AND l.response_id <> s.response_id AND l.action_tip IS NOT NULL) AS newest
+  FROM steps s JOIN trajectories t ON t.id = s.trajectory_id
+  WHERE s.client_tip = ? AND s.key_id = ? AND t.origin = 'live' AND ${IS_END}
+  ORDER BY s.seq DESC LIMIT 16`;
+
+/**
+ * The longest known prefix of the client's messages under this key. Among equals a trajectory that still
+ * goes on and that nobody is `answering` comes first. Only an assistant's turn ends a response.
+ */
+export function findContinuation(db: Db, client: readonly Link[], messages: readonly Message[], keyId: string, answering: (trajectoryId: string) => boolean): Continuation | undefined {
+  const candidates = prepared<[string, string], Omit<Continuation, 'at' | 'newest'> & { readonly newest: 0 | 1 }>(db, CANDIDATES);
+  for (let at = client.length - 1; at >= 0; at -= 1) {
+    const tip = client[at]?.hash;
+    if (tip === undefined || messages[at]?.role !== 'assistant') continue;
+    const found = candidates.all(tip, keyId).map((row) => ({ ...row, newest: row.newest === 1 && !answering(row.trajectoryId), at }));
+    const best = found.find((row) => row.newest) ?? found[0];
+    if (best !== undefined) return best;
+  }
+  return undefined;
+}
+
+/**
+ * The policy's own history up to the continuation, then the rest of the client's messages. What both
+ * chains share stays in the client's words, which say the same. Undefined when the store has a hole there.
+ */
+export function splice(db: Db, client: readonly Link[], messages: readonly Message[], { at, policyTip, policyAt }: Continuation): History | undefined {
+  const places = new Map(client.slice(0, at + 1).map((known, place) => [known.hash, place]));
+  const own = readLinks(db, policyAt, (hash) => places.has(hash));
+  if (own === undefined) return undefined;
+  const fork = own[0] === undefined ? policyTip : own[0].parent;
+  const shared = fork === '' ? 0 : (places.get(fork) ?? -1) + 1;
+  let parent: Hash | '' = policyTip;
+  const rest = client.slice(at + 1).map((said) => {
+    const made = said.parent === parent ? said : relink(parent, said.body);
+    parent = made.hash;
+    return made;
+  });
+  return {
+    messages: [...messages.slice(0, shared), ...own.map((stored) => messageOf(stored.body)), ...messages.slice(at + 1)],
+    links: [...client.slice(0, shared), ...own, ...rest],
+    stored: shared + own.length,
+    storedAt: policyAt,
+  };
+}

@@ -1,0 +1,77 @@
+/** One logged step as the learning clock takes it up: the state the policy was conditioned on, and the action it took. */
+import { eq } from 'drizzle-orm';
+
+import { textOf, type Message, type ToolCall } from '../core/message.js';
+import type { FunctionSpec, Sampling, ToolChoice } from '../core/policy.js';
+import type { NotTrainable, Origin } from '../core/trajectory.js';
+import { messageOf, readLinks } from './chain.js';
+import { prepared, type Db } from './db.js';
+import { readContext } from './prompt.js';
+import { steps, toolSets, trajectories } from './schema.js';
+import { unpackF32, unpackU32 } from './tokens.js';
+
+export interface LoggedState {
+  readonly stepId: string;
+  readonly trajectoryId: string;
+  /** Position in the trajectory, from 0. */
+  readonly index: number;
+  readonly taskId?: string;
+  readonly origin: Origin;
+  readonly policyVersion: number;
+  readonly consent: boolean;
+  readonly notTrainable?: NotTrainable;
+  readonly templateHash?: string;
+  /** What the policy was conditioned on. */
+  readonly messages: readonly Message[];
+  readonly tools: readonly FunctionSpec[];
+  readonly toolChoice: ToolChoice;
+  readonly sampling: Sampling;
+  /** Of the sampling; the engine's own 1 where the request named none. */
+  readonly temperature: number;
+  /** The action: its text and its calls. */
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+  readonly promptTokenIds?: readonly number[];
+  readonly tokenIds?: readonly number[];
+  readonly logprobs?: readonly number[];
+}
+
+/** The state of a step and the action taken in it. Undefined when there is no such step, or it was deleted. */
+export function stateOf(db: Db, stepId: string): LoggedState | undefined {
+  const row = db.select({ step: steps, taskId: trajectories.taskId, origin: trajectories.origin, tools: toolSets.body }).from(steps)
+    .innerJoin(trajectories, eq(trajectories.id, steps.trajectoryId)).innerJoin(toolSets, eq(toolSets.hash, steps.toolSet)).where(eq(steps.id, stepId)).get();
+  const links = row === undefined ? undefined : readLinks(db, row.step.stateAt);
+  if (row === undefined || links === undefined) return undefined;
+  const { step, taskId, origin } = row;
+  const context = readContext(db, stepId);
+  const sampling = JSON.parse(step.sampling) as Sampling;
+  return {
+    stepId,
+    trajectoryId: step.trajectoryId,
+    index: step.idx,
+    ...(taskId === null ? {} : { taskId }),
+    origin,
+    policyVersion: step.policyVersion,
+    consent: step.consent,
+    ...(step.notTrainable === null ? {} : { notTrainable: step.notTrainable as NotTrainable }),
+    ...(step.templateHash === null ? {} : { templateHash: step.templateHash }),
+    messages: links.map((said) => messageOf(said.body)),
+    tools: JSON.parse(row.tools) as FunctionSpec[],
+    toolChoice: JSON.parse(step.toolChoice) as ToolChoice,
+    sampling,
+    temperature: sampling.temperature ?? 1,
+    ...actionOf(db, step),
+    ...(context === undefined ? {} : { promptTokenIds: Array.from(context.ids.subarray(0, context.promptLength)) }),
+    ...(step.tokenIds === null ? {} : { tokenIds: unpackU32(step.tokenIds) }),
+    ...(step.logprobs === null ? {} : { logprobs: unpackF32(step.logprobs) }),
+  };
+}
+
+/** What the policy emitted, from the chain; nothing where the policy call gave nothing. */
+export function actionOf(db: Db, step: Pick<typeof steps.$inferSelect, 'actionTip' | 'stateAt'>): { readonly text: string; readonly calls: readonly ToolCall[] } {
+  if (step.actionTip === null) return { text: '', calls: [] };
+  const row = prepared<[number, string], { body: string }>(db, 'SELECT body FROM messages WHERE parent = ? AND hash = ?').get(step.stateAt, step.actionTip);
+  const message = row === undefined ? undefined : messageOf(row.body);
+  if (message?.role !== 'assistant') return { text: '', calls: [] };
+  return { text: textOf(message.content), calls: (message.tool_calls ?? []).map((call) => ({ id: call.id, name: call.function.name, arguments: call.function.arguments })) };
+}

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+
+import { ConfigKeys, nearest, parseConfig } from '../../src/core/config.js';
+
+test('an empty configuration is all defaults', () => {
+  const config = parseConfig({});
+  expect(config.port).toBe(8080);
+  expect(config['learning.filter']).toBe('prefix');
+  expect('engine.url' in config).toBe(false);
+});
+
+test('there are at most thirty keys', () => {
+  expect(Object.keys(ConfigKeys).length).toBeLessThanOrEqual(30);
+});
+
+test('an unknown key is refused with the nearest known name', () => {
+  expect(() => parseConfig({ learning: { temprature: 1 } }, {}, 'gyre.yaml')).toThrow(/gyre\.yaml: unknown key "learning\.temprature"\. Did you mean "learning\.temperature"\?/);
+  expect(() => parseConfig({ prot: 1 })).toThrow(/Did you mean "port"/);
+});
+
+test('a wrong value is quoted with its key', () => {
+  expect(() => parseConfig({ port: 99999 })).toThrow(/key "port" is 99999/);
+  expect(() => parseConfig({ learning: { mode: 'magic' } })).toThrow(/key "learning\.mode" is "magic"/);
+});
+
+test('a section may be written nested or dotted', () => {
+  expect(parseConfig({ 'limits.steps': 3 })['limits.steps']).toBe(3);
+  expect(parseConfig({ limits: { steps: 3 } })['limits.steps']).toBe(3);
+});
+
+test('environment variables are filled in, and a missing one is named', () => {
+  expect(parseConfig({ engine: { api_key: '${SECRET}' } }, { SECRET: 'x' })['engine.api_key']).toBe('x');
+  expect(() => parseConfig({ engine: { api_key: '${NOT_THERE}' } }, {})).toThrow(/environment variable NOT_THERE/);
+});
+
+test('the nearest name is found across sections', () => {
+  expect(nearest('rate', Object.keys(ConfigKeys))).toBe('learning.rate');
+});

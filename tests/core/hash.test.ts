@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+
+import { canonicalJson, chain, messageHash } from '../../src/core/hash.js';
+import type { Message } from '../../src/core/message.js';
+
+test('canonical JSON sorts keys at every depth and drops absent fields', () => {
+  expect(canonicalJson({ b: 1, a: { d: undefined, c: [1, { f: 2, e: null }] } })).toBe('{"a":{"c":[1,{"e":null,"f":2}]},"b":1}');
+});
+
+test('what a client SDK wraps an answer in does not make another message of it', () => {
+  const said: Message = { role: 'assistant', content: 'hi' };
+  const echoed = { role: 'assistant', content: [{ type: 'text', text: 'hi' }], refusal: null, annotations: [], tool_calls: [] } as unknown as Message;
+  expect(messageHash('', echoed)).toBe(messageHash('', said));
+});
+
+test('developer and system are the same turn to the policy', () => {
+  expect(messageHash('', { role: 'developer', content: 'x' })).toBe(messageHash('', { role: 'system', content: 'x' }));
+});
+
+test('identity depends on everything before', () => {
+  const [, b] = chain([{ role: 'user', content: 'a' }, { role: 'user', content: 'b' }]);
+  const [, other] = chain([{ role: 'user', content: 'x' }, { role: 'user', content: 'b' }]);
+  expect(b).not.toBe(other);
+});

@@ -1,0 +1,333 @@
+/**
+ * A scripted engine that speaks vLLM's HTTP protocol exactly, down to ids in every chunk. It samples
+ * nothing: a script says what each request gets, how the bytes are cut and how it fails. Everyone's
+ * tests use it, and the benchmark runs it in a process of its own with `fixed` replies.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+export interface EngineCall {
+  readonly id?: string;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+/** What one request gets. Everything has a default; an empty reply says "ok" and stops. */
+export interface Reply {
+  /** Tokens; a string is cut into words. */
+  readonly text?: string | readonly string[];
+  readonly reasoning?: string | readonly string[];
+  readonly calls?: readonly EngineCall[];
+  /** Null: the stream ends without one. */
+  readonly finish?: string | null;
+  readonly usage?: { readonly prompt?: number; readonly completion?: number; readonly cached?: number; readonly reasoning?: number } | false;
+  /** False: a plain OpenAI upstream that knows no token ids. */
+  readonly tokenIds?: boolean;
+  readonly promptTokenIds?: readonly number[];
+  readonly done?: boolean;
+  /** Choices of these deltas instead of `text` and `calls`; strings are sent as they are. */
+  readonly deltas?: readonly (Readonly<Record<string, unknown>> | string)[];
+  /** An HTTP answer instead of a completion. */
+  readonly status?: number;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds before the head, and between events. */
+  readonly headDelayMs?: number;
+  readonly delayMs?: number;
+  /** Never answers. */
+  readonly silent?: boolean;
+  /** Goes quiet for ever, breaks the connection, or ends it, after this many events. */
+  readonly stall?: number;
+  readonly reset?: number;
+  readonly hangUp?: number;
+  /** Line ends of CR LF. */
+  readonly crlf?: boolean;
+  /** How the whole stream is cut into writes; default one write per event. */
+  readonly cut?: (bytes: Buffer) => readonly Buffer[];
+}
+
+export interface EngineRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: ChatBody;
+  /** True when the caller hung up before the reply was whole. */
+  aborted: boolean;
+}
+
+export interface ChatBody {
+  readonly model: string;
+  readonly messages: readonly { readonly role: string; readonly content: unknown; readonly tool_call_id?: string; readonly reasoning?: string; readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[] }[];
+  readonly tools?: readonly { readonly function: { readonly name: string } }[];
+  readonly tool_choice?: unknown;
+  readonly stream?: boolean;
+  readonly n?: number;
+  readonly max_tokens?: number;
+  readonly [field: string]: unknown;
+}
+
+export type Script = (request: EngineRequest, number: number) => Reply | Promise<Reply>;
+
+export interface Engine {
+  readonly url: string;
+  readonly port: number;
+  /** Chat requests, in the order they came. */
+  readonly requests: EngineRequest[];
+  readonly adapters: Set<string>;
+  /** Requests whose caller hung up. */
+  readonly aborts: number;
+  script: Script;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly script?: Script;
+  /** Names served without loading. */
+  readonly models?: readonly string[];
+  readonly port?: number;
+  /** Bytes of every reply, made before: nothing is parsed or recorded. */
+  readonly fixed?: FixedReplies;
+}
+
+/** A stream is a list of writes, one per turn of the event loop. `full` goes to who asked for token ids, `lean` to everyone else. */
+export interface FixedReplies {
+  readonly json: Buffer;
+  readonly lean: readonly Buffer[];
+  readonly full: readonly Buffer[];
+}
+
+/** Replies in turn, the last one for ever. */
+export function inTurn(...replies: readonly Reply[]): Script {
+  return (_request, number) => replies[Math.min(number, replies.length - 1)] ?? {};
+}
+
+export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
+  const sockets = new Set<Socket>();
+  const models = options.models ?? ['base'];
+  const engine = { url: '', port: 0, requests: [] as EngineRequest[], adapters: new Set<string>(), aborts: 0, script: options.script ?? inTurn({}), close: async () => shut(server, sockets) };
+  const server = createServer((incoming, outgoing) => {
+    if (options.fixed !== undefined) return serveFixed(incoming, outgoing, options.fixed);
+    void serve(incoming, outgoing);
+    return undefined;
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.keepAliveTimeout = 60_000;
+
+  const serve = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const text = await textOf(incoming);
+    const json = (status: number, body: unknown): void => {
+      outgoing.writeHead(status, { 'content-type': 'application/json' });
+      outgoing.end(JSON.stringify(body));
+    };
+    const route = `${incoming.method ?? ''} ${(incoming.url ?? '').split('?')[0] ?? ''}`;
+    if (route === 'GET /health') return void outgoing.writeHead(200).end();
+    if (route === 'GET /v1/models') return json(200, { object: 'list', data: [...models, ...engine.adapters].map((id) => ({ id, object: 'model', owned_by: 'vllm', root: id, parent: null, max_model_len: 2048 })) });
+    if (route === 'POST /tokenize') {
+      const asked = JSON.parse(text) as { prompt?: string; messages?: unknown };
+      const tokens = words(asked.prompt ?? JSON.stringify(asked.messages)).map(tokenId);
+      return json(200, { count: tokens.length, max_model_len: 2048, tokens, token_strs: null });
+    }
+    if (route === 'POST /v1/load_lora_adapter') {
+      const { lora_name: name } = JSON.parse(text) as { lora_name: string };
+      if (engine.adapters.has(name)) return json(400, vllmError(400, `The lora adapter '${name}' has already been loaded.`));
+      engine.adapters.add(name);
+      return void outgoing.writeHead(200).end(`Success: LoRA adapter '${name}' added successfully.`);
+    }
+    if (route === 'POST /v1/unload_lora_adapter') {
+      const { lora_name: name } = JSON.parse(text) as { lora_name: string };
+      if (!engine.adapters.delete(name)) return json(404, vllmError(404, `The lora adapter '${name}' cannot be found.`));
+      return void outgoing.writeHead(200).end(`Success: LoRA adapter '${name}' removed successfully.`);
+    }
+    if (route !== 'POST /v1/chat/completions') return json(404, { detail: 'Not Found' });
+
+    const request: EngineRequest = { path: incoming.url ?? '', headers: incoming.headers, body: JSON.parse(text) as ChatBody, aborted: false };
+    outgoing.on('close', () => {
+      if (outgoing.writableFinished) return;
+      request.aborted = true;
+      engine.aborts += 1;
+    });
+    const number = engine.requests.push(request) - 1;
+    if (!models.includes(request.body.model) && !engine.adapters.has(request.body.model)) return json(404, vllmError(404, `The model \`${request.body.model}\` does not exist.`));
+    await answer(outgoing, request.body, await engine.script(request, number));
+  };
+
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
+  engine.port = (server.address() as AddressInfo).port;
+  engine.url = `http://127.0.0.1:${engine.port}`;
+  return engine;
+}
+
+/** The bytes of a reply, whole and as the events of its stream. */
+export function encode(reply: Reply, body: ChatBody): { readonly json: string; readonly events: string[] } {
+  const head = { id: 'chatcmpl-engine', created: 1_760_000_000, model: body.model };
+  const choices = Array.from({ length: body.n ?? 1 }, (_, index) => index);
+  const tokens = { text: pieces(reply.text ?? (reply.calls === undefined && reply.reasoning === undefined ? 'ok' : [])), reasoning: pieces(reply.reasoning ?? []) };
+  const ids = reply.tokenIds ?? body['return_token_ids'] === true;
+  const finish = reply.finish === undefined ? (reply.calls === undefined ? 'stop' : 'tool_calls') : reply.finish;
+  const promptIds = reply.promptTokenIds ?? words(JSON.stringify(body.messages)).map(tokenId);
+  const end = reply.crlf === true ? '\r\n\r\n' : '\n\n';
+  const event = (data: unknown): string => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}${end}`;
+  const chunk = (index: number, delta: unknown, sampled: readonly string[], more: Record<string, unknown> = {}): unknown => ({
+    ...head, object: 'chat.completion.chunk',
+    choices: [{ index, delta, logprobs: body['logprobs'] === true && sampled.length > 0 ? { content: sampled.map((token) => logprob(token, body)) } : null, finish_reason: null, ...(ids ? { token_ids: sampled.length > 0 ? sampled.map(tokenId) : null } : {}), ...more }],
+  });
+
+  let completion = 0;
+  const events: string[] = [];
+  for (const index of choices) {
+    const opening = chunk(index, { role: 'assistant', content: '' }, []) as Record<string, unknown>;
+    events.push(event(ids && index === 0 ? { ...opening, prompt_token_ids: promptIds } : opening));
+  }
+  for (const index of choices) {
+    const say = (delta: unknown, sampled: readonly string[]): void => {
+      completion += sampled.length;
+      events.push(event(chunk(index, delta, sampled)));
+    };
+    if (reply.deltas !== undefined) {
+      for (const delta of reply.deltas) typeof delta === 'string' ? events.push(delta) : say(delta, [JSON.stringify(delta)]);
+    } else {
+      for (const token of tokens.reasoning) say({ reasoning: token }, [token]);
+      for (const token of tokens.text) say({ content: token }, [token]);
+      for (const [at, call] of (reply.calls ?? []).entries()) {
+        // The parser holds back what may be a call: its tokens come with an empty text.
+        say({ content: '' }, ['<tool_call>']);
+        say({ tool_calls: [{ index: at, id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name } }] }, [call.name]);
+        for (const part of halves(call.arguments)) say({ tool_calls: [{ index: at, function: { arguments: part } }] }, [part]);
+      }
+    }
+    if (finish !== null) {
+      completion += 1;
+      events.push(event(chunk(index, { content: '' }, ['<|im_end|>'], { finish_reason: finish, stop_reason: null })));
+    }
+  }
+  const usage = {
+    prompt_tokens: (reply.usage || {}).prompt ?? promptIds.length,
+    completion_tokens: (reply.usage || {}).completion ?? completion,
+    total_tokens: ((reply.usage || {}).prompt ?? promptIds.length) + ((reply.usage || {}).completion ?? completion),
+    prompt_tokens_details: (reply.usage || {}).cached === undefined ? null : { cached_tokens: (reply.usage || {}).cached },
+    ...((reply.usage || {}).reasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: (reply.usage || {}).reasoning } }),
+  };
+  if (reply.usage !== false && (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true) events.push(event({ ...head, object: 'chat.completion.chunk', choices: [], usage }));
+  if (reply.done !== false) events.push(event('[DONE]'));
+
+  const json = JSON.stringify({
+    ...head, object: 'chat.completion', usage,
+    choices: choices.map((index) => ({
+      index, finish_reason: finish, stop_reason: null, logprobs: null,
+      message: { role: 'assistant', content: tokens.text.join(''), tool_calls: (reply.calls ?? []).map((call, at) => ({ id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name, arguments: call.arguments } })) },
+    })),
+    ...(ids ? { prompt_token_ids: promptIds } : {}),
+  });
+  return { json, events };
+}
+
+/** The id the engine gives a token: stable, within the vocabulary. */
+export function tokenId(token: string): number {
+  let hash = 7;
+  for (const character of token) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) % 49_152;
+  return hash;
+}
+
+async function answer(outgoing: ServerResponse, body: ChatBody, reply: Reply): Promise<void> {
+  if (reply.silent === true) return;
+  if (reply.headDelayMs !== undefined) await pause(reply.headDelayMs);
+  if (reply.status !== undefined || reply.body !== undefined) {
+    outgoing.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers });
+    return void outgoing.end(reply.body ?? JSON.stringify(vllmError(reply.status ?? 500, 'scripted fault')));
+  }
+  const { json, events } = encode(reply, body);
+  if (body.stream !== true) {
+    outgoing.writeHead(200, { 'content-type': 'application/json' });
+    return void outgoing.end(json);
+  }
+  const stop = reply.stall ?? reply.reset ?? reply.hangUp;
+  if (stop === 0 && reply.reset === 0) return void outgoing.socket?.resetAndDestroy();
+  outgoing.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', ...reply.headers });
+  outgoing.flushHeaders();
+  if (reply.cut !== undefined) {
+    for (const part of reply.cut(Buffer.from(events.join('')))) {
+      outgoing.write(part);
+      await pause(reply.delayMs ?? 0);
+    }
+    return void outgoing.end();
+  }
+  for (const [at, event] of events.entries()) {
+    if (at === stop) {
+      if (reply.stall !== undefined) return;
+      await pause(5); // what was written must have left before the connection goes
+      if (reply.reset !== undefined) outgoing.socket?.resetAndDestroy();
+      else outgoing.end();
+      return;
+    }
+    if (outgoing.destroyed) return;
+    if (!outgoing.write(event)) await new Promise((resolve) => outgoing.once('drain', resolve).once('close', resolve));
+    if (reply.delayMs !== undefined) await pause(reply.delayMs);
+  }
+  outgoing.end();
+}
+
+function serveFixed(incoming: IncomingMessage, outgoing: ServerResponse, fixed: FixedReplies): void {
+  const parts: Buffer[] = [];
+  incoming.on('data', (part: Buffer) => parts.push(part));
+  incoming.on('end', () => {
+    const body = Buffer.concat(parts);
+    if (!body.includes('"stream":true')) {
+      outgoing.writeHead(200, { 'content-type': 'application/json', 'content-length': fixed.json.length });
+      outgoing.end(fixed.json);
+      return;
+    }
+    outgoing.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+    const stream = body.includes('"return_token_ids":true') ? fixed.full : fixed.lean;
+    let at = 0;
+    const next = (): void => {
+      const part = stream[at];
+      at += 1;
+      if (at >= stream.length) outgoing.end(part);
+      else {
+        outgoing.write(part);
+        setImmediate(next); // separate writes: a chunk per turn of the event loop, as an engine sends them
+      }
+    };
+    next();
+  });
+}
+
+function vllmError(status: number, message: string): unknown {
+  return { error: { message, type: status === 404 ? 'NotFoundError' : 'BadRequestError', param: null, code: status } };
+}
+
+function logprob(token: string, body: ChatBody): unknown {
+  const bytes = [...Buffer.from(token)];
+  const alternatives = Array.from({ length: Number(body['top_logprobs'] ?? 0) }, (_, at) => ({ token: `${token}${at}`, logprob: -0.25 - at, bytes }));
+  return { token, logprob: -0.25, bytes, top_logprobs: alternatives };
+}
+
+function pieces(text: string | readonly string[]): readonly string[] {
+  return typeof text === 'string' ? words(text) : text;
+}
+
+function words(text: string): string[] {
+  return text.match(/\s*\S+|\s+/g) ?? [];
+}
+
+function halves(text: string): string[] {
+  const middle = Math.ceil(text.length / 2);
+  return [text.slice(0, middle), text.slice(middle)].filter((part) => part !== '');
+}
+
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of incoming) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => (ms === 0 ? setImmediate(resolve) : setTimeout(resolve, ms)));
+}
+
+function shut(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
+  for (const socket of sockets) socket.destroy();
+  return new Promise((resolve) => server.close(() => resolve()));
+}

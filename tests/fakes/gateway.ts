@@ -1,0 +1,152 @@
+/** A gateway for tests: the real app on a free port, before the scripted engine, with a real log in a temporary folder. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import OpenAI from 'openai';
+
+import { createApp, type App, type AppDeps } from '../../src/app.js';
+import { parseConfig } from '../../src/core/config.js';
+import type { Opening, StepLog } from '../../src/core/log.js';
+import type { Tool } from '../../src/core/tool.js';
+import type { Ending, Step } from '../../src/core/trajectory.js';
+import { OPEN } from '../../src/http/auth.js';
+import { listen } from '../../src/http/listen.js';
+import type { Reading } from '../../src/http/reading.js';
+import { openPolicy } from '../../src/policy/sample.js';
+import { restoring } from '../../src/policy/restoring.js';
+import { openServing, type VersionTable } from '../../src/policy/serving.js';
+import { openStore, type Store } from '../../src/store/db.js';
+import { openLog } from '../../src/store/log.js';
+import { startEngine, type Engine, type Script } from './engine.js';
+
+export interface Logged {
+  readonly opening: Opening;
+  readonly trajectoryId: string;
+  readonly steps: Step[];
+  ending?: Ending;
+}
+
+export interface Gateway {
+  readonly url: string;
+  readonly engine: Engine;
+  readonly app: App;
+  readonly serving: VersionTable;
+  readonly store: Store;
+  /** Everything handed to the log, in order. */
+  readonly logged: Logged[];
+  /** The official client, without retries. */
+  readonly client: OpenAI;
+  /** A raw chat request. */
+  post(body: unknown, init?: RequestInit): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly script?: Script;
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly tools?: readonly Tool[];
+  readonly deps?: Partial<AppDeps>;
+  /** Milliseconds the engine may be silent. */
+  readonly engineTimeoutMs?: number;
+  readonly engineUrl?: string;
+}
+
+/** A tool that calls `run`, pure unless it says otherwise. */
+export function tool(name: string, run: (args: Record<string, unknown>, signal: AbortSignal) => Promise<string> | string): Tool {
+  return { spec: { name, parameters: { type: 'object' } }, pure: true, run: async (args, signal) => run(args as Record<string, unknown>, signal) };
+}
+
+/** Adds two numbers and nothing else: the children of the real calculator are its own tests' matter. */
+export const adder: Tool = tool('calculator', ({ expression }) => {
+  const [left = '0', right = '0'] = String(expression).split('+');
+  const sum = Number(left) + Number(right);
+  if (Number.isNaN(sum)) throw new Error(`cannot calculate ${String(expression)}`);
+  return String(sum);
+});
+
+const NOTHING_TO_READ: Reading = {
+  trajectories: () => ({ data: [], has_more: false }),
+  trajectory: () => undefined,
+  step: () => undefined,
+  erase: () => undefined,
+  feedback: () => undefined,
+};
+
+export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  const engine = await startEngine(options.script === undefined ? {} : { script: options.script });
+  const folder = mkdtempSync(join(tmpdir(), 'gyre-gateway-'));
+  const store = openStore(folder);
+  const logged: Logged[] = [];
+  const enginePolicy = openPolicy({ url: options.engineUrl ?? engine.url, timeoutMs: options.engineTimeoutMs ?? 5_000 });
+  const serving = openServing({
+    versions: [{ version: 1, created: 1_760_000_000 }],
+    load: async (version) => {
+      engine.adapters.add(`gyre-v${String(version).padStart(6, '0')}`);
+      return Promise.resolve();
+    },
+  });
+  const app = createApp({
+    version: 'test',
+    config: parseConfig(options.config ?? {}),
+    policy: restoring(enginePolicy, (model) => serving.restore(model)),
+    serving,
+    log: recording(openLog(store), logged),
+    tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
+    keys: OPEN,
+    reading: NOTHING_TO_READ,
+    parts: () => [{ part: 'engine', ready: true }],
+    ...options.deps,
+  });
+  const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
+  return {
+    url: listening.url,
+    engine, app, serving, store, logged,
+    client: new OpenAI({ baseURL: `${listening.url}/v1`, apiKey: 'any', maxRetries: 0 }),
+    post: (body, init = {}) =>
+      fetch(`${listening.url}/v1/chat/completions`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...init, headers: { 'content-type': 'application/json', ...init.headers } }),
+    close: async () => {
+      await listening.close(0);
+      await enginePolicy.close();
+      await engine.close();
+      store.sqlite.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function recording(log: StepLog, logged: Logged[]): StepLog {
+  return {
+    open(opening) {
+      const thread = log.open(opening);
+      const entry: Logged = { opening, trajectoryId: thread.trajectoryId, steps: [] };
+      logged.push(entry);
+      return {
+        trajectoryId: thread.trajectoryId,
+        continued: thread.continued,
+        messages: thread.messages,
+        step(step, visible) {
+          entry.steps.push(step);
+          return thread.step(step, visible);
+        },
+        finish(ending) {
+          entry.ending = ending;
+          return thread.finish(ending);
+        },
+      };
+    },
+    get failures() {
+      return log.failures;
+    },
+    flush: () => log.flush(),
+  };
+}
+
+/** Waits until `holds`, for what happens on the other side of a socket. Throws after two seconds. */
+export async function until(holds: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 2_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`never came: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+
+import { keep, MAX_LAG, type Candidate } from '../../src/filter/filter.js';
+
+const step: Candidate = {
+  stepId: 's', trajectoryId: 't', index: 1, policyVersion: 3, consent: true, heldout: false, evaluated: false, finished: true, used: false, hasState: true,
+  good: true, earlierGood: true, allGood: true, outcomeGood: true,
+};
+const reason = (change: Partial<Candidate>, ...rest: [Parameters<typeof keep>[1], Parameters<typeof keep>[2]]): string => {
+  const kept = keep({ ...step, ...change }, ...rest, 4);
+  return kept.keep ? 'kept' : kept.reason;
+};
+const without = (...names: (keyof Candidate)[]): Candidate => Object.fromEntries(Object.entries(step).filter(([name]) => !names.includes(name as keyof Candidate))) as unknown as Candidate;
+
+test.each([
+  [{ consent: false }, 'no_consent'],
+  [{ heldout: true }, 'heldout'],
+  [{ evaluated: true }, 'evaluation'],
+  [{ finished: false }, 'unfinished'],
+  [{ used: true }, 'used'],
+  [{ hasState: false }, 'no_state'],
+] as const)('%o is dropped under every filter', (change, expected) => {
+  for (const filter of ['none', 'process', 'outcome', 'both', 'prefix'] as const) expect(reason(change, filter, 'resample')).toBe(expected);
+});
+
+test('prefix keeps a sound state whose own action was wrong', () => {
+  expect(reason({ good: false, allGood: false, outcomeGood: false }, 'prefix', 'resample')).toBe('kept');
+  expect(reason({ earlierGood: false }, 'prefix', 'resample')).toBe('filtered');
+});
+
+test('process keeps sound steps with a wrong ending, outcome does not', () => {
+  expect(reason({ outcomeGood: false }, 'process', 'resample')).toBe('kept');
+  expect(reason({ outcomeGood: false }, 'outcome', 'resample')).toBe('filtered');
+  expect(reason({ outcomeGood: false }, 'both', 'resample')).toBe('filtered');
+  expect(reason({ allGood: false }, 'outcome', 'resample')).toBe('kept');
+  expect(reason({ allGood: false }, 'both', 'resample')).toBe('filtered');
+});
+
+test('unknown is not good: a step without a verdict is unjudged, and none keeps it for resampling', () => {
+  const unjudged = without('good', 'allGood', 'outcomeGood', 'earlierGood');
+  expect(keep(unjudged, 'process', 'resample', 4)).toEqual({ keep: false, reason: 'unjudged' });
+  expect(keep(unjudged, 'none', 'resample', 4)).toEqual({ keep: true });
+  expect(keep(unjudged, 'none', 'logged', 4)).toEqual({ keep: false, reason: 'unjudged' });
+});
+
+test('a logged action must be trainable and fresh, a state need not be', () => {
+  expect(reason({ notTrainable: 'cut' }, 'none', 'resample')).toBe('kept');
+  expect(reason({ notTrainable: 'cut' }, 'none', 'logged')).toBe('not_trainable:cut');
+  expect(keep({ ...step, policyVersion: 0 }, 'none', 'logged', MAX_LAG + 1)).toEqual({ keep: false, reason: 'stale' });
+  expect(keep({ ...step, policyVersion: 0 }, 'none', 'logged', MAX_LAG)).toEqual({ keep: true });
+});

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+
+import type { Judgement, Subject } from '../../src/core/learning.js';
+import type { Tool } from '../../src/core/tool.js';
+import { lastNumber, states } from '../../src/judge/answer.js';
+import { ask } from '../../src/judge/judge.js';
+import { followsObservationJudge, referenceJudge, wellFormedJudge } from '../../src/judge/rules.js';
+
+const spec = { name: 'calculator', parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] } };
+/** A pure tool that knows three sums. */
+const calculator: Tool = {
+  spec,
+  pure: true,
+  run: (args) => {
+    const known: Record<string, string> = { '2*3': '6', '2+3': '5', hello: 'hello world' };
+    const value = known[(args as { expression: string }).expression];
+    return value === undefined ? Promise.reject(new Error('cannot parse')) : Promise.resolve(value);
+  },
+};
+const effects: Tool = { spec: { name: 'mail' }, pure: false, run: () => Promise.reject(new Error('a judge must never run this')) };
+const toolbox = new Map([['calculator', calculator], ['mail', effects]]);
+const signal = new AbortController().signal;
+
+const subject = (fields: Partial<Subject>): Subject => ({ kind: 'sample', id: 's', messages: [{ role: 'user', content: 'q' }], tools: [spec], text: '', calls: [], index: 0, ...fields });
+const call = (expression: string, name = 'calculator'): Subject['calls'] => [{ id: 'c', name, arguments: JSON.stringify({ expression }) }];
+const said = (judgement: Judgement): boolean | 'absent' => (judgement.kind === 'absent' ? 'absent' : judgement.good);
+const reference = async (fields: Partial<Subject>): Promise<boolean | 'absent'> => said(await referenceJudge(toolbox).judge(subject(fields), signal));
+
+test.each([
+  ['The answer is 1,234.', '1234', true],
+  ['12 * 7 = 84', '84', true],
+  ['It is 84 or 85', '84', false],
+  ['about 84.00', '84', true],
+  ['none', '84', false],
+  ['-5 degrees', '-5', true],
+  ['She lives in New York.', 'new york', true],
+  ['She lives in New Yorkshire.', 'new york', false],
+])('"%s" states %s: %s', (text, wanted, expected) => {
+  expect(states(text, wanted)).toBe(expected);
+});
+
+test('the last number is what an answer says', () => {
+  expect(lastNumber('first 3, then 1.5')).toBe(1.5);
+  expect(lastNumber('no digits')).toBeUndefined();
+});
+
+test('a tool call is judged by what the pure tool gives', async () => {
+  expect(await reference({ calls: call('2*3'), reference: '6' })).toBe(true);
+  expect(await reference({ calls: call('2+3'), reference: '6' })).toBe(false);
+  expect(await reference({ calls: call('2 of 3'), reference: '6' })).toBe(false);
+});
+
+test('several guesses at once are not one good call', async () => {
+  expect(await reference({ calls: [...call('2*3'), ...call('2+3')], reference: '6' })).toBe(false);
+});
+
+test('a tool with effects is never run by a judge', async () => {
+  expect(await reference({ calls: call('x', 'mail'), reference: '6' })).toBe('absent');
+});
+
+test('a text result that lacks the reference may be a first hop, so the rule is absent', async () => {
+  expect(await reference({ calls: call('hello'), reference: 'rome' })).toBe('absent');
+  expect(await reference({ calls: call('hello'), reference: 'world' })).toBe(true);
+});
+
+test('without a reference the judge is absent, not zero', async () => {
+  expect(await reference({ text: 'anything' })).toBe('absent');
+});
+
+test.each([
+  ['an unknown tool', { calls: call('1', 'nope') }, false],
+  ['arguments that are not JSON', { calls: [{ id: 'c', name: 'calculator', arguments: '{oops' }] }, false],
+  ['a missing argument', { calls: [{ id: 'c', name: 'calculator', arguments: '{}' }] }, false],
+  ['an invented argument', { calls: [{ id: 'c', name: 'calculator', arguments: '{"expression":"1","x":2}' }] }, false],
+  ['a number where text is due', { calls: [{ id: 'c', name: 'calculator', arguments: '{"expression":5}' }] }, false],
+  ['call markup in the text', { text: '<tool_call>{"name"' }, false],
+  ['nothing at all', {}, false],
+  ['plain text', { text: 'hello' }, true],
+  ['a call that fits', { calls: call('1') }, true],
+])('well formed: %s', async (_, fields, expected) => {
+  expect(said(await wellFormedJudge.judge(subject(fields), signal))).toBe(expected);
+});
+
+test('an answer follows the observation by value, and is not judged where no tool spoke or the tool failed', async () => {
+  const after = (content: string, text: string): Promise<Judgement> => followsObservationJudge.judge(subject({ messages: [{ role: 'user', content: 'q' }, { role: 'tool', tool_call_id: 'c', content }], text }), signal);
+  expect(said(await after('42', 'It is 42.'))).toBe(true);
+  expect(said(await after('42', 'It is 43.'))).toBe(false);
+  expect(said(await after('Error: cannot parse', 'It is 43.'))).toBe('absent');
+  expect(said(await followsObservationJudge.judge(subject({ text: 'hi' }), signal))).toBe('absent');
+});
+
+test('a judge that fails is absent with its reason', async () => {
+  const verdict = await ask({ name: 'broken', version: '1', kind: 'model', judge: () => Promise.reject(new Error('no route')) }, subject({}), signal);
+  expect(verdict.score).toBeUndefined();
+  expect(verdict.rationale).toBe('the judge failed: no route');
+});

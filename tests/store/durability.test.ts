@@ -1,0 +1,133 @@
+import { expect, test } from 'vitest';
+
+import { openStore } from '../../src/store/db.js';
+import { openLog } from '../../src/store/log.js';
+import { saveVerdicts } from '../../src/store/learning.js';
+import { removeTrajectory } from '../../src/store/remove.js';
+import { readTrajectory } from '../../src/store/read.js';
+import { verify } from '../../src/store/verify.js';
+import { writing } from './child.js';
+import { action, answer, call, DONE, opened, opening, stepOf, temporaryFolder, toolSays, user } from './fixture.js';
+
+test('after kill -9 every acknowledged answer has its rows and the log is in order', async () => {
+  for (const after of [1, 40, 200]) {
+    const folder = temporaryFolder();
+    const writer = writing(folder, 1_000_000, 'killed');
+    await writer.said('ready');
+    writer.go();
+    await writer.saidLines(after + 1);
+    writer.process.kill('SIGKILL');
+    await writer.ended;
+    const { store } = opened(folder);
+    const row = store.sqlite.prepare('SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND s.trajectory_id = r.trajectory_id WHERE r.id = ?');
+    const acknowledged = writer.lines.filter((line) => line.startsWith('chatcmpl'));
+    expect(acknowledged.length).toBeGreaterThanOrEqual(after);
+    expect(acknowledged.filter((id) => row.get(id) === undefined)).toEqual([]);
+    expect(verify(store.db).problems).toEqual([]);
+  }
+});
+
+test('two processes write at once, open a new folder at once, and neither loses anything', async () => {
+  const folder = temporaryFolder();
+  const writers = ['ada', 'bob'].map((name) => writing(folder, 400, name));
+  await Promise.all(writers.map((writer) => writer.said('ready')));
+  for (const writer of writers) writer.go();
+  const { store, log } = opened(folder);
+  for (let at = 0; at < 20; at += 1) {
+    const mine = await answer(log, opening([user(`mine ${at}`)]), [{ text: 'yes' }]);
+    expect(mine.kept).toBe(true);
+    saveVerdicts(store.db, [{ id: `vrd-${at}`, subjectKind: 'step', subjectId: mine.steps[0]?.id ?? '', judge: 'rule', judgeVersion: '1', good: true, rationale: '', createdAt: 1 }]);
+    if (at % 5 === 0) removeTrajectory(store.db, mine.thread.trajectoryId);
+    if (at % 7 === 0) expect(verify(store.db).problems).toEqual([]);
+  }
+  await Promise.all(writers.map((writer) => writer.ended));
+  expect(writers.map((writer) => writer.lines.at(-1))).toEqual(['failures 0', 'failures 0']);
+  const count = store.sqlite.prepare('SELECT count(*) AS n FROM responses').get() as { n: number };
+  expect(count.n).toBe(800 + 16);
+  // The system prompt both of them share is one row.
+  expect(store.sqlite.prepare(`SELECT count(*) AS n FROM messages WHERE body LIKE '%shared%'`).get()).toEqual({ n: 1 });
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('a full disk is counted, the answer goes on, and writes succeed again when there is space', async () => {
+  const { store, log } = opened();
+  await answer(log, opening([user('before')]), [{ text: 'ok' }]);
+  const pages = store.sqlite.pragma('page_count', { simple: true }) as number;
+  store.sqlite.pragma(`max_page_count = ${pages + 2}`);
+  const big = 'x'.repeat(60_000);
+  const lost = await answer(log, opening([user(big)]), [{ text: 'still answered' }]);
+  expect(lost.kept).toBe(false);
+  expect(lost.turn.content).toBe('still answered');
+  expect(log.failures).toBe(1);
+  expect(verify(store.db).problems).toEqual([]);
+  const small = await answer(log, opening([user('small')]), [{ text: 'fits' }]);
+  expect(small.kept).toBe(true);
+  store.sqlite.pragma('max_page_count = 1073741823');
+  const followUp = await answer(log, opening([user(big), lost.turn, user('and?')]), [{ text: 'here again' }]);
+  expect(followUp.kept).toBe(true);
+  expect(followUp.thread.continued).toBe(false);
+  expect(log.failures).toBe(1);
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('one bad row does not take the others of its group with it', async () => {
+  const { store, log } = opened();
+  const answers = await Promise.all(['a', 'b', 'c'].map((name) => {
+    const asked = opening([user(name)]);
+    return answer(log, asked, [{ text: name, prompt: name === 'b' ? [1] : [2], ids: [3] }]);
+  }));
+  expect(answers.every((one) => one.kept)).toBe(true);
+  const [twin] = answers;
+  const thread = log.open(opening([user('d')]));
+  const again = thread.step({ ...stepOf([user('d')], action('d')), id: twin?.steps[0]?.id ?? '' }, { role: 'assistant', content: 'd' });
+  const [bad, good] = await Promise.all([again, answer(log, opening([user('e')]), [{ text: 'e' }])]);
+  expect(bad).toBe(false);
+  expect(good.kept).toBe(true);
+  expect(await thread.finish(DONE)).toBe(false);
+  expect(log.failures).toBe(1);
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('a step that cannot be put into words is counted and the rest of its response is kept', async () => {
+  const { store, log } = opened();
+  const thread = log.open(opening([user('q')]));
+  const impossible = stepOf([user('q')], action('half', [], { promptTokenIds: [1.5], tokenIds: [1], logprobs: [-1] }));
+  const lost = thread.step(impossible, { role: 'assistant', content: 'half' });
+  const whole = stepOf([user('q'), { role: 'assistant', content: 'half' }, toolSays('c', '1')], action('whole', [call('c', '1')]));
+  const kept = thread.step(whole, { role: 'assistant', content: 'halfwhole' });
+  expect(await Promise.all([lost, kept, thread.finish(DONE)])).toEqual([false, true, false]);
+  expect(log.failures).toBe(1);
+  expect(readTrajectory(store.db, thread.trajectoryId)?.steps).toHaveLength(1);
+  expect(verify(store.db).problems).toEqual([]);
+  const next = log.open(opening([user('q'), { role: 'assistant', content: 'halfwhole' }, user('go on')]));
+  expect(next.continued).toBe(true);
+});
+
+test('a closed store is counted, never thrown', async () => {
+  const folder = temporaryFolder();
+  const store = openStore(folder);
+  const log = openLog(store);
+  const thread = log.open(opening([user('q')]));
+  store.close();
+  expect(await thread.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' })).toBe(false);
+  expect(await thread.finish(DONE)).toBe(false);
+  await log.flush();
+  expect(log.failures).toBe(2);
+});
+
+test('flush resolves when everything handed over is committed', async () => {
+  const { store, log } = opened(undefined, { flushMs: 60_000 });
+  const thread = log.open(opening([user('q')]));
+  void thread.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' });
+  void thread.finish(DONE);
+  await log.flush();
+  expect(store.sqlite.prepare('SELECT count(*) AS n FROM responses').get()).toEqual({ n: 1 });
+});
+
+test('many answers of one moment are one commit', async () => {
+  const { store, log } = opened();
+  await Promise.all(Array.from({ length: 64 }, (_, at) => answer(log, opening([user(`q ${at}`)]), [{ text: 'a' }])));
+  const entries = store.sqlite.prepare<[], { entries: string }>('SELECT entries FROM ledger').all();
+  expect(entries).toHaveLength(1);
+  expect(JSON.parse(entries[0]?.entries ?? '[]')).toHaveLength(64 * 3);
+});

@@ -1,0 +1,234 @@
+import { expect, test } from 'vitest';
+
+import { canonicalMessage, type Message } from '../../src/core/message.js';
+import { openLog } from '../../src/store/log.js';
+import { readTrajectory } from '../../src/store/read.js';
+import { stateOf } from '../../src/store/state.js';
+import { verify } from '../../src/store/verify.js';
+import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, toolSays, user, type Opened } from './fixture.js';
+
+const canonical = (messages: readonly Message[]): unknown[] => messages.map(canonicalMessage);
+
+function rows({ store }: Opened, table: string): number {
+  return (store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
+}
+
+const HELLO = [system('Be brief.'), user('What is 6 * 7?')];
+const HIDDEN = [{ text: 'Let me see. ', asks: [{ call: call('c1', '6*7'), gives: '42' }] }, { text: 'It is 42.' }];
+
+test('a plain request leaves a trajectory, a step, a response and each message once', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
+  expect(first.kept).toBe(true);
+  expect(first.thread.continued).toBe(false);
+  expect(first.thread.messages).toEqual(HELLO);
+  expect(['trajectories', 'steps', 'responses', 'messages', 'tool_sets', 'ledger'].map((table) => rows(gyre, table))).toEqual([1, 1, 1, 3, 1, 1]);
+  await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
+  expect(['trajectories', 'steps', 'messages', 'tool_sets'].map((table) => rows(gyre, table))).toEqual([2, 2, 3, 1]);
+  expect(verify(gyre.store.db)).toMatchObject({ ok: true, problems: [] });
+});
+
+test('a follow-up keeps its trajectory and gets the hidden tool turns back', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), HIDDEN);
+  const again = [...HELLO, first.turn, user('And plus one?')];
+  const second = await answer(gyre.log, opening(again), [{ text: '43' }]);
+  expect(second.thread.continued).toBe(true);
+  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  const [, last] = first.steps;
+  expect(canonical(second.thread.messages)).toEqual(canonical([...(last?.messages ?? []), ...(last?.appended ?? []), user('And plus one?')]));
+  expect(canonical(stateOf(gyre.store.db, second.steps[0]?.id ?? '')?.messages ?? [])).toEqual(canonical(second.thread.messages));
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('what both histories share stays in the words of the client', async () => {
+  const gyre = opened();
+  const named: Message[] = [{ role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] }, { role: 'user', content: 'What is 6 * 7?', name: 'ada' }];
+  const first = await answer(gyre.log, opening(named), HIDDEN);
+  const thread = gyre.log.open(opening([...named, first.turn, user('And?')]));
+  expect(thread.messages.slice(0, 2)).toEqual(named);
+  expect(thread.messages).toHaveLength(6);
+});
+
+test('fields a client library wraps around an answer do not hide it', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
+  const wrapped = { role: 'assistant', content: [{ type: 'text', text: '42' }], refusal: null, annotations: [] } as unknown as Message;
+  const second = await answer(gyre.log, opening([...HELLO, wrapped, user('Thanks')]), [{ text: 'Welcome' }]);
+  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+});
+
+test('going on from an older step is a branch: a new trajectory with the history spliced in', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), HIDDEN);
+  const second = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus one?')]), [{ text: '43' }]);
+  const branch = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus two?')]), [{ text: '44' }]);
+  expect(branch.thread.continued).toBe(false);
+  expect(branch.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
+  expect(branch.thread.messages).toHaveLength(6);
+  const third = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus two?'), branch.turn, user('Plus three?')]), [{ text: '45' }]);
+  expect(third.thread.trajectoryId).toBe(branch.thread.trajectoryId);
+  const longer = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus one?'), second.turn, user('Plus four?')]), [{ text: '46' }]);
+  expect(longer.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('an edited history starts anew and is left as it was sent', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), HIDDEN);
+  const edited = [HELLO[0] as Message, user('What is 6 * 8?'), first.turn, user('Sure?')];
+  const second = await answer(gyre.log, opening(edited), [{ text: 'No' }]);
+  expect(second.thread.continued).toBe(false);
+  expect(second.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
+  expect(second.thread.messages).toEqual(edited);
+  const rewritten = gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'It is 43.' }, user('Sure?')]));
+  expect(rewritten.messages).toHaveLength(4);
+});
+
+test('another key finds nothing of a conversation it did not have', async () => {
+  const gyre = opened();
+  const mine = { asker: { keyId: 'key-a', consent: true } };
+  const first = await answer(gyre.log, opening(HELLO, mine), HIDDEN);
+  const again = [...HELLO, first.turn, user('And?')];
+  const theirs = gyre.log.open(opening(again, { asker: { keyId: 'key-b', consent: true } }));
+  expect(theirs.continued).toBe(false);
+  expect(theirs.messages).toEqual(again);
+  expect(gyre.log.open(opening(again)).messages).toEqual(again);
+  expect(gyre.log.open(opening(again, mine)).continued).toBe(true);
+});
+
+test('a restart forgets nothing', async () => {
+  const folder = temporaryFolder();
+  const before = opened(folder);
+  const first = await answer(before.log, opening(HELLO), HIDDEN);
+  before.store.close();
+  const after = opened(folder);
+  const second = await answer(after.log, opening([...HELLO, first.turn, user('And?')]), [{ text: 'So be it.' }]);
+  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(second.thread.messages).toHaveLength(6);
+  expect(readTrajectory(after.store.db, first.thread.trajectoryId)?.steps.map((step) => step.index)).toEqual([0, 1, 2]);
+  expect(verify(after.store.db).problems).toEqual([]);
+});
+
+test('a follow-up is found while what it follows is still waiting for its commit', async () => {
+  const gyre = opened(undefined, { flushMs: 60_000 });
+  const first = gyre.log.open(opening(HELLO));
+  const said = stepOf(first.messages, action('42'));
+  const waiting = Promise.all([first.step(said, { role: 'assistant', content: '42' }), first.finish(DONE)]);
+  const second = gyre.log.open(opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]));
+  expect(second.trajectoryId).toBe(first.trajectoryId);
+  expect(await waiting).toEqual([true, true]);
+});
+
+test('a mixed turn comes back whole: the policy keeps its server calls, the client resends only its own', async () => {
+  const gyre = opened();
+  const mixed = await answer(gyre.log, opening(HELLO), [{ text: '', asks: [{ call: call('s1', '6*7'), gives: '42' }, { call: call('w1', '', 'weather') }] }]);
+  expect(mixed.turn.tool_calls?.map((made) => made.id)).toEqual(['w1']);
+  const resent = [...HELLO, mixed.turn, toolSays('w1', 'sunny')];
+  const second = await answer(gyre.log, opening(resent), [{ text: '42 and sunny' }]);
+  expect(second.thread.trajectoryId).toBe(mixed.thread.trajectoryId);
+  expect(canonical(second.thread.messages.slice(2))).toEqual(canonical([...(mixed.steps[0]?.appended ?? []), toolSays('w1', 'sunny')]));
+  const [whole] = readTrajectory(gyre.store.db, mixed.thread.trajectoryId)?.steps ?? [];
+  expect(whole?.tool_calls).toEqual([
+    { name: 'calculator', arguments: '{"expression":"6*7"}', owner: 'server', observation: '42' },
+    { name: 'weather', arguments: '{"expression":""}', owner: 'client', observation: 'sunny' },
+  ]);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('a turn that was only begun is no place to go on from', async () => {
+  const gyre = opened();
+  await answer(gyre.log, opening(HELLO), HIDDEN);
+  const cut = gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Let me see. ' }, user('Well?')]));
+  expect(cut.continued).toBe(false);
+  expect(cut.messages).toHaveLength(4);
+});
+
+test('a message the loop puts between two steps belongs to the policy only', async () => {
+  const gyre = opened();
+  const thread = gyre.log.open(opening(HELLO));
+  const asked = stepOf(thread.messages, action('Hm. ', [call('c1', '1')]), { appended: [{ role: 'assistant', content: 'Hm. ', tool_calls: [{ id: 'c1', type: 'function', function: { name: 'calculator', arguments: '{"expression":"1"}' } }] }, toolSays('c1', '1')] });
+  await thread.step(asked, { role: 'assistant', content: 'Hm. ' });
+  const pressed = stepOf([...asked.messages, ...asked.appended, user('Answer now.')], action('One.'));
+  await thread.step(pressed, { role: 'assistant', content: 'Hm. One.' });
+  await thread.finish(DONE);
+  const next = gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Hm. One.' }, user('Go on')]));
+  expect(next.continued).toBe(true);
+  expect(next.messages).toHaveLength(7);
+  expect(gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Hm. ' }, user('Go on')])).messages).toHaveLength(4);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('asking again after a failure goes on in the same trajectory; asking for another answer is a branch', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
+  const again = [...HELLO, first.turn, user('And?')];
+  const broken = gyre.log.open(opening(again));
+  await broken.step(stepOf(broken.messages, undefined, { outcome: 'failed', notTrainable: 'engine_error' }), { role: 'assistant', content: '' });
+  await broken.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
+  const retried = await answer(gyre.log, opening(again), [{ text: '43' }]);
+  expect(retried.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  const other = await answer(gyre.log, opening(again), [{ text: '44' }]);
+  expect(other.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('of two follow-ups at once one goes on and the other is a branch', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
+  const [a, b] = await Promise.all(['one', 'two'].map((word) => answer(gyre.log, opening([...HELLO, first.turn, user(word)]), [{ text: word }])));
+  expect(a?.thread.continued).toBe(true);
+  expect(b?.thread.continued).toBe(false);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('each of several choices can be gone on from', async () => {
+  const gyre = opened();
+  const thread = gyre.log.open(opening(HELLO));
+  for (const text of ['forty-two', '42', 'XLII']) await thread.step(stepOf(thread.messages, action(text)), { role: 'assistant', content: text });
+  await thread.finish(DONE);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+  const next = await answer(gyre.log, opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]), [{ text: 'so' }]);
+  expect(next.thread.trajectoryId).toBe(thread.trajectoryId);
+  expect(gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'XLII' }, user('And?')])).continued).toBe(false);
+});
+
+test('evaluation and generation never go on from anything, and nothing goes on from them', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), HIDDEN);
+  const again = [...HELLO, first.turn, user('And?')];
+  for (const origin of ['evaluate', 'generate'] as const) {
+    const asked = await answer(gyre.log, opening(again, { origin, taskId: 't1' }), [{ text: `as ${origin}` }]);
+    expect(asked.thread.continued).toBe(false);
+    expect(asked.thread.messages).toEqual(again);
+    expect(gyre.log.open(opening([...again, asked.turn, user('Go on')])).trajectoryId).not.toBe(asked.thread.trajectoryId);
+  }
+});
+
+test('the history the loop repaired for the engine is logged as the policy saw it, the action as it was emitted', async () => {
+  const gyre = opened();
+  const thread = gyre.log.open(opening(HELLO));
+  const emitted = action('', [{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }], { cut: true, finishReason: 'length' });
+  const step = stepOf(thread.messages, emitted, { appended: [{ role: 'assistant', content: '' }], calls: [{ ...call('c1', ''), arguments: '{"expression": "6*7"', owner: 'server' }], notTrainable: 'cut' });
+  await thread.step(step, { role: 'assistant', content: '' });
+  await thread.finish({ ...DONE, outcome: 'incomplete', stopReason: 'max_tokens' });
+  expect(stateOf(gyre.store.db, step.id)?.calls).toEqual([{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }]);
+  expect(readTrajectory(gyre.store.db, thread.trajectoryId)?.steps[0]?.tool_calls).toEqual([{ name: 'calculator', arguments: '{"expression": "6*7"', owner: 'server', observation: null }]);
+  const next = gyre.log.open(opening([...HELLO, { role: 'assistant', content: '' }, user('Try again')]));
+  expect(next.messages).toHaveLength(4);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('a log that cannot read goes on without splicing and counts it', async () => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
+  const reasons: unknown[] = [];
+  const log = openLog(gyre.store, { failed: (reason) => reasons.push(reason) });
+  gyre.store.close();
+  const again = [...HELLO, first.turn, user('And?')];
+  const second = await answer(log, opening(again), [{ text: '43' }]);
+  expect(second.kept).toBe(false);
+  expect(second.thread.messages).toEqual(again);
+  expect(log.failures).toBe(reasons.length);
+  expect(log.failures).toBeGreaterThanOrEqual(3);
+});

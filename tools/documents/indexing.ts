@@ -1,0 +1,137 @@
+/**
+ * Brings the catalogue up to date with one folder of .md and .txt files. Only what changed is read: a file
+ * with the time and size it had is skipped, one with the same content is noted. Each file is one transaction,
+ * so an interrupted run is continued by the next.
+ */
+import type { Database } from 'better-sqlite3';
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { extname, join, relative } from 'node:path';
+
+import { operatorError, reasonOf } from '../../src/core/errors.js';
+import { sha256 } from '../../src/core/hash.js';
+import { createCatalogue } from './catalogue.js';
+import { passagesOf } from './passages.js';
+
+const EXTENSIONS: readonly string[] = ['.md', '.markdown', '.txt'];
+/** Bytes; a larger file is data, not a document. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+export interface IndexProgress {
+  readonly done: number;
+  readonly total: number;
+  /** Relative to the folder. */
+  readonly file: string;
+}
+
+export interface IndexReport {
+  readonly added: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly removed: number;
+  /** Passages of this folder now in the catalogue. */
+  readonly passages: number;
+  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+}
+
+interface Known {
+  readonly id: number;
+  readonly path: string;
+  readonly mtime_ms: number;
+  readonly size: number;
+  readonly hash: string;
+}
+
+/** Other folders' documents stay as they are. Throws an operator error when `dir` is no readable folder. */
+export function indexDocuments(dataDir: string, dir: string, onProgress: (progress: IndexProgress) => void = () => undefined): IndexReport {
+  const root = folder(dir);
+  const db = createCatalogue(dataDir);
+  try {
+    return bringUpToDate(db, root, onProgress);
+  } finally {
+    db.close();
+  }
+}
+
+function bringUpToDate(db: Database, root: string, onProgress: (progress: IndexProgress) => void): IndexReport {
+  const known = new Map((db.prepare('SELECT id, path, mtime_ms, size, hash FROM documents WHERE root = ?').all(root) as Known[]).map((row) => [row.path, row]));
+  const counts = { added: 0, changed: 0, unchanged: 0, removed: 0 };
+  const skipped: { file: string; reason: string }[] = [];
+  const files = documentsIn(root, skipped);
+  files.forEach((file, at) => {
+    const before = known.get(file);
+    const outcome = refresh(db, root, file, before);
+    if (typeof outcome === 'string') {
+      counts[outcome] += 1;
+      known.delete(file);
+    } else skipped.push({ file, reason: outcome.skipped });
+    onProgress({ done: at + 1, total: files.length, file });
+  });
+  // What is left is gone from the folder, or is no document any more.
+  const forget = db.prepare('DELETE FROM documents WHERE id = ?');
+  for (const { id } of known.values()) {
+    forget.run(id);
+    counts.removed += 1;
+  }
+  const passages = db.prepare('SELECT count(*) FROM passages JOIN documents ON documents.id = document_id WHERE root = ?').pluck().get(root) as number;
+  return { ...counts, passages, skipped };
+}
+
+function refresh(db: Database, root: string, file: string, before: Known | undefined): 'added' | 'changed' | 'unchanged' | { readonly skipped: string } {
+  let body: Buffer;
+  let mtimeMs: number;
+  try {
+    const stat = statSync(join(root, file));
+    if (before !== undefined && before.mtime_ms === stat.mtimeMs && before.size === stat.size) return 'unchanged';
+    if (stat.size > MAX_BYTES) return { skipped: `${stat.size} bytes are more than ${MAX_BYTES}` };
+    mtimeMs = stat.mtimeMs;
+    body = readFileSync(join(root, file));
+  } catch (thrown) {
+    return { skipped: reasonOf(thrown) };
+  }
+  if (body.includes(0)) return { skipped: 'not a text file' };
+  const hash = sha256(body);
+  if (before?.hash === hash) {
+    db.prepare('UPDATE documents SET mtime_ms = ?, size = ? WHERE id = ?').run(mtimeMs, body.length, before.id);
+    return 'unchanged';
+  }
+  const passages = passagesOf(body.toString('utf8'), extname(file) !== '.txt');
+  db.transaction(() => {
+    if (before !== undefined) db.prepare('DELETE FROM documents WHERE id = ?').run(before.id);
+    const { lastInsertRowid } = db.prepare('INSERT INTO documents (root, path, mtime_ms, size, hash) VALUES (?, ?, ?, ?, ?)').run(root, file, mtimeMs, body.length, hash);
+    const add = db.prepare('INSERT INTO passages (document_id, heading, text) VALUES (?, ?, ?)');
+    for (const { heading, text } of passages) add.run(lastInsertRowid, heading, text);
+  }).immediate();
+  return before === undefined ? 'added' : 'changed';
+}
+
+/** Paths relative to the root, sorted. Hidden entries, node_modules and links to folders are left out. */
+function documentsIn(root: string, skipped: { file: string; reason: string }[]): string[] {
+  const found: string[] = [];
+  const walk = (at: string): void => {
+    let entries;
+    try {
+      entries = readdirSync(at, { withFileTypes: true });
+    } catch (thrown) {
+      skipped.push({ file: relative(root, at), reason: reasonOf(thrown) });
+      return;
+    }
+    for (const entry of entries) {
+      if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (EXTENSIONS.includes(extname(entry.name).toLowerCase())) found.push(relative(root, path));
+    }
+  };
+  walk(root);
+  return found.sort();
+}
+
+function folder(dir: string): string {
+  try {
+    const root = realpathSync(dir);
+    if (statSync(root).isDirectory()) return root;
+  } catch (cause) {
+    throw operatorError(`the folder "${dir}" cannot be read: ${reasonOf(cause)}`, cause);
+  }
+  throw operatorError(`"${dir}" is not a folder; name the folder that holds the .md and .txt files`);
+}

@@ -1,0 +1,111 @@
+"""The serving engine as the trainer sees it: one supervised vLLM and the adapters it is wanted to hold.
+
+The wanted set is on disk, because vLLM forgets its adapters when it restarts and the trainer must not.
+"""
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from gyre_trainer import adapter, durable, engine_command
+from gyre_trainer.config import Config
+from gyre_trainer.engine_client import EngineClient
+from gyre_trainer.errors import EngineError, TrainerError
+from gyre_trainer.supervisor import Command, Supervisor, Timing
+
+
+class Engine:
+    def __init__(self, config: Config, dtype: str, command: Command | None = None, timing: Timing | None = None) -> None:
+        self._config, self.dtype = config, dtype
+        self._lock = threading.Lock()
+        self._wanted_file = config.run / "loaded.json"
+        self._wanted: set[int] = set(durable.read_json(self._wanted_file)) if self._wanted_file.is_file() else set()
+        self.model_config: dict[str, Any] = json.loads((config.model / "config.json").read_text())
+        self._client: EngineClient | None = None
+        self.refused: dict[int, str] = {}  # wanted adapters that could not be registered again, and why
+        self.gpu = engine_command.has_gpu()
+        self.supervisor = Supervisor(command or self._command, self._healthy, self._on_up, config.engine_log, config.run, timing)
+
+    def _command(self, port: int) -> tuple[list[str], dict[str, str]]:
+        argv = engine_command.command(self._config, port, self.dtype, self.gpu)
+        return argv, engine_command.environment(dict(os.environ), self.gpu)
+
+    @staticmethod
+    def _healthy(url: str) -> bool:
+        client = EngineClient(url)
+        try:
+            return client.healthy()
+        finally:
+            client.close()
+
+    def _on_up(self, url: str) -> None:
+        """Before the engine counts as ready: the slow first requests, then every wanted adapter again."""
+        client = EngineClient(url)
+        warm_up(client)
+        self.refused = {}
+        for version in sorted(self._wanted):
+            try:
+                client.load(adapter.name_of(version), str(self._directory(version)))
+            except TrainerError as error:  # one bad adapter must not keep the base model from serving
+                self.refused[version] = error.message
+        self._client = client
+
+    def _directory(self, version: int) -> Path:
+        return adapter.check(self._config.adapters, version, self.model_config)
+
+    @property
+    def ready(self) -> bool:
+        return self.supervisor.state == "ready"
+
+    def client(self) -> EngineClient:
+        if not self.ready or self._client is None:
+            state = self.supervisor.state
+            raise EngineError("engine_not_ready", f"vLLM is {state}: {self.supervisor.detail or 'wait and retry'}", 503)
+        return self._client
+
+    def load(self, version: int) -> float:
+        """Check the adapter's files, then register it in vLLM and remember it; returns seconds. Idempotent."""
+        directory = self._directory(version)
+        with self._lock:  # vLLM answers 400 to the second of two loads of one name
+            seconds = self.client().load(adapter.name_of(version), str(directory))
+            self._remember(self._wanted | {version})
+        self.refused.pop(version, None)
+        return seconds
+
+    def unload(self, version: int) -> None:
+        with self._lock:
+            self._remember(self._wanted - {version})
+            if self.ready:  # a vLLM that is down will come back without it
+                self.client().unload(adapter.name_of(version))
+
+    def _remember(self, wanted: set[int]) -> None:
+        self._wanted = wanted
+        durable.write_json(self._wanted_file, sorted(wanted))
+
+    def loaded(self) -> list[dict[str, Any]]:
+        versions = sorted(self._wanted - self.refused.keys()) if self.ready else []
+        return [{"version": version, "name": adapter.name_of(version)} for version in versions]
+
+    def health(self) -> dict[str, Any]:
+        s = self.supervisor
+        refused = "; ".join(f"version {version}: {why}" for version, why in self.refused.items())
+        return {
+            "state": s.state,
+            "url": s.url,
+            "pid": s.pid,
+            "restarts": s.restarts,
+            "detail": s.detail or refused,
+            "dtype": self.dtype,
+            "ready_seconds": s.ready_seconds,
+        }
+
+
+def warm_up(client: EngineClient) -> None:
+    """The first request of each kind takes seconds (kernels, template, tool parser); users should not pay for it."""
+    tool = {"type": "function", "function": {"name": "calculator", "parameters": {"type": "object", "properties": {}}}}
+    messages = [{"role": "user", "content": "1 + 1"}]
+    body = {"model": engine_command.BASE_NAME, "messages": messages, "tools": [tool], "max_tokens": 4, "logprobs": True}
+    client.post("/v1/chat/completions", body | {"return_token_ids": True})
+    client.generate(engine_command.BASE_NAME, client.tokenize("The quick brown fox. " * 20), 4, 0.7)

@@ -1,0 +1,82 @@
+"""The few vLLM routes the trainer uses, over HTTP. Engine faults become EngineError with what vLLM said."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from gyre_trainer.engine_command import BASE_NAME
+from gyre_trainer.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Generated:
+    token_ids: list[int]
+    logprobs: list[float]  # of the sampled tokens
+
+
+class EngineClient:
+    """Blocking client for one vLLM at `url`; each call is one request."""
+
+    def __init__(self, url: str, timeout_s: float = 120.0) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def healthy(self) -> bool:
+        try:
+            return self._http.get("/health", timeout=5.0).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def loaded(self) -> set[str]:
+        """Names of the adapters vLLM knows."""
+        models: list[dict[str, Any]] = self._request("GET", "/v1/models").json()["data"]
+        return {model["id"] for model in models} - {BASE_NAME}
+
+    def load(self, name: str, path: str) -> float:
+        """Register an adapter under a new name; returns the seconds it took. A name already there is left as it is."""
+        started = time.monotonic()
+        if name not in self.loaded():
+            self._request("POST", "/v1/load_lora_adapter", {"lora_name": name, "lora_path": path})
+        return time.monotonic() - started
+
+    def unload(self, name: str) -> None:
+        if name in self.loaded():
+            self._request("POST", "/v1/unload_lora_adapter", {"lora_name": name})
+
+    def generate(self, model: str, prompt: list[int], tokens: int, temperature: float = 0.0, seed: int | None = None) -> Generated:
+        """Exactly `tokens` new tokens with their log-probabilities."""
+        body: dict[str, Any] = {"model": model, "prompt": prompt, "max_tokens": tokens, "min_tokens": tokens, "logprobs": 0}
+        body |= {"temperature": temperature, "return_token_ids": True, "ignore_eos": True, "seed": seed}
+        choice = self._request("POST", "/v1/completions", body).json()["choices"][0]
+        return Generated(choice["token_ids"], choice["logprobs"]["token_logprobs"])
+
+    def score(self, model: str, prompt: list[int]) -> list[float]:
+        """log p(prompt[i] | prompt[:i]) for i = 1.. at temperature 1."""
+        body = {"model": model, "prompt": prompt, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
+        choice = self._request("POST", "/v1/completions", body).json()["choices"][0]
+        scores = [float(entry[str(token)]["logprob"]) for token, entry in zip(prompt[1:], choice["prompt_logprobs"][1:], strict=True)]
+        if not all(math.isfinite(score) for score in scores):
+            raise EngineError("engine_nonsense", f"vLLM answered non-finite prompt log-probabilities for {model}")
+        return scores
+
+    def tokenize(self, text: str) -> list[int]:
+        answer = self._request("POST", "/tokenize", {"model": BASE_NAME, "prompt": text, "add_special_tokens": False}).json()
+        return list(answer["tokens"])
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self._request("POST", path, body).json()
+
+    def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise EngineError("engine_unreachable", f"{method} {self.url}{path}: {error!r}; see logs/vllm.log", 503) from error
+        if response.status_code != 200:
+            raise EngineError("engine_refused", f"{method} {path} -> {response.status_code}: {response.text[:300]}")
+        return response

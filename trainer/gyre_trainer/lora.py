@@ -1,0 +1,69 @@
+"""LoRA on linear layers, written for training a frozen base on few cores: y = x W^T + (x A^T) (s B)^T.
+
+PEFT's layer casts every input to float32 and keeps that copy; here A and B are float32 masters that are used in the
+base's number format, as vLLM uses them. The backward pass keeps only x (shared by q, k, v) and the [N, rank] middle.
+Files stay in PEFT's format; a test compares with peft itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class Product(torch.autograd.Function):
+    """x [N, in], weight [out, in] frozen, a [rank, in] and b [out, rank] float32 -> [N, out] in the format of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float) -> torch.Tensor:
+        low_a, low_b = a.to(x.dtype), (b * scale).to(x.dtype)
+        middle = x @ low_a.t()
+        ctx.save_for_backward(x, weight, low_a, low_b, middle)
+        ctx.scale = scale
+        return torch.addmm(x @ weight.t(), middle, low_b.t())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None, torch.Tensor, torch.Tensor, None]:
+        x, weight, low_a, low_b, middle = ctx.saved_tensors
+        (gradient,) = gradients
+        inner = gradient @ low_b
+        grad_a = (inner.t() @ x).float()
+        grad_b = (gradient.t() @ middle).float() * ctx.scale
+        grad_x = torch.addmm(gradient @ weight, inner, low_a) if ctx.needs_input_grad[0] else None
+        return grad_x, None, grad_a, grad_b, None
+
+
+class LoraLinear(torch.nn.Module):
+    """A frozen linear layer without bias plus a trainable low-rank product; B starts at zero."""
+
+    def __init__(self, base: torch.nn.Linear, rank: int, alpha: int) -> None:
+        super().__init__()
+        if base.bias is not None:
+            raise ValueError("a linear layer with bias is not supported; llama models have none")
+        self.weight: torch.nn.Parameter = base.weight
+        self.scale: float = alpha / rank
+        device = base.weight.device
+        self.lora_A: torch.nn.Parameter = torch.nn.Parameter(torch.zeros(rank, base.in_features, dtype=torch.float32, device=device))
+        self.lora_B: torch.nn.Parameter = torch.nn.Parameter(torch.zeros(base.out_features, rank, dtype=torch.float32, device=device))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        result: torch.Tensor = Product.apply(flat, self.weight, self.lora_A, self.lora_B, self.scale)  # type: ignore[no-untyped-call]
+        return result.view(*x.shape[:-1], result.shape[-1])
+
+
+def inject(model: torch.nn.Module, rank: int, alpha: int) -> None:
+    """Replace every linear layer named in MODULES; the output head and embeddings stay frozen (vLLM needs that)."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if name in MODULES and isinstance(child, torch.nn.Linear):
+                setattr(parent, name, LoraLinear(child, rank, alpha))
+
+
+def named(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """(name in a PEFT file, parameter) of every adapter tensor."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("lora_A", "lora_B")):
+            yield f"base_model.model.{name}.weight", parameter

@@ -1,0 +1,55 @@
+"""Is the engine serving the weights the trainer holds? Compared on continuations of fixed prompts with a fixed seed.
+
+A module-name mismatch makes vLLM serve base output without an error, so equality with the trainer *and* difference
+from the base are both measured before a version may be used.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gyre_trainer.engine_client import EngineClient
+from gyre_trainer.engine_command import BASE_NAME
+from gyre_trainer.policy import Policy
+from gyre_trainer.score import score
+
+TOLERANCE = {"bfloat16": 0.03, "float32": 1e-3}  # mean |difference| in nats
+
+# Beginnings of the kinds of text this system trains on. The engine continues them itself: what must agree are the
+# probabilities of tokens the policy really samples (in bfloat16 unlikely tokens differ several times as much).
+PROMPTS = (
+    "<|im_start|>user\nMia has 14 apples and buys 27 more. How many apples does she have?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>user\nTom has 10 pears and buys 5 more. How many pears does he have?<|im_end|>\n<|im_start|>assistant\n"
+    '<tool_call>{"name": "calculator", "arguments": {"expression": "10 + 5"}}</tool_call><|im_end|>\n'
+    "<|im_start|>user\nAnn has 33 nuts and finds 48 more. How many nuts does she have?<|im_end|>\n<|im_start|>assistant\n",
+    "The capital of France is",
+)
+NEW_TOKENS = 32
+TEMPERATURE = 0.7
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Parity:
+    mean_abs: float
+    max_abs: float
+    n_tokens: int
+    tolerance: float
+    passed: bool
+
+    def body(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def parity(client: EngineClient, model: str, policy: Policy, dtypes: set[str]) -> tuple[Parity, float]:
+    """(engine against trainer, mean |engine with adapter - engine base|) for the weights now in `policy`."""
+    prompts = [client.tokenize(text) for text in PROMPTS]
+    sampled = [client.generate(model, prompt, NEW_TOKENS, TEMPERATURE, SEED) for prompt in prompts]
+    rows = score(policy, [(p, s.token_ids, TEMPERATURE) for p, s in zip(prompts, sampled, strict=True)])
+    gaps = [abs(a - b) for s, row in zip(sampled, rows, strict=True) for a, b in zip(s.logprobs, row, strict=True)]
+    mean = sum(gaps) / len(gaps)
+    tolerance = TOLERANCE["bfloat16" if "bfloat16" in dtypes else "float32"]
+    moved = []
+    for prompt, own in zip(prompts, sampled, strict=True):
+        ids = prompt + own.token_ids
+        moved += [abs(a - b) for a, b in zip(client.score(model, ids), client.score(BASE_NAME, ids), strict=True)]
+    return Parity(mean, max(gaps), len(gaps), tolerance, mean <= tolerance), sum(moved) / len(moved)

@@ -1,0 +1,57 @@
+"""What is known of each batch, on disk: DIR/trainer/batches/<batch_id>.json holds the body as received and its outcome.
+
+The file is replaced in one step at every change of state. Progress lives in memory only.
+"""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gyre_trainer import durable
+
+State = Literal["queued", "training", "publishing", "done", "failed"]
+UNFINISHED: tuple[State, ...] = ("queued", "training", "publishing")
+
+
+@dataclass
+class Record:
+    batch_id: str
+    digest: str
+    body: dict[str, Any]
+    state: State = "queued"
+    attempts: int = 0  # times training began; more than one means that an earlier try was cut off
+    progress: float = 0.0
+    error: dict[str, str] | None = None
+    result: dict[str, Any] | None = None
+    received_at: float = field(default_factory=time.time)
+
+    def answer(self) -> dict[str, Any]:
+        """The record as GET /v1/batches/{id} shows it."""
+        shown: dict[str, Any] = {"batch_id": self.batch_id, "state": self.state, "progress": round(self.progress, 3)}
+        if self.error is not None:
+            shown["error"] = self.error
+        if self.result is not None:
+            shown["result"] = self.result
+        return shown
+
+
+class Records:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, Record] = {}
+        if root.is_dir():
+            for path in sorted(root.glob("*.json")):
+                record = Record(**durable.read_json(path))
+                self._known[record.batch_id] = record
+
+    def get(self, batch_id: str) -> Record | None:
+        return self._known.get(batch_id)
+
+    def save(self, record: Record) -> None:
+        durable.write_json(self._root / f"{record.batch_id}.json", asdict(record))
+        self._known[record.batch_id] = record
+
+    def unfinished(self) -> list[Record]:
+        """Oldest first."""
+        return sorted((r for r in self._known.values() if r.state in UNFINISHED), key=lambda r: r.received_at)

@@ -1,0 +1,54 @@
+"""kill -9 at every point of an update: after a restart the batch is applied exactly once, with the same weights."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import first_batch
+from gyre_trainer import adapter, process_record
+
+CHILD = Path(__file__).parent / "crash_child.py"
+
+
+def run(data: Path, model: Path, body: Path, point: str = "never") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, str(CHILD), str(data), str(model), str(body), point], capture_output=True, text=True, timeout=240
+    )
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from conftest import GOLDEN
+
+    path = tmp_path_factory.mktemp("body") / "body.json"
+    path.write_text(json.dumps(first_batch(json.loads(GOLDEN.read_text()))))
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, body: Path) -> tuple[dict[str, Any], bytes]:
+    data = tmp_path_factory.mktemp("undisturbed")
+    done = run(data, tiny_model, body)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout), (data / "adapters" / "gyre-v000001" / adapter.WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("point", ["before_update", "before_commit", "after_commit", "after_publish"])
+def test_a_killed_update_is_applied_exactly_once(
+    tmp_path: Path, tiny_model: Path, body: Path, undisturbed: tuple[dict[str, Any], bytes], point: str
+) -> None:
+    assert run(tmp_path, tiny_model, body, point).returncode == -9
+    for child in process_record.recorded(tmp_path / "run" / "children.json"):
+        process_record.end([child], 2.0)  # the fake vLLM, in case the kernel has not ended it yet
+    again = run(tmp_path, tiny_model, body)
+    assert again.returncode == 0, again.stderr[-3000:]
+    state = json.loads(again.stdout)
+    assert state["state"] == "done" and state["head"] == 1
+    assert state["attempts"] == (2 if point in ("before_update", "before_commit") else 1)
+    assert (tmp_path / "adapters" / "gyre-v000001" / adapter.WEIGHTS).read_bytes() == undisturbed[1]
+    assert state["result"]["metrics"]["loss"] == undisturbed[0]["result"]["metrics"]["loss"]
+    third = json.loads(run(tmp_path, tiny_model, body).stdout)
+    assert third["result"] == state["result"] and third["attempts"] == state["attempts"]

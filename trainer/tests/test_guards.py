@@ -1,0 +1,61 @@
+"""Guards of the house: slim command line, small files, pure command builder, lock without places."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gyre_trainer
+import pytest
+from conftest import config_for
+from gyre_trainer import adapter, engine_command, lora
+
+ROOT = Path(gyre_trainer.__file__).parent
+TRAINER = ROOT.parent
+
+
+def test_help_needs_neither_torch_nor_fastapi() -> None:
+    program = (
+        "import sys, runpy\nsys.argv = ['gyre_trainer', 'serve', '--help']\n"
+        "try: runpy.run_module('gyre_trainer', run_name='__main__')\nexcept SystemExit: pass\n"
+        "bad = {'torch', 'fastapi', 'transformers', 'gguf', 'numpy', 'httpx'} & set(sys.modules)\nassert not bad, bad"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0 and "--parent-pid" in done.stdout, done.stderr
+
+
+def test_validating_a_batch_and_copying_a_version_need_no_torch() -> None:
+    program = "import sys, gyre_trainer.batch, gyre_trainer.versions, gyre_trainer.app\nassert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=lambda path: path.name)
+def test_no_file_is_longer_than_the_ceiling(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 400
+
+
+def test_both_lists_of_adapted_modules_agree() -> None:
+    assert adapter.MODULES == lora.MODULES
+
+
+def test_the_lock_pins_everything_and_names_no_place() -> None:
+    for name in ("requirements.lock", "requirements-gpu.lock"):
+        lines = [line for line in (TRAINER / name).read_text().splitlines() if line and not line.startswith("#")]
+        assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+]+", line) for line in lines), name
+
+
+def test_vllm_is_started_with_honest_sampling_and_the_users_flags_win(tmp_path: Path, tiny_model: Path) -> None:
+    config = config_for(tmp_path, tiny_model)
+    flags = engine_command.flags(config, 1234, "float32", gpu=False)
+    assert flags["logprobs-mode"] == "processed_logprobs" and flags["generation-config"] == "vllm" and flags["host"] == "127.0.0.1"
+    assert flags["block-size"] == 32 and flags["enforce-eager"] is True
+    object.__setattr__(config, "engine_args", {"max-num-seqs": 8, "enable-prefix-caching": None})
+    argv = engine_command.command(config, 1234, "float32", gpu=False)
+    assert argv[argv.index("--max-num-seqs") + 1] == "8" and "--enable-prefix-caching" not in argv
+    assert "--enforce-eager" not in engine_command.command(config, 1234, "bfloat16", gpu=True)
+
+
+def test_the_engine_environment_loads_our_plugin_and_lets_idle_threads_sleep() -> None:
+    env = engine_command.environment({"PATH": "/bin"}, gpu=False)
+    assert env["VLLM_PLUGINS"] == "gyre_grouped_lora" and env["KMP_BLOCKTIME"] == "0" and env["PATH"] == "/bin"
+    assert "LD_PRELOAD" not in engine_command.environment({}, gpu=True)

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Everything but the end-to-end run, which has a file of its own: vitest.e2e.config.ts. */
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/e2e/**'],
+    // Real processes and real servers on a busy machine: a limit that only a hang reaches.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    pool: 'forks',
+  },
+});
