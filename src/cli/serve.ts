@@ -10,6 +10,7 @@ import { learningRoutes } from '../learner/routes.js';
 import { schedule } from '../learner/schedule.js';
 import { tasksOf, allVersions, saveTasks, servingVersion } from '../store/learning.js';
 import { cyclesOf } from '../store/cycles.js';
+import { restoring } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
 import { openEngine } from './engine.js';
 import { learnerOf, needTrainer } from './learner.js';
@@ -42,12 +43,13 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     serving: external ? 0 : servingVersion(db),
     load: (version) => needTrainer(supply.trainer).load(version),
   });
-  const learner = learnerOf({ config, storage, policy: engine.policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
+  const policy = restoring(engine.policy, (name) => serving.restore(name));
+  const learner = learnerOf({ config, storage, policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
   const scheduled = schedule(learner, config.learn && !external, (message) => output.warn(message));
   const app = createApp({
     version: VERSION,
     config,
-    policy: engine.policy,
+    policy,
     serving,
     log: storage.log,
     tools: storage.tools,

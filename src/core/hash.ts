@@ -2,7 +2,7 @@
  * Identity by content. Every hash is SHA-256 over canonical JSON (sorted keys, no spaces) and names
  * its algorithm, so a later change of form cannot be mistaken for tampering.
  */
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import { canonicalMessage, type Message } from './message.js';
 
@@ -11,13 +11,8 @@ export type Hash = string;
 
 const PREFIX = 'g1:';
 
-/** Of the pieces one after another: the caller's first piece must say where each ends. */
-export function sha256(...pieces: readonly (string | Uint8Array)[]): Hash {
-  const [only] = pieces;
-  if (only !== undefined && pieces.length === 1) return PREFIX + hash('sha256', only, 'hex');
-  const digest = createHash('sha256');
-  for (const piece of pieces) digest.update(piece);
-  return PREFIX + digest.digest('hex');
+export function sha256(text: string | Uint8Array): Hash {
+  return PREFIX + hash('sha256', text, 'hex');
 }
 
 /** JSON with keys sorted at every depth; `undefined` fields are left out, as JSON.stringify does. */

@@ -24,6 +24,8 @@ export async function judgeLog(learner: Learner): Promise<number> {
         for (const subject of subjectsOf(learner, step)) verdicts.push(...(await askAll([judge], subject, learner.signal)));
       });
       saveVerdicts(learner.db, verdicts);
+      // A step whose state is gone gets no verdict; asking for it again would never end.
+      if (verdicts.length === 0) break;
       judged += slice.length;
       learner.progress({ stage: 'judge', done: judged, total: judged, note: judge.name });
     }

@@ -33,6 +33,8 @@ function isConstrained(request: PolicyRequest): boolean {
 
 function isTilted(sampling: Sampling, forwarded: Readonly<Record<string, unknown>>): boolean {
   return (
+    // Greedy: every token's recorded probability is 1, whatever the policy thought.
+    (sampling.temperature ?? 1) === 0 ||
     (sampling.top_p ?? 1) < 1 ||
     (sampling.top_k ?? 0) > 0 ||
     (sampling.min_p ?? 0) > 0 ||

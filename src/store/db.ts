@@ -66,10 +66,19 @@ export function prepared<P extends unknown[], R = unknown>(db: Pick<Db, '$client
 function connect(dataDir: string, file: string): Database.Database {
   try {
     mkdirSync(dataDir, { recursive: true });
+  } catch (cause) {
+    throw unwritable(dataDir, cause);
+  }
+  try {
     return new Database(file, { timeout: BUSY_MS });
   } catch (cause) {
-    throw operatorError(`cannot write to the data folder "${dataDir}" (${reasonOf(cause)}). Name a folder this user may write to with --data DIR.`, cause);
+    if (cause instanceof Database.SqliteError) throw unwritable(dataDir, cause);
+    throw operatorError(`SQLite cannot be loaded (${reasonOf(cause).split('\n')[0] ?? ''}). Build it again with \`npm rebuild better-sqlite3\`.`, cause);
   }
+}
+
+function unwritable(dataDir: string, cause: unknown): GyreError {
+  return operatorError(`cannot write to the data folder "${dataDir}" (${reasonOf(cause)}). Name a folder this user may write to with --data DIR.`, cause);
 }
 
 function unusable(file: string, cause: unknown): GyreError {

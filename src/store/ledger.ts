@@ -60,7 +60,8 @@ export function contentHash(shape: Pick<Shape, 'name' | 'columns'>, values: read
     if (Buffer.isBuffer(value)) blobs.push(value);
     head.push(shape.columns[at] ?? '', Buffer.isBuffer(value) ? { bytes: value.length } : typeof value === 'bigint' ? value.toString() : value);
   }
-  return sha256(JSON.stringify(head), ...blobs);
+  const text = JSON.stringify(head);
+  return sha256(blobs.length === 0 ? text : Buffer.concat([Buffer.from(text), ...blobs]));
 }
 
 const orders = new WeakMap<object, readonly number[]>();

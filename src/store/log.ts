@@ -51,7 +51,7 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     const fresh: Place = { trajectoryId: newId('traj', at), continued: false, client, policy: client };
     if (origin !== 'live') return fresh;
     try {
-      if (links.some(({ hash }) => uncommitted.has(`${asker.keyId}\n${hash}`))) group.commit();
+      if (messages.some(({ role }, place) => role === 'assistant' && uncommitted.has(`${asker.keyId}\n${links[place]?.hash ?? ''}`))) group.commit();
       return goingOn(opening, links) ?? fresh;
     } catch (thrown) {
       group.fail(thrown);

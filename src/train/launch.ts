@@ -76,7 +76,7 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
       writeFileSync(parentRecord, JSON.stringify(processOf(process.pid) ?? {}));
     }
     let said = '';
-    started.stdout.setEncoding('utf8').on('data', (text: string) => {
+    started.stdout?.setEncoding('utf8').on('data', (text: string) => {
       note(log, text);
       said = (said + text).slice(-4_096);
       const url = /^listening (http:\/\/\S+)$/m.exec(said)?.[1];

@@ -6,6 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
+import { canonicalJson } from '../../src/core/hash.js';
+
 export interface EngineCall {
   readonly id?: string;
   readonly name: string;
@@ -18,6 +20,8 @@ export interface Reply {
   readonly text?: string | readonly string[];
   readonly reasoning?: string | readonly string[];
   readonly calls?: readonly EngineCall[];
+  /** With `n` above 1: what each choice says; the last one for the rest. */
+  readonly variants?: readonly Pick<Reply, 'text' | 'calls'>[];
   /** Null: the stream ends without one. */
   readonly finish?: string | null;
   readonly usage?: { readonly prompt?: number; readonly completion?: number; readonly cached?: number; readonly reasoning?: number } | false;
@@ -163,10 +167,11 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 export function encode(reply: Reply, body: ChatBody): { readonly json: string; readonly events: string[] } {
   const head = { id: 'chatcmpl-engine', created: 1_760_000_000, model: body.model };
   const choices = Array.from({ length: body.n ?? 1 }, (_, index) => index);
-  const tokens = { text: pieces(reply.text ?? (reply.calls === undefined && reply.reasoning === undefined ? 'ok' : [])), reasoning: pieces(reply.reasoning ?? []) };
+  const variant = (index: number): Reply => ({ ...reply, ...reply.variants?.[Math.min(index, reply.variants.length - 1)] });
+  const tokensOf = (said: Reply): { text: readonly string[]; reasoning: readonly string[] } => ({ text: pieces(said.text ?? (said.calls === undefined && said.reasoning === undefined ? 'ok' : [])), reasoning: pieces(said.reasoning ?? []) });
+  const finishOf = (said: Reply): string | null => (said.finish === undefined ? (said.calls === undefined ? 'stop' : 'tool_calls') : said.finish);
   const ids = reply.tokenIds ?? body['return_token_ids'] === true;
-  const finish = reply.finish === undefined ? (reply.calls === undefined ? 'stop' : 'tool_calls') : reply.finish;
-  const promptIds = reply.promptTokenIds ?? words(JSON.stringify(body.messages)).map(tokenId);
+  const promptIds = reply.promptTokenIds ?? words(canonicalJson(body.messages)).map(tokenId);
   const end = reply.crlf === true ? '\r\n\r\n' : '\n\n';
   const event = (data: unknown): string => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}${end}`;
   const chunk = (index: number, delta: unknown, sampled: readonly string[], more: Record<string, unknown> = {}): unknown => ({
@@ -181,6 +186,9 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
     events.push(event(ids && index === 0 ? { ...opening, prompt_token_ids: promptIds } : opening));
   }
   for (const index of choices) {
+    const said = variant(index);
+    const tokens = tokensOf(said);
+    const finish = finishOf(said);
     const say = (delta: unknown, sampled: readonly string[]): void => {
       completion += sampled.length;
       events.push(event(chunk(index, delta, sampled)));
@@ -190,7 +198,7 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
     } else {
       for (const token of tokens.reasoning) say({ reasoning: token }, [token]);
       for (const token of tokens.text) say({ content: token }, [token]);
-      for (const [at, call] of (reply.calls ?? []).entries()) {
+      for (const [at, call] of (said.calls ?? []).entries()) {
         // The parser holds back what may be a call: its tokens come with an empty text.
         say({ content: '' }, ['<tool_call>']);
         say({ tool_calls: [{ index: at, id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name } }] }, [call.name]);
@@ -215,8 +223,8 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
   const json = JSON.stringify({
     ...head, object: 'chat.completion', usage,
     choices: choices.map((index) => ({
-      index, finish_reason: finish, stop_reason: null, logprobs: null,
-      message: { role: 'assistant', content: tokens.text.join(''), tool_calls: (reply.calls ?? []).map((call, at) => ({ id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name, arguments: call.arguments } })) },
+      index, finish_reason: finishOf(variant(index)), stop_reason: null, logprobs: null,
+      message: { role: 'assistant', content: tokensOf(variant(index)).text.join(''), tool_calls: (variant(index).calls ?? []).map((call, at) => ({ id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name, arguments: call.arguments } })) },
     })),
     ...(ids ? { prompt_token_ids: promptIds } : {}),
   });
@@ -262,10 +270,20 @@ async function answer(outgoing: ServerResponse, body: ChatBody, reply: Reply): P
       return;
     }
     if (outgoing.destroyed) return;
-    if (!outgoing.write(event)) await new Promise((resolve) => outgoing.once('drain', resolve).once('close', resolve));
+    if (!outgoing.write(event)) await drained(outgoing);
     if (reply.delayMs !== undefined) await pause(reply.delayMs);
   }
   outgoing.end();
+}
+
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.off('drain', done).off('close', done);
+      resolve();
+    };
+    outgoing.on('drain', done).on('close', done);
+  });
 }
 
 function serveFixed(incoming: IncomingMessage, outgoing: ServerResponse, fixed: FixedReplies): void {

@@ -4,10 +4,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gyre_trainer import convert
 from gyre_trainer.config import Config
 from gyre_trainer.engine import Engine
@@ -62,15 +64,23 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture
-def running(tmp_path: Path, tiny_model: Path) -> Iterator[tuple[Engine, Learner, Config]]:
-    engine, learner = service(tmp_path / "data", tiny_model)
+@contextmanager
+def started(data: Path, model: Path) -> Iterator[tuple[Engine, Learner, Config]]:
+    engine, learner = service(data, model)
     engine.supervisor.start()
     learner.start()
-    wait_for(lambda: learner.phase in ("ready", "failed"))
-    assert learner.phase == "ready", learner.detail
-    yield engine, learner, config_for(tmp_path / "data", tiny_model)
-    engine.supervisor.stop()
+    try:
+        wait_for(lambda: learner.phase in ("ready", "failed"))
+        assert learner.phase == "ready", learner.detail
+        yield engine, learner, config_for(data, model)
+    finally:
+        engine.supervisor.stop()
+
+
+@pytest.fixture
+def running(tmp_path: Path, tiny_model: Path) -> Iterator[tuple[Engine, Learner, Config]]:
+    with started(tmp_path, tiny_model) as parts:
+        yield parts
 
 
 def first_batch(golden: dict[str, Any], batch_id: str = "bat_one", base: int = 0, target: int = 1) -> dict[str, Any]:
@@ -78,5 +88,5 @@ def first_batch(golden: dict[str, Any], batch_id: str = "bat_one", base: int = 0
     body: dict[str, Any] = json.loads(json.dumps(golden))
     body |= {"batch_id": batch_id, "base_version": base, "target_version": target}
     body["model"]["template_hash"] = ""
-    body["hyper"] |= {"rank": 4, "alpha": 8, "learning_rate": 0.01}
+    body["hyper"] |= {"rank": 4, "alpha": 8, "learning_rate": 0.01, "sequence_veto": 0}
     return body

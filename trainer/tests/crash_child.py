@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import service, wait_for  # noqa: E402
+from conftest import service, wait_for
 
 
 def main(data: Path, model: Path, body: Path, point: str) -> None:

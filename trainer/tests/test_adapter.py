@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from gyre_trainer import adapter, durable, policy, score, versions
 from gyre_trainer.errors import ClientError
 

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+
 from gyre_trainer import batch
 from gyre_trainer.errors import ClientError
 

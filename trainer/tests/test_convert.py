@@ -7,8 +7,9 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from gyre_trainer import convert, durable
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from gyre_trainer import convert, durable
 
 TOOLS = [
     {

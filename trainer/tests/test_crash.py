@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import first_batch
 from gyre_trainer import adapter, process_record
 

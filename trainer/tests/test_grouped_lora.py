@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import torch
+
 from gyre_trainer import self_check
 from gyre_trainer.grouped_lora import add_linear, group_rows
 

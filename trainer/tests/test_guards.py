@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gyre_trainer
 import pytest
+
+import gyre_trainer
 from conftest import config_for
 from gyre_trainer import adapter, engine_command, lora
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from conftest import first_batch, service, wait_for
 from gyre_trainer import adapter
 from gyre_trainer.config import Config

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from gyre_trainer import loss
 from gyre_trainer.batch import Action, Hyper
 

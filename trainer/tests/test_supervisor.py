@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from conftest import FAST, fake_command, wait_for
 from gyre_trainer import process_record
 from gyre_trainer.process_record import Process

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from gyre_trainer import attention, loss, policy, self_check, tree
 from gyre_trainer.batch import Action, Hyper, Tree
 

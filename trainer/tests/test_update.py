@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from gyre_trainer import self_check, tree, update
 from gyre_trainer.batch import Action, Batch, Hyper
 from gyre_trainer.errors import TrainerError

@@ -1,0 +1,65 @@
+/** A trainer that speaks the contract and trains nothing: batches are kept, every new one is "applied" at once. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { Batch } from '../../src/core/batch.js';
+
+export interface FakeTrainer {
+  readonly url: string;
+  /** Distinct batches that were applied, in order. */
+  readonly applied: Batch[];
+  /** Every call, as `METHOD /path`. */
+  readonly calls: string[];
+  /** What the next batch ends as. */
+  fate: 'done' | 'failed';
+  parityPassed: boolean;
+  close(): Promise<void>;
+}
+
+export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
+  const results = new Map<string, { batch: Batch; state: 'done' | 'failed' }>();
+  const trainer = { url: '', applied: [] as Batch[], calls: [] as string[], fate: 'done' as 'done' | 'failed', parityPassed: true, close: (): Promise<void> => new Promise((resolve) => {
+    server.closeAllConnections();
+    server.close(() => resolve());
+  }) };
+  const server = createServer((incoming, outgoing) => {
+    const parts: Buffer[] = [];
+    incoming.on('data', (part: Buffer) => parts.push(part));
+    incoming.on('end', () => {
+      const route = `${incoming.method ?? ''} ${incoming.url ?? ''}`;
+      trainer.calls.push(route);
+      const json = (status: number, body: unknown): void => {
+        outgoing.writeHead(status, { 'content-type': 'application/json' });
+        outgoing.end(JSON.stringify(body));
+      };
+      const view = (id: string): unknown => {
+        const known = results.get(id);
+        if (known === undefined) return { batch_id: id, state: 'queued' };
+        if (known.state === 'failed') return { batch_id: id, state: 'failed', error: { code: 'non_finite', message: 'the loss is not finite', side: 'trainer' } };
+        return {
+          batch_id: id, state: 'done', progress: 1,
+          result: {
+            version: known.batch.target_version, name: `gyre-v${known.batch.target_version}`, path: '/nowhere', metrics: { loss: 0.5, tokens_computed: known.batch.tree.tokens.length },
+            published_at: 1, load_seconds: 0.05, first_token_seconds: 0.1, differs_from_base: 0.01,
+            parity: { mean_abs: 0.001, max_abs: 0.01, n_tokens: 64, tolerance: 0.03, passed: trainer.parityPassed },
+          },
+        };
+      };
+      if (route === 'GET /health') return json(200, { status: 'ok', pid: process.pid, uptime_s: 1, phase: 'ready', engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' }, model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 }, head: 0, loaded: [], self_check: {}, busy: null });
+      if (route === 'POST /v1/batches') {
+        const batch = Batch.parse(JSON.parse(Buffer.concat(parts).toString('utf8')));
+        if (!results.has(batch.batch_id)) {
+          results.set(batch.batch_id, { batch, state: trainer.fate });
+          if (trainer.fate === 'done') trainer.applied.push(batch);
+        }
+        return json(202, view(batch.batch_id));
+      }
+      const asked = /^GET \/v1\/batches\/(.+)$/.exec(route)?.[1];
+      if (asked !== undefined) return json(200, view(asked));
+      return json(200, {});
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  trainer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return trainer;
+}

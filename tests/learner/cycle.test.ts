@@ -1,0 +1,183 @@
+import { afterEach, expect, test } from 'vitest';
+
+import { Batch } from '../../src/core/batch.js';
+import { runCycle } from '../../src/learner/cycle.js';
+import { evaluate } from '../../src/learner/evaluating.js';
+import { generate } from '../../src/learner/generating.js';
+import { lockLearning } from '../../src/learner/lock.js';
+import { promote, rollback } from '../../src/learner/promoting.js';
+import { select } from '../../src/learner/states.js';
+import { learningStatus } from '../../src/learner/status.js';
+import { batchOf, cyclesOf, runningCycle } from '../../src/store/cycles.js';
+import { allVersions, candidateRows, decisionsOf, headVersion, samplesOf, servingVersion, verdictsOf } from '../../src/store/learning.js';
+import { verify } from '../../src/store/verify.js';
+import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
+
+let open: Bench | undefined;
+afterEach(async () => {
+  await open?.close();
+  open = undefined;
+});
+const start = async (...options: Parameters<typeof bench>): Promise<Bench> => (open = await bench(...options));
+
+const TRAIN = [sum('a', 11, 22), sum('b', 33, 44)];
+const HELDOUT = [sum('h1', 5, 6, 'heldout'), sum('h2', 7, 8, 'heldout'), sum('h3', 9, 10, 'heldout')];
+
+test('a cycle goes from tasks to a trained version, and every stage leaves its rows', async () => {
+  const made = await start();
+  const { learner, store, trainer } = made;
+  tasks(made, [...TRAIN, ...HELDOUT]);
+  const cycle = await runCycle(learner, { tasks: TRAIN, heldout: [] });
+  expect(cycle.state, cycle.note).toBe('done');
+  // Two tasks of two steps each: four states, three samples each.
+  expect(cycle.counts).toMatchObject({ generated: 2, states: 4, sampled: 12, drift: 0, examples: 12 });
+  expect(trainer.applied).toHaveLength(1);
+  const batch = Batch.parse(trainer.applied[0]);
+  expect(batch.base_version).toBe(0);
+  expect(batch.target_version).toBe(1);
+  const advantages = new Map<string, number>();
+  for (const sample of samplesOf(store.db, cycle.id)) {
+    const advantage = batch.actions.find((action) => action.id === sample.id)?.advantage ?? 0;
+    advantages.set(sample.stepId, (advantages.get(sample.stepId) ?? 0) + advantage);
+  }
+  for (const total of advantages.values()) expect(total).toBeCloseTo(0);
+  expect(allVersions(store.db).map((version) => version.version)).toEqual([1]);
+  expect(headVersion(store.db)).toBe(1);
+  expect(servingVersion(store.db)).toBe(0);
+  expect(verify(store.db)).toMatchObject({ ok: true, problems: [] });
+});
+
+test('samples are judged and never executed: no observation follows them', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  const samples = samplesOf(made.store.db, cycle.id);
+  const verdicts = verdictsOf(made.store.db, 'sample', samples.map((sample) => sample.id));
+  expect(verdicts.size).toBe(samples.length);
+  expect(candidateRows(made.store.db, 'resample', ['reference'], 100)).toHaveLength(0);
+  const grouped = made.engine.requests.filter((request) => request.body.n === 3);
+  expect(grouped).toHaveLength(4);
+});
+
+test('a state is taken up once: a second cycle finds nothing and says what dropped every step', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  const second = await runCycle(made.learner, { heldout: [] });
+  expect(second.state).toBe('skipped');
+  expect(made.trainer.applied).toHaveLength(1);
+});
+
+test('held-out questions never reach a batch, not even when live traffic asks them', async () => {
+  const made = await start();
+  tasks(made, [...HELDOUT]);
+  await generate(made.learner, HELDOUT.map((task) => ({ ...task, id: `live-${task.id}` })), 1, 0);
+  const { kept, dropped } = select(made.learner, 'none', 'resample');
+  expect(kept).toHaveLength(0);
+  expect(dropped).toEqual({ heldout: 6 });
+});
+
+test('evaluation is no training material', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  await evaluate(made.learner, 0, TRAIN);
+  expect(select(made.learner, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
+});
+
+test('only a passed gate promotes, and its numbers are a row', async () => {
+  // The base is always wrong, version 1 always right.
+  const made = await start({ script: (request) => (request.body.model === 'base' && request.body.n === undefined && request.body.messages.length === 1 && request.body['temperature'] === 0 ? { text: 'no idea' } : arithmetic(request)) });
+  const heldout = Array.from({ length: 8 }, (_, at) => sum(`h${at}`, at + 10, at + 20, 'heldout'));
+  tasks(made, [...TRAIN, ...heldout]);
+  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout });
+  expect(cycle.note).toMatch(/better by 100\.0 points/);
+  expect(servingVersion(made.store.db)).toBe(1);
+  expect(decisionsOf(made.store.db, 10, 1).map((decision) => decision.kind)).toEqual(['promotion', 'gate', 'parity']);
+  expect(decisionsOf(made.store.db, 10, 1)[1]?.numbers).toMatchObject({ candidate: { accuracy: 1, n: 8 }, serving: { accuracy: 0, n: 8 }, tasks: 8 });
+
+  const back = await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
+  expect(back).toMatchObject({ version: 2, kind: 'rollback', copyOf: 0 });
+  expect(servingVersion(made.store.db)).toBe(2);
+  expect(headVersion(made.store.db)).toBe(2);
+});
+
+test('equal versions are refused by the gate, and a refused version cannot be promoted by hand', async () => {
+  const made = await start();
+  tasks(made, [...TRAIN, ...HELDOUT]);
+  await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
+  expect(servingVersion(made.store.db)).toBe(0);
+  await expect(promote(made.learner, 1)).rejects.toThrow(/has not passed the gate/);
+  await expect(promote(made.learner, 9)).rejects.toThrow(/there is no version 9; versions are 1/);
+});
+
+test('a version whose parity fails is not evaluated', async () => {
+  const made = await start();
+  tasks(made, [...TRAIN, ...HELDOUT]);
+  made.trainer.parityPassed = false;
+  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
+  expect(cycle.note).toMatch(/not evaluated/);
+  expect(decisionsOf(made.store.db, 10).map((decision) => decision.kind)).toEqual(['parity']);
+});
+
+test('a failed update fails the cycle with the reason, and its states are free again', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  made.trainer.fate = 'failed';
+  const failed = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(failed.state).toBe('failed');
+  expect(failed.note).toMatch(/the loss is not finite/);
+  made.trainer.fate = 'done';
+  const again = await runCycle(made.learner, { heldout: [] });
+  expect(again.state, again.note).toBe('done');
+  expect(again.counts['states']).toBe(4);
+  expect(allVersions(made.store.db).map((version) => version.version)).toEqual([2]);
+});
+
+test('an interrupted cycle goes on from its rows, and the batch is applied once', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  // The trainer takes the batch and the process stops before it hears the result.
+  const trainer = made.learner.trainer ?? expect.fail('no trainer');
+  const stopped = { ...made.learner, trainer: { ...trainer, batch: () => {
+    made.stopping.abort();
+    return Promise.reject(new Error('stopped'));
+  } } };
+  await expect(runCycle(stopped, { tasks: TRAIN, heldout: [] })).rejects.toThrow();
+  const left = runningCycle(made.store.db);
+  expect(left?.stage).toBe('train');
+  expect(batchOf(made.store.db, left?.id ?? '')?.state).toBe('sent');
+
+  const resumed = await runCycle({ ...made.learner, signal: new AbortController().signal }, { heldout: [] });
+  expect(resumed.id).toBe(left?.id);
+  expect(resumed.state).toBe('done');
+  expect(made.trainer.applied).toHaveLength(1);
+  expect(cyclesOf(made.store.db, 10)).toHaveLength(1);
+});
+
+test('only one cycle at a time, and the holder is named', async () => {
+  const made = await start();
+  const release = lockLearning(made.folder);
+  await expect(runCycle(made.learner, { heldout: [] })).rejects.toThrow(`process ${process.pid}`);
+  release();
+  expect((await runCycle(made.learner, { heldout: [] })).state).toBe('skipped');
+});
+
+test('a state the engine renders otherwise than the log is drift, and nothing is trained on it', async () => {
+  const made = await start({ script: (request) => ({ ...arithmetic(request), ...(request.body.n === undefined ? {} : { promptTokenIds: [1, 2, 3] }) }) });
+  tasks(made, TRAIN);
+  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(cycle.counts).toMatchObject({ drift: 4, sampled: 0 });
+  expect(cycle.state).toBe('skipped');
+});
+
+test('status says what is waited for, with counts per reason', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  const { config } = made.learner;
+  expect(learningStatus(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe('32 more new steps that pass the filter (0 of 32; see "dropped" for the others)');
+  expect(learningStatus(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
+  await generate(made.learner, TRAIN, 1, 0);
+  const status = learningStatus(made.store.db, config, { trainer: true, learn: false });
+  // Unjudged: the second steps wait for a verdict on the first.
+  expect(status).toMatchObject({ new_states: 2, dropped: { unjudged: 2 }, serving: 0, head: 0 });
+});

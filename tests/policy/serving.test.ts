@@ -1,0 +1,67 @@
+/** Leases keep their version while the alias moves on under them. */
+import { describe, expect, it } from 'vitest';
+
+import { openServing } from '../../src/policy/serving.js';
+
+const never = new AbortController().signal;
+
+describe('the alias table', () => {
+  it('gives a request the version it began with, whatever is promoted meanwhile', async () => {
+    const serving = openServing({ load: () => Promise.resolve() });
+    serving.know(1, true);
+    const before = await serving.lease('gyre', never);
+    serving.setServing(1);
+    const after = await serving.lease('gyre', never);
+    expect([before.version, before.engineModel, after.version, after.engineModel]).toEqual([0, 'base', 1, 'gyre-v000001']);
+    expect([serving.inFlight(0), serving.inFlight(1)]).toEqual([1, 1]);
+  });
+
+  it('says that a version is drained when its last lease is released, once', async () => {
+    const serving = openServing({ load: () => Promise.resolve() });
+    const [first, second] = [await serving.lease('gyre@base', never), await serving.lease('gyre@0', never)];
+    let drained = false;
+    const waiting = serving.drained(0).then(() => (drained = true));
+    first.release();
+    first.release();
+    await Promise.resolve();
+    expect(drained).toBe(false);
+    second.release();
+    await waiting;
+    expect(serving.inFlight(0)).toBe(0);
+    await serving.drained(99);
+  });
+
+  it('loads a dropped version once for all who ask, and again after a failure', async () => {
+    let loads = 0;
+    const serving = openServing({ versions: [{ version: 3, created: 1 }], load: () => (++loads === 1 ? Promise.reject(new Error('no room')) : Promise.resolve()) });
+    await expect(serving.lease('gyre@3', never)).rejects.toThrow('no room');
+    expect(serving.inFlight(3)).toBe(0);
+    await Promise.all([serving.lease('gyre@3', never), serving.lease('gyre@3', never)]);
+    expect(loads).toBe(2);
+    await serving.lease('gyre@3', never);
+    expect(loads).toBe(2);
+    serving.dropped(3);
+    await serving.lease('gyre@3', never);
+    expect(loads).toBe(3);
+  });
+
+  it('refuses a name it does not know and says which there are', async () => {
+    const serving = openServing({ versions: [{ version: 2, created: 1 }], load: () => Promise.resolve() });
+    for (const name of ['gpt-4o', 'gyre@9', 'gyre@', 'gyre@02', 'gyre@-1', 'base']) {
+      await expect(serving.lease(name, never)).rejects.toMatchObject({ status: 404, code: 'model_not_found', message: expect.stringContaining('gyre, gyre@base, gyre@2') as string });
+    }
+  });
+
+  it('serves another server\'s own model as version 0', async () => {
+    const serving = openServing({ baseModel: 'qwen3', load: () => Promise.resolve() });
+    expect((await serving.lease('gyre', never)).engineModel).toBe('qwen3');
+    expect(serving.models().map((model) => model.id)).toEqual(['gyre', 'gyre@base']);
+  });
+
+  it('gives nothing to a caller who has left while the weights were loaded', async () => {
+    const abort = new AbortController();
+    const serving = openServing({ versions: [{ version: 1, created: 1 }], load: () => Promise.resolve(abort.abort()) });
+    await expect(serving.lease('gyre@1', abort.signal)).rejects.toMatchObject({ code: 'cancelled' });
+    expect(serving.inFlight(1)).toBe(0);
+  });
+});

@@ -1,0 +1,65 @@
+import { statSync } from 'node:fs';
+
+import { expect, test } from 'vitest';
+
+import type { Message } from '../../src/core/message.js';
+import { readTrajectory } from '../../src/store/read.js';
+import { verify } from '../../src/store/verify.js';
+import { answer, call, opened, opening, system, user, type Opened } from './fixture.js';
+
+const COPIES = 12;
+const DEPTHS = [1, 5, 10, 25, 50];
+
+function bytes({ store }: Opened): number {
+  store.sqlite.pragma('wal_checkpoint(TRUNCATE)');
+  return statSync(store.file).size;
+}
+
+/** Bytes that one more step takes at each depth, averaged over conversations that grow side by side. */
+async function growth(turn: (copy: number, depth: number) => Promise<void>, gyre: Opened): Promise<number[]> {
+  const at: number[] = [];
+  for (let depth = 1; depth <= Math.max(...DEPTHS); depth += 1) {
+    const before = bytes(gyre);
+    for (let copy = 0; copy < COPIES; copy += 1) await turn(copy, depth);
+    at.push((bytes(gyre) - before) / COPIES);
+  }
+  // A page is 4 KiB: neighbours are averaged so that page borders do not show.
+  return DEPTHS.slice(1).map((depth) => at.slice(Math.max(0, depth - 5), depth).reduce((sum, size) => sum + size, 0) / Math.min(5, depth));
+}
+
+test('a step takes no more bytes at depth 50 than at depth 5, when each turn is a request', async () => {
+  const gyre = opened();
+  const talks = Array.from({ length: COPIES }, (_, copy): { messages: Message[]; prompt: number[] } => ({ messages: [system('be brief'), user(`start ${copy}`)], prompt: [1, 2, 3] }));
+  const ids = Array.from({ length: 30 }, (_, at) => at + 100);
+  const grown = await growth(async (copy, depth) => {
+    const talk = talks[copy];
+    if (talk === undefined) return;
+    const said = await answer(gyre.log, opening(talk.messages), [
+      { text: '', asks: [{ call: call(`c${depth}`, `${copy}+${depth}`), gives: String(copy + depth) }], prompt: talk.prompt, ids },
+      { text: `answer ${copy} ${depth} `.repeat(8), prompt: [...talk.prompt, ...ids, 5, 6, 7], ids },
+    ]);
+    talk.messages = [...talk.messages, said.turn, user(`question ${copy} ${depth} `.repeat(8))];
+    talk.prompt = [...talk.prompt, ...ids, 5, 6, 7, ...ids, 8, 9];
+  }, gyre);
+  expect(Math.max(...grown) / Math.min(...grown)).toBeLessThan(1.25);
+  expect(gyre.store.sqlite.prepare('SELECT count(DISTINCT trajectory_id) AS n FROM steps').get()).toEqual({ n: COPIES });
+  expect(readTrajectory(gyre.store.db, gyre.store.sqlite.prepare<[], { id: string }>('SELECT id FROM trajectories LIMIT 1').get()?.id ?? '')?.steps.at(-1)?.prompt_token_ids).toHaveLength(3 + 49 * 65 + 33);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+test('nor when all fifty steps answer one request and the client sees each of them', async () => {
+  const sizes = await Promise.all(DEPTHS.map(async (depth) => {
+    const alone = opened();
+    const empty = bytes(alone);
+    for (let copy = 0; copy < COPIES; copy += 1) {
+      await answer(alone.log, opening([user(`q ${copy}`)]), Array.from({ length: depth }, (_, at) => ({
+        text: `thought ${copy} ${at} `.repeat(20),
+        ...(at < depth - 1 ? { asks: [{ call: call(`c${at}`, String(at)), gives: String(at) }] } : {}),
+      })));
+    }
+    return (bytes(alone) - empty) / COPIES / depth;
+  }));
+  // The first step carries the trajectory and the response; the last turn is the only one that holds all the text.
+  const [, five = 0, ten = 0, twentyFive = 0, fifty = 0] = sizes;
+  expect(Math.max(ten, twentyFive, fifty)).toBeLessThan(five * 1.1);
+});
