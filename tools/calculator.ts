@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { badRequest } from '../src/core/errors.js';
+import { badRequest, quoted } from '../src/core/errors.js';
 import type { Tool } from '../src/core/tool.js';
 import { normalise } from './calculator/notation.js';
 import { createPool } from './calculator/pool.js';
@@ -43,7 +43,7 @@ export function createCalculator(options: CalculatorOptions = {}): Tool {
     run: async (args, signal) => {
       const parsed = Arguments.safeParse(args);
       if (!parsed.success) {
-        throw badRequest(`calculator takes {"expression": "2 + 3"}, not ${String(JSON.stringify(args)).slice(0, 200)}`, 'expression');
+        throw badRequest(`calculator takes {"expression": "2 + 3"}, not ${quoted(args)}`, 'expression');
       }
       const expression = normalise(parsed.data.expression);
       if (expression === '') throw badRequest('the expression is empty: write one such as "2 + 3"', 'expression');

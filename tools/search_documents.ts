@@ -6,7 +6,7 @@ import type { Database } from 'better-sqlite3';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 
-import { badRequest } from '../src/core/errors.js';
+import { badRequest, quoted } from '../src/core/errors.js';
 import type { Tool } from '../src/core/tool.js';
 import { openCatalogue } from './documents/catalogue.js';
 
@@ -42,7 +42,7 @@ export function createSearchDocuments({ dataDir }: { readonly dataDir: string })
     pure: true,
     run: (args) => Promise.resolve().then(() => {
       const parsed = Arguments.safeParse(args);
-      if (!parsed.success) throw badRequest(`search_documents takes {"query": "a few words"}, not ${String(JSON.stringify(args)).slice(0, 200)}`, 'query');
+      if (!parsed.success) throw badRequest(`search_documents takes {"query": "a few words"}, not ${quoted(args)}`, 'query');
       const query = parsed.data.query.trim();
       const match = matching(query);
       if (match === undefined) throw badRequest(`the query "${query.slice(0, 80)}" holds no word to look for`, 'query');

@@ -77,7 +77,7 @@ function installedByHand(root) {
 
 /** Compiled beside and renamed, so that `dist` is never half of one build and half of another. @param {string} root */
 export function build(root) {
-  const hash = hashOf(root, ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'tools', 'scripts'], [], (path) => /\.(ts|js|json)$/.test(path));
+  const hash = hashOf(root, ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'tools', 'scripts', join('tests', 'fakes')], [], (path) => /\.(ts|js|json)$/.test(path));
   const file = join(root, 'dist', '.stamp');
   return {
     current: isCurrent(file, hash),

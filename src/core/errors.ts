@@ -52,6 +52,13 @@ export function operatorError(message: string, cause?: unknown): GyreError {
   return new GyreError({ side: 'client', status: 400, code: 'operator_error', message, cause });
 }
 
+/** A value as a message quotes it: JSON, cut at 200 characters. */
+export function quoted(value: unknown): string {
+  // JSON.stringify gives undefined for undefined and for functions, whatever its type says.
+  const text = (JSON.stringify(value) as string | undefined) ?? typeof value;
+  return text.length > 200 ? `${text.slice(0, 200)}...` : text;
+}
+
 /** The message of anything thrown. */
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

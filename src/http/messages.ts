@@ -56,11 +56,11 @@ export function toMessage(input: MessageInput): Message {
       };
     }
     case 'tool':
-      return { role: 'tool', tool_call_id: input.tool_call_id, content: input.content as string | ContentPart[] };
+      return { role: 'tool', tool_call_id: input.tool_call_id, content: input.content };
     case 'system':
     case 'developer':
     case 'user':
-      return { role: input.role, content: input.content as string | ContentPart[], ...(typeof input.name === 'string' ? { name: input.name } : {}) };
+      return { role: input.role, content: input.content, ...(typeof input.name === 'string' ? { name: input.name } : {}) };
     default:
       return input satisfies never;
   }
@@ -68,5 +68,5 @@ export function toMessage(input: MessageInput): Message {
 
 /** Parts that say nothing are no content. */
 function content(value: MessageInput['content']): string | ContentPart[] | null {
-  return (value ?? null) as string | ContentPart[] | null;
+  return (value ?? null);
 }

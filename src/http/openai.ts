@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { nearest } from '../core/config.js';
-import { badRequest, GyreError } from '../core/errors.js';
+import { badRequest, type GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Sampling } from '../core/policy.js';
 import { Forwarded, Ignored, Refused, Supported } from './fields.js';

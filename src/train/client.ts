@@ -87,7 +87,7 @@ export function openTrainer(url: string): Trainer {
       status = response.status;
       answer = await response.json();
     } catch (cause) {
-      throw new GyreError({ side: 'trainer', status: 503, code: 'trainer_unreachable', message: `the trainer at ${url} did not answer ${method} ${path}: ${reasonOf(cause)}`, cause });
+      throw new GyreError({ side: 'trainer', status: 503, code: 'trainer_unreachable', message: `the trainer at ${url} did not answer ${method} ${path}: ${reasonOf((cause instanceof Error && cause.cause) || cause)}`, cause });
     }
     if (status >= 400) throw faultOf(status, answer, `${method} ${path}`);
     const parsed = schema.safeParse(answer);

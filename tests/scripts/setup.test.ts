@@ -52,7 +52,7 @@ describe('the checks before anything is installed', () => {
     ['a broken python', {}, { python: true }, { python3: 'exit 9' }, /python3 is one that does not start: install/],
     ['a python without venv', {}, { python: true }, { python3: python('3.11', false) }, /^python3 has no venv module: install it, .*python3\.11-venv\.$/],
   ])('%s is one sentence that says what to do', async (_, change, needs, programs, sentence) => {
-    const fault = await preflight(machine(change, programs), { ...NOTHING, ...needs }).then(() => 'no fault', (thrown: unknown) => String((thrown as Error).message));
+    const fault = await preflight(machine(change, programs), { ...NOTHING, ...needs }).then(() => 'no fault', (thrown: unknown) => (thrown as Error).message);
     expect(fault).toMatch(sentence);
     expect(fault).not.toContain('\n');
   });

@@ -1,9 +1,10 @@
 /**
  * Processes of our own that use the store: what a kill or a second writer does can only be seen from
- * outside. Node cannot strip types, so the two folders they need are transpiled once into `dist/`.
+ * outside. Node cannot strip types, so the two folders they need are transpiled once into a temporary package.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,9 +12,7 @@ import ts from 'typescript';
 import { afterAll, onTestFinished } from 'vitest';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-/** Inside the package, so that its dependencies and its migrations are found; ignored by git. */
-const BUILT = join(ROOT, 'dist', `tests-store-${process.pid}`);
-let built = false;
+let built: string | undefined;
 
 /** Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name. */
 const WRITER = `
@@ -54,8 +53,7 @@ export interface Writing {
 }
 
 export function writing(folder: string, count: number, name: string): Writing {
-  build();
-  const child = spawn(process.execPath, [join(BUILT, 'writer.mjs'), folder, String(count), name], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(build(), 'writer.mjs'), folder, String(count), name], { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: string[] = [];
   let rest = '';
@@ -85,18 +83,22 @@ export function writing(folder: string, count: number, name: string): Writing {
   };
 }
 
-function build(): void {
-  if (built) return;
-  built = true;
-  for (const folder of ['src/core', 'src/store']) {
-    mkdirSync(join(BUILT, folder), { recursive: true });
-    for (const file of readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.ts'))) {
-      const source = readFileSync(join(ROOT, folder, file), 'utf8');
+function build(): string {
+  if (built !== undefined) return built;
+  const folder = mkdtempSync(join(tmpdir(), 'gyre-writer-'));
+  for (const shared of ['node_modules', 'migrations', 'package.json']) symlinkSync(join(ROOT, shared), join(folder, shared));
+  for (const part of ['src/core', 'src/store']) {
+    mkdirSync(join(folder, part), { recursive: true });
+    for (const file of readdirSync(join(ROOT, part)).filter((name) => name.endsWith('.ts'))) {
+      const source = readFileSync(join(ROOT, part, file), 'utf8');
       const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true } });
-      writeFileSync(join(BUILT, folder, file.replace(/\.ts$/, '.js')), outputText);
+      writeFileSync(join(folder, part, file.replace(/\.ts$/, '.js')), outputText);
     }
   }
-  writeFileSync(join(BUILT, 'writer.mjs'), WRITER);
+  writeFileSync(join(folder, 'writer.mjs'), WRITER);
+  return (built = folder);
 }
 
-afterAll(() => rmSync(BUILT, { recursive: true, force: true }));
+afterAll(() => {
+  if (built !== undefined) rmSync(built, { recursive: true, force: true });
+});

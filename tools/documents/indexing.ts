@@ -21,6 +21,8 @@ export interface IndexProgress {
   readonly total: number;
   /** Relative to the folder. */
   readonly file: string;
+  /** Why this file is left out. */
+  readonly skipped?: string;
 }
 
 export interface IndexReport {
@@ -30,7 +32,8 @@ export interface IndexReport {
   readonly removed: number;
   /** Passages of this folder now in the catalogue. */
   readonly passages: number;
-  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  /** Left out; the progress names each with its reason. */
+  readonly skipped: number;
 }
 
 interface Known {
@@ -54,17 +57,16 @@ export function indexDocuments(dataDir: string, dir: string, onProgress: (progre
 
 function bringUpToDate(db: Database, root: string, onProgress: (progress: IndexProgress) => void): IndexReport {
   const known = new Map((db.prepare('SELECT id, path, mtime_ms, size, hash FROM documents WHERE root = ?').all(root) as Known[]).map((row) => [row.path, row]));
-  const counts = { added: 0, changed: 0, unchanged: 0, removed: 0 };
-  const skipped: { file: string; reason: string }[] = [];
-  const files = documentsIn(root, skipped);
+  const counts = { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: 0 };
+  const files = documentsIn(root);
   files.forEach((file, at) => {
     const before = known.get(file);
     const outcome = refresh(db, root, file, before);
     if (typeof outcome === 'string') {
       counts[outcome] += 1;
       known.delete(file);
-    } else skipped.push({ file, reason: outcome.skipped });
-    onProgress({ done: at + 1, total: files.length, file });
+    } else counts.skipped += 1;
+    onProgress({ done: at + 1, total: files.length, file, ...(typeof outcome === 'string' ? {} : outcome) });
   });
   // What is left is gone from the folder, or is no document any more.
   const forget = db.prepare('DELETE FROM documents WHERE id = ?');
@@ -73,7 +75,7 @@ function bringUpToDate(db: Database, root: string, onProgress: (progress: IndexP
     counts.removed += 1;
   }
   const passages = db.prepare('SELECT count(*) FROM passages JOIN documents ON documents.id = document_id WHERE root = ?').pluck().get(root) as number;
-  return { ...counts, passages, skipped };
+  return { ...counts, passages };
 }
 
 function refresh(db: Database, root: string, file: string, before: Known | undefined): 'added' | 'changed' | 'unchanged' | { readonly skipped: string } {
@@ -105,24 +107,21 @@ function refresh(db: Database, root: string, file: string, before: Known | undef
 }
 
 /** Paths relative to the root, sorted. Hidden entries, node_modules and links to folders are left out. */
-function documentsIn(root: string, skipped: { file: string; reason: string }[]): string[] {
+function documentsIn(root: string): string[] {
   const found: string[] = [];
   const walk = (at: string): void => {
-    let entries;
-    try {
-      entries = readdirSync(at, { withFileTypes: true });
-    } catch (thrown) {
-      skipped.push({ file: relative(root, at), reason: reasonOf(thrown) });
-      return;
-    }
-    for (const entry of entries) {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
       if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
       const path = join(at, entry.name);
       if (entry.isDirectory()) walk(path);
       else if (EXTENSIONS.includes(extname(entry.name).toLowerCase())) found.push(relative(root, path));
     }
   };
-  walk(root);
+  try {
+    walk(root);
+  } catch (cause) {
+    throw operatorError(`a folder in "${root}" cannot be read: ${reasonOf(cause)}`, cause);
+  }
   return found.sort();
 }
 

@@ -68,7 +68,7 @@ class Supervisor:
         orphans = process_record.end(process_record.recorded(self._children_file), self.timing.grace_s)
         if orphans:
             self.detail = f"ended {len(orphans)} processes left by an earlier run"
-        backoff, never_ready = self.timing.first_backoff_s, 0
+        backoff, never_ready = 0.0, 0
         while not self._stop.is_set():
             began = time.monotonic()
             was_ready, why = self._one_life()
@@ -76,12 +76,11 @@ class Supervisor:
                 break
             self.restarts += 1
             never_ready = 0 if was_ready else never_ready + 1
-            if was_ready and time.monotonic() - began > self.timing.steady_s:
-                backoff = self.timing.first_backoff_s
+            lived = time.monotonic() - began if was_ready else 0.0
+            backoff = next_pause(backoff, lived, self.timing)
             self.state = "failed" if never_ready >= self.timing.failed_after else "restarting"
             self.detail = f"{why}; next start in {backoff:g} s; log: {self._log}"
             self._stop.wait(backoff)
-            backoff = min(backoff * 2, self.timing.longest_backoff_s)
         self.state, self.url, self.pid = "stopped", None, None
 
     def _one_life(self) -> tuple[bool, str]:
@@ -142,6 +141,13 @@ class Supervisor:
                 child.wait()
         process_record.end(family, 1.0)
         process_record.record(self._children_file, [])
+
+
+def next_pause(previous: float, lived_s: float, timing: Timing) -> float:
+    """Seconds before the next start: doubling up to a limit, from the beginning after a life that was long enough."""
+    if previous == 0.0 or lived_s > timing.steady_s:
+        return timing.first_backoff_s
+    return min(previous * 2, timing.longest_backoff_s)
 
 
 def free_port() -> int:

@@ -60,7 +60,7 @@ def test_rounding_to_bfloat16_equals_torch() -> None:
 
 
 def test_an_unknown_tensor_is_refused() -> None:
-    with pytest.raises(ValueError, match="blk.0.attn_q.bias"):
+    with pytest.raises(ValueError, match=r"blk\.0\.attn_q\.bias"):
         convert.hugging_face_name("blk.0.attn_q.bias")
 
 

@@ -25,7 +25,7 @@ def finish(learner: Learner, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_batch_becomes_a_loaded_version_and_the_head_once(running: Running, golden: dict[str, Any]) -> None:
-    engine, learner, config = running
+    engine, learner, _ = running
     body = first_batch(golden)
     done = finish(learner, body)
     assert done["state"] == "done", done
@@ -46,7 +46,7 @@ def test_a_batch_becomes_a_loaded_version_and_the_head_once(running: Running, go
 
 
 def test_a_batch_on_an_old_head_or_for_a_used_version_is_refused(running: Running, golden: dict[str, Any]) -> None:
-    _, learner, config = running
+    _, learner, _ = running
     with pytest.raises(ClientError) as caught:
         learner.submit("bat_x", first_batch(golden, "bat_x", base=3, target=4))
     assert (caught.value.code, caught.value.status) == ("stale_base", 409) and "head is 0" in caught.value.message

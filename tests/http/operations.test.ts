@@ -1,0 +1,155 @@
+/** Everything beside the answers: health, models, metrics, keys, consent, reading back, feedback. */
+import { afterEach, describe, expect, it } from 'vitest';
+
+import type { Keys } from '../../src/http/auth.js';
+import type { FeedbackInput, Reading, Scope } from '../../src/http/reading.js';
+import { inTurn } from '../fakes/engine.js';
+import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+
+let gateway: Gateway;
+const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));
+afterEach(async () => gateway.close());
+
+const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }] };
+const get = async (path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: never; headers: Headers }> => {
+  const response = await fetch(gateway.url + path, { headers });
+  const text = await response.text();
+  return { status: response.status, body: (text.startsWith('{') ? JSON.parse(text) : text) as never, headers: response.headers };
+};
+
+const KEYS: Keys = {
+  required: () => true,
+  find: (secret) => ({ 'sk-ann': { id: 'key-ann', role: 'client', train: true }, 'sk-bob': { id: 'key-bob', role: 'client', train: false }, 'sk-root': { id: 'key-root', role: 'admin', train: true } } as const)[secret as 'sk-ann'],
+};
+
+describe('operations', () => {
+  it('health tells of the process and its log', async () => {
+    await start();
+    expect((await get('/health')).body).toMatchObject({ status: 'ok', version: 'test', policy_version: 0, log_failures: 0, in_flight: 0 });
+  });
+
+  it('ready says what is still coming up', async () => {
+    let up = false;
+    await start({ deps: { parts: () => [{ part: 'engine', ready: up, detail: 'loading weights' }, { part: 'trainer', ready: true }] } });
+    expect(await get('/ready')).toMatchObject({ status: 503, body: { ready: false, waiting_for: ['engine: loading weights'] } });
+    up = true;
+    expect(await get('/ready')).toMatchObject({ status: 200, body: { ready: true, waiting_for: [] } });
+  });
+
+  it('models are the alias, the base and every version', async () => {
+    const { client } = await start();
+    expect((await client.models.list()).data.map((model) => model.id)).toEqual(['gyre', 'gyre@base', 'gyre@1']);
+    expect(await client.models.retrieve('gyre@1')).toMatchObject({ id: 'gyre@1', object: 'model', owned_by: 'gyre' });
+    await expect(client.models.retrieve('nothing')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
+  });
+
+  it('metrics count requests, endings, tokens, tools and failures of the log', async () => {
+    const { client, post } = await start({ script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }] }, { text: 'two' }) });
+    await client.chat.completions.create(ASK);
+    await post({ nonsense: true });
+    const { body, headers } = await get('/metrics');
+    expect(headers.get('content-type')).toContain('text/plain');
+    for (const line of [
+      'gyre_requests_total{route="/v1/chat/completions",status="200"} 1',
+      'gyre_requests_total{route="/v1/chat/completions",status="400"} 1',
+      'gyre_answers_total{outcome="completed",stop_reason="stop"} 1',
+      'gyre_tool_seconds_count{tool="calculator"} 1',
+      'gyre_overhead_seconds_count 1',
+      'gyre_time_to_first_token_seconds_count 1',
+      'gyre_log_failures_total 0',
+      'gyre_serving_version 0',
+      'gyre_in_flight 0',
+    ]) expect(body).toContain(line);
+  });
+
+  it('a log that cannot write is counted, and the answer still goes out', async () => {
+    const { client, store } = await start({ script: inTurn({ text: 'ok' }) });
+    store.sqlite.exec('DROP TABLE steps');
+    expect((await client.chat.completions.create(ASK)).choices[0]?.message.content).toBe('ok');
+    expect(((await get('/health')).body as { log_failures: number }).log_failures).toBeGreaterThan(0);
+    expect((await get('/metrics')).body).toMatch(/gyre_log_failures_total [1-9]/);
+  });
+
+  it('a request id of the client is kept, a strange one is not', async () => {
+    const { post } = await start({ script: inTurn({}) });
+    expect((await post(ASK, { headers: { 'x-request-id': 'my-1' } })).headers.get('x-request-id')).toBe('my-1');
+    expect(gateway.engine.requests[0]?.headers['x-request-id']).toBe('my-1');
+    expect((await post(ASK, { headers: { 'x-request-id': 'a b"c' } })).headers.get('x-request-id')).toMatch(/^req-/);
+    expect((await get('/health', { 'x-request-id': 'my-2' })).headers.get('x-request-id')).toBe('my-2');
+  });
+});
+
+describe('with keys', () => {
+  it('every route of the API wants one, health does not', async () => {
+    await start({ deps: { keys: KEYS }, script: inTurn({}) });
+    expect((await gateway.post(ASK)).status).toBe(401);
+    expect((await get('/v1/models')).status).toBe(401);
+    expect((await get('/gyre/v1/trajectories')).status).toBe(401);
+    expect((await get('/health')).status).toBe(200);
+    const refused = await gateway.post(ASK, { headers: { authorization: 'Bearer sk-wrong' } });
+    expect(await refused.json()).toMatchObject({ error: { type: 'authentication_error', code: 'invalid_api_key' } });
+    expect((await gateway.post(ASK, { headers: { authorization: 'Bearer sk-ann' } })).status).toBe(200);
+    expect((await gateway.post(ASK, { headers: { 'x-api-key': 'sk-ann' } })).status).toBe(200);
+    expect(gateway.logged[0]?.opening.asker).toEqual({ keyId: 'key-ann', consent: true });
+  });
+
+  it('consent is withheld by the key, by a header, or by store: false, and the step says so', async () => {
+    await start({ deps: { keys: KEYS }, script: inTurn({}) });
+    const ann = { authorization: 'Bearer sk-ann' };
+    await gateway.post(ASK, { headers: { authorization: 'Bearer sk-bob' } });
+    await gateway.post(ASK, { headers: { ...ann, 'x-gyre-train': 'no' } });
+    await gateway.post({ ...ASK, store: false }, { headers: ann });
+    await gateway.post({ ...ASK, store: true }, { headers: ann });
+    expect(gateway.logged.map((entry) => [entry.opening.asker.consent, entry.steps[0]?.notTrainable])).toEqual([[false, 'no_consent'], [false, 'no_consent'], [false, 'no_consent'], [true, undefined]]);
+  });
+
+  it('a client reads and rates only its own, an admin everything', async () => {
+    const seen: [string, Scope, unknown][] = [];
+    const reading: Reading = {
+      trajectories: (scope, page) => ({ data: [{ id: String(seen.push(['list', scope, page])) }], has_more: true }),
+      trajectory: (scope, id) => (seen.push(['one', scope, id]), id === 'traj-1' ? { id } : undefined),
+      step: (scope, id) => (seen.push(['step', scope, id]), { id }),
+      erase: (scope, id) => (seen.push(['erase', scope, id]), seen.length > 99 ? undefined : { id, deleted: true }),
+      feedback: (scope, caller, input: FeedbackInput) => (seen.push(['feedback', scope, input]), input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined),
+    };
+    await start({ deps: { keys: KEYS, reading } });
+    const ann = { authorization: 'Bearer sk-ann' };
+    const root = { authorization: 'Bearer sk-root' };
+    expect((await get('/gyre/v1/trajectories?limit=5&after=traj-9', ann)).body).toMatchObject({ has_more: true });
+    expect((await get('/gyre/v1/trajectories/traj-1', root)).status).toBe(200);
+    expect((await get('/gyre/v1/trajectories/traj-2', ann)).body).toMatchObject({ error: { code: 'trajectory_not_found' } });
+    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/traj-1`, { method: 'DELETE', headers: ann })).status).toBe(200);
+    expect((await get('/gyre/v1/trajectories?limit=0', ann)).body).toMatchObject({ error: { param: 'limit' } });
+    expect(seen.slice(0, 4)).toEqual([['list', { keyId: 'key-ann' }, { limit: 5, after: 'traj-9' }], ['one', { keyId: undefined }, 'traj-1'], ['one', { keyId: 'key-ann' }, 'traj-2'], ['erase', { keyId: 'key-ann' }, 'traj-1']]);
+
+    const rate = async (body: unknown): Promise<[number, { error?: { param: string | null; code: string } }]> => {
+      const response = await fetch(`${gateway.url}/v1/feedback`, { method: 'POST', headers: ann, body: JSON.stringify(body) });
+      return [response.status, (await response.json()) as never];
+    };
+    expect(await rate({ response_id: 'chatcmpl-1', value: true })).toEqual([200, { id: 'fbk-1' }]);
+    expect((await rate({ response_id: 'chatcmpl-1', demonstration: 'better' }))[0]).toBe(200);
+    expect((await rate({ response_id: 'chatcmpl-2', value: -0.5 }))[1]).toMatchObject({ error: { code: 'response_not_found' } });
+    expect((await rate({ response_id: 'chatcmpl-1' }))[1]).toMatchObject({ error: { param: 'value' } });
+    expect((await rate({ response_id: 'chatcmpl-1', value: 2 }))[1]).toMatchObject({ error: { param: 'value' } });
+    expect((await rate({ response_id: 'chatcmpl-1', value: 1, step: -1 }))[1]).toMatchObject({ error: { param: 'step' } });
+    expect((await rate({ response_id: 'chatcmpl-1', value: 1, mood: 'x' }))[1]).toMatchObject({ error: { param: 'mood', code: 'unknown_parameter' } });
+    expect((await rate('{'))[0]).toBe(400);
+  });
+});
+
+describe('what a request says about itself', () => {
+  it('reaches the log: task, metadata, model, ids', async () => {
+    const { client } = await start({ script: inTurn({}) });
+    const answer = await client.chat.completions.create({ ...ASK, metadata: { gyre_task: 'task-7', team: 'a' } });
+    expect(gateway.logged[0]?.opening).toMatchObject({ taskId: 'task-7', metadata: { gyre_task: 'task-7', team: 'a' }, model: 'gyre', responseId: answer.id, origin: 'live' });
+  });
+
+  it('is forwarded to the engine where the table says so, and marks the step', async () => {
+    const { post } = await start({ script: inTurn({}) });
+    await post({ ...ASK, response_format: { type: 'json_object' }, top_k: 5, chat_template_kwargs: { think: false }, user: 'u', service_tier: 'auto', stop: ['x'], seed: 3 });
+    const body = gateway.engine.requests[0]?.body;
+    expect(body).toMatchObject({ response_format: { type: 'json_object' }, top_k: 5, chat_template_kwargs: { think: false }, stop: ['x'], seed: 3, return_token_ids: true, logprobs: true, stream: true, stream_options: { include_usage: true } });
+    expect(body).not.toHaveProperty('user');
+    expect(gateway.logged[0]?.steps[0]?.notTrainable).toBe('constrained');
+  });
+});
