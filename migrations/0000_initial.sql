@@ -112,7 +112,7 @@ CREATE TABLE `messages` (
 	`body` text NOT NULL
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `messages_child` ON `messages` (`parent`,`hash`);--> statement-breakpoint
+CREATE INDEX `messages_parent` ON `messages` (`parent`);--> statement-breakpoint
 CREATE TABLE `responses` (
 	`id` text PRIMARY KEY NOT NULL,
 	`trajectory_id` text NOT NULL,

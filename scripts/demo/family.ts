@@ -42,9 +42,9 @@ export const TRAIN_PATTERNS: readonly Pattern[] = [
   { name: 'sold', make: minus((a, b) => `A shop had ${a} lamps and sold ${b} of them. How many lamps are left?`) },
   { name: 'spent', make: minus((a, b) => `Maria had ${a} coins and spent ${b}. How many coins does she have now?`) },
   { name: 'taller', make: minus((a, b) => `One tower is ${a} metres tall and another is ${b} metres tall. How much taller is the first?`) },
-  { name: 'visitors', make: plus((a, b) => `On Monday ${a} people came and on Tuesday ${b} people came. How many came in total?`) },
   { name: 'books', make: plus((a, b) => `One shelf holds ${a} books and another holds ${b} books. How many books are there together?`) },
   { name: 'share', make: share((a, b) => `${a} sweets are shared equally among ${b} children. How many does each child get?`) },
+  { name: 'rope', make: share((a, b) => `A rope of ${a} metres is cut into ${b} equal pieces. How long is each piece?`) },
   { name: 'boxes', make: share((a, b) => `${a} eggs are packed in boxes of ${b}. How many boxes are needed?`) },
 ];
 

@@ -93,7 +93,7 @@ interface Plan {
 async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report> {
   const began = performance.now();
   const passed = (): number => (performance.now() - began) / 1000;
-  const background = chatInBackground(gateway, 1_000);
+  const background = chatInBackground(gateway, 3_000);
   const measure = async (model: string, what: string): Promise<{ numbers: Answer[]; patterns: Answer[] }> => {
     const answers = await ask(gateway, [...sets.numbers, ...sets.patterns], { model, temperature: 0, train: false, width: 32, onAnswer: live(`${what} ${model}`) });
     return { numbers: answers.slice(0, sets.numbers.length), patterns: answers.slice(sets.numbers.length) };

@@ -133,7 +133,9 @@ export function pythonEnvironment(root) {
         rmSync(venv, { recursive: true, force: true });
         phase.at('making .venv');
         await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', venv]);
-        await installPackages(root, gpu, python, pip, run, phase);
+        /** @param {string} command @param {string[]} args */
+        const works = async (command, args) => (await children.run(command, args, { cwd: root, log })).code === 0;
+        await installPackages({ root, gpu, python, pip, run, works, phase });
         stamp(stamps.packages, hashes.packages);
       }
       phase.at('the trainer itself');
@@ -144,10 +146,12 @@ export function pythonEnvironment(root) {
 }
 
 /**
- * @param {string} root @param {boolean} gpu @param {string} python @param {string[]} pip
- * @param {(what: string, command: string, args: string[], onLine?: (line: string) => void) => Promise<void>} run @param {Phase} phase
+ * @param {object} how
+ * @param {string} how.root @param {boolean} how.gpu @param {string} how.python @param {string[]} how.pip @param {Phase} how.phase
+ * @param {(what: string, command: string, args: string[], onLine?: (line: string) => void) => Promise<void>} how.run
+ * @param {(command: string, args: string[]) => Promise<boolean>} how.works
  */
-async function installPackages(root, gpu, python, pip, run, phase) {
+async function installPackages({ root, gpu, python, pip, run, works, phase }) {
   const pins = readFileSync(join(root, LOCK), 'utf8').split('\n').filter((line) => /^[A-Za-z0-9]/.test(line));
   const total = pins.length;
   let collected = 0;
@@ -160,7 +164,13 @@ async function installPackages(root, gpu, python, pip, run, phase) {
     if (line.startsWith('Collecting ')) collected += 1;
   };
   try {
-    if (!gpu) return await run('installing the Python packages', python, [...pip, '--no-deps', '-r', join(root, LOCK)], onLine);
+    if (!gpu) {
+      await run('installing the Python packages', python, [...pip, '--no-deps', '-r', join(root, LOCK)], onLine);
+      // Where the index has no CPU build of torch, the CUDA build comes, and it cannot even be imported without its libraries.
+      const torch = pins.find((pin) => pin.startsWith('torch=='));
+      if (torch !== undefined && !(await works(python, ['-c', 'import torch']))) await run('installing the libraries of torch', python, [...pip, torch], onLine);
+      return;
+    }
     const file = join(root, '.venv', 'gpu-requirements.txt');
     writeFileSync(file, `${pins.filter((pin) => !CPU_ONLY.test(pin)).join('\n')}\n`);
     await run('installing the Python packages', python, [...pip, '--no-deps', '-r', file], onLine);

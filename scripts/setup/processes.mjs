@@ -79,6 +79,8 @@ export function childProcesses(records) {
       if (closed) return Promise.resolve({ code: 130, tail: ['interrupted'] });
       mkdirSync(dirname(log), { recursive: true });
       const whole = createWriteStream(log, { flags: 'a' });
+      // A full disk shows itself in the command; a lost log line is no second fault.
+      whole.on('error', () => undefined);
       whole.write(`$ ${command} ${args.join(' ')}\n`);
       /** @type {string[]} */
       const tail = [];
@@ -107,8 +109,7 @@ export function childProcesses(records) {
             running.delete(pid);
             rmSync(join(records, String(pid)), { force: true });
           }
-          whole.end();
-          resolve({ code, tail });
+          whole.end(() => resolve({ code, tail }));
         };
         child.on('error', (fault) => {
           tail.push(fault.message);

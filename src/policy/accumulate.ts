@@ -6,6 +6,7 @@ import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../
 import { NO_USAGE } from '../core/policy.js';
 import { Calls, type CallDelta } from './calls.js';
 import { chunkFault, garbage, truncated } from './fault.js';
+import { QuickReader, type TokenChunk } from './quick.js';
 
 /** What the request asked for that decides how its reply is read. */
 export interface Asked {
@@ -35,7 +36,7 @@ interface ChunkChoice {
 interface Chunk {
   readonly id?: unknown;
   readonly error?: unknown;
-  readonly choices?: readonly ChunkChoice[] | null;
+  readonly choices?: unknown;
   readonly usage?: WireUsage | null;
   readonly prompt_token_ids?: readonly number[] | null;
 }
@@ -61,6 +62,7 @@ interface Choice {
 export class Accumulator {
   readonly #asked: Asked;
   readonly #choices: Choice[] = [];
+  readonly #quick = new QuickReader();
   #begun = false;
   #engineId: string | undefined;
   #promptTokenIds: readonly number[] | undefined;
@@ -72,15 +74,19 @@ export class Accumulator {
 
   /** Reads the data of one event and appends what it says to `out`. Throws an engine fault on an error object and on anything that is no chunk. */
   push(data: string, out: PolicyEvent[]): void {
+    const token = this.#asked.tokenLogprobs ? undefined : this.#quick.read(data);
+    if (token !== undefined) return this.#token(token, out);
     const chunk = parse(data);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error);
     if (chunk.usage) this.#usage = chunk.usage;
-    if (!Array.isArray(chunk.choices)) {
+    const choices: readonly ChunkChoice[] | undefined = Array.isArray(chunk.choices) ? (chunk.choices as readonly ChunkChoice[]) : undefined;
+    if (choices === undefined) {
       if (chunk.usage) return;
       throw garbage(`a chunk without choices: ${data.slice(0, 120)}`);
     }
     if (!this.#begun) this.#begin(chunk, out);
-    for (const choice of chunk.choices) this.#choice(choice, out);
+    for (const choice of choices) this.#choice(choice, out);
+    this.#quick.learn(data);
   }
 
   /** Every choice as a whole action, in order of index. Throws when one of them never finished. */
@@ -98,13 +104,21 @@ export class Accumulator {
     out.push(this.#promptTokenIds === undefined ? { type: 'start' } : { type: 'start', promptTokenIds: this.#promptTokenIds });
   }
 
+  #token({ text, tokenId, logprob }: TokenChunk, out: PolicyEvent[]): void {
+    const choice = (this.#choices[0] ??= emptyChoice(0));
+    choice.text += text;
+    (choice.tokenIds ??= []).push(tokenId);
+    if (logprob !== undefined) choice.logprobs.push(logprob);
+    out.push({ type: 'text', index: 0, text, tokenIds: [tokenId] });
+  }
+
   #choice(wire: ChunkChoice, out: PolicyEvent[]): void {
     const index = typeof wire.index === 'number' ? wire.index : 0;
     const choice = (this.#choices[index] ??= emptyChoice(index));
     const delta = wire.delta ?? wire.message;
     const tokenIds = Array.isArray(wire.token_ids) && wire.token_ids.length > 0 ? (wire.token_ids as readonly number[]) : undefined;
     if (tokenIds !== undefined) {
-      if (choice.tokenIds === undefined) choice.tokenIds = [];
+      choice.tokenIds ??= [];
       for (const id of tokenIds) choice.tokenIds.push(id);
     }
     const entries = wire.logprobs?.content ?? undefined;

@@ -76,7 +76,8 @@ interface Said {
 
 /** The engine understood the request and refused it: its own words go to the client, who alone can change it. */
 function refused(said: Said, message: string): GyreError {
-  const tooLong = /context length|context_length|maximum model length|max_model_len|too long|longer than the maximum/i.test(message);
+  // A limit of one's own that is too large is another mistake than a conversation that is too long.
+  const tooLong = said.param !== 'max_tokens' && said.param !== 'max_completion_tokens' && /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message);
   return new GyreError({
     side: 'engine', status: 400, message,
     code: tooLong ? 'context_length_exceeded' : 'invalid_value',

@@ -63,10 +63,11 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     const found = findContinuation(store.db, links, messages, asker.keyId, (id) => answering.has(id));
     const policy = found && splice(store.db, links, messages, found);
     if (found === undefined || policy === undefined) return undefined;
+    const { at: place, clientAt, answerAt } = found;
     return {
       trajectoryId: found.newest ? found.trajectoryId : newId('traj', at),
       continued: found.newest,
-      client: { messages, links, stored: found.at, storedAt: found.clientAt },
+      client: { messages, links, ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }) },
       policy,
     };
   };

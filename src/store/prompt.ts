@@ -4,29 +4,22 @@
  * deleted whole.
  */
 import { prepared, type Db } from './db.js';
-import { joined, sharedPrefix, typedIds, viewU32 } from './tokens.js';
+import { viewU32 } from './tokens.js';
 
-/** A step's prompt and then its action. */
+/** A step's prompt and its action: what the next prompt is likely to begin with. */
 export interface Context {
   readonly stepId: string;
-  readonly ids: Uint32Array;
-  readonly promptLength: number;
+  readonly prompt: ArrayLike<number>;
+  readonly action: ArrayLike<number>;
 }
 
-export interface Delta {
-  readonly promptBase: string | null;
-  readonly promptShared: number;
-  readonly promptSuffix: Uint32Array;
-}
-
-export function deltaOf(base: Context | undefined, prompt: Uint32Array): Delta {
-  if (base === undefined) return { promptBase: null, promptShared: 0, promptSuffix: prompt };
-  const promptShared = sharedPrefix(base.ids, prompt);
-  return { promptBase: base.stepId, promptShared, promptSuffix: prompt.subarray(promptShared) };
-}
-
-export function contextOf(stepId: string, prompt: readonly number[], action: readonly number[]): Context {
-  return { stepId, ids: joined(typedIds(prompt), typedIds(action)), promptLength: prompt.length };
+/** How many leading ids of `prompt` are the leading ids of the context. */
+export function sharedWith({ prompt: before, action }: Context, prompt: ArrayLike<number>): number {
+  let at = 0;
+  while (at < before.length && at < prompt.length && before[at] === prompt[at]) at += 1;
+  if (at < before.length) return at;
+  while (at < prompt.length && at - before.length < action.length && action[at - before.length] === prompt[at]) at += 1;
+  return at;
 }
 
 interface Row {
@@ -36,8 +29,6 @@ interface Row {
   readonly suffix: Buffer | null;
   readonly action: Buffer | null;
 }
-
-const EMPTY = new Uint32Array();
 
 /**
  * The context of a step, built forward from its first base, or from `near` where the bases meet it.
@@ -54,8 +45,13 @@ export function readContext(db: Db, stepId: string, near?: Context): Context | u
   }
   let context = rows.at(-1)?.base === null ? undefined : near;
   for (const row of rows.reverse()) {
-    const prompt = joined((context?.ids ?? EMPTY).subarray(0, row.shared), viewU32(row.suffix));
-    context = { stepId: row.id, ids: row.action === null ? prompt : joined(prompt, viewU32(row.action)), promptLength: prompt.length };
+    const suffix = viewU32(row.suffix);
+    const prompt = new Uint32Array(row.shared + suffix.length);
+    for (let at = 0; context !== undefined && at < row.shared; at += 1) {
+      prompt[at] = (at < context.prompt.length ? context.prompt[at] : context.action[at - context.prompt.length]) ?? 0;
+    }
+    prompt.set(suffix, row.shared);
+    context = { stepId: row.id, prompt, action: row.action === null ? [] : viewU32(row.action) };
   }
   return context;
 }
@@ -75,13 +71,13 @@ export class Contexts {
   }
 
   set(trajectoryId: string, context: Context): void {
-    this.#size += context.ids.length - (this.#kept.get(trajectoryId)?.ids.length ?? 0);
+    this.#size += sizeOf(context) - sizeOf(this.#kept.get(trajectoryId));
     this.#kept.delete(trajectoryId);
     this.#kept.set(trajectoryId, context);
-    for (const [oldest, { ids }] of this.#kept) {
+    for (const [oldest, kept] of this.#kept) {
       if (this.#size <= this.#maxIds) break;
       this.#kept.delete(oldest);
-      this.#size -= ids.length;
+      this.#size -= sizeOf(kept);
     }
   }
 
@@ -89,4 +85,8 @@ export class Contexts {
     this.#kept.clear();
     this.#size = 0;
   }
+}
+
+function sizeOf(context: Context | undefined): number {
+  return context === undefined ? 0 : context.prompt.length + context.action.length;
 }

@@ -160,7 +160,7 @@ export function stepView(db: Db, step: StepRow, next: StepRow | undefined, conte
     action: step.actionTip === null ? null : text,
     finish_reason: step.finishReason,
     tool_calls: callsView(db, step, next, calls),
-    prompt_token_ids: context?.stepId === step.id ? Array.from(context.ids.subarray(0, context.promptLength)) : null,
+    prompt_token_ids: context?.stepId === step.id ? Array.from(context.prompt) : null,
     token_ids: step.tokenIds === null ? null : unpackU32(step.tokenIds),
     logprobs: step.logprobs === null ? null : unpackF32(step.logprobs),
     trainable: reason === null,

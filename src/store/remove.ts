@@ -73,22 +73,23 @@ function emptyBatches(tx: Tx, ids: readonly string[], at: number): void {
 
 /** Messages and tool lists that only the deleted steps held: leaf after leaf, up to what another chain holds. */
 function removeMessages(db: Db, taken: readonly (typeof steps.$inferSelect)[]): void {
-  const child = prepared<[number, string], { id: number }>(db, 'SELECT id FROM messages WHERE parent = ? AND hash = ?');
+  // Answers to one state in the same words may be several rows: all of them, since only their words are referred to.
+  const saying = prepared<[number, string], { id: number }>(db, 'SELECT id FROM messages WHERE parent = ? AND hash = ?');
   const one = prepared<[number], { parent: number; hash: string }>(db, 'SELECT parent, hash FROM messages WHERE id = ?');
-  const held = prepared<[number, number, number, string, string]>(db, `
-    SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE parent = ?)
-      OR EXISTS (SELECT 1 FROM steps WHERE policy_at = ? AND policy_tip <> client_tip)
-      OR EXISTS (SELECT 1 FROM steps WHERE client_at = ? AND client_at <> state_at)
-      OR EXISTS (SELECT 1 FROM steps WHERE client_tip = ?)
-      OR EXISTS (SELECT 1 FROM steps WHERE action_tip = ? AND action_tip <> policy_tip)`);
+  const held = prepared<[{ id: number; parent: number; hash: string }]>(db, `
+    SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE parent = @id)
+      OR EXISTS (SELECT 1 FROM steps WHERE policy_at = @id AND policy_tip <> client_tip)
+      OR EXISTS (SELECT 1 FROM steps WHERE client_at = @id AND client_at <> state_at)
+      OR EXISTS (SELECT 1 FROM steps WHERE client_tip = @hash AND client_at = @parent)
+      OR EXISTS (SELECT 1 FROM steps WHERE action_tip = @hash AND state_at = @parent AND action_tip <> policy_tip)`);
   const remove = prepared<[number]>(db, 'DELETE FROM messages WHERE id = ?');
   for (const step of taken) {
-    const visible = child.get(step.clientAt, step.clientTip)?.id;
-    const emitted = step.actionTip === null ? undefined : child.get(step.stateAt, step.actionTip)?.id;
-    for (const tip of [visible, emitted, step.policyAt, step.clientAt]) {
-      for (let id = tip ?? 0; id !== 0; ) {
+    const answers = saying.all(step.clientAt, step.clientTip);
+    const actions = step.actionTip === null ? [] : saying.all(step.stateAt, step.actionTip);
+    for (const tip of [...answers.map((row) => row.id), ...actions.map((row) => row.id), step.policyAt, step.clientAt]) {
+      for (let id = tip; id !== 0; ) {
         const row = one.get(id);
-        if (row === undefined || held.get(id, id, id, row.hash, row.hash) !== undefined) break;
+        if (row === undefined || held.get({ id, ...row }) !== undefined) break;
         remove.run(id);
         id = row.parent;
       }

@@ -18,8 +18,9 @@ export const keys = sqliteTable('keys', {
 });
 
 /**
- * Messages stored once, as a tree: identity is the canonical text in `body` plus the parent's identity. Rows refer
- * by number, so that a conversation's rows and index entries lie together; the hash is what they must prove.
+ * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the
+ * canonical text in `body` plus the parent's identity. Rows refer by number, so that all rows and index entries
+ * of a conversation lie together; the hash is what they must prove.
  */
 export const messages = sqliteTable('messages', {
   id: integer().primaryKey(),
@@ -27,7 +28,7 @@ export const messages = sqliteTable('messages', {
   parent: integer().notNull(),
   hash: text().notNull(),
   body: text().notNull(),
-}, (t) => [uniqueIndex('messages_child').on(t.parent, t.hash)]);
+}, (t) => [index('messages_parent').on(t.parent)]);
 
 /** Tool lists by content hash. */
 export const toolSets = sqliteTable('tool_sets', { hash: text().primaryKey(), body: text().notNull() });

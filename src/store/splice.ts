@@ -23,9 +23,11 @@ export interface Continuation {
   /** Position in the client's messages of the answer this step ended. */
   readonly at: number;
   readonly policyTip: Hash;
-  /** Rows of the policy's tip and of the client's message before the answer. */
+  /** Rows of the policy's tip, of the client's message before the answer, and of the answer as the client has it. */
   readonly policyAt: number;
   readonly clientAt: number;
+  /** Null when the process was killed before the answer ended. */
+  readonly answerAt: number | null;
 }
 
 /**
@@ -40,7 +42,9 @@ export const IS_END = `NOT EXISTS (
  * took an action in its trajectory.
  */
 const CANDIDATES = `
-  SELECT s.trajectory_id AS trajectoryId, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt, NOT EXISTS (
+  SELECT s.trajectory_id AS trajectoryId, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt,
+    CASE s.client_tip WHEN s.policy_tip THEN s.policy_at ELSE (SELECT m.id FROM messages m WHERE m.parent = s.client_at AND m.hash = s.client_tip) END AS answerAt,
+    NOT EXISTS (
     SELECT 1 FROM steps l WHERE l.trajectory_id = s.trajectory_id AND l.idx > s.idx AND l.response_id <> s.response_id AND l.action_tip IS NOT NULL) AS newest
   FROM steps s JOIN trajectories t ON t.id = s.trajectory_id
   WHERE s.client_tip = ? AND s.key_id = ? AND t.origin = 'live' AND ${IS_END}

@@ -61,7 +61,7 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     sampling,
     temperature: sampling.temperature ?? 1,
     ...actionOf(db, step),
-    ...(context === undefined ? {} : { promptTokenIds: Array.from(context.ids.subarray(0, context.promptLength)) }),
+    ...(context === undefined ? {} : { promptTokenIds: Array.from(context.prompt) }),
     ...(step.tokenIds === null ? {} : { tokenIds: unpackU32(step.tokenIds) }),
     ...(step.logprobs === null ? {} : { logprobs: unpackF32(step.logprobs) }),
   };

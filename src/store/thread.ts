@@ -51,6 +51,8 @@ export class LogThread implements Thread {
   readonly #epoch: number;
   /** Steps that have their row, or have it in the open transaction. */
   readonly #rows = new Set<Said>();
+  /** Message rows this thread has met. */
+  readonly #known = new Map<Hash, number>();
   /** Whether nothing was lost so far. */
   #whole = true;
 
@@ -113,16 +115,19 @@ export class LogThread implements Thread {
     return {
       write: () => {
         if (writer.gone(this.trajectoryId, this.#epoch)) return false;
-        const first = writer.trajectory(this.#trajectory);
+        const first = !this.continued && this.#rows.size === 0 && writer.trajectory(this.#trajectory);
         const clientAt = this.#chain(this.#client);
         const stateAt = this.#chain(state);
-        const policyAt = writer.chain(appended, 0, stateAt);
-        if (emitted !== undefined) writer.chain([emitted], 0, stateAt);
+        const policyAt = writer.chain(appended, 0, stateAt, this.#known);
+        if (emitted !== undefined) writer.chain([emitted], 0, stateAt, this.#known);
         writer.step({ ...row, stateAt, policyAt, clientAt, toolSet: writer.toolSet(step.tools) }, action?.promptTokenIds, action?.tokenIds, first);
         this.#rows.add(said);
         return true;
       },
-      undone: () => void this.#rows.delete(said),
+      undone: () => {
+        this.#rows.delete(said);
+        this.#known.clear();
+      },
     };
   }
 
@@ -139,7 +144,7 @@ export class LogThread implements Thread {
         // Only ends become rows of the client's chain: each turn inside a response repeats the one before.
         const kept = [...this.#rows];
         kept.forEach((said, index) => {
-          if (!kept.slice(index + 1).some((later) => later.state !== said.state)) writer.chain([said.shown], 0, clientAt);
+          if (!kept.slice(index + 1).some((later) => later.state !== said.state)) writer.chain([said.shown], 0, clientAt, this.#known);
         });
         writer.response({
           id, trajectoryId: this.trajectoryId, keyId: asker.keyId, outcome: ending.outcome, stopReason: ending.stopReason,
@@ -147,14 +152,17 @@ export class LogThread implements Thread {
         });
         return true;
       },
-      undone: () => finished(this.trajectoryId),
+      undone: () => {
+        finished(this.trajectoryId);
+        this.#known.clear();
+      },
     };
   }
 
   /** Rows for a whole history. What was found in the store is not looked at again unless something was deleted since. */
   #chain({ links, stored, storedAt }: Pick<History, 'links' | 'stored' | 'storedAt'>): number {
     const { writer } = this.#desk;
-    return writer.epoch === this.#epoch ? writer.chain(links, stored, storedAt) : writer.chain(links);
+    return writer.epoch === this.#epoch ? writer.chain(links, stored, storedAt, this.#known) : writer.chain(links, 0, 0, this.#known);
   }
 }
 

@@ -8,10 +8,16 @@ import { internal } from '../core/errors.js';
 
 const BIG_ENDIAN = endianness() === 'BE';
 
-/** Throws when an id is not a whole number from 0 to 2^32 - 1. */
-export function packU32(ids: ArrayLike<number>): Buffer {
-  const typed = typedIds(ids);
-  return bytesOf(typed === ids ? typed.slice() : typed);
+/** The ids from position `from` on. Throws when one is not a whole number from 0 to 2^32 - 1. */
+export function packU32(ids: ArrayLike<number>, from = 0): Buffer {
+  const bytes = Buffer.allocUnsafe(4 * (ids.length - from));
+  const typed = new Uint32Array(bytes.buffer, bytes.byteOffset, ids.length - from);
+  for (let at = 0; at < typed.length; at += 1) {
+    const id = ids[from + at] ?? Number.NaN;
+    typed[at] = id;
+    if (typed[at] !== id) throw internal(`token id ${id} at position ${from + at} is not a 32-bit whole number`);
+  }
+  return BIG_ENDIAN ? bytes.swap32() : bytes;
 }
 
 export function unpackU32(bytes: Buffer): number[] {
@@ -19,46 +25,18 @@ export function unpackU32(bytes: Buffer): number[] {
 }
 
 export function packF32(values: ArrayLike<number>): Buffer {
-  return bytesOf(new Float32Array(values));
+  const bytes = Buffer.allocUnsafe(4 * values.length);
+  new Float32Array(bytes.buffer, bytes.byteOffset, values.length).set(values);
+  return BIG_ENDIAN ? bytes.swap32() : bytes;
 }
 
 export function unpackF32(bytes: Buffer): number[] {
   return Array.from(new Float32Array(aligned(bytes)));
 }
 
-/** {@link packU32}'s check and narrowing without the bytes. */
-export function typedIds(ids: ArrayLike<number>): Uint32Array {
-  if (ids instanceof Uint32Array) return ids;
-  const typed = new Uint32Array(ids);
-  for (let at = 0; at < typed.length; at += 1) {
-    if (typed[at] !== ids[at]) throw internal(`token id ${String(ids[at])} at position ${at} is not a 32-bit whole number`);
-  }
-  return typed;
-}
-
+/** {@link unpackU32} without a list of its own. */
 export function viewU32(bytes: Buffer): Uint32Array {
   return new Uint32Array(aligned(bytes));
-}
-
-/** `a` and then `b`. */
-export function joined(a: Uint32Array, b: Uint32Array): Uint32Array {
-  const both = new Uint32Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
-}
-
-/** How many leading ids two lists share. */
-export function sharedPrefix(a: Uint32Array, b: Uint32Array): number {
-  const most = Math.min(a.length, b.length);
-  let at = 0;
-  while (at < most && a[at] === b[at]) at += 1;
-  return at;
-}
-
-function bytesOf(typed: Uint32Array | Float32Array): Buffer {
-  const bytes = Buffer.from(typed.buffer, typed.byteOffset, typed.byteLength);
-  return BIG_ENDIAN ? bytes.swap32() : bytes;
 }
 
 /** A copy of its own: SQLite's buffers start anywhere, typed arrays only at multiples of four. */

@@ -9,7 +9,7 @@ import type { Link } from './chain.js';
 import { prepared, type Db } from './db.js';
 import type { Transaction } from './group.js';
 import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from './ledger.js';
-import { contextOf, Contexts, deltaOf, readContext, type Context } from './prompt.js';
+import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
 import { shapeOf, type Shape, type SqlValue } from './rows.js';
 import { ledger, toolSets, type responses, type steps, type trajectories } from './schema.js';
 import { packU32 } from './tokens.js';
@@ -20,9 +20,9 @@ export type StepRow = Omit<typeof steps.$inferInsert, Given>;
 export type TrajectoryRow = typeof trajectories.$inferInsert;
 export type ResponseRow = Omit<typeof responses.$inferInsert, 'contentHash'>;
 
-/** Token ids of contexts kept for the next delta: 16 MiB. */
+/** Token ids of contexts kept for the next delta: at most 32 MiB. */
 const CONTEXT_IDS = 4 * 1024 * 1024;
-const RECENT_KEYS = 8_192;
+const RECENT_KEYS = 2_048;
 
 const LEDGER = shapeOf(ledger);
 const INSERT_TOOL_SET = shapeOf(toolSets).insertOrIgnore;
@@ -68,12 +68,16 @@ export class Writer implements Transaction {
     return epoch !== this.epoch && prepared<[string]>(this.#db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined;
   }
 
-  /** Rows for `links` from position `from` on, under the message `parent`. Returns the last one's row. */
-  chain(links: readonly Link[], from = 0, parent = 0): number {
+  /**
+   * Rows for `links` from position `from` on, under the message `parent`. Returns the last one's row.
+   * `known` are the rows the caller has met in transactions that stand; what it does not know is new, but for
+   * a system prompt. Nothing is looked up: an index by hash would cost more than the rare twin it finds.
+   */
+  chain(links: readonly Link[], from: number, parent: number, known: Map<Hash, number>): number {
     let at = parent;
     for (let next = from; next < links.length; next += 1) {
       const link = links[next];
-      if (link !== undefined) at = this.#recent.get(link.hash) ?? this.#message(at, link);
+      if (link !== undefined) at = known.get(link.hash) ?? this.#message(at, link, known);
     }
     return at;
   }
@@ -90,8 +94,6 @@ export class Writer implements Transaction {
 
   /** Idempotent. Returns whether the row is new. */
   trajectory(row: TrajectoryRow): boolean {
-    if (this.#recent.get(row.id) !== undefined) return false;
-    this.#recent.stage(row.id, 0);
     const shape = ledgeredShape('trajectories');
     const values = shape.values(row);
     if (this.#insert(shape.insertOrIgnore, values) === 0) return false;
@@ -101,18 +103,15 @@ export class Writer implements Transaction {
 
   /** `first` is true for the first step of a trajectory made in this transaction: its place needs no look-up. */
   step(row: StepRow, prompt: readonly number[] | undefined, action: readonly number[] | undefined, first: boolean): void {
-    const { trajectoryId, id } = row;
-    const context = prompt === undefined ? undefined : contextOf(id, prompt, action ?? []);
-    const base = first || context === undefined ? undefined : this.#base(trajectoryId);
-    const { promptBase, promptShared, promptSuffix } = context === undefined
-      ? { promptBase: null, promptShared: 0, promptSuffix: null }
-      : deltaOf(base, context.ids.subarray(0, context.promptLength));
+    const { trajectoryId, id: stepId } = row;
+    const base = first || prompt === undefined ? undefined : this.#base(trajectoryId);
+    const promptShared = base === undefined || prompt === undefined ? 0 : sharedWith(base, prompt);
     this.#seal('steps', {
-      ...row, seq: this.#nextSeq(), idx: first ? 0 : this.#nextIndex(trajectoryId), promptBase, promptShared,
-      promptSuffix: promptSuffix === null ? null : packU32(promptSuffix), contentHash: '',
+      ...row, seq: this.#nextSeq(), idx: first ? 0 : this.#nextIndex(trajectoryId), promptBase: base?.stepId ?? null, promptShared,
+      promptSuffix: prompt === undefined ? null : packU32(prompt, promptShared), contentHash: '',
     });
     // True of the step whatever becomes of the transaction: whether it is a base is asked of the rows.
-    if (context !== undefined) this.#contexts.set(trajectoryId, context);
+    if (prompt !== undefined) this.#contexts.set(trajectoryId, { stepId, prompt, action: action ?? [] });
   }
 
   response(row: ResponseRow): void {
@@ -136,12 +135,13 @@ export class Writer implements Transaction {
     return prepared<[], { last: number | null }>(this.#db, 'SELECT max(rowid) AS last FROM deletions').get()?.last ?? 0;
   }
 
-  #message(parent: number, { hash, body }: Link): number {
-    const added = prepared<[number, string, string]>(this.#db, 'INSERT OR IGNORE INTO messages (parent, hash, body) VALUES (?, ?, ?)').run(parent, hash, body);
-    const id = added.changes > 0
-      ? Number(added.lastInsertRowid)
-      : (prepared<[number, string], { id: number }>(this.#db, 'SELECT id FROM messages WHERE parent = ? AND hash = ?').get(parent, hash)?.id ?? 0);
-    this.#recent.stage(hash, id);
+  #message(parent: number, { hash, body }: Link, known: Map<Hash, number>): number {
+    let id = this.#recent.get(hash);
+    if (id === undefined) {
+      id = Number(prepared<[number, string, string]>(this.#db, 'INSERT INTO messages (parent, hash, body) VALUES (?, ?, ?)').run(parent, hash, body).lastInsertRowid);
+      if (parent === 0 && isSystem(body)) this.#recent.stage(hash, id);
+    }
+    known.set(hash, id);
     return id;
   }
 
@@ -178,6 +178,11 @@ function toolSetBody(tools: readonly FunctionSpec[]): string {
 
 export function toolSetHash(body: string): Hash {
   return sha256(`tools\n${body}`);
+}
+
+/** Of a canonical text, whose fields are sorted: a system message ends with its role. */
+function isSystem(body: string): boolean {
+  return body.endsWith('"role":"system"}');
 }
 
 /** The latest keys with their row numbers, in two generations: the older is dropped when the younger is full. */

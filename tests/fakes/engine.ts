@@ -165,7 +165,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 
 /** The bytes of a reply, whole and as the events of its stream. */
 export function encode(reply: Reply, body: ChatBody): { readonly json: string; readonly events: string[] } {
-  const head = { id: 'chatcmpl-engine', created: 1_760_000_000, model: body.model };
+  const head = (object: string): Record<string, unknown> => ({ id: 'chatcmpl-engine', object, created: 1_760_000_000, model: body.model });
+  const part = head('chat.completion.chunk');
   const choices = Array.from({ length: body.n ?? 1 }, (_, index) => index);
   const variant = (index: number): Reply => ({ ...reply, ...reply.variants?.[Math.min(index, reply.variants.length - 1)] });
   const tokensOf = (said: Reply): { text: readonly string[]; reasoning: readonly string[] } => ({ text: pieces(said.text ?? (said.calls === undefined && said.reasoning === undefined ? 'ok' : [])), reasoning: pieces(said.reasoning ?? []) });
@@ -175,15 +176,15 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
   const end = reply.crlf === true ? '\r\n\r\n' : '\n\n';
   const event = (data: unknown): string => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}${end}`;
   const chunk = (index: number, delta: unknown, sampled: readonly string[], more: Record<string, unknown> = {}): unknown => ({
-    ...head, object: 'chat.completion.chunk',
-    choices: [{ index, delta, logprobs: body['logprobs'] === true && sampled.length > 0 ? { content: sampled.map((token) => logprob(token, body)) } : null, finish_reason: null, ...(ids ? { token_ids: sampled.length > 0 ? sampled.map(tokenId) : null } : {}), ...more }],
+    ...part,
+    choices: [{ index, delta, logprobs: body['logprobs'] === true && sampled.length > 0 ? { content: sampled.map((token) => logprob(token, body)) } : null, finish_reason: null, ...more, ...(ids && sampled.length > 0 ? { token_ids: sampled.map(tokenId) } : {}) }],
   });
 
   let completion = 0;
   const events: string[] = [];
   for (const index of choices) {
     const opening = chunk(index, { role: 'assistant', content: '' }, []) as Record<string, unknown>;
-    events.push(event(ids && index === 0 ? { ...opening, prompt_token_ids: promptIds } : opening));
+    events.push(event(ids ? { ...opening, prompt_token_ids: promptIds, prompt_text: null } : opening));
   }
   for (const index of choices) {
     const said = variant(index);
@@ -194,20 +195,23 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
       events.push(event(chunk(index, delta, sampled)));
     };
     if (reply.deltas !== undefined) {
-      for (const delta of reply.deltas) typeof delta === 'string' ? events.push(delta) : say(delta, [JSON.stringify(delta)]);
+      for (const delta of reply.deltas) {
+        if (typeof delta === 'string') events.push(delta);
+        else say(delta, [JSON.stringify(delta)]);
+      }
     } else {
       for (const token of tokens.reasoning) say({ reasoning: token }, [token]);
       for (const token of tokens.text) say({ content: token }, [token]);
       for (const [at, call] of (said.calls ?? []).entries()) {
         // The parser holds back what may be a call: its tokens come with an empty text.
-        say({ content: '' }, ['<tool_call>']);
-        say({ tool_calls: [{ index: at, id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name } }] }, [call.name]);
-        for (const part of halves(call.arguments)) say({ tool_calls: [{ index: at, function: { arguments: part } }] }, [part]);
+        say({}, ['<tool_call>']);
+        say({ content: null, tool_calls: [{ index: at, id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name } }] }, [call.name]);
+        for (const text of halves(call.arguments)) say({ content: null, tool_calls: [{ index: at, function: { arguments: text } }] }, [text]);
       }
     }
     if (finish !== null) {
       completion += 1;
-      events.push(event(chunk(index, { content: '' }, ['<|im_end|>'], { finish_reason: finish, stop_reason: null })));
+      events.push(event(chunk(index, {}, ['<|im_end|>'], { finish_reason: finish, stop_reason: null })));
     }
   }
   const usage = {
@@ -217,15 +221,16 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
     prompt_tokens_details: (reply.usage || {}).cached === undefined ? null : { cached_tokens: (reply.usage || {}).cached },
     ...((reply.usage || {}).reasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: (reply.usage || {}).reasoning } }),
   };
-  if (reply.usage !== false && (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true) events.push(event({ ...head, object: 'chat.completion.chunk', choices: [], usage }));
+  if (reply.usage !== false && (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true) events.push(event({ ...part, choices: [], usage, system_fingerprint: 'vllm-0.28.0-fake' }));
   if (reply.done !== false) events.push(event('[DONE]'));
 
   const json = JSON.stringify({
-    ...head, object: 'chat.completion', usage,
+    ...head('chat.completion'),
     choices: choices.map((index) => ({
       index, finish_reason: finishOf(variant(index)), stop_reason: null, logprobs: null,
       message: { role: 'assistant', content: tokensOf(variant(index)).text.join(''), tool_calls: (variant(index).calls ?? []).map((call, at) => ({ id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name, arguments: call.arguments } })) },
     })),
+    usage,
     ...(ids ? { prompt_token_ids: promptIds } : {}),
   });
   return { json, events };

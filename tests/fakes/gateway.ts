@@ -27,6 +27,12 @@ export interface Logged {
   ending?: Ending;
 }
 
+export interface PostOptions {
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
 export interface Gateway {
   readonly url: string;
   readonly engine: Engine;
@@ -38,7 +44,7 @@ export interface Gateway {
   /** The official client, without retries. */
   readonly client: OpenAI;
   /** A raw chat request. */
-  post(body: unknown, init?: RequestInit): Promise<Response>;
+  post(body: unknown, init?: PostOptions): Promise<Response>;
   close(): Promise<void>;
 }
 

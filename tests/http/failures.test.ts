@@ -5,7 +5,7 @@ import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn, type Reply } from '../fakes/engine.js';
-import { adder, startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { adder, startGateway, until, type Gateway, type GatewayOptions, type PostOptions } from '../fakes/gateway.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));
@@ -18,7 +18,7 @@ interface Envelope {
   readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
 }
 
-async function refused(body: unknown, init: RequestInit = {}): Promise<Envelope['error'] & { readonly status: number }> {
+async function refused(body: unknown, init: PostOptions = {}): Promise<Envelope['error'] & { readonly status: number }> {
   const response = await gateway.post(body, init);
   const { error } = (await response.json()) as Envelope;
   expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
@@ -80,8 +80,8 @@ describe('a request that is refused', () => {
     await start({ config: { 'limits.body_bytes': 10_000 }, script: inTurn({}) });
     const big = JSON.stringify({ ...ASK, messages: [{ role: 'user', content: 'x'.repeat(1_000_000) }] });
     expect(await refused(big)).toMatchObject({ status: 413, code: 'request_too_large' });
-    expect(await refused(gzipSync(big).toString('latin1'), { body: gzipSync(big), headers: { 'content-encoding': 'gzip' } })).toMatchObject({ status: 413 });
-    const small = gzipSync(JSON.stringify(ASK));
+    expect(await refused(gzipSync(big).toString('latin1'), { body: new Uint8Array(gzipSync(big)), headers: { 'content-encoding': 'gzip' } })).toMatchObject({ status: 413 });
+    const small = new Uint8Array(gzipSync(JSON.stringify(ASK)));
     expect((await gateway.post('', { body: small, headers: { 'content-encoding': 'gzip' } })).status).toBe(200);
     expect(await refused('', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } })).toMatchObject({ status: 400 });
     expect(await refused('', { body: 'x', headers: { 'content-encoding': 'zstd' } })).toMatchObject({ status: 415 });
@@ -182,7 +182,7 @@ describe('an engine that fails in the middle', () => {
     await start({ script: inTurn({ text: 'one two', hangUp: 2 }) });
     const stream = await gateway.client.chat.completions.create({ ...ASK, stream: true });
     await expect(async () => {
-      for await (const chunk of stream) chunk;
+      for await (const chunk of stream) expect(chunk.object).toBe('chat.completion.chunk');
     }).rejects.toBeInstanceOf(OpenAI.APIError);
   });
 

@@ -110,7 +110,7 @@ describe('with keys', () => {
       trajectory: (scope, id) => (seen.push(['one', scope, id]), id === 'traj-1' ? { id } : undefined),
       step: (scope, id) => (seen.push(['step', scope, id]), { id }),
       erase: (scope, id) => (seen.push(['erase', scope, id]), seen.length > 99 ? undefined : { id, deleted: true }),
-      feedback: (scope, caller, input: FeedbackInput) => (seen.push(['feedback', scope, input]), input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined),
+      feedback: (scope, _caller, input: FeedbackInput) => (seen.push(['feedback', scope, input]), input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined),
     };
     await start({ deps: { keys: KEYS, reading } });
     const ann = { authorization: 'Bearer sk-ann' };

@@ -53,8 +53,8 @@ function seenIn(completion: OpenAI.ChatCompletion): Seen {
 }
 
 describe('an engine whose stream', () => {
-  const both = { content: null, calls: [['a', '{"x":1}'], ['b', '{"y":2}']], finish: 'tool_calls' };
-  const said = { content: 'one two', calls: [], finish: 'stop' };
+  const both: Seen = { content: null, calls: [['a', '{"x":1}'], ['b', '{"y":2}']], finish: 'tool_calls' };
+  const said: Seen = { content: 'one two', calls: [], finish: 'stop' };
 
   it.each<[string, Reply, Seen]>([
     ['is ordinary', { text: 'one two' }, said],
@@ -86,7 +86,7 @@ describe('an engine whose stream', () => {
   ])('%s is an error to the client, never a short answer', async (_name, reply) => {
     gateway = await startGateway({ script: inTurn(reply) });
     await expect(async () => {
-      for await (const each of await gateway.client.chat.completions.create({ ...ASK, stream: true })) each;
+      for await (const each of await gateway.client.chat.completions.create({ ...ASK, stream: true })) expect(each.object).toBe('chat.completion.chunk');
     }).rejects.toBeInstanceOf(APIError);
     await expect(gateway.client.chat.completions.stream(ASK).finalChatCompletion()).rejects.toThrow();
     await expect(gateway.client.chat.completions.create(ASK)).rejects.toMatchObject({ status: 502 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { ToolCall } from '../../src/core/message.js';
-import { NO_USAGE, type Action, type Policy, type PolicyEvent, type PolicyRequest, type Sampling } from '../../src/core/policy.js';
+import { NO_USAGE, type Action, type Policy, type PolicyEvent, type PolicyRequest } from '../../src/core/policy.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { NotTrainable, Step } from '../../src/core/trajectory.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from '../../src/loop/events.js';

@@ -37,7 +37,7 @@ await new Promise((go) => process.stdin.once('data', go));
 for (let at = 0; at < Number(count); at += 8) await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map((lane) => ask(at + lane)));
 process.stdout.write('failures ' + log.failures + '\\n');
 store.close();
-process.exit(0);
+process.stdin.destroy();
 `;
 
 export interface Writing {

@@ -16,7 +16,7 @@ function rows({ store }: Opened, table: string): number {
 const HELLO = [system('Be brief.'), user('What is 6 * 7?')];
 const HIDDEN = [{ text: 'Let me see. ', asks: [{ call: call('c1', '6*7'), gives: '42' }] }, { text: 'It is 42.' }];
 
-test('a plain request leaves a trajectory, a step, a response and each message once', async () => {
+test('a plain request leaves a trajectory, a step, a response and its messages, and shares the system prompt', async () => {
   const gyre = opened();
   const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
   expect(first.kept).toBe(true);
@@ -24,7 +24,7 @@ test('a plain request leaves a trajectory, a step, a response and each message o
   expect(first.thread.messages).toEqual(HELLO);
   expect(['trajectories', 'steps', 'responses', 'messages', 'tool_sets', 'ledger'].map((table) => rows(gyre, table))).toEqual([1, 1, 1, 3, 1, 1]);
   await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
-  expect(['trajectories', 'steps', 'messages', 'tool_sets'].map((table) => rows(gyre, table))).toEqual([2, 2, 3, 1]);
+  expect(['trajectories', 'steps', 'messages', 'tool_sets'].map((table) => rows(gyre, table))).toEqual([2, 2, 5, 1]);
   expect(verify(gyre.store.db)).toMatchObject({ ok: true, problems: [] });
 });
 

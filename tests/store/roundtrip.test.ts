@@ -98,6 +98,11 @@ test('any talks with any branches, restarts and deletions come back exactly as t
           expect(view?.tool_calls.filter((made) => made.owner === 'server').map((made) => made.observation)).toEqual(step.calls.flatMap((made) => made.observation?.content ?? []));
         }
       }
+      for (const { answered } of known) removeTrajectory(store.db, answered.thread.trajectoryId);
+      expect(verify(store.db).problems).toEqual([]);
+      for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories']) {
+        expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });
+      }
     } finally {
       store.close();
     }

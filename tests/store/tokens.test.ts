@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { packF32, packU32, sharedPrefix, typedIds, unpackF32, unpackU32 } from '../../src/store/tokens.js';
+import { sharedWith } from '../../src/store/prompt.js';
+import { packF32, packU32, unpackF32, unpackU32 } from '../../src/store/tokens.js';
 
 test('ids and log-probabilities come back as they were, whatever the alignment of the bytes', () => {
   fc.assert(fc.property(fc.array(fc.nat({ max: 0xffff_ffff })), fc.array(fc.float({ noNaN: true })), (ids, values) => {
@@ -19,15 +20,13 @@ test('what is no token id is refused, not rounded', () => {
   for (const bad of [1.5, -1, 2 ** 32, Number.NaN]) expect(() => packU32([7, bad])).toThrow(`token id ${bad} at position 1`);
 });
 
-test('a packed list does not follow its source', () => {
-  const source = typedIds([1, 2]);
-  const bytes = packU32(source);
-  source[0] = 9;
-  expect(unpackU32(bytes)).toEqual([1, 2]);
+test('the ids shared with a step go through its prompt into its action', () => {
+  const context = { stepId: 's', prompt: [1, 2, 3], action: [4, 5] };
+  const shared = [[], [1], [1, 9], [1, 2, 3], [1, 2, 3, 9], [1, 2, 3, 4], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6]].map((prompt) => sharedWith(context, prompt));
+  expect(shared).toEqual([0, 1, 1, 3, 3, 4, 5, 5]);
 });
 
-test('the shared prefix is the number of leading ids in common', () => {
-  expect(sharedPrefix(typedIds([1, 2, 3]), typedIds([1, 2, 4]))).toBe(2);
-  expect(sharedPrefix(typedIds([]), typedIds([1]))).toBe(0);
-  expect(sharedPrefix(typedIds([1]), typedIds([1, 2]))).toBe(1);
+test('only what is new of a prompt is packed', () => {
+  expect(unpackU32(packU32([1, 2, 3, 4], 3))).toEqual([4]);
+  expect(packU32([1, 2], 2)).toHaveLength(0);
 });

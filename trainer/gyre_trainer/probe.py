@@ -21,7 +21,9 @@ PROMPTS = (
     "<|im_start|>user\nTom has 10 pears and buys 5 more. How many pears does he have?<|im_end|>\n<|im_start|>assistant\n"
     '<tool_call>{"name": "calculator", "arguments": {"expression": "10 + 5"}}</tool_call><|im_end|>\n'
     "<|im_start|>user\nAnn has 33 nuts and finds 48 more. How many nuts does she have?<|im_end|>\n<|im_start|>assistant\n",
-    "The capital of France is",
+    "<|im_start|>user\nName three colours of the rainbow.<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>system\nAnswer the question.<|im_end|>\n<|im_start|>user\nHow many days has a week?<|im_end|>\n<|im_start|>assistant\n",
 )
 NEW_TOKENS = 32
 TEMPERATURE = 0.7
@@ -43,7 +45,7 @@ class Parity:
 def parity(client: EngineClient, model: str, policy: Policy, dtypes: set[str]) -> tuple[Parity, float]:
     """(engine against trainer, mean |engine with adapter - engine base|) for the weights now in `policy`."""
     prompts = [client.tokenize(text) for text in PROMPTS]
-    sampled = [client.generate(model, prompt, NEW_TOKENS, TEMPERATURE, SEED) for prompt in prompts]
+    sampled = [client.generate(model, prompt, NEW_TOKENS, TEMPERATURE, SEED, ignore_eos=False) for prompt in prompts]
     rows = score(policy, [(p, s.token_ids, TEMPERATURE) for p, s in zip(prompts, sampled, strict=True)])
     gaps = [abs(a - b) for s, row in zip(sampled, rows, strict=True) for a, b in zip(s.logprobs, row, strict=True)]
     mean = sum(gaps) / len(gaps)

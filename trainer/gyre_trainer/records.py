@@ -1,6 +1,6 @@
-"""What is known of each batch, on disk: DIR/trainer/batches/<batch_id>.json holds the body as received and its outcome.
+"""What is known of each batch, on disk: DIR/trainer/batches/<batch_id>.json, and the body as received beside it.
 
-The file is replaced in one step at every change of state. Progress lives in memory only.
+The record is replaced in one step at every change of state; progress lives in memory only, bodies on disk only.
 """
 
 import time
@@ -11,14 +11,16 @@ from typing import Any, Literal
 from gyre_trainer import durable
 
 State = Literal["queued", "training", "publishing", "done", "failed"]
+BODY = ".body.json"  # a batch id holds no dot, so this never meets a record's name
 UNFINISHED: tuple[State, ...] = ("queued", "training", "publishing")
 
 
 @dataclass
 class Record:
     batch_id: str
-    digest: str
-    body: dict[str, Any]
+    digest: str  # of the body
+    base_version: int
+    target_version: int
     state: State = "queued"
     attempts: int = 0  # times training began; more than one means that an earlier try was cut off
     progress: float = 0.0
@@ -42,11 +44,21 @@ class Records:
         self._known: dict[str, Record] = {}
         if root.is_dir():
             for path in sorted(root.glob("*.json")):
-                record = Record(**durable.read_json(path))
-                self._known[record.batch_id] = record
+                if not path.name.endswith(BODY):
+                    record = Record(**durable.read_json(path))
+                    self._known[record.batch_id] = record
 
     def get(self, batch_id: str) -> Record | None:
         return self._known.get(batch_id)
+
+    def add(self, record: Record, body: dict[str, Any]) -> None:
+        """Body first: a record without its body could not be resumed after a crash."""
+        durable.write_json(self._root / (record.batch_id + BODY), body)
+        self.save(record)
+
+    def body(self, batch_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = durable.read_json(self._root / (batch_id + BODY))
+        return found
 
     def save(self, record: Record) -> None:
         durable.write_json(self._root / f"{record.batch_id}.json", asdict(record))

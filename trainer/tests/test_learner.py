@@ -114,7 +114,7 @@ def test_a_batch_that_is_cut_off_twice_is_given_up_and_can_be_sent_again(tmp_pat
     from gyre_trainer.records import Record, Records
 
     body = first_batch(golden)
-    Records(tmp_path / "trainer" / "batches").save(Record("bat_one", batch.digest(body), body, "training", attempts=2))
+    Records(tmp_path / "trainer" / "batches").add(Record("bat_one", batch.digest(body), 0, 1, "training", attempts=2), body)
     engine, learner = service(tmp_path, tiny_model)
     engine.supervisor.start()
     learner.start()

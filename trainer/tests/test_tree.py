@@ -48,11 +48,8 @@ def test_every_row_sees_exactly_its_ancestors_and_itself() -> None:
     for size in (5, 8, 64):
         plan = tree.plan(forest, size)
         for block in plan.blocks:
-            keys = [j * size + int(k) for j, local in block.outside for k in (range(size) if local is None else local.tolist())]
-            keys += range(block.start, block.stop)
             for row in range(block.start, block.stop):
-                local_mask = torch.ones(row - block.start + 1).tolist() if block.mask is None else block.mask[row - block.start].tolist()
-                seen = {key for key, visible in zip(keys, local_mask, strict=False) if visible}
+                seen = {key for key, mask in zip(block.keys.tolist(), block.mask[row - block.start].tolist(), strict=True) if mask == 0}
                 assert seen == {*tree.ancestors(forest.parent, row), row}
 
 
@@ -65,8 +62,8 @@ def test_position_is_the_depth_and_attention_cost_does_not_grow_with_the_square(
         parent += [299, *range(start, start + 29)]
     plan = tree.plan(Tree(tuple(tokens), tuple(parent)))
     assert plan.depth.max() == 329
-    cells = sum(b.mask.numel() if b.mask is not None else (b.stop - b.start) ** 2 for b in plan.blocks)
-    assert cells < len(tokens) * (330 + 256)
+    cells = sum(block.mask.numel() for block in plan.blocks)
+    assert cells < len(tokens) * (330 + tree.BLOCK)
 
 
 def test_actions_with_common_first_tokens_share_entries_and_keep_their_own_numbers() -> None:
