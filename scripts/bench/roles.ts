@@ -44,6 +44,7 @@ const [role, json] = process.argv.slice(2);
 const options = JSON.parse(json ?? '{}') as Options;
 const started = await (role === 'engine' ? engine() : role === 'floor' ? floor() : gyre());
 process.send?.(started.url);
+process.on('disconnect', () => process.exit(0)); // the benchmark died: leave nothing behind
 process.on('message', (message) => {
   if (message === 'counts') void counts().then((counted) => process.send?.(counted));
   else void started.stop().then(() => process.exit(0));

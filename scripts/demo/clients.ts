@@ -48,7 +48,7 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
           model: asking.model,
           messages: task.messages as OpenAI.ChatCompletionMessageParam[],
           temperature: asking.temperature,
-          max_tokens: 96,
+          max_tokens: 64,
           metadata: { gyre_task: task.id },
           ...(task.tools === undefined ? {} : { tools: task.tools.map((name) => ({ type: `gyre:${name}` })) as unknown as OpenAI.ChatCompletionTool[] }),
         },

@@ -38,13 +38,13 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const clock = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
 const program = new Command('demo')
-  .option('--minutes <n>', 'wall time after set-up', '10')
+  .option('--minutes <n>', 'wall time after set-up', '11.5')
   .option('--seed <n>', 'seed of tasks, order and training', '1')
   .option('--out <dir>', 'where the report goes', 'demo-report')
   .option('--tasks <file>', 'a task file of your own')
   .option('--model <dir>', 'a converted model folder')
-  .option('--per-cycle <n>', 'questions asked before each cycle', '24')
-  .option('--gate-every <n>', 'cycles between two gates', '3');
+  .option('--per-cycle <n>', 'questions asked before each cycle', '16')
+  .option('--gate-every <n>', 'cycles between two gates', '4');
 
 async function main(options: Options): Promise<void> {
   const seed = wholeNumber('--seed', options.seed, 0);
@@ -61,7 +61,7 @@ async function main(options: Options): Promise<void> {
   const reportTasks = join(out, 'report-tasks.jsonl');
   writeFileSync(reportTasks, [...sets.numbers, ...sets.patterns].map((task) => `${JSON.stringify(task)}\n`).join(''));
   const config = join(out, 'gyre.yaml');
-  writeFileSync(config, stringify({ learning: { max_states: 2 * Number(options.perCycle), heldout: tasksFile }, ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }) }));
+  writeFileSync(config, stringify({ learning: { max_states: 2 * Number(options.perCycle), rate: 3e-4, heldout: tasksFile }, ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }) }));
 
   const setUp = performance.now();
   say(`demo: seed ${seed}, ${minutes} minutes, report in ${out}`);
@@ -193,7 +193,7 @@ function versionRow(version: VersionRow): Report['versions'][number] {
 }
 
 function familySets(seed: number): Sets {
-  const tasks = family(seed, { train: 600, gate: 48, numbers: 128, patterns: 64 });
+  const tasks = family(seed, { train: 600, gate: 40, numbers: 110, patterns: 48 });
   const kind = (name: string): Task[] => tasks.filter((task) => task.metadata['kind'] === name);
   return { train: kind('train'), gate: kind('gate'), numbers: kind('numbers'), patterns: kind('patterns') };
 }

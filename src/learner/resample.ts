@@ -10,11 +10,11 @@ import { stateOf } from '../store/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
-/** Prompts in flight at once; each draws G actions, so the engine decodes WIDTH x G sequences. */
-const WIDTH = 8;
+/** Prompts in flight at once; each draws G actions. More than the engine decodes at a time, so that one long action leaves none idle. */
+const WIDTH = 16;
 
-/** Tokens one sampled action may take; longer ones are cut and not trained on. */
-const MAX_TOKENS = 96;
+/** Tokens one sampled action may take where the logged request named no bound; longer ones are cut and not trained on. */
+const MAX_TOKENS = 1024;
 
 export async function resample(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
   const done = new Set(samplesOf(learner.db, cycle.id).map((sample) => sample.stepId));
@@ -46,7 +46,7 @@ async function draw(learner: Learner, cycle: Cycle, stepId: string): Promise<Sam
         messages: state.messages,
         tools: state.tools,
         toolChoice: 'auto',
-        sampling: { temperature, top_p: 1, max_tokens: MAX_TOKENS },
+        sampling: { temperature, top_p: 1, max_tokens: state.sampling.max_tokens ?? MAX_TOKENS },
         n: learner.config['learning.samples'],
       },
       learner.signal,

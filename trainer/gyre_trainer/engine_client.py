@@ -49,7 +49,9 @@ class EngineClient:
         if name in self.loaded():
             self._request("POST", "/v1/unload_lora_adapter", {"lora_name": name})
 
-    def generate(self, model: str, prompt: list[int], tokens: int, temperature: float = 0.0, seed: int | None = None, ignore_eos: bool = True) -> Generated:
+    def generate(
+        self, model: str, prompt: list[int], tokens: int, temperature: float = 0.0, seed: int | None = None, ignore_eos: bool = True
+    ) -> Generated:
         """`tokens` new tokens with their log-probabilities; fewer when `ignore_eos` is false and the turn ends before.
 
         No `min_tokens`: it masks the end of turn, and what is left is renormalised.

@@ -117,7 +117,6 @@ class Learner:
     # ---- on the learner's thread ------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # torch's threads inherit it
         while not self._engine.ready and self._engine.supervisor.state != "failed":
             time.sleep(0.1)  # the engine's start has the cores first: the gateway can answer sooner
         try:
@@ -135,9 +134,13 @@ class Learner:
     def _load_model(self) -> None:
         memory.keep_heap()  # before torch allocates anything
         import torch
+        from transformers import AutoModelForCausalLM  # noqa: F401
 
         from gyre_trainer import policy, self_check, update
 
+        # Torch's threads inherit it, so it comes before the first product; and after the imports, which hold Python's
+        # lock for seconds: at low priority on a busy machine they would keep the HTTP threads waiting ten times as long.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.self_check["tree_parity"] = self_check.tree_parity()
         if self.self_check["tree_parity"] != "ok":
@@ -262,6 +265,8 @@ class Learner:
 
     def _publish(self, record: Record) -> None:
         """Adapter directory, vLLM, probes, result. Every part can be repeated, so a restart simply runs it again."""
+        from gyre_trainer import probe
+
         self.phase, self.busy = "training", record
         try:
             record.state, record.progress = "publishing", 0.9
@@ -278,7 +283,7 @@ class Learner:
                 "metrics": self.head.metrics,
                 "published_at": published,
             }
-            record.result = result | self._serve(version, published)
+            record.result = result | self._serve(version, published, probe.states_of(self._parse(self.records.body(record.batch_id))))
             record.state, record.progress = "done", 1.0
             self.records.save(record)
         except Exception as error:
@@ -289,7 +294,7 @@ class Learner:
         finally:
             self.phase, self.busy = "ready", None
 
-    def _serve(self, version: int, published: float) -> dict[str, Any]:
+    def _serve(self, version: int, published: float, states: list[list[int]]) -> dict[str, Any]:
         """Load the version in vLLM and measure it; waits for a vLLM that is just restarting."""
         while True:
             try:
@@ -297,18 +302,18 @@ class Learner:
                 client = self._engine.client()
                 client.generate(adapter.name_of(version), client.tokenize("1 + 1 ="), 1)
                 first = time.time() - published
-                return {"load_seconds": seconds, "first_token_seconds": first} | self.measure(version)
+                return {"load_seconds": seconds, "first_token_seconds": first} | self.measure(version, states)
             except EngineError as error:
                 if error.status != 503:
                     raise
                 time.sleep(0.5)
 
-    def measure(self, version: int) -> dict[str, Any]:
+    def measure(self, version: int, states: list[list[int]] | None = None) -> dict[str, Any]:
         """Parity and difference from the base for the weights now in memory, which must be those of `version`."""
         from gyre_trainer import probe
 
         name = adapter.name_of(version) if version else "base"
-        parity, moved = probe.parity(self._engine.client(), name, self.policy, {self._engine.dtype, self.train_dtype})
+        parity, moved = probe.parity(self._engine.client(), name, self.policy, {self._engine.dtype, self.train_dtype}, states)
         return {"parity": parity.body(), "differs_from_base": moved}
 
     def write_version(self, version: int, weights: dict[str, Any], about: dict[str, Any]) -> float:

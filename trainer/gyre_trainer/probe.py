@@ -7,6 +7,7 @@ from the base are both measured before a version may be used.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gyre_trainer.batch import Batch
 from gyre_trainer.engine_client import EngineClient
 from gyre_trainer.engine_command import BASE_NAME
 from gyre_trainer.policy import Policy
@@ -25,6 +26,7 @@ PROMPTS = (
     "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n",
     "<|im_start|>system\nAnswer the question.<|im_end|>\n<|im_start|>user\nHow many days has a week?<|im_end|>\n<|im_start|>assistant\n",
 )
+STATES = 6
 NEW_TOKENS = 32
 TEMPERATURE = 0.7
 SEED = 1
@@ -42,9 +44,28 @@ class Parity:
         return asdict(self)
 
 
-def parity(client: EngineClient, model: str, policy: Policy, dtypes: set[str]) -> tuple[Parity, float]:
-    """(engine against trainer, mean |engine with adapter - engine base|) for the weights now in `policy`."""
-    prompts = [client.tokenize(text) for text in PROMPTS]
+def states_of(batch: Batch) -> list[list[int]]:
+    """Up to STATES of the batch's prompts, spread over it: what was trained on is what the policy will be asked."""
+    prompts: dict[int, list[int]] = {}
+    for action in batch.actions:
+        path = [action.end]
+        while (above := batch.tree.parent[path[-1]]) >= 0:
+            path.append(above)
+        state = path[action.length] if len(path) > action.length else -1
+        if state >= 0 and state not in prompts:
+            prompts[state] = [batch.tree.tokens[node] for node in reversed(path[action.length :])]
+    every = max(1, len(prompts) // STATES)
+    return list(prompts.values())[::every][:STATES]
+
+
+def parity(
+    client: EngineClient, model: str, policy: Policy, dtypes: set[str], states: list[list[int]] | None = None
+) -> tuple[Parity, float]:
+    """(engine against trainer, mean |engine with adapter - engine base|) for the weights now in `policy`.
+
+    `states` are prompts as token ids; without any, the fixed ones.
+    """
+    prompts = states or [client.tokenize(text) for text in PROMPTS]
     sampled = [client.generate(model, prompt, NEW_TOKENS, TEMPERATURE, SEED, ignore_eos=False) for prompt in prompts]
     rows = score(policy, [(p, s.token_ids, TEMPERATURE) for p, s in zip(prompts, sampled, strict=True)])
     gaps = [abs(a - b) for s, row in zip(sampled, rows, strict=True) for a, b in zip(s.logprobs, row, strict=True)]

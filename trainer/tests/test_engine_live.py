@@ -52,7 +52,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator
             yield service
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
 
 def test_both_self_checks_pass(live: Live) -> None:
@@ -153,7 +153,7 @@ def test_kill_9_of_the_trainer_takes_vllm_with_it_and_term_exits_cleanly(live: L
     family = process_record.recorded(live.data / "run" / "children.json")
     assert len(family) >= 3 and all(process_record.alive(process) for process in family)
     live.process.terminate()
-    assert live.process.wait(30) == 0
+    assert live.process.wait(60) == 0
     assert not any(process_record.alive(process) for process in family)
     log = live.data / "second.log"
     argv = [sys.executable, "-m", "gyre_trainer", "serve", "--data", str(live.data), "--model", str(tiny_model), "--dtype", "float32"]
