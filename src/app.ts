@@ -18,6 +18,7 @@ import { failureOf, notFound } from './http/failure.js';
 import { healthRoutes, type Part } from './http/health.js';
 import { Metrics } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
+import { Clocks } from './loop/clock.js';
 import { feedbackRoutes, trajectoryRoutes, type Reading } from './http/reading.js';
 
 export interface AppDeps {
@@ -56,6 +57,7 @@ export function createApp(deps: AppDeps): App {
   const { config, serving, log, keys, reading } = deps;
   const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
   const settings = chatSettings(config, deps.pace);
+  const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
@@ -88,7 +90,7 @@ export function createApp(deps: AppDeps): App {
     inFlight: () => inFlight,
     listener(incoming, outgoing) {
       const isChat = incoming.method === 'POST' && (incoming.url === CHAT || incoming.url?.startsWith(`${CHAT}?`) === true);
-      if (isChat) void answer(new Exchange({ incoming, outgoing }, settings.limits.milliseconds));
+      if (isChat) void answer(new Exchange({ incoming, outgoing }, clocks));
       else void rest(incoming, outgoing);
     },
   };

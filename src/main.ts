@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The command line: reads arguments, environment and signals, runs one verb, ends with 0 or with 1 and one sentence why. */
+import { setMaxListeners } from 'node:events';
+
 import { Command } from 'commander';
 
 import { settings, type Flags } from './cli/settings.js';
@@ -19,6 +21,8 @@ interface VerbFlags extends Flags {
 }
 
 const stopping = new AbortController();
+// Everything under way listens to it: many listeners are no leak here.
+setMaxListeners(0, stopping.signal);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
 
 const program = new Command('gyre').description('An OpenAI-compatible gateway whose model gets better by being used.').showHelpAfterError();

@@ -15,11 +15,11 @@ const MAX_EXPRESSION = 500;
 const Arguments = z.strictObject({ expression: z.string() });
 
 export interface CalculatorOptions {
-  /** Children at most; each takes about 120 MB while it lives. */
+  /** Children at most; each takes about 60 MB while it lives. */
   readonly children?: number;
   /** Milliseconds one expression may take. */
   readonly timeoutMs?: number;
-  /** Starts a child at once, so that the first call finds it loaded (a second otherwise). */
+  /** Starts a child at once, so that the first call finds it loaded (a third of a second otherwise). */
   readonly warm?: boolean;
 }
 

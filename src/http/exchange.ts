@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { newId } from '../core/ids.js';
-import { Clock } from '../loop/clock.js';
+import type { Clock, Clocks } from '../loop/clock.js';
 import { failureOf } from './failure.js';
 
 /** What @hono/node-server puts into a context's `env`. */
@@ -31,13 +31,13 @@ export class Exchange {
   readonly clock: Clock;
   readonly #began = performance.now();
 
-  constructor({ incoming, outgoing }: NodeBindings, milliseconds: number) {
-    this.clock = new Clock(milliseconds);
+  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks) {
+    this.clock = clocks.start();
     this.incoming = incoming;
     this.outgoing = outgoing;
     this.requestId = requestIdOf(incoming.headers['x-request-id']);
     outgoing.on('close', () => {
-      if (outgoing.writableFinished) this.clock.stop();
+      if (outgoing.writableFinished) clocks.recycle(this.clock);
       else this.clock.end('client');
     });
   }

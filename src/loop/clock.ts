@@ -2,16 +2,18 @@
 export type EndedBy = 'client' | 'deadline';
 
 export class Clock {
-  readonly #controller = new AbortController();
-  /** Kept because the platform makes a signal when it is first asked for, and looks it up every time after. */
-  readonly signal = this.#controller.signal;
+  readonly signal: AbortSignal;
+  readonly #controller: AbortController;
   readonly #timer: NodeJS.Timeout;
   readonly #outer: AbortSignal | undefined;
   readonly #onAbort = (): void => this.end('client');
   #by: EndedBy | undefined;
+  #surrendered = false;
 
   /** `outer` is a caller's own signal, where it has one; otherwise the caller calls {@link end}. */
-  constructor(milliseconds: number, outer?: AbortSignal) {
+  constructor(milliseconds: number, outer?: AbortSignal, controller: AbortController = new AbortController()) {
+    this.#controller = controller;
+    this.signal = controller.signal;
     this.#timer = setTimeout(() => this.end('deadline'), milliseconds);
     this.#outer = outer;
     if (outer?.aborted === true) this.end('client');
@@ -26,14 +28,48 @@ export class Clock {
   /** Fires the signal. The first to call it is the one remembered. */
   end(by: EndedBy): void {
     this.stop();
-    if (this.#by !== undefined) return;
+    if (this.#by !== undefined || this.#surrendered) return;
     this.#by = by;
     this.#controller.abort();
+  }
+
+  /** The controller for another clock, once: undefined when it has fired or was given away before. */
+  surrender(): AbortController | undefined {
+    const controller = this.#surrendered || this.#by !== undefined ? undefined : this.#controller;
+    this.#surrendered = true;
+    return controller;
   }
 
   /** The response is over: nothing hangs on the signal any more, so nobody is told. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#outer?.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/**
+ * Clocks for a server. Making an AbortController costs as much as parsing a whole answer, and one that
+ * never fired is as good as new: whoever listened has stopped listening when a response is over.
+ */
+export class Clocks {
+  readonly #milliseconds: number;
+  readonly #limit: number;
+  readonly #idle: AbortController[] = [];
+
+  /** Keeps at most `limit` controllers. */
+  constructor(milliseconds: number, limit: number) {
+    this.#milliseconds = milliseconds;
+    this.#limit = limit;
+  }
+
+  start(): Clock {
+    return new Clock(this.#milliseconds, undefined, this.#idle.pop());
+  }
+
+  /** Stops a clock whose response is over. It must not be used afterwards. */
+  recycle(clock: Clock): void {
+    clock.stop();
+    const controller = clock.surrender();
+    if (controller !== undefined && this.#idle.length < this.#limit) this.#idle.push(controller);
   }
 }

@@ -35,6 +35,9 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
     bodyTimeout: options.timeoutMs,
     connect: { timeout: Math.min(options.timeoutMs, 10_000), noDelay: true },
     pipelining: 1,
+    // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing one.
+    keepAliveTimeout: 2_000,
+    keepAliveTimeoutThreshold: 2_000,
   });
   const target = {
     origin: url.origin,

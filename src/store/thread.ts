@@ -101,7 +101,9 @@ export class LogThread implements Thread {
     const appended = this.#path.append(step.appended, emitted);
         const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', visible);
     const said: Said = { state: state.tip, shown };
-    const row: Omit<StepRow, 'toolSet' | 'stateAt' | 'policyAt' | 'clientAt'> = {
+    // One object from here to the driver: what only the transaction knows is filled in there, again when it is tried again.
+    const row: StepRow = {
+      seq: 0, idx: 0, promptBase: null, promptShared: 0, promptSuffix: null, contentHash: '', stateAt: 0, policyAt: 0, clientAt: 0, toolSet: '',
       id: step.id, trajectoryId: this.trajectoryId, responseId, requestId, keyId: asker.keyId, policyVersion: step.policyVersion, consent: asker.consent,
       stateTip: state.tip, actionTip: emitted?.hash ?? null, policyTip: appended.at(-1)?.hash ?? state.tip, clientTip: shown.hash,
       toolChoice: JSON.stringify(step.toolChoice), sampling: JSON.stringify(step.sampling), templateHash: templateHash ?? null,
@@ -116,11 +118,12 @@ export class LogThread implements Thread {
       write: () => {
         if (writer.gone(this.trajectoryId, this.#epoch)) return false;
         const first = !this.continued && this.#rows.size === 0 && writer.trajectory(this.#trajectory);
-        const clientAt = this.#chain(this.#client);
-        const stateAt = this.#chain(state);
-        const policyAt = writer.chain(appended, 0, stateAt, this.#known);
-        if (emitted !== undefined) writer.chain([emitted], 0, stateAt, this.#known);
-        writer.step({ ...row, stateAt, policyAt, clientAt, toolSet: writer.toolSet(step.tools) }, action?.promptTokenIds, action?.tokenIds, first);
+        row.clientAt = this.#chain(this.#client);
+        row.stateAt = this.#chain(state);
+        row.policyAt = writer.chain(appended, 0, row.stateAt, this.#known);
+        if (emitted !== undefined) writer.chain([emitted], 0, row.stateAt, this.#known);
+        row.toolSet = writer.toolSet(step.tools);
+        writer.step(row, action?.promptTokenIds, action?.tokenIds, first);
         this.#rows.add(said);
         return true;
       },
@@ -148,7 +151,7 @@ export class LogThread implements Thread {
         });
         writer.response({
           id, trajectoryId: this.trajectoryId, keyId: asker.keyId, outcome: ending.outcome, stopReason: ending.stopReason,
-          usage: JSON.stringify(ending.usage), toolUse: JSON.stringify(ending.toolUse), createdAt: at, ms: Math.max(0, Math.round(now() - at)),
+          usage: JSON.stringify(ending.usage), toolUse: JSON.stringify(ending.toolUse), createdAt: at, ms: Math.max(0, Math.round(now() - at)), contentHash: '',
         });
         return true;
       },

@@ -10,15 +10,13 @@ import { prepared, type Db } from './db.js';
 import type { Transaction } from './group.js';
 import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from './ledger.js';
 import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
-import { shapeOf, type Shape, type SqlValue } from './rows.js';
+import { shapeOf, type SqlValue } from './rows.js';
 import { ledger, toolSets, type responses, type steps, type trajectories } from './schema.js';
 import { packU32 } from './tokens.js';
 
-type Given = 'seq' | 'idx' | 'promptBase' | 'promptShared' | 'promptSuffix' | 'contentHash';
-/** A step's row but for its place and its prompt's delta, which are known only inside the transaction. */
-export type StepRow = Omit<typeof steps.$inferInsert, Given>;
+export type StepRow = typeof steps.$inferInsert;
 export type TrajectoryRow = typeof trajectories.$inferInsert;
-export type ResponseRow = Omit<typeof responses.$inferInsert, 'contentHash'>;
+export type ResponseRow = typeof responses.$inferInsert;
 
 /** Token ids of contexts kept for the next delta: at most 32 MiB. */
 const CONTEXT_IDS = 4 * 1024 * 1024;
@@ -101,34 +99,39 @@ export class Writer implements Transaction {
     return true;
   }
 
-  /** `first` is true for the first step of a trajectory made in this transaction: its place needs no look-up. */
+  /**
+   * Gives `row` its place and its prompt's delta, which are known only inside the transaction, and adds it.
+   * `first` is true for the first step of a trajectory made in this transaction: its place needs no look-up.
+   */
   step(row: StepRow, prompt: readonly number[] | undefined, action: readonly number[] | undefined, first: boolean): void {
     const { trajectoryId, id: stepId } = row;
-    const base = first || prompt === undefined ? undefined : this.#base(trajectoryId);
-    const promptShared = base === undefined || prompt === undefined ? 0 : sharedWith(base, prompt);
-    this.#seal('steps', {
-      ...row, seq: this.#nextSeq(), idx: first ? 0 : this.#nextIndex(trajectoryId), promptBase: base?.stepId ?? null, promptShared,
-      promptSuffix: prompt === undefined ? null : packU32(prompt, promptShared), contentHash: '',
-    });
-    // True of the step whatever becomes of the transaction: whether it is a base is asked of the rows.
-    if (prompt !== undefined) this.#contexts.set(trajectoryId, { stepId, prompt, action: action ?? [] });
+    row.seq = this.#nextSeq();
+    row.idx = first ? 0 : this.#nextIndex(trajectoryId);
+    if (prompt !== undefined) {
+      const base = first ? undefined : this.#base(trajectoryId);
+      row.promptBase = base?.stepId ?? null;
+      row.promptShared = base === undefined ? 0 : sharedWith(base, prompt);
+      row.promptSuffix = packU32(prompt, row.promptShared);
+      // True of the step whatever becomes of the transaction: whether it is a base is asked of the rows.
+      this.#contexts.set(trajectoryId, { stepId, prompt, action: action ?? [] });
+    }
+    this.#seal('steps', stepId, ledgeredShape('steps').values(row));
   }
 
   response(row: ResponseRow): void {
-    this.#seal('responses', { ...row, contentHash: '' });
+    this.#seal('responses', row.id, ledgeredShape('responses').values(row));
   }
 
-  #seal<K extends 'steps' | 'responses'>(table: K, row: Parameters<Shape<(K extends 'steps' ? typeof steps : typeof responses)>['values']>[0]): void {
-    const shape = ledgeredShape(table) as Shape;
-    const values = shape.values(row);
+  #seal(table: 'steps' | 'responses', id: string, values: SqlValue[]): void {
+    const shape = ledgeredShape(table);
     const hash = contentHash(shape, values);
     values[shape.at('content_hash')] = hash;
     this.#insert(shape.insert, values);
-    this.#entries.push([table, String(values[shape.at('id')]), hash]);
+    this.#entries.push([table, id, hash]);
   }
 
   #insert(sql: string, values: SqlValue[]): number {
-    return prepared<SqlValue[]>(this.#db, sql).run(...values).changes;
+    return prepared<[SqlValue[]]>(this.#db, sql).run(values).changes;
   }
 
   #deletions(): number {

@@ -5,10 +5,13 @@
  * from `dist`, on Node 20, which strips no types. Nothing here is trusted to end: the parent kills it on
  * time and the heap limit kills it on size; the inner deadline only serves the case that the parent died.
  */
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import vm from 'node:vm';
 
-import { all, create } from 'mathjs';
+// The same mathjs in one file: read in a tenth of the time, and half the memory, of its thousand modules.
+/** @type {typeof import('mathjs')} */
+const { all, create } = createRequire(import.meta.url)('mathjs/lib/browser/math.js');
 
 /** Out of reach of an expression: whatever parses, imports, configures, or gives another answer each time. */
 const DISABLED = [

@@ -11,10 +11,10 @@ import { z } from 'zod';
 import { badRequest, internal, type GyreError } from '../../src/core/errors.js';
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
-/** mathjs itself takes about 45 MB of it. */
-const HEAP_MB = 96;
-/** Time a child has to load mathjs; a loaded machine takes seconds. */
-const START_MS = 30_000;
+/** mathjs itself takes about 20 MB of it. */
+const HEAP_MB = 64;
+/** Time a child has to load mathjs: a fraction of a second, but many seconds on a machine that does other things. */
+const START_MS = 60_000;
 
 const Reply = z.union([
   z.strictObject({ ready: z.literal(true) }),

@@ -36,16 +36,15 @@ def available_bytes() -> int:
 def activation_bytes(config: Any, tokens: int, item: int) -> int:
     """Bytes that autograd keeps for `tokens` packed tokens of a llama model with LoRA on all linear layers.
 
-    Per token and layer: about 14 hidden-sized tensors (two norms with float32 copies, q, k, v, rotary halves, output)
-    and 5 MLP-sized ones. With a bfloat16 base the float32 LoRA inputs roughly double the small item size.
+    Per token and layer about 14 hidden-sized and 5 MLP-sized tensors of `item` bytes; the half byte more stands for the
+    float32 parts of the norms. Measured on SmolLM2-135M: 39 kB per token and layer in bfloat16, 67 kB in float32.
     """
     per_layer = 14 * config.hidden_size + 5 * config.intermediate_size
-    layers = int(config.num_hidden_layers)
-    return int(tokens * layers * per_layer * (item if item == 4 else item + 2))
+    return int(tokens * config.num_hidden_layers * per_layer * (item + 0.5))
 
 
 def must_checkpoint(config: Any, tokens: int, item: int, device: str) -> bool:
-    """Recompute activations layer by layer if keeping them would take more than half of the free memory."""
+    """Recompute activations layer by layer if keeping them would take more than 60 % of the free memory."""
     free: int
     if device == "cpu":
         free = available_bytes()
@@ -53,4 +52,4 @@ def must_checkpoint(config: Any, tokens: int, item: int, device: str) -> bool:
         import torch
 
         free, _ = torch.cuda.mem_get_info()
-    return activation_bytes(config, tokens, item) > free // 2
+    return activation_bytes(config, tokens, item) > 0.6 * free

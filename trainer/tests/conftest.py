@@ -57,7 +57,7 @@ def service(data: Path, model: Path, crash: Callable[[str], None] = lambda _: No
     return engine, Learner(config, engine, "float32", crash)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
