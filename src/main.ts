@@ -91,7 +91,9 @@ verb('export', 'take the trajectories out as JSON lines').option('--out <file>',
 verb('doctor', 'find what is wrong with the installation').action(async (flags: VerbFlags) => {
   if (!(await (await import('./cli/doctor.js')).doctorVerb(config(flags), printer(flags.json === true)))) process.exitCode = 1;
 });
-verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(async (dir: string, flags: VerbFlags) => (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true)));
+verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(async (dir: string, flags: VerbFlags) => {
+  (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
+});
 verb('keys <verb> [name]', 'add NAME, list, or revoke NAME')
   .option('--role <role>', 'client or admin', 'client')
   .option('--no-train', 'withhold consent to train for everything this key asks')

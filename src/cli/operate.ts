@@ -83,8 +83,8 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
   });
 }
 
-export async function indexVerb(config: Config, dir: string, printer: Printer): Promise<void> {
-  const indexed = await indexDocuments(config.data, dir, ({ done, total }) => printer.progress({ stage: 'index', done, total }));
+export function indexVerb(config: Config, dir: string, printer: Printer): void {
+  const indexed = indexDocuments(config.data, dir, ({ done, total }) => printer.progress({ stage: 'index', done, total }));
   printer.result(indexed, [`indexed ${dir}: ${Object.entries(indexed).map(([what, count]) => `${String(count)} ${what}`).join(', ')}`]);
 }
 

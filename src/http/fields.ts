@@ -93,6 +93,7 @@ export const Ignored: Readonly<Record<string, z.ZodType>> = {
   safety_identifier: text,
   prompt_cache_key: text,
   prompt_cache_retention: text,
+  prompt_cache_options: object,
   service_tier: text,
   prediction: object,
   modalities: z.array(z.literal('text')),

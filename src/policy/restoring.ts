@@ -7,17 +7,36 @@ import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
 import { WEIGHTS_MISSING } from './fault.js';
 
+type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
+
 /** `restore` resolves to whether it loaded weights of this name. */
 export function restoring(policy: Policy, restore: (engineModel: string) => Promise<boolean>): Policy {
   return {
-    async *sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
-      try {
-        return yield* policy.sample(request, signal);
-      } catch (thrown) {
-        const missing = thrown instanceof GyreError && thrown.code === WEIGHTS_MISSING;
-        if (!missing || !(await restore(request.model))) throw thrown;
-      }
-      return yield* policy.sample(request, signal);
+    sample(request: PolicyRequest, signal: AbortSignal): Sampling {
+      let sampling = policy.sample(request, signal);
+      const first = async (): ReturnType<Sampling['next']> => {
+        try {
+          return await sampling.next();
+        } catch (thrown) {
+          const missing = thrown instanceof GyreError && thrown.code === WEIGHTS_MISSING;
+          if (!missing || !(await restore(request.model))) throw thrown;
+        }
+        sampling = policy.sample(request, signal);
+        return sampling.next();
+      };
+      let begun = false;
+      // Only the first event can bring the news; a generator around a generator would slow every later one.
+      const passing: Sampling = {
+        next() {
+          if (begun) return sampling.next();
+          begun = true;
+          return first();
+        },
+        return: (actions) => sampling.return(actions),
+        throw: (thrown: unknown) => sampling.throw(thrown),
+        [Symbol.asyncIterator]: () => passing,
+      };
+      return passing;
     },
   };
 }

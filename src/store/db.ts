@@ -57,7 +57,7 @@ const statements = new WeakMap<Database.Database, Map<string, Database.Statement
 /** The statement for `sql`, prepared once per connection. Callers give constants: the memory is never emptied. */
 export function prepared<P extends unknown[], R = unknown>(db: Pick<Db, '$client'>, sql: string): Database.Statement<P, R> {
   let known = statements.get(db.$client);
-  if (known === undefined) statements.set(db.$client, (known = new Map()));
+  if (known === undefined) statements.set(db.$client, (known = new Map<string, Database.Statement>()));
   let statement = known.get(sql);
   if (statement === undefined) known.set(sql, (statement = db.$client.prepare(sql)));
   return statement as unknown as Database.Statement<P, R>;

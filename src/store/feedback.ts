@@ -26,13 +26,27 @@ export interface FeedbackInput {
   readonly at?: number;
 }
 
-export type FeedbackRow = typeof feedback.$inferSelect;
+/** A row as the protocol shows it; `created_at` in seconds since 1970. */
+export interface FeedbackView {
+  readonly id: string;
+  readonly response_id: string;
+  readonly step: number | null;
+  readonly value: number | null;
+  readonly comment: string | null;
+  readonly demonstration: string | null;
+  readonly created_at: number;
+}
+
+/** What was said of a trajectory, oldest first. */
+export function feedbackOf(db: Db, trajectoryId: string): FeedbackView[] {
+  return db.select().from(feedback).where(eq(feedback.trajectoryId, trajectoryId)).orderBy(feedback.createdAt, feedback.id).all().map(viewOf);
+}
 
 /**
  * Adds a row, or finds the one that says the same. Undefined when there is no such response within reach;
  * throws a 400 on `step` when the response has no such step.
  */
-export function addFeedback(db: Db, { within, at = Date.now(), ...input }: FeedbackInput): FeedbackRow | undefined {
+export function addFeedback(db: Db, { within, at = Date.now(), ...input }: FeedbackInput): FeedbackView | undefined {
   return db.transaction((tx) => {
     const response = prepared<[string], { trajectoryId: string; keyId: string }>(db, 'SELECT trajectory_id AS trajectoryId, key_id AS keyId FROM responses WHERE id = ?').get(input.responseId);
     if (response === undefined || (within !== undefined && response.keyId !== within)) return undefined;
@@ -47,9 +61,16 @@ export function addFeedback(db: Db, { within, at = Date.now(), ...input }: Feedb
     const id = `fbk-${sha256(canonicalJson(said)).slice(-40)}`;
     const row = { id, trajectoryId: response.trajectoryId, ...said, createdAt: at };
     const known = tx.select().from(feedback).where(eq(feedback.id, id)).get();
-    if (known !== undefined) return known;
+    if (known !== undefined) return viewOf(known);
     tx.insert(feedback).values(row).run();
     appendLedger(tx, [['feedback', id, contentHashOf('feedback', row)]], at);
-    return row;
+    return viewOf(row);
   }, { behavior: 'immediate' });
+}
+
+function viewOf(row: typeof feedback.$inferSelect): FeedbackView {
+  return {
+    id: row.id, response_id: row.responseId, step: row.step, value: row.value, comment: row.comment, demonstration: row.demonstration,
+    created_at: Math.floor(row.createdAt / 1000),
+  };
 }

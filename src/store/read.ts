@@ -6,8 +6,9 @@ import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 import { textOf, type ToolCall } from '../core/message.js';
 import { messageOf, readLinks } from './chain.js';
 import type { Db } from './db.js';
+import { feedbackOf, type FeedbackView } from './feedback.js';
 import { readContext, type Context } from './prompt.js';
-import { feedback, responses, steps, trajectories, verdicts } from './schema.js';
+import { responses, steps, trajectories, verdicts } from './schema.js';
 import { actionOf } from './state.js';
 import { unpackF32, unpackU32 } from './tokens.js';
 
@@ -48,16 +49,6 @@ export interface StepView {
   readonly trainable: boolean;
   readonly not_trainable_reason?: string;
   readonly verdicts: readonly VerdictView[];
-}
-
-export interface FeedbackView {
-  readonly id: string;
-  readonly response_id: string;
-  readonly step: number | null;
-  readonly value: number | null;
-  readonly comment: string | null;
-  readonly demonstration: string | null;
-  readonly created_at: number;
 }
 
 /** Times are seconds since 1970, as everywhere in the protocol. */
@@ -121,10 +112,7 @@ function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
       near = readContext(db, step.id, near) ?? near;
       return stepView(db, step, taken[at + 1], near, said.get(step.id) ?? []);
     }),
-    feedback: db.select().from(feedback).where(eq(feedback.trajectoryId, row.id)).orderBy(feedback.createdAt, feedback.id).all().map((item) => ({
-      id: item.id, response_id: item.responseId, step: item.step, value: item.value, comment: item.comment, demonstration: item.demonstration,
-      created_at: seconds(item.createdAt),
-    })),
+    feedback: feedbackOf(db, row.id),
   };
 }
 

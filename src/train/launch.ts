@@ -38,7 +38,7 @@ interface Pauses {
   readonly stop: number;
 }
 
-const PAUSES: Pauses = { first: 1_000, longest: 60_000, healthy: 60_000, stop: 10_000 };
+const PAUSES: Pauses = { first: 1_000, longest: 60_000, healthy: 60_000, stop: 20_000 };
 /** Bytes; a longer log is put aside as `.old` when a child starts. */
 const LOG_LIMIT = 16 * 1024 * 1024;
 

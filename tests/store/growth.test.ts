@@ -41,6 +41,7 @@ test('a step takes no more bytes at depth 50 than at depth 5, when each turn is 
     talk.messages = [...talk.messages, said.turn, user(`question ${copy} ${depth} `.repeat(8))];
     talk.prompt = [...talk.prompt, ...ids, 5, 6, 7, ...ids, 8, 9];
   }, gyre);
+  console.log(grown);
   expect(Math.max(...grown) / Math.min(...grown)).toBeLessThan(1.25);
   expect(gyre.store.sqlite.prepare('SELECT count(DISTINCT trajectory_id) AS n FROM steps').get()).toEqual({ n: COPIES });
   expect(readTrajectory(gyre.store.db, gyre.store.sqlite.prepare<[], { id: string }>('SELECT id FROM trajectories LIMIT 1').get()?.id ?? '')?.steps.at(-1)?.prompt_token_ids).toHaveLength(3 + 49 * 65 + 33);

@@ -62,7 +62,7 @@ function tidy(exponential) {
 function answer(expression) {
   const result = math.evaluate(expression, new Map());
   // Several expressions give a set of results: the last one is the answer.
-  const value = math.typeOf(result) === 'ResultSet' ? result.entries.at(-1) : result;
+  const value = result?.isResultSet === true ? result.entries.at(-1) : result;
   if (value === undefined || value === null) throw new Error('it gives no value');
   if (typeof value === 'function') throw new Error('it gives a function, not a value');
   if (typeof value === 'number' && Number.isNaN(value)) throw new Error('the result is not a number');

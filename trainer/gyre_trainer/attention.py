@@ -42,15 +42,16 @@ class TreeAttention(torch.autograd.Function):
         dot = (gradient.float() * output.float()).sum(-1, keepdim=True)  # [heads, N, 1]
         grad_q = torch.empty_like(q)
         grad_k, grad_v = torch.zeros_like(k32), torch.zeros_like(k32)
+        flat_k, flat_v = grad_k.flatten(1), grad_v.flatten(1)  # index_add_ is eight times as fast on flat rows
         for block in ctx.plan.blocks:
             p, rows, keys = probabilities(q32, k32, block)  # [kv, groups * rows, K], [kv, groups * rows, d], [kv, K, d]
             values = v.index_select(0, block.keys).transpose(0, 1)
             g = grouped(gradient, block, v.shape[1])
             own = p.to(v.dtype)
-            grad_v.index_add_(0, block.keys, torch.bmm(own.transpose(1, 2), g).transpose(0, 1).float())
+            flat_v.index_add_(0, block.keys, by_key(torch.bmm(own.transpose(1, 2), g)))
             # d softmax: p * (dp - sum(p dp)), and sum(p dp) = gradient . output
             scores = torch.bmm(g, values.transpose(1, 2)).float().sub_(grouped(dot, block, v.shape[1])).mul_(p).to(v.dtype)
-            grad_k.index_add_(0, block.keys, torch.bmm(scores.transpose(1, 2), rows.to(v.dtype)).transpose(0, 1).float())
+            flat_k.index_add_(0, block.keys, by_key(torch.bmm(scores.transpose(1, 2), rows.to(v.dtype))))
             grad_q[:, block.start : block.stop] = torch.bmm(scores, keys.to(v.dtype)).mul_(ctx.scaling).view(q.shape[0], -1, q.shape[2])
         return grad_q, grad_k.to(k.dtype), grad_v.to(v.dtype), None, None
 
@@ -58,6 +59,11 @@ class TreeAttention(torch.autograd.Function):
 def grouped(x: torch.Tensor, block: Block, kv_heads: int) -> torch.Tensor:
     """The block's rows of x [heads, N, d] with the heads that share a key side by side: [kv_heads, groups * rows, d]."""
     return x[:, block.start : block.stop].reshape(kv_heads, -1, x.shape[2])
+
+
+def by_key(x: torch.Tensor) -> torch.Tensor:
+    """[kv_heads, K, d] -> float32 [K, kv_heads * d]."""
+    return x.transpose(0, 1).float().flatten(1)
 
 
 def probabilities(q32: torch.Tensor, k32: torch.Tensor, block: Block) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
