@@ -12,7 +12,8 @@ import { delimiter, join } from 'node:path';
 import { Refusal } from './refusal.mjs';
 
 const GB = 1024 ** 3;
-const DISK_GB = 6;
+/** What is installed; CUDA's libraries are most of the second. */
+const DISK_GB = { cpu: 6, gpu: 16 };
 const MEMORY_GB = 6;
 const NODE = 20;
 
@@ -44,8 +45,9 @@ export async function preflight(machine, needs) {
   if (needs.engine && machine.memory < MEMORY_GB * GB) {
     throw new Refusal(`the engine and the trainer need ${MEMORY_GB} GB of memory and this machine has ${inGB(machine.memory)}: use a larger machine, or name a running engine with npm start -- --engine URL.`);
   }
-  if ((needs.nodePackages || needs.python) && machine.disk < DISK_GB * GB) {
-    throw new Refusal(`the set-up needs ${DISK_GB} GB of free disk space and there are ${inGB(machine.disk)}: free some, or move this checkout to a larger disk.`);
+  const wanted = needs.python && onPath('nvidia-smi', machine.env) ? DISK_GB.gpu : DISK_GB.cpu;
+  if ((needs.nodePackages || needs.python) && machine.disk < wanted * GB) {
+    throw new Refusal(`the set-up needs ${wanted} GB of free disk space and there are ${inGB(machine.disk)}: free some, or move this checkout to a larger disk.`);
   }
   if (needs.nodePackages) compilerIsThere(machine.env);
   return needs.python ? findPython(machine.env) : undefined;

@@ -4,6 +4,9 @@ import type { AddressInfo } from 'node:net';
 
 import { operatorError, reasonOf } from '../core/errors.js';
 
+/** Longer than the idle time of common clients and load balancers (60 s), so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+
 export interface Listening {
   readonly url: string;
   readonly port: number;
@@ -14,6 +17,8 @@ export interface Listening {
 /** Throws an operator error when the port cannot be had. */
 export async function listen(listener: RequestListener, options: { readonly host: string; readonly port: number }): Promise<Listening> {
   const server = createServer(listener);
+  // Node's 5 s closes a pooled connection just as its client sends again; that client sees a failed request.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(refusal(cause, options)));
     server.listen(options.port, options.host, resolve);

@@ -44,6 +44,7 @@ describe('the checks before anything is installed', () => {
     ['an old Node', { node: '18.19.1' }, {}, {}, /^Gyre needs Node 20 or newer and this is 18\.19\.1: install Node 20/],
     ['too little memory', { memory: 4 * GB }, { engine: true }, {}, /^the engine and the trainer need 6 GB of memory and this machine has 4\.0 GB: use a larger machine, or .*--engine URL\.$/],
     ['too little disk', { disk: 5.5 * GB }, { python: true }, { python3: 'exit 1' }, /^the set-up needs 6 GB of free disk space and there are 5\.5 GB: free some/],
+    ['too little disk for CUDA', { disk: 12 * GB }, { python: true }, { python3: 'exit 1', 'nvidia-smi': '' }, /needs 16 GB of free disk space and there are 12\.0 GB/],
     ['no compiler', {}, { nodePackages: true }, { make: '' }, /^there is no C compiler on the PATH, .*build-essential\.$/],
     ['no make', {}, { nodePackages: true }, { 'g++': '' }, /^there is no make on the PATH/],
     ['neither', {}, { nodePackages: true }, {}, /^there is no C compiler and no make on the PATH/],

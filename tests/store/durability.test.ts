@@ -25,7 +25,7 @@ test('after kill -9 every acknowledged answer has its rows and the log is in ord
     expect(acknowledged.filter((id) => row.get(id) === undefined)).toEqual([]);
     expect(verify(store.db).problems).toEqual([]);
   }
-});
+}, 120_000);
 
 test('two processes write at once, open a new folder at once, and neither loses anything', async () => {
   const folder = temporaryFolder();
@@ -48,7 +48,7 @@ test('two processes write at once, open a new folder at once, and neither loses 
   const shared = store.sqlite.prepare(`SELECT count(*) AS n FROM messages WHERE body LIKE '%shared%'`).get() as { n: number };
   expect(shared.n).toBeLessThanOrEqual(2 * 5);
   expect(verify(store.db).problems).toEqual([]);
-});
+}, 120_000);
 
 test('a full disk is counted, the answer goes on, and writes succeed again when there is space', async () => {
   const { store, log } = opened();

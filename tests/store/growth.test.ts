@@ -43,7 +43,7 @@ test('a step takes no more bytes at depth 50 than at depth 5, when each turn is 
   expect(gyre.store.sqlite.prepare('SELECT count(DISTINCT trajectory_id) AS n FROM steps').get()).toEqual({ n: COPIES });
   expect(readTrajectory(gyre.store.db, gyre.store.sqlite.prepare<[], { id: string }>('SELECT id FROM trajectories LIMIT 1').get()?.id ?? '')?.steps.at(-1)?.prompt_token_ids).toHaveLength(3 + 49 * 65 + 33);
   expect(verify(gyre.store.db).problems).toEqual([]);
-});
+}, 120_000);
 
 test('nor when all fifty steps answer one request and the client sees each of them', async () => {
   const sizes = await Promise.all(DEPTHS.map(async (depth) => {
@@ -60,4 +60,4 @@ test('nor when all fifty steps answer one request and the client sees each of th
   // The first step carries the trajectory and the response; the last turn is the only one that holds all the text.
   const [, five = 0, ten = 0, twentyFive = 0, fifty = 0] = sizes;
   expect(Math.max(ten, twentyFive, fifty)).toBeLessThan(five * 1.1);
-});
+}, 120_000);

@@ -107,7 +107,7 @@ test('any talks with any branches, restarts and deletions come back exactly as t
       store.close();
     }
   }), { numRuns: 60, seed: 20261123 });
-});
+}, 120_000);
 
 test('words that are no words survive: halves of characters, zero bytes, very long lines', async () => {
   const { store, log } = opened();

@@ -86,7 +86,7 @@ test('a flipped bit in any column of any row of the log is found', async () => {
     expect(report.ok, `${table}.${column} of row ${victim.row}: ${String(victim.value)} -> ${String(value)}`).toBe(false);
   }), { numRuns: 600, seed: 20261123 });
   expect(verify(store.db).ok).toBe(true);
-});
+}, 120_000);
 
 test('every single column of the covered tables is covered', async () => {
   const { store } = await full(3);
@@ -108,7 +108,7 @@ test('a missing row of any table is found, the last one too', async () => {
       expect(proofAfter(store, () => store.sqlite.prepare(`DELETE FROM ${table} WHERE rowid = ?`).run(row)).ok, `${table} without row ${row}`).toBe(false);
     }
   }
-});
+}, 120_000);
 
 test('a tail cut off whole, ledger and rows together, is found', async () => {
   const { store } = await full(4);
