@@ -1,7 +1,7 @@
 """Ancestor-only attention over a packed token tree, as a transformers attention implementation named `gyre_tree`.
 
 It expects the `tree` plan as a keyword of the model call and refuses to run without one. Written out instead of
-calling torch's fused kernel: with 64-row blocks and grouped heads it takes less than half the time of that kernel on
+calling torch's fused kernel: with small blocks and grouped heads it takes half the time of that kernel on
 a CPU (bfloat16, 400 keys), and keys and values are never repeated for the heads that share them.
 """
 
@@ -19,17 +19,20 @@ class TreeAttention(torch.autograd.Function):
 
     Scores are float32 as in the engine; only the products with the probabilities use the model's number format. The
     backward pass computes a block's probabilities again, since keeping them would take a gigabyte for 7,000 tokens.
+    Queries are laid out [kv_heads, N * groups, d], row by row with the heads that share a key side by side, so that a
+    block's rows are a view.
     """
 
     @staticmethod
     def forward(ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, scaling: float) -> torch.Tensor:
-        """q [heads, N, d], k and v [N, kv_heads, d] -> [heads, N, d]."""
+        """q [kv_heads, N * groups, d], k and v [kv_heads, N, d] -> like q."""
         result = torch.empty_like(q)
         q32, k32 = q.float() * scaling, k.float()
+        groups = q.shape[1] // k.shape[1]
         for block in plan.blocks:
-            p, _, _ = probabilities(q32, k32, block)
-            values = v.index_select(0, block.keys).transpose(0, 1)
-            result[:, block.start : block.stop] = torch.bmm(p.to(v.dtype), values).view(q.shape[0], -1, q.shape[2])
+            rows = slice(block.start * groups, block.stop * groups)
+            p = probabilities(q32[:, rows], gather(k32, block), block)
+            result[:, rows] = torch.bmm(p.to(v.dtype), gather(v, block))
         ctx.save_for_backward(q, k, v, result)
         ctx.plan, ctx.scaling = plan, scaling
         return result
@@ -37,42 +40,43 @@ class TreeAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:
         q, k, v, output = ctx.saved_tensors
-        (gradient,) = gradients
+        gradient = gradients[0].contiguous()
         q32, k32 = q.float() * ctx.scaling, k.float()
-        dot = (gradient.float() * output.float()).sum(-1, keepdim=True)  # [heads, N, 1]
-        grad_q = torch.empty_like(q)
-        grad_k, grad_v = torch.zeros_like(k32), torch.zeros_like(k32)
-        flat_k, flat_v = grad_k.flatten(1), grad_v.flatten(1)  # index_add_ is eight times as fast on flat rows
+        groups = q.shape[1] // k.shape[1]
+        # d softmax: p * (dp - sum(p dp)), and sum(p dp) = gradient . output
+        dot = (gradient.float() * output.float()).sum(-1, keepdim=True).to(q.dtype)
+        grad_q, grad_k, grad_v = torch.empty_like(q), torch.zeros_like(k32), torch.zeros_like(k32)
         for block in ctx.plan.blocks:
-            p, rows, keys = probabilities(q32, k32, block)  # [kv, groups * rows, K], [kv, groups * rows, d], [kv, K, d]
-            values = v.index_select(0, block.keys).transpose(0, 1)
-            g = grouped(gradient, block, v.shape[1])
-            own = p.to(v.dtype)
-            flat_v.index_add_(0, block.keys, by_key(torch.bmm(own.transpose(1, 2), g)))
-            # d softmax: p * (dp - sum(p dp)), and sum(p dp) = gradient . output
-            scores = torch.bmm(g, values.transpose(1, 2)).float().sub_(grouped(dot, block, v.shape[1])).mul_(p).to(v.dtype)
-            flat_k.index_add_(0, block.keys, by_key(torch.bmm(scores.transpose(1, 2), rows.to(v.dtype))))
-            grad_q[:, block.start : block.stop] = torch.bmm(scores, keys.to(v.dtype)).mul_(ctx.scaling).view(q.shape[0], -1, q.shape[2])
+            rows = slice(block.start * groups, block.stop * groups)
+            p = probabilities(q32[:, rows], gather(k32, block), block).to(v.dtype)
+            g = gradient[:, rows]
+            scatter(grad_v, block, torch.bmm(p.transpose(1, 2), g))
+            scores = torch.bmm(g, gather(v, block).transpose(1, 2)).sub_(dot[:, rows]).mul_(p).mul_(ctx.scaling)
+            scatter(grad_k, block, torch.bmm(scores.transpose(1, 2), q[:, rows]))
+            grad_q[:, rows] = torch.bmm(scores, gather(k, block))
         return grad_q, grad_k.to(k.dtype), grad_v.to(v.dtype), None, None
 
 
-def grouped(x: torch.Tensor, block: Block, kv_heads: int) -> torch.Tensor:
-    """The block's rows of x [heads, N, d] with the heads that share a key side by side: [kv_heads, groups * rows, d]."""
-    return x[:, block.start : block.stop].reshape(kv_heads, -1, x.shape[2])
+def gather(x: torch.Tensor, block: Block) -> torch.Tensor:
+    """The rows of x [kv_heads, N, d] that the block may attend to: [kv_heads, K, d]; a view if they are one run."""
+    parts = [x[:, first:last] for first, last in block.runs]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
-def by_key(x: torch.Tensor) -> torch.Tensor:
-    """[kv_heads, K, d] -> float32 [K, kv_heads * d]."""
-    return x.transpose(0, 1).float().flatten(1)
+def scatter(total: torch.Tensor, block: Block, part: torch.Tensor) -> None:
+    """Add part [kv_heads, K, d] to the rows that `gather` took."""
+    offset = 0
+    for first, last in block.runs:
+        total[:, first:last] += part[:, offset : offset + last - first]
+        offset += last - first
 
 
-def probabilities(q32: torch.Tensor, k32: torch.Tensor, block: Block) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(attention probabilities [kv, groups * rows, K], the block's queries, its keys [kv, K, d]), all float32."""
-    rows = grouped(q32, block, k32.shape[1])
-    keys = k32.index_select(0, block.keys).transpose(0, 1)
+def probabilities(rows: torch.Tensor, keys: torch.Tensor, block: Block) -> torch.Tensor:
+    """float32 [kv_heads, rows * groups, K] attention probabilities of the block's scaled queries."""
     scores = torch.bmm(rows, keys.transpose(1, 2))
-    scores.view(keys.shape[0], -1, *block.mask.shape).add_(block.mask)
-    return torch.softmax(scores, -1), rows, keys
+    count, width = block.mask.shape
+    scores.view(keys.shape[0], count, -1, width).add_(block.mask[:, None, :])
+    return torch.softmax(scores, -1)
 
 
 def tree_attention(
@@ -90,9 +94,12 @@ def tree_attention(
     if tree is None or attention_mask is not None or dropout:
         raise ValueError("tree attention needs a tree plan, no attention mask and dropout 0")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    k, v = (x[0].transpose(0, 1).contiguous() for x in (key, value))
-    result: torch.Tensor = TreeAttention.apply(query[0], k, v, tree, scale)  # type: ignore[no-untyped-call]
-    return result.transpose(0, 1).unsqueeze(0), None
+    kv_heads, length, width = key.shape[1:]
+    q = query[0].view(kv_heads, -1, length, width).transpose(1, 2).reshape(kv_heads, -1, width)
+    result: torch.Tensor = TreeAttention.apply(  # type: ignore[no-untyped-call]
+        q, key[0].contiguous(), value[0].contiguous(), tree, scale
+    )
+    return result.view(kv_heads, length, -1, width).transpose(0, 1).reshape(1, length, -1, width), None
 
 
 def register() -> None:

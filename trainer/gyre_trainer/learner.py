@@ -132,7 +132,6 @@ class Learner:
             self._jobs.get()()
 
     def _load_model(self) -> None:
-        memory.keep_heap()  # before torch allocates anything
         import torch
         from transformers import AutoModelForCausalLM  # noqa: F401
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gyre_trainer import dtype_choice, engine_command, supervisor
+from gyre_trainer import dtype_choice, engine_command, memory, supervisor
 from gyre_trainer.config import Config
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINC
 def serve(config: Config) -> int:
     import uvicorn
 
+    memory.keep_heap()  # before there are threads: each existing one would keep an arena of its own
     os.environ.update({**QUIET_THREADS, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
     for folder in (config.adapters, config.state, config.batches, config.run, config.engine_log.parent):
         folder.mkdir(parents=True, exist_ok=True)

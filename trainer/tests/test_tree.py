@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gyre_trainer import attention, loss, policy, self_check, tree
+from gyre_trainer import attention, loss, policy, score, self_check, tree
 from gyre_trainer.batch import Action, Hyper, Tree
 
 
@@ -49,7 +49,8 @@ def test_every_row_sees_exactly_its_ancestors_and_itself() -> None:
         plan = tree.plan(forest, size)
         for block in plan.blocks:
             for row in range(block.start, block.stop):
-                seen = {key for key, mask in zip(block.keys.tolist(), block.mask[row - block.start].tolist(), strict=True) if mask == 0}
+                keys = [key for run in block.runs for key in range(*run)]
+                seen = {key for key, mask in zip(keys, block.mask[row - block.start].tolist(), strict=True) if mask == 0}
                 assert seen == {*tree.ancestors(forest.parent, row), row}
 
 
@@ -88,3 +89,13 @@ def test_two_temperatures_on_one_node_give_two_probabilities() -> None:
 
 def test_equal_siblings_are_counted_as_waste() -> None:
     assert tree.distinct_nodes(Tree((5, 6, 6, 7), (-1, 0, 0, 2))) == 3
+
+
+def test_scored_sequences_share_their_common_beginnings() -> None:
+    own = self_check.tiny_policy()
+    given = [([1, 2, 3], [4, 5], 0.7), ([9, 8], [7], 1.0), ([1, 2, 3], [4, 6, 7], 1.0), ([1, 2], [3], 1.0)]
+    forest, actions = score.trie(given)
+    assert (len(forest.tokens), tree.distinct_nodes(forest)) == (10, 10) and [a.length for a in actions] == [2, 1, 3, 1]
+    together = score.score(own, given)
+    for sequence, row in zip(given, together, strict=True):
+        assert score.score(own, [sequence])[0] == pytest.approx(row, abs=1e-5)
