@@ -48,6 +48,9 @@ interface WireUsage {
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null;
 }
 
+/** The last event nobody has taken yet. Tokens that arrive together are told together: each event on its own costs more than its token. */
+type Growing = { type: 'text'; index: number; text: string; tokenIds?: number[]; readonly logprobs?: readonly TokenLogprob[] } | { type: Exclude<PolicyEvent['type'], 'text'> };
+
 interface Choice {
   readonly index: number;
   text: string;
@@ -109,7 +112,11 @@ export class Accumulator {
     choice.text += text;
     (choice.tokenIds ??= []).push(tokenId);
     if (logprob !== undefined) choice.logprobs.push(logprob);
-    out.push({ type: 'text', index: 0, text, tokenIds: [tokenId] });
+    const last = out.at(-1) as Growing | undefined;
+    if (last?.type === 'text' && last.index === 0 && last.tokenIds !== undefined && last.logprobs === undefined) {
+      last.text += text;
+      last.tokenIds.push(tokenId);
+    } else out.push({ type: 'text', index: 0, text, tokenIds: [tokenId] });
   }
 
   #choice(wire: ChunkChoice, out: PolicyEvent[]): void {
@@ -139,7 +146,7 @@ export class Accumulator {
       choice.text += text;
       const shown = this.#asked.tokenLogprobs && entries !== undefined && entries.length > 0;
       if (shown) out.push(tokenIds === undefined ? { type: 'text', index, text, logprobs: entries } : { type: 'text', index, text, logprobs: entries, tokenIds });
-      else out.push(tokenIds === undefined ? { type: 'text', index, text } : { type: 'text', index, text, tokenIds });
+      else out.push(tokenIds === undefined ? { type: 'text', index, text } : { type: 'text', index, text, tokenIds: [...tokenIds] });
     }
     if (delta && Array.isArray(delta.tool_calls)) choice.calls.push(delta.tool_calls as readonly CallDelta[], out);
     if (typeof wire.finish_reason === 'string') choice.finish = wire.finish_reason;

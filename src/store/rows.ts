@@ -41,9 +41,7 @@ export function shapeOf<T extends SQLiteTable>(table: T): Shape<T> {
   };
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
 /** UTF-8 has no half characters: they are replaced before hashing, as SQLite would replace them after. */
 function wellFormed(value: SqlValue): SqlValue {
-  return typeof value === 'string' && LONE_SURROGATE.test(value) ? Buffer.from(value).toString() : value;
+  return typeof value === 'string' && !value.isWellFormed() ? value.toWellFormed() : value;
 }

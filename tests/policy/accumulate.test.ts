@@ -56,6 +56,27 @@ describe('tool calls in deltas', () => {
   });
 });
 
+describe('tokens that arrive together', () => {
+  const token = (text: string, id: number): string => `{"id":"x","choices":[{"index":0,"delta":{"content":"${text}"},"logprobs":null,"finish_reason":null,"token_ids":[${id}]}]}`;
+
+  it('are one event, and those of the next packet another', () => {
+    const accumulator = new Accumulator({ tokenLogprobs: false });
+    const first: PolicyEvent[] = [];
+    for (const data of [token('a', 1), token('b', 2), token('c', 3)]) accumulator.push(data, first);
+    const second: PolicyEvent[] = [];
+    accumulator.push(token('d', 4), second);
+    expect(first.slice(1)).toEqual([{ type: 'text', index: 0, text: 'abc', tokenIds: [1, 2, 3] }]);
+    expect(second).toEqual([{ type: 'text', index: 0, text: 'd', tokenIds: [4] }]);
+    accumulator.push(finish('stop'), second);
+    expect(accumulator.finish(TIMINGS)[0]).toMatchObject({ text: 'abcd', tokenIds: [1, 2, 3, 4] });
+  });
+
+  it('stay apart where the client asked for the entries of each', () => {
+    const { events } = fold([chunk({ delta: { content: 'a' }, logprobs: { content: [{ token: 'a', logprob: -1, bytes: null, top_logprobs: [] }] }, token_ids: [1] }), token('b', 2), finish('stop')], { tokenLogprobs: true });
+    expect(events.filter(({ type }) => type === 'text')).toHaveLength(2);
+  });
+});
+
 describe('the end of an action', () => {
   it.each<[string, string, Partial<Asked>, number, string, boolean]>([
     ['length is a cut', 'length', {}, 3, 'length', true],
