@@ -8,17 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { newId } from '../../src/core/ids.js';
-import type { Opening, StepLog } from '../../src/core/log.js';
+import type { Opening } from '../../src/core/log.js';
 import { assistantMessage, type Message } from '../../src/core/message.js';
 import { NO_USAGE } from '../../src/core/policy.js';
 import { openStore } from '../../src/store/db.js';
-import { openLog } from '../../src/store/log.js';
+import { openLog, type LocalLog } from '../../src/store/log.js';
 
 const TOOLS = [{ name: 'calculator', description: 'Evaluates one arithmetic expression.', parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] } }];
 const SYSTEM: Message = { role: 'system', content: 'You are a helpful assistant. Use the calculator for arithmetic.' };
 
 /** Opens, logs and finishes one request; returns the answer's turn and whether all of it is committed. */
-async function request(log: StepLog, messages: readonly Message[], prompt: readonly number[], text: string): Promise<{ readonly turn: Message; readonly kept: boolean }> {
+async function request(log: LocalLog, messages: readonly Message[], prompt: readonly number[], text: string): Promise<{ readonly turn: Message; readonly kept: boolean }> {
   const at = Date.now();
   const opening: Opening = { asker: { keyId: '', consent: true }, origin: 'live', responseId: newId('chatcmpl', at), requestId: newId('req', at), model: 'gyre', messages, at };
   const thread = log.open(opening);

@@ -4,6 +4,7 @@ import { Hono } from 'hono';
 import type { AddressInfo } from 'node:net';
 import { mkdirSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 
 import { createApp } from '../../src/app.js';
@@ -14,7 +15,7 @@ import { restoring } from '../../src/policy/restoring.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { openServing } from '../../src/policy/serving.js';
 import { openStore } from '../../src/store/db.js';
-import { openLog } from '../../src/store/log.js';
+import { openLogBeside } from '../../src/store/log_beside.js';
 import { encode, startEngine, type ChatBody, type FixedReplies } from '../../tests/fakes/engine.js';
 
 export type Role = 'engine' | 'floor' | 'gyre';
@@ -105,7 +106,7 @@ async function gyre(): Promise<Started> {
   const data = options.data ?? '';
   mkdirSync(data, { recursive: true });
   const store = openStore(data);
-  const log = openLog(store);
+  const log = openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../src/store/log_worker.js', import.meta.url)) });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });
   let answered = 0;
@@ -133,7 +134,7 @@ async function gyre(): Promise<Started> {
     stop: async () => {
       await listening.close(0);
       await enginePolicy.close();
-      await log.flush();
+      await log.close();
       store.close();
     },
   };

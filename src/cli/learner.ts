@@ -44,5 +44,12 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
 
 export function needTrainer(trainer: Trainer | undefined): Trainer {
   if (trainer !== undefined) return trainer;
-  throw new GyreError({ side: 'trainer', status: 503, code: 'no_trainer', message: 'there is no trainer: it is still starting, it is down, or the engine was given by address' });
+  throw noTrainer();
+}
+
+export function noTrainer(): GyreError {
+  return new GyreError({
+    side: 'trainer', status: 503, code: 'no_trainer', retryAfterMs: 2_000,
+    message: 'there is no trainer: it is still starting, it is down, or the engine was given by address and has none. GET /ready tells; try again when it is up.',
+  });
 }

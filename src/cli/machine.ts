@@ -1,6 +1,6 @@
 /** Where things lie in an installation: the package root, the Python of its environment, the packaged model. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { Config } from '../core/config.js';
@@ -17,6 +17,12 @@ export const ROOT = ((): string => {
 export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 
 export const TEMPLATE = join(ROOT, 'trainer', 'templates', 'smollm2-tools.jinja');
+
+/** The file of a module that is to run as a process of its own: compiled, also where this runs from sources. */
+export function compiled(module: URL): string {
+  const path = fileURLToPath(module);
+  return existsSync(path) ? path : join(ROOT, 'dist', relative(ROOT, path));
+}
 
 /** Interpreter of the trainer's environment. Throws an operator error when set-up has not run. */
 export function python(): string {

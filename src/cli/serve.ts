@@ -7,13 +7,12 @@ import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
-import { schedule } from '../learner/schedule.js';
-import { tasksOf, allVersions, saveTasks, servingVersion } from '../store/learning.js';
-import { cyclesOf } from '../store/cycles.js';
+import { allVersions, saveTasks, servingVersion } from '../store/learning.js';
 import { restoring } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
 import { openEngine } from './engine.js';
-import { learnerOf, needTrainer } from './learner.js';
+import { openClock, type LearningClock } from './clock.js';
+import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { VERSION } from './machine.js';
 import { announce, withdraw } from './presence.js';
 import { openStorage } from './storage.js';
@@ -45,7 +44,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
   });
   const policy = restoring(engine.policy, (name) => serving.restore(name));
   const learner = learnerOf({ config, storage, policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
-  const scheduled = schedule(learner, config.learn && !external, (message) => output.warn(message));
+  let clock: LearningClock | undefined;
   const app = createApp({
     version: VERSION,
     config,
@@ -61,14 +60,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
         db,
         config,
         trainer: () => supply.trainer !== undefined,
-        start: async ({ gate }) => {
-          const before = cyclesOf(db, 1)[0]?.id;
-          const running = scheduled.run({ heldout: tasksOf(db, 'heldout'), gate });
-          running.catch((thrown: unknown) => signal.aborted || output.warn(`a cycle stopped: ${reasonOf(thrown)}`));
-          const begun = cyclesOf(db, 1)[0];
-          // The row is there at once for a new cycle; a resumed one is the newest that still runs.
-          return begun !== undefined && (begun.id !== before || begun.state === 'running') ? begun : running;
-        },
+        start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
         admin: (request) => void requireAdmin(keys, request),
@@ -93,6 +85,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     await supply.ready(signal);
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
     output.line(`ready ${listening.url}`);
+    if (!external) clock = openClock({ config, trainer: () => supply.trainer?.url, decided: () => follower.look(), warn: (text) => output.warn(text) });
     if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
@@ -101,7 +94,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     withdraw(config.data);
     follower.stop();
     await listening.close();
-    await scheduled.stop();
+    await clock?.stop();
     await supply.stop();
     await engine.close();
     await storage.close();

@@ -7,6 +7,8 @@ import type { Reading } from '../http/reading.js';
 import { openStore, type Db } from '../store/db.js';
 import { openKeyring } from '../store/keys.js';
 import { openLog } from '../store/log.js';
+import { openLogBeside } from '../store/log_beside.js';
+import { compiled } from './machine.js';
 import { createTools } from '../../tools/index.js';
 import { readingOf } from './reading.js';
 
@@ -19,11 +21,16 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-/** `logFailed` hears why each time a write to the log is lost; `warm` starts tools ahead of their first call. */
-export function openStorage(config: Config, logFailed: (reason: unknown) => void, warm = false): Storage {
+/**
+ * `logFailed` hears why each time a write to the log is lost. `serving` keeps requests waiting as little as
+ * possible: the log has a thread of its own, and tools start ahead of their first call.
+ */
+export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false): Storage {
   const store = openStore(config.data);
-  const log = openLog(store, { flushMs: config['log.flush_ms'], failed: logFailed });
-  const tools = createTools({ dataDir: config.data, warm });
+  const options = { flushMs: config['log.flush_ms'], failed: logFailed };
+  const beside = serving ? openLogBeside({ ...options, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
+  const log = beside ?? openLog(store, options);
+  const tools = createTools({ dataDir: config.data, warm: serving });
   return {
     db: store.db,
     log,
@@ -32,6 +39,7 @@ export function openStorage(config: Config, logFailed: (reason: unknown) => void
     reading: readingOf(store.db),
     async close() {
       await log.flush();
+      await beside?.close();
       for (const tool of tools.values()) await tool.close?.();
       store.close();
     },

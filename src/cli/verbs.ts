@@ -1,7 +1,8 @@
 /** The learning verbs: one stage each, or whole cycles. They use the engine of a gateway that serves the data folder, or start their own. */
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
-import type { Cycle, FilterName, TrainMode } from '../core/learning.js';
+import { adapterVersion, type Cycle, type FilterName, type TrainMode } from '../core/learning.js';
+import type { Policy } from '../core/policy.js';
 import type { Task } from '../core/task.js';
 import { runCycle } from '../learner/cycle.js';
 import type { Learner } from '../learner/deps.js';
@@ -9,17 +10,24 @@ import { evaluate } from '../learner/evaluating.js';
 import { generate } from '../learner/generating.js';
 import { judgeLog } from '../learner/judging.js';
 import { select } from '../learner/states.js';
+import { restoring } from '../policy/restoring.js';
 import { proportion } from '../promote/interval.js';
 import { allVersions, headVersion, saveTasks, servingVersion, tasksOf } from '../store/learning.js';
+import type { Trainer } from '../train/client.js';
 import { openEngine } from './engine.js';
-import { learnerOf } from './learner.js';
+import { learnerOf, needTrainer } from './learner.js';
 import { present } from './presence.js';
 import { table, type Printer } from './print.js';
 import { openStorage } from './storage.js';
 import { openSupply } from './supply.js';
 
-/** Opens what a verb needs, runs it, closes it. `engine` false is for verbs that only read and write rows. */
-export async function withLearner<T>(config: Config, printer: Printer, signal: AbortSignal, engine: boolean, work: (learner: Learner) => Promise<T> | T): Promise<T> {
+/**
+ * Opens what a verb needs, runs it, closes it. `engine` false is for verbs that only read and write rows. Without
+ * `decided`, a gateway that serves the same folder sees the decision rows at its next look.
+ */
+export async function withLearner<T>(
+  config: Config, printer: Printer, signal: AbortSignal, engine: boolean, work: (learner: Learner) => Promise<T> | T, decided: () => Promise<void> = () => Promise.resolve(),
+): Promise<T> {
   const storage = openStorage(config, (reason) => printer.line(`the log failed to write: ${String(reason)}`));
   const sampled = openEngine(config['engine.timeout_seconds'] * 1000);
   const supply = engine ? openSupply(config, sampled, config['trainer.url'] ?? present(config.data)?.trainer) : undefined;
@@ -27,14 +35,23 @@ export async function withLearner<T>(config: Config, printer: Printer, signal: A
     if (supply !== undefined && sampled.address === undefined) printer.line('waiting for the engine');
     await supply?.ready(signal);
     const none = { trainer: undefined, health: undefined, parts: () => [], ready: () => Promise.resolve(), stop: () => Promise.resolve() };
-    // A gateway that serves the same folder looks at the decision rows by itself.
-    const learner = learnerOf({ config, storage, policy: sampled.policy, supply: () => supply ?? none, signal, decided: () => Promise.resolve(), progress: printer.progress });
+    const learner = learnerOf({ config, storage, policy: remembering(sampled.policy, () => supply?.trainer), supply: () => supply ?? none, signal, decided, progress: printer.progress });
     return await work(learner);
   } finally {
     await supply?.stop();
     await sampled.close();
     await storage.close();
   }
+}
+
+/** The policy, of an engine that may have been restarted without our adapters. */
+function remembering(policy: Policy, trainer: () => Trainer | undefined): Policy {
+  return restoring(policy, async (name) => {
+    const version = adapterVersion(name);
+    if (version === undefined || version === 0) return false;
+    await needTrainer(trainer()).load(version);
+    return true;
+  });
 }
 
 export async function generateVerb(learner: Learner, tasks: readonly Task[], perTask: number, model: string | undefined, printer: Printer): Promise<void> {

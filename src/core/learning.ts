@@ -85,6 +85,12 @@ export function adapterName(version: number): string {
   return version === 0 ? 'base' : `gyre-v${String(version).padStart(6, '0')}`;
 }
 
+/** {@link adapterName} backwards; undefined for a name that is none of ours. */
+export function adapterVersion(name: string): number | undefined {
+  const digits = /^gyre-v(\d{6,9})$/.exec(name)?.[1];
+  return name === 'base' ? 0 : digits === undefined ? undefined : Number(digits);
+}
+
 export type VersionKind = 'base' | 'trained' | 'rollback';
 
 /** One policy version. Numbers only grow; a rollback is older weights under a new number. */

@@ -39,7 +39,8 @@ export interface Thread {
 }
 
 export interface StepLog {
-  open(opening: Opening): Thread;
+  /** At once where nothing has to be looked up elsewhere; never rejects. */
+  open(opening: Opening): Thread | Promise<Thread>;
   /** Writes that failed since the process began. */
   readonly failures: number;
   /** Resolves when everything handed over so far is committed or counted as failed. */

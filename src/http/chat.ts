@@ -62,7 +62,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, requ
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId('chatcmpl', exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
-  const thread = deps.log.open({
+  const opened = deps.log.open({
     asker: { keyId: caller.keyId, consent },
     origin: 'live',
     responseId,
@@ -74,6 +74,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, requ
     ...(lease.templateHash === undefined ? {} : { templateHash: lease.templateHash }),
     at: exchange.startedAt,
   });
+  const thread = opened instanceof Promise ? await opened : opened;
   const head: CompletionHead = {
     id: responseId,
     created: Math.floor(exchange.startedAt / 1000),

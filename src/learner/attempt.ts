@@ -27,7 +27,7 @@ const MAX_TOKENS = 256;
 
 export async function attempt(learner: Learner, task: Task, { version, origin, sampling }: Attempting): Promise<Attempt> {
   const { config } = learner;
-  const thread = learner.log.open({
+  const thread = await learner.log.open({
     asker: { keyId: '', consent: origin !== 'evaluate' },
     origin,
     responseId: newId('chatcmpl'),

@@ -4,6 +4,7 @@
  */
 import { newId } from '../core/ids.js';
 import type { Opening, StepLog, Thread } from '../core/log.js';
+import type { Message } from '../core/message.js';
 import type { Store } from './db.js';
 import { GroupCommit } from './group.js';
 import { findContinuation, splice } from './splice.js';
@@ -19,8 +20,15 @@ export interface LogOptions {
   readonly failed?: (reason: unknown) => void;
 }
 
-/** A store has one log per process: `flush` it before the store is closed. */
-export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = () => undefined }: LogOptions = {}): StepLog {
+/** The log in this very thread. */
+export interface LocalLog extends StepLog {
+  open(opening: Opening): Thread;
+  /** A conversation that is known to go on from nothing, under an id its caller made. */
+  begin(opening: Opening, trajectoryId: string): Thread;
+}
+
+/** A store has one log per thread: `flush` it before the store is closed. */
+export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = () => undefined }: LogOptions = {}): LocalLog {
   const writer = new Writer(store.db, now);
   /** Trajectories with a thread that has not finished: going on from one of them is a branch. */
   const answering = new Set<string>();
@@ -43,19 +51,23 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     finished: (trajectoryId) => void answering.delete(trajectoryId),
   };
 
+  const fresh = (messages: readonly Message[], links: readonly Link[], trajectoryId: string): Place => {
+    const client = { messages, links, stored: 0, storedAt: 0 };
+    return { trajectoryId, continued: false, client, policy: client };
+  };
+
   /** Evaluation and generation ask the same question many times over: each time is a trajectory of its own. */
   const place = (opening: Opening): Place => {
     const { messages, origin, asker, at } = opening;
     const links = linkAll(messages);
-    const client = { messages, links, stored: 0, storedAt: 0 };
-    const fresh: Place = { trajectoryId: newId('traj', at), continued: false, client, policy: client };
-    if (origin !== 'live') return fresh;
+    const other = fresh(messages, links, newId('traj', at));
+    if (origin !== 'live') return other;
     try {
       if (messages.some(({ role }, place) => role === 'assistant' && uncommitted.has(`${asker.keyId}\n${links[place]?.hash ?? ''}`))) group.commit();
-      return goingOn(opening, links) ?? fresh;
+      return goingOn(opening, links) ?? other;
     } catch (thrown) {
       group.fail(thrown);
-      return fresh;
+      return other;
     }
   };
 
@@ -72,12 +84,15 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     };
   };
 
+  const threadAt = (opening: Opening, at: Place): Thread => {
+    const thread = new LogThread(desk, opening, at);
+    answering.add(thread.trajectoryId);
+    return thread;
+  };
+
   return {
-    open(opening: Opening): Thread {
-      const thread = new LogThread(desk, opening, place(opening));
-      answering.add(thread.trajectoryId);
-      return thread;
-    },
+    open: (opening) => threadAt(opening, place(opening)),
+    begin: (opening, trajectoryId) => threadAt(opening, fresh(opening.messages, linkAll(opening.messages), trajectoryId)),
     get failures(): number {
       return group.failures;
     },

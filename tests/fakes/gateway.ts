@@ -17,7 +17,7 @@ import { openPolicy } from '../../src/policy/sample.js';
 import { restoring } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
 import { openStore, type Store } from '../../src/store/db.js';
-import { openLog } from '../../src/store/log.js';
+import { openLog, type LocalLog } from '../../src/store/log.js';
 import { startEngine, type Engine, type Script } from './engine.js';
 
 export interface Logged {
@@ -121,7 +121,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   };
 }
 
-function recording(log: StepLog, logged: Logged[]): StepLog {
+function recording(log: LocalLog, logged: Logged[]): StepLog {
   return {
     open(opening) {
       const thread = log.open(opening);

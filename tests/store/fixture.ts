@@ -11,7 +11,7 @@ import { assistantMessage, type AssistantMessage, type Message, type ToolCall } 
 import { NO_USAGE, type Action, type FunctionSpec } from '../../src/core/policy.js';
 import type { Ending, OwnedCall, Step } from '../../src/core/trajectory.js';
 import { openStore, type Store } from '../../src/store/db.js';
-import { openLog, type LogOptions } from '../../src/store/log.js';
+import { openLog, type LocalLog, type LogOptions } from '../../src/store/log.js';
 
 export const CALCULATOR: FunctionSpec = { name: 'calculator', description: 'Evaluates an expression.', parameters: { type: 'object' } };
 export const DONE: Ending = { outcome: 'completed', stopReason: 'stop', usage: NO_USAGE, toolUse: { requested: 0, executed: 0, by_tool: {} } };
@@ -24,7 +24,7 @@ export function temporaryFolder(): string {
 
 export interface Opened {
   readonly store: Store;
-  readonly log: StepLog;
+  readonly log: LocalLog;
 }
 
 export function opened(folder: string = temporaryFolder(), options: LogOptions = {}): Opened {
@@ -79,7 +79,7 @@ export interface Answered {
 
 /** Answers one request the way the loop does: each turn is a step, server calls are observed and hidden from the client. */
 export async function answer(log: StepLog, asked: Opening, turns: readonly Turn[], ending: Ending = DONE): Promise<Answered> {
-  const thread = log.open(asked);
+  const thread = await log.open(asked);
   let messages = thread.messages;
   let text = '';
   let turn: AssistantMessage = assistantMessage('', []);

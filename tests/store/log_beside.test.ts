@@ -1,0 +1,108 @@
+/** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import type { StepLog } from '../../src/core/log.js';
+import { openStore } from '../../src/store/db.js';
+import { openLogBeside } from '../../src/store/log_beside.js';
+import { listTrajectories, readTrajectory } from '../../src/store/read.js';
+import { stateOf } from '../../src/store/state.js';
+import { verify } from '../../src/store/verify.js';
+import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from './fixture.js';
+
+/** A worker is a process's own file: compiled, by the set-up that `npm test` begins with. */
+const MODULE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'src', 'store', 'log_worker.js');
+
+interface Beside {
+  readonly folder: string;
+  readonly log: StepLog & { close(): Promise<void> };
+  readonly lost: unknown[];
+  readonly store: ReturnType<typeof openStore>;
+}
+
+function beside(folder = temporaryFolder()): Beside {
+  expect(existsSync(MODULE), 'run `npm run build` first').toBe(true);
+  const store = openStore(folder);
+  const lost: unknown[] = [];
+  const log = openLogBeside({ dataDir: folder, module: MODULE, failed: (reason) => lost.push(reason) });
+  onTestFinished(async () => {
+    await log.close();
+    store.close();
+  });
+  return { folder, log, lost, store };
+}
+
+test('a finished answer is committed when its promise says so, and another connection sees it at once', async () => {
+  const { log, store, lost } = beside();
+  const answered = await answer(log, opening([system('s'), user('17 * 23?')]), [
+    { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1, 2, 3], ids: [4, 5] },
+    { text: 'It is 391.', prompt: [1, 2, 3, 4, 5, 6, 7], ids: [8] },
+  ]);
+  expect(answered.kept).toBe(true);
+  const read = readTrajectory(store.db, answered.thread.trajectoryId);
+  expect(read?.steps.map(({ action: text, prompt_token_ids: prompt, token_ids: ids }) => ({ text, prompt, ids }))).toEqual([
+    { text: '', prompt: [1, 2, 3], ids: [4, 5] },
+    { text: 'It is 391.', prompt: [1, 2, 3, 4, 5, 6, 7], ids: [8] },
+  ]);
+  expect(stateOf(store.db, answered.steps[1]?.id ?? '')?.messages).toEqual(answered.steps[1]?.messages);
+  expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 2, responses: 1 } });
+  expect(lost).toEqual([]);
+});
+
+test('a conversation goes on where the policy left it, hidden turns included, also right after its answer', async () => {
+  const { log } = beside();
+  const first = await answer(log, opening([user('17 * 23?')]), [
+    { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }] },
+    { text: 'It is 391.' },
+  ]);
+  const next = await log.open(opening([user('17 * 23?'), first.turn, user('Sure?')]));
+  expect(next).toMatchObject({ continued: true, trajectoryId: first.thread.trajectoryId });
+  expect(next.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+  expect(await next.step(stepOf(next.messages, action('Yes.')), { role: 'assistant', content: 'Yes.' })).toBe(true);
+  expect(await next.finish(DONE)).toBe(true);
+});
+
+test('an answer that is still being committed is found by whoever was quick to go on from it', async () => {
+  const { log } = beside();
+  const thread = await log.open(opening([user('q')]));
+  const said = action('a');
+  void thread.step(stepOf(thread.messages, said), { role: 'assistant', content: 'a' });
+  void thread.finish(DONE);
+  const next = await log.open(opening([user('q'), { role: 'assistant', content: 'a' }, user('and?')]));
+  expect(next).toMatchObject({ continued: true, trajectoryId: thread.trajectoryId });
+});
+
+test('many at once are all kept, each under its own trajectory', async () => {
+  const { log, store } = beside();
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => answer(log, opening([system('shared'), user(`question ${at}`)]), [{ text: `answer ${at}`, prompt: [1, at], ids: [at] }])));
+  expect(answers.every(({ kept }) => kept)).toBe(true);
+  expect(new Set(answers.map(({ thread }) => thread.trajectoryId)).size).toBe(200);
+  expect(listTrajectories(store.db, { limit: 200 }).data).toHaveLength(200);
+  expect(verify(store.db).ok).toBe(true);
+});
+
+test('a step that cannot be stored is counted and told, and the next one is kept', async () => {
+  const { log, lost } = beside();
+  const bad = await answer(log, opening([user('bad')]), [{ text: 'x', prompt: [0.5], ids: [1] }]);
+  expect(bad.kept).toBe(false);
+  expect(log.failures).toBeGreaterThan(0);
+  expect(String(lost[0])).toContain('0.5');
+  expect((await answer(log, opening([user('good')]), [{ text: 'y' }])).kept).toBe(true);
+});
+
+test('a log thread that dies loses only what it had not committed, says so, and is replaced', async () => {
+  const { log, lost, folder } = beside();
+  const kept = await answer(log, opening([user('before')]), [{ text: 'a' }]);
+  const other = openStore(folder);
+  onTestFinished(() => other.close());
+  // Words no log can make sense of: what it throws outside of any transaction ends the thread.
+  const poison = await log.open({ ...opening([user('poison')]), metadata: { note: 'x' }, asker: undefined as never });
+  expect(await poison.finish(DONE)).toBe(false);
+  expect(lost.length).toBeGreaterThan(0);
+  expect(log.failures).toBeGreaterThan(0);
+  expect((await answer(log, opening([user('after')]), [{ text: 'b' }])).kept).toBe(true);
+  expect(listTrajectories(other.db, { limit: 10 }).data.map(({ id }) => id)).toContain(kept.thread.trajectoryId);
+});
