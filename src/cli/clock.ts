@@ -65,7 +65,9 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
     const startedAt = Date.now();
     startedWith = url;
     const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
-    const tell = (words: ToClock): void => void (made.connected && made.send(words, () => undefined));
+    const tell = (words: ToClock): void => {
+      if (made.connected) made.send(words, () => undefined);
+    };
     made.on('message', (words: FromClock) => {
       if (words.say === 'warning') warn(words.text);
       else if (words.say === 'decided') void decided().then(() => tell({ say: 'followed', id: words.id }));

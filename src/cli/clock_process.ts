@@ -23,7 +23,9 @@ const stop = (): void => stopping.abort(new Error('the gateway stops'));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 process.on('disconnect', stop); // the gateway died: leave nothing behind
 
-const say = (words: FromClock): void => void (process.connected && process.send?.(words));
+const say = (words: FromClock): void => {
+  if (process.connected) process.send?.(words);
+};
 const warn = (text: string): void => say({ say: 'warning', text });
 const quiet: Printer = { result: () => undefined, progress: () => undefined, line: () => undefined };
 

@@ -44,7 +44,9 @@ export function openLogBeside(options: BesideOptions): LogBeside {
     get failures(): number {
       return link.failures;
     },
-    flush: async () => void (await link.ask({ say: 'flush' })),
+    async flush() {
+      await link.ask({ say: 'flush' });
+    },
     close: () => link.close(),
   };
 }
@@ -215,6 +217,8 @@ function toolsJson(tools: readonly FunctionSpec[]): string {
 }
 
 /** What is shown of single tokens is not logged. */
-function lean({ tokenLogprobs: _, ...action }: Action): Action {
-  return action;
+function lean(action: Action): Action {
+  if (action.tokenLogprobs === undefined) return action;
+  const { tokenLogprobs, ...rest } = action;
+  return tokenLogprobs.length === 0 ? action : rest;
 }
