@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { handOver } from './setup/hand_over.mjs';
-import { flag, listenAddress } from './setup/preflight.mjs';
+import { engineElsewhere, listenAddress } from './setup/preflight.mjs';
 import { orRefuse } from './setup/refusal.mjs';
 import { setUp } from './setup/setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
 
-await orRefuse(() => setUp(root, { engine: flag(args, '--engine') === undefined, listen: listenAddress(args, process.cwd()) }));
+await orRefuse(() => setUp(root, { engine: !engineElsewhere(args, process.cwd()), listen: listenAddress(args, process.cwd()) }));
 await handOver(join(root, 'dist', 'src', 'main.js'), ['serve', ...args]);

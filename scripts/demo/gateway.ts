@@ -13,6 +13,7 @@ export interface Gateway {
 /** Starts `gyre serve` with `args` and resolves when it can answer; `say` hears every line it prints until then. */
 export async function startGateway(args: readonly string[], say: (line: string) => void): Promise<Gateway> {
   const child = spawn(process.execPath, [MAIN, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  endWithUs(child);
   const url = await readyLine(child, say);
   return {
     url,
@@ -23,6 +24,16 @@ export async function startGateway(args: readonly string[], say: (line: string) 
       await ended;
     },
   };
+}
+
+/** Whoever stops us stops what we started, and we wait for it: it has an engine to end. */
+function endWithUs(child: ChildProcess): void {
+  const stop = (): void => {
+    if (child.exitCode !== null || child.signalCode !== null) process.exit(130);
+    child.once('exit', () => process.exit(130));
+    child.kill('SIGTERM');
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 }
 
 function readyLine(child: ChildProcess, say: (line: string) => void): Promise<string> {

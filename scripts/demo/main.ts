@@ -95,7 +95,7 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
   const passed = (): number => (performance.now() - began) / 1000;
   const background = chatInBackground(gateway, 3_000);
   const measure = async (model: string, what: string): Promise<{ numbers: Answer[]; patterns: Answer[] }> => {
-    const answers = await ask(gateway, [...sets.numbers, ...sets.patterns], { model, temperature: 0, train: false, width: 32, onAnswer: live(`${what} ${model}`) });
+    const answers = await ask(gateway, [...sets.numbers, ...sets.patterns], { model, temperature: 0, train: false, width: 48, onAnswer: live(`${what} ${model}`) });
     return { numbers: answers.slice(0, sets.numbers.length), patterns: answers.slice(sets.numbers.length) };
   };
   const before = await measure('gyre@base', 'measuring');
@@ -193,7 +193,7 @@ function versionRow(version: VersionRow): Report['versions'][number] {
 }
 
 function familySets(seed: number): Sets {
-  const tasks = family(seed, { train: 600, gate: 40, numbers: 110, patterns: 48 });
+  const tasks = family(seed, { train: 600, gate: 32, numbers: 104, patterns: 40 });
   const kind = (name: string): Task[] => tasks.filter((task) => task.metadata['kind'] === name);
   return { train: kind('train'), gate: kind('gate'), numbers: kind('numbers'), patterns: kind('patterns') };
 }

@@ -4,7 +4,7 @@
  * finished set-up no longer needs is not asked for.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -15,7 +15,8 @@ const GB = 1024 ** 3;
 /** What is installed; CUDA's libraries are most of the second. */
 const DISK_GB = { cpu: 6, gpu: 16 };
 const MEMORY_GB = 6;
-const NODE = 20;
+/** `crypto.hash` is there from here on. */
+const NODE = '20.12';
 
 /**
  * @typedef {object} Needs
@@ -40,7 +41,7 @@ export function thisMachine(root) {
  * @param {Machine} machine @param {Needs} needs
  */
 export async function preflight(machine, needs) {
-  if (Number.parseInt(machine.node, 10) < NODE) throw new Refusal(`Gyre needs Node ${NODE} or newer and this is ${machine.node}: install Node ${NODE} from your package manager or with nvm, then run npm start again.`);
+  if (isOlder(machine.node, NODE)) throw new Refusal(`Gyre needs Node ${NODE} or newer and this is ${machine.node}: install Node ${NODE} from your package manager or with nvm, then run npm start again.`);
   if (needs.listen !== undefined) await portIsFree(needs.listen);
   if (needs.engine && machine.memory < MEMORY_GB * GB) {
     throw new Refusal(`the engine and the trainer need ${MEMORY_GB} GB of memory and this machine has ${inGB(machine.memory)}: use a larger machine, or name a running engine with npm start -- --engine URL.`);
@@ -51,6 +52,13 @@ export async function preflight(machine, needs) {
   }
   if (needs.nodePackages) compilerIsThere(machine.env);
   return needs.python ? findPython(machine.env) : undefined;
+}
+
+/** @param {string} version @param {string} wanted */
+function isOlder(version, wanted) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [wantedMajor = 0, wantedMinor = 0] = wanted.split('.').map(Number);
+  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
 }
 
 /** @param {number} bytes */
@@ -119,6 +127,19 @@ export function listenAddress(args, cwd) {
   if (port === undefined && (flag(args, '--config') !== undefined || existsSync(join(cwd, 'gyre.yaml')))) return undefined;
   const number = Number(port ?? 8080);
   return Number.isInteger(number) && number >= 0 && number <= 65535 ? { host: flag(args, '--host') ?? '127.0.0.1', port: number } : undefined;
+}
+
+/**
+ * Whether the engine runs elsewhere, by the command line or by the configuration file, which is looked at as text:
+ * nothing that reads YAML is installed yet. A file that cannot be read is the gateway's to complain of.
+ * @param {string[]} args @param {string} cwd
+ */
+export function engineElsewhere(args, cwd) {
+  if (flag(args, '--engine') !== undefined) return true;
+  const file = flag(args, '--config') ?? join(cwd, 'gyre.yaml');
+  if (!existsSync(file)) return false;
+  const text = readFileSync(file, 'utf8').replace(/(^|\s)#.*$/gm, '');
+  return /^engine\.url[ \t]*:[ \t]*\S/m.test(text) || /^engine[ \t]*:[ \t]*(?:\{[^}]*\burl[ \t]*:|\r?\n(?:[ \t]+.*\r?\n|[ \t]*\r?\n)*[ \t]+url[ \t]*:[ \t]*\S)/m.test(text);
 }
 
 /** The value of `--name value` or `--name=value`. @param {string[]} args @param {string} name */

@@ -79,7 +79,7 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
     },
     parts: () => [
       { part: 'engine', ready: engine.address !== undefined, ...(engine.address === undefined ? { detail } : {}) },
-      { part: 'trainer', ready: health !== undefined, ...(health === undefined ? { detail } : { detail: health.phase }) },
+      { part: 'trainer', ready: health !== undefined, needed: false, ...(health === undefined ? { detail } : { detail: health.phase }) },
     ],
     async ready(signal) {
       if (engine.address !== undefined) return;

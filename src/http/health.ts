@@ -5,10 +5,12 @@ import type { StepLog } from '../core/log.js';
 import type { Serving } from '../core/serving.js';
 import type { Metrics } from './metrics.js';
 
-/** One part the gateway needs, e.g. `engine`. */
+/** One part of the installation, e.g. `engine`. */
 export interface Part {
   readonly part: string;
   readonly ready: boolean;
+  /** False for a part without which requests are answered all the same, e.g. the trainer. */
+  readonly needed?: boolean;
   /** What it is doing, for a person who waits. */
   readonly detail?: string;
 }
@@ -39,7 +41,8 @@ export function healthRoutes(deps: HealthDeps): Hono {
   app.get('/ready', (c) => {
     const parts = deps.parts();
     const waitingFor = parts.filter((part) => !part.ready).map((part) => (part.detail === undefined ? part.part : `${part.part}: ${part.detail}`));
-    return c.json({ ready: waitingFor.length === 0, waiting_for: waitingFor, parts }, waitingFor.length === 0 ? 200 : 503);
+    const ready = parts.every((part) => part.ready || part.needed === false);
+    return c.json({ ready, waiting_for: waitingFor, parts }, ready ? 200 : 503);
   });
   app.get('/metrics', async (c) => c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.registry.contentType }));
   return app;

@@ -76,7 +76,7 @@ function readFields(raw: unknown): { readonly fields: Fields; readonly forwarded
   let forwarded: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(raw)) {
     if (Object.hasOwn(Supported, name)) {
-      if (value !== null) fields[name] = checked(Supported[name as keyof typeof Supported], name, value);
+      if (value !== null) fields[name] = name === 'messages' && arePlain(value) ? value : checked(Supported[name as keyof typeof Supported], name, value);
     } else if (Object.hasOwn(Forwarded, name)) {
       if (value !== null) (forwarded ??= {})[name] = checked(Forwarded[name] ?? z.unknown(), name, value);
     } else if (Object.hasOwn(Ignored, name)) {
@@ -84,6 +84,15 @@ function readFields(raw: unknown): { readonly fields: Fields; readonly forwarded
     } else if (value !== null || !Object.hasOwn(Refused, name)) throw refusal(name);
   }
   return { fields, forwarded };
+}
+
+/** Most conversations are words by someone, and need no schema to be told so. */
+function arePlain(messages: unknown): boolean {
+  return Array.isArray(messages) && messages.length > 0 && messages.every((message: unknown) => {
+    if (typeof message !== 'object' || message === null) return false;
+    const { role, content } = message as { readonly role?: unknown; readonly content?: unknown };
+    return typeof content === 'string' && (role === 'user' || role === 'system' || role === 'assistant') && Object.keys(message).length === 2;
+  });
 }
 
 function checked(schema: z.ZodType, name: string, value: unknown): unknown {

@@ -37,6 +37,7 @@ export class StreamedAnswer implements Delivery {
   #pending = '';
   #scheduled = false;
   #over = false;
+  #chunked = false;
 
   constructor(exchange: Exchange, head: CompletionHead, options: StreamOptions) {
     this.#exchange = exchange;
@@ -150,7 +151,7 @@ export class StreamedAnswer implements Delivery {
     const frames = this.#pending;
     this.#pending = '';
     this.#open();
-    this.#outgoing.write(frames);
+    this.#outgoing.write(this.#chunk(frames));
     this.#keepalive.refresh();
   }
 
@@ -158,12 +159,21 @@ export class StreamedAnswer implements Delivery {
     const last = this.#pending + frames;
     this.#pending = '';
     this.#open();
-    this.#outgoing.end(last);
+    this.#outgoing.end(this.#chunked ? `${this.#chunk(last)}0\r\n\r\n` : last);
     this.#giveUpIfUnread();
   }
 
+  /** Node writes a chunk in four pieces, which costs more than all that goes before it here: we frame it ourselves, in one. */
   #open(): void {
-    if (!this.#outgoing.headersSent) this.#outgoing.writeHead(200, { ...STREAM_HEADERS, ...this.#head.headers, 'x-request-id': this.#exchange.requestId });
+    const outgoing = this.#outgoing;
+    if (outgoing.headersSent) return;
+    this.#chunked = this.#exchange.incoming.httpVersion === '1.1';
+    outgoing.writeHead(200, { ...STREAM_HEADERS, ...this.#head.headers, 'x-request-id': this.#exchange.requestId, ...(this.#chunked ? { 'transfer-encoding': 'chunked' } : {}) });
+    if (this.#chunked) outgoing.chunkedEncoding = false;
+  }
+
+  #chunk(frames: string): string {
+    return this.#chunked ? `${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n` : frames;
   }
 
   /** Resolves when the reader has caught up, or is gone: then the exchange's signal has fired. */

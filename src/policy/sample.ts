@@ -50,23 +50,11 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
   };
 
   return {
-    async *sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
-      if (signal.aborted) throw cancelled();
-      const exchange = new Exchange(request, url.origin);
-      const abort = (): void => exchange.cancel();
-      signal.addEventListener('abort', abort, { once: true });
-      try {
+    sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
+      return new Exchange(request, url.origin, signal, (exchange) => {
         const headers = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
-        for (;;) {
-          const events = exchange.take() ?? (await exchange.more());
-          if (events === undefined) return exchange.actions();
-          for (const event of events) yield event;
-        }
-      } finally {
-        signal.removeEventListener('abort', abort);
-        exchange.cancel();
-      }
+      });
     },
     close: () => pool.destroy(),
   };
@@ -80,17 +68,30 @@ const DONE = '[DONE]';
 
 type Kind = 'stream' | 'json' | 'error';
 
-/** One request on the wire: undici calls the `on` methods, the generator takes what they left. */
-class Exchange implements Dispatcher.DispatchHandler {
+type Next = IteratorResult<PolicyEvent, readonly Action[]>;
+
+/**
+ * One request on the wire: undici calls the `on` methods, `next` takes what they left. Written out rather than
+ * as a generator function: a token waits for one promise instead of five, and tokens are what there is most of.
+ */
+class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
   readonly #origin: string;
+  readonly #signal: AbortSignal;
+  readonly #dispatch: (exchange: Exchange) => void;
+  readonly #onAbort = (): void => this.#fail(cancelled());
+  #begun = false;
+  /** Nobody takes anything any more. */
+  #left = false;
   readonly #accumulator: Accumulator;
   readonly #parser: SseParser;
   readonly #startedAt = Date.now();
   readonly #clock = performance.now();
   #controller: Dispatcher.DispatchController | undefined;
   #queue: PolicyEvent[] = [];
-  #wake: (() => void) | undefined;
-  #fault: GyreError | undefined;
+  /** Events of the queue that were taken. */
+  #taken = 0;
+  #waiting: { readonly resolve: (next: Next) => void; readonly reject: (fault: unknown) => void } | undefined;
+  #fault: unknown;
   /** Nothing more will come, for good or ill. */
   #over = false;
   #kind: Kind = 'stream';
@@ -100,8 +101,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, origin: string) {
+  constructor(request: PolicyRequest, origin: string, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
     this.#origin = origin;
+    this.#signal = signal;
+    this.#dispatch = dispatch;
     this.#accumulator = new Accumulator({
       tokenLogprobs: request.topLogprobs !== undefined,
       ...(request.sampling.max_tokens === undefined ? {} : { maxTokens: request.sampling.max_tokens }),
@@ -138,10 +141,10 @@ class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     this.#guard(() => this.#parser.push(bytes));
-    if (this.#queue.length === 0) return;
+    if (this.#queue.length === this.#taken) return;
     // The first event only says that the reply began; tokens are what follows it.
     if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start') this.#firstTokenMs = performance.now() - this.#clock;
-    if (this.#queue.length > QUEUE_LIMIT) controller.pause();
+    if (this.#queue.length - this.#taken > QUEUE_LIMIT) controller.pause();
     this.#rouse();
   }
 
@@ -169,30 +172,54 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#fail(transportFault(thrown, this.#status !== 0, this.#origin));
   }
 
-  /** Idempotent; after the end it does nothing, so that the connection can serve again. */
-  cancel(): void {
-    if (this.#over) return;
+  /** Resolves to the next event, then to the actions; rejects with the fault once all events before it are taken. Not called again before it has. */
+  next(): Promise<Next> {
+    if (!this.#begun && !this.#left) this.#begin();
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#rouse();
+    });
+  }
+
+  /** Leaves early: the engine is told to stop. After the end it does nothing, so that the connection can serve again. */
+  return(actions: readonly Action[] | PromiseLike<readonly Action[]>): Promise<Next> {
+    this.#leave();
+    return Promise.resolve(actions).then((value) => ({ done: true, value }));
+  }
+
+  throw(thrown: unknown): Promise<Next> {
+    this.#leave();
+    return Promise.reject(thrown as Error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#leave();
+    return Promise.resolve();
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    if (this.#signal.aborted) return this.#fail(cancelled());
+    this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+    try {
+      this.#dispatch(this);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  #leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#signal.removeEventListener('abort', this.#onAbort);
     this.#fail(cancelled());
   }
 
-  /** What has arrived and was not taken; undefined when that is nothing. */
-  take(): PolicyEvent[] | undefined {
-    if (this.#queue.length === 0) return undefined;
-    const events = this.#queue;
-    this.#queue = [];
-    if (this.#controller?.paused === true) this.#controller.resume();
-    return events;
-  }
-
-  /** Resolves to the next events, or to undefined at the end; rejects with the fault once all events before it are taken. */
-  async more(): Promise<PolicyEvent[] | undefined> {
-    if (!this.#over) await new Promise<void>((resolve) => (this.#wake = resolve));
-    const events = this.take();
-    if (events === undefined && this.#fault !== undefined) throw this.#fault;
-    return events;
-  }
-
-  actions(): readonly Action[] {
+  #actions(): readonly Action[] {
     return this.#accumulator.finish({
       startedAt: this.#startedAt,
       ...(this.#firstTokenMs === undefined ? {} : { firstTokenMs: this.#firstTokenMs }),
@@ -217,17 +244,40 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#rouse();
   }
 
-  #fail(fault: GyreError): void {
+  #fail(fault: unknown): void {
     if (this.#over) return;
     this.#over = true;
     this.#fault = fault;
-    this.#controller?.abort(fault);
+    this.#controller?.abort(fault instanceof Error ? fault : new Error(String(fault)));
     this.#rouse();
   }
 
+  /** Gives whoever waits what there is: an event, else the end or the fault. */
   #rouse(): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    const event = this.#queue[this.#taken];
+    if (event !== undefined) {
+      this.#taken += 1;
+      if (this.#taken === this.#queue.length) this.#emptied();
+      this.#waiting = undefined;
+      return waiting.resolve({ done: false, value: event });
+    }
+    if (!this.#over && !this.#left) return;
+    this.#waiting = undefined;
+    const fault = this.#left ? cancelled() : this.#fault;
+    this.#leave();
+    if (fault !== undefined) return waiting.reject(fault);
+    try {
+      waiting.resolve({ done: true, value: this.#actions() });
+    } catch (thrown) {
+      waiting.reject(thrown);
+    }
+  }
+
+  #emptied(): void {
+    this.#queue = [];
+    this.#taken = 0;
+    if (this.#controller?.paused === true) this.#controller.resume();
   }
 }

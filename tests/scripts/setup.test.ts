@@ -36,12 +36,13 @@ describe('the checks before anything is installed', () => {
   /** A machine on which everything is well, but for what is said; its PATH holds only the named programs. */
   function machine(change: Partial<Machine> = {}, programs: Readonly<Record<string, string>> = {}): Machine {
     for (const [name, script] of Object.entries(programs)) write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
-    return { node: '20.0.0', memory: 16 * GB, disk: 100 * GB, env: { PATH: join(folder, 'bin') }, ...change };
+    return { node: '20.12.0', memory: 16 * GB, disk: 100 * GB, env: { PATH: join(folder, 'bin') }, ...change };
   }
   const python = (version: string, venv = true): string => `case "$2" in *version_info*) echo ${version};; *) exit ${venv ? 0 : 1};; esac`;
 
   it.each<[string, Partial<Machine>, Partial<Needs>, Record<string, string>, RegExp]>([
-    ['an old Node', { node: '18.19.1' }, {}, {}, /^Gyre needs Node 20 or newer and this is 18\.19\.1: install Node 20/],
+    ['an old Node', { node: '18.19.1' }, {}, {}, /^Gyre needs Node 20\.12 or newer and this is 18\.19\.1: install Node 20\.12/],
+    ['a Node that is a little too old', { node: '20.11.1' }, {}, {}, /^Gyre needs Node 20\.12 or newer and this is 20\.11\.1/],
     ['too little memory', { memory: 4 * GB }, { engine: true }, {}, /^the engine and the trainer need 6 GB of memory and this machine has 4\.0 GB: use a larger machine, or .*--engine URL\.$/],
     ['too little disk', { disk: 5.5 * GB }, { python: true }, { python3: 'exit 1' }, /^the set-up needs 6 GB of free disk space and there are 5\.5 GB: free some/],
     ['too little disk for CUDA', { disk: 12 * GB }, { python: true }, { python3: 'exit 1', 'nvidia-smi': '' }, /needs 16 GB of free disk space and there are 12\.0 GB/],

@@ -4,16 +4,15 @@ Everything that touches weights is a job in its queue, so two updates can never 
 update (loading an adapter, a rollback) does not come here.
 """
 
-import os
 import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gyre_trainer import adapter, batch, checkpoint, engine_command, memory
+from gyre_trainer import adapter, batch, checkpoint, engine_command, memory, priority
 from gyre_trainer.config import Config
 from gyre_trainer.engine import Engine
 from gyre_trainer.errors import ClientError, EngineError, TrainerError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 Phase = Literal["starting", "loading_model", "ready", "training", "failed"]
 MOST_ATTEMPTS = 2  # a batch that was cut off this often is likely what kills the process
-NICENESS = 10  # users' requests go first on shared cores
 
 
 class Learner:
@@ -39,6 +37,7 @@ class Learner:
         self.busy: Record | None = None
         self.detail = ""
         self.device = "cpu"
+        self._pool: ThreadPoolExecutor | None = None
         self.self_check = {"grouped_lora": "pending", "tree_parity": "pending"}
         self._policy: Policy | None = None
         self._optimizer: Optimizer | None = None
@@ -139,8 +138,9 @@ class Learner:
 
         # Torch's threads inherit it, so it comes before the first product; and after the imports, which hold Python's
         # lock for seconds: at low priority on a busy machine they would keep the HTTP threads waiting ten times as long.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        priority.be_nice()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._pool = priority.left_over_time() if self.device == "cpu" else None
         self.self_check["tree_parity"] = self_check.tree_parity()
         if self.self_check["tree_parity"] != "ok":
             raise TrainerError("self_check", f"tree packing: {self.self_check['tree_parity']}")
@@ -197,7 +197,7 @@ class Learner:
             def progress(share: float) -> None:
                 record.progress = 0.9 * share
 
-            metrics = update.update(policy, optimizer, parsed, progress)
+            metrics = priority.run(self._pool, lambda: update.update(policy, optimizer, parsed, progress))
             self._crash("before_commit")
             head = checkpoint.Head(
                 self.head.sequence + 1, parsed.target_version, policy.rank, policy.alpha, record.batch_id, record.digest, metrics
