@@ -85,7 +85,7 @@ export function chatInBackground(gateway: Gateway, pauseMs: number): { stop(): P
   const once = async (): Promise<void> => {
     const before = await serving();
     const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: `Say one friendly sentence about the number ${requests}.` }];
-    const asked = { model: 'gyre', messages, max_tokens: 16, tool_choice: 'none' as const };
+    const asked = { model: 'gyre', messages, max_tokens: 8, tool_choice: 'none' as const };
     let version: number;
     if (requests % 2 === 0) {
       const { data, response } = await openai.chat.completions.create({ ...asked, stream: true }, { headers: { 'x-gyre-train': 'no' } }).withResponse();

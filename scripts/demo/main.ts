@@ -61,7 +61,7 @@ async function main(options: Options): Promise<void> {
   const reportTasks = join(out, 'report-tasks.jsonl');
   writeFileSync(reportTasks, [...sets.numbers, ...sets.patterns].map((task) => `${JSON.stringify(task)}\n`).join(''));
   const config = join(out, 'gyre.yaml');
-  writeFileSync(config, stringify({ learning: { max_states: 2 * Number(options.perCycle), rate: 3e-4, heldout: tasksFile }, ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }) }));
+  writeFileSync(config, stringify({ learning: { max_states: 2 * Number(options.perCycle), rate: 4e-4, heldout: tasksFile }, ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }) }));
 
   const setUp = performance.now();
   say(`demo: seed ${seed}, ${minutes} minutes, report in ${out}`);
@@ -93,7 +93,7 @@ interface Plan {
 async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report> {
   const began = performance.now();
   const passed = (): number => (performance.now() - began) / 1000;
-  const background = chatInBackground(gateway, 3_000);
+  const background = chatInBackground(gateway, 5_000);
   const measure = async (model: string, what: string): Promise<{ numbers: Answer[]; patterns: Answer[] }> => {
     const answers = await ask(gateway, [...sets.numbers, ...sets.patterns], { model, temperature: 0, train: false, width: 48, onAnswer: live(`${what} ${model}`) });
     return { numbers: answers.slice(0, sets.numbers.length), patterns: answers.slice(sets.numbers.length) };

@@ -13,7 +13,8 @@ import { compiled } from './machine.js';
 
 /** What the gateway says to the clock. `begin` comes first. */
 export type ToClock =
-  | { readonly say: 'begin'; readonly config: Config }
+  /** `resume`: a cycle that was left running is gone on with, though nobody asks again. */
+  | { readonly say: 'begin'; readonly config: Config; readonly resume: boolean }
   | { readonly say: 'cycle'; readonly id: number; readonly gate: boolean }
   | { readonly say: 'followed'; readonly id: number };
 
@@ -57,6 +58,8 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
   let startedWith: string | undefined;
   let startAfter = 0;
   let pause = LOOK_MS;
+  /** Processes so far: what the first finds was left by an earlier gateway, what a later one finds is ours. */
+  let lives = 0;
   let stopping = false;
   let ids = 0;
   const asked = new Map<number, Asked>();
@@ -88,7 +91,8 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
       startAfter = Date.now() + pause;
       warn(`the learning clock ended with ${signal ?? String(code)}; it starts again in ${pause / 1000} s`);
     });
-    tell({ say: 'begin', config: { ...config, 'trainer.url': url } });
+    tell({ say: 'begin', config: { ...config, 'trainer.url': url }, resume: config.learn || lives > 0 });
+    lives += 1;
     return made;
   };
 

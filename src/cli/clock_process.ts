@@ -1,13 +1,14 @@
 /** The learning clock in its own process: started by the gateway, told over its channel, gone when the gateway is. */
 import { setMaxListeners } from 'node:events';
 import { setPriority } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Config } from '../core/config.js';
 import { asGyreError } from '../core/errors.js';
 import type { Cycle } from '../core/learning.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
-import { cyclesOf } from '../store/cycles.js';
+import { cyclesOf, runningCycle } from '../store/cycles.js';
 import { tasksOf } from '../store/learning.js';
 import type { FromClock, ToClock } from './clock.js';
 import type { Printer } from './print.js';
@@ -15,6 +16,8 @@ import { withLearner } from './verbs.js';
 
 /** Requests go first where they share the cores. */
 const NICENESS = 10;
+/** How often a cycle that was asked for is looked for. */
+const LOOK_MS = 10;
 setPriority(NICENESS);
 
 const stopping = new AbortController();
@@ -48,7 +51,7 @@ let ready: (up: { readonly learner: Learner; readonly scheduled: Schedule }) => 
 const up = new Promise<{ readonly learner: Learner; readonly scheduled: Schedule }>((resolve) => (ready = resolve));
 
 process.on('message', (words: ToClock) => {
-  if (words.say === 'begin') void run(words.config);
+  if (words.say === 'begin') void run(words.config, words.resume);
   else if (words.say === 'followed') {
     following.get(words.id)?.();
     following.delete(words.id);
@@ -64,11 +67,12 @@ process.on('message', (words: ToClock) => {
   }
 });
 
-async function run(config: Config): Promise<void> {
+async function run(config: Config, resume: boolean): Promise<void> {
   try {
     await withLearner(config, quiet, stopping.signal, true, async (learner) => {
       const scheduled = schedule(learner, config.learn, warn);
       ready({ learner, scheduled });
+      if (resume && runningCycle(learner.db) !== undefined) start(learner, scheduled, true);
       if (!stopping.signal.aborted) await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve(), { once: true }));
       await scheduled.stop();
     }, decided);
@@ -81,13 +85,24 @@ async function run(config: Config): Promise<void> {
   if (process.connected) process.disconnect();
 }
 
-/** Starts a cycle and gives its row. The row is there at once for a new cycle; a resumed one is the newest that still runs. */
+function start(learner: Learner, scheduled: Schedule, gate: boolean): Promise<Cycle> {
+  const running = scheduled.run({ heldout: tasksOf(learner.db, 'heldout'), gate });
+  running.catch((thrown: unknown) => stopping.signal.aborted || warn(`a cycle stopped: ${asGyreError(thrown).message}`));
+  return running;
+}
+
+/** Starts a cycle and gives its row as soon as it is there; a resumed one is the newest that still runs. */
 async function begin(gate: boolean): Promise<Cycle> {
   const { learner, scheduled } = await up;
   const before = cyclesOf(learner.db, 1)[0]?.id;
-  const running = scheduled.run({ heldout: tasksOf(learner.db, 'heldout'), gate });
-  running.catch((thrown: unknown) => stopping.signal.aborted || warn(`a cycle stopped: ${asGyreError(thrown).message}`));
-  await Promise.race([running, new Promise((resolve) => setImmediate(resolve))]); // a refusal comes at once
-  const begun = cyclesOf(learner.db, 1)[0];
-  return begun !== undefined && (begun.id !== before || begun.state === 'running') ? begun : running;
+  const running = start(learner, scheduled, gate);
+  let over = false;
+  const end = (): void => void (over = true);
+  running.then(end, end);
+  while (!over) {
+    await sleep(LOOK_MS);
+    const [newest] = cyclesOf(learner.db, 1);
+    if (newest !== undefined && (newest.id !== before || newest.state === 'running')) return newest;
+  }
+  return running;
 }

@@ -18,7 +18,7 @@ import { lockLearning } from './lock.js';
 import { gateAndPromote } from './promoting.js';
 import { resample } from './resample.js';
 import { select } from './states.js';
-import { train } from './training.js';
+import { catchUp, train } from './training.js';
 
 export interface CycleOptions {
   /** Asked on purpose before the log is looked at; none when live traffic is the source. */
@@ -34,7 +34,9 @@ export interface CycleOptions {
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
   const release = lockLearning(learner.dataDir);
   try {
-    const cycle = runningCycle(learner.db) ?? begin(learner);
+    const left = runningCycle(learner.db);
+    if (left === undefined && learner.trainer !== undefined) await catchUp(learner, learner.trainer);
+    const cycle = left ?? begin(learner);
     try {
       return await stages(learner, cycle, options);
     } catch (thrown) {

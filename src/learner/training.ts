@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
 import type { Decision, Version } from '../core/learning.js';
-import { moveBatch, type BatchRow } from '../store/cycles.js';
-import { allVersions, decide, decisionsOf, saveVersion } from '../store/learning.js';
-import type { BatchResult, Trainer } from '../train/client.js';
+import { moveBatch, openBatches, type BatchRow } from '../store/cycles.js';
+import { allVersions, decide, decisionsOf, headVersion, saveVersion, unclaim } from '../store/learning.js';
+import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
 
 const POLL_MS = 250;
+/** How long a trainer may be away in the middle of a batch: it is started again and goes on by itself. */
+const OUTAGE_MS = 5 * 60_000;
 
 export interface Trained {
   readonly version: Version;
@@ -49,11 +51,42 @@ function recordParity(learner: Learner, version: Version, result: BatchResult): 
   });
 }
 
+/**
+ * Before a new cycle takes its base from our rows, the trainer and they must mean the same. What became of batches
+ * whose cycle ended before it was known is heard now. A head that is still another is set back to ours: the trainer
+ * may have kept an update that it could not publish, or come from another data folder.
+ */
+export async function catchUp(learner: Learner, trainer: Trainer): Promise<void> {
+  for (const row of openBatches(learner.db)) {
+    try {
+      await train(learner, trainer, row);
+    } catch (thrown) {
+      const final = thrown instanceof GyreError && (thrown.status < 500 || thrown.code === 'batch_failed');
+      if (!final) throw thrown;
+      if (thrown.code !== 'batch_failed') moveBatch(learner.db, row.id, 'failed', `the trainer does not take it any more: ${thrown.message}`);
+      unclaim(learner.db, row.cycleId);
+    }
+  }
+  const head = headVersion(learner.db);
+  if ((await trainer.health()).head !== head) await trainer.resetHead(head);
+}
+
 async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
-  await trainer.submit(row.batch);
-  for (;;) {
+  let heard = Date.now();
+  for (let known = false; ; ) {
     learner.signal.throwIfAborted();
-    const now = await trainer.batch(row.id);
+    let now: TrainerBatch;
+    try {
+      now = known ? await trainer.batch(row.id) : await sent(trainer, row);
+      known = true;
+      heard = Date.now();
+    } catch (thrown) {
+      const away = thrown instanceof GyreError && thrown.code === 'trainer_unreachable' && !learner.signal.aborted && Date.now() - heard < OUTAGE_MS;
+      if (!away) throw thrown;
+      learner.progress({ stage: 'train', done: 0, total: 100, note: 'waiting for the trainer' });
+      await sleep(4 * POLL_MS, undefined, { signal: learner.signal });
+      continue;
+    }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
       moveBatch(learner.db, row.id, 'failed', now.error?.message ?? 'no reason given');
@@ -61,5 +94,15 @@ async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promi
     }
     learner.progress({ stage: 'train', done: Math.round(100 * (now.progress ?? 0)), total: 100, note: now.state });
     await sleep(POLL_MS, undefined, { signal: learner.signal });
+  }
+}
+
+/** Where the batch stands with the trainer, which is given it unless it has it: its own copy counts, whatever became of ours. */
+async function sent(trainer: Trainer, row: BatchRow): Promise<TrainerBatch> {
+  try {
+    return await trainer.batch(row.id);
+  } catch (thrown) {
+    if (!(thrown instanceof GyreError) || thrown.status !== 404) throw thrown;
+    return trainer.submit(row.batch);
   }
 }

@@ -2,6 +2,7 @@
  * One tool call run to an observation. Whatever happens (unknown name, bad arguments, a throw, a
  * hang, a flood, an abort) is an observation; nothing is thrown and no promise is left unheard.
  */
+import { onAbort } from '../core/abort.js';
 import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
 import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
@@ -29,7 +30,7 @@ async function attempt(tool: Tool, args: unknown, limits: ToolLimits, signal: Ab
   if (signal.aborted) return observe('Error: cancelled.', 'cancelled');
   const ending = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let stop: (() => void) | undefined;
+  let deaf: (() => void) | undefined;
   // A tool that ignores its signal must not hold the answer: its promise is raced, and its late outcome is nobody's.
   const ended = new Promise<Observation>((resolve) => {
     const end = (content: string, error: Observation['error']): void => {
@@ -37,8 +38,7 @@ async function attempt(tool: Tool, args: unknown, limits: ToolLimits, signal: Ab
       ending.abort();
     };
     timer = setTimeout(() => end(`Error: no result within ${limits.timeoutMs / 1000} seconds.`, 'timeout'), limits.timeoutMs);
-    stop = (): void => end('Error: cancelled.', 'cancelled');
-    signal.addEventListener('abort', stop, { once: true });
+    deaf = onAbort(signal, () => end('Error: cancelled.', 'cancelled'));
   });
   const ran = (async (): Promise<Observation> => {
     try {
@@ -52,7 +52,7 @@ async function attempt(tool: Tool, args: unknown, limits: ToolLimits, signal: Ab
     return await Promise.race([ran, ended]);
   } finally {
     clearTimeout(timer);
-    if (stop !== undefined) signal.removeEventListener('abort', stop);
+    deaf?.();
   }
 }
 

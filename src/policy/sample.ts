@@ -5,6 +5,7 @@
  */
 import { Pool, type Dispatcher } from 'undici';
 
+import { onAbort } from '../core/abort.js';
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
 import { Accumulator } from './accumulate.js';
@@ -78,7 +79,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   readonly #origin: string;
   readonly #signal: AbortSignal;
   readonly #dispatch: (exchange: Exchange) => void;
-  readonly #onAbort = (): void => this.#fail(cancelled());
+  #deaf: (() => void) | undefined;
   #begun = false;
   /** Nobody takes anything any more. */
   #left = false;
@@ -204,7 +205,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #begin(): void {
     this.#begun = true;
     if (this.#signal.aborted) return this.#fail(cancelled());
-    this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#deaf = onAbort(this.#signal, () => this.#fail(cancelled()));
     try {
       this.#dispatch(this);
     } catch (thrown) {
@@ -215,7 +216,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #leave(): void {
     if (this.#left) return;
     this.#left = true;
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#deaf?.();
     this.#fail(cancelled());
   }
 

@@ -74,7 +74,16 @@ export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly
 
 export function batchOf(db: Db, cycleId: string): BatchRow | undefined {
   const row = db.select().from(batches).where(eq(batches.cycleId, cycleId)).get();
-  return row === undefined ? undefined : { id: row.id, cycleId, state: row.state, batch: JSON.parse(row.body) as Batch };
+  return row === undefined ? undefined : readBatch(row);
+}
+
+/** Batches the trainer was sent and whose fate nobody heard, oldest first. */
+export function openBatches(db: Db): BatchRow[] {
+  return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
+}
+
+function readBatch({ id, cycleId, state, body }: typeof batches.$inferSelect): BatchRow {
+  return { id, cycleId, state, batch: JSON.parse(body) as Batch };
 }
 
 export function moveBatch(db: Db, id: string, state: BatchState, note = ''): void {

@@ -150,7 +150,8 @@ class Link {
     this.#queue = [];
     try {
       this.#worker ??= this.#start();
-      this.#worker.postMessage(words);
+      // As text: cloning objects key by key takes both threads twice as long.
+      this.#worker.postMessage(JSON.stringify(words));
     } catch (thrown) {
       this.#lose(thrown, words.flatMap((word) => ('ask' in word ? [word.ask] : [])));
     }

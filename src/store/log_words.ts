@@ -1,4 +1,4 @@
-/** What the gateway's thread and the log's thread say to each other: plain data that survives a structured clone. */
+/** What the gateway's thread and the log's thread say to each other: plain data, as JSON text one way. */
 import type { Opening } from '../core/log.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import type { Ending, Step } from '../core/trajectory.js';

@@ -88,6 +88,6 @@ function hear(words: ToLog): void {
   }
 }
 
-port.on('message', (batch: readonly ToLog[]) => {
-  for (const words of batch) hear(words);
+port.on('message', (batch: string) => {
+  for (const words of JSON.parse(batch) as readonly ToLog[]) hear(words);
 });

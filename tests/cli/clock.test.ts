@@ -96,6 +96,21 @@ test('when the trainer moves, another process takes over with its new address', 
   expect(started.warnings.filter((text) => text.includes('starts again'))).toEqual([]);
 }, 40_000);
 
+test('a cycle in whose middle the trainer moved is gone on with, and its batch is applied once', async () => {
+  const started = await start();
+  const { made, clock } = started;
+  made.trainer.slow = true;
+  const begun = await clock.cycle({ gate: false });
+  await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.stage).toBe('train'), 20_000);
+  await vi.waitFor(() => expect(made.trainer.applied).toHaveLength(1), 20_000);
+  // The same trainer under another name: what matters is that the address is a new one.
+  started.trainer = made.trainer.url.replace('127.0.0.1', 'localhost');
+  made.trainer.slow = false;
+  await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.state).toBe('done'), 20_000);
+  expect(made.trainer.applied).toHaveLength(1);
+  expect(cyclesOf(made.store.db, 10)).toHaveLength(1);
+}, 60_000);
+
 test('the name of a version and back', () => {
   expect([0, 7, 1_234_567].map((version) => adapterVersion(adapterName(version)))).toEqual([0, 7, 1_234_567]);
   expect(['gyre', 'gyre-v12', 'other'].map(adapterVersion)).toEqual([undefined, undefined, undefined]);

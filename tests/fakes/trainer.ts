@@ -12,13 +12,17 @@ export interface FakeTrainer {
   readonly calls: string[];
   /** What the next batch ends as. */
   fate: 'done' | 'failed';
+  /** While true every batch is still being trained on, as far as anyone hears. */
+  slow: boolean;
   parityPassed: boolean;
+  /** The version its weights are. */
+  head: number;
   close(): Promise<void>;
 }
 
 export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
   const results = new Map<string, { batch: Batch; state: 'done' | 'failed' }>();
-  const trainer = { url: '', applied: [] as Batch[], calls: [] as string[], fate: 'done' as 'done' | 'failed', parityPassed: true, close: (): Promise<void> => new Promise((resolve) => {
+  const trainer = { url: '', applied: [] as Batch[], calls: [] as string[], fate: 'done' as 'done' | 'failed', slow: false, parityPassed: true, head: 0, close: (): Promise<void> => new Promise((resolve) => {
     server.closeAllConnections();
     server.close(() => resolve());
   }) };
@@ -34,7 +38,8 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
       };
       const view = (id: string): unknown => {
         const known = results.get(id);
-        if (known === undefined) return { batch_id: id, state: 'queued' };
+        if (known === undefined) return undefined;
+        if (trainer.slow) return { batch_id: id, state: 'training', progress: 0.5 };
         if (known.state === 'failed') return { batch_id: id, state: 'failed', error: { code: 'non_finite', message: 'the loss is not finite', side: 'trainer' } };
         return {
           batch_id: id, state: 'done', progress: 1,
@@ -45,17 +50,25 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
           },
         };
       };
-      if (route === 'GET /health') return json(200, { status: 'ok', pid: process.pid, uptime_s: 1, phase: 'ready', engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' }, model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 }, head: 0, loaded: [], self_check: {}, busy: null });
+      if (route === 'GET /health') return json(200, { status: 'ok', pid: process.pid, uptime_s: 1, phase: 'ready', engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' }, model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 }, head: trainer.head, loaded: [], self_check: {}, busy: null });
       if (route === 'POST /v1/batches') {
         const batch = Batch.parse(JSON.parse(Buffer.concat(parts).toString('utf8')));
         if (!results.has(batch.batch_id)) {
           results.set(batch.batch_id, { batch, state: trainer.fate });
-          if (trainer.fate === 'done') trainer.applied.push(batch);
+          if (trainer.fate === 'done') {
+            trainer.applied.push(batch);
+            trainer.head = batch.target_version;
+          }
         }
         return json(202, view(batch.batch_id));
       }
       const asked = /^GET \/v1\/batches\/(.+)$/.exec(route)?.[1];
-      if (asked !== undefined) return json(200, view(asked));
+      if (asked !== undefined) {
+        const seen = view(asked);
+        return seen === undefined ? json(404, { error: { code: 'no_such_batch', message: `there is no batch ${asked}`, side: 'client' } }) : json(200, seen);
+      }
+      const said = (): { version: number; make_head?: boolean } => JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };
+      if (route === 'POST /v1/head' || (route === 'POST /v1/versions' && said().make_head === true)) trainer.head = said().version;
       return json(200, {});
     });
   });

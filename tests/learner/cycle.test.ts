@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 
 import { Batch } from '../../src/core/batch.js';
+import { GyreError } from '../../src/core/errors.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
@@ -11,6 +12,7 @@ import { learningStatus } from '../../src/learner/status.js';
 import { batchOf, cyclesOf, runningCycle } from '../../src/store/cycles.js';
 import { allVersions, candidateRows, decisionsOf, headVersion, samplesOf, servingVersion, verdictsOf } from '../../src/store/learning.js';
 import { verify } from '../../src/store/verify.js';
+import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
 
 let open: Bench | undefined;
@@ -152,6 +154,63 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
   expect(resumed.state).toBe('done');
   expect(made.trainer.applied).toHaveLength(1);
   expect(cyclesOf(made.store.db, 10)).toHaveLength(1);
+});
+
+test('a trainer that is away in the middle of a batch is waited for', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  const trainer = made.learner.trainer ?? expect.fail('no trainer');
+  let away = 2;
+  const flaky: Trainer = { ...trainer, batch: (id) => {
+    away -= 1;
+    return away >= 0 ? Promise.reject(new GyreError({ side: 'trainer', status: 503, code: 'trainer_unreachable', message: 'away' })) : trainer.batch(id);
+  } };
+  const cycle = await runCycle({ ...made.learner, trainer: flaky }, { tasks: TRAIN, heldout: [] });
+  expect(cycle.state, cycle.note).toBe('done');
+  expect(made.trainer.applied).toHaveLength(1);
+});
+
+test('a batch whose fate a failed cycle never heard is heard of before the next one begins, and its version counts', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  const trainer = made.learner.trainer ?? expect.fail('no trainer');
+  const garbled: Trainer = { ...trainer, submit: async (batch) => {
+    await trainer.submit(batch);
+    throw new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: 'what?' });
+  } };
+  expect(await runCycle({ ...made.learner, trainer: garbled }, { tasks: TRAIN, heldout: [] })).toMatchObject({ state: 'failed', note: 'what?' });
+  expect(allVersions(made.store.db)).toEqual([]);
+
+  const next = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(next).toMatchObject({ state: 'done', baseVersion: 1 });
+  expect(allVersions(made.store.db).map(({ version, parent }) => [version, parent])).toEqual([[1, 0], [2, 1]]);
+  expect(made.trainer.applied.map((batch) => batch.base_version)).toEqual([0, 1]);
+  expect(decisionsOf(made.store.db, 10).map(({ kind, version }) => [kind, version])).toEqual([['parity', 2], ['parity', 1]]);
+});
+
+test('a trainer whose head is another is set back to ours before a cycle begins', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  made.trainer.head = 7;
+  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(cycle.state, cycle.note).toBe('done');
+  expect(made.trainer.calls.filter((call) => call === 'POST /v1/head')).toHaveLength(1);
+  await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(made.trainer.calls.filter((call) => call === 'POST /v1/head')).toHaveLength(1);
+  expect(made.trainer.applied.map((batch) => batch.base_version)).toEqual([0, 1]);
+});
+
+test('a batch the trainer does not take any more gives its states back', async () => {
+  const made = await start();
+  tasks(made, TRAIN);
+  const trainer = made.learner.trainer ?? expect.fail('no trainer');
+  const down: Trainer = { ...trainer, submit: () => Promise.reject(new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: 'lost' })) };
+  expect((await runCycle({ ...made.learner, trainer: down }, { tasks: TRAIN, heldout: [] })).state).toBe('failed');
+  const refusing: Trainer = { ...trainer, submit: (batch) => (batch.base_version === 0 && made.trainer.applied.length === 0 && batch.target_version === 1 ? Promise.reject(new GyreError({ side: 'client', status: 409, code: 'stale_base', message: 'the head moved' })) : trainer.submit(batch)) };
+  const next = await runCycle({ ...made.learner, trainer: refusing }, { heldout: [] });
+  expect(next.state, next.note).toBe('done');
+  expect(next.counts['states']).toBe(4);
+  expect(allVersions(made.store.db).map(({ version }) => version)).toEqual([2]);
 });
 
 test('only one cycle at a time, and the holder is named', async () => {
