@@ -72,7 +72,7 @@ async function run(config: Config, resume: boolean): Promise<void> {
     await withLearner(config, quiet, stopping.signal, true, async (learner) => {
       const scheduled = schedule(learner, config.learn, warn);
       ready({ learner, scheduled });
-      if (resume && runningCycle(learner.db) !== undefined) start(learner, scheduled, true);
+      if (resume && runningCycle(learner.db) !== undefined) void start(learner, scheduled, true);
       if (!stopping.signal.aborted) await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve(), { once: true }));
       await scheduled.stop();
     }, decided);
