@@ -12,12 +12,13 @@ import type { Policy } from './core/policy.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import type { Keys } from './http/auth.js';
-import { answerChat, type ChatSettings } from './http/chat.js';
+import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
 import { Exchange, requestIdOf, type NodeBindings } from './http/exchange.js';
 import { failureOf, notFound } from './http/failure.js';
 import { healthRoutes, type Part } from './http/health.js';
 import { Metrics } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
+import { RESPONSES } from './http/responses.js';
 import { Clocks } from './loop/clock.js';
 import { feedbackRoutes, trajectoryRoutes, type Reading } from './http/reading.js';
 
@@ -41,7 +42,7 @@ export interface AppDeps {
 
 export interface App {
   /**
-   * Answers a request. Chat goes straight to node's response: an answer through the fetch adapter would
+   * Answers a request. What the policy answers goes straight to node's response: an answer through the fetch adapter would
    * cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
    */
   listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
@@ -50,7 +51,8 @@ export interface App {
   inFlight(): number;
 }
 
-const CHAT = '/v1/chat/completions';
+/** Answers of the policy, by the path they are asked at. */
+const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES };
 
 export function createApp(deps: AppDeps): App {
   let inFlight = 0;
@@ -58,7 +60,7 @@ export function createApp(deps: AppDeps): App {
   const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
   const settings = chatSettings(config, deps.pace);
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings };
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading.conversation };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
   hono.use(async (c, next) => {
@@ -76,22 +78,23 @@ export function createApp(deps: AppDeps): App {
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a 413.
   const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
-  const answer = async (exchange: Exchange): Promise<void> => {
+  const answer = async (path: string, face: Face, exchange: Exchange): Promise<void> => {
     if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
     else {
       inFlight += 1;
-      await answerChat(chat, exchange);
+      await answerBy(face, chat, exchange);
       inFlight -= 1;
     }
-    metrics.request(CHAT, exchange.outgoing.statusCode);
+    metrics.request(path, exchange.outgoing.statusCode);
   };
   return {
     metrics,
     inFlight: () => inFlight,
     listener(incoming, outgoing) {
-      const isChat = incoming.method === 'POST' && (incoming.url === CHAT || incoming.url?.startsWith(`${CHAT}?`) === true);
-      if (isChat) void answer(new Exchange({ incoming, outgoing }, clocks));
-      else void rest(incoming, outgoing);
+      const path = incoming.url?.split('?', 1)[0] ?? '';
+      const face = incoming.method === 'POST' && Object.hasOwn(FACES, path) ? FACES[path] : undefined;
+      if (face === undefined) void rest(incoming, outgoing);
+      else void answer(path, face, new Exchange({ incoming, outgoing }, clocks));
     },
   };
 }

@@ -1,8 +1,10 @@
 /**
- * `POST /v1/chat/completions`: validate, lease, open a thread, run the loop, fold its events into an
- * answer. Nothing is spent on a request that is refused, and the last frame waits for the log.
+ * How a request is answered, whatever protocol it speaks: validate, lease, open a thread, run the loop, fold its
+ * events into an answer. Nothing is spent on a request that is refused, and the last frame waits for the log.
  */
 import type { StepLog, Thread } from '../core/log.js';
+import type { IdKind } from '../core/ids.js';
+import type { Message } from '../core/message.js';
 import type { Policy } from '../core/policy.js';
 import type { Lease, Serving } from '../core/serving.js';
 import type { Toolbox } from '../core/tool.js';
@@ -38,18 +40,49 @@ export interface ChatDeps {
   readonly tools: Toolbox;
   readonly keys: Keys;
   readonly metrics: Metrics;
+  readonly past: (keyId: string, responseId: string) => readonly Message[] | undefined;
   readonly settings: ChatSettings;
 }
 
+/** The conversation up to and with an answer that was given to this caller; undefined when there is none. */
+export type Past = (responseId: string) => readonly Message[] | undefined;
+
+/** One request of a protocol in the words of all, and how its answer is told. */
+export interface Asked {
+  readonly request: ChatRequest;
+  delivery(exchange: Exchange, head: CompletionHead, settings: ChatSettings): Delivery;
+}
+
+/** A protocol: it only translates. */
+export interface Face {
+  /** What its answers' ids begin with. */
+  readonly id: IdKind;
+  /** Throws 400 that names the field, 404 for a past that is not there. */
+  parse(raw: unknown, past: Past): Asked;
+}
+
+/** `POST /v1/chat/completions`. */
+export const CHAT: Face = {
+  id: 'chatcmpl',
+  parse(raw) {
+    const request = parseChat(raw);
+    return {
+      request,
+      delivery: (exchange, head, settings) => (request.stream ? new StreamedAnswer(exchange, head, { includeUsage: request.includeUsage, toolEvents: request.toolEvents, ...settings }) : new WholeAnswer(exchange, head)),
+    };
+  },
+};
+
 /** Answers one exchange, errors included; never throws. */
-export async function answerChat(deps: ChatDeps, exchange: Exchange): Promise<void> {
+export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): Promise<void> {
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    const request = parseChat(await readJson(exchange.incoming, deps.settings.bodyBytes));
+    const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), (id) => deps.past(caller.keyId, id));
+    const { request } = asked;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
-      await converse(deps, exchange, caller, request, offer, lease);
+      await converse(deps, exchange, caller, face, asked, offer, lease);
     } finally {
       lease.release();
     }
@@ -58,9 +91,9 @@ export async function answerChat(deps: ChatDeps, exchange: Exchange): Promise<vo
   }
 }
 
-async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, request: ChatRequest, offer: Offer, lease: Lease): Promise<void> {
+async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face: Face, { request, delivery: deliveryOf }: Asked, offer: Offer, lease: Lease): Promise<void> {
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
-  const responseId = newId('chatcmpl', exchange.startedAt);
+  const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
   const opened = deps.log.open({
     asker: { keyId: caller.keyId, consent },
@@ -84,10 +117,10 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, requ
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
   };
-  const delivery = request.stream
-    ? new StreamedAnswer(exchange, head, { includeUsage: request.includeUsage, toolEvents: request.toolEvents, ...deps.settings })
-    : new WholeAnswer(exchange, head);
-  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), deps.policy, deps.settings.limits);
+  const delivery = deliveryOf(exchange, head, deps.settings);
+  const { limits } = deps.settings;
+  const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
+  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), deps.policy, bounds);
   const finish = await deliver(deps, exchange, thread, events, delivery);
   await thread.finish(finish.ending);
   delivery.finish(finish);

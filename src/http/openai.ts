@@ -8,7 +8,7 @@ import type { Sampling } from '../core/policy.js';
 import { Forwarded, Ignored, Refused, Supported } from './fields.js';
 import { toMessage } from './messages.js';
 
-type Fields = { readonly [K in keyof typeof Supported]?: z.infer<(typeof Supported)[K]> };
+type Fields = FieldsOf<typeof Supported>;
 
 export interface ChatRequest {
   readonly model: string;
@@ -25,13 +25,15 @@ export interface ChatRequest {
   readonly tokenIds: boolean;
   readonly sampling: Sampling;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
+  /** Bound of the tool calls of this answer, under the gateway's own. */
+  readonly maxToolCalls?: number;
   readonly store: boolean;
   readonly metadata: Readonly<Record<string, string>> | undefined;
 }
 
 /** Throws 400 that names the field. */
 export function parseChat(raw: unknown): ChatRequest {
-  const { fields, forwarded } = readFields(raw);
+  const { fields, forwarded } = readFields(raw, CHAT_FIELDS);
   const { model, messages } = fields;
   if (model === undefined) throw badRequest('"model" is missing. GET /v1/models lists the models there are.', 'model', 'missing_required_parameter');
   if (messages === undefined) throw badRequest('"messages" is missing: send a list with at least one message.', 'messages', 'missing_required_parameter');
@@ -69,21 +71,34 @@ function samplingOf(fields: Fields): Sampling {
   return sampling;
 }
 
-/** Only the fields that are there are checked, so a short request costs little whatever the table holds. */
-function readFields(raw: unknown): { readonly fields: Fields; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
+/** What becomes of each field of a protocol's request. */
+export interface FieldTable<S extends Readonly<Record<string, z.ZodType>>> {
+  readonly supported: S;
+  readonly forwarded: Readonly<Record<string, z.ZodType>>;
+  readonly ignored: Readonly<Record<string, z.ZodType>>;
+  /** With the reason. */
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+export type FieldsOf<S extends Readonly<Record<string, z.ZodType>>> = { readonly [K in keyof S]?: z.infer<S[K]> };
+
+const CHAT_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
+
+/** Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that names the field. */
+export function readFields<S extends Readonly<Record<string, z.ZodType>>>(raw: unknown, table: FieldTable<S>): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
   const fields: Record<string, unknown> = {};
   let forwarded: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(raw)) {
-    if (Object.hasOwn(Supported, name)) {
-      if (value !== null) fields[name] = name === 'messages' && arePlain(value) ? value : checked(Supported[name as keyof typeof Supported], name, value);
-    } else if (Object.hasOwn(Forwarded, name)) {
-      if (value !== null) (forwarded ??= {})[name] = checked(Forwarded[name] ?? z.unknown(), name, value);
-    } else if (Object.hasOwn(Ignored, name)) {
-      if (value !== null) checked(Ignored[name] ?? z.unknown(), name, value);
-    } else if (value !== null || !Object.hasOwn(Refused, name)) throw refusal(name);
+    if (Object.hasOwn(table.supported, name)) {
+      if (value !== null) fields[name] = name === 'messages' && arePlain(value) ? value : checked(table.supported[name] ?? z.unknown(), name, value);
+    } else if (Object.hasOwn(table.forwarded, name)) {
+      if (value !== null) (forwarded ??= {})[name] = checked(table.forwarded[name] ?? z.unknown(), name, value);
+    } else if (Object.hasOwn(table.ignored, name)) {
+      if (value !== null) checked(table.ignored[name] ?? z.unknown(), name, value);
+    } else if (value !== null || !Object.hasOwn(table.refused, name)) throw refusal(name, table);
   }
-  return { fields, forwarded };
+  return { fields: fields as FieldsOf<S>, forwarded };
 }
 
 /** Most conversations are words by someone, and need no schema to be told so. */
@@ -101,10 +116,10 @@ function checked(schema: z.ZodType, name: string, value: unknown): unknown {
   throw invalid(result.error, [name], value);
 }
 
-function refusal(name: string): GyreError {
-  const reason = Refused[name];
-  if (reason !== undefined && Object.hasOwn(Refused, name)) return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
-  const known = nearest(name.slice(0, 100), [...Object.keys(Supported), ...Object.keys(Forwarded), ...Object.keys(Ignored)]);
+function refusal(name: string, { supported, forwarded, ignored, refused }: FieldTable<Readonly<Record<string, z.ZodType>>>): GyreError {
+  const reason = refused[name];
+  if (reason !== undefined && Object.hasOwn(refused, name)) return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
+  const known = nearest(name.slice(0, 100), [supported, forwarded, ignored].flatMap((part) => Object.keys(part)));
   return badRequest(`Unknown parameter ${quote(name)}. Did you mean "${known}"?`, name.slice(0, 100), 'unknown_parameter');
 }
 

@@ -6,6 +6,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 
 import { badRequest, GyreError } from '../core/errors.js';
+import type { Message } from '../core/message.js';
 import { callerOf, type Caller, type Keys } from './auth.js';
 import { readJson } from './body.js';
 import type { NodeBindings } from './exchange.js';
@@ -43,6 +44,8 @@ export interface Reading {
   trajectories(scope: Scope, page: Page): Listing;
   trajectory(scope: Scope, id: string): unknown;
   step(scope: Scope, id: string): unknown;
+  /** The conversation with an answer of this key, as its client has it. */
+  conversation(keyId: string, responseId: string): readonly Message[] | undefined;
   /** Deletes a trajectory for good; answers with the batches and versions it had reached. */
   erase(scope: Scope, id: string): unknown;
   /** Adds a row of feedback, the same body twice being one row; answers with the row. */

@@ -16,6 +16,7 @@ import type { Reading } from '../../src/http/reading.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { restoring } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
+import { conversationOf } from '../../src/store/conversation.js';
 import { openStore, type Store } from '../../src/store/db.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 import { startEngine, type Engine, type Script } from './engine.js';
@@ -75,6 +76,7 @@ const NOTHING_TO_READ: Reading = {
   trajectories: () => ({ data: [], has_more: false }),
   trajectory: () => undefined,
   step: () => undefined,
+  conversation: () => undefined,
   erase: () => undefined,
   feedback: () => undefined,
 };
@@ -100,7 +102,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     log: recording(openLog(store), logged),
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
     keys: OPEN,
-    reading: NOTHING_TO_READ,
+    reading: { ...NOTHING_TO_READ, conversation: (keyId, responseId) => conversationOf(store.db, keyId, responseId) },
     parts: () => [{ part: 'engine', ready: true }],
     ...options.deps,
   });

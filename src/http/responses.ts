@@ -1,0 +1,74 @@
+/** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
+import { badRequest, GyreError } from '../core/errors.js';
+import type { Message } from '../core/message.js';
+import type { Face, Past } from './chat.js';
+import { readFields, type ChatRequest, type FieldsOf } from './openai.js';
+import { RESPONSE_FIELDS } from './responses_fields.js';
+import { messagesOf } from './responses_items.js';
+import { ResponseAnswer } from './responses_answer.js';
+
+export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;
+
+export const RESPONSES: Face = {
+  id: 'resp',
+  parse(raw, past) {
+    const { fields } = readFields(raw, RESPONSE_FIELDS);
+    const request = chatOf(fields, past);
+    return { request, delivery: (exchange, head, settings) => new ResponseAnswer(exchange, head, fields, settings) };
+  },
+};
+
+function chatOf(fields: ResponseFields, past: Past): ChatRequest {
+  const { model, input } = fields;
+  if (model === undefined) throw badRequest('"model" is missing. GET /v1/models lists the models there are.', 'model', 'missing_required_parameter');
+  if (input === undefined) throw badRequest('"input" is missing: send a text, or a list of items.', 'input', 'missing_required_parameter');
+  const said: readonly Message[] = typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input);
+  return {
+    model,
+    messages: [...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]), ...before(fields.previous_response_id, past), ...said],
+    stream: fields.stream ?? false,
+    includeUsage: false,
+    toolEvents: false,
+    tools: (fields.tools ?? []).map((tool) => ('name' in tool ? { type: 'function' as const, function: { name: tool.name, description: tool.description, parameters: tool.parameters, strict: tool.strict } } : tool)),
+    toolChoice: toolChoiceOf(fields.tool_choice),
+    parallelToolCalls: fields.parallel_tool_calls,
+    n: 1,
+    topLogprobs: undefined,
+    tokenIds: false,
+    sampling: {
+      ...(fields.temperature === undefined ? {} : { temperature: fields.temperature }),
+      ...(fields.top_p === undefined ? {} : { top_p: fields.top_p }),
+      ...(fields.max_output_tokens === undefined ? {} : { max_tokens: fields.max_output_tokens }),
+    },
+    forwarded: forwardedOf(fields),
+    ...(fields.max_tool_calls === undefined ? {} : { maxToolCalls: fields.max_tool_calls }),
+    store: fields.store ?? true,
+    metadata: fields.metadata,
+  };
+}
+
+/** What was said up to the answer that is gone on from, but for its instructions: each request brings its own. */
+function before(id: string | undefined, past: Past): readonly Message[] {
+  if (id === undefined) return [];
+  const conversation = past(id);
+  if (conversation === undefined) {
+    throw new GyreError({ side: 'client', status: 404, code: 'previous_response_not_found', param: 'previous_response_id', message: `There is no response ${JSON.stringify(id.slice(0, 100))} that this key may go on from.` });
+  }
+  const [first, ...rest] = conversation;
+  return first?.role === 'system' && id.startsWith('resp-') ? rest : conversation;
+}
+
+function toolChoiceOf(choice: ResponseFields['tool_choice']): ChatRequest['toolChoice'] {
+  if (choice === undefined || typeof choice === 'string') return choice;
+  return 'name' in choice ? { type: 'function', function: { name: choice.name } } : choice;
+}
+
+function forwardedOf({ text, reasoning }: ResponseFields): ChatRequest['forwarded'] {
+  const format = text?.format;
+  const forwarded = {
+    ...(format?.type === 'json_object' ? { response_format: { type: 'json_object' } } : {}),
+    ...(format?.type === 'json_schema' ? { response_format: { type: 'json_schema', json_schema: { name: format.name, schema: format.schema, strict: format.strict ?? undefined, description: format.description ?? undefined } } } : {}),
+    ...(typeof reasoning?.effort === 'string' ? { reasoning_effort: reasoning.effort } : {}),
+  };
+  return Object.keys(forwarded).length === 0 ? undefined : forwarded;
+}
