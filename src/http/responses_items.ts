@@ -31,5 +31,5 @@ function say(messages: Message[], text: string, call: WireToolCall | undefined):
 }
 
 function textOfContent(content: MessageItem['content']): string {
-  return typeof content === 'string' ? content : content.map((part) => ('text' in part ? String(part.text) : String(part.refusal))).join('');
+  return typeof content === 'string' ? content : content.map((part) => (part.type === 'refusal' ? part.refusal : part.text)).join('');
 }
