@@ -26,6 +26,10 @@ export interface LogBeside extends StepLog {
   close(): Promise<void>;
 }
 
+/** With so many waiting for a commit already, another is in no hurry: fewer and larger commits are what they all gain by. */
+const CROWD = 8;
+const GATHER_MS = 1;
+
 type Opened = Extract<FromLog, { say: 'opened' }>;
 
 export function openLogBeside(options: BesideOptions): LogBeside {
@@ -115,7 +119,8 @@ class Link {
     this.#queue.push(words);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#send());
+    if (this.#asked.size > CROWD) setTimeout(() => this.#send(), GATHER_MS);
+    else setImmediate(() => this.#send());
   }
 
   /** Resolves to whether it is committed; never rejects. */
