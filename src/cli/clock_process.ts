@@ -99,10 +99,10 @@ async function begin(gate: boolean): Promise<Cycle> {
   let over = false;
   const end = (): void => void (over = true);
   running.then(end, end);
-  while (!over) {
+  for (;;) {
     await sleep(LOOK_MS);
+    if (over) return running; // refused, or quicker than a look
     const [newest] = cyclesOf(learner.db, 1);
     if (newest !== undefined && (newest.id !== before || newest.state === 'running')) return newest;
   }
-  return running;
 }
