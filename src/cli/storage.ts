@@ -38,8 +38,8 @@ export function openStorage(config: Config, logFailed: (reason: unknown) => void
     keys: openKeyring(store.db),
     reading: readingOf(store.db),
     async close() {
-      await log.flush();
-      await beside?.close();
+      if (beside === undefined) await log.flush();
+      else await beside.close();
       for (const tool of tools.values()) await tool.close?.();
       store.close();
     },
