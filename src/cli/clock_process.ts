@@ -60,8 +60,8 @@ process.on('message', (words: ToClock) => {
     begin(gate).then(
       (cycle) => say({ say: 'cycle', id, cycle }),
       (thrown: unknown) => {
-        const { side, status, code, message } = asGyreError(thrown);
-        say({ say: 'refused', id, error: { side, status, code, message } });
+        const { side, status, code, message, param, retryAfterMs } = asGyreError(thrown);
+        say({ say: 'refused', id, error: { side, status, code, message, ...(param === undefined ? {} : { param }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } });
       },
     );
   }

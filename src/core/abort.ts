@@ -1,4 +1,4 @@
-/** Hearing of an abort: the platform's listeners cost more to add and remove than a short request's whole bookkeeping. */
+/** Hearing of an abort through one platform listener per signal, however many hear and however often they come and go. */
 
 const hearers = new WeakMap<AbortSignal, Set<() => void>>();
 

@@ -22,6 +22,7 @@ import type { Exchange } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import { settleOffer, type Offer } from './offer.js';
 import { parseChat, type ChatRequest } from './openai.js';
+import type { Reading } from './reading.js';
 import { StreamedAnswer } from './sse.js';
 
 export interface ChatSettings {
@@ -40,7 +41,7 @@ export interface ChatDeps {
   readonly tools: Toolbox;
   readonly keys: Keys;
   readonly metrics: Metrics;
-  readonly past: (keyId: string, responseId: string) => readonly Message[] | undefined;
+  readonly past: Reading['conversation'];
   readonly settings: ChatSettings;
 }
 

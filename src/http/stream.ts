@@ -87,7 +87,7 @@ export class EventStream {
     this.#keepalive.refresh();
   }
 
-  /** Node writes a chunk in four pieces, which costs more than all that goes before it here: we frame it ourselves, in one. */
+  /** Node writes a chunk in four pieces: we frame it ourselves, in one. */
   #open(): void {
     const outgoing = this.#outgoing;
     if (outgoing.headersSent) return;

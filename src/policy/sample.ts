@@ -73,7 +73,7 @@ type Next = IteratorResult<PolicyEvent, readonly Action[]>;
 
 /**
  * One request on the wire: undici calls the `on` methods, `next` takes what they left. Written out rather than
- * as a generator function: a token waits for one promise instead of five, and tokens are what there is most of.
+ * as a generator function: an event waits for one promise, not for a generator's several.
  */
 class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
   readonly #origin: string;
@@ -200,7 +200,6 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leave();
-    return Promise.resolve();
   }
 
   #begin(): void {

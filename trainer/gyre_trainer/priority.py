@@ -1,9 +1,8 @@
 """Whose turn it is on cores that serve and train: requests first.
 
-An update's products run in a thread that only takes what nobody else wants (SCHED_IDLE), not merely at low priority:
-vLLM's two threads meet several hundred times per token, and at each meeting a thread that is just nice keeps the core
-for the rest of its slice. Measured on two cores with one chatting client: an update took 69 s at nice 10 while the
-client got 2 tokens a second; both got most of the machine when the update gave way at once.
+An update's products run in a thread that takes only what nobody else wants (SCHED_IDLE), not merely at low priority.
+How much that gains is not shown: on two cores (AVX2), beside one chatting client, an update took 64 and 57 s in the
+idle class and 70 s at nice 10, alone 17 s; the client got about half its tokens a second either way.
 """
 
 import os
