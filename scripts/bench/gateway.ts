@@ -6,14 +6,14 @@
  *
  *   node dist/scripts/bench/gateway.js [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json]
  */
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import type { LoadOptions, LoadResult } from './load.js';
 import type { Counts, Role } from './roles.js';
 
 interface Case {
@@ -38,6 +38,8 @@ interface Round {
   readonly rps: number;
   readonly p50: number;
   readonly p99: number;
+  /** 99th percentile of the time to the first byte. */
+  readonly first: number;
   /** CPU of the gateway's process per request, microseconds. */
   readonly cpu: number;
   readonly errors: number;
@@ -87,14 +89,13 @@ async function measure(each: Case, subject: Subject, round: number): Promise<Rou
   const before = await gateway.counts();
   const result = await load(gateway.url, body, each.connections, seconds);
   const after = await gateway.counts();
-  const successes = result['2xx'];
   await gateway.stop();
   await engine.stop();
   if (subject === 'gyre') process.stderr.write(`  database ${(statSync(join(data, 'gyre.db')).size / 1024 / 1024).toFixed(1)} MiB\n`);
   return {
-    rps: successes / result.duration, p50: result.latency.p50, p99: result.latency.p99,
+    rps: result.successes / result.seconds, p50: rounded(result.p50), p99: rounded(result.p99), first: rounded(result.firstP99),
     cpu: (after.cpuMicros - before.cpuMicros) / Math.max(1, after.answered - before.answered),
-    errors: result.errors + result.non2xx, successes,
+    errors: result.errors, successes: result.successes,
     rows: after.rows === undefined ? undefined : after.rows - (before.rows ?? 0),
   };
 }
@@ -137,32 +138,17 @@ function reply<T>(child: ChildProcess): Promise<T> {
   });
 }
 
-interface LoadResult {
-  readonly duration: number;
-  readonly latency: { readonly p50: number; readonly p99: number };
-  readonly '2xx': number;
-  readonly non2xx: number;
-  readonly errors: number;
-}
-
-function load(url: string, body: string, connections: number, duration: number): Promise<LoadResult> {
-  const program = createRequire(import.meta.url).resolve('autocannon');
-  const child = spawn(process.execPath, [program, '--json', '--no-progress', '-c', String(connections), '-d', String(duration), '-m', 'POST', '-H', 'content-type=application/json', '-I', '-b', body, `${url}/v1/chat/completions`], { stdio: ['ignore', 'pipe', 'ignore'] });
+function load(url: string, body: string, connections: number, seconds: number): Promise<LoadResult> {
+  const options: LoadOptions = { url, path: '/v1/chat/completions', body, connections, seconds };
+  const child = fork(fileURLToPath(new URL('./load.js', import.meta.url)), [JSON.stringify(options)]);
   children.add(child);
-  return new Promise((resolve, reject) => {
-    let text = '';
-    child.stdout.on('data', (part: Buffer) => (text += part.toString()));
-    child.on('close', (code) => {
-      children.delete(child);
-      if (code === 0) resolve(JSON.parse(text) as LoadResult);
-      else reject(new Error(`autocannon ended with ${code}`));
-    });
-  });
+  child.once('exit', () => children.delete(child));
+  return reply<LoadResult>(child);
 }
 
 function summary(each: Case, measured: Record<Subject, Round[]>): Record<string, unknown> {
   const medians = (subject: Subject): Record<string, number> =>
-    Object.fromEntries((['rps', 'p50', 'p99', 'cpu'] as const).map((key) => [key, median(measured[subject].map((round) => round[key]))]));
+    Object.fromEntries((['rps', 'p50', 'p99', 'first', 'cpu'] as const).map((key) => [key, median(measured[subject].map((round) => round[key]))]));
   const floor = medians('floor');
   const gyre = medians('gyre');
   const missing = measured.gyre.reduce((sum, round) => sum + Math.max(0, round.successes - (round.rows ?? 0)), 0);
@@ -174,6 +160,10 @@ function summary(each: Case, measured: Record<Subject, Round[]>): Record<string,
   };
 }
 
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}
+
 function median(list: readonly number[]): number {
   return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 }
@@ -182,9 +172,9 @@ function table(cases: readonly Record<string, unknown>[]): string {
   const lines = cases.map((each) => {
     const floor = each['floor'] as Record<string, number>;
     const gyre = each['gyre'] as Record<string, number>;
-    const cells = [floor, gyre].flatMap((side) => [side['rps']?.toFixed(0), side['p50'], side['p99'], side['cpu']?.toFixed(0)]);
+    const cells = [floor, gyre].flatMap((side) => [side['rps']?.toFixed(0), side['p50'], side['p99'], side['first'], side['cpu']?.toFixed(0)]);
     return `| ${[each['case'], ...cells, (each['ratio'] as number).toFixed(2), each['missing_rows'], each['errors']].map(String).join(' | ')} |`;
   });
-  const head = ['case', 'floor rps', 'p50 ms', 'p99 ms', 'CPU us', 'gyre rps', 'p50 ms', 'p99 ms', 'CPU us', 'ratio', 'missing rows', 'errors'];
+  const head = ['case', 'floor rps', 'p50 ms', 'p99 ms', 'first p99 ms', 'CPU us', 'gyre rps', 'p50 ms', 'p99 ms', 'first p99 ms', 'CPU us', 'ratio', 'missing rows', 'errors'];
   return [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...lines].join('\n');
 }

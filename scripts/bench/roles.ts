@@ -16,7 +16,7 @@ import { openPolicy } from '../../src/policy/sample.js';
 import { openServing } from '../../src/policy/serving.js';
 import { openStore } from '../../src/store/db.js';
 import { openLogBeside } from '../../src/store/log_beside.js';
-import { encode, startEngine, type ChatBody, type FixedReplies } from '../../tests/fakes/engine.js';
+import { startCanned } from './engine.js';
 
 export type Role = 'engine' | 'floor' | 'gyre';
 
@@ -58,24 +58,8 @@ async function counts(): Promise<Counts> {
 
 /** 8 tokens whole, 32 streamed. */
 async function engine(): Promise<Started> {
-  const made = await startEngine({ fixed: fixedReplies(options.stream === true ? 32 : 8, options.writes ?? 1) });
+  const made = await startCanned({ tokens: options.stream === true ? 32 : 8, writes: options.writes ?? 1 });
   return { url: made.url, answered: () => 0, stop: () => made.close() };
-}
-
-function fixedReplies(tokens: number, writes: number): FixedReplies {
-  const reply = { text: Array.from({ length: tokens }, (_, at) => (at === 0 ? 'A' : ' leap')) };
-  const base: ChatBody = { model: 'base', messages: [{ role: 'user', content: 'Request: how many days has a leap year, please, in one number?' }] };
-  const stream = (asked: Record<string, unknown>): Buffer[] => grouped(encode(reply, { ...base, stream: true, ...asked }).events, writes);
-  return {
-    json: Buffer.from(encode(reply, base).json),
-    lean: stream({}),
-    full: stream({ logprobs: true, return_token_ids: true, stream_options: { include_usage: true } }),
-  };
-}
-
-function grouped(events: readonly string[], writes: number): Buffer[] {
-  const size = Math.ceil(events.length / writes);
-  return Array.from({ length: Math.ceil(events.length / size) }, (_, at) => Buffer.from(events.slice(at * size, (at + 1) * size).join('')));
 }
 
 /** What anyone would write in an afternoon: forwards bytes, looks at nothing, keeps nothing. */

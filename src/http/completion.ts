@@ -19,17 +19,11 @@ export function fingerprint(head: CompletionHead): string {
   return `gyre-${head.policyVersion}`;
 }
 
-/** Usage summed over all steps. */
-export function wireUsage(ending: Ending): Record<string, unknown> {
-  const { usage, toolUse } = ending;
-  return {
-    prompt_tokens: usage.prompt_tokens,
-    completion_tokens: usage.completion_tokens,
-    total_tokens: usage.prompt_tokens + usage.completion_tokens,
-    prompt_tokens_details: { cached_tokens: usage.cached_tokens },
-    completion_tokens_details: { reasoning_tokens: usage.reasoning_tokens },
-    server_tool_use: toolUse,
-  };
+/** Usage summed over all steps, as JSON text. */
+export function wireUsage({ usage, toolUse }: Ending): string {
+  const { prompt_tokens: prompt, completion_tokens: completion, cached_tokens: cached, reasoning_tokens: reasoning } = usage;
+  const tools = toolUse.requested === 0 ? '{"requested":0,"executed":0,"by_tool":{}}' : JSON.stringify(toolUse);
+  return `{"prompt_tokens":${prompt},"completion_tokens":${completion},"total_tokens":${prompt + completion},"prompt_tokens_details":{"cached_tokens":${cached}},"completion_tokens_details":{"reasoning_tokens":${reasoning}},"server_tool_use":${tools}}`;
 }
 
 export function wireLogprobs(entries: readonly TokenLogprob[]): { readonly content: readonly TokenLogprob[]; readonly refusal: null } {

@@ -53,7 +53,7 @@ export class Exchange {
   }
 
   json(body: string, headers: Readonly<Record<string, string>>): void {
-    this.#send(200, { ...headers, 'content-type': 'application/json', 'x-request-id': this.requestId }, body);
+    this.#send(200, { ...headers, 'content-type': 'application/json', 'x-request-id': this.requestId, 'content-length': '' }, body);
   }
 
   /** Answers with the error, unless an answer has begun or nobody is there to read it. */

@@ -87,7 +87,7 @@ export class StreamedAnswer implements Delivery {
       if (!this.#roles.has(index)) last += this.#role(index);
       last += `${this.#before}{"index":${index},"delta":{},"logprobs":null,"finish_reason":"${reason}"}${after}`;
     });
-    if (this.#options.includeUsage) last += `${this.#before}],"usage":${JSON.stringify(wireUsage(finish.ending))}}\n\n`;
+    if (this.#options.includeUsage) last += `${this.#before}],"usage":${wireUsage(finish.ending)}}\n\n`;
     this.#stream.end(`${last}data: [DONE]\n\n`);
   }
 

@@ -217,7 +217,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     if (this.#left) return;
     this.#left = true;
     this.#deaf?.();
-    this.#fail(cancelled());
+    if (!this.#over) this.#fail(cancelled());
   }
 
   #actions(): readonly Action[] {

@@ -26,7 +26,7 @@ export interface Store {
 }
 
 /** How long a writer waits for another process's transaction, in milliseconds. */
-const BUSY_MS = 5_000;
+export const BUSY_MS = 5_000;
 /** Pages in the write-ahead log before they are folded in: 16 MiB, so that a page written often is copied once. */
 const CHECKPOINT_PAGES = 4_000;
 /** The write-ahead log is cut back to this many bytes after a checkpoint. */

@@ -1,5 +1,5 @@
 /** The log's own thread: holds the store and writes what it is told, so that the gateway's thread never waits for a commit. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 
 import { reasonOf } from '../core/errors.js';
 import type { Thread } from '../core/log.js';
@@ -14,6 +14,9 @@ const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
 const store = openStore(dataDir);
+/** Only should the thread that folds it in be gone does this one have to, at some hundred MiB. */
+store.sqlite.pragma('wal_autocheckpoint = 64000');
+const folding = new Worker(new URL('./checkpoint_worker.js', import.meta.url), { workerData: { dataDir } });
 const say = (words: FromLog): void => port.postMessage(words);
 const log = openLog(store, { flushMs, failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
 
@@ -79,7 +82,7 @@ function hear(words: ToLog): void {
     case 'flush':
       return void log.flush().then(() => done(words.ask, true));
     case 'close':
-      return void log.flush().then(() => {
+      return void log.flush().then(() => folding.terminate()).then(() => {
         store.close();
         port?.close();
       });

@@ -99,7 +99,7 @@ export class LogThread implements Thread {
     const state = this.#path.moveTo(step.messages);
     const emitted = action === undefined ? undefined : link(state.tip, assistantMessage(action.text, action.calls));
     const appended = this.#path.append(step.appended, emitted);
-        const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', visible);
+    const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', visible);
     const said: Said = { state: state.tip, shown };
     // One object from here to the driver: what only the transaction knows is filled in there, again when it is tried again.
     const row: StepRow = {

@@ -1,7 +1,7 @@
 /**
  * A scripted engine that speaks vLLM's HTTP protocol exactly, down to ids in every chunk. It samples
  * nothing: a script says what each request gets, how the bytes are cut and how it fails. Everyone's
- * tests use it, and the benchmark runs it in a process of its own with `fixed` replies.
+ * tests use it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -88,15 +88,6 @@ export interface EngineOptions {
   /** Names served without loading. */
   readonly models?: readonly string[];
   readonly port?: number;
-  /** Bytes of every reply, made before: nothing is parsed or recorded. */
-  readonly fixed?: FixedReplies;
-}
-
-/** A stream is a list of writes, one per turn of the event loop. `full` goes to who asked for token ids, `lean` to everyone else. */
-export interface FixedReplies {
-  readonly json: Buffer;
-  readonly lean: readonly Buffer[];
-  readonly full: readonly Buffer[];
 }
 
 /** Replies in turn, the last one for ever. */
@@ -108,11 +99,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   const sockets = new Set<Socket>();
   const models = options.models ?? ['base'];
   const engine = { url: '', port: 0, requests: [] as EngineRequest[], adapters: new Set<string>(), aborts: 0, script: options.script ?? inTurn({}), close: async () => shut(server, sockets) };
-  const server = createServer((incoming, outgoing) => {
-    if (options.fixed !== undefined) return serveFixed(incoming, outgoing, options.fixed);
-    void serve(incoming, outgoing);
-    return undefined;
-  });
+  const server = createServer((incoming, outgoing) => void serve(incoming, outgoing));
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -288,32 +275,6 @@ function drained(outgoing: ServerResponse): Promise<void> {
       resolve();
     };
     outgoing.on('drain', done).on('close', done);
-  });
-}
-
-function serveFixed(incoming: IncomingMessage, outgoing: ServerResponse, fixed: FixedReplies): void {
-  const parts: Buffer[] = [];
-  incoming.on('data', (part: Buffer) => parts.push(part));
-  incoming.on('end', () => {
-    const body = Buffer.concat(parts);
-    if (!body.includes('"stream":true')) {
-      outgoing.writeHead(200, { 'content-type': 'application/json', 'content-length': fixed.json.length });
-      outgoing.end(fixed.json);
-      return;
-    }
-    outgoing.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
-    const stream = body.includes('"return_token_ids":true') ? fixed.full : fixed.lean;
-    let at = 0;
-    const next = (): void => {
-      const part = stream[at];
-      at += 1;
-      if (at >= stream.length) outgoing.end(part);
-      else {
-        outgoing.write(part);
-        setImmediate(next); // separate writes: a chunk per turn of the event loop, as an engine sends them
-      }
-    };
-    next();
   });
 }
 

@@ -1,5 +1,5 @@
 /** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -106,3 +106,17 @@ test('a log thread that dies loses only what it had not committed, says so, and 
   expect((await answer(log, opening([user('after')]), [{ text: 'b' }])).kept).toBe(true);
   expect(listTrajectories(other.db, { limit: 10 }).data.map(({ id }) => id)).toContain(kept.thread.trajectoryId);
 });
+
+test('the write-ahead log is folded into the database while answers are written, and stays small', async () => {
+  const { folder, log } = beside();
+  const size = (name: string): number => statSync(join(folder, name)).size;
+  const long = 'x'.repeat(20_000);
+  let largest = 0;
+  const until = Date.now() + 20_000;
+  while (size('gyre.db') < 8 * 1024 * 1024 && Date.now() < until) {
+    await Promise.all(Array.from({ length: 16 }, (_, at) => answer(log, opening([user(`${at} ${long}`)]), [{ text: long }])));
+    largest = Math.max(largest, size('gyre.db-wal'));
+  }
+  expect(size('gyre.db')).toBeGreaterThan(8 * 1024 * 1024);
+  expect(largest).toBeLessThan(256 * 1024 * 1024);
+}, 30_000);
