@@ -141,7 +141,7 @@ class Learner:
         priority.be_nice()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._pool = priority.left_over_time() if self.device == "cpu" else None
-        self.self_check["tree_parity"] = self_check.tree_parity()
+        self.self_check["tree_parity"] = self_check.tree_parity(self.device)
         if self.self_check["tree_parity"] != "ok":
             raise TrainerError("self_check", f"tree packing: {self.self_check['tree_parity']}")
         dtype = getattr(torch, self.train_dtype)

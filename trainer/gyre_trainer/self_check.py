@@ -55,8 +55,8 @@ def unpacked(forest: Tree, actions: tuple[Action, ...]) -> tuple[Tree, tuple[Act
     return Tree(tuple(tokens), tuple(parent)), tuple(rows)
 
 
-def tiny_policy(seed: int = 5) -> policy.Policy:
-    """A random float32 llama with a non-zero adapter; nothing is read from disk."""
+def tiny_policy(seed: int = 5, device: str = "cpu") -> policy.Policy:
+    """A random float32 llama with a non-zero adapter, the same on every device; nothing is read from disk."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     attention.register()
@@ -68,10 +68,10 @@ def tiny_policy(seed: int = 5) -> policy.Policy:
     model = LlamaForCausalLM(config)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    result = policy.build(lambda: model, rank=4, alpha=8, device="cpu", seed=seed)
+    result = policy.build(lambda: model.to(device), rank=4, alpha=8, device=device, seed=seed)
     with torch.no_grad():
         for parameter in result.parameters().values():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+            parameter.add_(torch.randn(parameter.shape).to(device) * 0.1)
     return result
 
 
@@ -82,13 +82,13 @@ def logprobs_and_gradients(
     targets = tree.targets(forest, actions)
     values = own.logprobs(tree.plan(forest, block), targets)
     parameters = list(own.parameters().values())
-    result = loss.compute(values, loss.tokens_of(actions, targets.token_action, hyper), hyper)
+    result = loss.compute(values, loss.tokens_of(actions, targets.token_action, hyper).to(own.device), hyper)
     return values.detach(), list(torch.autograd.grad(result.value, parameters))
 
 
-def tree_parity() -> str:
-    """'ok' if packed and per-row log-probabilities (1e-5) and gradients (1e-4, relative) agree in float32."""
-    own = tiny_policy()
+def tree_parity(device: str = "cpu") -> str:
+    """'ok' if packed and per-row log-probabilities (1e-5) and gradients (1e-4, relative) agree in float32 on `device`."""
+    own = tiny_policy(device=device)
     forest, actions = branching_tree(97)
     packed, packed_gradients = logprobs_and_gradients(own, forest, actions, block=16)
     rows, row_gradients = logprobs_and_gradients(own, *unpacked(forest, actions), block=4096)

@@ -12,6 +12,7 @@ import torch
 from gyre_trainer.batch import Action, Tree
 
 BLOCK = 128  # rows; measured on two cores: 64 loses 15 % to the many small calls, 256 a little to masked products
+GPU_BLOCK = 1024  # measured on an H200, 6,000 and 18,000 tokens: 128 takes 2.4 times as long, 4,096 up to 1.7 times
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ def plan(tree: Tree, block: int = BLOCK) -> Plan:
         visible = (keys[None, :] <= rows[:, None]) & (rows[:, None] < ends[keys][None, :])
         blocks.append(Block(start, stop, runs, torch.zeros(visible.shape).masked_fill_(~visible, -torch.inf)))
     return Plan(torch.tensor(tree.tokens), torch.tensor(depth), tuple(blocks))
+
+
+def block_for(device: str) -> int:
+    """Rows per block on a device: a GPU waits for the many calls of small blocks, a CPU for masked products of large ones."""
+    return BLOCK if device == "cpu" else GPU_BLOCK
 
 
 def distinct_nodes(tree: Tree) -> int:

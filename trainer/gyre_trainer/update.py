@@ -42,7 +42,7 @@ def configure(optimizer: Optimizer, hyper: Hyper) -> None:
 def update(policy: Policy, optimizer: Optimizer, batch: Batch, progress: Progress = lambda _: None) -> dict[str, Any]:
     """Apply `batch` to the policy's weights; returns the metrics. TrainerError `non_finite` leaves weights as they were."""
     started = time.monotonic()
-    plan = tree.plan(batch.tree)
+    plan = tree.plan(batch.tree, tree.block_for(policy.device))
     targets = tree.targets(batch.tree, batch.actions)
     tokens = loss.tokens_of(batch.actions, targets.token_action, batch.hyper).to(policy.device)
     configure(optimizer, batch.hyper)

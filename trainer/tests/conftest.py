@@ -1,6 +1,7 @@
 """Shared pieces: a tiny real model folder, a real batch body, and a service whose vLLM is a small fake that speaks HTTP."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ FAST = Timing(first_backoff_s=0.05, longest_backoff_s=0.4, poll_s=0.02, grace_s=
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made of the packaged model's words; `GYRE_TEST_TINY_MODEL` names one made before, for a machine without that package."""
+    made = os.environ.get("GYRE_TEST_TINY_MODEL")
+    if made is not None:
+        return Path(made)
     return convert.convert_tiny(tmp_path_factory.mktemp("model") / "tiny")
 
 
