@@ -12,6 +12,7 @@ import type { Policy } from './core/policy.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import type { Keys } from './http/auth.js';
+import { BODY_BYTES } from './http/body.js';
 import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
 import { Exchange, requestIdOf, type NodeBindings } from './http/exchange.js';
 import { failureOf, notFound } from './http/failure.js';
@@ -19,6 +20,7 @@ import { healthRoutes, type Part } from './http/health.js';
 import { Metrics } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
 import { RESPONSES } from './http/responses.js';
+import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
 import { feedbackRoutes, trajectoryRoutes, type Reading } from './http/reading.js';
 
@@ -36,8 +38,8 @@ export interface AppDeps {
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
   readonly extra?: readonly Hono[];
-  /** Timings that are no matter of configuration. */
-  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs'>>;
+  /** Bounds that are no matter of configuration. */
+  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>>;
 }
 
 export interface App {
@@ -70,7 +72,7 @@ export function createApp(deps: AppDeps): App {
   });
   hono.route('/', healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }));
   hono.route('/v1', modelRoutes(serving, keys));
-  hono.route('/v1', feedbackRoutes(reading, keys, config['limits.body_bytes']));
+  hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
   hono.notFound((c) => failed(notFound(c.req.method, c.req.path), c.req.header('x-request-id')));
@@ -101,14 +103,8 @@ export function createApp(deps: AppDeps): App {
 
 function chatSettings(config: Config, pace: AppDeps['pace']): ChatSettings {
   return {
-    limits: {
-      steps: config['limits.steps'],
-      toolCalls: config['limits.tool_calls'],
-      milliseconds: config['limits.seconds'] * 1000,
-      toolErrors: config['limits.tool_errors'],
-      tool: { timeoutMs: config['tools.timeout_seconds'] * 1000, maxBytes: config['tools.output_bytes'] },
-    },
-    bodyBytes: config['limits.body_bytes'],
+    limits: limitsOf(config),
+    bodyBytes: pace?.bodyBytes ?? BODY_BYTES,
     defaultTools: config['tools.default'],
     keepaliveMs: pace?.keepaliveMs ?? 15_000,
     slowReaderMs: pace?.slowReaderMs ?? 30_000,

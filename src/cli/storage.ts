@@ -27,7 +27,7 @@ export interface Storage {
  */
 export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false): Storage {
   const store = openStore(config.data);
-  const options = { flushMs: config['log.flush_ms'], failed: logFailed };
+  const options = { failed: logFailed };
   const beside = serving ? openLogBeside({ ...options, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
   const log = beside ?? openLog(store, options);
   const tools = createTools({ dataDir: config.data, warm: serving });

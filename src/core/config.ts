@@ -11,6 +11,38 @@ const port = z.int().min(0).max(65535);
 const positive = z.number().positive();
 const count = z.int().positive();
 
+const address = z.url({ protocol: /^https?$/, error: 'must be an address like http://127.0.0.1:8000' });
+const label = z.string().regex(/^[a-z][a-z0-9_]{0,31}$/, 'must be 1 to 32 lower-case letters, digits or "_", a letter first');
+const pattern = z.string().min(1).refine(isPattern, 'is not a regular expression');
+
+/** Any OpenAI-compatible server: asked for the model names it lists here, with the key it has here. */
+const Upstream = z.strictObject({
+  url: address,
+  models: z.array(z.string().min(1).refine((name) => !/^gyre(@|$)/.test(name), 'is a name of this gateway\'s own models')).min(1),
+  api_key: z.string().min(1).optional(),
+});
+
+/** A server of tools. `command` starts it as a child process, which only the operator may do; `url` speaks streamable HTTP. */
+const McpServer = z.strictObject({
+  name: label,
+  url: address.optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  command: z.string().min(1).optional(),
+  args: z.array(z.string()).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  /** Only these of its tools; all without it. */
+  tools: z.array(z.string().min(1)).optional(),
+  timeout_seconds: positive.optional(),
+  output_bytes: count.optional(),
+}).refine((server) => (server.url === undefined) !== (server.command === undefined), 'needs either "url" or "command"');
+
+/** Tools that reach into the web; both are off until they are named here. */
+const Web = z.strictObject({ search_url: address.optional(), fetch: z.boolean().default(false) });
+
+export type Upstream = z.infer<typeof Upstream>;
+export type McpServer = z.infer<typeof McpServer>;
+export type Web = z.infer<typeof Web>;
+
 /** Every key, its default and its bounds. The README's table is checked against this. */
 export const ConfigKeys = {
   'host': z.string().default('127.0.0.1'),
@@ -21,18 +53,19 @@ export const ConfigKeys = {
   'engine.model': z.string().optional(),
   'engine.api_key': z.string().optional(),
   'engine.timeout_seconds': positive.default(120),
+  'upstreams': z.array(Upstream).default([]),
   'trainer.url': z.string().optional(),
   'model.path': z.string().optional(),
   'tools.default': z.array(z.string()).default(['calculator']),
+  'mcp': z.array(McpServer).default([]),
+  'web': Web.default({ fetch: false }),
+  'redact': z.array(pattern).default([]),
   'tools.timeout_seconds': positive.default(10),
   'tools.output_bytes': count.default(16_384),
   'limits.steps': count.default(8),
   'limits.tool_calls': count.default(16),
   'limits.seconds': positive.default(300),
-  'limits.tool_errors': count.default(3),
   'limits.concurrency': count.default(256),
-  'limits.body_bytes': count.default(32 * 1024 * 1024),
-  'log.flush_ms': z.number().nonnegative().default(0),
   'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
   'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),
   'learning.samples': count.default(8),
@@ -42,7 +75,6 @@ export const ConfigKeys = {
   'learning.rate': positive.default(2e-4),
   'learning.heldout': z.string().optional(),
   'gate.confidence': z.number().gt(0.5).lt(1).default(0.8),
-  'gate.refusals': count.default(4),
 } as const;
 
 export type ConfigKey = keyof typeof ConfigKeys;
@@ -62,7 +94,9 @@ export function parseConfig(raw: unknown, env: Readonly<Record<string, string | 
     const value = interpolate(flat.get(key), env, key, file);
     const parsed = ConfigKeys[key].safeParse(value ?? undefined);
     if (!parsed.success) {
-      throw operatorError(`${file}: key "${key}" is ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message ?? 'invalid'}.`);
+      const [issue] = parsed.error.issues;
+      const place = (issue?.path ?? []).map((step) => `[${JSON.stringify(step)}]`).join('');
+      throw operatorError(`${file}: key "${key}"${place} is ${JSON.stringify(within(value, issue?.path ?? []))}: ${issue?.message ?? 'invalid'}.`);
     }
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
@@ -85,12 +119,27 @@ function flatten(raw: unknown, prefix: string, file: string): Map<string, unknow
 }
 
 function interpolate(value: unknown, env: Readonly<Record<string, string | undefined>>, key: string, file: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => interpolate(item, env, key, file));
+  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, interpolate(item, env, key, file)]));
   if (typeof value !== 'string') return value;
   return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
     const found = env[name];
     if (found === undefined) throw operatorError(`${file}: key "${key}" names the environment variable ${name}, which is not set.`);
     return found;
   });
+}
+
+function within(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step], value);
+}
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text, 'gu');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The known name with the fewest edits; ties go to the first. */

@@ -5,6 +5,8 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { badRequest, GyreError, reasonOf } from '../core/errors.js';
 
+/** Bytes of a body, also after unpacking. */
+export const BODY_BYTES = 32 * 1024 * 1024;
 /** Objects and lists inside each other. */
 export const MAX_DEPTH = 100;
 
@@ -78,7 +80,7 @@ function collect(source: NodeJS.ReadableStream, maxBytes: number): Promise<Buffe
 }
 
 function tooLarge(maxBytes: number): GyreError {
-  return new GyreError({ side: 'client', status: 413, code: 'request_too_large', message: `The body is larger than ${maxBytes} bytes, unpacked. "limits.body_bytes" sets this limit.` });
+  return new GyreError({ side: 'client', status: 413, code: 'request_too_large', message: `The body is larger than ${maxBytes} bytes, unpacked.` });
 }
 
 const QUOTE = 0x22;

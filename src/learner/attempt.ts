@@ -6,6 +6,7 @@ import type { Sampling } from '../core/policy.js';
 import type { Task } from '../core/task.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Origin, Outcome } from '../core/trajectory.js';
+import { limitsOf } from '../loop/budget.js';
 import { run } from '../loop/run.js';
 import type { Learner } from './deps.js';
 
@@ -49,13 +50,7 @@ export async function attempt(learner: Learner, task: Task, { version, origin, s
       sampling: { max_tokens: MAX_TOKENS, ...sampling },
     },
     learner.policy,
-    {
-      steps: config['limits.steps'],
-      toolCalls: config['limits.tool_calls'],
-      milliseconds: config['limits.seconds'] * 1000,
-      toolErrors: config['limits.tool_errors'],
-      tool: { timeoutMs: config['tools.timeout_seconds'] * 1000, maxBytes: config['tools.output_bytes'] },
-    },
+    limitsOf(config),
     learner.signal,
   );
   let text = '';

@@ -7,6 +7,9 @@ import { promisedVersion } from '../store/cycles.js';
 import type { Trainer } from '../train/client.js';
 import type { Learner } from './deps.js';
 
+/** Refusals in a row after which a worse head is set back to what serves. */
+const REFUSALS = 4;
+
 /** Puts the candidate through the gate and, when it passes, promotes it. */
 export async function gateAndPromote(learner: Learner, candidate: Evaluation, serving: Evaluation): Promise<Decision> {
   const outcome = gate(candidate, serving, learner.config['gate.confidence']);
@@ -14,7 +17,7 @@ export async function gateAndPromote(learner: Learner, candidate: Evaluation, se
   if (decision.passed) {
     decide(learner.db, { kind: 'promotion', version: candidate.version, against: serving.version, passed: true, reason: decision.reason, numbers: { gate: decision.id } });
     await learner.decided();
-  } else if (learner.trainer !== undefined && refusals(learner, serving.version) >= learner.config['gate.refusals'] && isWorse(decision)) {
+  } else if (learner.trainer !== undefined && refusals(learner, serving.version) >= REFUSALS && isWorse(decision)) {
     await resetHead(learner, learner.trainer, serving.version);
   }
   return decision;
@@ -39,7 +42,7 @@ function isWorse(decision: Decision): boolean {
 async function resetHead(learner: Learner, trainer: Trainer, serving: number): Promise<void> {
   const head = headVersion(learner.db);
   await trainer.resetHead(serving);
-  decide(learner.db, { kind: 'head_reset', version: serving, against: head, passed: true, reason: `version ${head} was refused by the gate ${learner.config['gate.refusals']} times and is worse than version ${serving}`, numbers: {} });
+  decide(learner.db, { kind: 'head_reset', version: serving, against: head, passed: true, reason: `version ${head} was refused by the gate ${REFUSALS} times and is worse than version ${serving}`, numbers: {} });
 }
 
 /** Promotes by hand. Only a version whose gate passed may serve. */

@@ -1,8 +1,23 @@
 /** How much of its limits a response has used, and which limit ends it. Pure. */
+import type { Config } from '../core/config.js';
 import { canonicalJson } from '../core/hash.js';
 import type { ToolCall } from '../core/message.js';
 import type { OwnedCall, StopReason } from '../core/trajectory.js';
 import type { LoopLimits } from './events.js';
+
+/** Steps in a row all of whose calls failed, after which the answer is asked for. */
+const TOOL_ERRORS = 3;
+
+/** The bounds of one answer as the operator set them. */
+export function limitsOf(config: Config): LoopLimits {
+  return {
+    steps: config['limits.steps'],
+    toolCalls: config['limits.tool_calls'],
+    milliseconds: config['limits.seconds'] * 1000,
+    toolErrors: TOOL_ERRORS,
+    tool: { timeoutMs: config['tools.timeout_seconds'] * 1000, maxBytes: config['tools.output_bytes'] },
+  };
+}
 
 export type LimitReason = Extract<StopReason, 'max_steps' | 'max_tool_calls' | 'deadline' | 'tool_errors' | 'repeated_call'>;
 

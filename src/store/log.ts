@@ -13,7 +13,7 @@ import { LogThread, type Desk, type Place } from './thread.js';
 import { Writer } from './writer.js';
 
 export interface LogOptions {
-  /** Milliseconds a commit waits for company (`log.flush_ms`). */
+  /** Milliseconds a commit waits for company. */
   readonly flushMs?: number;
   readonly now?: () => number;
   /** Told why, each time `failures` grows. */

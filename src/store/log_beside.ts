@@ -17,7 +17,6 @@ export interface BesideOptions {
   readonly dataDir: string;
   /** The compiled `log_worker`. */
   readonly module: string;
-  readonly flushMs?: number;
   readonly failed?: (reason: unknown) => void;
 }
 
@@ -168,8 +167,8 @@ class Link {
   }
 
   #start(): Worker {
-    const { dataDir, module, flushMs = 0, failed = () => undefined } = this.#options;
-    const worker = new Worker(module, { workerData: { dataDir, flushMs } });
+    const { dataDir, module, failed = () => undefined } = this.#options;
+    const worker = new Worker(module, { workerData: { dataDir } });
     worker.on('message', (words: FromLog) => {
       switch (words.say) {
         case 'done':

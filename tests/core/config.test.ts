@@ -36,3 +36,12 @@ test('environment variables are filled in, and a missing one is named', () => {
 test('the nearest name is found across sections', () => {
   expect(nearest('rate', Object.keys(ConfigKeys))).toBe('learning.rate');
 });
+
+test('a list in the file is filled from the environment and refused with the place of what is wrong', () => {
+  const upstream = { url: 'https://api.example.com/v1', models: ['small'], api_key: '${KEY}' };
+  expect(parseConfig({ upstreams: [upstream] }, { KEY: 'k' }).upstreams).toEqual([{ ...upstream, api_key: 'k' }]);
+  expect(() => parseConfig({ upstreams: [upstream] }, {}, 'gyre.yaml')).toThrow('names the environment variable KEY');
+  expect(() => parseConfig({ upstreams: [{ ...upstream, models: ['gyre@3'] }] }, { KEY: 'k' }, 'gyre.yaml')).toThrow(/gyre.yaml: key "upstreams"\[0\]\["models"\]\[0\] is "gyre@3"/);
+  expect(() => parseConfig({ mcp: [{ name: 'files' }] })).toThrow('needs either "url" or "command"');
+  expect(() => parseConfig({ redact: ['('] })).toThrow('key "redact"[0] is "(": is not a regular expression');
+});
