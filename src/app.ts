@@ -49,8 +49,10 @@ export interface App {
    */
   listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
   readonly metrics: Metrics;
-  /** Chat requests being answered. */
+  /** Requests to the policy that are being answered. */
   inFlight(): number;
+  /** Resolves when none is left: everything they had to say to the log is said. */
+  idle(): Promise<void>;
 }
 
 /** Answers of the policy, by the path they are asked at. */
@@ -58,6 +60,7 @@ const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/
 
 export function createApp(deps: AppDeps): App {
   let inFlight = 0;
+  const waiting: (() => void)[] = [];
   const { config, serving, log, keys, reading } = deps;
   const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
   const settings = chatSettings(config, deps.pace);
@@ -86,12 +89,14 @@ export function createApp(deps: AppDeps): App {
       inFlight += 1;
       await answerBy(face, chat, exchange);
       inFlight -= 1;
+      if (inFlight === 0) for (const done of waiting.splice(0)) done();
     }
     metrics.request(path, exchange.outgoing.statusCode);
   };
   return {
     metrics,
     inFlight: () => inFlight,
+    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     listener(incoming, outgoing) {
       const path = incoming.url?.split('?', 1)[0] ?? '';
       const face = incoming.method === 'POST' && Object.hasOwn(FACES, path) ? FACES[path] : undefined;

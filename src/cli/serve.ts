@@ -94,6 +94,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     withdraw(config.data);
     follower.stop();
     await listening.close();
+    await app.idle(); // what was cut off at the deadline still goes into the log
     await clock?.stop();
     await supply.stop();
     await engine.close();

@@ -46,6 +46,8 @@ export interface Gateway {
   readonly client: OpenAI;
   /** A raw chat request. */
   post(body: unknown, init?: PostOptions): Promise<Response>;
+  /** Stops as a gateway that is told to stop does: what is under way has so long to end. */
+  stop(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -113,6 +115,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     client: new OpenAI({ baseURL: `${listening.url}/v1`, apiKey: 'any', maxRetries: 0 }),
     post: (body, init = {}) =>
       fetch(`${listening.url}/v1/chat/completions`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...init, headers: { 'content-type': 'application/json', ...init.headers } }),
+    stop: async (deadlineMs) => {
+      await listening.close(deadlineMs);
+      await app.idle();
+    },
     close: async () => {
       await listening.close(0);
       await enginePolicy.close();
