@@ -15,6 +15,7 @@ export const MESSAGES: Face = {
   id: 'msg',
   errors: ANTHROPIC,
   parse(raw) {
+    refuseThread(raw);
     const { fields, forwarded } = readFields(raw, MESSAGE_FIELDS);
     if (fields.max_tokens === undefined) throw badRequest('"max_tokens" is missing: say how many tokens a step of the answer may have.', 'max_tokens', 'missing_required_parameter');
     return { request: requestOf(fields, forwarded), delivery: (exchange, head, pace) => new MessageAnswer(exchange, head, fields, pace) };
@@ -26,6 +27,12 @@ export const MESSAGES: Face = {
 export function parseCount(raw: unknown): ChatRequest {
   const { fields, forwarded } = readFields(raw, COUNT_FIELDS);
   return requestOf(fields, forwarded);
+}
+
+/** The tool runner of the official SDK asks for a thread unbidden, and sends the whole conversation when it reads this code. */
+function refuseThread(raw: unknown): void {
+  const thread = typeof raw === 'object' && raw !== null && 'thread' in raw ? raw.thread : null;
+  if (thread !== null) throw badRequest(`The parameter "thread" is not supported. ${MESSAGE_FIELDS.refused['thread'] ?? ''}`, 'thread', 'thread_unsupported_request');
 }
 
 function requestOf(fields: MessageFields, forwarded: Forwarded): ChatRequest {

@@ -65,7 +65,8 @@ const CustomTool = z.strictObject({
   allowed_callers: z.array(z.literal('direct', 'must be "direct": only the policy calls tools')).nullish(),
   cache_control,
 });
-const serverTool = text.regex(/^gyre:/, 'must be "gyre:" and the name of a server tool');
+// Ends the check of its object, so that a tool of another type is not told what a server tool lacks.
+const serverTool = text.regex(/^gyre:/, { error: 'must be "gyre:" and the name of a server tool', abort: true });
 
 const oneCall = { disable_parallel_tool_use: bool.nullish() };
 
@@ -102,8 +103,8 @@ const Refused: Readonly<Record<string, string>> = {
   betas: 'Send the header anthropic-beta.',
 };
 
-const Supported = {
-  ...Prompt,
+/** What shapes the answer and not the prompt. */
+const Answer = {
   max_tokens: int.min(1),
   stream: bool,
   temperature: z.number().min(0).max(2),
@@ -114,7 +115,14 @@ const Supported = {
   metadata: z.record(text.max(64), text.max(512).nullable()).refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
 } as const;
 
+const Supported = { ...Prompt, ...Answer } as const;
+
 export const MESSAGE_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
 
-/** `POST /v1/messages/count_tokens`: only what makes the prompt. */
-export const COUNT_FIELDS: FieldTable<typeof Prompt> = { supported: Prompt, forwarded: Forwarded, ignored: Ignored, refused: Refused };
+/** `POST /v1/messages/count_tokens`. */
+export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
+  supported: Prompt,
+  forwarded: Forwarded,
+  ignored: Ignored,
+  refused: { ...Refused, ...Object.fromEntries(Object.keys(Answer).map((name) => [name, 'A count is of the prompt, which it does not change.'])) },
+};
