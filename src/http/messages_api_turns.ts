@@ -13,15 +13,14 @@ type Result = Extract<Block, { type: 'tool_result' }>;
 
 export function messagesOf(system: Words | undefined, turns: readonly Turn[]): Message[] {
   const messages: Message[] = [];
-  const instructions = system === undefined ? '' : wordsOf(system);
-  if (instructions !== '') messages.push({ role: 'system', content: instructions });
-  for (let at = 0; at < turns.length; ) {
-    const role = turns[at]?.role;
+  const all: readonly Turn[] = system === undefined ? turns : [{ role: 'system', content: system }, ...turns];
+  for (let at = 0; at < all.length; ) {
+    const role = all[at]?.role;
     const from = at;
-    while (turns[at]?.role === role) at += 1;
-    const said = turns.slice(from, at).flatMap(({ content }): readonly Block[] => (typeof content === 'string' ? [{ type: 'text', text: content }] : content));
+    while (all[at]?.role === role) at += 1;
+    const said = all.slice(from, at).flatMap(({ content }): readonly Block[] => (typeof content === 'string' ? [{ type: 'text', text: content }] : content));
     if (role === 'assistant') messages.push(assistantTurn(said));
-    else if (role === 'system') messages.push({ role: 'system', content: wordsOf(said) });
+    else if (role === 'system') messages.push(...systemTurn(said));
     else messages.push(...userTurn(said));
   }
   return messages;
@@ -31,6 +30,11 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[]): M
 export function resent(visible: AssistantMessage): AssistantMessage {
   if (visible.tool_calls === undefined) return visible;
   return assistantMessage(textOf(visible.content), visible.tool_calls.map(({ id, function: { name, arguments: args } }) => ({ id, name, arguments: canonicalJson(JSON.parse(objectJson(args))) })));
+}
+
+function systemTurn(said: readonly Block[]): Message[] {
+  const words = wordsOf(said);
+  return words === '' ? [] : [{ role: 'system', content: words }];
 }
 
 function assistantTurn(said: readonly Block[]): AssistantMessage {

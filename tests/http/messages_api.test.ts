@@ -3,6 +3,9 @@ import Anthropic from '@anthropic-ai/sdk';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { addFeedback } from '../../src/store/feedback.js';
+import { readTrajectory } from '../../src/store/read.js';
+import { verify } from '../../src/store/verify.js';
 import { inTurn, type EngineRequest, type Reply } from '../fakes/engine.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 
@@ -184,6 +187,14 @@ describe('a conversation that goes on', () => {
       { role: 'user', content: 'Sure?' },
     ]);
     expect(new Set(gateway.logged.map((entry) => entry.trajectoryId)).size).toBe(1);
+    expect(verify(gateway.store.db).problems).toEqual([]);
+  });
+
+  it('can be rated and read back by the ids of its answers', async () => {
+    const client = await start({ text: 'ok' });
+    const { id } = await client.messages.create(ASK);
+    expect(addFeedback(gateway.store.db, { responseId: id, keyId: '', within: '', value: 1 })).toMatchObject({ response_id: id, value: 1 });
+    expect(readTrajectory(gateway.store.db, gateway.logged[0]?.trajectoryId ?? '')).toMatchObject({ response_id: id, outcome: 'completed', feedback: [{ response_id: id }] });
   });
 
   it.each<[string, Reply]>([

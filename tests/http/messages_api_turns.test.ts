@@ -31,6 +31,10 @@ describe('turns', () => {
     expect(messagesOf('', [{ role: 'user', content: 'a' }, { role: 'system', content: 'Now briefly.' }, { role: 'user', content: '' }])).toEqual([{ role: 'user', content: 'a' }, { role: 'system', content: 'Now briefly.' }, { role: 'user', content: '' }]);
   });
 
+  it('of instructions go on where the instructions of the request end', () => {
+    expect(messagesOf('Be brief.', [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: 'a' }])).toEqual([{ role: 'system', content: 'Be brief.\nBe kind.' }, { role: 'user', content: 'a' }]);
+  });
+
   it.each([
     ['boom', true, 'Error: boom'],
     ['Error: boom', true, 'Error: boom'],
