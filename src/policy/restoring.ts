@@ -1,7 +1,7 @@
 /**
- * A policy, or a counter of its tokens, whose engine may have forgotten an adapter (it was restarted,
- * or evicted it). That is nobody's fault and no client's error: the weights are loaded again and the
- * request is made once more. Nothing was sampled by then, so this is no retry of an action.
+ * A policy or token counter whose engine may have forgotten an adapter (it was restarted, or evicted
+ * it). That is nobody's fault and no client's error: the weights are loaded again and the request is
+ * made once more. Nothing was sampled by then, so this is no retry of an action.
  */
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
