@@ -8,7 +8,7 @@ import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
 import { allVersions, saveTasks, servingVersion } from '../store/learning.js';
-import { restoring } from '../policy/restoring.js';
+import { restoring, restoringCounter } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
 import { openEngine } from './engine.js';
 import { openClock, type LearningClock } from './clock.js';
@@ -42,13 +42,15 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     serving: external ? 0 : servingVersion(db),
     load: (version) => needTrainer(supply.trainer).load(version),
   });
-  const policy = restoring(engine.policy, (name) => serving.restore(name));
+  const restore = (name: string): Promise<boolean> => serving.restore(name);
+  const policy = restoring(engine.policy, restore);
   const learner = learnerOf({ config, storage, policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
   let clock: LearningClock | undefined;
   const app = createApp({
     version: VERSION,
     config,
     policy,
+    counter: restoringCounter(engine.counter, restore),
     serving,
     log: storage.log,
     tools: storage.tools,

@@ -37,7 +37,7 @@ export function identify(keys: Keys, authorization: string | undefined, apiKey: 
   if (key === undefined) {
     throw new GyreError({
       side: 'client', status: 401, code: 'invalid_api_key',
-      message: secret === '' ? 'No API key was given. Send "Authorization: Bearer KEY".' : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
+      message: secret === '' ? 'No API key was given. Send "Authorization: Bearer KEY", or "x-api-key: KEY".' : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
     });
   }
   return { keyId: key.id, admin: key.role === 'admin', train: key.train };

@@ -4,7 +4,7 @@
  */
 import type { StepLog, Thread } from '../core/log.js';
 import type { IdKind } from '../core/ids.js';
-import type { Message } from '../core/message.js';
+import type { AssistantMessage, Message } from '../core/message.js';
 import type { Policy } from '../core/policy.js';
 import type { Lease, Serving } from '../core/serving.js';
 import type { Toolbox } from '../core/tool.js';
@@ -19,6 +19,7 @@ import { identify, type Caller, type Keys } from './auth.js';
 import { readJson } from './body.js';
 import type { CompletionHead } from './completion.js';
 import type { Exchange } from './exchange.js';
+import { OPENAI, type ErrorShape } from './failure.js';
 import type { Metrics } from './metrics.js';
 import { settleOffer, type Offer } from './offer.js';
 import { parseChat, type ChatRequest } from './openai.js';
@@ -58,13 +59,17 @@ export interface Asked {
 export interface Face {
   /** What its answers' ids begin with. */
   readonly id: IdKind;
+  readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): Asked;
+  /** An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know it. */
+  resent?(visible: AssistantMessage): AssistantMessage;
 }
 
 /** `POST /v1/chat/completions`. */
 export const CHAT: Face = {
   id: 'chatcmpl',
+  errors: OPENAI,
   parse(raw) {
     const request = parseChat(raw);
     return {
@@ -122,13 +127,13 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
   const { limits } = deps.settings;
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
   const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), deps.policy, bounds);
-  const finish = await deliver(deps, exchange, thread, events, delivery);
+  const finish = await deliver(deps, face, exchange, thread, events, delivery);
   await thread.finish(finish.ending);
   delivery.finish(finish);
 }
 
 /** Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed; it never leaves a policy running. */
-async function deliver(deps: ChatDeps, exchange: Exchange, thread: Thread, events: AsyncGenerator<LoopEvent, Finish>, delivery: Delivery): Promise<Finish> {
+async function deliver(deps: ChatDeps, face: Face, exchange: Exchange, thread: Thread, events: AsyncGenerator<LoopEvent, Finish>, delivery: Delivery): Promise<Finish> {
   let stepsMs = 0;
   let firstToken: number | undefined;
   try {
@@ -141,7 +146,7 @@ async function deliver(deps: ChatDeps, exchange: Exchange, thread: Thread, event
       const event = next.value;
       if (event.type === 'step') {
         stepsMs += event.step.ms;
-        void thread.step(event.step, event.visible);
+        void thread.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
       } else if (event.type === 'tool_finished') {
         if (deps.tools.has(event.call.name)) deps.metrics.tool(event.call.name, event.observation.ms);
       } else if (event.type !== 'start') firstToken ??= exchange.elapsed() / 1000;

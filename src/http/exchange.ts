@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { newId } from '../core/ids.js';
 import type { Clock, Clocks } from '../loop/clock.js';
-import { failureOf } from './failure.js';
+import { failureOf, OPENAI, type ErrorShape } from './failure.js';
 
 /** What @hono/node-server puts into a context's `env`. */
 export interface NodeBindings {
@@ -29,9 +29,11 @@ export class Exchange {
   readonly startedAt = Date.now();
   /** Fires its signal when the client goes away before its answer is whole, or at the deadline. */
   readonly clock: Clock;
+  readonly #errors: ErrorShape;
   readonly #began = performance.now();
 
-  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks) {
+  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks, errors: ErrorShape = OPENAI) {
+    this.#errors = errors;
     this.clock = clocks.start();
     this.incoming = incoming;
     this.outgoing = outgoing;
@@ -58,7 +60,7 @@ export class Exchange {
 
   /** Answers with the error, unless an answer has begun or nobody is there to read it. */
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
-    const failure = failureOf(thrown, this.requestId, toolsRan);
+    const failure = failureOf(thrown, this.requestId, toolsRan, this.#errors);
     this.#send(failure.status, { ...headers, ...failure.headers }, failure.body);
   }
 

@@ -59,7 +59,7 @@ function named(name: string, toolbox: Toolbox): Tool {
 function choiceOf(choice: ChatRequest['toolChoice'], clientNames: ReadonlySet<string>, serverTools: Toolbox): ToolChoice {
   if (choice === undefined) return 'auto';
   if (typeof choice === 'string') {
-    if (choice === 'required' && clientNames.size + serverTools.size === 0) throw badRequest('"tool_choice" is "required" but no tools are offered.', 'tool_choice');
+    if (choice === 'required' && clientNames.size + serverTools.size === 0) throw badRequest('"tool_choice" demands a call, but no tools are offered. Offer some in "tools".', 'tool_choice');
     return choice;
   }
   const name = 'function' in choice ? choice.function.name : choice.type.slice(PREFIX.length);

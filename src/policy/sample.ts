@@ -7,11 +7,12 @@ import { Pool, type Dispatcher } from 'undici';
 
 import { onAbort } from '../core/abort.js';
 import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { cancelled, garbage, statusFault, transportFault } from './fault.js';
 import { SseParser } from './sse.js';
-import { requestBody } from './wire.js';
+import { countTokens } from './tokenize.js';
+import { promptBody, requestBody } from './wire.js';
 
 export interface EngineOptions {
   /** Address of the engine, with or without `/v1`. */
@@ -23,8 +24,8 @@ export interface EngineOptions {
   readonly tokenIds?: boolean;
 }
 
-/** A policy that holds connections. */
-export interface EnginePolicy extends Policy {
+/** A policy that holds connections, and counts what it would be asked over them. */
+export interface EnginePolicy extends Policy, TokenCounter {
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -40,14 +41,12 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
     keepAliveTimeout: 2_000,
     keepAliveTimeoutThreshold: 2_000,
   });
+  const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+  const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   const target = {
     origin: url.origin,
-    path: `${url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/chat/completions`,
-    headers: {
-      'content-type': 'application/json',
-      accept: 'text/event-stream',
-      ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
-    },
+    path: `${root}/v1/chat/completions`,
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...credentials },
   };
 
   return {
@@ -56,6 +55,10 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
         const headers = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
       });
+    },
+    count(prompt, signal) {
+      const headers = { 'content-type': 'application/json', ...credentials, ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }) };
+      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) }, signal);
     },
     close: () => pool.destroy(),
   };

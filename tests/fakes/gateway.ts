@@ -14,7 +14,7 @@ import { OPEN } from '../../src/http/auth.js';
 import { listen } from '../../src/http/listen.js';
 import type { Reading } from '../../src/http/reading.js';
 import { openPolicy } from '../../src/policy/sample.js';
-import { restoring } from '../../src/policy/restoring.js';
+import { restoring, restoringCounter } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
 import { conversationOf } from '../../src/store/conversation.js';
 import { openStore, type Store } from '../../src/store/db.js';
@@ -100,6 +100,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     version: 'test',
     config: parseConfig(options.config ?? {}),
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
+    counter: restoringCounter(enginePolicy, (model) => serving.restore(model)),
     serving,
     log: recording(openLog(store), logged),
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),

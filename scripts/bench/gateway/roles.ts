@@ -96,6 +96,7 @@ async function gyre(): Promise<Started> {
     version: 'bench',
     config: parseConfig({ 'tools.default': [] }),
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
+    counter: enginePolicy,
     serving, log,
     tools: new Map(), keys: OPEN, reading: nothing, parts: () => [],
   });
