@@ -22,11 +22,13 @@ export interface TelemetryOptions {
   /** Regular expressions of what is not to be recorded anywhere. */
   readonly redact: readonly string[];
   readonly warn: (text: string) => void;
+  /** How long what is left may take to be sent at the end. */
+  readonly flushMs?: number;
 }
 
 export interface Telemetry {
   readonly observer: Observer;
-  /** Sends what is left, for at most {@link FLUSH_MS}. */
+  /** Sends what is left, within a bound. */
   close(): Promise<void>;
 }
 
@@ -44,7 +46,7 @@ const NO_CURRENT: ContextManager = {
 };
 
 /** Throws an operator error when a variable is wrong. */
-export function openTelemetry({ env, version, provider, redact, warn }: TelemetryOptions): Telemetry {
+export function openTelemetry({ env, version, provider, redact, warn, flushMs = FLUSH_MS }: TelemetryOptions): Telemetry {
   const wanted = readVariables(env);
   const own = resources.resourceFromAttributes({ 'service.name': 'gyre', 'service.version': version });
   const sdk = new NodeSDK({
@@ -69,7 +71,7 @@ export function openTelemetry({ env, version, provider, redact, warn }: Telemetr
     observer,
     async close() {
       let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not within ${FLUSH_MS / 1000} s`), FLUSH_MS)));
+      const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not within ${flushMs / 1000} s`), flushMs)));
       const lost = await Promise.race([sdk.shutdown().then(() => undefined, reasonOf), late]);
       clearTimeout(timer);
       if (lost !== undefined) warn(`the last telemetry could not be sent: ${lost}`);
