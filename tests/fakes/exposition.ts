@@ -57,8 +57,7 @@ function sampleOf(line: string): Sample {
 function checkHistogram(name: string, { samples }: Family): void {
   const series = new Map<string, Sample[]>();
   for (const sample of samples) {
-    const { le: _, ...rest } = sample.labels;
-    const key = JSON.stringify(rest);
+    const key = JSON.stringify(Object.entries(sample.labels).filter(([label]) => label !== 'le'));
     series.set(key, [...(series.get(key) ?? []), sample]);
   }
   for (const [key, of] of series) {
