@@ -21,7 +21,7 @@ export class Contents {
     return {
       'gen_ai.system_instructions': instructions.length === 0 ? undefined : JSON.stringify(instructions.flatMap(({ content }) => this.#said(content))),
       'gen_ai.input.messages': JSON.stringify(messages.slice(instructions.length).map((message) => this.#message(message))),
-      'gen_ai.tool.definitions': tools.length === 0 ? undefined : JSON.stringify(tools.map(({ name, description, parameters }) => ({ type: 'function', name, description, parameters }))),
+      'gen_ai.tool.definitions': tools.length === 0 ? undefined : JSON.stringify(tools.map(({ name, description, parameters }) => this.#deep({ type: 'function', name, description, parameters }))),
       'gen_ai.request.stop_sequences': stop === undefined ? undefined : typeof stop === 'string' ? [this.#text(stop)] : stop.map((text) => this.#text(text)),
     };
   }
@@ -75,14 +75,23 @@ export class Contents {
 
   /** The arguments as the value they spell; as they are where they spell none. */
   #call({ id, name, arguments: text }: ToolCall): Part {
-    const args = this.#text(text);
-    let value: unknown = args;
+    let value: unknown = text;
     try {
-      value = JSON.parse(args);
+      value = JSON.parse(text);
     } catch {
       // A policy may have sampled anything.
     }
-    return { type: 'tool_call', id, name, arguments: value };
+    return { type: 'tool_call', id, name, arguments: this.#deep(value) };
+  }
+
+  /** Every text in a value; its keys are names. */
+  #deep(value: unknown): unknown {
+    if (typeof value === 'string') return this.#text(value);
+    // A pattern that means a number means it as a number too.
+    if (typeof value === 'number') return this.#text(String(value)) === String(value) ? value : this.#text(String(value));
+    if (Array.isArray(value)) return value.map((each) => this.#deep(each));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.#deep(each)]));
   }
 
   #text(text: string): string {

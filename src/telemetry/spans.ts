@@ -48,12 +48,12 @@ class RequestSpans implements Watch {
     this.#context = trace.setSpan(parent, this.#server);
   }
 
-  undertaken({ model, engineModel, policyVersion, trajectoryId, responseId }: Undertaken): void {
+  undertaken({ model, engineModel, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
     const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
     const agent = this.#deps.tracer.startSpan(`invoke_agent ${SELF}`, {
       kind: SpanKind.INTERNAL, startTime: this.#now(),
-      attributes: present({ 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.provider.name': SELF, 'gen_ai.agent.name': SELF, ...models, ...answer, 'gen_ai.response.id': responseId }),
+      attributes: present({ 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.provider.name': SELF, 'gen_ai.agent.name': SELF, ...models, ...answer, 'gen_ai.request.stream': stream || undefined, 'gen_ai.response.id': responseId }),
     }, this.#context);
     this.#agent = agent;
     this.#around = {

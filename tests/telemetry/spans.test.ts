@@ -212,10 +212,7 @@ describe('what is said', () => {
   const KEYS: Keys = { required: () => true, find: (secret) => (secret === 'gyre_sk_verysecret' ? KEY : undefined) };
   const SAID = {
     model: 'gyre', stop: ['Stopword'], metadata: { team: 'Teamword' }, user: 'Userword',
-    messages: [
-      { role: 'system', content: 'Systemword rules.' },
-      { role: 'user', content: 'Promptword?' },
-    ],
+    messages: [{ role: 'system', content: 'Systemword rules.' }, { role: 'user', content: 'Promptword?' }],
     tools: [{ type: 'gyre:calculator' }, { type: 'function', function: { name: 'lookup', description: 'Toolword', parameters: { type: 'object' } } }],
   };
   const CALLING = { text: 'Thinkword', calls: [{ id: 'call-9', name: 'calculator', arguments: '{"expression":"1234+4321"}' }] };
