@@ -8,6 +8,7 @@ import { routePath } from 'hono/route';
 import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
 import type { StepLog } from './core/log.js';
+import type { Observer } from './core/observe.js';
 import type { Policy, TokenCounter } from './core/policy.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
@@ -19,7 +20,7 @@ import { ANTHROPIC, failureOf, notFound, OPENAI, type ErrorShape } from './http/
 import { healthRoutes, type Part } from './http/health.js';
 import { MESSAGES } from './http/messages_api.js';
 import { countTokens } from './http/messages_api_count.js';
-import { Metrics } from './http/metrics.js';
+import { Metrics, type LearningNumbers } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
 import { RESPONSES } from './http/responses.js';
 import { limitsOf } from './loop/budget.js';
@@ -41,6 +42,10 @@ export interface AppDeps {
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
   readonly extra?: readonly Hono[];
+  /** Watches the requests to the policy. */
+  readonly observer?: Observer;
+  /** The learning clock in numbers, for `/metrics`. */
+  readonly learning?: () => LearningNumbers;
   /** Bounds that are no matter of configuration. */
   readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>>;
 }
@@ -67,11 +72,20 @@ interface Answering {
   answer(exchange: Exchange): Promise<void>;
 }
 
+/** What a request is counted as whose client left before its first byte; nginx made the number. */
+const CLIENT_LEFT = 499;
+
 export function createApp(deps: AppDeps): App {
   let inFlight = 0;
   const waiting: (() => void)[] = [];
-  const { config, serving, log, keys, reading } = deps;
-  const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
+  const { config, serving, log, keys, reading, observer } = deps;
+  const metrics = new Metrics({
+    logFailures: () => log.failures,
+    servingVersion: () => serving.version,
+    inFlight: () => inFlight,
+    limit: config['limits.concurrency'],
+    ...(deps.learning === undefined ? {} : { learning: deps.learning }),
+  });
   const settings = chatSettings(config, deps.pace);
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading.conversation };
@@ -105,7 +119,13 @@ export function createApp(deps: AppDeps): App {
       inFlight -= 1;
       if (inFlight === 0) for (const done of waiting.splice(0)) done();
     }
-    metrics.request(path, exchange.outgoing.statusCode);
+    metrics.request(path, exchange.status ?? CLIENT_LEFT);
+    metrics.took(path, exchange.elapsed() / 1000);
+    exchange.done();
+  };
+  const closed = (exchange: Exchange): void => {
+    metrics.delivered(exchange.delivered);
+    exchange.watch?.closed(exchange.status, exchange.delivered);
   };
   return {
     metrics,
@@ -114,8 +134,10 @@ export function createApp(deps: AppDeps): App {
     listener(incoming, outgoing) {
       const path = incoming.url?.split('?', 1)[0] ?? '';
       const by = incoming.method === 'POST' && Object.hasOwn(answering, path) ? answering[path] : undefined;
-      if (by === undefined) void rest(incoming, outgoing);
-      else void answer(path, by, new Exchange({ incoming, outgoing }, clocks, by.errors));
+      if (by === undefined) return void rest(incoming, outgoing);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, by.errors, closed);
+      if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
+      void answer(path, by, exchange);
     },
   };
 }

@@ -42,8 +42,8 @@ verb('serve', 'start the gateway')
   .option('--trainer <url>', 'use this running trainer and its engine')
   .option('--learn <on|off>', 'start learning cycles by itself')
   .action(async (flags: VerbFlags) => {
-    const { serve } = await import('./cli/serve.js');
-    await serve(config(flags), { line: (text) => process.stdout.write(`${text}\n`), warn: (text) => process.stderr.write(`${text}\n`) }, stopping.signal);
+    const [{ serve }, { openOutput }] = await Promise.all([import('./cli/serve.js'), import('./cli/output.js')]);
+    await serve(config(flags), await openOutput(process.env, process), stopping.signal, process.env);
   });
 
 /** A verb of the learning clock. */

@@ -7,28 +7,27 @@ import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
-import { allVersions, saveTasks, servingVersion } from '../store/learning.js';
+import { countCycles } from '../store/cycles.js';
+import { allVersions, headVersion, saveTasks, servingVersion } from '../store/learning.js';
 import { restoring, restoringCounter } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
 import { openEngine } from './engine.js';
 import { openClock, type LearningClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
+import { tellLearning } from './learning_lines.js';
 import { VERSION } from './machine.js';
+import { openObserving } from './observing.js';
+import type { Env, Output } from './output.js';
 import { announce, withdraw } from './presence.js';
 import { openStorage } from './storage.js';
 import { openSupply } from './supply.js';
 import { readTasks } from './tasks.js';
 
-export interface Output {
-  /** One line for whoever started the process. */
-  line(text: string): void;
-  warn(text: string): void;
-}
-
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
-export async function serve(config: Config, output: Output, signal: AbortSignal): Promise<void> {
+export async function serve(config: Config, output: Output, signal: AbortSignal, env: Env): Promise<void> {
+  const observing = await openObserving(env, config, output);
   const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true);
   const { db, keys } = storage;
   refuseOpenDoor(config, keys);
@@ -57,6 +56,8 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     keys,
     reading: storage.reading,
     parts: () => supply.parts(),
+    ...(observing.observer === undefined ? {} : { observer: observing.observer }),
+    ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
     extra: [
       learningRoutes({
         db,
@@ -72,6 +73,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
 
   const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), { host: config.host, port: config.port });
   output.line(`listening ${listening.url}`);
+  output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
   const supply = openSupply(config, engine, config['trainer.url']);
   const follower = follow({
     db,
@@ -82,25 +84,35 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     } },
     known: (version) => serving.know(version, false),
     failed: (message) => output.warn(message),
+    flipped(from, to, seconds) {
+      app.metrics.swapped();
+      output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
+    },
   });
+  const untold = external ? undefined : tellLearning(db, output);
   try {
     await supply.ready(signal);
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
     output.line(`ready ${listening.url}`);
+    output.event('ready', { url: listening.url });
     if (!external) clock = openClock({ config, trainer: () => supply.trainer?.url, decided: () => follower.look(), warn: (text) => output.warn(text) });
     if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
   } finally {
     // In reverse order: no new requests, no new cycles, what runs to its end, then what it ran on.
+    output.event('stopping', {});
     withdraw(config.data);
     follower.stop();
+    untold?.();
     await listening.close();
     await app.idle(); // what was cut off at the deadline still goes into the log
+    await observing.close();
     await clock?.stop();
     await supply.stop();
     await engine.close();
     await storage.close();
+    output.event('stopped', {});
   }
 }
 

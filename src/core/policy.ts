@@ -47,6 +47,8 @@ export interface PolicyRequest {
   /** Fields forwarded to the engine as they came, e.g. `chat_template_kwargs`, `response_format`. */
   readonly forwarded?: Readonly<Record<string, unknown>>;
   readonly requestId?: string;
+  /** Headers by which a trace goes on at the engine, e.g. `traceparent`; absent where nothing is traced. */
+  readonly trace?: Readonly<Record<string, string>>;
 }
 
 /** Tokens, as the engine counts them. */

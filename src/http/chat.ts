@@ -124,11 +124,15 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     tokenIds: request.tokenIds,
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
+  const { watch } = exchange;
+  watch?.undertaken({ model: request.model, engineModel: lease.engineModel, policyVersion: lease.version, trajectoryId: thread.trajectoryId, responseId, stream: request.stream });
   const { limits } = deps.settings;
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), deps.policy, bounds);
+  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), watch?.policy(deps.policy) ?? deps.policy, bounds);
   const finish = await deliver(deps, face, exchange, thread, events, delivery);
+  const ended = exchange.elapsed();
   await thread.finish(finish.ending);
+  deps.metrics.committed((exchange.elapsed() - ended) / 1000);
   delivery.finish(finish);
 }
 
@@ -136,27 +140,33 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
 async function deliver(deps: ChatDeps, face: Face, exchange: Exchange, thread: Thread, events: AsyncGenerator<LoopEvent, Finish>, delivery: Delivery): Promise<Finish> {
   let stepsMs = 0;
   let firstToken: number | undefined;
+  let finish: Finish;
   try {
     for (;;) {
       const next = await events.next();
       if (next.done === true) {
-        deps.metrics.answer(next.value.ending, { overhead: Math.max(0, exchange.elapsed() - stepsMs) / 1000, firstToken });
-        return next.value;
+        finish = next.value;
+        break;
       }
       const event = next.value;
       if (event.type === 'step') {
         stepsMs += event.step.ms;
+        if (event.step.outcome === 'done' && event.step.action !== undefined) deps.metrics.action(event.step.action);
         void thread.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
       } else if (event.type === 'tool_finished') {
-        if (deps.tools.has(event.call.name)) deps.metrics.tool(event.call.name, event.observation.ms);
-      } else if (event.type !== 'start') firstToken ??= exchange.elapsed() / 1000;
+        deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
+        exchange.watch?.tool(event.call, event.observation);
+      } else if (event.type !== 'start' && event.type !== 'tool_started') firstToken ??= exchange.elapsed() / 1000;
       const waiting = delivery.event(event);
       if (waiting !== undefined) await waiting;
     }
   } catch (thrown) {
-    await events.return(broken(thrown));
-    return broken(thrown);
+    finish = broken(thrown);
+    await events.return(finish);
   }
+  deps.metrics.answer(finish.ending, { overhead: Math.max(0, exchange.elapsed() - stepsMs) / 1000, firstToken });
+  exchange.watch?.ended(finish.ending, finish.fault, firstToken);
+  return finish;
 }
 
 function loopRequest(request: ChatRequest, offer: Offer, lease: Lease, thread: Thread, exchange: Exchange, consent: boolean): LoopRequest {

@@ -52,7 +52,8 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
   return {
     sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
       return new Exchange(request, url.origin, signal, (exchange) => {
-        const headers = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
+        const own = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
+        const headers = request.trace === undefined ? own : { ...request.trace, ...own };
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
       });
     },
