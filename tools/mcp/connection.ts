@@ -6,7 +6,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { CallToolResultSchema, ListToolsResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { CallToolResultSchema, ErrorCode, McpError, ListToolsResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Agent } from 'undici';
 
 import type { McpServer } from '../../src/core/config.js';
@@ -88,7 +88,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         return { text: observationOf(result), isError: result.isError === true };
       } catch (thrown) {
         const reason = causeOf(thrown);
-        throw neverArrived(thrown) ? new NotDelivered(reason, { cause: thrown }) : new Error(reason, { cause: thrown });
+        if (neverArrived(thrown)) throw new NotDelivered(reason, { cause: thrown });
+        throw new Error(wasAnswered(thrown) ? reason : `${reason}; whether the call took effect is not known`, { cause: thrown });
       }
     },
     async close() {
@@ -139,6 +140,11 @@ function neverArrived(thrown: unknown): boolean {
   if (thrown instanceof StreamableHTTPError) return thrown.code === 404 || thrown.code === 400;
   const code = (under(thrown) as NodeJS.ErrnoException | undefined)?.code ?? '';
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code) || reasonOf(thrown) === 'Not connected';
+}
+
+/** The server itself said no; otherwise the way to it broke while the call was under way. */
+function wasAnswered(thrown: unknown): boolean {
+  return thrown instanceof StreamableHTTPError || (thrown instanceof McpError && thrown.code !== Number(ErrorCode.ConnectionClosed));
 }
 
 /** "fetch failed" says nothing: what it failed of does. */

@@ -94,7 +94,7 @@ export class HttpWire {
 
   #unanswered(id: RequestId, reason: string): void {
     if (!this.#open.delete(id)) return;
-    this.#options.lost({ jsonrpc: '2.0', id, error: { code: ErrorCode.ConnectionClosed, message: `${reason}; whether the call took effect is not known` } });
+    this.#options.lost({ jsonrpc: '2.0', id, error: { code: ErrorCode.ConnectionClosed, message: reason } });
   }
 }
 

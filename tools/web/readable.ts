@@ -15,7 +15,8 @@ const RAW = new Set(['script', 'style', 'title', 'textarea', 'xmp', 'iframe', 'n
 const BESIDE = new Set(['nav', 'footer', 'aside', 'template', 'svg', 'math', 'canvas', 'object', 'audio', 'video', 'select', 'button', 'dialog']);
 const VOID = new Set(['area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'param', 'source', 'track', 'wbr']);
 const BLOCK = new Set(['address', 'article', 'blockquote', 'body', 'caption', 'dd', 'details', 'div', 'dl', 'dt', 'fieldset', 'figcaption', 'figure', 'form', 'header', 'hr', 'main', 'ol', 'p', 'pre', 'section', 'summary', 'table', 'ul', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6']);
-const LINE = new Set(['br', 'li', 'tr', 'option', 'legend', 'label']);
+/** They begin a line. */
+const LINE = new Set(['br', 'li', 'tr', 'legend']);
 /** Characters of a tag that are looked at. */
 const MAX_ATTRIBUTES = 1_000;
 /** A main part shorter than this is no page, but an empty frame around one. */
@@ -110,7 +111,8 @@ class Page {
       return;
     }
     if (name === 'main' || name === 'article') this.#mains += 1;
-    this.#break(name);
+    if (BLOCK.has(name)) this.#put('\n\n');
+    else if (LINE.has(name)) this.#put('\n');
     if (name === 'li') this.#put('- ');
     if (name === 'pre') this.#pre += 1;
   }
@@ -121,15 +123,10 @@ class Page {
       if (this.#left.depth === 0) this.#left = undefined;
       return;
     }
-    this.#break(name);
+    if (BLOCK.has(name)) this.#put('\n\n');
     if (name === 'td' || name === 'th') this.#put('\t');
     if (name === 'pre') this.#pre = Math.max(0, this.#pre - 1);
     if (name === 'main' || name === 'article') this.#mains = Math.max(0, this.#mains - 1);
-  }
-
-  #break(name: string): void {
-    if (BLOCK.has(name)) this.#put('\n\n');
-    else if (LINE.has(name)) this.#put('\n');
   }
 
   #text(text: string): void {
