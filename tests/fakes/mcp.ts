@@ -5,7 +5,6 @@ import type { AddressInfo, Socket } from 'node:net';
 
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 
 export interface FakeTool {
@@ -68,7 +67,7 @@ export async function startMcp(tools: readonly FakeTool[] = [echo], options: { r
     const session: Session = { server, transport: new StreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID, enableJsonResponse: options.json === true, onsessioninitialized: (id) => void sessions.set(id, session),
     }) };
-    await server.connect(session.transport as Transport);
+    await server.connect(session.transport);
     return session;
   };
 

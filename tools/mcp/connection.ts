@@ -52,6 +52,7 @@ const MAX_MESSAGE = 8 * 1024 * 1024;
 const MAX_PAGES = 32;
 const MAX_TOOLS = 512;
 const LINE_BYTES = 300;
+const CLOSED: number = ErrorCode.ConnectionClosed;
 
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { server, openMs, signal } = options;
@@ -144,7 +145,7 @@ function neverArrived(thrown: unknown): boolean {
 
 /** The server itself said no; otherwise the way to it broke while the call was under way. */
 function wasAnswered(thrown: unknown): boolean {
-  return thrown instanceof StreamableHTTPError || (thrown instanceof McpError && thrown.code !== Number(ErrorCode.ConnectionClosed));
+  return thrown instanceof StreamableHTTPError || (thrown instanceof McpError && thrown.code !== CLOSED);
 }
 
 /** "fetch failed" says nothing: what it failed of does. */
