@@ -28,7 +28,7 @@ export function toolsVerb(config: Config, what: string, name: string | undefined
 
 /** Names of tools that are withdrawn until their new definition is accepted. */
 export function withdrawnTools(config: Config): string[] {
-  return pins(config.data).filter(({ changed }) => changed !== undefined).map(({ name }) => name);
+  return pins(config.data).filter(({ pinned, changed }) => changed !== undefined && config.mcp.some(({ name }) => name === pinned.server)).map(({ name }) => name);
 }
 
 function stateOf(config: Config, server: string, changed: boolean): string {

@@ -2,6 +2,8 @@
  * One session with one tool server, over streamable HTTP or with a child process, by the official SDK. It lists and
  * calls; when to open one again is its owner's matter. The SDK is heavy, so this file is loaded when a server is first reached.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -52,6 +54,8 @@ const MAX_MESSAGE = 8 * 1024 * 1024;
 const MAX_PAGES = 32;
 const MAX_TOOLS = 512;
 const LINE_BYTES = 300;
+const DRAIN_MS = 1_000;
+const GOODBYE_MS = 500;
 const CLOSED: number = ErrorCode.ConnectionClosed;
 
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
@@ -59,6 +63,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const client = new Client({ name: 'gyre', version: options.version }, { capabilities: {} });
   const { transport, end } = server.url === undefined ? byChild(server, options.line) : byHttp(new URL(server.url), server.headers);
   let ours = false;
+  const active = new Set<Promise<unknown>>();
   client.setNotificationHandler(ToolListChangedNotificationSchema, options.listChanged);
   try {
     await client.connect(transport, { timeout: openMs, signal });
@@ -85,7 +90,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     },
     async call(tool, args, aborted) {
       try {
-        const result = await client.request({ method: 'tools/call', params: { name: tool, arguments: args } }, CallToolResultSchema, { timeout: options.callMs, signal: aborted });
+        const calling = client.request({ method: 'tools/call', params: { name: tool, arguments: args } }, CallToolResultSchema, { timeout: options.callMs, signal: aborted });
+        active.add(calling);
+        const result = await calling.finally(() => active.delete(calling));
         return { text: observationOf(result), isError: result.isError === true };
       } catch (thrown) {
         const reason = causeOf(thrown);
@@ -95,9 +102,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     },
     async close() {
       ours = true;
+      // Calls beside the one that found the session gone hear so for themselves.
+      if (active.size > 0) await Promise.race([Promise.allSettled(active), sleep(DRAIN_MS)]);
       if (transport instanceof StreamableHTTPClientTransport) {
         // A courtesy: a server that is gone already needs no goodbye.
-        await Promise.race([transport.terminateSession().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
+        await Promise.race([transport.terminateSession().catch(() => undefined), sleep(GOODBYE_MS)]);
       }
       await client.close().catch(() => undefined);
       await end();
@@ -136,9 +145,9 @@ function byChild({ command = '', args, env }: McpServer, line: (text: string) =>
   return { transport, end: () => Promise.resolve() };
 }
 
-/** A session that is gone answers 404, or 400 where it is taken for a first request; both before anything is run. */
+/** A session that is gone is answered with 404, by some servers with 400; both before anything is run. */
 function neverArrived(thrown: unknown): boolean {
-  if (thrown instanceof StreamableHTTPError) return thrown.code === 404 || thrown.code === 400;
+  if (thrown instanceof StreamableHTTPError) return thrown.code === 404 || (thrown.code === 400 && /session|initiali[sz]/i.test(thrown.message));
   const code = (under(thrown) as NodeJS.ErrnoException | undefined)?.code ?? '';
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code) || reasonOf(thrown) === 'Not connected';
 }

@@ -6,6 +6,7 @@ import type { McpServer } from '../../src/core/config.js';
 
 /** Shorter values cannot be told from ordinary text. */
 const SHORTEST = 8;
+const SHORTEST_PART = 16;
 const SECRET_NAME = /key|token|secret|password|passwd|credential|auth|cookie|session/i;
 
 /** Takes every credential of `server` out of a text. */
@@ -24,6 +25,11 @@ function secretsOf({ headers, env, url }: McpServer): string[] {
     for (const part of value.split(/\s+/)) found.add(part);
   }
   for (const [name, value] of Object.entries(env ?? {})) if (SECRET_NAME.test(name)) found.add(value);
-  if (url !== undefined) for (const value of new URL(url).searchParams.values()) found.add(value);
+  if (url !== undefined) {
+    const { searchParams, pathname } = new URL(url);
+    for (const value of searchParams.values()) found.add(value);
+    // Some addresses are the key: an error page repeats the path.
+    for (const part of pathname.split('/')) if (part.length >= SHORTEST_PART) found.add(part);
+  }
   return [...found].filter((secret) => secret.length >= SHORTEST).sort((a, b) => b.length - a.length);
 }

@@ -54,22 +54,26 @@ export class HttpWire {
   };
 
   async #send(url: string | URL, init: RequestInit | undefined, stop: AbortSignal | undefined, id: RequestId | undefined): Promise<Response> {
-    const signals = [init?.signal, stop].filter((signal) => signal !== undefined && signal !== null);
-    const response = (await send(url, { ...init, dispatcher: this.#options.dispatcher, signal: AbortSignal.any(signals) } as SendInit)) as unknown as Response;
-    if (response.body === null) return response;
+    // The transport's own signal fires when it is closed, and then the dispatcher is destroyed anyway.
+    const response = (await send(url, { ...init, dispatcher: this.#options.dispatcher, signal: stop } as SendInit)) as unknown as Response;
+    if (response.body === null) {
+      if (id !== undefined) this.#open.delete(id);
+      return response;
+    }
     const stream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
-    const body = this.#bounded(response.body, stream, stop, stream ? id : undefined);
+    const body = this.#bounded(response.body, stream, stop, id);
     return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
   }
 
-  /** The same bytes, as long as no message has too many. `id` is the request whose answer a stream brings. */
+  /** The same bytes, as long as no message has too many. `id` is the request they answer, if they answer one. */
   #bounded(body: ReadableStream<Uint8Array>, stream: boolean, stop: AbortSignal | undefined, id: RequestId | undefined): ReadableStream<Uint8Array> {
     const { maxBytes } = this.#options;
     const reader = body.getReader();
     const message = stream ? new EventSize() : new WholeSize();
     const ended = (reason: string): void => {
-      // A stream with ids is resumed by the transport.
-      if (id !== undefined && !message.resumable) setTimeout(() => this.#unanswered(id, reason), LAST_WORDS_MS).unref();
+      // A stream with ids is resumed by the transport, and without a stream the transport knows by itself.
+      if (id === undefined || message.resumable) return;
+      setTimeout(() => (stream ? this.#unanswered(id, reason) : void this.#open.delete(id)), LAST_WORDS_MS).unref();
     };
     return new ReadableStream({
       async pull(controller) {

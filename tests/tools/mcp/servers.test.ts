@@ -130,11 +130,20 @@ test('arguments that are no object never reach the server', async () => {
   expect(server.asked.some(({ method }) => method === 'tools/call')).toBe(false);
 });
 
-test('a session that the server has forgotten is opened once more, and the call is made in it', async () => {
-  const server = await fake([echo]);
+test.each([[false], [true]])('a session that the server has forgotten is opened once more, and every call is made in it (answers as JSON: %s)', async (json) => {
+  const server = await fake([echo], { json });
   const { call } = await up([{ name: 's', url: server.url }]);
   await server.forget();
-  expect((await call('s__echo', { text: 'again' })).content).toBe('echo: again');
+  // The first to hear of it must not take the others down with the old session.
+  let held = 0;
+  server.instead = (_incoming, outgoing, method) => {
+    if (method !== 'tools/call' || held >= 8) return false;
+    held += 1;
+    setTimeout(() => outgoing.writeHead(404).end('Session not found'), held * 10);
+    return true;
+  };
+  const answers = await Promise.all(Array.from({ length: 8 }, (_, at) => call('s__echo', { text: String(at) })));
+  expect(answers.map(({ content }) => content)).toEqual(Array.from({ length: 8 }, (_, at) => `echo: ${at}`));
   expect(server.opened).toBe(2);
 });
 
