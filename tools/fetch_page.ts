@@ -73,8 +73,8 @@ function wanted({ status, type, location }: Head): void {
   if (!HTML.includes(type) && !TEXT.test(type)) throw fault(`the page is ${type === '' ? 'of no stated type' : quoted(type)}; only HTML, plain text and JSON can be read`);
 }
 
-function told(url: URL, got: Got): string {
-  const { title, text } = HTML.includes(got.type) ? readable(decoded(got.bytes, got.charset, true)) : { title: '', text: decoded(got.bytes, got.charset, false).trim() };
+async function told(url: URL, got: Got): Promise<string> {
+  const { title, text } = HTML.includes(got.type) ? await readable(decoded(got.bytes, got.charset, true)) : { title: '', text: decoded(got.bytes, got.charset, false).trim() };
   const rest = got.cut ? `\n[only the first ${MAX_PAGE} bytes of this page were read]` : '';
   return `${title === '' ? '' : `${title}\n`}${url.href}\n\n${text === '' ? '(the page has no text)' : text}${rest}`;
 }

@@ -14,6 +14,10 @@ if (mode === 'crash') {
   console.error(`cannot open the database with ${process.env.DB_PASSWORD ?? 'nothing'}`);
   process.exit(3);
 }
+if (mode === 'mute') {
+  process.stdin.resume();
+  await new Promise(() => undefined);
+}
 const server = new McpServer({ name: 'child', version: '1' });
 const says = (text) => ({ content: [{ type: 'text', text }] });
 server.registerTool('echo', { description: 'Says it back.', inputSchema: { text: z.string() } }, ({ text }) => says(`child: ${text}`));

@@ -32,6 +32,7 @@ interface Held {
 
 /** Bytes a definition may have: it becomes part of every prompt that offers the tool. */
 const MAX_DEFINITION = 32 * 1024;
+const SHOWN = 8;
 
 export class Offering {
   readonly #options: OfferingOptions;
@@ -51,8 +52,8 @@ export class Offering {
     const { size } = this.#held;
     const { withdrawn } = this;
     const parts = [`${size} ${size === 1 ? 'tool' : 'tools'}`];
-    if (withdrawn.length > 0) parts.push(`withdrawn because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`);
-    return [...parts, ...this.#leftOut].join('; ');
+    if (withdrawn.length > 0) parts.push(`withdrawn because their definition changed: ${some(withdrawn).join(', ')} ("gyre tools list" shows how)`);
+    return [...parts, ...some(this.#leftOut)].join('; ');
   }
 
   /** The server's list, as it is now. */
@@ -77,7 +78,7 @@ export class Offering {
     }
     for (const name of only ?? []) if (!definitions.some((definition) => definition.name === name)) leftOut.push(`the server has no tool ${quoted(name)}`);
     for (const name of [...this.#held.keys()].filter((each) => !present.has(each))) this.#drop(name);
-    for (const note of leftOut) if (!this.#leftOut.includes(note)) warn(`tools of "${server}": ${note}`);
+    for (const note of some(leftOut.filter((each) => !this.#leftOut.includes(each)))) warn(`tools of "${server}": ${note}`);
     this.#leftOut = leftOut;
   }
 
@@ -109,8 +110,9 @@ export class Offering {
   #hold(name: string, definition: Definition): void {
     const { server, dataDir, toolbox, warn } = this.#options;
     const announced = pinOf(server, definition);
-    const known = pin(dataDir, name, announced);
     const before = this.#held.get(name);
+    if (before !== undefined && !isWithdrawn(before) && before.announced.hash === announced.hash) return;
+    const known = pin(dataDir, name, announced);
     const tool = before?.pin.hash === known.hash ? before.tool : this.#tool(name, known.definition);
     const held: Held = { pin: known, announced, tool };
     if (!isWithdrawn(held)) settle(dataDir, name);
@@ -144,6 +146,11 @@ export class Offering {
 
 function isWithdrawn({ pin: known, announced }: Held): boolean {
   return known.hash !== announced.hash;
+}
+
+/** A server's words are many only if it wants them to be. */
+function some(texts: readonly string[]): string[] {
+  return texts.length <= SHOWN ? [...texts] : [...texts.slice(0, SHOWN), `${texts.length - SHOWN} more`];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

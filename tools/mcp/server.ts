@@ -19,11 +19,13 @@ export interface Pace {
   readonly longestMs: number;
   /** Between two looks at the list of a server that announces nothing. */
   readonly refreshMs: number;
+  /** Between two lists of a server that announces change after change. */
+  readonly listMs: number;
   /** Between two looks for what the operator has accepted, while there is something to accept. */
   readonly lookMs: number;
 }
 
-export const PACE: Pace = { firstMs: 1_000, longestMs: 60_000, refreshMs: 300_000, lookMs: 1_000 };
+export const PACE: Pace = { firstMs: 1_000, longestMs: 60_000, refreshMs: 300_000, listMs: 500, lookMs: 1_000 };
 
 export interface ToolServerOptions {
   readonly server: McpServer;
@@ -51,8 +53,6 @@ const OPEN_MS = 60_000;
 const GRACE_MS = 5_000;
 /** Characters of a server's own words that are passed on as a reason. */
 const MAX_REASON = 300;
-/** Between two lists when a server announces change after change. */
-const LIST_PAUSE_MS = 100;
 
 export class ToolServer {
   readonly name: string;
@@ -73,6 +73,7 @@ export class ToolServer {
   #failures = 0;
   #failedAt = 0;
   #upSince = 0;
+  #listedAt = 0;
   #reason = 'not started';
   /** The operator was told that it is down. */
   #told = false;
@@ -152,7 +153,7 @@ export class ToolServer {
   /** One attempt at a time; never rejects. */
   #connect(): Promise<void> {
     clearTimeout(this.#retry);
-    if (this.#closing.signal.aborted) return Promise.resolve();
+    if (this.#connection !== undefined || this.#closing.signal.aborted) return Promise.resolve();
     return (this.#connecting ??= this.#attempt().finally(() => (this.#connecting = undefined)));
   }
 
@@ -171,6 +172,7 @@ export class ToolServer {
       });
       made = opened;
       this.#stale = false;
+      this.#listedAt = Date.now();
       this.#offering.apply(await opened.list());
       signal.throwIfAborted();
       this.#connection = opened;
@@ -232,9 +234,11 @@ export class ToolServer {
 
   async #list(connection: Connection): Promise<void> {
     try {
-      for (let first = true; this.#stale && this.#connection === connection; first = false) {
-        if (!first) await sleep(LIST_PAUSE_MS, undefined, { ref: false });
+      while (this.#stale && this.#connection === connection) {
+        const wait = this.#listedAt + this.#options.pace.listMs - Date.now();
+        if (wait > 0) await sleep(wait, undefined, { ref: false, signal: this.#closing.signal });
         this.#stale = false;
+        this.#listedAt = Date.now();
         const definitions = await connection.list();
         if (this.#connection === connection) this.#offering.apply(definitions);
       }

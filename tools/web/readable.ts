@@ -2,6 +2,8 @@
  * The text of an HTML page as a person would read it: no scripts, no styles, no menus, nothing hidden; paragraphs apart,
  * lists and tables in lines. One pass over the text, so that a page made to be slow is not.
  */
+import { setImmediate as turn } from 'node:timers/promises';
+
 import { unescaped } from './entities.js';
 
 export interface Readable {
@@ -17,17 +19,22 @@ const VOID = new Set(['area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input'
 const BLOCK = new Set(['address', 'article', 'blockquote', 'body', 'caption', 'dd', 'details', 'div', 'dl', 'dt', 'fieldset', 'figcaption', 'figure', 'form', 'header', 'hr', 'main', 'ol', 'p', 'pre', 'section', 'summary', 'table', 'ul', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6']);
 /** They begin a line. */
 const LINE = new Set(['br', 'li', 'tr', 'legend']);
+const [SPACE, DOUBLE, SINGLE, EQUALS, GREATER] = [0x20, 0x22, 0x27, 0x3d, 0x3e];
+/** Pieces of a page after which others get their turn: it is read beside requests that are being answered. */
+const TURN = 2_000;
+/** Characters of text that are kept; a policy is shown far fewer. */
+const MAX_TEXT = 512 * 1024;
 /** Characters of a tag that are looked at. */
 const MAX_ATTRIBUTES = 1_000;
 /** A main part shorter than this is no page, but an empty frame around one. */
 const MAIN_LEAST = 200;
 
-export function readable(html: string): Readable {
+export async function readable(html: string): Promise<Readable> {
   const page = new Page(html, true);
-  page.read();
+  await page.read();
   // An element that is never closed hides all the rest: then nothing is left out.
   const whole = page.unclosed ? new Page(html, false) : page;
-  if (whole !== page) whole.read();
+  if (whole !== page) await whole.read();
   const main = tidy(whole.main);
   return { title: tidy(unescaped(page.title)).replace(/\s+/g, ' '), text: main.length >= MAIN_LEAST ? main : tidy(whole.all) };
 }
@@ -55,17 +62,18 @@ class Page {
   }
 
   get all(): string {
-    return this.#all.join('');
+    return cut(this.#all.join(''));
   }
 
   get main(): string {
-    return this.#main.join('');
+    return cut(this.#main.join(''));
   }
 
-  read(): void {
+  async read(): Promise<void> {
     const html = this.#html;
     let at = 0;
-    while (at < html.length) {
+    for (let piece = 1; at < html.length; piece += 1) {
+      if (piece % TURN === 0) await turn();
       const open = html.indexOf('<', at);
       if (open === -1) return this.#text(html.slice(at));
       if (open > at) this.#text(html.slice(at, open));
@@ -144,6 +152,10 @@ class Page {
   }
 }
 
+function cut(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}\n[the rest of this page is left out]`;
+}
+
 /** The place after the next `mark`; the end where there is none. */
 function after(html: string, mark: string, from: number): number {
   const found = html.indexOf(mark, from);
@@ -152,15 +164,16 @@ function after(html: string, mark: string, from: number): number {
 
 /** The place after the ">" that ends a tag; one inside a quoted value ends nothing. */
 function tagEnd(html: string, from: number): number {
-  let quote = '';
-  let before = '';
+  let before = 0;
   for (let at = from; at < html.length; at += 1) {
-    const char = html[at] ?? '';
-    if (quote !== '') {
-      if (char === quote) quote = '';
-    } else if (char === '>') return at + 1;
-    else if ((char === '"' || char === '\'') && before === '=') quote = char;
-    if (char.trim() !== '') before = char;
+    const code = html.charCodeAt(at);
+    if (code === GREATER) return at + 1;
+    if ((code === DOUBLE || code === SINGLE) && before === EQUALS) {
+      const closing = html.indexOf(code === DOUBLE ? '"' : '\'', at + 1);
+      if (closing === -1) return html.length;
+      at = closing;
+    }
+    if (code > SPACE) before = code;
   }
   return html.length;
 }

@@ -368,6 +368,18 @@ test('closing ends the session with a word to the server, and a closed one is re
   expect(server.opened).toBe(1);
 });
 
+test('a server that changes its list without end is listed now and then, and its tools can still be called', async () => {
+  const server = await fake([echo, { name: 'n0', run: () => says('n') }]);
+  const { call, warnings } = await up([{ name: 's', url: server.url }], { pace: { listMs: 200 } });
+  for (let n = 1; n <= 100; n += 1) {
+    server.tools = [echo, { name: `n${n}`, run: () => says('n') }];
+    await server.announce();
+  }
+  expect((await call('s__echo', { text: 'x' })).content).toBe('echo: x');
+  expect(server.asked.filter(({ method }) => method === 'tools/list').length).toBeLessThan(10);
+  expect(warnings).toEqual([]);
+});
+
 test('a server that answers nonsense, or lists a tool larger than any prompt, is told of and harms nothing', async () => {
   const server = await fake([{ ...echo, name: 'huge', description: 'x'.repeat(40_000) }, echo]);
   const { toolbox, servers } = await up([{ name: 's', url: server.url }]);

@@ -86,6 +86,21 @@ test('closing ends the child', async () => {
   await gone(pid);
 });
 
+test('a child that never says anything is ended too, and closing does not wait for it to speak', async () => {
+  const { servers, lines } = await start({}, 'mute');
+  await until(() => {
+    try {
+      return Number(lines()[0]) > 0;
+    } catch {
+      return false;
+    }
+  }, 'the child');
+  const pid = Number(lines()[0]);
+  expect(servers.parts()).toMatchObject([{ ready: false, detail: 'connecting' }]);
+  await servers.close();
+  await gone(pid);
+});
+
 test('a child that cannot start is told with its last words, without its secrets, and tried again less and less often', async () => {
   const { servers, warnings, lines } = await start({ env: { DB_PASSWORD: 'correct-horse-battery' } }, 'crash');
   await until(() => warnings.length > 0, 'the warning');
