@@ -94,6 +94,9 @@ verb('doctor', 'find what is wrong with the installation').action(async (flags: 
 verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(async (dir: string, flags: VerbFlags) => {
   (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
 });
+verb('tools <verb> [name]', 'list what servers of tools announce, or accept NAME: take a changed tool as it is now').action(async (what: string, name: string | undefined, flags: VerbFlags) => {
+  (await import('./cli/tools.js')).toolsVerb(config(flags), what, name, printer(flags.json === true));
+});
 verb('keys <verb> [name]', 'add NAME, list, or revoke NAME')
   .option('--role <role>', 'client or admin', 'client')
   .option('--no-train', 'withhold consent to train for everything this key asks')

@@ -16,6 +16,7 @@ import { indexDocuments } from '../../tools/search_documents.js';
 import { needTrainer } from './learner.js';
 import { present } from './presence.js';
 import { table, type Printer } from './print.js';
+import { withdrawnTools } from './tools.js';
 import { withLearner } from './verbs.js';
 
 /** Opens the rows for one verb. */
@@ -32,12 +33,14 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
     const gateway = present(config.data);
     const status = learningStatus(db, config, { trainer: gateway?.trainer !== undefined, learn: gateway?.learn ?? config.learn });
-    printer.result({ gateway: gateway ?? null, ...status }, [
+    const withdrawn = withdrawnTools(config);
+    printer.result({ gateway: gateway ?? null, ...status, withdrawn_tools: withdrawn }, [
       `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
       `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ${allVersions(db).length} versions made`,
       `waiting for: ${status.waiting_for}`,
       `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
+      ...(withdrawn.length === 0 ? [] : [`withdrawn tools, because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`]),
       ...(status.last === null ? [] : [`last cycle: ${status.last.state}: ${status.last.note}`]),
     ]);
   });

@@ -28,7 +28,7 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
 export async function serve(config: Config, output: Output, signal: AbortSignal, env: Env): Promise<void> {
   const observing = await openObserving(env, config, output);
-  const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true);
+  const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true, (text) => output.warn(text));
   const { db, keys } = storage;
   refuseOpenDoor(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
@@ -55,7 +55,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
     tools: storage.tools,
     keys,
     reading: storage.reading,
-    parts: () => supply.parts(),
+    parts: () => [...supply.parts(), ...storage.toolServers.parts()],
     ...(observing.observer === undefined ? {} : { observer: observing.observer }),
     ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
     extra: [
