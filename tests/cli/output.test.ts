@@ -98,6 +98,13 @@ describe('a gateway whose standard error is read by a program', () => {
     expect(serving?.stderr()).toBe('');
   });
 
+  it('ends by itself when its port is taken, and says so', async () => {
+    engine = await startEngine();
+    serving = undefined;
+    const refused: unknown = await startServe({ engine: engine.url, port: engine.port, env: { OTEL_EXPORTER_OTLP_ENDPOINT: engine.url } }).catch((thrown: unknown) => thrown);
+    expect((refused as Error).message).toContain(`ended with 1: gyre: port ${engine.port} on 127.0.0.1 is taken; choose another with --port`);
+  });
+
   it.each([
     ['GYRE_LOG_LEVEL', { GYRE_LOG_LEVEL: 'loud' }],
     ['OTEL_TRACES_SAMPLER', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_TRACES_SAMPLER: 'sometimes' }],
