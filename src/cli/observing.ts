@@ -9,7 +9,7 @@ export interface Observing {
   /** Absent where nobody watches: a request then costs nothing more. */
   readonly observer?: Observer;
   readonly telemetry: boolean;
-  /** Sends what is left, within a bound. */
+  /** Sends what is left, within a bound. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -27,11 +27,12 @@ export async function openObserving(env: Env, config: Config, output: Output): P
     redact: config.redact,
     warn: (text) => output.warn(text),
   }) : undefined;
+  let closing: Promise<void> | undefined;
   const observers = [telemetry?.observer, output.requests].filter((each) => each !== undefined);
   return {
     ...(observers.length === 0 ? {} : { observer: guarded(observers, (thrown) => output.warn(`watching a request failed, and is given up for it: ${reasonOf(thrown)}`)) }),
     telemetry: wanted,
-    close: async () => telemetry?.close(),
+    close: () => (closing ??= telemetry?.close() ?? Promise.resolve()),
   };
 }
 

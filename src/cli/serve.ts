@@ -16,10 +16,10 @@ import { openClock, type LearningClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { tellLearning } from './learning_lines.js';
 import { VERSION } from './machine.js';
-import { openObserving } from './observing.js';
+import { openObserving, type Observing } from './observing.js';
 import type { Env, Output } from './output.js';
 import { announce, withdraw } from './presence.js';
-import { openStorage } from './storage.js';
+import { openStorage, type Storage } from './storage.js';
 import { openSupply } from './supply.js';
 import { readTasks } from './tasks.js';
 
@@ -28,7 +28,21 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
 export async function serve(config: Config, output: Output, signal: AbortSignal, env: Env): Promise<void> {
   const observing = await openObserving(env, config, output);
-  const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true, (text) => output.warn(text));
+  try {
+    const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true, (text) => output.warn(text));
+    try {
+      await serveOver(storage, observing, config, output, signal);
+    } finally {
+      // Also of a start that was refused: the log's thread would keep the process.
+      await storage.close();
+    }
+  } finally {
+    await observing.close();
+  }
+  output.event('stopped', {});
+}
+
+async function serveOver(storage: Storage, observing: Observing, config: Config, output: Output, signal: AbortSignal): Promise<void> {
   const { db, keys } = storage;
   refuseOpenDoor(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
@@ -107,12 +121,11 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
     untold?.();
     await listening.close();
     await app.idle(); // what was cut off at the deadline still goes into the log
+    // No request is left to tell of, and what stops below may take longer than whoever stops us waits.
     await observing.close();
     await clock?.stop();
     await supply.stop();
     await engine.close();
-    await storage.close();
-    output.event('stopped', {});
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a serving gateway says: to a person as lines, to a program as JSON, and in a child process over its real streams. */
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { VERSION } from '../../src/cli/machine.js';
 import { FIELDS, openOutput } from '../../src/cli/output.js';
 import { startEngine, inTurn, type Engine } from '../fakes/engine.js';
 import { startServe, type Serving } from '../fakes/serve.js';
@@ -67,7 +68,7 @@ describe('a gateway whose standard error is read by a program', () => {
     expect(await stop()).toBe(0);
     expect(stdout()).toBe(`listening ${url}\nready ${url}\n`);
     expect(lines().map(({ level, event }) => [level, event])).toEqual([['info', 'listening'], ['info', 'ready'], ['info', 'stopping'], ['info', 'stopped']]);
-    expect(lines()[0]).toMatchObject({ url, version: '0.1.0', telemetry: false });
+    expect(lines()[0]).toMatchObject({ url, version: VERSION, telemetry: false });
     expect(lines().every(({ time }) => Math.abs(Date.now() - Date.parse(String(time))) < 60_000)).toBe(true);
   });
 
@@ -96,6 +97,13 @@ describe('a gateway whose standard error is read by a program', () => {
     const { stop } = await start({ GYRE_LOG_LEVEL: 'warn' });
     expect(await stop()).toBe(0);
     expect(serving?.stderr()).toBe('');
+  });
+
+  it('ends by itself when its port is taken, and says so', async () => {
+    engine = await startEngine();
+    serving = undefined;
+    const refused: unknown = await startServe({ engine: engine.url, port: engine.port, env: { OTEL_EXPORTER_OTLP_ENDPOINT: engine.url } }).catch((thrown: unknown) => thrown);
+    expect((refused as Error).message).toContain(`ended with 1: gyre: port ${engine.port} on 127.0.0.1 is taken; choose another with --port`);
   });
 
   it.each([

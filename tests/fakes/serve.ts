@@ -18,6 +18,8 @@ export interface Serving {
 
 export interface ServeOptions {
   readonly engine: string;
+  /** Any free one without it. */
+  readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
 }
@@ -25,9 +27,9 @@ export interface ServeOptions {
 const inherited = ['PATH', 'HOME', 'TMPDIR'] as const;
 
 /** Resolves when it is ready. Throws what it said when it ends before. */
-export async function startServe({ engine, env = {}, nodeArgs = [] }: ServeOptions): Promise<Serving> {
+export async function startServe({ engine, port = 0, env = {}, nodeArgs = [] }: ServeOptions): Promise<Serving> {
   const data = mkdtempSync(join(tmpdir(), 'gyre-serve-'));
-  const child = spawn(process.execPath, [...nodeArgs, MAIN, 'serve', '--port', '0', '--data', data, '--engine', engine], {
+  const child = spawn(process.execPath, [...nodeArgs, MAIN, 'serve', '--port', String(port), '--data', data, '--engine', engine], {
     cwd: data, stdio: ['ignore', 'pipe', 'pipe'], env: { ...Object.fromEntries(inherited.map((name) => [name, process.env[name]])), ...env },
   });
   let [out, err] = ['', ''];
