@@ -11,6 +11,7 @@ import type { StepLog } from './core/log.js';
 import type { Policy } from './core/policy.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
+import { Allowances } from './http/allowance.js';
 import type { Keys } from './http/auth.js';
 import { BODY_BYTES } from './http/body.js';
 import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
@@ -38,6 +39,8 @@ export interface AppDeps {
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
   readonly extra?: readonly Hono[];
+  /** Milliseconds that only grow, by which keys' limits are counted. */
+  readonly now?: () => number;
   /** Bounds that are no matter of configuration. */
   readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>>;
 }
@@ -61,8 +64,9 @@ export function createApp(deps: AppDeps): App {
   const { config, serving, log, keys, reading } = deps;
   const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
   const settings = chatSettings(config, deps.pace);
+  const allowances = new Allowances({ spent: keys.spent, ...(deps.now === undefined ? {} : { now: deps.now }) });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading.conversation };
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, allowances, metrics, settings, past: reading.conversation };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
   hono.use(async (c, next) => {

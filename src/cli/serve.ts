@@ -2,7 +2,7 @@
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
-import { requireAdmin, type Keys } from '../http/auth.js';
+import { callerOf, requireAdmin, type Keys } from '../http/auth.js';
 import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -15,7 +15,7 @@ import { openClock, type LearningClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { VERSION } from './machine.js';
 import { announce, withdraw } from './presence.js';
-import { openStorage } from './storage.js';
+import { openStorage, type Storage } from './storage.js';
 import { openSupply } from './supply.js';
 import { readTasks } from './tasks.js';
 
@@ -30,6 +30,15 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
 export async function serve(config: Config, output: Output, signal: AbortSignal): Promise<void> {
   const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true);
+  try {
+    await serveFrom(storage, config, output, signal);
+  } finally {
+    // Also where it could not start: the log's thread would keep the process alive.
+    await storage.close();
+  }
+}
+
+async function serveFrom(storage: Storage, config: Config, output: Output, signal: AbortSignal): Promise<void> {
   const { db, keys } = storage;
   refuseOpenDoor(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
@@ -63,7 +72,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
-        admin: (request) => void requireAdmin(keys, request),
+        allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
       }),
     ],
   });
@@ -97,7 +106,6 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     await clock?.stop();
     await supply.stop();
     await engine.close();
-    await storage.close();
   }
 }
 

@@ -15,7 +15,7 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false):
     headers: {
       'content-type': 'application/json',
       'x-request-id': requestId,
-      'x-should-retry': String(isTransient(error.status) && !toolsRan),
+      'x-should-retry': String(isTransient(error) && !toolsRan),
       ...(error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))), 'retry-after-ms': String(Math.ceil(error.retryAfterMs)) }),
       ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
@@ -27,20 +27,23 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false):
 export function envelope(thrown: unknown): string {
   const error = asGyreError(thrown);
   const message = error.code === 'internal_error' && !(thrown instanceof GyreError) ? 'The gateway failed unexpectedly; its log has the reason.' : error.message;
-  return JSON.stringify({ error: { message, type: typeOf(error.status), param: error.param ?? null, code: error.code } });
+  return JSON.stringify({ error: { message, type: typeOf(error), param: error.param ?? null, code: error.code } });
 }
 
 export function notFound(method: string, path: string): GyreError {
   return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. The README lists the routes.` });
 }
 
-function isTransient(status: number): boolean {
-  return status === 429 || status >= 500;
+/** A month's budget is spent: trying again helps nobody. OpenAI has a type of its own for it. */
+const QUOTA = 'insufficient_quota';
+
+function isTransient({ status, code }: GyreError): boolean {
+  return status >= 500 || (status === 429 && code !== QUOTA);
 }
 
-function typeOf(status: number): string {
+function typeOf({ status, code }: GyreError): string {
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
-  if (status === 429) return 'rate_limit_error';
+  if (status === 429) return code === QUOTA ? QUOTA : 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
