@@ -8,6 +8,7 @@ import { openStore, type Db } from '../store/db.js';
 import { openKeyring } from '../store/keys.js';
 import { openLog } from '../store/log.js';
 import { openLogBeside } from '../store/log_beside.js';
+import { redactorOf } from '../store/redact.js';
 import { compiled } from './machine.js';
 import { createTools } from '../../tools/index.js';
 import { readingOf } from './reading.js';
@@ -27,16 +28,17 @@ export interface Storage {
  */
 export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false): Storage {
   const store = openStore(config.data);
+  const redactor = redactorOf(config.redact);
   const options = { failed: logFailed };
-  const beside = serving ? openLogBeside({ ...options, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
-  const log = beside ?? openLog(store, options);
+  const beside = serving ? openLogBeside({ ...options, redact: config.redact, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
+  const log = beside ?? openLog(store, { ...options, redactor });
   const tools = createTools({ dataDir: config.data, warm: serving });
   return {
     db: store.db,
     log,
     tools,
     keys: openKeyring(store.db),
-    reading: readingOf(store.db),
+    reading: readingOf(store.db, redactor),
     async close() {
       if (beside === undefined) await log.flush();
       else await beside.close();

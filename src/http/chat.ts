@@ -115,6 +115,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     messages: request.messages,
     ...(taskId === undefined ? {} : { taskId }),
     ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
+    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
     ...(lease.templateHash === undefined ? {} : { templateHash: lease.templateHash }),
     at: exchange.startedAt,
   });

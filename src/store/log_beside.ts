@@ -18,6 +18,8 @@ export interface BesideOptions {
   /** The compiled `log_worker`. */
   readonly module: string;
   readonly failed?: (reason: unknown) => void;
+  /** Patterns of what may not be logged; applied over there. */
+  readonly redact?: readonly string[];
 }
 
 export interface LogBeside extends StepLog {
@@ -167,8 +169,8 @@ class Link {
   }
 
   #start(): Worker {
-    const { dataDir, module, failed = () => undefined } = this.#options;
-    const worker = new Worker(module, { workerData: { dataDir } });
+    const { dataDir, module, failed = () => undefined, redact = [] } = this.#options;
+    const worker = new Worker(module, { workerData: { dataDir, redact } });
     worker.on('message', (words: FromLog) => {
       switch (words.say) {
         case 'done':
