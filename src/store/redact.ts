@@ -11,6 +11,8 @@ export const MARK = '[redacted]';
 /** JSON inside of text that is deeper than this is not looked into: it goes whole. */
 const MAX_DEPTH = 200;
 
+type Field = readonly [name: string, value: unknown];
+
 /** Undefined where there are no patterns: then nothing is done, and nothing costs anything. */
 export function redactorOf(patterns: readonly string[]): Redactor | undefined {
   return patterns.length === 0 ? undefined : new Redactor(patterns);
@@ -40,8 +42,8 @@ export class Redactor {
     if (typeof value !== 'object' || value === null) return value;
     if (depth > MAX_DEPTH) return MARK as T;
     if (Array.isArray(value)) return each(value as readonly unknown[], (item) => this.value(item, depth + 1)) as T;
-    const fields = Object.entries(value);
-    const clean = each(fields, ([name, field]: readonly [string, unknown]) => this.#pair(name, field, depth + 1));
+    const fields: readonly Field[] = Object.entries(value);
+    const clean = each(fields, (field) => this.#field(field, depth + 1));
     return clean === fields ? value : (Object.fromEntries(clean) as T);
   }
 
@@ -81,10 +83,10 @@ export class Redactor {
     return this.text(text) !== text || calls.some((call) => this.#call(call) !== call);
   }
 
-  #pair(name: string, field: unknown, depth: number): readonly [string, unknown] {
-    const pair = [name, field] as const;
-    const clean = [this.text(name), this.value(field, depth)] as const;
-    return clean[0] === name && clean[1] === field ? pair : clean;
+  #field(field: Field, depth: number): Field {
+    const [name, value] = field;
+    const clean = [this.text(name), this.value(value, depth)] as const;
+    return clean[0] === name && clean[1] === value ? field : clean;
   }
 
   #action(action: Action): Action {
@@ -146,10 +148,10 @@ export class Redactor {
   }
 
   #part(part: ContentPart): ContentPart {
-    const { type, ...rest } = part;
-    const clean = Object.entries(rest);
-    const pairs = each(clean, ([name, field]: readonly [string, unknown]) => this.#pair(name, field, 0));
-    return pairs === clean ? part : { type, ...Object.fromEntries(pairs) };
+    const { type, text, ...rest } = part;
+    const clean = this.value(rest);
+    const said = this.value(text);
+    return clean === rest && said === text ? part : { type, ...(said === undefined ? {} : { text: said }), ...clean };
   }
 
   #json(said: string): string {
