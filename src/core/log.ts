@@ -18,7 +18,7 @@ export interface Opening {
   readonly taskId?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   /** What the engine is sent as it came. Never logged; looked at only for what would have to be redacted. */
-  readonly forwarded?: Readonly<Record<string, unknown>>;
+  readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   /** Hash of the chat template the engine renders with; absent when the upstream does not say. */
   readonly templateHash?: string;
   readonly at: number;

@@ -35,8 +35,11 @@ type Opened = Extract<FromLog, { say: 'opened' }>;
 
 export function openLogBeside(options: BesideOptions): LogBeside {
   const link = new Link(options);
+  const redacts = (options.redact ?? []).length > 0;
   return {
-    open(opening: Opening): Thread | Promise<Thread> {
+    open(asked: Opening): Thread | Promise<Thread> {
+      // Only a redactor looks at it.
+      const opening = redacts || asked.forwarded === undefined ? asked : { ...asked, forwarded: undefined };
       const thread = link.number();
       // Only an answer that was given before can be gone on from.
       if (opening.origin === 'live' && opening.messages.some(({ role }) => role === 'assistant')) {

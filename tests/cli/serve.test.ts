@@ -154,3 +154,28 @@ test('redaction is done where a serving gateway writes its log, and its clients 
   const verified = await gyre(['verify', '--data', data]).ended;
   expect([verified.code, verified.out]).toEqual([0, expect.stringContaining('the log is whole')]);
 });
+
+test('what is deleted is gone from every file of a serving gateway within five seconds', async () => {
+  const folder = temporaryFolder();
+  const MARK = 'plugh-xyzzy-4815162342';
+  const engine = await engineOf(() => ({ text: `I know ${MARK}.` }));
+  const gateway = gyre(['serve', '--data', folder, '--port', '0', '--engine', engine.url]);
+  const url = await gateway.word('ready');
+  const trajectories = await Promise.all(Array.from({ length: 8 }, async (_, at) => {
+    const answered = await post(`${url}/v1/chat/completions`, { model: 'gyre', messages: [{ role: 'user', content: `${at}: remember ${MARK}` }], metadata: { note: MARK } });
+    const { id } = (await answered.json()) as { id: string };
+    expect((await post(`${url}/v1/feedback`, { response_id: id, value: 1, comment: MARK, demonstration: MARK })).status).toBe(200);
+    return answered.headers.get('x-gyre-trajectory') ?? '';
+  }));
+  expect(holding(folder, [MARK])).not.toEqual([]);
+  for (const id of trajectories) {
+    const deleted = await fetch(`${url}/gyre/v1/trajectories/${id}`, { method: 'DELETE' });
+    expect([deleted.status, await deleted.json()]).toEqual([200, { id, deleted: true, batches: [], versions: [] }]);
+    const again = await fetch(`${url}/gyre/v1/trajectories/${id}`, { method: 'DELETE' });
+    expect([again.status, await again.json()]).toMatchObject([404, { error: { code: 'trajectory_not_found' } }]);
+  }
+  await expect.poll(() => holding(folder, [MARK]), { timeout: 5_000, interval: 50 }).toEqual([]);
+  expect((await gyre(['verify', '--data', folder]).ended).out).toContain('the log is whole');
+  expect((await gateway.stop()).code).toBe(0);
+  expect(holding(folder, [MARK])).toEqual([]);
+});
