@@ -12,6 +12,7 @@ import type { Observer } from './core/observe.js';
 import type { Policy, TokenCounter } from './core/policy.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
+import { Allowances } from './http/allowance.js';
 import type { Keys } from './http/auth.js';
 import { BODY_BYTES } from './http/body.js';
 import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
@@ -46,6 +47,8 @@ export interface AppDeps {
   readonly observer?: Observer;
   /** The learning clock in numbers, for `/metrics`. */
   readonly learning?: () => LearningNumbers;
+  /** Milliseconds that only grow, by which keys' limits are counted. */
+  readonly now?: () => number;
   /** Bounds that are no matter of configuration. */
   readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>>;
 }
@@ -87,8 +90,9 @@ export function createApp(deps: AppDeps): App {
     ...(deps.learning === undefined ? {} : { learning: deps.learning }),
   });
   const settings = chatSettings(config, deps.pace);
+  const allowances = new Allowances({ spent: keys.spent, ...(deps.now === undefined ? {} : { now: deps.now }) });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading.conversation };
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, allowances, metrics, settings, past: reading.conversation };
   const counting = { ...chat, counter: deps.counter };
   const answering: Readonly<Record<string, Answering>> = {
     ...Object.fromEntries(Object.entries(FACES).map(([path, face]) => [path, { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) }])),

@@ -2,7 +2,7 @@
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
-import { requireAdmin, type Keys } from '../http/auth.js';
+import { callerOf, requireAdmin, type Keys } from '../http/auth.js';
 import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -80,7 +80,7 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
-        admin: (request) => void requireAdmin(keys, request),
+        allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
       }),
     ],
   });

@@ -8,6 +8,7 @@ import { openStore, type Db } from '../store/db.js';
 import { openKeyring } from '../store/keys.js';
 import { openLog } from '../store/log.js';
 import { openLogBeside } from '../store/log_beside.js';
+import { redactorOf } from '../store/redact.js';
 import { createTools, type Tools } from '../../tools/index.js';
 import { limitsOf } from '../loop/budget.js';
 import { compiled, VERSION } from './machine.js';
@@ -30,18 +31,19 @@ export interface Storage {
  */
 export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false, warn: (text: string) => void = () => undefined): Storage {
   const store = openStore(config.data);
+  const redactor = redactorOf(config.redact);
   const tools = toolsOf(config, serving, warn, () => store.close());
   if (serving) tools.servers.start();
   const options = { failed: logFailed };
-  const beside = serving ? openLogBeside({ ...options, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
-  const log = beside ?? openLog(store, options);
+  const beside = serving ? openLogBeside({ ...options, redact: config.redact, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
+  const log = beside ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,
     log,
     tools: tools.toolbox,
     toolServers: tools.servers,
     keys: openKeyring(store.db),
-    reading: readingOf(store.db),
+    reading: readingOf(store.db, redactor),
     async close() {
       if (beside === undefined) await log.flush();
       else await beside.close();

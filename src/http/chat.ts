@@ -14,6 +14,7 @@ import { newId } from '../core/ids.js';
 import { NO_USAGE } from '../core/policy.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from '../loop/events.js';
 import { runBy } from '../loop/run.js';
+import type { Allowances, Pass } from './allowance.js';
 import { WholeAnswer, type Delivery } from './answer.js';
 import { identify, type Caller, type Keys } from './auth.js';
 import { readJson } from './body.js';
@@ -41,6 +42,7 @@ export interface ChatDeps {
   readonly log: StepLog;
   readonly tools: Toolbox;
   readonly keys: Keys;
+  readonly allowances: Allowances;
   readonly metrics: Metrics;
   readonly past: Reading['conversation'];
   readonly settings: ChatSettings;
@@ -81,23 +83,31 @@ export const CHAT: Face = {
 
 /** Answers one exchange, errors included; never throws. */
 export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): Promise<void> {
+  /** Only a key with limits has one. */
+  let pass: Pass | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    if (caller.limits !== undefined) pass = deps.allowances.enter(caller.keyId, caller.limits);
+    if (pass?.refusal !== undefined) throw pass.refusal;
     const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), (id) => deps.past(caller.keyId, id));
     const { request } = asked;
-    const offer = settleOffer(request, deps.tools, deps.settings.defaultTools);
+    const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
-      await converse(deps, exchange, caller, face, asked, offer, lease);
+      await converse(deps, exchange, caller, face, asked, offer, lease, pass);
     } finally {
       lease.release();
     }
   } catch (thrown) {
-    exchange.fail(thrown, {}, false);
+    exchange.fail(thrown, pass?.headers ?? NO_HEADERS, false);
+  } finally {
+    pass?.leave();
   }
 }
 
-async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face: Face, { request, delivery: deliveryOf }: Asked, offer: Offer, lease: Lease): Promise<void> {
+const NO_HEADERS = {};
+
+async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face: Face, { request, delivery: deliveryOf }: Asked, offer: Offer, lease: Lease, pass: Pass | undefined): Promise<void> {
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
@@ -110,6 +120,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     messages: request.messages,
     ...(taskId === undefined ? {} : { taskId }),
     ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
+    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
     ...(lease.templateHash === undefined ? {} : { templateHash: lease.templateHash }),
     at: exchange.startedAt,
   });
@@ -119,7 +130,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     created: Math.floor(exchange.startedAt / 1000),
     model: request.model,
     policyVersion: lease.version,
-    headers: { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version) },
+    headers: { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version), ...pass?.headers },
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
   };
@@ -130,6 +141,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
   const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), watch?.policy(deps.policy) ?? deps.policy, bounds);
   const finish = await deliver(deps, face, exchange, thread, events, delivery);
+  pass?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   await thread.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);

@@ -18,8 +18,8 @@ export interface ErrorShape {
 /** `{"error": {message, type, param, code}}`. */
 export const OPENAI: ErrorShape = {
   envelope(thrown) {
-    const { status, param, code } = asGyreError(thrown);
-    return JSON.stringify({ error: { message: messageOf(thrown), type: openaiType(status), param: param ?? null, code } });
+    const error = asGyreError(thrown);
+    return JSON.stringify({ error: { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code } });
   },
 };
 
@@ -41,7 +41,7 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
       'content-type': 'application/json',
       'x-request-id': requestId,
       ...(shape.idHeader === undefined ? {} : { [shape.idHeader]: requestId }),
-      'x-should-retry': String(isTransient(error.status) && !toolsRan),
+      'x-should-retry': String(isTransient(error) && !toolsRan),
       ...(error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))), 'retry-after-ms': String(Math.ceil(error.retryAfterMs)) }),
       ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
@@ -58,15 +58,18 @@ function messageOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
 }
 
+/** A month's budget is spent: trying again helps nobody. OpenAI has a type of its own for it. */
+const QUOTA = 'insufficient_quota';
+
 /** What cannot be done will not be possible a second later. */
-function isTransient(status: number): boolean {
-  return status === 429 || (status >= 500 && status !== 501);
+function isTransient({ status, code }: GyreError): boolean {
+  return (status === 429 && code !== QUOTA) || (status >= 500 && status !== 501);
 }
 
-function openaiType(status: number): string {
+function openaiType({ status, code }: GyreError): string {
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
-  if (status === 429) return 'rate_limit_error';
+  if (status === 429) return code === QUOTA ? QUOTA : 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 

@@ -9,7 +9,7 @@ import { onAbort } from '../core/abort.js';
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
 import { Accumulator } from './accumulate.js';
-import { cancelled, garbage, statusFault, transportFault } from './fault.js';
+import { cancelled, faultWithoutKey, garbage, statusFault, transportFault, withoutKey } from './fault.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
 import { promptBody, requestBody } from './wire.js';
@@ -51,7 +51,7 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
 
   return {
     sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
-      return new Exchange(request, url.origin, signal, (exchange) => {
+      return new Exchange(request, url.origin, options.apiKey, signal, (exchange) => {
         const own = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
         const headers = request.trace === undefined ? own : { ...request.trace, ...own };
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
@@ -81,6 +81,7 @@ type Next = IteratorResult<PolicyEvent, readonly Action[]>;
  */
 class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
   readonly #origin: string;
+  readonly #apiKey: string | undefined;
   readonly #signal: AbortSignal;
   readonly #dispatch: (exchange: Exchange) => void;
   #deaf: (() => void) | undefined;
@@ -106,8 +107,9 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, origin: string, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
+  constructor(request: PolicyRequest, origin: string, apiKey: string | undefined, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
     this.#origin = origin;
+    this.#apiKey = apiKey;
     this.#signal = signal;
     this.#dispatch = dispatch;
     this.#accumulator = new Accumulator({
@@ -167,7 +169,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
           this.#end();
         });
       case 'error':
-        return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter));
+        return this.#fail(statusFault(this.#status, withoutKey(this.#text(), this.#apiKey), this.#retryAfter));
       default:
         return this.#kind satisfies never;
     }
@@ -252,7 +254,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #fail(fault: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    this.#fault = fault;
+    this.#fault = faultWithoutKey(fault, this.#apiKey);
     this.#controller?.abort(fault instanceof Error ? fault : new Error(String(fault)));
     this.#rouse();
   }

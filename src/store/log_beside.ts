@@ -19,6 +19,8 @@ export interface BesideOptions {
   /** The compiled `log_worker`. */
   readonly module: string;
   readonly failed?: (reason: unknown) => void;
+  /** Patterns of what may not be logged; applied over there. */
+  readonly redact?: readonly string[];
 }
 
 export interface LogBeside extends StepLog {
@@ -34,8 +36,11 @@ type Opened = Extract<FromLog, { say: 'opened' }>;
 
 export function openLogBeside(options: BesideOptions): LogBeside {
   const link = new Link(options);
+  const redacts = (options.redact ?? []).length > 0;
   return {
-    open(opening: Opening): Thread | Promise<Thread> {
+    open(asked: Opening): Thread | Promise<Thread> {
+      // Only a redactor looks at it.
+      const opening = redacts || asked.forwarded === undefined ? asked : { ...asked, forwarded: undefined };
       const thread = link.number();
       // Only an answer that was given before can be gone on from.
       if (opening.origin === 'live' && opening.messages.some(({ role }) => role === 'assistant')) {
@@ -166,8 +171,8 @@ class Link {
   }
 
   #start(): Worker {
-    const { dataDir, module, failed = () => undefined } = this.#options;
-    const worker = new Worker(module, { workerData: { dataDir } });
+    const { dataDir, module, failed = () => undefined, redact = [] } = this.#options;
+    const worker = new Worker(module, { workerData: { dataDir, redact } });
     worker.on('message', (words: FromLog) => {
       switch (words.say) {
         case 'done':

@@ -8,9 +8,10 @@ import type { FunctionSpec } from '../core/policy.js';
 import { openStore } from './db.js';
 import { openLog } from './log.js';
 import type { FromLog, Numbers, ToLog } from './log_words.js';
+import { redactorOf } from './redact.js';
 import { viewF32, viewU32 } from './tokens.js';
 
-const { dataDir } = workerData as { readonly dataDir: string };
+const { dataDir, redact } = workerData as { readonly dataDir: string; readonly redact: readonly string[] };
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
@@ -19,7 +20,7 @@ const store = openStore(dataDir);
 store.sqlite.pragma('wal_autocheckpoint = 64000');
 const folding = new Worker(new URL('./checkpoint_worker.js', import.meta.url), { workerData: { dataDir } });
 const say = (words: FromLog): void => port.postMessage(words);
-const log = openLog(store, { failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
+const log = openLog(store, { redactor: redactorOf(redact), failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
 
 interface Held {
   readonly thread: Thread;

@@ -14,7 +14,7 @@ const start = async (options: GatewayOptions = {}): Promise<Anthropic> => {
 
 const ASK: Anthropic.MessageCreateParamsNonStreaming = { model: 'gyre', max_tokens: 100, messages: [{ role: 'user', content: 'hi' }] };
 const params = (more: unknown): Anthropic.MessageCreateParamsNonStreaming => ({ ...ASK, ...(more as object) });
-const KEYS = { required: () => true, find: (secret: string) => (secret === 'good' ? { id: 'k', role: 'client' as const, train: true } : undefined) };
+const KEYS = { required: () => true, find: (secret: string) => (secret === 'good' ? { id: 'k', role: 'client' as const, train: true } : undefined), spent: () => 0 };
 
 /** What the client throws. */
 async function refusal(asked: PromiseLike<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> {

@@ -209,7 +209,7 @@ describe('an answer that goes wrong', () => {
 
 describe('what is said', () => {
   const KEY: Key = { id: 'key-ann', role: 'client', train: true };
-  const KEYS: Keys = { required: () => true, find: (secret) => (secret === 'gyre_sk_verysecret' ? KEY : undefined) };
+  const KEYS: Keys = { required: () => true, find: (secret) => (secret === 'gyre_sk_verysecret' ? KEY : undefined), spent: () => 0 };
   const SAID = {
     model: 'gyre', stop: ['Stopword'], metadata: { team: 'Teamword' }, user: 'Userword',
     messages: [{ role: 'system', content: 'Systemword rules.' }, { role: 'user', content: 'Promptword?' }],
