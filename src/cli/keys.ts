@@ -97,7 +97,7 @@ function toolsOf(said: string): readonly string[] | null {
   if (said === 'any') return null;
   if (said === 'none') return [];
   const names = said.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
-  const odd = names.find((name) => !/^[a-zA-Z0-9_-]{1,64}$/.test(name));
+  const odd = names.find((name) => !/^[^\s,]{1,64}$/.test(name));
   if (odd === undefined) return [...new Set(names)];
   throw operatorError(`--tools names "${odd}"; give names of server tools with commas between, as "calculator,search_documents", or none, or any`);
 }
