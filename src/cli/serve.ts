@@ -10,6 +10,7 @@ import { learningRoutes } from '../learner/routes.js';
 import { allVersions, saveTasks, servingVersion } from '../store/learning.js';
 import { restoring } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
+import { openUpstreams } from '../policy/upstreams.js';
 import { openEngine } from './engine.js';
 import { openClock, type LearningClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
@@ -35,11 +36,13 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000);
+  const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
   const external = config['engine.url'] !== undefined;
   const serving = openServing({
     versions: external ? [] : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
     // An engine given by address holds none of our adapters: it serves its own model.
     serving: external ? 0 : servingVersion(db),
+    upstreams: upstreams.models,
     load: (version) => needTrainer(supply.trainer).load(version),
   });
   const policy = restoring(engine.policy, (name) => serving.restore(name));
@@ -97,6 +100,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     await clock?.stop();
     await supply.stop();
     await engine.close();
+    await upstreams.close();
     await storage.close();
   }
 }

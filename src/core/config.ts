@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { operatorError } from './errors.js';
 import { FILTERS, TRAIN_MODES } from './learning.js';
+import { isPolicyName } from './serving.js';
 
 const port = z.int().min(0).max(65535);
 const positive = z.number().positive();
@@ -17,9 +18,18 @@ const pattern = z.string().min(1).refine(isPattern, 'is not a regular expression
 
 /** Any OpenAI-compatible server: asked for the model names it lists here, with the key it has here. */
 const Upstream = z.strictObject({
-  url: address,
-  models: z.array(z.string().min(1).refine((name) => !/^gyre(@|$)/.test(name), 'is a name of this gateway\'s own models')).min(1),
+  /** With or without `/v1`. */
+  url: address.refine((url) => !URL.canParse(url) || new URL(url).username === '', 'holds a user name; put the key into "api_key"'),
+  models: z.array(z.string().min(1).refine((name) => !isPolicyName(name), 'is a name of this gateway\'s own models')).min(1),
   api_key: z.string().min(1).optional(),
+});
+
+const Upstreams = z.array(Upstream).superRefine((list, context) => {
+  const seen = new Set<string>();
+  list.forEach(({ models }, at) => models.forEach((name, place) => {
+    if (seen.has(name)) context.addIssue({ code: 'custom', path: [at, 'models', place], message: 'is listed twice; a name belongs to one upstream' });
+    seen.add(name);
+  }));
 });
 
 /** A server of tools. `command` starts it as a child process, which only the operator may do; `url` speaks streamable HTTP. */
@@ -53,7 +63,7 @@ export const ConfigKeys = {
   'engine.model': z.string().optional(),
   'engine.api_key': z.string().optional(),
   'engine.timeout_seconds': positive.default(120),
-  'upstreams': z.array(Upstream).default([]),
+  'upstreams': Upstreams.default([]),
   'trainer.url': z.string().optional(),
   'model.path': z.string().optional(),
   'tools.default': z.array(z.string()).default(['calculator']),
@@ -96,7 +106,7 @@ export function parseConfig(raw: unknown, env: Readonly<Record<string, string | 
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
       const place = (issue?.path ?? []).map((step) => `[${JSON.stringify(step)}]`).join('');
-      throw operatorError(`${file}: key "${key}"${place} is ${JSON.stringify(within(value, issue?.path ?? []))}: ${issue?.message ?? 'invalid'}.`);
+      throw operatorError(`${file}: key "${key}"${place} is ${shown([key, ...(issue?.path ?? [])], value)}: ${issue?.message ?? 'invalid'}.`);
     }
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
@@ -129,8 +139,14 @@ function interpolate(value: unknown, env: Readonly<Record<string, string | undef
   });
 }
 
-function within(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step], value);
+/** Keys whose values a message does not repeat: it may end in a file that many read. */
+const SECRET = /(?:^|\.)(?:api_key|headers|env)$/;
+
+/** The value at fault, as the message quotes it. `path` begins with the name of the key. */
+function shown([key, ...path]: readonly PropertyKey[], value: unknown): string {
+  if ([key, ...path].some((step) => SECRET.test(String(step)))) return 'not as it must be';
+  const found = path.reduce<unknown>((inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step], value);
+  return JSON.stringify(found, (name, inner: unknown) => (SECRET.test(name) ? '...' : inner));
 }
 
 function isPattern(text: string): boolean {

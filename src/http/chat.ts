@@ -114,14 +114,16 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     created: Math.floor(exchange.startedAt / 1000),
     model: request.model,
     policyVersion: lease.version,
-    headers: { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version) },
+    // An upstream's answer is none of the policy's, so it names no version of it.
+    headers: lease.upstream === undefined ? { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version) } : { 'x-gyre-trajectory': thread.trajectoryId },
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
   const { limits } = deps.settings;
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), deps.policy, bounds);
+  const policy = lease.upstream === undefined ? deps.policy : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
+  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), policy, bounds);
   const finish = await deliver(deps, exchange, thread, events, delivery);
   await thread.finish(finish.ending);
   delivery.finish(finish);
@@ -166,7 +168,7 @@ function loopRequest(request: ChatRequest, offer: Offer, lease: Lease, thread: T
     ...(request.n === 1 ? {} : { n: request.n }),
     ...(request.topLogprobs === undefined ? {} : { topLogprobs: request.topLogprobs }),
     ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
-    ...(consent ? {} : { withheld: 'no_consent' }),
+    ...(lease.upstream !== undefined ? { withheld: 'upstream' } : consent ? {} : { withheld: 'no_consent' }),
   };
 }
 

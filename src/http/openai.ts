@@ -5,6 +5,7 @@ import { nearest } from '../core/config.js';
 import { badRequest, type GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Sampling } from '../core/policy.js';
+import type { LimitField } from '../core/serving.js';
 import { Forwarded, Ignored, Refused, Supported } from './fields.js';
 import { toMessage } from './messages.js';
 
@@ -24,6 +25,8 @@ export interface ChatRequest {
   readonly topLogprobs: number | undefined;
   readonly tokenIds: boolean;
   readonly sampling: Sampling;
+  /** The client's own word for the bound of an action; `max_tokens` where it has none. */
+  readonly limitField?: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number;
@@ -53,6 +56,7 @@ export function parseChat(raw: unknown): ChatRequest {
     topLogprobs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
     tokenIds: fields.return_token_ids ?? false,
     sampling: samplingOf(fields),
+    ...(fields.max_completion_tokens === undefined ? {} : { limitField: 'max_completion_tokens' as const }),
     forwarded,
     store: fields.store ?? true,
     metadata: fields.metadata,

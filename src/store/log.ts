@@ -71,8 +71,9 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     }
   };
 
-  const goingOn = ({ messages, asker, at }: Opening, links: readonly Link[]): Place | undefined => {
-    const found = findContinuation(store.db, links, messages, asker.keyId, (id) => answering.has(id));
+  const goingOn = (opening: Opening, links: readonly Link[]): Place | undefined => {
+    const { messages, at } = opening;
+    const found = findContinuation(store.db, links, opening, (id) => answering.has(id));
     const policy = found && splice(store.db, links, messages, found);
     if (found === undefined || policy === undefined) return undefined;
     const { at: place, clientAt, answerAt } = found;

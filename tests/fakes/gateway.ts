@@ -16,6 +16,7 @@ import type { Reading } from '../../src/http/reading.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { restoring } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
+import { openUpstreams } from '../../src/policy/upstreams.js';
 import { conversationOf } from '../../src/store/conversation.js';
 import { openStore, type Store } from '../../src/store/db.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
@@ -87,7 +88,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const store = openStore(folder);
   const logged: Logged[] = [];
   const enginePolicy = openPolicy({ url: options.engineUrl ?? engine.url, timeoutMs: options.engineTimeoutMs ?? 5_000 });
+  const config = parseConfig(options.config ?? {});
+  const upstreams = openUpstreams(config.upstreams, options.engineTimeoutMs ?? 5_000);
   const serving = openServing({
+    upstreams: upstreams.models,
     versions: [{ version: 1, created: 1_760_000_000 }],
     load: async (version) => {
       engine.adapters.add(`gyre-v${String(version).padStart(6, '0')}`);
@@ -96,7 +100,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   });
   const app = createApp({
     version: 'test',
-    config: parseConfig(options.config ?? {}),
+    config,
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
     serving,
     log: recording(openLog(store), logged),
@@ -116,6 +120,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     close: async () => {
       await listening.close(0);
       await enginePolicy.close();
+      await upstreams.close();
       await engine.close();
       store.sqlite.close();
       rmSync(folder, { recursive: true, force: true });
