@@ -54,7 +54,7 @@ export interface App {
 }
 
 /** Answers of the policy, by the path they are asked at. */
-const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES };
+export const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES };
 
 export function createApp(deps: AppDeps): App {
   let inFlight = 0;

@@ -123,17 +123,3 @@ export const Refused: Readonly<Record<string, string>> = {
   guided_choice: 'It was replaced by "structured_outputs".',
   guided_grammar: 'It was replaced by "structured_outputs".',
 };
-
-export type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
-
-/** The table, field by field. */
-export function fieldTable(): { readonly field: string; readonly treatment: Treatment; readonly note: string }[] {
-  const rows = (names: readonly string[], treatment: Treatment, note: (name: string) => string): { field: string; treatment: Treatment; note: string }[] =>
-    names.map((field) => ({ field, treatment, note: note(field) }));
-  return [
-    ...rows(Object.keys(Supported), 'supported', () => ''),
-    ...rows(Object.keys(Forwarded), 'forwarded', () => 'to the engine, unchanged'),
-    ...rows(Object.keys(Ignored), 'ignored', () => 'accepted without effect'),
-    ...rows(Object.keys(Refused), 'refused', (name) => Refused[name] ?? ''),
-  ];
-}
