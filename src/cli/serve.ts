@@ -3,6 +3,7 @@ import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import { requireAdmin, type Keys } from '../http/auth.js';
+import { BODY_BYTES, readJson } from '../http/body.js';
 import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -67,6 +68,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
         admin: (request) => void requireAdmin(keys, request),
+        body: (incoming) => readJson(incoming, BODY_BYTES, {}),
       }),
     ],
   });

@@ -28,7 +28,7 @@ export interface Listing {
   readonly has_more: boolean;
 }
 
-const FeedbackSchema = z
+export const FeedbackSchema = z
   .strictObject({
     response_id: z.string().min(1),
     value: z.union([z.boolean(), z.number().min(-1).max(1)]).optional(),
@@ -52,7 +52,7 @@ export interface Reading {
   feedback(scope: Scope, caller: Caller, input: FeedbackInput): unknown;
 }
 
-const MAX_PAGE = 200;
+export const MAX_PAGE = 200;
 
 /** Mounted under `/gyre/v1`. */
 export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {

@@ -54,7 +54,8 @@ export interface GatewayOptions {
   readonly script?: Script;
   readonly config?: Readonly<Record<string, unknown>>;
   readonly tools?: readonly Tool[];
-  readonly deps?: Partial<AppDeps>;
+  /** Instead of the defaults; made from the store where it is a function. */
+  readonly deps?: Partial<AppDeps> | ((store: Store) => Partial<AppDeps>);
   /** Milliseconds the engine may be silent. */
   readonly engineTimeoutMs?: number;
   readonly engineUrl?: string;
@@ -108,7 +109,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     keys: OPEN,
     reading: { ...NOTHING_TO_READ, conversation: (keyId, responseId) => conversationOf(store.db, keyId, responseId) },
     parts: () => [{ part: 'engine', ready: true }],
-    ...options.deps,
+    ...(typeof options.deps === 'function' ? options.deps(store) : options.deps),
   });
   const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
   return {
