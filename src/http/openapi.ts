@@ -67,7 +67,7 @@ const ERRORS: Readonly<Record<number, string>> = {
 
 function operationOf(method: string, path: string, operation: Operation): Json {
   const { summary, tag, key, query = {}, body, replies, answer } = operation;
-  const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, schema: { type: name === 'version' ? 'integer' : 'string' } }));
+  const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, schema: name === 'version' ? { type: 'integer', minimum: 0 } : { type: 'string' } }));
   const asked = Object.entries(query).map(([name, { says, schema }]) => ({ name, in: 'query', required: false, description: says, schema: inline(schema) }));
   const statuses = [...new Set([...(key === 'none' ? [] : [401]), ...(key === 'admin' ? [403] : []), ...(body === undefined ? [] : [400, 413, 415]), ...operation.errors])].sort((a, b) => a - b);
   return {
@@ -90,7 +90,8 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
     headers: { 'x-request-id': header('RequestId'), ...(answer ? { 'x-gyre-trajectory': header('Trajectory'), 'x-gyre-policy-version': header('PolicyVersion') } : {}) },
     content: {
       ...(body === 'text' ? { 'text/plain': { schema: { type: 'string' } } } : { 'application/json': { schema: ref(body) } }),
-      ...(events === true ? { 'text/event-stream': { schema: { type: 'string' } } } : {}),
+      // OpenAPI 3.1 has no words for the events of a stream.
+      ...(events === true ? { 'text/event-stream': {} } : {}),
     },
   };
 }

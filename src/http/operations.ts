@@ -66,7 +66,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /gyre/v1/steps/{id}': reads('One step with its state and its lineage.', 'Log', 'client', 'Step', { errors: [404] }),
   'GET /gyre/v1/status': reads('What learning waits for.', 'Learning', 'none', 'Status'),
   'GET /gyre/v1/versions': reads('Policy versions with what was decided about them.', 'Learning', 'none', 'VersionList', { query: PAGE, errors: [400] }),
-  'POST /gyre/v1/versions/{version}/promote': reads('Serves a version that has passed the gate.', 'Learning', 'admin', 'Decision', { errors: [400, 409] }),
+  'POST /gyre/v1/versions/{version}/promote': reads('Serves a version that has passed the gate.', 'Learning', 'admin', 'Decision', { errors: [400, 404, 409] }),
   'POST /gyre/v1/rollback': reads('Serves the weights that served before, under a new number.', 'Learning', 'admin', 'Version', { errors: [409, 502, 503] }),
   'GET /gyre/v1/cycles': reads('Learning cycles, newest first.', 'Learning', 'none', 'CycleList', { query: PAGE, errors: [400] }),
   'GET /gyre/v1/cycles/{id}': reads('One learning cycle.', 'Learning', 'none', 'Cycle', { errors: [404] }),

@@ -36,7 +36,9 @@ export const FeedbackSchema = z
     comment: z.string().max(10_000).optional(),
     demonstration: z.string().min(1).optional(),
   })
-  .refine((body) => body.value !== undefined || body.demonstration !== undefined, { message: 'is required unless "demonstration" is given', path: ['value'] });
+  .refine((body) => body.value !== undefined || body.demonstration !== undefined, { message: 'is required unless "demonstration" is given', path: ['value'] })
+  // What the refinement says, for readers of the schema.
+  .meta({ anyOf: [{ required: ['value'] }, { required: ['demonstration'] }] });
 export type FeedbackInput = z.infer<typeof FeedbackSchema>;
 
 /** The store as these routes need it. Undefined means: no such row within the scope. */
