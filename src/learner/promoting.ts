@@ -71,6 +71,9 @@ export async function rollback(learner: Pick<Learner, 'db' | 'decided'>, trainer
   if (target === undefined) throw new GyreError({ side: 'client', status: 409, code: 'nothing_to_roll_back', message: `version ${serving} is what always served: there is no earlier version to go back to` });
   const version = Math.max(promisedVersion(learner.db), ...known.map((candidate) => candidate.version)) + 1;
   await trainer.copyVersion(version, weights(target), true);
+  if (allVersions(learner.db).some((candidate) => candidate.version >= version)) {
+    throw new GyreError({ side: 'client', status: 409, code: 'version_taken', message: `another version ${version} was made in the meantime, by another rollback perhaps; look at the versions and try again if it is still wanted` });
+  }
   const row: Version = { version, kind: 'rollback', parent: serving, copyOf: weights(target), metrics: {}, createdAt: Date.now() };
   saveVersion(learner.db, row);
   decide(learner.db, { kind: 'rollback', version, against: serving, passed: true, reason, numbers: { copy_of: weights(target) } });
