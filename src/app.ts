@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { routePath } from 'hono/route';
+import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
@@ -17,12 +18,13 @@ import type { Keys } from './http/auth.js';
 import { BODY_BYTES } from './http/body.js';
 import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
 import { Exchange, requestIdOf, type NodeBindings } from './http/exchange.js';
-import { ANTHROPIC, failureOf, notFound, OPENAI, type ErrorShape } from './http/failure.js';
+import { ANTHROPIC, failureOf, methodNotAllowed, notFound, OPENAI, type ErrorShape } from './http/failure.js';
 import { healthRoutes, type Part } from './http/health.js';
 import { MESSAGES } from './http/messages_api.js';
 import { countTokens } from './http/messages_api_count.js';
 import { Metrics, type LearningNumbers } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
+import { documented, openApiRoutes, type Route } from './http/openapi.js';
 import { RESPONSES } from './http/responses.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
@@ -64,10 +66,12 @@ export interface App {
   inFlight(): number;
   /** Resolves when none is left: everything they had to say to the log is said. */
   idle(): Promise<void>;
+  /** Every route, its path as /openapi.json writes it. */
+  routes(): readonly Route[];
 }
 
 /** Answers of the policy, by the path they are asked at. */
-const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES, '/v1/messages': MESSAGES };
+export const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES, '/v1/messages': MESSAGES };
 
 /** What is answered on node's own response. Never throws. */
 interface Answering {
@@ -100,17 +104,29 @@ export function createApp(deps: AppDeps): App {
   };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
+  // What stands for every method is no route of its own.
+  const routes = (): readonly Route[] => [
+    ...Object.keys(answering).map((path) => ({ method: 'POST', path })),
+    ...hono.routes.filter(({ method }) => method !== METHOD_NAME_ALL).map(({ method, path }) => ({ method, path: documented(path) })),
+  ];
   hono.use(async (c, next) => {
     await next();
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
     metrics.request(routePath(c, -1), c.res.status);
   });
   hono.route('/', healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }));
+  hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
   hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
-  hono.notFound((c) => failed(notFound(c.req.method, c.req.path), c.req.header('x-request-id'), c.req.path.startsWith('/v1/messages') ? ANTHROPIC : OPENAI));
+  hono.notFound((c) => {
+    const { method, path } = c.req;
+    const errors = path.startsWith('/v1/messages') ? ANTHROPIC : OPENAI;
+    const allowed = routes().filter((route) => isAt(path, route.path)).map((route) => route.method);
+    if (allowed.length === 0) return failed(notFound(method, path), c.req.header('x-request-id'), errors);
+    return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, { allow: allowed.join(', ') });
+  });
   hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id'), OPENAI));
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a 413.
@@ -135,6 +151,7 @@ export function createApp(deps: AppDeps): App {
     metrics,
     inFlight: () => inFlight,
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    routes,
     listener(incoming, outgoing) {
       const path = incoming.url?.split('?', 1)[0] ?? '';
       const by = incoming.method === 'POST' && Object.hasOwn(answering, path) ? answering[path] : undefined;
@@ -163,7 +180,13 @@ function overloaded(inFlight: number): GyreError {
   });
 }
 
-function failed(thrown: unknown, requestId: string | undefined, errors: ErrorShape): Response {
+function failed(thrown: unknown, requestId: string | undefined, errors: ErrorShape, headers: Readonly<Record<string, string>> = {}): Response {
   const failure = failureOf(thrown, requestIdOf(requestId), false, errors);
-  return new Response(failure.body, { status: failure.status, headers: failure.headers });
+  return new Response(failure.body, { status: failure.status, headers: { ...failure.headers, ...headers } });
+}
+
+/** Whether a path is one of the route's. */
+function isAt(path: string, route: string): boolean {
+  const [parts, wanted] = [path.split('/'), route.split('/')];
+  return parts.length === wanted.length && wanted.every((part, at) => part.startsWith('{') || part === parts[at]);
 }

@@ -87,7 +87,11 @@ async function run(config: Config, resume: boolean): Promise<void> {
 
 function start(learner: Learner, scheduled: Schedule, gate: boolean): Promise<Cycle> {
   const running = scheduled.run({ heldout: tasksOf(learner.db, 'heldout'), gate });
-  running.catch((thrown: unknown) => stopping.signal.aborted || warn(`a cycle stopped: ${asGyreError(thrown).message}`));
+  running.catch((thrown: unknown) => {
+    const { code, message } = asGyreError(thrown);
+    // That another one runs is for whoever asked to hear: nothing stopped.
+    if (!stopping.signal.aborted && code !== 'cycle_running') warn(`a cycle stopped: ${message}`);
+  });
   return running;
 }
 

@@ -3,6 +3,7 @@ import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import { callerOf, requireAdmin, type Keys } from '../http/auth.js';
+import { BODY_BYTES, readJson } from '../http/body.js';
 import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -11,6 +12,7 @@ import { countCycles } from '../store/cycles.js';
 import { allVersions, headVersion, saveTasks, servingVersion } from '../store/learning.js';
 import { restoring, restoringCounter } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
+import { openUpstreams } from '../policy/upstreams.js';
 import { openEngine } from './engine.js';
 import { openClock, type LearningClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
@@ -48,11 +50,13 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000);
+  const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
   const external = config['engine.url'] !== undefined;
   const serving = openServing({
     versions: external ? [] : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
     // An engine given by address holds none of our adapters: it serves its own model.
     serving: external ? 0 : servingVersion(db),
+    upstreams: upstreams.models,
     load: (version) => needTrainer(supply.trainer).load(version),
   });
   const restore = (name: string): Promise<boolean> => serving.restore(name);
@@ -81,6 +85,7 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
         allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
+        body: (incoming) => readJson(incoming, BODY_BYTES, {}),
       }),
     ],
   });
@@ -126,6 +131,7 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
     await clock?.stop();
     await supply.stop();
     await engine.close();
+    await upstreams.close();
   }
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { operatorError } from './errors.js';
 import { FILTERS, TRAIN_MODES } from './learning.js';
+import { isPolicyName } from './serving.js';
 
 const port = z.int().min(0).max(65535);
 const positive = z.number().positive();
@@ -17,9 +18,18 @@ const pattern = z.string().min(1).refine(isPattern, 'is not a regular expression
 
 /** Any OpenAI-compatible server: asked for the model names it lists here, with the key it has here. */
 const Upstream = z.strictObject({
-  url: address,
-  models: z.array(z.string().min(1).refine((name) => !/^gyre(@|$)/.test(name), 'is a name of this gateway\'s own models')).min(1),
+  /** With or without `/v1`. */
+  url: address.refine((url) => !URL.canParse(url) || new URL(url).username === '', 'holds a user name; put the key into "api_key"'),
+  models: z.array(z.string().min(1).refine((name) => !isPolicyName(name), 'is a name of this gateway\'s own models')).min(1),
   api_key: z.string().min(1).optional(),
+});
+
+const Upstreams = z.array(Upstream).superRefine((list, context) => {
+  const seen = new Set<string>();
+  list.forEach(({ models }, at) => models.forEach((name, place) => {
+    if (seen.has(name)) context.addIssue({ code: 'custom', path: [at, 'models', place], message: 'is listed twice; a name belongs to one upstream' });
+    seen.add(name);
+  }));
 });
 
 /** A server of tools. `command` starts it as a child process, which only the operator may do; `url` speaks streamable HTTP. */
@@ -53,7 +63,7 @@ export const ConfigKeys = {
   'engine.model': z.string().optional(),
   'engine.api_key': z.string().optional(),
   'engine.timeout_seconds': positive.default(120),
-  'upstreams': z.array(Upstream).default([]),
+  'upstreams': Upstreams.default([]),
   'trainer.url': z.string().optional(),
   'model.path': z.string().optional(),
   'tools.default': z.array(z.string()).default(['calculator']),

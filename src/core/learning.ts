@@ -1,4 +1,6 @@
 /** The words of the learning clock: verdicts, rewards, samples, versions, decisions, cycles. */
+import { z } from 'zod';
+
 import type { Message, ToolCall } from './message.js';
 import type { FunctionSpec } from './policy.js';
 
@@ -145,6 +147,10 @@ export const CYCLE_TRANSITIONS: Readonly<Record<CycleState, readonly CycleState[
   failed: ['running'],
   skipped: [],
 };
+
+/** What a request to start a cycle says. */
+export const StartCycle = z.strictObject({ gate: z.boolean().default(true) });
+export type StartCycle = z.infer<typeof StartCycle>;
 
 export type BatchState = 'assembled' | 'sent' | 'applied' | 'failed';
 export const BATCH_TRANSITIONS: Readonly<Record<BatchState, readonly BatchState[]>> = {

@@ -27,9 +27,13 @@ export type NotTrainable =
   | 'no_token_ids' | 'no_logprobs' | 'constrained' | 'truncated_sampling' | 'cut' | 'cancelled' | 'engine_error' | 'empty'
   | 'no_consent' | 'upstream' | 'redacted';
 
+/** Stands for a version where an upstream sampled: versions of the policy count from 0, and no learner takes such a step up. */
+export const NO_VERSION = -1;
+
 /** One policy call and the observations after it, as the loop hands it to the log. */
 export interface Step {
   readonly id: string;
+  /** {@link NO_VERSION} where an upstream sampled. */
   readonly policyVersion: number;
   /** Messages the policy was conditioned on, hidden tool turns included. */
   readonly messages: readonly Message[];

@@ -4,6 +4,7 @@
  * has a counted reason.
  */
 import type { FilterName, TrainMode } from '../core/learning.js';
+import { NO_VERSION } from '../core/trajectory.js';
 
 /** One logged step with everything a rule may look at. `good` is undefined where no judge has spoken. */
 export interface Candidate {
@@ -28,7 +29,7 @@ export interface Candidate {
 }
 
 export type Drop =
-  | 'no_consent' | 'heldout' | 'evaluation' | 'unfinished' | 'used' | 'stale' | 'no_state' | 'unjudged' | 'filtered' | `not_trainable:${string}`;
+  | 'upstream' | 'no_consent' | 'heldout' | 'evaluation' | 'unfinished' | 'used' | 'stale' | 'no_state' | 'unjudged' | 'filtered' | `not_trainable:${string}`;
 
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
@@ -39,6 +40,7 @@ const drop = (reason: Drop): Kept => ({ keep: false, reason });
 export const MAX_LAG = 8;
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
+  if (candidate.policyVersion === NO_VERSION) return drop('upstream');
   if (!candidate.consent) return drop('no_consent');
   if (candidate.heldout) return drop('heldout');
   if (candidate.evaluated) return drop('evaluation');

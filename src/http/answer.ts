@@ -72,7 +72,7 @@ export class WholeAnswer implements Delivery {
     const { id, created, model, headers } = this.#head;
     const limit = limitOf(finish.ending);
     // Put together from text: building the same as objects first takes three times as long.
-    let body = `{"id":"${id}","object":"chat.completion","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":"${fingerprint(this.#head)}","choices":[`;
+    let body = `{"id":"${id}","object":"chat.completion","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":${fingerprint(this.#head)},"choices":[`;
     finish.finishReasons.forEach((reason, index) => (body += `${index === 0 ? '' : ','}${this.#wireChoice(index, reason)}`));
     body += `],"usage":${wireUsage(finish.ending)}`;
     if (limit !== undefined) body += `,"gyre":${JSON.stringify(limit)}`;

@@ -10,11 +10,12 @@ export const BODY_BYTES = 32 * 1024 * 1024;
 /** Objects and lists inside each other. */
 export const MAX_DEPTH = 100;
 
-/** Throws 400 on what is not JSON or too deep, 413 on too many bytes, 415 on an unknown encoding. */
-export async function readJson(incoming: IncomingMessage, maxBytes: number): Promise<unknown> {
+/** Throws 400 on what is not JSON or too deep, 413 on too many bytes, 415 on an unknown encoding. `empty` is what no body at all means, where that means something. */
+export async function readJson(incoming: IncomingMessage, maxBytes: number, empty?: unknown): Promise<unknown> {
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
   const bytes = await readBytes(incoming, maxBytes);
+  if (bytes.length === 0 && empty !== undefined) return empty;
   if (isTooDeep(bytes)) throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');
   try {
     return JSON.parse(bytes.toString('utf8'));

@@ -130,7 +130,12 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     created: Math.floor(exchange.startedAt / 1000),
     model: request.model,
     policyVersion: lease.version,
-    headers: { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version), ...pass?.headers },
+    headers: {
+      'x-gyre-trajectory': thread.trajectoryId,
+      // An upstream's answer is none of the policy's, so it names no version of it.
+      ...(lease.upstream === undefined ? { 'x-gyre-policy-version': String(lease.version) } : {}),
+      ...pass?.headers,
+    },
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
   };
@@ -139,7 +144,8 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
   watch?.undertaken({ model: request.model, engineModel: lease.engineModel, policyVersion: lease.version, trajectoryId: thread.trajectoryId, responseId, stream: request.stream });
   const { limits } = deps.settings;
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), watch?.policy(deps.policy) ?? deps.policy, bounds);
+  const policy = lease.upstream === undefined ? deps.policy : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
+  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), watch?.policy(policy) ?? policy, bounds);
   const finish = await deliver(deps, face, exchange, thread, events, delivery);
   pass?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
@@ -193,7 +199,7 @@ function loopRequest(request: ChatRequest, offer: Offer, lease: Lease, thread: T
     ...(request.n === 1 ? {} : { n: request.n }),
     ...(request.topLogprobs === undefined ? {} : { topLogprobs: request.topLogprobs }),
     ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
-    ...(consent ? {} : { withheld: 'no_consent' }),
+    ...(lease.upstream !== undefined ? { withheld: 'upstream' } : consent ? {} : { withheld: 'no_consent' }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
 import type { TokenLogprob } from '../core/policy.js';
-import type { Ending } from '../core/trajectory.js';
+import { NO_VERSION, type Ending } from '../core/trajectory.js';
 
 /** Everything about a completion that is known before its first token. */
 export interface CompletionHead {
@@ -8,6 +8,7 @@ export interface CompletionHead {
   /** Seconds. */
   readonly created: number;
   readonly model: string;
+  /** `NO_VERSION` where an upstream answers. */
   readonly policyVersion: number;
   readonly headers: Readonly<Record<string, string>>;
   /** Whether the client asked for logprobs and for token ids: what the gateway asked for itself is never shown. */
@@ -15,8 +16,9 @@ export interface CompletionHead {
   readonly tokenIds: boolean;
 }
 
+/** As JSON. What an upstream runs on is not known here. */
 export function fingerprint(head: CompletionHead): string {
-  return `gyre-${head.policyVersion}`;
+  return head.policyVersion === NO_VERSION ? 'null' : `"gyre-${head.policyVersion}"`;
 }
 
 /** Usage summed over all steps, as JSON text. */

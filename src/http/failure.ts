@@ -53,6 +53,11 @@ export function notFound(method: string, path: string): GyreError {
   return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. The README lists the routes.` });
 }
 
+/** A path that is served, though not by this method. */
+export function methodNotAllowed(method: string, path: string, allowed: readonly string[]): GyreError {
+  return new GyreError({ side: 'client', status: 405, code: 'method_not_allowed', message: `Not allowed to ${method} on ${path}. It takes ${allowed.join(', ')}.` });
+}
+
 /** What a client may read of it: of a bug, only that it is one. */
 function messageOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';

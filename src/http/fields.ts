@@ -124,29 +124,17 @@ const Refused: Readonly<Record<string, string>> = {
   guided_grammar: 'It was replaced by "structured_outputs".',
 };
 
-export type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
+export type Schemas = Readonly<Record<string, z.ZodType>>;
 
 /** What becomes of each field of a protocol's request. */
-export interface FieldTable<S extends Readonly<Record<string, z.ZodType>> = Readonly<Record<string, z.ZodType>>> {
+export interface FieldTable<S extends Schemas = Schemas> {
   readonly supported: S;
-  readonly forwarded: Readonly<Record<string, z.ZodType>>;
-  readonly ignored: Readonly<Record<string, z.ZodType>>;
+  readonly forwarded: Schemas;
+  readonly ignored: Schemas;
   /** With the reason. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
-export type FieldsOf<S extends Readonly<Record<string, z.ZodType>>> = { readonly [K in keyof S]?: z.infer<S[K]> };
+export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
 
 export const CHAT_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
-
-/** A protocol's table, field by field. */
-export function fieldTable({ supported, forwarded, ignored, refused }: FieldTable = CHAT_FIELDS): { readonly field: string; readonly treatment: Treatment; readonly note: string }[] {
-  const rows = (names: readonly string[], treatment: Treatment, note: (name: string) => string): { field: string; treatment: Treatment; note: string }[] =>
-    names.map((field) => ({ field, treatment, note: note(field) }));
-  return [
-    ...rows(Object.keys(supported), 'supported', () => ''),
-    ...rows(Object.keys(forwarded), 'forwarded', () => 'to the engine, unchanged'),
-    ...rows(Object.keys(ignored), 'ignored', () => 'accepted without effect'),
-    ...rows(Object.keys(refused), 'refused', (name) => refused[name] ?? ''),
-  ];
-}

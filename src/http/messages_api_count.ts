@@ -1,4 +1,5 @@
 /** `POST /v1/messages/count_tokens`: how long the prompt of a request would be, counted by the engine; nothing is sampled and nothing logged. */
+import { GyreError } from '../core/errors.js';
 import type { TokenCounter } from '../core/policy.js';
 import { declared } from '../loop/run.js';
 import { identify } from './auth.js';
@@ -21,6 +22,7 @@ export async function countTokens({ counter, serving, tools, keys, settings }: C
     const { signal } = exchange.clock;
     const lease = await serving.lease(request.model, signal);
     try {
+      if (lease.upstream !== undefined) throw upstreamCount(request.model);
       const prompt = { model: lease.engineModel, messages: request.messages, tools: declared(offer), requestId: exchange.requestId, ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }) };
       exchange.json(`{"input_tokens":${await counter.count(prompt, signal)}}`, { 'request-id': exchange.requestId, 'x-gyre-policy-version': String(lease.version) });
     } finally {
@@ -29,4 +31,8 @@ export async function countTokens({ counter, serving, tools, keys, settings }: C
   } catch (thrown) {
     exchange.fail(thrown, {}, false);
   }
+}
+
+function upstreamCount(model: string): GyreError {
+  return new GyreError({ side: 'client', status: 501, code: 'tokenize_unsupported', param: 'model', message: `The model ${JSON.stringify(model)} is an upstream's, which this gateway cannot ask for a count. Read "usage" of an answer.` });
 }

@@ -1,4 +1,4 @@
-/** `GET /v1/models` and `GET /v1/models/{id}`: the names a client may ask for. */
+/** `GET /v1/models` and `GET /v1/models/{id}`: the names a client may ask for, the policy's own and those of upstreams. */
 import { Hono } from 'hono';
 
 import { GyreError } from '../core/errors.js';
@@ -11,7 +11,8 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
     callerOf(keys, c.req.raw);
     return c.json({ object: 'list', data: serving.models().map(wireModel) });
   });
-  app.get('/models/:id', (c) => {
+  // Names of upstreams have slashes, and clients send them as they are or encoded.
+  app.get('/models/:id{.+}', (c) => {
     callerOf(keys, c.req.raw);
     const id = c.req.param('id');
     const model = serving.models().find((each) => each.id === id);
@@ -27,5 +28,6 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
 }
 
 function wireModel(model: ServedModel): Record<string, unknown> {
-  return { id: model.id, object: 'model', created: model.created, owned_by: 'gyre', policy_version: model.version };
+  const { id, created, version, owner } = model;
+  return { id, object: 'model', created, owned_by: owner ?? 'gyre', ...(version === undefined ? {} : { policy_version: version }) };
 }

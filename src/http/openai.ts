@@ -5,7 +5,8 @@ import { nearest } from '../core/config.js';
 import { badRequest, type GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Sampling } from '../core/policy.js';
-import { CHAT_FIELDS, type FieldsOf, type FieldTable } from './fields.js';
+import type { LimitField } from '../core/serving.js';
+import { CHAT_FIELDS, type FieldsOf, type FieldTable, type Schemas } from './fields.js';
 import { toMessage } from './messages.js';
 
 type Fields = FieldsOf<typeof CHAT_FIELDS.supported>;
@@ -24,6 +25,8 @@ export interface ChatRequest {
   readonly topLogprobs: number | undefined;
   readonly tokenIds: boolean;
   readonly sampling: Sampling;
+  /** The client's own word for the bound of an action; `max_tokens` where it has none. */
+  readonly limitField?: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number;
@@ -53,6 +56,7 @@ export function parseChat(raw: unknown): ChatRequest {
     topLogprobs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
     tokenIds: fields.return_token_ids ?? false,
     sampling: samplingOf(fields),
+    ...(fields.max_completion_tokens === undefined ? {} : { limitField: 'max_completion_tokens' as const }),
     forwarded,
     store: fields.store ?? true,
     metadata: fields.metadata,
@@ -72,7 +76,7 @@ function samplingOf(fields: Fields): Sampling {
 }
 
 /** Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that names the field. */
-export function readFields<S extends Readonly<Record<string, z.ZodType>>>(raw: unknown, table: FieldTable<S>): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
+export function readFields<S extends Schemas>(raw: unknown, table: FieldTable<S>): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
   const fields: Record<string, unknown> = {};
   let forwarded: Record<string, unknown> | undefined;

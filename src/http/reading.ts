@@ -28,7 +28,7 @@ export interface Listing {
   readonly has_more: boolean;
 }
 
-const FeedbackSchema = z
+export const FeedbackSchema = z
   .strictObject({
     response_id: z.string().min(1),
     value: z.union([z.boolean(), z.number().min(-1).max(1)]).optional(),
@@ -36,7 +36,9 @@ const FeedbackSchema = z
     comment: z.string().max(10_000).optional(),
     demonstration: z.string().min(1).optional(),
   })
-  .refine((body) => body.value !== undefined || body.demonstration !== undefined, { message: 'is required unless "demonstration" is given', path: ['value'] });
+  .refine((body) => body.value !== undefined || body.demonstration !== undefined, { message: 'is required unless "demonstration" is given', path: ['value'] })
+  // What the refinement says, for readers of the schema.
+  .meta({ anyOf: [{ required: ['value'] }, { required: ['demonstration'] }] });
 export type FeedbackInput = z.infer<typeof FeedbackSchema>;
 
 /** The store as these routes need it. Undefined means: no such row within the scope. */
@@ -52,7 +54,7 @@ export interface Reading {
   feedback(scope: Scope, caller: Caller, input: FeedbackInput): unknown;
 }
 
-const MAX_PAGE = 200;
+export const MAX_PAGE = 200;
 
 /** Mounted under `/gyre/v1`. */
 export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {

@@ -43,6 +43,7 @@ function chatOf(fields: ResponseFields, past: Past): ChatRequest {
       ...(fields.top_p === undefined ? {} : { top_p: fields.top_p }),
       ...(fields.max_output_tokens === undefined ? {} : { max_tokens: fields.max_output_tokens }),
     },
+    limitField: 'max_completion_tokens',
     forwarded: forwardedOf(fields),
     ...(fields.max_tool_calls === undefined ? {} : { maxToolCalls: fields.max_tool_calls }),
     store: fields.store ?? true,

@@ -61,10 +61,11 @@ const Supported = {
 export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
   supported: Supported,
   forwarded: {},
-  ignored: { user: text, safety_identifier: text, prompt_cache_key: text, prompt_cache_retention: text, service_tier: text, top_logprobs: z.literal(0, 'must be 0: ask chat completions for logprobs') },
+  ignored: { user: text, safety_identifier: text, prompt_cache_key: text, prompt_cache_retention: text, prompt_cache_options: object, service_tier: text, top_logprobs: z.literal(0, 'must be 0: ask chat completions for logprobs') },
   refused: {
     conversation: 'Send "previous_response_id", or the items themselves.',
     prompt: 'There are no stored prompts.',
+    moderation: 'The gateway does not moderate.',
     context_management: 'A conversation is never cut silently.',
   },
 };

@@ -33,8 +33,8 @@ export class StreamedAnswer implements Delivery {
     this.#head = head;
     this.#options = options;
     const { id, created, model } = head;
-    const common = JSON.stringify({ id, object: 'chat.completion.chunk', created, model, system_fingerprint: fingerprint(head) });
-    this.#before = `data: ${common.slice(0, -1)},"choices":[`;
+    const common = JSON.stringify({ id, object: 'chat.completion.chunk', created, model });
+    this.#before = `data: ${common.slice(0, -1)},"system_fingerprint":${fingerprint(head)},"choices":[`;
     this.#after = options.includeUsage ? '],"usage":null}\n\n' : ']}\n\n';
   }
 

@@ -1,5 +1,5 @@
 /** From evaluations to a serving version: the gate's decision, the promotion, the reset of a head refused too often, and the way back. */
-import { GyreError, operatorError } from '../core/errors.js';
+import { GyreError } from '../core/errors.js';
 import type { Decision, Evaluation, Version } from '../core/learning.js';
 import { gate } from '../promote/gate.js';
 import { allVersions, decide, decisionsOf, headVersion, saveVersion, servingVersion } from '../store/learning.js';
@@ -49,7 +49,7 @@ async function resetHead(learner: Learner, trainer: Trainer, serving: number): P
 export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version: number): Promise<Decision> {
   const known = allVersions(learner.db);
   if (!known.some((candidate) => candidate.version === version)) {
-    throw operatorError(`there is no version ${version}; versions are ${known.map((candidate) => candidate.version).join(', ') || 'none yet'}`);
+    throw new GyreError({ side: 'client', status: 404, code: 'version_not_found', param: 'version', message: `there is no version ${version}; versions are ${known.map((candidate) => candidate.version).join(', ') || 'none yet'}` });
   }
   const passed = decisionsOf(learner.db, 50, version).find((decision) => decision.kind === 'gate' && decision.passed);
   if (passed === undefined) {
@@ -71,6 +71,9 @@ export async function rollback(learner: Pick<Learner, 'db' | 'decided'>, trainer
   if (target === undefined) throw new GyreError({ side: 'client', status: 409, code: 'nothing_to_roll_back', message: `version ${serving} is what always served: there is no earlier version to go back to` });
   const version = Math.max(promisedVersion(learner.db), ...known.map((candidate) => candidate.version)) + 1;
   await trainer.copyVersion(version, weights(target), true);
+  if (allVersions(learner.db).some((candidate) => candidate.version >= version)) {
+    throw new GyreError({ side: 'client', status: 409, code: 'version_taken', message: `another version ${version} was made in the meantime, by another rollback perhaps; look at the versions and try again if it is still wanted` });
+  }
   const row: Version = { version, kind: 'rollback', parent: serving, copyOf: weights(target), metrics: {}, createdAt: Date.now() };
   saveVersion(learner.db, row);
   decide(learner.db, { kind: 'rollback', version, against: serving, passed: true, reason, numbers: { copy_of: weights(target) } });

@@ -1,10 +1,11 @@
 /** The learning clock's own routes under `/gyre/v1`: status, versions, cycles. They read rows; only starting a cycle starts work. */
+import type { IncomingMessage } from 'node:http';
+
 import { Hono } from 'hono';
-import { z } from 'zod';
 
 import type { Config } from '../core/config.js';
 import { badRequest, GyreError } from '../core/errors.js';
-import { adapterName, type Cycle, type Decision, type Version } from '../core/learning.js';
+import { adapterName, StartCycle, type Cycle, type Decision, type Version } from '../core/learning.js';
 import type { Db } from '../store/db.js';
 import { cycleById, cyclesOf } from '../store/cycles.js';
 import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
@@ -15,14 +16,14 @@ export interface LearningRoutes {
   readonly config: Config;
   readonly trainer: () => boolean;
   /** Starts a cycle and resolves with its row as soon as it exists. Throws 409 when one is running. */
-  start(options: { readonly gate: boolean }): Promise<Cycle>;
+  start(options: StartCycle): Promise<Cycle>;
   promote(version: number): Promise<Decision>;
   rollback(): Promise<Version>;
   /** Throws 401 when nobody who may ask anything sent this request, and for an `admin` route 403 when they may not steer. */
   allow(request: Request, admin: boolean): void;
+  /** A body as JSON within the gateway's limits; an empty one is `{}`. Throws 400, 413, 415. */
+  body(incoming: IncomingMessage): Promise<unknown>;
 }
-
-const StartCycle = z.strictObject({ gate: z.boolean().default(true) });
 
 export function learningRoutes(deps: LearningRoutes): Hono {
   const { db } = deps;
@@ -48,8 +49,7 @@ export function learningRoutes(deps: LearningRoutes): Hono {
     return c.json(cycle);
   });
   app.post('/cycles', async (c) => {
-    const text = await c.req.text();
-    const parsed = StartCycle.safeParse(text.trim() === '' ? {} : jsonOf(text));
+    const parsed = StartCycle.safeParse(await deps.body((c.env as { readonly incoming: IncomingMessage }).incoming));
     if (!parsed.success) throw badRequest(`the body must be {"gate"?: true | false}: ${parsed.error.issues[0]?.message ?? 'invalid'}`, parsed.error.issues[0]?.path.join('.') ?? '');
     return c.json(await deps.start(parsed.data), 202);
   });
@@ -83,12 +83,4 @@ function page<T>(rows: readonly T[], limit: string | undefined, after: string | 
 function versionOf(text: string): number {
   if (!/^\d+$/.test(text)) throw badRequest(`"${text}" is not a version number`, 'version');
   return Number(text);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw badRequest(`the body is not JSON: ${(cause as Error).message}`);
-  }
 }

@@ -2,7 +2,7 @@
 import type { FilterName, TrainMode } from '../core/learning.js';
 import { DECIDING } from '../judge/reward.js';
 import { keep, type Candidate } from '../filter/filter.js';
-import { candidateRows, headVersion, type CandidateRow } from '../store/learning.js';
+import { candidateRows, headVersion, upstreamSteps, type CandidateRow } from '../store/learning.js';
 import type { Learner } from './deps.js';
 
 /** Newest steps looked at; older ones have had their turn. */
@@ -24,7 +24,8 @@ export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: T
     if (verdict.keep) kept.push(candidate);
     else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
   }
-  return { kept, dropped };
+  const upstream = upstreamSteps(learner.db, HORIZON);
+  return { kept, dropped: upstream === 0 ? dropped : { ...dropped, upstream } };
 }
 
 function toCandidate(row: CandidateRow): Candidate {

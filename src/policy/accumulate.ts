@@ -5,7 +5,7 @@
 import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../core/policy.js';
 import { NO_USAGE } from '../core/policy.js';
 import { Calls, type CallDelta } from './calls.js';
-import { chunkFault, garbage, truncated } from './fault.js';
+import { chunkFault, ENGINE, garbage, truncated, type Party } from './fault.js';
 import { QuickReader, type TokenChunk } from './quick.js';
 
 /** What the request asked for that decides how its reply is read. */
@@ -67,6 +67,7 @@ interface Choice {
 
 export class Accumulator {
   readonly #asked: Asked;
+  readonly #party: Party;
   readonly #choices: Choice[] = [];
   readonly #quick = new QuickReader();
   #begun = false;
@@ -74,21 +75,22 @@ export class Accumulator {
   #promptTokenIds: readonly number[] | undefined;
   #usage: WireUsage | undefined;
 
-  constructor(asked: Asked) {
+  constructor(asked: Asked, party: Party = ENGINE) {
     this.#asked = asked;
+    this.#party = party;
   }
 
   /** Reads the data of one event and appends what it says to `out`. Throws an engine fault on an error object and on anything that is no chunk. */
   push(data: string, out: PolicyEvent[]): void {
     const token = this.#asked.tokenLogprobs ? undefined : this.#quick.read(data);
     if (token !== undefined) return this.#token(token, out);
-    const chunk = parse(data);
-    if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error);
+    const chunk = parse(data, this.#party);
+    if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
     if (chunk.usage) this.#usage = chunk.usage;
     const choices: readonly ChunkChoice[] | undefined = Array.isArray(chunk.choices) ? (chunk.choices as readonly ChunkChoice[]) : undefined;
     if (choices === undefined) {
       if (chunk.usage) return;
-      throw garbage(`a chunk without choices: ${data.slice(0, 120)}`);
+      throw garbage(`a chunk without choices: ${data}`, this.#party);
     }
     if (!this.#begun) this.#begin(chunk, out);
     for (const choice of choices) this.#choice(choice, out);
@@ -98,7 +100,7 @@ export class Accumulator {
   /** Every choice as a whole action, in order of index. Throws when one of them never finished. */
   finish(timings: Action['timings']): readonly Action[] {
     const choices = this.#choices.filter((choice) => choice !== undefined);
-    if (choices.length === 0 || choices.some((choice) => choice.finish === undefined)) throw truncated();
+    if (choices.length === 0 || choices.some((choice) => choice.finish === undefined)) throw truncated(this.#party);
     const usages = shareUsage(this.#usage, choices);
     return choices.map((choice, at) => this.#action(choice, usages[at] ?? NO_USAGE, timings));
   }
@@ -166,7 +168,7 @@ export class Accumulator {
       text: choice.text,
       ...(choice.reasoning === '' ? {} : { reasoning: choice.reasoning }),
       calls: choice.calls.whole(),
-      finishReason: cut ? 'length' : finishReason(choice),
+      finishReason: cut ? 'length' : finishReason(choice, this.#party),
       cut,
       ...(choice.stopSequence === undefined ? {} : { stopSequence: choice.stopSequence }),
       ...(this.#promptTokenIds === undefined ? {} : { promptTokenIds: this.#promptTokenIds }),
@@ -194,23 +196,23 @@ function emptyChoice(index: number): Choice {
   return { index, text: '', reasoning: '', calls: new Calls(index), finish: undefined, stopSequence: undefined, tokenIds: undefined, logprobs: [], entries: [] };
 }
 
-function parse(data: string): Chunk {
+function parse(data: string, party: Party): Chunk {
   let value: unknown;
   try {
     value = JSON.parse(data);
   } catch (cause) {
-    throw garbage(`not JSON: ${data.slice(0, 120)}`, cause);
+    throw garbage(`not JSON: ${data}`, party, cause);
   }
-  if (typeof value !== 'object' || value === null) throw garbage(`not an object: ${data.slice(0, 120)}`);
+  if (typeof value !== 'object' || value === null) throw garbage(`not an object: ${data}`, party);
   return value;
 }
 
 /** The engine's word in OpenAI's four; a named tool_choice ends with `stop` although it made a call. */
-function finishReason(choice: Choice): FinishReason {
+function finishReason(choice: Choice, party: Party): FinishReason {
   switch (choice.finish) {
     case 'abort':
     case 'error':
-      throw garbage(`it was given up by the engine (finish reason "${choice.finish}")`);
+      throw garbage(`it gave the answer up (finish reason "${choice.finish}")`, party);
     case 'content_filter':
       return 'content_filter';
     default:

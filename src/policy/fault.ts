@@ -4,74 +4,77 @@
  */
 import { GyreError, reasonOf } from '../core/errors.js';
 
+/** Whose failure it is, in the words of a message. */
+export interface Party {
+  /** Begins a sentence, e.g. `The upstream at https://api.example.com`. */
+  readonly it: string;
+  /** Where the operator sets its key, as a message says it. */
+  readonly setting: string;
+  /** Its key: never shown, even where it says it itself. */
+  readonly secret?: string;
+  /** Whether the client named it, and is to know whose words it reads. */
+  readonly named: boolean;
+}
+
+export const ENGINE: Party = { it: 'The engine', setting: '"engine.api_key"', named: false };
+
 /** The code of an engine's 404: the weights a lease named are gone from it. */
 export const WEIGHTS_MISSING = 'engine_weights_missing';
 
 /** A reply with a status other than 200. `body` is what was read of it. */
-export function statusFault(status: number, body: string, retryAfter: string | undefined): GyreError {
-  const said = errorOf(body);
-  const message = said.message ?? excerpt(body);
+export function statusFault(status: number, body: string, retryAfter: string | undefined, party: Party = ENGINE): GyreError {
+  const said = errorOf(discreet(body, party));
+  const message = said.message ?? excerpt(discreet(body, party));
   if (status === 429) {
     return new GyreError({
-      side: 'engine', status: 429, code: 'rate_limit_exceeded', message: `The engine is at its limit: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
+      side: 'engine', status: 429, code: 'rate_limit_exceeded', message: `${party.it} is at its limit: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
     });
   }
-  if (status === 404) return engine(502, WEIGHTS_MISSING, `The engine does not know the weights it was asked for: ${message}`);
-  if (status === 400 || status === 413 || status === 422) return refused(said, message);
-  if (status === 401 || status === 403) return engine(502, 'engine_refused_key', `The engine refused the gateway's key (${status}). Set "engine.api_key".`);
+  if (status === 404) return engine(502, WEIGHTS_MISSING, `${party.it} does not know the ${party.named ? 'model' : 'weights'} it was asked for: ${message}`);
+  if (status === 400 || status === 413 || status === 422) return refused(said, message, party);
+  if (status === 401 || status === 403) return engine(502, 'engine_refused_key', `${party.it} refused the gateway's key (${status}). Set ${party.setting}.`);
   if (status === 503) {
     return new GyreError({
-      side: 'engine', status: 502, code: 'engine_unavailable', message: `The engine answered 503: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
+      side: 'engine', status: 502, code: 'engine_unavailable', message: `${party.it} answered 503: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
     });
   }
-  return engine(502, 'engine_error', `The engine answered ${status}: ${message}`);
+  return engine(502, 'engine_error', `${party.it} answered ${status}: ${message}`);
 }
 
 /** An `error` object that arrived where a chunk was expected. */
-export function chunkFault(error: unknown): GyreError {
-  const said = errorOf(JSON.stringify({ error }));
-  const message = said.message ?? excerpt(JSON.stringify(error));
-  return said.status === 400 ? refused(said, message) : engine(502, 'engine_error', `The engine reported an error: ${message}`);
+export function chunkFault(error: unknown, party: Party = ENGINE): GyreError {
+  const body = discreet(JSON.stringify({ error }), party);
+  const said = errorOf(body);
+  const message = said.message ?? excerpt(body);
+  return said.status === 400 ? refused(said, message, party) : engine(502, 'engine_error', `${party.it} reported an error: ${message}`);
 }
 
 /** What undici threw. `began` is whether any byte of the reply had arrived. */
-export function transportFault(thrown: unknown, began: boolean, origin: string): GyreError {
+export function transportFault(thrown: unknown, began: boolean, party: Party): GyreError {
   const code = codeOf(thrown);
-  if (code === 'UND_ERR_HEADERS_TIMEOUT') return engine(504, 'engine_timeout', `The engine at ${origin} sent no reply in time.`, thrown);
-  if (code === 'UND_ERR_BODY_TIMEOUT') return engine(504, 'engine_timeout', `The engine at ${origin} fell silent in the middle of its reply.`, thrown);
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return engine(504, 'engine_timeout', `${party.it} sent no reply in time.`, thrown);
+  if (code === 'UND_ERR_BODY_TIMEOUT') return engine(504, 'engine_timeout', `${party.it} fell silent in the middle of its reply.`, thrown);
   if (!began && UNREACHABLE.has(code)) {
     return new GyreError({
-      side: 'engine', status: 503, code: 'engine_unreachable', message: `The engine at ${origin} cannot be reached (${code}). It may still be starting.`, retryAfterMs: 1000, cause: thrown,
+      side: 'engine', status: 503, code: 'engine_unreachable', message: `${party.it} cannot be reached (${code}).${party.named ? '' : ' It may still be starting.'}`, retryAfterMs: 1000, cause: thrown,
     });
   }
-  return engine(502, 'engine_connection_lost', `The connection to the engine at ${origin} was lost: ${reasonOf(thrown)}`, thrown);
+  return engine(502, 'engine_connection_lost', `${party.it} broke the connection: ${reasonOf(thrown)}`, thrown);
 }
 
 /** A reply that is not what the protocol says. */
-export function garbage(what: string, cause?: unknown): GyreError {
-  return engine(502, 'engine_garbage', `The engine's reply is not a chat completion: ${what}`, cause);
+export function garbage(what: string, party: Party = ENGINE, cause?: unknown): GyreError {
+  return engine(502, 'engine_garbage', `${party.it} replied with what is not a chat completion: ${excerpt(discreet(what, party))}`, cause);
 }
 
 /** A stream that ended before it said why. */
-export function truncated(): GyreError {
-  return engine(502, 'engine_truncated', 'The engine ended its reply without a finish reason, so the answer is not whole.');
+export function truncated(party: Party = ENGINE): GyreError {
+  return engine(502, 'engine_truncated', `${party.it} ended its reply without a finish reason, so the answer is not whole.`);
 }
 
 /** What a policy throws when its caller's signal fired. */
 export function cancelled(): GyreError {
   return new GyreError({ side: 'client', status: 499, code: 'cancelled', message: 'The request was cancelled.' });
-}
-
-/** The words without the key that an engine may repeat in them: they go to clients, and into logs. */
-export function withoutKey(words: string, key: string | undefined): string {
-  return key === undefined || key === '' ? words : words.replaceAll(key, '[api_key]');
-}
-
-/** A fault whose message repeats the key, without it and without its cause; any other as it is. */
-export function faultWithoutKey(thrown: unknown, key: string | undefined): unknown {
-  if (!(thrown instanceof GyreError) || withoutKey(thrown.message, key) === thrown.message) return thrown;
-  const { side, status, code, message, param, retryAfterMs } = thrown;
-  return new GyreError({ side, status, code, message: withoutKey(message, key), ...(param === undefined ? {} : { param }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 }
 
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'EACCES']);
@@ -87,11 +90,11 @@ interface Said {
 }
 
 /** The engine understood the request and refused it: its own words go to the client, who alone can change it. */
-function refused(said: Said, message: string): GyreError {
+function refused(said: Said, message: string, party: Party): GyreError {
   // A limit of one's own that is too large is another mistake than a conversation that is too long.
   const tooLong = said.param !== 'max_tokens' && said.param !== 'max_completion_tokens' && /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message);
   return new GyreError({
-    side: 'engine', status: 400, message,
+    side: 'engine', status: 400, message: party.named ? `${party.it} refused the request: ${message}` : message,
     code: tooLong ? 'context_length_exceeded' : 'invalid_value',
     ...(tooLong ? { param: 'messages' } : said.param === undefined ? {} : { param: said.param }),
   });
@@ -111,6 +114,10 @@ function errorOf(body: string): Said {
   } catch {
     return {}; // a body that is not JSON says nothing beyond its text
   }
+}
+
+function discreet(text: string, { secret }: Party): string {
+  return secret === undefined || secret === '' ? text : text.replaceAll(secret, '[api_key]');
 }
 
 function excerpt(body: string): string {

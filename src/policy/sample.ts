@@ -7,9 +7,9 @@ import { Pool, type Dispatcher } from 'undici';
 
 import { onAbort } from '../core/abort.js';
 import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../core/policy.js';
 import { Accumulator } from './accumulate.js';
-import { cancelled, faultWithoutKey, garbage, statusFault, transportFault, withoutKey } from './fault.js';
+import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
 import { promptBody, requestBody } from './wire.js';
@@ -20,8 +20,16 @@ export interface EngineOptions {
   readonly apiKey?: string;
   /** Milliseconds until the reply's head must be there, and between two pieces of its body. */
   readonly timeoutMs: number;
-  /** False for an upstream that refuses vLLM's `return_token_ids`. */
-  readonly tokenIds?: boolean;
+}
+
+/** Connections to one server. */
+export interface Line {
+  /** `body` is the request as this server takes it. */
+  sample(request: PolicyRequest, body: string, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
+  /** Tokens of a prompt, where the server is a vLLM. */
+  count(prompt: Prompt, signal: AbortSignal): Promise<number>;
+  /** Ends every connection; what is being sampled fails. */
+  close(): Promise<void>;
 }
 
 /** A policy that holds connections, and counts what it would be asked over them. */
@@ -31,7 +39,17 @@ export interface EnginePolicy extends Policy, TokenCounter {
 }
 
 export function openPolicy(options: EngineOptions): EnginePolicy {
+  const line = openLine(options, { it: `The engine at ${new URL(options.url).origin}`, setting: ENGINE.setting, named: false });
+  return {
+    sample: (request, signal) => line.sample(request, requestBody(request), signal),
+    count: (prompt, signal) => line.count(prompt, signal),
+    close: () => line.close(),
+  };
+}
+
+export function openLine(options: EngineOptions, party: Omit<Party, 'secret'>): Line {
   const url = new URL(options.url);
+  const who: Party = options.apiKey === undefined ? party : { ...party, secret: options.apiKey };
   const pool = new Pool(url.origin, {
     headersTimeout: options.timeoutMs,
     bodyTimeout: options.timeoutMs,
@@ -45,24 +63,30 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
   const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   const target = {
     origin: url.origin,
-    path: `${root}/v1/chat/completions`,
+    path: `${apiPath(url.pathname)}/chat/completions${url.search}`,
     headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...credentials },
   };
 
   return {
-    sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
-      return new Exchange(request, url.origin, options.apiKey, signal, (exchange) => {
+    sample(request, body, signal) {
+      return new Exchange(request, who, signal, (exchange) => {
         const own = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
         const headers = request.trace === undefined ? own : { ...request.trace, ...own };
-        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
+        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, exchange);
       });
     },
     count(prompt, signal) {
       const headers = { 'content-type': 'application/json', ...credentials, ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }) };
-      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) }, signal);
+      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) }, who, signal);
     },
     close: () => pool.destroy(),
   };
+}
+
+/** A path that names a version of the protocol is kept, as OpenAI clients keep their base address; else `/v1` is meant. */
+function apiPath(path: string): string {
+  const bare = path.replace(/\/+$/, '');
+  return /\/v\d[^/]*(?:\/|$)/.test(bare) ? bare : `${bare}/v1`;
 }
 
 /** Events waiting for a slow reader before the socket is told to wait too. */
@@ -80,8 +104,7 @@ type Next = IteratorResult<PolicyEvent, readonly Action[]>;
  * as a generator function: an event waits for one promise, not for a generator's several.
  */
 class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
-  readonly #origin: string;
-  readonly #apiKey: string | undefined;
+  readonly #party: Party;
   readonly #signal: AbortSignal;
   readonly #dispatch: (exchange: Exchange) => void;
   #deaf: (() => void) | undefined;
@@ -107,15 +130,14 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, origin: string, apiKey: string | undefined, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
-    this.#origin = origin;
-    this.#apiKey = apiKey;
+  constructor(request: PolicyRequest, party: Party, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
+    this.#party = party;
     this.#signal = signal;
     this.#dispatch = dispatch;
     this.#accumulator = new Accumulator({
       tokenLogprobs: request.topLogprobs !== undefined,
       ...(request.sampling.max_tokens === undefined ? {} : { maxTokens: request.sampling.max_tokens }),
-    });
+    }, party);
     this.#parser = new SseParser((data) => {
       if (this.#over) return; // what follows [DONE] says nothing
       if (data === DONE) this.#end();
@@ -134,7 +156,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     const type = String(headers['content-type'] ?? 'text/event-stream');
     if (status !== 200) this.#kind = 'error';
     else if (type.includes('json')) this.#kind = 'json';
-    else if (!type.includes('event-stream')) this.#fail(garbage(`its content type is "${type}"`));
+    else if (!type.includes('event-stream')) this.#fail(garbage(`its content type is "${type}"`, this.#party));
     const after = headers['retry-after'];
     this.#retryAfter = Array.isArray(after) ? after[0] : after;
   }
@@ -144,7 +166,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     if (this.#kind !== 'stream') {
       this.#body.push(bytes);
       this.#bodyBytes += bytes.length;
-      if (this.#bodyBytes > BODY_LIMIT) this.#fail(garbage(`its body is larger than ${BODY_LIMIT} bytes`));
+      if (this.#bodyBytes > BODY_LIMIT) this.#fail(garbage(`its body is larger than ${BODY_LIMIT} bytes`, this.#party));
       return;
     }
     this.#guard(() => this.#parser.push(bytes));
@@ -169,14 +191,14 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
           this.#end();
         });
       case 'error':
-        return this.#fail(statusFault(this.#status, withoutKey(this.#text(), this.#apiKey), this.#retryAfter));
+        return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter, this.#party));
       default:
         return this.#kind satisfies never;
     }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, thrown: Error): void {
-    this.#fail(transportFault(thrown, this.#status !== 0, this.#origin));
+    this.#fail(transportFault(thrown, this.#status !== 0, this.#party));
   }
 
   /** Resolves to the next event, then to the actions; rejects with the fault once all events before it are taken. Not called again before it has. */
@@ -242,7 +264,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     try {
       read();
     } catch (thrown) {
-      this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), thrown));
+      this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), this.#party, thrown));
     }
   }
 
@@ -254,7 +276,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #fail(fault: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    this.#fault = faultWithoutKey(fault, this.#apiKey);
+    this.#fault = fault;
     this.#controller?.abort(fault instanceof Error ? fault : new Error(String(fault)));
     this.#rouse();
   }

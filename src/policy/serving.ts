@@ -6,7 +6,9 @@
 import { GyreError, internal } from '../core/errors.js';
 import { adapterName } from '../core/learning.js';
 import type { Lease, ServedModel, Serving } from '../core/serving.js';
+import { NO_VERSION } from '../core/trajectory.js';
 import { cancelled } from './fault.js';
+import type { UpstreamModel } from './upstreams.js';
 
 export interface ServingOptions {
   /** Versions that exist, with the second each was created. Version 0 is always known. */
@@ -15,6 +17,8 @@ export interface ServingOptions {
   /** What the engine calls version 0: `base` for our own vLLM, the model id of any other server. */
   readonly baseModel?: string;
   readonly templateHash?: string;
+  /** Names that are not the policy's. */
+  readonly upstreams?: readonly UpstreamModel[];
   /** Loads a version's adapter into the engine. Called once for concurrent leases, so no single caller's abort ends it. */
   load(version: number): Promise<void>;
 }
@@ -47,6 +51,11 @@ interface Entry {
 export function openServing(options: ServingOptions): VersionTable {
   const entries = new Map<number, Entry>();
   const now = (): number => Math.floor(Date.now() / 1000);
+  const since = now();
+  const others = new Map((options.upstreams ?? []).map(({ id, host, sampler }) => [id, {
+    lease: { version: NO_VERSION, engineModel: id, upstream: sampler, release: () => undefined } satisfies Lease,
+    served: { id, created: since, owner: host } satisfies ServedModel,
+  }]));
   const nameOf = (version: number): string => (version === 0 ? (options.baseModel ?? adapterName(0)) : adapterName(version));
 
   const know = (version: number, loaded: boolean, created: number = now()): void => {
@@ -69,7 +78,7 @@ export function openServing(options: ServingOptions): VersionTable {
       message: `The model ${JSON.stringify(model)} does not exist. There are: ${names().join(', ')}.`,
     });
   };
-  const names = (): string[] => ['gyre', 'gyre@base', ...[...entries.keys()].filter((version) => version > 0).map((version) => `gyre@${version}`)];
+  const names = (): string[] => ['gyre', 'gyre@base', ...[...entries.keys()].filter((version) => version > 0).map((version) => `gyre@${version}`), ...others.keys()];
 
   const load = (entry: Entry): Promise<void> => {
     entry.loading ??= options.load(entry.version).then(
@@ -90,6 +99,8 @@ export function openServing(options: ServingOptions): VersionTable {
       return serving;
     },
     async lease(model, signal): Promise<Lease> {
+      const other = others.get(model);
+      if (other !== undefined) return other.lease;
       const entry = find(model);
       let held = true;
       const release = (): void => {
@@ -119,6 +130,7 @@ export function openServing(options: ServingOptions): VersionTable {
       return [
         { id: 'gyre', version: serving, created: alias?.created ?? now() },
         ...[...entries.values()].map((entry) => ({ id: entry.version === 0 ? 'gyre@base' : `gyre@${entry.version}`, version: entry.version, created: entry.created })),
+        ...[...others.values()].map(({ served }) => served),
       ];
     },
     setServing(version) {

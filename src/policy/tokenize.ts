@@ -2,7 +2,7 @@
 import type { Dispatcher } from 'undici';
 
 import { GyreError } from '../core/errors.js';
-import { cancelled, garbage, statusFault, transportFault } from './fault.js';
+import { cancelled, garbage, statusFault, transportFault, type Party } from './fault.js';
 
 export interface CountRequest {
   readonly origin: string;
@@ -15,7 +15,7 @@ export interface CountRequest {
 const REPLY_BYTES = 64 * 1024 * 1024;
 
 /** Throws the engine's fault; 501 when it is a server that has no such route. */
-export async function countTokens(dispatcher: Dispatcher, request: CountRequest, signal: AbortSignal): Promise<number> {
+export async function countTokens(dispatcher: Dispatcher, request: CountRequest, party: Party, signal: AbortSignal): Promise<number> {
   if (signal.aborted) throw cancelled();
   let status = 0;
   let retryAfter: string | undefined;
@@ -28,11 +28,11 @@ export async function countTokens(dispatcher: Dispatcher, request: CountRequest,
     text = await textOf(reply.body);
   } catch (thrown) {
     if (signal.aborted) throw cancelled();
-    throw thrown instanceof GyreError ? thrown : transportFault(thrown, status !== 0, request.origin);
+    throw thrown instanceof GyreError ? thrown : transportFault(thrown, status !== 0, party);
   }
   if (status === 404 && !speaksOfModel(text)) throw cannotCount(request.origin, 'it has no route /tokenize');
   if (status === 405 || status === 501) throw cannotCount(request.origin, `it answered ${status}`);
-  if (status !== 200) throw statusFault(status, text, retryAfter);
+  if (status !== 200) throw statusFault(status, text, retryAfter, party);
   const count = countIn(text);
   if (count === undefined) throw cannotCount(request.origin, 'its reply to /tokenize has no count');
   return count;

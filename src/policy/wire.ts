@@ -1,27 +1,21 @@
-/** A policy request as vLLM takes it. The only place that knows the engine's field names. */
+/** A policy request as a chat endpoint takes it: vLLM's, or that of any other server. The only place that knows their field names. */
 import { objectJson } from '../core/arguments.js';
 import type { Message, WireToolCall } from '../core/message.js';
 import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../core/policy.js';
+import type { Wanted } from '../core/serving.js';
 
-/** The JSON body. `tokenIds` asks for token ids, which a plain OpenAI upstream would refuse. */
-export function requestBody(request: PolicyRequest, tokenIds: boolean): string {
-  const { tools } = request;
+/** The JSON body for our own engine: it is always asked for token ids and logprobs, which are what is learned from. */
+export function requestBody(request: PolicyRequest): string {
   return JSON.stringify({
     model: request.model,
     messages: request.messages.map(wireMessage),
-    ...(tools.length === 0 // newer engines refuse an empty list
-      ? {}
-      : {
-          tools: tools.map(wireTool),
-          tool_choice: wireChoice(request.toolChoice),
-          ...(request.parallelToolCalls === undefined ? {} : { parallel_tool_calls: request.parallelToolCalls }),
-        }),
+    ...offered(request),
     ...request.sampling,
     ...(request.n === undefined || request.n === 1 ? {} : { n: request.n }),
     logprobs: true,
     ...(request.topLogprobs === undefined || request.topLogprobs === 0 ? {} : { top_logprobs: request.topLogprobs }),
     ...request.forwarded,
-    ...(tokenIds ? { return_token_ids: true } : {}),
+    return_token_ids: true,
     stream: true,
     stream_options: { include_usage: true },
   });
@@ -36,6 +30,43 @@ export function promptBody({ model, messages, tools, forwarded }: Prompt): strin
     add_generation_prompt: true,
     ...forwarded,
   });
+}
+
+/**
+ * The JSON body for anyone else's server: OpenAI's protocol and what the client itself asked for, nothing of ours.
+ * Reasoning said earlier is left out: servers disagree on its name, and many refuse a message that has it.
+ */
+export function upstreamBody(request: PolicyRequest, wanted: Wanted): string {
+  const { max_tokens: limit, ...sampling } = request.sampling;
+  return JSON.stringify({
+    model: request.model,
+    messages: request.messages.map((message) => withoutReasoning(wireMessage(message))),
+    ...offered(request),
+    ...sampling,
+    ...(limit === undefined ? {} : { [wanted.limitField]: limit }),
+    ...(request.n === undefined || request.n === 1 ? {} : { n: request.n }),
+    ...(request.topLogprobs === undefined ? {} : { logprobs: true }),
+    ...(request.topLogprobs === undefined || request.topLogprobs === 0 ? {} : { top_logprobs: request.topLogprobs }),
+    ...request.forwarded,
+    ...(wanted.tokenIds ? { return_token_ids: true } : {}),
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+}
+
+function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Readonly<Record<string, unknown>> {
+  if (tools.length === 0) return {}; // newer engines refuse an empty list
+  return {
+    tools: tools.map(wireTool),
+    tool_choice: wireChoice(toolChoice),
+    ...(parallelToolCalls === undefined ? {} : { parallel_tool_calls: parallelToolCalls }),
+  };
+}
+
+function withoutReasoning(message: Message): Message {
+  if (message.role !== 'assistant' || message.reasoning === undefined) return message;
+  const { role, content, tool_calls: calls } = message;
+  return { role, content, ...(calls === undefined ? {} : { tool_calls: calls }) };
 }
 
 function wireTool(spec: FunctionSpec): { readonly type: 'function'; readonly function: FunctionSpec } {

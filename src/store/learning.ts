@@ -10,6 +10,7 @@ import { chain } from '../core/hash.js';
 import { newId } from '../core/ids.js';
 import type { Decision, Evaluation, Sample, SubjectKind, TrainMode, Verdict, Version } from '../core/learning.js';
 import type { Task } from '../core/task.js';
+import { NO_VERSION } from '../core/trajectory.js';
 import type { Db } from './db.js';
 import { contentHashOf, appendLedger } from './ledger.js';
 import { cycleSteps, decisions, evaluations, samples, steps, tasks, trajectories, verdicts, versions } from './schema.js';
@@ -46,7 +47,7 @@ export interface Unjudged {
   readonly last: boolean;
 }
 
-/** Consented steps with an action that lack a verdict of `judge` at `version`, oldest first. */
+/** Consented steps of the policy with an action that lack a verdict of `judge` at `version`, oldest first. */
 export function unjudgedSteps(db: Db, judge: { readonly name: string; readonly version: string }, limit: number): Unjudged[] {
   return db.all<Unjudged>(sql`
     SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.idx AS "index", t.task_id AS taskId,
@@ -54,7 +55,7 @@ export function unjudgedSteps(db: Db, judge: { readonly name: string; readonly v
     FROM steps s
     JOIN trajectories t ON t.id = s.trajectory_id
     JOIN responses r ON r.id = s.response_id
-    WHERE s.consent = 1 AND t.consent = 1 AND s.outcome = 'done' AND s.action_tip IS NOT NULL
+    WHERE s.consent = 1 AND t.consent = 1 AND s.policy_version > ${NO_VERSION} AND s.outcome = 'done' AND s.action_tip IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.subject_kind = 'step' AND v.subject_id = s.id
         AND v.judge = ${judge.name} AND v.judge_version = ${judge.version})
     ORDER BY s.seq LIMIT ${limit}`);
@@ -104,8 +105,8 @@ export interface CandidateRow {
 }
 
 /**
- * The newest steps no batch of this mode has taken up, with their verdicts folded: `deciding` lists judges,
- * the one that decides first. The fold of several steps is bad if one is bad, else unknown if one is unknown.
+ * The newest steps of the policy no batch of this mode has taken up, with their verdicts folded: `deciding` lists
+ * judges, the one that decides first. The fold of several steps is bad if one is bad, else unknown if one is unknown.
  */
 export function candidateRows(db: Db, mode: TrainMode, decidingJudges: readonly string[], limit: number): CandidateRow[] {
   const rank = sql.join(decidingJudges.map((judge, at) => sql`WHEN ${judge} THEN ${at}`), sql` `);
@@ -114,7 +115,7 @@ export function candidateRows(db: Db, mode: TrainMode, decidingJudges: readonly 
     FROM steps s2 LEFT JOIN deciding d2 ON d2.id = s2.id WHERE s2.trajectory_id = s.trajectory_id AND ${where})`;
   return db.all<CandidateRow>(sql`
     WITH recent AS (
-      SELECT s.* FROM steps s WHERE NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
+      SELECT s.* FROM steps s WHERE s.policy_version > ${NO_VERSION} AND NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
       ORDER BY s.seq DESC LIMIT ${limit}),
     deciding AS (
       SELECT id, good FROM (
@@ -140,6 +141,11 @@ export function candidateRows(db: Db, mode: TrainMode, decidingJudges: readonly 
     LEFT JOIN tasks k ON k.id = t.task_id
     LEFT JOIN deciding d ON d.id = s.id
     ORDER BY s.seq`);
+}
+
+/** How many of the newest `limit` steps are upstreams': they are no candidates, and take no candidate's place. */
+export function upstreamSteps(db: Db, limit: number): number {
+  return db.get<{ steps: number }>(sql`SELECT count(*) AS steps FROM (SELECT policy_version FROM steps ORDER BY seq DESC LIMIT ${limit}) WHERE policy_version = ${NO_VERSION}`).steps;
 }
 
 /** Takes steps up for a cycle. Returns those that were free; a step is taken up at most once per mode. */

@@ -74,8 +74,9 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     }
   };
 
-  const goingOn = ({ messages, asker, at }: Opening, links: readonly Link[]): Place | undefined => {
-    const found = findContinuation(store.db, links, messages, asker.keyId, (id) => answering.has(id));
+  const goingOn = (opening: Opening, links: readonly Link[]): Place | undefined => {
+    const { messages, at } = opening;
+    const found = findContinuation(store.db, links, opening, (id) => answering.has(id));
     if (found === undefined) return undefined;
     const { at: place, clientAt, answerAt } = found;
     const client = { messages, links, ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }) };

@@ -4,6 +4,7 @@
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../core/message.js';
+import { NO_VERSION } from '../core/trajectory.js';
 import { messageOf, readLinks } from './chain.js';
 import type { Db } from './db.js';
 import { feedbackOf, type FeedbackView } from './feedback.js';
@@ -37,7 +38,8 @@ export interface StepView {
   readonly id: string;
   /** Position in its trajectory, from 0. */
   readonly index: number;
-  readonly policy_version: number;
+  /** Null where an upstream sampled. */
+  readonly policy_version: number | null;
   /** The action's text; null when the policy call gave none. */
   readonly action: string | null;
   readonly finish_reason: string | null;
@@ -102,7 +104,7 @@ function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
     id: row.id,
     response_id: last?.responseId ?? null,
     model: row.model,
-    policy_version: last?.policyVersion ?? null,
+    policy_version: last === undefined ? null : versionView(last),
     outcome: ended?.outcome ?? null,
     stop_reason: ended?.stopReason ?? null,
     consent: row.consent && taken.every((step) => step.consent),
@@ -144,7 +146,7 @@ export function stepView(db: Db, step: StepRow, next: StepRow | undefined, conte
   return {
     id: step.id,
     index: step.idx,
-    policy_version: step.policyVersion,
+    policy_version: versionView(step),
     action: step.actionTip === null ? null : text,
     finish_reason: step.finishReason,
     tool_calls: callsView(db, step, next, calls),
@@ -155,6 +157,10 @@ export function stepView(db: Db, step: StepRow, next: StepRow | undefined, conte
     ...(reason === null ? {} : { not_trainable_reason: reason }),
     verdicts: said,
   };
+}
+
+function versionView({ policyVersion }: StepRow): number | null {
+  return policyVersion === NO_VERSION ? null : policyVersion;
 }
 
 interface CallRecord {

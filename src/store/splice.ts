@@ -3,7 +3,9 @@
  * on what the policy saw. Both are chains, and a step knows its tip in each.
  */
 import type { Hash } from '../core/hash.js';
+import type { Opening } from '../core/log.js';
 import type { Message } from '../core/message.js';
+import { isPolicyName } from '../core/serving.js';
 import { messageOf, readLinks, relink, type Link } from './chain.js';
 import { prepared, type Db } from './db.js';
 
@@ -18,7 +20,7 @@ export interface History {
 /** The step a conversation goes on from. */
 export interface Continuation {
   readonly trajectoryId: string;
-  /** False when something was said after it already: going on from here is a branch. */
+  /** False when something was said after it already, or another model said it: going on from here is a branch. */
   readonly newest: boolean;
   /** Something was redacted in it: what the log has of it is not what was said. */
   readonly redacted: boolean;
@@ -44,7 +46,7 @@ export const IS_END = `NOT EXISTS (
  * took an action in its trajectory.
  */
 const CANDIDATES = `
-  SELECT s.trajectory_id AS trajectoryId, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt,
+  SELECT s.trajectory_id AS trajectoryId, t.model, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt,
     coalesce(s.not_trainable, '') = 'redacted' AS redacted,
     CASE s.client_tip WHEN s.policy_tip THEN s.policy_at ELSE (SELECT m.id FROM messages m WHERE m.parent = s.client_at AND m.hash = s.client_tip) END AS answerAt,
     NOT EXISTS (
@@ -56,17 +58,23 @@ const CANDIDATES = `
 /**
  * The longest known prefix of the client's messages under this key. Among equals a trajectory that still
  * goes on and that nobody is `answering` comes first. Only an assistant's turn ends a response.
+ *
+ * Going on with another model is a branch: a trajectory is the policy's, in whichever versions, or it is one upstream's.
  */
-export function findContinuation(db: Db, client: readonly Link[], messages: readonly Message[], keyId: string, answering: (trajectoryId: string) => boolean): Continuation | undefined {
-  const candidates = prepared<[string, string], Omit<Continuation, 'at' | 'newest' | 'redacted'> & { readonly newest: 0 | 1; readonly redacted: 0 | 1 }>(db, CANDIDATES);
+export function findContinuation(db: Db, client: readonly Link[], { messages, model, asker: { keyId } }: Opening, answering: (trajectoryId: string) => boolean): Continuation | undefined {
+  const candidates = prepared<[string, string], Omit<Continuation, 'at' | 'newest' | 'redacted'> & { readonly newest: 0 | 1; readonly redacted: 0 | 1; readonly model: string }>(db, CANDIDATES);
   for (let at = client.length - 1; at >= 0; at -= 1) {
     const tip = client[at]?.hash;
     if (tip === undefined || messages[at]?.role !== 'assistant') continue;
-    const found = candidates.all(tip, keyId).map((row) => ({ ...row, newest: row.newest === 1 && !answering(row.trajectoryId), redacted: row.redacted === 1, at }));
+    const found = candidates.all(tip, keyId).map((row) => ({ ...row, newest: row.newest === 1 && isSameActor(row.model, model) && !answering(row.trajectoryId), redacted: row.redacted === 1, at }));
     const best = found.find((row) => row.newest) ?? found[0];
     if (best !== undefined) return best;
   }
   return undefined;
+}
+
+function isSameActor(a: string, b: string): boolean {
+  return a === b || (isPolicyName(a) && isPolicyName(b));
 }
 
 /**

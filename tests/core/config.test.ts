@@ -42,6 +42,8 @@ test('a list in the file is filled from the environment and refused with the pla
   expect(parseConfig({ upstreams: [upstream] }, { KEY: 'k' }).upstreams).toEqual([{ ...upstream, api_key: 'k' }]);
   expect(() => parseConfig({ upstreams: [upstream] }, {}, 'gyre.yaml')).toThrow('names the environment variable KEY');
   expect(() => parseConfig({ upstreams: [{ ...upstream, models: ['gyre@3'] }] }, { KEY: 'k' }, 'gyre.yaml')).toThrow(/gyre.yaml: key "upstreams"\[0\]\["models"\]\[0\] is "gyre@3"/);
+  expect(() => parseConfig({ upstreams: [{ ...upstream, api_key: 'k' }, { ...upstream, api_key: 'k', models: ['other', 'small'] }] })).toThrow('key "upstreams"[1]["models"][1] is "small": is listed twice');
+  expect(() => parseConfig({ upstreams: [{ ...upstream, api_key: 'k', url: 'https://me:pass@api.example.com' }] })).toThrow('put the key into "api_key"');
   expect(() => parseConfig({ mcp: [{ name: 'files' }] })).toThrow('needs either "url" or "command"');
   expect(() => parseConfig({ redact: ['('] })).toThrow('key "redact"[0] is "(": is not a regular expression');
 });

@@ -15,6 +15,7 @@ import { listen } from '../../src/http/listen.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { restoring, restoringCounter } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
+import { openUpstreams } from '../../src/policy/upstreams.js';
 import { openStore, type Store } from '../../src/store/db.js';
 import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
@@ -58,7 +59,10 @@ export interface GatewayOptions {
   readonly script?: Script;
   readonly config?: Readonly<Record<string, unknown>>;
   readonly tools?: readonly Tool[];
+  /** Instead of the defaults; made from the store where it is a function. */
   readonly deps?: Partial<AppDeps>;
+  /** The same, for what needs the gateway's own store. */
+  readonly depsOver?: (store: Store) => Partial<AppDeps>;
   /** Milliseconds the engine may be silent. */
   readonly engineTimeoutMs?: number;
   readonly engineUrl?: string;
@@ -89,7 +93,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const store = openStore(folder);
   const logged: Logged[] = [];
   const enginePolicy = openPolicy({ url: options.engineUrl ?? engine.url, timeoutMs: options.engineTimeoutMs ?? 5_000, ...(options.engineKey === undefined ? {} : { apiKey: options.engineKey }) });
+  const upstreams = openUpstreams(config.upstreams, options.engineTimeoutMs ?? 5_000);
   const serving = openServing({
+    upstreams: upstreams.models,
     versions: [{ version: 1, created: 1_760_000_000 }],
     load: async (version) => {
       engine.adapters.add(`gyre-v${String(version).padStart(6, '0')}`);
@@ -108,6 +114,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     reading: readingOf(store.db, redactor),
     parts: () => [{ part: 'engine', ready: true }],
     ...options.deps,
+    ...options.depsOver?.(store),
   });
   const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
   return {
@@ -127,6 +134,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     close: async () => {
       await listening.close(0);
       await enginePolicy.close();
+      await upstreams.close();
       await engine.close();
       store.sqlite.close();
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });

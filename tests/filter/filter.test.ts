@@ -13,6 +13,7 @@ const reason = (change: Partial<Candidate>, ...rest: [Parameters<typeof keep>[1]
 const without = (...names: (keyof Candidate)[]): Candidate => Object.fromEntries(Object.entries(step).filter(([name]) => !names.includes(name as keyof Candidate))) as unknown as Candidate;
 
 test.each([
+  [{ policyVersion: -1 }, 'upstream'],
   [{ consent: false }, 'no_consent'],
   [{ heldout: true }, 'heldout'],
   [{ evaluated: true }, 'evaluation'],

@@ -2,8 +2,11 @@
 import type OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 
-import { fieldTable } from '../../src/http/fields.js';
+import { CHAT_FIELDS } from '../../src/http/fields.js';
 import { parseChat } from '../../src/http/openai.js';
+import { RESPONSES } from '../../src/http/responses.js';
+import { RESPONSE_FIELDS } from '../../src/http/responses_fields.js';
+import { fieldRows } from '../../src/http/tables.js';
 
 /** The compiler refuses this list when the SDK's types gain a field. */
 const OPENAI = {
@@ -13,18 +16,31 @@ const OPENAI = {
   top_logprobs: true, top_p: true, user: true, verbosity: true, web_search_options: true, moderation: true, prompt_cache_options: true,
 } satisfies Record<keyof OpenAI.ChatCompletionCreateParams, true>;
 
+/** As above. */
+const OPENAI_RESPONSES = {
+  background: true, context_management: true, conversation: true, include: true, input: true, instructions: true, max_output_tokens: true, metadata: true, model: true,
+  moderation: true, parallel_tool_calls: true, previous_response_id: true, prompt: true, prompt_cache_key: true, prompt_cache_options: true, prompt_cache_retention: true, reasoning: true, safety_identifier: true,
+  service_tier: true, store: true, stream: true, stream_options: true, temperature: true, text: true, tool_choice: true, tools: true, top_logprobs: true, top_p: true, truncation: true, user: true,
+} satisfies Record<keyof OpenAI.Responses.ResponseCreateParams, true>;
+
 const ASK = { model: 'gyre', messages: [{ role: 'user', content: 'hi' }] };
 
 describe('the table of fields', () => {
-  it('has every field of OpenAI, each once', () => {
-    const names = fieldTable().map((row) => row.field);
+  it.each([['chat completions', CHAT_FIELDS, OPENAI], ['responses', RESPONSE_FIELDS, OPENAI_RESPONSES]] as const)('of %s has every field of OpenAI, each once', (_name, table, fields) => {
+    const names = fieldRows(table).map((row) => row.field);
     expect(names).toEqual([...new Set(names)]);
-    for (const name of Object.keys(OPENAI)) expect(names).toContain(name);
+    for (const name of Object.keys(fields)) expect(names).toContain(name);
   });
 
-  it.each(fieldTable().filter((row) => row.treatment === 'refused'))('refuses $field by name, with its reason', ({ field, note }) => {
+  it.each(fieldRows(CHAT_FIELDS).filter((row) => row.treatment === 'refused'))('refuses $field by name, with its reason', ({ field, note }) => {
     expect(() => parseChat({ ...ASK, [field]: 1 })).toThrow(`"${field}" is not supported. ${note}`);
     expect(() => parseChat({ ...ASK, [field]: null })).not.toThrow();
+  });
+
+  it.each(fieldRows(RESPONSE_FIELDS).filter((row) => row.treatment === 'refused'))('refuses $field of responses by name, with its reason', ({ field, note }) => {
+    const parse = (value: unknown): unknown => RESPONSES.parse({ model: 'gyre', input: 'q', [field]: value }, () => undefined);
+    expect(() => parse(1)).toThrow(`"${field}" is not supported. ${note}`);
+    expect(() => parse(null)).not.toThrow();
   });
 
   it('hands every forwarded field on and no ignored one', () => {

@@ -127,6 +127,7 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
     promote: () => (steered.push('promote'), Promise.reject(new Error('no trainer here'))),
     rollback: () => (steered.push('rollback'), Promise.reject(new Error('no trainer here'))),
     allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
+    body: () => Promise.resolve({}),
   });
   const other = await startGateway({ deps: { keys, extra: [app] } });
   try {

@@ -4,9 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn } from '../fakes/engine.js';
 import { startGateway, type Gateway } from '../fakes/gateway.js';
-import { fieldTable } from '../../src/http/fields.js';
 import { MESSAGES, parseCount } from '../../src/http/messages_api.js';
-import { PROTOCOLS } from '../../src/http/protocols.js';
+import { fieldRows, PROTOCOLS, type FieldRow } from '../../src/http/tables.js';
 
 /** The compiler refuses these lists when the SDK's types gain a field. */
 const CREATE = {
@@ -18,7 +17,7 @@ const COUNT = { messages: true, model: true, cache_control: true, output_config:
 
 const ASK = { model: 'gyre', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
 const read = (more: object): ReturnType<typeof parseCount> => MESSAGES.parse({ ...ASK, ...more }, () => undefined).request;
-const tableOf = (route: string): ReturnType<typeof fieldTable> => fieldTable(PROTOCOLS.find((protocol) => protocol.route === route)?.fields);
+const tableOf = (path: string): readonly FieldRow[] => PROTOCOLS.filter((protocol) => protocol.path === path).flatMap(({ fields }) => fieldRows(fields));
 
 describe('the tables of fields', () => {
   it.each([['/v1/messages', CREATE], ['/v1/messages/count_tokens', COUNT]])('of %s has every field of Anthropic, each once', (route, fields) => {
@@ -34,7 +33,7 @@ describe('the tables of fields', () => {
 
   it('are those of routes that are there', async () => {
     const gateway = await startGateway();
-    for (const { route } of PROTOCOLS) expect([route, (await fetch(gateway.url + route, { method: 'POST', body: '{}' })).status]).toEqual([route, 400]);
+    for (const { path } of PROTOCOLS) expect([path, (await fetch(gateway.url + path, { method: 'POST', body: '{}' })).status]).toEqual([path, 400]);
     await gateway.close();
   });
 });

@@ -1,0 +1,121 @@
+/** The page of request fields, `docs/fields.md`: every field of every protocol, what it takes and what becomes of it. */
+import { z } from 'zod';
+
+import { fieldRows, PROTOCOLS, type FieldRow, type Protocol } from '../../src/http/tables.js';
+
+const INTRO = `# Request fields
+
+Made by \`node scripts/fields.mjs\` from the schemas requests are checked with; do not edit it by hand.
+
+What becomes of a field:
+
+- *supported*: the gateway reads it, and it has its meaning in that protocol.
+- *forwarded*: sent to the engine as it came, once its type is right.
+- *ignored*: accepted without effect. It says where or how a request is billed, cached or traced elsewhere, never what is answered.
+- *refused*: a 400 that names the field, with the reason given here. Its value may be \`null\`.
+
+A field that is in no table is refused as unknown, with the nearest known name. \`null\` means the same as leaving a field out.
+
+A request whose \`model\` is an upstream's name is checked by the same tables. The upstream is sent what the client asked for of the supported and
+forwarded fields, vLLM's own among them, and refuses what it does not know in its own words. It is asked for log-probabilities and token ids only when
+the client asks for them. Reasoning of earlier turns is not sent to it.
+`;
+
+export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
+  return [INTRO, ...protocols.map(section)].join('\n');
+}
+
+function section({ name, path, fields, required }: Protocol): string {
+  const lines = fieldRows(fields).map((row) => `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} | ${cell(fate(row, required))} |`);
+  return [`## ${name}`, '', `\`POST ${path}\``, '', '| field | takes | what becomes of it |', '|---|---|---|', ...lines, ''].join('\n');
+}
+
+function fate({ field, treatment, note }: FieldRow, required: readonly string[]): string {
+  const told = note === '' ? treatment : `${treatment}${treatment === 'forwarded' ? ' ' : ': '}${note}`;
+  return required.includes(field) ? `${told}, required` : told;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+interface Schema {
+  readonly type?: string | readonly string[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly not?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | Schema;
+  readonly propertyNames?: Schema;
+  readonly items?: Schema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+}
+
+function takes(schema: z.ZodType): string {
+  return said(z.toJSONSchema(schema, { io: 'input' }) as Schema);
+}
+
+/** A schema in a few words. */
+function said(schema: Schema): string {
+  if (schema.not !== undefined) return 'nothing';
+  if (schema.const !== undefined) return quoted(schema.const);
+  if (schema.enum !== undefined) return oneOf(schema.enum.map(quoted));
+  const options = schema.anyOf ?? schema.oneOf;
+  if (options !== undefined) return oneOf(options.filter((option) => option.type !== 'null').map(said));
+  const type = typeof schema.type === 'string' ? schema.type : schema.type?.find((each) => each !== 'null');
+  switch (type) {
+    case 'string':
+      return schema.pattern === undefined ? `text${lengthOf(schema)}` : `text like \`${schema.pattern}\``;
+    case 'boolean':
+      return 'true or false';
+    case 'integer':
+    case 'number':
+      return `${type}${bounds(schema)}`;
+    case 'array':
+      return `list of ${said(schema.items ?? {})}${schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`}${schema.minItems === undefined ? '' : `, at least ${schema.minItems}`}`;
+    case 'object':
+      return object(schema);
+    default:
+      return 'anything';
+  }
+}
+
+function object({ properties, required = [], additionalProperties, propertyNames }: Schema): string {
+  if (properties !== undefined) {
+    const value = ({ const: only, pattern }: Schema): string => (only !== undefined ? `: ${JSON.stringify(only)}` : pattern !== undefined ? `: /${pattern}/` : '');
+    const fields = Object.entries(properties).map(([name, inner]) => `${name}${required.includes(name) ? '' : '?'}${value(inner)}`);
+    return `\`{${[...fields, ...(additionalProperties === false ? [] : ['...'])].join(', ')}}\``;
+  }
+  if (typeof additionalProperties !== 'object' || Object.keys(additionalProperties).length === 0) return 'object';
+  return `object of any names${lengthOf(propertyNames ?? {})}, each ${said(additionalProperties)}`;
+}
+
+function bounds({ minimum = -Infinity, maximum = Infinity, exclusiveMinimum }: Schema): string {
+  if (minimum > Number.MIN_SAFE_INTEGER && maximum < Number.MAX_SAFE_INTEGER) return ` from ${minimum} to ${maximum}`;
+  const least = exclusiveMinimum !== undefined ? `above ${exclusiveMinimum}` : minimum > Number.MIN_SAFE_INTEGER ? `at least ${minimum}` : '';
+  const most = maximum < Number.MAX_SAFE_INTEGER ? `at most ${maximum}` : '';
+  return [least, most].filter((bound) => bound !== '').map((bound) => `, ${bound}`).join('');
+}
+
+function lengthOf({ minLength, maxLength }: Schema): string {
+  if (maxLength !== undefined) return ` of at most ${maxLength} characters`;
+  return minLength === undefined ? '' : ', not empty';
+}
+
+function oneOf(options: readonly string[]): string {
+  return [...new Set(options)].join(' or ');
+}
+
+function quoted(value: unknown): string {
+  return `\`${JSON.stringify(value)}\``;
+}

@@ -1,0 +1,72 @@
+/**
+ * `npm run fuzz`: schemathesis, in a Python environment of its own, asks a real gateway everything that its /openapi.json
+ * allows and much that it does not. The engine is scripted and the trainer trains nothing; the log is proved at the end.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { startEngine, type EngineRequest, type Reply } from '../../tests/fakes/engine.js';
+import { startTrainer } from '../../tests/fakes/trainer.js';
+import { startGateway, verb } from '../demo/gateway.js';
+
+const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+const PINS = join(ROOT, 'tests', 'clients', 'requirements-fuzz.lock');
+const SETTINGS = join(ROOT, 'tests', 'clients', 'schemathesis.toml');
+const ENVIRONMENT = join(ROOT, '.gyre', 'fuzz');
+
+/** Every third conversation goes through a tool. */
+function script({ body }: EngineRequest, number: number): Reply {
+  const asked = body.messages.at(-1)?.role !== 'tool' && (body.tools ?? []).some((tool) => tool.function.name === 'calculator') && number % 3 === 0;
+  return asked ? { calls: [{ name: 'calculator', arguments: '{"expression":"17*23"}' }] } : { text: 'It is 391.' };
+}
+
+/** The environment is made once, and again when the pins change. */
+async function schemathesis(): Promise<string> {
+  const stamp = join(ENVIRONMENT, 'pins');
+  const pins = createHash('sha256').update(readFileSync(PINS)).digest('hex');
+  const binary = join(ENVIRONMENT, 'bin', 'schemathesis');
+  if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, 'utf8') === pins) return binary;
+  rmSync(ENVIRONMENT, { recursive: true, force: true });
+  await run(process.env['PYTHON'] ?? 'python3', ['-m', 'venv', ENVIRONMENT]);
+  await run(join(ENVIRONMENT, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', PINS]);
+  writeFileSync(stamp, pins);
+  return binary;
+}
+
+async function run(command: string, args: readonly string[]): Promise<void> {
+  const code = await codeOf(command, args, ROOT);
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${code}`);
+}
+
+/** `cwd` is where it may leave what it remembers. */
+async function codeOf(command: string, args: readonly string[], cwd: string): Promise<number> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+const binary = await schemathesis();
+const data = mkdtempSync(join(tmpdir(), 'gyre-fuzz-'));
+const engine = await startEngine({ script });
+const trainer = await startTrainer(engine.url);
+try {
+  const gateway = await startGateway(['--trainer', trainer.url, '--port', '0', '--data', data], (line) => console.log(line));
+  let code: number;
+  try {
+    code = await codeOf(binary, ['--config-file', SETTINGS, 'run', `${gateway.url}/openapi.json`, ...process.argv.slice(2)], data);
+  } finally {
+    await gateway.stop();
+  }
+  await verb(['verify', '--data', data]);
+  console.log(`${engine.requests.length} policy calls, and the log verifies`);
+  process.exitCode = code;
+} finally {
+  await engine.close();
+  await trainer.close();
+  rmSync(data, { recursive: true, force: true });
+}

@@ -1,0 +1,55 @@
+/** A gateway with every route that `gyre serve` has: the rows are real, the engine is scripted and the trainer trains nothing. */
+import { parseConfig } from '../../src/core/config.js';
+import { newId } from '../../src/core/ids.js';
+import type { Cycle } from '../../src/core/learning.js';
+import { BODY_BYTES, readJson } from '../../src/http/body.js';
+import { promote, rollback } from '../../src/learner/promoting.js';
+import { learningRoutes } from '../../src/learner/routes.js';
+import { readingOf } from '../../src/cli/reading.js';
+import { saveCycle } from '../../src/store/cycles.js';
+import type { Db, Store } from '../../src/store/db.js';
+import { decide, saveVersion } from '../../src/store/learning.js';
+import { openTrainer } from '../../src/train/client.js';
+import { startGateway, type Gateway, type GatewayOptions } from './gateway.js';
+import { startTrainer } from './trainer.js';
+
+export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {
+  const trainer = await startTrainer('http://127.0.0.1:9');
+  const config = parseConfig(options.config ?? {});
+  const extra = (store: Store): ReturnType<typeof learningRoutes> => {
+    const learner = { db: store.db, decided: () => Promise.resolve() };
+    return learningRoutes({
+      db: store.db,
+      config,
+      trainer: () => true,
+      start: () => Promise.resolve(cycle(store.db)),
+      promote: (version) => promote(learner, version),
+      rollback: () => rollback(learner, openTrainer(trainer.url), 'asked for by a test'),
+      allow: () => undefined,
+      body: (incoming) => readJson(incoming, BODY_BYTES, {}),
+    });
+  };
+  const gateway = await startGateway({ ...options, depsOver: (store) => ({ reading: readingOf(store.db), extra: [extra(store)] }) });
+  aPastOf(gateway.store.db);
+  return {
+    ...gateway,
+    close: async () => {
+      await gateway.close();
+      await trainer.close();
+    },
+  };
+}
+
+/** A version that passed the gate and was promoted, so that there is something to promote and to go back from. */
+function aPastOf(db: Db): void {
+  saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: Date.now() });
+  decide(db, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  decide(db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+}
+
+function cycle(db: Db): Cycle {
+  const at = Date.now();
+  const begun: Cycle = { id: newId('cyc'), state: 'skipped', stage: 'filter', mode: 'resample', filter: 'prefix', baseVersion: 0, counts: { states: 0 }, note: 'nothing to train on', startedAt: at, updatedAt: at };
+  saveCycle(db, begun);
+  return begun;
+}
