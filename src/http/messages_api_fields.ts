@@ -36,7 +36,7 @@ const ToolUse = z.strictObject({
   type: z.literal('tool_use'),
   id: text.min(1),
   name: text.min(1),
-  input: z.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object'),
+  input: z.record(z.string(), z.unknown(), 'must be an object'),
   caller: z.looseObject({ type: z.literal('direct', 'must be "direct": only the policy calls tools') }).nullish(),
   toolset_name: z.null().optional(),
   cache_control,

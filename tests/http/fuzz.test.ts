@@ -1,4 +1,4 @@
-/** Whatever is asked, the answer is no fault of ours: strange bodies, headers, ids and queries get an answer or OpenAI's error, and the log is whole afterwards. */
+/** Whatever is asked, the answer is no fault of ours: strange bodies, headers, ids and queries get an answer or their protocol's error, and the log is whole afterwards. */
 import fc from 'fast-check';
 import { request as send } from 'undici';
 import { afterEach, expect, it } from 'vitest';
@@ -26,18 +26,21 @@ interface Asked {
   readonly body?: string | Uint8Array;
 }
 
-/** Fails unless the answer is no fault of the gateway, and every error is in OpenAI's shape. */
+/** Whether an error is told as the route's protocol tells it. */
+function isTold(path: string, text: string): boolean {
+  const value: unknown = JSON.parse(text);
+  if (path.startsWith('/v1/messages')) return SHAPES.MessagesError.safeParse(value).success;
+  return SHAPES.Error.safeParse(value).success && Object.keys((value as { error: object }).error).sort().join() === 'code,message,param,type';
+}
+
+/** Fails unless the answer is no fault of the gateway, and every error is in the shape of its protocol. */
 async function ask({ method, path, headers, body }: Asked): Promise<number> {
   const { statusCode: status, headers: sent, body: answer } = await send(gateway.url + path, { method: method, headers, ...(body === undefined ? {} : { body }) });
   const text = await answer.text();
   const said = (): string => `${method} ${path} ${JSON.stringify(headers)} ${String(body).slice(0, 3_000)}\nwas answered ${status} ${text.slice(0, 500)}`;
   // A stream that has begun can tell of a fault only inside itself.
-  if (status >= 500 || /"(?:code|type)":"(?:internal_error|server_error)"/.test(text)) throw new Error(said());
-  if (status >= 400) {
-    const parsed = SHAPES.Error.safeParse(JSON.parse(text));
-    const { error } = JSON.parse(text) as { error: object };
-    if (!parsed.success || Object.keys(error).sort().join() !== 'code,message,param,type' || sent['x-request-id'] === undefined) throw new Error(said());
-  }
+  if (status >= 500 || /"(?:code|type)":"(?:internal_error|server_error|api_error)"/.test(text)) throw new Error(said());
+  if (status >= 400 && (!isTold(path, text) || sent['x-request-id'] === undefined)) throw new Error(said());
   return status;
 }
 
@@ -115,6 +118,11 @@ const MESSAGES = [
   [{ role: 'user', content: 'hi' }, { role: 'assistant', content: null, tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{' } }] }, { role: 'tool', tool_call_id: 'c', content: '' }],
 ];
 
+const TURNS = [
+  [{ role: 'user', content: 'hi' }],
+  [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }, { role: 'assistant', content: [{ type: 'tool_use', id: 'c', name: 'f', input: {} }] }, { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c', content: 'x', is_error: true }] }],
+];
+
 it('ten thousand strange requests to what takes a body are answered without a fault, and the log is whole', async () => {
   gateway = await startWhole({ script });
   const ids = ['chatcmpl-none', 'resp-none'];
@@ -125,6 +133,8 @@ it('ten thousand strange requests to what takes a body are answered without a fa
   const bodies: Readonly<Record<string, readonly [number, fc.Arbitrary<string | Uint8Array>]>> = {
     '/v1/chat/completions': [40, bodyOf(SHAPES['ChatCompletionsRequest' as 'Error'], { model: models, messages: MESSAGES })],
     '/v1/responses': [32, bodyOf(SHAPES['ResponsesRequest' as 'Error'], { model: models, input: ['hi', [{ role: 'user', content: 'hi' }]], previous_response_id: [null, ...ids] })],
+    '/v1/messages': [24, bodyOf(SHAPES['MessagesRequest' as 'Error'], { model: models, max_tokens: [1, 64], messages: TURNS })],
+    '/v1/messages/count_tokens': [6, bodyOf(SHAPES['MessagesCountTokensRequest' as 'Error'], { model: models, messages: TURNS })],
     '/v1/feedback': [16, bodyOf(SHAPES.Feedback, { response_id: ids, value: [true, -1, 2] })],
     '/gyre/v1/cycles': [2, bodyOf(SHAPES.StartCycle, { gate: [true, false] })],
     '/gyre/v1/versions/{version}/promote': [2, fc.constant('')],

@@ -52,7 +52,7 @@ describe('an answer', () => {
     fc.assert(fc.property(fc.string(), fc.dictionary(fc.string(), fc.jsonValue()), fc.integer({ min: 0, max: 4 }), (words, input, indent) => {
       const visible = assistantMessage(words, [{ id: 'x', name: 'f', arguments: JSON.stringify(input, undefined, indent) }]);
       // What a client holds of it came over the wire, and goes back over it.
-      const again = JSON.parse(JSON.stringify({ type: 'tool_use', id: 'x', name: 'f', input })) as { type: 'tool_use'; id: string; name: string; input: object };
+      const again = JSON.parse(JSON.stringify({ type: 'tool_use', id: 'x', name: 'f', input })) as { type: 'tool_use'; id: string; name: string; input: Record<string, unknown> };
       const [turn] = messagesOf(undefined, [{ role: 'assistant', content: [...(words === '' ? [] : [text(words)]), again] }]);
       expect(turn === undefined ? '' : messageBody(turn)).toBe(messageBody(resent(visible)));
     }));
