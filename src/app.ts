@@ -62,7 +62,7 @@ export function createApp(deps: AppDeps): App {
   const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
   const settings = chatSettings(config, deps.pace);
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading.conversation };
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
   hono.use(async (c, next) => {

@@ -4,7 +4,6 @@
  */
 import type { StepLog, Thread } from '../core/log.js';
 import type { IdKind } from '../core/ids.js';
-import type { Message } from '../core/message.js';
 import type { Policy } from '../core/policy.js';
 import type { Lease, Serving } from '../core/serving.js';
 import type { Toolbox } from '../core/tool.js';
@@ -22,6 +21,7 @@ import type { Exchange } from './exchange.js';
 import type { Metrics } from './metrics.js';
 import { settleOffer, type Offer } from './offer.js';
 import { parseChat, type ChatRequest } from './openai.js';
+import { Past } from './past.js';
 import type { Reading } from './reading.js';
 import { StreamedAnswer } from './sse.js';
 
@@ -41,12 +41,9 @@ export interface ChatDeps {
   readonly tools: Toolbox;
   readonly keys: Keys;
   readonly metrics: Metrics;
-  readonly past: Reading['conversation'];
+  readonly past: Pick<Reading, 'conversation' | 'answer'>;
   readonly settings: ChatSettings;
 }
-
-/** The conversation up to and with an answer that was given to this caller; undefined when there is none. */
-export type Past = (responseId: string) => readonly Message[] | undefined;
 
 /** One request of a protocol in the words of all, and how its answer is told. */
 export interface Asked {
@@ -78,7 +75,7 @@ export const CHAT: Face = {
 export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): Promise<void> {
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), (id) => deps.past(caller.keyId, id));
+    const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), new Past(deps.past, caller.keyId));
     const { request } = asked;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);

@@ -16,7 +16,7 @@ import type { Reading } from '../../src/http/reading.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { restoring } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
-import { conversationOf } from '../../src/store/conversation.js';
+import { answerOf, conversationOf } from '../../src/store/conversation.js';
 import { openStore, type Store } from '../../src/store/db.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 import { startEngine, type Engine, type Script } from './engine.js';
@@ -77,6 +77,7 @@ const NOTHING_TO_READ: Reading = {
   trajectory: () => undefined,
   step: () => undefined,
   conversation: () => undefined,
+  answer: () => undefined,
   erase: () => undefined,
   feedback: () => undefined,
 };
@@ -102,7 +103,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     log: recording(openLog(store), logged),
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
     keys: OPEN,
-    reading: { ...NOTHING_TO_READ, conversation: (keyId, responseId) => conversationOf(store.db, keyId, responseId) },
+    reading: { ...NOTHING_TO_READ, conversation: (keyId, responseId) => conversationOf(store.db, keyId, responseId), answer: (keyId, responseId) => answerOf(store.db, keyId, responseId) },
     parts: () => [{ part: 'engine', ready: true }],
     ...options.deps,
   });
