@@ -6,10 +6,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { startGateway } from '../fakes/gateway.js';
+import { adder, startGateway, tool } from '../fakes/gateway.js';
 import { byWord } from '../fakes/scenarios.js';
 
-const gateway = await startGateway({ script: byWord });
+/** Two by default, so that a request that names one shows. */
+const gateway = await startGateway({ script: byWord, tools: [adder, tool('shout', ({ text }) => String(text).toUpperCase())], config: { 'tools.default': ['calculator', 'shout'] } });
 
 const side = createServer((_incoming, outgoing) => {
   outgoing.writeHead(200, { 'content-type': 'application/json' });

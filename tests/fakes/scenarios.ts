@@ -19,16 +19,16 @@ const BUSY: Reply = { status: 429, headers: { 'retry-after': '1' }, body: JSON.s
 const BROKEN: Reply = { text: ['Half', ' an', ' answer', ' and', ' no'], reset: 4 };
 
 export const byWord: Script = ({ body }) => {
-  const at = body.messages.findLastIndex((message) => message.role === 'user' && !isOurs(message.content));
+  const at = body.messages.findLastIndex((message) => message.role === 'user' && !isResult(message));
   const asked = textOf(body.messages[at]?.content);
   const word = /\b(SERVER_TOOL|OWN_TOOL|MIXED|SLOW|BUSY|BROKEN)\b/.exec(asked)?.[1];
   if (word === 'SLOW') return SLOW;
   if (word === 'BUSY') return BUSY;
   if (word === 'BROKEN') return BROKEN;
-  const results = body.messages.slice(at + 1).filter((message) => message.role === 'tool');
+  const results = body.messages.slice(at + 1).filter(isResult).map((message) => textOf(message.content).replace(OBSERVED, ''));
   const calls = word === undefined ? undefined : CALLS[word];
   if (calls !== undefined && results.length === 0) return { calls };
-  return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.map((result) => textOf(result.content)).join(' and '), '.']);
+  return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.join(' and '), '.']);
 };
 
 /** An agent that must end with a call of its own gets one. */
@@ -37,9 +37,11 @@ function answer(body: ChatBody, text: readonly string[]): Reply {
   return { calls: [{ id: 'call_final', name: 'final_answer', arguments: JSON.stringify({ answer: text.join('') }) }] };
 }
 
-/** What agents add after a tool's result is no question. */
-function isOurs(content: unknown): boolean {
-  return textOf(content).startsWith('No more tool calls');
+/** Some agents tell a result as the user's words. */
+const OBSERVED = /^Observation:\n/;
+
+function isResult({ role, content }: ChatBody['messages'][number]): boolean {
+  return role === 'tool' || (role === 'user' && OBSERVED.test(textOf(content)));
 }
 
 function textOf(content: unknown): string {
