@@ -6,11 +6,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { adder, startGateway, tool } from '../fakes/gateway.js';
-import { byWord } from '../fakes/scenarios.js';
+import { startGateway } from '../fakes/gateway.js';
+import { FOR_CLIENTS } from '../fakes/scenarios.js';
 
-/** Two by default, so that a request that names one shows. */
-const gateway = await startGateway({ script: byWord, tools: [adder, tool('shout', ({ text }) => String(text).toUpperCase())], config: { 'tools.default': ['calculator', 'shout'] } });
+const gateway = await startGateway(FOR_CLIENTS);
 
 const side = createServer((_incoming, outgoing) => {
   outgoing.writeHead(200, { 'content-type': 'application/json' });

@@ -3,9 +3,10 @@
  * another language can drive it with nothing but its own interface.
  */
 import type { ChatBody, EngineCall, Reply, Script } from './engine.js';
+import { adder, tool, type GatewayOptions } from './gateway.js';
 
 /** Said wherever no word is. */
-export const PLAIN = ['Hello', ' from', ' the', ' policy.'];
+const PLAIN = ['Hello', ' from', ' the', ' policy.'];
 
 const SUM: EngineCall = { id: 'call_sum', name: 'calculator', arguments: '{"expression": "19 + 23"}' };
 /** Spelled as no JSON library would, and not in the order of any schema: clients that parse it send it back differently. */
@@ -18,7 +19,7 @@ const SLOW: Reply = { text: Array.from({ length: 1_000 }, (_, at) => ` ${at}`), 
 const BUSY: Reply = { status: 429, headers: { 'retry-after': '1' }, body: JSON.stringify({ error: { message: 'every seat is taken', type: 'rate_limit_error', code: 429 } }) };
 const BROKEN: Reply = { text: ['Half', ' an', ' answer', ' and', ' no'], reset: 4 };
 
-export const byWord: Script = ({ body }) => {
+const byWord: Script = ({ body }) => {
   const at = body.messages.findLastIndex((message) => message.role === 'user' && !isResult(message));
   const asked = textOf(body.messages[at]?.content);
   const word = /\b(SERVER_TOOL|OWN_TOOL|MIXED|SLOW|BUSY|BROKEN)\b/.exec(asked)?.[1];
@@ -30,6 +31,9 @@ export const byWord: Script = ({ body }) => {
   if (calls !== undefined && results.length === 0) return { calls };
   return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.join(' and '), '.']);
 };
+
+/** The gateway clients are tested against. Two tools by default, so that it shows when a request names one. */
+export const FOR_CLIENTS: GatewayOptions = { script: byWord, tools: [adder, tool('shout', ({ text }) => String(text).toUpperCase())], config: { 'tools.default': ['calculator', 'shout'] } };
 
 /** An agent that must end with a call of its own gets one. */
 function answer(body: ChatBody, text: readonly string[]): Reply {
