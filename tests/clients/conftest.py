@@ -12,7 +12,8 @@ from seen import Seen
 
 GATEWAY = Path(__file__).parents[2] / "dist" / "tests" / "clients" / "gateway.js"
 
-# No client is to ask anything of the network but the gateway.
+# No client is to ask anything of the network but the gateway, and that directly.
+os.environ.update(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
 os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", OPENAI_AGENTS_DISABLE_TRACING="1", LANGSMITH_TRACING="false", HF_HUB_OFFLINE="1")
 
 
@@ -21,7 +22,9 @@ def gateway() -> Iterator[Seen]:
     process = subprocess.Popen(["node", str(GATEWAY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None and process.stdout is not None
     try:
-        yield Seen(**json.loads(process.stdout.readline()))
+        said = process.stdout.readline()
+        assert said, f"{GATEWAY} did not start: npm run build makes it"
+        yield Seen(**json.loads(said))
     finally:
         process.stdin.close()
         try:

@@ -52,7 +52,7 @@ it('a beginning that was broken off may be referred to: its client has it', asyn
     if (event.type === 'response.output_item.added') id = event.item.id ?? '';
     if (event.type === 'response.output_text.delta' && event.delta.includes('two')) abort.abort();
   }
-  await until(() => gateway.logged[0]?.ending !== undefined, 'the end in the log');
+  await until(() => gateway.store.sqlite.prepare('SELECT 1 FROM responses').get() !== undefined, 'the end in the log');
   await client.responses.create({ model: 'gyre', input: [{ role: 'user', content: 'count' }, ...referring([{ id }]), { role: 'user', content: 'on' }] });
   expect(sent(1)).toMatchObject([{ content: 'count' }, { content: 'one two' }, { content: 'on' }]);
 });

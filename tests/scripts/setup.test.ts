@@ -161,7 +161,7 @@ describe('stamps', () => {
   it('the Python clients are made anew, and stamped only when they are whole', async () => {
     write(join('tests', 'clients', 'requirements.lock'), 'openai==1.0.0 \\\n    --hash=sha256:0\n');
     write('.venv-clients/left-over', '');
-    // An interpreter that makes an environment whose pip fails the first time, as a dropped connection does, and then `fails` or not.
+    // An interpreter that makes an environment whose pip fails the first time, as a dropped connection does, and then ends as said.
     const interpreter = write('interpreter', `#!/bin/sh\nmkdir -p "$3/bin" && cp ${join(folder, 'pip')} "$3/bin/python"\n`, 0o755);
     const phase = progress(6, () => undefined, () => 0).phase(6, 'python clients');
     const make = async (ends: string): Promise<string> => {
