@@ -17,6 +17,6 @@ await orRefuse(async () => {
     const known = readdirSync(dirname(source)).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3));
     throw new Refusal(`there is no benchmark "${name}": choose one of ${known.join(', ')}.`);
   }
-  await setUp(root, { engine: name !== 'gateway' });
+  await setUp(root, { engine: false });
 });
 await handOver(join(root, 'dist', 'scripts', 'bench', `${name}.js`), args);

@@ -8,16 +8,20 @@ import { routePath } from 'hono/route';
 import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
 import type { StepLog } from './core/log.js';
-import type { Policy } from './core/policy.js';
+import type { Observer } from './core/observe.js';
+import type { Policy, TokenCounter } from './core/policy.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
+import { Allowances } from './http/allowance.js';
 import type { Keys } from './http/auth.js';
 import { BODY_BYTES } from './http/body.js';
 import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
 import { Exchange, requestIdOf, type NodeBindings } from './http/exchange.js';
-import { failureOf, notFound } from './http/failure.js';
+import { ANTHROPIC, failureOf, notFound, OPENAI, type ErrorShape } from './http/failure.js';
 import { healthRoutes, type Part } from './http/health.js';
-import { Metrics } from './http/metrics.js';
+import { MESSAGES } from './http/messages_api.js';
+import { countTokens } from './http/messages_api_count.js';
+import { Metrics, type LearningNumbers } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
 import { RESPONSES } from './http/responses.js';
 import { limitsOf } from './loop/budget.js';
@@ -29,6 +33,7 @@ export interface AppDeps {
   readonly version: string;
   readonly config: Config;
   readonly policy: Policy;
+  readonly counter: TokenCounter;
   readonly serving: Serving;
   readonly log: StepLog;
   readonly tools: Toolbox;
@@ -38,6 +43,12 @@ export interface AppDeps {
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
   readonly extra?: readonly Hono[];
+  /** Watches the requests to the policy. */
+  readonly observer?: Observer;
+  /** The learning clock in numbers, for `/metrics`. */
+  readonly learning?: () => LearningNumbers;
+  /** Milliseconds that only grow, by which keys' limits are counted. */
+  readonly now?: () => number;
   /** Bounds that are no matter of configuration. */
   readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>>;
 }
@@ -49,20 +60,44 @@ export interface App {
    */
   listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
   readonly metrics: Metrics;
-  /** Chat requests being answered. */
+  /** Requests to the policy that are being answered. */
   inFlight(): number;
+  /** Resolves when none is left: everything they had to say to the log is said. */
+  idle(): Promise<void>;
 }
 
 /** Answers of the policy, by the path they are asked at. */
-const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES };
+const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES, '/v1/messages': MESSAGES };
+
+/** What is answered on node's own response. Never throws. */
+interface Answering {
+  readonly errors: ErrorShape;
+  answer(exchange: Exchange): Promise<void>;
+}
+
+/** What a request is counted as whose client left before its first byte; nginx made the number. */
+const CLIENT_LEFT = 499;
 
 export function createApp(deps: AppDeps): App {
   let inFlight = 0;
-  const { config, serving, log, keys, reading } = deps;
-  const metrics = new Metrics({ logFailures: () => log.failures, servingVersion: () => serving.version, inFlight: () => inFlight });
+  const waiting: (() => void)[] = [];
+  const { config, serving, log, keys, reading, observer } = deps;
+  const metrics = new Metrics({
+    logFailures: () => log.failures,
+    servingVersion: () => serving.version,
+    inFlight: () => inFlight,
+    limit: config['limits.concurrency'],
+    ...(deps.learning === undefined ? {} : { learning: deps.learning }),
+  });
   const settings = chatSettings(config, deps.pace);
+  const allowances = new Allowances({ spent: keys.spent, ...(deps.now === undefined ? {} : { now: deps.now }) });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, metrics, settings, past: reading };
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, allowances, metrics, settings, past: reading };
+  const counting = { ...chat, counter: deps.counter };
+  const answering: Readonly<Record<string, Answering>> = {
+    ...Object.fromEntries(Object.entries(FACES).map(([path, face]) => [path, { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) }])),
+    '/v1/messages/count_tokens': { errors: ANTHROPIC, answer: (exchange) => countTokens(counting, exchange) },
+  };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
   hono.use(async (c, next) => {
@@ -75,28 +110,38 @@ export function createApp(deps: AppDeps): App {
   hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
-  hono.notFound((c) => failed(notFound(c.req.method, c.req.path), c.req.header('x-request-id')));
-  hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id')));
+  hono.notFound((c) => failed(notFound(c.req.method, c.req.path), c.req.header('x-request-id'), c.req.path.startsWith('/v1/messages') ? ANTHROPIC : OPENAI));
+  hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id'), OPENAI));
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a 413.
   const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
-  const answer = async (path: string, face: Face, exchange: Exchange): Promise<void> => {
+  const answer = async (path: string, by: Answering, exchange: Exchange): Promise<void> => {
     if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
     else {
       inFlight += 1;
-      await answerBy(face, chat, exchange);
+      await by.answer(exchange);
       inFlight -= 1;
+      if (inFlight === 0) for (const done of waiting.splice(0)) done();
     }
-    metrics.request(path, exchange.outgoing.statusCode);
+    metrics.request(path, exchange.status ?? CLIENT_LEFT);
+    metrics.took(path, exchange.elapsed() / 1000);
+    exchange.done();
+  };
+  const closed = (exchange: Exchange): void => {
+    metrics.delivered(exchange.delivered);
+    exchange.watch?.closed(exchange.status, exchange.delivered);
   };
   return {
     metrics,
     inFlight: () => inFlight,
+    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     listener(incoming, outgoing) {
       const path = incoming.url?.split('?', 1)[0] ?? '';
-      const face = incoming.method === 'POST' && Object.hasOwn(FACES, path) ? FACES[path] : undefined;
-      if (face === undefined) void rest(incoming, outgoing);
-      else void answer(path, face, new Exchange({ incoming, outgoing }, clocks));
+      const by = incoming.method === 'POST' && Object.hasOwn(answering, path) ? answering[path] : undefined;
+      if (by === undefined) return void rest(incoming, outgoing);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, by.errors, closed);
+      if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
+      void answer(path, by, exchange);
     },
   };
 }
@@ -118,7 +163,7 @@ function overloaded(inFlight: number): GyreError {
   });
 }
 
-function failed(thrown: unknown, requestId: string | undefined): Response {
-  const failure = failureOf(thrown, requestIdOf(requestId));
+function failed(thrown: unknown, requestId: string | undefined, errors: ErrorShape): Response {
+  const failure = failureOf(thrown, requestIdOf(requestId), false, errors);
   return new Response(failure.body, { status: failure.status, headers: failure.headers });
 }

@@ -4,19 +4,17 @@ import { setMaxListeners } from 'node:events';
 
 import { Command } from 'commander';
 
+import type { KeyFlags } from './cli/keys.js';
 import { settings, type Flags } from './cli/settings.js';
 import { printer } from './cli/print.js';
 import { asGyreError } from './core/errors.js';
 
-interface VerbFlags extends Flags {
+interface VerbFlags extends Flags, KeyFlags {
   readonly json?: boolean;
   readonly tasks?: string;
   readonly n?: string;
   readonly model?: string;
   readonly cycles?: string;
-  readonly role?: string;
-  /** `--no-train` makes this false. */
-  readonly train?: boolean;
   readonly out?: string;
 }
 
@@ -42,8 +40,8 @@ verb('serve', 'start the gateway')
   .option('--trainer <url>', 'use this running trainer and its engine')
   .option('--learn <on|off>', 'start learning cycles by itself')
   .action(async (flags: VerbFlags) => {
-    const { serve } = await import('./cli/serve.js');
-    await serve(config(flags), { line: (text) => process.stdout.write(`${text}\n`), warn: (text) => process.stderr.write(`${text}\n`) }, stopping.signal);
+    const [{ serve }, { openOutput }] = await Promise.all([import('./cli/serve.js'), import('./cli/output.js')]);
+    await serve(config(flags), await openOutput(process.env, process), stopping.signal, process.env);
   });
 
 /** A verb of the learning clock. */
@@ -94,10 +92,19 @@ verb('doctor', 'find what is wrong with the installation').action(async (flags: 
 verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(async (dir: string, flags: VerbFlags) => {
   (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
 });
-verb('keys <verb> [name]', 'add NAME, list, or revoke NAME')
-  .option('--role <role>', 'client or admin', 'client')
-  .option('--no-train', 'withhold consent to train for everything this key asks')
-  .action(async (what: string, name: string | undefined, flags: VerbFlags) => (await import('./cli/operate.js')).keysVerb(config(flags), what, name, { role: flags.role ?? 'client', train: flags.train !== false }, printer(flags.json === true)));
+verb('tools <verb> [name]', 'list what servers of tools announce, or accept NAME: take a changed tool as it is now').action(async (what: string, name: string | undefined, flags: VerbFlags) => {
+  (await import('./cli/tools.js')).toolsVerb(config(flags), what, name, printer(flags.json === true));
+});
+verb('keys <verb> [name]', 'add NAME, set NAME, list, or revoke NAME')
+  .option('--role <role>', 'client or admin; client when nothing is said')
+  .option('--train', 'consent to train on what this key asks, as a new key does')
+  .option('--no-train', 'withhold that consent for everything this key asks')
+  .option('--tools <names>', 'server tools it may use and is offered, with commas between; none, or any as the gateway has them')
+  .option('--rpm <n>', 'requests it may begin in a minute; none for no bound, as for the next three')
+  .option('--tpm <n>', 'tokens it may use in a minute')
+  .option('--concurrent <n>', 'requests of it answered at once')
+  .option('--monthly-tokens <n>', 'tokens it may use in a month of UTC')
+  .action(async (what: string, name: string | undefined, flags: VerbFlags) => (await import('./cli/keys.js')).keysVerb(config(flags), what, name, flags, printer(flags.json === true)));
 
 try {
   await program.parseAsync();

@@ -1,17 +1,73 @@
-/** The tools a policy may be offered: the only list of them. A new tool is a file of its own and a line here. */
-import type { Tool, Toolbox } from '../src/core/tool.js';
+/**
+ * The tools a policy may be offered: the only list of them. A new tool is a file of its own and a line here, which
+ * `node scripts/new-tool.mjs NAME` writes; servers of tools are named by the configuration.
+ */
+import { nearest, type McpServer, type Web } from '../src/core/config.js';
+import { operatorError } from '../src/core/errors.js';
+import type { Tool, ToolLimits, Toolbox } from '../src/core/tool.js';
 import { createCalculator } from './calculator.js';
+import { createFetchPage } from './fetch_page.js';
 import { createSearchDocuments } from './search_documents.js';
+import { createSearchWeb } from './search_web.js';
+import { prefixOf } from './mcp/names.js';
+import { openToolServers, type ToolServers } from './mcp/servers.js';
 
 export interface ToolOptions {
   /** The folder the operator's data lies in. */
   readonly dataDir: string;
   /** Starts what takes a second to start, so that the first call does not wait for it. */
-  readonly warm?: boolean;
+  readonly warm: boolean;
+  readonly web: Web;
+  readonly limits: ToolLimits;
 }
 
-/** Every tool under its function name. Whoever creates them closes them. */
-export function createTools({ dataDir, warm = false }: ToolOptions): Toolbox {
-  const tools: readonly Tool[] = [createCalculator({ warm }), createSearchDocuments({ dataDir })];
-  return new Map(tools.map((tool) => [tool.spec.name, tool]));
+/** Undefined where the configuration does not turn the tool on. */
+type Create = (options: ToolOptions) => Tool | undefined;
+
+const TOOLS: readonly Create[] = [
+  createCalculator,
+  createSearchDocuments,
+  createSearchWeb,
+  createFetchPage,
+];
+
+export interface OutsideOptions {
+  readonly servers: readonly McpServer[];
+  /** Names that must be among the tools, or of a server's that may bring them. */
+  readonly defaults: readonly string[];
+  /** The gateway's own version. */
+  readonly version: string;
+  /** One line for the operator. */
+  readonly warn: (text: string) => void;
+}
+
+export interface Tools {
+  /** Every tool under its function name. Those of servers come and go. */
+  readonly toolbox: Toolbox;
+  readonly servers: ToolServers;
+  close(): Promise<void>;
+}
+
+/** Whoever creates them closes them. Servers of tools stay down until they are started. */
+export function createTools(options: ToolOptions, { servers, defaults, version, warn }: OutsideOptions): Tools {
+  const toolbox = new Map<string, Tool>();
+  const opened = openToolServers({ servers, dataDir: options.dataDir, limits: options.limits, toolbox, version, warn });
+  for (const create of TOOLS) {
+    const tool = create(options);
+    if (tool !== undefined) toolbox.set(tool.spec.name, tool);
+  }
+  const own = [...toolbox.values()];
+  for (const name of defaults) {
+    if (toolbox.has(name) || servers.some((server) => name.startsWith(prefixOf(server.name)))) continue;
+    for (const tool of own) void tool.close?.();
+    throw operatorError(`"tools.default" names ${JSON.stringify(name)}, which is no tool of this configuration. Did you mean "${nearest(name, [...toolbox.keys()])}"? There are ${[...toolbox.keys(), ...servers.map((server) => `${prefixOf(server.name)}...`)].join(', ')}.`);
+  }
+  return {
+    toolbox,
+    servers: opened,
+    async close() {
+      await opened.close();
+      for (const tool of own) await tool.close?.();
+    },
+  };
 }

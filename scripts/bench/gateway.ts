@@ -1,20 +1,20 @@
 /**
- * What the gateway costs: a bare Hono + undici forwarder and Gyre with its durable log, in interleaved
- * rounds before the same scripted engine. Engine, gateway and load are processes of their own. The
- * forwarder gets what a client would get from vLLM; Gyre gets what it asks for (token ids, logprobs,
- * always a stream), so its extra bytes are part of its cost.
+ * What the gateway costs: the engine alone, a bare Hono + undici forwarder, Gyre with its durable log, and other
+ * gateways where they are asked for, in interleaved rounds before the same canned engine. Engine, gateway and load are
+ * processes of their own. Others get what a client would get from vLLM; Gyre gets what it asks for (token ids,
+ * logprobs, always a stream), so its extra bytes are part of its cost.
  *
- *   node dist/scripts/bench/gateway.js [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json]
+ *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream] [--peers all|smg,portkey]
  */
-import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import type { LoadOptions, LoadResult } from './load.js';
-import type { Counts, Role } from './roles.js';
+import { cancelsOf, type Cancels } from './gateway/cancels.js';
+import { peersIn } from './gateway/peers.js';
+import { endAll, load, startRole, usageOf, type Running } from './gateway/processes.js';
 
 interface Case {
   readonly name: string;
@@ -24,157 +24,145 @@ interface Case {
   readonly writes: number;
 }
 
-const CASES: readonly Case[] = [
-  { name: 'c1-json', connections: 1, stream: false, writes: 1 },
-  { name: 'c16-json', connections: 16, stream: false, writes: 1 },
-  { name: 'c1-stream', connections: 1, stream: true, writes: 1 },
-  { name: 'c16-stream', connections: 16, stream: true, writes: 1 },
-  { name: 'c16-stream-32-writes', connections: 16, stream: true, writes: 32 },
+const CASES: readonly Case[] = [1, 16, 64].flatMap((connections) => [
+  { name: `c${connections}-json`, connections, stream: false, writes: 1 },
+  { name: `c${connections}-stream`, connections, stream: true, writes: 1 },
+  { name: `c${connections}-stream-32-writes`, connections, stream: true, writes: 32 },
+]);
+
+interface Subject {
+  readonly name: string;
+  readonly model: string;
+  headers(engine: string): Readonly<Record<string, string>>;
+  start(engine: string, data: string): Promise<Running>;
+}
+
+const plain = { model: 'base', headers: () => ({}) };
+const OWN: readonly Subject[] = [
+  { ...plain, name: 'direct', start: (engine) => Promise.resolve({ url: engine, pid: 0, counts: () => Promise.resolve(undefined), stop: () => Promise.resolve() }) },
+  { ...plain, name: 'floor', start: (engine) => startRole('floor', { engine }) },
+  { ...plain, name: 'gyre', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data }) },
 ];
-const SUBJECTS = ['floor', 'gyre'] as const;
-type Subject = (typeof SUBJECTS)[number];
 
 interface Round {
   readonly rps: number;
+  /** Milliseconds of a whole answer; 99th percentile of the time to its first byte. */
   readonly p50: number;
   readonly p99: number;
-  /** 99th percentile of the time to the first byte. */
-  readonly first: number;
-  /** CPU of the gateway's process per request, microseconds. */
+  readonly first50: number;
+  readonly first99: number;
+  /** CPU of the gateway and its children per request, microseconds. */
   readonly cpu: number;
+  /** Resident MiB before and after the load. */
+  readonly idleMiB: number;
+  readonly loadMiB: number;
   readonly errors: number;
   readonly successes: number;
-  /** Steps logged in the same time: what the load gave up at its end is logged and no success, so never fewer than successes. */
+  /** Steps logged in the same time: never fewer than successes. */
   readonly rows: number | undefined;
 }
 
-const { values } = parseArgs({ options: { json: { type: 'string' }, seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '3' }, only: { type: 'string' } } });
+const { values } = parseArgs({ options: {
+  json: { type: 'string' }, seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '3' }, only: { type: 'string' }, peers: { type: 'string', default: '' },
+} });
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
+const only = values.only?.split(',');
 const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
-const children = new Set<ChildProcess>();
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const peers = peersIn(root).filter((peer) => values.peers === 'all' || values.peers.split(',').includes(peer.name));
+const subjects: readonly Subject[] = [...OWN, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
 
 try {
-  const cases: Record<string, unknown>[] = [];
-  for (const each of CASES.filter((one) => values.only === undefined || one.name === values.only)) {
-    const measured: Record<Subject, Round[]> = { floor: [], gyre: [] };
+  const cases: Summary[] = [];
+  for (const each of CASES.filter((one) => only === undefined || only.includes(one.name))) {
+    const measured = new Map<string, Round[]>(subjects.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round += 1) {
-      for (const subject of SUBJECTS) {
+      for (const subject of subjects) {
         const result = await measure(each, subject, round);
-        measured[subject].push(result);
-        process.stderr.write(`${each.name} ${subject} round ${round + 1}: ${result.rps.toFixed(0)} rps, p50 ${result.p50} ms, p99 ${result.p99} ms, ${result.cpu.toFixed(0)} us CPU, ${result.errors} errors\n`);
+        measured.get(subject.name)?.push(result);
+        process.stderr.write(`${each.name} ${subject.name} round ${round + 1}: ${result.rps.toFixed(0)} rps, p50 ${result.p50} ms, p99 ${result.p99} ms, ${result.cpu.toFixed(0)} us CPU, ${result.errors} errors\n`);
       }
     }
     cases.push(summary(each, measured));
   }
-  const report = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model, seconds, rounds, cases };
+  const cancels: Record<string, Cancels> = {};
+  for (const subject of subjects) if (only === undefined) cancels[subject.name] = await cancelsOf(subject, join(folder, `cancel-${subject.name}`));
+  const report = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model, seconds, rounds, versions: Object.fromEntries(peers.map(({ name, version }) => [name, version])), cases, cancels };
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  process.stdout.write(`${table(cases)}\n`);
+  process.stdout.write(`${table(cases, cancels)}\n`);
 } finally {
-  for (const child of children) child.kill();
+  endAll();
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Fresh processes every round: a mock slows with age, and so would the comparison. */
+/** Fresh processes every round: an engine slows with age, and so would the comparison. */
 async function measure(each: Case, subject: Subject, round: number): Promise<Round> {
-  const engine = await start('engine', { stream: each.stream, writes: each.writes });
+  const engine = await startRole('engine', { stream: each.stream, writes: each.writes });
   const data = join(folder, `${each.name}-${round}`);
-  const gateway = await start(subject, { engine: engine.url, data });
+  const gateway = await subject.start(engine.url, data);
   const body = JSON.stringify({
-    model: subject === 'gyre' ? 'gyre' : 'base',
+    model: subject.model,
     messages: [{ role: 'system', content: 'You are a helpful assistant. Answer briefly.' }, { role: 'user', content: 'Request [<id>]: how many days has a leap year?' }],
     ...(each.stream ? { stream: true } : {}),
   });
-  await load(gateway.url, body, each.connections, 2); // until the compilers have done their work
-  const before = await gateway.counts();
-  const result = await load(gateway.url, body, each.connections, seconds);
-  const after = await gateway.counts();
+  const target = { url: gateway.url, path: '/v1/chat/completions', body, connections: each.connections, headers: subject.headers(engine.url) };
+  const idle = usageOf(gateway.pid);
+  await load({ ...target, seconds: 2 }); // until the compilers have done their work
+  const [counted, before] = [await gateway.counts(), usageOf(gateway.pid)];
+  const result = await load({ ...target, seconds });
+  const after = usageOf(gateway.pid);
+  const rows = (await gateway.counts())?.rows;
   await gateway.stop();
   await engine.stop();
-  if (subject === 'gyre') process.stderr.write(`  database ${(statSync(join(data, 'gyre.db')).size / 1024 / 1024).toFixed(1)} MiB\n`);
+  if (subject.name === 'gyre') process.stderr.write(`  database ${(statSync(join(data, 'gyre.db')).size / 1024 / 1024).toFixed(1)} MiB\n`);
+  const milli = (value: number): number => Math.round(value * 100) / 100;
   return {
-    rps: result.successes / result.seconds, p50: rounded(result.p50), p99: rounded(result.p99), first: rounded(result.firstP99),
-    cpu: (after.cpuMicros - before.cpuMicros) / Math.max(1, after.answered - before.answered),
+    rps: result.successes / result.seconds, p50: milli(result.p50), p99: milli(result.p99), first50: milli(result.firstP50), first99: milli(result.firstP99),
+    cpu: (after.cpuMicros - before.cpuMicros) / Math.max(1, result.successes),
+    idleMiB: idle.rss / 1024 / 1024, loadMiB: after.rss / 1024 / 1024,
     errors: result.errors, successes: result.successes,
-    rows: after.rows === undefined ? undefined : after.rows - (before.rows ?? 0),
+    rows: rows === undefined ? undefined : rows - (counted?.rows ?? 0),
   };
 }
 
-interface Running {
-  readonly url: string;
-  counts(): Promise<Counts>;
-  stop(): Promise<void>;
+type Medians = Record<'rps' | 'p50' | 'p99' | 'first50' | 'first99' | 'cpu' | 'idleMiB' | 'loadMiB', number>;
+
+interface Summary {
+  readonly case: string;
+  readonly medians: Readonly<Record<string, Medians>>;
+  /** Gyre's requests per second to the forwarder's. */
+  readonly ratio: number;
+  readonly missingRows: number;
+  readonly rounds: Readonly<Record<string, readonly Round[]>>;
 }
 
-async function start(role: Role, options: Record<string, unknown>): Promise<Running> {
-  const child = fork(fileURLToPath(new URL('./roles.js', import.meta.url)), [role, JSON.stringify(options)], { execArgv: profileArgs(role) });
-  children.add(child);
-  const url = await reply<string>(child);
+function summary(each: Case, measured: ReadonlyMap<string, readonly Round[]>): Summary {
+  const keys = ['rps', 'p50', 'p99', 'first50', 'first99', 'cpu', 'idleMiB', 'loadMiB'] as const;
+  const medians = Object.fromEntries([...measured].map(([name, list]) => [name, Object.fromEntries(keys.map((key) => [key, median(list.map((round) => round[key]))])) as Medians]));
   return {
-    url,
-    counts: async () => {
-      child.send('counts');
-      return reply<Counts>(child);
-    },
-    stop: async () => {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.send('stop');
-      await gone;
-      children.delete(child);
-    },
+    case: each.name, medians,
+    ratio: (medians['gyre']?.rps ?? 0) / (medians['floor']?.rps ?? 1),
+    missingRows: (measured.get('gyre') ?? []).reduce((sum, round) => sum + Math.max(0, round.successes - (round.rows ?? 0)), 0),
+    rounds: Object.fromEntries(measured),
   };
-}
-
-/** `GYRE_BENCH_PROFILE=DIR` leaves a CPU profile of every gateway there. */
-function profileArgs(role: Role): string[] {
-  const dir = process.env['GYRE_BENCH_PROFILE'];
-  return dir === undefined || role === 'engine' ? [] : ['--cpu-prof', `--cpu-prof-dir=${dir}`, `--cpu-prof-name=${role}-${Date.now()}.cpuprofile`];
-}
-
-function reply<T>(child: ChildProcess): Promise<T> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as T));
-    child.once('exit', (code) => reject(new Error(`a process of the benchmark ended with ${code}`)));
-  });
-}
-
-function load(url: string, body: string, connections: number, seconds: number): Promise<LoadResult> {
-  const options: LoadOptions = { url, path: '/v1/chat/completions', body, connections, seconds };
-  const child = fork(fileURLToPath(new URL('./load.js', import.meta.url)), [JSON.stringify(options)]);
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  return reply<LoadResult>(child);
-}
-
-function summary(each: Case, measured: Record<Subject, Round[]>): Record<string, unknown> {
-  const medians = (subject: Subject): Record<string, number> =>
-    Object.fromEntries((['rps', 'p50', 'p99', 'first', 'cpu'] as const).map((key) => [key, median(measured[subject].map((round) => round[key]))]));
-  const floor = medians('floor');
-  const gyre = medians('gyre');
-  const missing = measured.gyre.reduce((sum, round) => sum + Math.max(0, round.successes - (round.rows ?? 0)), 0);
-  return {
-    case: each.name, floor, gyre, ratio: (gyre['rps'] ?? 0) / (floor['rps'] ?? 1),
-    successes: measured.gyre.reduce((sum, round) => sum + round.successes, 0), missing_rows: missing,
-    errors: [...measured.floor, ...measured.gyre].reduce((sum, round) => sum + round.errors, 0),
-    rounds: measured,
-  };
-}
-
-function rounded(milliseconds: number): number {
-  return Math.round(milliseconds * 100) / 100;
 }
 
 function median(list: readonly number[]): number {
   return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 }
 
-function table(cases: readonly Record<string, unknown>[]): string {
-  const lines = cases.map((each) => {
-    const floor = each['floor'] as Record<string, number>;
-    const gyre = each['gyre'] as Record<string, number>;
-    const cells = [floor, gyre].flatMap((side) => [side['rps']?.toFixed(0), side['p50'], side['p99'], side['first'], side['cpu']?.toFixed(0)]);
-    return `| ${[each['case'], ...cells, (each['ratio'] as number).toFixed(2), each['missing_rows'], each['errors']].map(String).join(' | ')} |`;
-  });
-  const head = ['case', 'floor rps', 'p50 ms', 'p99 ms', 'first p99 ms', 'CPU us', 'gyre rps', 'p50 ms', 'p99 ms', 'first p99 ms', 'CPU us', 'ratio', 'missing rows', 'errors'];
-  return [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...lines].join('\n');
+function table(cases: readonly Summary[], cancels: Readonly<Record<string, Cancels>>): string {
+  const lines = cases.flatMap(({ case: name, medians, ratio, missingRows, rounds: all }) =>
+    Object.entries(medians).map(([subject, m]) => {
+      const errors = (all[subject] ?? []).reduce((sum, round) => sum + round.errors, 0);
+      const own = subject === 'gyre' ? `${ratio.toFixed(2)} of the floor, ${missingRows} rows missing` : '';
+      return `| ${[name, subject, m.rps.toFixed(0), m.p50, m.p99, m.first50, m.first99, m.cpu.toFixed(0), `${m.idleMiB.toFixed(0)} / ${m.loadMiB.toFixed(0)}`, errors, own].join(' | ')} |`;
+    }));
+  const head = ['case', 'gateway', 'rps', 'p50 ms', 'p99 ms', 'first byte p50', 'first byte p99', 'CPU us', 'MiB idle / load', 'errors', ''];
+  const ends = Object.entries(cancels).map(([subject, { stream, whole }]) => `| ${subject} | ${stream} | ${whole} |`);
+  return [
+    `| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...lines,
+    ...(ends.length === 0 ? [] : ['', '| gateway | cancels that reach the engine: streams | whole answers |', '|---|---|---|', ...ends]),
+  ].join('\n');
 }

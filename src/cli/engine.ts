@@ -3,7 +3,7 @@
  * clear 503; the gateway is up all the while.
  */
 import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
 import { openPolicy, type EnginePolicy } from '../policy/sample.js';
 
 export interface EngineAddress {
@@ -15,6 +15,7 @@ export interface EngineAddress {
 
 export interface Engine {
   readonly policy: Policy;
+  readonly counter: TokenCounter;
   readonly address: EngineAddress | undefined;
   /** Points at an engine, or at none with the reason why. The same address again changes nothing. */
   point(address: EngineAddress | undefined, waitingFor?: string): void;
@@ -25,16 +26,22 @@ export function openEngine(timeoutMs: number): Engine {
   let address: EngineAddress | undefined;
   let current: EnginePolicy | undefined;
   let reason = 'it is starting';
+  const present = (): EnginePolicy => {
+    if (current === undefined) throw new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: `The engine cannot answer yet: ${reason}. GET /ready says when it can.`, retryAfterMs: 2_000 });
+    return current;
+  };
+  /** Version 0 by the name this engine has for it. */
+  const named = <R extends { readonly model: string }>(request: R): R => (request.model === 'base' && address?.baseModel !== undefined ? { ...request, model: address.baseModel } : request);
   return {
     get address() {
       return address;
     },
     policy: {
       sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
-        if (current === undefined) throw new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: `The engine cannot answer yet: ${reason}. GET /ready says when it can.`, retryAfterMs: 2_000 });
-        return current.sample(request.model === 'base' && address?.baseModel !== undefined ? { ...request, model: address.baseModel } : request, signal);
+        return present().sample(named(request), signal);
       },
     },
+    counter: { count: async (prompt, signal) => present().count(named(prompt), signal) },
     point(next, waitingFor) {
       if (waitingFor !== undefined) reason = waitingFor;
       if (next?.url === address?.url && next?.baseModel === address?.baseModel) return;

@@ -28,6 +28,7 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
     log: storage.log,
     policy,
     toolbox: storage.tools,
+    prepareTools: (names) => storage.toolServers.prepare(names),
     judges: ruleJudges(storage.tools),
     get trainer() {
       return supply().trainer;

@@ -1,4 +1,4 @@
-/** The operator's verbs over rows: status, promote, rollback, verify, export, keys, index. None of them needs an engine but rollback. */
+/** The operator's verbs over rows: status, promote, rollback, verify, export, index. None of them needs an engine but rollback. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 
@@ -8,18 +8,18 @@ import { adapterName } from '../core/learning.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
 import { openStore, type Db } from '../store/db.js';
-import { addKey, listKeys, revokeKey } from '../store/keys.js';
 import { allVersions } from '../store/learning.js';
 import { listTrajectories } from '../store/read.js';
 import { verify } from '../store/verify.js';
 import { indexDocuments } from '../../tools/search_documents.js';
 import { needTrainer } from './learner.js';
 import { present } from './presence.js';
-import { table, type Printer } from './print.js';
+import type { Printer } from './print.js';
+import { withdrawnTools } from './tools.js';
 import { withLearner } from './verbs.js';
 
 /** Opens the rows for one verb. */
-async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
+export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
   const store = openStore(config.data);
   try {
     return await work(store.db);
@@ -32,12 +32,14 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
     const gateway = present(config.data);
     const status = learningStatus(db, config, { trainer: gateway?.trainer !== undefined, learn: gateway?.learn ?? config.learn });
-    printer.result({ gateway: gateway ?? null, ...status }, [
+    const withdrawn = withdrawnTools(config);
+    printer.result({ gateway: gateway ?? null, ...status, withdrawn_tools: withdrawn }, [
       `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
       `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ${allVersions(db).length} versions made`,
       `waiting for: ${status.waiting_for}`,
       `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
+      ...(withdrawn.length === 0 ? [] : [`withdrawn tools, because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`]),
       ...(status.last === null ? [] : [`last cycle: ${status.last.state}: ${status.last.note}`]),
     ]);
   });
@@ -86,30 +88,4 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
 export function indexVerb(config: Config, dir: string, printer: Printer): void {
   const indexed = indexDocuments(config.data, dir, ({ done, total }) => printer.progress({ stage: 'index', done, total }));
   printer.result(indexed, [`indexed ${dir}: ${Object.entries(indexed).map(([what, count]) => `${String(count)} ${what}`).join(', ')}`]);
-}
-
-export function keysVerb(config: Config, what: string, name: string | undefined, options: { readonly role: string; readonly train: boolean }, printer: Printer): Promise<void> {
-  return withRows(config, (db) => {
-    const named = (): string => {
-      if (name === undefined || name === '') throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
-      return name;
-    };
-    switch (what) {
-      case 'add': {
-        const { role, train } = options;
-        if (role !== 'client' && role !== 'admin') throw operatorError(`--role is "${role}"; it must be client or admin`);
-        const { key, secret } = addKey(db, { name: named(), role, train });
-        return printer.result({ ...key, secret }, [secret]);
-      }
-      case 'list':
-        return printer.result(listKeys(db), table([['id', 'name', 'role', 'train', 'created', 'revoked'], ...listKeys(db).map((key) => [key.id, key.name, key.role, key.train ? 'yes' : 'no', new Date(key.createdAt).toISOString(), key.revokedAt === undefined ? '' : new Date(key.revokedAt).toISOString()])]));
-      case 'revoke': {
-        const revoked = revokeKey(db, named());
-        if (revoked === undefined) throw operatorError(`there is no key "${named()}" in use; "gyre keys list" shows them`);
-        return printer.result(revoked, [`revoked ${revoked.name} (${revoked.id})`]);
-      }
-      default:
-        throw operatorError(`"gyre keys ${what}" is not known; it is add, list or revoke`);
-    }
-  });
 }

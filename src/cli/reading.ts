@@ -5,9 +5,11 @@ import { answerOf, conversationOf } from '../store/conversation.js';
 import { addFeedback } from '../store/feedback.js';
 import { readStep } from '../store/lineage.js';
 import { listTrajectories, readTrajectory } from '../store/read.js';
+import type { Redactor } from '../store/redact.js';
 import { removeTrajectory } from '../store/remove.js';
 
-export function readingOf(db: Db): Reading {
+export function readingOf(db: Db, redactor?: Redactor): Reading {
+  const logged = (said: string): string => redactor?.text(said) ?? said;
   return {
     trajectories: ({ keyId }, page) => listTrajectories(db, { ...page, ...(keyId === undefined ? {} : { keyId }) }),
     trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),
@@ -23,8 +25,8 @@ export function readingOf(db: Db): Reading {
         within: scope.keyId,
         ...(value === undefined ? {} : { value: typeof value === 'boolean' ? (value ? 1 : -1) : value }),
         ...(step === undefined ? {} : { step }),
-        ...(comment === undefined ? {} : { comment }),
-        ...(demonstration === undefined ? {} : { demonstration }),
+        ...(comment === undefined ? {} : { comment: logged(comment) }),
+        ...(demonstration === undefined ? {} : { demonstration: logged(demonstration) }),
       });
     },
   };

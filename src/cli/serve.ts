@@ -2,34 +2,47 @@
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
-import { requireAdmin, type Keys } from '../http/auth.js';
+import { callerOf, requireAdmin, type Keys } from '../http/auth.js';
 import { listen } from '../http/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
-import { allVersions, saveTasks, servingVersion } from '../store/learning.js';
-import { restoring } from '../policy/restoring.js';
+import { countCycles } from '../store/cycles.js';
+import { allVersions, headVersion, saveTasks, servingVersion } from '../store/learning.js';
+import { restoring, restoringCounter } from '../policy/restoring.js';
 import { openServing } from '../policy/serving.js';
 import { openEngine } from './engine.js';
 import { openClock, type LearningClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
+import { tellLearning } from './learning_lines.js';
 import { VERSION } from './machine.js';
+import { openObserving, type Observing } from './observing.js';
+import type { Env, Output } from './output.js';
 import { announce, withdraw } from './presence.js';
-import { openStorage } from './storage.js';
+import { openStorage, type Storage } from './storage.js';
 import { openSupply } from './supply.js';
 import { readTasks } from './tasks.js';
-
-export interface Output {
-  /** One line for whoever started the process. */
-  line(text: string): void;
-  warn(text: string): void;
-}
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
-export async function serve(config: Config, output: Output, signal: AbortSignal): Promise<void> {
-  const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true);
+export async function serve(config: Config, output: Output, signal: AbortSignal, env: Env): Promise<void> {
+  const observing = await openObserving(env, config, output);
+  try {
+    const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true, (text) => output.warn(text));
+    try {
+      await serveOver(storage, observing, config, output, signal);
+    } finally {
+      // Also of a start that was refused: the log's thread would keep the process.
+      await storage.close();
+    }
+  } finally {
+    await observing.close();
+  }
+  output.event('stopped', {});
+}
+
+async function serveOver(storage: Storage, observing: Observing, config: Config, output: Output, signal: AbortSignal): Promise<void> {
   const { db, keys } = storage;
   refuseOpenDoor(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
@@ -42,19 +55,23 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     serving: external ? 0 : servingVersion(db),
     load: (version) => needTrainer(supply.trainer).load(version),
   });
-  const policy = restoring(engine.policy, (name) => serving.restore(name));
+  const restore = (name: string): Promise<boolean> => serving.restore(name);
+  const policy = restoring(engine.policy, restore);
   const learner = learnerOf({ config, storage, policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
   let clock: LearningClock | undefined;
   const app = createApp({
     version: VERSION,
     config,
     policy,
+    counter: restoringCounter(engine.counter, restore),
     serving,
     log: storage.log,
     tools: storage.tools,
     keys,
     reading: storage.reading,
-    parts: () => supply.parts(),
+    parts: () => [...supply.parts(), ...storage.toolServers.parts()],
+    ...(observing.observer === undefined ? {} : { observer: observing.observer }),
+    ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
     extra: [
       learningRoutes({
         db,
@@ -63,13 +80,14 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
-        admin: (request) => void requireAdmin(keys, request),
+        allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
       }),
     ],
   });
 
   const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), { host: config.host, port: config.port });
   output.line(`listening ${listening.url}`);
+  output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
   const supply = openSupply(config, engine, config['trainer.url']);
   const follower = follow({
     db,
@@ -80,24 +98,34 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
     } },
     known: (version) => serving.know(version, false),
     failed: (message) => output.warn(message),
+    flipped(from, to, seconds) {
+      app.metrics.swapped();
+      output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
+    },
   });
+  const untold = external ? undefined : tellLearning(db, output);
   try {
     await supply.ready(signal);
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
     output.line(`ready ${listening.url}`);
+    output.event('ready', { url: listening.url });
     if (!external) clock = openClock({ config, trainer: () => supply.trainer?.url, decided: () => follower.look(), warn: (text) => output.warn(text) });
     if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
   } finally {
     // In reverse order: no new requests, no new cycles, what runs to its end, then what it ran on.
+    output.event('stopping', {});
     withdraw(config.data);
     follower.stop();
+    untold?.();
     await listening.close();
+    await app.idle(); // what was cut off at the deadline still goes into the log
+    // No request is left to tell of, and what stops below may take longer than whoever stops us waits.
+    await observing.close();
     await clock?.stop();
     await supply.stop();
     await engine.close();
-    await storage.close();
   }
 }
 

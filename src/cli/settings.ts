@@ -45,7 +45,8 @@ function readYaml(path: string, shown: string): unknown {
   try {
     return parse(text) as unknown;
   } catch (cause) {
-    throw operatorError(`"${shown}" is not YAML: ${reasonOf(cause)}`, cause);
+    // The first line says what and where; the others quote the file, which may hold keys.
+    throw operatorError(`"${shown}" is not YAML: ${reasonOf(cause).split('\n')[0]?.replace(/:$/, '') ?? ''}`);
   }
 }
 

@@ -8,14 +8,17 @@ import { openStore, type Db } from '../store/db.js';
 import { openKeyring } from '../store/keys.js';
 import { openLog } from '../store/log.js';
 import { openLogBeside } from '../store/log_beside.js';
-import { compiled } from './machine.js';
-import { createTools } from '../../tools/index.js';
+import { redactorOf } from '../store/redact.js';
+import { createTools, type Tools } from '../../tools/index.js';
+import { limitsOf } from '../loop/budget.js';
+import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';
 
 export interface Storage {
   readonly db: Db;
   readonly log: StepLog;
   readonly tools: Toolbox;
+  readonly toolServers: Tools['servers'];
   readonly keys: Keys;
   readonly reading: Reading;
   close(): Promise<void>;
@@ -23,25 +26,42 @@ export interface Storage {
 
 /**
  * `logFailed` hears why each time a write to the log is lost. `serving` keeps requests waiting as little as
- * possible: the log has a thread of its own, and tools start ahead of their first call.
+ * possible: the log has a thread of its own, and tools and their servers start ahead of their first call. `warn` hears what
+ * becomes of those servers.
  */
-export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false): Storage {
+export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false, warn: (text: string) => void = () => undefined): Storage {
   const store = openStore(config.data);
+  const redactor = redactorOf(config.redact);
+  const tools = toolsOf(config, serving, warn, () => store.close());
+  if (serving) tools.servers.start();
   const options = { failed: logFailed };
-  const beside = serving ? openLogBeside({ ...options, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
-  const log = beside ?? openLog(store, options);
-  const tools = createTools({ dataDir: config.data, warm: serving });
+  const beside = serving ? openLogBeside({ ...options, redact: config.redact, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
+  const log = beside ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,
     log,
-    tools,
+    tools: tools.toolbox,
+    toolServers: tools.servers,
     keys: openKeyring(store.db),
-    reading: readingOf(store.db),
+    reading: readingOf(store.db, redactor),
     async close() {
       if (beside === undefined) await log.flush();
       else await beside.close();
-      for (const tool of tools.values()) await tool.close?.();
+      await tools.close();
       store.close();
     },
   };
+}
+
+function toolsOf(config: Config, warm: boolean, warn: (text: string) => void, refused: () => void): Tools {
+  try {
+    return createTools(
+      { dataDir: config.data, warm, web: config.web, limits: limitsOf(config).tool },
+      { servers: config.mcp, defaults: config['tools.default'], version: VERSION, warn },
+    );
+  } catch (thrown) {
+    // Nothing may keep a process alive that is not to start.
+    refused();
+    throw thrown;
+  }
 }

@@ -100,6 +100,9 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
 /** An OpenAI-compatible server given by address: it serves and is logged; nothing here can train it. */
 function externalSupply(config: Config, engine: Engine, url: string): Supply {
   const apiKey = config['engine.api_key'];
+  const { origin, pathname } = new URL(url);
+  // Without a name and a password, which an address may hold: everyone may read what is ready.
+  const shown = `${origin}${pathname === '/' ? '' : pathname}`;
   const named = config['engine.model'];
   const credentials = apiKey === undefined ? {} : { apiKey };
   engine.point({ url, ...credentials, ...(named === undefined ? {} : { baseModel: named }) });
@@ -117,7 +120,7 @@ function externalSupply(config: Config, engine: Engine, url: string): Supply {
   return {
     trainer: undefined,
     health: undefined,
-    parts: () => [{ part: 'engine', ready: true, detail: url }],
+    parts: () => [{ part: 'engine', ready: true, detail: shown }],
     ready: () => first,
     stop() {
       closing.abort();

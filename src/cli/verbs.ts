@@ -28,7 +28,7 @@ import { openSupply } from './supply.js';
 export async function withLearner<T>(
   config: Config, printer: Printer, signal: AbortSignal, engine: boolean, work: (learner: Learner) => Promise<T> | T, decided: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
-  const storage = openStorage(config, (reason) => printer.line(`the log failed to write: ${String(reason)}`));
+  const storage = openStorage(config, (reason) => printer.line(`the log failed to write: ${String(reason)}`), false, (text) => printer.line(text));
   const sampled = openEngine(config['engine.timeout_seconds'] * 1000);
   const supply = engine ? openSupply(config, sampled, config['trainer.url'] ?? present(config.data)?.trainer) : undefined;
   try {

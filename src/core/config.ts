@@ -96,7 +96,7 @@ export function parseConfig(raw: unknown, env: Readonly<Record<string, string | 
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
       const place = (issue?.path ?? []).map((step) => `[${JSON.stringify(step)}]`).join('');
-      throw operatorError(`${file}: key "${key}"${place} is ${JSON.stringify(within(value, issue?.path ?? []))}: ${issue?.message ?? 'invalid'}.`);
+      throw operatorError(`${file}: key "${key}"${place} is ${shown([key, ...(issue?.path ?? [])], within(value, issue?.path ?? []))}: ${issue?.message ?? 'invalid'}.`);
     }
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
@@ -127,6 +127,15 @@ function interpolate(value: unknown, env: Readonly<Record<string, string | undef
     if (found === undefined) throw operatorError(`${file}: key "${key}" names the environment variable ${name}, which is not set.`);
     return found;
   });
+}
+
+/** Fields whose values may be secrets, at whatever depth. */
+const SECRET = /(^|\.)(api_key|headers|env)$/;
+
+/** A value as a message quotes it, but for secrets: such messages end up in logs. */
+function shown(path: readonly PropertyKey[], value: unknown): string {
+  if (path.some((step) => SECRET.test(String(step)))) return 'a value that is not shown';
+  return JSON.stringify(value, (name, inner: unknown) => (SECRET.test(name) ? '(not shown)' : inner));
 }
 
 function within(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -17,6 +17,8 @@ export interface Opening {
   readonly messages: readonly Message[];
   readonly taskId?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** What the engine is sent as it came. Never logged; looked at only for what would have to be redacted. */
+  readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   /** Hash of the chat template the engine renders with; absent when the upstream does not say. */
   readonly templateHash?: string;
   readonly at: number;

@@ -47,6 +47,8 @@ export interface PolicyRequest {
   /** Fields forwarded to the engine as they came, e.g. `chat_template_kwargs`, `response_format`. */
   readonly forwarded?: Readonly<Record<string, unknown>>;
   readonly requestId?: string;
+  /** Headers by which a trace goes on at the engine, e.g. `traceparent`; absent where nothing is traced. */
+  readonly trace?: Readonly<Record<string, string>>;
 }
 
 /** Tokens, as the engine counts them. */
@@ -95,6 +97,8 @@ export interface Action {
   readonly finishReason: FinishReason;
   /** True when the token limit ended it, whatever finish reason the engine named (vllm#58228). */
   readonly cut: boolean;
+  /** The stop string that ended it, where one did and the engine says which. */
+  readonly stopSequence?: string;
   readonly promptTokenIds?: readonly number[];
   readonly tokenIds?: readonly number[];
   /** ln probability of each sampled token, after temperature (`--logprobs-mode processed_logprobs`). */
@@ -109,4 +113,12 @@ export interface Action {
 /** The one door to an engine. Throws {@link GyreError} with the side `engine`; never retries. */
 export interface Policy {
   sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
+}
+
+/** What an engine renders into one prompt. */
+export type Prompt = Pick<PolicyRequest, 'model' | 'messages' | 'tools' | 'forwarded' | 'requestId'>;
+
+/** Counts the tokens of a prompt without drawing any. Throws {@link GyreError} with the side `engine`, 501 where the engine cannot count. */
+export interface TokenCounter {
+  count(prompt: Prompt, signal: AbortSignal): Promise<number>;
 }

@@ -20,6 +20,8 @@ export interface Tool {
   readonly spec: FunctionSpec;
   /** True when a call has no effect and always gives the same answer: a rule judge may then evaluate it. */
   readonly pure: boolean;
+  /** Bounds of its own, instead of the configured ones. */
+  readonly limits?: ToolLimits;
   run(args: unknown, signal: AbortSignal): Promise<string>;
   /** Ends what the tool holds (a child process, a database). */
   close?(): Promise<void> | void;

@@ -22,10 +22,10 @@ export interface OwnedCall extends ToolCall {
   readonly observation?: Observation;
 }
 
-/** Why a step cannot be trained on. First reason that holds. */
+/** Why a step cannot be trained on. First reason that holds; `redacted`, which is known only to the log, before all others. */
 export type NotTrainable =
   | 'no_token_ids' | 'no_logprobs' | 'constrained' | 'truncated_sampling' | 'cut' | 'cancelled' | 'engine_error' | 'empty'
-  | 'no_consent' | 'upstream';
+  | 'no_consent' | 'upstream' | 'redacted';
 
 /** One policy call and the observations after it, as the loop hands it to the log. */
 export interface Step {

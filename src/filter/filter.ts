@@ -44,6 +44,8 @@ export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, 
   if (candidate.evaluated) return drop('evaluation');
   if (!candidate.finished) return drop('unfinished');
   if (candidate.used) return drop('used');
+  // Neither its state nor its action is on record as it was.
+  if (candidate.notTrainable === 'redacted') return drop('not_trainable:redacted');
   if (mode === 'resample' && !candidate.hasState) return drop('no_state');
   if (mode !== 'resample' && candidate.notTrainable !== undefined) return drop(`not_trainable:${candidate.notTrainable}`);
   if (mode === 'logged' && head - candidate.policyVersion > MAX_LAG) return drop('stale');

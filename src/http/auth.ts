@@ -3,12 +3,17 @@
  * answer takes says nothing of it. Without keys everyone is one owner, who may do everything.
  */
 import { GyreError } from '../core/errors.js';
+import type { KeyLimits, Role } from '../core/key.js';
 
 export interface Key {
   readonly id: string;
-  readonly role: 'client' | 'admin';
+  readonly role: Role;
   /** Consent of everything this key asks. */
   readonly train: boolean;
+  /** Server tools it may use and is offered by default; absent means the gateway's default, and any by name. */
+  readonly tools?: readonly string[];
+  /** Absent when nothing is bounded. */
+  readonly limits?: KeyLimits;
 }
 
 export interface Keys {
@@ -16,18 +21,22 @@ export interface Keys {
   required(): boolean;
   /** The unrevoked key of a secret. Must compare hashes, never secrets. */
   find(secret: string): Key | undefined;
+  /** Tokens a key has used this month. */
+  spent(keyId: string): number;
 }
 
 /** A gateway without keys. */
-export const OPEN: Keys = { required: () => false, find: () => undefined };
+export const OPEN: Keys = { required: () => false, find: () => undefined, spent: () => 0 };
 
 export interface Caller {
   readonly keyId: string;
   readonly admin: boolean;
   readonly train: boolean;
+  readonly tools: readonly string[] | undefined;
+  readonly limits: KeyLimits | undefined;
 }
 
-const EVERYONE: Caller = { keyId: '', admin: true, train: true };
+const EVERYONE: Caller = { keyId: '', admin: true, train: true, tools: undefined, limits: undefined };
 
 /** Throws 401 `invalid_api_key`. Takes the headers `authorization: Bearer ...` and `x-api-key`. */
 export function identify(keys: Keys, authorization: string | undefined, apiKey: string | undefined): Caller {
@@ -37,10 +46,10 @@ export function identify(keys: Keys, authorization: string | undefined, apiKey: 
   if (key === undefined) {
     throw new GyreError({
       side: 'client', status: 401, code: 'invalid_api_key',
-      message: secret === '' ? 'No API key was given. Send "Authorization: Bearer KEY".' : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
+      message: secret === '' ? 'No API key was given. Send "Authorization: Bearer KEY", or "x-api-key: KEY".' : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
     });
   }
-  return { keyId: key.id, admin: key.role === 'admin', train: key.train };
+  return { keyId: key.id, admin: key.role === 'admin', train: key.train, tools: key.tools, limits: key.limits };
 }
 
 /** The caller of a fetch request. */

@@ -4,6 +4,7 @@
  */
 import type { StepLog, Thread } from '../core/log.js';
 import type { IdKind } from '../core/ids.js';
+import type { AssistantMessage } from '../core/message.js';
 import type { Policy } from '../core/policy.js';
 import type { Lease, Serving } from '../core/serving.js';
 import type { Toolbox } from '../core/tool.js';
@@ -13,11 +14,13 @@ import { newId } from '../core/ids.js';
 import { NO_USAGE } from '../core/policy.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from '../loop/events.js';
 import { runBy } from '../loop/run.js';
+import type { Allowances, Pass } from './allowance.js';
 import { WholeAnswer, type Delivery } from './answer.js';
 import { identify, type Caller, type Keys } from './auth.js';
 import { readJson } from './body.js';
 import type { CompletionHead } from './completion.js';
 import type { Exchange } from './exchange.js';
+import { OPENAI, type ErrorShape } from './failure.js';
 import type { Metrics } from './metrics.js';
 import { settleOffer, type Offer } from './offer.js';
 import { parseChat, type ChatRequest } from './openai.js';
@@ -40,6 +43,7 @@ export interface ChatDeps {
   readonly log: StepLog;
   readonly tools: Toolbox;
   readonly keys: Keys;
+  readonly allowances: Allowances;
   readonly metrics: Metrics;
   readonly past: Pick<Reading, 'conversation' | 'answer'>;
   readonly settings: ChatSettings;
@@ -55,13 +59,17 @@ export interface Asked {
 export interface Face {
   /** What its answers' ids begin with. */
   readonly id: IdKind;
+  readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): Asked;
+  /** An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know it. */
+  resent?(visible: AssistantMessage): AssistantMessage;
 }
 
 /** `POST /v1/chat/completions`. */
 export const CHAT: Face = {
   id: 'chatcmpl',
+  errors: OPENAI,
   parse(raw) {
     const request = parseChat(raw);
     return {
@@ -73,23 +81,31 @@ export const CHAT: Face = {
 
 /** Answers one exchange, errors included; never throws. */
 export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): Promise<void> {
+  /** Only a key with limits has one. */
+  let pass: Pass | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    if (caller.limits !== undefined) pass = deps.allowances.enter(caller.keyId, caller.limits);
+    if (pass?.refusal !== undefined) throw pass.refusal;
     const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), new Past(deps.past, caller.keyId));
     const { request } = asked;
-    const offer = settleOffer(request, deps.tools, deps.settings.defaultTools);
+    const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
-      await converse(deps, exchange, caller, face, asked, offer, lease);
+      await converse(deps, exchange, caller, face, asked, offer, lease, pass);
     } finally {
       lease.release();
     }
   } catch (thrown) {
-    exchange.fail(thrown, {}, false);
+    exchange.fail(thrown, pass?.headers ?? NO_HEADERS, false);
+  } finally {
+    pass?.leave();
   }
 }
 
-async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face: Face, { request, delivery: deliveryOf }: Asked, offer: Offer, lease: Lease): Promise<void> {
+const NO_HEADERS = {};
+
+async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face: Face, { request, delivery: deliveryOf }: Asked, offer: Offer, lease: Lease, pass: Pass | undefined): Promise<void> {
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
@@ -102,6 +118,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     messages: request.messages,
     ...(taskId === undefined ? {} : { taskId }),
     ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
+    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
     ...(lease.templateHash === undefined ? {} : { templateHash: lease.templateHash }),
     at: exchange.startedAt,
   });
@@ -111,44 +128,55 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
     created: Math.floor(exchange.startedAt / 1000),
     model: request.model,
     policyVersion: lease.version,
-    headers: { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version) },
+    headers: { 'x-gyre-trajectory': thread.trajectoryId, 'x-gyre-policy-version': String(lease.version), ...pass?.headers },
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
+  const { watch } = exchange;
+  watch?.undertaken({ model: request.model, engineModel: lease.engineModel, policyVersion: lease.version, trajectoryId: thread.trajectoryId, responseId, stream: request.stream });
   const { limits } = deps.settings;
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), deps.policy, bounds);
-  const finish = await deliver(deps, exchange, thread, events, delivery);
+  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), watch?.policy(deps.policy) ?? deps.policy, bounds);
+  const finish = await deliver(deps, face, exchange, thread, events, delivery);
+  pass?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
+  const ended = exchange.elapsed();
   await thread.finish(finish.ending);
+  deps.metrics.committed((exchange.elapsed() - ended) / 1000);
   delivery.finish(finish);
 }
 
 /** Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed; it never leaves a policy running. */
-async function deliver(deps: ChatDeps, exchange: Exchange, thread: Thread, events: AsyncGenerator<LoopEvent, Finish>, delivery: Delivery): Promise<Finish> {
+async function deliver(deps: ChatDeps, face: Face, exchange: Exchange, thread: Thread, events: AsyncGenerator<LoopEvent, Finish>, delivery: Delivery): Promise<Finish> {
   let stepsMs = 0;
   let firstToken: number | undefined;
+  let finish: Finish;
   try {
     for (;;) {
       const next = await events.next();
       if (next.done === true) {
-        deps.metrics.answer(next.value.ending, { overhead: Math.max(0, exchange.elapsed() - stepsMs) / 1000, firstToken });
-        return next.value;
+        finish = next.value;
+        break;
       }
       const event = next.value;
       if (event.type === 'step') {
         stepsMs += event.step.ms;
-        void thread.step(event.step, event.visible);
+        if (event.step.outcome === 'done' && event.step.action !== undefined) deps.metrics.action(event.step.action);
+        void thread.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
       } else if (event.type === 'tool_finished') {
-        if (deps.tools.has(event.call.name)) deps.metrics.tool(event.call.name, event.observation.ms);
-      } else if (event.type !== 'start') firstToken ??= exchange.elapsed() / 1000;
+        deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
+        exchange.watch?.tool(event.call, event.observation);
+      } else if (event.type !== 'start' && event.type !== 'tool_started') firstToken ??= exchange.elapsed() / 1000;
       const waiting = delivery.event(event);
       if (waiting !== undefined) await waiting;
     }
   } catch (thrown) {
-    await events.return(broken(thrown));
-    return broken(thrown);
+    finish = broken(thrown);
+    await events.return(finish);
   }
+  deps.metrics.answer(finish.ending, { overhead: Math.max(0, exchange.elapsed() - stepsMs) / 1000, firstToken });
+  exchange.watch?.ended(finish.ending, finish.fault, firstToken);
+  return finish;
 }
 
 function loopRequest(request: ChatRequest, offer: Offer, lease: Lease, thread: Thread, exchange: Exchange, consent: boolean): LoopRequest {

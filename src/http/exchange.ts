@@ -6,8 +6,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { newId } from '../core/ids.js';
+import type { Arrival, Delivered, Watch } from '../core/observe.js';
 import type { Clock, Clocks } from '../loop/clock.js';
-import { failureOf } from './failure.js';
+import { failureOf, type ErrorShape } from './failure.js';
 
 /** What @hono/node-server puts into a context's `env`. */
 export interface NodeBindings {
@@ -22,16 +23,25 @@ export function requestIdOf(header: string | readonly string[] | undefined): str
   return typeof header === 'string' && REQUEST_ID.test(header) ? header : newId('req');
 }
 
-export class Exchange {
+export class Exchange implements Arrival {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly requestId: string;
   readonly startedAt = Date.now();
   /** Fires its signal when the client goes away before its answer is whole, or at the deadline. */
   readonly clock: Clock;
+  readonly #errors: ErrorShape;
+  /** Who watches it, if anyone does. */
+  watch: Watch | undefined;
   readonly #began = performance.now();
+  readonly #closed: (exchange: Exchange) => void;
+  /** The run and the response: either may end first. */
+  #open = 2;
 
-  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks) {
+  /** `closed` hears of the end of both the run and the response. */
+  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks, errors: ErrorShape, closed: (exchange: Exchange) => void) {
+    this.#errors = errors;
+    this.#closed = closed;
     this.clock = clocks.start();
     this.incoming = incoming;
     this.outgoing = outgoing;
@@ -39,7 +49,22 @@ export class Exchange {
     outgoing.on('close', () => {
       if (outgoing.writableFinished) clocks.recycle(this.clock);
       else this.clock.end('client');
+      this.#end();
     });
+  }
+
+  /** The run is over: nothing more will be written. */
+  done(): void {
+    this.#end();
+  }
+
+  /** The status that was sent, if the response got that far. */
+  get status(): number | undefined {
+    return this.outgoing.headersSent ? this.outgoing.statusCode : undefined;
+  }
+
+  get delivered(): Delivered {
+    return this.outgoing.writableFinished ? 'delivered' : this.outgoing.headersSent ? 'disconnected' : 'not_started';
   }
 
   header(name: string): string | undefined {
@@ -58,8 +83,13 @@ export class Exchange {
 
   /** Answers with the error, unless an answer has begun or nobody is there to read it. */
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
-    const failure = failureOf(thrown, this.requestId, toolsRan);
+    const failure = failureOf(thrown, this.requestId, toolsRan, this.#errors);
     this.#send(failure.status, { ...headers, ...failure.headers }, failure.body);
+  }
+
+  #end(): void {
+    this.#open -= 1;
+    if (this.#open === 0) this.#closed(this);
   }
 
   #send(status: number, headers: Record<string, string>, body: string): void {

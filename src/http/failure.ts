@@ -1,4 +1,4 @@
-/** The only place that makes a response of an error: OpenAI's envelope, its headers, and whether to try again. */
+/** The only place that makes a response of an error: its protocol's envelope, its headers, and whether to try again. */
 import { asGyreError, GyreError } from '../core/errors.js';
 
 export interface Failure {
@@ -7,40 +7,89 @@ export interface Failure {
   readonly body: string;
 }
 
+/** How a protocol tells an error. */
+export interface ErrorShape {
+  /** The error as JSON: a whole body, or the data of a late error in a stream. */
+  envelope(thrown: unknown, requestId: string): string;
+  /** Where its clients look for the request's id, beside `x-request-id`. */
+  readonly idHeader?: string;
+}
+
+/** `{"error": {message, type, param, code}}`. */
+export const OPENAI: ErrorShape = {
+  envelope(thrown) {
+    const error = asGyreError(thrown);
+    return JSON.stringify({ error: { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code } });
+  },
+};
+
+/** `{"type": "error", "error": {type, message, details}, request_id}`; its SDK reads our code as `details.error_code`. */
+export const ANTHROPIC: ErrorShape = {
+  envelope(thrown, requestId) {
+    const { status, param, code } = asGyreError(thrown);
+    return JSON.stringify({ type: 'error', error: { type: anthropicType(status), message: messageOf(thrown), details: { error_code: code, param: param ?? null } }, request_id: requestId });
+  },
+  idHeader: 'request-id',
+};
+
 /** `toolsRan`: a tool may have had an effect, so the same request must not be sent again by an SDK on its own. */
-export function failureOf(thrown: unknown, requestId: string, toolsRan = false): Failure {
+export function failureOf(thrown: unknown, requestId: string, toolsRan = false, shape: ErrorShape = OPENAI): Failure {
   const error = asGyreError(thrown);
   return {
     status: error.status,
     headers: {
       'content-type': 'application/json',
       'x-request-id': requestId,
-      'x-should-retry': String(isTransient(error.status) && !toolsRan),
+      ...(shape.idHeader === undefined ? {} : { [shape.idHeader]: requestId }),
+      'x-should-retry': String(isTransient(error) && !toolsRan),
       ...(error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))), 'retry-after-ms': String(Math.ceil(error.retryAfterMs)) }),
       ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
-    body: envelope(error),
+    body: shape.envelope(thrown, requestId),
   };
-}
-
-/** The envelope as JSON: a whole body, or the data of a late error in a stream. */
-export function envelope(thrown: unknown): string {
-  const error = asGyreError(thrown);
-  const message = error.code === 'internal_error' && !(thrown instanceof GyreError) ? 'The gateway failed unexpectedly; its log has the reason.' : error.message;
-  return JSON.stringify({ error: { message, type: typeOf(error.status), param: error.param ?? null, code: error.code } });
 }
 
 export function notFound(method: string, path: string): GyreError {
   return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. The README lists the routes.` });
 }
 
-function isTransient(status: number): boolean {
-  return status === 429 || status >= 500;
+/** What a client may read of it: of a bug, only that it is one. */
+function messageOf(thrown: unknown): string {
+  return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
 }
 
-function typeOf(status: number): string {
+/** A month's budget is spent: trying again helps nobody. OpenAI has a type of its own for it. */
+const QUOTA = 'insufficient_quota';
+
+/** What cannot be done will not be possible a second later. */
+function isTransient({ status, code }: GyreError): boolean {
+  return (status === 429 && code !== QUOTA) || (status >= 500 && status !== 501);
+}
+
+function openaiType({ status, code }: GyreError): string {
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
-  if (status === 429) return 'rate_limit_error';
+  if (status === 429) return code === QUOTA ? QUOTA : 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
+}
+
+function anthropicType(status: number): string {
+  switch (status) {
+    case 401:
+      return 'authentication_error';
+    case 403:
+      return 'permission_error';
+    case 404:
+      return 'not_found_error';
+    case 413:
+      return 'request_too_large';
+    case 429:
+      return 'rate_limit_error';
+    case 503:
+      return 'overloaded_error';
+    case 504:
+      return 'timeout_error';
+    default:
+      return status >= 500 ? 'api_error' : 'invalid_request_error';
+  }
 }

@@ -22,7 +22,7 @@ const FunctionTool = z.strictObject({
 const ServerTool = z.strictObject({ type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool') });
 
 /** What the gateway itself reads. Absent and null mean the same. */
-export const Supported = {
+const Supported = {
   model: text.min(1),
   messages: z.array(MessageSchema).min(1),
   stream: bool,
@@ -57,7 +57,7 @@ export const Supported = {
 } as const;
 
 /** Sent to the engine as they came: they shape rendering or sampling in ways the gateway need not understand. */
-export const Forwarded: Readonly<Record<string, z.ZodType>> = {
+const Forwarded: Readonly<Record<string, z.ZodType>> = {
   response_format: z.looseObject({ type: text }),
   structured_outputs: object,
   reasoning_effort: text,
@@ -88,7 +88,7 @@ export const Forwarded: Readonly<Record<string, z.ZodType>> = {
 };
 
 /** Accepted without effect: they change where or how a request is billed, cached or traced elsewhere, never what is answered. */
-export const Ignored: Readonly<Record<string, z.ZodType>> = {
+const Ignored: Readonly<Record<string, z.ZodType>> = {
   user: text,
   safety_identifier: text,
   prompt_cache_key: text,
@@ -100,7 +100,7 @@ export const Ignored: Readonly<Record<string, z.ZodType>> = {
 };
 
 /** Known, and refused with the reason. */
-export const Refused: Readonly<Record<string, string>> = {
+const Refused: Readonly<Record<string, string>> = {
   functions: 'It was replaced by "tools".',
   function_call: 'It was replaced by "tool_choice".',
   audio: 'The policy answers in text only.',
@@ -126,14 +126,27 @@ export const Refused: Readonly<Record<string, string>> = {
 
 export type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
 
-/** The table, field by field. */
-export function fieldTable(): { readonly field: string; readonly treatment: Treatment; readonly note: string }[] {
+/** What becomes of each field of a protocol's request. */
+export interface FieldTable<S extends Readonly<Record<string, z.ZodType>> = Readonly<Record<string, z.ZodType>>> {
+  readonly supported: S;
+  readonly forwarded: Readonly<Record<string, z.ZodType>>;
+  readonly ignored: Readonly<Record<string, z.ZodType>>;
+  /** With the reason. */
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+export type FieldsOf<S extends Readonly<Record<string, z.ZodType>>> = { readonly [K in keyof S]?: z.infer<S[K]> };
+
+export const CHAT_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
+
+/** A protocol's table, field by field. */
+export function fieldTable({ supported, forwarded, ignored, refused }: FieldTable = CHAT_FIELDS): { readonly field: string; readonly treatment: Treatment; readonly note: string }[] {
   const rows = (names: readonly string[], treatment: Treatment, note: (name: string) => string): { field: string; treatment: Treatment; note: string }[] =>
     names.map((field) => ({ field, treatment, note: note(field) }));
   return [
-    ...rows(Object.keys(Supported), 'supported', () => ''),
-    ...rows(Object.keys(Forwarded), 'forwarded', () => 'to the engine, unchanged'),
-    ...rows(Object.keys(Ignored), 'ignored', () => 'accepted without effect'),
-    ...rows(Object.keys(Refused), 'refused', (name) => Refused[name] ?? ''),
+    ...rows(Object.keys(supported), 'supported', () => ''),
+    ...rows(Object.keys(forwarded), 'forwarded', () => 'to the engine, unchanged'),
+    ...rows(Object.keys(ignored), 'ignored', () => 'accepted without effect'),
+    ...rows(Object.keys(refused), 'refused', (name) => refused[name] ?? ''),
   ];
 }

@@ -44,6 +44,6 @@ export function healthRoutes(deps: HealthDeps): Hono {
     const ready = parts.every((part) => part.ready || part.needed === false);
     return c.json({ ready, waiting_for: waitingFor, parts }, ready ? 200 : 503);
   });
-  app.get('/metrics', async (c) => c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.registry.contentType }));
+  app.get('/metrics', async (c) => c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }));
   return app;
 }

@@ -1,11 +1,15 @@
 /** The socket: opens a port for an app and closes it without cutting anyone off who can still be answered. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { operatorError, reasonOf } from '../core/errors.js';
+import { GyreError, operatorError, reasonOf } from '../core/errors.js';
+import { requestIdOf } from './exchange.js';
+import { failureOf } from './failure.js';
 
 /** Longer than the idle time of common clients and load balancers (60 s), so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
+/** How often connections are looked through for those whose last answer is out. */
+const LOOK_MS = 20;
 
 export interface Listening {
   readonly url: string;
@@ -30,13 +34,23 @@ export async function listen(listener: RequestListener, options: { readonly host
 
 function close(server: Server, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
+    // A connection that is kept alive is open to new requests, and would hold us until its client drops it.
+    server.removeAllListeners('request').on('request', refuse);
     const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    const looking = setInterval(() => server.closeIdleConnections(), LOOK_MS);
     server.close(() => {
       clearTimeout(deadline);
+      clearInterval(looking);
       resolve();
     });
     server.closeIdleConnections();
   });
+}
+
+function refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const stopping = new GyreError({ side: 'gateway', status: 503, code: 'shutting_down', message: 'The gateway is shutting down and takes no new requests. Try again in a few seconds.', retryAfterMs: 5_000 });
+  const failure = failureOf(stopping, requestIdOf(incoming.headers['x-request-id']));
+  outgoing.writeHead(failure.status, { ...failure.headers, connection: 'close' }).end(failure.body);
 }
 
 function refusal(cause: NodeJS.ErrnoException, { host, port }: { readonly host: string; readonly port: number }): Error {

@@ -5,10 +5,10 @@ import { nearest } from '../core/config.js';
 import { badRequest, type GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Sampling } from '../core/policy.js';
-import { Forwarded, Ignored, Refused, Supported } from './fields.js';
+import { CHAT_FIELDS, type FieldsOf, type FieldTable } from './fields.js';
 import { toMessage } from './messages.js';
 
-type Fields = FieldsOf<typeof Supported>;
+type Fields = FieldsOf<typeof CHAT_FIELDS.supported>;
 
 export interface ChatRequest {
   readonly model: string;
@@ -71,19 +71,6 @@ function samplingOf(fields: Fields): Sampling {
   return sampling;
 }
 
-/** What becomes of each field of a protocol's request. */
-export interface FieldTable<S extends Readonly<Record<string, z.ZodType>>> {
-  readonly supported: S;
-  readonly forwarded: Readonly<Record<string, z.ZodType>>;
-  readonly ignored: Readonly<Record<string, z.ZodType>>;
-  /** With the reason. */
-  readonly refused: Readonly<Record<string, string>>;
-}
-
-export type FieldsOf<S extends Readonly<Record<string, z.ZodType>>> = { readonly [K in keyof S]?: z.infer<S[K]> };
-
-const CHAT_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
-
 /** Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that names the field. */
 export function readFields<S extends Readonly<Record<string, z.ZodType>>>(raw: unknown, table: FieldTable<S>): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
@@ -116,7 +103,7 @@ function checked(schema: z.ZodType, name: string, value: unknown): unknown {
   throw invalid(result.error, [name], value);
 }
 
-function refusal(name: string, { supported, forwarded, ignored, refused }: FieldTable<Readonly<Record<string, z.ZodType>>>): GyreError {
+function refusal(name: string, { supported, forwarded, ignored, refused }: FieldTable): GyreError {
   const reason = refused[name];
   if (reason !== undefined && Object.hasOwn(refused, name)) return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
   const known = nearest(name.slice(0, 100), [supported, forwarded, ignored].flatMap((part) => Object.keys(part)));

@@ -2,7 +2,9 @@
 import { badRequest, GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Face } from './chat.js';
-import { readFields, type ChatRequest, type FieldsOf } from './openai.js';
+import { OPENAI } from './failure.js';
+import type { FieldsOf } from './fields.js';
+import { readFields, type ChatRequest } from './openai.js';
 import type { Past } from './past.js';
 import { RESPONSE_FIELDS } from './responses_fields.js';
 import { messagesOf } from './responses_items.js';
@@ -12,6 +14,7 @@ export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;
 
 export const RESPONSES: Face = {
   id: 'resp',
+  errors: OPENAI,
   parse(raw, past) {
     const { fields } = readFields(raw, RESPONSE_FIELDS);
     const request = chatOf(fields, past);

@@ -1,8 +1,7 @@
 /** Every field a request of the Responses API may have, and what becomes of it; as for chat, nothing is dropped silently. */
 import { z } from 'zod';
 
-import { FunctionName } from './fields.js';
-import type { FieldTable } from './openai.js';
+import { FunctionName, type FieldTable } from './fields.js';
 
 const bool = z.boolean();
 const int = z.int();

@@ -8,7 +8,7 @@ import type { Finish, LoopEvent } from '../loop/events.js';
 import type { Delivery } from './answer.js';
 import { fingerprint, limitOf, wireLogprobs, wireUsage, type CompletionHead } from './completion.js';
 import type { Exchange } from './exchange.js';
-import { envelope } from './failure.js';
+import { OPENAI } from './failure.js';
 import { EventStream, type Pace } from './stream.js';
 
 export interface StreamOptions extends Pace {
@@ -75,7 +75,7 @@ export class StreamedAnswer implements Delivery {
     this.#stream.stop();
     if (this.#stream.gone) return;
     if (finish.fault !== undefined) {
-      if (this.#stream.begun) this.#stream.end(`data: ${envelope(finish.fault)}\n\n`);
+      if (this.#stream.begun) this.#stream.end(`data: ${OPENAI.envelope(finish.fault, this.#exchange.requestId)}\n\n`);
       else this.#exchange.fail(finish.fault, this.#head.headers, finish.ending.toolUse.executed > 0);
       return;
     }

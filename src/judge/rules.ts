@@ -17,7 +17,7 @@ const absent = (reason: string): Judgement => ({ kind: 'absent', reason });
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
-    version: '1',
+    version: '2',
     kind: 'rule',
     async judge(subject, signal) {
       const { reference, calls } = subject;
@@ -28,14 +28,18 @@ export function referenceJudge(toolbox: Toolbox): Judge {
         return states(subject.text, reference) ? good(`the answer states ${reference}`) : bad(`the answer does not state ${reference}`);
       }
       if (calls.length > 1) return bad(`${calls.length} calls at once: which of them is meant cannot be told`);
-      return evaluateCall(call, reference, toolbox, signal);
+      return evaluateCall(call, subject, reference, toolbox, signal);
     },
   };
 }
 
-async function evaluateCall(call: ToolCall, reference: string, toolbox: Toolbox, signal: AbortSignal): Promise<Judgement> {
+async function evaluateCall(call: ToolCall, subject: Subject, reference: string, toolbox: Toolbox, signal: AbortSignal): Promise<Judgement> {
   const tool = toolbox.get(call.name);
-  if (tool === undefined) return bad(`there is no tool "${call.name}"`);
+  if (tool === undefined) {
+    // The client's functions, and tools of servers this process is not connected to.
+    const offered = subject.tools.some((spec) => spec.name === call.name);
+    return offered ? absent(`"${call.name}" is not run by this process`) : bad(`there is no tool "${call.name}"`);
+  }
   if (!tool.pure) return absent(`"${call.name}" has effects and is not evaluated by a judge`);
   const args = parseArguments(call.arguments);
   if (args === undefined) return bad('the arguments are not a JSON object');

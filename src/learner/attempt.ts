@@ -28,6 +28,9 @@ const MAX_TOKENS = 256;
 
 export async function attempt(learner: Learner, task: Task, { version, origin, sampling }: Attempting): Promise<Attempt> {
   const { config } = learner;
+  const names = task.tools ?? config['tools.default'];
+  await learner.prepareTools(names);
+  const serverTools = toolsOf(task, learner.toolbox, names);
   const thread = await learner.log.open({
     asker: { keyId: '', consent: origin !== 'evaluate' },
     origin,
@@ -45,7 +48,7 @@ export async function attempt(learner: Learner, task: Task, { version, origin, s
       policyVersion: version,
       messages: thread.messages,
       clientTools: [],
-      serverTools: toolsOf(task, learner.toolbox, config['tools.default']),
+      serverTools,
       toolChoice: 'auto',
       sampling: { max_tokens: MAX_TOKENS, ...sampling },
     },
@@ -69,9 +72,9 @@ export async function attempt(learner: Learner, task: Task, { version, origin, s
   }
 }
 
-function toolsOf(task: Task, toolbox: Toolbox, fallback: readonly string[]): Toolbox {
+function toolsOf(task: Task, toolbox: Toolbox, names: readonly string[]): Toolbox {
   return new Map(
-    (task.tools ?? fallback).map((name) => {
+    names.map((name) => {
       const tool = toolbox.get(name);
       if (tool === undefined) throw new GyreError({ side: 'client', status: 400, code: 'unknown_tool', message: `task "${task.id}" names the tool "${name}", which does not exist; there are ${[...toolbox.keys()].join(', ')}`, param: 'tools' });
       return [name, tool];

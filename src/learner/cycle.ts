@@ -9,6 +9,7 @@ import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning.
 import type { Task } from '../core/task.js';
 import { cyclesOf, moveBatch, moveCycle, runningCycle, saveCycle, batchOf } from '../store/cycles.js';
 import { claim, headVersion, servingVersion, unclaim } from '../store/learning.js';
+import { redactorOf } from '../store/redact.js';
 import { batch } from './batching.js';
 import type { Learner } from './deps.js';
 import { evaluate } from './evaluating.js';
@@ -43,7 +44,8 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
       if (learner.signal.aborted) throw thrown;
       giveBack(learner, cycle.id);
-      return moveCycle(learner.db, cycle.id, { state: 'failed', note: asGyreError(thrown).message });
+      const reason = asGyreError(thrown).message;
+      return moveCycle(learner.db, cycle.id, { state: 'failed', note: redactorOf(learner.config.redact)?.text(reason) ?? reason });
     }
   } finally {
     release();

@@ -17,6 +17,8 @@ export interface Following {
   /** Tells which versions exist, so that `gyre@N` can be asked for. */
   readonly known: (version: number) => void;
   readonly failed: (message: string) => void;
+  /** Hears of every flip of the alias, and how long it took from the look to the flip. */
+  readonly flipped?: (from: number, to: number, seconds: number) => void;
 }
 
 export interface Follower {
@@ -25,7 +27,7 @@ export interface Follower {
   stop(): void;
 }
 
-export function follow({ db, alias, adapters, known, failed }: Following): Follower {
+export function follow({ db, alias, adapters, known, failed, flipped }: Following): Follower {
   let busy: Promise<void> = Promise.resolve();
   const kept = (): Set<number> => new Set([alias.version, headVersion(db), ...previous(db)]);
   const once = async (): Promise<void> => {
@@ -34,7 +36,9 @@ export function follow({ db, alias, adapters, known, failed }: Following): Follo
       all.forEach(known);
       const target = servingVersion(db);
       if (target === alias.version) return;
-      await flip(alias, adapters, target);
+      const from = alias.version;
+      const seconds = await flip(alias, adapters, target);
+      flipped?.(from, target, seconds);
       const idle = all.filter((version) => !kept().has(version));
       // Draining may take as long as the longest answer: it must not hold up the next flip.
       retire(alias, adapters, idle, kept).catch((thrown: unknown) => {

@@ -6,6 +6,7 @@
 import { newId } from '../core/ids.js';
 import type { Cycle, Sample } from '../core/learning.js';
 import { claimed, samplesOf, saveSamples } from '../store/learning.js';
+import { redactorOf } from '../store/redact.js';
 import { stateOf } from '../store/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
@@ -19,15 +20,19 @@ const MAX_TOKENS = 1024;
 export async function resample(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
   const done = new Set(samplesOf(learner.db, cycle.id).map((sample) => sample.stepId));
   const open = claimed(learner.db, cycle.id).filter(({ stepId }) => !done.has(stepId));
-  const counts = { sampled: 0, drift: 0, no_token_ids: 0 };
+  const redactor = redactorOf(learner.config.redact);
+  const counts = { sampled: 0, drift: 0, no_token_ids: 0, redacted: 0 };
   let finished = 0;
   await inParallel(open, WIDTH, async ({ stepId }) => {
     learner.signal.throwIfAborted();
     const drawn = await draw(learner, cycle, stepId);
     if (typeof drawn === 'string') counts[drawn] += 1;
     else {
-      saveSamples(learner.db, drawn);
-      counts.sampled += drawn.length;
+      // A sample is trained on as it was drawn or not at all: there is no redacted form of it.
+      const kept = redactor === undefined ? drawn : drawn.filter((sample) => !redactor.touches(sample));
+      saveSamples(learner.db, kept);
+      counts.sampled += kept.length;
+      counts.redacted += drawn.length - kept.length;
     }
     finished += 1;
     learner.progress({ stage: 'resample', done: finished, total: open.length });

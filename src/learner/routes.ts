@@ -18,8 +18,8 @@ export interface LearningRoutes {
   start(options: { readonly gate: boolean }): Promise<Cycle>;
   promote(version: number): Promise<Decision>;
   rollback(): Promise<Version>;
-  /** Throws 401 or 403 when this request may not steer. */
-  admin(request: Request): void;
+  /** Throws 401 when nobody who may ask anything sent this request, and for an `admin` route 403 when they may not steer. */
+  allow(request: Request, admin: boolean): void;
 }
 
 const StartCycle = z.strictObject({ gate: z.boolean().default(true) });
@@ -27,14 +27,18 @@ const StartCycle = z.strictObject({ gate: z.boolean().default(true) });
 export function learningRoutes(deps: LearningRoutes): Hono {
   const { db } = deps;
   const app = new Hono();
+  for (const path of ['/status', '/versions/*', '/rollback', '/cycles/*']) {
+    app.use(path, async (c, next) => {
+      deps.allow(c.req.raw, c.req.method !== 'GET');
+      await next();
+    });
+  }
   app.get('/status', (c) => c.json(learningStatus(db, deps.config, { trainer: deps.trainer(), learn: deps.config.learn })));
   app.get('/versions', (c) => c.json(page(versionRows(db), c.req.query('limit'), c.req.query('after'), (row) => String(row.version))));
   app.post('/versions/:version/promote', async (c) => {
-    deps.admin(c.req.raw);
     return c.json(await deps.promote(versionOf(c.req.param('version'))));
   });
   app.post('/rollback', async (c) => {
-    deps.admin(c.req.raw);
     return c.json(await deps.rollback());
   });
   app.get('/cycles', (c) => c.json(page(cyclesOf(db, 1_000), c.req.query('limit'), c.req.query('after'), (cycle) => cycle.id)));
@@ -44,7 +48,6 @@ export function learningRoutes(deps: LearningRoutes): Hono {
     return c.json(cycle);
   });
   app.post('/cycles', async (c) => {
-    deps.admin(c.req.raw);
     const text = await c.req.text();
     const parsed = StartCycle.safeParse(text.trim() === '' ? {} : jsonOf(text));
     if (!parsed.success) throw badRequest(`the body must be {"gate"?: true | false}: ${parsed.error.issues[0]?.message ?? 'invalid'}`, parsed.error.issues[0]?.path.join('.') ?? '');

@@ -7,14 +7,15 @@ import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
 import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
 
-export async function execute(call: ToolCall, tools: Toolbox, limits: ToolLimits, signal: AbortSignal): Promise<Observation> {
+export async function execute(call: ToolCall, tools: Toolbox, configured: ToolLimits, signal: AbortSignal): Promise<Observation> {
   const clock = performance.now();
+  const tool = tools.get(call.name);
+  const limits = tool?.limits ?? configured;
   const observe = (content: string, error?: Observation['error']): Observation => ({
     content: capped(content, limits.maxBytes),
     ...(error === undefined ? {} : { error }),
     ms: performance.now() - clock,
   });
-  const tool = tools.get(call.name);
   if (tool === undefined) return observe(`Error: there is no tool ${JSON.stringify(call.name)}. There are: ${[...tools.keys()].join(', ') || 'none'}.`, 'unknown_tool');
 
   let args: unknown;

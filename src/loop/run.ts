@@ -130,7 +130,8 @@ async function* observe(
   return observed;
 }
 
-function declared(request: LoopRequest): readonly FunctionSpec[] {
+/** What the policy is told it may call. */
+export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools'>): readonly FunctionSpec[] {
   if (request.serverTools.size === 0) return request.clientTools;
   return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
 }

@@ -29,6 +29,8 @@ interface ChunkChoice {
   /** Some servers answer a streamed request with one whole completion. */
   readonly message?: Delta | null;
   readonly finish_reason?: unknown;
+  /** vLLM's: the stop string or the id of the token that ended it. */
+  readonly stop_reason?: unknown;
   readonly token_ids?: unknown;
   readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null;
 }
@@ -57,6 +59,7 @@ interface Choice {
   reasoning: string;
   readonly calls: Calls;
   finish: string | undefined;
+  stopSequence: string | undefined;
   tokenIds: number[] | undefined;
   readonly logprobs: number[];
   readonly entries: TokenLogprob[];
@@ -149,7 +152,10 @@ export class Accumulator {
       else out.push(tokenIds === undefined ? { type: 'text', index, text } : { type: 'text', index, text, tokenIds: [...tokenIds] });
     }
     if (delta && Array.isArray(delta.tool_calls)) choice.calls.push(delta.tool_calls as readonly CallDelta[], out);
-    if (typeof wire.finish_reason === 'string') choice.finish = wire.finish_reason;
+    if (typeof wire.finish_reason === 'string') {
+      choice.finish = wire.finish_reason;
+      if (typeof wire.stop_reason === 'string') choice.stopSequence = wire.stop_reason;
+    }
   }
 
   #action(choice: Choice, usage: Usage, timings: Action['timings']): Action {
@@ -162,6 +168,7 @@ export class Accumulator {
       calls: choice.calls.whole(),
       finishReason: cut ? 'length' : finishReason(choice),
       cut,
+      ...(choice.stopSequence === undefined ? {} : { stopSequence: choice.stopSequence }),
       ...(this.#promptTokenIds === undefined ? {} : { promptTokenIds: this.#promptTokenIds }),
       ...(ids === undefined ? {} : { tokenIds: ids }),
       ...(logprobsWhole ? { logprobs: choice.logprobs } : {}),
@@ -184,7 +191,7 @@ export class Accumulator {
 }
 
 function emptyChoice(index: number): Choice {
-  return { index, text: '', reasoning: '', calls: new Calls(index), finish: undefined, tokenIds: undefined, logprobs: [], entries: [] };
+  return { index, text: '', reasoning: '', calls: new Calls(index), finish: undefined, stopSequence: undefined, tokenIds: undefined, logprobs: [], entries: [] };
 }
 
 function parse(data: string): Chunk {

@@ -62,6 +62,18 @@ export function cancelled(): GyreError {
   return new GyreError({ side: 'client', status: 499, code: 'cancelled', message: 'The request was cancelled.' });
 }
 
+/** The words without the key that an engine may repeat in them: they go to clients, and into logs. */
+export function withoutKey(words: string, key: string | undefined): string {
+  return key === undefined || key === '' ? words : words.replaceAll(key, '[api_key]');
+}
+
+/** A fault whose message repeats the key, without it and without its cause; any other as it is. */
+export function faultWithoutKey(thrown: unknown, key: string | undefined): unknown {
+  if (!(thrown instanceof GyreError) || withoutKey(thrown.message, key) === thrown.message) return thrown;
+  const { side, status, code, message, param, retryAfterMs } = thrown;
+  return new GyreError({ side, status, code, message: withoutKey(message, key), ...(param === undefined ? {} : { param }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+}
+
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'EACCES']);
 
 function engine(status: number, code: string, message: string, cause?: unknown): GyreError {

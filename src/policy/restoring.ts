@@ -1,10 +1,10 @@
 /**
- * A policy whose engine may have forgotten an adapter (it was restarted, or evicted it). That is
- * nobody's fault and no client's error: the weights are loaded again and the request is made once
- * more. Nothing was sampled by then, so this is no retry of an action.
+ * A policy or token counter whose engine may have forgotten an adapter (it was restarted, or evicted
+ * it). That is nobody's fault and no client's error: the weights are loaded again and the request is
+ * made once more. Nothing was sampled by then, so this is no retry of an action.
  */
 import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
 import { WEIGHTS_MISSING } from './fault.js';
 
 type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
@@ -18,8 +18,7 @@ export function restoring(policy: Policy, restore: (engineModel: string) => Prom
         try {
           return await sampling.next();
         } catch (thrown) {
-          const missing = thrown instanceof GyreError && thrown.code === WEIGHTS_MISSING;
-          if (!missing || !(await restore(request.model))) throw thrown;
+          if (!isMissing(thrown) || !(await restore(request.model))) throw thrown;
         }
         sampling = policy.sample(request, signal);
         return sampling.next();
@@ -39,4 +38,22 @@ export function restoring(policy: Policy, restore: (engineModel: string) => Prom
       return passing;
     },
   };
+}
+
+/** The same for counting. */
+export function restoringCounter(counter: TokenCounter, restore: (engineModel: string) => Promise<boolean>): TokenCounter {
+  return {
+    async count(prompt, signal) {
+      try {
+        return await counter.count(prompt, signal);
+      } catch (thrown) {
+        if (!isMissing(thrown) || !(await restore(prompt.model))) throw thrown;
+      }
+      return counter.count(prompt, signal);
+    },
+  };
+}
+
+function isMissing(thrown: unknown): boolean {
+  return thrown instanceof GyreError && thrown.code === WEIGHTS_MISSING;
 }

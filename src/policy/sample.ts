@@ -7,11 +7,12 @@ import { Pool, type Dispatcher } from 'undici';
 
 import { onAbort } from '../core/abort.js';
 import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
 import { Accumulator } from './accumulate.js';
-import { cancelled, garbage, statusFault, transportFault } from './fault.js';
+import { cancelled, faultWithoutKey, garbage, statusFault, transportFault, withoutKey } from './fault.js';
 import { SseParser } from './sse.js';
-import { requestBody } from './wire.js';
+import { countTokens } from './tokenize.js';
+import { promptBody, requestBody } from './wire.js';
 
 export interface EngineOptions {
   /** Address of the engine, with or without `/v1`. */
@@ -23,8 +24,8 @@ export interface EngineOptions {
   readonly tokenIds?: boolean;
 }
 
-/** A policy that holds connections. */
-export interface EnginePolicy extends Policy {
+/** A policy that holds connections, and counts what it would be asked over them. */
+export interface EnginePolicy extends Policy, TokenCounter {
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -40,22 +41,25 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
     keepAliveTimeout: 2_000,
     keepAliveTimeoutThreshold: 2_000,
   });
+  const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+  const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   const target = {
     origin: url.origin,
-    path: `${url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/chat/completions`,
-    headers: {
-      'content-type': 'application/json',
-      accept: 'text/event-stream',
-      ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` }),
-    },
+    path: `${root}/v1/chat/completions`,
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...credentials },
   };
 
   return {
     sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
-      return new Exchange(request, url.origin, signal, (exchange) => {
-        const headers = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
+      return new Exchange(request, url.origin, options.apiKey, signal, (exchange) => {
+        const own = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
+        const headers = request.trace === undefined ? own : { ...request.trace, ...own };
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body: requestBody(request, options.tokenIds ?? true) }, exchange);
       });
+    },
+    count(prompt, signal) {
+      const headers = { 'content-type': 'application/json', ...credentials, ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }) };
+      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) }, signal);
     },
     close: () => pool.destroy(),
   };
@@ -77,6 +81,7 @@ type Next = IteratorResult<PolicyEvent, readonly Action[]>;
  */
 class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
   readonly #origin: string;
+  readonly #apiKey: string | undefined;
   readonly #signal: AbortSignal;
   readonly #dispatch: (exchange: Exchange) => void;
   #deaf: (() => void) | undefined;
@@ -102,8 +107,9 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, origin: string, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
+  constructor(request: PolicyRequest, origin: string, apiKey: string | undefined, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
     this.#origin = origin;
+    this.#apiKey = apiKey;
     this.#signal = signal;
     this.#dispatch = dispatch;
     this.#accumulator = new Accumulator({
@@ -163,7 +169,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
           this.#end();
         });
       case 'error':
-        return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter));
+        return this.#fail(statusFault(this.#status, withoutKey(this.#text(), this.#apiKey), this.#retryAfter));
       default:
         return this.#kind satisfies never;
     }
@@ -248,7 +254,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #fail(fault: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    this.#fault = fault;
+    this.#fault = faultWithoutKey(fault, this.#apiKey);
     this.#controller?.abort(fault instanceof Error ? fault : new Error(String(fault)));
     this.#rouse();
   }

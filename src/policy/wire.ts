@@ -1,6 +1,7 @@
-/** A policy request as vLLM's chat endpoint takes it. The only place that knows the engine's field names. */
+/** A policy request as vLLM takes it. The only place that knows the engine's field names. */
+import { objectJson } from '../core/arguments.js';
 import type { Message, WireToolCall } from '../core/message.js';
-import type { FunctionSpec, PolicyRequest, ToolChoice } from '../core/policy.js';
+import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../core/policy.js';
 
 /** The JSON body. `tokenIds` asks for token ids, which a plain OpenAI upstream would refuse. */
 export function requestBody(request: PolicyRequest, tokenIds: boolean): string {
@@ -26,6 +27,17 @@ export function requestBody(request: PolicyRequest, tokenIds: boolean): string {
   });
 }
 
+/** The same prompt for vLLM's `/tokenize`, which renders it and draws nothing. */
+export function promptBody({ model, messages, tools, forwarded }: Prompt): string {
+  return JSON.stringify({
+    model,
+    messages: messages.map(wireMessage),
+    ...(tools.length === 0 ? {} : { tools: tools.map(wireTool) }),
+    add_generation_prompt: true,
+    ...forwarded,
+  });
+}
+
 function wireTool(spec: FunctionSpec): { readonly type: 'function'; readonly function: FunctionSpec } {
   return { type: 'function', function: spec };
 }
@@ -38,22 +50,10 @@ function wireChoice(choice: ToolChoice): unknown {
 function wireMessage(message: Message): Message {
   if (message.role === 'developer') return { ...message, role: 'system' };
   if (message.role !== 'assistant' || message.tool_calls === undefined) return message;
-  return message.tool_calls.every((call) => isObject(call.function.arguments)) ? message : { ...message, tool_calls: message.tool_calls.map(repaired) };
+  return message.tool_calls.every((call) => repaired(call) === call) ? message : { ...message, tool_calls: message.tool_calls.map(repaired) };
 }
 
 function repaired(call: WireToolCall): WireToolCall {
-  const text = call.function.arguments;
-  if (isObject(text)) return call;
-  // The model's own words stay readable to it; only their form changes.
-  const mended = text.trim() === '' ? '{}' : JSON.stringify({ malformed_arguments: text });
-  return { ...call, function: { ...call.function, arguments: mended } };
-}
-
-function isObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
+  const mended = objectJson(call.function.arguments);
+  return mended === call.function.arguments ? call : { ...call, function: { ...call.function, arguments: mended } };
 }

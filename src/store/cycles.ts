@@ -35,6 +35,13 @@ export function cycleById(db: Db, id: string): Cycle | undefined {
   return row === undefined ? undefined : readCycle(row);
 }
 
+/** How many cycles are in each state. */
+export function countCycles(db: Db): Readonly<Record<Cycle['state'], number>> {
+  const counts = { running: 0, done: 0, failed: 0, skipped: 0 };
+  for (const { state, total } of db.select({ state: cycles.state, total: sql<number>`count(*)` }).from(cycles).groupBy(cycles.state).all()) counts[state] = total;
+  return counts;
+}
+
 /** The cycle a crash or a stop left behind: to be resumed before a new one starts. */
 export function runningCycle(db: Db): Cycle | undefined {
   const row = db.select().from(cycles).where(eq(cycles.state, 'running')).orderBy(desc(cycles.id)).get();

@@ -9,10 +9,10 @@ import { and, eq, isNull, or } from 'drizzle-orm';
 import { operatorError } from '../core/errors.js';
 import { sha256, type Hash } from '../core/hash.js';
 import { newId } from '../core/ids.js';
+import { KEY_LIMITS, type KeyLimits, type Role } from '../core/key.js';
 import { prepared, type Db } from './db.js';
 import { keys } from './schema.js';
-
-export type Role = 'client' | 'admin';
+import { tokensUsed } from './usage.js';
 
 export interface Key {
   readonly id: string;
@@ -20,9 +20,21 @@ export interface Key {
   readonly role: Role;
   /** Consent of everything this key asks. */
   readonly train: boolean;
+  /** Server tools it may use and is offered by default; absent means the gateway's default, and any by name. */
+  readonly tools?: readonly string[];
+  /** Absent when nothing is bounded, so that such a key costs nothing to admit. */
+  readonly limits?: KeyLimits;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly revokedAt?: number;
+}
+
+/** What can be said of a key when it is made, and changed while it lives; null takes a bound or the list of tools away. */
+export interface KeyChanges {
+  readonly role?: Role;
+  readonly train?: boolean;
+  readonly tools?: readonly string[] | null;
+  readonly limits?: { readonly [K in keyof KeyLimits]: number | null };
 }
 
 /** Milliseconds a looked-up key is believed. */
@@ -31,16 +43,21 @@ export const CACHE_MS = 2_000;
 const CACHE_KEYS = 10_000;
 
 /** Makes a key. The secret is in no other place. Throws an operator error when the name is in use. */
-export function addKey(db: Db, { name, role = 'client', train = true, at = Date.now() }: { readonly name: string; readonly role?: Role; readonly train?: boolean; readonly at?: number }): { readonly key: Key; readonly secret: string } {
+export function addKey(db: Db, { name, at = Date.now(), ...said }: KeyChanges & { readonly name: string; readonly at?: number }): { readonly key: Key; readonly secret: string } {
   if (name.trim() === '') throw operatorError('a key needs a name: `gyre keys add NAME`.');
   const secret = `gyre_sk_${randomBytes(32).toString('base64url')}`;
-  const key: Key = { id: newId('key', at), name, role, train, createdAt: at };
-  db.transaction((tx) => {
+  const row = db.transaction((tx) => {
     const taken = tx.select({ id: keys.id }).from(keys).where(and(eq(keys.name, name), isNull(keys.revokedAt))).get();
     if (taken !== undefined) throw operatorError(`there is a key named "${name}" already. Choose another name, or \`gyre keys revoke ${name}\` first.`);
-    tx.insert(keys).values({ ...key, hash: sha256(secret) }).run();
+    return tx.insert(keys).values({ id: newId('key', at), name, createdAt: at, hash: sha256(secret), role: 'client', train: true, ...columnsOf(said) }).returning().get();
   }, { behavior: 'immediate' });
-  return { key, secret };
+  return { key: keyOf(row), secret };
+}
+
+/** Changes the unrevoked key with this name or id. Undefined when there is none. */
+export function changeKey(db: Db, nameOrId: string, changes: KeyChanges): Key | undefined {
+  const row = db.update(keys).set(columnsOf(changes)).where(inUse(nameOrId)).returning().get() as typeof keys.$inferSelect | undefined;
+  return row === undefined ? undefined : keyOf(row);
 }
 
 /** Every key ever made, oldest first. */
@@ -50,7 +67,7 @@ export function listKeys(db: Db): Key[] {
 
 /** Ends the key with this name or id. Undefined when there is none in use. */
 export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): Key | undefined {
-  const row = db.update(keys).set({ revokedAt: at }).where(and(or(eq(keys.name, nameOrId), eq(keys.id, nameOrId)), isNull(keys.revokedAt))).returning().get() as typeof keys.$inferSelect | undefined;
+  const row = db.update(keys).set({ revokedAt: at }).where(inUse(nameOrId)).returning().get() as typeof keys.$inferSelect | undefined;
   return row === undefined ? undefined : keyOf(row);
 }
 
@@ -59,6 +76,8 @@ export interface Keyring {
   required(): boolean;
   /** The unrevoked key of a secret. */
   find(secret: string): Key | undefined;
+  /** Tokens a key has used this month, through any gateway on this data folder. */
+  spent(keyId: string): number;
 }
 
 interface Remembered {
@@ -91,6 +110,7 @@ export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
       known.set(hash, { key, until: now() + CACHE_MS });
       return key;
     },
+    spent: (keyId) => tokensUsed(db, keyId, now()),
   };
 }
 
@@ -99,6 +119,27 @@ function sameHash(a: Hash, b: Hash): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-function keyOf({ id, name, role, train, createdAt, revokedAt }: typeof keys.$inferSelect): Key {
-  return { id, name, role, train, createdAt, ...(revokedAt === null ? {} : { revokedAt }) };
+function inUse(nameOrId: string): ReturnType<typeof and> {
+  return and(or(eq(keys.name, nameOrId), eq(keys.id, nameOrId)), isNull(keys.revokedAt));
+}
+
+function columnsOf({ role, train, tools, limits = {} }: KeyChanges): Partial<typeof keys.$inferInsert> {
+  return {
+    ...(role === undefined ? {} : { role }),
+    ...(train === undefined ? {} : { train }),
+    ...(tools === undefined ? {} : { tools: tools === null ? null : JSON.stringify(tools) }),
+    ...limits,
+  };
+}
+
+function keyOf(row: typeof keys.$inferSelect): Key {
+  const { id, name, role, train, tools, createdAt, revokedAt } = row;
+  const bounds = KEY_LIMITS.flatMap((limit) => (row[limit] === null ? [] : [[limit, row[limit]] as const]));
+  return {
+    id, name, role, train,
+    ...(tools === null ? {} : { tools: JSON.parse(tools) as string[] }),
+    ...(bounds.length === 0 ? {} : { limits: Object.fromEntries(bounds) }),
+    createdAt,
+    ...(revokedAt === null ? {} : { revokedAt }),
+  };
 }

@@ -10,6 +10,8 @@ import type { Store } from './db.js';
 import { GroupCommit } from './group.js';
 import { findContinuation, splice } from './splice.js';
 import { linkAll, type Link } from './chain.js';
+import type { Redactor } from './redact.js';
+import { redacting } from './redacted_log.js';
 import { LogThread, type Desk, type Place } from './thread.js';
 import { Writer } from './writer.js';
 
@@ -19,6 +21,7 @@ export interface LogOptions {
   readonly now?: () => number;
   /** Told why, each time `failures` grows. */
   readonly failed?: (reason: unknown) => void;
+  readonly redactor?: Redactor | undefined;
 }
 
 /** The log in this very thread. */
@@ -35,7 +38,7 @@ function known(opening: Opening): Opening {
 }
 
 /** A store has one log per thread: `flush` it before the store is closed. */
-export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = () => undefined }: LogOptions = {}): LocalLog {
+export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = () => undefined, redactor }: LogOptions = {}): LocalLog {
   const writer = new Writer(store.db, now);
   /** Trajectories with a thread that has not finished: going on from one of them is a branch. */
   const answering = new Set<string>();
@@ -80,15 +83,12 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
 
   const goingOn = ({ messages, asker, at }: Opening, links: readonly Link[]): Place | undefined => {
     const found = findContinuation(store.db, links, messages, asker.keyId, (id) => answering.has(id));
-    const policy = found && splice(store.db, links, messages, found);
-    if (found === undefined || policy === undefined) return undefined;
+    if (found === undefined) return undefined;
     const { at: place, clientAt, answerAt } = found;
-    return {
-      trajectoryId: found.newest ? found.trajectoryId : newId('traj', at),
-      continued: found.newest,
-      client: { messages, links, ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }) },
-      policy,
-    };
+    const client = { messages, links, ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }) };
+    const policy = found.redacted ? client : splice(store.db, links, messages, found);
+    if (policy === undefined) return undefined;
+    return { trajectoryId: found.newest ? found.trajectoryId : newId('traj', at), continued: found.newest, client, policy };
   };
 
   const threadAt = (opening: Opening, at: Place): Thread => {
@@ -97,7 +97,7 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     return thread;
   };
 
-  return {
+  const log: LocalLog = {
     open(asked) {
       const opening = known(asked);
       return threadAt(opening, place(opening));
@@ -114,4 +114,5 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
       return Promise.resolve();
     },
   };
+  return redactor === undefined ? log : redacting(log, redactor);
 }

@@ -11,13 +11,16 @@ import type { Opening, StepLog, Thread } from '../core/log.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import type { Action, FunctionSpec } from '../core/policy.js';
 import type { Ending, Step } from '../core/trajectory.js';
-import type { FromLog, ToLog } from './log_words.js';
+import type { FromLog, Numbers, ToLog } from './log_words.js';
+import { packF32, packU32 } from './tokens.js';
 
 export interface BesideOptions {
   readonly dataDir: string;
   /** The compiled `log_worker`. */
   readonly module: string;
   readonly failed?: (reason: unknown) => void;
+  /** Patterns of what may not be logged; applied over there. */
+  readonly redact?: readonly string[];
 }
 
 export interface LogBeside extends StepLog {
@@ -33,8 +36,11 @@ type Opened = Extract<FromLog, { say: 'opened' }>;
 
 export function openLogBeside(options: BesideOptions): LogBeside {
   const link = new Link(options);
+  const redacts = (options.redact ?? []).length > 0;
   return {
-    open(opening: Opening): Thread | Promise<Thread> {
+    open(asked: Opening): Thread | Promise<Thread> {
+      // Only a redactor looks at it.
+      const opening = redacts || asked.forwarded === undefined ? asked : { ...asked, forwarded: undefined };
       const thread = link.number();
       // Only an answer that was given before can be gone on from.
       if (opening.origin === 'live' && opening.messages.some(({ role }) => role === 'assistant')) {
@@ -77,10 +83,8 @@ class FarThread implements Thread {
     while (known < messages.length && messages[known] === this.#said[known]) known += 1;
     this.#said = step.appended.length === 0 ? messages : [...messages, ...step.appended];
     const { action, ...rest } = step;
-    return this.#link.ask({
-      say: 'step', thread: this.#number, known, added: messages.slice(known), tools: toolsJson(tools), visible,
-      step: action === undefined ? rest : { ...rest, action: lean(action) },
-    });
+    const words = { say: 'step' as const, thread: this.#number, known, added: messages.slice(known), tools: toolsJson(tools), visible };
+    return this.#link.ask(action === undefined ? { ...words, step: rest } : { ...words, ...packed(rest, action) });
   }
 
   finish(ending: Ending): Promise<boolean> {
@@ -167,8 +171,8 @@ class Link {
   }
 
   #start(): Worker {
-    const { dataDir, module, failed = () => undefined } = this.#options;
-    const worker = new Worker(module, { workerData: { dataDir } });
+    const { dataDir, module, failed = () => undefined, redact = [] } = this.#options;
+    const worker = new Worker(module, { workerData: { dataDir, redact } });
     worker.on('message', (words: FromLog) => {
       switch (words.say) {
         case 'done':
@@ -226,9 +230,19 @@ function toolsJson(tools: readonly FunctionSpec[]): string {
   return `[${texts.join(',')}]`;
 }
 
-/** What is shown of single tokens is not logged. */
-function lean(action: Action): Action {
-  if (action.tokenLogprobs === undefined) return action;
-  const { tokenLogprobs, ...rest } = action;
-  return tokenLogprobs.length === 0 ? action : rest;
+/** A step without what need not be read on its way; what is shown of single tokens is not logged at all. */
+function packed(step: Omit<Step, 'messages' | 'tools' | 'action'>, action: Action): { readonly step: Omit<Step, 'messages' | 'tools'>; readonly numbers?: Numbers } {
+  const { promptTokenIds, tokenIds, logprobs, tokenLogprobs, ...rest } = action;
+  try {
+    return {
+      step: { ...step, action: rest },
+      numbers: {
+        ...(promptTokenIds === undefined ? {} : { prompt: packU32(promptTokenIds).toString('base64') }),
+        ...(tokenIds === undefined ? {} : { ids: packU32(tokenIds).toString('base64') }),
+        ...(logprobs === undefined ? {} : { logprobs: packF32(logprobs).toString('base64') }),
+      },
+    };
+  } catch {
+    return { step: { ...step, action } }; // what cannot be stored is refused, and told, where it is stored
+  }
 }

@@ -3,6 +3,13 @@ import type { Opening } from '../core/log.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import type { Ending, Step } from '../core/trajectory.js';
 
+/** As they are stored, in base64: text that needs no reading is copied, a list of numbers is printed and parsed. */
+export interface Numbers {
+  readonly prompt?: string;
+  readonly ids?: string;
+  readonly logprobs?: string;
+}
+
 /** Every word with an `ask` is answered by {@link FromLog} `done` or `opened` with the same number. */
 export type ToLog =
   /** Finds where a conversation goes on. A conversation without an answer in it needs no looking up: `begin` is enough. */
@@ -15,6 +22,8 @@ export type ToLog =
       /** Tool list as JSON: most requests have the same. */
       readonly tools: string;
       readonly step: Omit<Step, 'messages' | 'tools'>; readonly visible: AssistantMessage;
+      /** The numbers of the step's action, which then has none of its own. */
+      readonly numbers?: Numbers;
     }
   | { readonly say: 'finish'; readonly ask: number; readonly thread: number; readonly ending: Ending }
   | { readonly say: 'flush'; readonly ask: number }

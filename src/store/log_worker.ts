@@ -7,9 +7,11 @@ import type { Message } from '../core/message.js';
 import type { FunctionSpec } from '../core/policy.js';
 import { openStore } from './db.js';
 import { openLog } from './log.js';
-import type { FromLog, ToLog } from './log_words.js';
+import type { FromLog, Numbers, ToLog } from './log_words.js';
+import { redactorOf } from './redact.js';
+import { viewF32, viewU32 } from './tokens.js';
 
-const { dataDir } = workerData as { readonly dataDir: string };
+const { dataDir, redact } = workerData as { readonly dataDir: string; readonly redact: readonly string[] };
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
@@ -18,7 +20,7 @@ const store = openStore(dataDir);
 store.sqlite.pragma('wal_autocheckpoint = 64000');
 const folding = new Worker(new URL('./checkpoint_worker.js', import.meta.url), { workerData: { dataDir } });
 const say = (words: FromLog): void => port.postMessage(words);
-const log = openLog(store, { failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
+const log = openLog(store, { redactor: redactorOf(redact), failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
 
 interface Held {
   readonly thread: Thread;
@@ -53,6 +55,21 @@ function toolsOf(json: string): readonly FunctionSpec[] {
   return tools;
 }
 
+/** Typed arrays for lists: all that is asked of them here is their length and the number at a place. */
+function unpacked(step: Extract<ToLog, { say: 'step' }>['step'], { prompt, ids, logprobs }: Numbers): Extract<ToLog, { say: 'step' }>['step'] {
+  const { action } = step;
+  if (action === undefined) return step;
+  return {
+    ...step,
+    action: {
+      ...action,
+      ...(prompt === undefined ? {} : { promptTokenIds: viewU32(Buffer.from(prompt, 'base64')) as unknown as readonly number[] }),
+      ...(ids === undefined ? {} : { tokenIds: viewU32(Buffer.from(ids, 'base64')) as unknown as readonly number[] }),
+      ...(logprobs === undefined ? {} : { logprobs: viewF32(Buffer.from(logprobs, 'base64')) as unknown as readonly number[] }),
+    },
+  };
+}
+
 function hear(words: ToLog): void {
   switch (words.say) {
     case 'open': {
@@ -71,7 +88,8 @@ function hear(words: ToLog): void {
       if (held === undefined) return done(words.ask, false);
       const messages = words.known === held.messages.length && words.added.length === 0 ? held.messages : [...held.messages.slice(0, words.known), ...words.added];
       held.messages = words.step.appended.length === 0 ? messages : [...messages, ...words.step.appended];
-      return void held.thread.step({ ...words.step, messages, tools: toolsOf(words.tools) }, words.visible).then((committed) => done(words.ask, committed));
+      const step = words.numbers === undefined ? words.step : unpacked(words.step, words.numbers);
+      return void held.thread.step({ ...step, messages, tools: toolsOf(words.tools) }, words.visible).then((committed) => done(words.ask, committed));
     }
     case 'finish': {
       const held = threads.get(words.thread);

@@ -4,9 +4,9 @@
  * `null` is absence, here and in JSON only.
  */
 import { sql } from 'drizzle-orm';
-import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
-/** API keys; `hash` is all that is kept of the secret. */
+/** API keys; `hash` is all that is kept of the secret. A bound that is null does not bound. */
 export const keys = sqliteTable('keys', {
   id: text().primaryKey(),
   name: text().notNull(),
@@ -15,7 +15,26 @@ export const keys = sqliteTable('keys', {
   train: integer({ mode: 'boolean' }).notNull(),
   createdAt: integer('created_at').notNull(),
   revokedAt: integer('revoked_at'),
+  /** JSON list of server tools; null means the gateway's default, and any by name. */
+  tools: text(),
+  requestsPerMinute: integer('requests_per_minute'),
+  tokensPerMinute: integer('tokens_per_minute'),
+  concurrent: integer(),
+  monthlyTokens: integer('monthly_tokens'),
 });
+
+/**
+ * What each key used in each month of UTC. Counted beside the log and not from it: deleting a trajectory gives
+ * nothing back. Moves, so the ledger does not hold it.
+ */
+export const keyUsage = sqliteTable('key_usage', {
+  keyId: text('key_id').notNull(),
+  /** `2026-11`. */
+  month: text().notNull(),
+  requests: integer().notNull(),
+  /** Prompt and completion of all steps. */
+  tokens: integer().notNull(),
+}, (t) => [primaryKey({ columns: [t.keyId, t.month] })]);
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the

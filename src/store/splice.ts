@@ -20,6 +20,8 @@ export interface Continuation {
   readonly trajectoryId: string;
   /** False when something was said after it already: going on from here is a branch. */
   readonly newest: boolean;
+  /** Something was redacted in it: what the log has of it is not what was said. */
+  readonly redacted: boolean;
   /** Position in the client's messages of the answer this step ended. */
   readonly at: number;
   readonly policyTip: Hash;
@@ -43,6 +45,7 @@ export const IS_END = `NOT EXISTS (
  */
 const CANDIDATES = `
   SELECT s.trajectory_id AS trajectoryId, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt,
+    coalesce(s.not_trainable, '') = 'redacted' AS redacted,
     CASE s.client_tip WHEN s.policy_tip THEN s.policy_at ELSE (SELECT m.id FROM messages m WHERE m.parent = s.client_at AND m.hash = s.client_tip) END AS answerAt,
     NOT EXISTS (
     SELECT 1 FROM steps l WHERE l.trajectory_id = s.trajectory_id AND l.idx > s.idx AND l.response_id <> s.response_id AND l.action_tip IS NOT NULL) AS newest
@@ -55,11 +58,11 @@ const CANDIDATES = `
  * goes on and that nobody is `answering` comes first. Only an assistant's turn ends a response.
  */
 export function findContinuation(db: Db, client: readonly Link[], messages: readonly Message[], keyId: string, answering: (trajectoryId: string) => boolean): Continuation | undefined {
-  const candidates = prepared<[string, string], Omit<Continuation, 'at' | 'newest'> & { readonly newest: 0 | 1 }>(db, CANDIDATES);
+  const candidates = prepared<[string, string], Omit<Continuation, 'at' | 'newest' | 'redacted'> & { readonly newest: 0 | 1; readonly redacted: 0 | 1 }>(db, CANDIDATES);
   for (let at = client.length - 1; at >= 0; at -= 1) {
     const tip = client[at]?.hash;
     if (tip === undefined || messages[at]?.role !== 'assistant') continue;
-    const found = candidates.all(tip, keyId).map((row) => ({ ...row, newest: row.newest === 1 && !answering(row.trajectoryId), at }));
+    const found = candidates.all(tip, keyId).map((row) => ({ ...row, newest: row.newest === 1 && !answering(row.trajectoryId), redacted: row.redacted === 1, at }));
     const best = found.find((row) => row.newest) ?? found[0];
     if (best !== undefined) return best;
   }

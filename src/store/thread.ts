@@ -143,6 +143,7 @@ export class LogThread implements Thread {
       write: () => {
         // Not before the rows are there: whoever asks next must see them, or see that this is being answered.
         finished(this.trajectoryId);
+        writer.used(asker.keyId, at, ending.usage.prompt_tokens + ending.usage.completion_tokens);
         if (this.#rows.size === 0 || writer.gone(this.trajectoryId, this.#epoch)) return false;
         const clientAt = this.#chain(this.#client);
         // Only ends become rows of the client's chain: each turn inside a response repeats the one before.

@@ -31,7 +31,12 @@ export function packF32(values: ArrayLike<number>): Buffer {
 }
 
 export function unpackF32(bytes: Buffer): number[] {
-  return Array.from(new Float32Array(aligned(bytes)));
+  return Array.from(viewF32(bytes));
+}
+
+/** {@link unpackF32} without a list of its own. */
+export function viewF32(bytes: Buffer): Float32Array {
+  return new Float32Array(aligned(bytes));
 }
 
 /** {@link unpackU32} without a list of its own. */

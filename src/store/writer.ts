@@ -13,6 +13,7 @@ import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
 import { shapeOf, type SqlValue } from './rows.js';
 import { ledger, toolSets, type responses, type steps, type trajectories } from './schema.js';
 import { packU32 } from './tokens.js';
+import { UsageSums } from './usage.js';
 
 export type StepRow = typeof steps.$inferInsert;
 export type TrajectoryRow = typeof trajectories.$inferInsert;
@@ -32,6 +33,7 @@ export class Writer implements Transaction {
   readonly #now: () => number;
   readonly #contexts = new Contexts(CONTEXT_IDS);
   readonly #recent = new Recent(RECENT_KEYS);
+  readonly #used = new UsageSums();
   #entries: LedgerEntry[] = [];
   #seq: number | undefined;
 
@@ -43,6 +45,7 @@ export class Writer implements Transaction {
 
   begin(): void {
     this.#entries = [];
+    this.#used.clear();
     this.#seq = undefined;
     const epoch = this.#deletions();
     if (epoch === this.epoch) return;
@@ -52,6 +55,7 @@ export class Writer implements Transaction {
   }
 
   end(): void {
+    this.#used.write(this.#db);
     if (this.#entries.length === 0) return;
     const last = prepared<[], LedgerRow>(this.#db, 'SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1').get();
     this.#insert(LEDGER.insert, LEDGER.values(nextLedgerRow(last, this.#now(), this.#entries)));
@@ -120,6 +124,11 @@ export class Writer implements Transaction {
 
   response(row: ResponseRow): void {
     this.#seal('responses', row.id, ledgeredShape('responses').values(row));
+  }
+
+  /** Counts an answer for its key, whatever becomes of its rows: what is deleted while it is answered was used all the same. */
+  used(keyId: string, at: number, tokens: number): void {
+    if (keyId !== '') this.#used.add(keyId, at, tokens);
   }
 
   #seal(table: 'steps' | 'responses', id: string, values: SqlValue[]): void {

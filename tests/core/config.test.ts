@@ -45,3 +45,19 @@ test('a list in the file is filled from the environment and refused with the pla
   expect(() => parseConfig({ mcp: [{ name: 'files' }] })).toThrow('needs either "url" or "command"');
   expect(() => parseConfig({ redact: ['('] })).toThrow('key "redact"[0] is "(": is not a regular expression');
 });
+
+test('what may be a secret is not quoted, whatever is wrong with it or beside it', () => {
+  const upstream = { url: 'https://api.example.com/v1', models: ['small'], api_key: 'sk-secret', keys: 1 };
+  const messageOf = (raw: unknown): string => {
+    try {
+      parseConfig(raw);
+    } catch (thrown) {
+      return String(thrown);
+    }
+    return 'no refusal';
+  };
+  expect(messageOf({ upstreams: [upstream] })).toMatch(/key "upstreams"\[0\] is \{.*"api_key":"\(not shown\)","keys":1\}/);
+  expect(messageOf({ engine: { api_key: 5_551_234 } })).toMatch(/key "engine\.api_key" is a value that is not shown/);
+  expect(messageOf({ mcp: [{ name: 'files', url: 'http://h/', headers: { Authorization: 77_123 } }] })).toMatch(/key "mcp"\[0\]\["headers"\]\["Authorization"\] is a value that is not shown/);
+  expect([{ upstreams: [upstream] }, { engine: { api_key: 5_551_234 } }, { mcp: [{ name: 'files', headers: { Authorization: 77_123 } }] }].map(messageOf).join()).not.toMatch(/sk-secret|5551234|77123/);
+});

@@ -24,6 +24,8 @@ export interface Reply {
   readonly variants?: readonly Pick<Reply, 'text' | 'calls'>[];
   /** Null: the stream ends without one. */
   readonly finish?: string | null;
+  /** What vLLM says beside the finish reason: the stop string that was met. */
+  readonly stopReason?: string;
   readonly usage?: { readonly prompt?: number; readonly completion?: number; readonly cached?: number; readonly reasoning?: number } | false;
   /** False: a plain OpenAI upstream that knows no token ids. */
   readonly tokenIds?: boolean;
@@ -79,6 +81,10 @@ export interface Engine {
   readonly adapters: Set<string>;
   /** Requests whose caller hung up. */
   readonly aborts: number;
+  /** Prompts that were to be counted, as they came. */
+  readonly counted: Pick<ChatBody, 'model' | 'messages' | 'tools' | 'add_generation_prompt'>[];
+  /** What `/tokenize` answers instead of a count. */
+  tokenizer: 'missing' | 'silent' | Pick<Reply, 'status' | 'body'> | undefined;
   script: Script;
   close(): Promise<void>;
 }
@@ -98,7 +104,7 @@ export function inTurn(...replies: readonly Reply[]): Script {
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const sockets = new Set<Socket>();
   const models = options.models ?? ['base'];
-  const engine = { url: '', port: 0, requests: [] as EngineRequest[], adapters: new Set<string>(), aborts: 0, script: options.script ?? inTurn({}), close: async () => shut(server, sockets) };
+  const engine = { url: '', port: 0, requests: [] as EngineRequest[], adapters: new Set<string>(), aborts: 0, counted: [] as Engine['counted'][number][], tokenizer: undefined as Engine['tokenizer'], script: options.script ?? inTurn({}), close: async () => shut(server, sockets) };
   const server = createServer((incoming, outgoing) => void serve(incoming, outgoing));
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -116,8 +122,14 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     if (route === 'GET /health') return void outgoing.writeHead(200).end();
     if (route === 'GET /v1/models') return json(200, { object: 'list', data: [...models, ...engine.adapters].map((id) => ({ id, object: 'model', owned_by: 'vllm', root: id, parent: null, max_model_len: 2048 })) });
     if (route === 'POST /tokenize') {
-      const asked = JSON.parse(text) as { prompt?: string; messages?: unknown };
-      const tokens = words(asked.prompt ?? JSON.stringify(asked.messages)).map(tokenId);
+      const { tokenizer } = engine;
+      if (tokenizer === 'missing') return json(404, { detail: 'Not Found' });
+      const asked = JSON.parse(text) as Engine['counted'][number] & { prompt?: string };
+      engine.counted.push(asked);
+      if (tokenizer === 'silent') return void outgoing.on('close', () => (engine.aborts += 1));
+      if (tokenizer !== undefined) return void outgoing.writeHead(tokenizer.status ?? 200, { 'content-type': 'application/json' }).end(tokenizer.body ?? JSON.stringify(vllmError(tokenizer.status ?? 500, 'scripted fault')));
+      if (!models.includes(asked.model) && !engine.adapters.has(asked.model)) return json(404, vllmError(404, `The model \`${asked.model}\` does not exist.`));
+      const tokens = words(asked.prompt ?? JSON.stringify([asked.messages, asked.tools])).map(tokenId);
       return json(200, { count: tokens.length, max_model_len: 2048, tokens, token_strs: null });
     }
     if (route === 'POST /v1/load_lora_adapter') {
@@ -198,7 +210,7 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
     }
     if (finish !== null) {
       completion += 1;
-      events.push(event(chunk(index, {}, ['<|im_end|>'], { finish_reason: finish, stop_reason: null })));
+      events.push(event(chunk(index, {}, ['<|im_end|>'], { finish_reason: finish, stop_reason: said.stopReason ?? null })));
     }
   }
   const usage = {

@@ -6,19 +6,19 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 
 import { createApp, type App, type AppDeps } from '../../src/app.js';
+import { readingOf } from '../../src/cli/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
-import { OPEN } from '../../src/http/auth.js';
 import { listen } from '../../src/http/listen.js';
-import type { Reading } from '../../src/http/reading.js';
 import { openPolicy } from '../../src/policy/sample.js';
-import { restoring } from '../../src/policy/restoring.js';
+import { restoring, restoringCounter } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
-import { answerOf, conversationOf } from '../../src/store/conversation.js';
 import { openStore, type Store } from '../../src/store/db.js';
+import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
+import { redactorOf } from '../../src/store/redact.js';
 import { startEngine, type Engine, type Script } from './engine.js';
 
 export interface Logged {
@@ -40,12 +40,17 @@ export interface Gateway {
   readonly app: App;
   readonly serving: VersionTable;
   readonly store: Store;
+  readonly folder: string;
+  /** Makes a key, after which the gateway is open to keys only: do it before the first request. */
+  key(name: string, said?: KeyChanges): { readonly id: string; readonly headers: { readonly authorization: string } };
   /** Everything handed to the log, in order. */
   readonly logged: Logged[];
   /** The official client, without retries. */
   readonly client: OpenAI;
   /** A raw chat request. */
   post(body: unknown, init?: PostOptions): Promise<Response>;
+  /** Stops as a gateway that is told to stop does: what is under way has so long to end. */
+  stop(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +62,10 @@ export interface GatewayOptions {
   /** Milliseconds the engine may be silent. */
   readonly engineTimeoutMs?: number;
   readonly engineUrl?: string;
+  /** Sent to the engine with every request. */
+  readonly engineKey?: string;
+  /** A data folder that outlives the gateway. */
+  readonly folder?: string;
 }
 
 /** A tool that calls `run`, pure unless it says otherwise. */
@@ -72,22 +81,14 @@ export const adder: Tool = tool('calculator', ({ expression }) => {
   return String(sum);
 });
 
-const NOTHING_TO_READ: Reading = {
-  trajectories: () => ({ data: [], has_more: false }),
-  trajectory: () => undefined,
-  step: () => undefined,
-  conversation: () => undefined,
-  answer: () => undefined,
-  erase: () => undefined,
-  feedback: () => undefined,
-};
-
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const engine = await startEngine(options.script === undefined ? {} : { script: options.script });
-  const folder = mkdtempSync(join(tmpdir(), 'gyre-gateway-'));
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'gyre-gateway-'));
+  const config = parseConfig(options.config ?? {});
+  const redactor = redactorOf(config.redact);
   const store = openStore(folder);
   const logged: Logged[] = [];
-  const enginePolicy = openPolicy({ url: options.engineUrl ?? engine.url, timeoutMs: options.engineTimeoutMs ?? 5_000 });
+  const enginePolicy = openPolicy({ url: options.engineUrl ?? engine.url, timeoutMs: options.engineTimeoutMs ?? 5_000, ...(options.engineKey === undefined ? {} : { apiKey: options.engineKey }) });
   const serving = openServing({
     versions: [{ version: 1, created: 1_760_000_000 }],
     load: async (version) => {
@@ -97,29 +98,38 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   });
   const app = createApp({
     version: 'test',
-    config: parseConfig(options.config ?? {}),
+    config,
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
+    counter: restoringCounter(enginePolicy, (model) => serving.restore(model)),
     serving,
-    log: recording(openLog(store), logged),
+    log: recording(openLog(store, { redactor }), logged),
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
-    keys: OPEN,
-    reading: { ...NOTHING_TO_READ, conversation: (keyId, responseId) => conversationOf(store.db, keyId, responseId), answer: (keyId, responseId) => answerOf(store.db, keyId, responseId) },
+    keys: openKeyring(store.db),
+    reading: readingOf(store.db, redactor),
     parts: () => [{ part: 'engine', ready: true }],
     ...options.deps,
   });
   const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
   return {
     url: listening.url,
-    engine, app, serving, store, logged,
+    engine, app, serving, store, folder, logged,
+    key: (name, said = {}) => {
+      const { key, secret } = addKey(store.db, { name, ...said });
+      return { id: key.id, headers: { authorization: `Bearer ${secret}` } };
+    },
     client: new OpenAI({ baseURL: `${listening.url}/v1`, apiKey: 'any', maxRetries: 0 }),
     post: (body, init = {}) =>
       fetch(`${listening.url}/v1/chat/completions`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...init, headers: { 'content-type': 'application/json', ...init.headers } }),
+    stop: async (deadlineMs) => {
+      await listening.close(deadlineMs);
+      await app.idle();
+    },
     close: async () => {
       await listening.close(0);
       await enginePolicy.close();
       await engine.close();
       store.sqlite.close();
-      rmSync(folder, { recursive: true, force: true });
+      if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -9,7 +9,7 @@ import { FILES, read, ROOT } from './tree.js';
 /** Folder to floor. A file imports its own folder and strictly lower floors. */
 const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
-  store: 1, policy: 1, tools: 1,
+  store: 1, policy: 1, telemetry: 1, tools: 1,
   loop: 2, judge: 2, filter: 2, batch: 2, train: 2, promote: 2,
   http: 3, learner: 3,
   cli: 4, app: 4, main: 4,

@@ -11,7 +11,7 @@ const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway
 afterEach(async () => gateway.close());
 
 const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }] };
-const TIMES = 10;
+const TIMES = 100;
 
 /** Sends a request and leaves as soon as `ready` holds. */
 async function leave(body: unknown, ready: () => boolean): Promise<void> {
@@ -28,7 +28,7 @@ describe('a client that leaves', () => {
     ['a stream before its first byte', { silent: true }, true, 0],
     ['a whole answer in the middle', { text: 'one two three', stall: 2 }, false, 1],
     ['a stream in the middle', { text: 'one two three', stall: 2 }, true, 1],
-  ])('%s stops the engine, ten times of ten', async (_name, reply, stream, sampled) => {
+  ])('%s stops the engine, a hundred times of a hundred', async (_name, reply, stream, sampled) => {
     await start({ script: inTurn(reply) });
     for (let time = 1; time <= TIMES; time += 1) {
       await leave({ ...ASK, stream }, () => gateway.engine.requests.length === time);
@@ -43,7 +43,7 @@ describe('a client that leaves', () => {
     expect(gateway.serving.inFlight(0)).toBe(0);
   });
 
-  it.each([false, true])('while a tool runs stops the tool, ten times of ten (stream: %s)', async (stream) => {
+  it.each([false, true])('while a tool runs stops the tool, a hundred times of a hundred (stream: %s)', async (stream) => {
     let running = 0;
     let stopped = 0;
     await start({

@@ -19,6 +19,7 @@ const get = async (path: string, headers: Record<string, string> = {}): Promise<
 
 const KEYS: Keys = {
   required: () => true,
+  spent: () => 0,
   find: (secret) => ({ 'sk-ann': { id: 'key-ann', role: 'client', train: true }, 'sk-bob': { id: 'key-bob', role: 'client', train: false }, 'sk-root': { id: 'key-root', role: 'admin', train: true } } as const)[secret as 'sk-ann'],
 };
 

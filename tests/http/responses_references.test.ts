@@ -2,7 +2,6 @@
 import OpenAI from 'openai';
 import { afterEach, expect, it } from 'vitest';
 
-import type { Keys } from '../../src/http/auth.js';
 import { inTurn, type Reply } from '../fakes/engine.js';
 import { startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 
@@ -15,7 +14,6 @@ const start = async (replies: readonly Reply[], options: GatewayOptions = {}): P
 const SUM: Reply = { text: 'Let me see. ', calls: [{ id: 'c1', name: 'calculator', arguments: '{"expression":"1+1"}' }] };
 const WEATHER = { type: 'function' as const, name: 'weather', parameters: { type: 'object' }, strict: null };
 const ROME = { id: 'c2', name: 'weather', arguments: '{"city":"Rome"}' };
-const KEYS: Keys = { required: () => true, find: (secret) => ({ ann: { id: 'key-ann', role: 'client', train: true }, bob: { id: 'key-bob', role: 'client', train: true } } as const)[secret as 'ann'] };
 
 const referring = (output: readonly { readonly id?: string | null }[]): Items => output.map(({ id }) => ({ type: 'item_reference', id: id ?? '' }));
 const sent = (at: number): unknown => gateway.engine.requests[at]?.body.messages;
@@ -57,9 +55,16 @@ it('a beginning that was broken off may be referred to: its client has it', asyn
   expect(sent(1)).toMatchObject([{ content: 'count' }, { content: 'one two' }, { content: 'on' }]);
 });
 
+it('what is logged with parts redacted cannot be referred to, and says so', async () => {
+  const client = await start([{ text: 'The number is 4711.' }], { config: { redact: ['\\d{4}'] } });
+  const { output } = await client.responses.create({ model: 'gyre', input: 'q' });
+  await expect(client.responses.create({ model: 'gyre', input: referring(output) })).rejects.toMatchObject({ status: 400, code: 'previous_response_redacted', param: 'input' });
+});
+
 it("another key's items are not there, nor are items that never were", async () => {
-  await start([{ text: 'Secret.' }, { text: 'ok' }], { deps: { keys: KEYS } });
-  const as = (apiKey: string): OpenAI => new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey, maxRetries: 0 });
+  await start([{ text: 'Secret.' }, { text: 'ok' }]);
+  const secrets = new Map(['ann', 'bob'].map((name) => [name, gateway.key(name).headers.authorization.replace('Bearer ', '')]));
+  const as = (name: string): OpenAI => new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: secrets.get(name) ?? '', maxRetries: 0 });
   const { output } = await as('ann').responses.create({ model: 'gyre', input: 'q' });
   const [own] = referring(output);
   for (const input of [[own], [{ type: 'item_reference', id: 'msg-0mwwz19c2001b80116185a-0' }], [{ type: 'item_reference', id: 'msg_of_another_server' }], [{ type: 'item_reference', id: 'mcp-nothing-0' }]] as Items[]) {

@@ -44,6 +44,12 @@ test('the last number is what an answer says', () => {
   expect(lastNumber('no digits')).toBeUndefined();
 });
 
+test('a call to a tool that was offered and is run elsewhere is not judged; one to a tool nobody offered is bad', async () => {
+  const offered = { tools: [spec, { name: 'files__read' }], reference: '6' };
+  expect(await reference({ ...offered, calls: call('x', 'files__read') })).toBe('absent');
+  expect(await reference({ ...offered, calls: call('x', 'files__write') })).toBe(false);
+});
+
 test('a tool call is judged by what the pure tool gives', async () => {
   expect(await reference({ calls: call('2*3'), reference: '6' })).toBe(true);
   expect(await reference({ calls: call('2+3'), reference: '6' })).toBe(false);

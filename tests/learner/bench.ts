@@ -50,7 +50,7 @@ export async function bench(options: { readonly script?: (request: EngineRequest
   const stopping = new AbortController();
   const toolbox = new Map([['calculator', adder]]);
   const learner: Learner = {
-    db: store.db, dataDir: folder, config: parseConfig({ learning: { samples: 3, max_states: 32 }, ...options.config }), log, policy, toolbox,
+    db: store.db, dataDir: folder, config: parseConfig({ learning: { samples: 3, max_states: 32 }, ...options.config }), log, policy, toolbox, prepareTools: () => Promise.resolve(),
     judges: ruleJudges(toolbox), trainer: openTrainer(trainer.url), templateHash: 'sha256:t', engineModel: adapterName,
     decided: () => Promise.resolve(), progress: () => undefined, signal: stopping.signal,
   };

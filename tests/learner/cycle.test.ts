@@ -49,6 +49,25 @@ test('a cycle goes from tasks to a trained version, and every stage leaves its r
   expect(verify(store.db)).toMatchObject({ ok: true, problems: [] });
 });
 
+test('a sample that spells what is to be redacted is not kept, in any form, nor is a reason that quotes it', async () => {
+  const made = await start({ config: { redact: ['do not know', 'scripted fault'] } });
+  tasks(made, TRAIN);
+  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(cycle.state, cycle.note).toBe('done');
+  // Two of four states are questions; there, one sample in three says that it does not know.
+  expect(cycle.counts).toMatchObject({ states: 4, sampled: 10, redacted: 2 });
+  expect(samplesOf(made.store.db, cycle.id).filter(({ text }) => text.includes('know'))).toEqual([]);
+  expect(trainerSaw(made)).not.toContain('know');
+  made.engine.script = () => ({ status: 500 });
+  const failed = await runCycle(made.learner, { tasks: [sum('c', 1, 2)], heldout: [] });
+  expect(failed).toMatchObject({ state: 'failed', note: expect.stringContaining('[redacted]') as string });
+  expect(failed.note).not.toContain('scripted fault');
+});
+
+function trainerSaw({ trainer }: Bench): string {
+  return JSON.stringify(trainer.applied);
+}
+
 test('samples are judged and never executed: no observation follows them', async () => {
   const made = await start();
   tasks(made, TRAIN);

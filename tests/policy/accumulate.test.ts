@@ -56,6 +56,14 @@ describe('tool calls in deltas', () => {
   });
 });
 
+it.each([
+  ['a stop string is told', 'END', { finishReason: 'stop', stopSequence: 'END' }],
+  ['the id of a token is no stop string', 2, { finishReason: 'stop', stopSequence: undefined }],
+])('of what ended an action, %s', (_name, stop_reason, expected) => {
+  const action = one([chunk({ delta: { content: 'a' } }), chunk({ finish_reason: 'stop', stop_reason })]);
+  expect({ finishReason: action?.finishReason, stopSequence: action?.stopSequence }).toEqual(expected);
+});
+
 describe('tokens that arrive together', () => {
   const token = (text: string, id: number): string => `{"id":"x","choices":[{"index":0,"delta":{"content":"${text}"},"logprobs":null,"finish_reason":null,"token_ids":[${id}]}]}`;
 

@@ -1,5 +1,5 @@
 /** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,11 +23,11 @@ interface Beside {
   readonly store: ReturnType<typeof openStore>;
 }
 
-function beside(folder = temporaryFolder()): Beside {
+function beside(folder = temporaryFolder(), redact: readonly string[] = []): Beside {
   expect(existsSync(MODULE), 'run `npm run build` first').toBe(true);
   const store = openStore(folder);
   const lost: unknown[] = [];
-  const log = openLogBeside({ dataDir: folder, module: MODULE, failed: (reason) => lost.push(reason) });
+  const log = openLogBeside({ dataDir: folder, module: MODULE, redact, failed: (reason) => lost.push(reason) });
   onTestFinished(async () => {
     await log.close();
     store.close();
@@ -63,6 +63,26 @@ test('a conversation goes on where the policy left it, hidden turns included, al
   expect(next.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
   expect(await next.step(stepOf(next.messages, action('Yes.')), { role: 'assistant', content: 'Yes.' })).toBe(true);
   expect(await next.finish(DONE)).toBe(true);
+});
+
+test('redaction is done over there: this side goes on in the words as they are, over hidden turns that are whole', async () => {
+  const { folder, log, store } = beside(temporaryFolder(), ['\\w+@\\w+\\.org']);
+  const first = await answer(log, opening([user('17 * 23?')]), [
+    { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1], ids: [2] },
+    { text: 'It is 391.', prompt: [1, 2, 3], ids: [4] },
+  ]);
+  const asked = [user('17 * 23?'), first.turn, user('Mail it to ann@x.org')];
+  const second = await answer(log, opening(asked), [{ text: 'Sent to ann@x.org.', prompt: [1, 2, 3, 4, 5], ids: [6] }]);
+  expect(second.thread.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+  expect(second.thread.messages.at(-1)).toEqual(user('Mail it to ann@x.org'));
+  const next = [...asked, second.turn, user('Thanks')];
+  const third = await log.open(opening(next));
+  expect(third).toMatchObject({ trajectoryId: first.thread.trajectoryId, continued: true, messages: next });
+  expect(readTrajectory(store.db, first.thread.trajectoryId)?.steps.map(({ action: text, token_ids: ids, not_trainable_reason: reason }) => [text, ids, reason])).toEqual([
+    ['', [2], undefined], ['It is 391.', [4], undefined], ['Sent to [redacted].', null, 'redacted'],
+  ]);
+  expect(verify(store.db).ok).toBe(true);
+  expect(readdirSync(folder).filter((file) => readFileSync(join(folder, file)).includes('ann@x.org'))).toEqual([]);
 });
 
 test('an answer that is still being committed is found by whoever was quick to go on from it', async () => {

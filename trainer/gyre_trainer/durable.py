@@ -35,6 +35,13 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, separators=(",", ":"), allow_nan=False))
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; its name does not come back with a power loss."""
+    if path.exists():
+        path.unlink()
+        fsync_path(path.parent)
+
+
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 

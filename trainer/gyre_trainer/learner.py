@@ -57,7 +57,7 @@ class Learner:
         with self._submit_lock:
             known = self.records.get(body["batch_id"]) if isinstance(body, dict) and isinstance(body.get("batch_id"), str) else None
             if known is not None:
-                return self._known(known, digest)
+                return self._known(known, digest, body)
             parsed = self._parse(body)
             if key != parsed.batch_id:
                 raise ClientError("batch_schema", f"Idempotency-Key is {key!r}, batch_id is {parsed.batch_id!r}; send the same value")
@@ -71,13 +71,13 @@ class Learner:
         if self.phase == "failed":
             raise TrainerError("trainer_failed", f"the trainer cannot train: {self.detail}; fix this and start it again", 503)
 
-    def _known(self, record: Record, digest: str) -> tuple[Record, bool]:
+    def _known(self, record: Record, digest: str, body: Any) -> tuple[Record, bool]:
         if record.digest != digest:
             raise ClientError("batch_conflict", f"{record.batch_id} was received before with another body; use a new batch_id", 409)
         if record.state == "failed" and record.error is not None and record.error["code"] == "interrupted":
-            self._require_fresh(self._parse(self.records.body(record.batch_id)))
+            self._require_fresh(self._parse(body))
             record.state, record.error, record.attempts = "queued", None, 0
-            self.records.save(record)
+            self.records.add(record, body)
             self._jobs.put(lambda: self._train(record))
         return record, False
 

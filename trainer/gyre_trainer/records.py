@@ -1,6 +1,8 @@
 """What is known of each batch, on disk: DIR/trainer/batches/<batch_id>.json, and the body as received beside it.
 
 The record is replaced in one step at every change of state; progress lives in memory only, bodies on disk only.
+A body is what people said, as token ids: it goes with the last step it is needed for, so that a conversation deleted
+in the gateway is not kept here.
 """
 
 import time
@@ -43,10 +45,13 @@ class Records:
         self._root = root
         self._known: dict[str, Record] = {}
         if root.is_dir():
+            for left in root.glob(".*.tmp"):
+                left.unlink()  # of a write that a kill cut off
             for path in sorted(root.glob("*.json")):
                 if not path.name.endswith(BODY):
                     record = Record(**durable.read_json(path))
                     self._known[record.batch_id] = record
+                    self._forget_body(record)  # it was final, and the process ended before its body went
 
     def get(self, batch_id: str) -> Record | None:
         return self._known.get(batch_id)
@@ -63,6 +68,11 @@ class Records:
     def save(self, record: Record) -> None:
         durable.write_json(self._root / f"{record.batch_id}.json", asdict(record))
         self._known[record.batch_id] = record
+        self._forget_body(record)
+
+    def _forget_body(self, record: Record) -> None:
+        if record.state not in UNFINISHED:
+            durable.remove(self._root / (record.batch_id + BODY))
 
     def unfinished(self) -> list[Record]:
         """Oldest first."""

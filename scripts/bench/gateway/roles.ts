@@ -7,22 +7,22 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 
-import { createApp } from '../../src/app.js';
-import { parseConfig } from '../../src/core/config.js';
-import { OPEN } from '../../src/http/auth.js';
-import { listen } from '../../src/http/listen.js';
-import { restoring } from '../../src/policy/restoring.js';
-import { openPolicy } from '../../src/policy/sample.js';
-import { openServing } from '../../src/policy/serving.js';
-import { openStore } from '../../src/store/db.js';
-import { openLogBeside } from '../../src/store/log_beside.js';
+import { createApp } from '../../../src/app.js';
+import { parseConfig } from '../../../src/core/config.js';
+import { OPEN } from '../../../src/http/auth.js';
+import { listen } from '../../../src/http/listen.js';
+import { restoring } from '../../../src/policy/restoring.js';
+import { openPolicy } from '../../../src/policy/sample.js';
+import { openServing } from '../../../src/policy/serving.js';
+import { openStore } from '../../../src/store/db.js';
+import { openLogBeside } from '../../../src/store/log_beside.js';
 import { startCanned } from './engine.js';
 
 export type Role = 'engine' | 'floor' | 'gyre';
 
 export interface Counts {
-  readonly cpuMicros: number;
-  readonly answered: number;
+  /** Replies of the engine whose caller left before their end. */
+  readonly cut: number;
   /** Steps in the log; absent where there is none. */
   readonly rows: number | undefined;
 }
@@ -32,11 +32,12 @@ interface Options {
   readonly data?: string;
   readonly stream?: boolean;
   readonly writes?: number;
+  readonly pauseMs?: number;
 }
 
 interface Started {
   readonly url: string;
-  readonly answered: () => number;
+  readonly cut?: () => number;
   readonly rows?: () => Promise<number>;
   readonly stop: () => Promise<void>;
 }
@@ -52,25 +53,23 @@ process.on('message', (message) => {
 });
 
 async function counts(): Promise<Counts> {
-  const { user, system } = process.cpuUsage();
-  return { cpuMicros: user + system, answered: started.answered(), rows: await started.rows?.() };
+  return { cut: started.cut?.() ?? 0, rows: await started.rows?.() };
 }
 
 /** 8 tokens whole, 32 streamed. */
 async function engine(): Promise<Started> {
-  const made = await startCanned({ tokens: options.stream === true ? 32 : 8, writes: options.writes ?? 1 });
-  return { url: made.url, answered: () => 0, stop: () => made.close() };
+  const { pauseMs } = options;
+  const made = await startCanned({ tokens: options.stream === true ? 32 : 8, writes: options.writes ?? 1, ...(pauseMs === undefined ? {} : { pauseMs }) });
+  return { url: made.url, cut: made.cut, stop: () => made.close() };
 }
 
 /** What anyone would write in an afternoon: forwards bytes, looks at nothing, keeps nothing. */
 async function floor(): Promise<Started> {
   const pool = new Pool(options.engine ?? '', { pipelining: 1 });
   process.on('uncaughtException', () => undefined); // node's web stream adapter throws when a client leaves in the middle
-  let answered = 0;
   const app = new Hono();
   app.post('/v1/chat/completions', async (c) => {
     const upstream = await pool.request({ method: 'POST', path: '/v1/chat/completions', headers: { 'content-type': 'application/json' }, body: await c.req.text(), signal: c.req.raw.signal });
-    answered += 1;
     const type = String(upstream.headers['content-type']);
     const headers = { 'content-type': type };
     if (type.startsWith('application/json')) return new Response(await upstream.body.text(), { status: upstream.statusCode, headers });
@@ -81,7 +80,6 @@ async function floor(): Promise<Started> {
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    answered: () => answered,
     stop: async () => pool.destroy(),
   };
 }
@@ -90,27 +88,21 @@ async function gyre(): Promise<Started> {
   const data = options.data ?? '';
   mkdirSync(data, { recursive: true });
   const store = openStore(data);
-  const log = openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../src/store/log_worker.js', import.meta.url)) });
+  const log = openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)) });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });
-  let answered = 0;
   const nothing = { trajectories: () => ({ data: [], has_more: false }), trajectory: () => undefined, step: () => undefined, conversation: () => undefined, answer: () => undefined, erase: () => undefined, feedback: () => undefined };
   const app = createApp({
     version: 'bench',
     config: parseConfig({ 'tools.default': [] }),
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
+    counter: enginePolicy,
     serving, log,
     tools: new Map(), keys: OPEN, reading: nothing, parts: () => [],
   });
-  const request = app.metrics.request.bind(app.metrics);
-  app.metrics.request = (route, status) => {
-    answered += 1;
-    request(route, status);
-  };
   const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
   return {
     url: listening.url,
-    answered: () => answered,
     rows: async () => {
       await log.flush();
       return (store.sqlite.prepare('SELECT count(*) AS n FROM steps WHERE outcome = ?').get('done') as { n: number }).n;

@@ -4,7 +4,7 @@
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 
-import { encode, type ChatBody } from '../../tests/fakes/engine.js';
+import { encode, type ChatBody } from '../../../tests/fakes/engine.js';
 
 export interface Canned {
   readonly url: string;
@@ -41,8 +41,8 @@ export async function startCanned(options: CannedOptions): Promise<Canned> {
       if (size === undefined || pending.length < size) return;
       const request = pending.subarray(0, size);
       pending = pending.subarray(size);
-      if (!request.includes('"stream":true')) return void socket.write(replies.json);
       sending = true;
+      if (!request.includes('"stream":true')) return whole(socket, replies.json, options, () => (sending = false));
       send(socket, request.includes('"return_token_ids":true') ? replies.full : replies.lean, options.pauseMs, () => (sending = false));
     });
     socket.on('error', () => undefined);
@@ -83,6 +83,16 @@ function send(socket: Socket, parts: readonly Buffer[], pauseMs: number | undefi
     else setTimeout(next, pauseMs);
   };
   next();
+}
+
+/** As long as a stream would take. */
+function whole(socket: Socket, reply: Buffer, { pauseMs, writes }: CannedOptions, sent: () => void): void {
+  const send = (): void => {
+    sent();
+    if (!socket.destroyed) socket.write(reply);
+  };
+  if (pauseMs === undefined) send();
+  else setTimeout(send, pauseMs * writes);
 }
 
 function repliesOf({ tokens, writes }: CannedOptions): Replies {

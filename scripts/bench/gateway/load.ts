@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly body: string;
   readonly connections: number;
   readonly seconds: number;
+  /** Requests a second over all connections, where they do not simply ask again at once. */
+  readonly perSecond?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -63,11 +65,13 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
         if (!answer.push(bytes)) return;
         whole.push(now - asked);
         if (answer.status !== 200) refused += 1;
-        if (now < ends) ask();
-        else socket.destroy();
+        if (now >= ends) socket.destroy();
+        else if (options.perSecond === undefined) ask();
+        else setTimeout(ask, Math.max(0, asked + (1000 * options.connections) / options.perSecond - now));
       });
       socket.on('error', () => undefined);
       socket.on('close', () => {
+        answer.begin();
         if (performance.now() >= ends) return resolve();
         broken += 1;
         connect();

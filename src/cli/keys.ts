@@ -1,0 +1,110 @@
+/** `gyre keys`: makes, changes, shows and revokes API keys. A gateway on the same folder follows within seconds. */
+import type { Config } from '../core/config.js';
+import { operatorError } from '../core/errors.js';
+import type { Role } from '../core/key.js';
+import { addKey, changeKey, listKeys, revokeKey, type Key, type KeyChanges } from '../store/keys.js';
+import { monthOf, usageOf, type Used } from '../store/usage.js';
+import { withRows } from './operate.js';
+import { table, type Printer } from './print.js';
+
+/** As commander hands them over; what is not said is not changed. */
+export interface KeyFlags {
+  readonly role?: string;
+  readonly train?: boolean;
+  readonly tools?: string;
+  readonly rpm?: string;
+  readonly tpm?: string;
+  readonly concurrent?: string;
+  readonly monthlyTokens?: string;
+}
+
+export function keysVerb(config: Config, what: string, name: string | undefined, flags: KeyFlags, printer: Printer): Promise<void> {
+  return withRows(config, (db) => {
+    const named = (): string => {
+      if (name === undefined || name === '') throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
+      return name;
+    };
+    const found = (key: Key | undefined): Key => {
+      if (key === undefined) throw operatorError(`there is no key "${named()}" in use; "gyre keys list" shows them`);
+      return key;
+    };
+    switch (what) {
+      case 'add': {
+        const { key, secret } = addKey(db, { name: named(), ...changesOf(flags) });
+        return printer.result({ ...key, secret }, [secret]);
+      }
+      case 'set': {
+        const changes = changesOf(flags);
+        if (Object.keys(changes).length === 0) throw operatorError(`nothing is said to change of the key "${named()}": give one of --role, --train, --no-train, --tools, --rpm, --tpm, --concurrent, --monthly-tokens`);
+        const key = found(changeKey(db, named(), changes));
+        return printer.result(key, [`changed ${key.name} (${key.id}): ${spell(key)}`]);
+      }
+      case 'list': {
+        const now = Date.now();
+        const used = usageOf(db, now);
+        const keys = listKeys(db).map((key) => ({ ...key, used: { month: monthOf(now), ...(used.get(key.id) ?? NOTHING) } }));
+        return printer.result(keys, table([HEAD, ...keys.map((key) => rowOf(key, key.used))]));
+      }
+      case 'revoke': {
+        const revoked = found(revokeKey(db, named()));
+        return printer.result(revoked, [`revoked ${revoked.name} (${revoked.id})`]);
+      }
+      default:
+        throw operatorError(`"gyre keys ${what}" is not known; it is add, set, list or revoke`);
+    }
+  });
+}
+
+const NOTHING: Used = { requests: 0, tokens: 0 };
+const HEAD = ['id', 'name', 'role', 'train', 'tools', 'rpm', 'tpm', 'concurrent', 'requests this month', 'tokens this month', 'created', 'revoked'];
+
+function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: Used): string[] {
+  const bound = (limit: number | undefined): string => (limit === undefined ? '' : String(limit));
+  return [
+    id, name, role, train ? 'yes' : 'no', tools === undefined ? 'any' : tools.join(',') || 'none', bound(limits.requestsPerMinute), bound(limits.tokensPerMinute), bound(limits.concurrent),
+    String(used.requests), limits.monthlyTokens === undefined ? String(used.tokens) : `${used.tokens} of ${limits.monthlyTokens}`,
+    new Date(createdAt).toISOString(), revokedAt === undefined ? '' : new Date(revokedAt).toISOString(),
+  ];
+}
+
+function spell({ role, train, tools, limits = {} }: Key): string {
+  const bounds = Object.entries(limits).map(([limit, value]) => `${limit} ${String(value)}`);
+  return [`role ${role}`, train ? 'train' : 'no train', `tools ${tools === undefined ? 'any' : tools.join(',') || 'none'}`, ...bounds].join(', ');
+}
+
+function changesOf(flags: KeyFlags): KeyChanges {
+  const limits = {
+    ...boundOf('requestsPerMinute', '--rpm', flags.rpm),
+    ...boundOf('tokensPerMinute', '--tpm', flags.tpm),
+    ...boundOf('concurrent', '--concurrent', flags.concurrent),
+    ...boundOf('monthlyTokens', '--monthly-tokens', flags.monthlyTokens),
+  };
+  return {
+    ...(flags.role === undefined ? {} : { role: roleOf(flags.role) }),
+    ...(flags.train === undefined ? {} : { train: flags.train }),
+    ...(flags.tools === undefined ? {} : { tools: toolsOf(flags.tools) }),
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
+  };
+}
+
+function roleOf(said: string): Role {
+  if (said === 'client' || said === 'admin') return said;
+  throw operatorError(`--role is "${said}"; it must be client or admin`);
+}
+
+/** Names are not looked up: tools of other servers come and go. One that the gateway does not have is not offered. */
+function toolsOf(said: string): readonly string[] | null {
+  if (said === 'any') return null;
+  if (said === 'none') return [];
+  const names = said.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
+  const odd = names.find((name) => !/^[^\s,]{1,64}$/.test(name));
+  if (odd === undefined) return [...new Set(names)];
+  throw operatorError(`--tools names "${odd}"; give names of server tools with commas between, as "calculator,search_documents", or none, or any`);
+}
+
+function boundOf<L extends string>(limit: L, flag: string, said: string | undefined): { [K in L]?: number | null } {
+  if (said === undefined) return {};
+  const value = said === 'none' ? null : Number(said);
+  if (value !== null && !(Number.isSafeInteger(value) && value >= 1)) throw operatorError(`${flag} is "${said}"; it must be a whole number of at least 1, or none for no bound`);
+  return { [limit]: value } as { [K in L]?: number | null };
+}

@@ -1,0 +1,67 @@
+/** Every request to the policy as one line of the log, once it is over: names and numbers, never what was said. */
+import type { Arrival, Delivered, Observer, Undertaken, Watch } from '../core/observe.js';
+import type { GyreError } from '../core/errors.js';
+import type { Policy } from '../core/policy.js';
+import type { Ending } from '../core/trajectory.js';
+import type { Fields } from './output.js';
+
+export function requestLines(tell: (fields: Fields, text: string) => void): Observer {
+  return { arrived: (arrival, route) => new RequestLine(tell, arrival, route) };
+}
+
+class RequestLine implements Watch {
+  readonly #tell: (fields: Fields, text: string) => void;
+  readonly #began = performance.now();
+  readonly #requestId: string;
+  readonly #route: string;
+  #answer: Undertaken | undefined;
+  #end: { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined } | undefined;
+
+  constructor(tell: (fields: Fields, text: string) => void, arrival: Arrival, route: string) {
+    this.#tell = tell;
+    this.#requestId = arrival.requestId;
+    this.#route = route;
+  }
+
+  undertaken(answer: Undertaken): void {
+    this.#answer = answer;
+  }
+
+  policy(policy: Policy): Policy {
+    return policy;
+  }
+
+  tool(): void {
+    // Counted in the ending.
+  }
+
+  ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void {
+    this.#end = { ending, fault, firstToken };
+  }
+
+  closed(status: number | undefined, delivery: Delivered): void {
+    const { ending, fault, firstToken } = this.#end ?? {};
+    const ms = Math.round((performance.now() - this.#began) * 10) / 10;
+    const usage = ending?.usage;
+    const fields: Fields = {
+      request_id: this.#requestId,
+      route: this.#route,
+      status,
+      model: this.#answer?.model,
+      policy_version: this.#answer?.policyVersion,
+      trajectory: this.#answer?.trajectoryId,
+      outcome: ending?.outcome,
+      stop_reason: ending?.stopReason,
+      error: fault?.code,
+      delivery,
+      ms,
+      first_token_ms: firstToken === undefined ? undefined : Math.round(firstToken * 10_000) / 10,
+      prompt_tokens: usage?.prompt_tokens,
+      completion_tokens: usage?.completion_tokens,
+      cached_tokens: usage?.cached_tokens,
+      tool_calls: ending?.toolUse.executed,
+    };
+    const how = ending === undefined ? 'refused' : `${ending.outcome} (${fault?.code ?? ending.stopReason}), ${ending.usage.prompt_tokens} + ${ending.usage.completion_tokens} tokens`;
+    this.#tell(fields, `POST ${this.#route} ${status ?? 'unanswered'} ${ms} ms: ${how}, ${delivery}`);
+  }
+}

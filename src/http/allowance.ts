@@ -1,0 +1,157 @@
+/**
+ * How much each key may still ask, decided before anything is spent. Windows slide over the last 60 seconds and
+ * live in this process; a month's sum lives in the store, so it holds for every gateway on the data folder. A
+ * request may begin while its key is below each bound: what it will use is known when it is answered.
+ */
+import { GyreError } from '../core/errors.js';
+import type { KeyLimits } from '../core/key.js';
+
+export const WINDOW_MS = 60_000;
+/** When a place among concurrent requests frees cannot be known; this is how soon it is worth asking. */
+const PLACE_MS = 1_000;
+
+export interface AllowanceDeps {
+  /** Tokens a key has used this month. */
+  readonly spent: (keyId: string) => number;
+  /** Milliseconds that only grow. */
+  readonly now?: () => number;
+}
+
+/** One request of a bounded key. */
+export interface Pass {
+  /** Why it may not begin; then nothing is counted of it. */
+  readonly refusal: GyreError | undefined;
+  /** `x-ratelimit-*` as they stand when the request begins, for its answer whatever that is. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Tokens of its answer, all steps. */
+  used(tokens: number): void;
+  /** It is over. */
+  leave(): void;
+}
+
+interface State {
+  readonly requests: Window;
+  readonly tokens: Window;
+  concurrent: number;
+}
+
+export class Allowances {
+  readonly #spent: AllowanceDeps['spent'];
+  readonly #now: () => number;
+  readonly #states = new Map<string, State>();
+
+  constructor({ spent, now = () => performance.now() }: AllowanceDeps) {
+    this.#spent = spent;
+    this.#now = now;
+  }
+
+  enter(keyId: string, limits: KeyLimits): Pass {
+    let state = this.#states.get(keyId);
+    if (state === undefined) this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
+    const { requests, tokens } = state;
+    const now = this.#now();
+    const refusal = this.#refusal(keyId, limits, state, now);
+    if (refusal !== undefined) return { refusal, headers: headersOf(limits, state, now), used: () => undefined, leave: () => undefined };
+    state.concurrent += 1;
+    if (limits.requestsPerMinute !== undefined) requests.add(now, 1);
+    return {
+      refusal,
+      headers: headersOf(limits, state, now),
+      used: (count) => limits.tokensPerMinute === undefined || tokens.add(this.#now(), count),
+      leave: () => void (state.concurrent -= 1),
+    };
+  }
+
+  #refusal(keyId: string, limits: KeyLimits, { requests, tokens, concurrent }: State, now: number): GyreError | undefined {
+    const { requestsPerMinute, tokensPerMinute, monthlyTokens } = limits;
+    if (monthlyTokens !== undefined) {
+      const spent = this.#spent(keyId);
+      if (spent >= monthlyTokens) return exhausted(spent, monthlyTokens);
+    }
+    if (requestsPerMinute !== undefined && requests.sum(now) >= requestsPerMinute) {
+      return exceeded(`This key may begin ${requestsPerMinute} requests in 60 seconds, and has`, requests.freeAt(requestsPerMinute) - now);
+    }
+    if (tokensPerMinute !== undefined && tokens.sum(now) >= tokensPerMinute) {
+      return exceeded(`This key may use ${tokensPerMinute} tokens in 60 seconds, and has used ${tokens.sum(now)}`, tokens.freeAt(tokensPerMinute) - now);
+    }
+    if (limits.concurrent !== undefined && concurrent >= limits.concurrent) {
+      return exceeded(`This key may have ${limits.concurrent} requests answered at once, and has`, PLACE_MS);
+    }
+    return undefined;
+  }
+}
+
+/** Amounts with the moment they count from, oldest first. */
+class Window {
+  #times: number[] = [];
+  #amounts: number[] = [];
+  #first = 0;
+  #sum = 0;
+
+  add(at: number, amount: number): void {
+    this.sum(at);
+    this.#times.push(at);
+    this.#amounts.push(amount);
+    this.#sum += amount;
+  }
+
+  sum(now: number): number {
+    for (let at = this.#times[this.#first]; at !== undefined && at <= now - WINDOW_MS; at = this.#times[this.#first]) {
+      this.#sum -= this.#amounts[this.#first] ?? 0;
+      this.#first += 1;
+    }
+    if (this.#first > 1_000 && this.#first * 2 > this.#times.length) {
+      this.#times = this.#times.slice(this.#first);
+      this.#amounts = this.#amounts.slice(this.#first);
+      this.#first = 0;
+    }
+    return this.#sum;
+  }
+
+  /** When the sum is below `limit` again, if nothing is added. */
+  freeAt(limit: number): number {
+    let left = this.#sum;
+    let at = this.#first;
+    for (; at < this.#times.length && left >= limit; at += 1) left -= this.#amounts[at] ?? 0;
+    return (this.#times[at - 1] ?? Number.NEGATIVE_INFINITY) + WINDOW_MS;
+  }
+
+  /** When nothing counts any more. */
+  emptyAt(): number | undefined {
+    return this.#times.at(-1) === undefined || this.#first === this.#times.length ? undefined : (this.#times.at(-1) ?? 0) + WINDOW_MS;
+  }
+}
+
+function headersOf({ requestsPerMinute, tokensPerMinute }: KeyLimits, { requests, tokens }: State, now: number): Record<string, string> {
+  return { ...bound('requests', requestsPerMinute, requests, now), ...bound('tokens', tokensPerMinute, tokens, now) };
+}
+
+function bound(what: string, limit: number | undefined, window: Window, now: number): Record<string, string> {
+  if (limit === undefined) return {};
+  return {
+    [`x-ratelimit-limit-${what}`]: String(limit),
+    [`x-ratelimit-remaining-${what}`]: String(Math.max(0, limit - window.sum(now))),
+    [`x-ratelimit-reset-${what}`]: duration((window.emptyAt() ?? now) - now),
+  };
+}
+
+/** As OpenAI writes it: `0s`, `120ms`, `6.5s`, `1m0s`. */
+export function duration(milliseconds: number): string {
+  const ms = Math.ceil(milliseconds);
+  if (ms > 0 && ms < 1_000) return `${ms}ms`;
+  const minutes = Math.floor(ms / 60_000);
+  return `${minutes === 0 ? '' : `${minutes}m`}${(ms - minutes * 60_000) / 1_000}s`;
+}
+
+function exceeded(what: string, retryAfterMs: number): GyreError {
+  const ms = Math.max(1, Math.ceil(retryAfterMs));
+  return new GyreError({ side: 'client', status: 429, code: 'rate_limit_exceeded', retryAfterMs: ms, message: `${what}. Try again in ${duration(ms)}.` });
+}
+
+/** Not worth trying again: the month is long. */
+function exhausted(spent: number, budget: number): GyreError {
+  return new GyreError({
+    side: 'client', status: 429, code: 'insufficient_quota',
+    message: `This key may use ${budget} tokens in a month of UTC, and has used ${spent}. It may ask again next month, or when \`gyre keys set NAME --monthly-tokens N\` raises its budget.`,
+  });
+}

@@ -1,0 +1,200 @@
+/**
+ * An answer as the Messages API tells it: a list of blocks, whole or as events. Both are one fold. A client reads one
+ * block after another, so a block waits for the one before it to be whole, however an engine mixes what it emits; and
+ * an input waits for itself, because half an object is none, unless its tool asked to have it as it is written.
+ */
+import { objectJson } from '../core/arguments.js';
+import { NO_USAGE, type PolicyEvent } from '../core/policy.js';
+import type { Ending } from '../core/trajectory.js';
+import type { Finish, LoopEvent } from '../loop/events.js';
+import type { Delivery } from './answer.js';
+import { limitOf, type CompletionHead } from './completion.js';
+import type { Exchange } from './exchange.js';
+import { ANTHROPIC } from './failure.js';
+import type { MessageFields } from './messages_api.js';
+import { EventStream, type Pace } from './stream.js';
+
+/** `text` is what there is of it; in a stream, what was not told yet. */
+type Block = { readonly type: 'text'; text: string } | { readonly type: 'tool_use'; text: string; readonly id: string; readonly name: string; readonly eager: boolean };
+
+export class MessageAnswer implements Delivery {
+  readonly #exchange: Exchange;
+  readonly #head: CompletionHead;
+  readonly #fields: MessageFields;
+  readonly #stream: EventStream | undefined;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #blocks: Block[] = [];
+  /** By the number of the call in the whole response. */
+  readonly #calls: Block[] = [];
+  /** Blocks that nothing is added to any more: those of steps that are over. */
+  #whole = 0;
+  /** The block that is being told, and whether its start was. */
+  #telling = 0;
+  #opened = false;
+  #begun = false;
+  #stopSequence: string | undefined;
+
+  constructor(exchange: Exchange, head: CompletionHead, fields: MessageFields, pace: Pace) {
+    this.#exchange = exchange;
+    this.#head = head;
+    this.#fields = fields;
+    this.#headers = { ...head.headers, 'request-id': exchange.requestId };
+    this.#stream = fields.stream === true ? new EventStream(exchange, this.#headers, pace) : undefined;
+  }
+
+  event(event: LoopEvent): Promise<void> | undefined {
+    if (!this.#begun && event.type !== 'step') this.#begin(event.type === 'start' ? event : undefined);
+    switch (event.type) {
+      case 'start':
+      case 'reasoning':
+        break;
+      case 'text':
+        if (event.text !== '') this.#text(event.text);
+        break;
+      case 'call': {
+        const eager = this.#fields.tools?.some((tool) => 'name' in tool && tool.name === event.name && tool.eager_input_streaming === true) ?? false;
+        const block: Block = { type: 'tool_use', text: '', id: event.id, name: event.name, eager };
+        this.#blocks.push(block);
+        this.#calls[event.position] = block;
+        break;
+      }
+      case 'arguments': {
+        const call = this.#calls[event.position];
+        if (call !== undefined) call.text += event.text;
+        break;
+      }
+      case 'tool_started':
+      case 'tool_finished':
+        this.#stream?.write(`: gyre.${event.type.replace('_', '.')} ${event.call.name.replace(/\s/g, ' ')}\n\n`);
+        break;
+      case 'step':
+        if (event.step.outcome === 'failed') break; // what was being written is not told as if it were whole
+        // Text may go on in the next step; calls are whole, or will never be.
+        this.#whole = this.#blocks.at(-1)?.type === 'text' ? this.#blocks.length - 1 : this.#blocks.length;
+        this.#stopSequence = event.step.action?.stopSequence;
+        break;
+      default:
+        event satisfies never;
+    }
+    this.#tell();
+    return this.#stream?.full;
+  }
+
+  finish(finish: Finish): void {
+    this.#stream?.stop();
+    if (this.#stream?.gone === true) return;
+    const { fault, ending } = finish;
+    if (fault !== undefined) {
+      if (this.#stream?.begun === true) this.#stream.end(`event: error\ndata: ${ANTHROPIC.envelope(fault, this.#exchange.requestId)}\n\n`);
+      else this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
+      return;
+    }
+    if (ending.outcome === 'cancelled') return;
+    const stop = stopOf(finish, this.#fields.stop_sequences?.find((sequence) => sequence === this.#stopSequence));
+    const limit = limitOf(ending);
+    const more = limit === undefined ? {} : { gyre: limit };
+    if (this.#stream === undefined) {
+      const whole = JSON.stringify({ ...this.#message(ending), ...stop, ...more });
+      // Inputs go in as text: read and written again, a number could become another one.
+      return this.#exchange.json(`${whole.slice(0, -1)},"content":[${this.#blocks.map(wireBlock).join(',')}]}`, this.#headers);
+    }
+    if (!this.#begun) this.#begin();
+    this.#whole = this.#blocks.length;
+    this.#tell();
+    this.#stream.end(frame('message_delta', { delta: { ...stop, container: null }, usage: usageOf(ending), ...more }) + frame('message_stop', {}));
+  }
+
+  #begin(start?: Extract<PolicyEvent, { type: 'start' }>): void {
+    this.#begun = true;
+    const usage = { ...NO_USAGE, prompt_tokens: start?.promptTokenIds?.length ?? 0 };
+    const nothing = { stop_reason: null, stop_sequence: null, stop_details: null, content: [] };
+    this.#stream?.write(frame('message_start', { message: { ...this.#message({ usage, toolUse: { requested: 0, executed: 0, by_tool: {} } }), ...nothing } }));
+  }
+
+  #text(text: string): void {
+    const last = this.#blocks.at(-1);
+    if (last?.type === 'text') last.text += text;
+    else this.#blocks.push({ type: 'text', text });
+  }
+
+  /** Tells what can be told. */
+  #tell(): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    for (;;) {
+      const block = this.#blocks[this.#telling];
+      if (block === undefined) return;
+      const index = this.#telling;
+      const whole = index < this.#whole || (block.type === 'text' && index < this.#blocks.length - 1);
+      if (block.type === 'tool_use' && !block.eager && !whole) return;
+      if (!this.#opened) {
+        this.#opened = true;
+        stream.write(frame('content_block_start', { index, content_block: block.type === 'text' ? { type: 'text', text: '', citations: null } : { type: 'tool_use', id: block.id, name: block.name, input: {}, caller: DIRECT } }));
+      }
+      const text = block.type === 'tool_use' && !block.eager ? objectJson(block.text) : block.text;
+      block.text = '';
+      if (text !== '') stream.write(frame('content_block_delta', { index, delta: block.type === 'text' ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text } }));
+      if (!whole) return;
+      stream.write(frame('content_block_stop', { index }));
+      this.#telling += 1;
+      this.#opened = false;
+    }
+  }
+
+  /** The message but for its content and its end. */
+  #message(ending: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
+    const { id, model } = this.#head;
+    return { id, type: 'message', role: 'assistant', model, container: null, diagnostics: null, usage: { ...usageOf(ending), cache_creation: null, inference_geo: null, service_tier: 'standard', speed: null } };
+  }
+}
+
+const DIRECT = { type: 'direct' } as const;
+
+function wireBlock(block: Block): string {
+  if (block.type === 'text') return JSON.stringify({ type: 'text', text: block.text, citations: null });
+  return `{"type":"tool_use","id":${JSON.stringify(block.id)},"name":${JSON.stringify(block.name)},"input":${objectJson(block.text)},"caller":${JSON.stringify(DIRECT)}}`;
+}
+
+function frame(type: string, data: Readonly<Record<string, unknown>>): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`;
+}
+
+interface Stop {
+  readonly stop_reason: string;
+  readonly stop_sequence: string | null;
+  readonly stop_details: { readonly type: 'refusal'; readonly category: null; readonly explanation: null } | null;
+}
+
+/**
+ * A limit of the loop is `max_tokens`, with its name beside it: at `pause_turn` clients send the turn back to be gone
+ * on with, again and again, which is what the limit is there to end.
+ */
+function stopOf({ finishReasons: [reason] }: Finish, sequence: string | undefined): Stop {
+  const stop = (stop_reason: string): Stop => ({ stop_reason, stop_sequence: null, stop_details: null });
+  switch (reason) {
+    case 'tool_calls':
+      return stop('tool_use');
+    case 'length':
+      return stop('max_tokens');
+    case 'content_filter':
+      return { ...stop('refusal'), stop_details: { type: 'refusal', category: null, explanation: null } };
+    case 'stop':
+    case undefined:
+      return sequence === undefined ? stop('end_turn') : { ...stop('stop_sequence'), stop_sequence: sequence };
+    default:
+      return reason satisfies never;
+  }
+}
+
+/** In this protocol `input_tokens` are those that were not in the cache. The two counts of the protocol's own server tools are ours of the same kind. */
+function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
+  const { search_web: searches = 0, fetch_page: fetches = 0 } = toolUse.by_tool;
+  return {
+    input_tokens: Math.max(0, usage.prompt_tokens - usage.cached_tokens),
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: usage.cached_tokens,
+    output_tokens: usage.completion_tokens,
+    output_tokens_details: { thinking_tokens: usage.reasoning_tokens },
+    server_tool_use: toolUse.requested === 0 ? null : { web_search_requests: searches, web_fetch_requests: fetches, ...toolUse },
+  };
+}

@@ -1,0 +1,32 @@
+/** `POST /v1/messages/count_tokens`: how long the prompt of a request would be, counted by the engine; nothing is sampled and nothing logged. */
+import type { TokenCounter } from '../core/policy.js';
+import { declared } from '../loop/run.js';
+import { identify } from './auth.js';
+import { readJson } from './body.js';
+import type { ChatDeps } from './chat.js';
+import type { Exchange } from './exchange.js';
+import { parseCount } from './messages_api.js';
+import { settleOffer } from './offer.js';
+
+export interface CountDeps extends Pick<ChatDeps, 'serving' | 'tools' | 'keys' | 'settings'> {
+  readonly counter: TokenCounter;
+}
+
+/** Counts the conversation as it is sent, with the tools it would be offered; turns that the log would put back are not in it. Never throws. */
+export async function countTokens({ counter, serving, tools, keys, settings }: CountDeps, exchange: Exchange): Promise<void> {
+  try {
+    identify(keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const request = parseCount(await readJson(exchange.incoming, settings.bodyBytes));
+    const offer = settleOffer(request, tools, settings.defaultTools);
+    const { signal } = exchange.clock;
+    const lease = await serving.lease(request.model, signal);
+    try {
+      const prompt = { model: lease.engineModel, messages: request.messages, tools: declared(offer), requestId: exchange.requestId, ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }) };
+      exchange.json(`{"input_tokens":${await counter.count(prompt, signal)}}`, { 'request-id': exchange.requestId, 'x-gyre-policy-version': String(lease.version) });
+    } finally {
+      lease.release();
+    }
+  } catch (thrown) {
+    exchange.fail(thrown, {}, false);
+  }
+}

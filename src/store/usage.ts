@@ -1,0 +1,56 @@
+/**
+ * What each key used in each month of UTC. A sum beside the log, written in the transaction that ends an answer:
+ * it survives a restart, is the same for every gateway on the data folder, and gives nothing back for what is deleted.
+ */
+import { eq } from 'drizzle-orm';
+
+import { prepared, type Db } from './db.js';
+import { keyUsage } from './schema.js';
+
+export interface Used {
+  readonly requests: number;
+  /** Prompt and completion of every step. */
+  readonly tokens: number;
+}
+
+/** `2026-11`. */
+export function monthOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 7);
+}
+
+/** Tokens a key has used in the month of `at`. */
+export function tokensUsed(db: Db, keyId: string, at: number): number {
+  return prepared<[string, string], { tokens: number }>(db, 'SELECT tokens FROM key_usage WHERE key_id = ? AND month = ?').get(keyId, monthOf(at))?.tokens ?? 0;
+}
+
+/** What was used in the month of `at`, by key; a key that asked nothing is absent. */
+export function usageOf(db: Db, at: number): ReadonlyMap<string, Used> {
+  return new Map(db.select().from(keyUsage).where(eq(keyUsage.month, monthOf(at))).all().map(({ keyId, requests, tokens }) => [keyId, { requests, tokens }]));
+}
+
+/** Sums of one transaction: an answer's end costs an addition, and the key one row however many answers ended. */
+export class UsageSums {
+  readonly #sums = new Map<string, { readonly keyId: string; readonly month: string; requests: number; tokens: number }>();
+
+  clear(): void {
+    this.#sums.clear();
+  }
+
+  add(keyId: string, at: number, tokens: number): void {
+    const month = monthOf(at);
+    const known = this.#sums.get(`${keyId}\n${month}`);
+    if (known === undefined) this.#sums.set(`${keyId}\n${month}`, { keyId, month, requests: 1, tokens });
+    else {
+      known.requests += 1;
+      known.tokens += tokens;
+    }
+  }
+
+  /** Inside the transaction, at its end. */
+  write(db: Db): void {
+    for (const { keyId, month, requests, tokens } of this.#sums.values()) {
+      prepared<[string, string, number, number]>(db, `INSERT INTO key_usage (key_id, month, requests, tokens) VALUES (?, ?, ?, ?)
+        ON CONFLICT (key_id, month) DO UPDATE SET requests = requests + excluded.requests, tokens = tokens + excluded.tokens`).run(keyId, month, requests, tokens);
+    }
+  }
+}

@@ -1,0 +1,151 @@
+/** One request to the policy as a span `chat MODEL`: it stands around the events, passes them on untouched, and ends with them. */
+import { propagation, SpanKind, SpanStatusCode, trace, type Context, type Span, type TextMapSetter, type Tracer } from '@opentelemetry/api';
+
+import { GyreError } from '../core/errors.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
+import { present, type Plain } from './attributes.js';
+import type { Contents } from './content.js';
+import type { Instruments } from './instruments.js';
+
+export interface Deps {
+  readonly tracer: Tracer;
+  readonly instruments: Instruments;
+  /** The engine's kind, `gen_ai.provider.name` of requests to the policy. */
+  readonly provider: string;
+  /** Absent where what is said must not be exported. */
+  readonly contents: Contents | undefined;
+}
+
+type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
+
+/** What the spans of one answer have in common. */
+export interface Surroundings {
+  readonly context: Context;
+  /** What spans and metrics of a request to the policy are told by. */
+  readonly about: Plain & { readonly 'gen_ai.request.model': string };
+  /** What only spans are told by. */
+  readonly answer: Plain;
+  /** Milliseconds since 1970, on a clock that only goes on. */
+  readonly now: () => number;
+  readonly began: (span: ChatSpan) => void;
+}
+
+const SETTER: TextMapSetter<Record<string, string>> = { set: (carrier, key, value) => (carrier[key] = value) };
+
+export class ChatSpan {
+  readonly #deps: Deps;
+  readonly #around: Surroundings;
+  readonly #span: Span;
+  readonly #began: number;
+  /** Headers by which the engine's own spans become children of this one. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** When it ended. */
+  ended: number | undefined;
+  /** Milliseconds this call's tokens took after the first, and how many they were. */
+  readonly pace = { ms: 0, tokens: 0 };
+
+  constructor(deps: Deps, around: Surroundings, request: PolicyRequest) {
+    this.#deps = deps;
+    this.#around = around;
+    this.#began = around.now();
+    this.#span = deps.tracer.startSpan(`chat ${around.about['gen_ai.request.model']}`, { kind: SpanKind.CLIENT, startTime: this.#began, attributes: present({ ...around.about, ...around.answer, ...asked(request) }) }, around.context);
+    if (deps.contents !== undefined && this.#span.isRecording()) this.#span.setAttributes(present(deps.contents.asked(request)));
+    const headers: Record<string, string> = {};
+    // A client's baggage is between it and this gateway.
+    propagation.inject(propagation.deleteBaggage(trace.setSpan(around.context, this.#span)), headers, SETTER);
+    this.headers = headers;
+    around.began(this);
+  }
+
+  done(actions: readonly Action[]): void {
+    const usage = (of: (action: Action) => number): number => actions.reduce((sum, action) => sum + of(action), 0);
+    const [first] = actions;
+    const output = usage((action) => action.usage.completion_tokens);
+    const firstToken = first?.timings.firstTokenMs;
+    if (first !== undefined && firstToken !== undefined && output > 1) Object.assign(this.pace, { ms: first.timings.totalMs - firstToken, tokens: output - 1 });
+    this.#span.setAttributes(present({
+      'gen_ai.response.finish_reasons': actions.map((action) => action.finishReason),
+      'gen_ai.response.id': first?.engineId,
+      'gen_ai.response.time_to_first_chunk': firstToken === undefined ? undefined : firstToken / 1000,
+      'gen_ai.usage.input_tokens': usage((action) => action.usage.prompt_tokens),
+      'gen_ai.usage.output_tokens': output,
+      'gen_ai.usage.cache_read.input_tokens': usage((action) => action.usage.cached_tokens) || undefined,
+      'gen_ai.usage.reasoning.output_tokens': usage((action) => action.usage.reasoning_tokens) || undefined,
+    }));
+    if (this.#deps.contents !== undefined && this.#span.isRecording()) this.#span.setAttributes(present(this.#deps.contents.answered(actions)));
+    this.#end(actions, undefined);
+  }
+
+  /** `code` is one of our errors' codes; their messages may quote the conversation and stay here. */
+  failed(code: string): void {
+    if (this.ended !== undefined) return;
+    this.#span.setAttributes(present({ 'error.type': code, 'gen_ai.response.finish_reasons': ['error'] }));
+    this.#span.setStatus({ code: SpanStatusCode.ERROR });
+    this.#end([], code);
+  }
+
+  #end(actions: readonly Action[], error: string | undefined): void {
+    const ended = this.#around.now();
+    this.ended = ended;
+    this.#span.end(ended);
+    this.#deps.instruments.asked({ about: this.#around.about, seconds: (ended - this.#began) / 1000, actions, error });
+  }
+}
+
+/** `policy` with a span around every request to it. */
+export function spanned(policy: Policy, begin: (request: PolicyRequest) => ChatSpan): Policy {
+  return {
+    sample(request, signal) {
+      const span = begin(request);
+      let sampling: Sampling;
+      try {
+        sampling = policy.sample({ ...request, trace: span.headers }, signal);
+      } catch (thrown) {
+        span.failed(codeOf(thrown));
+        throw thrown;
+      }
+      const passing: Sampling = {
+        async next() {
+          try {
+            const next = await sampling.next();
+            if (next.done === true) span.done(next.value);
+            return next;
+          } catch (thrown) {
+            span.failed(codeOf(thrown));
+            throw thrown;
+          }
+        },
+        return(actions) {
+          span.failed('cancelled');
+          return sampling.return(actions);
+        },
+        throw(thrown: unknown) {
+          span.failed('cancelled');
+          return sampling.throw(thrown);
+        },
+        [Symbol.asyncIterator]: () => passing,
+      };
+      return passing;
+    },
+  };
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof GyreError ? thrown.code : 'internal_error';
+}
+
+function asked({ sampling, n, forwarded }: PolicyRequest): Plain {
+  const format = (forwarded?.['response_format'] as { readonly type?: unknown } | undefined)?.type;
+  return {
+    'gen_ai.request.stream': true,
+    'gen_ai.request.temperature': sampling.temperature,
+    'gen_ai.request.top_p': sampling.top_p,
+    'gen_ai.request.top_k': sampling.top_k,
+    'gen_ai.request.max_tokens': sampling.max_tokens,
+    'gen_ai.request.seed': sampling.seed,
+    'gen_ai.request.frequency_penalty': sampling.frequency_penalty,
+    'gen_ai.request.presence_penalty': sampling.presence_penalty,
+    'gen_ai.request.choice.count': n === 1 ? undefined : n,
+    'gen_ai.output.type': format === undefined ? undefined : format === 'text' ? 'text' : 'json',
+  };
+}

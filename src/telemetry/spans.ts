@@ -1,0 +1,126 @@
+/**
+ * A request as spans: the server's `POST ROUTE`, in it `invoke_agent gyre` for the run, in that a `chat MODEL`
+ * for every request to the policy and an `execute_tool NAME` for every call of ours, in the order they happened.
+ */
+import { propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Span, type TextMapGetter } from '@opentelemetry/api';
+
+import type { GyreError } from '../core/errors.js';
+import type { ToolCall } from '../core/message.js';
+import type { Arrival, Delivered, Observer, Undertaken, Watch } from '../core/observe.js';
+import type { Policy } from '../core/policy.js';
+import type { Observation } from '../core/tool.js';
+import type { Ending } from '../core/trajectory.js';
+import { present, type Plain } from './attributes.js';
+import { ChatSpan, spanned, type Deps, type Surroundings } from './chat_span.js';
+
+export function tracing(deps: Deps): Observer {
+  return { arrived: (arrival, route) => new RequestSpans(deps, arrival, route) };
+}
+
+/** This gateway's own `gen_ai.provider.name`, and its name as an agent. */
+const SELF = 'gyre';
+/** The name a span of a call gets whose tool is not there: the policy made it up. */
+const NO_SUCH_TOOL = '_OTHER';
+const GETTER: TextMapGetter<Arrival> = { get: (arrival, name) => arrival.header(name.toLowerCase()), keys: () => [] };
+
+class RequestSpans implements Watch {
+  readonly #deps: Deps;
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  readonly #server: Span;
+  readonly #context: Context;
+  #agent: Span | undefined;
+  #around: Surroundings | undefined;
+  readonly #chats: ChatSpan[] = [];
+  #end: { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined } | undefined;
+
+  constructor(deps: Deps, arrival: Arrival, route: string) {
+    this.#deps = deps;
+    // The wall clock may be set back in the middle of a request; spans must not end before they began.
+    const offset = arrival.startedAt - performance.now();
+    this.#now = () => offset + performance.now();
+    this.#startedAt = arrival.startedAt;
+    const parent = propagation.extract(ROOT_CONTEXT, arrival, GETTER);
+    this.#server = deps.tracer.startSpan(`POST ${route}`, {
+      kind: SpanKind.SERVER, startTime: arrival.startedAt,
+      attributes: present({ 'http.request.method': 'POST', 'http.route': route, 'url.path': route, 'url.scheme': 'http', 'gyre.request.id': arrival.requestId }),
+    }, parent);
+    this.#context = trace.setSpan(parent, this.#server);
+  }
+
+  undertaken({ model, engineModel, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
+    const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
+    const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
+    const agent = this.#deps.tracer.startSpan(`invoke_agent ${SELF}`, {
+      kind: SpanKind.INTERNAL, startTime: this.#now(),
+      attributes: present({ 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.provider.name': SELF, 'gen_ai.agent.name': SELF, ...models, ...answer, 'gen_ai.request.stream': stream || undefined, 'gen_ai.response.id': responseId }),
+    }, this.#context);
+    this.#agent = agent;
+    this.#around = {
+      context: trace.setSpan(this.#context, agent),
+      about: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': this.#deps.provider, ...models },
+      answer,
+      now: this.#now,
+      began: (span) => this.#chats.push(span),
+    };
+  }
+
+  policy(policy: Policy): Policy {
+    const around = this.#around;
+    return around === undefined ? policy : spanned(policy, (request) => new ChatSpan(this.#deps, around, request));
+  }
+
+  tool(call: ToolCall, observation: Observation): void {
+    const around = this.#around;
+    if (around === undefined) return;
+    const { error, ms } = observation;
+    const name = error === 'unknown_tool' ? NO_SUCH_TOOL : call.name;
+    const about: Plain = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': name, 'gen_ai.tool.type': 'function', 'error.type': error };
+    // All calls of a step start as soon as its action is whole; that one is told of later than it ended is the order's doing.
+    const startTime = this.#chats.at(-1)?.ended ?? this.#now() - ms;
+    const span = this.#deps.tracer.startSpan(`execute_tool ${name}`, {
+      kind: SpanKind.INTERNAL, startTime, attributes: present({ ...about, ...around.answer, 'gen_ai.tool.call.id': call.id }),
+    }, around.context);
+    if (this.#deps.contents !== undefined && span.isRecording()) span.setAttributes(present(this.#deps.contents.tool(call, observation)));
+    if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end(startTime + ms);
+    this.#deps.instruments.tool(about, ms / 1000);
+  }
+
+  ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void {
+    this.#end = { ending, fault, firstToken };
+    // A run that was left in the middle hears no more of its policy.
+    this.#chats.at(-1)?.failed('cancelled');
+    const { usage } = ending;
+    this.#agent?.setAttributes(present({
+      'gyre.outcome': ending.outcome,
+      'gyre.stop_reason': ending.stopReason,
+      'error.type': fault?.code,
+      'gen_ai.usage.input_tokens': usage.prompt_tokens,
+      'gen_ai.usage.output_tokens': usage.completion_tokens,
+      'gen_ai.usage.cache_read.input_tokens': usage.cached_tokens || undefined,
+      'gen_ai.usage.reasoning.output_tokens': usage.reasoning_tokens || undefined,
+    }));
+    if (fault !== undefined) this.#agent?.setStatus({ code: SpanStatusCode.ERROR });
+    this.#agent?.end(this.#now());
+  }
+
+  closed(status: number | undefined, delivered: Delivered): void {
+    const fault = this.#end?.fault;
+    // By the conventions for HTTP a client's own mistake is no error of the server's span.
+    const error = fault?.code ?? (status !== undefined && status >= 500 ? String(status) : undefined);
+    this.#server.setAttributes(present({ 'http.response.status_code': status, 'gyre.delivery': delivered, 'error.type': error }));
+    if (error !== undefined) this.#server.setStatus({ code: SpanStatusCode.ERROR });
+    const now = this.#now();
+    this.#server.end(now);
+    const whole = this.#end?.ending.outcome === 'completed' || this.#end?.ending.outcome === 'incomplete';
+    const pace = this.#chats.reduce((sum, chat) => ({ ms: sum.ms + chat.pace.ms, tokens: sum.tokens + chat.pace.tokens }), { ms: 0, tokens: 0 });
+    this.#deps.instruments.served({
+      about: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': SELF, 'gen_ai.request.model': this.#around?.about['gen_ai.request.model'], 'gen_ai.response.model': this.#around?.about['gen_ai.response.model'] },
+      seconds: (now - this.#startedAt) / 1000,
+      error: error ?? (status !== undefined && status >= 400 ? String(status) : undefined),
+      firstToken: whole ? this.#end?.firstToken : undefined,
+      perToken: whole && pace.tokens > 0 ? pace.ms / 1000 / pace.tokens : undefined,
+    });
+  }
+}

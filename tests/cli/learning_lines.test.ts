@@ -1,0 +1,74 @@
+/** What the learning clock does, told from its rows; and what serving does when it follows a decision. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { tellLearning } from '../../src/cli/learning_lines.js';
+import type { Fields, Output } from '../../src/cli/output.js';
+import type { Cycle } from '../../src/core/learning.js';
+import { follow } from '../../src/learner/follow.js';
+import { openServing } from '../../src/policy/serving.js';
+import { countCycles, moveCycle, saveCycle } from '../../src/store/cycles.js';
+import { openStore, type Store } from '../../src/store/db.js';
+import { decide, saveVersion } from '../../src/store/learning.js';
+
+let folder: string;
+let store: Store;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gyre-lines-'));
+  store = openStore(folder);
+});
+afterEach(() => {
+  store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const CYCLE: Cycle = { id: 'cyc-1', state: 'running', stage: 'judge', mode: 'resample', filter: 'prefix', baseVersion: 0, counts: {}, note: '', startedAt: 1, updatedAt: 1 };
+
+test('a cycle and a decision are told once each as they happen, what was there before is not', async () => {
+  saveCycle(store.db, { ...CYCLE, id: 'cyc-0' });
+  const told: [string, Fields, string | undefined][] = [];
+  const warnings: string[] = [];
+  const output: Output = { line: () => undefined, warn: (text) => warnings.push(text), event: (name, fields, text) => void told.push([name, fields, text]) };
+  const stop = tellLearning(store.db, output);
+  try {
+    saveCycle(store.db, CYCLE);
+    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
+    moveCycle(store.db, 'cyc-1', { state: 'done', note: 'made version 1' });
+    decide(store.db, { kind: 'gate', version: 1, against: 0, passed: false, reason: 'difference 0', numbers: {} });
+    await vi.waitFor(() => expect(told).toHaveLength(3), { timeout: 10_000 });
+    expect(told).toEqual([
+      ['cycle', { cycle: 'cyc-1', state: 'running', stage: 'judge', base_version: 0, reason: undefined }, 'learning cycle cyc-1: judge'],
+      ['cycle', { cycle: 'cyc-1', state: 'done', stage: 'judge', base_version: 0, reason: 'made version 1' }, 'learning cycle cyc-1: done, made version 1'],
+      ['decision', { kind: 'gate', version: 1, against: 0, passed: false, reason: 'difference 0' }, 'gate of version 1: no, difference 0'],
+    ]);
+    expect(countCycles(store.db)).toEqual({ running: 1, done: 1, failed: 0, skipped: 0 });
+    store.sqlite.exec('ALTER TABLE cycles RENAME TO elsewhere');
+    await vi.waitFor(() => expect(warnings).not.toEqual([]), { timeout: 10_000 });
+    expect(warnings[0]).toContain("the learning clock's rows cannot be read: ");
+  } finally {
+    stop();
+  }
+});
+
+test('a flip of the alias is heard of with both versions', async () => {
+  const alias = openServing({ load: () => Promise.resolve() });
+  const flips: [number, number][] = [];
+  const follower = follow({
+    db: store.db, alias, adapters: { load: () => Promise.resolve(), unload: () => Promise.resolve() },
+    known: (version) => alias.know(version, true), failed: (message) => expect.unreachable(message), flipped: (from, to) => flips.push([from, to]),
+  });
+  try {
+    await follower.look();
+    expect(flips).toEqual([]);
+    saveVersion(store.db, { version: 1, kind: 'trained', parent: 0, metrics: {}, createdAt: 1 });
+    decide(store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+    await follower.look();
+    await follower.look();
+    expect(flips).toEqual([[0, 1]]);
+  } finally {
+    follower.stop();
+  }
+});

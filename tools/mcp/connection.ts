@@ -1,0 +1,170 @@
+/**
+ * One session with one tool server, over streamable HTTP or with a child process, by the official SDK. It lists and
+ * calls; when to open one again is its owner's matter. The SDK is heavy, so this file is loaded when a server is first reached.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { CallToolResultSchema, ErrorCode, McpError, ListToolsResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Agent } from 'undici';
+
+import type { McpServer } from '../../src/core/config.js';
+import { reasonOf } from '../../src/core/errors.js';
+import { NotDelivered } from './faults.js';
+import { observationOf } from './observation.js';
+import type { Definition } from './pins.js';
+import { HttpWire } from './wire.js';
+
+export interface ConnectionOptions {
+  readonly server: McpServer;
+  /** The gateway's own version, for the server's information. */
+  readonly version: string;
+  /** Milliseconds the server may take to come up, and to list its tools. */
+  readonly openMs: number;
+  /** Milliseconds after which a call is given up, should its caller not have done so. */
+  readonly callMs: number;
+  readonly signal: AbortSignal;
+  /** The server says that its list is another. */
+  readonly listChanged: () => void;
+  /** Something went wrong beside any call: it may be worth a look. */
+  readonly doubt: () => void;
+  /** The session is over, and nobody here ended it. */
+  readonly closed: () => void;
+  /** A line of a child's standard error. */
+  readonly line: (text: string) => void;
+}
+
+export interface Result {
+  readonly text: string;
+  readonly isError: boolean;
+}
+
+export interface Connection {
+  list(): Promise<readonly Definition[]>;
+  /** Throws {@link NotDelivered} when the server never saw the call, so that it may be sent again. */
+  call(tool: string, args: Record<string, unknown>, signal: AbortSignal): Promise<Result>;
+  close(): Promise<void>;
+}
+
+/** Bytes one message of a server may have: pictures are read and left out. */
+const MAX_MESSAGE = 8 * 1024 * 1024;
+const MAX_PAGES = 32;
+const MAX_TOOLS = 512;
+const LINE_BYTES = 300;
+const DRAIN_MS = 1_000;
+const GOODBYE_MS = 500;
+const CLOSED: number = ErrorCode.ConnectionClosed;
+
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const { server, openMs, signal } = options;
+  const client = new Client({ name: 'gyre', version: options.version }, { capabilities: {} });
+  const { transport, end } = server.url === undefined ? byChild(server, options.line) : byHttp(new URL(server.url), server.headers);
+  let ours = false;
+  const active = new Set<Promise<unknown>>();
+  client.setNotificationHandler(ToolListChangedNotificationSchema, options.listChanged);
+  try {
+    await client.connect(transport, { timeout: openMs, signal });
+  } catch (thrown) {
+    await client.close();
+    await end();
+    throw new Error(causeOf(thrown), { cause: thrown });
+  }
+  client.onclose = () => ours || options.closed();
+  client.onerror = (fault) => ours || fault.name === 'AbortError' || options.doubt();
+
+  return {
+    async list() {
+      const found: Definition[] = [];
+      let cursor: string | undefined;
+      for (let page = 0; page === 0 || cursor !== undefined; page += 1) {
+        // Asked for plainly: the client's own listTools compiles what schemas the server names.
+        const { tools, nextCursor } = await client.request({ method: 'tools/list', params: cursor === undefined ? {} : { cursor } }, ListToolsResultSchema, { timeout: openMs, signal });
+        found.push(...tools.map(({ name, description, inputSchema }) => ({ name, ...(description === undefined ? {} : { description }), inputSchema })));
+        if (found.length > MAX_TOOLS || page >= MAX_PAGES) throw new Error(`the server lists more than the ${MAX_TOOLS} tools that are taken of one`);
+        cursor = nextCursor;
+      }
+      return found;
+    },
+    async call(tool, args, aborted) {
+      try {
+        const calling = client.request({ method: 'tools/call', params: { name: tool, arguments: args } }, CallToolResultSchema, { timeout: options.callMs, signal: aborted });
+        active.add(calling);
+        const result = await calling.finally(() => active.delete(calling));
+        return { text: observationOf(result), isError: result.isError === true };
+      } catch (thrown) {
+        const reason = causeOf(thrown);
+        if (neverArrived(thrown)) throw new NotDelivered(reason, { cause: thrown });
+        throw new Error(wasAnswered(thrown) ? reason : `${reason}; whether the call took effect is not known`, { cause: thrown });
+      }
+    },
+    async close() {
+      ours = true;
+      // Calls beside the one that found the session gone hear so for themselves.
+      if (active.size > 0) await Promise.race([Promise.allSettled(active), sleep(DRAIN_MS)]);
+      if (transport instanceof StreamableHTTPClientTransport) {
+        // A courtesy: a server that is gone already needs no goodbye.
+        await Promise.race([transport.terminateSession().catch(() => undefined), sleep(GOODBYE_MS)]);
+      }
+      await client.close().catch(() => undefined);
+      await end();
+    },
+  };
+}
+
+interface Reach {
+  readonly transport: Transport;
+  readonly end: () => Promise<void>;
+}
+
+/** By streamable HTTP. The transport follows a redirect within the server's origin only. */
+function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined): Reach {
+  // Idle for hours is how a stream of notifications should be; calls have bounds of their own.
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } });
+  const wire = new HttpWire({ dispatcher: agent, maxBytes: MAX_MESSAGE, lost: (answer) => transport.onmessage?.(answer) });
+  const transport = new StreamableHTTPClientTransport(url, { fetch: wire.fetch, ...(headers === undefined ? {} : { requestInit: { headers } }) });
+  transport.onmessage = (message) => wire.heard(message);
+  return { transport, end: () => agent.destroy() };
+}
+
+/** By a child process. It gets what the configuration names, and of our environment only what every program needs. */
+function byChild({ command = '', args, env }: McpServer, line: (text: string) => void): Reach {
+  const transport = new StdioClientTransport({
+    command,
+    ...(args === undefined ? {} : { args }),
+    ...(env === undefined ? {} : { env }),
+    stderr: 'pipe',
+    maxBufferSize: MAX_MESSAGE,
+  });
+  transport.stderr?.on('data', (chunk: Buffer) => {
+    const last = chunk.toString().split('\n').findLast((text) => text.trim() !== '');
+    if (last !== undefined) line(last.trim().slice(0, LINE_BYTES));
+  });
+  return { transport, end: () => Promise.resolve() };
+}
+
+/** A session that is gone is answered with 404, by some servers with 400; both before anything is run. */
+function neverArrived(thrown: unknown): boolean {
+  if (thrown instanceof StreamableHTTPError) return thrown.code === 404 || (thrown.code === 400 && /session|initiali[sz]/i.test(thrown.message));
+  const code = (under(thrown) as NodeJS.ErrnoException | undefined)?.code ?? '';
+  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code) || reasonOf(thrown) === 'Not connected';
+}
+
+/** The server itself said no; otherwise the way to it broke while the call was under way. */
+function wasAnswered(thrown: unknown): boolean {
+  return thrown instanceof StreamableHTTPError || (thrown instanceof McpError && thrown.code !== CLOSED);
+}
+
+/** "fetch failed" says nothing: what it failed of does. */
+function causeOf(thrown: unknown): string {
+  return (reasonOf(thrown) === 'fetch failed' ? under(thrown)?.message : undefined) ?? reasonOf(thrown);
+}
+
+/** What a fetch failed of. Of several addresses that were tried, the first. */
+function under(thrown: unknown): Error | undefined {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
+  return first instanceof Error ? first : undefined;
+}

@@ -1,0 +1,138 @@
+/**
+ * HTTP to a tool server, under the SDK's transport. The SDK bounds no message, leaves a call waiting for ever when its
+ * stream ends without an answer, and keeps the connection of a cancelled one: all three are mended here.
+ */
+import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { ErrorCode, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/sdk/types.js';
+import { fetch as send, type Dispatcher, type RequestInit as SendInit } from 'undici';
+
+export interface WireOptions {
+  readonly dispatcher: Dispatcher;
+  /** Bytes one message of the server may have. */
+  readonly maxBytes: number;
+  /** Hears of a request that will get no answer, as if the server had answered with this. */
+  readonly lost: (answer: JSONRPCMessage) => void;
+}
+
+/** How long a stream that has ended may take to hand over what it brought. */
+const LAST_WORDS_MS = 100;
+const CANCEL_MS = 2_000;
+
+export class HttpWire {
+  readonly #options: WireOptions;
+  /** Requests that wait for their answer. */
+  readonly #open = new Map<RequestId, AbortController>();
+
+  constructor(options: WireOptions) {
+    this.#options = options;
+  }
+
+  /** Every message from the server is shown to it: an answered request waits no more. */
+  heard(message: JSONRPCMessage): void {
+    if (!('method' in message) && message.id !== undefined) this.#open.delete(message.id);
+  }
+
+  readonly fetch: FetchLike = async (url, init) => {
+    const said = saidIn(init);
+    if (said?.cancels !== undefined) {
+      // The server hears of it first; then the connection is of no more use.
+      const cancelled = said.cancels;
+      return this.#send(url, init, AbortSignal.timeout(CANCEL_MS), undefined).finally(() => {
+        this.#open.get(cancelled)?.abort();
+        this.#open.delete(cancelled);
+      });
+    }
+    if (said?.id === undefined) return this.#send(url, init, undefined, undefined);
+    const stopping = new AbortController();
+    this.#open.set(said.id, stopping);
+    try {
+      return await this.#send(url, init, stopping.signal, said.id);
+    } catch (thrown) {
+      this.#open.delete(said.id);
+      throw thrown;
+    }
+  };
+
+  async #send(url: string | URL, init: RequestInit | undefined, stop: AbortSignal | undefined, id: RequestId | undefined): Promise<Response> {
+    // The transport's own signal fires when it is closed, and then the dispatcher is destroyed anyway.
+    const response = (await send(url, { ...init, dispatcher: this.#options.dispatcher, signal: stop } as SendInit)) as unknown as Response;
+    if (response.body === null) {
+      if (id !== undefined) this.#open.delete(id);
+      return response;
+    }
+    const stream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+    const body = this.#bounded(response.body, stream, stop, id);
+    return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
+  }
+
+  /** The same bytes, as long as no message has too many. `id` is the request they answer, if they answer one. */
+  #bounded(body: ReadableStream<Uint8Array>, stream: boolean, stop: AbortSignal | undefined, id: RequestId | undefined): ReadableStream<Uint8Array> {
+    const { maxBytes } = this.#options;
+    const reader = body.getReader();
+    const message = stream ? new EventSize() : new WholeSize();
+    const ended = (reason: string): void => {
+      // A stream with ids is resumed by the transport, and without a stream the transport knows by itself.
+      if (id === undefined || message.resumable) return;
+      setTimeout(() => (stream ? this.#unanswered(id, reason) : void this.#open.delete(id)), LAST_WORDS_MS).unref();
+    };
+    return new ReadableStream({
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (done) {
+            ended('the server ended the stream without an answer');
+            return controller.close();
+          }
+          if (message.add(value) > maxBytes) throw new Error(`the server's answer has more than ${maxBytes} bytes`);
+          controller.enqueue(value);
+        } catch (thrown) {
+          if (stop?.aborted === true) return controller.close();
+          ended(thrown instanceof Error ? thrown.message : String(thrown));
+          controller.error(thrown);
+          await reader.cancel().catch(() => undefined);
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    });
+  }
+
+  #unanswered(id: RequestId, reason: string): void {
+    if (!this.#open.delete(id)) return;
+    this.#options.lost({ jsonrpc: '2.0', id, error: { code: ErrorCode.ConnectionClosed, message: reason } });
+  }
+}
+
+/** A body that is one message. */
+class WholeSize {
+  readonly resumable = false;
+  #bytes = 0;
+
+  add(chunk: Uint8Array): number {
+    return (this.#bytes += chunk.byteLength);
+  }
+}
+
+/** A body of many messages: events with an empty line between them. */
+class EventSize {
+  resumable = false;
+  #bytes = 0;
+  /** The end of the chunk before, where an empty line or a field's name may have been cut. */
+  #tail = '\n';
+
+  add(chunk: Uint8Array): number {
+    const text = this.#tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1');
+    if (!this.resumable && /[\r\n]id:/.test(text)) this.resumable = true;
+    const gap = Math.max(text.lastIndexOf('\n\n'), text.lastIndexOf('\r\r'), text.lastIndexOf('\r\n\r\n'));
+    this.#bytes = gap === -1 ? this.#bytes + chunk.byteLength : text.length - gap;
+    this.#tail = text.slice(-3);
+    return this.#bytes;
+  }
+}
+
+/** What a POST of the transport says: which request it is, or which one it cancels. */
+function saidIn(init: RequestInit | undefined): { readonly id?: RequestId; readonly cancels?: RequestId } | undefined {
+  if (init?.method !== 'POST' || typeof init.body !== 'string') return undefined;
+  const message = JSON.parse(init.body) as { id?: RequestId; method?: string; params?: { requestId?: RequestId } };
+  if (message.method === 'notifications/cancelled') return message.params?.requestId === undefined ? {} : { cancels: message.params.requestId };
+  return message.method === undefined || message.id === undefined ? {} : { id: message.id };
+}

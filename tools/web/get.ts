@@ -1,0 +1,81 @@
+/** One GET over a connection of its own: no redirect is followed, no more is read than was allowed, nothing is left open. */
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
+import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+
+import { Agent, request, type buildConnector } from 'undici';
+
+export interface GetOptions {
+  readonly connect: buildConnector.connector;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes that are read of a body, after it is unpacked. */
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Throws on a head whose body is not wanted. */
+  readonly head?: (got: Head) => void;
+}
+
+export interface Head {
+  readonly status: number;
+  /** Media type in lower case, without parameters; empty where there is none. */
+  readonly type: string;
+  readonly charset: string | undefined;
+  /** Where it sends its reader instead. */
+  readonly location: string | undefined;
+}
+
+export interface Got extends Head {
+  readonly bytes: Buffer;
+  /** There was more. */
+  readonly cut: boolean;
+}
+
+const REDIRECTS = [301, 302, 303, 307, 308];
+const NOTHING = Buffer.alloc(0);
+
+export async function get(url: URL, options: GetOptions): Promise<Got> {
+  // undici's own Agent reads no proxy from the environment.
+  const agent = new Agent({ connect: options.connect, pipelining: 1, headersTimeout: options.timeoutMs, bodyTimeout: options.timeoutMs });
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
+  try {
+    const { statusCode, headers, body } = await request(url, { dispatcher: agent, method: 'GET', headers: { 'accept-encoding': 'gzip, deflate, br', ...options.headers }, signal });
+    // The connection ends with the agent, whatever is still on its way.
+    body.on('error', () => undefined);
+    const field = (name: string): string | undefined => ([headers[name]].flat()[0]);
+    const contentType = field('content-type') ?? '';
+    const head: Head = {
+      status: statusCode,
+      type: contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '',
+      charset: /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1],
+      location: REDIRECTS.includes(statusCode) ? field('location') : undefined,
+    };
+    if (head.location !== undefined) return { ...head, bytes: NOTHING, cut: false };
+    options.head?.(head);
+    return { ...head, ...(await read(unpacked(body, field('content-encoding')), options.maxBytes)) };
+  } finally {
+    await agent.destroy();
+  }
+}
+
+/** A bomb is opened no further than it is read. */
+function unpacked(body: Readable, encoding = 'identity'): Readable {
+  const lenient = { finishFlush: constants.Z_SYNC_FLUSH };
+  const name = encoding.trim().toLowerCase();
+  if (name === '' || name === 'identity') return body;
+  const unpack = name === 'gzip' || name === 'x-gzip' ? createGunzip(lenient) : name === 'deflate' ? createInflate(lenient) : name === 'br' ? createBrotliDecompress() : undefined;
+  if (unpack === undefined) throw new Error(`the answer is packed in a way that is not known here: ${name.slice(0, 40)}`);
+  // What goes wrong is seen by whoever reads the end of it.
+  return pipeline(body, unpack, () => undefined);
+}
+
+async function read(body: Readable, maxBytes: number): Promise<{ readonly bytes: Buffer; readonly cut: boolean }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxBytes) return { bytes: Buffer.concat(chunks).subarray(0, maxBytes), cut: true };
+  }
+  return { bytes: Buffer.concat(chunks), cut: false };
+}
