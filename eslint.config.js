@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const EDGES = ['src/main.ts', 'src/cli/**', 'scripts/**', '*.config.ts', '*.config.js', 'tools/calculator/child.js'];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.venv/', '.gyre/', '.peers/', 'demo-report/', 'trainer/', 'migrations/'] },
+  { ignores: ['dist/', 'node_modules/', '.venv/', '.venv-clients/', '.gyre/', '.peers/', 'demo-report/', 'trainer/', 'migrations/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.ts'],

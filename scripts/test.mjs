@@ -17,6 +17,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const trainer = join(root, 'trainer');
 const reports = mkdtempSync(join(tmpdir(), 'gyre-test-'));
 const python = join(root, '.venv', 'bin', 'python');
+const clients = join(root, 'tests', 'clients');
 const node = (/** @type {string[]} */ ...path) => join(root, 'node_modules', ...path);
 const vitestReport = join(reports, 'vitest.json');
 const pytestReport = join(reports, 'pytest.xml');
@@ -31,8 +32,9 @@ const checks = [
   { name: 'lint', command: process.execPath, args: [node('eslint', 'bin', 'eslint.js'), '.'] },
   { name: 'tests', command: process.execPath, args: vitest, counts: vitestCounts },
   { name: 'python-types', command: python, args: ['-m', 'mypy'], cwd: trainer },
-  { name: 'python-lint', command: python, args: ['-m', 'ruff', 'check', '.'], cwd: trainer },
+  { name: 'python-lint', command: python, args: ['-m', 'ruff', 'check', '.', clients], cwd: trainer },
   { name: 'python-tests', command: python, args: ['-m', 'pytest', 'tests', `--junitxml=${pytestReport}`], cwd: trainer, counts: pytestCounts },
+  { name: 'clients', command: join(root, '.venv-clients', 'bin', 'python'), args: ['-m', 'pytest', `--junitxml=${pytestReport}`], cwd: clients, counts: pytestCounts },
   { name: 'circle', command: process.execPath, args: [...vitest, '--config', 'vitest.e2e.config.ts'], counts: vitestCounts },
 ];
 
@@ -40,8 +42,9 @@ await orRefuse(async () => {
   const names = process.argv.slice(2);
   const unknown = names.find((name) => !checks.some((check) => check.name === name));
   if (unknown !== undefined) throw new Refusal(`there is no check "${unknown}": choose of ${checks.map(({ name }) => name).join(', ')}.`);
-  await setUp(root, { engine: true });
-  process.exitCode = await runAll(checks.filter(({ name }) => names.length === 0 || names.includes(name)));
+  const chosen = checks.filter(({ name }) => names.length === 0 || names.includes(name));
+  await setUp(root, { engine: true, clients: chosen.some(({ name }) => name === 'clients') });
+  process.exitCode = await runAll(chosen);
   rmSync(reports, { recursive: true, force: true });
 });
 
@@ -99,6 +102,7 @@ function vitestCounts() {
 function pytestCounts() {
   if (!existsSync(pytestReport)) return { passed: 0, failed: 0 };
   const suite = /<testsuite [^>]*>/.exec(readFileSync(pytestReport, 'utf8'))?.[0] ?? '';
+  rmSync(pytestReport);
   const number = (/** @type {string} */ name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = number('failures') + number('errors');
   return { passed: number('tests') - failed - number('skipped'), failed };

@@ -96,7 +96,7 @@ export function createApp(deps: AppDeps): App {
   const settings = chatSettings(config, deps.pace);
   const allowances = new Allowances({ spent: keys.spent, ...(deps.now === undefined ? {} : { now: deps.now }) });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, allowances, metrics, settings, past: reading.conversation };
+  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, allowances, metrics, settings, past: reading };
   const counting = { ...chat, counter: deps.counter };
   const answering: Readonly<Record<string, Answering>> = {
     ...Object.fromEntries(Object.entries(FACES).map(([path, face]) => [path, { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) }])),

@@ -4,11 +4,12 @@
  * nothing, so that a run killed anywhere is healed by the next.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { failed, logOf } from './command.mjs';
+import { counting, INSTALL, pinsOf, runner } from './pip.mjs';
 import { onPath } from './preflight.mjs';
-import { Refusal } from './refusal.mjs';
 import { hashOf, isCurrent, stamp } from './stamp.mjs';
 
 /**
@@ -17,15 +18,6 @@ import { hashOf, isCurrent, stamp } from './stamp.mjs';
  * @property {import('./processes.mjs').ChildProcesses} children
  */
 /** @typedef {import('./progress.mjs').Phase} Phase */
-
-/** @param {string} root @param {string} name */
-const logOf = (root, name) => join(root, '.gyre', 'logs', `setup-${name}.log`);
-
-/** @param {string} what @param {string} log @param {import('./processes.mjs').Finished} result */
-function failed(what, log, { code, tail }) {
-  const said = tail.filter((line) => /error|fatal|fail/i.test(line)).at(-1) ?? tail.at(-1) ?? 'it said nothing';
-  return new Refusal(`${what} failed with code ${code} (${said.slice(0, 300)}): the whole output is in ${log}; run the command again to retry.`);
-}
 
 /** @param {string} root */
 export function nodePackages(root) {
@@ -77,7 +69,7 @@ function installedByHand(root) {
 
 /** Compiled beside and renamed, so that `dist` is never half of one build and half of another. @param {string} root */
 export function build(root) {
-  const hash = hashOf(root, ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'tools', 'scripts', join('tests', 'fakes')], [], (path) => /\.(ts|js|json)$/.test(path));
+  const hash = hashOf(root, ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'tools', 'scripts', join('tests', 'fakes'), join('tests', 'clients')], [], (path) => /\.(ts|js|json)$/.test(path));
   const file = join(root, 'dist', '.stamp');
   return {
     current: isCurrent(file, hash),
@@ -116,30 +108,21 @@ export function pythonEnvironment(root) {
     current: packagesCurrent && isCurrent(stamps.trainer, hashes.trainer),
     packagesCurrent,
     /** @param {Site} site @param {Phase} phase @param {string | undefined} interpreter Needed unless the packages are current. */
-    async make({ children }, phase, interpreter) {
+    async make(site, phase, interpreter) {
       const log = logOf(root, 'python');
-      /** @param {string} what @param {string} command @param {string[]} args @param {(line: string) => void} [onLine] */
-      const run = async (what, command, args, onLine) => {
-        const env = { PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_INPUT: '1', PIP_USER: '0', PYTHONNOUSERSITE: '1' };
-        const options = { cwd: root, log, env, ...(onLine === undefined ? {} : { onLine }) };
-        let result = await children.run(command, args, options);
-        // Once more: a dropped connection is the most common fault here, and what was fetched is kept by pip.
-        if (result.code !== 0) result = await children.run(command, args, options);
-        if (result.code !== 0) throw failed(what, log, result);
-      };
-      const pip = ['-m', 'pip', 'install', '--progress-bar', 'off'];
+      const run = runner(site, log);
       if (!packagesCurrent) {
         // A killed pip may leave a package that looks installed and is not, so nothing is built on what lies there.
         rmSync(venv, { recursive: true, force: true });
         phase.at('making .venv');
         await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', venv]);
         /** @param {string} command @param {string[]} args */
-        const works = async (command, args) => (await children.run(command, args, { cwd: root, log })).code === 0;
-        await installPackages({ root, gpu, python, pip, run, works, phase });
+        const works = async (command, args) => (await site.children.run(command, args, { cwd: root, log })).code === 0;
+        await installPackages({ root, gpu, python, run, works, phase });
         stamp(stamps.packages, hashes.packages);
       }
       phase.at('the trainer itself');
-      await run('installing the trainer', python, [...pip, '--no-deps', '--no-build-isolation', '-e', join(root, 'trainer')]);
+      await run('installing the trainer', python, [...INSTALL, '--no-deps', '--no-build-isolation', '-e', join(root, 'trainer')]);
       stamp(stamps.trainer, hashes.trainer);
     },
   };
@@ -147,46 +130,29 @@ export function pythonEnvironment(root) {
 
 /**
  * @param {object} how
- * @param {string} how.root @param {boolean} how.gpu @param {string} how.python @param {string[]} how.pip @param {Phase} how.phase
- * @param {(what: string, command: string, args: string[], onLine?: (line: string) => void) => Promise<void>} how.run
+ * @param {string} how.root @param {boolean} how.gpu @param {string} how.python @param {Phase} how.phase
+ * @param {import('./pip.mjs').Run} how.run
  * @param {(command: string, args: string[]) => Promise<boolean>} how.works
  */
-async function installPackages({ root, gpu, python, pip, run, works, phase }) {
-  const pins = readFileSync(join(root, LOCK), 'utf8').split('\n').filter((line) => /^[A-Za-z0-9]/.test(line));
-  const total = pins.length;
-  let collected = 0;
-  const ticking = setInterval(() => {
-    const unpacked = installed(join(root, '.venv'));
-    phase.at(collected < total && unpacked < 10 ? `${collected}/${total} packages fetched` : `${unpacked}/${total} packages installed`);
-  }, 1_000);
-  /** @param {string} line */
-  const onLine = (line) => {
-    if (line.startsWith('Collecting ')) collected += 1;
-  };
+async function installPackages({ root, gpu, python, run, works, phase }) {
+  const pins = pinsOf(join(root, LOCK));
+  const { onLine, stop } = counting(join(root, '.venv'), pins.length, phase);
   try {
     if (!gpu) {
-      await run('installing the Python packages', python, [...pip, '--no-deps', '-r', join(root, LOCK)], onLine);
+      await run('installing the Python packages', python, [...INSTALL, '--no-deps', '-r', join(root, LOCK)], onLine);
       // Where the index has no CPU build of torch, the CUDA build comes, and it cannot even be imported without its libraries.
       const torch = pins.find((pin) => pin.startsWith('torch=='));
-      if (torch !== undefined && !(await works(python, ['-c', 'import torch']))) await run('installing the libraries of torch', python, [...pip, torch], onLine);
+      if (torch !== undefined && !(await works(python, ['-c', 'import torch']))) await run('installing the libraries of torch', python, [...INSTALL, torch], onLine);
       return;
     }
     const file = join(root, '.venv', 'gpu-requirements.txt');
     writeFileSync(file, `${pins.filter((pin) => !CPU_ONLY.test(pin)).join('\n')}\n`);
-    await run('installing the Python packages', python, [...pip, '--no-deps', '-r', file], onLine);
+    await run('installing the Python packages', python, [...INSTALL, '--no-deps', '-r', file], onLine);
     // With dependencies: vLLM and torch pin their CUDA libraries exactly in their own metadata.
-    await run('installing vLLM with CUDA', python, [...pip, '-r', join(root, GPU_LOCK)], onLine);
+    await run('installing vLLM with CUDA', python, [...INSTALL, '-r', join(root, GPU_LOCK)], onLine);
   } finally {
-    clearInterval(ticking);
+    stop();
   }
-}
-
-/** Packages unpacked so far. @param {string} venv */
-function installed(venv) {
-  const lib = join(venv, 'lib');
-  if (!existsSync(lib)) return 0;
-  const site = readdirSync(lib).map((name) => join(lib, name, 'site-packages')).find((path) => existsSync(path));
-  return site === undefined ? 0 : readdirSync(site).filter((name) => name.endsWith('.dist-info')).length;
 }
 
 /** The packaged model as a folder the engine and the trainer read; made once per version of the converter. @param {string} root */

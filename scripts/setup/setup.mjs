@@ -3,29 +3,30 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
+import { clientsEnvironment } from './clients.mjs';
 import { takeLock } from './lock.mjs';
 import { build, model, nodePackages, pythonEnvironment } from './phases.mjs';
 import { preflight, thisMachine } from './preflight.mjs';
 import { childProcesses } from './processes.mjs';
 import { progress } from './progress.mjs';
 
-const PHASES = 5;
+const PHASES = 6;
 
 /**
  * Returns when everything is current. Throws a Refusal with one sentence when it cannot be.
  * @param {string} root The checkout.
- * @param {{ engine: boolean, listen?: { host: string, port: number } | undefined }} options `engine`: whether an engine will run
- *   on this machine; without one neither Python nor the model is needed.
+ * @param {{ engine: boolean, clients?: boolean, listen?: { host: string, port: number } | undefined }} options `engine`: whether an
+ *   engine will run on this machine; without one neither Python nor the model is needed. `clients`: whether the Python clients are.
  */
-export async function setUp(root, { engine, listen }) {
-  const look = () => ({ packages: nodePackages(root), python: pythonEnvironment(root), built: build(root), converted: model(root) });
+export async function setUp(root, { engine, clients = false, listen }) {
+  const look = () => ({ packages: nodePackages(root), python: pythonEnvironment(root), others: clientsEnvironment(root), built: build(root), converted: model(root) });
   let state = look();
-  const isCurrent = () => state.packages.current && state.built.current && (!engine || (state.python.current && state.converted.current));
-  const needs = () => ({ nodePackages: !state.packages.current, python: engine && !state.python.packagesCurrent, engine, listen });
+  const isCurrent = () => state.packages.current && state.built.current && (!engine || (state.python.current && state.converted.current)) && (!clients || state.others.current);
+  const needs = () => ({ nodePackages: !state.packages.current, python: (engine && !state.python.packagesCurrent) || (clients && !state.others.current), engine, listen });
   let interpreter = await preflight(thisMachine(root), needs());
   if (isCurrent()) return;
 
-  const lines = progress(PHASES, (line) => console.log(line), () => performance.now());
+  const lines = progress(clients ? PHASES : PHASES - 1, (line) => console.log(line), () => performance.now());
   const children = childProcesses(join(root, '.gyre', 'setup', 'children'));
   const release = await takeLock(join(root, '.gyre', 'setup', 'lock'), (pid) => console.log(`another set-up of this checkout is running (process ${pid}); waiting for it`));
   /** @param {NodeJS.Signals} signal */
@@ -59,6 +60,7 @@ export async function setUp(root, { engine, listen }) {
     await bothOrNeither([
       javascript.then(() => step(4, 'build', state.built, (line) => state.built.make(site, line))),
       python.then(() => (engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined)),
+      clients ? step(6, 'python clients', state.others, (line) => state.others.make(site, line, interpreter)) : Promise.resolve(),
     ], () => children.endAll('SIGKILL'));
   } finally {
     for (const signal of signals) process.off(signal, interrupted);

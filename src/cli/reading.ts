@@ -1,7 +1,7 @@
 /** The store's reading functions in the shape the HTTP routes ask for: a key sees its own rows, an admin everyone's. */
 import type { Reading } from '../http/reading.js';
 import type { Db } from '../store/db.js';
-import { conversationOf } from '../store/conversation.js';
+import { answerOf, conversationOf } from '../store/conversation.js';
 import { addFeedback } from '../store/feedback.js';
 import { readStep } from '../store/lineage.js';
 import { listTrajectories, readTrajectory } from '../store/read.js';
@@ -15,6 +15,7 @@ export function readingOf(db: Db, redactor?: Redactor): Reading {
     trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),
     step: ({ keyId }, id) => readStep(db, id, keyId),
     conversation: (keyId, responseId) => conversationOf(db, keyId, responseId),
+    answer: (keyId, responseId) => answerOf(db, keyId, responseId),
     erase: ({ keyId }, id) => removeTrajectory(db, id, keyId),
     feedback: (scope, caller, input) => {
       const { response_id: responseId, value, step, comment, demonstration } = input;

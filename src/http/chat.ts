@@ -4,7 +4,7 @@
  */
 import type { StepLog, Thread } from '../core/log.js';
 import type { IdKind } from '../core/ids.js';
-import type { AssistantMessage, Message } from '../core/message.js';
+import type { AssistantMessage } from '../core/message.js';
 import type { Policy } from '../core/policy.js';
 import type { Lease, Serving } from '../core/serving.js';
 import type { Toolbox } from '../core/tool.js';
@@ -24,6 +24,7 @@ import { OPENAI, type ErrorShape } from './failure.js';
 import type { Metrics } from './metrics.js';
 import { settleOffer, type Offer } from './offer.js';
 import { parseChat, type ChatRequest } from './openai.js';
+import { Past } from './past.js';
 import type { Reading } from './reading.js';
 import { StreamedAnswer } from './sse.js';
 
@@ -44,12 +45,9 @@ export interface ChatDeps {
   readonly keys: Keys;
   readonly allowances: Allowances;
   readonly metrics: Metrics;
-  readonly past: Reading['conversation'];
+  readonly past: Pick<Reading, 'conversation' | 'answer'>;
   readonly settings: ChatSettings;
 }
-
-/** The conversation up to and with an answer that was given to this caller; undefined when there is none. */
-export type Past = (responseId: string) => readonly Message[] | undefined;
 
 /** One request of a protocol in the words of all, and how its answer is told. */
 export interface Asked {
@@ -89,7 +87,7 @@ export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): 
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) pass = deps.allowances.enter(caller.keyId, caller.limits);
     if (pass?.refusal !== undefined) throw pass.refusal;
-    const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), (id) => deps.past(caller.keyId, id));
+    const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), new Past(deps.past, caller.keyId));
     const { request } = asked;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);

@@ -6,7 +6,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 
 import { badRequest, GyreError } from '../core/errors.js';
-import type { Message } from '../core/message.js';
+import type { AssistantMessage, Message } from '../core/message.js';
 import { callerOf, type Caller, type Keys } from './auth.js';
 import { readJson } from './body.js';
 import type { NodeBindings } from './exchange.js';
@@ -48,6 +48,8 @@ export interface Reading {
   step(scope: Scope, id: string): unknown;
   /** The conversation with an answer of this key, as its client has it. */
   conversation(keyId: string, responseId: string): readonly Message[] | undefined;
+  /** An answer of this key as its client has it, also one that was broken off. */
+  answer(keyId: string, responseId: string): AssistantMessage | undefined;
   /** Deletes a trajectory for good; answers with the batches and versions it had reached. */
   erase(scope: Scope, id: string): unknown;
   /** Adds a row of feedback, the same body twice being one row; answers with the row. */

@@ -1,10 +1,11 @@
 /** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
 import { badRequest, GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
-import type { Face, Past } from './chat.js';
+import type { Face } from './chat.js';
 import { OPENAI } from './failure.js';
 import type { FieldsOf } from './fields.js';
 import { readFields, type ChatRequest } from './openai.js';
+import type { Past } from './past.js';
 import { RESPONSE_FIELDS } from './responses_fields.js';
 import { messagesOf } from './responses_items.js';
 import { ResponseAnswer } from './responses_answer.js';
@@ -25,7 +26,7 @@ function chatOf(fields: ResponseFields, past: Past): ChatRequest {
   const { model, input } = fields;
   if (model === undefined) throw badRequest('"model" is missing. GET /v1/models lists the models there are.', 'model', 'missing_required_parameter');
   if (input === undefined) throw badRequest('"input" is missing: send a text, or a list of items.', 'input', 'missing_required_parameter');
-  const said: readonly Message[] = typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input);
+  const said: readonly Message[] = typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   return {
     model,
     messages: [...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]), ...before(fields.previous_response_id, past), ...said],
@@ -54,7 +55,7 @@ function chatOf(fields: ResponseFields, past: Past): ChatRequest {
 /** What was said up to the answer that is gone on from, but for its instructions: each request brings its own. */
 function before(id: string | undefined, past: Past): readonly Message[] {
   if (id === undefined) return [];
-  const conversation = past(id);
+  const conversation = past.conversation(id);
   if (conversation === undefined) {
     throw new GyreError({ side: 'client', status: 404, code: 'previous_response_not_found', param: 'previous_response_id', message: `There is no response ${JSON.stringify(id.slice(0, 100))} that this key may go on from.` });
   }

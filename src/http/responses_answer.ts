@@ -4,13 +4,13 @@
  * are shown as `mcp_call` items of the server `gyre`, which SDKs know how to read.
  */
 import type { GyreError } from '../core/errors.js';
-import { newId } from '../core/ids.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
 import type { Delivery } from './answer.js';
 import type { CompletionHead } from './completion.js';
 import type { Exchange } from './exchange.js';
 import type { ResponseFields } from './responses.js';
+import { itemId } from './responses_references.js';
 import { EventStream, type Pace } from './stream.js';
 
 interface MessageItem { type: 'message'; id: string; status: string; role: 'assistant'; content: { type: 'output_text'; text: string; annotations: []; logprobs: [] }[] }
@@ -29,6 +29,8 @@ export class ResponseAnswer implements Delivery {
   #open: MessageItem | ReasoningItem | undefined;
   readonly #calls = new Map<number, CallItem>();
   readonly #running = new Map<string, ServerItem>();
+  /** Characters of text so far, of all messages. */
+  #told = 0;
   #sequence = 0;
   #begun = false;
 
@@ -52,7 +54,7 @@ export class ResponseAnswer implements Delivery {
         this.#reason(event.text);
         break;
       case 'call':
-        this.#calls.set(event.position, this.#add({ type: 'function_call', id: newId('fc'), status: 'in_progress', call_id: event.id, name: event.name, arguments: '' }));
+        this.#calls.set(event.position, this.#add({ type: 'function_call', id: itemId('fc', this.#head.id, event.position), status: 'in_progress', call_id: event.id, name: event.name, arguments: '' }));
         break;
       case 'arguments': {
         const call = this.#calls.get(event.position);
@@ -63,10 +65,13 @@ export class ResponseAnswer implements Delivery {
       }
       case 'tool_started': {
         const { id, name, arguments: args } = event.call;
-        const item = this.#add({ type: 'mcp_call', id: newId('mcp'), status: 'in_progress', server_label: 'gyre', name, arguments: args, output: null, error: null, approval_request_id: null });
+        // It begins without its arguments, as an item does: SDKs put what comes after to what they have.
+        const item = this.#add({ type: 'mcp_call', id: this.#id('mcp'), status: 'in_progress', server_label: 'gyre', name, arguments: '', output: null, error: null, approval_request_id: null });
         this.#running.set(id, item);
-        this.#emit('response.mcp_call.in_progress', this.#place(item));
-        this.#emit('response.mcp_call_arguments.done', { ...this.#place(item), arguments: args });
+        this.#emit('response.mcp_call.in_progress', this.#at(item));
+        item.arguments = args;
+        this.#emit('response.mcp_call_arguments.delta', { ...this.#at(item), delta: args });
+        this.#emit('response.mcp_call_arguments.done', { ...this.#at(item), arguments: args });
         break;
       }
       case 'tool_finished': {
@@ -76,7 +81,7 @@ export class ResponseAnswer implements Delivery {
         item.status = error === undefined ? 'completed' : 'failed';
         item.output = content;
         item.error = error ?? null;
-        this.#emit(`response.mcp_call.${item.status}`, this.#place(item));
+        this.#emit(`response.mcp_call.${item.status}`, this.#at(item));
         this.#done(item);
         break;
       }
@@ -113,31 +118,37 @@ export class ResponseAnswer implements Delivery {
   #text(text: string): void {
     let item = this.#open;
     if (item?.type !== 'message') {
-      item = this.#openItem({ type: 'message', id: newId('msg'), status: 'in_progress', role: 'assistant', content: [] });
+      item = this.#openItem({ type: 'message', id: itemId('msg', this.#head.id, this.#told), status: 'in_progress', role: 'assistant', content: [] });
       const part = { type: 'output_text' as const, text: '', annotations: [] as [], logprobs: [] as [] };
       item.content.push(part);
-      this.#emit('response.content_part.added', { ...this.#place(item), content_index: 0, part });
+      this.#emit('response.content_part.added', { ...this.#at(item), content_index: 0, part });
     }
     const [part] = item.content;
     if (part !== undefined) part.text += text;
-    this.#emit('response.output_text.delta', { ...this.#place(item), content_index: 0, delta: text, logprobs: [] });
+    this.#told += text.length;
+    this.#emit('response.output_text.delta', { ...this.#at(item), content_index: 0, delta: text, logprobs: [] });
   }
 
   #reason(text: string): void {
     let item = this.#open;
     if (item?.type !== 'reasoning') {
-      item = this.#openItem({ type: 'reasoning', id: newId('rs'), status: 'in_progress', summary: [], content: [] });
+      item = this.#openItem({ type: 'reasoning', id: this.#id('rs'), status: 'in_progress', summary: [], content: [] });
       item.content.push({ type: 'reasoning_text', text: '' });
     }
     const [part] = item.content;
     if (part !== undefined) part.text += text;
-    this.#emit('response.reasoning_text.delta', { ...this.#place(item), content_index: 0, delta: text });
+    this.#emit('response.reasoning_text.delta', { ...this.#at(item), content_index: 0, delta: text });
   }
 
   #openItem<T extends MessageItem | ReasoningItem>(item: T): T {
     this.#add(item);
     this.#open = item;
     return item;
+  }
+
+  /** An item that says nothing to the policy is known by its place among all. */
+  #id(kind: 'rs' | 'mcp'): string {
+    return itemId(kind, this.#head.id, this.#output.length);
   }
 
   /** Ends the item that is open: another one comes, or the end. */
@@ -148,15 +159,15 @@ export class ResponseAnswer implements Delivery {
     item.status = 'completed';
     const text = item.content[0]?.text ?? '';
     if (item.type === 'message') {
-      this.#emit('response.output_text.done', { ...this.#place(item), content_index: 0, text, logprobs: [] });
-      this.#emit('response.content_part.done', { ...this.#place(item), content_index: 0, part: item.content[0] });
-    } else this.#emit('response.reasoning_text.done', { ...this.#place(item), content_index: 0, text });
+      this.#emit('response.output_text.done', { ...this.#at(item), content_index: 0, text, logprobs: [] });
+      this.#emit('response.content_part.done', { ...this.#at(item), content_index: 0, part: item.content[0] });
+    } else this.#emit('response.reasoning_text.done', { ...this.#at(item), content_index: 0, text });
     this.#done(item);
   }
 
   #finishCall(call: CallItem, ending: Ending): void {
     call.status = ending.outcome === 'completed' ? 'completed' : 'incomplete';
-    this.#emit('response.function_call_arguments.done', { ...this.#place(call), name: call.name, arguments: call.arguments });
+    this.#emit('response.function_call_arguments.done', { ...this.#at(call), name: call.name, arguments: call.arguments });
     this.#done(call);
   }
 
@@ -171,7 +182,7 @@ export class ResponseAnswer implements Delivery {
     this.#emit('response.output_item.done', { output_index: this.#output.indexOf(item), item });
   }
 
-  #place(item: Output): { item_id: string; output_index: number } {
+  #at(item: Output): { item_id: string; output_index: number } {
     return { item_id: item.id, output_index: this.#output.indexOf(item) };
   }
 

@@ -21,6 +21,7 @@ export const Item = z.union([
   z.looseObject({ type: z.literal('function_call_output'), call_id: text.min(1), output: Content }),
   z.looseObject({ type: z.literal('reasoning') }),
   z.looseObject({ type: z.literal('mcp_call'), server_label: z.literal('gyre') }),
+  z.strictObject({ type: z.literal('item_reference'), id: text.min(1) }),
 ]);
 export type Item = z.infer<typeof Item>;
 

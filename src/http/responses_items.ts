@@ -1,12 +1,15 @@
 /** Items of the Responses API to messages. What the policy said in a row is one turn, however many items told it. */
 import { assistantMessage, textOf, type AssistantMessage, type Message, type WireToolCall } from '../core/message.js';
+import type { Past } from './past.js';
 import type { Item } from './responses_fields.js';
+import { resolved } from './responses_references.js';
 
 type MessageItem = Extract<Item, { role: unknown }>;
 
-export function messagesOf(items: readonly Item[]): Message[] {
+/** Throws 404 for a reference to an item that this caller was never given. */
+export function messagesOf(items: readonly Item[], past: Past): Message[] {
   const messages: Message[] = [];
-  for (const item of items) {
+  for (const item of resolved(items, past)) {
     if ('role' in item) {
       const said = item as MessageItem;
       if (said.role === 'assistant') say(messages, textOfContent(said.content), undefined);

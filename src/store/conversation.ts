@@ -2,7 +2,7 @@
 import { eq } from 'drizzle-orm';
 
 import { GyreError } from '../core/errors.js';
-import type { Message } from '../core/message.js';
+import type { AssistantMessage, Message } from '../core/message.js';
 import { messageOf, readLinks } from './chain.js';
 import { prepared, type Db } from './db.js';
 import { MARK } from './redact.js';
@@ -13,17 +13,41 @@ import { responses } from './schema.js';
  * redacted: the policy would be asked with other words than the client's, and the client would not know.
  */
 export function conversationOf(db: Db, keyId: string, responseId: string): readonly Message[] | undefined {
-  const response = db.select().from(responses).where(eq(responses.id, responseId)).get();
-  if (response === undefined || response.keyId !== keyId || response.outcome === 'failed' || response.outcome === 'cancelled') return undefined;
-  const last = prepared<[string, string], { clientAt: number; clientTip: string; notTrainable: string | null }>(db, 'SELECT client_at AS clientAt, client_tip AS clientTip, not_trainable AS notTrainable FROM steps WHERE trajectory_id = ? AND response_id = ? ORDER BY idx DESC LIMIT 1').get(response.trajectoryId, responseId);
-  if (last === undefined) return undefined;
-  const answer = prepared<[number, string], { id: number }>(db, 'SELECT id FROM messages WHERE parent = ? AND hash = ?').get(last.clientAt, last.clientTip);
+  const response = responseOf(db, keyId, responseId);
+  if (response === undefined || response.outcome === 'failed' || response.outcome === 'cancelled') return undefined;
+  const answer = rowOf(db, response);
   const links = answer === undefined ? undefined : readLinks(db, answer.id);
-  if (last.notTrainable === 'redacted' && links?.some(({ body }) => body.includes(MARK)) === true) {
-    throw new GyreError({
-      side: 'client', status: 400, code: 'previous_response_redacted', param: 'previous_response_id',
-      message: `The conversation up to ${JSON.stringify(responseId)} is logged with parts of it redacted, so it cannot be gone on from by its id. Send its items in "input" instead.`,
-    });
+  if (answer?.redacted === true && links?.some(({ body }) => body.includes(MARK)) === true) {
+    throw redacted('previous_response_id', `The conversation up to ${JSON.stringify(responseId)} is logged with parts of it redacted, so it cannot be gone on from by its id. Send its items in "input" instead.`);
   }
   return links?.map(({ body }) => messageOf(body));
+}
+
+/** The answer alone, as far as it came: its client has the beginning also of one that was broken off. Throws 400 when something of it was redacted. */
+export function answerOf(db: Db, keyId: string, responseId: string): AssistantMessage | undefined {
+  const response = responseOf(db, keyId, responseId);
+  const answer = response && rowOf(db, response);
+  if (answer?.redacted === true && answer.body.includes(MARK)) {
+    throw redacted('input', `The answer ${JSON.stringify(responseId)} is logged with parts of it redacted, so its items cannot be referred to. Send the items themselves.`);
+  }
+  const message = answer && messageOf(answer.body);
+  return message?.role === 'assistant' ? message : undefined;
+}
+
+type Response = typeof responses.$inferSelect;
+
+function responseOf(db: Db, keyId: string, responseId: string): Response | undefined {
+  const response = db.select().from(responses).where(eq(responses.id, responseId)).get();
+  return response?.keyId === keyId ? response : undefined;
+}
+
+/** The message that ended the response, in its client's chain. */
+function rowOf(db: Db, { id: responseId, trajectoryId }: Response): { readonly id: number; readonly body: string; readonly redacted: boolean } | undefined {
+  const last = prepared<[string, string], { clientAt: number; clientTip: string; notTrainable: string | null }>(db, 'SELECT client_at AS clientAt, client_tip AS clientTip, not_trainable AS notTrainable FROM steps WHERE trajectory_id = ? AND response_id = ? ORDER BY idx DESC LIMIT 1').get(trajectoryId, responseId);
+  const row = last && prepared<[number, string], { id: number; body: string }>(db, 'SELECT id, body FROM messages WHERE parent = ? AND hash = ?').get(last.clientAt, last.clientTip);
+  return row && { ...row, redacted: last.notTrainable === 'redacted' };
+}
+
+function redacted(param: string, message: string): GyreError {
+  return new GyreError({ side: 'client', status: 400, code: 'previous_response_redacted', param, message });
 }

@@ -5,6 +5,7 @@
 import { newId } from '../core/ids.js';
 import type { Opening, StepLog, Thread } from '../core/log.js';
 import type { Message } from '../core/message.js';
+import { allSpelledAlike } from '../core/spelling.js';
 import type { Store } from './db.js';
 import { GroupCommit } from './group.js';
 import { findContinuation, splice } from './splice.js';
@@ -28,6 +29,12 @@ export interface LocalLog extends StepLog {
   open(opening: Opening): Thread;
   /** A conversation that is known to go on from nothing, under an id its caller made. */
   begin(opening: Opening, trajectoryId: string): Thread;
+}
+
+/** The client's chain has its calls in one spelling, so that a client is known whichever library it reads and writes JSON with. */
+function known(opening: Opening): Opening {
+  const messages = allSpelledAlike(opening.messages);
+  return messages === opening.messages ? opening : { ...opening, messages };
 }
 
 /** A store has one log per thread: `flush` it before the store is closed. */
@@ -92,8 +99,14 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
   };
 
   const log: LocalLog = {
-    open: (opening) => threadAt(opening, place(opening)),
-    begin: (opening, trajectoryId) => threadAt(opening, fresh(opening.messages, linkAll(opening.messages), trajectoryId)),
+    open(asked) {
+      const opening = known(asked);
+      return threadAt(opening, place(opening));
+    },
+    begin(asked, trajectoryId) {
+      const opening = known(asked);
+      return threadAt(opening, fresh(opening.messages, linkAll(opening.messages), trajectoryId));
+    },
     get failures(): number {
       return group.failures;
     },

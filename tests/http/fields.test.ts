@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { CHAT_FIELDS } from '../../src/http/fields.js';
 import { parseChat } from '../../src/http/openai.js';
+import { Past } from '../../src/http/past.js';
 import { RESPONSES } from '../../src/http/responses.js';
 import { RESPONSE_FIELDS } from '../../src/http/responses_fields.js';
 import { fieldRows } from '../../src/http/tables.js';
@@ -38,7 +39,7 @@ describe('the table of fields', () => {
   });
 
   it.each(fieldRows(RESPONSE_FIELDS).filter((row) => row.treatment === 'refused'))('refuses $field of responses by name, with its reason', ({ field, note }) => {
-    const parse = (value: unknown): unknown => RESPONSES.parse({ model: 'gyre', input: 'q', [field]: value }, () => undefined);
+    const parse = (value: unknown): unknown => RESPONSES.parse({ model: 'gyre', input: 'q', [field]: value }, new Past({ conversation: () => undefined, answer: () => undefined }, ''));
     expect(() => parse(1)).toThrow(`"${field}" is not supported. ${note}`);
     expect(() => parse(null)).not.toThrow();
   });

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { inTurn } from '../fakes/engine.js';
 import { startGateway, type Gateway } from '../fakes/gateway.js';
 import { MESSAGES, parseCount } from '../../src/http/messages_api.js';
+import { Past } from '../../src/http/past.js';
 import { fieldRows, PROTOCOLS, type FieldRow } from '../../src/http/tables.js';
 
 /** The compiler refuses these lists when the SDK's types gain a field. */
@@ -16,7 +17,7 @@ const CREATE = {
 const COUNT = { messages: true, model: true, cache_control: true, output_config: true, speed: true, system: true, thinking: true, tool_choice: true, tools: true, user_profile_id: true, workspace_id: true } satisfies Record<keyof Anthropic.MessageCountTokensParams, true>;
 
 const ASK = { model: 'gyre', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
-const read = (more: object): ReturnType<typeof parseCount> => MESSAGES.parse({ ...ASK, ...more }, () => undefined).request;
+const read = (more: object): ReturnType<typeof parseCount> => MESSAGES.parse({ ...ASK, ...more }, new Past({ conversation: () => undefined, answer: () => undefined }, '')).request;
 const tableOf = (path: string): readonly FieldRow[] => PROTOCOLS.filter((protocol) => protocol.path === path).flatMap(({ fields }) => fieldRows(fields));
 
 describe('the tables of fields', () => {

@@ -111,6 +111,7 @@ describe('with keys', () => {
       trajectory: (scope, id) => (seen.push(['one', scope, id]), id === 'traj-1' ? { id } : undefined),
       step: (scope, id) => (seen.push(['step', scope, id]), { id }),
       conversation: () => undefined,
+      answer: () => undefined,
       erase: (scope, id) => (seen.push(['erase', scope, id]), seen.length > 99 ? undefined : { id, deleted: true }),
       feedback: (scope, _caller, input: FeedbackInput) => (seen.push(['feedback', scope, input]), input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined),
     };

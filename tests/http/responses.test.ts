@@ -90,6 +90,17 @@ describe('tools', () => {
     }
   });
 
+  it("a call of the gateway's own begins without its arguments, and what follows is put to it", async () => {
+    const client = await start(sum, { text: 'It is 2.' });
+    const seen = await events(await client.responses.create({ model: 'gyre', input: '1+1?', stream: true }));
+    const about = seen.filter((event) => event.type.includes('mcp_call') || (event.type.startsWith('response.output_item.') && 'item' in event && event.item.type === 'mcp_call'));
+    expect(about.map((event) => event.type)).toEqual([
+      'response.output_item.added', 'response.mcp_call.in_progress', 'response.mcp_call_arguments.delta', 'response.mcp_call_arguments.done', 'response.mcp_call.completed', 'response.output_item.done',
+    ]);
+    expect(about.flatMap((event) => ('item' in event ? [event.item] : []))).toMatchObject([{ arguments: '', output: null, status: 'in_progress' }, { arguments: '{"expression":"1+1"}', output: '2', status: 'completed' }]);
+    expect(about.flatMap((event) => ('delta' in event ? [event.delta] : []))).toEqual(['{"expression":"1+1"}']);
+  });
+
   it('a limit makes the answer incomplete, with its name', async () => {
     const insatiable = (request: EngineRequest, number: number): Reply => (String(request.body.messages.at(-1)?.content).startsWith('No more tool calls') ? { text: 'Enough.' } : { calls: [{ id: `c${number}`, name: 'calculator', arguments: `{"expression":"${number}+1"}` }] });
     const client = await startBy({ script: insatiable });

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { clientsEnvironment } from '../../scripts/setup/clients.mjs';
 import { takeLock } from '../../scripts/setup/lock.mjs';
+import { pinsOf } from '../../scripts/setup/pip.mjs';
 import { build, nodePackages, pythonEnvironment } from '../../scripts/setup/phases.mjs';
 import { flag, listenAddress, preflight, type Machine, type Needs } from '../../scripts/setup/preflight.mjs';
 import { childProcesses, isAlive, startTime } from '../../scripts/setup/processes.mjs';
@@ -140,6 +142,44 @@ describe('stamps', () => {
     expect(nodePackages(folder).current).toBe(true);
     write('package-lock.json', '{"packages": {"": {}, "node_modules/a": {"version": "1.0.1"}}}');
     expect(nodePackages(folder).current).toBe(false);
+  });
+
+  it('the Python clients are current by their own lock and in their own place', () => {
+    const lock = join('tests', 'clients', 'requirements.lock');
+    write(lock, 'openai==1.0.0 \\\n    --hash=sha256:0\n');
+    write('.venv-clients/bin/python', '', 0o755);
+    expect(clientsEnvironment(folder).current).toBe(false);
+    write('.venv-clients/.gyre-stamp', hashOf(folder, [lock], [folder]));
+    expect(clientsEnvironment(folder).current).toBe(true);
+    rmSync(join(folder, '.venv-clients', 'bin'), { recursive: true });
+    expect(clientsEnvironment(folder).current).toBe(false);
+    write('.venv-clients/bin/python', '', 0o755);
+    write(lock, 'openai==1.0.1 \\\n    --hash=sha256:0\n');
+    expect(clientsEnvironment(folder).current).toBe(false);
+  });
+
+  it('the Python clients are made anew, and stamped only when they are whole', async () => {
+    write(join('tests', 'clients', 'requirements.lock'), 'openai==1.0.0 \\\n    --hash=sha256:0\n');
+    write('.venv-clients/left-over', '');
+    // An interpreter that makes an environment whose pip fails the first time, as a dropped connection does, and then ends as said.
+    const interpreter = write('interpreter', `#!/bin/sh\nmkdir -p "$3/bin" && cp ${join(folder, 'pip')} "$3/bin/python"\n`, 0o755);
+    const phase = progress(6, () => undefined, () => 0).phase(6, 'python clients');
+    const make = async (ends: string): Promise<string> => {
+      rmSync(join(folder, 'tried'), { force: true });
+      write('pip', `#!/bin/sh\necho "$@" >> ${join(folder, 'asked')}\n[ -e ${join(folder, 'tried')} ] && exit ${ends}\ntouch ${join(folder, 'tried')}\nexit 1\n`, 0o755);
+      return clientsEnvironment(folder).make({ root: folder, children: childProcesses(join(folder, 'children')) }, phase, interpreter).then(() => 'made', (thrown: unknown) => (thrown as Error).message);
+    };
+    expect(await make('1')).toMatch(/^installing the Python clients failed with code 1 .* run the command again to retry\.$/);
+    expect(clientsEnvironment(folder).current).toBe(false);
+    expect(await make('0')).toBe('made');
+    expect(clientsEnvironment(folder).current).toBe(true);
+    expect(existsSync(join(folder, '.venv-clients', 'left-over'))).toBe(false);
+    expect(readFileSync(join(folder, 'asked'), 'utf8').split('\n')[0]).toMatch(/^-m pip install --progress-bar off --no-deps --require-hashes --no-compile -r .*requirements\.lock$/);
+  });
+
+  it('the packages of a lock are counted whatever stands behind their names', () => {
+    const lock = write('lock', '# a comment\nopenai==1.0.0 \\\n    --hash=sha256:0\nPyYAML==6.0\n');
+    expect(pinsOf(lock)).toEqual(['openai==1.0.0', 'PyYAML==6.0']);
   });
 
   it('an install npm itself finished is taken over, a half one is not', () => {

@@ -58,6 +58,24 @@ test('fields a client library wraps around an answer do not hide it', async () =
   expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
 });
 
+test('a client that reads the arguments of its call and writes them in its own way is known; one that changes them is not', async () => {
+  const gyre = opened();
+  const asks = [{ call: call('c1', '6*7'), gives: '42' }, { call: { id: 'c2', name: 'weather', arguments: '{"days": 2.0,"city":"Rome"}' } }];
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '', asks }]);
+  const resent = (args: string): Message[] => [...HELLO, { role: 'assistant', content: null, tool_calls: [{ id: 'c2', type: 'function', function: { name: 'weather', arguments: args } }] }, toolSays('c2', 'sunny')];
+  const changed = await answer(gyre.log, opening(resent('{"city":"Oslo","days":2}')), [{ text: 'No.' }]);
+  expect(changed.thread.messages).toHaveLength(4);
+  const second = await answer(gyre.log, opening(resent('{"city":"Rome","days":2}')), [{ text: 'Sunny, 42.' }]);
+  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  // The policy has its own words back, those it was hidden included.
+  expect(canonical(second.thread.messages)).toEqual(canonical([...HELLO, ...(first.steps[0]?.appended ?? []), toolSays('c2', 'sunny')]));
+  const third = await answer(gyre.log, opening([...resent('{ "days": 2, "city": "Rome" }'), second.turn, user('Thanks')]), [{ text: 'Welcome.' }]);
+  expect(third.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(third.thread.messages).toHaveLength(7);
+  expect(canonical(stateOf(gyre.store.db, third.steps[0]?.id ?? '')?.messages ?? [])).toEqual(canonical(third.thread.messages));
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
 test('going on from an older step is a branch: a new trajectory with the history spliced in', async () => {
   const gyre = opened();
   const first = await answer(gyre.log, opening(HELLO), HIDDEN);

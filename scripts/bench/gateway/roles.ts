@@ -91,7 +91,7 @@ async function gyre(): Promise<Started> {
   const log = openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)) });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });
-  const nothing = { trajectories: () => ({ data: [], has_more: false }), trajectory: () => undefined, step: () => undefined, conversation: () => undefined, erase: () => undefined, feedback: () => undefined };
+  const nothing = { trajectories: () => ({ data: [], has_more: false }), trajectory: () => undefined, step: () => undefined, conversation: () => undefined, answer: () => undefined, erase: () => undefined, feedback: () => undefined };
   const app = createApp({
     version: 'bench',
     config: parseConfig({ 'tools.default': [] }),

@@ -1,0 +1,66 @@
+/**
+ * Items that are only referred to. The id of an item says which answer it is part of and where in it, so that an
+ * answer is all that has to be kept for a client to send back references instead of what was said.
+ */
+import { GyreError, quoted } from '../core/errors.js';
+import { textOf, type AssistantMessage } from '../core/message.js';
+import type { Past } from './past.js';
+import type { Item } from './responses_fields.js';
+
+/** A message, reasoning, a function's call, a call of our own tool. */
+type Kind = 'msg' | 'rs' | 'fc' | 'mcp';
+type Reference = Extract<Item, { readonly type: 'item_reference' }>;
+export type Said = Exclude<Item, Reference>;
+
+const PREFIX = 'resp-';
+const FORM = /^(msg|rs|fc|mcp)-([0-9a-z]+)-(\d{1,9})$/;
+
+/** `place`: where a message begins in the text of its answer, which call of the client's it is, or any number of its own. */
+export function itemId(kind: Kind, responseId: string, place: number): string {
+  return `${kind}-${responseId.slice(PREFIX.length)}-${place}`;
+}
+
+/** The items, with what they refer to in its place. Throws 404 for an item that this caller was never given. */
+export function resolved(items: readonly Item[], past: Past): readonly Said[] {
+  const answers = new Map<string, AssistantMessage | undefined>();
+  /** Where messages begin, by answer: one ends where the next begins. */
+  const begins = new Map<string, number[]>();
+  for (const item of items) {
+    if (!isReference(item)) continue;
+    const { kind, answer, place } = placeOf(item);
+    if (!answers.has(answer)) answers.set(answer, past.answer(answer));
+    if (kind === 'msg') begins.set(answer, [...(begins.get(answer) ?? []), place]);
+  }
+  return items.flatMap((item) => {
+    if (!isReference(item)) return [item];
+    const { kind, answer, place } = placeOf(item);
+    const said = answers.get(answer);
+    if (said === undefined) throw unknown(item);
+    return part(said, kind, place, begins.get(answer) ?? []) ?? [];
+  });
+}
+
+function part(answer: AssistantMessage, kind: Kind, place: number, begins: readonly number[]): Said | undefined {
+  if (kind === 'msg') {
+    const text = textOf(answer.content);
+    return { role: 'assistant', content: text.slice(place, Math.min(text.length, ...begins.filter((begin) => begin > place))) };
+  }
+  const call = kind === 'fc' ? answer.tool_calls?.[place] : undefined;
+  if (call !== undefined) return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
+  // Reasoning is not said again to the policy; calls of our own tools are in the log, which puts them back.
+  return undefined;
+}
+
+function placeOf(item: Reference): { readonly kind: Kind; readonly answer: string; readonly place: number } {
+  const [, kind, answer, place] = FORM.exec(item.id) ?? [];
+  if (kind === undefined || answer === undefined) throw unknown(item);
+  return { kind: kind as Kind, answer: PREFIX + answer, place: Number(place) };
+}
+
+function isReference(item: Item): item is Reference {
+  return 'type' in item && item.type === 'item_reference';
+}
+
+function unknown({ id }: Reference): GyreError {
+  return new GyreError({ side: 'client', status: 404, code: 'item_not_found', param: 'input', message: `There is no item ${quoted(id)} that this key may refer to: send the item itself.` });
+}

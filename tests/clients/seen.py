@@ -1,0 +1,103 @@
+"""What the engine and the log of the gateway under test saw of a client, which the client itself cannot know."""
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+PLAIN = "Hello from the policy."
+SUM = "The tools say 42."
+SUNNY = "The tools say sunny in Rome."
+BOTH = "The tools say 42 and sunny in Rome."
+UNKNOWN = 'The model "nope" does not exist.'
+TOO_HOT = 'Invalid value for "temperature"'
+BUSY = "The engine is at its limit: every seat is taken"
+BROKEN = "The connection to the engine"
+
+
+_loop = asyncio.Runner()
+
+
+def wait(work: Coroutine[Any, Any, Any]) -> Any:
+    """In one loop for all tests: clients keep their connections, and these know the loop they were made in."""
+    return _loop.run(work)
+
+
+def weather(city: str, days: float) -> str:
+    """The weather of a city in some days."""
+    assert days == 2
+    return f"sunny in {city}"
+
+
+def weather_schema() -> dict[str, Any]:
+    properties = {"city": {"type": "string"}, "days": {"type": "number"}}
+    return {"type": "object", "properties": properties, "required": ["city", "days"]}
+
+
+def call_weather(arguments: str) -> str:
+    return weather(**json.loads(arguments))
+
+
+@dataclass
+class Seen:
+    """Begins empty with every test."""
+
+    url: str
+    side: str
+    requests_before: int = 0
+    answers_before: int = 0
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def start(self) -> None:
+        state = self._state()
+        self.requests_before = len(state["engine"])
+        self.answers_before = len(state["log"])
+
+    @property
+    def engine(self) -> list[dict[str, Any]]:
+        """Requests, oldest first."""
+        return self._state()["engine"][self.requests_before :]
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Answers, oldest first."""
+        return self._state()["log"][self.answers_before :]
+
+    @property
+    def roles(self) -> list[str]:
+        return [message["role"] for message in self.engine[-1]["body"]["messages"]]
+
+    def offered(self) -> list[str]:
+        """The tools the engine was last told of."""
+        return [tool["function"]["name"] for tool in self.engine[-1]["body"].get("tools", [])]
+
+    def calls(self) -> list[tuple[str, str]]:
+        """Every call of the policy and whose it was."""
+        return [(call["name"], call["owner"]) for answer in self.log for step in answer["steps"] for call in step["calls"]]
+
+    def is_one_conversation(self) -> None:
+        assert all(answer["outcome"] == "completed" for answer in self.log)
+        assert len({answer["trajectoryId"] for answer in self.log}) == 1
+
+    def is_mixed(self) -> None:
+        """Both tools ran in one turn, and the policy was given back the result its client never saw."""
+        assert self.calls() == [("calculator", "server"), ("weather", "client")]
+        self.is_one_conversation()
+
+    def is_cancelled(self) -> None:
+        deadline = time.monotonic() + 5
+        while not (self.engine[-1]["aborted"] and self.log[-1].get("outcome") == "cancelled"):
+            assert time.monotonic() < deadline, f"never cancelled: {self.engine[-1]['aborted']}, {self.log[-1]}"
+            time.sleep(0.01)
+        assert [step["outcome"] for step in self.log[-1]["steps"]] == ["cancelled"]
+
+    def _state(self) -> dict[str, list[dict[str, Any]]]:
+        with urllib.request.urlopen(self.side) as response:
+            state: dict[str, list[dict[str, Any]]] = json.load(response)
+            return state
