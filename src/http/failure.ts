@@ -31,7 +31,7 @@ export function envelope(thrown: unknown): string {
 }
 
 export function notFound(method: string, path: string): GyreError {
-  return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. The README lists the routes.` });
+  return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. GET /openapi.json lists the routes.` });
 }
 
 /** A path that is served, though not by this method. */

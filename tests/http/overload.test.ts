@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { OPERATIONS } from '../../src/http/operations.js';
 import { verify } from '../../src/store/verify.js';
 import type { Reply } from '../fakes/engine.js';
 import { until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
@@ -15,7 +16,7 @@ afterEach(async () => gateway.close());
 
 const ASK = { model: 'gyre', messages: [{ role: 'user', content: 'hi' }] };
 const MIB = 1024 * 1024;
-const BODIES = ['/v1/chat/completions', '/v1/responses', '/v1/feedback', '/gyre/v1/cycles'];
+const BODIES = Object.entries(OPERATIONS).filter(([, { body }]) => body !== undefined).map(([route]) => route.replace('POST ', ''));
 
 interface Answer {
   readonly status: number;
