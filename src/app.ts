@@ -112,7 +112,7 @@ export function createApp(deps: AppDeps): App {
   hono.use(async (c, next) => {
     await next();
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
-    metrics.request(routePath(c, -1), c.res.status);
+    metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
   hono.route('/', healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }));
   hono.route('/', openApiRoutes(deps.version, routes));

@@ -62,7 +62,7 @@ interface Schema {
 }
 
 function takes(schema: z.ZodType): string {
-  return said(z.toJSONSchema(schema, { io: 'input' }) as Schema);
+  return said(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema);
 }
 
 /** A schema in a few words. */

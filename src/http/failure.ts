@@ -50,7 +50,7 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
 }
 
 export function notFound(method: string, path: string): GyreError {
-  return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. The README lists the routes.` });
+  return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. GET /openapi.json lists the routes.` });
 }
 
 /** A path that is served, though not by this method. */

@@ -13,6 +13,13 @@ describe('the repository', () => {
     expect(pins.filter((line) => !/^[A-Za-z0-9._-]+==[^\s=]+/.test(line))).toEqual([]);
   });
 
+  it('pins every package of an environment of its own', () => {
+    for (const file of FILES.filter((name) => /requirements[^/]*\.lock$/.test(name))) {
+      const lines = read(file).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+      expect(lines.filter((line) => !/^[A-Za-z0-9._-]+==[^\s=]+/.test(line)), file).toEqual([]);
+    }
+  });
+
   it('the npm lock fits package.json', () => {
     const wanted = JSON.parse(read('package.json')) as { dependencies: unknown; devDependencies: unknown; version: string };
     const locked = (JSON.parse(read('package-lock.json')) as { packages: Record<string, { dependencies?: unknown; devDependencies?: unknown; version?: string }> }).packages[''];

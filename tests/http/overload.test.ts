@@ -1,9 +1,10 @@
-/** More than the gateway takes: it refuses early, in OpenAI's words, at no cost, and nobody who was let in loses anything. */
+/** More than the gateway takes: it refuses early, in the client's protocol, at no cost, and nobody who was let in loses anything. */
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { OPERATIONS } from '../../src/http/operations.js';
 import { verify } from '../../src/store/verify.js';
 import type { Reply } from '../fakes/engine.js';
 import { until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
@@ -15,11 +16,17 @@ afterEach(async () => gateway.close());
 
 const ASK = { model: 'gyre', messages: [{ role: 'user', content: 'hi' }] };
 const MIB = 1024 * 1024;
-const BODIES = ['/v1/chat/completions', '/v1/responses', '/v1/feedback', '/gyre/v1/cycles'];
+const BODIES = Object.entries(OPERATIONS).filter(([, { body }]) => body !== undefined).map(([route]) => route.replace('POST ', ''));
 
 interface Answer {
   readonly status: number;
   readonly error: { readonly code: string; readonly message: string; readonly type: string; readonly param: string | null };
+}
+
+/** What a 413 and a 400 say: OpenAI's protocols name them by code, Anthropic's says it in words alone. */
+function refusal(path: string, code: string, words: string): object {
+  const message: unknown = expect.stringContaining(words);
+  return path.startsWith('/v1/messages') ? { error: { message } } : { error: { code, type: 'invalid_request_error', param: null, message } };
 }
 
 /** Sends `mebibytes` of one JSON string piece by piece, as fast as they are taken. */
@@ -63,14 +70,14 @@ describe('a body of 200 MB', () => {
     await start();
     const answers: Answer[] = [];
     const held = await heldDuring(async () => answers.push(await pour(path, 200)));
-    expect(answers).toMatchObject([{ status: 413, error: { code: 'request_too_large', type: 'invalid_request_error', param: null, message: expect.stringContaining('33554432 bytes') } }]);
+    expect(answers[0]).toMatchObject({ status: 413, ...refusal(path, 'request_too_large', '33554432 bytes') });
     expect(held).toBeLessThan(130); // 32 MiB of it, their copy in the socket, and the rest of a busy process
   });
 
   it.each(BODIES)('that says so before it comes is refused by %s unread', async (path) => {
     await start();
     const answer = await pour(path, 200, { 'content-length': String(200 * MIB) });
-    expect(answer).toMatchObject({ status: 413, error: { code: 'request_too_large' } });
+    expect(answer).toMatchObject({ status: 413, ...refusal(path, 'request_too_large', '33554432 bytes') });
     expect(answer.sent).toBeLessThan(100);
   });
 
@@ -82,7 +89,7 @@ describe('a body of 200 MB', () => {
     let answer: Response | undefined;
     const held = await heldDuring(async () => (answer = await fetch(gateway.url + path, { method: 'POST', body: bomb, headers: { 'content-encoding': 'gzip' } })));
     expect(answer?.status).toBe(413);
-    expect(await answer?.json()).toMatchObject({ error: { code: 'request_too_large' } });
+    expect(await answer?.json()).toMatchObject(refusal(path, 'request_too_large', '33554432 bytes'));
     expect(held).toBeLessThan(130);
   });
 });
@@ -92,7 +99,7 @@ it.each(BODIES)('JSON nested 10,000 deep is a 400 of %s', async (path) => {
   for (const body of ['['.repeat(10_000) + ']'.repeat(10_000), `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`, `{"model":"gyre","metadata":${'['.repeat(10_000)}`]) {
     const response = await fetch(gateway.url + path, { method: 'POST', body });
     expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ error: { code: 'invalid_json', type: 'invalid_request_error', param: null, message: expect.stringContaining('deeper than 100') } });
+    expect(await response.json()).toMatchObject(refusal(path, 'invalid_json', 'deeper than 100'));
   }
 });
 

@@ -10,7 +10,7 @@ import { promote, rollback } from '../../src/learner/promoting.js';
 import { select } from '../../src/learner/states.js';
 import { learningStatus } from '../../src/learner/status.js';
 import { batchOf, cyclesOf, runningCycle } from '../../src/store/cycles.js';
-import { allVersions, candidateRows, decisionsOf, headVersion, samplesOf, servingVersion, verdictsOf } from '../../src/store/learning.js';
+import { allVersions, candidateRows, decide, decisionsOf, headVersion, samplesOf, saveVersion, servingVersion, verdictsOf } from '../../src/store/learning.js';
 import { verify } from '../../src/store/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
@@ -128,7 +128,19 @@ test('equal versions are refused by the gate, and a refused version cannot be pr
   await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
   expect(servingVersion(made.store.db)).toBe(0);
   await expect(promote(made.learner, 1)).rejects.toThrow(/has not passed the gate/);
-  await expect(promote(made.learner, 9)).rejects.toThrow(/there is no version 9; versions are 1/);
+  await expect(promote(made.learner, 9)).rejects.toMatchObject({ status: 404, code: 'version_not_found', message: 'there is no version 9; versions are 1' });
+});
+
+test('of two rollbacks at once one is made, and the other is told so', async () => {
+  const made = await start();
+  const trainer = made.learner.trainer ?? expect.fail('no trainer');
+  saveVersion(made.store.db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
+  decide(made.store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  const both = await Promise.allSettled([rollback(made.learner, trainer, 'one'), rollback(made.learner, trainer, 'other')]);
+  expect(both.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(both.find((outcome) => outcome.status === 'rejected')?.reason).toMatchObject({ status: 409, code: 'version_taken' });
+  expect(allVersions(made.store.db).map((version) => version.version)).toEqual([1, 2]);
+  expect(servingVersion(made.store.db)).toBe(2);
 });
 
 test('a version whose parity fails is not evaluated', async () => {
