@@ -15,7 +15,7 @@ BOTH = "The tools say 42 and sunny in Rome."
 UNKNOWN = 'The model "nope" does not exist.'
 TOO_HOT = 'Invalid value for "temperature"'
 BUSY = "The engine is at its limit: every seat is taken"
-BROKEN = "The connection to the engine"
+BROKEN = "broke the connection"
 
 
 _loop = asyncio.Runner()

@@ -28,6 +28,7 @@ const PYTHON = [
 ];
 const CLIENTS: readonly Client[] = [
   { name: 'openai (Node)', packages: ['openai'], file: NODE, apis: ['chat', 'responses'] },
+  { name: 'Anthropic SDK (Node)', packages: ['@anthropic-ai/sdk'], file: 'tests/http/anthropic_sdk.test.ts', apis: ['messages'] },
   { name: 'AI SDK', packages: ['ai', '@ai-sdk/openai'], file: AI_SDK, apis: ['openai.chat', 'openai.responses'] },
   { name: 'AI SDK', packages: ['ai', '@ai-sdk/openai-compatible'], file: AI_SDK, apis: ['openai-compatible'] },
   ...PYTHON,
