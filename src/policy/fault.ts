@@ -8,6 +8,8 @@ import { GyreError, reasonOf } from '../core/errors.js';
 export interface Party {
   /** Begins a sentence, e.g. `The upstream at https://api.example.com`. */
   readonly it: string;
+  /** Its address, for a message that says it is not there. */
+  readonly at?: string;
   /** Where the operator sets its key, as a message says it. */
   readonly setting: string;
   /** Its key: never shown, even where it says it itself. */
@@ -56,7 +58,7 @@ export function transportFault(thrown: unknown, began: boolean, party: Party): G
   if (code === 'UND_ERR_BODY_TIMEOUT') return engine(504, 'engine_timeout', `${party.it} fell silent in the middle of its reply.`, thrown);
   if (!began && UNREACHABLE.has(code)) {
     return new GyreError({
-      side: 'engine', status: 503, code: 'engine_unreachable', message: `${party.it} cannot be reached (${code}).${party.named ? '' : ' It may still be starting.'}`, retryAfterMs: 1000, cause: thrown,
+      side: 'engine', status: 503, code: 'engine_unreachable', message: `${party.it}${party.at === undefined ? '' : ` at ${party.at}`} cannot be reached (${code}).${party.named ? '' : ' It may still be starting.'}`, retryAfterMs: 1000, cause: thrown,
     });
   }
   return engine(502, 'engine_connection_lost', `${party.it} broke the connection: ${reasonOf(thrown)}`, thrown);

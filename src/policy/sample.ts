@@ -39,7 +39,7 @@ export interface EnginePolicy extends Policy, TokenCounter {
 }
 
 export function openPolicy(options: EngineOptions): EnginePolicy {
-  const line = openLine(options, { it: `The engine at ${new URL(options.url).origin}`, setting: ENGINE.setting, named: false });
+  const line = openLine(options, { ...ENGINE, at: new URL(options.url).origin });
   return {
     sample: (request, signal) => line.sample(request, requestBody(request), signal),
     count: (prompt, signal) => line.count(prompt, signal),

@@ -126,7 +126,7 @@ def test_error(client: OpenAI, api: str) -> None:
             list(client.chat.completions.create(model="gyre", messages=items("BROKEN"), stream=True))
     else:
         *_, fault, last = client.responses.create(model="gyre", input="BROKEN", stream=True)
-        assert fault.type == "error" and fault.message.startswith(BROKEN)
+        assert fault.type == "error" and BROKEN in fault.message
         assert last.type == "response.failed"
 
 
