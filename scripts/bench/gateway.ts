@@ -4,7 +4,7 @@
  * processes of their own. Others get what a client would get from vLLM; Gyre gets what it asks for (token ids,
  * logprobs, always a stream), so its extra bytes are part of its cost.
  *
- *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream] [--peers all|smg,portkey]
+ *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers all|smg,portkey]
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -87,7 +87,7 @@ try {
     cases.push(summary(each, measured));
   }
   const cancels: Record<string, Cancels> = {};
-  for (const subject of subjects) if (only === undefined) cancels[subject.name] = await cancelsOf(subject, join(folder, `cancel-${subject.name}`));
+  for (const subject of subjects) if (only === undefined || only.includes('cancels')) cancels[subject.name] = await cancelsOf(subject, join(folder, `cancel-${subject.name}`));
   const report = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model, seconds, rounds, versions: Object.fromEntries(peers.map(({ name, version }) => [name, version])), cases, cancels };
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(`${table(cases, cancels)}\n`);
