@@ -4,7 +4,7 @@
  * processes of their own. Others get what a client would get from vLLM; Gyre gets what it asks for (token ids,
  * logprobs, always a stream), so its extra bytes are part of its cost.
  *
- *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers all|smg,portkey]
+ *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers all|smg,portkey,unlogged]
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -71,7 +71,10 @@ const only = values.only?.split(',');
 const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const peers = peersIn(root).filter((peer) => values.peers === 'all' || values.peers.split(',').includes(peer.name));
-const subjects: readonly Subject[] = [...OWN, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
+/** What is left of Gyre's cost when nothing is logged. */
+const UNLOGGED: Subject = { ...plain, name: 'unlogged', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data, log: false }) };
+const unlogged = values.peers.split(',').includes('unlogged') ? [UNLOGGED] : [];
+const subjects: readonly Subject[] = [...OWN, ...unlogged, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
 
 try {
   const cases: Summary[] = [];

@@ -128,7 +128,7 @@ class Link {
     if (this.#scheduled) return;
     this.#scheduled = true;
     if (this.#asked.size > CROWD) setTimeout(() => this.#send(), GATHER_MS);
-    else setImmediate(() => this.#send());
+    else process.nextTick(() => this.#send());
   }
 
   /** Resolves to whether it is committed; never rejects. */

@@ -1,5 +1,5 @@
 /** The log's own thread: holds the store and writes what it is told, so that the gateway's thread never waits for a commit. */
-import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 
 import { reasonOf } from '../core/errors.js';
 import type { Thread } from '../core/log.js';
@@ -109,6 +109,13 @@ function hear(words: ToLog): void {
   }
 }
 
-port.on('message', (batch: string) => {
+const hearAll = (batch: string): void => {
   for (const words of JSON.parse(batch) as readonly ToLog[]) hear(words);
+};
+
+port.on('message', (batch: string) => {
+  hearAll(batch);
+  // What came meanwhile is company for this commit; nobody else is to be waited for.
+  for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) hearAll(more.message as string);
+  void log.flush();
 });

@@ -15,7 +15,7 @@ import { restoring } from '../../../src/policy/restoring.js';
 import { openPolicy } from '../../../src/policy/sample.js';
 import { openServing } from '../../../src/policy/serving.js';
 import { openStore } from '../../../src/store/db.js';
-import { openLogBeside } from '../../../src/store/log_beside.js';
+import { openLogBeside, type LogBeside } from '../../../src/store/log_beside.js';
 import { startCanned } from './engine.js';
 
 export type Role = 'engine' | 'floor' | 'gyre';
@@ -33,6 +33,8 @@ interface Options {
   readonly stream?: boolean;
   readonly writes?: number;
   readonly pauseMs?: number;
+  /** False: nothing is logged. */
+  readonly log?: boolean;
 }
 
 interface Started {
@@ -88,7 +90,7 @@ async function gyre(): Promise<Started> {
   const data = options.data ?? '';
   mkdirSync(data, { recursive: true });
   const store = openStore(data);
-  const log = openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)) });
+  const log = options.log === false ? nowhere() : openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)) });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });
   const nothing = { trajectories: () => ({ data: [], has_more: false }), trajectory: () => undefined, step: () => undefined, conversation: () => undefined, answer: () => undefined, erase: () => undefined, feedback: () => undefined };
@@ -113,5 +115,15 @@ async function gyre(): Promise<Started> {
       await log.close();
       store.close();
     },
+  };
+}
+
+/** Keeps nothing: what is left is what the gateway costs without its log. */
+function nowhere(): LogBeside {
+  return {
+    open: ({ messages }) => ({ trajectoryId: 'traj-none', continued: false, messages, step: () => Promise.resolve(true), finish: () => Promise.resolve(true) }),
+    failures: 0,
+    flush: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
 }
