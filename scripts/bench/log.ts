@@ -15,6 +15,8 @@ import { openStore } from '../../src/store/db.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 
 const TOOLS = [{ name: 'calculator', description: 'Evaluates one arithmetic expression.', parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] } }];
+/** A page of the write-ahead log with its head. */
+const PAGE_BYTES = 4_096 + 24;
 const SYSTEM: Message = { role: 'system', content: 'You are a helpful assistant. Use the calculator for arithmetic.' };
 
 /** Opens, logs and finishes one request; returns the answer's turn and whether all of it is committed. */
@@ -47,6 +49,8 @@ function mainThreadMicroseconds(): number {
 async function measure(name: string, count: number, width: number, depth: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
   const store = openStore(folder);
+  // Nothing is folded in meanwhile, so that the write-ahead log's length is what commits wrote.
+  store.sqlite.pragma('wal_autocheckpoint = 0');
   const log = openLog(store);
   const tokens = Array.from({ length: 60 }, (_, at) => (at * 7919) % 49_000);
   let kept = 0;
@@ -67,13 +71,15 @@ async function measure(name: string, count: number, width: number, depth: number
   };
   await run(0, Math.ceil(count / 5 / depth));
   const warm = kept;
-  const before = mainThreadMicroseconds();
+  const written = (): number => statSync(`${store.file}-wal`).size / PAGE_BYTES;
+  const [before, pages] = [mainThreadMicroseconds(), written()];
   await run(count, count + Math.ceil(count / depth));
   const spent = mainThreadMicroseconds() - before;
   const requests = kept - warm;
+  const perRequest = (written() - pages) / requests;
   store.sqlite.pragma('wal_checkpoint(TRUNCATE)');
   const bytes = statSync(store.file).size / kept;
-  process.stdout.write(`${name.padEnd(34)} ${(spent / requests).toFixed(1).padStart(7)} us CPU per request, ${bytes.toFixed(0).padStart(6)} bytes, ${requests} requests, ${log.failures} failures\n`);
+  process.stdout.write(`${name.padEnd(34)} ${(spent / requests).toFixed(1).padStart(7)} us CPU per request, ${bytes.toFixed(0).padStart(6)} bytes, ${perRequest.toFixed(1).padStart(5)} pages written, ${requests} requests, ${log.failures} failures\n`);
   store.close();
   rmSync(folder, { recursive: true });
 }
