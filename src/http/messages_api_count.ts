@@ -16,9 +16,9 @@ export interface CountDeps extends Pick<ChatDeps, 'serving' | 'tools' | 'keys' |
 /** Counts the conversation as it is sent, with the tools it would be offered; turns that the log would put back are not in it. Never throws. */
 export async function countTokens({ counter, serving, tools, keys, settings }: CountDeps, exchange: Exchange): Promise<void> {
   try {
-    identify(keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const caller = identify(keys, exchange.header('authorization'), exchange.header('x-api-key'));
     const request = parseCount(await readJson(exchange.incoming, settings.bodyBytes));
-    const offer = settleOffer(request, tools, settings.defaultTools);
+    const offer = settleOffer(request, tools, settings.defaultTools, caller.tools);
     const { signal } = exchange.clock;
     const lease = await serving.lease(request.model, signal);
     try {

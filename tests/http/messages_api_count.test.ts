@@ -32,6 +32,15 @@ describe('a count', () => {
     expect(gateway.serving.inFlight(0)).toBe(0);
   });
 
+  it('has the tools that its key is offered, and refuses those that it may not use', async () => {
+    await start();
+    const { headers } = gateway.key('ann', { tools: [] });
+    const ann = new Anthropic({ baseURL: gateway.url, authToken: headers.authorization.replace('Bearer ', ''), apiKey: null, maxRetries: 0 });
+    await ann.messages.countTokens(ASK);
+    expect(gateway.engine.counted[0]?.tools).toBeUndefined();
+    await expect(ann.messages.countTokens({ ...ASK, tools: [{ type: 'gyre:calculator' } as unknown as Anthropic.Tool] })).rejects.toMatchObject({ status: 403 });
+  });
+
   it('loads the weights of a version that the engine has forgotten', async () => {
     const client = await start();
     await client.messages.countTokens({ ...ASK, model: 'gyre@1' });
