@@ -14,7 +14,8 @@ import { parseArgs } from 'node:util';
 
 import { cancelsOf, type Cancels } from './gateway/cancels.js';
 import { peersIn } from './gateway/peers.js';
-import { endAll, load, startRole, usageOf, type Running } from './gateway/processes.js';
+import { endAll, load, startRole, usageOf } from './gateway/processes.js';
+import { median, question, type Subject } from './gateway/question.js';
 
 interface Case {
   readonly name: string;
@@ -30,15 +31,12 @@ const CASES: readonly Case[] = [1, 16, 64].flatMap((connections) => [
   { name: `c${connections}-stream-32-writes`, connections, stream: true, writes: 32 },
 ]);
 
-interface Subject {
+interface Named extends Subject {
   readonly name: string;
-  readonly model: string;
-  headers(engine: string): Readonly<Record<string, string>>;
-  start(engine: string, data: string): Promise<Running>;
 }
 
 const plain = { model: 'base', headers: () => ({}) };
-const OWN: readonly Subject[] = [
+const OWN: readonly Named[] = [
   { ...plain, name: 'direct', start: (engine) => Promise.resolve({ url: engine, pid: 0, counts: () => Promise.resolve(undefined), stop: () => Promise.resolve() }) },
   { ...plain, name: 'floor', start: (engine) => startRole('floor', { engine }) },
   { ...plain, name: 'gyre', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data }) },
@@ -72,9 +70,9 @@ const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const peers = peersIn(root).filter((peer) => values.peers === 'all' || values.peers.split(',').includes(peer.name));
 /** What is left of Gyre's cost when nothing is logged. */
-const UNLOGGED: Subject = { ...plain, name: 'unlogged', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data, log: false }) };
+const UNLOGGED: Named = { ...plain, name: 'unlogged', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data, log: false }) };
 const unlogged = values.peers.split(',').includes('unlogged') ? [UNLOGGED] : [];
-const subjects: readonly Subject[] = [...OWN, ...unlogged, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
+const subjects: readonly Named[] = [...OWN, ...unlogged, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
 
 try {
   const cases: Summary[] = [];
@@ -100,16 +98,11 @@ try {
 }
 
 /** Fresh processes every round: an engine slows with age, and so would the comparison. */
-async function measure(each: Case, subject: Subject, round: number): Promise<Round> {
+async function measure(each: Case, subject: Named, round: number): Promise<Round> {
   const engine = await startRole('engine', { stream: each.stream, writes: each.writes });
   const data = join(folder, `${each.name}-${round}`);
   const gateway = await subject.start(engine.url, data);
-  const body = JSON.stringify({
-    model: subject.model,
-    messages: [{ role: 'system', content: 'You are a helpful assistant. Answer briefly.' }, { role: 'user', content: 'Request [<id>]: how many days has a leap year?' }],
-    ...(each.stream ? { stream: true } : {}),
-  });
-  const target = { url: gateway.url, path: '/v1/chat/completions', body, connections: each.connections, headers: subject.headers(engine.url) };
+  const target = { url: gateway.url, path: '/v1/chat/completions', body: question(subject.model, each.stream), connections: each.connections, headers: subject.headers(engine.url) };
   const idle = usageOf(gateway.pid);
   await load({ ...target, seconds: 2 }); // until the compilers have done their work
   const [counted, before] = [await gateway.counts(), usageOf(gateway.pid)];
@@ -149,10 +142,6 @@ function summary(each: Case, measured: ReadonlyMap<string, readonly Round[]>): S
     missingRows: (measured.get('gyre') ?? []).reduce((sum, round) => sum + Math.max(0, round.successes - (round.rows ?? 0)), 0),
     rounds: Object.fromEntries(measured),
   };
-}
-
-function median(list: readonly number[]): number {
-  return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 }
 
 function table(cases: readonly Summary[], cancels: Readonly<Record<string, Cancels>>): string {

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 
 import type { LoadResult } from './gateway/load.js';
 import { endAll, load, startRole, usageOf } from './gateway/processes.js';
+import { median, question } from './gateway/question.js';
 
 const SAMPLE_MS = 5_000;
 const CONNECTIONS = 16;
@@ -18,14 +19,12 @@ const CONNECTIONS = 16;
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, json: { type: 'string' } } });
 const seconds = Number(values.minutes) * 60;
 const folder = mkdtempSync(join(tmpdir(), 'gyre-soak-'));
-const body = (stream: boolean): string =>
-  JSON.stringify({ model: 'gyre', messages: [{ role: 'system', content: 'You are a helpful assistant. Answer briefly.' }, { role: 'user', content: 'Request [<id>]: how many days has a leap year?' }], ...(stream ? { stream: true } : {}) });
 
 try {
   const engine = await startRole('engine', { stream: true, writes: 4 });
   const gateway = await startRole('gyre', { engine: engine.url, data: folder });
   const target = { url: gateway.url, path: '/v1/chat/completions' };
-  const most = await load({ ...target, body: body(true), connections: CONNECTIONS, seconds: 8 });
+  const most = await load({ ...target, body: question('gyre', true), connections: CONNECTIONS, seconds: 8 });
   const half = most.successes / most.seconds / 2;
   process.stderr.write(`at most ${(2 * half).toFixed(0)} streams a second; going on at ${half.toFixed(0)} for ${values.minutes} minutes\n`);
 
@@ -36,7 +35,7 @@ try {
     memory.push({ second: Math.round((Date.now() - began) / 1000), mib: usageOf(gateway.pid).rss / 1024 / 1024 });
     if (memory.length % 12 === 0) process.stderr.write(`${memory.at(-1)?.second ?? 0} s: ${memory.at(-1)?.mib.toFixed(0) ?? ''} MiB\n`);
   }, SAMPLE_MS);
-  const results = await Promise.all([true, false].map((stream) => load({ ...target, body: body(stream), connections: CONNECTIONS / 2, seconds, perSecond: half / 2 })));
+  const results = await Promise.all([true, false].map((stream) => load({ ...target, body: question('gyre', stream), connections: CONNECTIONS / 2, seconds, perSecond: half / 2 })));
   clearInterval(sampling);
   const rows = ((await gateway.counts())?.rows ?? 0) - before;
   await gateway.stop();
@@ -54,8 +53,4 @@ try {
 } finally {
   endAll();
   rmSync(folder, { recursive: true, force: true });
-}
-
-function median(list: readonly number[]): number {
-  return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;
 }

@@ -78,7 +78,7 @@ export class Exchange implements Arrival {
   }
 
   json(body: string, headers: Readonly<Record<string, string>>): void {
-    this.#send(200, { ...headers, 'content-type': 'application/json', 'x-request-id': this.requestId, 'content-length': '' }, body);
+    this.#send(200, { ...headers, 'content-type': 'application/json', 'x-request-id': this.requestId }, body);
   }
 
   /** Answers with the error, unless an answer has begun or nobody is there to read it. */

@@ -6,7 +6,7 @@ import type { FieldsOf } from './fields.js';
 import { MessageAnswer } from './messages_api_answer.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages_api_fields.js';
 import { messagesOf, resent } from './messages_api_turns.js';
-import { readFields, type ChatRequest } from './openai.js';
+import { readFields, samplingOf, type ChatRequest } from './openai.js';
 
 export type MessageFields = FieldsOf<typeof MESSAGE_FIELDS.supported>;
 type Forwarded = ChatRequest['forwarded'];
@@ -52,13 +52,7 @@ function requestOf(fields: MessageFields, forwarded: Forwarded): ChatRequest {
     n: 1,
     topLogprobs: undefined,
     tokenIds: false,
-    sampling: {
-      ...(fields.temperature === undefined ? {} : { temperature: fields.temperature }),
-      ...(fields.top_p === undefined ? {} : { top_p: fields.top_p }),
-      ...(fields.top_k === undefined ? {} : { top_k: fields.top_k }),
-      ...(fields.max_tokens === undefined ? {} : { max_tokens: fields.max_tokens }),
-      ...(fields.stop_sequences === undefined || fields.stop_sequences.length === 0 ? {} : { stop: fields.stop_sequences }),
-    },
+    sampling: samplingOf({ temperature: fields.temperature, top_p: fields.top_p, top_k: fields.top_k, max_tokens: fields.max_tokens, stop: fields.stop_sequences?.length === 0 ? undefined : fields.stop_sequences }),
     forwarded: forwardedOf(fields, forwarded),
     store: true,
     metadata: metadataOf(fields.metadata),

@@ -67,7 +67,10 @@ const SAMPLING = [
   'temperature', 'top_p', 'top_k', 'min_p', 'presence_penalty', 'frequency_penalty', 'repetition_penalty', 'min_tokens', 'seed', 'stop', 'logit_bias', 'ignore_eos',
 ] as const satisfies readonly (keyof Fields & keyof Sampling)[];
 
-function samplingOf(fields: Fields): Sampling {
+/** Fields of sampling as chat names them; other protocols' are renamed to them. */
+type Drawn = { readonly [K in (typeof SAMPLING)[number] | 'max_tokens' | 'max_completion_tokens']?: Fields[K] | undefined };
+
+export function samplingOf(fields: Drawn): Sampling {
   const sampling: Record<string, unknown> = {};
   for (const name of SAMPLING) if (fields[name] !== undefined) sampling[name] = fields[name];
   const limit = Math.min(fields.max_tokens ?? Infinity, fields.max_completion_tokens ?? Infinity);

@@ -4,7 +4,7 @@ import type { Message } from '../core/message.js';
 import type { Face } from './chat.js';
 import { OPENAI } from './failure.js';
 import type { FieldsOf } from './fields.js';
-import { readFields, type ChatRequest } from './openai.js';
+import { readFields, samplingOf, type ChatRequest } from './openai.js';
 import type { Past } from './past.js';
 import { RESPONSE_FIELDS } from './responses_fields.js';
 import { messagesOf } from './responses_items.js';
@@ -39,11 +39,7 @@ function chatOf(fields: ResponseFields, past: Past): ChatRequest {
     n: 1,
     topLogprobs: undefined,
     tokenIds: false,
-    sampling: {
-      ...(fields.temperature === undefined ? {} : { temperature: fields.temperature }),
-      ...(fields.top_p === undefined ? {} : { top_p: fields.top_p }),
-      ...(fields.max_output_tokens === undefined ? {} : { max_tokens: fields.max_output_tokens }),
-    },
+    sampling: samplingOf({ temperature: fields.temperature, top_p: fields.top_p, max_tokens: fields.max_output_tokens }),
     limitField: 'max_completion_tokens',
     forwarded: forwardedOf(fields),
     ...(fields.max_tool_calls === undefined ? {} : { maxToolCalls: fields.max_tool_calls }),

@@ -1,26 +1,17 @@
 """What only a machine with an NVIDIA GPU can show: an update there is the update of the CPU, and the service trains there."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from test_update import on_policy
 
 from conftest import first_batch, started, wait_for
-from gyre_trainer import memory, policy, self_check, tree, update
+from gyre_trainer import memory, self_check, update
 from gyre_trainer.batch import Batch, Hyper
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU on this machine")
-
-
-def own_batch(of: policy.Policy, hyper: Hyper) -> Batch:
-    """The branching tree with mu = the policy's own numbers."""
-    forest, actions = self_check.branching_tree(97)
-    with torch.no_grad():
-        rows = of.logprobs(tree.plan(forest), tree.targets(forest, actions)).split([a.length for a in actions])
-    own = tuple(replace(action, logprobs=tuple(row.tolist())) for action, row in zip(actions, rows, strict=True))
-    return Batch("b", "resample", 0, 1, "", hyper, forest, own, logical_tokens=500)
 
 
 def updated(device: str, batch: Batch) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -34,7 +25,7 @@ def test_packed_and_separate_rows_agree_on_the_gpu() -> None:
 
 
 def test_an_update_on_the_gpu_gives_the_weights_the_cpu_gives() -> None:
-    batch = own_batch(self_check.tiny_policy(), Hyper(learning_rate=0.01, epochs=2))
+    batch = on_policy(self_check.tiny_policy(), Hyper(learning_rate=0.01, epochs=2))
     on_cpu, cpu = updated("cpu", batch)
     on_gpu, gpu = updated("cuda", batch)
     for key in ("loss", "ratio_mean", "grad_norm", "mean_logprob"):
@@ -45,7 +36,7 @@ def test_an_update_on_the_gpu_gives_the_weights_the_cpu_gives() -> None:
 
 
 def test_recomputed_activations_give_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = own_batch(self_check.tiny_policy(), Hyper(learning_rate=0.01))
+    batch = on_policy(self_check.tiny_policy(), Hyper(learning_rate=0.01))
     kept, weights = updated("cuda", batch)
     assert kept["checkpointed"] is False
     monkeypatch.setattr(memory, "activation_bytes", lambda *_: 1 << 60)

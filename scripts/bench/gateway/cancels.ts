@@ -1,5 +1,6 @@
 /** Clients that leave in the middle, and how many of them the engine hears of. */
-import { startRole, type Running } from './processes.js';
+import { startRole } from './processes.js';
+import type { Subject } from './question.js';
 
 const TIMES = 10;
 
@@ -7,12 +8,6 @@ export interface Cancels {
   /** "10/10" */
   readonly stream: string;
   readonly whole: string;
-}
-
-interface Subject {
-  readonly model: string;
-  headers(engine: string): Readonly<Record<string, string>>;
-  start(engine: string, data: string): Promise<Running>;
 }
 
 export async function cancelsOf(subject: Subject, data: string): Promise<Cancels> {

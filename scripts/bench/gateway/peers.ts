@@ -6,14 +6,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { freePort, startCommand, type Running } from './processes.js';
+import { freePort, startCommand } from './processes.js';
+import type { Subject } from './question.js';
 
-export interface Peer {
+export interface Peer extends Omit<Subject, 'model'> {
   readonly name: string;
   readonly version: string;
-  /** What a request to it must carry beside the body. */
-  headers(engine: string): Readonly<Record<string, string>>;
-  start(engine: string): Promise<Running>;
 }
 
 /** `root` is the checkout; peers lie in its `.peers`. */
