@@ -114,6 +114,13 @@ export function createApp(deps: AppDeps): App {
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
     metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
+  // Whoever reads back what was said reads all that was said.
+  for (const path of ['/v1/feedback', '/gyre/v1/*']) {
+    hono.use(path, async (_, next) => {
+      await log.flush();
+      await next();
+    });
+  }
   hono.route('/', healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }));
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));

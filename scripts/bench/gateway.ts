@@ -107,8 +107,9 @@ async function measure(each: Case, subject: Named, round: number): Promise<Round
   await load({ ...target, seconds: 2 }); // until the compilers have done their work
   const [counted, before] = [await gateway.counts(), usageOf(gateway.pid)];
   const result = await load({ ...target, seconds });
-  const after = usageOf(gateway.pid);
+  const loaded = usageOf(gateway.pid).rss;
   const rows = (await gateway.counts())?.rows;
+  const after = usageOf(gateway.pid); // with what was left to be committed
   await gateway.stop();
   await engine.stop();
   if (subject.name === 'gyre') process.stderr.write(`  database ${(statSync(join(data, 'gyre.db')).size / 1024 / 1024).toFixed(1)} MiB\n`);
@@ -116,7 +117,7 @@ async function measure(each: Case, subject: Named, round: number): Promise<Round
   return {
     rps: result.successes / result.seconds, p50: milli(result.p50), p99: milli(result.p99), first50: milli(result.firstP50), first99: milli(result.firstP99),
     cpu: (after.cpuMicros - before.cpuMicros) / Math.max(1, result.successes),
-    idleMiB: idle.rss / 1024 / 1024, loadMiB: after.rss / 1024 / 1024,
+    idleMiB: idle.rss / 1024 / 1024, loadMiB: loaded / 1024 / 1024,
     errors: result.errors, successes: result.successes,
     rows: rows === undefined ? undefined : rows - (counted?.rows ?? 0),
   };

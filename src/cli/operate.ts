@@ -9,7 +9,9 @@ import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
 import { openStore, type Db } from '../store/db.js';
 import { allVersions } from '../store/learning.js';
+import { settleLeft } from '../store/intake_left.js';
 import { listTrajectories } from '../store/read.js';
+import { redactorOf } from '../store/redact.js';
 import { verify } from '../store/verify.js';
 import { indexDocuments } from '../../tools/search_documents.js';
 import { needTrainer } from './learner.js';
@@ -18,10 +20,11 @@ import type { Printer } from './print.js';
 import { withdrawnTools } from './tools.js';
 import { withLearner } from './verbs.js';
 
-/** Opens the rows for one verb. */
+/** Opens the rows for one verb, with all that was said before a gateway was killed. */
 export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
   const store = openStore(config.data);
   try {
+    settleLeft(store, config.data, redactorOf(config.redact)); // what cannot be kept, verify names
     return await work(store.db);
   } finally {
     store.close();

@@ -6,6 +6,7 @@ import type { Keys } from '../http/auth.js';
 import type { Reading } from '../http/reading.js';
 import { openStore, type Db } from '../store/db.js';
 import { openKeyring } from '../store/keys.js';
+import { settleLeft } from '../store/intake_left.js';
 import { openLog } from '../store/log.js';
 import { openLogBeside } from '../store/log_beside.js';
 import { redactorOf } from '../store/redact.js';
@@ -36,6 +37,7 @@ export function openStorage(config: Config, logFailed: (reason: unknown) => void
   if (serving) tools.servers.start();
   const options = { failed: logFailed };
   const beside = serving ? openLogBeside({ ...options, redact: config.redact, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
+  if (beside === undefined) settleLeft(store, config.data, redactor).forEach(logFailed);
   const log = beside ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,

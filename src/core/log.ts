@@ -1,6 +1,7 @@
 /**
  * The step log as the request clock sees it: open a thread for a request, append its steps, finish it.
- * Committing is awaited before the last frame; failing never reaches the answer.
+ * That it is kept is awaited before the last frame; failing never reaches the answer. What is kept survives this
+ * process: it is committed, or will be by whoever opens the data folder next.
  */
 import type { AssistantMessage, Message } from './message.js';
 import type { Asker, Ending, Origin, Step } from './trajectory.js';
@@ -33,10 +34,10 @@ export interface Thread {
   readonly messages: readonly Message[];
   /**
    * Appends one step. `visible` is the assistant turn as the client has it so far in this response: its
-   * hash is the client tip. Resolves to whether the row is committed; never rejects.
+   * hash is the client tip. Resolves to whether it is kept; never rejects.
    */
   step(step: Step, visible: AssistantMessage): Promise<boolean>;
-  /** The end of the response. Resolves to whether everything of this thread is committed; never rejects. */
+  /** The end of the response. Resolves to whether everything of this thread is kept; never rejects. */
   finish(ending: Ending): Promise<boolean>;
 }
 

@@ -62,6 +62,8 @@ export interface Face {
   readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): Asked;
+  /** Whether a request may refer to what was said before, which is looked up while it is parsed. */
+  refers?(raw: unknown): boolean;
   /** An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know it. */
   resent?(visible: AssistantMessage): AssistantMessage;
 }
@@ -85,9 +87,13 @@ export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): 
   let pass: Pass | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    // What a key used this month is a sum in the log.
+    if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
     if (caller.limits !== undefined) pass = deps.allowances.enter(caller.keyId, caller.limits);
     if (pass?.refusal !== undefined) throw pass.refusal;
-    const asked = face.parse(await readJson(exchange.incoming, deps.settings.bodyBytes), new Past(deps.past, caller.keyId));
+    const raw = await readJson(exchange.incoming, deps.settings.bodyBytes);
+    if (face.refers?.(raw) === true) await deps.log.flush();
+    const asked = face.parse(raw, new Past(deps.past, caller.keyId));
     const { request } = asked;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);

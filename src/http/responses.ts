@@ -8,6 +8,7 @@ import { readFields, samplingOf, type ChatRequest } from './openai.js';
 import type { Past } from './past.js';
 import { RESPONSE_FIELDS } from './responses_fields.js';
 import { messagesOf } from './responses_items.js';
+import { isReference } from './responses_references.js';
 import { ResponseAnswer } from './responses_answer.js';
 
 export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;
@@ -15,6 +16,7 @@ export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;
 export const RESPONSES: Face = {
   id: 'resp',
   errors: OPENAI,
+  refers: (raw) => typeof raw === 'object' && raw !== null && ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
   parse(raw, past) {
     const { fields } = readFields(raw, RESPONSE_FIELDS);
     const request = chatOf(fields, past);

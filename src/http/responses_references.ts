@@ -57,8 +57,9 @@ function placeOf(item: Reference): { readonly kind: Kind; readonly answer: strin
   return { kind: kind as Kind, answer: PREFIX + answer, place: Number(place) };
 }
 
-function isReference(item: Item): item is Reference {
-  return 'type' in item && item.type === 'item_reference';
+/** Also of what has not been parsed yet. */
+export function isReference(item: unknown): item is Reference {
+  return typeof item === 'object' && item !== null && 'type' in item && item.type === 'item_reference';
 }
 
 function unknown({ id }: Reference): GyreError {

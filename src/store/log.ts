@@ -6,7 +6,7 @@ import { newId } from '../core/ids.js';
 import type { Opening, StepLog, Thread } from '../core/log.js';
 import type { Message } from '../core/message.js';
 import { allSpelledAlike } from '../core/spelling.js';
-import type { Store } from './db.js';
+import { prepared, type Store } from './db.js';
 import { GroupCommit } from './group.js';
 import { findContinuation, splice } from './splice.js';
 import { linkAll, type Link } from './chain.js';
@@ -29,6 +29,10 @@ export interface LocalLog extends StepLog {
   open(opening: Opening): Thread;
   /** A conversation that is known to go on from nothing, under an id its caller made. */
   begin(opening: Opening, trajectoryId: string): Thread;
+  /** A thread that was open before, perhaps in another process: what it says again and is there already is not written twice. */
+  recall(opening: Opening, trajectoryId: string): Thread;
+  /** Counts and tells a fault met on the way here. */
+  fail(reason: unknown): void;
 }
 
 /** The client's chain has its calls in one spelling, so that a client is known whichever library it reads and writes JSON with. */
@@ -98,6 +102,8 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     return thread;
   };
 
+  const isKnown = (trajectoryId: string): boolean => prepared<[string]>(store.db, 'SELECT 1 FROM trajectories WHERE id = ?').get(trajectoryId) !== undefined;
+
   const log: LocalLog = {
     open(asked) {
       const opening = known(asked);
@@ -107,6 +113,11 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
       const opening = known(asked);
       return threadAt(opening, fresh(opening.messages, linkAll(opening.messages), trajectoryId));
     },
+    recall(asked, trajectoryId) {
+      const opening = known(asked);
+      return threadAt(opening, { ...place(opening), trajectoryId, continued: isKnown(trajectoryId), recalled: true });
+    },
+    fail: (reason) => group.fail(reason),
     get failures(): number {
       return group.failures;
     },

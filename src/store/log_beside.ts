@@ -1,63 +1,46 @@
 /**
- * The step log in a thread of its own: the gateway's thread hands over what happened, once per turn of its
- * event loop, and hears when it is committed. Nothing of SQLite runs here. A log thread that dies is
- * counted and replaced; what it had not committed is told as lost, never as kept.
+ * The step log in a thread of its own: the gateway's thread writes what happened into its intake, once per turn of
+ * its event loop, and hands it over to be committed in groups. Nothing of SQLite runs here.
  */
-import { Worker } from 'node:worker_threads';
-
-import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Opening, StepLog, Thread } from '../core/log.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import type { Action, FunctionSpec } from '../core/policy.js';
 import type { Ending, Step } from '../core/trajectory.js';
-import type { FromLog, Numbers, ToLog } from './log_words.js';
+import { Link, type LinkOptions } from './log_link.js';
+import type { Numbers, ThreadWords } from './log_words.js';
 import { packF32, packU32 } from './tokens.js';
-
-export interface BesideOptions {
-  readonly dataDir: string;
-  /** The compiled `log_worker`. */
-  readonly module: string;
-  readonly failed?: (reason: unknown) => void;
-  /** Patterns of what may not be logged; applied over there. */
-  readonly redact?: readonly string[];
-}
 
 export interface LogBeside extends StepLog {
   /** Everything is committed and the store is let go of when it resolves. */
   close(): Promise<void>;
 }
 
-/** With so many waiting for a commit already, another is in no hurry: fewer and larger commits are what they all gain by. */
-const CROWD = 8;
-const GATHER_MS = 1;
-
-type Opened = Extract<FromLog, { say: 'opened' }>;
-
-export function openLogBeside(options: BesideOptions): LogBeside {
+/** With patterns to redact nothing is written here: answers wait for their commit over there, where they are redacted. */
+export function openLogBeside(options: LinkOptions): LogBeside {
   const link = new Link(options);
   const redacts = (options.redact ?? []).length > 0;
   return {
     open(asked: Opening): Thread | Promise<Thread> {
       // Only a redactor looks at it.
       const opening = redacts || asked.forwarded === undefined ? asked : { ...asked, forwarded: undefined };
-      const thread = link.number();
+      const number = link.number();
       // Only an answer that was given before can be gone on from.
       if (opening.origin === 'live' && opening.messages.some(({ role }) => role === 'assistant')) {
-        return link.open({ say: 'open', thread, opening }).then(({ trajectoryId, continued, messages = opening.messages }) => new FarThread(link, thread, { trajectoryId, continued, messages }));
+        return link.open({ say: 'open', thread: number, opening }).then((opened) => new FarThread(link, number, opening, opened));
       }
-      const trajectoryId = newId('traj', opening.at);
-      link.post({ say: 'begin', thread, opening, trajectoryId });
-      return new FarThread(link, thread, { trajectoryId, continued: false, messages: opening.messages });
+      return new FarThread(link, number, opening, { trajectoryId: newId('traj', opening.at), continued: false });
     },
     get failures(): number {
       return link.failures;
     },
-    async flush() {
-      await link.ask({ say: 'flush' });
-    },
+    flush: () => link.flush(),
     close: () => link.close(),
   };
+}
+
+interface Opened extends Pick<Thread, 'trajectoryId' | 'continued'> {
+  readonly messages?: readonly Message[];
 }
 
 class FarThread implements Thread {
@@ -68,14 +51,16 @@ class FarThread implements Thread {
   readonly #number: number;
   /** What the other side has of this thread, object by object. */
   #said: readonly Message[];
+  #begin: ThreadWords | undefined;
 
-  constructor(link: Link, number: number, { trajectoryId, continued, messages }: Pick<Thread, 'trajectoryId' | 'continued' | 'messages'>) {
+  constructor(link: Link, number: number, opening: Opening, { trajectoryId, continued, messages }: Opened) {
     this.trajectoryId = trajectoryId;
     this.continued = continued;
-    this.messages = messages;
+    this.messages = messages ?? opening.messages;
     this.#link = link;
     this.#number = number;
-    this.#said = messages;
+    this.#said = this.messages;
+    this.#begin = { say: 'begin', thread: number, trajectoryId, ...(messages === undefined ? {} : { messages }), opening };
   }
 
   step({ messages, tools, ...step }: Step, visible: AssistantMessage): Promise<boolean> {
@@ -84,137 +69,18 @@ class FarThread implements Thread {
     this.#said = step.appended.length === 0 ? messages : [...messages, ...step.appended];
     const { action, ...rest } = step;
     const words = { say: 'step' as const, thread: this.#number, known, added: messages.slice(known), tools: toolsJson(tools), visible };
-    return this.#link.ask(action === undefined ? { ...words, step: rest } : { ...words, ...packed(rest, action) });
+    return this.#say(action === undefined ? { ...words, step: rest } : { ...words, ...packed(rest, action) });
   }
 
   finish(ending: Ending): Promise<boolean> {
-    return this.#link.ask({ say: 'finish', thread: this.#number, ending });
-  }
-}
-
-/** Words that are answered, before they have their number. */
-type Asking = { readonly [W in ToLog['say']]: Extract<ToLog, { say: W }> extends { readonly ask: number } ? Omit<Extract<ToLog, { say: W }>, 'ask'> : never }[ToLog['say']];
-
-class Link {
-  readonly #options: BesideOptions;
-  #worker: Worker | undefined;
-  /** Failures told on this side, and those of log threads that are gone. */
-  #lost = 0;
-  /** Failures of the present log thread, by its own count. */
-  #counted = 0;
-  #numbers = 0;
-  #queue: ToLog[] = [];
-  #scheduled = false;
-  #closing = false;
-  readonly #asked = new Map<number, (committed: boolean) => void>();
-  readonly #opening = new Map<number, { readonly resolve: (opened: Opened) => void; readonly opening: Opening }>();
-
-  constructor(options: BesideOptions) {
-    this.#options = options;
-    this.#worker = this.#start();
+    return this.#say({ say: 'finish', thread: this.#number, ending });
   }
 
-  get failures(): number {
-    return this.#lost + this.#counted;
-  }
-
-  number(): number {
-    this.#numbers += 1;
-    return this.#numbers;
-  }
-
-  post(words: ToLog): void {
-    this.#queue.push(words);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    if (this.#asked.size > CROWD) setTimeout(() => this.#send(), GATHER_MS);
-    else process.nextTick(() => this.#send());
-  }
-
-  /** Resolves to whether it is committed; never rejects. */
-  ask(words: Exclude<Asking, { say: 'open' }>): Promise<boolean> {
-    const ask = this.number();
-    return new Promise((resolve) => {
-      this.#asked.set(ask, resolve);
-      this.post({ ...words, ask });
-    });
-  }
-
-  /** Never rejects: without a log the conversation goes on as a new one. */
-  open(words: { readonly say: 'open'; readonly thread: number; readonly opening: Opening }): Promise<Opened> {
-    const ask = this.number();
-    return new Promise((resolve) => {
-      this.#opening.set(ask, { resolve, opening: words.opening });
-      this.post({ ...words, ask });
-    });
-  }
-
-  async close(): Promise<void> {
-    if (this.#worker === undefined) return;
-    const ended = new Promise((resolve) => this.#worker?.once('exit', resolve));
-    this.#closing = true;
-    this.post({ say: 'close' });
-    await ended;
-  }
-
-  #send(): void {
-    this.#scheduled = false;
-    const words = this.#queue;
-    this.#queue = [];
-    try {
-      this.#worker ??= this.#start();
-      // As text: objects are cloned key by key, which took both threads together 44 us a request against 24.
-      this.#worker.postMessage(JSON.stringify(words));
-    } catch (thrown) {
-      this.#lose(thrown, words.flatMap((word) => ('ask' in word ? [word.ask] : [])));
-    }
-  }
-
-  #start(): Worker {
-    const { dataDir, module, failed = () => undefined, redact = [] } = this.#options;
-    const worker = new Worker(module, { workerData: { dataDir, redact } });
-    worker.on('message', (words: FromLog) => {
-      switch (words.say) {
-        case 'done':
-          for (let at = 0; at < words.asks.length; at += 2) this.#settle(words.asks[at] ?? 0, words.asks[at + 1] === 1);
-          return;
-        case 'opened':
-          this.#opening.get(words.ask)?.resolve(words);
-          this.#opening.delete(words.ask);
-          return;
-        case 'failed':
-          this.#counted = words.failures;
-          return failed(words.reason);
-        default:
-          return words satisfies never;
-      }
-    });
-    let fault: unknown;
-    worker.on('error', (thrown) => (fault = thrown));
-    worker.on('exit', (code) => {
-      this.#worker = undefined;
-      this.#lost += this.#counted;
-      this.#counted = 0;
-      if (!this.#closing) this.#lose(new Error(`the log's thread ended with ${code}${fault === undefined ? '' : `: ${reasonOf(fault)}`}`), [...this.#asked.keys(), ...this.#opening.keys()]);
-    });
-    return worker;
-  }
-
-  #settle(ask: number, committed: boolean): void {
-    this.#asked.get(ask)?.(committed);
-    this.#asked.delete(ask);
-  }
-
-  /** Everything that waits is told that it was not committed. */
-  #lose(reason: unknown, asks: readonly number[]): void {
-    this.#lost += Math.max(1, asks.length);
-    this.#options.failed?.(reason);
-    for (const ask of asks) {
-      this.#settle(ask, false);
-      const waiting = this.#opening.get(ask);
-      this.#opening.delete(ask);
-      waiting?.resolve({ say: 'opened', ask, trajectoryId: newId('traj', waiting.opening.at), continued: false });
-    }
+  #say(words: ThreadWords): Promise<boolean> {
+    const begin = this.#begin;
+    this.#begin = undefined;
+    if (begin !== undefined) this.#link.post(begin);
+    return this.#link.ask(words);
   }
 }
 

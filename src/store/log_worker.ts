@@ -1,17 +1,27 @@
-/** The log's own thread: holds the store and writes what it is told, so that the gateway's thread never waits for a commit. */
+/** The log's own thread: holds the store and commits what it is told, so that the gateway's thread never waits for a commit. */
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 
 import { reasonOf } from '../core/errors.js';
-import type { Thread } from '../core/log.js';
-import type { Message } from '../core/message.js';
-import type { FunctionSpec } from '../core/policy.js';
 import { openStore } from './db.js';
+import { HeldThreads } from './held.js';
+import { sayAgain, settleLeft } from './intake_left.js';
 import { openLog } from './log.js';
-import type { FromLog, Numbers, ToLog } from './log_words.js';
+import type { FromLog, ToLog } from './log_words.js';
 import { redactorOf } from './redact.js';
-import { viewF32, viewU32 } from './tokens.js';
 
-const { dataDir, redact } = workerData as { readonly dataDir: string; readonly redact: readonly string[] };
+/** `recover`: files of the gateway's own intake that the thread before this one did not come to the end of. */
+export interface LogWorkerData {
+  readonly dataDir: string;
+  readonly redact: readonly string[];
+  readonly recover: readonly string[];
+}
+
+/** Where a processor is short, requests go first: what is in the intake can wait. */
+const NICENESS = 10;
+
+const { dataDir, redact, recover } = workerData as LogWorkerData;
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
@@ -20,14 +30,9 @@ const store = openStore(dataDir);
 store.sqlite.pragma('wal_autocheckpoint = 64000');
 const folding = new Worker(new URL('./checkpoint_worker.js', import.meta.url), { workerData: { dataDir } });
 const say = (words: FromLog): void => port.postMessage(words);
-const log = openLog(store, { redactor: redactorOf(redact), failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
-
-interface Held {
-  readonly thread: Thread;
-  /** What has been said in it, as the policy sees it: the very objects that were hashed. */
-  messages: readonly Message[];
-}
-const threads = new Map<number, Held>();
+const redactor = redactorOf(redact);
+const log = openLog(store, { redactor, failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
+const held = new HeldThreads();
 
 /** Everything a commit has settled goes back in one message. */
 let settled: number[] = [];
@@ -41,62 +46,32 @@ const done = (ask: number, committed: boolean): void => {
   settled.push(ask, committed ? 1 : 0);
 };
 
-const TOOL_SETS = 256;
-const toolSets = new Map<string, readonly FunctionSpec[]>();
-
-/** The same list for the same text, so that its hash is made once. */
-function toolsOf(json: string): readonly FunctionSpec[] {
-  let tools = toolSets.get(json);
-  if (tools === undefined) {
-    tools = JSON.parse(json) as readonly FunctionSpec[];
-    if (toolSets.size >= TOOL_SETS) toolSets.clear();
-    toolSets.set(json, tools);
-  }
-  return tools;
-}
-
-/** Typed arrays for lists: all that is asked of them here is their length and the number at a place. */
-function unpacked(step: Extract<ToLog, { say: 'step' }>['step'], { prompt, ids, logprobs }: Numbers): Extract<ToLog, { say: 'step' }>['step'] {
-  const { action } = step;
-  if (action === undefined) return step;
-  return {
-    ...step,
-    action: {
-      ...action,
-      ...(prompt === undefined ? {} : { promptTokenIds: viewU32(Buffer.from(prompt, 'base64')) as unknown as readonly number[] }),
-      ...(ids === undefined ? {} : { tokenIds: viewU32(Buffer.from(ids, 'base64')) as unknown as readonly number[] }),
-      ...(logprobs === undefined ? {} : { logprobs: viewF32(Buffer.from(logprobs, 'base64')) as unknown as readonly number[] }),
-    },
-  };
+/** Nobody waits for what is in the intake: a fault is counted where it is met. */
+function answer({ thread, ask }: { readonly thread: number; readonly ask?: number }, committed: () => Promise<boolean>): void {
+  if (!held.has(thread)) log.fail(new Error('the log does not know any more what this is a part of'));
+  const kept = committed();
+  if (ask !== undefined) void kept.then((is) => done(ask, is));
 }
 
 function hear(words: ToLog): void {
   switch (words.say) {
     case 'open': {
       const thread = log.open(words.opening);
-      threads.set(words.thread, { thread, messages: thread.messages });
+      held.add(words.thread, thread);
       const { trajectoryId, continued, messages } = thread;
       return say({ say: 'opened', ask: words.ask, trajectoryId, continued, ...(messages === words.opening.messages ? {} : { messages }) });
     }
-    case 'begin': {
-      const thread = log.begin(words.opening, words.trajectoryId);
-      threads.set(words.thread, { thread, messages: thread.messages });
+    case 'begin':
+      // One that was opened here has its place.
+      if (!held.has(words.thread)) held.add(words.thread, log.begin(words.opening, words.trajectoryId), words.messages);
       return;
-    }
-    case 'step': {
-      const held = threads.get(words.thread);
-      if (held === undefined) return done(words.ask, false);
-      const messages = words.known === held.messages.length && words.added.length === 0 ? held.messages : [...held.messages.slice(0, words.known), ...words.added];
-      held.messages = words.step.appended.length === 0 ? messages : [...messages, ...words.step.appended];
-      const step = words.numbers === undefined ? words.step : unpacked(words.step, words.numbers);
-      return void held.thread.step({ ...step, messages, tools: toolsOf(words.tools) }, words.visible).then((committed) => done(words.ask, committed));
-    }
-    case 'finish': {
-      const held = threads.get(words.thread);
-      threads.delete(words.thread);
-      if (held === undefined) return done(words.ask, false);
-      return void held.thread.finish(words.ending).then((committed) => done(words.ask, committed));
-    }
+    case 'step':
+      return answer(words, () => held.step(words));
+    case 'finish':
+      return answer(words, () => held.finish(words));
+    case 'settle':
+      void log.flush();
+      return say({ say: 'settled', number: words.number });
     case 'flush':
       return void log.flush().then(() => done(words.ask, true));
     case 'close':
@@ -113,9 +88,23 @@ const hearAll = (batch: string): void => {
   for (const words of JSON.parse(batch) as readonly ToLog[]) hear(words);
 };
 
+if (redact.length === 0) yieldProcessor();
+const broken = sayAgain(store.db, log, recover, held);
+if (recover.length > 0) say({ say: 'recovered', broken });
+for (const reason of settleLeft(store, dataDir, redactor)) log.fail(reason);
+
 port.on('message', (batch: string) => {
   hearAll(batch);
   // What came meanwhile is company for this commit; nobody else is to be waited for.
   for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) hearAll(more.message as string);
   void log.flush();
 });
+
+/** This thread alone, where the system can tell threads apart. */
+function yieldProcessor(): void {
+  try {
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
+  } catch {
+    // Elsewhere all threads are alike.
+  }
+}

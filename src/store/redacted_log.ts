@@ -18,6 +18,8 @@ export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
   return {
     open: (opening) => threadOf(opening, (clean) => log.open(clean)),
     begin: (opening, trajectoryId) => threadOf(opening, (clean) => log.begin(clean, trajectoryId)),
+    recall: (opening, trajectoryId) => threadOf(opening, (clean) => log.recall(clean, trajectoryId)),
+    fail: (reason) => log.fail(reason),
     get failures(): number {
       return log.failures;
     },

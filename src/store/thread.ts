@@ -27,6 +27,8 @@ export interface Desk {
 export interface Place {
   readonly trajectoryId: string;
   readonly continued: boolean;
+  /** It was open before: some of its steps may have their rows. */
+  readonly recalled?: boolean;
   /** The conversation as the client has it. */
   readonly client: History;
   /** The conversation as the policy has it. */
@@ -50,6 +52,7 @@ export class LogThread implements Thread {
   readonly #trajectory: TrajectoryRow;
   /** The store as it was when the histories were found in it. */
   readonly #epoch: number;
+  readonly #recalled: boolean;
   /** Steps that have their row, or have it in the open transaction. */
   readonly #rows = new Set<Said>();
   /** Message rows this thread has met. */
@@ -57,7 +60,7 @@ export class LogThread implements Thread {
   /** Whether nothing was lost so far. */
   #whole = true;
 
-  constructor(desk: Desk, opening: Opening, { trajectoryId, continued, client, policy }: Place) {
+  constructor(desk: Desk, opening: Opening, { trajectoryId, continued, client, policy, recalled = false }: Place) {
     const { asker, origin, model, taskId, metadata, at } = opening;
     this.trajectoryId = trajectoryId;
     this.continued = continued;
@@ -67,6 +70,7 @@ export class LogThread implements Thread {
     this.#client = client;
     this.#path = new Path(policy);
     this.#epoch = desk.writer.epoch;
+    this.#recalled = recalled;
     this.#trajectory = {
       id: trajectoryId, keyId: asker.keyId, origin, consent: asker.consent, model, taskId: taskId ?? null,
       metadata: metadata === undefined ? null : JSON.stringify(metadata), createdAt: at,
@@ -118,6 +122,10 @@ export class LogThread implements Thread {
     return {
       write: () => {
         if (writer.gone(this.trajectoryId, this.#epoch)) return false;
+        if (this.#recalled && writer.hasStep(row.id)) {
+          this.#rows.add(said);
+          return true;
+        }
         const first = !this.continued && this.#rows.size === 0 && writer.trajectory(this.#trajectory);
         row.clientAt = this.#chain(this.#client);
         row.stateAt = this.#chain(state);

@@ -3,11 +3,14 @@
  * not agree. Reads in short pages and holds no snapshot, so that it may run beside a gateway that writes and
  * deletes; a row that seems missing is looked for once more before it is called so. Changes nothing.
  */
+import { dirname } from 'node:path';
+
 import type Database from 'better-sqlite3';
 
 import { reasonOf } from '../core/errors.js';
 import { bodyHash } from '../core/hash.js';
 import type { Db } from './db.js';
+import { setAsideIn } from './intake.js';
 import { contentHash, idColumn, isLedgered, LEDGERED, ledgeredShape, ledgerHash, MUST_BE_LEDGERED, type LedgerEntry, type LedgerRow, type LedgerTable } from './ledger.js';
 import type { SqlValue } from './rows.js';
 import { IS_END } from './splice.js';
@@ -88,6 +91,7 @@ class Verification {
 
   run(): Report {
     this.#guard('sqlite', () => this.#file());
+    this.#guard('intake', () => this.#setAside());
     this.#guard('ledger', () => {
       this.#total = ['ledger', 'messages', 'tool_sets', 'steps', ...Object.keys(LEDGERED)].reduce((sum, table) => sum + this.#count(table), 0);
     });
@@ -108,6 +112,11 @@ class Verification {
     for (const row of this.#sqlite.pragma('integrity_check(20)') as { readonly integrity_check: string }[]) {
       if (row.integrity_check !== 'ok') this.#report('sqlite', '', row.integrity_check);
     }
+  }
+
+  /** What a gateway was told and nobody could commit. */
+  #setAside(): void {
+    for (const file of setAsideIn(dirname(this.#sqlite.name))) this.#report('intake', file, 'something in it could not be committed');
   }
 
   /** Ledger rows not read so far: their own chain, and the content of every row they name. */

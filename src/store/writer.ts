@@ -122,6 +122,10 @@ export class Writer implements Transaction {
     this.#seal('steps', stepId, ledgeredShape('steps').values(row));
   }
 
+  hasStep(id: string): boolean {
+    return prepared<[string]>(this.#db, 'SELECT 1 FROM steps WHERE id = ?').get(id) !== undefined;
+  }
+
   response(row: ResponseRow): void {
     this.#seal('responses', row.id, ledgeredShape('responses').values(row));
   }

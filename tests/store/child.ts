@@ -14,14 +14,15 @@ import { afterAll, onTestFinished } from 'vitest';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 let built: string | undefined;
 
-/** Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name. */
+/** Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name, `beside` for a log in a thread of its own. */
 const WRITER = `
 import { openStore } from './src/store/db.js';
 import { openLog } from './src/store/log.js';
+import { openLogBeside } from './src/store/log_beside.js';
 import { newId } from './src/core/ids.js';
-const [folder, count, name] = process.argv.slice(2);
+const [folder, count, name, where] = process.argv.slice(2);
 const store = openStore(folder);
-const log = openLog(store);
+const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('./src/store/log_worker.js', import.meta.url).pathname }) : openLog(store);
 const usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 async function ask(at) {
   const responseId = newId('chatcmpl');
@@ -52,8 +53,8 @@ export interface Writing {
   readonly ended: Promise<void>;
 }
 
-export function writing(folder: string, count: number, name: string): Writing {
-  const child = spawn(process.execPath, [join(build(), 'writer.mjs'), folder, String(count), name], { stdio: ['pipe', 'pipe', 'inherit'] });
+export function writing(folder: string, count: number, name: string, where: 'here' | 'beside' = 'here'): Writing {
+  const child = spawn(process.execPath, [join(build(), 'writer.mjs'), folder, String(count), name, where], { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: string[] = [];
   let rest = '';

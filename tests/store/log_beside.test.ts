@@ -1,5 +1,5 @@
 /** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,6 +9,7 @@ import type { StepLog } from '../../src/core/log.js';
 import { openStore } from '../../src/store/db.js';
 import { openLogBeside } from '../../src/store/log_beside.js';
 import { listTrajectories, readTrajectory } from '../../src/store/read.js';
+import { removeTrajectory } from '../../src/store/remove.js';
 import { stateOf } from '../../src/store/state.js';
 import { verify } from '../../src/store/verify.js';
 import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from './fixture.js';
@@ -35,13 +36,20 @@ function beside(folder = temporaryFolder(), redact: readonly string[] = []): Bes
   return { folder, log, lost, store };
 }
 
-test('a finished answer is committed when its promise says so, and another connection sees it at once', async () => {
-  const { log, store, lost } = beside();
+/** What an intake still holds of answers. */
+function taken(folder: string): string {
+  return readdirSync(join(folder, 'intake')).map((file) => readFileSync(join(folder, 'intake', file), 'utf8')).join('');
+}
+
+test('a finished answer is written down when its promise says so, and committed when the log is flushed', async () => {
+  const { folder, log, store, lost } = beside();
   const answered = await answer(log, opening([system('s'), user('17 * 23?')]), [
     { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1, 2, 3], ids: [4, 5] },
     { text: 'It is 391.', prompt: [1, 2, 3, 4, 5, 6, 7], ids: [8] },
   ]);
   expect(answered.kept).toBe(true);
+  await log.flush();
+  expect(taken(folder)).toBe('');
   const read = readTrajectory(store.db, answered.thread.trajectoryId);
   expect(read?.steps.map(({ action: text, prompt_token_ids: prompt, token_ids: ids }) => ({ text, prompt, ids }))).toEqual([
     { text: '', prompt: [1, 2, 3], ids: [4, 5] },
@@ -100,6 +108,7 @@ test('many at once are all kept, each under its own trajectory', async () => {
   const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => answer(log, opening([system('shared'), user(`question ${at}`)]), [{ text: `answer ${at}`, prompt: [1, at], ids: [at] }])));
   expect(answers.every(({ kept }) => kept)).toBe(true);
   expect(new Set(answers.map(({ thread }) => thread.trajectoryId)).size).toBe(200);
+  await log.flush();
   expect(listTrajectories(store.db, { limit: 200 }).data).toHaveLength(200);
   expect(verify(store.db).ok).toBe(true);
 });
@@ -107,24 +116,82 @@ test('many at once are all kept, each under its own trajectory', async () => {
 test('a step that cannot be stored is counted and told, and the next one is kept', async () => {
   const { log, lost } = beside();
   const bad = await answer(log, opening([user('bad')]), [{ text: 'x', prompt: [0.5], ids: [1] }]);
-  expect(bad.kept).toBe(false);
+  await log.flush();
+  expect(bad.thread.continued).toBe(false);
   expect(log.failures).toBeGreaterThan(0);
   expect(String(lost[0])).toContain('0.5');
   expect((await answer(log, opening([user('good')]), [{ text: 'y' }])).kept).toBe(true);
 });
 
-test('a log thread that dies loses only what it had not committed, says so, and is replaced', async () => {
-  const { log, lost, folder } = beside();
-  const kept = await answer(log, opening([user('before')]), [{ text: 'a' }]);
-  const other = openStore(folder);
-  onTestFinished(() => other.close());
+test('nobody has to flush: what is written down is committed by itself', async () => {
+  const { log, folder, store } = beside();
+  await answer(log, opening([user('q')]), [{ text: 'a' }]);
+  await expect.poll(() => listTrajectories(store.db, { limit: 10 }).data.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => taken(folder), { timeout: 10_000 }).toBe('');
+});
+
+test('a log thread that dies is replaced by one that commits what was written down, but for what ended it', async () => {
+  const { log, lost, folder, store } = beside();
+  const before = await answer(log, opening([user('before')]), [{ text: 'a' }]);
+  const open = await log.open(opening([user('two steps')]));
+  const first = action('', [call('c1', '1+1')]);
+  void open.step(stepOf(open.messages, first), { role: 'assistant', content: '' });
   // Words no log can make sense of: what it throws outside of any transaction ends the thread.
-  const poison = await log.open({ ...opening([user('poison')]), metadata: { note: 'x' }, asker: undefined as never });
-  expect(await poison.finish(DONE)).toBe(false);
-  expect(lost.length).toBeGreaterThan(0);
-  expect(log.failures).toBeGreaterThan(0);
-  expect((await answer(log, opening([user('after')]), [{ text: 'b' }])).kept).toBe(true);
-  expect(listTrajectories(other.db, { limit: 10 }).data.map(({ id }) => id)).toContain(kept.thread.trajectoryId);
+  const poison = await log.open({ ...opening([user('poison')]), asker: undefined as never });
+  void poison.finish(DONE);
+  const also = await answer(log, opening([user('beside it')]), [{ text: 'b' }]);
+  await expect.poll(() => log.failures, { timeout: 10_000 }).toBeGreaterThan(0);
+  void open.step(stepOf([...open.messages, { role: 'assistant', content: '' }], action('two')), { role: 'assistant', content: 'two' });
+  await open.finish(DONE);
+  const after = await answer(log, opening([user('after')]), [{ text: 'c' }]);
+  await log.flush();
+  expect(lost.map(String).join()).toContain("the log's thread ended");
+  const there = listTrajectories(store.db, { limit: 10 }).data.map(({ id }) => id);
+  for (const { thread } of [before, also, after]) expect(there).toContain(thread.trajectoryId);
+  expect(readTrajectory(store.db, open.trajectoryId)?.steps).toHaveLength(2);
+  expect(readTrajectory(store.db, open.trajectoryId)?.outcome).toBe('completed');
+  const [file = ''] = readdirSync(join(folder, 'intake')).filter((name) => name.endsWith('.unsettled'));
+  expect(readFileSync(join(folder, 'intake', file), 'utf8')).toContain('poison');
+  expect(verify(store.db).problems).toEqual([{ table: 'intake', id: file, problem: 'something in it could not be committed' }]);
+});
+
+test('where nothing can be written down, an answer waits for its commit', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'intake'), 'not a folder');
+  const { log, store } = beside(folder);
+  const answered = await answer(log, opening([user('q')]), [{ text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] }, { text: 'a' }]);
+  expect(answered.kept).toBe(true);
+  expect(readTrajectory(store.db, answered.thread.trajectoryId)?.steps).toHaveLength(2);
+  expect(log.failures).toBe(0);
+});
+
+test('what is being answered stays written down while all before it is committed', async () => {
+  const { log, store, folder } = beside();
+  const open = await log.open(opening([user('long')]));
+  const first = stepOf(open.messages, action('', [call('c1', '1+1')]));
+  await open.step(first, { role: 'assistant', content: '' });
+  await answer(log, opening([user('short')]), [{ text: 'over' }]);
+  await log.flush();
+  expect(taken(folder)).toContain('long');
+  expect(taken(folder)).not.toContain('short');
+  await open.step(stepOf([...first.messages, ...first.appended], action('end')), { role: 'assistant', content: 'end' });
+  await open.finish(DONE);
+  await log.flush();
+  expect(taken(folder)).toBe('');
+  expect(readTrajectory(store.db, open.trajectoryId)?.steps).toHaveLength(2);
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('what is deleted right after its answer is in no file', async () => {
+  const { log, store, folder } = beside();
+  const open = await log.open(opening([user('still going on')]));
+  await open.step(stepOf(open.messages, action('', [call('c1', '1+1')])), { role: 'assistant', content: '' });
+  const answered = await answer(log, opening([user('my secret word')]), [{ text: 'heard' }]);
+  await log.flush();
+  removeTrajectory(store.db, answered.thread.trajectoryId);
+  const files = (): string[] => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  await expect.poll(() => files().filter((file) => readFileSync(file).includes('secret word')), { timeout: 5_000 }).toEqual([]);
+  await open.finish(DONE);
 });
 
 test('the write-ahead log is folded into the database while answers are written, and stays small', async () => {

@@ -1,0 +1,207 @@
+/** The intake: what a process has written down and not committed is committed by whoever opens the folder next. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import type { Message } from '../../src/core/message.js';
+import { openStore } from '../../src/store/db.js';
+import { Intake, textsOf } from '../../src/store/intake.js';
+import { settleLeft } from '../../src/store/intake_left.js';
+import { openLogBeside } from '../../src/store/log_beside.js';
+import { listTrajectories, readTrajectory } from '../../src/store/read.js';
+import { removeTrajectory } from '../../src/store/remove.js';
+import { stateOf } from '../../src/store/state.js';
+import { verify } from '../../src/store/verify.js';
+import { writing } from './child.js';
+import { action, answer, call, opened, opening, stepOf, temporaryFolder, user } from './fixture.js';
+
+const MODULE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'src', 'store', 'log_worker.js');
+/** Of a process that is gone: no pid is as large. */
+const GONE = '1.99999999.1.1-000001.jsonl';
+
+type Beside = ReturnType<typeof openLogBeside>;
+
+/** A data folder as a process leaves it that was killed right after `work`: `before` is committed, of `work` nothing is. */
+async function left(work: (log: Beside) => Promise<unknown>, before: (log: Beside) => Promise<unknown> = () => Promise.resolve()): Promise<{ readonly folder: string; readonly file: string }> {
+  const [from, folder] = [temporaryFolder(), temporaryFolder()];
+  const [store, other] = [openStore(from), openStore(from)];
+  const log = openLogBeside({ dataDir: from, module: MODULE });
+  await before(log);
+  await log.flush();
+  other.sqlite.exec('BEGIN IMMEDIATE'); // nobody else can commit
+  await work(log);
+  mkdirSync(join(folder, 'intake'));
+  const file = join(folder, 'intake', GONE);
+  const [name = ''] = readdirSync(join(from, 'intake'));
+  copyFileSync(join(from, 'intake', name), file);
+  store.sqlite.prepare('VACUUM INTO ?').run(join(folder, 'gyre.db'));
+  other.close();
+  await log.close();
+  store.close();
+  return { folder, file };
+}
+
+function files(folder: string): readonly string[] {
+  return readdirSync(join(folder, 'intake'));
+}
+
+test('after kill -9 every answer that was told as kept is there, and the log is in order', async () => {
+  for (const after of [1, 40, 400]) {
+    const folder = temporaryFolder();
+    const writer = writing(folder, 1_000_000, 'killed', 'beside');
+    await writer.said('ready');
+    writer.go();
+    await writer.saidLines(after + 1);
+    writer.process.kill('SIGKILL');
+    await writer.ended;
+    const { store } = opened(folder);
+    expect(settleLeft(store, folder)).toEqual([]);
+    const row = store.sqlite.prepare('SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND s.trajectory_id = r.trajectory_id WHERE r.id = ?');
+    const acknowledged = writer.lines.filter((line) => line.startsWith('chatcmpl'));
+    expect(acknowledged.length).toBeGreaterThanOrEqual(after);
+    expect(acknowledged.filter((id) => row.get(id) === undefined)).toEqual([]);
+    expect(verify(store.db).problems).toEqual([]);
+    expect(files(folder)).toEqual([]);
+  }
+}, 120_000);
+
+test('steps of an answer that had no end are kept, without an end', async () => {
+  const { folder } = await left(async (log) => {
+    const open = await log.open(opening([user('q')]));
+    await open.step(stepOf(open.messages, action('', [call('c1', '1+1')])), { role: 'assistant', content: '' });
+  });
+  const { store } = opened(folder);
+  expect(settleLeft(store, folder)).toEqual([]);
+  const [only] = listTrajectories(store.db, { limit: 10 }).data;
+  expect(readTrajectory(store.db, only?.id ?? '')?.steps).toHaveLength(1);
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('a conversation that went on is one trajectory again, its hidden turns with it', async () => {
+  let trajectoryId = '';
+  const asked: Message[] = [user('17 * 23?')];
+  const { folder } = await left(async (log) => {
+    const next = await answer(log, opening([...asked, user('Sure?')]), [{ text: 'Yes.', prompt: [1, 2, 3, 4, 5, 6], ids: [7] }]);
+    expect(next.thread.trajectoryId).toBe(trajectoryId);
+  }, async (log) => {
+    const first = await answer(log, opening(asked), [{ text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1, 2], ids: [3] }, { text: 'It is 391.', prompt: [1, 2, 3, 4], ids: [5] }]);
+    ({ trajectoryId } = first.thread);
+    asked.push(first.turn);
+  });
+  const { store } = opened(folder);
+  const before = readTrajectory(store.db, trajectoryId)?.steps.length ?? 0;
+  expect(settleLeft(store, folder)).toEqual([]);
+  const read = readTrajectory(store.db, trajectoryId);
+  expect([before, read?.steps.length]).toEqual([2, 3]);
+  expect(read?.steps.at(-1)).toMatchObject({ prompt_token_ids: [1, 2, 3, 4, 5, 6], token_ids: [7] });
+  expect(stateOf(store.db, read?.steps.at(-1)?.id ?? '')?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+  expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 1, responses: 2 } });
+});
+
+test('what is committed already is not written twice, however often its file is read', async () => {
+  const { folder, file } = await left(async (log) => {
+    await answer(log, opening([user('a')]), [{ text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] }, { text: 'b' }]);
+    const open = await log.open(opening([user('open')]));
+    await open.step(stepOf(open.messages, action('half')), { role: 'assistant', content: 'half' });
+  });
+  const { store } = opened(folder);
+  const bytes = readFileSync(file);
+  for (let time = 0; time < 3; time += 1) {
+    writeFileSync(file, bytes);
+    expect(settleLeft(store, folder)).toEqual([]);
+  }
+  expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 2, steps: 3, responses: 1 } });
+});
+
+test('a gateway that starts commits what the one before it left', async () => {
+  const { folder } = await left((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+  const { store } = opened(folder);
+  const log = openLogBeside({ dataDir: folder, module: MODULE });
+  onTestFinished(() => log.close());
+  await log.flush();
+  expect(verify(store.db)).toMatchObject({ ok: true, counts: { responses: 1 } });
+  expect(files(folder)).toEqual([]);
+});
+
+test('what was deleted does not come back', async () => {
+  const { folder, file } = await left((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+  const { store } = opened(folder);
+  const bytes = readFileSync(file);
+  settleLeft(store, folder);
+  removeTrajectory(store.db, listTrajectories(store.db, { limit: 1 }).data[0]?.id ?? '');
+  writeFileSync(file, bytes);
+  expect(settleLeft(store, folder)).toEqual([]);
+  expect(listTrajectories(store.db, { limit: 10 }).data).toEqual([]);
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('a flipped bit is told, what precedes it is kept, and the file is set aside for verify to name', async () => {
+  const { folder, file } = await left(async (log) => {
+    await answer(log, opening([user('before')]), [{ text: 'a' }]);
+    await answer(log, opening([user('damaged')]), [{ text: 'b' }]);
+    await answer(log, opening([user('behind')]), [{ text: 'c' }]);
+  });
+  const bytes = readFileSync(file);
+  bytes[bytes.indexOf('damaged')] = 'D'.charCodeAt(0);
+  writeFileSync(file, bytes);
+  const { store } = opened(folder);
+  expect(settleLeft(store, folder).map(String).join()).toContain('line 2 is not as it was written');
+  expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
+  const [name = ''] = files(folder);
+  expect(name).toMatch(/\.unsettled$/);
+  expect(verify(store.db).problems).toEqual([{ table: 'intake', id: name, problem: 'something in it could not be committed' }]);
+  expect(settleLeft(store, folder)).toEqual([]);
+});
+
+test('a last line that was cut off was answered to nobody and is no damage', async () => {
+  const { folder, file } = await left(async (log) => {
+    await answer(log, opening([user('a')]), [{ text: 'b' }]);
+    await answer(log, opening([user('c')]), [{ text: 'd' }]);
+  });
+  const bytes = readFileSync(file);
+  writeFileSync(file, bytes.subarray(0, bytes.length - 20));
+  const { store } = opened(folder);
+  expect(settleLeft(store, folder)).toEqual([]);
+  expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
+  expect(files(folder)).toEqual([]);
+});
+
+test('the intake of a process that is there is its own', async () => {
+  const folder = temporaryFolder();
+  const store = openStore(folder);
+  onTestFinished(() => store.close());
+  const intake = new Intake(folder, () => undefined);
+  expect(intake.append('[]', 1)).toBe(true);
+  expect(settleLeft(store, folder)).toEqual([]);
+  expect(files(folder)).toHaveLength(1);
+  intake.settled(1);
+  intake.close();
+  expect(files(folder)).toEqual([]);
+});
+
+test('what is open is carried into each new file, and a file is gone when all in it is committed', () => {
+  const folder = temporaryFolder();
+  let open: string | undefined;
+  const intake = new Intake(folder, () => open);
+  intake.append('["one"]', 1);
+  open = '["open"]';
+  const [first = ''] = intake.cut();
+  intake.append('["two"]', 2);
+  expect(files(folder)).toHaveLength(2);
+  intake.settled(1);
+  expect(existsSync(first)).toBe(false);
+  const [second = ''] = files(folder);
+  expect(textsOf(join(folder, 'intake', second))).toEqual({ texts: ['["open"]', '["two"]'] });
+  intake.settled(2);
+  expect(files(folder)).toEqual([second]); // little is not worth another file
+  intake.settled(2, true);
+  const [third = ''] = files(folder);
+  expect(textsOf(join(folder, 'intake', third))).toEqual({ texts: ['["open"]'] });
+  open = undefined;
+  intake.settled(2);
+  expect(textsOf(join(folder, 'intake', third))).toEqual({ texts: [] });
+  intake.close();
+  expect(files(folder)).toEqual([]);
+});
