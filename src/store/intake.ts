@@ -83,7 +83,7 @@ export class Intake {
     this.#parts = this.#parts.filter((part) => {
       if (!paths.includes(part.path)) return true;
       closeSync(part.fd);
-      renameSync(part.path, part.path.replace(ENDING, SET_ASIDE));
+      letGo(part.path, true);
       return false;
     });
   }
@@ -112,7 +112,7 @@ export class Intake {
     this.#parts = this.#parts.filter((part) => {
       if (!which(part)) return true;
       closeSync(part.fd);
-      unlinkSync(part.path);
+      letGo(part.path, false);
       return false;
     });
   }
@@ -180,10 +180,14 @@ export function setAsideIn(dataDir: string): readonly string[] {
   return filesIn(dataDir, SET_ASIDE);
 }
 
-/** What is taken is done with: gone, or kept for a person to look at. */
+/** A file is done with: gone, or kept for a person to look at. */
 export function letGo(path: string, keep: boolean): void {
-  if (keep) renameSync(path, path.replace(ENDING, SET_ASIDE));
-  else unlinkSync(path);
+  try {
+    if (keep) renameSync(path, path.replace(ENDING, SET_ASIDE));
+    else unlinkSync(path);
+  } catch {
+    // Someone has removed it, or it cannot be removed: then it is read again, and known to be committed.
+  }
 }
 
 function folderOf(dataDir: string): string {

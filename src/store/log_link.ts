@@ -120,12 +120,15 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    if (this.#worker === undefined) return;
+    if (this.#closing) return;
     this.#handOverAll();
-    const ended = new Promise((resolve) => this.#worker?.once('exit', resolve));
     this.#closing = true;
-    this.#send(JSON.stringify([{ say: 'close' } satisfies ToLog]), []);
-    await ended;
+    const worker = this.#worker;
+    if (worker !== undefined) {
+      const ended = new Promise((resolve) => worker.once('exit', resolve));
+      this.#send(JSON.stringify([{ say: 'close' } satisfies ToLog]), []);
+      await ended;
+    }
     this.#intake?.close();
   }
 
@@ -224,6 +227,7 @@ export class Link {
       (this.#worker ??= this.#start([])).postMessage(text);
     } catch (thrown) {
       this.#lose(thrown, asks, []);
+      this.#recover();
     }
   }
 
@@ -263,19 +267,28 @@ export class Link {
     this.#counted = 0;
     if (this.#closing) return;
     this.#lose(reason, [...this.#asked.keys()], [...this.#opening.keys()]);
-    if (this.#intake === undefined || (this.#committed === this.#newest && this.#open.size === 0)) return;
-    this.#deaths += 1;
+    this.#recover();
+  }
+
+  /** Begins again with what is in the intake, where that is not committed, or goes on in answers that are open. */
+  #recover(): void {
+    if (this.#closing || this.#intake === undefined || (this.#committed === this.#newest && this.#open.size === 0)) return;
     const files = this.#intake.cut();
     this.#recoverTo = this.#newest;
     this.#handed = this.#newest;
     this.#taken = [];
     this.#takenSize = 0;
-    if (this.#deaths <= DEATHS) this.#worker = this.#start(files);
-    else {
-      this.#lost += 1;
-      this.#intake.setAside(files);
-      this.#settled(this.#newest);
+    for (this.#deaths += 1; this.#deaths <= DEATHS; this.#deaths += 1) {
+      try {
+        this.#worker = this.#start(files);
+        return;
+      } catch (thrown) {
+        this.#options.failed?.(thrown);
+      }
     }
+    this.#lost += 1;
+    this.#intake.setAside(files);
+    this.#settled(this.#newest);
   }
 
   #answer(ask: number, committed: boolean): void {
