@@ -68,10 +68,11 @@ const rounds = Number(values.rounds);
 const only = values.only?.split(',');
 const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
-const peers = peersIn(root).filter((peer) => values.peers === 'all' || values.peers.split(',').includes(peer.name));
+const named = values.peers.split(',');
+const peers = peersIn(root).filter((peer) => named.includes('all') || named.includes(peer.name));
 /** What is left of Gyre's cost when nothing is logged. */
 const UNLOGGED: Named = { ...plain, name: 'unlogged', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data, log: false }) };
-const unlogged = values.peers.split(',').includes('unlogged') ? [UNLOGGED] : [];
+const unlogged = named.includes('unlogged') ? [UNLOGGED] : [];
 const subjects: readonly Named[] = [...OWN, ...unlogged, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
 
 try {
