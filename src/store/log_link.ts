@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Opening } from '../core/log.js';
+import { textOf } from '../core/message.js';
 import { Intake } from './intake.js';
 import type { FromLog, ThreadWords, ToLog } from './log_words.js';
 import type { LogWorkerData } from './log_worker.js';
@@ -23,8 +24,8 @@ export interface LinkOptions {
 
 /** Text handed over at once, in characters: what is asked of the log meanwhile waits until it is committed. */
 const CHUNK = 128 * 1024;
-/** More than this is not taken in before something of it is committed: a log that cannot keep up slows answers down, not memory. */
-const MOST = 32 * 1024 * 1024;
+/** More than this is not taken in before something of it is committed: a log that cannot keep up slows answers down, and whoever reads it back waits for no more. */
+const MOST = 8 * 1024 * 1024;
 /** A log thread that ended so often without committing anything will not commit it ever. */
 const DEATHS = 2;
 
@@ -35,6 +36,8 @@ interface Said {
   readonly thread: number;
   readonly text: string;
   readonly ends: boolean;
+  /** The text of the answer so far, as its client has it. */
+  readonly shown?: string;
   readonly resolve?: (kept: boolean) => void;
 }
 
@@ -55,8 +58,8 @@ export class Link {
   #counted = 0;
   #numbers = 0;
   #said: Said[] = [];
-  /** All words of threads that have begun and have no end yet. */
-  readonly #open = new Map<number, string[]>();
+  /** Threads that have begun and have no end yet, with all their words and what their clients were shown last. */
+  readonly #open = new Map<number, { readonly texts: string[]; shown: string | undefined }>();
   /** Taken in and not handed over. */
   #taken: Taken[] = [];
   #takenSize = 0;
@@ -64,6 +67,8 @@ export class Link {
   #newest = 0;
   #handed = 0;
   #committed = 0;
+  /** Texts that clients were shown and that are not committed, with the newest they were taken in with, oldest first. */
+  readonly #shown = new Map<string, number>();
   /** Who may go on when something is committed. */
   #slowed: (() => void)[] = [];
   /** The newest text in the files that the present log thread began with. */
@@ -95,13 +100,17 @@ export class Link {
   /** Resolves to whether it is kept; never rejects. */
   ask(words: ThreadWords): Promise<boolean> {
     const text = JSON.stringify(words);
-    return new Promise((resolve) => this.#say({ thread: words.thread, text, ends: words.say === 'finish', resolve }));
+    const shown = words.say === 'step' ? { shown: textOf(words.visible.content) } : {};
+    return new Promise((resolve) => this.#say({ thread: words.thread, text, ends: words.say === 'finish', resolve, ...shown }));
   }
 
   /** Never rejects: without a log the conversation goes on as a new one. */
   open(words: { readonly say: 'open'; readonly thread: number; readonly opening: Opening }): Promise<Opened> {
     const ask = this.number();
-    this.#handOverAll(); // what it goes on from may be among it
+    this.#takeIn();
+    // What it goes on from goes before it; all else that waits does not concern it.
+    const past = words.opening.messages.map((message) => (message.role === 'assistant' ? (this.#shown.get(textOf(message.content)) ?? 0) : 0));
+    this.#handOver(Number.POSITIVE_INFINITY, Math.max(...past));
     return new Promise((resolve) => {
       this.#opening.set(ask, { resolve, opening: words.opening });
       this.#send(JSON.stringify([{ ...words, ask } satisfies ToLog]), []);
@@ -148,7 +157,7 @@ export class Link {
     this.#newest = number;
     this.#taken.push({ number, text });
     this.#takenSize += text.length;
-    for (const each of said) this.#keepOpen(each);
+    for (const each of said) this.#keep(each, number);
     const resolve = (): void => {
       for (const each of said) each.resolve?.(true);
     };
@@ -157,17 +166,21 @@ export class Link {
     this.#handOverNext();
   }
 
-  #keepOpen({ thread, text, ends }: Said): void {
-    if (ends) this.#open.delete(thread);
-    else {
-      const known = this.#open.get(thread);
-      if (known === undefined) this.#open.set(thread, [text]);
-      else known.push(text);
+  #keep({ thread, text, ends, shown }: Said, number: number): void {
+    let open = this.#open.get(thread);
+    if (open === undefined) this.#open.set(thread, (open = { texts: [], shown }));
+    open.texts.push(text);
+    open.shown = shown ?? open.shown;
+    if (open.shown !== undefined) {
+      // What goes on from an answer needs its end, too.
+      this.#shown.delete(open.shown);
+      this.#shown.set(open.shown, number);
     }
+    if (ends) this.#open.delete(thread);
   }
 
   #openText(): string | undefined {
-    return this.#open.size === 0 ? undefined : `[${[...this.#open.values()].flat().join(',')}]`;
+    return this.#open.size === 0 ? undefined : `[${[...this.#open.values()].flatMap(({ texts }) => texts).join(',')}]`;
   }
 
   /** Without the intake: every word is answered when it is committed. */
@@ -195,12 +208,13 @@ export class Link {
     this.#handOver(Number.POSITIVE_INFINITY);
   }
 
-  #handOver(most: number): void {
+  /** So many characters at most, and nothing that was taken in after `last`. */
+  #handOver(most: number, last = Number.POSITIVE_INFINITY): void {
     const texts: string[] = [];
     let size = 0;
     let number = 0;
     for (const taken of this.#taken) {
-      if (size >= most) break;
+      if (size >= most || taken.number > last) break;
       texts.push(taken.text);
       size += taken.text.length;
       number = taken.number;
@@ -214,6 +228,10 @@ export class Link {
 
   #settled(number: number): void {
     this.#committed = Math.max(this.#committed, number);
+    for (const [text, taken] of this.#shown) {
+      if (taken > this.#committed) break;
+      this.#shown.delete(text);
+    }
     this.#deaths = 0;
     this.#intake?.settled(this.#committed);
     if (this.#takenSize <= MOST) for (const go of this.#slowed.splice(0)) go();

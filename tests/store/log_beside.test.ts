@@ -103,6 +103,17 @@ test('an answer that is still being committed is found by whoever was quick to g
   expect(next).toMatchObject({ continued: true, trajectoryId: thread.trajectoryId });
 });
 
+test('whoever goes on from one answer among many finds its end, said later than its words', async () => {
+  const { log } = beside();
+  const thread = await log.open(opening([user('q')]));
+  await thread.step(stepOf(thread.messages, action('a')), { role: 'assistant', content: 'a' });
+  const others = Array.from({ length: 50 }, (_, at) => answer(log, opening([user(`other ${at}`)]), [{ text: `b ${at}` }]));
+  await thread.finish(DONE);
+  const next = await log.open(opening([user('q'), { role: 'assistant', content: [{ type: 'text', text: 'a' }] }, user('and?')]));
+  expect(next).toMatchObject({ continued: true, trajectoryId: thread.trajectoryId });
+  await Promise.all(others);
+});
+
 test('many at once are all kept, each under its own trajectory', async () => {
   const { log, store } = beside();
   const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => answer(log, opening([system('shared'), user(`question ${at}`)]), [{ text: `answer ${at}`, prompt: [1, at], ids: [at] }])));
