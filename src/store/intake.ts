@@ -102,10 +102,10 @@ export class Intake {
     this.#files += 1;
     const path = join(this.#folder, `${this.#owner}-${String(this.#files).padStart(6, '0')}${ENDING}`);
     const part: Part = { path, fd: openSync(path, 'w'), bytes: 0, hash: '', last: 0 };
+    this.#parts.push(part);
     const open = this.#open();
     if (open !== undefined) write(part, open);
-    this.#parts.push(part);
-    return (this.#current = part);
+    return (this.#current = part); // only now: without what is open the one before is still needed
   }
 
   #drop(which: (part: Part) => boolean): void {

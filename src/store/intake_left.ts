@@ -2,6 +2,8 @@
  * Commits what an intake still holds of a process, or of a log's thread, that is gone. Its words are said again to a
  * log; what was committed already is known by its ids and not written twice, so that this may be broken off anywhere.
  */
+import Database from 'better-sqlite3';
+
 import { prepared, type Db, type Store } from './db.js';
 import { HeldThreads } from './held.js';
 import { letGo, ownerOf, takeLeft, textsOf } from './intake.js';
@@ -19,8 +21,15 @@ export function settleLeft(store: Store, dataDir: string, redactor?: Redactor): 
   const reasons: unknown[] = [];
   const log = openLog(store, { redactor, failed: (reason) => reasons.push(reason) });
   const broken = sayAgain(store.db, log, paths);
-  for (const path of paths) letGo(path, broken.includes(path));
+  // What only had to wait is left as it is, for the next process.
+  const passing = reasons.some(isPassing);
+  for (const path of paths) if (!passing || !broken.includes(path)) letGo(path, broken.includes(path));
   return reasons;
+}
+
+/** A lock that did not open in its time, a full disk: no fault of what was to be committed. */
+function isPassing(reason: unknown): boolean {
+  return reason instanceof Database.SqliteError && /^SQLITE_(BUSY|FULL|IOERR)/.test(reason.code);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The intake: what a process has written down and not committed is committed by whoever opens the folder next. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -153,6 +153,21 @@ test('a flipped bit is told, what precedes it is kept, and the file is set aside
   expect(name).toMatch(/\.unsettled$/);
   expect(verify(store.db).problems).toEqual([{ table: 'intake', id: name, problem: 'something in it could not be committed' }]);
   expect(settleLeft(store, folder)).toEqual([]);
+});
+
+test('what cannot be committed for a lock stays for the next process', async () => {
+  const { folder, file } = await left((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+  const { store } = opened(folder);
+  const other = openStore(folder);
+  store.sqlite.pragma('busy_timeout = 20');
+  other.sqlite.exec('BEGIN IMMEDIATE');
+  expect(settleLeft(store, folder).map(String).join()).toContain('locked');
+  other.close();
+  const [name = ''] = files(folder);
+  expect(name).toMatch(/\.jsonl$/);
+  renameSync(join(folder, 'intake', name), file); // as if this process were gone, too
+  expect(settleLeft(store, folder)).toEqual([]);
+  expect(verify(store.db)).toMatchObject({ ok: true, counts: { responses: 1 } });
 });
 
 test('a last line that was cut off was answered to nobody and is no damage', async () => {
