@@ -78,13 +78,13 @@ export class Exchange implements Arrival {
   }
 
   json(body: string, headers: Readonly<Record<string, string>>): void {
-    this.#send(200, { ...headers, 'content-type': 'application/json', 'x-request-id': this.requestId }, body);
+    this.#send(200, flat(headers, ['content-type', 'application/json', 'x-request-id', this.requestId]), body);
   }
 
   /** Answers with the error, unless an answer has begun or nobody is there to read it. */
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
     const failure = failureOf(thrown, this.requestId, toolsRan, this.#errors);
-    this.#send(failure.status, { ...headers, ...failure.headers }, failure.body);
+    this.#send(failure.status, flat({ ...headers, ...failure.headers }, []), failure.body);
   }
 
   #end(): void {
@@ -92,10 +92,16 @@ export class Exchange implements Arrival {
     if (this.#open === 0) this.#closed(this);
   }
 
-  #send(status: number, headers: Record<string, string>, body: string): void {
+  #send(status: number, headers: string[], body: string): void {
     if (this.outgoing.headersSent || this.outgoing.destroyed) return;
-    headers['content-length'] = String(Buffer.byteLength(body));
+    headers.push('content-length', String(Buffer.byteLength(body)));
     this.outgoing.writeHead(status, headers);
     this.outgoing.end(body);
   }
+}
+
+/** Adds headers to a list of names and values in turn: node writes it as it is, and an object made for each answer takes longer than all of them. */
+export function flat(headers: Readonly<Record<string, string>>, list: string[]): string[] {
+  for (const name in headers) list.push(name, headers[name] ?? '');
+  return list;
 }

@@ -5,7 +5,7 @@
  */
 import type { ServerResponse } from 'node:http';
 
-import type { Exchange } from './exchange.js';
+import { flat, type Exchange } from './exchange.js';
 
 export interface Pace {
   /** Silence after which a comment keeps the connection open, milliseconds. */
@@ -14,7 +14,7 @@ export interface Pace {
   readonly slowReaderMs: number;
 }
 
-const STREAM_HEADERS = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
+const STREAM_HEADERS = ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache', 'x-accel-buffering', 'no'];
 
 export class EventStream {
   readonly #exchange: Exchange;
@@ -92,7 +92,9 @@ export class EventStream {
     const outgoing = this.#outgoing;
     if (outgoing.headersSent) return;
     this.#chunked = this.#exchange.incoming.httpVersion === '1.1';
-    outgoing.writeHead(200, { ...STREAM_HEADERS, ...this.#headers, 'x-request-id': this.#exchange.requestId, ...(this.#chunked ? { 'transfer-encoding': 'chunked' } : {}) });
+    const headers = flat(this.#headers, [...STREAM_HEADERS, 'x-request-id', this.#exchange.requestId]);
+    if (this.#chunked) headers.push('transfer-encoding', 'chunked');
+    outgoing.writeHead(200, headers);
     if (this.#chunked) outgoing.chunkedEncoding = false;
   }
 

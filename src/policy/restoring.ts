@@ -9,39 +9,65 @@ import { WEIGHTS_MISSING } from './fault.js';
 
 type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
 
+type Restore = (engineModel: string) => Promise<boolean>;
+
 /** `restore` resolves to whether it loaded weights of this name. */
-export function restoring(policy: Policy, restore: (engineModel: string) => Promise<boolean>): Policy {
-  return {
-    sample(request: PolicyRequest, signal: AbortSignal): Sampling {
-      let sampling = policy.sample(request, signal);
-      const first = async (): ReturnType<Sampling['next']> => {
-        try {
-          return await sampling.next();
-        } catch (thrown) {
-          if (!isMissing(thrown) || !(await restore(request.model))) throw thrown;
-        }
-        sampling = policy.sample(request, signal);
-        return sampling.next();
-      };
-      let begun = false;
-      // Only the first event can bring the news; a generator around a generator would slow every later one.
-      const passing: Sampling = {
-        next() {
-          if (begun) return sampling.next();
-          begun = true;
-          return first();
-        },
-        return: (actions) => sampling.return(actions),
-        throw: (thrown: unknown) => sampling.throw(thrown),
-        [Symbol.asyncIterator]: () => passing,
-      };
-      return passing;
-    },
-  };
+export function restoring(policy: Policy, restore: Restore): Policy {
+  return { sample: (request, signal) => new Restoring(policy, restore, request, signal) };
+}
+
+/** Only the first event can bring the news: a generator around a generator would slow every later one. */
+class Restoring implements AsyncGenerator<PolicyEvent, readonly Action[]> {
+  readonly #policy: Policy;
+  readonly #restore: Restore;
+  readonly #request: PolicyRequest;
+  readonly #signal: AbortSignal;
+  #sampling: Sampling;
+  #begun = false;
+
+  constructor(policy: Policy, restore: Restore, request: PolicyRequest, signal: AbortSignal) {
+    this.#policy = policy;
+    this.#restore = restore;
+    this.#request = request;
+    this.#signal = signal;
+    this.#sampling = policy.sample(request, signal);
+  }
+
+  next(): ReturnType<Sampling['next']> {
+    if (this.#begun) return this.#sampling.next();
+    this.#begun = true;
+    return this.#first();
+  }
+
+  return(actions: readonly Action[] | PromiseLike<readonly Action[]>): ReturnType<Sampling['next']> {
+    return this.#sampling.return(actions);
+  }
+
+  throw(thrown: unknown): ReturnType<Sampling['next']> {
+    return this.#sampling.throw(thrown);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sampling.return([]);
+  }
+
+  async #first(): ReturnType<Sampling['next']> {
+    try {
+      return await this.#sampling.next();
+    } catch (thrown) {
+      if (!isMissing(thrown) || !(await this.#restore(this.#request.model))) throw thrown;
+    }
+    this.#sampling = this.#policy.sample(this.#request, this.#signal);
+    return this.#sampling.next();
+  }
 }
 
 /** The same for counting. */
-export function restoringCounter(counter: TokenCounter, restore: (engineModel: string) => Promise<boolean>): TokenCounter {
+export function restoringCounter(counter: TokenCounter, restore: Restore): TokenCounter {
   return {
     async count(prompt, signal) {
       try {

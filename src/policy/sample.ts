@@ -64,14 +64,15 @@ export function openLine(options: EngineOptions, party: Omit<Party, 'secret'>): 
   const target = {
     origin: url.origin,
     path: `${apiPath(url.pathname)}/chat/completions${url.search}`,
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...credentials },
+    headers: ['content-type', 'application/json', 'accept', 'text/event-stream', ...Object.entries(credentials).flat()],
   };
 
   return {
     sample(request, body, signal) {
       return new Exchange(request, who, signal, (exchange) => {
-        const own = request.requestId === undefined ? target.headers : { ...target.headers, 'x-request-id': request.requestId };
-        const headers = request.trace === undefined ? own : { ...request.trace, ...own };
+        const headers = [...target.headers];
+        if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
+        if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, exchange);
       });
     },

@@ -1,11 +1,9 @@
 /** The threads of a log by their numbers: turns words back into what a thread is told. */
 import type { Thread } from '../core/log.js';
 import type { Message } from '../core/message.js';
-import type { FunctionSpec } from '../core/policy.js';
-import type { Numbers, ThreadWords } from './log_words.js';
-import { viewF32, viewU32 } from './tokens.js';
-
-type StepWords = Extract<ThreadWords, { readonly say: 'step' }>;
+import type { Action, FunctionSpec } from '../core/policy.js';
+import type { Numbers, StepWords, ThreadWords } from './log_words.js';
+import { unpackStep } from './tokens.js';
 
 interface Held {
   readonly thread: Thread;
@@ -27,13 +25,14 @@ export class HeldThreads {
     this.#threads.set(number, { thread, messages });
   }
 
-  /** Resolves to whether it is committed; false at once for a thread nobody knows. */
+  /** Resolves to whether it is committed; false at once for a thread nobody knows. The words are used up. */
   step({ thread: number, known, added, tools, step, visible, numbers }: StepWords): Promise<boolean> {
     const held = this.#threads.get(number);
     if (held === undefined) return Promise.resolve(false);
     const messages = known === held.messages.length && added.length === 0 ? held.messages : [...held.messages.slice(0, known), ...added];
     held.messages = step.appended.length === 0 ? messages : [...messages, ...step.appended];
-    return held.thread.step({ ...(numbers === undefined ? step : unpacked(step, numbers)), messages, tools: this.#toolsOf(tools) }, visible);
+    if (numbers !== undefined && step.action !== undefined) putBack(numbers, step.action);
+    return held.thread.step(Object.assign(step, { messages, tools: this.#toolsOf(tools) }), visible);
   }
 
   finish({ thread: number, ending }: Extract<ThreadWords, { readonly say: 'finish' }>): Promise<boolean> {
@@ -55,16 +54,9 @@ export class HeldThreads {
 }
 
 /** Typed arrays for lists: all that is asked of them here is their length and the number at a place. */
-function unpacked(step: StepWords['step'], { prompt, ids, logprobs }: Numbers): StepWords['step'] {
-  const { action } = step;
-  if (action === undefined) return step;
-  return {
-    ...step,
-    action: {
-      ...action,
-      ...(prompt === undefined ? {} : { promptTokenIds: viewU32(Buffer.from(prompt, 'base64')) as unknown as readonly number[] }),
-      ...(ids === undefined ? {} : { tokenIds: viewU32(Buffer.from(ids, 'base64')) as unknown as readonly number[] }),
-      ...(logprobs === undefined ? {} : { logprobs: viewF32(Buffer.from(logprobs, 'base64')) as unknown as readonly number[] }),
-    },
-  };
+function putBack({ bytes, prompt, ids, logprobs }: Numbers, action: { -readonly [K in keyof Action]: Action[K] }): void {
+  const lists = unpackStep(Buffer.from(bytes, 'base64'), prompt ?? 0, ids ?? 0);
+  if (prompt !== undefined) action.promptTokenIds = lists.prompt as unknown as readonly number[];
+  if (ids !== undefined) action.tokenIds = lists.ids as unknown as readonly number[];
+  if (logprobs !== undefined) action.logprobs = lists.logprobs as unknown as readonly number[];
 }

@@ -52,26 +52,45 @@ export function contentHashOf<K extends LedgerTable>(table: K, row: (typeof LEDG
  * so a column that a later migration adds does not change the hash of an older row.
  */
 export function contentHash(shape: Pick<Shape, 'name' | 'columns'>, values: readonly SqlValue[]): Hash {
-  const head: (string | number | { readonly bytes: number })[] = [shape.name];
-  const blobs: Buffer[] = [];
-  for (const at of byName(shape)) {
+  // JSON of [table, column, value, ...], written out: a list of seventy made for each row took twice as long.
+  let text = `[${JSON.stringify(shape.name)}`;
+  let blobs: Buffer[] | undefined;
+  for (const { at, key } of byName(shape)) {
     const value = values[at];
-    if (value === null || value === undefined) continue;
-    if (Buffer.isBuffer(value)) blobs.push(value);
-    head.push(shape.columns[at] ?? '', Buffer.isBuffer(value) ? { bytes: value.length } : typeof value === 'bigint' ? value.toString() : value);
+    switch (typeof value) {
+      case 'string':
+        text += key + JSON.stringify(value);
+        break;
+      case 'number':
+        text += key + (Number.isFinite(value) ? String(value) : 'null');
+        break;
+      case 'bigint':
+        text += `${key}"${value}"`;
+        break;
+      default:
+        if (value === null || value === undefined) break;
+        text += `${key}{"bytes":${value.length}}`;
+        (blobs ??= []).push(value);
+    }
   }
-  const text = JSON.stringify(head);
-  return sha256(blobs.length === 0 ? text : Buffer.concat([Buffer.from(text), ...blobs]));
+  text += ']';
+  return sha256(blobs === undefined ? text : Buffer.concat([Buffer.from(text), ...blobs]));
 }
 
-const orders = new WeakMap<object, readonly number[]>();
+interface HashedColumn {
+  readonly at: number;
+  /** `,"name",` */
+  readonly key: string;
+}
 
-/** Positions of the hashed columns, in the order of their names. */
-function byName(shape: Pick<Shape, 'columns'>): readonly number[] {
+const orders = new WeakMap<object, readonly HashedColumn[]>();
+
+/** The hashed columns, in the order of their names. */
+function byName(shape: Pick<Shape, 'columns'>): readonly HashedColumn[] {
   let order = orders.get(shape);
   if (order === undefined) {
     const named = shape.columns.map((column, at) => [column, at] as const).filter(([column]) => column !== 'content_hash');
-    order = named.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, at]) => at);
+    order = named.sort(([a], [b]) => (a < b ? -1 : 1)).map(([column, at]) => ({ at, key: `,${JSON.stringify(column)},` }));
     orders.set(shape, order);
   }
   return order;

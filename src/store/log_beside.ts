@@ -8,8 +8,8 @@ import type { AssistantMessage, Message } from '../core/message.js';
 import type { Action, FunctionSpec } from '../core/policy.js';
 import type { Ending, Step } from '../core/trajectory.js';
 import { Link, type LinkOptions } from './log_link.js';
-import type { Numbers, ThreadWords } from './log_words.js';
-import { packF32, packU32 } from './tokens.js';
+import type { Numbers, StepWords, ThreadWords } from './log_words.js';
+import { packStep } from './tokens.js';
 
 export interface LogBeside extends StepLog {
   /** Everything is committed and the store is let go of when it resolves. */
@@ -63,13 +63,13 @@ class FarThread implements Thread {
     this.#begin = { say: 'begin', thread: number, trajectoryId, ...(messages === undefined ? {} : { messages }), opening };
   }
 
-  step({ messages, tools, ...step }: Step, visible: AssistantMessage): Promise<boolean> {
+  step(step: Step, visible: AssistantMessage): Promise<boolean> {
+    const { messages, appended, action } = step;
     let known = 0;
     while (known < messages.length && messages[known] === this.#said[known]) known += 1;
-    this.#said = step.appended.length === 0 ? messages : [...messages, ...step.appended];
-    const { action, ...rest } = step;
-    const words = { say: 'step' as const, thread: this.#number, known, added: messages.slice(known), tools: toolsJson(tools), visible };
-    return this.#say(action === undefined ? { ...words, step: rest } : { ...words, ...packed(rest, action) });
+    this.#said = appended.length === 0 ? messages : [...messages, ...appended];
+    const numbers = action === undefined ? undefined : numbersOf(action);
+    return this.#say({ say: 'step', thread: this.#number, known, added: messages.slice(known), tools: toolsJson(step.tools), step: spoken(step, numbers === undefined), visible, numbers });
   }
 
   finish(ending: Ending): Promise<boolean> {
@@ -96,19 +96,28 @@ function toolsJson(tools: readonly FunctionSpec[]): string {
   return `[${texts.join(',')}]`;
 }
 
-/** A step without what need not be read on its way; what is shown of single tokens is not logged at all. */
-function packed(step: Omit<Step, 'messages' | 'tools' | 'action'>, action: Action): { readonly step: Omit<Step, 'messages' | 'tools'>; readonly numbers?: Numbers } {
-  const { promptTokenIds, tokenIds, logprobs, tokenLogprobs, ...rest } = action;
+/** Every field there may be, as JSON leaves out what is undefined. */
+type Spoken<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
+
+/**
+ * A step without what is said of it elsewhere; what is shown of single tokens is not logged at all. Field by field:
+ * objects put together out of parts cost a tenth of the gateway's time.
+ */
+function spoken({ id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step, withNumbers: boolean): StepWords['step'] {
+  return { id, policyVersion, toolChoice, sampling, action: action && spokenAction(action, withNumbers), calls, appended, outcome, notTrainable, startedAt, ms } satisfies Spoken<StepWords['step']> as StepWords['step'];
+}
+
+function spokenAction({ text, reasoning, calls, finishReason, cut, stopSequence, promptTokenIds, tokenIds, logprobs, usage, engineId, timings }: Action, withNumbers: boolean): Action {
+  const action = { text, reasoning, calls, finishReason, cut, stopSequence, usage, engineId, timings } satisfies Spoken<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>>;
+  return (withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action) as Action;
+}
+
+/** Undefined where they are not what can be stored: then they are said as they are, and refused where they would be stored. */
+function numbersOf({ promptTokenIds, tokenIds, logprobs }: Action): Numbers | undefined {
   try {
-    return {
-      step: { ...step, action: rest },
-      numbers: {
-        ...(promptTokenIds === undefined ? {} : { prompt: packU32(promptTokenIds).toString('base64') }),
-        ...(tokenIds === undefined ? {} : { ids: packU32(tokenIds).toString('base64') }),
-        ...(logprobs === undefined ? {} : { logprobs: packF32(logprobs).toString('base64') }),
-      },
-    };
+    const bytes = packStep(promptTokenIds ?? [], tokenIds ?? [], logprobs ?? []).toString('base64');
+    return { bytes, prompt: promptTokenIds?.length, ids: tokenIds?.length, logprobs: logprobs?.length };
   } catch {
-    return { step: { ...step, action } }; // what cannot be stored is refused, and told, where it is stored
+    return undefined;
   }
 }

@@ -3,11 +3,13 @@ import type { Opening } from '../core/log.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import type { Ending, Step } from '../core/trajectory.js';
 
-/** As they are stored, in base64: text that needs no reading is copied, a list of numbers is printed and parsed. */
+/** As they are stored, one list after the other in base64: text that needs no reading is copied, a list of numbers is printed and parsed. */
 export interface Numbers {
-  readonly prompt?: string;
-  readonly ids?: string;
-  readonly logprobs?: string;
+  readonly bytes: string;
+  /** Lengths; absent where the list is. */
+  readonly prompt?: number | undefined;
+  readonly ids?: number | undefined;
+  readonly logprobs?: number | undefined;
 }
 
 /** What is said of one answer, in this order. What waits for its commit has an `ask`, and {@link FromLog} `done` answers it. */
@@ -25,9 +27,11 @@ export type ThreadWords =
       readonly tools: string;
       readonly step: Omit<Step, 'messages' | 'tools'>; readonly visible: AssistantMessage;
       /** The numbers of the step's action, which then has none of its own. */
-      readonly numbers?: Numbers;
+      readonly numbers?: Numbers | undefined;
     }
   | { readonly say: 'finish'; readonly ask?: number; readonly thread: number; readonly ending: Ending };
+
+export type StepWords = Extract<ThreadWords, { readonly say: 'step' }>;
 
 export type ToLog =
   | ThreadWords
