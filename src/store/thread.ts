@@ -214,8 +214,8 @@ class Path {
     this.#messages = [...messages];
     this.#links = this.#links.slice(0, same);
     this.#links.push(...linkAll(messages.slice(same), this.#links.at(-1)?.hash ?? ''));
-    const found = same < this.#found.stored ? { stored: 0, storedAt: 0 } : this.#found;
-    return { ...found, links: [...this.#links], tip: this.#links.at(-1)?.hash ?? '' };
+    const { stored, storedAt } = same < this.#found.stored ? { stored: 0, storedAt: 0 } : this.#found;
+    return { stored, storedAt, links: [...this.#links], tip: this.#links.at(-1)?.hash ?? '' };
   }
 
   /** Adds what followed the action; the first link is `emitted` where it says the same. */
