@@ -24,6 +24,8 @@ export interface LinkOptions {
 
 /** Text handed over at once, in characters: what is asked of the log meanwhile waits until it is committed. */
 const CHUNK = 128 * 1024;
+/** Less than that waits so long for company: nobody waits for it, and a commit's own cost is shared. */
+const GATHER_MS = 10;
 /** More than this is not taken in before something of it is committed: a log that cannot keep up slows answers down, and whoever reads it back waits for no more. */
 const MOST = 8 * 1024 * 1024;
 /** A log thread that ended so often without committing anything will not commit it ever. */
@@ -69,6 +71,7 @@ export class Link {
   #committed = 0;
   /** Texts that clients were shown and that are not committed, with the newest they were taken in with, oldest first. */
   readonly #shown = new Map<string, number>();
+  #gathering: NodeJS.Timeout | undefined;
   /** Who may go on when something is committed. */
   #slowed: (() => void)[] = [];
   /** The newest text in the files that the present log thread began with. */
@@ -200,7 +203,12 @@ export class Link {
 
   /** One group at a time: what comes while it is committed is the next. */
   #handOverNext(): void {
-    if (this.#handed <= this.#committed) this.#handOver(CHUNK);
+    if (this.#handed > this.#committed || this.#taken.length === 0) return;
+    if (this.#takenSize >= CHUNK) return this.#handOver(CHUNK);
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      if (this.#handed <= this.#committed) this.#handOver(CHUNK);
+    }, GATHER_MS);
   }
 
   #handOverAll(): void {
