@@ -21,6 +21,8 @@ export interface Undertaken {
   /** The model as the client named it, and as the engine does. */
   readonly model: string;
   readonly engineModel: string;
+  /** The upstream's host, where one answers: then no version of the policy does. */
+  readonly host?: string | undefined;
   readonly policyVersion: number;
   readonly trajectoryId: string;
   readonly responseId: string;

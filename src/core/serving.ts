@@ -25,6 +25,8 @@ export interface Lease {
   readonly templateHash?: string;
   /** Who samples in place of the policy's own engine, where an upstream does. */
   readonly upstream?: (wanted: Wanted) => Policy;
+  /** The upstream's host. */
+  readonly host?: string;
   /** Idempotent. */
   release(): void;
 }

@@ -1,5 +1,4 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
-import { deciding } from '../judge/reward.js';
 import { askAll } from '../judge/judge.js';
 import type { Subject, Verdict } from '../core/learning.js';
 import { stateOf } from '../store/state.js';
@@ -74,11 +73,4 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
     learner.progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
   }
   return open.length;
-}
-
-/** Share of samples whose deciding verdict is good; undefined where none was judged. */
-export function goodShare(learner: Learner, cycleId: string): number | undefined {
-  const samples = samplesOf(learner.db, cycleId);
-  const decided = [...verdictsOf(learner.db, 'sample', samples.map((sample) => sample.id)).values()].map(deciding).filter((verdict) => verdict !== undefined);
-  return decided.length === 0 ? undefined : decided.filter((verdict) => verdict.good === true).length / decided.length;
 }

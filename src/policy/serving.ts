@@ -53,7 +53,7 @@ export function openServing(options: ServingOptions): VersionTable {
   const now = (): number => Math.floor(Date.now() / 1000);
   const since = now();
   const others = new Map((options.upstreams ?? []).map(({ id, host, sampler }) => [id, {
-    lease: { version: NO_VERSION, engineModel: id, upstream: sampler, release: () => undefined } satisfies Lease,
+    lease: { version: NO_VERSION, engineModel: id, upstream: sampler, host, release: () => undefined } satisfies Lease,
     served: { id, created: since, owner: host } satisfies ServedModel,
   }]));
   const nameOf = (version: number): string => (version === 0 ? (options.baseModel ?? adapterName(0)) : adapterName(version));

@@ -1,5 +1,5 @@
 /** Rows that move: cycles and batches. Only along the transitions of `core/learning`; the writer enforces it. */
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { desc, eq, inArray, sql } from 'drizzle-orm';
 
 import type { Batch } from '../core/batch.js';
 import { internal } from '../core/errors.js';
@@ -107,10 +107,4 @@ export function moveBatch(db: Db, id: string, state: BatchState, note = ''): voi
 /** The newest version number a batch has been promised, whether or not it came to be. */
 export function promisedVersion(db: Db): number {
   return db.select({ version: batches.targetVersion }).from(batches).where(inArray(batches.state, ['assembled', 'sent', 'applied', 'failed'])).orderBy(desc(batches.targetVersion)).get()?.version ?? 0;
-}
-
-/** Batches a step's samples stand in. */
-export function batchesOfStep(db: Db, stepId: string): { batchId: string; targetVersion: number; state: BatchState }[] {
-  return db.selectDistinct({ batchId: batches.id, targetVersion: batches.targetVersion, state: batches.state })
-    .from(batchItems).innerJoin(batches, eq(batches.id, batchItems.batchId)).where(and(eq(batchItems.stepId, stepId))).all();
 }

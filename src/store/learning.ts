@@ -13,7 +13,7 @@ import type { Task } from '../core/task.js';
 import { NO_VERSION } from '../core/trajectory.js';
 import type { Db } from './db.js';
 import { contentHashOf, appendLedger } from './ledger.js';
-import { cycleSteps, decisions, evaluations, samples, steps, tasks, trajectories, verdicts, versions } from './schema.js';
+import { cycleSteps, decisions, evaluations, samples, steps, tasks, verdicts, versions } from './schema.js';
 import { packF32, packU32, unpackF32, unpackU32 } from './tokens.js';
 
 /** Keeps the tasks; a known id gets the new content. The hash is the chain tip of its messages, by which a held-out question is known wherever it is asked. */
@@ -168,18 +168,6 @@ export function claimed(db: Db, cycleId: string): { stepId: string; trajectoryId
     .where(eq(cycleSteps.cycleId, cycleId))
     .orderBy(steps.seq)
     .all();
-}
-
-/** The task a step's trajectory was asked for, if any. */
-export function taskOfStep(db: Db, stepId: string): Task | undefined {
-  const row = db
-    .select({ body: tasks.body })
-    .from(steps)
-    .innerJoin(trajectories, eq(trajectories.id, steps.trajectoryId))
-    .innerJoin(tasks, eq(tasks.id, trajectories.taskId))
-    .where(eq(steps.id, stepId))
-    .get();
-  return row === undefined ? undefined : (JSON.parse(row.body) as Task);
 }
 
 /** All samples of one state in one transaction: a state has its whole group or nothing. */

@@ -11,6 +11,7 @@ import type { Policy } from '../core/policy.js';
 import type { Observation } from '../core/tool.js';
 import type { Ending } from '../core/trajectory.js';
 import { present, type Plain } from './attributes.js';
+import { providerAt } from './provider.js';
 import { ChatSpan, spanned, type Deps, type Surroundings } from './chat_span.js';
 
 export function tracing(deps: Deps): Observer {
@@ -48,8 +49,8 @@ class RequestSpans implements Watch {
     this.#context = trace.setSpan(parent, this.#server);
   }
 
-  undertaken({ model, engineModel, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
-    const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
+  undertaken({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
+    const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': host === undefined ? policyVersion : undefined };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
     const agent = this.#deps.tracer.startSpan(`invoke_agent ${SELF}`, {
       kind: SpanKind.INTERNAL, startTime: this.#now(),
@@ -58,7 +59,7 @@ class RequestSpans implements Watch {
     this.#agent = agent;
     this.#around = {
       context: trace.setSpan(this.#context, agent),
-      about: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': this.#deps.provider, ...models },
+      about: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': host === undefined ? this.#deps.provider : providerAt(host), ...models },
       answer,
       now: this.#now,
       began: (span) => this.#chats.push(span),

@@ -1,0 +1,21 @@
+/** A request as one line of the log: whose answer it was. */
+import { expect, it } from 'vitest';
+
+import type { Fields } from '../../src/cli/output.js';
+import { requestLines } from '../../src/cli/request_lines.js';
+
+function lineOf(answered: { readonly host?: string; readonly policyVersion: number }): Fields | undefined {
+  const lines: Fields[] = [];
+  const watch = requestLines((fields) => lines.push(fields)).arrived({ requestId: 'mine', startedAt: Date.now(), header: () => undefined }, '/v1/chat/completions');
+  watch.undertaken({ model: 'm', engineModel: 'm', trajectoryId: 'traj-1', responseId: 'chatcmpl-1', stream: false, ...answered });
+  watch.closed(200, 'delivered');
+  return lines[0];
+}
+
+it('names the version of the policy that answered', () => {
+  expect(lineOf({ policyVersion: 3 })).toMatchObject({ policy_version: 3, upstream: undefined });
+});
+
+it('names the upstream that answered, and then no version', () => {
+  expect(lineOf({ host: 'api.example.org', policyVersion: -1 })).toMatchObject({ upstream: 'api.example.org', policy_version: undefined });
+});
