@@ -49,7 +49,7 @@ class RequestLine implements Watch {
       status,
       model: this.#answer?.model,
       upstream: this.#answer?.host,
-      policy_version: this.#answer?.host === undefined ? this.#answer?.policyVersion : undefined,
+      policy_version: this.#answer?.policyVersion,
       trajectory: this.#answer?.trajectoryId,
       outcome: ending?.outcome,
       stop_reason: ending?.stopReason,

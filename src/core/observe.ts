@@ -21,9 +21,10 @@ export interface Undertaken {
   /** The model as the client named it, and as the engine does. */
   readonly model: string;
   readonly engineModel: string;
-  /** The upstream's host, where one answers: then no version of the policy does. */
+  /** The upstream's host, where one answers. */
   readonly host?: string | undefined;
-  readonly policyVersion: number;
+  /** Absent where an upstream answers: then no version of the policy does. */
+  readonly policyVersion?: number | undefined;
   readonly trajectoryId: string;
   readonly responseId: string;
   readonly stream: boolean;

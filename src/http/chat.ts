@@ -145,7 +145,7 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
   const { watch } = exchange;
-  watch?.undertaken({ model: request.model, engineModel: lease.engineModel, host: lease.host, policyVersion: lease.version, trajectoryId: thread.trajectoryId, responseId, stream: request.stream });
+  watch?.undertaken({ model: request.model, engineModel: lease.engineModel, host: lease.host, policyVersion: lease.upstream === undefined ? lease.version : undefined, trajectoryId: thread.trajectoryId, responseId, stream: request.stream });
   const { limits } = deps.settings;
   const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
   const policy = lease.upstream === undefined ? deps.policy : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });

@@ -202,12 +202,12 @@ export class Link {
   }
 
   /** One group at a time: what comes while it is committed is the next. */
-  #handOverNext(): void {
+  #handOverNext(gathered = false): void {
     if (this.#handed > this.#committed || this.#taken.length === 0) return;
-    if (this.#takenSize >= CHUNK) return this.#handOver(CHUNK);
+    if (gathered || this.#takenSize >= CHUNK) return this.#handOver(CHUNK);
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
-      if (this.#handed <= this.#committed) this.#handOver(CHUNK);
+      this.#handOverNext(true);
     }, GATHER_MS);
   }
 

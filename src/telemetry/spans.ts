@@ -50,7 +50,7 @@ class RequestSpans implements Watch {
   }
 
   undertaken({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
-    const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': host === undefined ? policyVersion : undefined };
+    const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
     const agent = this.#deps.tracer.startSpan(`invoke_agent ${SELF}`, {
       kind: SpanKind.INTERNAL, startTime: this.#now(),

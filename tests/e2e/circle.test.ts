@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { Cycle, Decision, Version } from '../../src/core/learning.js';
 import { family } from '../../scripts/demo/family.js';
+import type { TrajectoryView } from '../../src/store/read.js';
 import { startGateway, verb, type Gateway } from './gateway.js';
 
 type VersionRow = Version & { readonly serving: boolean; readonly head: boolean; readonly decisions: readonly Decision[] };
@@ -62,10 +63,6 @@ async function cycle(): Promise<Cycle> {
   return row;
 }
 
-interface Logged {
-  readonly steps: readonly { readonly action: string | null; readonly tool_calls: readonly { readonly owner: string; readonly observation: string | null }[]; readonly token_ids: readonly number[]; readonly logprobs: readonly number[] }[];
-}
-
 // Not that one equals the other: greedy or not, what vLLM has of a prompt in its cache moves near ties in bfloat16.
 test('a real client gets one clean completion, streamed or not, and each is what the log has of it', async () => {
   const task = tasks.find((candidate) => candidate.metadata['kind'] === 'numbers');
@@ -87,10 +84,10 @@ test('a real client gets one clean completion, streamed or not, and each is what
     { response: whole.response, shown: whole.data.choices[0]?.message.content, used: whole.data.usage },
     { response: streamed.response, shown: text, used: usage },
   ]) {
-    const { steps } = await get<Logged>(`/gyre/v1/trajectories/${response.headers.get('x-gyre-trajectory')}`);
+    const { steps } = await get<TrajectoryView>(`/gyre/v1/trajectories/${response.headers.get('x-gyre-trajectory')}`);
     expect(shown).toBe(steps.map(({ action }) => action ?? '').join(''));
-    expect(used?.completion_tokens).toBe(steps.reduce((sum, step) => sum + step.token_ids.length, 0));
-    for (const { token_ids: ids, logprobs } of steps) expect(logprobs).toHaveLength(ids.length);
+    expect(used?.completion_tokens).toBe(steps.reduce((sum, step) => sum + (step.token_ids?.length ?? 0), 0));
+    for (const { token_ids: ids, logprobs } of steps) expect(logprobs).toHaveLength(ids?.length ?? -1);
     const ran = steps.flatMap((step) => step.tool_calls.filter(({ owner, observation }) => owner === 'server' && observation !== null));
     expect((used as unknown as { server_tool_use: { executed: number } }).server_tool_use.executed).toBe(ran.length);
   }
