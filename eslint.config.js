@@ -6,14 +6,31 @@ import tseslint from 'typescript-eslint';
 const EDGES = ['src/main.ts', 'src/cli/**', 'scripts/**', '*.config.ts', '*.config.js', 'tools/calculator/child.js'];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '.venv/', '.venv-clients/', '.gyre/', '.peers/', 'demo-report/', 'trainer/', 'migrations/'] },
+  {
+    ignores: [
+      'dist/',
+      'node_modules/',
+      '.venv/',
+      '.venv-clients/',
+      '.gyre/',
+      '.peers/',
+      'demo-report/',
+      'trainer/',
+      'migrations/',
+    ],
+  },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.config.ts'] }, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['*.config.ts'] }, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false }],
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'inline-type-imports', disallowTypeAnnotations: false },
+      ],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { arguments: false } }],
@@ -50,13 +67,32 @@ export default tseslint.config(
     ignores: EDGES,
     rules: {
       'no-console': 'error',
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Only src/main.ts and src/cli read the environment; take the value as an argument.' }, { object: 'process', property: 'exit', message: 'Only src/main.ts and src/cli end the process; throw instead.' }],
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'process',
+          property: 'env',
+          message: 'Only src/main.ts and src/cli read the environment; take the value as an argument.',
+        },
+        {
+          object: 'process',
+          property: 'exit',
+          message: 'Only src/main.ts and src/cli end the process; throw instead.',
+        },
+      ],
     },
   },
   {
     files: ['tests/**'],
     rules: {
-      'no-restricted-properties': ['error', ...['mock', 'doMock', 'stubGlobal', 'spyOn'].map((property) => ({ object: 'vi', property, message: 'Effects come in as arguments: pass a fake, or talk to a real server on port 0.' }))],
+      'no-restricted-properties': [
+        'error',
+        ...['mock', 'doMock', 'stubGlobal', 'spyOn'].map((property) => ({
+          object: 'vi',
+          property,
+          message: 'Effects come in as arguments: pass a fake, or talk to a real server on port 0.',
+        })),
+      ],
       // Answers under test are read field by field.
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

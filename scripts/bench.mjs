@@ -14,7 +14,9 @@ const source = join(root, 'scripts', 'bench', `${name}.ts`);
 
 await orRefuse(async () => {
   if (!existsSync(source)) {
-    const known = readdirSync(dirname(source)).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3));
+    const known = readdirSync(dirname(source))
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => file.slice(0, -3));
     throw new Refusal(`there is no benchmark "${name}": choose one of ${known.join(', ')}.`);
   }
   await setUp(root, { engine: false });

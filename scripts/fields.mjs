@@ -1,5 +1,8 @@
 // @ts-check
-/** Writes `docs/fields.md`, the tables of request fields, from the compiled schemas; `npm run build` first. `--check` only compares. */
+/**
+ * Writes `docs/fields.md`, the tables of request fields, from the compiled schemas; `npm run build` first. `--check`
+ * only compares.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

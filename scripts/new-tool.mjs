@@ -1,5 +1,7 @@
 // @ts-check
-/** `node scripts/new-tool.mjs NAME`: a new tool, with its test and its line in tools/index.ts; it works as it is made. */
+/**
+ * `node scripts/new-tool.mjs NAME`: a new tool, with its test and its line in tools/index.ts; it works as it is made.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,10 +9,16 @@ import { fileURLToPath } from 'node:url';
 const USAGE = 'node scripts/new-tool.mjs NAME [--root FOLDER]';
 
 /** @param {string} name @returns {string} */
-const creator = (name) => `create${name.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')}`;
+const creator = (name) =>
+  `create${name
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')}`;
 
 /** @param {string} name @returns {string} */
-const toolFile = (name) => `/** ${name}: gives back the text it gets. Say here, in one sentence, what it does, and below it what it must never do. */
+const toolFile = (name) => `/**
+ * ${name}: gives back the text it gets. Say here, in one sentence, what it does, and below it what it must never do.
+ */
 import { z } from 'zod';
 
 import { badRequest, quoted } from '../src/core/errors.js';
@@ -55,7 +63,7 @@ it('gives back the text it gets', async () => {
   expect(await tool.run({ text: 'hello' }, never)).toBe('hello');
 });
 
-it.each([[{}], [{ text: 1 }], [{ text: 'x', more: 1 }], ['x']])('arguments %j are refused in a sentence', async (args) => {
+it.each([[{}], [{ text: 1 }], [{ text: 'x', more: 1 }], ['x']])('refuses the arguments %j', async (args) => {
   await expect(tool.run(args, never)).rejects.toThrow('${name} takes {"text"');
 });
 
@@ -64,14 +72,22 @@ it('does nothing for a caller that has gone', async () => {
 });
 `;
 
-/** The list with one more line in each of its two places. @param {string} index @param {string} name @returns {string} */
+/**
+ * The list with one more line in each of its two places.
+ * @param {string} index
+ * @param {string} name
+ * @returns {string}
+ */
 function registered(index, name) {
   const imports = [...index.matchAll(/^import \{ create\w+ \} from '\.\/\w+\.js';\n/gm)];
   const last = imports.at(-1);
   const list = /^const TOOLS: readonly Create\[\] = \[\n(?: {2}\w+,\n)*/m.exec(index);
-  if (last === undefined || list === null) throw new Error('tools/index.ts has no list "TOOLS" of tools any more: add the new one by hand');
+  if (last === undefined || list === null)
+    throw new Error('tools/index.ts has no list "TOOLS" of tools any more: add the new one by hand');
   const [afterImports, afterList] = [last.index + last[0].length, list.index + list[0].length];
-  return `${index.slice(0, afterImports)}import { ${creator(name)} } from './${name}.js';\n${index.slice(afterImports, afterList)}  ${creator(name)},\n${index.slice(afterList)}`;
+  const imported = `import { ${creator(name)} } from './${name}.js';\n`;
+  const between = index.slice(afterImports, afterList);
+  return `${index.slice(0, afterImports)}${imported}${between}  ${creator(name)},\n${index.slice(afterList)}`;
 }
 
 /** @param {readonly string[]} args @returns {string[]} paths that were written */
@@ -80,7 +96,11 @@ function main(args) {
   const root = at === -1 ? dirname(dirname(fileURLToPath(import.meta.url))) : (args[at + 1] ?? '');
   const [name, ...rest] = at === -1 ? args : args.filter((_, place) => place !== at && place !== at + 1);
   if (name === undefined || rest.length > 0) throw new Error(`one name is needed: ${USAGE}`);
-  if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name) || name.length > 64) throw new Error(`"${name}" cannot be a tool's name: at most 64 lower-case letters, digits and single "_", a letter first, for example word_count`);
+  if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name) || name.length > 64)
+    throw new Error(
+      `"${name}" cannot be a tool's name: at most 64 lower-case letters, digits and single "_", ` +
+        'a letter first, for example word_count',
+    );
   const index = join(root, 'tools', 'index.ts');
   const files = [join(root, 'tools', `${name}.ts`), join(root, 'tests', 'tools', `${name}.test.ts`)];
   for (const file of files) if (existsSync(file)) throw new Error(`there is ${file} already; choose another name`);
@@ -93,7 +113,10 @@ function main(args) {
 
 try {
   const [tool, test, index] = main(process.argv.slice(2));
-  console.log(`${tool}\n${test}\n${index}: one line in each of two places\nNow make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for the README.`);
+  console.log(
+    `${tool}\n${test}\n${index}: one line in each of two places\n` +
+      `Now make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for the README.`,
+  );
 } catch (thrown) {
   console.error(thrown instanceof Error ? thrown.message : String(thrown));
   process.exitCode = 1;

@@ -11,5 +11,7 @@ import { setUp } from './setup/setup.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
 
-await orRefuse(() => setUp(root, { engine: !engineElsewhere(args, process.cwd()), listen: listenAddress(args, process.cwd()) }));
+await orRefuse(() =>
+  setUp(root, { engine: !engineElsewhere(args, process.cwd()), listen: listenAddress(args, process.cwd()) }),
+);
 await handOver(join(root, 'dist', 'src', 'main.js'), ['serve', ...args]);

@@ -21,27 +21,58 @@ const clients = join(root, 'tests', 'clients');
 const node = (/** @type {string[]} */ ...path) => join(root, 'node_modules', ...path);
 const vitestReport = join(reports, 'vitest.json');
 const pytestReport = join(reports, 'pytest.xml');
-const vitest = [node('vitest', 'vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile=${vitestReport}`];
+const vitest = [
+  node('vitest', 'vitest.mjs'),
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile=${vitestReport}`,
+];
 
 /** @typedef {{ passed: number, failed: number }} Counts */
 /** @typedef {{ name: string, command: string, args: string[], cwd?: string, counts?: () => Counts }} Check */
 
 /** @type {Check[]} */
 const checks = [
+  { name: 'format', command: process.execPath, args: [node('prettier', 'bin', 'prettier.cjs'), '--check', '.'] },
   { name: 'types', command: process.execPath, args: [node('typescript', 'bin', 'tsc'), '--noEmit'] },
   { name: 'lint', command: process.execPath, args: [node('eslint', 'bin', 'eslint.js'), '.'] },
   { name: 'tests', command: process.execPath, args: vitest, counts: vitestCounts },
   { name: 'python-types', command: python, args: ['-m', 'mypy'], cwd: trainer },
+  {
+    name: 'python-format',
+    command: python,
+    args: ['-m', 'ruff', 'format', '--check', '.', clients],
+    cwd: trainer,
+  },
   { name: 'python-lint', command: python, args: ['-m', 'ruff', 'check', '.', clients], cwd: trainer },
-  { name: 'python-tests', command: python, args: ['-m', 'pytest', 'tests', `--junitxml=${pytestReport}`], cwd: trainer, counts: pytestCounts },
-  { name: 'clients', command: join(root, '.venv-clients', 'bin', 'python'), args: ['-m', 'pytest', `--junitxml=${pytestReport}`], cwd: clients, counts: pytestCounts },
-  { name: 'circle', command: process.execPath, args: [...vitest, '--config', 'vitest.e2e.config.ts'], counts: vitestCounts },
+  {
+    name: 'python-tests',
+    command: python,
+    args: ['-m', 'pytest', 'tests', `--junitxml=${pytestReport}`],
+    cwd: trainer,
+    counts: pytestCounts,
+  },
+  {
+    name: 'clients',
+    command: join(root, '.venv-clients', 'bin', 'python'),
+    args: ['-m', 'pytest', `--junitxml=${pytestReport}`],
+    cwd: clients,
+    counts: pytestCounts,
+  },
+  {
+    name: 'circle',
+    command: process.execPath,
+    args: [...vitest, '--config', 'vitest.e2e.config.ts'],
+    counts: vitestCounts,
+  },
 ];
 
 await orRefuse(async () => {
   const names = process.argv.slice(2);
   const unknown = names.find((name) => !checks.some((check) => check.name === name));
-  if (unknown !== undefined) throw new Refusal(`there is no check "${unknown}": choose of ${checks.map(({ name }) => name).join(', ')}.`);
+  if (unknown !== undefined)
+    throw new Refusal(`there is no check "${unknown}": choose of ${checks.map(({ name }) => name).join(', ')}.`);
   const chosen = checks.filter(({ name }) => names.length === 0 || names.includes(name));
   await setUp(root, { engine: true, clients: chosen.some(({ name }) => name === 'clients') });
   process.exitCode = await runAll(chosen);
@@ -62,7 +93,11 @@ async function runAll(chosen) {
     if (code !== 0 && counts.failed === 0) counts.failed = 1;
     total.passed += counts.passed;
     total.failed += counts.failed;
-    summary.push(`${code === 0 ? 'ok  ' : 'FAIL'} ${check.name.padEnd(14)} ${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s${check.counts === undefined ? '' : `   ${counts.passed} passed, ${counts.failed} failed`}`);
+    summary.push(
+      `${code === 0 ? 'ok  ' : 'FAIL'} ${check.name.padEnd(14)} ` +
+        `${((performance.now() - began) / 1000).toFixed(1).padStart(7)} ` +
+        `s${check.counts === undefined ? '' : `   ${counts.passed} passed, ${counts.failed} failed`}`,
+    );
     if (code !== 0) break;
   }
   console.log(`\n${summary.join('\n')}\n${total.passed} passed, ${total.failed} failed`);

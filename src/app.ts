@@ -1,4 +1,6 @@
-/** The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment. */
+/**
+ * The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { getRequestListener } from '@hono/node-server';
@@ -57,8 +59,8 @@ export interface AppDeps {
 
 export interface App {
   /**
-   * Answers a request. What the policy answers goes straight to node's response: an answer through the fetch adapter would
-   * cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
+   * Answers a request. What the policy answers goes straight to node's response: an answer through the fetch adapter
+   * would cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
    */
   listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
   readonly metrics: Metrics;
@@ -71,7 +73,11 @@ export interface App {
 }
 
 /** Answers of the policy, by the path they are asked at. */
-export const FACES: Readonly<Record<string, Face>> = { '/v1/chat/completions': CHAT, '/v1/responses': RESPONSES, '/v1/messages': MESSAGES };
+export const FACES: Readonly<Record<string, Face>> = {
+  '/v1/chat/completions': CHAT,
+  '/v1/responses': RESPONSES,
+  '/v1/messages': MESSAGES,
+};
 
 /** What is answered on node's own response. Never throws. */
 interface Answering {
@@ -96,10 +102,25 @@ export function createApp(deps: AppDeps): App {
   const settings = chatSettings(config, deps.pace);
   const allowances = new Allowances({ spent: keys.spent, ...(deps.now === undefined ? {} : { now: deps.now }) });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = { policy: deps.policy, serving, log, tools: deps.tools, keys, allowances, metrics, settings, past: reading };
+  const chat = {
+    policy: deps.policy,
+    serving,
+    log,
+    tools: deps.tools,
+    keys,
+    allowances,
+    metrics,
+    settings,
+    past: reading,
+  };
   const counting = { ...chat, counter: deps.counter };
   const answering: Readonly<Record<string, Answering>> = {
-    ...Object.fromEntries(Object.entries(FACES).map(([path, face]) => [path, { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) }])),
+    ...Object.fromEntries(
+      Object.entries(FACES).map(([path, face]) => [
+        path,
+        { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) },
+      ]),
+    ),
     '/v1/messages/count_tokens': { errors: ANTHROPIC, answer: (exchange) => countTokens(counting, exchange) },
   };
 
@@ -107,7 +128,9 @@ export function createApp(deps: AppDeps): App {
   // What stands for every method is no route of its own.
   const routes = (): readonly Route[] => [
     ...Object.keys(answering).map((path) => ({ method: 'POST', path })),
-    ...hono.routes.filter(({ method }) => method !== METHOD_NAME_ALL).map(({ method, path }) => ({ method, path: documented(path) })),
+    ...hono.routes
+      .filter(({ method }) => method !== METHOD_NAME_ALL)
+      .map(({ method, path }) => ({ method, path: documented(path) })),
   ];
   hono.use(async (c, next) => {
     await next();
@@ -121,7 +144,10 @@ export function createApp(deps: AppDeps): App {
       await next();
     });
   }
-  hono.route('/', healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }));
+  hono.route(
+    '/',
+    healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }),
+  );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
   hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
@@ -130,13 +156,18 @@ export function createApp(deps: AppDeps): App {
   hono.notFound((c) => {
     const { method, path } = c.req;
     const errors = path.startsWith('/v1/messages') ? ANTHROPIC : OPENAI;
-    const allowed = routes().filter((route) => isAt(path, route.path)).map((route) => route.method);
+    const allowed = routes()
+      .filter((route) => isAt(path, route.path))
+      .map((route) => route.method);
     if (allowed.length === 0) return failed(notFound(method, path), c.req.header('x-request-id'), errors);
-    return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, { allow: allowed.join(', ') });
+    return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, {
+      allow: allowed.join(', '),
+    });
   });
   hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id'), OPENAI));
 
-  // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a 413.
+  // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
+  // 413.
   const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
   const answer = async (path: string, by: Answering, exchange: Exchange): Promise<void> => {
     if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
@@ -182,12 +213,22 @@ function chatSettings(config: Config, pace: AppDeps['pace']): ChatSettings {
 
 function overloaded(inFlight: number): GyreError {
   return new GyreError({
-    side: 'gateway', status: 429, code: 'rate_limit_exceeded', retryAfterMs: 1000,
-    message: `The gateway is answering ${inFlight} requests, as many as "limits.concurrency" allows. Try again in a second.`,
+    side: 'gateway',
+    status: 429,
+    code: 'rate_limit_exceeded',
+    retryAfterMs: 1000,
+    message:
+      `The gateway is answering ${inFlight} requests, as many as "limits.concurrency" ` +
+      'allows. Try again in a second.',
   });
 }
 
-function failed(thrown: unknown, requestId: string | undefined, errors: ErrorShape, headers: Readonly<Record<string, string>> = {}): Response {
+function failed(
+  thrown: unknown,
+  requestId: string | undefined,
+  errors: ErrorShape,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   const failure = failureOf(thrown, requestIdOf(requestId), false, errors);
   return new Response(failure.body, { status: failure.status, headers: { ...failure.headers, ...headers } });
 }

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line: reads arguments, environment and signals, runs one verb, ends with 0 or with 1 and one sentence why. */
+/**
+ * The command line: reads arguments, environment and signals, runs one verb, ends with 0 or with 1 and one sentence
+ * why.
+ */
 import { setMaxListeners } from 'node:events';
 
 import { Command } from 'commander';
@@ -21,15 +24,24 @@ interface VerbFlags extends Flags, KeyFlags {
 const stopping = new AbortController();
 // Everything under way listens to it: many listeners are no leak here.
 setMaxListeners(0, stopping.signal);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
 
-const program = new Command('gyre').description('An OpenAI-compatible gateway whose model gets better by being used.').showHelpAfterError();
+const program = new Command('gyre')
+  .description('An OpenAI-compatible gateway whose model gets better by being used.')
+  .showHelpAfterError();
 const verb = (name: string, description: string): Command =>
-  program.command(name).description(description).option('--config <file>', 'configuration file').option('--data <dir>', 'data folder').option('--json', 'print one JSON object');
+  program
+    .command(name)
+    .description(description)
+    .option('--config <file>', 'configuration file')
+    .option('--data <dir>', 'data folder')
+    .option('--json', 'print one JSON object');
 const config = (flags: VerbFlags): ReturnType<typeof settings> => settings(flags, process.env, process.cwd());
 const whole = (flag: string, text: string | undefined, fallback: number, least = 1): number => {
   const value = text === undefined ? fallback : Number(text);
-  if (!Number.isInteger(value) || value < least) throw new Error(`${flag} is "${text ?? ''}"; it must be a whole number of at least ${least}`);
+  if (!Number.isInteger(value) || value < least)
+    throw new Error(`${flag} is "${text ?? ''}"; it must be a whole number of at least ${least}`);
   return value;
 };
 
@@ -45,7 +57,17 @@ verb('serve', 'start the gateway')
   });
 
 /** A verb of the learning clock. */
-const learning = (name: string, description: string, engine: boolean, run: (verbs: typeof import('./cli/verbs.js'), learner: import('./learner/deps.js').Learner, flags: VerbFlags, out: ReturnType<typeof printer>) => Promise<void> | void): Command =>
+const learning = (
+  name: string,
+  description: string,
+  engine: boolean,
+  run: (
+    verbs: typeof import('./cli/verbs.js'),
+    learner: import('./learner/deps.js').Learner,
+    flags: VerbFlags,
+    out: ReturnType<typeof printer>,
+  ) => Promise<void> | void,
+): Command =>
   verb(name, description)
     .option('--engine <url>', 'use this running engine')
     .option('--trainer <url>', 'use this running trainer and its engine')
@@ -53,7 +75,9 @@ const learning = (name: string, description: string, engine: boolean, run: (verb
       const verbs = await import('./cli/verbs.js');
       const out = printer(flags.json === true);
       const wanted = engine && flags.cycles !== '0';
-      await verbs.withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
+      await verbs.withLearner(config(flags), out, stopping.signal, wanted, (learner) =>
+        run(verbs, learner, flags, out),
+      );
     });
 const tasksOf = async (flags: VerbFlags): Promise<import('./core/task.js').Task[] | undefined> => {
   const { readTasks } = await import('./cli/tasks.js');
@@ -61,50 +85,93 @@ const tasksOf = async (flags: VerbFlags): Promise<import('./core/task.js').Task[
 };
 const needTasks = async (flags: VerbFlags): Promise<import('./core/task.js').Task[]> => {
   const tasks = await tasksOf(flags);
-  if (tasks === undefined) throw new Error('--tasks FILE is needed: JSON lines of {"id", "prompt" | "messages", "reference"?, "split"?}');
+  if (tasks === undefined)
+    throw new Error('--tasks FILE is needed: JSON lines of {"id", "prompt" | "messages", "reference"?, "split"?}');
   return tasks;
 };
 
-learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) => verbs.generateVerb(learner, await needTasks(flags), whole('--n', flags.n, 1), flags.model, out))
-  .option('--tasks <file>', 'task file').option('--n <n>', 'trajectories per task').option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
+learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) =>
+  verbs.generateVerb(learner, await needTasks(flags), whole('--n', flags.n, 1), flags.model, out),
+)
+  .option('--tasks <file>', 'task file')
+  .option('--n <n>', 'trajectories per task')
+  .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
 learning('judge', 'judge what no judge has seen', false, (verbs, learner, _, out) => verbs.judgeVerb(learner, out));
-learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, _, out) => verbs.filterVerb(learner, out));
-learning('train', 'one cycle on what the log holds', true, (verbs, learner, _, out) => verbs.learnVerb(learner, { cycles: 1, perTask: 1 }, out));
-learning('evaluate', 'answer held-out tasks with one version', true, async (verbs, learner, flags, out) => verbs.evaluateVerb(learner, await needTasks(flags), flags.model, out))
-  .option('--tasks <file>', 'task file').option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
+learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, _, out) =>
+  verbs.filterVerb(learner, out),
+);
+learning('train', 'one cycle on what the log holds', true, (verbs, learner, _, out) =>
+  verbs.learnVerb(learner, { cycles: 1, perTask: 1 }, out),
+);
+learning('evaluate', 'answer held-out tasks with one version', true, async (verbs, learner, flags, out) =>
+  verbs.evaluateVerb(learner, await needTasks(flags), flags.model, out),
+)
+  .option('--tasks <file>', 'task file')
+  .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
 learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, out) => {
   const tasks = await tasksOf(flags);
-  await verbs.learnVerb(learner, { ...(tasks === undefined ? {} : { tasks }), cycles: whole('--cycles', flags.cycles, 1, 0), perTask: whole('--n', flags.n, 1) }, out);
-}).option('--tasks <file>', 'task file').option('--cycles <n>', 'how many').option('--n <n>', 'trajectories per task and cycle');
+  await verbs.learnVerb(
+    learner,
+    {
+      ...(tasks === undefined ? {} : { tasks }),
+      cycles: whole('--cycles', flags.cycles, 1, 0),
+      perTask: whole('--n', flags.n, 1),
+    },
+    out,
+  );
+})
+  .option('--tasks <file>', 'task file')
+  .option('--cycles <n>', 'how many')
+  .option('--n <n>', 'trajectories per task and cycle');
 
-verb('status', 'versions, and what learning waits for').action(async (flags: VerbFlags) => (await import('./cli/operate.js')).statusVerb(config(flags), printer(flags.json === true)));
-verb('promote <version>', 'serve a version that passed the gate').action(async (version: string, flags: VerbFlags) => (await import('./cli/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)));
+verb('status', 'versions, and what learning waits for').action(async (flags: VerbFlags) =>
+  (await import('./cli/operate.js')).statusVerb(config(flags), printer(flags.json === true)),
+);
+verb('promote <version>', 'serve a version that passed the gate').action(async (version: string, flags: VerbFlags) =>
+  (await import('./cli/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)),
+);
 verb('rollback', 'serve the weights that served before, under a new number')
   .option('--trainer <url>', 'use this running trainer')
-  .action(async (flags: VerbFlags) => (await import('./cli/operate.js')).rollbackVerb(config(flags), printer(flags.json === true), stopping.signal));
+  .action(async (flags: VerbFlags) =>
+    (await import('./cli/operate.js')).rollbackVerb(config(flags), printer(flags.json === true), stopping.signal),
+  );
 verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
-  if (!(await (await import('./cli/operate.js')).verifyVerb(config(flags), printer(flags.json === true)))) process.exitCode = 1;
+  if (!(await (await import('./cli/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))
+    process.exitCode = 1;
 });
-verb('export', 'take the trajectories out as JSON lines').option('--out <file>', 'file to write; standard output by default').action(async (flags: VerbFlags) => (await import('./cli/operate.js')).exportVerb(config(flags), flags.out));
+verb('export', 'take the trajectories out as JSON lines')
+  .option('--out <file>', 'file to write; standard output by default')
+  .action(async (flags: VerbFlags) => (await import('./cli/operate.js')).exportVerb(config(flags), flags.out));
 verb('doctor', 'find what is wrong with the installation').action(async (flags: VerbFlags) => {
-  if (!(await (await import('./cli/doctor.js')).doctorVerb(config(flags), printer(flags.json === true)))) process.exitCode = 1;
+  if (!(await (await import('./cli/doctor.js')).doctorVerb(config(flags), printer(flags.json === true))))
+    process.exitCode = 1;
 });
-verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(async (dir: string, flags: VerbFlags) => {
-  (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
-});
-verb('tools <verb> [name]', 'list what servers of tools announce, or accept NAME: take a changed tool as it is now').action(async (what: string, name: string | undefined, flags: VerbFlags) => {
+verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(
+  async (dir: string, flags: VerbFlags) => {
+    (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
+  },
+);
+verb(
+  'tools <verb> [name]',
+  'list what servers of tools announce, or accept NAME: take a changed tool as it is now',
+).action(async (what: string, name: string | undefined, flags: VerbFlags) => {
   (await import('./cli/tools.js')).toolsVerb(config(flags), what, name, printer(flags.json === true));
 });
 verb('keys <verb> [name]', 'add NAME, set NAME, list, or revoke NAME')
   .option('--role <role>', 'client or admin; client when nothing is said')
   .option('--train', 'consent to train on what this key asks, as a new key does')
   .option('--no-train', 'withhold that consent for everything this key asks')
-  .option('--tools <names>', 'server tools it may use and is offered, with commas between; none, or any as the gateway has them')
+  .option(
+    '--tools <names>',
+    'server tools it may use and is offered, with commas between; none, or any as the gateway has them',
+  )
   .option('--rpm <n>', 'requests it may begin in a minute; none for no bound, as for the next three')
   .option('--tpm <n>', 'tokens it may use in a minute')
   .option('--concurrent <n>', 'requests of it answered at once')
   .option('--monthly-tokens <n>', 'tokens it may use in a month of UTC')
-  .action(async (what: string, name: string | undefined, flags: VerbFlags) => (await import('./cli/keys.js')).keysVerb(config(flags), what, name, flags, printer(flags.json === true)));
+  .action(async (what: string, name: string | undefined, flags: VerbFlags) =>
+    (await import('./cli/keys.js')).keysVerb(config(flags), what, name, flags, printer(flags.json === true)),
+  );
 
 try {
   await program.parseAsync();

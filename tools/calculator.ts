@@ -48,7 +48,11 @@ export function createCalculator(options: CalculatorOptions = {}): Tool {
       const expression = normalise(parsed.data.expression);
       if (expression === '') throw badRequest('the expression is empty: write one such as "2 + 3"', 'expression');
       if (expression.length > MAX_EXPRESSION) {
-        throw badRequest(`the expression has ${expression.length} characters, at most ${MAX_EXPRESSION} are taken: calculate it in parts`, 'expression');
+        throw badRequest(
+          `the expression has ${expression.length} characters, at most ${MAX_EXPRESSION} ` +
+            'are taken: calculate it in parts',
+          'expression',
+        );
       }
       return pool.evaluate(expression, timeoutMs, signal);
     },

@@ -16,7 +16,8 @@ const MAX_REDIRECTS = 5;
 /** Bytes of a page: its text is a fraction of it. */
 const MAX_PAGE = 2 * 1024 * 1024;
 const HTML = ['text/html', 'application/xhtml+xml'];
-const TEXT = /^(text\/(?!event-stream)[a-z0-9.+-]+|application\/([a-z0-9.-]+\+)?(json|xml|yaml)|application\/x-ndjson)$/;
+const TEXT =
+  /^(text\/(?!event-stream)[a-z0-9.+-]+|application\/([a-z0-9.-]+\+)?(json|xml|yaml)|application\/x-ndjson)$/;
 
 const Arguments = z.strictObject({ url: z.string() });
 
@@ -33,7 +34,9 @@ export function createFetchPage({ web, limits }: FetchPageOptions, network: Netw
       description: 'Fetches one page of the public web and returns its text.',
       parameters: {
         type: 'object',
-        properties: { url: { type: 'string', description: 'The address of the page, beginning with http:// or https://.' } },
+        properties: {
+          url: { type: 'string', description: 'The address of the page, beginning with http:// or https://.' },
+        },
         required: ['url'],
         additionalProperties: false,
       },
@@ -41,7 +44,8 @@ export function createFetchPage({ web, limits }: FetchPageOptions, network: Netw
     pure: false,
     run: async (args, signal) => {
       const parsed = Arguments.safeParse(args);
-      if (!parsed.success) throw badRequest(`fetch_page takes {"url": "https://example.com/page"}, not ${quoted(args)}`, 'url');
+      if (!parsed.success)
+        throw badRequest(`fetch_page takes {"url": "https://example.com/page"}, not ${quoted(args)}`, 'url');
       const { url, got } = await follow(parsed.data.url.trim(), signal, limits.timeoutMs, network);
       return told(url, got);
     },
@@ -49,7 +53,12 @@ export function createFetchPage({ web, limits }: FetchPageOptions, network: Netw
 }
 
 /** Follows redirects, each checked like the first address. */
-async function follow(first: string, signal: AbortSignal, timeoutMs: number, network: Network): Promise<{ readonly url: URL; readonly got: Got }> {
+async function follow(
+  first: string,
+  signal: AbortSignal,
+  timeoutMs: number,
+  network: Network,
+): Promise<{ readonly url: URL; readonly got: Got }> {
   let next = first;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     const place = await checked(next, network);
@@ -57,24 +66,38 @@ async function follow(first: string, signal: AbortSignal, timeoutMs: number, net
     const { url } = place;
     let got: Got;
     try {
-      got = await get(url, { connect: pinned(place, network), headers: { accept: 'text/html, text/plain, application/json;q=0.9, */*;q=0.1', 'user-agent': 'gyre' }, maxBytes: MAX_PAGE, timeoutMs, signal, head: wanted });
+      got = await get(url, {
+        connect: pinned(place, network),
+        headers: { accept: 'text/html, text/plain, application/json;q=0.9, */*;q=0.1', 'user-agent': 'gyre' },
+        maxBytes: MAX_PAGE,
+        timeoutMs,
+        signal,
+        head: wanted,
+      });
     } catch (thrown) {
       throw thrown instanceof GyreError ? thrown : fault(`${quoted(url.href)} cannot be fetched: ${reasonOf(thrown)}`);
     }
     if (got.location === undefined) return { url, got };
-    if (!URL.canParse(got.location, url.href)) throw fault(`${quoted(url.href)} sends its reader to ${quoted(got.location)}, which is not an address`);
+    if (!URL.canParse(got.location, url.href))
+      throw fault(`${quoted(url.href)} sends its reader to ${quoted(got.location)}, which is not an address`);
     next = new URL(got.location, url).href;
   }
   throw fault(`${quoted(first)} was redirected more than ${MAX_REDIRECTS} times`);
 }
 
 function wanted({ status, type, location }: Head): void {
-  if (status < 200 || status > 299) throw fault(`the page answered ${status}${location === undefined ? '' : ' and sent its reader elsewhere'}`);
-  if (!HTML.includes(type) && !TEXT.test(type)) throw fault(`the page is ${type === '' ? 'of no stated type' : quoted(type)}; only HTML, plain text and JSON can be read`);
+  if (status < 200 || status > 299)
+    throw fault(`the page answered ${status}${location === undefined ? '' : ' and sent its reader elsewhere'}`);
+  if (!HTML.includes(type) && !TEXT.test(type))
+    throw fault(
+      `the page is ${type === '' ? 'of no stated type' : quoted(type)}; only HTML, plain text and JSON can be read`,
+    );
 }
 
 async function told(url: URL, got: Got): Promise<string> {
-  const { title, text } = HTML.includes(got.type) ? await readable(decoded(got.bytes, got.charset, true)) : { title: '', text: decoded(got.bytes, got.charset, false).trim() };
+  const { title, text } = HTML.includes(got.type)
+    ? await readable(decoded(got.bytes, got.charset, true))
+    : { title: '', text: decoded(got.bytes, got.charset, false).trim() };
   const rest = got.cut ? `\n[only the first ${MAX_PAGE} bytes of this page were read]` : '';
   return `${title === '' ? '' : `${title}\n`}${url.href}\n\n${text === '' ? '(the page has no text)' : text}${rest}`;
 }

@@ -24,12 +24,7 @@ export interface ToolOptions {
 /** Undefined where the configuration does not turn the tool on. */
 type Create = (options: ToolOptions) => Tool | undefined;
 
-const TOOLS: readonly Create[] = [
-  createCalculator,
-  createSearchDocuments,
-  createSearchWeb,
-  createFetchPage,
-];
+const TOOLS: readonly Create[] = [createCalculator, createSearchDocuments, createSearchWeb, createFetchPage];
 
 export interface OutsideOptions {
   readonly servers: readonly McpServer[];
@@ -60,7 +55,11 @@ export function createTools(options: ToolOptions, { servers, defaults, version, 
   for (const name of defaults) {
     if (toolbox.has(name) || servers.some((server) => name.startsWith(prefixOf(server.name)))) continue;
     for (const tool of own) void tool.close?.();
-    throw operatorError(`"tools.default" names ${JSON.stringify(name)}, which is no tool of this configuration. Did you mean "${nearest(name, [...toolbox.keys()])}"? There are ${[...toolbox.keys(), ...servers.map((server) => `${prefixOf(server.name)}...`)].join(', ')}.`);
+    throw operatorError(
+      `"tools.default" names ${JSON.stringify(name)}, which is no tool of this configuration. Did you mean ` +
+        `"${nearest(name, [...toolbox.keys()])}"? There are ` +
+        `${[...toolbox.keys(), ...servers.map((server) => `${prefixOf(server.name)}...`)].join(', ')}.`,
+    );
   }
   return {
     toolbox,

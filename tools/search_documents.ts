@@ -40,20 +40,23 @@ export function createSearchDocuments({ dataDir }: { readonly dataDir: string })
       },
     },
     pure: true,
-    run: (args) => Promise.resolve().then(() => {
-      const parsed = Arguments.safeParse(args);
-      if (!parsed.success) throw badRequest(`search_documents takes {"query": "a few words"}, not ${quoted(args)}`, 'query');
-      const query = parsed.data.query.trim();
-      const match = matching(query);
-      if (match === undefined) throw badRequest(`the query "${query.slice(0, 80)}" holds no word to look for`, 'query');
-      catalogue ??= openCatalogue(dataDir);
-      if (catalogue === undefined || catalogue.prepare('SELECT 1 FROM passages LIMIT 1').get() === undefined) {
-        return 'No documents are indexed yet. The operator can index a folder with: gyre index DIR';
-      }
-      const hits = search(catalogue, match);
-      if (hits.length === 0) return `No passage fits "${query.slice(0, 200)}".`;
-      return hits.map((hit, at) => `[${at + 1}] ${sourceOf(hit)}\n${hit.text}`).join('\n\n');
-    }),
+    run: (args) =>
+      Promise.resolve().then(() => {
+        const parsed = Arguments.safeParse(args);
+        if (!parsed.success)
+          throw badRequest(`search_documents takes {"query": "a few words"}, not ${quoted(args)}`, 'query');
+        const query = parsed.data.query.trim();
+        const match = matching(query);
+        if (match === undefined)
+          throw badRequest(`the query "${query.slice(0, 80)}" holds no word to look for`, 'query');
+        catalogue ??= openCatalogue(dataDir);
+        if (catalogue === undefined || catalogue.prepare('SELECT 1 FROM passages LIMIT 1').get() === undefined) {
+          return 'No documents are indexed yet. The operator can index a folder with: gyre index DIR';
+        }
+        const hits = search(catalogue, match);
+        if (hits.length === 0) return `No passage fits "${query.slice(0, 200)}".`;
+        return hits.map((hit, at) => `[${at + 1}] ${sourceOf(hit)}\n${hit.text}`).join('\n\n');
+      }),
     close: () => {
       catalogue?.close();
       catalogue = undefined;
@@ -74,11 +77,15 @@ export function matching(query: string): string | undefined {
 
 /** A heading counts twice as much as the text below it. */
 function search(db: Database, match: string): Hit[] {
-  return db.prepare(`
+  return db
+    .prepare(
+      `
     SELECT root, path, passages.heading AS heading, passages.text AS text FROM passage_words
     JOIN passages ON passages.id = passage_words.rowid JOIN documents ON documents.id = passages.document_id
     WHERE passage_words MATCH ? ORDER BY bm25(passage_words, 2.0, 1.0), passages.id LIMIT ${RESULTS}
-  `).all(match) as Hit[];
+  `,
+    )
+    .all(match) as Hit[];
 }
 
 /** The indexed folder's own name leads, so that two folders stay apart and nothing above them is told. */

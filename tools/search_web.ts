@@ -1,6 +1,6 @@
 /**
- * Search over the web by a SearXNG-compatible endpoint: a query in, the five best results out as text. Present only where
- * the operator names the endpoint (`web.search_url`); only that is asked, and no result is opened.
+ * Search over the web by a SearXNG-compatible endpoint: a query in, the five best results out as text. Present only
+ * where the operator names the endpoint (`web.search_url`); only that is asked, and no result is opened.
  */
 import { buildConnector } from 'undici';
 import { z } from 'zod';
@@ -48,30 +48,44 @@ export function createSearchWeb({ web, limits }: SearchWebOptions): Tool | undef
       if (!parsed.success) throw badRequest(`search_web takes {"query": "a few words"}, not ${quoted(args)}`, 'query');
       const query = parsed.data.query.trim();
       if (query === '') throw badRequest('the query is empty: write a few words to look for', 'query');
-      if (query.length > MAX_QUERY) throw badRequest(`the query has ${query.length} characters, at most ${MAX_QUERY} are taken`, 'query');
+      if (query.length > MAX_QUERY)
+        throw badRequest(`the query has ${query.length} characters, at most ${MAX_QUERY} are taken`, 'query');
       return listed(query, await ask(endpoint, query, limits.timeoutMs, signal));
     },
   };
 }
 
-/** The operator named the endpoint, so it may be anywhere; it may not send us anywhere else. Its address is in no message: it may hold a key. */
+/**
+ * The operator named the endpoint, so it may be anywhere; it may not send us anywhere else. Its address is in no
+ * message: it may hold a key.
+ */
 async function ask(endpoint: string, query: string, timeoutMs: number, signal: AbortSignal): Promise<unknown> {
   let url = new URL(endpoint);
   const { username, password, origin } = url;
-  const credentials = username === '' && password === '' ? {} : { authorization: `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}` };
+  const credentials =
+    username === '' && password === ''
+      ? {}
+      : { authorization: basic(decodeURIComponent(username), decodeURIComponent(password)) };
   url.username = url.password = '';
   url.searchParams.set('q', query);
   url.searchParams.set('format', 'json');
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     let got: Got;
     try {
-      got = await get(url, { connect: buildConnector({ timeout: timeoutMs }), headers: { accept: 'application/json', ...credentials }, maxBytes: MAX_ANSWER, timeoutMs, signal });
+      got = await get(url, {
+        connect: buildConnector({ timeout: timeoutMs }),
+        headers: { accept: 'application/json', ...credentials },
+        maxBytes: MAX_ANSWER,
+        timeoutMs,
+        signal,
+      });
     } catch (thrown) {
       throw fault(`the search engine cannot be reached: ${(thrown as NodeJS.ErrnoException).code ?? reasonOf(thrown)}`);
     }
     if (got.location === undefined) return jsonOf(got);
     const next = URL.canParse(got.location, url.href) ? new URL(got.location, url) : undefined;
-    if (next?.origin !== origin) throw fault('the search engine sends its reader to another server, which is not asked');
+    if (next?.origin !== origin)
+      throw fault('the search engine sends its reader to another server, which is not asked');
     next.username = next.password = '';
     url = next;
   }
@@ -79,7 +93,8 @@ async function ask(endpoint: string, query: string, timeoutMs: number, signal: A
 }
 
 function jsonOf({ status, bytes, cut }: Got): unknown {
-  if (status === 403) throw fault('the search engine answered 403; where it is SearXNG, its settings must allow the format "json"');
+  if (status === 403)
+    throw fault('the search engine answered 403; where it is SearXNG, its settings must allow the format "json"');
   if (status < 200 || status > 299) throw fault(`the search engine answered ${status}`);
   if (cut) throw fault(`the search engine's answer has more than ${MAX_ANSWER} bytes`);
   try {
@@ -93,14 +108,20 @@ function listed(query: string, answer: unknown): string {
   const parsed = Answer.safeParse(answer);
   if (!parsed.success) throw fault('the search engine answered with JSON that holds no list of results');
   const seen = new Set<string>();
-  const found = parsed.data.results.flatMap(({ title, url, content }) => {
-    // Only what can be opened is a result, and the same page twice is one.
-    if (typeof url !== 'string' || !/^https?:\/\//i.test(url) || url.length > MAX_ADDRESS || seen.has(url)) return [];
-    seen.add(url);
-    return [{ title: line(title, MAX_TITLE) || url, url: line(url, MAX_ADDRESS), snippet: line(content, MAX_SNIPPET) }];
-  }).slice(0, RESULTS);
+  const found = parsed.data.results
+    .flatMap(({ title, url, content }) => {
+      // Only what can be opened is a result, and the same page twice is one.
+      if (typeof url !== 'string' || !/^https?:\/\//i.test(url) || url.length > MAX_ADDRESS || seen.has(url)) return [];
+      seen.add(url);
+      return [
+        { title: line(title, MAX_TITLE) || url, url: line(url, MAX_ADDRESS), snippet: line(content, MAX_SNIPPET) },
+      ];
+    })
+    .slice(0, RESULTS);
   if (found.length === 0) return `No page was found for "${query.slice(0, 200)}".`;
-  return found.map(({ title, url, snippet }, at) => `[${at + 1}] ${title}\n${url}${snippet === '' ? '' : `\n${snippet}`}`).join('\n\n');
+  return found
+    .map(({ title, url, snippet }, at) => `[${at + 1}] ${title}\n${url}${snippet === '' ? '' : `\n${snippet}`}`)
+    .join('\n\n');
 }
 
 /** One line of it, so that a title cannot pass for another result. */
@@ -111,4 +132,9 @@ function line(said: string | null | undefined, most: number): string {
 
 function fault(message: string): GyreError {
   return new GyreError({ side: 'gateway', status: 502, code: 'search_unavailable', message });
+}
+
+/** RFC 7617. */
+function basic(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }

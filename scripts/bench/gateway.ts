@@ -4,7 +4,8 @@
  * processes of their own. Others get what a client would get from vLLM; Gyre gets what it asks for (token ids,
  * logprobs, always a stream), so its extra bytes are part of its cost.
  *
- *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers all|smg,portkey,unlogged]
+ *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers
+ *   all|smg,portkey,unlogged]
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -37,7 +38,12 @@ interface Named extends Subject {
 
 const plain = { model: 'base', headers: () => ({}) };
 const OWN: readonly Named[] = [
-  { ...plain, name: 'direct', start: (engine) => Promise.resolve({ url: engine, pid: 0, counts: () => Promise.resolve(undefined), stop: () => Promise.resolve() }) },
+  {
+    ...plain,
+    name: 'direct',
+    start: (engine) =>
+      Promise.resolve({ url: engine, pid: 0, counts: () => Promise.resolve(undefined), stop: () => Promise.resolve() }),
+  },
   { ...plain, name: 'floor', start: (engine) => startRole('floor', { engine }) },
   { ...plain, name: 'gyre', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data }) },
 ];
@@ -60,9 +66,15 @@ interface Round {
   readonly rows: number | undefined;
 }
 
-const { values } = parseArgs({ options: {
-  json: { type: 'string' }, seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '3' }, only: { type: 'string' }, peers: { type: 'string', default: '' },
-} });
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    seconds: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '3' },
+    only: { type: 'string' },
+    peers: { type: 'string', default: '' },
+  },
+});
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
 const only = values.only?.split(',');
@@ -71,7 +83,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const named = values.peers.split(',');
 const peers = peersIn(root).filter((peer) => named.includes('all') || named.includes(peer.name));
 /** What is left of Gyre's cost when nothing is logged. */
-const UNLOGGED: Named = { ...plain, name: 'unlogged', model: 'gyre', start: (engine, data) => startRole('gyre', { engine, data, log: false }) };
+const UNLOGGED: Named = {
+  ...plain,
+  name: 'unlogged',
+  model: 'gyre',
+  start: (engine, data) => startRole('gyre', { engine, data, log: false }),
+};
 const unlogged = named.includes('unlogged') ? [UNLOGGED] : [];
 const subjects: readonly Named[] = [...OWN, ...unlogged, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
 
@@ -83,14 +100,28 @@ try {
       for (const subject of subjects) {
         const result = await measure(each, subject, round);
         measured.get(subject.name)?.push(result);
-        process.stderr.write(`${each.name} ${subject.name} round ${round + 1}: ${result.rps.toFixed(0)} rps, p50 ${result.p50} ms, p99 ${result.p99} ms, ${result.cpu.toFixed(0)} us CPU, ${result.errors} errors\n`);
+        process.stderr.write(
+          `${each.name} ${subject.name} round ${round + 1}: ${result.rps.toFixed(0)} rps, p50 ${result.p50} ms, ` +
+            `p99 ${result.p99} ms, ${result.cpu.toFixed(0)} us CPU, ${result.errors} errors\n`,
+        );
       }
     }
     cases.push(summary(each, measured));
   }
   const cancels: Record<string, Cancels> = {};
-  for (const subject of subjects) if (only === undefined || only.includes('cancels')) cancels[subject.name] = await cancelsOf(subject, join(folder, `cancel-${subject.name}`));
-  const report = { node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model, seconds, rounds, versions: Object.fromEntries(peers.map(({ name, version }) => [name, version])), cases, cancels };
+  for (const subject of subjects)
+    if (only === undefined || only.includes('cancels'))
+      cancels[subject.name] = await cancelsOf(subject, join(folder, `cancel-${subject.name}`));
+  const report = {
+    node: process.version,
+    cpus: cpus().length,
+    cpu: cpus()[0]?.model,
+    seconds,
+    rounds,
+    versions: Object.fromEntries(peers.map(({ name, version }) => [name, version])),
+    cases,
+    cancels,
+  };
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(`${table(cases, cancels)}\n`);
 } finally {
@@ -103,7 +134,13 @@ async function measure(each: Case, subject: Named, round: number): Promise<Round
   const engine = await startRole('engine', { stream: each.stream, writes: each.writes });
   const data = join(folder, `${each.name}-${round}`);
   const gateway = await subject.start(engine.url, data);
-  const target = { url: gateway.url, path: '/v1/chat/completions', body: question(subject.model, each.stream), connections: each.connections, headers: subject.headers(engine.url) };
+  const target = {
+    url: gateway.url,
+    path: '/v1/chat/completions',
+    body: question(subject.model, each.stream),
+    connections: each.connections,
+    headers: subject.headers(engine.url),
+  };
   const idle = usageOf(gateway.pid);
   await load({ ...target, seconds: 2 }); // until the compilers have done their work
   const [counted, before] = [await gateway.counts(), usageOf(gateway.pid)];
@@ -113,13 +150,20 @@ async function measure(each: Case, subject: Named, round: number): Promise<Round
   const after = usageOf(gateway.pid); // with what was left to be committed
   await gateway.stop();
   await engine.stop();
-  if (subject.name === 'gyre') process.stderr.write(`  database ${(statSync(join(data, 'gyre.db')).size / 1024 / 1024).toFixed(1)} MiB\n`);
+  if (subject.name === 'gyre')
+    process.stderr.write(`  database ${(statSync(join(data, 'gyre.db')).size / 1024 / 1024).toFixed(1)} MiB\n`);
   const milli = (value: number): number => Math.round(value * 100) / 100;
   return {
-    rps: result.successes / result.seconds, p50: milli(result.p50), p99: milli(result.p99), first50: milli(result.firstP50), first99: milli(result.firstP99),
+    rps: result.successes / result.seconds,
+    p50: milli(result.p50),
+    p99: milli(result.p99),
+    first50: milli(result.firstP50),
+    first99: milli(result.firstP99),
     cpu: (after.cpuMicros - before.cpuMicros) / Math.max(1, result.successes),
-    idleMiB: idle.rss / 1024 / 1024, loadMiB: loaded / 1024 / 1024,
-    errors: result.errors, successes: result.successes,
+    idleMiB: idle.rss / 1024 / 1024,
+    loadMiB: loaded / 1024 / 1024,
+    errors: result.errors,
+    successes: result.successes,
     rows: rows === undefined ? undefined : rows - (counted?.rows ?? 0),
   };
 }
@@ -137,11 +181,20 @@ interface Summary {
 
 function summary(each: Case, measured: ReadonlyMap<string, readonly Round[]>): Summary {
   const keys = ['rps', 'p50', 'p99', 'first50', 'first99', 'cpu', 'idleMiB', 'loadMiB'] as const;
-  const medians = Object.fromEntries([...measured].map(([name, list]) => [name, Object.fromEntries(keys.map((key) => [key, median(list.map((round) => round[key]))])) as Medians]));
+  const medians = Object.fromEntries(
+    [...measured].map(([name, list]) => [
+      name,
+      Object.fromEntries(keys.map((key) => [key, median(list.map((round) => round[key]))])) as Medians,
+    ]),
+  );
   return {
-    case: each.name, medians,
+    case: each.name,
+    medians,
     ratio: (medians['gyre']?.rps ?? 0) / (medians['floor']?.rps ?? 1),
-    missingRows: (measured.get('gyre') ?? []).reduce((sum, round) => sum + Math.max(0, round.successes - (round.rows ?? 0)), 0),
+    missingRows: (measured.get('gyre') ?? []).reduce(
+      (sum, round) => sum + Math.max(0, round.successes - (round.rows ?? 0)),
+      0,
+    ),
     rounds: Object.fromEntries(measured),
   };
 }
@@ -151,12 +204,31 @@ function table(cases: readonly Summary[], cancels: Readonly<Record<string, Cance
     Object.entries(medians).map(([subject, m]) => {
       const errors = (all[subject] ?? []).reduce((sum, round) => sum + round.errors, 0);
       const own = subject === 'gyre' ? `${ratio.toFixed(2)} of the floor, ${missingRows} rows missing` : '';
-      return `| ${[name, subject, m.rps.toFixed(0), m.p50, m.p99, m.first50, m.first99, m.cpu.toFixed(0), `${m.idleMiB.toFixed(0)} / ${m.loadMiB.toFixed(0)}`, errors, own].join(' | ')} |`;
-    }));
-  const head = ['case', 'gateway', 'rps', 'p50 ms', 'p99 ms', 'first byte p50', 'first byte p99', 'CPU us', 'MiB idle / load', 'errors', ''];
+      const memory = `${m.idleMiB.toFixed(0)} / ${m.loadMiB.toFixed(0)}`;
+      const speed = [m.rps.toFixed(0), m.p50, m.p99, m.first50, m.first99, m.cpu.toFixed(0)];
+      return `| ${[name, subject, ...speed, memory, errors, own].join(' | ')} |`;
+    }),
+  );
+  const head = [
+    'case',
+    'gateway',
+    'rps',
+    'p50 ms',
+    'p99 ms',
+    'first byte p50',
+    'first byte p99',
+    'CPU us',
+    'MiB idle / load',
+    'errors',
+    '',
+  ];
   const ends = Object.entries(cancels).map(([subject, { stream, whole }]) => `| ${subject} | ${stream} | ${whole} |`);
   return [
-    `| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...lines,
-    ...(ends.length === 0 ? [] : ['', '| gateway | cancels that reach the engine: streams | whole answers |', '|---|---|---|', ...ends]),
+    `| ${head.join(' | ')} |`,
+    `|${head.map(() => '---').join('|')}|`,
+    ...lines,
+    ...(ends.length === 0
+      ? []
+      : ['', '| gateway | cancels that reach the engine: streams | whole answers |', '|---|---|---|', ...ends]),
   ].join('\n');
 }

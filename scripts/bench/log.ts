@@ -1,7 +1,8 @@
 /**
  * What logging costs the main thread: CPU time to open, log and finish a plain one-step request of two
  * messages and thirty tokens, with 1 and with 16 requests to a commit, and a follow-up at depth 25.
- * `npm run build && node dist/scripts/bench/log.js [requests]`. Prints a line per case; changes nothing outside a temporary folder.
+ * `npm run build && node dist/scripts/bench/log.js [requests]`. Prints a line per case; changes nothing outside a
+ * temporary folder.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,27 +15,70 @@ import { NO_USAGE } from '../../src/core/policy.js';
 import { openStore } from '../../src/store/db.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 
-const TOOLS = [{ name: 'calculator', description: 'Evaluates one arithmetic expression.', parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] } }];
+const TOOLS = [
+  {
+    name: 'calculator',
+    description: 'Evaluates one arithmetic expression.',
+    parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] },
+  },
+];
 /** A page of the write-ahead log with its head. */
 const PAGE_BYTES = 4_096 + 24;
 const SYSTEM: Message = { role: 'system', content: 'You are a helpful assistant. Use the calculator for arithmetic.' };
 
 /** Opens, logs and finishes one request; returns the answer's turn and whether all of it is committed. */
-async function request(log: LocalLog, messages: readonly Message[], prompt: readonly number[], text: string): Promise<{ readonly turn: Message; readonly kept: boolean }> {
+async function request(
+  log: LocalLog,
+  messages: readonly Message[],
+  prompt: readonly number[],
+  text: string,
+): Promise<{ readonly turn: Message; readonly kept: boolean }> {
   const at = Date.now();
-  const opening: Opening = { asker: { keyId: '', consent: true }, origin: 'live', responseId: newId('chatcmpl', at), requestId: newId('req', at), model: 'gyre', messages, at };
+  const opening: Opening = {
+    asker: { keyId: '', consent: true },
+    origin: 'live',
+    responseId: newId('chatcmpl', at),
+    requestId: newId('req', at),
+    model: 'gyre',
+    messages,
+    at,
+  };
   const thread = log.open(opening);
   const turn = assistantMessage(text, []);
   const tokenIds = prompt.slice(0, 30);
-  const step = thread.step({
-    id: newId('step', at), policyVersion: 0, messages: thread.messages, tools: TOOLS, toolChoice: 'auto', sampling: { temperature: 0.7 },
-    action: {
-      text, calls: [], finishReason: 'stop', cut: false, promptTokenIds: prompt, tokenIds, logprobs: tokenIds.map((id) => -id / 1e5),
-      usage: { ...NO_USAGE, prompt_tokens: prompt.length, completion_tokens: 30 }, timings: { startedAt: at, firstTokenMs: 3, totalMs: 20 },
+  const step = thread.step(
+    {
+      id: newId('step', at),
+      policyVersion: 0,
+      messages: thread.messages,
+      tools: TOOLS,
+      toolChoice: 'auto',
+      sampling: { temperature: 0.7 },
+      action: {
+        text,
+        calls: [],
+        finishReason: 'stop',
+        cut: false,
+        promptTokenIds: prompt,
+        tokenIds,
+        logprobs: tokenIds.map((id) => -id / 1e5),
+        usage: { ...NO_USAGE, prompt_tokens: prompt.length, completion_tokens: 30 },
+        timings: { startedAt: at, firstTokenMs: 3, totalMs: 20 },
+      },
+      calls: [],
+      appended: [turn],
+      outcome: 'done',
+      startedAt: at,
+      ms: 20,
     },
-    calls: [], appended: [turn], outcome: 'done', startedAt: at, ms: 20,
-  }, turn);
-  const end = thread.finish({ outcome: 'completed', stopReason: 'stop', usage: NO_USAGE, toolUse: { requested: 0, executed: 0, by_tool: {} } });
+    turn,
+  );
+  const end = thread.finish({
+    outcome: 'completed',
+    stopReason: 'stop',
+    usage: NO_USAGE,
+    toolUse: { requested: 0, executed: 0, by_tool: {} },
+  });
   return { turn, kept: (await Promise.all([step, end])).every(Boolean) };
 }
 
@@ -57,7 +101,10 @@ async function measure(name: string, count: number, width: number, depth: number
   const run = async (from: number, to: number): Promise<void> => {
     for (let at = from; at < to; at += width) {
       const wave = Array.from({ length: width }, async (_, lane) => {
-        let messages: Message[] = [SYSTEM, { role: 'user', content: `What is ${at + lane} times 17? Answer with one number.` }];
+        let messages: Message[] = [
+          SYSTEM,
+          { role: 'user', content: `What is ${at + lane} times 17? Answer with one number.` },
+        ];
         let prompt = tokens;
         for (let turn = 0; turn < depth; turn += 1) {
           const answer = await request(log, messages, prompt, `The result is ${(at + lane) * 17 + turn}.`);
@@ -79,7 +126,11 @@ async function measure(name: string, count: number, width: number, depth: number
   const perRequest = (written() - pages) / requests;
   store.sqlite.pragma('wal_checkpoint(TRUNCATE)');
   const bytes = statSync(store.file).size / kept;
-  process.stdout.write(`${name.padEnd(34)} ${(spent / requests).toFixed(1).padStart(7)} us CPU per request, ${bytes.toFixed(0).padStart(6)} bytes, ${perRequest.toFixed(1).padStart(5)} pages written, ${requests} requests, ${log.failures} failures\n`);
+  process.stdout.write(
+    `${name.padEnd(34)} ${(spent / requests).toFixed(1).padStart(7)} us CPU per request, ` +
+      `${bytes.toFixed(0).padStart(6)} bytes, ${perRequest.toFixed(1).padStart(5)} pages written, ` +
+      `${requests} requests, ${log.failures} failures\n`,
+  );
   store.close();
   rmSync(folder, { recursive: true });
 }

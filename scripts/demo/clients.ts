@@ -1,4 +1,7 @@
-/** The demo's users: ordinary `openai` clients. One asks tasks; one chats in the background all the while and counts what fails. */
+/**
+ * The demo's users: ordinary `openai` clients. One asks tasks; one chats in the background all the while and counts
+ * what fails.
+ */
 import OpenAI from 'openai';
 
 import type { Task } from '../../src/core/task.js';
@@ -50,7 +53,11 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
           temperature: asking.temperature,
           max_tokens: 64,
           metadata: { gyre_task: task.id },
-          ...(task.tools === undefined ? {} : { tools: task.tools.map((name) => ({ type: `gyre:${name}` })) as unknown as OpenAI.ChatCompletionTool[] }),
+          ...(task.tools === undefined
+            ? {}
+            : {
+                tools: task.tools.map((name) => ({ type: `gyre:${name}` })) as unknown as OpenAI.ChatCompletionTool[],
+              }),
         },
         { headers: asking.train ? {} : { 'x-gyre-train': 'no' } },
       )
@@ -58,9 +65,21 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
     const choice = data.choices[0];
     const text = choice?.message.content ?? '';
     const right = choice?.finish_reason === 'stop' && task.reference !== undefined && states(text, task.reference);
-    return { taskId: task.id, text, right, failed: false, version: Number(response.headers.get('x-gyre-policy-version')) };
+    return {
+      taskId: task.id,
+      text,
+      right,
+      failed: false,
+      version: Number(response.headers.get('x-gyre-policy-version')),
+    };
   } catch (fault) {
-    return { taskId: task.id, text: fault instanceof Error ? fault.message : String(fault), right: false, failed: true, version: -1 };
+    return {
+      taskId: task.id,
+      text: fault instanceof Error ? fault.message : String(fault),
+      right: false,
+      failed: true,
+      version: -1,
+    };
   }
 }
 
@@ -73,7 +92,10 @@ export interface Background {
   readonly faults: readonly string[];
 }
 
-/** Chats until stopped: one short request at a time, streamed and not in turn, each checked for completeness and version. */
+/**
+ * Chats until stopped: one short request at a time, streamed and not in turn, each checked for completeness and
+ * version.
+ */
 export function chatInBackground(gateway: Gateway, pauseMs: number): { stop(): Promise<Background> } {
   const openai = client(gateway);
   const faults: string[] = [];
@@ -81,20 +103,27 @@ export function chatInBackground(gateway: Gateway, pauseMs: number): { stop(): P
   let requests = 0;
   let strayVersions = 0;
   let stopped = false;
-  const serving = async (): Promise<number> => (await api<{ serving: number }>(gateway, 'GET', '/gyre/v1/status')).serving;
+  const serving = async (): Promise<number> =>
+    (await api<{ serving: number }>(gateway, 'GET', '/gyre/v1/status')).serving;
   const once = async (): Promise<void> => {
     const before = await serving();
-    const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: 'user', content: `Say one friendly sentence about the number ${requests}.` }];
+    const messages: OpenAI.ChatCompletionMessageParam[] = [
+      { role: 'user', content: `Say one friendly sentence about the number ${requests}.` },
+    ];
     const asked = { model: 'gyre', messages, max_tokens: 8, tool_choice: 'none' as const };
     let version: number;
     if (requests % 2 === 0) {
-      const { data, response } = await openai.chat.completions.create({ ...asked, stream: true }, { headers: { 'x-gyre-train': 'no' } }).withResponse();
+      const { data, response } = await openai.chat.completions
+        .create({ ...asked, stream: true }, { headers: { 'x-gyre-train': 'no' } })
+        .withResponse();
       version = Number(response.headers.get('x-gyre-policy-version'));
       let finish: string | null = null;
       for await (const chunk of data) finish = chunk.choices[0]?.finish_reason ?? finish;
       if (finish === null) throw new Error('the stream ended without a finish_reason');
     } else {
-      const { data, response } = await openai.chat.completions.create(asked, { headers: { 'x-gyre-train': 'no' } }).withResponse();
+      const { data, response } = await openai.chat.completions
+        .create(asked, { headers: { 'x-gyre-train': 'no' } })
+        .withResponse();
       version = Number(response.headers.get('x-gyre-policy-version'));
       if (data.choices[0]?.finish_reason === undefined) throw new Error('the answer has no finish_reason');
     }
@@ -117,7 +146,13 @@ export function chatInBackground(gateway: Gateway, pauseMs: number): { stop(): P
     async stop() {
       stopped = true;
       await running;
-      return { requests, failed: faults.length, strayVersions, versions: [...versions].sort((a, b) => a - b), faults: faults.slice(0, 10) };
+      return {
+        requests,
+        failed: faults.length,
+        strayVersions,
+        versions: [...versions].sort((a, b) => a - b),
+        faults: faults.slice(0, 10),
+      };
     },
   };
 }

@@ -14,43 +14,74 @@ interface Pattern {
 /** Uniform integers in [low, high]. */
 type Draw = (low: number, high: number) => number;
 
-const times = (question: (a: number, b: number) => string): Pattern['make'] => (draw) => {
-  const a = draw(12, 98);
-  const b = draw(12, 98);
-  return { question: question(a, b), expression: `${a} * ${b}`, value: a * b };
-};
-const minus = (question: (a: number, b: number) => string): Pattern['make'] => (draw) => {
-  const b = draw(111, 480);
-  const a = b + draw(111, 480);
-  return { question: question(a, b), expression: `${a} - ${b}`, value: a - b };
-};
-const plus = (question: (a: number, b: number) => string): Pattern['make'] => (draw) => {
-  const a = draw(111, 899);
-  const b = draw(111, 899);
-  return { question: question(a, b), expression: `${a} + ${b}`, value: a + b };
-};
-const share = (question: (a: number, b: number) => string): Pattern['make'] => (draw) => {
-  const b = draw(3, 24);
-  const a = b * draw(12, 60);
-  return { question: question(a, b), expression: `${a} / ${b}`, value: a / b };
-};
+const times =
+  (question: (a: number, b: number) => string): Pattern['make'] =>
+  (draw) => {
+    const a = draw(12, 98);
+    const b = draw(12, 98);
+    return { question: question(a, b), expression: `${a} * ${b}`, value: a * b };
+  };
+const minus =
+  (question: (a: number, b: number) => string): Pattern['make'] =>
+  (draw) => {
+    const b = draw(111, 480);
+    const a = b + draw(111, 480);
+    return { question: question(a, b), expression: `${a} - ${b}`, value: a - b };
+  };
+const plus =
+  (question: (a: number, b: number) => string): Pattern['make'] =>
+  (draw) => {
+    const a = draw(111, 899);
+    const b = draw(111, 899);
+    return { question: question(a, b), expression: `${a} + ${b}`, value: a + b };
+  };
+const share =
+  (question: (a: number, b: number) => string): Pattern['make'] =>
+  (draw) => {
+    const b = draw(3, 24);
+    const a = b * draw(12, 60);
+    return { question: question(a, b), expression: `${a} / ${b}`, value: a / b };
+  };
 
 export const TRAIN_PATTERNS: readonly Pattern[] = [
-  { name: 'crates', make: times((a, b) => `A truck carries ${a} crates with ${b} bottles in each crate. How many bottles is that?`) },
-  { name: 'printer', make: times((a, b) => `A printer prints ${a} pages a minute. How many pages does it print in ${b} minutes?`) },
+  {
+    name: 'crates',
+    make: times((a, b) => `A truck carries ${a} crates with ${b} bottles in each crate. How many bottles is that?`),
+  },
+  {
+    name: 'printer',
+    make: times((a, b) => `A printer prints ${a} pages a minute. How many pages does it print in ${b} minutes?`),
+  },
   { name: 'tickets', make: times((a, b) => `One ticket costs ${a} dollars. How much do ${b} tickets cost?`) },
   { name: 'sold', make: minus((a, b) => `A shop had ${a} lamps and sold ${b} of them. How many lamps are left?`) },
   { name: 'spent', make: minus((a, b) => `Maria had ${a} coins and spent ${b}. How many coins does she have now?`) },
-  { name: 'taller', make: minus((a, b) => `One tower is ${a} metres tall and another is ${b} metres tall. How much taller is the first?`) },
-  { name: 'books', make: plus((a, b) => `One shelf holds ${a} books and another holds ${b} books. How many books are there together?`) },
-  { name: 'share', make: share((a, b) => `${a} sweets are shared equally among ${b} children. How many does each child get?`) },
-  { name: 'rope', make: share((a, b) => `A rope of ${a} metres is cut into ${b} equal pieces. How long is each piece?`) },
+  {
+    name: 'taller',
+    make: minus(
+      (a, b) => `One tower is ${a} metres tall and another is ${b} metres tall. How much taller is the first?`,
+    ),
+  },
+  {
+    name: 'books',
+    make: plus((a, b) => `One shelf holds ${a} books and another holds ${b} books. How many books are there together?`),
+  },
+  {
+    name: 'share',
+    make: share((a, b) => `${a} sweets are shared equally among ${b} children. How many does each child get?`),
+  },
+  {
+    name: 'rope',
+    make: share((a, b) => `A rope of ${a} metres is cut into ${b} equal pieces. How long is each piece?`),
+  },
   { name: 'boxes', make: share((a, b) => `${a} eggs are packed in boxes of ${b}. How many boxes are needed?`) },
 ];
 
 export const HELDOUT_PATTERNS: readonly Pattern[] = [
   { name: 'wage', make: times((a, b) => `Tom earns ${a} dollars a day. What does he earn in ${b} days?`) },
-  { name: 'tank', make: minus((a, b) => `A tank holds ${a} litres. After ${b} litres leak out, how many litres remain?`) },
+  {
+    name: 'tank',
+    make: minus((a, b) => `A tank holds ${a} litres. After ${b} litres leak out, how many litres remain?`),
+  },
   { name: 'farm', make: plus((a, b) => `A farm has ${a} hens and buys ${b} more. How many hens does it have then?`) },
   { name: 'teams', make: share((a, b) => `${a} players form teams of ${b}. How many teams are there?`) },
 ];
@@ -77,7 +108,10 @@ function worked(question: string, expression: string, value: number, at: number)
   ];
 }
 
-/** What every task begins with: worked examples as real chat turns, which is what a model of this size needs to call at all. */
+/**
+ * What every task begins with: worked examples as real chat turns, which is what a model of this size needs to call at
+ * all.
+ */
 export const HEAD: readonly Message[] = [
   { role: 'system', content: 'Answer the question. Use the calculator for the arithmetic.' },
   ...worked('There are 14 bags with 23 apples in each bag. How many apples are there?', '14 * 23', 322, 1),
@@ -100,7 +134,7 @@ export function family(seed: number, sizes: FamilySizes): Task[] {
   const seen = new Set<string>();
   const tasks: Task[] = [];
   const fill = (kind: string, count: number, patterns: readonly Pattern[], split: Task['split']): void => {
-    for (let made = 0; made < count; ) {
+    for (let made = 0; made < count;) {
       const pattern = patterns[made % patterns.length] as Pattern;
       const { question, value, expression } = pattern.make(draw);
       if (seen.has(question)) continue;

@@ -12,7 +12,10 @@ export interface Gateway {
 
 /** Starts `gyre serve` with `args` and resolves when it can answer; `say` hears every line it prints until then. */
 export async function startGateway(args: readonly string[], say: (line: string) => void): Promise<Gateway> {
-  const child = spawn(process.execPath, [MAIN, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { GYRE_LOG_LEVEL: 'warn', ...process.env } });
+  const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { GYRE_LOG_LEVEL: 'warn', ...process.env },
+  });
   endWithUs(child);
   const url = await readyLine(child, say);
   return {

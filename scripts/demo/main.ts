@@ -35,7 +35,8 @@ interface Sets {
 }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const clock = (seconds: number): string => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
+const clock = (seconds: number): string =>
+  `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
 const program = new Command('demo')
   .option('--minutes <n>', 'wall time after set-up', '11.5')
@@ -61,7 +62,13 @@ async function main(options: Options): Promise<void> {
   const reportTasks = join(out, 'report-tasks.jsonl');
   writeFileSync(reportTasks, [...sets.numbers, ...sets.patterns].map((task) => `${JSON.stringify(task)}\n`).join(''));
   const config = join(out, 'gyre.yaml');
-  writeFileSync(config, stringify({ learning: { max_states: 2 * Number(options.perCycle), rate: 4e-4, heldout: tasksFile }, ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }) }));
+  writeFileSync(
+    config,
+    stringify({
+      learning: { max_states: 2 * Number(options.perCycle), rate: 4e-4, heldout: tasksFile },
+      ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }),
+    }),
+  );
 
   const setUp = performance.now();
   say(`demo: seed ${seed}, ${minutes} minutes, report in ${out}`);
@@ -70,9 +77,19 @@ async function main(options: Options): Promise<void> {
     say(`  ${line}`);
   });
   try {
-    const report = await circle(gateway, sets, { seed, seconds: minutes * 60, perCycle: wholeNumber('--per-cycle', options.perCycle, 1), gateEvery: wholeNumber('--gate-every', options.gateEvery, 1), setUp });
+    const report = await circle(gateway, sets, {
+      seed,
+      seconds: minutes * 60,
+      perCycle: wholeNumber('--per-cycle', options.perCycle, 1),
+      gateEvery: wholeNumber('--gate-every', options.gateEvery, 1),
+      setUp,
+    });
     for (const line of [...chart(report.curve), ...summary(report)]) say(line);
-    for (const example of report.examples) say(`\n  ${example.question}  (${example.reference})\n    before: ${example.before.trim()}\n    after:  ${example.after.trim()}`);
+    for (const example of report.examples)
+      say(
+        `\n  ${example.question}  (${example.reference})\n    before: ` +
+          `${example.before.trim()}\n    after:  ${example.after.trim()}`,
+      );
     writeFileSync(join(out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
     writeFileSync(join(out, 'report.html'), html(report));
     say(`\nwritten: ${join(out, 'report.json')} and ${join(out, 'report.html')}`);
@@ -95,19 +112,29 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
   const passed = (): number => (performance.now() - began) / 1000;
   const background = chatInBackground(gateway, 5_000);
   const measure = async (model: string, what: string): Promise<{ numbers: Answer[]; patterns: Answer[] }> => {
-    const answers = await ask(gateway, [...sets.numbers, ...sets.patterns], { model, temperature: 0, train: false, width: 48, onAnswer: live(`${what} ${model}`) });
+    const answers = await ask(gateway, [...sets.numbers, ...sets.patterns], {
+      model,
+      temperature: 0,
+      train: false,
+      width: 48,
+      onAnswer: live(`${what} ${model}`),
+    });
     return { numbers: answers.slice(0, sets.numbers.length), patterns: answers.slice(sets.numbers.length) };
   };
   const before = await measure('gyre@base', 'measuring');
   const measuring = passed();
-  say(`before: ${before.numbers.filter((answer) => answer.right).length} of ${before.numbers.length} held-out questions right (${clock(passed())})`);
+  say(
+    `before: ${before.numbers.filter((answer) => answer.right).length} of ${before.numbers.length} ` +
+      `held-out questions right (${clock(passed())})`,
+  );
 
   const curve: CurvePoint[] = [];
   const tree: Report['tree'][number][] = [];
   const random = seeded(plan.seed + 1);
   let queue: Task[] = [];
   let longest = 0;
-  // The closing gate and measurement take about as long as the opening one; the longest cycle seen is the guess for the next.
+  // The closing gate and measurement take about as long as the opening one; the longest cycle seen is the guess for the
+  // next.
   for (let number = 1; passed() + 1.1 * longest + 1.4 * measuring < plan.seconds; number += 1) {
     const at = passed();
     while (queue.length < plan.perCycle) queue = [...queue, ...shuffled(sets.train, random)];
@@ -118,18 +145,34 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
     const point = await pointOf(gateway, cycle, number, passed());
     curve.push(point);
     const { logical_tokens: logical = 0, distinct_tokens: distinct = 0 } = cycle.counts;
-    if (distinct > 0) tree.push({ version: point.version, logical_tokens: logical, distinct_tokens: distinct, computed_tokens: distinct });
+    if (distinct > 0)
+      tree.push({
+        version: point.version,
+        logical_tokens: logical,
+        distinct_tokens: distinct,
+        computed_tokens: distinct,
+      });
     longest = Math.max(longest, passed() - at);
-    say(`cycle ${number}: ${cycle.state}, reward ${point.reward?.toFixed(3) ?? '-'}${point.heldout === null ? '' : `, held-out (gate) ${(100 * point.heldout).toFixed(1)} %`}${point.promoted ? `, promoted version ${point.version}` : ''} - ${clock(passed())} gone, ${clock(Math.max(0, plan.seconds - passed()))} left${cycle.state === 'done' ? '' : ` - ${cycle.note}`}`);
+    say(
+      `cycle ${number}: ${cycle.state}, reward ` +
+        (point.reward?.toFixed(3) ?? '-') +
+        (point.heldout === null ? '' : `, held-out (gate) ${(100 * point.heldout).toFixed(1)} %`) +
+        `${point.promoted ? `, promoted version ${point.version}` : ''} - ${clock(passed())} gone, ` +
+        `${clock(Math.max(0, plan.seconds - passed()))} left${cycle.state === 'done' ? '' : ` - ${cycle.note}`}`,
+    );
     if (number % 4 === 0) for (const line of chart(curve)) say(line);
     if (lastOne) break;
   }
 
   const after = await measure('gyre', 'measuring');
   const chat = await background.stop();
-  const failedTasks = [...before.numbers, ...before.patterns, ...after.numbers, ...after.patterns].filter((answer) => answer.failed).length;
+  const failedTasks = [...before.numbers, ...before.patterns, ...after.numbers, ...after.patterns].filter(
+    (answer) => answer.failed,
+  ).length;
   const versions = await versionsOf(gateway);
-  const computed = new Map(versions.map((version) => [version.version, Number(version.metrics['tokens_computed'] ?? 0)]));
+  const computed = new Map(
+    versions.map((version) => [version.version, Number(version.metrics['tokens_computed'] ?? 0)]),
+  );
   return {
     before: measured(before.numbers),
     after: measured(after.numbers),
@@ -141,11 +184,19 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
     background_requests: chat.requests,
     stray_versions: chat.strayVersions,
     versions: versions.map(versionRow),
-    swap_seconds: versions.flatMap((version) => (typeof version.metrics['first_token_seconds'] === 'number' ? [version.metrics['first_token_seconds']] : [])).reverse(),
+    swap_seconds: versions
+      .flatMap((version) =>
+        typeof version.metrics['first_token_seconds'] === 'number' ? [version.metrics['first_token_seconds']] : [],
+      )
+      .reverse(),
     seconds: passed(),
     setup_seconds: (began - plan.setUp) / 1000,
     seed: plan.seed,
-    examples: examples([...sets.numbers, ...sets.patterns], [...before.numbers, ...before.patterns], [...after.numbers, ...after.patterns]),
+    examples: examples(
+      [...sets.numbers, ...sets.patterns],
+      [...before.numbers, ...before.patterns],
+      [...after.numbers, ...after.patterns],
+    ),
     curve,
     background: chat,
     tree: tree.map((row) => ({ ...row, computed_tokens: computed.get(row.version) ?? row.computed_tokens })),
@@ -165,12 +216,21 @@ async function oneCycle(gateway: Gateway, gate: boolean): Promise<Cycle> {
 }
 
 async function pointOf(gateway: Gateway, cycle: Cycle, number: number, seconds: number): Promise<CurvePoint> {
-  const made = (await versionsOf(gateway)).flatMap((version) => version.decisions).filter((decision) => decision.createdAt >= cycle.startedAt);
+  const made = (await versionsOf(gateway))
+    .flatMap((version) => version.decisions)
+    .filter((decision) => decision.createdAt >= cycle.startedAt);
   const gate = made.find((decision) => decision.kind === 'gate');
   const candidate = gate?.numbers['candidate'] as { accuracy?: number } | undefined;
   const { rewards = 0, reward_sum_milli: sum = 0 } = cycle.counts;
   const status = await api<{ head: number }>(gateway, 'GET', '/gyre/v1/status');
-  return { cycle: number, seconds, version: gate?.version ?? status.head, reward: rewards === 0 ? null : sum / 1000 / rewards, heldout: candidate?.accuracy ?? null, promoted: made.some((decision) => decision.kind === 'promotion') };
+  return {
+    cycle: number,
+    seconds,
+    version: gate?.version ?? status.head,
+    reward: rewards === 0 ? null : sum / 1000 / rewards,
+    heldout: candidate?.accuracy ?? null,
+    promoted: made.some((decision) => decision.kind === 'promotion'),
+  };
 }
 
 type VersionRow = Version & { readonly decisions: readonly Decision[] };
@@ -201,9 +261,14 @@ function familySets(seed: number): Sets {
 /** A user's file: a third of its held-out tasks, chosen by hash, is for the gate, the rest for the report. */
 function fileSets(path: string, seed: number): Sets {
   const tasks = parseTasks(readFileSync(path, 'utf8'), path);
-  const heldout = tasks.filter((task) => task.split === 'heldout').sort((a, b) => (sha256(`${seed}${a.id}`) < sha256(`${seed}${b.id}`) ? -1 : 1));
+  const heldout = tasks
+    .filter((task) => task.split === 'heldout')
+    .sort((a, b) => (sha256(`${seed}${a.id}`) < sha256(`${seed}${b.id}`) ? -1 : 1));
   const train = tasks.filter((task) => task.split === 'train');
-  if (train.length === 0 || heldout.length < 6) throw new Error(`${path} has ${train.length} train and ${heldout.length} heldout tasks; the demo needs at least 1 and 6`);
+  if (train.length === 0 || heldout.length < 6)
+    throw new Error(
+      `${path} has ${train.length} train and ${heldout.length} heldout tasks; the demo needs at least 1 and 6`,
+    );
   const gate = heldout.slice(0, Math.ceil(heldout.length / 3));
   const rest = heldout.slice(gate.length);
   const isPattern = (task: Task): boolean => task.metadata['kind'] === 'patterns';
@@ -211,18 +276,23 @@ function fileSets(path: string, seed: number): Sets {
 }
 
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  return items.map((item) => ({ item, key: random() })).sort((a, b) => a.key - b.key).map(({ item }) => item);
+  return items
+    .map((item) => ({ item, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
 }
 
 function live(what: string): (done: number, total: number, note?: string) => void {
   return (done, total, note) => {
-    if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K  ${what}${note === undefined ? ` ${done}/${total}` : `: ${note}`}\r`);
+    if (process.stdout.isTTY)
+      process.stdout.write(`\r\u001b[K  ${what}${note === undefined ? ` ${done}/${total}` : `: ${note}`}\r`);
   };
 }
 
 function wholeNumber(flag: string, text: string, least: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least) throw new Error(`${flag} is "${text}"; it must be a whole number of at least ${least}`);
+  if (!Number.isInteger(value) || value < least)
+    throw new Error(`${flag} is "${text}"; it must be a whole number of at least ${least}`);
   return value;
 }
 

@@ -1,4 +1,6 @@
-/** The page of request fields, `docs/fields.md`: every field of every protocol, what it takes and what becomes of it. */
+/**
+ * The page of request fields, `docs/fields.md`: every field of every protocol, what it takes and what becomes of it.
+ */
 import { z } from 'zod';
 
 import { fieldRows, PROTOCOLS, type FieldRow, type Protocol } from '../../src/http/tables.js';
@@ -11,14 +13,17 @@ What becomes of a field:
 
 - *supported*: the gateway reads it, and it has its meaning in that protocol.
 - *forwarded*: sent to the engine as it came, once its type is right.
-- *ignored*: accepted without effect. It says where or how a request is billed, cached or traced elsewhere, never what is answered.
+- *ignored*: accepted without effect. It says where or how a request is billed, cached or traced elsewhere, never
+  what is answered.
 - *refused*: a 400 that names the field, with the reason given here. Its value may be \`null\`.
 
-A field that is in no table is refused as unknown, with the nearest known name. \`null\` means the same as leaving a field out.
+A field that is in no table is refused as unknown, with the nearest known name. \`null\` means the same as leaving a
+field out.
 
-A request whose \`model\` is an upstream's name is checked by the same tables. The upstream is sent what the client asked for of the supported and
-forwarded fields, vLLM's own among them, and refuses what it does not know in its own words. It is asked for log-probabilities and token ids only when
-the client asks for them. Reasoning of earlier turns is not sent to it.
+A request whose \`model\` is an upstream's name is checked by the same tables. The upstream is sent what the client
+asked for of the supported and forwarded fields, vLLM's own among them, and refuses what it does not know in its own
+words. It is asked for log-probabilities and token ids only when the client asks for them. Reasoning of earlier
+turns is not sent to it.
 `;
 
 export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
@@ -26,8 +31,21 @@ export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
 }
 
 function section({ name, path, fields, required }: Protocol): string {
-  const lines = fieldRows(fields).map((row) => `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} | ${cell(fate(row, required))} |`);
-  return [`## ${name}`, '', `\`POST ${path}\``, '', '| field | takes | what becomes of it |', '|---|---|---|', ...lines, ''].join('\n');
+  const lines = fieldRows(fields).map(
+    (row) =>
+      `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} | ${cell(fate(row, required))}
+      |`,
+  );
+  return [
+    `## ${name}`,
+    '',
+    `\`POST ${path}\``,
+    '',
+    '| field | takes | what becomes of it |',
+    '|---|---|---|',
+    ...lines,
+    '',
+  ].join('\n');
 }
 
 function fate({ field, treatment, note }: FieldRow, required: readonly string[]): string {
@@ -82,7 +100,10 @@ function said(schema: Schema): string {
     case 'number':
       return `${type}${bounds(schema)}`;
     case 'array':
-      return `list of ${said(schema.items ?? {})}${schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`}${schema.minItems === undefined ? '' : `, at least ${schema.minItems}`}`;
+      return (
+        `list of ${said(schema.items ?? {})}${schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`}` +
+        (schema.minItems === undefined ? '' : `, at least ${schema.minItems}`)
+      );
     case 'object':
       return object(schema);
     default:
@@ -92,8 +113,11 @@ function said(schema: Schema): string {
 
 function object({ properties, required = [], additionalProperties, propertyNames }: Schema): string {
   if (properties !== undefined) {
-    const value = ({ const: only, pattern }: Schema): string => (only !== undefined ? `: ${JSON.stringify(only)}` : pattern !== undefined ? `: /${pattern}/` : '');
-    const fields = Object.entries(properties).map(([name, inner]) => `${name}${required.includes(name) ? '' : '?'}${value(inner)}`);
+    const value = ({ const: only, pattern }: Schema): string =>
+      only !== undefined ? `: ${JSON.stringify(only)}` : pattern !== undefined ? `: /${pattern}/` : '';
+    const fields = Object.entries(properties).map(
+      ([name, inner]) => `${name}${required.includes(name) ? '' : '?'}${value(inner)}`,
+    );
     return `\`{${[...fields, ...(additionalProperties === false ? [] : ['...'])].join(', ')}}\``;
   }
   if (typeof additionalProperties !== 'object' || Object.keys(additionalProperties).length === 0) return 'object';
@@ -102,9 +126,17 @@ function object({ properties, required = [], additionalProperties, propertyNames
 
 function bounds({ minimum = -Infinity, maximum = Infinity, exclusiveMinimum }: Schema): string {
   if (minimum > Number.MIN_SAFE_INTEGER && maximum < Number.MAX_SAFE_INTEGER) return ` from ${minimum} to ${maximum}`;
-  const least = exclusiveMinimum !== undefined ? `above ${exclusiveMinimum}` : minimum > Number.MIN_SAFE_INTEGER ? `at least ${minimum}` : '';
+  const least =
+    exclusiveMinimum !== undefined
+      ? `above ${exclusiveMinimum}`
+      : minimum > Number.MIN_SAFE_INTEGER
+        ? `at least ${minimum}`
+        : '';
   const most = maximum < Number.MAX_SAFE_INTEGER ? `at most ${maximum}` : '';
-  return [least, most].filter((bound) => bound !== '').map((bound) => `, ${bound}`).join('');
+  return [least, most]
+    .filter((bound) => bound !== '')
+    .map((bound) => `, ${bound}`)
+    .join('');
 }
 
 function lengthOf({ minLength, maxLength }: Schema): string {

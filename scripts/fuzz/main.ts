@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz`: schemathesis, in a Python environment of its own, asks a real gateway everything that its /openapi.json
- * allows and much that it does not. The engine is scripted and the trainer trains nothing; the log is proved at the end.
+ * `npm run fuzz`: schemathesis, in a Python environment of its own, asks a real gateway everything that its
+ * /openapi.json allows and much that it does not. The engine is scripted and the trainer trains nothing; the log is
+ * proved at the end.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +22,10 @@ const ENVIRONMENT = join(ROOT, '.gyre', 'fuzz');
 
 /** Every third conversation goes through a tool. */
 function script({ body }: EngineRequest, number: number): Reply {
-  const asked = body.messages.at(-1)?.role !== 'tool' && (body.tools ?? []).some((tool) => tool.function.name === 'calculator') && number % 3 === 0;
+  const asked =
+    body.messages.at(-1)?.role !== 'tool' &&
+    (body.tools ?? []).some((tool) => tool.function.name === 'calculator') &&
+    number % 3 === 0;
   return asked ? { calls: [{ name: 'calculator', arguments: '{"expression":"17*23"}' }] } : { text: 'It is 391.' };
 }
 
@@ -33,7 +37,16 @@ async function schemathesis(): Promise<string> {
   if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, 'utf8') === pins) return binary;
   rmSync(ENVIRONMENT, { recursive: true, force: true });
   await run(process.env['PYTHON'] ?? 'python3', ['-m', 'venv', ENVIRONMENT]);
-  await run(join(ENVIRONMENT, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', PINS]);
+  await run(join(ENVIRONMENT, 'bin', 'python'), [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--no-deps',
+    '-r',
+    PINS,
+  ]);
   writeFileSync(stamp, pins);
   return binary;
 }
@@ -55,10 +68,16 @@ const data = mkdtempSync(join(tmpdir(), 'gyre-fuzz-'));
 const engine = await startEngine({ script });
 const trainer = await startTrainer(engine.url);
 try {
-  const gateway = await startGateway(['--trainer', trainer.url, '--port', '0', '--data', data], (line) => console.log(line));
+  const gateway = await startGateway(['--trainer', trainer.url, '--port', '0', '--data', data], (line) =>
+    console.log(line),
+  );
   let code: number;
   try {
-    code = await codeOf(binary, ['--config-file', SETTINGS, 'run', `${gateway.url}/openapi.json`, ...process.argv.slice(2)], data);
+    code = await codeOf(
+      binary,
+      ['--config-file', SETTINGS, 'run', `${gateway.url}/openapi.json`, ...process.argv.slice(2)],
+      data,
+    );
   } finally {
     await gateway.stop();
   }

@@ -18,7 +18,11 @@ export function clientsEnvironment(root) {
   const hash = hashOf(root, [LOCK], [root]);
   return {
     current: existsSync(python) && isCurrent(file, hash),
-    /** @param {import('./phases.mjs').Site} site @param {import('./progress.mjs').Phase} phase @param {string | undefined} interpreter */
+    /**
+     * @param {import('./phases.mjs').Site} site
+     * @param {import('./progress.mjs').Phase} phase
+     * @param {string | undefined} interpreter
+     */
     async make(site, phase, interpreter) {
       const run = runner(site, logOf(root, 'clients'));
       // A killed pip may leave a package that looks installed and is not, so nothing is built on what lies there.
@@ -27,8 +31,14 @@ export function clientsEnvironment(root) {
       await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', venv]);
       const count = counting(venv, pinsOf(join(root, LOCK)).length, phase);
       try {
-        // By hash, since releases of these have stolen credentials before; not compiled, since most of it is never imported.
-        await run('installing the Python clients', python, [...INSTALL, '--no-deps', '--require-hashes', '--no-compile', '-r', join(root, LOCK)], count.onLine);
+        // By hash, since releases of these have stolen credentials before; not compiled, since most of it is never
+        // imported.
+        await run(
+          'installing the Python clients',
+          python,
+          [...INSTALL, '--no-deps', '--require-hashes', '--no-compile', '-r', join(root, LOCK)],
+          count.onLine,
+        );
       } finally {
         count.stop();
       }

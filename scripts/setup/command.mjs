@@ -10,5 +10,8 @@ export const logOf = (root, name) => join(root, '.gyre', 'logs', `setup-${name}.
 /** @param {string} what @param {string} log @param {import('./processes.mjs').Finished} result */
 export function failed(what, log, { code, tail }) {
   const said = tail.filter((line) => /error|fatal|fail/i.test(line)).at(-1) ?? tail.at(-1) ?? 'it said nothing';
-  return new Refusal(`${what} failed with code ${code} (${said.slice(0, 300)}): the whole output is in ${log}; run the command again to retry.`);
+  return new Refusal(
+    `${what} failed with code ${code} (${said.slice(0, 300)}): the whole output is in ` +
+      `${log}; run the command again to retry.`,
+  );
 }

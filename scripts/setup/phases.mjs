@@ -31,20 +31,26 @@ export function nodePackages(root) {
     async make({ children }, phase) {
       const total = Object.keys(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages).length - 1;
       const npm = process.env['npm_execpath'];
-      const [command, before] = npm !== undefined && /npm-cli\.c?js$/.test(npm) ? [process.execPath, [npm]] : ['npm', []];
+      const [command, before] =
+        npm !== undefined && /npm-cli\.c?js$/.test(npm) ? [process.execPath, [npm]] : ['npm', []];
       const log = logOf(root, 'node');
       rmSync(file, { force: true });
       let fetched = 0;
       let doing = '';
       const ticking = setInterval(() => phase.at(doing === '' ? `${fetched}/${total} packages fetched` : doing), 1_000);
-      const result = await children.run(command, [...before, 'ci', '--include=dev', '--no-audit', '--no-fund', '--foreground-scripts', '--loglevel=http'], {
-        cwd: root,
-        log,
-        onLine(line) {
-          if (/^npm http (fetch GET 200|cache) /.test(line)) fetched = Math.min(fetched + 1, total);
-          else if (/prebuild-install|node-gyp|^\s+(CC|CXX|COPY)\(/.test(line)) doing = 'compiling better-sqlite3, takes some minutes';
+      const result = await children.run(
+        command,
+        [...before, 'ci', '--include=dev', '--no-audit', '--no-fund', '--foreground-scripts', '--loglevel=http'],
+        {
+          cwd: root,
+          log,
+          onLine(line) {
+            if (/^npm http (fetch GET 200|cache) /.test(line)) fetched = Math.min(fetched + 1, total);
+            else if (/prebuild-install|node-gyp|^\s+(CC|CXX|COPY)\(/.test(line))
+              doing = 'compiling better-sqlite3, takes some minutes';
+          },
         },
-      });
+      );
       clearInterval(ticking);
       if (result.code !== 0) throw failed('npm ci', log, result);
       stamp(file, hash);
@@ -62,14 +68,32 @@ function installedByHand(root) {
   /** @param {string} path @returns {Record<string, { version?: string, optional?: boolean }>} */
   const packagesIn = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
   const found = packagesIn(record);
-  const wanted = Object.entries(packagesIn(join(root, 'package-lock.json'))).filter(([path, { optional }]) => path !== '' && optional !== true);
-  return wanted.every(([path, { version }]) => found[path]?.version === version)
-    && spawnSync(process.execPath, ['-e', 'require("better-sqlite3")(":memory:")'], { cwd: root }).status === 0;
+  const wanted = Object.entries(packagesIn(join(root, 'package-lock.json'))).filter(
+    ([path, { optional }]) => path !== '' && optional !== true,
+  );
+  return (
+    wanted.every(([path, { version }]) => found[path]?.version === version) &&
+    spawnSync(process.execPath, ['-e', 'require("better-sqlite3")(":memory:")'], { cwd: root }).status === 0
+  );
 }
 
 /** Compiled beside and renamed, so that `dist` is never half of one build and half of another. @param {string} root */
 export function build(root) {
-  const hash = hashOf(root, ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'tools', 'scripts', join('tests', 'fakes'), join('tests', 'clients')], [], (path) => /\.(ts|js|json)$/.test(path));
+  const hash = hashOf(
+    root,
+    [
+      'package-lock.json',
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'src',
+      'tools',
+      'scripts',
+      join('tests', 'fakes'),
+      join('tests', 'clients'),
+    ],
+    [],
+    (path) => /\.(ts|js|json)$/.test(path),
+  );
   const file = join(root, 'dist', '.stamp');
   return {
     current: isCurrent(file, hash),
@@ -80,7 +104,11 @@ export function build(root) {
       for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
       const log = logOf(root, 'build');
       phase.at('compiling TypeScript');
-      const result = await children.run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh], { cwd: root, log });
+      const result = await children.run(
+        process.execPath,
+        [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh],
+        { cwd: root, log },
+      );
       if (result.code !== 0) throw failed('the build', log, result);
       stamp(join(fresh, '.stamp'), hash);
       if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
@@ -102,12 +130,19 @@ export function pythonEnvironment(root) {
   const python = join(venv, 'bin', 'python');
   const stamps = { packages: join(venv, '.gyre-stamp'), trainer: join(venv, '.gyre-trainer-stamp') };
   // An environment knows its own path, so a moved checkout needs a new one.
-  const hashes = { packages: hashOf(root, [LOCK, GPU_LOCK], [gpu ? 'gpu' : 'cpu', root]), trainer: hashOf(root, [join('trainer', 'pyproject.toml')]) };
+  const hashes = {
+    packages: hashOf(root, [LOCK, GPU_LOCK], [gpu ? 'gpu' : 'cpu', root]),
+    trainer: hashOf(root, [join('trainer', 'pyproject.toml')]),
+  };
   const packagesCurrent = existsSync(python) && isCurrent(stamps.packages, hashes.packages);
   return {
     current: packagesCurrent && isCurrent(stamps.trainer, hashes.trainer),
     packagesCurrent,
-    /** @param {Site} site @param {Phase} phase @param {string | undefined} interpreter Needed unless the packages are current. */
+    /**
+     * @param {Site} site
+     * @param {Phase} phase
+     * @param {string | undefined} interpreter Needed unless the packages are current.
+     */
     async make(site, phase, interpreter) {
       const log = logOf(root, 'python');
       const run = runner(site, log);
@@ -122,7 +157,13 @@ export function pythonEnvironment(root) {
         stamp(stamps.packages, hashes.packages);
       }
       phase.at('the trainer itself');
-      await run('installing the trainer', python, [...INSTALL, '--no-deps', '--no-build-isolation', '-e', join(root, 'trainer')]);
+      await run('installing the trainer', python, [
+        ...INSTALL,
+        '--no-deps',
+        '--no-build-isolation',
+        '-e',
+        join(root, 'trainer'),
+      ]);
       stamp(stamps.trainer, hashes.trainer);
     },
   };
@@ -140,9 +181,11 @@ async function installPackages({ root, gpu, python, run, works, phase }) {
   try {
     if (!gpu) {
       await run('installing the Python packages', python, [...INSTALL, '--no-deps', '-r', join(root, LOCK)], onLine);
-      // Where the index has no CPU build of torch, the CUDA build comes, and it cannot even be imported without its libraries.
+      // Where the index has no CPU build of torch, the CUDA build comes, and it cannot even be imported without its
+      // libraries.
       const torch = pins.find((pin) => pin.startsWith('torch=='));
-      if (torch !== undefined && !(await works(python, ['-c', 'import torch']))) await run('installing the libraries of torch', python, [...INSTALL, torch], onLine);
+      if (torch !== undefined && !(await works(python, ['-c', 'import torch'])))
+        await run('installing the libraries of torch', python, [...INSTALL, torch], onLine);
       return;
     }
     const file = join(root, '.venv', 'gpu-requirements.txt');
@@ -155,12 +198,20 @@ async function installPackages({ root, gpu, python, run, works, phase }) {
   }
 }
 
-/** The packaged model as a folder the engine and the trainer read; made once per version of the converter. @param {string} root */
+/**
+ * The packaged model as a folder the engine and the trainer read; made once per version of the converter.
+ * @param {string} root
+ */
 export function model(root) {
   const models = join(root, '.gyre', 'models');
   const out = join(models, 'smollm2-135m-instruct');
   const file = join(models, 'smollm2-135m-instruct.stamp');
-  const hash = hashOf(root, ['convert.py', 'tokenizer_file.py'].map((name) => join('trainer', 'gyre_trainer', name)).concat(join('trainer', 'templates')));
+  const hash = hashOf(
+    root,
+    ['convert.py', 'tokenizer_file.py']
+      .map((name) => join('trainer', 'gyre_trainer', name))
+      .concat(join('trainer', 'templates')),
+  );
   return {
     current: existsSync(join(out, 'STABLE')) && isCurrent(file, hash),
     /** @param {Site} site @param {Phase} phase */
@@ -169,7 +220,11 @@ export function model(root) {
       mkdirSync(models, { recursive: true });
       if (!isCurrent(file, hash)) rmSync(out, { recursive: true, force: true });
       phase.at('converting SmolLM2-135M-Instruct');
-      const result = await children.run(join(root, '.venv', 'bin', 'python'), ['-m', 'gyre_trainer', 'convert', '--out', out], { cwd: root, log, onLine: (line) => phase.at(line) });
+      const result = await children.run(
+        join(root, '.venv', 'bin', 'python'),
+        ['-m', 'gyre_trainer', 'convert', '--out', out],
+        { cwd: root, log, onLine: (line) => phase.at(line) },
+      );
       if (result.code !== 0) throw failed('the conversion of the model', log, result);
       stamp(file, hash);
     },

@@ -24,7 +24,9 @@ export function runner({ root, children }, log) {
 
 /** The packages a lock names, `name==version` each. @param {string} lock @returns {string[]} */
 export function pinsOf(lock) {
-  return readFileSync(lock, 'utf8').split('\n').flatMap((line) => /^[A-Za-z0-9][^\s]*/.exec(line)?.[0] ?? []);
+  return readFileSync(lock, 'utf8')
+    .split('\n')
+    .flatMap((line) => /^[A-Za-z0-9][^\s]*/.exec(line)?.[0] ?? []);
 }
 
 /**
@@ -35,7 +37,11 @@ export function counting(venv, total, phase) {
   let collected = 0;
   const ticking = setInterval(() => {
     const unpacked = installed(venv);
-    phase.at(collected < total && unpacked < 10 ? `${collected}/${total} packages fetched` : `${Math.min(unpacked, total)}/${total} packages installed`);
+    phase.at(
+      collected < total && unpacked < 10
+        ? `${collected}/${total} packages fetched`
+        : `${Math.min(unpacked, total)}/${total} packages installed`,
+    );
   }, 1_000);
   return {
     /** @param {string} line */
@@ -50,6 +56,8 @@ export function counting(venv, total, phase) {
 function installed(venv) {
   const lib = join(venv, 'lib');
   if (!existsSync(lib)) return 0;
-  const site = readdirSync(lib).map((name) => join(lib, name, 'site-packages')).find((path) => existsSync(path));
+  const site = readdirSync(lib)
+    .map((name) => join(lib, name, 'site-packages'))
+    .find((path) => existsSync(path));
   return site === undefined ? 0 : readdirSync(site).filter((name) => name.endsWith('.dist-info')).length;
 }

@@ -33,7 +33,12 @@ export function thisMachine(root) {
   const free = statfsSync(root);
   // Inside a container the limit counts, not the host's memory; where there is none the number is 0 or enormous.
   const limit = process.constrainedMemory?.() ?? 0;
-  return { node: process.versions.node, memory: limit > 0 ? Math.min(limit, totalmem()) : totalmem(), disk: free.bavail * free.bsize, env: process.env };
+  return {
+    node: process.versions.node,
+    memory: limit > 0 ? Math.min(limit, totalmem()) : totalmem(),
+    disk: free.bavail * free.bsize,
+    env: process.env,
+  };
 }
 
 /**
@@ -41,14 +46,24 @@ export function thisMachine(root) {
  * @param {Machine} machine @param {Needs} needs
  */
 export async function preflight(machine, needs) {
-  if (isOlder(machine.node, NODE)) throw new Refusal(`Gyre needs Node ${NODE} or newer and this is ${machine.node}: install Node ${NODE} from your package manager or with nvm, then run npm start again.`);
+  if (isOlder(machine.node, NODE))
+    throw new Refusal(
+      `Gyre needs Node ${NODE} or newer and this is ${machine.node}: install Node ${NODE} from your ` +
+        'package manager or with nvm, then run npm start again.',
+    );
   if (needs.listen !== undefined) await portIsFree(needs.listen);
   if (needs.engine && machine.memory < MEMORY_GB * GB) {
-    throw new Refusal(`the engine and the trainer need ${MEMORY_GB} GB of memory and this machine has ${inGB(machine.memory)}: use a larger machine, or name a running engine with npm start -- --engine URL.`);
+    throw new Refusal(
+      `the engine and the trainer need ${MEMORY_GB} GB of memory and this machine has ${inGB(machine.memory)}: ` +
+        'use a larger machine, or name a running engine with npm start -- --engine URL.',
+    );
   }
   const wanted = needs.python && onPath('nvidia-smi', machine.env) ? DISK_GB.gpu : DISK_GB.cpu;
   if ((needs.nodePackages || needs.python) && machine.disk < wanted * GB) {
-    throw new Refusal(`the set-up needs ${wanted} GB of free disk space and there are ${inGB(machine.disk)}: free some, or move this checkout to a larger disk.`);
+    throw new Refusal(
+      `the set-up needs ${wanted} GB of free disk space and there are ${inGB(machine.disk)}: free ` +
+        'some, or move this checkout to a larger disk.',
+    );
   }
   if (needs.nodePackages) compilerIsThere(machine.env);
   return needs.python ? findPython(machine.env) : undefined;
@@ -84,19 +99,34 @@ function compilerIsThere(env) {
     ...(['c++', 'g++', 'clang++'].some((name) => onPath(name, env)) ? [] : ['C compiler']),
     ...(onPath('make', env) ? [] : ['make']),
   ];
-  if (missing.length > 0) throw new Refusal(`there is no ${missing.join(' and no ')} on the PATH, and better-sqlite3 is compiled from source: install them, for example with apt-get install build-essential.`);
+  if (missing.length > 0)
+    throw new Refusal(
+      `there is no ${missing.join(' and no ')} on the PATH, and better-sqlite3 is compiled from source: ` +
+        'install them, for example with apt-get install build-essential.',
+    );
 }
 
 /** The first interpreter that serves: 3.11 to 3.13, with venv. @param {NodeJS.ProcessEnv} env */
 function findPython(env) {
   const candidates = ['python3', 'python3.11', 'python3.12', 'python3.13'].filter((name) => onPath(name, env));
-  if (candidates.length === 0) throw new Refusal('there is no python3 on the PATH: install Python 3.11 with venv, for example with apt-get install python3 python3-venv.');
+  if (candidates.length === 0)
+    throw new Refusal(
+      'there is no python3 on the PATH: install Python 3.11 with venv, for example with ' +
+        'apt-get install python3 python3-venv.',
+    );
   let fault = '';
   for (const name of candidates) {
-    const version = spawnSync(name, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'], { env, encoding: 'utf8' }).stdout?.trim() ?? '';
+    const version =
+      spawnSync(name, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'], {
+        env,
+        encoding: 'utf8',
+      }).stdout?.trim() ?? '';
     const [major = 0, minor = 0] = version.split('.').map(Number);
     if (major !== 3 || minor < 11 || minor > 13) {
-      fault ||= `Gyre needs Python 3.11, 3.12 or 3.13 and ${name} is ${version === '' ? 'one that does not start' : version}: install one of them, for example with apt-get install python3.11 python3.11-venv.`;
+      fault ||=
+        `Gyre needs Python 3.11, 3.12 or 3.13 and ${name} is ` +
+        `${version === '' ? 'one that does not start' : version}: install one of them, for example with apt-get ` +
+        'install python3.11 python3.11-venv.';
     } else if (spawnSync(name, ['-c', 'import venv, ensurepip'], { env }).status !== 0) {
       fault = `${name} has no venv module: install it, for example with apt-get install python${version}-venv.`;
     } else return name;
@@ -113,8 +143,15 @@ async function portIsFree({ host, port }) {
     server.once('error', resolve);
     server.listen(port, host, () => server.close(() => resolve(undefined)));
   });
-  if (fault?.code === 'EADDRINUSE') throw new Refusal(`port ${port} on ${host} is taken: end what listens there, or choose another with npm start -- --port ${port + 1}.`);
-  if (fault?.code === 'EACCES') throw new Refusal(`port ${port} may not be used without privileges: choose one above 1023 with npm start -- --port 8080.`);
+  if (fault?.code === 'EADDRINUSE')
+    throw new Refusal(
+      `port ${port} on ${host} is taken: end what listens there, or choose another with ` +
+        `npm start -- --port ${port + 1}.`,
+    );
+  if (fault?.code === 'EACCES')
+    throw new Refusal(
+      `port ${port} may not be used without privileges: choose one above 1023 with npm start -- --port 8080.`,
+    );
 }
 
 /**
@@ -124,9 +161,12 @@ async function portIsFree({ host, port }) {
  */
 export function listenAddress(args, cwd) {
   const port = flag(args, '--port');
-  if (port === undefined && (flag(args, '--config') !== undefined || existsSync(join(cwd, 'gyre.yaml')))) return undefined;
+  if (port === undefined && (flag(args, '--config') !== undefined || existsSync(join(cwd, 'gyre.yaml'))))
+    return undefined;
   const number = Number(port ?? 8080);
-  return Number.isInteger(number) && number >= 0 && number <= 65535 ? { host: flag(args, '--host') ?? '127.0.0.1', port: number } : undefined;
+  return Number.isInteger(number) && number >= 0 && number <= 65535
+    ? { host: flag(args, '--host') ?? '127.0.0.1', port: number }
+    : undefined;
 }
 
 /**
@@ -139,7 +179,12 @@ export function engineElsewhere(args, cwd) {
   const file = flag(args, '--config') ?? join(cwd, 'gyre.yaml');
   if (!existsSync(file)) return false;
   const text = readFileSync(file, 'utf8').replace(/(^|\s)#.*$/gm, '');
-  return /^engine\.url[ \t]*:[ \t]*\S/m.test(text) || /^engine[ \t]*:[ \t]*(?:\{[^}]*\burl[ \t]*:|\r?\n(?:[ \t]+.*\r?\n|[ \t]*\r?\n)*[ \t]+url[ \t]*:[ \t]*\S)/m.test(text);
+  return (
+    /^engine\.url[ \t]*:[ \t]*\S/m.test(text) ||
+    /^engine[ \t]*:[ \t]*(?:\{[^}]*\burl[ \t]*:|\r?\n(?:[ \t]+.*\r?\n|[ \t]*\r?\n)*[ \t]+url[ \t]*:[ \t]*\S)/m.test(
+      text,
+    )
+  );
 }
 
 /** The value of `--name value` or `--name=value`. @param {string[]} args @param {string} name */

@@ -85,7 +85,12 @@ export function childProcesses(records) {
       /** @type {string[]} */
       const tail = [];
       return new Promise((resolve) => {
-        const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+        const child = spawn(command, args, {
+          cwd,
+          env: { ...process.env, ...env },
+          stdio: ['ignore', 'pipe', 'pipe'],
+          detached: true,
+        });
         const { pid } = child;
         if (pid !== undefined) {
           running.add(pid);

@@ -1,5 +1,7 @@
 // @ts-check
-/** Progress as plain lines, `[2/6] python environment ... 40/153 packages, 31 s`: readable in a terminal and in a log. */
+/**
+ * Progress as plain lines, `[2/6] python environment ... 40/153 packages, 31 s`: readable in a terminal and in a log.
+ */
 
 const EVERY_MS = 5_000;
 

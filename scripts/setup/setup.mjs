@@ -15,20 +15,42 @@ const PHASES = 6;
 /**
  * Returns when everything is current. Throws a Refusal with one sentence when it cannot be.
  * @param {string} root The checkout.
- * @param {{ engine: boolean, clients?: boolean, listen?: { host: string, port: number } | undefined }} options `engine`: whether an
- *   engine will run on this machine; without one neither Python nor the model is needed. `clients`: whether the Python clients are.
+ * @param {{ engine: boolean, clients?: boolean, listen?: { host: string, port: number } | undefined }} options
+ *   `engine`: whether an engine will run on this machine; without one neither Python nor the model is needed.
+ *   `clients`: whether the Python clients are.
  */
 export async function setUp(root, { engine, clients = false, listen }) {
-  const look = () => ({ packages: nodePackages(root), python: pythonEnvironment(root), others: clientsEnvironment(root), built: build(root), converted: model(root) });
+  const look = () => ({
+    packages: nodePackages(root),
+    python: pythonEnvironment(root),
+    others: clientsEnvironment(root),
+    built: build(root),
+    converted: model(root),
+  });
   let state = look();
-  const isCurrent = () => state.packages.current && state.built.current && (!engine || (state.python.current && state.converted.current)) && (!clients || state.others.current);
-  const needs = () => ({ nodePackages: !state.packages.current, python: (engine && !state.python.packagesCurrent) || (clients && !state.others.current), engine, listen });
+  const isCurrent = () =>
+    state.packages.current &&
+    state.built.current &&
+    (!engine || (state.python.current && state.converted.current)) &&
+    (!clients || state.others.current);
+  const needs = () => ({
+    nodePackages: !state.packages.current,
+    python: (engine && !state.python.packagesCurrent) || (clients && !state.others.current),
+    engine,
+    listen,
+  });
   let interpreter = await preflight(thisMachine(root), needs());
   if (isCurrent()) return;
 
-  const lines = progress(clients ? PHASES : PHASES - 1, (line) => console.log(line), () => performance.now());
+  const lines = progress(
+    clients ? PHASES : PHASES - 1,
+    (line) => console.log(line),
+    () => performance.now(),
+  );
   const children = childProcesses(join(root, '.gyre', 'setup', 'children'));
-  const release = await takeLock(join(root, '.gyre', 'setup', 'lock'), (pid) => console.log(`another set-up of this checkout is running (process ${pid}); waiting for it`));
+  const release = await takeLock(join(root, '.gyre', 'setup', 'lock'), (pid) =>
+    console.log(`another set-up of this checkout is running (process ${pid}); waiting for it`),
+  );
   /** @param {NodeJS.Signals} signal */
   const interrupted = (signal) => {
     children.endAll('SIGKILL');
@@ -56,19 +78,32 @@ export async function setUp(root, { engine, clients = false, listen }) {
       line.done();
     };
     const javascript = step(2, 'node packages', state.packages, (line) => state.packages.make(site, line));
-    const python = engine ? step(3, 'python environment', state.python, (line) => state.python.make(site, line, interpreter)) : Promise.resolve();
-    await bothOrNeither([
-      javascript.then(() => step(4, 'build', state.built, (line) => state.built.make(site, line))),
-      python.then(() => (engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined)),
-      clients ? step(6, 'python clients', state.others, (line) => state.others.make(site, line, interpreter)) : Promise.resolve(),
-    ], () => children.endAll('SIGKILL'));
+    const python = engine
+      ? step(3, 'python environment', state.python, (line) => state.python.make(site, line, interpreter))
+      : Promise.resolve();
+    await bothOrNeither(
+      [
+        javascript.then(() => step(4, 'build', state.built, (line) => state.built.make(site, line))),
+        python.then(() =>
+          engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined,
+        ),
+        clients
+          ? step(6, 'python clients', state.others, (line) => state.others.make(site, line, interpreter))
+          : Promise.resolve(),
+      ],
+      () => children.endAll('SIGKILL'),
+    );
   } finally {
     for (const signal of signals) process.off(signal, interrupted);
     release();
   }
 }
 
-/** Waits for all; when one fails the others are ended before its fault goes on. @param {Promise<unknown>[]} branches @param {() => void} end */
+/**
+ * Waits for all; when one fails the others are ended before its fault goes on.
+ * @param {Promise<unknown>[]} branches
+ * @param {() => void} end
+ */
 async function bothOrNeither(branches, end) {
   try {
     await Promise.all(branches);

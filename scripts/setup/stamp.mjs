@@ -16,7 +16,11 @@ export function hashOf(root, paths, facts = [], wanted = () => true) {
   const add = (path) => {
     if (!existsSync(path)) hash.update(`${relative(root, path)}\0missing\0`);
     else if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) add(join(path, name));
-    else if (wanted(path)) hash.update(`${relative(root, path)}\0`).update(readFileSync(path)).update('\0');
+    else if (wanted(path))
+      hash
+        .update(`${relative(root, path)}\0`)
+        .update(readFileSync(path))
+        .update('\0');
   };
   for (const path of paths) add(join(root, path));
   return hash.digest('hex');

@@ -1,4 +1,7 @@
-/** Group-relative advantage. Pure. A = reward - group mean, no division by the deviation; groups without spread say nothing. */
+/**
+ * Group-relative advantage. Pure. A = reward - group mean, no division by the deviation; groups without spread say
+ * nothing.
+ */
 
 export interface Scored<T> {
   readonly item: T;

@@ -36,7 +36,10 @@ export function assemble(head: BatchHead, examples: readonly Example[]): Batch {
     mode: head.mode,
     base_version: head.baseVersion,
     target_version: head.targetVersion,
-    model: { template_hash: head.templateHash, max_token_id: tree.tokens.reduce((max, token) => Math.max(max, token), 0) },
+    model: {
+      template_hash: head.templateHash,
+      max_token_id: tree.tokens.reduce((max, token) => Math.max(max, token), 0),
+    },
     hyper: head.hyper,
     tree,
     actions: examples.map((example, i) => ({
@@ -58,7 +61,8 @@ export function assemble(head: BatchHead, examples: readonly Example[]): Batch {
  */
 function trajectoryWeights(examples: readonly Example[]): number[] {
   const states = new Map<string, Set<string>>();
-  for (const { trajectoryId, stepId } of examples) states.set(trajectoryId, (states.get(trajectoryId) ?? new Set()).add(stepId));
+  for (const { trajectoryId, stepId } of examples)
+    states.set(trajectoryId, (states.get(trajectoryId) ?? new Set()).add(stepId));
   const raw = examples.map((example) => 1 / (states.get(example.trajectoryId)?.size ?? 1));
   const mean = raw.reduce((sum, weight) => sum + weight, 0) / Math.max(1, raw.length);
   return raw.map((weight) => weight / mean);

@@ -34,12 +34,16 @@ export class TreeBuilder {
     return this.#nodes.length;
   }
 
-  /** The finished tree in depth-first order, and where each builder node went. Iterative: prompts may be thousands deep. */
+  /**
+   * The finished tree in depth-first order, and where each builder node went. Iterative: prompts may be thousands deep.
+   */
   build(): { tree: TokenTree; place: Int32Array } {
     const tokens: number[] = [];
     const parent: number[] = [];
     const place = new Int32Array(this.#nodes.length).fill(-1);
-    const pending: { node: number; under: number }[] = [...this.#roots.values()].reverse().map((node) => ({ node, under: -1 }));
+    const pending: { node: number; under: number }[] = [...this.#roots.values()]
+      .reverse()
+      .map((node) => ({ node, under: -1 }));
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       const node = this.#nodes[next.node] as Node;
       const index = tokens.push(node.token) - 1;

@@ -34,7 +34,10 @@ export interface ClockOptions {
 }
 
 export interface LearningClock {
-  /** Starts a cycle; resolves with its row as soon as it exists. Throws 409 when one is running, 503 when there is no trainer. */
+  /**
+   * Starts a cycle; resolves with its row as soon as it exists. Throws 409 when one is running, 503 when there is no
+   * trainer.
+   */
   cycle(options: { readonly gate: boolean }): Promise<Cycle>;
   /** Resolves when the process has ended; a running cycle goes on from its rows another time. */
   stop(): Promise<void>;
@@ -67,7 +70,10 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
   const start = (url: string): ChildProcess => {
     const startedAt = Date.now();
     startedWith = url;
-    const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] });
+    const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [],
+    });
     const tell = (words: ToClock): void => {
       if (made.connected) made.send(words, () => undefined);
     };

@@ -61,7 +61,18 @@ process.on('message', (words: ToClock) => {
       (cycle) => say({ say: 'cycle', id, cycle }),
       (thrown: unknown) => {
         const { side, status, code, message, param, retryAfterMs } = asGyreError(thrown);
-        say({ say: 'refused', id, error: { side, status, code, message, ...(param === undefined ? {} : { param }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } });
+        say({
+          say: 'refused',
+          id,
+          error: {
+            side,
+            status,
+            code,
+            message,
+            ...(param === undefined ? {} : { param }),
+            ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+          },
+        });
       },
     );
   }
@@ -69,13 +80,23 @@ process.on('message', (words: ToClock) => {
 
 async function run(config: Config, resume: boolean): Promise<void> {
   try {
-    await withLearner(config, quiet, stopping.signal, true, async (learner) => {
-      const scheduled = schedule(learner, config.learn, warn);
-      ready({ learner, scheduled });
-      if (resume && runningCycle(learner.db) !== undefined) void start(learner, scheduled, true);
-      if (!stopping.signal.aborted) await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve(), { once: true }));
-      await scheduled.stop();
-    }, decided);
+    await withLearner(
+      config,
+      quiet,
+      stopping.signal,
+      true,
+      async (learner) => {
+        const scheduled = schedule(learner, config.learn, warn);
+        ready({ learner, scheduled });
+        if (resume && runningCycle(learner.db) !== undefined) void start(learner, scheduled, true);
+        if (!stopping.signal.aborted)
+          await new Promise<void>((resolve) =>
+            stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
+          );
+        await scheduled.stop();
+      },
+      decided,
+    );
   } catch (thrown) {
     if (!stopping.signal.aborted) {
       warn(`the learning clock stopped: ${asGyreError(thrown).message}`);

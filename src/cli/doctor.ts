@@ -1,4 +1,7 @@
-/** `gyre doctor`: looks at everything a working installation needs and says what is wrong and what to do. Changes nothing. */
+/**
+ * `gyre doctor`: looks at everything a working installation needs and says what is wrong and what to do. Changes
+ * nothing.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -23,19 +26,26 @@ const GIB = 1024 ** 3;
 export async function doctorVerb(config: Config, printer: Printer): Promise<boolean> {
   const findings: Finding[] = [
     { what: 'gyre', ok: true, said: VERSION },
-    { what: 'node', ok: Number(process.versions.node.split('.')[0]) >= 20, said: `${process.version} (20 or newer is needed)` },
+    {
+      what: 'node',
+      ok: Number(process.versions.node.split('.')[0]) >= 20,
+      said: `${process.version} (20 or newer is needed)`,
+    },
     { what: 'memory', ok: totalmem() >= 6 * GIB, said: `${(totalmem() / GIB).toFixed(1)} GiB (6 are needed)` },
     check('data folder', () => {
       openStore(config.data).close();
       const { bavail, bsize } = statfsSync(config.data);
-      if (bavail * bsize < GIB) throw new Error(`only ${((bavail * bsize) / GIB).toFixed(2)} GiB are free in ${config.data}; make room`);
+      if (bavail * bsize < GIB)
+        throw new Error(`only ${((bavail * bsize) / GIB).toFixed(2)} GiB are free in ${config.data}; make room`);
       return `${config.data}, ${((bavail * bsize) / GIB).toFixed(1)} GiB free`;
     }),
     check('gateway', () => {
       const gateway = present(config.data);
       return gateway === undefined ? 'not running' : `${gateway.url}, process ${gateway.pid}`;
     }),
-    ...(config['engine.url'] === undefined ? await ownEngine(config) : [await reach('engine', `${config['engine.url']}/v1/models`)]),
+    ...(config['engine.url'] === undefined
+      ? await ownEngine(config)
+      : [await reach('engine', `${config['engine.url']}/v1/models`)]),
   ];
   printer.result(findings, table(findings.map(({ what, ok, said }) => [ok ? 'ok' : 'WRONG', what, said])));
   return findings.every((finding) => finding.ok);
@@ -46,10 +56,26 @@ async function ownEngine(config: Config): Promise<Finding[]> {
   const model = check('model', () => modelFolder(config));
   if (!environment.ok) return [environment, model];
   try {
-    const { stdout } = await promisify(execFile)(environment.said, ['-c', 'import importlib.metadata as m; print(*[f"{n} {m.version(n)}" for n in ("torch", "transformers", "peft", "gyre-trainer")], sep=", ")'], { timeout: 30_000 });
+    const { stdout } = await promisify(execFile)(
+      environment.said,
+      [
+        '-c',
+        'import importlib.metadata as m; print(*[f"{n} {m.version(n)}" for n in ("torch", ' +
+          '"transformers", "peft", "gyre-trainer")], sep=", ")',
+      ],
+      { timeout: 30_000 },
+    );
     return [environment, { what: 'python packages', ok: true, said: stdout.trim() }, model];
   } catch (thrown) {
-    return [environment, { what: 'python packages', ok: false, said: `${reasonOf(thrown).split('\n').at(-2) ?? 'broken'}; delete .venv and run "npm start"` }, model];
+    return [
+      environment,
+      {
+        what: 'python packages',
+        ok: false,
+        said: `${reasonOf(thrown).split('\n').at(-2) ?? 'broken'}; delete .venv and run "npm start"`,
+      },
+      model,
+    ];
   }
 }
 

@@ -27,11 +27,19 @@ export function openEngine(timeoutMs: number): Engine {
   let current: EnginePolicy | undefined;
   let reason = 'it is starting';
   const present = (): EnginePolicy => {
-    if (current === undefined) throw new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: `The engine cannot answer yet: ${reason}. GET /ready says when it can.`, retryAfterMs: 2_000 });
+    if (current === undefined)
+      throw new GyreError({
+        side: 'engine',
+        status: 503,
+        code: 'engine_unavailable',
+        message: `The engine cannot answer yet: ${reason}. GET /ready says when it can.`,
+        retryAfterMs: 2_000,
+      });
     return current;
   };
   /** Version 0 by the name this engine has for it. */
-  const named = <R extends { readonly model: string }>(request: R): R => (request.model === 'base' && address?.baseModel !== undefined ? { ...request, model: address.baseModel } : request);
+  const named = <R extends { readonly model: string }>(request: R): R =>
+    request.model === 'base' && address?.baseModel !== undefined ? { ...request, model: address.baseModel } : request;
   return {
     get address() {
       return address;
@@ -47,7 +55,10 @@ export function openEngine(timeoutMs: number): Engine {
       if (next?.url === address?.url && next?.baseModel === address?.baseModel) return;
       // Requests in flight on the old address fail by themselves if it is gone, and end well if it is not.
       address = next;
-      current = next === undefined ? undefined : openPolicy({ url: next.url, timeoutMs, ...(next.apiKey === undefined ? {} : { apiKey: next.apiKey }) });
+      current =
+        next === undefined
+          ? undefined
+          : openPolicy({ url: next.url, timeoutMs, ...(next.apiKey === undefined ? {} : { apiKey: next.apiKey }) });
     },
     async close() {
       await current?.close();
@@ -59,12 +70,27 @@ export function openEngine(timeoutMs: number): Engine {
 export async function firstModel(url: string, apiKey: string | undefined, signal: AbortSignal): Promise<string> {
   let body: unknown;
   try {
-    const response = await fetch(`${url}/v1/models`, { signal, headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` } });
+    const response = await fetch(`${url}/v1/models`, {
+      signal,
+      headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+    });
     body = await response.json();
   } catch (cause) {
-    throw new GyreError({ side: 'engine', status: 503, code: 'engine_unreachable', message: `the engine at ${url} does not list its models; is it running there?`, cause });
+    throw new GyreError({
+      side: 'engine',
+      status: 503,
+      code: 'engine_unreachable',
+      message: `the engine at ${url} does not list its models; is it running there?`,
+      cause,
+    });
   }
   const id = (body as { data?: readonly { id?: unknown }[] }).data?.[0]?.id;
-  if (typeof id !== 'string') throw new GyreError({ side: 'engine', status: 502, code: 'engine_garbage', message: `the engine at ${url} lists no model; set engine.model` });
+  if (typeof id !== 'string')
+    throw new GyreError({
+      side: 'engine',
+      status: 502,
+      code: 'engine_garbage',
+      message: `the engine at ${url} lists no model; set engine.model`,
+    });
   return id;
 }

@@ -18,10 +18,17 @@ export interface KeyFlags {
   readonly monthlyTokens?: string;
 }
 
-export function keysVerb(config: Config, what: string, name: string | undefined, flags: KeyFlags, printer: Printer): Promise<void> {
+export function keysVerb(
+  config: Config,
+  what: string,
+  name: string | undefined,
+  flags: KeyFlags,
+  printer: Printer,
+): Promise<void> {
   return withRows(config, (db) => {
     const named = (): string => {
-      if (name === undefined || name === '') throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
+      if (name === undefined || name === '')
+        throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
       return name;
     };
     const found = (key: Key | undefined): Key => {
@@ -35,14 +42,21 @@ export function keysVerb(config: Config, what: string, name: string | undefined,
       }
       case 'set': {
         const changes = changesOf(flags);
-        if (Object.keys(changes).length === 0) throw operatorError(`nothing is said to change of the key "${named()}": give one of --role, --train, --no-train, --tools, --rpm, --tpm, --concurrent, --monthly-tokens`);
+        if (Object.keys(changes).length === 0)
+          throw operatorError(
+            `nothing is said to change of the key "${named()}": give one of --role, --train, --no-train, ` +
+              '--tools, --rpm, --tpm, --concurrent, --monthly-tokens',
+          );
         const key = found(changeKey(db, named(), changes));
         return printer.result(key, [`changed ${key.name} (${key.id}): ${spell(key)}`]);
       }
       case 'list': {
         const now = Date.now();
         const used = usageOf(db, now);
-        const keys = listKeys(db).map((key) => ({ ...key, used: { month: monthOf(now), ...(used.get(key.id) ?? NOTHING) } }));
+        const keys = listKeys(db).map((key) => ({
+          ...key,
+          used: { month: monthOf(now), ...(used.get(key.id) ?? NOTHING) },
+        }));
         return printer.result(keys, table([HEAD, ...keys.map((key) => rowOf(key, key.used))]));
       }
       case 'revoke': {
@@ -56,20 +70,47 @@ export function keysVerb(config: Config, what: string, name: string | undefined,
 }
 
 const NOTHING: Used = { requests: 0, tokens: 0 };
-const HEAD = ['id', 'name', 'role', 'train', 'tools', 'rpm', 'tpm', 'concurrent', 'requests this month', 'tokens this month', 'created', 'revoked'];
+const HEAD = [
+  'id',
+  'name',
+  'role',
+  'train',
+  'tools',
+  'rpm',
+  'tpm',
+  'concurrent',
+  'requests this month',
+  'tokens this month',
+  'created',
+  'revoked',
+];
 
 function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: Used): string[] {
   const bound = (limit: number | undefined): string => (limit === undefined ? '' : String(limit));
   return [
-    id, name, role, train ? 'yes' : 'no', tools === undefined ? 'any' : tools.join(',') || 'none', bound(limits.requestsPerMinute), bound(limits.tokensPerMinute), bound(limits.concurrent),
-    String(used.requests), limits.monthlyTokens === undefined ? String(used.tokens) : `${used.tokens} of ${limits.monthlyTokens}`,
-    new Date(createdAt).toISOString(), revokedAt === undefined ? '' : new Date(revokedAt).toISOString(),
+    id,
+    name,
+    role,
+    train ? 'yes' : 'no',
+    tools === undefined ? 'any' : tools.join(',') || 'none',
+    bound(limits.requestsPerMinute),
+    bound(limits.tokensPerMinute),
+    bound(limits.concurrent),
+    String(used.requests),
+    limits.monthlyTokens === undefined ? String(used.tokens) : `${used.tokens} of ${limits.monthlyTokens}`,
+    new Date(createdAt).toISOString(),
+    revokedAt === undefined ? '' : new Date(revokedAt).toISOString(),
   ];
 }
 
 function spell({ role, train, tools, limits = {} }: Key): string {
   const bounds = Object.entries(limits).map(([limit, value]) => `${limit} ${String(value)}`);
-  return [`role ${role}`, train ? 'train' : 'no train', `tools ${tools === undefined ? 'any' : tools.join(',') || 'none'}`, ...bounds].join(', ');
+  return [
+    `role ${role}`,
+    train ? 'train' : 'no train',
+    `tools ${tools === undefined ? 'any' : tools.join(',') || 'none'}`,
+    ...bounds,
+  ].join(', ');
 }
 
 function changesOf(flags: KeyFlags): KeyChanges {
@@ -99,12 +140,16 @@ function toolsOf(said: string): readonly string[] | null {
   const names = said.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
   const odd = names.find((name) => !/^[^\s,]{1,64}$/.test(name));
   if (odd === undefined) return [...new Set(names)];
-  throw operatorError(`--tools names "${odd}"; give names of server tools with commas between, as "calculator,search_documents", or none, or any`);
+  throw operatorError(
+    `--tools names "${odd}"; give names of server tools with commas between, as ` +
+      '"calculator,search_documents", or none, or any',
+  );
 }
 
 function boundOf<L extends string>(limit: L, flag: string, said: string | undefined): { [K in L]?: number | null } {
   if (said === undefined) return {};
   const value = said === 'none' ? null : Number(said);
-  if (value !== null && !(Number.isSafeInteger(value) && value >= 1)) throw operatorError(`${flag} is "${said}"; it must be a whole number of at least 1, or none for no bound`);
+  if (value !== null && !(Number.isSafeInteger(value) && value >= 1))
+    throw operatorError(`${flag} is "${said}"; it must be a whole number of at least 1, or none for no bound`);
   return { [limit]: value } as { [K in L]?: number | null };
 }

@@ -50,7 +50,12 @@ export function needTrainer(trainer: Trainer | undefined): Trainer {
 
 export function noTrainer(): GyreError {
   return new GyreError({
-    side: 'trainer', status: 503, code: 'no_trainer', retryAfterMs: 2_000,
-    message: 'there is no trainer: it is still starting, it is down, or the engine was given by address and has none. GET /ready tells; try again when it is up.',
+    side: 'trainer',
+    status: 503,
+    code: 'no_trainer',
+    retryAfterMs: 2_000,
+    message:
+      'there is no trainer: it is still starting, it is down, or the engine was given by address and ' +
+      'has none. GET /ready tells; try again when it is up.',
   });
 }

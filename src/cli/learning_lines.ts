@@ -1,4 +1,7 @@
-/** What the learning clock does, told as it happens. The clock is another process, and the command line may do the same: the rows know of all. */
+/**
+ * What the learning clock does, told as it happens. The clock is another process, and the command line may do the same:
+ * the rows know of all.
+ */
 import { reasonOf } from '../core/errors.js';
 import type { Cycle } from '../core/learning.js';
 import { cyclesOf } from '../store/cycles.js';
@@ -21,11 +24,21 @@ export function tellLearning(db: Db, output: Output): () => void {
       cycle = newest;
       const { id, state, stage, baseVersion, note } = newest;
       const reason = state === 'running' || note === '' ? undefined : note;
-      output.event('cycle', { cycle: id, state, stage, base_version: baseVersion, reason }, `learning cycle ${id}: ${state === 'running' ? stage : state}${reason === undefined ? '' : `, ${reason}`}`);
+      output.event(
+        'cycle',
+        { cycle: id, state, stage, base_version: baseVersion, reason },
+        `learning cycle ${id}: ${state === 'running' ? stage : state}${reason === undefined ? '' : `, ${reason}`}`,
+      );
     }
-    for (const { id, kind, version, against, passed, reason } of decisionsOf(db, DECISIONS).filter((decision) => decision.id > last).reverse()) {
+    for (const { id, kind, version, against, passed, reason } of decisionsOf(db, DECISIONS)
+      .filter((decision) => decision.id > last)
+      .reverse()) {
       last = id;
-      output.event('decision', { kind, version, against, passed, reason }, `${kind} of version ${version}: ${passed ? 'yes' : 'no'}, ${reason}`);
+      output.event(
+        'decision',
+        { kind, version, against, passed, reason },
+        `${kind} of version ${version}: ${passed ? 'yes' : 'no'}, ${reason}`,
+      );
     }
   };
   const timer = setInterval(() => {

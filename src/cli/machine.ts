@@ -10,7 +10,10 @@ import { operatorError } from '../core/errors.js';
 export const ROOT = ((): string => {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'migrations'))) return folder;
-    if (folder === dirname(folder)) throw operatorError('this installation is incomplete: package.json and migrations/ are missing. Install Gyre again.');
+    if (folder === dirname(folder))
+      throw operatorError(
+        'this installation is incomplete: package.json and migrations/ are missing. Install Gyre again.',
+      );
   }
 })();
 
@@ -27,13 +30,20 @@ export function compiled(module: URL): string {
 /** Interpreter of the trainer's environment. Throws an operator error when set-up has not run. */
 export function python(): string {
   const path = join(ROOT, '.venv', 'bin', 'python');
-  if (!existsSync(path)) throw operatorError(`the Python environment is missing (${path}); run "npm start" once, it installs it, or name a running engine with --engine URL`);
+  if (!existsSync(path))
+    throw operatorError(
+      `the Python environment is missing (${path}); run "npm start" once, it installs it, or ` +
+        'name a running engine with --engine URL',
+    );
   return path;
 }
 
 /** The model folder to serve: the configured one, or the packaged one that set-up converted. */
 export function modelFolder(config: Config): string {
   const path = config['model.path'] ?? join(ROOT, '.gyre', 'models', 'smollm2-135m-instruct');
-  if (!existsSync(join(path, 'config.json'))) throw operatorError(`there is no model in "${path}"; run "npm start" once, it converts the packaged one, or set model.path`);
+  if (!existsSync(join(path, 'config.json')))
+    throw operatorError(
+      `there is no model in "${path}"; run "npm start" once, it converts the packaged one, or set model.path`,
+    );
   return path;
 }

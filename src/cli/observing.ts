@@ -1,4 +1,7 @@
-/** Who watches the requests of a gateway: nobody, unless telemetry has an address to go to or the log tells every request. */
+/**
+ * Who watches the requests of a gateway: nobody, unless telemetry has an address to go to or the log tells every
+ * request.
+ */
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
 import type { Observer, Watch } from '../core/observe.js';
@@ -14,23 +17,37 @@ export interface Observing {
 }
 
 /** Any of them turns telemetry on. */
-const ADDRESSES = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT'];
+const ADDRESSES = [
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
+];
 
 /** Throws an operator error when a variable is wrong. */
 export async function openObserving(env: Env, config: Config, output: Output): Promise<Observing> {
-  const wanted = ADDRESSES.some((name) => (env[name] ?? '').trim() !== '') && env['OTEL_SDK_DISABLED']?.trim().toLowerCase() !== 'true';
-  const telemetry = wanted ? (await import('../telemetry/open.js')).openTelemetry({
-    env,
-    version: VERSION,
-    // An engine given by address is known by its protocol only.
-    provider: config['engine.url'] === undefined ? 'vllm' : 'openai',
-    redact: config.redact,
-    warn: (text) => output.warn(text),
-  }) : undefined;
+  const wanted =
+    ADDRESSES.some((name) => (env[name] ?? '').trim() !== '') &&
+    env['OTEL_SDK_DISABLED']?.trim().toLowerCase() !== 'true';
+  const telemetry = wanted
+    ? (await import('../telemetry/open.js')).openTelemetry({
+        env,
+        version: VERSION,
+        // An engine given by address is known by its protocol only.
+        provider: config['engine.url'] === undefined ? 'vllm' : 'openai',
+        redact: config.redact,
+        warn: (text) => output.warn(text),
+      })
+    : undefined;
   let closing: Promise<void> | undefined;
   const observers = [telemetry?.observer, output.requests].filter((each) => each !== undefined);
   return {
-    ...(observers.length === 0 ? {} : { observer: guarded(observers, (thrown) => output.warn(`watching a request failed, and is given up for it: ${reasonOf(thrown)}`)) }),
+    ...(observers.length === 0
+      ? {}
+      : {
+          observer: guarded(observers, (thrown) =>
+            output.warn(`watching a request failed, and is given up for it: ${reasonOf(thrown)}`),
+          ),
+        }),
     telemetry: wanted,
     close: () => (closing ??= telemetry?.close() ?? Promise.resolve()),
   };

@@ -1,4 +1,7 @@
-/** The operator's verbs over rows: status, promote, rollback, verify, export, index. None of them needs an engine but rollback. */
+/**
+ * The operator's verbs over rows: status, promote, rollback, verify, export, index. None of them needs an engine but
+ * rollback.
+ */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 
@@ -34,15 +37,21 @@ export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> |
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
     const gateway = present(config.data);
-    const status = learningStatus(db, config, { trainer: gateway?.trainer !== undefined, learn: gateway?.learn ?? config.learn });
+    const status = learningStatus(db, config, {
+      trainer: gateway?.trainer !== undefined,
+      learn: gateway?.learn ?? config.learn,
+    });
     const withdrawn = withdrawnTools(config);
     printer.result({ gateway: gateway ?? null, ...status, withdrawn_tools: withdrawn }, [
       `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
-      `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ${allVersions(db).length} versions made`,
+      `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ` +
+        `${allVersions(db).length} versions made`,
       `waiting for: ${status.waiting_for}`,
       `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
-      ...(withdrawn.length === 0 ? [] : [`withdrawn tools, because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`]),
+      ...(withdrawn.length === 0
+        ? []
+        : [`withdrawn tools, because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`]),
       ...(status.last === null ? [] : [`last cycle: ${status.last.state}: ${status.last.note}`]),
     ]);
   });
@@ -60,16 +69,30 @@ export function promoteVerb(config: Config, text: string, printer: Printer): Pro
 export async function rollbackVerb(config: Config, printer: Printer, signal: AbortSignal): Promise<void> {
   await withLearner(config, printer, signal, true, async (learner) => {
     const version = await rollback(learner, needTrainer(learner.trainer), 'asked for on the command line');
-    printer.result(version, [`serving version ${version.version} from now on, with the weights of version ${version.copyOf ?? 0}`]);
+    printer.result(version, [
+      `serving version ${version.version} from now on, with the weights of version ${version.copyOf ?? 0}`,
+    ]);
   });
 }
 
 /** False when the log does not agree with itself. */
 export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
   return withRows(config, (db) => {
-    const report = verify(db, ({ table: name, done, total }) => printer.progress({ stage: `verify ${name}`, done, total }));
-    const counted = Object.entries(report.counts).map(([name, count]) => `${count} ${name}`).join(', ');
-    printer.result(report, report.ok ? [`the log is whole: ${counted}`] : [...report.problems.map((found) => `${found.table} ${found.id}: ${found.problem}`), `the log is NOT whole: ${report.problems.length} problems in ${counted}`]);
+    const report = verify(db, ({ table: name, done, total }) =>
+      printer.progress({ stage: `verify ${name}`, done, total }),
+    );
+    const counted = Object.entries(report.counts)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ');
+    printer.result(
+      report,
+      report.ok
+        ? [`the log is whole: ${counted}`]
+        : [
+            ...report.problems.map((found) => `${found.table} ${found.id}: ${found.problem}`),
+            `the log is NOT whole: ${report.problems.length} problems in ${counted}`,
+          ],
+    );
     return report.ok;
   });
 }
@@ -78,7 +101,7 @@ export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
 export function exportVerb(config: Config, out: string | undefined): Promise<void> {
   return withRows(config, async (db) => {
     const sink: NodeJS.WritableStream = out === undefined ? process.stdout : createWriteStream(out);
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page = listTrajectories(db, { limit: 50, ...(after === undefined ? {} : { after }) });
       for (const trajectory of page.data) if (!sink.write(`${JSON.stringify(trajectory)}\n`)) await once(sink, 'drain');
       after = page.data.at(-1)?.id;
@@ -89,6 +112,12 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
 }
 
 export function indexVerb(config: Config, dir: string, printer: Printer): void {
-  const indexed = indexDocuments(config.data, dir, ({ done, total }) => printer.progress({ stage: 'index', done, total }));
-  printer.result(indexed, [`indexed ${dir}: ${Object.entries(indexed).map(([what, count]) => `${String(count)} ${what}`).join(', ')}`]);
+  const indexed = indexDocuments(config.data, dir, ({ done, total }) =>
+    printer.progress({ stage: 'index', done, total }),
+  );
+  printer.result(indexed, [
+    `indexed ${dir}: ${Object.entries(indexed)
+      .map(([what, count]) => `${String(count)} ${what}`)
+      .join(', ')}`,
+  ]);
 }

@@ -10,9 +10,38 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /** Every field a line may have. What is asked or said, and whose key it was, is in none of them. */
 export const FIELDS = [
-  'request_id', 'route', 'status', 'model', 'upstream', 'policy_version', 'trajectory', 'outcome', 'stop_reason', 'error', 'delivery',
-  'ms', 'first_token_ms', 'prompt_tokens', 'completion_tokens', 'cached_tokens', 'tool_calls',
-  'url', 'version', 'pid', 'telemetry', 'from', 'to', 'seconds', 'cycle', 'state', 'stage', 'base_version', 'kind', 'against', 'passed', 'reason',
+  'request_id',
+  'route',
+  'status',
+  'model',
+  'upstream',
+  'policy_version',
+  'trajectory',
+  'outcome',
+  'stop_reason',
+  'error',
+  'delivery',
+  'ms',
+  'first_token_ms',
+  'prompt_tokens',
+  'completion_tokens',
+  'cached_tokens',
+  'tool_calls',
+  'url',
+  'version',
+  'pid',
+  'telemetry',
+  'from',
+  'to',
+  'seconds',
+  'cycle',
+  'state',
+  'stage',
+  'base_version',
+  'kind',
+  'against',
+  'passed',
+  'reason',
 ] as const;
 export type Fields = { readonly [Name in (typeof FIELDS)[number]]?: string | number | boolean | undefined };
 
@@ -53,7 +82,12 @@ export async function openOutput(env: Env, { stdout, stderr }: Streams): Promise
 async function json(level: Level): Promise<Tell> {
   const { pino } = await import('pino');
   const logger = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     // At once: what is said last says why a process ended.
     pino.destination({ fd: 2, sync: true }),
   );
@@ -75,6 +109,9 @@ function plain(level: Level, stderr: Streams['stderr']): Tell {
 function wordOf<Word extends string>(env: Env, name: string, words: readonly Word[], fallback: Word): Word {
   const text = env[name]?.trim().toLowerCase() ?? '';
   const found = text === '' ? fallback : words.find((word) => word === text);
-  if (found === undefined) throw operatorError(`the environment variable ${name} is ${quoted(env[name])}; it must be one of ${words.join(', ')}, or unset`);
+  if (found === undefined)
+    throw operatorError(
+      `the environment variable ${name} is ${quoted(env[name])}; it must be one of ${words.join(', ')}, or unset`,
+    );
   return found;
 }

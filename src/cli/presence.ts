@@ -12,11 +12,17 @@ export interface Presence extends ProcessId {
 
 const fileOf = (dataDir: string): string => join(dataDir, 'run', 'serve.json');
 
-export function announce(dataDir: string, { url, trainer, learn }: { readonly url: string; readonly trainer: string | undefined; readonly learn: boolean }): void {
+export function announce(
+  dataDir: string,
+  { url, trainer, learn }: { readonly url: string; readonly trainer: string | undefined; readonly learn: boolean },
+): void {
   const self = processOf(process.pid);
   if (self === undefined) return;
   mkdirSync(join(dataDir, 'run'), { recursive: true });
-  writeFileSync(fileOf(dataDir), JSON.stringify({ ...self, url, learn, ...(trainer === undefined ? {} : { trainer }) }));
+  writeFileSync(
+    fileOf(dataDir),
+    JSON.stringify({ ...self, url, learn, ...(trainer === undefined ? {} : { trainer }) }),
+  );
 }
 
 export function withdraw(dataDir: string): void {

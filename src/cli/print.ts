@@ -1,4 +1,7 @@
-/** What verbs say: one JSON object with --json, a few aligned lines without. Standard output is for results, standard error for progress. */
+/**
+ * What verbs say: one JSON object with --json, a few aligned lines without. Standard output is for results, standard
+ * error for progress.
+ */
 import type { Progress } from '../learner/deps.js';
 
 export interface Printer {
@@ -30,5 +33,10 @@ export function printer(json: boolean): Printer {
 /** Rows as aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }

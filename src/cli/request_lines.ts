@@ -15,7 +15,9 @@ class RequestLine implements Watch {
   readonly #requestId: string;
   readonly #route: string;
   #answer: Undertaken | undefined;
-  #end: { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined } | undefined;
+  #end:
+    | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
+    | undefined;
 
   constructor(tell: (fields: Fields, text: string) => void, arrival: Arrival, route: string) {
     this.#tell = tell;
@@ -62,7 +64,11 @@ class RequestLine implements Watch {
       cached_tokens: usage?.cached_tokens,
       tool_calls: ending?.toolUse.executed,
     };
-    const how = ending === undefined ? 'refused' : `${ending.outcome} (${fault?.code ?? ending.stopReason}), ${ending.usage.prompt_tokens} + ${ending.usage.completion_tokens} tokens`;
+    const how =
+      ending === undefined
+        ? 'refused'
+        : `${ending.outcome} (${fault?.code ?? ending.stopReason}), ${ending.usage.prompt_tokens} + ` +
+          `${ending.usage.completion_tokens} tokens`;
     this.#tell(fields, `POST ${this.#route} ${status ?? 'unanswered'} ${ms} ms: ${how}, ${delivery}`);
   }
 }

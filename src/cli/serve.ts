@@ -31,7 +31,12 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 export async function serve(config: Config, output: Output, signal: AbortSignal, env: Env): Promise<void> {
   const observing = await openObserving(env, config, output);
   try {
-    const storage = openStorage(config, (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`), true, (text) => output.warn(text));
+    const storage = openStorage(
+      config,
+      (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`),
+      true,
+      (text) => output.warn(text),
+    );
     try {
       await serveOver(storage, observing, config, output, signal);
     } finally {
@@ -44,7 +49,13 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
   output.event('stopped', {});
 }
 
-async function serveOver(storage: Storage, observing: Observing, config: Config, output: Output, signal: AbortSignal): Promise<void> {
+async function serveOver(
+  storage: Storage,
+  observing: Observing,
+  config: Config,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
   const { db, keys } = storage;
   refuseOpenDoor(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
@@ -53,7 +64,9 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
   const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
   const external = config['engine.url'] !== undefined;
   const serving = openServing({
-    versions: external ? [] : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
+    versions: external
+      ? []
+      : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
     // An engine given by address holds none of our adapters: it serves its own model.
     serving: external ? 0 : servingVersion(db),
     upstreams: upstreams.models,
@@ -61,7 +74,15 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
   });
   const restore = (name: string): Promise<boolean> => serving.restore(name);
   const policy = restoring(engine.policy, restore);
-  const learner = learnerOf({ config, storage, policy, supply: () => supply, signal, decided: () => follower.look(), progress: () => undefined });
+  const learner = learnerOf({
+    config,
+    storage,
+    policy,
+    supply: () => supply,
+    signal,
+    decided: () => follower.look(),
+    progress: () => undefined,
+  });
   let clock: LearningClock | undefined;
   const app = createApp({
     version: VERSION,
@@ -90,17 +111,23 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
     ],
   });
 
-  const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), { host: config.host, port: config.port });
+  const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), {
+    host: config.host,
+    port: config.port,
+  });
   output.line(`listening ${listening.url}`);
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
   const supply = openSupply(config, engine, config['trainer.url']);
   const follower = follow({
     db,
     alias: serving,
-    adapters: { load: (version) => needTrainer(supply.trainer).load(version), unload: async (version) => {
-      serving.dropped(version);
-      await needTrainer(supply.trainer).unload(version);
-    } },
+    adapters: {
+      load: (version) => needTrainer(supply.trainer).load(version),
+      unload: async (version) => {
+        serving.dropped(version);
+        await needTrainer(supply.trainer).unload(version);
+      },
+    },
     known: (version) => serving.know(version, false),
     failed: (message) => output.warn(message),
     flipped(from, to, seconds) {
@@ -114,8 +141,15 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
     output.line(`ready ${listening.url}`);
     output.event('ready', { url: listening.url });
-    if (!external) clock = openClock({ config, trainer: () => supply.trainer?.url, decided: () => follower.look(), warn: (text) => output.warn(text) });
-    if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    if (!external)
+      clock = openClock({
+        config,
+        trainer: () => supply.trainer?.url,
+        decided: () => follower.look(),
+        warn: (text) => output.warn(text),
+      });
+    if (!signal.aborted)
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
   } finally {
@@ -138,5 +172,8 @@ async function serveOver(storage: Storage, observing: Observing, config: Config,
 /** Without keys everyone is the owner, so only this machine may ask. */
 function refuseOpenDoor(config: Config, keys: Keys): void {
   if (LOOPBACK.includes(config.host) || keys.required()) return;
-  throw operatorError(`--host is "${config.host}" and there are no API keys, so anyone who reaches this machine could use and read everything; make one with "gyre keys add NAME --role admin", or serve 127.0.0.1`);
+  throw operatorError(
+    `--host is "${config.host}" and there are no API keys, so anyone who reaches this machine could use and read ` +
+      'everything; make one with "gyre keys add NAME --role admin", or serve 127.0.0.1',
+  );
 }

@@ -52,12 +52,14 @@ function readYaml(path: string, shown: string): unknown {
 
 function portOf(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw operatorError(`--port is "${text}"; it must be a whole number from 0 (any free port) to 65535`);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw operatorError(`--port is "${text}"; it must be a whole number from 0 (any free port) to 65535`);
   return port;
 }
 
 function urlOf(text: string, flag: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw operatorError(`${flag} is "${text}"; it must be an address like http://127.0.0.1:8000`);
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw operatorError(`${flag} is "${text}"; it must be an address like http://127.0.0.1:8000`);
   // A trailing /v1 is how OpenAI clients write the same address.
   return text.replace(/\/+$/, '').replace(/\/v1$/, '');
 }

@@ -27,16 +27,28 @@ export interface Storage {
 
 /**
  * `logFailed` hears why each time a write to the log is lost. `serving` keeps requests waiting as little as
- * possible: the log has a thread of its own, and tools and their servers start ahead of their first call. `warn` hears what
- * becomes of those servers.
+ * possible: the log has a thread of its own, and tools and their servers start ahead of their first call. `warn` hears
+ * what becomes of those servers.
  */
-export function openStorage(config: Config, logFailed: (reason: unknown) => void, serving = false, warn: (text: string) => void = () => undefined): Storage {
+export function openStorage(
+  config: Config,
+  logFailed: (reason: unknown) => void,
+  serving = false,
+  warn: (text: string) => void = () => undefined,
+): Storage {
   const store = openStore(config.data);
   const redactor = redactorOf(config.redact);
   const tools = toolsOf(config, serving, warn, () => store.close());
   if (serving) tools.servers.start();
   const options = { failed: logFailed };
-  const beside = serving ? openLogBeside({ ...options, redact: config.redact, dataDir: config.data, module: compiled(new URL('../store/log_worker.js', import.meta.url)) }) : undefined;
+  const beside = serving
+    ? openLogBeside({
+        ...options,
+        redact: config.redact,
+        dataDir: config.data,
+        module: compiled(new URL('../store/log_worker.js', import.meta.url)),
+      })
+    : undefined;
   if (beside === undefined) settleLeft(store, config.data, redactor).forEach(logFailed);
   const log = beside ?? openLog(store, { ...options, redactor });
   return {

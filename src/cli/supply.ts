@@ -37,7 +37,19 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
     mkdirSync(config.data, { recursive: true });
     launched = launchTrainer({
       python: python(),
-      args: ['serve', '--host', '127.0.0.1', '--port', '0', '--data', config.data, '--model', modelFolder(config), '--template', TEMPLATE],
+      args: [
+        'serve',
+        '--host',
+        '127.0.0.1',
+        '--port',
+        '0',
+        '--data',
+        config.data,
+        '--model',
+        modelFolder(config),
+        '--template',
+        TEMPLATE,
+      ],
       dataDir: config.data,
       changed: (state) => {
         if ('url' in state) trainer = openTrainer(state.url);
@@ -79,7 +91,12 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
     },
     parts: () => [
       { part: 'engine', ready: engine.address !== undefined, ...(engine.address === undefined ? { detail } : {}) },
-      { part: 'trainer', ready: health !== undefined, needed: false, ...(health === undefined ? { detail } : { detail: health.phase }) },
+      {
+        part: 'trainer',
+        ready: health !== undefined,
+        needed: false,
+        ...(health === undefined ? { detail } : { detail: health.phase }),
+      },
     ],
     async ready(signal) {
       if (engine.address !== undefined) return;
@@ -110,7 +127,11 @@ function externalSupply(config: Config, engine: Engine, url: string): Supply {
   const learnName = async (): Promise<void> => {
     if (named !== undefined || closing.signal.aborted) return;
     try {
-      engine.point({ url, ...credentials, baseModel: await firstModel(url, apiKey, AbortSignal.any([closing.signal, AbortSignal.timeout(2_000)])) });
+      engine.point({
+        url,
+        ...credentials,
+        baseModel: await firstModel(url, apiKey, AbortSignal.any([closing.signal, AbortSignal.timeout(2_000)])),
+      });
     } catch {
       // It may be started later; until then requests get their own clear 503 from the connection.
       setTimeout(() => void learnName(), 1_000).unref();

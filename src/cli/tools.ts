@@ -1,4 +1,7 @@
-/** `gyre tools list` and `gyre tools accept NAME`: what servers of tools have announced, and what the operator takes of it. */
+/**
+ * `gyre tools list` and `gyre tools accept NAME`: what servers of tools have announced, and what the operator takes of
+ * it.
+ */
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 import { accept, pins, type Definition, type PinState } from '../../tools/mcp/pins.js';
@@ -9,17 +12,34 @@ export function toolsVerb(config: Config, what: string, name: string | undefined
   switch (what) {
     case 'list': {
       const known = pins(config.data);
-      return printer.result(known, known.length === 0 ? ['no server has announced a tool yet'] : [
-        ...table([['name', 'server', 'state', 'since'], ...known.map(({ name: tool, pinned, changed }) => [tool, pinned.server, stateOf(config, pinned.server, changed !== undefined), (changed ?? pinned).at])]),
-        ...known.flatMap(difference),
-      ]);
+      return printer.result(
+        known,
+        known.length === 0
+          ? ['no server has announced a tool yet']
+          : [
+              ...table([
+                ['name', 'server', 'state', 'since'],
+                ...known.map(({ name: tool, pinned, changed }) => [
+                  tool,
+                  pinned.server,
+                  stateOf(config, pinned.server, changed !== undefined),
+                  (changed ?? pinned).at,
+                ]),
+              ]),
+              ...known.flatMap(difference),
+            ],
+      );
     }
     case 'accept': {
-      if (name === undefined || name === '') throw operatorError('"gyre tools accept" needs a name: gyre tools accept NAME');
+      if (name === undefined || name === '')
+        throw operatorError('"gyre tools accept" needs a name: gyre tools accept NAME');
       const taken = accept(config.data, name);
       // A gateway on this folder sees the file within a second and offers the tool again.
       const gateway = present(config.data) === undefined ? '' : '; the running gateway takes it up at once';
-      return printer.result({ name, ...taken }, [`accepted ${name} as its server announces it${gateway}:`, ...described(taken.definition)]);
+      return printer.result({ name, ...taken }, [
+        `accepted ${name} as its server announces it${gateway}:`,
+        ...described(taken.definition),
+      ]);
     }
     default:
       throw operatorError(`"gyre tools ${what}" is not known; it is list or accept`);
@@ -28,7 +48,9 @@ export function toolsVerb(config: Config, what: string, name: string | undefined
 
 /** Names of tools that are withdrawn until their new definition is accepted. */
 export function withdrawnTools(config: Config): string[] {
-  return pins(config.data).filter(({ pinned, changed }) => changed !== undefined && config.mcp.some(({ name }) => name === pinned.server)).map(({ name }) => name);
+  return pins(config.data)
+    .filter(({ pinned, changed }) => changed !== undefined && config.mcp.some(({ name }) => name === pinned.server))
+    .map(({ name }) => name);
 }
 
 function stateOf(config: Config, server: string, changed: boolean): string {
@@ -38,10 +60,22 @@ function stateOf(config: Config, server: string, changed: boolean): string {
 
 function difference({ name, pinned, changed }: PinState): string[] {
   if (changed === undefined) return [];
-  return ['', `${name} was accepted as:`, ...described(pinned.definition), `and is now announced as ("gyre tools accept ${name}" takes it):`, ...described(changed.definition)];
+  return [
+    '',
+    `${name} was accepted as:`,
+    ...described(pinned.definition),
+    `and is now announced as ("gyre tools accept ${name}" takes it):`,
+    ...described(changed.definition),
+  ];
+}
+
+function escaped(char: string): string {
+  return `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
 }
 
 /** On lines of their own, control characters visible: it is a stranger's text on the operator's terminal. */
 function described({ description = '(no description)', inputSchema }: Definition): string[] {
-  return [...description.split('\n'), JSON.stringify(inputSchema)].map((line) => `  ${line.replace(/\p{Cc}|\p{Cf}/gu, (char) => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)}`);
+  return [...description.split('\n'), JSON.stringify(inputSchema)].map(
+    (line) => `  ${line.replace(/\p{Cc}|\p{Cf}/gu, escaped)}`,
+  );
 }

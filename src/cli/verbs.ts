@@ -1,4 +1,7 @@
-/** The learning verbs: one stage each, or whole cycles. They use the engine of a gateway that serves the data folder, or start their own. */
+/**
+ * The learning verbs: one stage each, or whole cycles. They use the engine of a gateway that serves the data folder, or
+ * start their own.
+ */
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 import { adapterVersion, type Cycle, type FilterName, type TrainMode } from '../core/learning.js';
@@ -26,16 +29,42 @@ import { openSupply } from './supply.js';
  * `decided`, a gateway that serves the same folder sees the decision rows at its next look.
  */
 export async function withLearner<T>(
-  config: Config, printer: Printer, signal: AbortSignal, engine: boolean, work: (learner: Learner) => Promise<T> | T, decided: () => Promise<void> = () => Promise.resolve(),
+  config: Config,
+  printer: Printer,
+  signal: AbortSignal,
+  engine: boolean,
+  work: (learner: Learner) => Promise<T> | T,
+  decided: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
-  const storage = openStorage(config, (reason) => printer.line(`the log failed to write: ${String(reason)}`), false, (text) => printer.line(text));
+  const storage = openStorage(
+    config,
+    (reason) => printer.line(`the log failed to write: ${String(reason)}`),
+    false,
+    (text) => printer.line(text),
+  );
   const sampled = openEngine(config['engine.timeout_seconds'] * 1000);
-  const supply = engine ? openSupply(config, sampled, config['trainer.url'] ?? present(config.data)?.trainer) : undefined;
+  const supply = engine
+    ? openSupply(config, sampled, config['trainer.url'] ?? present(config.data)?.trainer)
+    : undefined;
   try {
     if (supply !== undefined && sampled.address === undefined) printer.line('waiting for the engine');
     await supply?.ready(signal);
-    const none = { trainer: undefined, health: undefined, parts: () => [], ready: () => Promise.resolve(), stop: () => Promise.resolve() };
-    const learner = learnerOf({ config, storage, policy: remembering(sampled.policy, () => supply?.trainer), supply: () => supply ?? none, signal, decided, progress: printer.progress });
+    const none = {
+      trainer: undefined,
+      health: undefined,
+      parts: () => [],
+      ready: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+    };
+    const learner = learnerOf({
+      config,
+      storage,
+      policy: remembering(sampled.policy, () => supply?.trainer),
+      supply: () => supply ?? none,
+      signal,
+      decided,
+      progress: printer.progress,
+    });
     return await work(learner);
   } finally {
     await supply?.stop();
@@ -54,12 +83,20 @@ function remembering(policy: Policy, trainer: () => Trainer | undefined): Policy
   });
 }
 
-export async function generateVerb(learner: Learner, tasks: readonly Task[], perTask: number, model: string | undefined, printer: Printer): Promise<void> {
+export async function generateVerb(
+  learner: Learner,
+  tasks: readonly Task[],
+  perTask: number,
+  model: string | undefined,
+  printer: Printer,
+): Promise<void> {
   saveTasks(learner.db, tasks);
   const version = versionOf(learner, model);
   const asked = tasks.filter((task) => task.split === 'train');
   const answered = await generate(learner, asked, perTask, version);
-  printer.result({ version, tasks: asked.length, answered }, [`${answered} trajectories of ${asked.length} tasks by version ${version}`]);
+  printer.result({ version, tasks: asked.length, answered }, [
+    `${answered} trajectories of ${asked.length} tasks by version ${version}`,
+  ]);
 }
 
 export async function judgeVerb(learner: Learner, printer: Printer): Promise<void> {
@@ -67,24 +104,46 @@ export async function judgeVerb(learner: Learner, printer: Printer): Promise<voi
   printer.result({ judged }, [`${judged} judgements made`]);
 }
 
-/** What every filter keeps and drops on the log as it is: the comparison the paper makes, on the operator's own data. */
+/**
+ * What every filter keeps and drops on the log as it is: the comparison the paper makes, on the operator's own data.
+ */
 export function filterVerb(learner: Learner, printer: Printer): void {
   const mode = learner.config['learning.mode'] as TrainMode;
   const rows = (['none', 'process', 'outcome', 'both', 'prefix'] satisfies FilterName[]).map((filter) => {
     const { kept, dropped } = select(learner, filter, mode);
     return { filter, mode, kept: kept.length, dropped };
   });
-  printer.result(rows, table([['filter', 'kept', 'dropped'], ...rows.map((row) => [row.filter, String(row.kept), Object.entries(row.dropped).map(([reason, count]) => `${reason} ${count}`).join(', ') || 'none'])]));
+  printer.result(
+    rows,
+    table([
+      ['filter', 'kept', 'dropped'],
+      ...rows.map((row) => [
+        row.filter,
+        String(row.kept),
+        Object.entries(row.dropped)
+          .map(([reason, count]) => `${reason} ${count}`)
+          .join(', ') || 'none',
+      ]),
+    ]),
+  );
 }
 
-export async function evaluateVerb(learner: Learner, tasks: readonly Task[], model: string | undefined, printer: Printer): Promise<void> {
+export async function evaluateVerb(
+  learner: Learner,
+  tasks: readonly Task[],
+  model: string | undefined,
+  printer: Printer,
+): Promise<void> {
   saveTasks(learner.db, tasks);
   const heldout = tasks.filter((task) => task.split === 'heldout');
   const asked = heldout.length > 0 ? heldout : tasks;
   const version = versionOf(learner, model);
   const evaluation = await evaluate(learner, version, asked);
   const { accuracy, n, ci95 } = proportion(evaluation.results.map((result) => result.score));
-  printer.result({ ...evaluation, accuracy, n, ci95 }, [`version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval [${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`]);
+  printer.result({ ...evaluation, accuracy, n, ci95 }, [
+    `version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval ` +
+      `[${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`,
+  ]);
 }
 
 export interface LearnOptions {
@@ -100,13 +159,24 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
   for (let number = 0; number < options.cycles; number += 1) {
     const train = options.tasks?.filter((task) => task.split === 'train');
     const size = learner.config['learning.max_states'];
-    const asked = train === undefined || train.length <= size ? train : Array.from({ length: size }, (_, at) => train[(number * size + at) % train.length] as Task);
-    const cycle = await runCycle(learner, { ...(asked === undefined ? {} : { tasks: asked }), perTask: options.perTask, heldout: tasksOf(learner.db, 'heldout') });
+    const asked =
+      train === undefined || train.length <= size
+        ? train
+        : Array.from({ length: size }, (_, at) => train[(number * size + at) % train.length] as Task);
+    const cycle = await runCycle(learner, {
+      ...(asked === undefined ? {} : { tasks: asked }),
+      perTask: options.perTask,
+      heldout: tasksOf(learner.db, 'heldout'),
+    });
     cycles.push(cycle);
     printer.line(`cycle ${number + 1} of ${options.cycles}: ${cycle.state}: ${cycle.note}`);
     if (cycle.state === 'failed') break;
   }
-  printer.result({ cycles, serving: servingVersion(learner.db), head: headVersion(learner.db) }, [`serving version ${servingVersion(learner.db)}, head ${headVersion(learner.db)}, ${tasksOf(learner.db, 'train').length} training and ${tasksOf(learner.db, 'heldout').length} held-out tasks known`]);
+  printer.result({ cycles, serving: servingVersion(learner.db), head: headVersion(learner.db) }, [
+    `serving version ${servingVersion(learner.db)}, head ${headVersion(learner.db)}, ` +
+      `${tasksOf(learner.db, 'train').length} training and ${tasksOf(learner.db, 'heldout').length} held-out tasks ` +
+      'known',
+  ]);
 }
 
 /** `gyre`, `gyre@N`, `gyre@base` or a number; the head when nothing is said. */
@@ -116,5 +186,11 @@ function versionOf(learner: Learner, model: string | undefined): number {
   const said = model.replace(/^gyre@/, '');
   const version = said === 'base' ? 0 : Number(said);
   if (version === 0 || allVersions(learner.db).some((known) => known.version === version)) return version;
-  throw operatorError(`--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${allVersions(learner.db).map((known) => known.version).join(', ') || '(no versions yet)'}`);
+  throw operatorError(
+    `--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${
+      allVersions(learner.db)
+        .map((known) => known.version)
+        .join(', ') || '(no versions yet)'
+    }`,
+  );
 }

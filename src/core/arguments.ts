@@ -3,7 +3,10 @@
  * all get the same one, so that what a client sends again is known again.
  */
 
-/** The JSON text of the arguments: the policy's own where it is an object; else the policy's words, readable under one name. */
+/**
+ * The JSON text of the arguments: the policy's own where it is an object; else the policy's words, readable under one
+ * name.
+ */
 export function objectJson(text: string): string {
   if (isObject(text)) return text;
   return text.trim() === '' ? '{}' : JSON.stringify({ malformed_arguments: text });

@@ -13,38 +13,62 @@ const positive = z.number().positive();
 const count = z.int().positive();
 
 const address = z.url({ protocol: /^https?$/, error: 'must be an address like http://127.0.0.1:8000' });
-const label = z.string().regex(/^[a-z][a-z0-9_]{0,31}$/, 'must be 1 to 32 lower-case letters, digits or "_", a letter first');
+const label = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,31}$/, 'must be 1 to 32 lower-case letters, digits or "_", a letter first');
 const pattern = z.string().min(1).refine(isPattern, 'is not a regular expression');
 
 /** Any OpenAI-compatible server: asked for the model names it lists here, with the key it has here. */
 const Upstream = z.strictObject({
   /** With or without `/v1`. */
-  url: address.refine((url) => !URL.canParse(url) || new URL(url).username === '', 'holds a user name; put the key into "api_key"'),
-  models: z.array(z.string().min(1).refine((name) => !isPolicyName(name), 'is a name of this gateway\'s own models')).min(1),
+  url: address.refine(
+    (url) => !URL.canParse(url) || new URL(url).username === '',
+    'holds a user name; put the key into "api_key"',
+  ),
+  models: z
+    .array(
+      z
+        .string()
+        .min(1)
+        .refine((name) => !isPolicyName(name), "is a name of this gateway's own models"),
+    )
+    .min(1),
   api_key: z.string().min(1).optional(),
 });
 
 const Upstreams = z.array(Upstream).superRefine((list, context) => {
   const seen = new Set<string>();
-  list.forEach(({ models }, at) => models.forEach((name, place) => {
-    if (seen.has(name)) context.addIssue({ code: 'custom', path: [at, 'models', place], message: 'is listed twice; a name belongs to one upstream' });
-    seen.add(name);
-  }));
+  list.forEach(({ models }, at) =>
+    models.forEach((name, place) => {
+      if (seen.has(name))
+        context.addIssue({
+          code: 'custom',
+          path: [at, 'models', place],
+          message: 'is listed twice; a name belongs to one upstream',
+        });
+      seen.add(name);
+    }),
+  );
 });
 
-/** A server of tools. `command` starts it as a child process, which only the operator may do; `url` speaks streamable HTTP. */
-const McpServer = z.strictObject({
-  name: label,
-  url: address.optional(),
-  headers: z.record(z.string(), z.string()).optional(),
-  command: z.string().min(1).optional(),
-  args: z.array(z.string()).optional(),
-  env: z.record(z.string(), z.string()).optional(),
-  /** Only these of its tools; all without it. */
-  tools: z.array(z.string().min(1)).optional(),
-  timeout_seconds: positive.optional(),
-  output_bytes: count.optional(),
-}).refine((server) => (server.url === undefined) !== (server.command === undefined), 'needs either "url" or "command"');
+/**
+ * A server of tools. `command` starts it as a child process, which only the operator may do; `url` speaks streamable
+ * HTTP.
+ */
+const McpServer = z
+  .strictObject({
+    name: label,
+    url: address.optional(),
+    headers: z.record(z.string(), z.string()).optional(),
+    command: z.string().min(1).optional(),
+    args: z.array(z.string()).optional(),
+    env: z.record(z.string(), z.string()).optional(),
+    /** Only these of its tools; all without it. */
+    tools: z.array(z.string().min(1)).optional(),
+    timeout_seconds: positive.optional(),
+    output_bytes: count.optional(),
+  })
+  .refine((server) => (server.url === undefined) !== (server.command === undefined), 'needs either "url" or "command"');
 
 /** Tools that reach into the web; both are off until they are named here. */
 const Web = z.strictObject({ search_url: address.optional(), fetch: z.boolean().default(false) });
@@ -55,21 +79,21 @@ export type Web = z.infer<typeof Web>;
 
 /** Every key, its default and its bounds. The README's table is checked against this. */
 export const ConfigKeys = {
-  'host': z.string().default('127.0.0.1'),
-  'port': port.default(8080),
-  'data': z.string().default('.gyre'),
-  'learn': z.boolean().default(false),
+  host: z.string().default('127.0.0.1'),
+  port: port.default(8080),
+  data: z.string().default('.gyre'),
+  learn: z.boolean().default(false),
   'engine.url': z.string().optional(),
   'engine.model': z.string().optional(),
   'engine.api_key': z.string().optional(),
   'engine.timeout_seconds': positive.default(120),
-  'upstreams': Upstreams.default([]),
+  upstreams: Upstreams.default([]),
   'trainer.url': z.string().optional(),
   'model.path': z.string().optional(),
   'tools.default': z.array(z.string()).default(['calculator']),
-  'mcp': z.array(McpServer).default([]),
-  'web': Web.default({ fetch: false }),
-  'redact': z.array(pattern).default([]),
+  mcp: z.array(McpServer).default([]),
+  web: Web.default({ fetch: false }),
+  redact: z.array(pattern).default([]),
   'tools.timeout_seconds': positive.default(10),
   'tools.output_bytes': count.default(16_384),
   'limits.steps': count.default(8),
@@ -91,12 +115,18 @@ export type ConfigKey = keyof typeof ConfigKeys;
 export type Config = { readonly [K in ConfigKey]: z.infer<(typeof ConfigKeys)[K]> };
 
 /** A nested YAML value, or a flat record of dotted keys, becomes a Config. `${NAME}` is taken from `env`. */
-export function parseConfig(raw: unknown, env: Readonly<Record<string, string | undefined>> = {}, file = 'configuration'): Config {
+export function parseConfig(
+  raw: unknown,
+  env: Readonly<Record<string, string | undefined>> = {},
+  file = 'configuration',
+): Config {
   const flat = flatten(raw, '', file);
   const known = Object.keys(ConfigKeys) as ConfigKey[];
   for (const key of flat.keys()) {
     if (!(known as string[]).includes(key)) {
-      throw operatorError(`${file}: unknown key "${key}". Did you mean "${nearest(key, known)}"? Known keys: ${known.join(', ')}.`);
+      throw operatorError(
+        `${file}: unknown key "${key}". Did you mean "${nearest(key, known)}"? Known keys: ${known.join(', ')}.`,
+      );
     }
   }
   const out: Record<string, unknown> = {};
@@ -106,7 +136,11 @@ export function parseConfig(raw: unknown, env: Readonly<Record<string, string | 
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
       const place = (issue?.path ?? []).map((step) => `[${JSON.stringify(step)}]`).join('');
-      throw operatorError(`${file}: key "${key}"${place} is ${shown([key, ...(issue?.path ?? [])], within(value, issue?.path ?? []))}: ${issue?.message ?? 'invalid'}.`);
+      throw operatorError(
+        `${file}: key "${key}"${place} is ` +
+          `${shown([key, ...(issue?.path ?? [])], within(value, issue?.path ?? []))}: ` +
+          `${issue?.message ?? 'invalid'}.`,
+      );
     }
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
@@ -117,24 +151,35 @@ function flatten(raw: unknown, prefix: string, file: string): Map<string, unknow
   const flat = new Map<string, unknown>();
   if (raw === null || raw === undefined) return flat;
   if (typeof raw !== 'object' || Array.isArray(raw)) {
-    throw operatorError(`${file}: ${prefix === '' ? 'the file' : `"${prefix}"`} must be a mapping of keys to values, for example "port: 8080".`);
+    throw operatorError(
+      `${file}: ${prefix === '' ? 'the file' : `"${prefix}"`} must be a mapping of keys ` +
+        'to values, for example "port: 8080".',
+    );
   }
   for (const [name, value] of Object.entries(raw)) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
     const isSection = Object.keys(ConfigKeys).some((known) => known.startsWith(`${key}.`));
-    if (isSection && value !== null && typeof value === 'object') for (const [k, v] of flatten(value, key, file)) flat.set(k, v);
+    if (isSection && value !== null && typeof value === 'object')
+      for (const [k, v] of flatten(value, key, file)) flat.set(k, v);
     else flat.set(key, value);
   }
   return flat;
 }
 
-function interpolate(value: unknown, env: Readonly<Record<string, string | undefined>>, key: string, file: string): unknown {
+function interpolate(
+  value: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+  key: string,
+  file: string,
+): unknown {
   if (Array.isArray(value)) return value.map((item) => interpolate(item, env, key, file));
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, interpolate(item, env, key, file)]));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, interpolate(item, env, key, file)]));
   if (typeof value !== 'string') return value;
   return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
     const found = env[name];
-    if (found === undefined) throw operatorError(`${file}: key "${key}" names the environment variable ${name}, which is not set.`);
+    if (found === undefined)
+      throw operatorError(`${file}: key "${key}" names the environment variable ${name}, which is not set.`);
     return found;
   });
 }
@@ -149,7 +194,10 @@ function shown(path: readonly PropertyKey[], value: unknown): string {
 }
 
 function within(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step], value);
+  return path.reduce<unknown>(
+    (inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step],
+    value,
+  );
 }
 
 function isPattern(text: string): boolean {
@@ -163,7 +211,9 @@ function isPattern(text: string): boolean {
 
 /** The known name with the fewest edits; ties go to the first. */
 export function nearest(name: string, known: readonly string[]): string {
-  const distances = known.map((candidate) => Math.min(edits(name, candidate), edits(name, candidate.slice(candidate.lastIndexOf('.') + 1)) + 1));
+  const distances = known.map((candidate) =>
+    Math.min(edits(name, candidate), edits(name, candidate.slice(candidate.lastIndexOf('.') + 1)) + 1),
+  );
   return known[distances.indexOf(Math.min(...distances))] ?? '';
 }
 
@@ -172,7 +222,9 @@ function edits(a: string, b: string): number {
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
     }
     row = next;
   }

@@ -34,7 +34,10 @@ export function messageHash(parent: Hash | '', message: Message): Hash {
 /** The canonical text of a message: what is stored, and what is hashed. */
 export function messageBody(message: Message): string {
   // Most messages are a text: the same bytes, in a quarter of the time.
-  if (typeof message.content === 'string' && (message.role === 'user' || (message.role === 'assistant' && message.tool_calls === undefined))) {
+  if (
+    typeof message.content === 'string' &&
+    (message.role === 'user' || (message.role === 'assistant' && message.tool_calls === undefined))
+  ) {
     return `{"content":${JSON.stringify(message.content)},"role":"${message.role}"}`;
   }
   return canonicalJson(canonicalMessage(message));

@@ -1,7 +1,22 @@
 /** Ids are made by the caller, sort by time, and say what they name. */
 import { randomBytes } from 'node:crypto';
 
-export type IdKind = 'traj' | 'step' | 'chatcmpl' | 'resp' | 'msg' | 'call' | 'req' | 'smp' | 'bat' | 'cyc' | 'dec' | 'eval' | 'vrd' | 'fbk' | 'key';
+export type IdKind =
+  | 'traj'
+  | 'step'
+  | 'chatcmpl'
+  | 'resp'
+  | 'msg'
+  | 'call'
+  | 'req'
+  | 'smp'
+  | 'bat'
+  | 'cyc'
+  | 'dec'
+  | 'eval'
+  | 'vrd'
+  | 'fbk'
+  | 'key';
 
 let last = 0;
 let time = '';

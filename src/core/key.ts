@@ -13,4 +13,9 @@ export interface KeyLimits {
   readonly monthlyTokens?: number;
 }
 
-export const KEY_LIMITS = ['requestsPerMinute', 'tokensPerMinute', 'concurrent', 'monthlyTokens'] as const satisfies readonly (keyof KeyLimits)[];
+export const KEY_LIMITS = [
+  'requestsPerMinute',
+  'tokensPerMinute',
+  'concurrent',
+  'monthlyTokens',
+] as const satisfies readonly (keyof KeyLimits)[];

@@ -137,7 +137,8 @@ export interface Evaluation {
   readonly createdAt: number;
 }
 
-export type CycleStage = 'generate' | 'judge' | 'filter' | 'resample' | 'judge_samples' | 'batch' | 'train' | 'evaluate' | 'gate' | 'promote';
+export type CycleStage =
+  'generate' | 'judge' | 'filter' | 'resample' | 'judge_samples' | 'batch' | 'train' | 'evaluate' | 'gate' | 'promote';
 export type CycleState = 'running' | 'done' | 'failed' | 'skipped';
 
 /** A cycle's state may only move along these edges; the writer enforces it. */

@@ -30,7 +30,10 @@ export interface Undertaken {
   readonly stream: boolean;
 }
 
-/** What became of the response on its way, whatever became of the run: the client left in the middle, or before its first byte. */
+/**
+ * What became of the response on its way, whatever became of the run: the client left in the middle, or before its
+ * first byte.
+ */
 export type Delivered = 'delivered' | 'disconnected' | 'not_started';
 
 /** One request watched. A refused one goes from its arrival straight to `closed`, which always comes, and last. */
@@ -40,7 +43,10 @@ export interface Watch {
   policy(policy: Policy): Policy;
   /** One of the server's calls is over, run or refused. */
   tool(call: ToolCall, observation: Observation): void;
-  /** The run is over. `firstToken` is seconds from the arrival to the first visible token; `fault` is there exactly when it failed. */
+  /**
+   * The run is over. `firstToken` is seconds from the arrival to the first visible token; `fault` is there exactly when
+   * it failed.
+   */
   ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void;
   /** `status` is absent when no head was sent. */
   closed(status: number | undefined, delivered: Delivered): void;

@@ -75,7 +75,11 @@ export interface TokenLogprob {
   readonly token: string;
   readonly logprob: number;
   readonly bytes: readonly number[] | null;
-  readonly top_logprobs: readonly { readonly token: string; readonly logprob: number; readonly bytes: readonly number[] | null }[];
+  readonly top_logprobs: readonly {
+    readonly token: string;
+    readonly logprob: number;
+    readonly bytes: readonly number[] | null;
+  }[];
 }
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
@@ -83,10 +87,24 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 /** What happens while one action is sampled, in the order the engine emits it. `index` numbers the choice. */
 export type PolicyEvent =
   | { readonly type: 'start'; readonly promptTokenIds?: readonly number[] }
-  | { readonly type: 'text'; readonly index: number; readonly text: string; readonly logprobs?: readonly TokenLogprob[]; readonly tokenIds?: readonly number[] }
+  | {
+      readonly type: 'text';
+      readonly index: number;
+      readonly text: string;
+      readonly logprobs?: readonly TokenLogprob[];
+      readonly tokenIds?: readonly number[];
+    }
   | { readonly type: 'reasoning'; readonly index: number; readonly text: string }
-  /** A call began: its name is known, its arguments may follow in pieces. `position` counts calls of this choice from 0. */
-  | { readonly type: 'call'; readonly index: number; readonly position: number; readonly id: string; readonly name: string }
+  /**
+   * A call began: its name is known, its arguments may follow in pieces. `position` counts calls of this choice from 0.
+   */
+  | {
+      readonly type: 'call';
+      readonly index: number;
+      readonly position: number;
+      readonly id: string;
+      readonly name: string;
+    }
   | { readonly type: 'arguments'; readonly index: number; readonly position: number; readonly text: string };
 
 /** What the policy emitted, whole. Token fields are absent when the engine did not report them; never guessed. */
@@ -118,7 +136,10 @@ export interface Policy {
 /** What an engine renders into one prompt. */
 export type Prompt = Pick<PolicyRequest, 'model' | 'messages' | 'tools' | 'forwarded' | 'requestId'>;
 
-/** Counts the tokens of a prompt without drawing any. Throws {@link GyreError} with the side `engine`, 501 where the engine cannot count. */
+/**
+ * Counts the tokens of a prompt without drawing any. Throws {@link GyreError} with the side `engine`, 501 where the
+ * engine cannot count.
+ */
 export interface TokenCounter {
   count(prompt: Prompt, signal: AbortSignal): Promise<number>;
 }

@@ -28,7 +28,9 @@ export function alive(process: ProcessId): boolean {
 export function readProcess(path: string): ProcessId | undefined {
   try {
     const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<ProcessId>;
-    return typeof value.pid === 'number' && typeof value.startTime === 'string' ? { pid: value.pid, startTime: value.startTime } : undefined;
+    return typeof value.pid === 'number' && typeof value.startTime === 'string'
+      ? { pid: value.pid, startTime: value.startTime }
+      : undefined;
   } catch {
     return undefined;
   }

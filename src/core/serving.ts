@@ -1,7 +1,9 @@
 /** Which weights answer which model name. A request keeps the version it began with. */
 import type { Policy } from './policy.js';
 
-/** Whether a model name is one of the policy's own: `gyre`, `gyre@N`, `gyre@base`. Every other name is an upstream's. */
+/**
+ * Whether a model name is one of the policy's own: `gyre`, `gyre@N`, `gyre@base`. Every other name is an upstream's.
+ */
 export function isPolicyName(model: string): boolean {
   return model === 'gyre' || model.startsWith('gyre@');
 }
@@ -44,7 +46,10 @@ export interface ServedModel {
 export interface Serving {
   /** The version the alias `gyre` points at. */
   readonly version: number;
-  /** `gyre`, `gyre@N`, `gyre@base`, or an upstream's name; loads a known version that the engine has dropped. Throws 404 `model_not_found` naming what exists. */
+  /**
+   * `gyre`, `gyre@N`, `gyre@base`, or an upstream's name; loads a known version that the engine has dropped. Throws 404
+   * `model_not_found` naming what exists.
+   */
   lease(model: string, signal: AbortSignal): Promise<Lease>;
   models(): readonly ServedModel[];
 }

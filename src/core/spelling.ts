@@ -8,7 +8,10 @@ import type { Message, WireToolCall } from './message.js';
 const LONG_NUMBER = /\d{16}/;
 const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 
-/** The conversation with the arguments of its calls spelled as most engines emit them; the same list where they are already. */
+/**
+ * The conversation with the arguments of its calls spelled as most engines emit them; the same list where they are
+ * already.
+ */
 export function allSpelledAlike(messages: readonly Message[]): readonly Message[] {
   if (!messages.some((message) => message.role === 'assistant' && message.tool_calls !== undefined)) return messages;
   const spelled = messages.map(spelledAlike);
@@ -27,7 +30,9 @@ function respelled(call: WireToolCall): WireToolCall {
   return text === call.function.arguments ? call : { ...call, function: { ...call.function, arguments: text } };
 }
 
-/** What is no JSON object stays as it is, but for nothing at all, which clients send back as an object without fields. */
+/**
+ * What is no JSON object stays as it is, but for nothing at all, which clients send back as an object without fields.
+ */
 export function spelling(text: string): string {
   if (text.trim() === '') return '{}';
   if (LONG_NUMBER.test(text) && LONG_NUMBER.test(text.replace(STRINGS, ''))) return text;

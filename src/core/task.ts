@@ -65,12 +65,17 @@ export function parseTasks(text: string, file: string): Task[] {
     const parsed = TaskLine.safeParse(raw);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
-      const field = issue?.path.join('.') || (issue !== undefined && 'keys' in issue ? issue.keys.join(', ') : 'the line');
-      throw operatorError(`${where}, field "${field}": ${issue?.message ?? 'invalid'}. A task is {"id", "messages" | "prompt", "reference"?, "split"?, "tools"?, "metadata"?}.`);
+      const field =
+        issue?.path.join('.') || (issue !== undefined && 'keys' in issue ? issue.keys.join(', ') : 'the line');
+      throw operatorError(
+        `${where}, field "${field}": ${issue?.message ?? 'invalid'}. A task is {"id", "messages" | ` +
+          '"prompt", "reference"?, "split"?, "tools"?, "metadata"?}.',
+      );
     }
     const { id, reference, tools } = parsed.data;
     const before = seen.get(id);
-    if (before !== undefined) throw operatorError(`${where}, field "id": "${id}" was used on line ${before}; ids must be unique.`);
+    if (before !== undefined)
+      throw operatorError(`${where}, field "id": "${id}" was used on line ${before}; ids must be unique.`);
     seen.set(id, at + 1);
     tasks.push({
       id,
@@ -81,7 +86,8 @@ export function parseTasks(text: string, file: string): Task[] {
       metadata: parsed.data.metadata ?? {},
     });
   });
-  if (tasks.length === 0) throw operatorError(`${file}: no tasks in it. Each line is one JSON object with "id" and "prompt" or "messages".`);
+  if (tasks.length === 0)
+    throw operatorError(`${file}: no tasks in it. Each line is one JSON object with "id" and "prompt" or "messages".`);
   return tasks;
 }
 
@@ -98,5 +104,7 @@ export function toMessage(input: z.infer<typeof MessageInput>): Message {
 
 /** Identity of an ordered set of tasks. */
 export function taskSetHash(tasks: readonly Task[]): Hash {
-  return sha256(canonicalJson(tasks.map((task) => [task.id, task.messages, task.reference ?? null, task.tools ?? null])));
+  return sha256(
+    canonicalJson(tasks.map((task) => [task.id, task.messages, task.reference ?? null, task.tools ?? null])),
+  );
 }

@@ -9,8 +9,17 @@ export type Outcome = 'completed' | 'incomplete' | 'failed' | 'cancelled';
 
 /** Why it ended. The second line are the loop's own limits; they show as `finish_reason: "length"`. */
 export type StopReason =
-  | 'stop' | 'client_tools' | 'max_tokens' | 'content_filter' | 'client_abort' | 'engine_error'
-  | 'max_steps' | 'max_tool_calls' | 'deadline' | 'tool_errors' | 'repeated_call';
+  | 'stop'
+  | 'client_tools'
+  | 'max_tokens'
+  | 'content_filter'
+  | 'client_abort'
+  | 'engine_error'
+  | 'max_steps'
+  | 'max_tool_calls'
+  | 'deadline'
+  | 'tool_errors'
+  | 'repeated_call';
 
 /** Where a trajectory came from. Evaluation never reaches a batch, whatever else is true of it. */
 export type Origin = 'live' | 'generate' | 'evaluate';
@@ -22,12 +31,27 @@ export interface OwnedCall extends ToolCall {
   readonly observation?: Observation;
 }
 
-/** Why a step cannot be trained on. First reason that holds; `redacted`, which is known only to the log, before all others. */
+/**
+ * Why a step cannot be trained on. First reason that holds; `redacted`, which is known only to the log, before all
+ * others.
+ */
 export type NotTrainable =
-  | 'no_token_ids' | 'no_logprobs' | 'constrained' | 'truncated_sampling' | 'cut' | 'cancelled' | 'engine_error' | 'empty'
-  | 'no_consent' | 'upstream' | 'redacted';
+  | 'no_token_ids'
+  | 'no_logprobs'
+  | 'constrained'
+  | 'truncated_sampling'
+  | 'cut'
+  | 'cancelled'
+  | 'engine_error'
+  | 'empty'
+  | 'no_consent'
+  | 'upstream'
+  | 'redacted';
 
-/** Stands for a version where an upstream sampled: versions of the policy count from 0, and no learner takes such a step up. */
+/**
+ * Stands for a version where an upstream sampled: versions of the policy count from 0, and no learner takes such a step
+ * up.
+ */
 export const NO_VERSION = -1;
 
 /** One policy call and the observations after it, as the loop hands it to the log. */

@@ -29,7 +29,17 @@ export interface Candidate {
 }
 
 export type Drop =
-  | 'upstream' | 'no_consent' | 'heldout' | 'evaluation' | 'unfinished' | 'used' | 'stale' | 'no_state' | 'unjudged' | 'filtered' | `not_trainable:${string}`;
+  | 'upstream'
+  | 'no_consent'
+  | 'heldout'
+  | 'evaluation'
+  | 'unfinished'
+  | 'used'
+  | 'stale'
+  | 'no_state'
+  | 'unjudged'
+  | 'filtered'
+  | `not_trainable:${string}`;
 
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
@@ -49,7 +59,8 @@ export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, 
   // Neither its state nor its action is on record as it was.
   if (candidate.notTrainable === 'redacted') return drop('not_trainable:redacted');
   if (mode === 'resample' && !candidate.hasState) return drop('no_state');
-  if (mode !== 'resample' && candidate.notTrainable !== undefined) return drop(`not_trainable:${candidate.notTrainable}`);
+  if (mode !== 'resample' && candidate.notTrainable !== undefined)
+    return drop(`not_trainable:${candidate.notTrainable}`);
   if (mode === 'logged' && head - candidate.policyVersion > MAX_LAG) return drop('stale');
   if (mode !== 'resample' && candidate.good === undefined) return drop('unjudged');
   return byFilter(candidate, filter);

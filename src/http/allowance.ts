@@ -47,11 +47,13 @@ export class Allowances {
 
   enter(keyId: string, limits: KeyLimits): Pass {
     let state = this.#states.get(keyId);
-    if (state === undefined) this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
+    if (state === undefined)
+      this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
     const { requests, tokens } = state;
     const now = this.#now();
     const refusal = this.#refusal(keyId, limits, state, now);
-    if (refusal !== undefined) return { refusal, headers: headersOf(limits, state, now), used: () => undefined, leave: () => undefined };
+    if (refusal !== undefined)
+      return { refusal, headers: headersOf(limits, state, now), used: () => undefined, leave: () => undefined };
     state.concurrent += 1;
     if (limits.requestsPerMinute !== undefined) requests.add(now, 1);
     return {
@@ -62,17 +64,28 @@ export class Allowances {
     };
   }
 
-  #refusal(keyId: string, limits: KeyLimits, { requests, tokens, concurrent }: State, now: number): GyreError | undefined {
+  #refusal(
+    keyId: string,
+    limits: KeyLimits,
+    { requests, tokens, concurrent }: State,
+    now: number,
+  ): GyreError | undefined {
     const { requestsPerMinute, tokensPerMinute, monthlyTokens } = limits;
     if (monthlyTokens !== undefined) {
       const spent = this.#spent(keyId);
       if (spent >= monthlyTokens) return exhausted(spent, monthlyTokens);
     }
     if (requestsPerMinute !== undefined && requests.sum(now) >= requestsPerMinute) {
-      return exceeded(`This key may begin ${requestsPerMinute} requests in 60 seconds, and has`, requests.freeAt(requestsPerMinute) - now);
+      return exceeded(
+        `This key may begin ${requestsPerMinute} requests in 60 seconds, and has`,
+        requests.freeAt(requestsPerMinute) - now,
+      );
     }
     if (tokensPerMinute !== undefined && tokens.sum(now) >= tokensPerMinute) {
-      return exceeded(`This key may use ${tokensPerMinute} tokens in 60 seconds, and has used ${tokens.sum(now)}`, tokens.freeAt(tokensPerMinute) - now);
+      return exceeded(
+        `This key may use ${tokensPerMinute} tokens in 60 seconds, and has used ${tokens.sum(now)}`,
+        tokens.freeAt(tokensPerMinute) - now,
+      );
     }
     if (limits.concurrent !== undefined && concurrent >= limits.concurrent) {
       return exceeded(`This key may have ${limits.concurrent} requests answered at once, and has`, PLACE_MS);
@@ -118,11 +131,17 @@ class Window {
 
   /** When nothing counts any more. */
   emptyAt(): number | undefined {
-    return this.#times.at(-1) === undefined || this.#first === this.#times.length ? undefined : (this.#times.at(-1) ?? 0) + WINDOW_MS;
+    return this.#times.at(-1) === undefined || this.#first === this.#times.length
+      ? undefined
+      : (this.#times.at(-1) ?? 0) + WINDOW_MS;
   }
 }
 
-function headersOf({ requestsPerMinute, tokensPerMinute }: KeyLimits, { requests, tokens }: State, now: number): Record<string, string> {
+function headersOf(
+  { requestsPerMinute, tokensPerMinute }: KeyLimits,
+  { requests, tokens }: State,
+  now: number,
+): Record<string, string> {
   return { ...bound('requests', requestsPerMinute, requests, now), ...bound('tokens', tokensPerMinute, tokens, now) };
 }
 
@@ -145,13 +164,23 @@ export function duration(milliseconds: number): string {
 
 function exceeded(what: string, retryAfterMs: number): GyreError {
   const ms = Math.max(1, Math.ceil(retryAfterMs));
-  return new GyreError({ side: 'client', status: 429, code: 'rate_limit_exceeded', retryAfterMs: ms, message: `${what}. Try again in ${duration(ms)}.` });
+  return new GyreError({
+    side: 'client',
+    status: 429,
+    code: 'rate_limit_exceeded',
+    retryAfterMs: ms,
+    message: `${what}. Try again in ${duration(ms)}.`,
+  });
 }
 
 /** Not worth trying again: the month is long. */
 function exhausted(spent: number, budget: number): GyreError {
   return new GyreError({
-    side: 'client', status: 429, code: 'insufficient_quota',
-    message: `This key may use ${budget} tokens in a month of UTC, and has used ${spent}. It may ask again next month, or when \`gyre keys set NAME --monthly-tokens N\` raises its budget.`,
+    side: 'client',
+    status: 429,
+    code: 'insufficient_quota',
+    message:
+      `This key may use ${budget} tokens in a month of UTC, and has used ${spent}. It may ask again next month, or ` +
+      `when \`gyre keys set NAME --monthly-tokens N\` raises its budget.`,
   });
 }

@@ -72,11 +72,16 @@ export class WholeAnswer implements Delivery {
     const { id, created, model, headers } = this.#head;
     const limit = limitOf(finish.ending);
     // Put together from text: building the same as objects first takes three times as long.
-    let body = `{"id":"${id}","object":"chat.completion","created":${created},"model":${JSON.stringify(model)},"system_fingerprint":${fingerprint(this.#head)},"choices":[`;
-    finish.finishReasons.forEach((reason, index) => (body += `${index === 0 ? '' : ','}${this.#wireChoice(index, reason)}`));
+    let body =
+      `{"id":"${id}","object":"chat.completion","created":${created},"model":${JSON.stringify(model)},` +
+      `"system_fingerprint":${fingerprint(this.#head)},"choices":[`;
+    finish.finishReasons.forEach(
+      (reason, index) => (body += `${index === 0 ? '' : ','}${this.#wireChoice(index, reason)}`),
+    );
     body += `],"usage":${wireUsage(finish.ending)}`;
     if (limit !== undefined) body += `,"gyre":${JSON.stringify(limit)}`;
-    if (this.#head.tokenIds && this.#promptTokenIds !== undefined) body += `,"prompt_token_ids":[${this.#promptTokenIds.join(',')}]`;
+    if (this.#head.tokenIds && this.#promptTokenIds !== undefined)
+      body += `,"prompt_token_ids":[${this.#promptTokenIds.join(',')}]`;
     this.#exchange.json(`${body}}`, headers);
   }
 
@@ -90,8 +95,15 @@ export class WholeAnswer implements Delivery {
     const thought = JSON.stringify(reasoning);
     // Both names are in use; clients read the one they know.
     const thoughts = reasoning === '' ? '' : `,"reasoning":${thought},"reasoning_content":${thought}`;
-    const made = calls.length === 0 ? '' : `,"tool_calls":${JSON.stringify(calls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } })))}`;
+    const made =
+      calls.length === 0
+        ? ''
+        : `,"tool_calls":${JSON.stringify(calls.map(({ id, ...call }) => ({ id, type: 'function', function: call })))}`;
     const ids = this.#head.tokenIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
-    return `{"index":${index},"message":{"role":"assistant","content":${content},"refusal":null${thoughts}${made}},"logprobs":${this.#head.logprobs ? JSON.stringify(wireLogprobs(logprobs)) : 'null'},"finish_reason":"${reason}"${ids}}`;
+    return (
+      `{"index":${index},"message":{"role":"assistant","content":${content},"refusal":null${thoughts}` +
+      `${made}},"logprobs":${this.#head.logprobs ? JSON.stringify(wireLogprobs(logprobs)) : 'null'},` +
+      `"finish_reason":"${reason}"${ids}}`
+    );
   }
 }

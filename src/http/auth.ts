@@ -45,8 +45,13 @@ export function identify(keys: Keys, authorization: string | undefined, apiKey: 
   const key = secret === '' ? undefined : keys.find(secret);
   if (key === undefined) {
     throw new GyreError({
-      side: 'client', status: 401, code: 'invalid_api_key',
-      message: secret === '' ? 'No API key was given. Send "Authorization: Bearer KEY", or "x-api-key: KEY".' : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
+      side: 'client',
+      status: 401,
+      code: 'invalid_api_key',
+      message:
+        secret === ''
+          ? 'No API key was given. Send "Authorization: Bearer KEY", or "x-api-key: KEY".'
+          : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
     });
   }
   return { keyId: key.id, admin: key.role === 'admin', train: key.train, tools: key.tools, limits: key.limits };
@@ -54,12 +59,21 @@ export function identify(keys: Keys, authorization: string | undefined, apiKey: 
 
 /** The caller of a fetch request. */
 export function callerOf(keys: Keys, request: Request): Caller {
-  return identify(keys, request.headers.get('authorization') ?? undefined, request.headers.get('x-api-key') ?? undefined);
+  return identify(
+    keys,
+    request.headers.get('authorization') ?? undefined,
+    request.headers.get('x-api-key') ?? undefined,
+  );
 }
 
 /** Throws 401, or 403 when the key is not an admin's. */
 export function requireAdmin(keys: Keys, request: Request): Caller {
   const caller = callerOf(keys, request);
   if (caller.admin) return caller;
-  throw new GyreError({ side: 'client', status: 403, code: 'insufficient_permissions', message: 'This needs a key with the role admin: `gyre keys add NAME --role admin`.' });
+  throw new GyreError({
+    side: 'client',
+    status: 403,
+    code: 'insufficient_permissions',
+    message: 'This needs a key with the role admin: `gyre keys add NAME --role admin`.',
+  });
 }

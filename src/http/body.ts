@@ -1,4 +1,7 @@
-/** A request's body as JSON, within limits that hold before anything is built from it: bytes, also after unpacking, and depth. */
+/**
+ * A request's body as JSON, within limits that hold before anything is built from it: bytes, also after unpacking, and
+ * depth.
+ */
 import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
@@ -10,13 +13,17 @@ export const BODY_BYTES = 32 * 1024 * 1024;
 /** Objects and lists inside each other. */
 export const MAX_DEPTH = 100;
 
-/** Throws 400 on what is not JSON or too deep, 413 on too many bytes, 415 on an unknown encoding. `empty` is what no body at all means, where that means something. */
+/**
+ * Throws 400 on what is not JSON or too deep, 413 on too many bytes, 415 on an unknown encoding. `empty` is what no
+ * body at all means, where that means something.
+ */
 export async function readJson(incoming: IncomingMessage, maxBytes: number, empty?: unknown): Promise<unknown> {
   const declared = Number(incoming.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge(maxBytes);
   const bytes = await readBytes(incoming, maxBytes);
   if (bytes.length === 0 && empty !== undefined) return empty;
-  if (isTooDeep(bytes)) throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');
+  if (isTooDeep(bytes))
+    throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
@@ -54,7 +61,10 @@ function unpacker(encoding: string | undefined): Transform | undefined {
       return createBrotliDecompress();
     default:
       throw new GyreError({
-        side: 'client', status: 415, code: 'unsupported_encoding', message: `The content encoding ${JSON.stringify(encoding)} is not known. Send gzip, deflate, br or none.`,
+        side: 'client',
+        status: 415,
+        code: 'unsupported_encoding',
+        message: `The content encoding ${JSON.stringify(encoding)} is not known. Send gzip, deflate, br or none.`,
       });
   }
 }
@@ -67,7 +77,8 @@ function collect(source: NodeJS.ReadableStream, maxBytes: number): Promise<Buffe
     source.on('data', (part: Buffer) => {
       size += part.length;
       if (size <= maxBytes) parts.push(part);
-      else reject(tooLarge(maxBytes)); // what still comes is read and dropped, so that the client gets to read the answer
+      // what still comes is read and dropped, so that the client gets to read the answer
+      else reject(tooLarge(maxBytes));
     });
     source.on('end', () => {
       whole = true;
@@ -81,7 +92,12 @@ function collect(source: NodeJS.ReadableStream, maxBytes: number): Promise<Buffe
 }
 
 function tooLarge(maxBytes: number): GyreError {
-  return new GyreError({ side: 'client', status: 413, code: 'request_too_large', message: `The body is larger than ${maxBytes} bytes, unpacked.` });
+  return new GyreError({
+    side: 'client',
+    status: 413,
+    code: 'request_too_large',
+    message: `The body is larger than ${maxBytes} bytes, unpacked.`,
+  });
 }
 
 const QUOTE = 0x22;

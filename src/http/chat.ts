@@ -64,7 +64,10 @@ export interface Face {
   parse(raw: unknown, past: Past): Asked;
   /** Whether a request may refer to what was said before, which is looked up while it is parsed. */
   refers?(raw: unknown): boolean;
-  /** An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know it. */
+  /**
+   * An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know
+   * it.
+   */
   resent?(visible: AssistantMessage): AssistantMessage;
 }
 
@@ -76,7 +79,14 @@ export const CHAT: Face = {
     const request = parseChat(raw);
     return {
       request,
-      delivery: (exchange, head, settings) => (request.stream ? new StreamedAnswer(exchange, head, { includeUsage: request.includeUsage, toolEvents: request.toolEvents, ...settings }) : new WholeAnswer(exchange, head)),
+      delivery: (exchange, head, settings) =>
+        request.stream
+          ? new StreamedAnswer(exchange, head, {
+              includeUsage: request.includeUsage,
+              toolEvents: request.toolEvents,
+              ...settings,
+            })
+          : new WholeAnswer(exchange, head),
     };
   },
 };
@@ -111,7 +121,16 @@ export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): 
 
 const NO_HEADERS = {};
 
-async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face: Face, { request, delivery: deliveryOf }: Asked, offer: Offer, lease: Lease, pass: Pass | undefined): Promise<void> {
+async function converse(
+  deps: ChatDeps,
+  exchange: Exchange,
+  caller: Caller,
+  face: Face,
+  { request, delivery: deliveryOf }: Asked,
+  offer: Offer,
+  lease: Lease,
+  pass: Pass | undefined,
+): Promise<void> {
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
@@ -145,11 +164,30 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
   const { watch } = exchange;
-  watch?.undertaken({ model: request.model, engineModel: lease.engineModel, host: lease.host, policyVersion: lease.upstream === undefined ? lease.version : undefined, trajectoryId: thread.trajectoryId, responseId, stream: request.stream });
+  watch?.undertaken({
+    model: request.model,
+    engineModel: lease.engineModel,
+    host: lease.host,
+    policyVersion: lease.upstream === undefined ? lease.version : undefined,
+    trajectoryId: thread.trajectoryId,
+    responseId,
+    stream: request.stream,
+  });
   const { limits } = deps.settings;
-  const bounds = request.maxToolCalls === undefined ? limits : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const policy = lease.upstream === undefined ? deps.policy : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
-  const events = runBy(exchange.clock, loopRequest(request, offer, lease, thread, exchange, consent), watch?.policy(policy) ?? policy, bounds);
+  const bounds =
+    request.maxToolCalls === undefined
+      ? limits
+      : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
+  const policy =
+    lease.upstream === undefined
+      ? deps.policy
+      : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
+  const events = runBy(
+    exchange.clock,
+    loopRequest(request, offer, lease, thread, exchange, consent),
+    watch?.policy(policy) ?? policy,
+    bounds,
+  );
   const finish = await deliver(deps, face, exchange, thread, events, delivery);
   pass?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
@@ -158,8 +196,18 @@ async function converse(deps: ChatDeps, exchange: Exchange, caller: Caller, face
   delivery.finish(finish);
 }
 
-/** Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed; it never leaves a policy running. */
-async function deliver(deps: ChatDeps, face: Face, exchange: Exchange, thread: Thread, events: AsyncGenerator<LoopEvent, Finish>, delivery: Delivery): Promise<Finish> {
+/**
+ * Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed; it never leaves a
+ * policy running.
+ */
+async function deliver(
+  deps: ChatDeps,
+  face: Face,
+  exchange: Exchange,
+  thread: Thread,
+  events: AsyncGenerator<LoopEvent, Finish>,
+  delivery: Delivery,
+): Promise<Finish> {
   let stepsMs = 0;
   let firstToken: number | undefined;
   let finish: Finish;
@@ -191,7 +239,14 @@ async function deliver(deps: ChatDeps, face: Face, exchange: Exchange, thread: T
   return finish;
 }
 
-function loopRequest(request: ChatRequest, offer: Offer, lease: Lease, thread: Thread, exchange: Exchange, consent: boolean): LoopRequest {
+function loopRequest(
+  request: ChatRequest,
+  offer: Offer,
+  lease: Lease,
+  thread: Thread,
+  exchange: Exchange,
+  consent: boolean,
+): LoopRequest {
   return {
     model: lease.engineModel,
     policyVersion: lease.version,
@@ -208,6 +263,11 @@ function loopRequest(request: ChatRequest, offer: Offer, lease: Lease, thread: T
 }
 
 function broken(thrown: unknown): Finish {
-  const ending: Ending = { outcome: 'failed', stopReason: 'engine_error', usage: NO_USAGE, toolUse: { requested: 0, executed: 0, by_tool: {} } };
+  const ending: Ending = {
+    outcome: 'failed',
+    stopReason: 'engine_error',
+    usage: NO_USAGE,
+    toolUse: { requested: 0, executed: 0, by_tool: {} },
+  };
   return { ending, finishReasons: [], fault: asGyreError(thrown) };
 }

@@ -39,7 +39,12 @@ export class Exchange implements Arrival {
   #open = 2;
 
   /** `closed` hears of the end of both the run and the response. */
-  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks, errors: ErrorShape, closed: (exchange: Exchange) => void) {
+  constructor(
+    { incoming, outgoing }: NodeBindings,
+    clocks: Clocks,
+    errors: ErrorShape,
+    closed: (exchange: Exchange) => void,
+  ) {
     this.#errors = errors;
     this.#closed = closed;
     this.clock = clocks.start();
@@ -100,7 +105,10 @@ export class Exchange implements Arrival {
   }
 }
 
-/** Adds headers to a list of names and values in turn: node writes it as it is, and an object made for each answer takes longer than all of them. */
+/**
+ * Adds headers to a list of names and values in turn: node writes it as it is, and an object made for each answer takes
+ * longer than all of them.
+ */
 export function flat(headers: Readonly<Record<string, string>>, list: string[]): string[] {
   for (const name in headers) list.push(name, headers[name] ?? '');
   return list;

@@ -19,15 +19,27 @@ export interface ErrorShape {
 export const OPENAI: ErrorShape = {
   envelope(thrown) {
     const error = asGyreError(thrown);
-    return JSON.stringify({ error: { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code } });
+    return JSON.stringify({
+      error: { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code },
+    });
   },
 };
 
-/** `{"type": "error", "error": {type, message, details}, request_id}`; its SDK reads our code as `details.error_code`. */
+/**
+ * `{"type": "error", "error": {type, message, details}, request_id}`; its SDK reads our code as `details.error_code`.
+ */
 export const ANTHROPIC: ErrorShape = {
   envelope(thrown, requestId) {
     const { status, param, code } = asGyreError(thrown);
-    return JSON.stringify({ type: 'error', error: { type: anthropicType(status), message: messageOf(thrown), details: { error_code: code, param: param ?? null } }, request_id: requestId });
+    return JSON.stringify({
+      type: 'error',
+      error: {
+        type: anthropicType(status),
+        message: messageOf(thrown),
+        details: { error_code: code, param: param ?? null },
+      },
+      request_id: requestId,
+    });
   },
   idHeader: 'request-id',
 };
@@ -42,7 +54,12 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
       'x-request-id': requestId,
       ...(shape.idHeader === undefined ? {} : { [shape.idHeader]: requestId }),
       'x-should-retry': String(isTransient(error) && !toolsRan),
-      ...(error.retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))), 'retry-after-ms': String(Math.ceil(error.retryAfterMs)) }),
+      ...(error.retryAfterMs === undefined
+        ? {}
+        : {
+            'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))),
+            'retry-after-ms': String(Math.ceil(error.retryAfterMs)),
+          }),
       ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
     },
     body: shape.envelope(thrown, requestId),
@@ -50,12 +67,22 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
 }
 
 export function notFound(method: string, path: string): GyreError {
-  return new GyreError({ side: 'client', status: 404, code: 'unknown_url', message: `Unknown request URL: ${method} ${path}. GET /openapi.json lists the routes.` });
+  return new GyreError({
+    side: 'client',
+    status: 404,
+    code: 'unknown_url',
+    message: `Unknown request URL: ${method} ${path}. GET /openapi.json lists the routes.`,
+  });
 }
 
 /** A path that is served, though not by this method. */
 export function methodNotAllowed(method: string, path: string, allowed: readonly string[]): GyreError {
-  return new GyreError({ side: 'client', status: 405, code: 'method_not_allowed', message: `Not allowed to ${method} on ${path}. It takes ${allowed.join(', ')}.` });
+  return new GyreError({
+    side: 'client',
+    status: 405,
+    code: 'method_not_allowed',
+    message: `Not allowed to ${method} on ${path}. It takes ${allowed.join(', ')}.`,
+  });
 }
 
 /** What a client may read of it: of a bug, only that it is one. */

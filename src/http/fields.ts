@@ -17,16 +17,27 @@ export const FunctionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1
 
 const FunctionTool = z.strictObject({
   type: z.literal('function'),
-  function: z.strictObject({ name: FunctionName, description: text.nullish(), parameters: object.nullish(), strict: bool.nullish() }),
+  function: z.strictObject({
+    name: FunctionName,
+    description: text.nullish(),
+    parameters: object.nullish(),
+    strict: bool.nullish(),
+  }),
 });
-const ServerTool = z.strictObject({ type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool') });
+const ServerTool = z.strictObject({
+  type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool'),
+});
 
 /** What the gateway itself reads. Absent and null mean the same. */
 const Supported = {
   model: text.min(1),
   messages: z.array(MessageSchema).min(1),
   stream: bool,
-  stream_options: z.strictObject({ include_usage: bool.nullish(), include_obfuscation: bool.nullish(), include_tool_events: bool.nullish() }),
+  stream_options: z.strictObject({
+    include_usage: bool.nullish(),
+    include_obfuscation: bool.nullish(),
+    include_tool_events: bool.nullish(),
+  }),
   tools: z.array(z.union([FunctionTool, ServerTool])).max(128),
   tool_choice: z.union([
     z.enum(['none', 'auto', 'required']),
@@ -53,7 +64,9 @@ const Supported = {
   logit_bias: z.record(z.string(), z.number().min(-100).max(100)),
   ignore_eos: bool,
   store: bool,
-  metadata: z.record(z.string().max(64), z.string().max(512)).refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+  metadata: z
+    .record(z.string().max(64), z.string().max(512))
+    .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
 } as const;
 
 /** Sent to the engine as they came: they shape rendering or sampling in ways the gateway need not understand. */
@@ -87,7 +100,10 @@ const Forwarded: Readonly<Record<string, z.ZodType>> = {
   session_id: text,
 };
 
-/** Accepted without effect: they change where or how a request is billed, cached or traced elsewhere, never what is answered. */
+/**
+ * Accepted without effect: they change where or how a request is billed, cached or traced elsewhere, never what is
+ * answered.
+ */
 const Ignored: Readonly<Record<string, z.ZodType>> = {
   user: text,
   safety_identifier: text,
@@ -111,7 +127,7 @@ const Refused: Readonly<Record<string, string>> = {
   best_of: 'Ask for "n" and choose.',
   length_penalty: 'It belongs to beam search, which is not supported.',
   early_stopping: 'It belongs to beam search, which is not supported.',
-  echo: 'The answer would not be the policy\'s action alone.',
+  echo: "The answer would not be the policy's action alone.",
   prompt_logprobs: 'The engine cannot give them in a stream, and the gateway always streams from it.',
   return_prompt_text: 'Ask for "return_token_ids".',
   logits_processors: 'It names code to run in the engine.',
@@ -137,4 +153,9 @@ export interface FieldTable<S extends Schemas = Schemas> {
 
 export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
 
-export const CHAT_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
+export const CHAT_FIELDS: FieldTable<typeof Supported> = {
+  supported: Supported,
+  forwarded: Forwarded,
+  ignored: Ignored,
+  refused: Refused,
+};

@@ -1,4 +1,7 @@
-/** Whether the process lives (`/health`), whether it can answer (`/ready`), and its numbers (`/metrics`). None of them needs a key. */
+/**
+ * Whether the process lives (`/health`), whether it can answer (`/ready`), and its numbers (`/metrics`). None of them
+ * needs a key.
+ */
 import { Hono } from 'hono';
 
 import type { StepLog } from '../core/log.js';
@@ -40,10 +43,14 @@ export function healthRoutes(deps: HealthDeps): Hono {
   );
   app.get('/ready', (c) => {
     const parts = deps.parts();
-    const waitingFor = parts.filter((part) => !part.ready).map((part) => (part.detail === undefined ? part.part : `${part.part}: ${part.detail}`));
+    const waitingFor = parts
+      .filter((part) => !part.ready)
+      .map((part) => (part.detail === undefined ? part.part : `${part.part}: ${part.detail}`));
     const ready = parts.every((part) => part.ready || part.needed === false);
     return c.json({ ready, waiting_for: waitingFor, parts }, ready ? 200 : 503);
   });
-  app.get('/metrics', async (c) => c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }));
+  app.get('/metrics', async (c) =>
+    c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }),
+  );
   return app;
 }

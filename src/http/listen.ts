@@ -19,7 +19,10 @@ export interface Listening {
 }
 
 /** Throws an operator error when the port cannot be had. */
-export async function listen(listener: RequestListener, options: { readonly host: string; readonly port: number }): Promise<Listening> {
+export async function listen(
+  listener: RequestListener,
+  options: { readonly host: string; readonly port: number },
+): Promise<Listening> {
   const server = createServer(listener);
   // Node's 5 s closes a pooled connection just as its client sends again; that client sees a failed request.
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -48,13 +51,24 @@ function close(server: Server, deadlineMs: number): Promise<void> {
 }
 
 function refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const stopping = new GyreError({ side: 'gateway', status: 503, code: 'shutting_down', message: 'The gateway is shutting down and takes no new requests. Try again in a few seconds.', retryAfterMs: 5_000 });
+  const stopping = new GyreError({
+    side: 'gateway',
+    status: 503,
+    code: 'shutting_down',
+    message: 'The gateway is shutting down and takes no new requests. Try again in a few seconds.',
+    retryAfterMs: 5_000,
+  });
   const failure = failureOf(stopping, requestIdOf(incoming.headers['x-request-id']));
   outgoing.writeHead(failure.status, { ...failure.headers, connection: 'close' }).end(failure.body);
 }
 
-function refusal(cause: NodeJS.ErrnoException, { host, port }: { readonly host: string; readonly port: number }): Error {
-  if (cause.code === 'EADDRINUSE') return operatorError(`port ${port} on ${host} is taken; choose another with --port`, cause);
-  if (cause.code === 'EACCES') return operatorError(`port ${port} may not be opened by this user; choose one above 1023 with --port`, cause);
+function refusal(
+  cause: NodeJS.ErrnoException,
+  { host, port }: { readonly host: string; readonly port: number },
+): Error {
+  if (cause.code === 'EADDRINUSE')
+    return operatorError(`port ${port} on ${host} is taken; choose another with --port`, cause);
+  if (cause.code === 'EACCES')
+    return operatorError(`port ${port} may not be opened by this user; choose one above 1023 with --port`, cause);
   return operatorError(`cannot listen on ${host}:${port}: ${reasonOf(cause)}`, cause);
 }

@@ -8,14 +8,21 @@ import type { ContentPart, Message, WireToolCall } from '../core/message.js';
 
 const Part = z
   .looseObject({ type: z.string(), text: z.string().optional() })
-  .refine((part) => part.type !== 'text' || part.text !== undefined, { message: 'a part of type "text" needs a "text"', path: ['text'] });
+  .refine((part) => part.type !== 'text' || part.text !== undefined, {
+    message: 'a part of type "text" needs a "text"',
+    path: ['text'],
+  });
 const Content = z.union([z.string(), z.array(Part).min(1)]);
 const name = z.string().nullish();
 
 const Call = z.strictObject({
   id: z.string().min(1),
   type: z.literal('function').default('function'),
-  function: z.strictObject({ name: z.string().min(1), arguments: z.string(), parsed_arguments: z.unknown().optional() }),
+  function: z.strictObject({
+    name: z.string().min(1),
+    arguments: z.string(),
+    parsed_arguments: z.unknown().optional(),
+  }),
   /** Left over from a streamed delta. */
   index: z.unknown().optional(),
 });
@@ -46,7 +53,11 @@ export type MessageInput = z.infer<typeof MessageSchema>;
 export function toMessage(input: MessageInput): Message {
   switch (input.role) {
     case 'assistant': {
-      const calls = (input.tool_calls ?? []).map((call): WireToolCall => ({ id: call.id, type: 'function', function: { name: call.function.name, arguments: call.function.arguments } }));
+      const calls = (input.tool_calls ?? []).map((call): WireToolCall => ({
+        id: call.id,
+        type: 'function',
+        function: { name: call.function.name, arguments: call.function.arguments },
+      }));
       const reasoning = input.reasoning ?? input.reasoning_content ?? '';
       return {
         role: 'assistant',
@@ -60,7 +71,11 @@ export function toMessage(input: MessageInput): Message {
     case 'system':
     case 'developer':
     case 'user':
-      return { role: input.role, content: input.content, ...(typeof input.name === 'string' ? { name: input.name } : {}) };
+      return {
+        role: input.role,
+        content: input.content,
+        ...(typeof input.name === 'string' ? { name: input.name } : {}),
+      };
     default:
       return input satisfies never;
   }
@@ -68,5 +83,5 @@ export function toMessage(input: MessageInput): Message {
 
 /** Parts that say nothing are no content. */
 function content(value: MessageInput['content']): string | ContentPart[] | null {
-  return (value ?? null);
+  return value ?? null;
 }

@@ -1,4 +1,7 @@
-/** `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. Its reasoning stays in the log: `thinking` is refused, so none is shown. */
+/**
+ * `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. Its reasoning stays in the log: `thinking`
+ * is refused, so none is shown.
+ */
 import { badRequest } from '../core/errors.js';
 import type { Face } from './chat.js';
 import { ANTHROPIC } from './failure.js';
@@ -17,8 +20,16 @@ export const MESSAGES: Face = {
   parse(raw) {
     refuseThread(raw);
     const { fields, forwarded } = readFields(raw, MESSAGE_FIELDS);
-    if (fields.max_tokens === undefined) throw badRequest('"max_tokens" is missing: say how many tokens a step of the answer may have.', 'max_tokens', 'missing_required_parameter');
-    return { request: requestOf(fields, forwarded), delivery: (exchange, head, pace) => new MessageAnswer(exchange, head, fields, pace) };
+    if (fields.max_tokens === undefined)
+      throw badRequest(
+        '"max_tokens" is missing: say how many tokens a step of the answer may have.',
+        'max_tokens',
+        'missing_required_parameter',
+      );
+    return {
+      request: requestOf(fields, forwarded),
+      delivery: (exchange, head, pace) => new MessageAnswer(exchange, head, fields, pace),
+    };
   },
   resent,
 };
@@ -29,30 +40,71 @@ export function parseCount(raw: unknown): ChatRequest {
   return requestOf(fields, forwarded);
 }
 
-/** The tool runner of the official SDK asks for a thread unbidden, and sends the whole conversation when it reads this code. */
+/**
+ * The tool runner of the official SDK asks for a thread unbidden, and sends the whole conversation when it reads this
+ * code.
+ */
 function refuseThread(raw: unknown): void {
   const thread = typeof raw === 'object' && raw !== null && 'thread' in raw ? raw.thread : null;
-  if (thread !== null) throw badRequest(`The parameter "thread" is not supported. ${MESSAGE_FIELDS.refused['thread'] ?? ''}`, 'thread', 'thread_unsupported_request');
+  if (thread !== null)
+    throw badRequest(
+      `The parameter "thread" is not supported. ${MESSAGE_FIELDS.refused['thread'] ?? ''}`,
+      'thread',
+      'thread_unsupported_request',
+    );
 }
 
 function requestOf(fields: MessageFields, forwarded: Forwarded): ChatRequest {
   const { model, messages, tool_choice: choice } = fields;
-  if (model === undefined) throw badRequest('"model" is missing. GET /v1/models lists the models there are.', 'model', 'missing_required_parameter');
-  if (messages === undefined) throw badRequest('"messages" is missing: send a list with at least one message.', 'messages', 'missing_required_parameter');
-  if (messages.at(-1)?.role === 'assistant') throw badRequest('"messages" ends with a turn of the assistant. The policy answers; it does not go on with an answer that was begun for it. End with a user\'s turn.', 'messages');
+  if (model === undefined)
+    throw badRequest(
+      '"model" is missing. GET /v1/models lists the models there are.',
+      'model',
+      'missing_required_parameter',
+    );
+  if (messages === undefined)
+    throw badRequest(
+      '"messages" is missing: send a list with at least one message.',
+      'messages',
+      'missing_required_parameter',
+    );
+  if (messages.at(-1)?.role === 'assistant')
+    throw badRequest(
+      '"messages" ends with a turn of the assistant. The policy answers; it does not go on with an ' +
+        "answer that was begun for it. End with a user's turn.",
+      'messages',
+    );
   return {
     model,
     messages: messagesOf(fields.system, messages),
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,
-    tools: (fields.tools ?? []).map((tool) => ('name' in tool ? { type: 'function' as const, function: { name: tool.name, description: tool.description, parameters: tool.input_schema, strict: tool.strict } } : { type: tool.type })),
+    tools: (fields.tools ?? []).map((tool) =>
+      'name' in tool
+        ? {
+            type: 'function' as const,
+            function: {
+              name: tool.name,
+              description: tool.description,
+              parameters: tool.input_schema,
+              strict: tool.strict,
+            },
+          }
+        : { type: tool.type },
+    ),
     toolChoice: choiceOf(choice),
     parallelToolCalls: choice?.disable_parallel_tool_use === true ? false : undefined,
     n: 1,
     topLogprobs: undefined,
     tokenIds: false,
-    sampling: samplingOf({ temperature: fields.temperature, top_p: fields.top_p, top_k: fields.top_k, max_tokens: fields.max_tokens, stop: fields.stop_sequences?.length === 0 ? undefined : fields.stop_sequences }),
+    sampling: samplingOf({
+      temperature: fields.temperature,
+      top_p: fields.top_p,
+      top_k: fields.top_k,
+      max_tokens: fields.max_tokens,
+      stop: fields.stop_sequences?.length === 0 ? undefined : fields.stop_sequences,
+    }),
     forwarded: forwardedOf(fields, forwarded),
     store: true,
     metadata: metadataOf(fields.metadata),
@@ -76,7 +128,9 @@ function choiceOf(choice: MessageFields['tool_choice']): ChatRequest['toolChoice
 function forwardedOf({ output_config: output }: MessageFields, forwarded: Forwarded): Forwarded {
   const format = output?.format;
   const more = {
-    ...(format ? { response_format: { type: 'json_schema', json_schema: { name: 'answer', schema: format.schema } } } : {}),
+    ...(format
+      ? { response_format: { type: 'json_schema', json_schema: { name: 'answer', schema: format.schema } } }
+      : {}),
     ...(typeof output?.effort === 'string' ? { reasoning_effort: output.effort } : {}),
   };
   return Object.keys(more).length === 0 ? forwarded : { ...forwarded, ...more };

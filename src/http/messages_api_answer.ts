@@ -15,7 +15,9 @@ import type { MessageFields } from './messages_api.js';
 import { EventStream, type Pace } from './stream.js';
 
 /** `text` is what there is of it; in a stream, what was not told yet. */
-type Block = { readonly type: 'text'; text: string } | { readonly type: 'tool_use'; text: string; readonly id: string; readonly name: string; readonly eager: boolean };
+type Block =
+  | { readonly type: 'text'; text: string }
+  | { readonly type: 'tool_use'; text: string; readonly id: string; readonly name: string; readonly eager: boolean };
 
 export class MessageAnswer implements Delivery {
   readonly #exchange: Exchange;
@@ -52,7 +54,10 @@ export class MessageAnswer implements Delivery {
         if (event.text !== '') this.#text(event.text);
         break;
       case 'call': {
-        const eager = this.#fields.tools?.some((tool) => 'name' in tool && tool.name === event.name && tool.eager_input_streaming === true) ?? false;
+        const eager =
+          this.#fields.tools?.some(
+            (tool) => 'name' in tool && tool.name === event.name && tool.eager_input_streaming === true,
+          ) ?? false;
         const block: Block = { type: 'tool_use', text: '', id: event.id, name: event.name, eager };
         this.#blocks.push(block);
         this.#calls[event.position] = block;
@@ -85,30 +90,44 @@ export class MessageAnswer implements Delivery {
     if (this.#stream?.gone === true) return;
     const { fault, ending } = finish;
     if (fault !== undefined) {
-      if (this.#stream?.begun === true) this.#stream.end(`event: error\ndata: ${ANTHROPIC.envelope(fault, this.#exchange.requestId)}\n\n`);
+      if (this.#stream?.begun === true)
+        this.#stream.end(`event: error\ndata: ${ANTHROPIC.envelope(fault, this.#exchange.requestId)}\n\n`);
       else this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
       return;
     }
     if (ending.outcome === 'cancelled') return;
-    const stop = stopOf(finish, this.#fields.stop_sequences?.find((sequence) => sequence === this.#stopSequence));
+    const stop = stopOf(
+      finish,
+      this.#fields.stop_sequences?.find((sequence) => sequence === this.#stopSequence),
+    );
     const limit = limitOf(ending);
     const more = limit === undefined ? {} : { gyre: limit };
     if (this.#stream === undefined) {
       const whole = JSON.stringify({ ...this.#message(ending), ...stop, ...more });
       // Inputs go in as text: read and written again, a number could become another one.
-      return this.#exchange.json(`${whole.slice(0, -1)},"content":[${this.#blocks.map(wireBlock).join(',')}]}`, this.#headers);
+      return this.#exchange.json(
+        `${whole.slice(0, -1)},"content":[${this.#blocks.map(wireBlock).join(',')}]}`,
+        this.#headers,
+      );
     }
     if (!this.#begun) this.#begin();
     this.#whole = this.#blocks.length;
     this.#tell();
-    this.#stream.end(frame('message_delta', { delta: { ...stop, container: null }, usage: usageOf(ending), ...more }) + frame('message_stop', {}));
+    this.#stream.end(
+      frame('message_delta', { delta: { ...stop, container: null }, usage: usageOf(ending), ...more }) +
+        frame('message_stop', {}),
+    );
   }
 
   #begin(start?: Extract<PolicyEvent, { type: 'start' }>): void {
     this.#begun = true;
     const usage = { ...NO_USAGE, prompt_tokens: start?.promptTokenIds?.length ?? 0 };
     const nothing = { stop_reason: null, stop_sequence: null, stop_details: null, content: [] };
-    this.#stream?.write(frame('message_start', { message: { ...this.#message({ usage, toolUse: { requested: 0, executed: 0, by_tool: {} } }), ...nothing } }));
+    this.#stream?.write(
+      frame('message_start', {
+        message: { ...this.#message({ usage, toolUse: { requested: 0, executed: 0, by_tool: {} } }), ...nothing },
+      }),
+    );
   }
 
   #text(text: string): void {
@@ -129,11 +148,26 @@ export class MessageAnswer implements Delivery {
       if (block.type === 'tool_use' && !block.eager && !whole) return;
       if (!this.#opened) {
         this.#opened = true;
-        stream.write(frame('content_block_start', { index, content_block: block.type === 'text' ? { type: 'text', text: '', citations: null } : { type: 'tool_use', id: block.id, name: block.name, input: {}, caller: DIRECT } }));
+        stream.write(
+          frame('content_block_start', {
+            index,
+            content_block:
+              block.type === 'text'
+                ? { type: 'text', text: '', citations: null }
+                : { type: 'tool_use', id: block.id, name: block.name, input: {}, caller: DIRECT },
+          }),
+        );
       }
       const text = block.type === 'tool_use' && !block.eager ? objectJson(block.text) : block.text;
       block.text = '';
-      if (text !== '') stream.write(frame('content_block_delta', { index, delta: block.type === 'text' ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text } }));
+      if (text !== '')
+        stream.write(
+          frame('content_block_delta', {
+            index,
+            delta:
+              block.type === 'text' ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text },
+          }),
+        );
       if (!whole) return;
       stream.write(frame('content_block_stop', { index }));
       this.#telling += 1;
@@ -144,7 +178,15 @@ export class MessageAnswer implements Delivery {
   /** The message but for its content and its end. */
   #message(ending: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
     const { id, model } = this.#head;
-    return { id, type: 'message', role: 'assistant', model, container: null, diagnostics: null, usage: { ...usageOf(ending), cache_creation: null, inference_geo: null, service_tier: 'standard', speed: null } };
+    return {
+      id,
+      type: 'message',
+      role: 'assistant',
+      model,
+      container: null,
+      diagnostics: null,
+      usage: { ...usageOf(ending), cache_creation: null, inference_geo: null, service_tier: 'standard', speed: null },
+    };
   }
 }
 
@@ -152,7 +194,10 @@ const DIRECT = { type: 'direct' } as const;
 
 function wireBlock(block: Block): string {
   if (block.type === 'text') return JSON.stringify({ type: 'text', text: block.text, citations: null });
-  return `{"type":"tool_use","id":${JSON.stringify(block.id)},"name":${JSON.stringify(block.name)},"input":${objectJson(block.text)},"caller":${JSON.stringify(DIRECT)}}`;
+  return (
+    `{"type":"tool_use","id":${JSON.stringify(block.id)},"name":${JSON.stringify(block.name)},"input":` +
+    `${objectJson(block.text)},"caller":${JSON.stringify(DIRECT)}}`
+  );
 }
 
 function frame(type: string, data: Readonly<Record<string, unknown>>): string {
@@ -186,7 +231,10 @@ function stopOf({ finishReasons: [reason] }: Finish, sequence: string | undefine
   }
 }
 
-/** In this protocol `input_tokens` are those that were not in the cache. The two counts of the protocol's own server tools are ours of the same kind. */
+/**
+ * In this protocol `input_tokens` are those that were not in the cache. The two counts of the protocol's own server
+ * tools are ours of the same kind.
+ */
 function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
   const { search_web: searches = 0, fetch_page: fetches = 0 } = toolUse.by_tool;
   return {
@@ -195,6 +243,7 @@ function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonl
     cache_read_input_tokens: usage.cached_tokens,
     output_tokens: usage.completion_tokens,
     output_tokens_details: { thinking_tokens: usage.reasoning_tokens },
-    server_tool_use: toolUse.requested === 0 ? null : { web_search_requests: searches, web_fetch_requests: fetches, ...toolUse },
+    server_tool_use:
+      toolUse.requested === 0 ? null : { web_search_requests: searches, web_fetch_requests: fetches, ...toolUse },
   };
 }

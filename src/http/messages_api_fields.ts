@@ -1,4 +1,6 @@
-/** Every field a request of the Messages API may have, and what becomes of it; as for chat, nothing is dropped silently. */
+/**
+ * Every field a request of the Messages API may have, and what becomes of it; as for chat, nothing is dropped silently.
+ */
 import { z } from 'zod';
 
 import type { FieldTable } from './fields.js';
@@ -14,7 +16,7 @@ const cache_control = z.looseObject({}).nullish();
 /** Blocks a policy of text cannot be shown, with the reason. */
 const REFUSED_BLOCKS: Readonly<Record<string, string>> = {
   image: 'the policy reads text only',
-  document: 'the policy reads text only; send the document\'s text',
+  document: "the policy reads text only; send the document's text",
   search_result: 'send what was found as text',
   thinking: 'thinking is not supported; send the conversation without these blocks',
   redacted_thinking: 'thinking is not supported; send the conversation without these blocks',
@@ -24,11 +26,19 @@ function otherBlock(known: string): (issue: { readonly input?: unknown }) => str
   return ({ input }) => {
     const type = typeof input === 'object' && input !== null && 'type' in input ? input.type : undefined;
     if (typeof type !== 'string') return `must be a block with a "type", one of ${known}`;
-    return `blocks of the type ${JSON.stringify(type.slice(0, 100))} are not supported here: ${REFUSED_BLOCKS[type] ?? `only ${known} are`}`;
+    return (
+      `blocks of the type ${JSON.stringify(type.slice(0, 100))} are not supported here: ` +
+      (REFUSED_BLOCKS[type] ?? `only ${known} are`)
+    );
   };
 }
 
-const TextBlock = z.strictObject({ type: z.literal('text'), text, cache_control, citations: z.array(z.never({ error: 'citations are not supported' })).nullish() });
+const TextBlock = z.strictObject({
+  type: z.literal('text'),
+  text,
+  cache_control,
+  citations: z.array(z.never({ error: 'citations are not supported' })).nullish(),
+});
 const Words = z.union([text, z.array(z.discriminatedUnion('type', [TextBlock], { error: otherBlock('"text"') }))]);
 
 /** `caller` and `toolset_name` are what an SDK sends back of an answer. */
@@ -41,12 +51,33 @@ const ToolUse = z.strictObject({
   toolset_name: z.null().optional(),
   cache_control,
 });
-const ToolResult = z.strictObject({ type: z.literal('tool_result'), tool_use_id: text.min(1), content: Words.nullish(), is_error: bool.nullish(), toolset_name: z.null().optional(), cache_control });
+const ToolResult = z.strictObject({
+  type: z.literal('tool_result'),
+  tool_use_id: text.min(1),
+  content: Words.nullish(),
+  is_error: bool.nullish(),
+  toolset_name: z.null().optional(),
+  cache_control,
+});
 
 /** What a conversation is made of on the wire. */
 export const Turn = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.literal('user'), content: z.union([text, z.array(z.discriminatedUnion('type', [TextBlock, ToolResult], { error: otherBlock('"text" and "tool_result"') })).min(1)]) }),
-  z.strictObject({ role: z.literal('assistant'), content: z.union([text, z.array(z.discriminatedUnion('type', [TextBlock, ToolUse], { error: otherBlock('"text" and "tool_use"') }))]) }),
+  z.strictObject({
+    role: z.literal('user'),
+    content: z.union([
+      text,
+      z
+        .array(z.discriminatedUnion('type', [TextBlock, ToolResult], { error: otherBlock('"text" and "tool_result"') }))
+        .min(1),
+    ]),
+  }),
+  z.strictObject({
+    role: z.literal('assistant'),
+    content: z.union([
+      text,
+      z.array(z.discriminatedUnion('type', [TextBlock, ToolUse], { error: otherBlock('"text" and "tool_use"') })),
+    ]),
+  }),
   z.strictObject({ role: z.literal('system'), content: Words }),
 ]);
 export type Turn = z.infer<typeof Turn>;
@@ -54,7 +85,12 @@ export type Words = z.infer<typeof Words>;
 
 const CustomTool = z.strictObject({
   // First, because the first fault of a tool is the one that is told.
-  type: z.literal('custom', 'must be "custom", or "gyre:" and the name of a server tool; tools that run elsewhere are not offered here').nullish(),
+  type: z
+    .literal(
+      'custom',
+      'must be "custom", or "gyre:" and the name of a server tool; tools that run elsewhere are not offered here',
+    )
+    .nullish(),
   name: text.regex(/^[a-zA-Z0-9_-]{1,128}$/, 'must be 1 to 128 letters, digits, "_" or "-"'),
   description: text.nullish(),
   input_schema: object,
@@ -77,22 +113,39 @@ const Prompt = {
   system: Words,
   tools: z.array(z.union([CustomTool, z.strictObject({ type: serverTool, cache_control })])).max(128),
   tool_choice: z.union([
-    z.strictObject({ type: z.enum(['auto', 'any', 'none'], 'must be "auto", "any", "none", "tool" with a "name", or "gyre:" and the name of a server tool'), ...oneCall }),
+    z.strictObject({
+      type: z.enum(
+        ['auto', 'any', 'none'],
+        'must be "auto", "any", "none", "tool" with a "name", or "gyre:" and the name of a server tool',
+      ),
+      ...oneCall,
+    }),
     z.strictObject({ type: z.literal('tool'), name: text.min(1), ...oneCall }),
     z.strictObject({ type: serverTool, ...oneCall }),
   ]),
-  output_config: z.strictObject({ effort: text.nullish(), format: z.strictObject({ type: z.literal('json_schema'), schema: object }).nullish() }),
+  output_config: z.strictObject({
+    effort: text.nullish(),
+    format: z.strictObject({ type: z.literal('json_schema'), schema: object }).nullish(),
+  }),
 } as const;
 
 /** Sent to the engine as they came. */
 const Forwarded = { chat_template_kwargs: object, cache_salt: text } as const;
 
-const Ignored = { cache_control: z.looseObject({}), service_tier: text, inference_geo: text, speed: z.literal('standard', 'must be "standard": there is one speed'), diagnostics: object, user_profile_id: text, workspace_id: text } as const;
+const Ignored = {
+  cache_control: z.looseObject({}),
+  service_tier: text,
+  inference_geo: text,
+  speed: z.literal('standard', 'must be "standard": there is one speed'),
+  diagnostics: object,
+  user_profile_id: text,
+  workspace_id: text,
+} as const;
 
 const Refused: Readonly<Record<string, string>> = {
   thinking: 'The policy has no such control; what it reasons is logged and not shown.',
   container: 'There are no containers; offer a server tool in "tools" instead.',
-  mcp_servers: 'Servers of tools are the operator\'s to name, in the configuration.',
+  mcp_servers: "Servers of tools are the operator's to name, in the configuration.",
   context_management: 'A conversation is never cut silently.',
   compaction: 'A conversation is never cut silently.',
   thread: 'Send the conversation itself; the gateway finds where it goes on.',
@@ -112,17 +165,29 @@ const Answer = {
   top_k: int.min(0),
   stop_sequences: z.array(text.min(1)),
   // The protocol knows `user_id` alone; `gyre_task` and others go to the log with it, as with the other protocols.
-  metadata: z.record(text.max(64), text.max(512).nullable()).refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+  metadata: z
+    .record(text.max(64), text.max(512).nullable())
+    .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
 } as const;
 
 const Supported = { ...Prompt, ...Answer } as const;
 
-export const MESSAGE_FIELDS: FieldTable<typeof Supported> = { supported: Supported, forwarded: Forwarded, ignored: Ignored, refused: Refused };
+export const MESSAGE_FIELDS: FieldTable<typeof Supported> = {
+  supported: Supported,
+  forwarded: Forwarded,
+  ignored: Ignored,
+  refused: Refused,
+};
 
 /** `POST /v1/messages/count_tokens`. */
 export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
   supported: Prompt,
   forwarded: Forwarded,
   ignored: Ignored,
-  refused: { ...Refused, ...Object.fromEntries(Object.keys(Answer).map((name) => [name, 'A count is of the prompt, which it does not change.'])) },
+  refused: {
+    ...Refused,
+    ...Object.fromEntries(
+      Object.keys(Answer).map((name) => [name, 'A count is of the prompt, which it does not change.']),
+    ),
+  },
 };

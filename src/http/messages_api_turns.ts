@@ -14,11 +14,15 @@ type Result = Extract<Block, { type: 'tool_result' }>;
 export function messagesOf(system: Words | undefined, turns: readonly Turn[]): Message[] {
   const messages: Message[] = [];
   const all: readonly Turn[] = system === undefined ? turns : [{ role: 'system', content: system }, ...turns];
-  for (let at = 0; at < all.length; ) {
+  for (let at = 0; at < all.length;) {
     const role = all[at]?.role;
     const from = at;
     while (all[at]?.role === role) at += 1;
-    const said = all.slice(from, at).flatMap(({ content }): readonly Block[] => (typeof content === 'string' ? [{ type: 'text', text: content }] : content));
+    const said = all
+      .slice(from, at)
+      .flatMap(({ content }): readonly Block[] =>
+        typeof content === 'string' ? [{ type: 'text', text: content }] : content,
+      );
     if (role === 'assistant') messages.push(assistantTurn(said));
     else if (role === 'system') messages.push(...systemTurn(said));
     else messages.push(...userTurn(said));
@@ -26,10 +30,19 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[]): M
   return messages;
 }
 
-/** The turn as a client sends it again: the same words and the same values, the spelling of the calls' JSON forgotten. */
+/**
+ * The turn as a client sends it again: the same words and the same values, the spelling of the calls' JSON forgotten.
+ */
 export function resent(visible: AssistantMessage): AssistantMessage {
   if (visible.tool_calls === undefined) return visible;
-  return assistantMessage(textOf(visible.content), visible.tool_calls.map(({ id, function: { name, arguments: args } }) => ({ id, name, arguments: canonicalJson(JSON.parse(objectJson(args))) })));
+  return assistantMessage(
+    textOf(visible.content),
+    visible.tool_calls.map(({ id, function: { name, arguments: args } }) => ({
+      id,
+      name,
+      arguments: canonicalJson(JSON.parse(objectJson(args))),
+    })),
+  );
 }
 
 function systemTurn(said: readonly Block[]): Message[] {
@@ -38,12 +51,16 @@ function systemTurn(said: readonly Block[]): Message[] {
 }
 
 function assistantTurn(said: readonly Block[]): AssistantMessage {
-  const calls = said.flatMap((block): ToolCall[] => (block.type === 'tool_use' ? [{ id: block.id, name: block.name, arguments: canonicalJson(block.input) }] : []));
+  const calls = said.flatMap((block): ToolCall[] =>
+    block.type === 'tool_use' ? [{ id: block.id, name: block.name, arguments: canonicalJson(block.input) }] : [],
+  );
   return assistantMessage(said.map((block) => (block.type === 'text' ? block.text : '')).join(''), calls);
 }
 
 function userTurn(said: readonly Block[]): Message[] {
-  const results = said.flatMap((block): Message[] => (block.type === 'tool_result' ? [{ role: 'tool', tool_call_id: block.tool_use_id, content: resultOf(block) }] : []));
+  const results = said.flatMap((block): Message[] =>
+    block.type === 'tool_result' ? [{ role: 'tool', tool_call_id: block.tool_use_id, content: resultOf(block) }] : [],
+  );
   const words = wordsOf(said);
   return words === '' && results.length > 0 ? results : [...results, { role: 'user', content: words }];
 }
@@ -57,5 +74,7 @@ function resultOf({ content, is_error: failed }: Result): string {
 
 /** Blocks of text are paragraphs to the engine, which puts a line end between them as well. */
 function wordsOf(words: string | readonly Block[]): string {
-  return typeof words === 'string' ? words : words.flatMap((block) => (block.type === 'text' && block.text !== '' ? [block.text] : [])).join('\n');
+  return typeof words === 'string'
+    ? words
+    : words.flatMap((block) => (block.type === 'text' && block.text !== '' ? [block.text] : [])).join('\n');
 }

@@ -44,41 +44,119 @@ export class Metrics {
   readonly #tokens: Counter<'kind'>;
   readonly #faults: Counter<'tool' | 'error'>;
   readonly #swaps: Counter;
-  readonly #took = new Histogram({ name: 'gyre_request_seconds', help: 'From the head of a request to the end of its answer, by route.', buckets: LONG, label: 'route' });
-  readonly #overhead = new Histogram({ name: 'gyre_overhead_seconds', help: 'Time of a request that neither policy nor tools used.', buckets: SHORT });
-  readonly #firstToken = new Histogram({ name: 'gyre_time_to_first_token_seconds', help: 'From the request to its first visible token.', buckets: LONG });
-  readonly #perToken = new Histogram({ name: 'gyre_time_per_output_token_seconds', help: 'Time per token of one policy call after its first.', buckets: PER_TOKEN });
-  readonly #commit = new Histogram({ name: 'gyre_log_commit_wait_seconds', help: 'How long a finished answer waited for the log before its last frame.', buckets: SHORT });
-  readonly #tool = new Histogram({ name: 'gyre_tool_seconds', help: 'Time of one tool call.', buckets: LONG, label: 'tool' });
-  /** prom-client hashes the labels of every increment: per request that would be the dearest line here, so sums wait for the next scrape. */
+  readonly #took = new Histogram({
+    name: 'gyre_request_seconds',
+    help: 'From the head of a request to the end of its answer, by route.',
+    buckets: LONG,
+    label: 'route',
+  });
+  readonly #overhead = new Histogram({
+    name: 'gyre_overhead_seconds',
+    help: 'Time of a request that neither policy nor tools used.',
+    buckets: SHORT,
+  });
+  readonly #firstToken = new Histogram({
+    name: 'gyre_time_to_first_token_seconds',
+    help: 'From the request to its first visible token.',
+    buckets: LONG,
+  });
+  readonly #perToken = new Histogram({
+    name: 'gyre_time_per_output_token_seconds',
+    help: 'Time per token of one policy call after its first.',
+    buckets: PER_TOKEN,
+  });
+  readonly #commit = new Histogram({
+    name: 'gyre_log_commit_wait_seconds',
+    help: 'How long a finished answer waited for the log before its last frame.',
+    buckets: SHORT,
+  });
+  readonly #tool = new Histogram({
+    name: 'gyre_tool_seconds',
+    help: 'Time of one tool call.',
+    buckets: LONG,
+    label: 'tool',
+  });
+  /**
+   * prom-client hashes the labels of every increment: per request that would be the dearest line here, so sums wait for
+   * the next scrape.
+   */
   readonly #waiting = new Map<string, { readonly add: (sum: number) => void; sum: number }>();
 
   constructor(gauges: Gauges) {
     const registers = [this.#registry];
     this.contentType = this.#registry.contentType;
     const collect = (): void => this.#settle();
-    this.#requests = new Counter({ name: 'gyre_requests_total', help: 'Requests by route and status; 499: the client left before its first byte.', labelNames: ['route', 'status'], registers, collect });
-    this.#endings = new Counter({ name: 'gyre_answers_total', help: 'Answers by outcome and stop reason of the run.', labelNames: ['outcome', 'stop_reason'], registers, collect });
-    this.#deliveries = new Counter({ name: 'gyre_deliveries_total', help: 'Responses by what became of them on their way to the client.', labelNames: ['outcome'], registers, collect });
-    this.#tokens = new Counter({ name: 'gyre_tokens_total', help: 'Tokens as the engine counts them; cached ones are among the prompt\'s, reasoning among the completion\'s.', labelNames: ['kind'], registers, collect });
-    this.#faults = new Counter({ name: 'gyre_tool_faults_total', help: 'Tool calls that gave an error, by tool and kind.', labelNames: ['tool', 'error'], registers, collect });
-    this.#swaps = new Counter({ name: 'gyre_swaps_total', help: 'Times the alias was pointed at another version.', registers });
+    this.#requests = new Counter({
+      name: 'gyre_requests_total',
+      help: 'Requests by route and status; 499: the client left before its first byte.',
+      labelNames: ['route', 'status'],
+      registers,
+      collect,
+    });
+    this.#endings = new Counter({
+      name: 'gyre_answers_total',
+      help: 'Answers by outcome and stop reason of the run.',
+      labelNames: ['outcome', 'stop_reason'],
+      registers,
+      collect,
+    });
+    this.#deliveries = new Counter({
+      name: 'gyre_deliveries_total',
+      help: 'Responses by what became of them on their way to the client.',
+      labelNames: ['outcome'],
+      registers,
+      collect,
+    });
+    this.#tokens = new Counter({
+      name: 'gyre_tokens_total',
+      help: "Tokens as the engine counts them; cached ones are among the prompt's, reasoning among the completion's.",
+      labelNames: ['kind'],
+      registers,
+      collect,
+    });
+    this.#faults = new Counter({
+      name: 'gyre_tool_faults_total',
+      help: 'Tool calls that gave an error, by tool and kind.',
+      labelNames: ['tool', 'error'],
+      registers,
+      collect,
+    });
+    this.#swaps = new Counter({
+      name: 'gyre_swaps_total',
+      help: 'Times the alias was pointed at another version.',
+      registers,
+    });
     const gauge = (name: string, help: string, read: () => number): void => {
       const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(read()) });
     };
     gauge('gyre_in_flight', 'Requests being answered.', gauges.inFlight);
     gauge('gyre_in_flight_limit', 'Requests answered at once at most; more are refused with 429.', () => gauges.limit);
     gauge('gyre_serving_version', 'The version the alias points at.', gauges.servingVersion);
-    const failures = new Counter({ name: 'gyre_log_failures_total', help: 'Writes to the log that failed.', registers, collect: () => {
-      failures.reset();
-      failures.inc(gauges.logFailures());
-    } });
+    const failures = new Counter({
+      name: 'gyre_log_failures_total',
+      help: 'Writes to the log that failed.',
+      registers,
+      collect: () => {
+        failures.reset();
+        failures.inc(gauges.logFailures());
+      },
+    });
     const { learning } = gauges;
     if (learning === undefined) return;
-    gauge('gyre_head_version', 'The newest trained version, which sampling and training follow.', () => learning().head);
-    const cycles: Gauge<'state'> = new Gauge({ name: 'gyre_learning_cycles', help: 'Learning cycles by state.', labelNames: ['state'], registers, collect: () => {
-      for (const [state, count] of Object.entries(learning().cycles)) cycles.set({ state }, count);
-    } });
+    gauge(
+      'gyre_head_version',
+      'The newest trained version, which sampling and training follow.',
+      () => learning().head,
+    );
+    const cycles: Gauge<'state'> = new Gauge({
+      name: 'gyre_learning_cycles',
+      help: 'Learning cycles by state.',
+      labelNames: ['state'],
+      registers,
+      collect: () => {
+        for (const [state, count] of Object.entries(learning().cycles)) cycles.set({ state }, count);
+      },
+    });
   }
 
   request(route: string, status: number): void {
@@ -90,10 +168,17 @@ export class Metrics {
     this.#took.observe(seconds, route);
   }
 
-  answer({ outcome, stopReason, usage }: Ending, seconds: { readonly overhead: number; readonly firstToken: number | undefined }): void {
+  answer(
+    { outcome, stopReason, usage }: Ending,
+    seconds: { readonly overhead: number; readonly firstToken: number | undefined },
+  ): void {
     this.#overhead.observe(seconds.overhead);
     if (seconds.firstToken !== undefined) this.#firstToken.observe(seconds.firstToken);
-    this.#add(`e ${outcome} ${stopReason}`, 1, () => (sum) => this.#endings.inc({ outcome, stop_reason: stopReason }, sum));
+    this.#add(
+      `e ${outcome} ${stopReason}`,
+      1,
+      () => (sum) => this.#endings.inc({ outcome, stop_reason: stopReason }, sum),
+    );
     this.#token('prompt', usage.prompt_tokens);
     this.#token('completion', usage.completion_tokens);
     if (usage.cached_tokens > 0) this.#token('cached', usage.cached_tokens);
@@ -110,7 +195,12 @@ export class Metrics {
   tool(tool: string | undefined, { ms, error }: Observation): void {
     // A refused call took no time of any tool.
     if (tool !== undefined && error !== 'limit') this.#tool.observe(ms / 1000, tool);
-    if (error !== undefined) this.#add(`f ${error} ${tool ?? NO_SUCH_TOOL}`, 1, () => (sum) => this.#faults.inc({ tool: tool ?? NO_SUCH_TOOL, error }, sum));
+    if (error !== undefined)
+      this.#add(
+        `f ${error} ${tool ?? NO_SUCH_TOOL}`,
+        1,
+        () => (sum) => this.#faults.inc({ tool: tool ?? NO_SUCH_TOOL, error }, sum),
+      );
   }
 
   committed(seconds: number): void {
@@ -128,7 +218,12 @@ export class Metrics {
   async text(): Promise<string> {
     this.#settle();
     const counted = await this.#registry.metrics();
-    return counted + [this.#took, this.#overhead, this.#firstToken, this.#perToken, this.#commit, this.#tool].map((each) => each.text()).join('\n');
+    return (
+      counted +
+      [this.#took, this.#overhead, this.#firstToken, this.#perToken, this.#commit, this.#tool]
+        .map((each) => each.text())
+        .join('\n')
+    );
   }
 
   #token(kind: string, amount: number): void {

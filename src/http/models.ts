@@ -1,4 +1,6 @@
-/** `GET /v1/models` and `GET /v1/models/{id}`: the names a client may ask for, the policy's own and those of upstreams. */
+/**
+ * `GET /v1/models` and `GET /v1/models/{id}`: the names a client may ask for, the policy's own and those of upstreams.
+ */
 import { Hono } from 'hono';
 
 import { GyreError } from '../core/errors.js';
@@ -18,8 +20,14 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
     const model = serving.models().find((each) => each.id === id);
     if (model === undefined) {
       throw new GyreError({
-        side: 'client', status: 404, code: 'model_not_found', param: 'model',
-        message: `The model ${JSON.stringify(id)} does not exist. There are: ${serving.models().map((each) => each.id).join(', ')}.`,
+        side: 'client',
+        status: 404,
+        code: 'model_not_found',
+        param: 'model',
+        message: `The model ${JSON.stringify(id)} does not exist. There are: ${serving
+          .models()
+          .map((each) => each.id)
+          .join(', ')}.`,
       });
     }
     return c.json(wireModel(model));
@@ -29,5 +37,11 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
 
 function wireModel(model: ServedModel): Record<string, unknown> {
   const { id, created, version, owner } = model;
-  return { id, object: 'model', created, owned_by: owner ?? 'gyre', ...(version === undefined ? {} : { policy_version: version }) };
+  return {
+    id,
+    object: 'model',
+    created,
+    owned_by: owner ?? 'gyre',
+    ...(version === undefined ? {} : { policy_version: version }),
+  };
 }

@@ -1,4 +1,7 @@
-/** A chat completion request out of untrusted JSON: every field checked against the table, its meaning in the core's words. */
+/**
+ * A chat completion request out of untrusted JSON: every field checked against the table, its meaning in the core's
+ * words.
+ */
 import { z } from 'zod';
 
 import { nearest } from '../core/config.js';
@@ -38,11 +41,23 @@ export interface ChatRequest {
 export function parseChat(raw: unknown): ChatRequest {
   const { fields, forwarded } = readFields(raw, CHAT_FIELDS);
   const { model, messages } = fields;
-  if (model === undefined) throw badRequest('"model" is missing. GET /v1/models lists the models there are.', 'model', 'missing_required_parameter');
-  if (messages === undefined) throw badRequest('"messages" is missing: send a list with at least one message.', 'messages', 'missing_required_parameter');
+  if (model === undefined)
+    throw badRequest(
+      '"model" is missing. GET /v1/models lists the models there are.',
+      'model',
+      'missing_required_parameter',
+    );
+  if (messages === undefined)
+    throw badRequest(
+      '"messages" is missing: send a list with at least one message.',
+      'messages',
+      'missing_required_parameter',
+    );
   const stream = fields.stream ?? false;
-  if (fields.stream_options !== undefined && !stream) throw badRequest('"stream_options" is only allowed with "stream": true.', 'stream_options');
-  if ((fields.top_logprobs ?? 0) > 0 && fields.logprobs !== true) throw badRequest('"top_logprobs" is only allowed with "logprobs": true.', 'top_logprobs');
+  if (fields.stream_options !== undefined && !stream)
+    throw badRequest('"stream_options" is only allowed with "stream": true.', 'stream_options');
+  if ((fields.top_logprobs ?? 0) > 0 && fields.logprobs !== true)
+    throw badRequest('"top_logprobs" is only allowed with "logprobs": true.', 'top_logprobs');
   return {
     model,
     messages: messages.map(toMessage),
@@ -64,11 +79,24 @@ export function parseChat(raw: unknown): ChatRequest {
 }
 
 const SAMPLING = [
-  'temperature', 'top_p', 'top_k', 'min_p', 'presence_penalty', 'frequency_penalty', 'repetition_penalty', 'min_tokens', 'seed', 'stop', 'logit_bias', 'ignore_eos',
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'min_tokens',
+  'seed',
+  'stop',
+  'logit_bias',
+  'ignore_eos',
 ] as const satisfies readonly (keyof Fields & keyof Sampling)[];
 
 /** Fields of sampling as chat names them; other protocols' are renamed to them. */
-type Drawn = { readonly [K in (typeof SAMPLING)[number] | 'max_tokens' | 'max_completion_tokens']?: Fields[K] | undefined };
+type Drawn = {
+  readonly [K in (typeof SAMPLING)[number] | 'max_tokens' | 'max_completion_tokens']?: Fields[K] | undefined;
+};
 
 export function samplingOf(fields: Drawn): Sampling {
   const sampling: Record<string, unknown> = {};
@@ -78,14 +106,23 @@ export function samplingOf(fields: Drawn): Sampling {
   return sampling;
 }
 
-/** Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that names the field. */
-export function readFields<S extends Schemas>(raw: unknown, table: FieldTable<S>): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
+/**
+ * Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that
+ * names the field.
+ */
+export function readFields<S extends Schemas>(
+  raw: unknown,
+  table: FieldTable<S>,
+): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
   const fields: Record<string, unknown> = {};
   let forwarded: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(raw)) {
     if (Object.hasOwn(table.supported, name)) {
-      if (value !== null) fields[name] = name === 'messages' && arePlain(value) ? value : checked(table.supported[name] ?? z.unknown(), name, value);
+      if (value !== null)
+        fields[name] =
+          name === 'messages' && arePlain(value) ? value : checked(table.supported[name] ?? z.unknown(), name, value);
     } else if (Object.hasOwn(table.forwarded, name)) {
       if (value !== null) (forwarded ??= {})[name] = checked(table.forwarded[name] ?? z.unknown(), name, value);
     } else if (Object.hasOwn(table.ignored, name)) {
@@ -97,11 +134,19 @@ export function readFields<S extends Schemas>(raw: unknown, table: FieldTable<S>
 
 /** Most conversations are words by someone, and need no schema to be told so. */
 function arePlain(messages: unknown): boolean {
-  return Array.isArray(messages) && messages.length > 0 && messages.every((message: unknown) => {
-    if (typeof message !== 'object' || message === null) return false;
-    const { role, content } = message as { readonly role?: unknown; readonly content?: unknown };
-    return typeof content === 'string' && (role === 'user' || role === 'system' || role === 'assistant') && Object.keys(message).length === 2;
-  });
+  return (
+    Array.isArray(messages) &&
+    messages.length > 0 &&
+    messages.every((message: unknown) => {
+      if (typeof message !== 'object' || message === null) return false;
+      const { role, content } = message as { readonly role?: unknown; readonly content?: unknown };
+      return (
+        typeof content === 'string' &&
+        (role === 'user' || role === 'system' || role === 'assistant') &&
+        Object.keys(message).length === 2
+      );
+    })
+  );
 }
 
 function checked(schema: z.ZodType, name: string, value: unknown): unknown {
@@ -112,26 +157,46 @@ function checked(schema: z.ZodType, name: string, value: unknown): unknown {
 
 function refusal(name: string, { supported, forwarded, ignored, refused }: FieldTable): GyreError {
   const reason = refused[name];
-  if (reason !== undefined && Object.hasOwn(refused, name)) return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
-  const known = nearest(name.slice(0, 100), [supported, forwarded, ignored].flatMap((part) => Object.keys(part)));
-  return badRequest(`Unknown parameter ${quote(name)}. Did you mean "${known}"?`, name.slice(0, 100), 'unknown_parameter');
+  if (reason !== undefined && Object.hasOwn(refused, name))
+    return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
+  const known = nearest(
+    name.slice(0, 100),
+    [supported, forwarded, ignored].flatMap((part) => Object.keys(part)),
+  );
+  return badRequest(
+    `Unknown parameter ${quote(name)}. Did you mean "${known}"?`,
+    name.slice(0, 100),
+    'unknown_parameter',
+  );
 }
 
 /** A zod error as a 400 on the field at fault, with the value it had. */
 export function invalid(error: z.ZodError, prefix: readonly PropertyKey[], value: unknown): GyreError {
   const issue = deepest(error.issues[0]);
   if (issue === undefined) return badRequest(error.message, prefix.map(String).join('.'));
-  const found = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
-  const path = [...prefix, ...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].map(String).join('.');
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+  const path = [...prefix, ...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
+    .map(String)
+    .join('.');
   if (issue.code === 'unrecognized_keys') return badRequest(`Unknown parameter "${path}".`, path, 'unknown_parameter');
-  return badRequest(`Invalid value for "${path}": ${issue.message} (it is ${quote(found)}).`, path, issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value');
+  return badRequest(
+    `Invalid value for "${path}": ${issue.message} (it is ${quote(found)}).`,
+    path,
+    issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value',
+  );
 }
 
 /** Of a union that matched nothing, the issue of the option that came furthest says the most. */
 function deepest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
   const candidates = issue.errors.map((list) => deepest(list[0])).filter((inner) => inner !== undefined);
-  const best = candidates.reduce<z.core.$ZodIssue | undefined>((far, inner) => (far === undefined || inner.path.length > far.path.length ? inner : far), undefined);
+  const best = candidates.reduce<z.core.$ZodIssue | undefined>(
+    (far, inner) => (far === undefined || inner.path.length > far.path.length ? inner : far),
+    undefined,
+  );
   return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] };
 }
 

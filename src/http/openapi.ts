@@ -17,7 +17,9 @@ type Json = Readonly<Record<string, unknown>>;
 export function openApiRoutes(version: string, routes: () => readonly Route[]): Hono {
   const app = new Hono();
   let document: string | undefined;
-  app.get('/openapi.json', (c) => c.body((document ??= JSON.stringify(openApi(version, routes()))), 200, { 'content-type': 'application/json' }));
+  app.get('/openapi.json', (c) =>
+    c.body((document ??= JSON.stringify(openApi(version, routes()))), 200, { 'content-type': 'application/json' }),
+  );
   return app;
 }
 
@@ -30,10 +32,25 @@ export function openApi(version: string, routes: readonly Route[]): Json {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Gyre', version, description: 'An OpenAI-compatible gateway whose model gets better by being used.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: 'Gyre',
+      version,
+      description: 'An OpenAI-compatible gateway whose model gets better by being used.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: schemas(), headers: HEADERS, securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key of `gyre keys add`. Without any keys every token, and none, is accepted.' } } },
+    components: {
+      schemas: schemas(),
+      headers: HEADERS,
+      securitySchemes: {
+        key: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A key of `gyre keys add`. Without any keys every token, and none, is accepted.',
+        },
+      },
+    },
   };
 }
 
@@ -43,21 +60,27 @@ export function documented(path: string): string {
 }
 
 const HEADERS: Readonly<Record<string, Json>> = {
-  RequestId: { description: 'The request\'s id: the client\'s own where it sent one.', schema: { type: 'string' } },
+  RequestId: { description: "The request's id: the client's own where it sent one.", schema: { type: 'string' } },
   Trajectory: { description: 'The conversation this answer is logged in.', schema: { type: 'string' } },
-  PolicyVersion: { description: 'The version that answered. Absent where an upstream did.', schema: { type: 'string' } },
+  PolicyVersion: {
+    description: 'The version that answered. Absent where an upstream did.',
+    schema: { type: 'string' },
+  },
   RetryAfter: { description: 'Seconds until it is worth asking again.', schema: { type: 'string' } },
-  ShouldRetry: { description: 'Whether the same request may be sent again.', schema: { type: 'string', enum: ['true', 'false'] } },
+  ShouldRetry: {
+    description: 'Whether the same request may be sent again.',
+    schema: { type: 'string', enum: ['true', 'false'] },
+  },
 };
 
 const ERRORS: Readonly<Record<number, string>> = {
   400: 'The request is not as it must be; `param` names the field.',
   401: 'The key is missing or unknown.',
-  403: 'The key is not an admin\'s.',
+  403: "The key is not an admin's.",
   404: 'There is no such thing that this key may see.',
   409: 'Not now: the state of things forbids it.',
   413: 'The body is too large.',
-  415: 'The body\'s encoding is not known.',
+  415: "The body's encoding is not known.",
   429: 'Too much at once, here or at the engine.',
   500: 'A fault of the gateway.',
   501: 'The engine has no such thing.',
@@ -68,16 +91,43 @@ const ERRORS: Readonly<Record<number, string>> = {
 
 function operationOf(method: string, path: string, operation: Operation): Json {
   const { summary, tag, key, query = {}, body, replies, answer } = operation;
-  const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, schema: name === 'version' ? { type: 'integer', minimum: 0 } : { type: 'string' } }));
-  const asked = Object.entries(query).map(([name, { says, schema }]) => ({ name, in: 'query', required: false, description: says, schema: inline(schema) }));
-  const statuses = [...new Set([...(key === 'none' ? [] : [401]), ...(key === 'admin' ? [403] : []), ...(body === undefined ? [] : [400, 413, 415]), ...operation.errors])].sort((a, b) => a - b);
+  const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: name === 'version' ? { type: 'integer', minimum: 0 } : { type: 'string' },
+  }));
+  const asked = Object.entries(query).map(([name, { says, schema }]) => ({
+    name,
+    in: 'query',
+    required: false,
+    description: says,
+    schema: inline(schema),
+  }));
+  const statuses = [
+    ...new Set([
+      ...(key === 'none' ? [] : [401]),
+      ...(key === 'admin' ? [403] : []),
+      ...(body === undefined ? [] : [400, 413, 415]),
+      ...operation.errors,
+    ]),
+  ].sort((a, b) => a - b);
   return {
-    operationId: `${method.toLowerCase()}${path.replace(/[{}]/g, '').replace(/[^A-Za-z0-9]+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`,
+    operationId:
+      method.toLowerCase() +
+      path.replace(/[{}]/g, '').replace(/[^A-Za-z0-9]+(\w?)/g, (_, letter: string) => letter.toUpperCase()),
     summary,
     tags: [tag],
     security: key === 'none' ? [] : [{ key: [] }, {}],
     ...(placed.length + asked.length === 0 ? {} : { parameters: [...placed, ...asked] }),
-    ...(body === undefined ? {} : { requestBody: { required: body.required, content: { 'application/json': { schema: ref(body.name), example: body.example } } } }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: body.required,
+            content: { 'application/json': { schema: ref(body.name), example: body.example } },
+          },
+        }),
     responses: Object.fromEntries([
       ...Object.entries(replies).map(([status, reply]) => [status, replyOf(reply, answer === true)]),
       ...statuses.map((status) => [status, failureOf(status, operation.failure ?? 'Error')]),
@@ -88,9 +138,16 @@ function operationOf(method: string, path: string, operation: Operation): Json {
 function replyOf({ says, body, events }: Reply, answer: boolean): Json {
   return {
     description: says,
-    headers: { 'x-request-id': header('RequestId'), ...(answer ? { 'x-gyre-trajectory': header('Trajectory'), 'x-gyre-policy-version': header('PolicyVersion') } : {}) },
+    headers: {
+      'x-request-id': header('RequestId'),
+      ...(answer
+        ? { 'x-gyre-trajectory': header('Trajectory'), 'x-gyre-policy-version': header('PolicyVersion') }
+        : {}),
+    },
     content: {
-      ...(body === 'text' ? { 'text/plain': { schema: { type: 'string' } } } : { 'application/json': { schema: ref(body) } }),
+      ...(body === 'text'
+        ? { 'text/plain': { schema: { type: 'string' } } }
+        : { 'application/json': { schema: ref(body) } }),
       // OpenAPI 3.1 has no words for the events of a stream.
       ...(events === true ? { 'text/event-stream': {} } : {}),
     },
@@ -100,7 +157,11 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
 function failureOf(status: number, shape: ShapeName): Json {
   return {
     description: ERRORS[status] ?? 'An error.',
-    headers: { 'x-request-id': header('RequestId'), 'x-should-retry': header('ShouldRetry'), ...(status === 429 || status === 503 ? { 'retry-after': header('RetryAfter') } : {}) },
+    headers: {
+      'x-request-id': header('RequestId'),
+      'x-should-retry': header('ShouldRetry'),
+      ...(status === 429 || status === 503 ? { 'retry-after': header('RetryAfter') } : {}),
+    },
     content: { 'application/json': { schema: ref(shape) } },
   };
 }
@@ -119,5 +180,9 @@ function schemas(): Json {
 
 /** Fields may be missing that have a default: the schema is of what comes in. What only code can check stays open. */
 function inline(schema: z.ZodType): Json {
-  return Object.fromEntries(Object.entries(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).filter(([name]) => name !== '$schema'));
+  return Object.fromEntries(
+    Object.entries(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).filter(
+      ([name]) => name !== '$schema',
+    ),
+  );
 }

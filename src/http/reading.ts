@@ -36,7 +36,10 @@ export const FeedbackSchema = z
     comment: z.string().max(10_000).optional(),
     demonstration: z.string().min(1).optional(),
   })
-  .refine((body) => body.value !== undefined || body.demonstration !== undefined, { message: 'is required unless "demonstration" is given', path: ['value'] })
+  .refine((body) => body.value !== undefined || body.demonstration !== undefined, {
+    message: 'is required unless "demonstration" is given',
+    path: ['value'],
+  })
   // What the refinement says, for readers of the schema.
   .meta({ anyOf: [{ required: ['value'] }, { required: ['demonstration'] }] });
 export type FeedbackInput = z.infer<typeof FeedbackSchema>;
@@ -61,7 +64,11 @@ export const MAX_PAGE = 200;
 /** Mounted under `/gyre/v1`. */
 export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   const app = new Hono();
-  app.get('/trajectories', (c) => c.json(reading.trajectories(scopeOf(callerOf(keys, c.req.raw)), pageOf(c.req.query('limit'), c.req.query('after')))));
+  app.get('/trajectories', (c) =>
+    c.json(
+      reading.trajectories(scopeOf(callerOf(keys, c.req.raw)), pageOf(c.req.query('limit'), c.req.query('after'))),
+    ),
+  );
   app.get('/trajectories/:id', (c) => {
     const id = c.req.param('id');
     return c.json(present(reading.trajectory(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
@@ -96,11 +103,18 @@ function scopeOf(caller: Caller): Scope {
 
 function present(row: unknown, what: string, id: string): object {
   if (typeof row === 'object' && row !== null) return row;
-  throw new GyreError({ side: 'client', status: 404, code: `${what}_not_found`, message: `There is no ${what} ${JSON.stringify(id.slice(0, 100))} that this key may see.`, param: what === 'response' ? 'response_id' : 'id' });
+  throw new GyreError({
+    side: 'client',
+    status: 404,
+    code: `${what}_not_found`,
+    message: `There is no ${what} ${JSON.stringify(id.slice(0, 100))} that this key may see.`,
+    param: what === 'response' ? 'response_id' : 'id',
+  });
 }
 
 function pageOf(limit: string | undefined, after: string | undefined): Page {
   const size = limit === undefined ? 20 : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE) throw badRequest(`"limit" must be a whole number from 1 to ${MAX_PAGE}, not ${JSON.stringify(limit)}.`, 'limit');
+  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE)
+    throw badRequest(`"limit" must be a whole number from 1 to ${MAX_PAGE}, not ${JSON.stringify(limit)}.`, 'limit');
   return { limit: size, ...(after === undefined ? {} : { after }) };
 }

@@ -16,7 +16,10 @@ export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;
 export const RESPONSES: Face = {
   id: 'resp',
   errors: OPENAI,
-  refers: (raw) => typeof raw === 'object' && raw !== null && ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
+  refers: (raw) =>
+    typeof raw === 'object' &&
+    raw !== null &&
+    ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
   parse(raw, past) {
     const { fields } = readFields(raw, RESPONSE_FIELDS);
     const request = chatOf(fields, past);
@@ -26,22 +29,49 @@ export const RESPONSES: Face = {
 
 function chatOf(fields: ResponseFields, past: Past): ChatRequest {
   const { model, input } = fields;
-  if (model === undefined) throw badRequest('"model" is missing. GET /v1/models lists the models there are.', 'model', 'missing_required_parameter');
-  if (input === undefined) throw badRequest('"input" is missing: send a text, or a list of items.', 'input', 'missing_required_parameter');
-  const said: readonly Message[] = typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
+  if (model === undefined)
+    throw badRequest(
+      '"model" is missing. GET /v1/models lists the models there are.',
+      'model',
+      'missing_required_parameter',
+    );
+  if (input === undefined)
+    throw badRequest('"input" is missing: send a text, or a list of items.', 'input', 'missing_required_parameter');
+  const said: readonly Message[] =
+    typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   return {
     model,
-    messages: [...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]), ...before(fields.previous_response_id, past), ...said],
+    messages: [
+      ...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]),
+      ...before(fields.previous_response_id, past),
+      ...said,
+    ],
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,
-    tools: (fields.tools ?? []).map((tool) => ('name' in tool ? { type: 'function' as const, function: { name: tool.name, description: tool.description, parameters: tool.parameters, strict: tool.strict } } : tool)),
+    tools: (fields.tools ?? []).map((tool) =>
+      'name' in tool
+        ? {
+            type: 'function' as const,
+            function: {
+              name: tool.name,
+              description: tool.description,
+              parameters: tool.parameters,
+              strict: tool.strict,
+            },
+          }
+        : tool,
+    ),
     toolChoice: toolChoiceOf(fields.tool_choice),
     parallelToolCalls: fields.parallel_tool_calls,
     n: 1,
     topLogprobs: undefined,
     tokenIds: false,
-    sampling: samplingOf({ temperature: fields.temperature, top_p: fields.top_p, max_tokens: fields.max_output_tokens }),
+    sampling: samplingOf({
+      temperature: fields.temperature,
+      top_p: fields.top_p,
+      max_tokens: fields.max_output_tokens,
+    }),
     limitField: 'max_completion_tokens',
     forwarded: forwardedOf(fields),
     ...(fields.max_tool_calls === undefined ? {} : { maxToolCalls: fields.max_tool_calls }),
@@ -55,7 +85,13 @@ function before(id: string | undefined, past: Past): readonly Message[] {
   if (id === undefined) return [];
   const conversation = past.conversation(id);
   if (conversation === undefined) {
-    throw new GyreError({ side: 'client', status: 404, code: 'previous_response_not_found', param: 'previous_response_id', message: `There is no response ${JSON.stringify(id.slice(0, 100))} that this key may go on from.` });
+    throw new GyreError({
+      side: 'client',
+      status: 404,
+      code: 'previous_response_not_found',
+      param: 'previous_response_id',
+      message: `There is no response ${JSON.stringify(id.slice(0, 100))} that this key may go on from.`,
+    });
   }
   const [first, ...rest] = conversation;
   return first?.role === 'system' && id.startsWith('resp-') ? rest : conversation;
@@ -70,7 +106,19 @@ function forwardedOf({ text, reasoning }: ResponseFields): ChatRequest['forwarde
   const format = text?.format;
   const forwarded = {
     ...(format?.type === 'json_object' ? { response_format: { type: 'json_object' } } : {}),
-    ...(format?.type === 'json_schema' ? { response_format: { type: 'json_schema', json_schema: { name: format.name, schema: format.schema, strict: format.strict ?? undefined, description: format.description ?? undefined } } } : {}),
+    ...(format?.type === 'json_schema'
+      ? {
+          response_format: {
+            type: 'json_schema',
+            json_schema: {
+              name: format.name,
+              schema: format.schema,
+              strict: format.strict ?? undefined,
+              description: format.description ?? undefined,
+            },
+          },
+        }
+      : {}),
     ...(typeof reasoning?.effort === 'string' ? { reasoning_effort: reasoning.effort } : {}),
   };
   return Object.keys(forwarded).length === 0 ? undefined : forwarded;

@@ -13,10 +13,39 @@ import type { ResponseFields } from './responses.js';
 import { itemId } from './responses_references.js';
 import { EventStream, type Pace } from './stream.js';
 
-interface MessageItem { type: 'message'; id: string; status: string; role: 'assistant'; content: { type: 'output_text'; text: string; annotations: []; logprobs: [] }[] }
-interface ReasoningItem { type: 'reasoning'; id: string; status: string; summary: []; content: { type: 'reasoning_text'; text: string }[] }
-interface CallItem { type: 'function_call'; id: string; status: string; call_id: string; name: string; arguments: string }
-interface ServerItem { type: 'mcp_call'; id: string; status: string; server_label: 'gyre'; name: string; arguments: string; output: string | null; error: string | null; approval_request_id: null }
+interface MessageItem {
+  type: 'message';
+  id: string;
+  status: string;
+  role: 'assistant';
+  content: { type: 'output_text'; text: string; annotations: []; logprobs: [] }[];
+}
+interface ReasoningItem {
+  type: 'reasoning';
+  id: string;
+  status: string;
+  summary: [];
+  content: { type: 'reasoning_text'; text: string }[];
+}
+interface CallItem {
+  type: 'function_call';
+  id: string;
+  status: string;
+  call_id: string;
+  name: string;
+  arguments: string;
+}
+interface ServerItem {
+  type: 'mcp_call';
+  id: string;
+  status: string;
+  server_label: 'gyre';
+  name: string;
+  arguments: string;
+  output: string | null;
+  error: string | null;
+  approval_request_id: null;
+}
 type Output = MessageItem | ReasoningItem | CallItem | ServerItem;
 
 export class ResponseAnswer implements Delivery {
@@ -54,19 +83,43 @@ export class ResponseAnswer implements Delivery {
         this.#reason(event.text);
         break;
       case 'call':
-        this.#calls.set(event.position, this.#add({ type: 'function_call', id: itemId('fc', this.#head.id, event.position), status: 'in_progress', call_id: event.id, name: event.name, arguments: '' }));
+        this.#calls.set(
+          event.position,
+          this.#add({
+            type: 'function_call',
+            id: itemId('fc', this.#head.id, event.position),
+            status: 'in_progress',
+            call_id: event.id,
+            name: event.name,
+            arguments: '',
+          }),
+        );
         break;
       case 'arguments': {
         const call = this.#calls.get(event.position);
         if (call === undefined) break;
         call.arguments += event.text;
-        this.#emit('response.function_call_arguments.delta', { item_id: call.id, output_index: this.#output.indexOf(call), delta: event.text });
+        this.#emit('response.function_call_arguments.delta', {
+          item_id: call.id,
+          output_index: this.#output.indexOf(call),
+          delta: event.text,
+        });
         break;
       }
       case 'tool_started': {
         const { id, name, arguments: args } = event.call;
         // It begins without its arguments, as an item does: SDKs put what comes after to what they have.
-        const item = this.#add({ type: 'mcp_call', id: this.#id('mcp'), status: 'in_progress', server_label: 'gyre', name, arguments: '', output: null, error: null, approval_request_id: null });
+        const item = this.#add({
+          type: 'mcp_call',
+          id: this.#id('mcp'),
+          status: 'in_progress',
+          server_label: 'gyre',
+          name,
+          arguments: '',
+          output: null,
+          error: null,
+          approval_request_id: null,
+        });
         this.#running.set(id, item);
         this.#emit('response.mcp_call.in_progress', this.#at(item));
         item.arguments = args;
@@ -95,15 +148,18 @@ export class ResponseAnswer implements Delivery {
     this.#stream?.stop();
     if (this.#stream?.gone === true) return;
     const { fault, ending } = finish;
-    if (fault !== undefined && this.#stream?.begun !== true) return this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
+    if (fault !== undefined && this.#stream?.begun !== true)
+      return this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
     if (ending.outcome === 'cancelled') return;
     if (!this.#begun) this.#begin();
     if (fault === undefined) {
       this.#close();
       for (const call of this.#calls.values()) this.#finishCall(call, ending);
     }
-    if (this.#stream === undefined) return this.#exchange.json(JSON.stringify(this.#response(ending)), this.#head.headers);
-    if (fault !== undefined) this.#emit('error', { code: fault.code, message: fault.message, param: fault.param ?? null });
+    if (this.#stream === undefined)
+      return this.#exchange.json(JSON.stringify(this.#response(ending)), this.#head.headers);
+    if (fault !== undefined)
+      this.#emit('error', { code: fault.code, message: fault.message, param: fault.param ?? null });
     const response = this.#response(ending, fault);
     this.#stream.end(this.#frame(`response.${response.status}`, { response }));
   }
@@ -118,7 +174,13 @@ export class ResponseAnswer implements Delivery {
   #text(text: string): void {
     let item = this.#open;
     if (item?.type !== 'message') {
-      item = this.#openItem({ type: 'message', id: itemId('msg', this.#head.id, this.#told), status: 'in_progress', role: 'assistant', content: [] });
+      item = this.#openItem({
+        type: 'message',
+        id: itemId('msg', this.#head.id, this.#told),
+        status: 'in_progress',
+        role: 'assistant',
+        content: [],
+      });
       const part = { type: 'output_text' as const, text: '', annotations: [] as [], logprobs: [] as [] };
       item.content.push(part);
       this.#emit('response.content_part.added', { ...this.#at(item), content_index: 0, part });
@@ -167,7 +229,11 @@ export class ResponseAnswer implements Delivery {
 
   #finishCall(call: CallItem, ending: Ending): void {
     call.status = ending.outcome === 'completed' ? 'completed' : 'incomplete';
-    this.#emit('response.function_call_arguments.done', { ...this.#at(call), name: call.name, arguments: call.arguments });
+    this.#emit('response.function_call_arguments.done', {
+      ...this.#at(call),
+      name: call.name,
+      arguments: call.arguments,
+    });
     this.#done(call);
   }
 
@@ -200,25 +266,64 @@ export class ResponseAnswer implements Delivery {
   #response(ending?: Ending, fault?: GyreError): Readonly<Record<string, unknown>> & { readonly status: string } {
     const { id, created, model } = this.#head;
     const fields = this.#fields;
-    const status = ending === undefined ? 'in_progress' : fault !== undefined ? 'failed' : ending.outcome === 'completed' ? 'completed' : 'incomplete';
+    const status =
+      ending === undefined
+        ? 'in_progress'
+        : fault !== undefined
+          ? 'failed'
+          : ending.outcome === 'completed'
+            ? 'completed'
+            : 'incomplete';
     return {
-      id, object: 'response', created_at: created, status, background: false,
-      error: fault === undefined ? null : { code: fault.status === 429 ? 'rate_limit_exceeded' : 'server_error', message: fault.message },
-      incomplete_details: status === 'incomplete' ? { reason: ending?.stopReason === 'max_tokens' ? 'max_output_tokens' : (ending?.stopReason ?? 'max_output_tokens') } : null,
-      instructions: fields.instructions ?? null, max_output_tokens: fields.max_output_tokens ?? null, max_tool_calls: fields.max_tool_calls ?? null,
-      model, output: ending === undefined ? [] : this.#output, parallel_tool_calls: fields.parallel_tool_calls ?? true,
-      previous_response_id: fields.previous_response_id ?? null, prompt_cache_key: null, reasoning: { effort: fields.reasoning?.effort ?? null, summary: fields.reasoning?.summary ?? null },
-      safety_identifier: null, service_tier: 'default', store: fields.store ?? true, temperature: fields.temperature ?? 1,
-      text: { format: fields.text?.format ?? { type: 'text' }, verbosity: 'medium' }, tool_choice: fields.tool_choice ?? 'auto', tools: fields.tools ?? [],
-      top_logprobs: 0, top_p: fields.top_p ?? 1, truncation: 'disabled', usage: ending === undefined ? null : usageOf(ending), user: null, metadata: fields.metadata ?? {},
+      id,
+      object: 'response',
+      created_at: created,
+      status,
+      background: false,
+      error:
+        fault === undefined
+          ? null
+          : { code: fault.status === 429 ? 'rate_limit_exceeded' : 'server_error', message: fault.message },
+      incomplete_details:
+        status === 'incomplete'
+          ? {
+              reason:
+                ending?.stopReason === 'max_tokens' ? 'max_output_tokens' : (ending?.stopReason ?? 'max_output_tokens'),
+            }
+          : null,
+      instructions: fields.instructions ?? null,
+      max_output_tokens: fields.max_output_tokens ?? null,
+      max_tool_calls: fields.max_tool_calls ?? null,
+      model,
+      output: ending === undefined ? [] : this.#output,
+      parallel_tool_calls: fields.parallel_tool_calls ?? true,
+      previous_response_id: fields.previous_response_id ?? null,
+      prompt_cache_key: null,
+      reasoning: { effort: fields.reasoning?.effort ?? null, summary: fields.reasoning?.summary ?? null },
+      safety_identifier: null,
+      service_tier: 'default',
+      store: fields.store ?? true,
+      temperature: fields.temperature ?? 1,
+      text: { format: fields.text?.format ?? { type: 'text' }, verbosity: 'medium' },
+      tool_choice: fields.tool_choice ?? 'auto',
+      tools: fields.tools ?? [],
+      top_logprobs: 0,
+      top_p: fields.top_p ?? 1,
+      truncation: 'disabled',
+      usage: ending === undefined ? null : usageOf(ending),
+      user: null,
+      metadata: fields.metadata ?? {},
     };
   }
 }
 
 function usageOf({ usage, toolUse }: Ending): Readonly<Record<string, unknown>> {
   return {
-    input_tokens: usage.prompt_tokens, input_tokens_details: { cached_tokens: usage.cached_tokens },
-    output_tokens: usage.completion_tokens, output_tokens_details: { reasoning_tokens: usage.reasoning_tokens },
-    total_tokens: usage.prompt_tokens + usage.completion_tokens, server_tool_use: toolUse,
+    input_tokens: usage.prompt_tokens,
+    input_tokens_details: { cached_tokens: usage.cached_tokens },
+    output_tokens: usage.completion_tokens,
+    output_tokens_details: { reasoning_tokens: usage.reasoning_tokens },
+    total_tokens: usage.prompt_tokens + usage.completion_tokens,
+    server_tool_use: toolUse,
   };
 }

@@ -15,7 +15,11 @@ export function messagesOf(items: readonly Item[], past: Past): Message[] {
       if (said.role === 'assistant') say(messages, textOfContent(said.content), undefined);
       else messages.push({ role: said.role, content: textOfContent(said.content) });
     } else if (item.type === 'function_call') {
-      say(messages, '', { id: item.call_id, type: 'function', function: { name: item.name, arguments: item.arguments } });
+      say(messages, '', {
+        id: item.call_id,
+        type: 'function',
+        function: { name: item.name, arguments: item.arguments },
+      });
     } else if (item.type === 'function_call_output') {
       messages.push({ role: 'tool', tool_call_id: item.call_id, content: textOfContent(item.output) });
     }
@@ -30,9 +34,16 @@ function say(messages: Message[], text: string, call: WireToolCall | undefined):
   const open: AssistantMessage | undefined = last?.role === 'assistant' ? last : undefined;
   if (open !== undefined) messages.pop();
   const calls = [...(open?.tool_calls ?? []), ...(call === undefined ? [] : [call])];
-  messages.push(assistantMessage(textOf(open?.content ?? '') + text, calls.map(({ id, function: { name, arguments: args } }) => ({ id, name, arguments: args }))));
+  messages.push(
+    assistantMessage(
+      textOf(open?.content ?? '') + text,
+      calls.map(({ id, function: { name, arguments: args } }) => ({ id, name, arguments: args })),
+    ),
+  );
 }
 
 function textOfContent(content: MessageItem['content']): string {
-  return typeof content === 'string' ? content : content.map((part) => (part.type === 'refusal' ? part.refusal : part.text)).join('');
+  return typeof content === 'string'
+    ? content
+    : content.map((part) => (part.type === 'refusal' ? part.refusal : part.text)).join('');
 }

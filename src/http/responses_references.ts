@@ -15,7 +15,10 @@ export type Said = Exclude<Item, Reference>;
 const PREFIX = 'resp-';
 const FORM = /^(msg|rs|fc|mcp)-([0-9a-z]+)-(\d{1,9})$/;
 
-/** `place`: where a message begins in the text of its answer, which call of the client's it is, or any number of its own. */
+/**
+ * `place`: where a message begins in the text of its answer, which call of the client's it is, or any number of its
+ * own.
+ */
 export function itemId(kind: Kind, responseId: string, place: number): string {
   return `${kind}-${responseId.slice(PREFIX.length)}-${place}`;
 }
@@ -43,10 +46,14 @@ export function resolved(items: readonly Item[], past: Past): readonly Said[] {
 function part(answer: AssistantMessage, kind: Kind, place: number, begins: readonly number[]): Said | undefined {
   if (kind === 'msg') {
     const text = textOf(answer.content);
-    return { role: 'assistant', content: text.slice(place, Math.min(text.length, ...begins.filter((begin) => begin > place))) };
+    return {
+      role: 'assistant',
+      content: text.slice(place, Math.min(text.length, ...begins.filter((begin) => begin > place))),
+    };
   }
   const call = kind === 'fc' ? answer.tool_calls?.[place] : undefined;
-  if (call !== undefined) return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
+  if (call !== undefined)
+    return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
   // Reasoning is not said again to the policy; calls of our own tools are in the log, which puts them back.
   return undefined;
 }
@@ -63,5 +70,11 @@ export function isReference(item: unknown): item is Reference {
 }
 
 function unknown({ id }: Reference): GyreError {
-  return new GyreError({ side: 'client', status: 404, code: 'item_not_found', param: 'input', message: `There is no item ${quoted(id)} that this key may refer to: send the item itself.` });
+  return new GyreError({
+    side: 'client',
+    status: 404,
+    code: 'item_not_found',
+    param: 'input',
+    message: `There is no item ${quoted(id)} that this key may refer to: send the item itself.`,
+  });
 }

@@ -1,4 +1,7 @@
-/** What routes take and answer with, as schemas by name: the components of /openapi.json. Fields may be added to any answer. */
+/**
+ * What routes take and answer with, as schemas by name: the components of /openapi.json. Fields may be added to any
+ * answer.
+ */
 import { z } from 'zod';
 
 import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../core/learning.js';
@@ -27,25 +30,38 @@ const Completion = z.object({
   created: seconds,
   model: text,
   system_fingerprint: text.nullable(),
-  choices: z.array(z.object({
-    index: int,
-    message: z.object({
-      role: z.literal('assistant'),
-      content: text.nullable(),
-      refusal: z.null(),
-      reasoning: text.optional(),
-      reasoning_content: text.optional(),
-      tool_calls: z.array(z.object({ id: text, type: z.literal('function'), function: z.object({ name: text, arguments: text }) })).optional(),
+  choices: z.array(
+    z.object({
+      index: int,
+      message: z.object({
+        role: z.literal('assistant'),
+        content: text.nullable(),
+        refusal: z.null(),
+        reasoning: text.optional(),
+        reasoning_content: text.optional(),
+        tool_calls: z
+          .array(
+            z.object({ id: text, type: z.literal('function'), function: z.object({ name: text, arguments: text }) }),
+          )
+          .optional(),
+      }),
+      logprobs: z.object({ content: z.array(object), refusal: z.null() }).nullable(),
+      finish_reason: z.enum(['stop', 'length', 'tool_calls', 'content_filter']),
+      token_ids: ids.optional(),
     }),
-    logprobs: z.object({ content: z.array(object), refusal: z.null() }).nullable(),
-    finish_reason: z.enum(['stop', 'length', 'tool_calls', 'content_filter']),
-    token_ids: ids.optional(),
-  })),
+  ),
   usage: z.object({
-    prompt_tokens: int, completion_tokens: int, total_tokens: int,
-    prompt_tokens_details: z.object({ cached_tokens: int }), completion_tokens_details: z.object({ reasoning_tokens: int }), server_tool_use: ServerToolUse,
+    prompt_tokens: int,
+    completion_tokens: int,
+    total_tokens: int,
+    prompt_tokens_details: z.object({ cached_tokens: int }),
+    completion_tokens_details: z.object({ reasoning_tokens: int }),
+    server_tool_use: ServerToolUse,
   }),
-  gyre: z.object({ stop_reason: text }).optional().describe('The limit of the loop that ended the answer, where one did.'),
+  gyre: z
+    .object({ stop_reason: text })
+    .optional()
+    .describe('The limit of the loop that ended the answer, where one did.'),
   prompt_token_ids: ids.optional(),
 });
 
@@ -55,10 +71,21 @@ const Answer = z.looseObject({
   created_at: seconds,
   status: z.enum(['in_progress', 'completed', 'incomplete', 'failed']),
   model: text,
-  output: z.array(z.looseObject({ type: z.enum(['message', 'reasoning', 'function_call', 'mcp_call']), id: text, status: text })),
+  output: z.array(
+    z.looseObject({ type: z.enum(['message', 'reasoning', 'function_call', 'mcp_call']), id: text, status: text }),
+  ),
   error: object.nullable(),
   incomplete_details: z.object({ reason: text }).nullable(),
-  usage: z.object({ input_tokens: int, output_tokens: int, total_tokens: int, input_tokens_details: object, output_tokens_details: object, server_tool_use: ServerToolUse }).nullable(),
+  usage: z
+    .object({
+      input_tokens: int,
+      output_tokens: int,
+      total_tokens: int,
+      input_tokens_details: object,
+      output_tokens_details: object,
+      server_tool_use: ServerToolUse,
+    })
+    .nullable(),
 });
 
 const Block = z.union([
@@ -73,16 +100,51 @@ const Message = z.looseObject({
   content: z.array(Block),
   stop_reason: z.enum(['end_turn', 'max_tokens', 'stop_sequence', 'tool_use', 'refusal']),
   stop_sequence: text.nullable(),
-  usage: z.looseObject({ input_tokens: int, output_tokens: int, cache_read_input_tokens: int, cache_creation_input_tokens: int, server_tool_use: object.nullable() }),
-  gyre: z.object({ stop_reason: text }).optional().describe('The limit of the loop that ended the answer, where one did.'),
+  usage: z.looseObject({
+    input_tokens: int,
+    output_tokens: int,
+    cache_read_input_tokens: int,
+    cache_creation_input_tokens: int,
+    server_tool_use: object.nullable(),
+  }),
+  gyre: z
+    .object({ stop_reason: text })
+    .optional()
+    .describe('The limit of the loop that ended the answer, where one did.'),
 });
-const MessagesFailure = z.object({ type: z.literal('error'), error: z.object({ type: text, message: text, details: z.object({ error_code: text, param: text.nullable() }) }), request_id: text });
+const MessagesFailure = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: text, message: text, details: z.object({ error_code: text, param: text.nullable() }) }),
+  request_id: text,
+});
 
-const Model = z.object({ id: text, object: z.literal('model'), created: seconds, owned_by: text, policy_version: int.optional().describe('Absent for an upstream\'s model.') });
+const Model = z.object({
+  id: text,
+  object: z.literal('model'),
+  created: seconds,
+  owned_by: text,
+  policy_version: int.optional().describe("Absent for an upstream's model."),
+});
 
-const FeedbackRow = z.object({ id: text, response_id: text, step: int.nullable(), value: number.nullable(), comment: text.nullable(), demonstration: text.nullable(), created_at: seconds });
+const FeedbackRow = z.object({
+  id: text,
+  response_id: text,
+  step: int.nullable(),
+  value: number.nullable(),
+  comment: text.nullable(),
+  demonstration: text.nullable(),
+  created_at: seconds,
+});
 
-const Verdict = z.object({ id: text, judge: text, judge_version: text, score: number.nullable(), good: bool.nullable(), rationale: text, created_at: seconds });
+const Verdict = z.object({
+  id: text,
+  judge: text,
+  judge_version: text,
+  score: number.nullable(),
+  good: bool.nullable(),
+  rationale: text,
+  created_at: seconds,
+});
 
 const Step = z.object({
   id: text,
@@ -90,7 +152,15 @@ const Step = z.object({
   policy_version: int.nullable().describe('Null where an upstream sampled.'),
   action: text.nullable(),
   finish_reason: text.nullable(),
-  tool_calls: z.array(z.object({ name: text, arguments: text, owner: z.enum(['server', 'client']), observation: text.nullable(), error: text.optional() })),
+  tool_calls: z.array(
+    z.object({
+      name: text,
+      arguments: text,
+      owner: z.enum(['server', 'client']),
+      observation: text.nullable(),
+      error: text.optional(),
+    }),
+  ),
   prompt_token_ids: ids.nullable(),
   token_ids: ids.nullable(),
   logprobs: z.array(number).nullable(),
@@ -115,15 +185,54 @@ const Trajectory = z.object({
 
 const StepWithLineage = z.object({
   ...Step.shape,
-  trajectory_id: text, response_id: text, messages: z.array(object), tools: z.array(object), sampling: any, template_hash: text.nullable(), outcome: text, usage: any, timings: any, created_at: seconds,
-  lineage: z.object({ samples: z.array(object), batches: z.array(object), versions: z.array(object), decisions: z.array(object) }),
+  trajectory_id: text,
+  response_id: text,
+  messages: z.array(object),
+  tools: z.array(object),
+  sampling: any,
+  template_hash: text.nullable(),
+  outcome: text,
+  usage: any,
+  timings: any,
+  created_at: seconds,
+  lineage: z.object({
+    samples: z.array(object),
+    batches: z.array(object),
+    versions: z.array(object),
+    decisions: z.array(object),
+  }),
 });
 
-const Decision = z.object({ id: text, kind: text, version: int, against: int.optional(), passed: bool, reason: text, numbers: object, createdAt: milliseconds });
-const Version = z.object({ version: int, kind: z.enum(['base', 'trained', 'rollback']), parent: int.optional(), batchId: text.optional(), copyOf: int.optional(), metrics: object, createdAt: milliseconds });
+const Decision = z.object({
+  id: text,
+  kind: text,
+  version: int,
+  against: int.optional(),
+  passed: bool,
+  reason: text,
+  numbers: object,
+  createdAt: milliseconds,
+});
+const Version = z.object({
+  version: int,
+  kind: z.enum(['base', 'trained', 'rollback']),
+  parent: int.optional(),
+  batchId: text.optional(),
+  copyOf: int.optional(),
+  metrics: object,
+  createdAt: milliseconds,
+});
 const Cycle = z.object({
-  id: text, state: z.enum(Object.keys(CYCLE_TRANSITIONS)), stage: text, mode: z.enum(TRAIN_MODES), filter: z.enum(FILTERS), baseVersion: int, counts: z.record(text, number), note: text,
-  startedAt: milliseconds, updatedAt: milliseconds,
+  id: text,
+  state: z.enum(Object.keys(CYCLE_TRANSITIONS)),
+  stage: text,
+  mode: z.enum(TRAIN_MODES),
+  filter: z.enum(FILTERS),
+  baseVersion: int,
+  counts: z.record(text, number),
+  note: text,
+  startedAt: milliseconds,
+  updatedAt: milliseconds,
 });
 
 const Part = z.object({ part: text, ready: bool, needed: bool.optional(), detail: text.optional() });
@@ -139,7 +248,14 @@ export const SHAPES = {
   ModelList: z.object({ object: z.literal('list'), data: z.array(Model) }),
   Feedback: FeedbackSchema,
   FeedbackRow,
-  Health: z.object({ status: z.literal('ok'), version: text, policy_version: int, uptime_seconds: int, in_flight: int, log_failures: int }),
+  Health: z.object({
+    status: z.literal('ok'),
+    version: text,
+    policy_version: int,
+    uptime_seconds: int,
+    in_flight: int,
+    log_failures: int,
+  }),
   Ready: z.object({ ready: bool, waiting_for: z.array(text), parts: z.array(Part) }),
   OpenApi: object,
   Trajectory,
@@ -147,11 +263,22 @@ export const SHAPES = {
   Removal: z.object({ id: text, deleted: z.literal(true), batches: z.array(text), versions: ids }),
   Step: StepWithLineage,
   Status: z.object({
-    serving: int, head: int, versions: int, learn: bool, waiting_for: text, new_states: int, needed_states: int, dropped: z.record(text, int), heldout_tasks: int,
-    running: Cycle.nullable(), last: Cycle.nullable(),
+    serving: int,
+    head: int,
+    versions: int,
+    learn: bool,
+    waiting_for: text,
+    new_states: int,
+    needed_states: int,
+    dropped: z.record(text, int),
+    heldout_tasks: int,
+    running: Cycle.nullable(),
+    last: Cycle.nullable(),
   }),
   Version,
-  VersionList: listOf(z.object({ ...Version.shape, name: text, serving: bool, head: bool, decisions: z.array(Decision) })),
+  VersionList: listOf(
+    z.object({ ...Version.shape, name: text, serving: bool, head: bool, decisions: z.array(Decision) }),
+  ),
   Decision,
   StartCycle,
   Cycle,
@@ -165,11 +292,23 @@ export function requestName({ name }: Protocol): string {
   return `${name.replaceAll(' ', '')}Request`;
 }
 
-/** The body of a request as its table of fields has it. Null means the same as leaving a field out, also for one that is refused. */
+/**
+ * The body of a request as its table of fields has it. Null means the same as leaving a field out, also for one that is
+ * refused.
+ */
 function requestSchema({ fields, required }: Protocol): z.ZodType {
-  return z.strictObject(Object.fromEntries(fieldRows(fields).map(({ field, schema, treatment, note }) => {
-    if (schema === undefined) return [field, z.null().optional().describe(`Not supported. ${note}`)];
-    if (required.includes(field)) return [field, schema];
-    return [field, treatment === 'supported' ? schema.nullish() : schema.nullish().describe(`${treatment === 'forwarded' ? 'Sent on' : 'Ignored'}: ${note}.`)];
-  })));
+  return z.strictObject(
+    Object.fromEntries(
+      fieldRows(fields).map(({ field, schema, treatment, note }) => {
+        if (schema === undefined) return [field, z.null().optional().describe(`Not supported. ${note}`)];
+        if (required.includes(field)) return [field, schema];
+        return [
+          field,
+          treatment === 'supported'
+            ? schema.nullish()
+            : schema.nullish().describe(`${treatment === 'forwarded' ? 'Sent on' : 'Ignored'}: ${note}.`),
+        ];
+      }),
+    ),
+  );
 }

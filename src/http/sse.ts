@@ -52,16 +52,36 @@ export class StreamedAnswer implements Delivery {
         break;
       }
       case 'call':
-        this.#delta(event.index, `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"function","function":{"name":${JSON.stringify(event.name)},"arguments":""}}]`);
+        this.#delta(
+          event.index,
+          `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"function",` +
+            `"function":{"name":${JSON.stringify(event.name)},"arguments":""}}]`,
+        );
         break;
       case 'arguments':
-        this.#delta(event.index, `"tool_calls":[{"index":${event.position},"function":{"arguments":${JSON.stringify(event.text)}}}]`);
+        this.#delta(
+          event.index,
+          `"tool_calls":[{"index":${event.position},"function":{"arguments":${JSON.stringify(event.text)}}}]`,
+        );
         break;
       case 'tool_started':
-        this.#progress('gyre.tool.started', { id: event.call.id, name: event.call.name, arguments: event.call.arguments }, event.call.name);
+        this.#progress(
+          'gyre.tool.started',
+          { id: event.call.id, name: event.call.name, arguments: event.call.arguments },
+          event.call.name,
+        );
         break;
       case 'tool_finished':
-        this.#progress('gyre.tool.finished', { id: event.call.id, name: event.call.name, error: event.observation.error ?? null, ms: Math.round(event.observation.ms) }, event.call.name);
+        this.#progress(
+          'gyre.tool.finished',
+          {
+            id: event.call.id,
+            name: event.call.name,
+            error: event.observation.error ?? null,
+            ms: Math.round(event.observation.ms),
+          },
+          event.call.name,
+        );
         break;
       case 'step':
         break;
@@ -92,28 +112,43 @@ export class StreamedAnswer implements Delivery {
   }
 
   #start(event: Extract<PolicyEvent, { type: 'start' }>): void {
-    const ids = this.#head.tokenIds && event.promptTokenIds !== undefined ? `],"prompt_token_ids":${JSON.stringify(event.promptTokenIds)}${this.#after.slice(1)}` : undefined;
+    const ids =
+      this.#head.tokenIds && event.promptTokenIds !== undefined
+        ? `],"prompt_token_ids":${JSON.stringify(event.promptTokenIds)}${this.#after.slice(1)}`
+        : undefined;
     this.#stream.write(this.#role(0, ids));
   }
 
   #text(event: Extract<PolicyEvent, { type: 'text' }>): void {
-    const ids = this.#head.tokenIds && event.tokenIds !== undefined ? `,"token_ids":${JSON.stringify(event.tokenIds)}` : '';
-    const logprobs = this.#head.logprobs && event.logprobs !== undefined ? JSON.stringify(wireLogprobs(event.logprobs)) : 'null';
+    const ids =
+      this.#head.tokenIds && event.tokenIds !== undefined ? `,"token_ids":${JSON.stringify(event.tokenIds)}` : '';
+    const logprobs =
+      this.#head.logprobs && event.logprobs !== undefined ? JSON.stringify(wireLogprobs(event.logprobs)) : 'null';
     if (event.text === '' && ids === '' && logprobs === 'null') return;
     this.#delta(event.index, `"content":${JSON.stringify(event.text)}`, logprobs, ids);
   }
 
   #delta(index: number, delta: string, logprobs = 'null', ids = ''): void {
     const role = this.#roles.has(index) ? '' : this.#role(index);
-    this.#stream.write(`${role}${this.#before}{"index":${index},"delta":{${delta}},"logprobs":${logprobs},"finish_reason":null${ids}}${this.#after}`);
+    this.#stream.write(
+      `${role}${this.#before}{"index":${index},"delta":{${delta}},"logprobs":${logprobs},` +
+        `"finish_reason":null${ids}}${this.#after}`,
+    );
   }
 
   #role(index: number, after: string = this.#after): string {
     this.#roles.add(index);
-    return `${this.#before}{"index":${index},"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}${after}`;
+    return (
+      `${this.#before}{"index":${index},"delta":{"role":"assistant","content":""},` +
+      `"logprobs":null,"finish_reason":null}${after}`
+    );
   }
 
   #progress(name: string, data: Record<string, unknown>, tool: string): void {
-    this.#stream.write(this.#options.toolEvents ? `event: ${name}\ndata: ${JSON.stringify(data)}\n\n` : `: ${name} ${tool.replace(/\s/g, ' ')}\n\n`);
+    this.#stream.write(
+      this.#options.toolEvents
+        ? `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+        : `: ${name} ${tool.replace(/\s/g, ' ')}\n\n`,
+    );
   }
 }

@@ -14,7 +14,14 @@ export interface Pace {
   readonly slowReaderMs: number;
 }
 
-const STREAM_HEADERS = ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache', 'x-accel-buffering', 'no'];
+const STREAM_HEADERS = [
+  'content-type',
+  'text/event-stream; charset=utf-8',
+  'cache-control',
+  'no-cache',
+  'x-accel-buffering',
+  'no',
+];
 
 export class EventStream {
   readonly #exchange: Exchange;

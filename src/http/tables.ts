@@ -20,7 +20,12 @@ export const PROTOCOLS: readonly Protocol[] = [
   { name: 'Chat Completions', path: '/v1/chat/completions', fields: CHAT_FIELDS, required: ['model', 'messages'] },
   { name: 'Responses', path: '/v1/responses', fields: RESPONSE_FIELDS, required: ['model', 'input'] },
   { name: 'Messages', path: '/v1/messages', fields: MESSAGE_FIELDS, required: ['model', 'messages', 'max_tokens'] },
-  { name: 'Messages Count Tokens', path: '/v1/messages/count_tokens', fields: COUNT_FIELDS, required: ['model', 'messages'] },
+  {
+    name: 'Messages Count Tokens',
+    path: '/v1/messages/count_tokens',
+    fields: COUNT_FIELDS,
+    required: ['model', 'messages'],
+  },
 ];
 
 export type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
@@ -35,7 +40,8 @@ export interface FieldRow {
 
 /** A table field by field. */
 export function fieldRows({ supported, forwarded, ignored, refused }: FieldTable): readonly FieldRow[] {
-  const rows = (fields: Readonly<Record<string, z.ZodType>>, treatment: Treatment, note: string): FieldRow[] => Object.entries(fields).map(([field, schema]) => ({ field, treatment, note, schema }));
+  const rows = (fields: Readonly<Record<string, z.ZodType>>, treatment: Treatment, note: string): FieldRow[] =>
+    Object.entries(fields).map(([field, schema]) => ({ field, treatment, note, schema }));
   return [
     ...rows(supported, 'supported', ''),
     ...rows(forwarded, 'forwarded', 'to the engine, unchanged'),

@@ -28,7 +28,10 @@ export async function ask(judge: Judge, subject: Subject, signal: AbortSignal): 
 
 /** Every judge on one subject. A trajectory is judged by its reference only: that is its outcome. */
 export async function askAll(judges: readonly Judge[], subject: Subject, signal: AbortSignal): Promise<Verdict[]> {
-  const concerned = subject.kind === 'trajectory' ? judges.filter((judge) => judge.name === 'reference' || judge.kind !== 'rule') : judges;
+  const concerned =
+    subject.kind === 'trajectory'
+      ? judges.filter((judge) => judge.name === 'reference' || judge.kind !== 'rule')
+      : judges;
   return Promise.all(concerned.map((judge) => ask(judge, subject, signal)));
 }
 

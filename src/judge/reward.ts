@@ -10,7 +10,9 @@ export const WELL_FORMED = 0.1;
 /** The verdict that decides about a subject: the first present one in deciding order. */
 export function deciding(verdicts: readonly Verdict[]): Verdict | undefined {
   const present = verdicts.filter((verdict) => verdict.good !== undefined);
-  return DECIDING.map((judge) => present.find((verdict) => verdict.judge === judge)).find((verdict) => verdict !== undefined);
+  return DECIDING.map((judge) => present.find((verdict) => verdict.judge === judge)).find(
+    (verdict) => verdict !== undefined,
+  );
 }
 
 /** 1 for a good action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined where no judge spoke. */

@@ -25,7 +25,9 @@ export function referenceJudge(toolbox: Toolbox): Judge {
       const [call] = calls;
       if (call === undefined) {
         if (subject.text.trim() === '') return bad('the answer is empty');
-        return states(subject.text, reference) ? good(`the answer states ${reference}`) : bad(`the answer does not state ${reference}`);
+        return states(subject.text, reference)
+          ? good(`the answer states ${reference}`)
+          : bad(`the answer does not state ${reference}`);
       }
       if (calls.length > 1) return bad(`${calls.length} calls at once: which of them is meant cannot be told`);
       return evaluateCall(call, subject, reference, toolbox, signal);
@@ -33,7 +35,13 @@ export function referenceJudge(toolbox: Toolbox): Judge {
   };
 }
 
-async function evaluateCall(call: ToolCall, subject: Subject, reference: string, toolbox: Toolbox, signal: AbortSignal): Promise<Judgement> {
+async function evaluateCall(
+  call: ToolCall,
+  subject: Subject,
+  reference: string,
+  toolbox: Toolbox,
+  signal: AbortSignal,
+): Promise<Judgement> {
   const tool = toolbox.get(call.name);
   if (tool === undefined) {
     // The client's functions, and tools of servers this process is not connected to.
@@ -53,10 +61,14 @@ async function evaluateCall(call: ToolCall, subject: Subject, reference: string,
   const value = asNumber(result);
   const wanted = asNumber(reference);
   if (value !== undefined && wanted !== undefined) {
-    return sameNumber(value, wanted) ? good(`the call gives ${reference}`) : bad(`the call gives ${result}, not ${reference}`);
+    return sameNumber(value, wanted)
+      ? good(`the call gives ${reference}`)
+      : bad(`the call gives ${result}, not ${reference}`);
   }
   // A text result that lacks the reference may still be a sound first hop: that is not for a rule to say.
-  return states(result, reference) ? good(`the result contains ${reference}`) : absent('the result neither contains nor excludes the reference');
+  return states(result, reference)
+    ? good(`the result contains ${reference}`)
+    : absent('the result neither contains nor excludes the reference');
 }
 
 /** Is the action something the loop can act on: known names, arguments that fit, or plain text without call markup? */
@@ -71,19 +83,22 @@ export const wellFormedJudge: Judge = {
 
 function wellFormed(subject: Subject): Judgement {
   if (/<\/?tool_call>/.test(subject.text)) return bad('call markup was left in the text: the call was not understood');
-  if (subject.calls.length === 0) return subject.text.trim() === '' ? bad('neither text nor a call') : good('plain text');
+  if (subject.calls.length === 0)
+    return subject.text.trim() === '' ? bad('neither text nor a call') : good('plain text');
   for (const call of subject.calls) {
     const spec = subject.tools.find((tool) => tool.name === call.name);
     if (spec === undefined) return bad(`there is no tool "${call.name}"`);
     const args = parseArguments(call.arguments);
     if (args === undefined) return bad(`the arguments of "${call.name}" are not a JSON object`);
-    const schema = spec.parameters as { required?: readonly string[]; properties?: Record<string, { type?: string }> } | undefined;
+    const schema = spec.parameters as
+      { required?: readonly string[]; properties?: Record<string, { type?: string }> } | undefined;
     for (const name of schema?.required ?? []) {
       if (!(name in args)) return bad(`"${call.name}" lacks the argument "${name}"`);
     }
     for (const [name, value] of Object.entries(args)) {
       const type = schema?.properties?.[name]?.type;
-      if (schema?.properties !== undefined && !(name in schema.properties)) return bad(`"${call.name}" has no argument "${name}"`);
+      if (schema?.properties !== undefined && !(name in schema.properties))
+        return bad(`"${call.name}" has no argument "${name}"`);
       if (type === 'string' && typeof value !== 'string') return bad(`the argument "${name}" must be a string`);
     }
   }
@@ -109,7 +124,9 @@ function followsObservation(subject: Subject): Judgement {
   const value = asNumber(observed);
   if (value !== undefined) {
     const said = lastNumber(subject.text);
-    return said !== undefined && sameNumber(said, value) ? good(`the answer states the observed ${observed}`) : bad(`the answer does not state the observed ${observed}`);
+    return said !== undefined && sameNumber(said, value)
+      ? good(`the answer states the observed ${observed}`)
+      : bad(`the answer does not state the observed ${observed}`);
   }
   const stated = subject.text.trim();
   if (stated === '') return bad('the answer is empty');
@@ -119,7 +136,9 @@ function followsObservation(subject: Subject): Judgement {
 function parseArguments(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }

@@ -26,7 +26,11 @@ export interface Attempt {
 /** Tokens one step of an attempt may take. */
 const MAX_TOKENS = 256;
 
-export async function attempt(learner: Learner, task: Task, { version, origin, sampling }: Attempting): Promise<Attempt> {
+export async function attempt(
+  learner: Learner,
+  task: Task,
+  { version, origin, sampling }: Attempting,
+): Promise<Attempt> {
   const { config } = learner;
   const names = task.tools ?? config['tools.default'];
   await learner.prepareTools(names);
@@ -76,7 +80,16 @@ function toolsOf(task: Task, toolbox: Toolbox, names: readonly string[]): Toolbo
   return new Map(
     names.map((name) => {
       const tool = toolbox.get(name);
-      if (tool === undefined) throw new GyreError({ side: 'client', status: 400, code: 'unknown_tool', message: `task "${task.id}" names the tool "${name}", which does not exist; there are ${[...toolbox.keys()].join(', ')}`, param: 'tools' });
+      if (tool === undefined)
+        throw new GyreError({
+          side: 'client',
+          status: 400,
+          code: 'unknown_tool',
+          message:
+            `task "${task.id}" names the tool "${name}", which does not exist; there are ` +
+            [...toolbox.keys()].join(', '),
+          param: 'tools',
+        });
       return [name, tool];
     }),
   );

@@ -21,7 +21,8 @@ export function batch(learner: Learner, cycle: Cycle): Batched {
   if (known !== undefined) return { row: known, counts: {} };
   const { examples, counts } = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
   if (examples.length === 0) return { counts };
-  const target = Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
+  const target =
+    Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
   const made = assemble(
     {
       batchId: newId('bat'),
@@ -33,9 +34,22 @@ export function batch(learner: Learner, cycle: Cycle): Batched {
     },
     examples,
   );
-  saveBatch(learner.db, cycle.id, made, examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })));
+  saveBatch(
+    learner.db,
+    cycle.id,
+    made,
+    examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })),
+  );
   const row = batchOf(learner.db, cycle.id);
-  return { ...(row === undefined ? {} : { row }), counts: { ...counts, examples: examples.length, distinct_tokens: made.counts.distinct_tokens, logical_tokens: made.counts.logical_tokens } };
+  return {
+    ...(row === undefined ? {} : { row }),
+    counts: {
+      ...counts,
+      examples: examples.length,
+      distinct_tokens: made.counts.distinct_tokens,
+      logical_tokens: made.counts.logical_tokens,
+    },
+  };
 }
 
 interface Examples {
@@ -47,7 +61,11 @@ interface Examples {
 function fromSamples(learner: Learner, cycle: Cycle): Examples {
   const trajectories = new Map(claimed(learner.db, cycle.id).map((state) => [state.stepId, state.trajectoryId]));
   const samples = samplesOf(learner.db, cycle.id);
-  const verdicts = verdictsOf(learner.db, 'sample', samples.map((sample) => sample.id));
+  const verdicts = verdictsOf(
+    learner.db,
+    'sample',
+    samples.map((sample) => sample.id),
+  );
   const groups = new Map<string, Scored<Example>[]>();
   const counts = { cut: 0, no_reward: 0, zero_spread: 0, rewards: 0, reward_sum_milli: 0 };
   for (const sample of samples) {
@@ -68,7 +86,10 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
   for (const group of groups.values()) {
     const weighed = groupAdvantages(group);
     if (weighed === undefined) counts.zero_spread += 1;
-    else examples.push(...weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })));
+    else
+      examples.push(
+        ...weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
+      );
   }
   return { examples, counts };
 }
@@ -76,19 +97,35 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
 /** Recorded actions as they were sampled: reward minus the batch mean (`logged`), or imitation of kept ones (`sft`). */
 function fromLog(learner: Learner, cycle: Cycle): Examples {
   const states = claimed(learner.db, cycle.id);
-  const verdicts = verdictsOf(learner.db, 'step', states.map((state) => state.stepId));
+  const verdicts = verdictsOf(
+    learner.db,
+    'step',
+    states.map((state) => state.stepId),
+  );
   const counts = { no_reward: 0, not_trainable: 0, not_good: 0 };
   const scored: Scored<Example>[] = [];
   for (const { stepId, trajectoryId } of states) {
     const state = stateOf(learner.db, stepId);
     const reward = rewardOf(verdicts.get(stepId) ?? []);
-    if (state?.promptTokenIds === undefined || state.tokenIds === undefined || state.logprobs === undefined || state.tokenIds.length === 0) counts.not_trainable += 1;
+    if (
+      state?.promptTokenIds === undefined ||
+      state.tokenIds === undefined ||
+      state.logprobs === undefined ||
+      state.tokenIds.length === 0
+    )
+      counts.not_trainable += 1;
     else if (reward === undefined) counts.no_reward += 1;
     else if (cycle.mode === 'sft' && reward.value < 1) counts.not_good += 1;
     else {
       const { promptTokenIds, tokenIds, logprobs } = state;
       const item: Example = {
-        id: `${cycle.mode}:${stepId}`, stepId, trajectoryId, promptTokenIds, tokenIds, temperature: state.temperature, advantage: 1,
+        id: `${cycle.mode}:${stepId}`,
+        stepId,
+        trajectoryId,
+        promptTokenIds,
+        tokenIds,
+        temperature: state.temperature,
+        advantage: 1,
         ...(cycle.mode === 'sft' ? { temperature: 1 } : { logprobs }),
       };
       scored.push({ item, reward: reward.value });
@@ -96,5 +133,8 @@ function fromLog(learner: Learner, cycle: Cycle): Examples {
   }
   if (cycle.mode === 'sft') return { examples: scored.map(({ item }) => item), counts };
   const weighed = groupAdvantages(scored) ?? [];
-  return { examples: weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })), counts };
+  return {
+    examples: weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
+    counts,
+  };
 }

@@ -45,7 +45,10 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
       if (learner.signal.aborted) throw thrown;
       giveBack(learner, cycle.id);
       const reason = asGyreError(thrown).message;
-      return moveCycle(learner.db, cycle.id, { state: 'failed', note: redactorOf(learner.config.redact)?.text(reason) ?? reason });
+      return moveCycle(learner.db, cycle.id, {
+        state: 'failed',
+        note: redactorOf(learner.config.redact)?.text(reason) ?? reason,
+      });
     }
   } finally {
     release();
@@ -54,18 +57,25 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
 
 async function stages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
   const { db } = learner;
-  const at = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle => moveCycle(db, cycle.id, { stage, counts });
+  const at = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
+    moveCycle(db, cycle.id, { stage, counts });
   const skip = (note: string): Cycle => {
     giveBack(learner, cycle.id);
     return moveCycle(db, cycle.id, { state: 'skipped', note });
   };
 
   if (batchOf(db, cycle.id) === undefined) {
-    if (options.tasks !== undefined) at('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
+    if (options.tasks !== undefined)
+      at('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
     at('judge', { judged: await judgeLog(learner) });
 
     const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
-    const taken = claim(db, cycle.id, cycle.mode, kept.slice(-learner.config['learning.max_states']).map((state) => state.stepId));
+    const taken = claim(
+      db,
+      cycle.id,
+      cycle.mode,
+      kept.slice(-learner.config['learning.max_states']).map((state) => state.stepId),
+    );
     at('filter', { states: taken.length, ...prefixed('dropped', dropped) });
 
     if (cycle.mode === 'resample') {
@@ -81,17 +91,30 @@ async function stages(learner: Learner, cycle: Cycle, options: CycleOptions): Pr
 
   at('train');
   const { version, parity } = await train(learner, learner.trainer, row);
-  if (!parity.passed) return moveCycle(db, cycle.id, { state: 'done', note: `version ${version.version} is not evaluated: ${parity.reason}` });
+  if (!parity.passed)
+    return moveCycle(db, cycle.id, {
+      state: 'done',
+      note: `version ${version.version} is not evaluated: ${parity.reason}`,
+    });
 
   if (options.gate === false || options.heldout.length === 0) {
-    return moveCycle(db, cycle.id, { state: 'done', note: `version ${version.version} trained; not gated: ${options.gate === false ? 'left to a later cycle' : 'no held-out tasks'}` });
+    return moveCycle(db, cycle.id, {
+      state: 'done',
+      note:
+        `version ${version.version} trained; not gated: ` +
+        (options.gate === false ? 'left to a later cycle' : 'no held-out tasks'),
+    });
   }
   at('evaluate');
   const candidate = await evaluate(learner, version.version, options.heldout);
   const serving = await evaluate(learner, servingVersion(db), options.heldout);
   at('gate');
   const decision = await gateAndPromote(learner, candidate, serving);
-  return moveCycle(db, cycle.id, { state: 'done', stage: decision.passed ? 'promote' : 'gate', note: `version ${version.version}: ${decision.reason}` });
+  return moveCycle(db, cycle.id, {
+    state: 'done',
+    stage: decision.passed ? 'promote' : 'gate',
+    note: `version ${version.version}: ${decision.reason}`,
+  });
 }
 
 function begin(learner: Learner): Cycle {

@@ -22,7 +22,10 @@ export interface Learner {
   readonly log: StepLog;
   readonly policy: Policy;
   readonly toolbox: Toolbox;
-  /** Brings up what the named tools need that are not in the toolbox yet: a learning clock that calls none of a server's never starts it. */
+  /**
+   * Brings up what the named tools need that are not in the toolbox yet: a learning clock that calls none of a server's
+   * never starts it.
+   */
   readonly prepareTools: (names: readonly string[]) => Promise<void>;
   readonly judges: readonly Judge[];
   /** Absent when there is nothing to train with: a plain upstream, or a trainer that was not started. */

@@ -35,7 +35,13 @@ async function score(learner: Learner, version: number, task: Task): Promise<Eva
   const verdicts = await askAll(
     learner.judges,
     {
-      kind: 'trajectory', id: answer.trajectoryId, messages: task.messages, tools: [], text: answer.text, calls: [], index: 0,
+      kind: 'trajectory',
+      id: answer.trajectoryId,
+      messages: task.messages,
+      tools: [],
+      text: answer.text,
+      calls: [],
+      index: 0,
       ...(task.reference === undefined ? {} : { reference: task.reference }),
     },
     learner.signal,
@@ -43,5 +49,9 @@ async function score(learner: Learner, version: number, task: Task): Promise<Eva
   saveVerdicts(learner.db, verdicts);
   const outcome = verdicts.find((verdict) => verdict.score !== undefined);
   if (outcome?.score === undefined) return undefined;
-  return { taskId: task.id, trajectoryId: answer.trajectoryId, score: answer.outcome === 'completed' ? outcome.score : 0 };
+  return {
+    taskId: task.id,
+    trajectoryId: answer.trajectoryId,
+    score: answer.outcome === 'completed' ? outcome.score : 0,
+  };
 }

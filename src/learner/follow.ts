@@ -56,5 +56,8 @@ export function follow({ db, alias, adapters, known, failed, flipped }: Followin
 
 /** The version that served before this one: kept loaded so that going back is immediate. */
 function previous(db: Db): number[] {
-  return decisionsOf(db, 100).filter((decision) => decision.kind === 'promotion' || decision.kind === 'rollback').slice(0, 1).flatMap((decision) => (decision.against === undefined ? [] : [decision.against]));
+  return decisionsOf(db, 100)
+    .filter((decision) => decision.kind === 'promotion' || decision.kind === 'rollback')
+    .slice(0, 1)
+    .flatMap((decision) => (decision.against === undefined ? [] : [decision.against]));
 }

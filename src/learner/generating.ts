@@ -7,12 +7,21 @@ import { inParallel } from './pool.js';
 const WIDTH = 24;
 
 /** Answers every task `perTask` times with the given version. Returns how many answers came. */
-export async function generate(learner: Learner, tasks: readonly Task[], perTask: number, version: number): Promise<number> {
+export async function generate(
+  learner: Learner,
+  tasks: readonly Task[],
+  perTask: number,
+  version: number,
+): Promise<number> {
   const asked = Array.from({ length: perTask }, () => tasks).flat();
   let answered = 0;
   await inParallel(asked, WIDTH, async (task) => {
     learner.signal.throwIfAborted();
-    const { outcome } = await attempt(learner, task, { version, origin: 'generate', sampling: { temperature: learner.config['learning.temperature'] } });
+    const { outcome } = await attempt(learner, task, {
+      version,
+      origin: 'generate',
+      sampling: { temperature: learner.config['learning.temperature'] },
+    });
     if (outcome === 'completed' || outcome === 'incomplete') answered += 1;
     learner.progress({ stage: 'generate', done: answered, total: asked.length });
   });

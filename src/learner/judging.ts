@@ -20,7 +20,8 @@ export async function judgeLog(learner: Learner): Promise<number> {
       if (slice.length === 0) break;
       const verdicts: Verdict[] = [];
       await inParallel(slice, WIDTH, async (step) => {
-        for (const subject of subjectsOf(learner, step)) verdicts.push(...(await askAll([judge], subject, learner.signal)));
+        for (const subject of subjectsOf(learner, step))
+          verdicts.push(...(await askAll([judge], subject, learner.signal)));
       });
       saveVerdicts(learner.db, verdicts);
       // A step whose state is gone gets no verdict; asking for it again would never end.
@@ -46,14 +47,27 @@ function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
     ...(reference === undefined ? {} : { reference }),
   };
   const process: Subject = { kind: 'step', id: step.stepId, ...about };
-  return step.last && state.calls.length === 0 ? [process, { kind: 'trajectory', id: step.trajectoryId, ...about }] : [process];
+  return step.last && state.calls.length === 0
+    ? [process, { kind: 'trajectory', id: step.trajectoryId, ...about }]
+    : [process];
 }
 
 /** Judges the samples of a cycle that no judge has seen. Samples are judged in the state they were drawn at. */
 export async function judgeSamples(learner: Learner, cycleId: string): Promise<number> {
   const samples = samplesOf(learner.db, cycleId);
-  const known = verdictsOf(learner.db, 'sample', samples.map((sample) => sample.id));
-  const open = samples.filter((sample) => learner.judges.some((judge) => !known.get(sample.id)?.some((verdict) => verdict.judge === judge.name && verdict.judgeVersion === judge.version)));
+  const known = verdictsOf(
+    learner.db,
+    'sample',
+    samples.map((sample) => sample.id),
+  );
+  const open = samples.filter((sample) =>
+    learner.judges.some(
+      (judge) =>
+        !known
+          .get(sample.id)
+          ?.some((verdict) => verdict.judge === judge.name && verdict.judgeVersion === judge.version),
+    ),
+  );
   const states = new Map<string, ReturnType<typeof stateOf>>();
   for (let from = 0; from < open.length; from += SLICE) {
     const verdicts: Verdict[] = [];
@@ -64,7 +78,13 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
       if (state === undefined) return;
       const reference = state.taskId === undefined ? undefined : taskById(learner.db, state.taskId)?.reference;
       const subject: Subject = {
-        kind: 'sample', id: sample.id, messages: state.messages, tools: state.tools, text: sample.text, calls: sample.calls, index: state.index,
+        kind: 'sample',
+        id: sample.id,
+        messages: state.messages,
+        tools: state.tools,
+        text: sample.text,
+        calls: sample.calls,
+        index: state.index,
         ...(reference === undefined ? {} : { reference }),
       };
       verdicts.push(...(await askAll(learner.judges, subject, learner.signal)));

@@ -26,10 +26,20 @@ export function lockLearning(dataDir: string): () => void {
       if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw fault;
       const holder = readProcess(path);
       if (holder !== undefined && alive(holder)) {
-        throw new GyreError({ side: 'gateway', status: 409, code: 'cycle_running', message: `a learning cycle is running in process ${holder.pid}; wait for it, or end that process` });
+        throw new GyreError({
+          side: 'gateway',
+          status: 409,
+          code: 'cycle_running',
+          message: `a learning cycle is running in process ${holder.pid}; wait for it, or end that process`,
+        });
       }
       rmSync(path, { force: true });
     }
   }
-  throw new GyreError({ side: 'gateway', status: 409, code: 'cycle_running', message: 'another process took the learning lock at the same moment; try again' });
+  throw new GyreError({
+    side: 'gateway',
+    status: 409,
+    code: 'cycle_running',
+    message: 'another process took the learning lock at the same moment; try again',
+  });
 }

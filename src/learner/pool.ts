@@ -1,7 +1,14 @@
 /** Doing many things a few at a time, in order of arrival. */
 
-/** Runs `work` over `items`, at most `width` at once; the first fault stops further starts and is thrown after the running ones ended. */
-export async function inParallel<T>(items: readonly T[], width: number, work: (item: T, at: number) => Promise<void>): Promise<void> {
+/**
+ * Runs `work` over `items`, at most `width` at once; the first fault stops further starts and is thrown after the
+ * running ones ended.
+ */
+export async function inParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T, at: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
   let fault: { thrown: unknown } | undefined;
   const worker = async (): Promise<void> => {

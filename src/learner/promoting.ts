@@ -1,4 +1,7 @@
-/** From evaluations to a serving version: the gate's decision, the promotion, the reset of a head refused too often, and the way back. */
+/**
+ * From evaluations to a serving version: the gate's decision, the promotion, the reset of a head refused too often, and
+ * the way back.
+ */
 import { GyreError } from '../core/errors.js';
 import type { Decision, Evaluation, Version } from '../core/learning.js';
 import { gate } from '../promote/gate.js';
@@ -13,9 +16,21 @@ const REFUSALS = 4;
 /** Puts the candidate through the gate and, when it passes, promotes it. */
 export async function gateAndPromote(learner: Learner, candidate: Evaluation, serving: Evaluation): Promise<Decision> {
   const outcome = gate(candidate, serving, learner.config['gate.confidence']);
-  const decision = decide(learner.db, { kind: 'gate', version: candidate.version, against: serving.version, ...outcome });
+  const decision = decide(learner.db, {
+    kind: 'gate',
+    version: candidate.version,
+    against: serving.version,
+    ...outcome,
+  });
   if (decision.passed) {
-    decide(learner.db, { kind: 'promotion', version: candidate.version, against: serving.version, passed: true, reason: decision.reason, numbers: { gate: decision.id } });
+    decide(learner.db, {
+      kind: 'promotion',
+      version: candidate.version,
+      against: serving.version,
+      passed: true,
+      reason: decision.reason,
+      numbers: { gate: decision.id },
+    });
     await learner.decided();
   } else if (learner.trainer !== undefined && refusals(learner, serving.version) >= REFUSALS && isWorse(decision)) {
     await resetHead(learner, learner.trainer, serving.version);
@@ -42,41 +57,104 @@ function isWorse(decision: Decision): boolean {
 async function resetHead(learner: Learner, trainer: Trainer, serving: number): Promise<void> {
   const head = headVersion(learner.db);
   await trainer.resetHead(serving);
-  decide(learner.db, { kind: 'head_reset', version: serving, against: head, passed: true, reason: `version ${head} was refused by the gate ${REFUSALS} times and is worse than version ${serving}`, numbers: {} });
+  decide(learner.db, {
+    kind: 'head_reset',
+    version: serving,
+    against: head,
+    passed: true,
+    reason: `version ${head} was refused by the gate ${REFUSALS} times and is worse than version ${serving}`,
+    numbers: {},
+  });
 }
 
 /** Promotes by hand. Only a version whose gate passed may serve. */
 export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version: number): Promise<Decision> {
   const known = allVersions(learner.db);
   if (!known.some((candidate) => candidate.version === version)) {
-    throw new GyreError({ side: 'client', status: 404, code: 'version_not_found', param: 'version', message: `there is no version ${version}; versions are ${known.map((candidate) => candidate.version).join(', ') || 'none yet'}` });
+    throw new GyreError({
+      side: 'client',
+      status: 404,
+      code: 'version_not_found',
+      param: 'version',
+      message:
+        `there is no version ${version}; versions are ` +
+        (known.map((candidate) => candidate.version).join(', ') || 'none yet'),
+    });
   }
   const passed = decisionsOf(learner.db, 50, version).find((decision) => decision.kind === 'gate' && decision.passed);
   if (passed === undefined) {
-    throw new GyreError({ side: 'client', status: 409, code: 'gate_not_passed', message: `version ${version} has not passed the gate, and only a passed gate promotes; run "gyre evaluate" and "gyre learn" with held-out tasks first` });
+    throw new GyreError({
+      side: 'client',
+      status: 409,
+      code: 'gate_not_passed',
+      message:
+        `version ${version} has not passed the gate, and only a passed gate promotes; run "gyre ` +
+        'evaluate" and "gyre learn" with held-out tasks first',
+    });
   }
   const against = servingVersion(learner.db);
-  const decision = decide(learner.db, { kind: 'promotion', version, against, passed: true, reason: 'promoted by hand', numbers: { gate: passed.id } });
+  const decision = decide(learner.db, {
+    kind: 'promotion',
+    version,
+    against,
+    passed: true,
+    reason: 'promoted by hand',
+    numbers: { gate: passed.id },
+  });
   await learner.decided();
   return decision;
 }
 
 /** Serves the weights of the version that served before, under a new number. */
-export async function rollback(learner: Pick<Learner, 'db' | 'decided'>, trainer: Trainer, reason: string): Promise<Version> {
+export async function rollback(
+  learner: Pick<Learner, 'db' | 'decided'>,
+  trainer: Trainer,
+  reason: string,
+): Promise<Version> {
   const serving = servingVersion(learner.db);
   const known = allVersions(learner.db);
-  const weights = (version: number): number => known.find((candidate) => candidate.version === version)?.copyOf ?? version;
-  const earlier = decisionsOf(learner.db, 1000).filter((decision) => (decision.kind === 'promotion' || decision.kind === 'rollback') && decision.passed).map((decision) => decision.version);
+  const weights = (version: number): number =>
+    known.find((candidate) => candidate.version === version)?.copyOf ?? version;
+  const earlier = decisionsOf(learner.db, 1000)
+    .filter((decision) => (decision.kind === 'promotion' || decision.kind === 'rollback') && decision.passed)
+    .map((decision) => decision.version);
   const target = [...earlier, 0].find((version) => weights(version) !== weights(serving));
-  if (target === undefined) throw new GyreError({ side: 'client', status: 409, code: 'nothing_to_roll_back', message: `version ${serving} is what always served: there is no earlier version to go back to` });
+  if (target === undefined)
+    throw new GyreError({
+      side: 'client',
+      status: 409,
+      code: 'nothing_to_roll_back',
+      message: `version ${serving} is what always served: there is no earlier version to go back to`,
+    });
   const version = Math.max(promisedVersion(learner.db), ...known.map((candidate) => candidate.version)) + 1;
   await trainer.copyVersion(version, weights(target), true);
   if (allVersions(learner.db).some((candidate) => candidate.version >= version)) {
-    throw new GyreError({ side: 'client', status: 409, code: 'version_taken', message: `another version ${version} was made in the meantime, by another rollback perhaps; look at the versions and try again if it is still wanted` });
+    throw new GyreError({
+      side: 'client',
+      status: 409,
+      code: 'version_taken',
+      message:
+        `another version ${version} was made in the meantime, by another rollback perhaps; look at ` +
+        'the versions and try again if it is still wanted',
+    });
   }
-  const row: Version = { version, kind: 'rollback', parent: serving, copyOf: weights(target), metrics: {}, createdAt: Date.now() };
+  const row: Version = {
+    version,
+    kind: 'rollback',
+    parent: serving,
+    copyOf: weights(target),
+    metrics: {},
+    createdAt: Date.now(),
+  };
   saveVersion(learner.db, row);
-  decide(learner.db, { kind: 'rollback', version, against: serving, passed: true, reason, numbers: { copy_of: weights(target) } });
+  decide(learner.db, {
+    kind: 'rollback',
+    version,
+    against: serving,
+    passed: true,
+    reason,
+    numbers: { copy_of: weights(target) },
+  });
   await learner.decided();
   return row;
 }

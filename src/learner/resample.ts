@@ -11,10 +11,15 @@ import { stateOf } from '../store/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
-/** Prompts in flight at once; each draws G actions. More than the engine decodes at a time, so that one long action leaves none idle. */
+/**
+ * Prompts in flight at once; each draws G actions. More than the engine decodes at a time, so that one long action
+ * leaves none idle.
+ */
 const WIDTH = 16;
 
-/** Tokens one sampled action may take where the logged request named no bound; longer ones are cut and not trained on. */
+/**
+ * Tokens one sampled action may take where the logged request named no bound; longer ones are cut and not trained on.
+ */
 const MAX_TOKENS = 1024;
 
 export async function resample(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
@@ -64,10 +69,22 @@ async function draw(learner: Learner, cycle: Cycle, stepId: string): Promise<Sam
   return actions.flatMap((action): Sample[] => {
     const { tokenIds, logprobs } = action;
     if (tokenIds === undefined || logprobs === undefined || tokenIds.length === 0) return [];
-    return [{
-      id: newId('smp'), cycleId: cycle.id, stepId, policyVersion: cycle.baseVersion, text: action.text, calls: action.calls,
-      promptTokenIds: prompt, tokenIds, logprobs, temperature, cut: action.cut, createdAt,
-    }];
+    return [
+      {
+        id: newId('smp'),
+        cycleId: cycle.id,
+        stepId,
+        policyVersion: cycle.baseVersion,
+        text: action.text,
+        calls: action.calls,
+        promptTokenIds: prompt,
+        tokenIds,
+        logprobs,
+        temperature,
+        cut: action.cut,
+        createdAt,
+      },
+    ];
   });
 }
 

@@ -1,4 +1,7 @@
-/** The learning clock's own routes under `/gyre/v1`: status, versions, cycles. They read rows; only starting a cycle starts work. */
+/**
+ * The learning clock's own routes under `/gyre/v1`: status, versions, cycles. They read rows; only starting a cycle
+ * starts work.
+ */
 import type { IncomingMessage } from 'node:http';
 
 import { Hono } from 'hono';
@@ -19,7 +22,10 @@ export interface LearningRoutes {
   start(options: StartCycle): Promise<Cycle>;
   promote(version: number): Promise<Decision>;
   rollback(): Promise<Version>;
-  /** Throws 401 when nobody who may ask anything sent this request, and for an `admin` route 403 when they may not steer. */
+  /**
+   * Throws 401 when nobody who may ask anything sent this request, and for an `admin` route 403 when they may not
+   * steer.
+   */
   allow(request: Request, admin: boolean): void;
   /** A body as JSON within the gateway's limits; an empty one is `{}`. Throws 400, 413, 415. */
   body(incoming: IncomingMessage): Promise<unknown>;
@@ -34,23 +40,40 @@ export function learningRoutes(deps: LearningRoutes): Hono {
       await next();
     });
   }
-  app.get('/status', (c) => c.json(learningStatus(db, deps.config, { trainer: deps.trainer(), learn: deps.config.learn })));
-  app.get('/versions', (c) => c.json(page(versionRows(db), c.req.query('limit'), c.req.query('after'), (row) => String(row.version))));
+  app.get('/status', (c) =>
+    c.json(learningStatus(db, deps.config, { trainer: deps.trainer(), learn: deps.config.learn })),
+  );
+  app.get('/versions', (c) =>
+    c.json(page(versionRows(db), c.req.query('limit'), c.req.query('after'), (row) => String(row.version))),
+  );
   app.post('/versions/:version/promote', async (c) => {
     return c.json(await deps.promote(versionOf(c.req.param('version'))));
   });
   app.post('/rollback', async (c) => {
     return c.json(await deps.rollback());
   });
-  app.get('/cycles', (c) => c.json(page(cyclesOf(db, 1_000), c.req.query('limit'), c.req.query('after'), (cycle) => cycle.id)));
+  app.get('/cycles', (c) =>
+    c.json(page(cyclesOf(db, 1_000), c.req.query('limit'), c.req.query('after'), (cycle) => cycle.id)),
+  );
   app.get('/cycles/:id', (c) => {
     const cycle = cycleById(db, c.req.param('id'));
-    if (cycle === undefined) throw new GyreError({ side: 'client', status: 404, code: 'cycle_not_found', message: `there is no cycle "${c.req.param('id')}"; GET /gyre/v1/cycles lists them`, param: 'id' });
+    if (cycle === undefined)
+      throw new GyreError({
+        side: 'client',
+        status: 404,
+        code: 'cycle_not_found',
+        message: `there is no cycle "${c.req.param('id')}"; GET /gyre/v1/cycles lists them`,
+        param: 'id',
+      });
     return c.json(cycle);
   });
   app.post('/cycles', async (c) => {
     const parsed = StartCycle.safeParse(await deps.body((c.env as { readonly incoming: IncomingMessage }).incoming));
-    if (!parsed.success) throw badRequest(`the body must be {"gate"?: true | false}: ${parsed.error.issues[0]?.message ?? 'invalid'}`, parsed.error.issues[0]?.path.join('.') ?? '');
+    if (!parsed.success)
+      throw badRequest(
+        `the body must be {"gate"?: true | false}: ${parsed.error.issues[0]?.message ?? 'invalid'}`,
+        parsed.error.issues[0]?.path.join('.') ?? '',
+      );
     return c.json(await deps.start(parsed.data), 202);
   });
   return app;
@@ -72,9 +95,15 @@ function versionRows(db: Db): (Version & { name: string; serving: boolean; head:
     .reverse();
 }
 
-function page<T>(rows: readonly T[], limit: string | undefined, after: string | undefined, idOf: (row: T) => string): { data: T[]; has_more: boolean } {
+function page<T>(
+  rows: readonly T[],
+  limit: string | undefined,
+  after: string | undefined,
+  idOf: (row: T) => string,
+): { data: T[]; has_more: boolean } {
   const size = limit === undefined ? 20 : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > 200) throw badRequest(`limit is "${limit ?? ''}"; it must be a whole number from 1 to 200`, 'limit');
+  if (!Number.isInteger(size) || size < 1 || size > 200)
+    throw badRequest(`limit is "${limit ?? ''}"; it must be a whole number from 1 to 200`, 'limit');
   const from = after === undefined ? 0 : rows.findIndex((row) => idOf(row) === after) + 1;
   if (after !== undefined && from === 0) throw badRequest(`after is "${after}", which is not in this list`, 'after');
   return { data: rows.slice(from, from + size), has_more: rows.length > from + size };

@@ -1,4 +1,7 @@
-/** Learning while serving: a cycle starts by itself when enough new judged steps exist. One at a time, never in a request's way. */
+/**
+ * Learning while serving: a cycle starts by itself when enough new judged steps exist. One at a time, never in a
+ * request's way.
+ */
 import { asGyreError, GyreError } from '../core/errors.js';
 import type { Cycle, FilterName, TrainMode } from '../core/learning.js';
 import { tasksOf } from '../store/learning.js';
@@ -21,7 +24,13 @@ export interface Schedule {
 export function schedule(learner: Learner, automatic: boolean, failed: (message: string) => void): Schedule {
   let current: Promise<Cycle> | undefined;
   const run = async (options: CycleOptions): Promise<Cycle> => {
-    if (current !== undefined) throw new GyreError({ side: 'gateway', status: 409, code: 'cycle_running', message: 'a learning cycle is running; one at a time' });
+    if (current !== undefined)
+      throw new GyreError({
+        side: 'gateway',
+        status: 409,
+        code: 'cycle_running',
+        message: 'a learning cycle is running; one at a time',
+      });
     current = runCycle(learner, options);
     try {
       return await current;
@@ -32,7 +41,11 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
   const look = async (): Promise<void> => {
     if (current !== undefined || learner.signal.aborted) return;
     await judgeLog(learner);
-    const { kept } = select(learner, learner.config['learning.filter'] as FilterName, learner.config['learning.mode'] as TrainMode);
+    const { kept } = select(
+      learner,
+      learner.config['learning.filter'] as FilterName,
+      learner.config['learning.mode'] as TrainMode,
+    );
     if (kept.length < learner.config['learning.min_steps']) return;
     const cycle = await run({ heldout: tasksOf(learner.db, 'heldout') });
     if (cycle.state === 'failed') failed(`cycle ${cycle.id} failed at ${cycle.stage}: ${cycle.note}`);

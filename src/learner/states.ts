@@ -48,4 +48,3 @@ function toCandidate(row: CandidateRow): Candidate {
     ...(outcomeGood === null ? {} : { outcomeGood: outcomeGood === 1 }),
   };
 }
-

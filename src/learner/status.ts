@@ -21,8 +21,16 @@ export interface LearningStatus {
   readonly last: Cycle | null;
 }
 
-export function learningStatus(db: Db, config: Config, part: { readonly trainer: boolean; readonly learn: boolean }): LearningStatus {
-  const { kept, dropped } = select({ db }, config['learning.filter'] as FilterName, config['learning.mode'] as TrainMode);
+export function learningStatus(
+  db: Db,
+  config: Config,
+  part: { readonly trainer: boolean; readonly learn: boolean },
+): LearningStatus {
+  const { kept, dropped } = select(
+    { db },
+    config['learning.filter'] as FilterName,
+    config['learning.mode'] as TrainMode,
+  );
   const running = runningCycle(db) ?? null;
   const heldout = tasksOf(db, 'heldout').length;
   const needed = config['learning.min_steps'];
@@ -41,10 +49,19 @@ export function learningStatus(db: Db, config: Config, part: { readonly trainer:
   };
 }
 
-function waiting(part: { trainer: boolean; learn: boolean }, running: Cycle | null, have: number, needed: number, heldout: number): string {
+function waiting(
+  part: { trainer: boolean; learn: boolean },
+  running: Cycle | null,
+  have: number,
+  needed: number,
+  heldout: number,
+): string {
   if (running !== null) return `cycle ${running.id} is at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
-  if (have < needed) return `${needed - have} more new steps that pass the filter (${have} of ${needed}; see "dropped" for the others)`;
-  return heldout === 0 ? 'its turn; note that without held-out tasks nothing can be promoted' : 'its turn: the next cycle is about to start';
+  if (have < needed)
+    return `${needed - have} more new steps that pass the filter (${have} of ${needed}; see "dropped" for the others)`;
+  return heldout === 0
+    ? 'its turn; note that without held-out tasks nothing can be promoted'
+    : 'its turn: the next cycle is about to start';
 }

@@ -1,4 +1,6 @@
-/** Sending the batch and taking back what it became: a version row, a parity decision. Safe to run again at any point. */
+/**
+ * Sending the batch and taking back what it became: a version row, a parity decision. Safe to run again at any point.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
@@ -22,14 +24,24 @@ export async function train(learner: Learner, trainer: Trainer, row: BatchRow): 
   if (row.state === 'assembled') moveBatch(learner.db, row.id, 'sent');
   const result = row.state === 'failed' ? undefined : await applied(learner, trainer, row);
   if (result === undefined) {
-    throw new GyreError({ side: 'trainer', status: 502, code: 'batch_failed', message: `batch ${row.id} failed in an earlier attempt; its states are given back` });
+    throw new GyreError({
+      side: 'trainer',
+      status: 502,
+      code: 'batch_failed',
+      message: `batch ${row.id} failed in an earlier attempt; its states are given back`,
+    });
   }
   const version: Version = {
     version: result.version,
     kind: 'trained',
     parent: row.batch.base_version,
     batchId: row.id,
-    metrics: { ...result.metrics, published_at: result.published_at, load_seconds: result.load_seconds, first_token_seconds: result.first_token_seconds },
+    metrics: {
+      ...result.metrics,
+      published_at: result.published_at,
+      load_seconds: result.load_seconds,
+      first_token_seconds: result.first_token_seconds,
+    },
     createdAt: Date.now(),
   };
   saveVersion(learner.db, version);
@@ -46,7 +58,9 @@ function recordParity(learner: Learner, version: Version, result: BatchResult): 
     version: version.version,
     ...(version.parent === undefined ? {} : { against: version.parent }),
     passed: parity.passed,
-    reason: `engine and trainer differ by ${parity.mean_abs.toExponential(2)} on average over ${parity.n_tokens} tokens; tolerance ${parity.tolerance}`,
+    reason:
+      `engine and trainer differ by ${parity.mean_abs.toExponential(2)} on average over ` +
+      `${parity.n_tokens} tokens; tolerance ${parity.tolerance}`,
     numbers: { ...parity, differs_from_base: result.differs_from_base },
   });
 }
@@ -63,7 +77,8 @@ export async function catchUp(learner: Learner, trainer: Trainer): Promise<void>
     } catch (thrown) {
       const final = thrown instanceof GyreError && (thrown.status < 500 || thrown.code === 'batch_failed');
       if (!final) throw thrown;
-      if (thrown.code !== 'batch_failed') moveBatch(learner.db, row.id, 'failed', `the trainer does not take it any more: ${thrown.message}`);
+      if (thrown.code !== 'batch_failed')
+        moveBatch(learner.db, row.id, 'failed', `the trainer does not take it any more: ${thrown.message}`);
       unclaim(learner.db, row.cycleId);
     }
   }
@@ -73,7 +88,7 @@ export async function catchUp(learner: Learner, trainer: Trainer): Promise<void>
 
 async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
   let heard = Date.now();
-  for (let known = false; ; ) {
+  for (let known = false; ;) {
     learner.signal.throwIfAborted();
     let now: TrainerBatch;
     try {
@@ -81,7 +96,11 @@ async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promi
       known = true;
       heard = Date.now();
     } catch (thrown) {
-      const away = thrown instanceof GyreError && thrown.code === 'trainer_unreachable' && !learner.signal.aborted && Date.now() - heard < OUTAGE_MS;
+      const away =
+        thrown instanceof GyreError &&
+        thrown.code === 'trainer_unreachable' &&
+        !learner.signal.aborted &&
+        Date.now() - heard < OUTAGE_MS;
       if (!away) throw thrown;
       learner.progress({ stage: 'train', done: 0, total: 100, note: 'waiting for the trainer' });
       await sleep(4 * POLL_MS, undefined, { signal: learner.signal });
@@ -90,14 +109,22 @@ async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promi
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
       moveBatch(learner.db, row.id, 'failed', now.error?.message ?? 'no reason given');
-      throw new GyreError({ side: 'trainer', status: 502, code: 'batch_failed', message: `the trainer could not apply batch ${row.id}: ${now.error?.message ?? 'no reason given'}` });
+      throw new GyreError({
+        side: 'trainer',
+        status: 502,
+        code: 'batch_failed',
+        message: `the trainer could not apply batch ${row.id}: ${now.error?.message ?? 'no reason given'}`,
+      });
     }
     learner.progress({ stage: 'train', done: Math.round(100 * (now.progress ?? 0)), total: 100, note: now.state });
     await sleep(POLL_MS, undefined, { signal: learner.signal });
   }
 }
 
-/** Where the batch stands with the trainer, which is given it unless it has it: its own copy counts, whatever became of ours. */
+/**
+ * Where the batch stands with the trainer, which is given it unless it has it: its own copy counts, whatever became of
+ * ours.
+ */
 async function sent(trainer: Trainer, row: BatchRow): Promise<TrainerBatch> {
   try {
     return await trainer.batch(row.id);

@@ -19,7 +19,10 @@ export function limitsOf(config: Config): LoopLimits {
   };
 }
 
-export type LimitReason = Extract<StopReason, 'max_steps' | 'max_tool_calls' | 'deadline' | 'tool_errors' | 'repeated_call'>;
+export type LimitReason = Extract<
+  StopReason,
+  'max_steps' | 'max_tool_calls' | 'deadline' | 'tool_errors' | 'repeated_call'
+>;
 
 /** The same successful call may be made this many steps in a row; the next one is not run. */
 const REPEATS = 2;
@@ -66,7 +69,11 @@ export function spend(spent: Spent, calls: readonly OwnedCall[]): Spent {
 }
 
 /** The limit that a step has reached, the most telling first. */
-export function reached(spent: Spent, refusals: readonly (LimitReason | undefined)[], limits: LoopLimits): LimitReason | undefined {
+export function reached(
+  spent: Spent,
+  refusals: readonly (LimitReason | undefined)[],
+  limits: LoopLimits,
+): LimitReason | undefined {
   if (refusals.includes('repeated_call')) return 'repeated_call';
   if (refusals.includes('max_tool_calls')) return 'max_tool_calls';
   if (spent.errorsInARow >= limits.toolErrors) return 'tool_errors';

@@ -7,7 +7,12 @@ import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
 import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
 
-export async function execute(call: ToolCall, tools: Toolbox, configured: ToolLimits, signal: AbortSignal): Promise<Observation> {
+export async function execute(
+  call: ToolCall,
+  tools: Toolbox,
+  configured: ToolLimits,
+  signal: AbortSignal,
+): Promise<Observation> {
   const clock = performance.now();
   const tool = tools.get(call.name);
   const limits = tool?.limits ?? configured;
@@ -16,18 +21,31 @@ export async function execute(call: ToolCall, tools: Toolbox, configured: ToolLi
     ...(error === undefined ? {} : { error }),
     ms: performance.now() - clock,
   });
-  if (tool === undefined) return observe(`Error: there is no tool ${JSON.stringify(call.name)}. There are: ${[...tools.keys()].join(', ') || 'none'}.`, 'unknown_tool');
+  if (tool === undefined)
+    return observe(
+      `Error: there is no tool ${JSON.stringify(call.name)}. There are: ${[...tools.keys()].join(', ') || 'none'}.`,
+      'unknown_tool',
+    );
 
   let args: unknown;
   try {
     args = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
   } catch (thrown) {
-    return observe(`Error: the arguments are not valid JSON (${reasonOf(thrown)}). Send one JSON object.`, 'bad_arguments');
+    return observe(
+      `Error: the arguments are not valid JSON (${reasonOf(thrown)}). Send one JSON object.`,
+      'bad_arguments',
+    );
   }
   return attempt(tool, args, limits, signal, observe);
 }
 
-async function attempt(tool: Tool, args: unknown, limits: ToolLimits, signal: AbortSignal, observe: (content: string, error?: Observation['error']) => Observation): Promise<Observation> {
+async function attempt(
+  tool: Tool,
+  args: unknown,
+  limits: ToolLimits,
+  signal: AbortSignal,
+  observe: (content: string, error?: Observation['error']) => Observation,
+): Promise<Observation> {
   if (signal.aborted) return observe('Error: cancelled.', 'cancelled');
   const ending = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -38,7 +56,10 @@ async function attempt(tool: Tool, args: unknown, limits: ToolLimits, signal: Ab
       resolve(observe(content, error));
       ending.abort();
     };
-    timer = setTimeout(() => end(`Error: no result within ${limits.timeoutMs / 1000} seconds.`, 'timeout'), limits.timeoutMs);
+    timer = setTimeout(
+      () => end(`Error: no result within ${limits.timeoutMs / 1000} seconds.`, 'timeout'),
+      limits.timeoutMs,
+    );
     deaf = onAbort(signal, () => end('Error: cancelled.', 'cancelled'));
   });
   const ran = (async (): Promise<Observation> => {

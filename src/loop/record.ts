@@ -36,19 +36,31 @@ export class StepRecord {
 
   /** The policy was stopped or failed, after it had emitted `partial`. */
   broken(partial: Action | undefined, outcome: 'cancelled' | 'failed'): Step {
-    const said: Message[] = partial === undefined || partial.text === '' ? [] : [{ role: 'assistant', content: partial.text }];
+    const said: Message[] =
+      partial === undefined || partial.text === '' ? [] : [{ role: 'assistant', content: partial.text }];
     return this.#step(partial, [], said, outcome, outcome === 'cancelled' ? 'cancelled' : 'engine_error');
   }
 
-  #step(action: Action | undefined, calls: readonly OwnedCall[], appended: readonly Message[], outcome: Step['outcome'], reason: NotTrainable | undefined): Step {
+  #step(
+    action: Action | undefined,
+    calls: readonly OwnedCall[],
+    appended: readonly Message[],
+    outcome: Step['outcome'],
+    reason: NotTrainable | undefined,
+  ): Step {
     this.#seen = [];
     const { messages, tools, toolChoice, sampling } = this.#asked;
     return {
       id: newId('step'),
       policyVersion: this.#request.policyVersion,
-      messages, tools, toolChoice, sampling,
+      messages,
+      tools,
+      toolChoice,
+      sampling,
       ...(action === undefined ? {} : { action }),
-      calls, appended, outcome,
+      calls,
+      appended,
+      outcome,
       ...(reason === undefined ? {} : { notTrainable: reason }),
       startedAt: this.#startedAt,
       ms: performance.now() - this.#clock,

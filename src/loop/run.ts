@@ -16,19 +16,37 @@ import { appended, isClients, settle } from './settle.js';
 import { Tally } from './tally.js';
 import { Visible } from './visible.js';
 
-/** Said to the policy before its last turn. Its tools stay declared: without them the engine's parser is off and call markup leaks. */
+/**
+ * Said to the policy before its last turn. Its tools stay declared: without them the engine's parser is off and call
+ * markup leaks.
+ */
 const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
 
 /** Answers one request within its limits. Ends early, with what was sampled so far, when `signal` fires. */
-export function run(request: LoopRequest, policy: Policy, limits: LoopLimits, signal: AbortSignal): AsyncGenerator<LoopEvent, Finish> {
+export function run(
+  request: LoopRequest,
+  policy: Policy,
+  limits: LoopLimits,
+  signal: AbortSignal,
+): AsyncGenerator<LoopEvent, Finish> {
   return runBy(new Clock(limits.milliseconds, signal), request, policy, limits);
 }
 
-/** The same by a clock that is running already. A generator that is left early ends the clock, and so policy and tools. */
-export async function* runBy(clock: Clock, request: LoopRequest, policy: Policy, limits: LoopLimits): AsyncGenerator<LoopEvent, Finish> {
+/**
+ * The same by a clock that is running already. A generator that is left early ends the clock, and so policy and tools.
+ */
+export async function* runBy(
+  clock: Clock,
+  request: LoopRequest,
+  policy: Policy,
+  limits: LoopLimits,
+): AsyncGenerator<LoopEvent, Finish> {
   const tally = new Tally();
   const tools = declared(request);
-  const visible = new Visible((name) => isClients(request, name), { oneCall: request.parallelToolCalls === false, holds: request.serverTools.size > 0 });
+  const visible = new Visible((name) => isClients(request, name), {
+    oneCall: request.parallelToolCalls === false,
+    holds: request.serverTools.size > 0,
+  });
   let messages = request.messages;
   let spent = NOTHING_SPENT;
   let limit: LimitReason | undefined;
@@ -57,7 +75,11 @@ export async function* runBy(clock: Clock, request: LoopRequest, policy: Policy,
         const ended = clock.endedBy;
         const partial = step.partial();
         tally.sampled(partial);
-        yield { type: 'step', step: step.broken(partial, ended === undefined ? 'failed' : 'cancelled'), visible: visible.message(0) };
+        yield {
+          type: 'step',
+          step: step.broken(partial, ended === undefined ? 'failed' : 'cancelled'),
+          visible: visible.message(0),
+        };
         return ended === undefined ? tally.failed(asGyreError(thrown)) : tally.stopped(ended);
       }
 
@@ -77,7 +99,11 @@ export async function* runBy(clock: Clock, request: LoopRequest, policy: Policy,
 
       if (action.cut || action.finishReason === 'content_filter' || settled.server.length === 0) {
         // A call that was cut off is no call: only what the client already holds of its own stays in the history.
-        yield { type: 'step', step: step.whole(action, settled.calls, appended(action, settled.client)), visible: visible.message(0) };
+        yield {
+          type: 'step',
+          step: step.whole(action, settled.calls, appended(action, settled.client)),
+          visible: visible.message(0),
+        };
         return tally.answered(action, settled.client, limit);
       }
 
@@ -92,7 +118,8 @@ export async function* runBy(clock: Clock, request: LoopRequest, policy: Policy,
 
       spent = spend(spent, calls);
       limit = reached(spent, refusals, limits);
-      messages = limit === undefined ? [...messages, ...turn] : [...messages, ...turn, { role: 'user', content: ANSWER_NOW }];
+      messages =
+        limit === undefined ? [...messages, ...turn] : [...messages, ...turn, { role: 'user', content: ANSWER_NOW }];
     }
   } finally {
     if (tally.finished) clock.stop();
@@ -100,7 +127,10 @@ export async function* runBy(clock: Clock, request: LoopRequest, policy: Policy,
   }
 }
 
-/** Runs the server's calls in parallel and gives every call back in the policy's order, the server's with their observations. */
+/**
+ * Runs the server's calls in parallel and gives every call back in the policy's order, the server's with their
+ * observations.
+ */
 async function* observe(
   calls: readonly OwnedCall[],
   refusals: readonly (LimitReason | undefined)[],
@@ -136,12 +166,19 @@ export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools
   return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
 }
 
-function policyRequest(request: LoopRequest, messages: readonly Message[], tools: readonly FunctionSpec[], spent: Spent): PolicyRequest {
+function policyRequest(
+  request: LoopRequest,
+  messages: readonly Message[],
+  tools: readonly FunctionSpec[],
+  spent: Spent,
+): PolicyRequest {
   // A forced call holds for the first step only: forced again, the policy could never answer.
   const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
   return {
     model: request.model,
-    messages, tools, toolChoice,
+    messages,
+    tools,
+    toolChoice,
     sampling: request.sampling,
     ...(request.parallelToolCalls === undefined ? {} : { parallelToolCalls: request.parallelToolCalls }),
     ...(request.n === undefined ? {} : { n: request.n }),

@@ -14,8 +14,15 @@ export interface Settled {
 /** `callsAllowed` is false when the client forbade calls, or a limit did: then every call is dropped. */
 export function settle(action: Action, request: LoopRequest, callsAllowed: boolean): Settled {
   const counted = !callsAllowed ? [] : request.parallelToolCalls === false ? action.calls.slice(0, 1) : action.calls;
-  const calls = counted.map((call): OwnedCall => ({ ...call, owner: isClients(request, call.name) ? 'client' : 'server' }));
-  return { calls, server: calls.filter((call) => call.owner === 'server'), client: calls.filter((call) => call.owner === 'client') };
+  const calls = counted.map((call): OwnedCall => ({
+    ...call,
+    owner: isClients(request, call.name) ? 'client' : 'server',
+  }));
+  return {
+    calls,
+    server: calls.filter((call) => call.owner === 'server'),
+    client: calls.filter((call) => call.owner === 'client'),
+  };
 }
 
 export function isClients(request: LoopRequest, name: string): boolean {
@@ -24,7 +31,10 @@ export function isClients(request: LoopRequest, name: string): boolean {
 
 /** What follows a state: the assistant turn with its calls, and what the server's calls gave. */
 export function appended(action: Action, calls: readonly OwnedCall[]): Message[] {
-  const said = assistantMessage(action.text, calls.map(({ id, name, arguments: args }): ToolCall => ({ id, name, arguments: args })));
+  const said = assistantMessage(
+    action.text,
+    calls.map(({ id, name, arguments: args }): ToolCall => ({ id, name, arguments: args })),
+  );
   const turn: Message = action.reasoning === undefined ? said : { ...said, reasoning: action.reasoning };
   const observed = calls.flatMap((call): Message[] =>
     call.observation === undefined ? [] : [{ role: 'tool', tool_call_id: call.id, content: call.observation.content }],

@@ -39,12 +39,19 @@ export class Tally {
   /** Several actions at one state, each with its own finish; the response ends as the least finished of them. */
   chosen(actions: readonly Action[], keepsCalls: boolean): Finish {
     const ends = actions.map((action) => endOf(action, keepsCalls && action.calls.length > 0));
-    const [outcome, reason] = ends.find(([each]) => each !== 'completed') ?? ends[0] ?? (['completed', 'stop'] as const);
-    return this.#finish(outcome, reason, ends.map(([, , finish]) => finish));
+    const [outcome, reason] =
+      ends.find(([each]) => each !== 'completed') ?? ends[0] ?? (['completed', 'stop'] as const);
+    return this.#finish(
+      outcome,
+      reason,
+      ends.map(([, , finish]) => finish),
+    );
   }
 
   stopped(by: 'client' | 'deadline'): Finish {
-    return by === 'client' ? this.#finish('cancelled', 'client_abort', []) : this.#finish('incomplete', 'deadline', ['length']);
+    return by === 'client'
+      ? this.#finish('cancelled', 'client_abort', [])
+      : this.#finish('incomplete', 'deadline', ['length']);
   }
 
   failed(fault: GyreError): Finish {

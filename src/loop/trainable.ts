@@ -6,11 +6,23 @@ import type { Action, FunctionSpec, PolicyRequest, Sampling } from '../core/poli
 import type { NotTrainable } from '../core/trajectory.js';
 
 /** Forwarded fields that mask what may be sampled. */
-const MASKS = ['structured_outputs', 'guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'structural_tag', 'thinking_token_budget'];
+const MASKS = [
+  'structured_outputs',
+  'guided_json',
+  'guided_regex',
+  'guided_choice',
+  'guided_grammar',
+  'structural_tag',
+  'thinking_token_budget',
+];
 /** Forwarded fields that cut or tilt the distribution. */
 const TILTS = ['allowed_token_ids', 'bad_words'];
 
-export function notTrainable(request: PolicyRequest, action: Action, withheld: NotTrainable | undefined): NotTrainable | undefined {
+export function notTrainable(
+  request: PolicyRequest,
+  action: Action,
+  withheld: NotTrainable | undefined,
+): NotTrainable | undefined {
   if (action.promptTokenIds === undefined || action.tokenIds === undefined) return 'no_token_ids';
   if (action.logprobs === undefined) return 'no_logprobs';
   if (isConstrained(request)) return 'constrained';

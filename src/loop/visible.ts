@@ -24,7 +24,10 @@ interface ShownChoice {
 export class Visible {
   readonly #isClients: (name: string) => boolean;
   readonly #oneCall: boolean;
-  /** Tokens without text may spell a call that is not the client's: with server tools they wait until the action is over. */
+  /**
+   * Tokens without text may spell a call that is not the client's: with server tools they wait until the action is
+   * over.
+   */
   readonly #holds: boolean;
   readonly #choices: ShownChoice[] = [];
   #started = false;
@@ -59,7 +62,8 @@ export class Visible {
       case 'reasoning':
         return event;
       case 'call': {
-        if (!this.#callsShown || !this.#isClients(event.name) || (this.#oneCall && event.position > 0)) return undefined;
+        if (!this.#callsShown || !this.#isClients(event.name) || (this.#oneCall && event.position > 0))
+          return undefined;
         const choice = this.#choice(event.index);
         const shown: ShownCall = { position: choice.calls.length, id: event.id, name: event.name, arguments: '' };
         choice.calls.push(shown);
@@ -86,7 +90,10 @@ export class Visible {
   /** The assistant turn of one choice as the client has it. */
   message(index: number): AssistantMessage {
     const choice = this.#choice(index);
-    return assistantMessage(choice.text, choice.calls.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })));
+    return assistantMessage(
+      choice.text,
+      choice.calls.map((call): ToolCall => ({ id: call.id, name: call.name, arguments: call.arguments })),
+    );
   }
 
   #text(event: TextEvent): PolicyEvent | undefined {
@@ -105,7 +112,13 @@ export class Visible {
     const logprobs = [...this.#heldLogprobs, ...(event.logprobs ?? [])];
     this.#heldIds = [];
     this.#heldLogprobs = [];
-    return { type: 'text', index: event.index, text: event.text, tokenIds, ...(logprobs.length === 0 ? {} : { logprobs }) };
+    return {
+      type: 'text',
+      index: event.index,
+      text: event.text,
+      tokenIds,
+      ...(logprobs.length === 0 ? {} : { logprobs }),
+    };
   }
 
   #choice(index: number): ShownChoice {

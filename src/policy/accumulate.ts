@@ -50,8 +50,13 @@ interface WireUsage {
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null;
 }
 
-/** The last event nobody has taken yet. Tokens that arrive together are told together: each event on its own costs more than its token. */
-type Growing = { type: 'text'; index: number; text: string; tokenIds?: number[]; readonly logprobs?: readonly TokenLogprob[] } | { type: Exclude<PolicyEvent['type'], 'text'> };
+/**
+ * The last event nobody has taken yet. Tokens that arrive together are told together: each event on its own costs more
+ * than its token.
+ */
+type Growing =
+  | { type: 'text'; index: number; text: string; tokenIds?: number[]; readonly logprobs?: readonly TokenLogprob[] }
+  | { type: Exclude<PolicyEvent['type'], 'text'> };
 
 interface Choice {
   readonly index: number;
@@ -80,14 +85,19 @@ export class Accumulator {
     this.#party = party;
   }
 
-  /** Reads the data of one event and appends what it says to `out`. Throws an engine fault on an error object and on anything that is no chunk. */
+  /**
+   * Reads the data of one event and appends what it says to `out`. Throws an engine fault on an error object and on
+   * anything that is no chunk.
+   */
   push(data: string, out: PolicyEvent[]): void {
     const token = this.#asked.tokenLogprobs ? undefined : this.#quick.read(data);
     if (token !== undefined) return this.#token(token, out);
     const chunk = parse(data, this.#party);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
     if (chunk.usage) this.#usage = chunk.usage;
-    const choices: readonly ChunkChoice[] | undefined = Array.isArray(chunk.choices) ? (chunk.choices as readonly ChunkChoice[]) : undefined;
+    const choices: readonly ChunkChoice[] | undefined = Array.isArray(chunk.choices)
+      ? (chunk.choices as readonly ChunkChoice[])
+      : undefined;
     if (choices === undefined) {
       if (chunk.usage) return;
       throw garbage(`a chunk without choices: ${data}`, this.#party);
@@ -109,7 +119,9 @@ export class Accumulator {
     this.#begun = true;
     if (typeof chunk.id === 'string') this.#engineId = chunk.id;
     if (Array.isArray(chunk.prompt_token_ids)) this.#promptTokenIds = chunk.prompt_token_ids;
-    out.push(this.#promptTokenIds === undefined ? { type: 'start' } : { type: 'start', promptTokenIds: this.#promptTokenIds });
+    out.push(
+      this.#promptTokenIds === undefined ? { type: 'start' } : { type: 'start', promptTokenIds: this.#promptTokenIds },
+    );
   }
 
   #token({ text, tokenId, logprob }: TokenChunk, out: PolicyEvent[]): void {
@@ -128,7 +140,8 @@ export class Accumulator {
     const index = typeof wire.index === 'number' ? wire.index : 0;
     const choice = (this.#choices[index] ??= emptyChoice(index));
     const delta = wire.delta ?? wire.message;
-    const tokenIds = Array.isArray(wire.token_ids) && wire.token_ids.length > 0 ? (wire.token_ids as readonly number[]) : undefined;
+    const tokenIds =
+      Array.isArray(wire.token_ids) && wire.token_ids.length > 0 ? (wire.token_ids as readonly number[]) : undefined;
     if (tokenIds !== undefined) {
       choice.tokenIds ??= [];
       for (const id of tokenIds) choice.tokenIds.push(id);
@@ -150,8 +163,18 @@ export class Accumulator {
     if (text !== '' || tokenIds !== undefined) {
       choice.text += text;
       const shown = this.#asked.tokenLogprobs && entries !== undefined && entries.length > 0;
-      if (shown) out.push(tokenIds === undefined ? { type: 'text', index, text, logprobs: entries } : { type: 'text', index, text, logprobs: entries, tokenIds });
-      else out.push(tokenIds === undefined ? { type: 'text', index, text } : { type: 'text', index, text, tokenIds: [...tokenIds] });
+      if (shown)
+        out.push(
+          tokenIds === undefined
+            ? { type: 'text', index, text, logprobs: entries }
+            : { type: 'text', index, text, logprobs: entries, tokenIds },
+        );
+      else
+        out.push(
+          tokenIds === undefined
+            ? { type: 'text', index, text }
+            : { type: 'text', index, text, tokenIds: [...tokenIds] },
+        );
     }
     if (delta && Array.isArray(delta.tool_calls)) choice.calls.push(delta.tool_calls as readonly CallDelta[], out);
     if (typeof wire.finish_reason === 'string') {
@@ -163,7 +186,10 @@ export class Accumulator {
   #action(choice: Choice, usage: Usage, timings: Action['timings']): Action {
     const cut = this.#cut(choice, usage);
     const ids = choice.tokenIds;
-    const logprobsWhole = choice.logprobs.length > 0 && (ids === undefined || ids.length === choice.logprobs.length) && choice.logprobs.every(isLogprob);
+    const logprobsWhole =
+      choice.logprobs.length > 0 &&
+      (ids === undefined || ids.length === choice.logprobs.length) &&
+      choice.logprobs.every(isLogprob);
     return {
       text: choice.text,
       ...(choice.reasoning === '' ? {} : { reasoning: choice.reasoning }),
@@ -193,7 +219,17 @@ export class Accumulator {
 }
 
 function emptyChoice(index: number): Choice {
-  return { index, text: '', reasoning: '', calls: new Calls(index), finish: undefined, stopSequence: undefined, tokenIds: undefined, logprobs: [], entries: [] };
+  return {
+    index,
+    text: '',
+    reasoning: '',
+    calls: new Calls(index),
+    finish: undefined,
+    stopSequence: undefined,
+    tokenIds: undefined,
+    logprobs: [],
+    entries: [],
+  };
 }
 
 function parse(data: string, party: Party): Chunk {

@@ -70,7 +70,8 @@ export class Calls {
     }
     // A name without an id begins a call, unless the engine repeats the name on every piece of one.
     const candidate = sameIndex ?? (index === undefined ? this.#calls.at(-1) : undefined);
-    const repeats = candidate !== undefined && (candidate.name === '' || (candidate.name === name && !isWhole(candidate.arguments)));
+    const repeats =
+      candidate !== undefined && (candidate.name === '' || (candidate.name === name && !isWhole(candidate.arguments)));
     return repeats ? candidate : undefined;
   }
 

@@ -24,20 +24,43 @@ export const ENGINE: Party = { it: 'The engine', setting: '"engine.api_key"', na
 export const WEIGHTS_MISSING = 'engine_weights_missing';
 
 /** A reply with a status other than 200. `body` is what was read of it. */
-export function statusFault(status: number, body: string, retryAfter: string | undefined, party: Party = ENGINE): GyreError {
+export function statusFault(
+  status: number,
+  body: string,
+  retryAfter: string | undefined,
+  party: Party = ENGINE,
+): GyreError {
   const said = errorOf(discreet(body, party));
   const message = said.message ?? excerpt(discreet(body, party));
   if (status === 429) {
     return new GyreError({
-      side: 'engine', status: 429, code: 'rate_limit_exceeded', message: `${party.it} is at its limit: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
+      side: 'engine',
+      status: 429,
+      code: 'rate_limit_exceeded',
+      message: `${party.it} is at its limit: ${message}`,
+      retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
     });
   }
-  if (status === 404) return engine(502, WEIGHTS_MISSING, `${party.it} does not know the ${party.named ? 'model' : 'weights'} it was asked for: ${message}`);
+  if (status === 404)
+    return engine(
+      502,
+      WEIGHTS_MISSING,
+      `${party.it} does not know the ${party.named ? 'model' : 'weights'} it was asked for: ${message}`,
+    );
   if (status === 400 || status === 413 || status === 422) return refused(said, message, party);
-  if (status === 401 || status === 403) return engine(502, 'engine_refused_key', `${party.it} refused the gateway's key (${status}). Set ${party.setting}.`);
+  if (status === 401 || status === 403)
+    return engine(
+      502,
+      'engine_refused_key',
+      `${party.it} refused the gateway's key (${status}). Set ${party.setting}.`,
+    );
   if (status === 503) {
     return new GyreError({
-      side: 'engine', status: 502, code: 'engine_unavailable', message: `${party.it} answered 503: ${message}`, retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
+      side: 'engine',
+      status: 502,
+      code: 'engine_unavailable',
+      message: `${party.it} answered 503: ${message}`,
+      retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
     });
   }
   return engine(502, 'engine_error', `${party.it} answered ${status}: ${message}`);
@@ -48,17 +71,28 @@ export function chunkFault(error: unknown, party: Party = ENGINE): GyreError {
   const body = discreet(JSON.stringify({ error }), party);
   const said = errorOf(body);
   const message = said.message ?? excerpt(body);
-  return said.status === 400 ? refused(said, message, party) : engine(502, 'engine_error', `${party.it} reported an error: ${message}`);
+  return said.status === 400
+    ? refused(said, message, party)
+    : engine(502, 'engine_error', `${party.it} reported an error: ${message}`);
 }
 
 /** What undici threw. `began` is whether any byte of the reply had arrived. */
 export function transportFault(thrown: unknown, began: boolean, party: Party): GyreError {
   const code = codeOf(thrown);
-  if (code === 'UND_ERR_HEADERS_TIMEOUT') return engine(504, 'engine_timeout', `${party.it} sent no reply in time.`, thrown);
-  if (code === 'UND_ERR_BODY_TIMEOUT') return engine(504, 'engine_timeout', `${party.it} fell silent in the middle of its reply.`, thrown);
+  if (code === 'UND_ERR_HEADERS_TIMEOUT')
+    return engine(504, 'engine_timeout', `${party.it} sent no reply in time.`, thrown);
+  if (code === 'UND_ERR_BODY_TIMEOUT')
+    return engine(504, 'engine_timeout', `${party.it} fell silent in the middle of its reply.`, thrown);
   if (!began && UNREACHABLE.has(code)) {
     return new GyreError({
-      side: 'engine', status: 503, code: 'engine_unreachable', message: `${party.it}${party.at === undefined ? '' : ` at ${party.at}`} cannot be reached (${code}).${party.named ? '' : ' It may still be starting.'}`, retryAfterMs: 1000, cause: thrown,
+      side: 'engine',
+      status: 503,
+      code: 'engine_unreachable',
+      message:
+        `${party.it}${party.at === undefined ? '' : ` at ${party.at}`} cannot be reached ` +
+        `(${code}).${party.named ? '' : ' It may still be starting.'}`,
+      retryAfterMs: 1000,
+      cause: thrown,
     });
   }
   return engine(502, 'engine_connection_lost', `${party.it} broke the connection: ${reasonOf(thrown)}`, thrown);
@@ -66,12 +100,21 @@ export function transportFault(thrown: unknown, began: boolean, party: Party): G
 
 /** A reply that is not what the protocol says. */
 export function garbage(what: string, party: Party = ENGINE, cause?: unknown): GyreError {
-  return engine(502, 'engine_garbage', `${party.it} replied with what is not a chat completion: ${excerpt(discreet(what, party))}`, cause);
+  return engine(
+    502,
+    'engine_garbage',
+    `${party.it} replied with what is not a chat completion: ${excerpt(discreet(what, party))}`,
+    cause,
+  );
 }
 
 /** A stream that ended before it said why. */
 export function truncated(party: Party = ENGINE): GyreError {
-  return engine(502, 'engine_truncated', `${party.it} ended its reply without a finish reason, so the answer is not whole.`);
+  return engine(
+    502,
+    'engine_truncated',
+    `${party.it} ended its reply without a finish reason, so the answer is not whole.`,
+  );
 }
 
 /** What a policy throws when its caller's signal fired. */
@@ -79,7 +122,16 @@ export function cancelled(): GyreError {
   return new GyreError({ side: 'client', status: 499, code: 'cancelled', message: 'The request was cancelled.' });
 }
 
-const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'EACCES']);
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'EACCES',
+]);
 
 function engine(status: number, code: string, message: string, cause?: unknown): GyreError {
   return new GyreError({ side: 'engine', status, code, message, cause });
@@ -94,9 +146,14 @@ interface Said {
 /** The engine understood the request and refused it: its own words go to the client, who alone can change it. */
 function refused(said: Said, message: string, party: Party): GyreError {
   // A limit of one's own that is too large is another mistake than a conversation that is too long.
-  const tooLong = said.param !== 'max_tokens' && said.param !== 'max_completion_tokens' && /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message);
+  const tooLong =
+    said.param !== 'max_tokens' &&
+    said.param !== 'max_completion_tokens' &&
+    /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message);
   return new GyreError({
-    side: 'engine', status: 400, message: party.named ? `${party.it} refused the request: ${message}` : message,
+    side: 'engine',
+    status: 400,
+    message: party.named ? `${party.it} refused the request: ${message}` : message,
     code: tooLong ? 'context_length_exceeded' : 'invalid_value',
     ...(tooLong ? { param: 'messages' } : said.param === undefined ? {} : { param: said.param }),
   });
@@ -106,8 +163,14 @@ function refused(said: Said, message: string, party: Party): GyreError {
 function errorOf(body: string): Said {
   try {
     const parsed = JSON.parse(body) as { error?: unknown; message?: unknown; detail?: unknown };
-    const inner = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as { message?: unknown; param?: unknown; code?: unknown };
-    const message = [inner.message, parsed.error, parsed.detail].find((text): text is string => typeof text === 'string' && text !== '');
+    const inner = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as {
+      message?: unknown;
+      param?: unknown;
+      code?: unknown;
+    };
+    const message = [inner.message, parsed.error, parsed.detail].find(
+      (text): text is string => typeof text === 'string' && text !== '',
+    );
     return {
       ...(message === undefined ? {} : { message }),
       ...(typeof inner.param === 'string' ? { param: inner.param } : {}),

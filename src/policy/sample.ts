@@ -55,7 +55,8 @@ export function openLine(options: EngineOptions, party: Omit<Party, 'secret'>): 
     bodyTimeout: options.timeoutMs,
     connect: { timeout: Math.min(options.timeoutMs, 10_000), noDelay: true },
     pipelining: 1,
-    // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing one.
+    // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing
+    // one.
     keepAliveTimeout: 2_000,
     keepAliveTimeoutThreshold: 2_000,
   });
@@ -77,14 +78,25 @@ export function openLine(options: EngineOptions, party: Omit<Party, 'secret'>): 
       });
     },
     count(prompt, signal) {
-      const headers = { 'content-type': 'application/json', ...credentials, ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }) };
-      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) }, who, signal);
+      const headers = {
+        'content-type': 'application/json',
+        ...credentials,
+        ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }),
+      };
+      return countTokens(
+        pool,
+        { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) },
+        who,
+        signal,
+      );
     },
     close: () => pool.destroy(),
   };
 }
 
-/** A path that names a version of the protocol is kept, as OpenAI clients keep their base address; else `/v1` is meant. */
+/**
+ * A path that names a version of the protocol is kept, as OpenAI clients keep their base address; else `/v1` is meant.
+ */
 function apiPath(path: string): string {
   const bare = path.replace(/\/+$/, '');
   return /\/v\d[^/]*(?:\/|$)/.test(bare) ? bare : `${bare}/v1`;
@@ -135,10 +147,13 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     this.#party = party;
     this.#signal = signal;
     this.#dispatch = dispatch;
-    this.#accumulator = new Accumulator({
-      tokenLogprobs: request.topLogprobs !== undefined,
-      ...(request.sampling.max_tokens === undefined ? {} : { maxTokens: request.sampling.max_tokens }),
-    }, party);
+    this.#accumulator = new Accumulator(
+      {
+        tokenLogprobs: request.topLogprobs !== undefined,
+        ...(request.sampling.max_tokens === undefined ? {} : { maxTokens: request.sampling.max_tokens }),
+      },
+      party,
+    );
     this.#parser = new SseParser((data) => {
       if (this.#over) return; // what follows [DONE] says nothing
       if (data === DONE) this.#end();
@@ -151,7 +166,11 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     if (this.#over) controller.abort(cancelled());
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     if (status < 200) return; // informational; the reply is still to come
     this.#status = status;
     const type = String(headers['content-type'] ?? 'text/event-stream');
@@ -173,7 +192,8 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     this.#guard(() => this.#parser.push(bytes));
     if (this.#queue.length === this.#taken) return;
     // The first event only says that the reply began; tokens are what follows it.
-    if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start') this.#firstTokenMs = performance.now() - this.#clock;
+    if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start')
+      this.#firstTokenMs = performance.now() - this.#clock;
     if (this.#queue.length - this.#taken > QUEUE_LIMIT) controller.pause();
     this.#rouse();
   }
@@ -202,7 +222,10 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     this.#fail(transportFault(thrown, this.#status !== 0, this.#party));
   }
 
-  /** Resolves to the next event, then to the actions; rejects with the fault once all events before it are taken. Not called again before it has. */
+  /**
+   * Resolves to the next event, then to the actions; rejects with the fault once all events before it are taken. Not
+   * called again before it has.
+   */
   next(): Promise<Next> {
     if (!this.#begun && !this.#left) this.#begin();
     return new Promise((resolve, reject) => {
@@ -211,7 +234,9 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     });
   }
 
-  /** Leaves early: the engine is told to stop. After the end it does nothing, so that the connection can serve again. */
+  /**
+   * Leaves early: the engine is told to stop. After the end it does nothing, so that the connection can serve again.
+   */
   return(actions: readonly Action[] | PromiseLike<readonly Action[]>): Promise<Next> {
     this.#leave();
     return Promise.resolve(actions).then((value) => ({ done: true, value }));

@@ -19,7 +19,9 @@ export interface ServingOptions {
   readonly templateHash?: string;
   /** Names that are not the policy's. */
   readonly upstreams?: readonly UpstreamModel[];
-  /** Loads a version's adapter into the engine. Called once for concurrent leases, so no single caller's abort ends it. */
+  /**
+   * Loads a version's adapter into the engine. Called once for concurrent leases, so no single caller's abort ends it.
+   */
   load(version: number): Promise<void>;
 }
 
@@ -52,16 +54,37 @@ export function openServing(options: ServingOptions): VersionTable {
   const entries = new Map<number, Entry>();
   const now = (): number => Math.floor(Date.now() / 1000);
   const since = now();
-  const others = new Map((options.upstreams ?? []).map(({ id, host, sampler }) => [id, {
-    lease: { version: NO_VERSION, engineModel: id, upstream: sampler, host, release: () => undefined } satisfies Lease,
-    served: { id, created: since, owner: host } satisfies ServedModel,
-  }]));
-  const nameOf = (version: number): string => (version === 0 ? (options.baseModel ?? adapterName(0)) : adapterName(version));
+  const others = new Map(
+    (options.upstreams ?? []).map(({ id, host, sampler }) => [
+      id,
+      {
+        lease: {
+          version: NO_VERSION,
+          engineModel: id,
+          upstream: sampler,
+          host,
+          release: () => undefined,
+        } satisfies Lease,
+        served: { id, created: since, owner: host } satisfies ServedModel,
+      },
+    ]),
+  );
+  const nameOf = (version: number): string =>
+    version === 0 ? (options.baseModel ?? adapterName(0)) : adapterName(version);
 
   const know = (version: number, loaded: boolean, created: number = now()): void => {
     const entry = entries.get(version);
     if (entry !== undefined) entry.loaded ||= loaded;
-    else entries.set(version, { version, created, engineModel: nameOf(version), loaded, loading: undefined, leases: 0, waiting: [] });
+    else
+      entries.set(version, {
+        version,
+        created,
+        engineModel: nameOf(version),
+        loaded,
+        loading: undefined,
+        leases: 0,
+        waiting: [],
+      });
   };
   know(0, true);
   for (const { version, created } of options.versions ?? []) know(version, false, created);
@@ -70,15 +93,30 @@ export function openServing(options: ServingOptions): VersionTable {
   if (!entries.has(serving)) throw internal(`version ${serving} is to be served but is not known`);
 
   const find = (model: string): Entry => {
-    const version = model === 'gyre' ? serving : model === 'gyre@base' ? 0 : /^gyre@(0|[1-9]\d{0,8})$/.test(model) ? Number(model.slice(5)) : undefined;
+    const version =
+      model === 'gyre'
+        ? serving
+        : model === 'gyre@base'
+          ? 0
+          : /^gyre@(0|[1-9]\d{0,8})$/.test(model)
+            ? Number(model.slice(5))
+            : undefined;
     const entry = version === undefined ? undefined : entries.get(version);
     if (entry !== undefined) return entry;
     throw new GyreError({
-      side: 'client', status: 404, code: 'model_not_found', param: 'model',
+      side: 'client',
+      status: 404,
+      code: 'model_not_found',
+      param: 'model',
       message: `The model ${JSON.stringify(model)} does not exist. There are: ${names().join(', ')}.`,
     });
   };
-  const names = (): string[] => ['gyre', 'gyre@base', ...[...entries.keys()].filter((version) => version > 0).map((version) => `gyre@${version}`), ...others.keys()];
+  const names = (): string[] => [
+    'gyre',
+    'gyre@base',
+    ...[...entries.keys()].filter((version) => version > 0).map((version) => `gyre@${version}`),
+    ...others.keys(),
+  ];
 
   const load = (entry: Entry): Promise<void> => {
     entry.loading ??= options.load(entry.version).then(
@@ -129,7 +167,11 @@ export function openServing(options: ServingOptions): VersionTable {
       const alias = entries.get(serving);
       return [
         { id: 'gyre', version: serving, created: alias?.created ?? now() },
-        ...[...entries.values()].map((entry) => ({ id: entry.version === 0 ? 'gyre@base' : `gyre@${entry.version}`, version: entry.version, created: entry.created })),
+        ...[...entries.values()].map((entry) => ({
+          id: entry.version === 0 ? 'gyre@base' : `gyre@${entry.version}`,
+          version: entry.version,
+          created: entry.created,
+        })),
         ...[...others.values()].map(({ served }) => served),
       ];
     },

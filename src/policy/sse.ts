@@ -43,7 +43,8 @@ export class SseParser {
   #keep(bytes: Buffer): void {
     this.#rest.push(bytes);
     this.#restBytes += bytes.length;
-    if (this.#restBytes + (this.#data?.length ?? 0) > MAX_EVENT_BYTES) throw new RangeError(`one event is larger than ${MAX_EVENT_BYTES} bytes`);
+    if (this.#restBytes + (this.#data?.length ?? 0) > MAX_EVENT_BYTES)
+      throw new RangeError(`one event is larger than ${MAX_EVENT_BYTES} bytes`);
   }
 
   #take(tail: Buffer): string {

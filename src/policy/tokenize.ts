@@ -1,4 +1,7 @@
-/** Counting a prompt's tokens by vLLM's `/tokenize`: rendered by the engine's own template, so that nothing here guesses. */
+/**
+ * Counting a prompt's tokens by vLLM's `/tokenize`: rendered by the engine's own template, so that nothing here
+ * guesses.
+ */
 import type { Dispatcher } from 'undici';
 
 import { GyreError } from '../core/errors.js';
@@ -15,7 +18,12 @@ export interface CountRequest {
 const REPLY_BYTES = 64 * 1024 * 1024;
 
 /** Throws the engine's fault; 501 when it is a server that has no such route. */
-export async function countTokens(dispatcher: Dispatcher, request: CountRequest, party: Party, signal: AbortSignal): Promise<number> {
+export async function countTokens(
+  dispatcher: Dispatcher,
+  request: CountRequest,
+  party: Party,
+  signal: AbortSignal,
+): Promise<number> {
   if (signal.aborted) throw cancelled();
   let status = 0;
   let retryAfter: string | undefined;
@@ -70,7 +78,11 @@ function countIn(text: string): number | undefined {
 
 function cannotCount(origin: string, why: string): GyreError {
   return new GyreError({
-    side: 'engine', status: 501, code: 'tokenize_unsupported',
-    message: `The engine at ${origin} cannot count tokens: ${why}. vLLM can; with another server, read "usage" of an answer.`,
+    side: 'engine',
+    status: 501,
+    code: 'tokenize_unsupported',
+    message:
+      `The engine at ${origin} cannot count tokens: ${why}. vLLM can; with another ` +
+      'server, read "usage" of an answer.',
   });
 }

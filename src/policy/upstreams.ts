@@ -22,13 +22,18 @@ export interface Upstreams {
   close(): Promise<void>;
 }
 
-/** Connects to nothing yet. `timeoutMs` is the longest silence, as for the engine. Throws an operator error on a key that no header can carry. */
+/**
+ * Connects to nothing yet. `timeoutMs` is the longest silence, as for the engine. Throws an operator error on a key
+ * that no header can carry.
+ */
 export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Upstreams {
   const lines: Line[] = [];
   const models = list.flatMap((upstream): UpstreamModel[] => {
     const line = lineTo(upstream, timeoutMs);
     lines.push(line);
-    const sampler = (wanted: Wanted): Policy => ({ sample: (request, signal) => line.sample(request, upstreamBody(request, wanted), signal) });
+    const sampler = (wanted: Wanted): Policy => ({
+      sample: (request, signal) => line.sample(request, upstreamBody(request, wanted), signal),
+    });
     return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, sampler }));
   });
   return {
@@ -41,6 +46,13 @@ export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Ups
 
 function lineTo({ url, api_key: apiKey }: Upstream, timeoutMs: number): Line {
   const { origin } = new URL(url);
-  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) throw operatorError(`upstreams: the api_key of ${origin} has a character that no header can carry, such as a space or a line end; write it without`);
-  return openLine({ url, timeoutMs, ...(apiKey === undefined ? {} : { apiKey }) }, { it: `The upstream at ${origin}`, setting: 'its "api_key" in "upstreams"', named: true });
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
+    throw operatorError(
+      `upstreams: the api_key of ${origin} has a character that no header can carry, such as ` +
+        'a space or a line end; write it without',
+    );
+  return openLine(
+    { url, timeoutMs, ...(apiKey === undefined ? {} : { apiKey }) },
+    { it: `The upstream at ${origin}`, setting: 'its "api_key" in "upstreams"', named: true },
+  );
 }

@@ -1,4 +1,7 @@
-/** A policy request as a chat endpoint takes it: vLLM's, or that of any other server. The only place that knows their field names. */
+/**
+ * A policy request as a chat endpoint takes it: vLLM's, or that of any other server. The only place that knows their
+ * field names.
+ */
 import { objectJson } from '../core/arguments.js';
 import type { Message, WireToolCall } from '../core/message.js';
 import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../core/policy.js';
@@ -77,11 +80,16 @@ function wireChoice(choice: ToolChoice): unknown {
   return typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } };
 }
 
-/** Templates know no `developer`, and vLLM parses the arguments in the history: malformed ones would fail the whole request. */
+/**
+ * Templates know no `developer`, and vLLM parses the arguments in the history: malformed ones would fail the whole
+ * request.
+ */
 function wireMessage(message: Message): Message {
   if (message.role === 'developer') return { ...message, role: 'system' };
   if (message.role !== 'assistant' || message.tool_calls === undefined) return message;
-  return message.tool_calls.every((call) => repaired(call) === call) ? message : { ...message, tool_calls: message.tool_calls.map(repaired) };
+  return message.tool_calls.every((call) => repaired(call) === call)
+    ? message
+    : { ...message, tool_calls: message.tool_calls.map(repaired) };
 }
 
 function repaired(call: WireToolCall): WireToolCall {

@@ -39,21 +39,34 @@ export function paired(before: readonly number[], after: readonly number[], z = 
   return { difference, n, low: difference - half, high: difference + half };
 }
 
-/** Upper quantile of the standard normal for a one-sided confidence in (0.5, 1): Acklam's rational approximation, error below 1e-8. */
+/**
+ * Upper quantile of the standard normal for a one-sided confidence in (0.5, 1): Acklam's rational approximation, error
+ * below 1e-8.
+ */
 export function normalQuantile(confidence: number): number {
   const p = 1 - confidence;
   if (p < 0.02425) {
     const q = Math.sqrt(-2 * Math.log(p));
     return -(
-      ((((((-7.784894002430293e-3 * q - 0.3223964580411365) * q - 2.400758277161838) * q - 2.549732539343734) * q + 4.374664141464968) * q + 2.938163982698783) /
-        ((((7.784695709041462e-3 * q + 0.3224671290700398) * q + 2.445134137142996) * q + 3.754408661907416) * q + 1))
+      (((((-7.784894002430293e-3 * q - 0.3223964580411365) * q - 2.400758277161838) * q - 2.549732539343734) * q +
+        4.374664141464968) *
+        q +
+        2.938163982698783) /
+      ((((7.784695709041462e-3 * q + 0.3224671290700398) * q + 2.445134137142996) * q + 3.754408661907416) * q + 1)
     );
   }
   const q = p - 0.5;
   const r = q * q;
   return -(
-    ((((((-39.69683028665376 * r + 220.9460984245205) * r - 275.9285104469687) * r + 138.357751867269) * r - 30.66479806614716) * r + 2.506628277459239) * q) /
-    (((((-54.47609879822406 * r + 161.5858368580409) * r - 155.6989798598866) * r + 66.80131188771972) * r - 13.28068155288572) * r + 1)
+    ((((((-39.69683028665376 * r + 220.9460984245205) * r - 275.9285104469687) * r + 138.357751867269) * r -
+      30.66479806614716) *
+      r +
+      2.506628277459239) *
+      q) /
+    (((((-54.47609879822406 * r + 161.5858368580409) * r - 155.6989798598866) * r + 66.80131188771972) * r -
+      13.28068155288572) *
+      r +
+      1)
   );
 }
 

@@ -26,8 +26,15 @@ export async function flip(alias: Alias, adapters: Adapters, target: number): Pr
   return (performance.now() - began) / 1000;
 }
 
-/** Unloads each of `versions` once it is drained, unless it serves again by then. Version 0 is the engine's own model. */
-export async function retire(alias: Alias, adapters: Adapters, versions: readonly number[], keep: () => ReadonlySet<number>): Promise<number[]> {
+/**
+ * Unloads each of `versions` once it is drained, unless it serves again by then. Version 0 is the engine's own model.
+ */
+export async function retire(
+  alias: Alias,
+  adapters: Adapters,
+  versions: readonly number[],
+  keep: () => ReadonlySet<number>,
+): Promise<number[]> {
   const gone: number[] = [];
   for (const version of versions) {
     if (version === 0) continue;

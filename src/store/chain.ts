@@ -45,7 +45,7 @@ export function readLinks(db: Db, at: number, known: (hash: Hash) => boolean = (
   const one = prepared<[number], Row>(db, 'SELECT parent, hash, body FROM messages WHERE id = ?');
   const rows: Row[] = [];
   let parent: Hash | '' = '';
-  for (let id = at; id !== 0; ) {
+  for (let id = at; id !== 0;) {
     const row = one.get(id);
     if (row === undefined) return undefined;
     if (known(row.hash)) {
@@ -64,7 +64,11 @@ export function readLinks(db: Db, at: number, known: (hash: Hash) => boolean = (
 
 type Canonical =
   | { readonly role: 'system' | 'user'; readonly content: Content }
-  | { readonly role: 'assistant'; readonly content: Content; readonly tool_calls?: readonly (readonly [id: string, name: string, args: string])[] }
+  | {
+      readonly role: 'assistant';
+      readonly content: Content;
+      readonly tool_calls?: readonly (readonly [id: string, name: string, args: string])[];
+    }
   | { readonly role: 'tool'; readonly tool_call_id: string; readonly content: Content };
 
 /** The message a canonical text says. */
@@ -72,6 +76,10 @@ export function messageOf(body: string): Message {
   const said = JSON.parse(body) as Canonical;
   if (said.role !== 'assistant') return said;
   if (said.tool_calls === undefined) return { role: 'assistant', content: said.content };
-  const calls = said.tool_calls.map(([id, name, args]) => ({ id, type: 'function' as const, function: { name, arguments: args } }));
+  const calls = said.tool_calls.map(([id, name, args]) => ({
+    id,
+    type: 'function' as const,
+    function: { name, arguments: args },
+  }));
   return { role: 'assistant', content: said.content === '' ? null : said.content, tool_calls: calls };
 }

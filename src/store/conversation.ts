@@ -1,4 +1,7 @@
-/** A conversation found again by the id of its last answer: what the client had said and been told, and no more than that. */
+/**
+ * A conversation found again by the id of its last answer: what the client had said and been told, and no more than
+ * that.
+ */
 import { eq } from 'drizzle-orm';
 
 import { GyreError } from '../core/errors.js';
@@ -18,17 +21,28 @@ export function conversationOf(db: Db, keyId: string, responseId: string): reado
   const answer = rowOf(db, response);
   const links = answer === undefined ? undefined : readLinks(db, answer.id);
   if (answer?.redacted === true && links?.some(({ body }) => body.includes(MARK)) === true) {
-    throw redacted('previous_response_id', `The conversation up to ${JSON.stringify(responseId)} is logged with parts of it redacted, so it cannot be gone on from by its id. Send its items in "input" instead.`);
+    throw redacted(
+      'previous_response_id',
+      `The conversation up to ${JSON.stringify(responseId)} is logged with parts of it redacted, so it cannot be ` +
+        'gone on from by its id. Send its items in "input" instead.',
+    );
   }
   return links?.map(({ body }) => messageOf(body));
 }
 
-/** The answer alone, as far as it came: its client has the beginning also of one that was broken off. Throws 400 when something of it was redacted. */
+/**
+ * The answer alone, as far as it came: its client has the beginning also of one that was broken off. Throws 400 when
+ * something of it was redacted.
+ */
 export function answerOf(db: Db, keyId: string, responseId: string): AssistantMessage | undefined {
   const response = responseOf(db, keyId, responseId);
   const answer = response && rowOf(db, response);
   if (answer?.redacted === true && answer.body.includes(MARK)) {
-    throw redacted('input', `The answer ${JSON.stringify(responseId)} is logged with parts of it redacted, so its items cannot be referred to. Send the items themselves.`);
+    throw redacted(
+      'input',
+      `The answer ${JSON.stringify(responseId)} is logged with parts of it redacted, so its items ` +
+        'cannot be referred to. Send the items themselves.',
+    );
   }
   const message = answer && messageOf(answer.body);
   return message?.role === 'assistant' ? message : undefined;
@@ -42,9 +56,21 @@ function responseOf(db: Db, keyId: string, responseId: string): Response | undef
 }
 
 /** The message that ended the response, in its client's chain. */
-function rowOf(db: Db, { id: responseId, trajectoryId }: Response): { readonly id: number; readonly body: string; readonly redacted: boolean } | undefined {
-  const last = prepared<[string, string], { clientAt: number; clientTip: string; notTrainable: string | null }>(db, 'SELECT client_at AS clientAt, client_tip AS clientTip, not_trainable AS notTrainable FROM steps WHERE trajectory_id = ? AND response_id = ? ORDER BY idx DESC LIMIT 1').get(trajectoryId, responseId);
-  const row = last && prepared<[number, string], { id: number; body: string }>(db, 'SELECT id, body FROM messages WHERE parent = ? AND hash = ?').get(last.clientAt, last.clientTip);
+function rowOf(
+  db: Db,
+  { id: responseId, trajectoryId }: Response,
+): { readonly id: number; readonly body: string; readonly redacted: boolean } | undefined {
+  const last = prepared<[string, string], { clientAt: number; clientTip: string; notTrainable: string | null }>(
+    db,
+    'SELECT client_at AS clientAt, client_tip AS clientTip, not_trainable AS notTrainable FROM steps WHERE ' +
+      'trajectory_id = ? AND response_id = ? ORDER BY idx DESC LIMIT 1',
+  ).get(trajectoryId, responseId);
+  const row =
+    last &&
+    prepared<[number, string], { id: number; body: string }>(
+      db,
+      'SELECT id, body FROM messages WHERE parent = ? AND hash = ?',
+    ).get(last.clientAt, last.clientTip);
   return row && { ...row, redacted: last.notTrainable === 'redacted' };
 }
 

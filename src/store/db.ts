@@ -32,7 +32,10 @@ const CHECKPOINT_PAGES = 4_000;
 /** The write-ahead log is cut back to this many bytes after a checkpoint. */
 const JOURNAL_BYTES = 64 * 1024 * 1024;
 
-/** Opens `<dataDir>/gyre.db`, making folder and file where they are missing. Throws an operator error that names the path. */
+/**
+ * Opens `<dataDir>/gyre.db`, making folder and file where they are missing. Throws an operator error that names the
+ * path.
+ */
 export function openStore(dataDir: string): Store {
   const file = join(dataDir, 'gyre.db');
   const sqlite = connect(dataDir, file);
@@ -55,7 +58,10 @@ export function openStore(dataDir: string): Store {
 const statements = new WeakMap<Database.Database, Map<string, Database.Statement>>();
 
 /** The statement for `sql`, prepared once per connection. Callers give constants: the memory is never emptied. */
-export function prepared<P extends unknown[], R = unknown>(db: Pick<Db, '$client'>, sql: string): Database.Statement<P, R> {
+export function prepared<P extends unknown[], R = unknown>(
+  db: Pick<Db, '$client'>,
+  sql: string,
+): Database.Statement<P, R> {
   let known = statements.get(db.$client);
   if (known === undefined) statements.set(db.$client, (known = new Map<string, Database.Statement>()));
   let statement = known.get(sql);
@@ -73,26 +79,49 @@ function connect(dataDir: string, file: string): Database.Database {
     return new Database(file, { timeout: BUSY_MS });
   } catch (cause) {
     if (cause instanceof Database.SqliteError) throw unwritable(dataDir, cause);
-    throw operatorError(`SQLite cannot be loaded (${reasonOf(cause).split('\n')[0] ?? ''}). Build it again with \`npm rebuild better-sqlite3\`.`, cause);
+    throw operatorError(
+      `SQLite cannot be loaded (${reasonOf(cause).split('\n')[0] ?? ''}). Build it again ` +
+        `with \`npm rebuild better-sqlite3\`.`,
+      cause,
+    );
   }
 }
 
 function unwritable(dataDir: string, cause: unknown): GyreError {
-  return operatorError(`cannot write to the data folder "${dataDir}" (${reasonOf(cause)}). Name a folder this user may write to with --data DIR.`, cause);
+  return operatorError(
+    `cannot write to the data folder "${dataDir}" (${reasonOf(cause)}). Name a folder ` +
+      'this user may write to with --data DIR.',
+    cause,
+  );
 }
 
 function unusable(file: string, cause: unknown): GyreError {
   const code = cause instanceof Database.SqliteError ? cause.code : '';
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
-    return operatorError(`"${file}" is not a Gyre database (${reasonOf(cause)}). Move it away, or name another folder with --data DIR.`, cause);
+    return operatorError(
+      `"${file}" is not a Gyre database (${reasonOf(cause)}). Move it away, or name another folder with --data DIR.`,
+      cause,
+    );
   }
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')) {
-    return operatorError(`"${file}" cannot be written (${reasonOf(cause)}). Give this user write access to the file and its folder, or name another with --data DIR.`, cause);
+    return operatorError(
+      `"${file}" cannot be written (${reasonOf(cause)}). Give this user write access to the file ` +
+        'and its folder, or name another with --data DIR.',
+      cause,
+    );
   }
   if (code.startsWith('SQLITE_BUSY')) {
-    return operatorError(`"${file}" is held by another process for longer than ${BUSY_MS / 1000} s. End that process, or name another folder with --data DIR.`, cause);
+    return operatorError(
+      `"${file}" is held by another process for longer than ${BUSY_MS / 1000} s. End that ` +
+        'process, or name another folder with --data DIR.',
+      cause,
+    );
   }
-  if (code === 'SQLITE_FULL') return operatorError(`"${file}" cannot grow: the disk is full. Free some space, or name another folder with --data DIR.`, cause);
+  if (code === 'SQLITE_FULL')
+    return operatorError(
+      `"${file}" cannot grow: the disk is full. Free some space, or name another folder with --data DIR.`,
+      cause,
+    );
   return operatorError(`"${file}" cannot be opened: ${reasonOf(cause)}.`, cause);
 }
 
@@ -102,16 +131,29 @@ function unusable(file: string, cause: unknown): GyreError {
  */
 function migrate(sqlite: Database.Database, file: string): void {
   const known = readMigrationFiles({ migrationsFolder: migrationsFolder() });
-  sqlite.exec('CREATE TABLE IF NOT EXISTS __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)');
-  const applied = sqlite.prepare<[], { hash: string }>('SELECT hash FROM __drizzle_migrations ORDER BY created_at').all();
+  sqlite.exec(
+    'CREATE TABLE IF NOT EXISTS __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
+  );
+  const applied = sqlite
+    .prepare<[], { hash: string }>('SELECT hash FROM __drizzle_migrations ORDER BY created_at')
+    .all();
   if (applied.length > known.length) {
-    throw operatorError(`"${file}" was written by a newer Gyre (${applied.length} migrations, this build knows ${known.length}). Update this installation, or name another folder with --data DIR.`);
+    throw operatorError(
+      `"${file}" was written by a newer Gyre (${applied.length} migrations, this build knows ${known.length}). ` +
+        'Update this installation, or name another folder with --data DIR.',
+    );
   }
   const odd = applied.findIndex((row, at) => row.hash !== known[at]?.hash);
-  if (odd >= 0) throw operatorError(`"${file}" was written by another build of Gyre (migration ${odd} differs). Use that build, or name another folder with --data DIR.`);
+  if (odd >= 0)
+    throw operatorError(
+      `"${file}" was written by another build of Gyre (migration ${odd} differs). Use that ` +
+        'build, or name another folder with --data DIR.',
+    );
   for (const migration of known.slice(applied.length)) {
     for (const statement of migration.sql) sqlite.exec(statement);
-    sqlite.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run(migration.hash, migration.folderMillis);
+    sqlite
+      .prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)')
+      .run(migration.hash, migration.folderMillis);
   }
 }
 
@@ -120,6 +162,7 @@ function migrationsFolder(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     const candidate = join(folder, 'migrations');
     if (existsSync(join(candidate, 'meta', '_journal.json'))) return candidate;
-    if (folder === dirname(folder)) throw operatorError('the folder "migrations" is missing from this installation. Install Gyre again.');
+    if (folder === dirname(folder))
+      throw operatorError('the folder "migrations" is missing from this installation. Install Gyre again.');
   }
 }

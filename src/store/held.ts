@@ -29,7 +29,10 @@ export class HeldThreads {
   step({ thread: number, known, added, tools, step, visible, numbers }: StepWords): Promise<boolean> {
     const held = this.#threads.get(number);
     if (held === undefined) return Promise.resolve(false);
-    const messages = known === held.messages.length && added.length === 0 ? held.messages : [...held.messages.slice(0, known), ...added];
+    const messages =
+      known === held.messages.length && added.length === 0
+        ? held.messages
+        : [...held.messages.slice(0, known), ...added];
     held.messages = step.appended.length === 0 ? messages : [...messages, ...step.appended];
     if (numbers !== undefined && step.action !== undefined) putBack(numbers, step.action);
     return held.thread.step(Object.assign(step, { messages, tools: this.#toolsOf(tools) }), visible);
@@ -54,7 +57,10 @@ export class HeldThreads {
 }
 
 /** Typed arrays for lists: all that is asked of them here is their length and the number at a place. */
-function putBack({ bytes, prompt, ids, logprobs }: Numbers, action: { -readonly [K in keyof Action]: Action[K] }): void {
+function putBack(
+  { bytes, prompt, ids, logprobs }: Numbers,
+  action: { -readonly [K in keyof Action]: Action[K] },
+): void {
   const lists = unpackStep(Buffer.from(bytes, 'base64'), prompt ?? 0, ids ?? 0);
   if (prompt !== undefined) action.promptTokenIds = lists.prompt as unknown as readonly number[];
   if (ids !== undefined) action.tokenIds = lists.ids as unknown as readonly number[];

@@ -4,7 +4,17 @@
  * committed is emptied out of it. Where a process ended with lines in its intake, whoever opens the data folder
  * next commits them (`intake_left.ts`).
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 import { reasonOf } from '../core/errors.js';
@@ -46,7 +56,10 @@ export class Intake {
     this.#open = open;
   }
 
-  /** Writes a text of one line under its number, which grows. False when it could not be written: then it is as if it had never been tried. */
+  /**
+   * Writes a text of one line under its number, which grows. False when it could not be written: then it is as if it
+   * had never been tried.
+   */
   append(text: string, number: number): boolean {
     try {
       const part = this.#current === undefined || this.#current.bytes > FILE_BYTES ? this.#begin() : this.#current;
@@ -58,7 +71,10 @@ export class Intake {
     }
   }
 
-  /** Everything up to this number is committed; `now`: and nothing of it may stay. What a fault leaves behind is known to be committed when it is read. */
+  /**
+   * Everything up to this number is committed; `now`: and nothing of it may stay. What a fault leaves behind is known
+   * to be committed when it is read.
+   */
   settled(number: number, now = false): void {
     const current = this.#current;
     try {
@@ -138,7 +154,10 @@ function empty(part: Part): void {
   part.hash = '';
 }
 
-/** The texts of a file, up to the first that is not as it was written. A last line without its end was never answered for. */
+/**
+ * The texts of a file, up to the first that is not as it was written. A last line without its end was never answered
+ * for.
+ */
 export function textsOf(path: string): { readonly texts: readonly string[]; readonly fault?: string } {
   const texts: string[] = [];
   try {
@@ -157,7 +176,10 @@ export function textsOf(path: string): { readonly texts: readonly string[]; read
   }
 }
 
-/** Takes over the intakes of processes that are gone, oldest first: the paths are this process's from now on, and nobody else's. */
+/**
+ * Takes over the intakes of processes that are gone, oldest first: the paths are this process's from now on, and nobody
+ * else's.
+ */
 export function takeLeft(dataDir: string): readonly string[] {
   const left = filesIn(dataDir, ENDING).filter((name) => !isLive(ownerOf(name)));
   if (left.length === 0) return [];
@@ -196,7 +218,9 @@ function folderOf(dataDir: string): string {
 
 function filesIn(dataDir: string, ending: string): readonly string[] {
   try {
-    return readdirSync(folderOf(dataDir)).filter((name) => name.endsWith(ending)).sort((a, b) => ageOf(a) - ageOf(b) || (a < b ? -1 : 1));
+    return readdirSync(folderOf(dataDir))
+      .filter((name) => name.endsWith(ending))
+      .sort((a, b) => ageOf(a) - ageOf(b) || (a < b ? -1 : 1));
   } catch {
     return []; // nobody has had one yet
   }
@@ -223,7 +247,8 @@ function ageOf(name: string): number {
 
 function isLive(owner: string): boolean {
   const [, pid = '', startTime = ''] = owner.split('.');
-  if (Number(pid) === process.pid && (startTime === '' || processOf(process.pid)?.startTime === startTime)) return !closed.has(owner);
+  if (Number(pid) === process.pid && (startTime === '' || processOf(process.pid)?.startTime === startTime))
+    return !closed.has(owner);
   if (startTime !== '') return alive({ pid: Number(pid), startTime });
   try {
     return process.kill(Number(pid), 0); // where a process's start cannot be known, its number has to do

@@ -14,7 +14,10 @@ import type { Redactor } from './redact.js';
 /** Threads to a commit. */
 const AT_ONCE = 256;
 
-/** Commits what processes that are gone have left in the data folder. Returns the reasons why something of it could not be. */
+/**
+ * Commits what processes that are gone have left in the data folder. Returns the reasons why something of it could not
+ * be.
+ */
 export function settleLeft(store: Store, dataDir: string, redactor?: Redactor): readonly unknown[] {
   const paths = takeLeft(dataDir);
   if (paths.length === 0) return [];
@@ -50,7 +53,12 @@ export function sayAgain(db: Db, log: LocalLog, paths: readonly string[], held =
       const known = threads.get(key);
       // In the order of their ends: what goes on from an answer comes after it.
       if (known !== undefined) threads.delete(key);
-      threads.set(key, known === undefined || words.say === 'begin' ? { words: [words], path } : { words: [...known.words, words], path });
+      threads.set(
+        key,
+        known === undefined || words.say === 'begin'
+          ? { words: [words], path }
+          : { words: [...known.words, words], path },
+      );
     }
   }
   const all = [...threads.values()];
@@ -82,6 +90,8 @@ function said(db: Db, log: LocalLog, held: HeldThreads, [first, ...rest]: readon
 
 /** Committed to its end, or deleted since. */
 function isDone(db: Db, trajectoryId: string, responseId: string): boolean {
-  return prepared<[string]>(db, 'SELECT 1 FROM responses WHERE id = ?').get(responseId) !== undefined
-    || prepared<[string]>(db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined;
+  return (
+    prepared<[string]>(db, 'SELECT 1 FROM responses WHERE id = ?').get(responseId) !== undefined ||
+    prepared<[string]>(db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined
+  );
 }

@@ -29,7 +29,9 @@ export interface Key {
   readonly revokedAt?: number;
 }
 
-/** What can be said of a key when it is made, and changed while it lives; null takes a bound or the list of tools away. */
+/**
+ * What can be said of a key when it is made, and changed while it lives; null takes a bound or the list of tools away.
+ */
 export interface KeyChanges {
   readonly role?: Role;
   readonly train?: boolean;
@@ -43,20 +45,46 @@ export const CACHE_MS = 2_000;
 const CACHE_KEYS = 10_000;
 
 /** Makes a key. The secret is in no other place. Throws an operator error when the name is in use. */
-export function addKey(db: Db, { name, at = Date.now(), ...said }: KeyChanges & { readonly name: string; readonly at?: number }): { readonly key: Key; readonly secret: string } {
+export function addKey(
+  db: Db,
+  { name, at = Date.now(), ...said }: KeyChanges & { readonly name: string; readonly at?: number },
+): { readonly key: Key; readonly secret: string } {
   if (name.trim() === '') throw operatorError('a key needs a name: `gyre keys add NAME`.');
   const secret = `gyre_sk_${randomBytes(32).toString('base64url')}`;
-  const row = db.transaction((tx) => {
-    const taken = tx.select({ id: keys.id }).from(keys).where(and(eq(keys.name, name), isNull(keys.revokedAt))).get();
-    if (taken !== undefined) throw operatorError(`there is a key named "${name}" already. Choose another name, or \`gyre keys revoke ${name}\` first.`);
-    return tx.insert(keys).values({ id: newId('key', at), name, createdAt: at, hash: sha256(secret), role: 'client', train: true, ...columnsOf(said) }).returning().get();
-  }, { behavior: 'immediate' });
+  const row = db.transaction(
+    (tx) => {
+      const taken = tx
+        .select({ id: keys.id })
+        .from(keys)
+        .where(and(eq(keys.name, name), isNull(keys.revokedAt)))
+        .get();
+      if (taken !== undefined)
+        throw operatorError(
+          `there is a key named "${name}" already. Choose another name, or \`gyre keys revoke ${name}\` first.`,
+        );
+      return tx
+        .insert(keys)
+        .values({
+          id: newId('key', at),
+          name,
+          createdAt: at,
+          hash: sha256(secret),
+          role: 'client',
+          train: true,
+          ...columnsOf(said),
+        })
+        .returning()
+        .get();
+    },
+    { behavior: 'immediate' },
+  );
   return { key: keyOf(row), secret };
 }
 
 /** Changes the unrevoked key with this name or id. Undefined when there is none. */
 export function changeKey(db: Db, nameOrId: string, changes: KeyChanges): Key | undefined {
-  const row = db.update(keys).set(columnsOf(changes)).where(inUse(nameOrId)).returning().get() as typeof keys.$inferSelect | undefined;
+  const row = db.update(keys).set(columnsOf(changes)).where(inUse(nameOrId)).returning().get() as
+    typeof keys.$inferSelect | undefined;
   return row === undefined ? undefined : keyOf(row);
 }
 
@@ -67,7 +95,8 @@ export function listKeys(db: Db): Key[] {
 
 /** Ends the key with this name or id. Undefined when there is none in use. */
 export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): Key | undefined {
-  const row = db.update(keys).set({ revokedAt: at }).where(inUse(nameOrId)).returning().get() as typeof keys.$inferSelect | undefined;
+  const row = db.update(keys).set({ revokedAt: at }).where(inUse(nameOrId)).returning().get() as
+    typeof keys.$inferSelect | undefined;
   return row === undefined ? undefined : keyOf(row);
 }
 
@@ -136,7 +165,10 @@ function keyOf(row: typeof keys.$inferSelect): Key {
   const { id, name, role, train, tools, createdAt, revokedAt } = row;
   const bounds = KEY_LIMITS.flatMap((limit) => (row[limit] === null ? [] : [[limit, row[limit]] as const]));
   return {
-    id, name, role, train,
+    id,
+    name,
+    role,
+    train,
     ...(tools === null ? {} : { tools: JSON.parse(tools) as string[] }),
     ...(bounds.length === 0 ? {} : { limits: Object.fromEntries(bounds) }),
     createdAt,

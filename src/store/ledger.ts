@@ -9,11 +9,45 @@ import { internal } from '../core/errors.js';
 import { sha256, type Hash } from '../core/hash.js';
 import type { Tx } from './db.js';
 import { shapeOf, type Shape, type SqlValue } from './rows.js';
-import { decisions, deletions, evaluations, feedback, ledger, responses, samples, steps, trajectories, verdicts, versions } from './schema.js';
+import {
+  decisions,
+  deletions,
+  evaluations,
+  feedback,
+  ledger,
+  responses,
+  samples,
+  steps,
+  trajectories,
+  verdicts,
+  versions,
+} from './schema.js';
 
-/** Tables whose rows are never changed. A row of the first seven that is in no ledger row is a fault; the others may be entered. */
-export const LEDGERED = { trajectories, steps, responses, feedback, verdicts, deletions, decisions, samples, versions, evaluations } as const;
-export const MUST_BE_LEDGERED = ['trajectories', 'steps', 'responses', 'feedback', 'verdicts', 'deletions', 'decisions'] as const;
+/**
+ * Tables whose rows are never changed. A row of the first seven that is in no ledger row is a fault; the others may be
+ * entered.
+ */
+export const LEDGERED = {
+  trajectories,
+  steps,
+  responses,
+  feedback,
+  verdicts,
+  deletions,
+  decisions,
+  samples,
+  versions,
+  evaluations,
+} as const;
+export const MUST_BE_LEDGERED = [
+  'trajectories',
+  'steps',
+  'responses',
+  'feedback',
+  'verdicts',
+  'deletions',
+  'decisions',
+] as const;
 export type LedgerTable = keyof typeof LEDGERED;
 
 /** Table, id, and the content hash of the row. */
@@ -27,7 +61,9 @@ export interface LedgerRow {
   readonly hash: Hash;
 }
 
-const shapes = Object.fromEntries(Object.entries(LEDGERED).map(([name, table]) => [name, shapeOf(table)])) as { readonly [K in LedgerTable]: Shape<(typeof LEDGERED)[K]> };
+const shapes = Object.fromEntries(Object.entries(LEDGERED).map(([name, table]) => [name, shapeOf(table)])) as {
+  readonly [K in LedgerTable]: Shape<(typeof LEDGERED)[K]>;
+};
 
 export function isLedgered(table: string): table is LedgerTable {
   return Object.hasOwn(LEDGERED, table);
@@ -89,15 +125,23 @@ const orders = new WeakMap<object, readonly HashedColumn[]>();
 function byName(shape: Pick<Shape, 'columns'>): readonly HashedColumn[] {
   let order = orders.get(shape);
   if (order === undefined) {
-    const named = shape.columns.map((column, at) => [column, at] as const).filter(([column]) => column !== 'content_hash');
-    order = named.sort(([a], [b]) => (a < b ? -1 : 1)).map(([column, at]) => ({ at, key: `,${JSON.stringify(column)},` }));
+    const named = shape.columns
+      .map((column, at) => [column, at] as const)
+      .filter(([column]) => column !== 'content_hash');
+    order = named
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([column, at]) => ({ at, key: `,${JSON.stringify(column)},` }));
     orders.set(shape, order);
   }
   return order;
 }
 
 /** The row that follows `last`. */
-export function nextLedgerRow(last: Pick<LedgerRow, 'seq' | 'hash'> | undefined, at: number, entries: readonly LedgerEntry[]): LedgerRow {
+export function nextLedgerRow(
+  last: Pick<LedgerRow, 'seq' | 'hash'> | undefined,
+  at: number,
+  entries: readonly LedgerEntry[],
+): LedgerRow {
   const row = { seq: (last?.seq ?? 0) + 1, at, entries: JSON.stringify(entries), prev: last?.hash ?? '' };
   return { ...row, hash: ledgerHash(row) };
 }
@@ -110,7 +154,12 @@ export function ledgerHash(row: Omit<LedgerRow, 'hash'>): Hash {
 export function appendLedger(tx: Tx, entries: readonly LedgerEntry[], at: number = Date.now()): void {
   if (entries.length === 0) return;
   const stranger = entries.find(([table]) => !isLedgered(table));
-  if (stranger !== undefined) throw internal(`the table "${stranger[0]}" is not kept in the ledger; known are ${Object.keys(LEDGERED).join(', ')}`);
+  if (stranger !== undefined)
+    throw internal(
+      `the table "${stranger[0]}" is not kept in the ledger; known are ${Object.keys(LEDGERED).join(', ')}`,
+    );
   const last = tx.select({ seq: ledger.seq, hash: ledger.hash }).from(ledger).orderBy(desc(ledger.seq)).limit(1).get();
-  tx.insert(ledger).values(nextLedgerRow(last, at, entries)).run();
+  tx.insert(ledger)
+    .values(nextLedgerRow(last, at, entries))
+    .run();
 }

@@ -29,33 +29,46 @@ export interface LocalLog extends StepLog {
   open(opening: Opening): Thread;
   /** A conversation that is known to go on from nothing, under an id its caller made. */
   begin(opening: Opening, trajectoryId: string): Thread;
-  /** A thread that was open before, perhaps in another process: what it says again and is there already is not written twice. */
+  /**
+   * A thread that was open before, perhaps in another process: what it says again and is there already is not written
+   * twice.
+   */
   recall(opening: Opening, trajectoryId: string): Thread;
   /** Counts and tells a fault met on the way here. */
   fail(reason: unknown): void;
 }
 
-/** The client's chain has its calls in one spelling, so that a client is known whichever library it reads and writes JSON with. */
+/**
+ * The client's chain has its calls in one spelling, so that a client is known whichever library it reads and writes
+ * JSON with.
+ */
 function known(opening: Opening): Opening {
   const messages = allSpelledAlike(opening.messages);
   return messages === opening.messages ? opening : { ...opening, messages };
 }
 
 /** A store has one log per thread: `flush` it before the store is closed. */
-export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = () => undefined, redactor }: LogOptions = {}): LocalLog {
+export function openLog(
+  store: Store,
+  { flushMs = 0, now = Date.now, failed = () => undefined, redactor }: LogOptions = {},
+): LocalLog {
   const writer = new Writer(store.db, now);
   /** Trajectories with a thread that has not finished: going on from one of them is a branch. */
   const answering = new Set<string>();
   /** Client tips that may not be committed yet. */
   const uncommitted = new Set<string>();
-  const group = new GroupCommit(store.sqlite, {
-    begin: () => writer.begin(),
-    end: () => writer.end(),
-    settled: (committed) => {
-      writer.settled(committed);
-      uncommitted.clear();
+  const group = new GroupCommit(
+    store.sqlite,
+    {
+      begin: () => writer.begin(),
+      end: () => writer.end(),
+      settled: (committed) => {
+        writer.settled(committed);
+        uncommitted.clear();
+      },
     },
-  }, { flushMs, failed });
+    { flushMs, failed },
+  );
 
   const desk: Desk = {
     writer,
@@ -77,7 +90,12 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     const other = fresh(messages, links, newId('traj', at));
     if (origin !== 'live') return other;
     try {
-      if (messages.some(({ role }, place) => role === 'assistant' && uncommitted.has(`${asker.keyId}\n${links[place]?.hash ?? ''}`))) group.commit();
+      if (
+        messages.some(
+          ({ role }, place) => role === 'assistant' && uncommitted.has(`${asker.keyId}\n${links[place]?.hash ?? ''}`),
+        )
+      )
+        group.commit();
       return goingOn(opening, links) ?? other;
     } catch (thrown) {
       group.fail(thrown);
@@ -90,10 +108,19 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     const found = findContinuation(store.db, links, opening, (id) => answering.has(id));
     if (found === undefined) return undefined;
     const { at: place, clientAt, answerAt } = found;
-    const client = { messages, links, ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }) };
+    const client = {
+      messages,
+      links,
+      ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }),
+    };
     const policy = found.redacted ? client : splice(store.db, links, messages, found);
     if (policy === undefined) return undefined;
-    return { trajectoryId: found.newest ? found.trajectoryId : newId('traj', at), continued: found.newest, client, policy };
+    return {
+      trajectoryId: found.newest ? found.trajectoryId : newId('traj', at),
+      continued: found.newest,
+      client,
+      policy,
+    };
   };
 
   const threadAt = (opening: Opening, at: Place): Thread => {
@@ -102,7 +129,8 @@ export function openLog(store: Store, { flushMs = 0, now = Date.now, failed = ()
     return thread;
   };
 
-  const isKnown = (trajectoryId: string): boolean => prepared<[string]>(store.db, 'SELECT 1 FROM trajectories WHERE id = ?').get(trajectoryId) !== undefined;
+  const isKnown = (trajectoryId: string): boolean =>
+    prepared<[string]>(store.db, 'SELECT 1 FROM trajectories WHERE id = ?').get(trajectoryId) !== undefined;
 
   const log: LocalLog = {
     open(asked) {

@@ -16,7 +16,9 @@ export interface LogBeside extends StepLog {
   close(): Promise<void>;
 }
 
-/** With patterns to redact nothing is written here: answers wait for their commit over there, where they are redacted. */
+/**
+ * With patterns to redact nothing is written here: answers wait for their commit over there, where they are redacted.
+ */
 export function openLogBeside(options: LinkOptions): LogBeside {
   const link = new Link(options);
   const redacts = (options.redact ?? []).length > 0;
@@ -27,7 +29,9 @@ export function openLogBeside(options: LinkOptions): LogBeside {
       const number = link.number();
       // Only an answer that was given before can be gone on from.
       if (opening.origin === 'live' && opening.messages.some(({ role }) => role === 'assistant')) {
-        return link.open({ say: 'open', thread: number, opening }).then((opened) => new FarThread(link, number, opening, opened));
+        return link
+          .open({ say: 'open', thread: number, opening })
+          .then((opened) => new FarThread(link, number, opening, opened));
       }
       return new FarThread(link, number, opening, { trajectoryId: newId('traj', opening.at), continued: false });
     },
@@ -60,7 +64,13 @@ class FarThread implements Thread {
     this.#link = link;
     this.#number = number;
     this.#said = this.messages;
-    this.#begin = { say: 'begin', thread: number, trajectoryId, ...(messages === undefined ? {} : { messages }), opening };
+    this.#begin = {
+      say: 'begin',
+      thread: number,
+      trajectoryId,
+      ...(messages === undefined ? {} : { messages }),
+      opening,
+    };
   }
 
   step(step: Step, visible: AssistantMessage): Promise<boolean> {
@@ -69,7 +79,16 @@ class FarThread implements Thread {
     while (known < messages.length && messages[known] === this.#said[known]) known += 1;
     this.#said = appended.length === 0 ? messages : [...messages, ...appended];
     const numbers = action === undefined ? undefined : numbersOf(action);
-    return this.#say({ say: 'step', thread: this.#number, known, added: messages.slice(known), tools: toolsJson(step.tools), step: spoken(step, numbers === undefined), visible, numbers });
+    return this.#say({
+      say: 'step',
+      thread: this.#number,
+      known,
+      added: messages.slice(known),
+      tools: toolsJson(step.tools),
+      step: spoken(step, numbers === undefined),
+      visible,
+      numbers,
+    });
   }
 
   finish(ending: Ending): Promise<boolean> {
@@ -103,16 +122,52 @@ type Spoken<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
  * A step without what is said of it elsewhere; what is shown of single tokens is not logged at all. Field by field:
  * objects put together out of parts cost a tenth of the gateway's time.
  */
-function spoken({ id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step, withNumbers: boolean): StepWords['step'] {
-  return { id, policyVersion, toolChoice, sampling, action: action && spokenAction(action, withNumbers), calls, appended, outcome, notTrainable, startedAt, ms } satisfies Spoken<StepWords['step']> as StepWords['step'];
+function spoken(
+  { id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step,
+  withNumbers: boolean,
+): StepWords['step'] {
+  return {
+    id,
+    policyVersion,
+    toolChoice,
+    sampling,
+    action: action && spokenAction(action, withNumbers),
+    calls,
+    appended,
+    outcome,
+    notTrainable,
+    startedAt,
+    ms,
+  } satisfies Spoken<StepWords['step']> as StepWords['step'];
 }
 
-function spokenAction({ text, reasoning, calls, finishReason, cut, stopSequence, promptTokenIds, tokenIds, logprobs, usage, engineId, timings }: Action, withNumbers: boolean): Action {
-  const action = { text, reasoning, calls, finishReason, cut, stopSequence, usage, engineId, timings } satisfies Spoken<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>>;
+function spokenAction(
+  {
+    text,
+    reasoning,
+    calls,
+    finishReason,
+    cut,
+    stopSequence,
+    promptTokenIds,
+    tokenIds,
+    logprobs,
+    usage,
+    engineId,
+    timings,
+  }: Action,
+  withNumbers: boolean,
+): Action {
+  const action = { text, reasoning, calls, finishReason, cut, stopSequence, usage, engineId, timings } satisfies Spoken<
+    Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>
+  >;
   return (withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action) as Action;
 }
 
-/** Undefined where they are not what can be stored: then they are said as they are, and refused where they would be stored. */
+/**
+ * Undefined where they are not what can be stored: then they are said as they are, and refused where they would be
+ * stored.
+ */
 function numbersOf({ promptTokenIds, tokenIds, logprobs }: Action): Numbers | undefined {
   try {
     const bytes = packStep(promptTokenIds ?? [], tokenIds ?? [], logprobs ?? []).toString('base64');

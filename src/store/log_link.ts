@@ -26,7 +26,10 @@ export interface LinkOptions {
 const CHUNK = 128 * 1024;
 /** Less than that waits so long for company: nobody waits for it, and a commit's own cost is shared. */
 const GATHER_MS = 10;
-/** More than this is not taken in before something of it is committed: a log that cannot keep up slows answers down, and whoever reads it back waits for no more. */
+/**
+ * More than this is not taken in before something of it is committed: a log that cannot keep up slows answers down, and
+ * whoever reads it back waits for no more.
+ */
 const MOST = 8 * 1024 * 1024;
 /** A log thread that ended so often without committing anything will not commit it ever. */
 const DEATHS = 2;
@@ -69,7 +72,9 @@ export class Link {
   #newest = 0;
   #handed = 0;
   #committed = 0;
-  /** Texts that clients were shown and that are not committed, with the newest they were taken in with, oldest first. */
+  /**
+   * Texts that clients were shown and that are not committed, with the newest they were taken in with, oldest first.
+   */
   readonly #shown = new Map<string, number>();
   #gathering: NodeJS.Timeout | undefined;
   /** Who may go on when something is committed. */
@@ -104,7 +109,9 @@ export class Link {
   ask(words: ThreadWords): Promise<boolean> {
     const text = JSON.stringify(words);
     const shown = words.say === 'step' ? { shown: textOf(words.visible.content) } : {};
-    return new Promise((resolve) => this.#say({ thread: words.thread, text, ends: words.say === 'finish', resolve, ...shown }));
+    return new Promise((resolve) =>
+      this.#say({ thread: words.thread, text, ends: words.say === 'finish', resolve, ...shown }),
+    );
   }
 
   /** Never rejects: without a log the conversation goes on as a new one. */
@@ -112,7 +119,9 @@ export class Link {
     const ask = this.number();
     this.#takeIn();
     // What it goes on from goes before it; all else that waits does not concern it.
-    const past = words.opening.messages.map((message) => (message.role === 'assistant' ? (this.#shown.get(textOf(message.content)) ?? 0) : 0));
+    const past = words.opening.messages.map((message) =>
+      message.role === 'assistant' ? (this.#shown.get(textOf(message.content)) ?? 0) : 0,
+    );
     this.#handOver(Number.POSITIVE_INFINITY, Math.max(...past));
     return new Promise((resolve) => {
       this.#opening.set(ask, { resolve, opening: words.opening });
@@ -283,7 +292,9 @@ export class Link {
     });
     let fault: unknown;
     worker.on('error', (thrown) => (fault = thrown));
-    worker.on('exit', (code) => this.#gone(new Error(`the log's thread ended with ${code}${fault === undefined ? '' : `: ${reasonOf(fault)}`}`)));
+    worker.on('exit', (code) =>
+      this.#gone(new Error(`the log's thread ended with ${code}${fault === undefined ? '' : `: ${reasonOf(fault)}`}`)),
+    );
     return worker;
   }
 
@@ -298,7 +309,8 @@ export class Link {
 
   /** Begins again with what is in the intake, where that is not committed, or goes on in answers that are open. */
   #recover(): void {
-    if (this.#closing || this.#intake === undefined || (this.#committed === this.#newest && this.#open.size === 0)) return;
+    if (this.#closing || this.#intake === undefined || (this.#committed === this.#newest && this.#open.size === 0))
+      return;
     const files = this.#intake.cut();
     this.#recoverTo = this.#newest;
     this.#handed = this.#newest;

@@ -1,4 +1,7 @@
-/** The log's own thread: holds the store and commits what it is told, so that the gateway's thread never waits for a commit. */
+/**
+ * The log's own thread: holds the store and commits what it is told, so that the gateway's thread never waits for a
+ * commit.
+ */
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
@@ -31,7 +34,10 @@ store.sqlite.pragma('wal_autocheckpoint = 64000');
 const folding = new Worker(new URL('./checkpoint_worker.js', import.meta.url), { workerData: { dataDir } });
 const say = (words: FromLog): void => port.postMessage(words);
 const redactor = redactorOf(redact);
-const log = openLog(store, { redactor, failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }) });
+const log = openLog(store, {
+  redactor,
+  failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }),
+});
 const held = new HeldThreads();
 
 /** Everything a commit has settled goes back in one message. */
@@ -47,7 +53,10 @@ const done = (ask: number, committed: boolean): void => {
 };
 
 /** Nobody waits for what is in the intake: a fault is counted where it is met. */
-function answer({ thread, ask }: { readonly thread: number; readonly ask?: number }, committed: () => Promise<boolean>): void {
+function answer(
+  { thread, ask }: { readonly thread: number; readonly ask?: number },
+  committed: () => Promise<boolean>,
+): void {
   if (!held.has(thread)) log.fail(new Error('the log does not know any more what this is a part of'));
   const kept = committed();
   if (ask !== undefined) void kept.then((is) => done(ask, is));
@@ -59,7 +68,13 @@ function hear(words: ToLog): void {
       const thread = log.open(words.opening);
       held.add(words.thread, thread);
       const { trajectoryId, continued, messages } = thread;
-      return say({ say: 'opened', ask: words.ask, trajectoryId, continued, ...(messages === words.opening.messages ? {} : { messages }) });
+      return say({
+        say: 'opened',
+        ask: words.ask,
+        trajectoryId,
+        continued,
+        ...(messages === words.opening.messages ? {} : { messages }),
+      });
     }
     case 'begin':
       // One that was opened here has its place.
@@ -75,10 +90,13 @@ function hear(words: ToLog): void {
     case 'flush':
       return void log.flush().then(() => done(words.ask, true));
     case 'close':
-      return void log.flush().then(() => folding.terminate()).then(() => {
-        store.close();
-        port?.close();
-      });
+      return void log
+        .flush()
+        .then(() => folding.terminate())
+        .then(() => {
+          store.close();
+          port?.close();
+        });
     default:
       return words satisfies never;
   }
@@ -96,7 +114,8 @@ for (const reason of settleLeft(store, dataDir, redactor)) log.fail(reason);
 port.on('message', (batch: string) => {
   hearAll(batch);
   // What came meanwhile is company for this commit; nobody else is to be waited for.
-  for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) hearAll(more.message as string);
+  for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
+    hearAll(more.message as string);
   void log.flush();
 });
 

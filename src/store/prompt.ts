@@ -35,9 +35,13 @@ interface Row {
  * Undefined when the step or one of its bases reported no prompt ids.
  */
 export function readContext(db: Db, stepId: string, near?: Context): Context | undefined {
-  const one = prepared<[string], Row>(db, 'SELECT id, prompt_base AS base, prompt_shared AS shared, prompt_suffix AS suffix, token_ids AS action FROM steps WHERE id = ?');
+  const one = prepared<[string], Row>(
+    db,
+    'SELECT id, prompt_base AS base, prompt_shared AS shared, prompt_suffix AS suffix, ' +
+      'token_ids AS action FROM steps WHERE id = ?',
+  );
   const rows: (Row & { readonly suffix: Buffer })[] = [];
-  for (let id: string | null = stepId; id !== null && id !== near?.stepId; ) {
+  for (let id: string | null = stepId; id !== null && id !== near?.stepId;) {
     const row = one.get(id);
     if (row === undefined || row.suffix === null) return undefined;
     rows.push({ ...row, suffix: row.suffix });

@@ -1,5 +1,6 @@
 /**
- * Reading back: trajectories in the shape the Surface promises. Ids and log-probabilities come out as they were sampled; nothing is tokenised again.
+ * Reading back: trajectories in the shape the Surface promises. Ids and log-probabilities come out as they were
+ * sampled; nothing is tokenised again.
  */
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
@@ -81,10 +82,22 @@ export interface Page {
 }
 
 /** Trajectories, newest first: their ids sort by time. */
-export function listTrajectories(db: Db, { limit, after, keyId }: Page): { readonly data: readonly TrajectoryView[]; readonly has_more: boolean } {
-  const rows = db.select().from(trajectories)
-    .where(and(after === undefined ? undefined : lt(trajectories.id, after), keyId === undefined ? undefined : eq(trajectories.keyId, keyId)))
-    .orderBy(desc(trajectories.id)).limit(limit + 1).all();
+export function listTrajectories(
+  db: Db,
+  { limit, after, keyId }: Page,
+): { readonly data: readonly TrajectoryView[]; readonly has_more: boolean } {
+  const rows = db
+    .select()
+    .from(trajectories)
+    .where(
+      and(
+        after === undefined ? undefined : lt(trajectories.id, after),
+        keyId === undefined ? undefined : eq(trajectories.keyId, keyId),
+      ),
+    )
+    .orderBy(desc(trajectories.id))
+    .limit(limit + 1)
+    .all();
   return { data: rows.slice(0, limit).map((row) => viewOf(db, row)), has_more: rows.length > limit };
 }
 
@@ -97,8 +110,12 @@ export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryVi
 function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
   const taken = stepsOf(db, row.id);
   const last = taken.at(-1);
-  const ended = last === undefined ? undefined : db.select().from(responses).where(eq(responses.id, last.responseId)).get();
-  const said = verdictsOfSteps(db, taken.map((step) => step.id));
+  const ended =
+    last === undefined ? undefined : db.select().from(responses).where(eq(responses.id, last.responseId)).get();
+  const said = verdictsOfSteps(
+    db,
+    taken.map((step) => step.id),
+  );
   let near: Context | undefined;
   return {
     id: row.id,
@@ -130,17 +147,36 @@ export function stepRow(db: Db, stepId: string): StepRow | undefined {
 export function verdictsOfSteps(db: Db, ids: readonly string[]): Map<string, VerdictView[]> {
   const found = new Map<string, VerdictView[]>();
   if (ids.length === 0) return found;
-  const rows = db.select().from(verdicts).where(and(eq(verdicts.subjectKind, 'step'), inArray(verdicts.subjectId, [...ids]))).orderBy(verdicts.createdAt, verdicts.id).all();
+  const rows = db
+    .select()
+    .from(verdicts)
+    .where(and(eq(verdicts.subjectKind, 'step'), inArray(verdicts.subjectId, [...ids])))
+    .orderBy(verdicts.createdAt, verdicts.id)
+    .all();
   for (const row of rows) found.set(row.subjectId, [...(found.get(row.subjectId) ?? []), verdictView(row)]);
   return found;
 }
 
 export function verdictView(row: typeof verdicts.$inferSelect): VerdictView {
-  return { id: row.id, judge: row.judge, judge_version: row.judgeVersion, score: row.score, good: row.good, rationale: row.rationale, created_at: seconds(row.createdAt) };
+  return {
+    id: row.id,
+    judge: row.judge,
+    judge_version: row.judgeVersion,
+    score: row.score,
+    good: row.good,
+    rationale: row.rationale,
+    created_at: seconds(row.createdAt),
+  };
 }
 
 /** `next` is the step after it in its trajectory: a client's observation stands in the state of the next step. */
-export function stepView(db: Db, step: StepRow, next: StepRow | undefined, context: Context | undefined, said: readonly VerdictView[]): StepView {
+export function stepView(
+  db: Db,
+  step: StepRow,
+  next: StepRow | undefined,
+  context: Context | undefined,
+  said: readonly VerdictView[],
+): StepView {
   const { text, calls } = actionOf(db, step);
   const reason = step.notTrainable ?? (step.consent ? null : 'no_consent');
   return {
@@ -174,13 +210,22 @@ function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: read
   const records = JSON.parse(step.calls) as CallRecord[];
   if (records.length === 0) return [];
   const own = readLinks(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
-  const after = next === undefined ? [] : (readLinks(db, next.stateAt, (hash) => hash === step.policyTip || hash === step.stateTip) ?? []);
+  const after =
+    next === undefined
+      ? []
+      : (readLinks(db, next.stateAt, (hash) => hash === step.policyTip || hash === step.stateTip) ?? []);
   const observed = [...own, ...after].map((said) => messageOf(said.body)).filter((message) => message.role === 'tool');
   return records.map(({ id, name, owner, error }, at) => {
     const place = observed.findIndex((message) => message.tool_call_id === id);
     const [observation] = place < 0 ? [] : observed.splice(place, 1);
     const args = calls[at]?.id === id ? calls[at] : calls.find((call) => call.id === id);
-    return { name, arguments: args?.arguments ?? '', owner, observation: observation === undefined ? null : textOf(observation.content), ...(error === undefined ? {} : { error }) };
+    return {
+      name,
+      arguments: args?.arguments ?? '',
+      owner,
+      observation: observation === undefined ? null : textOf(observation.content),
+      ...(error === undefined ? {} : { error }),
+    };
   });
 }
 

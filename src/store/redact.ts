@@ -2,7 +2,15 @@
  * Redaction: what the operator's patterns match becomes a mark. It is done to everything textual before anything is
  * hashed or stored. Whatever a redactor is given comes back as the very same object where nothing matched.
  */
-import { textOf, type AssistantMessage, type Content, type ContentPart, type Message, type ToolCall, type WireToolCall } from '../core/message.js';
+import {
+  textOf,
+  type AssistantMessage,
+  type Content,
+  type ContentPart,
+  type Message,
+  type ToolCall,
+  type WireToolCall,
+} from '../core/message.js';
 import type { Action, FunctionSpec } from '../core/policy.js';
 import type { OwnedCall, Step } from '../core/trajectory.js';
 
@@ -30,7 +38,10 @@ export class Redactor {
     // Escapes hide what they spell: as it is written, JSON would show less to a pattern than to whoever reads it.
     const opened = said.includes('\\') && /^\s*[[{"]/.test(said) ? this.#json(said) : said;
     try {
-      return this.#patterns.reduce((text, pattern) => text.replace(pattern, (match) => (match === '' ? '' : MARK)), opened);
+      return this.#patterns.reduce(
+        (text, pattern) => text.replace(pattern, (match) => (match === '' ? '' : MARK)),
+        opened,
+      );
     } catch {
       return MARK; // too much for the engine of regular expressions: better nothing than the text
     }
@@ -68,14 +79,28 @@ export class Redactor {
       messages: this.messages(step.messages),
       appended: this.messages(step.appended),
       tools: this.#once(step.tools, () => each(step.tools, (spec) => this.#spec(spec))),
-      toolChoice: typeof step.toolChoice === 'string' ? step.toolChoice : this.#fields(step.toolChoice, { name: this.text(step.toolChoice.name) }),
+      toolChoice:
+        typeof step.toolChoice === 'string'
+          ? step.toolChoice
+          : this.#fields(step.toolChoice, { name: this.text(step.toolChoice.name) }),
       sampling: stop === undefined ? step.sampling : this.#fields(step.sampling, { stop: this.value(stop) }),
       calls: each(step.calls, (call) => this.#owned(call)),
     };
     const action = step.action === undefined ? {} : { action: this.#action(step.action) };
-    const same = shown === visible && action.action === step.action && Object.entries(clean).every(([field, value]) => value === step[field as keyof typeof clean]);
+    const same =
+      shown === visible &&
+      action.action === step.action &&
+      Object.entries(clean).every(([field, value]) => value === step[field as keyof typeof clean]);
     if (same && !tainted) return [step, visible];
-    return [{ ...step, ...clean, ...(action.action === undefined ? {} : { action: withoutTokens(action.action) }), notTrainable: 'redacted' }, shown];
+    return [
+      {
+        ...step,
+        ...clean,
+        ...(action.action === undefined ? {} : { action: withoutTokens(action.action) }),
+        notTrainable: 'redacted',
+      },
+      shown,
+    ];
   }
 
   /** Whether a sampled action spells what may not be kept. */
@@ -91,23 +116,35 @@ export class Redactor {
 
   #action(action: Action): Action {
     return this.#fields(action, {
-      text: this.text(action.text), calls: each(action.calls, (call) => this.#call(call)),
+      text: this.text(action.text),
+      calls: each(action.calls, (call) => this.#call(call)),
       ...(action.reasoning === undefined ? {} : { reasoning: this.text(action.reasoning) }),
     });
   }
 
   #call<C extends ToolCall>(call: C): C {
-    return this.#fields<ToolCall>(call, { id: this.text(call.id), name: this.text(call.name), arguments: this.text(call.arguments) }) as C;
+    return this.#fields<ToolCall>(call, {
+      id: this.text(call.id),
+      name: this.text(call.name),
+      arguments: this.text(call.arguments),
+    }) as C;
   }
 
   #owned(call: OwnedCall): OwnedCall {
     const { observation } = call;
-    return observation === undefined ? this.#call(call) : this.#fields(this.#call(call), { observation: this.#fields(observation, { content: this.text(observation.content) }) });
+    return observation === undefined
+      ? this.#call(call)
+      : this.#fields(this.#call(call), {
+          observation: this.#fields(observation, { content: this.text(observation.content) }),
+        });
   }
 
   #wire(call: WireToolCall): WireToolCall {
     const { name, arguments: args } = call.function;
-    return this.#fields(call, { id: this.text(call.id), function: this.#fields(call.function, { name: this.text(name), arguments: this.text(args) }) });
+    return this.#fields(call, {
+      id: this.text(call.id),
+      function: this.#fields(call.function, { name: this.text(name), arguments: this.text(args) }),
+    });
   }
 
   #spec(spec: FunctionSpec): FunctionSpec {
@@ -118,21 +155,31 @@ export class Redactor {
     });
   }
 
-  /** A name or a reasoning is not logged with a message, but it is in the prompt: it makes another message of it too. */
+  /**
+   * A name or a reasoning is not logged with a message, but it is in the prompt: it makes another message of it too.
+   */
   #message(message: Message): Message {
     switch (message.role) {
       case 'assistant':
         return this.#fields(message, {
           content: message.content === null ? null : this.#content(message.content),
-          ...(message.tool_calls === undefined ? {} : { tool_calls: each(message.tool_calls, (call) => this.#wire(call)) }),
+          ...(message.tool_calls === undefined
+            ? {}
+            : { tool_calls: each(message.tool_calls, (call) => this.#wire(call)) }),
           ...(message.reasoning === undefined ? {} : { reasoning: this.text(message.reasoning) }),
         });
       case 'tool':
-        return this.#fields(message, { tool_call_id: this.text(message.tool_call_id), content: this.#content(message.content) });
+        return this.#fields(message, {
+          tool_call_id: this.text(message.tool_call_id),
+          content: this.#content(message.content),
+        });
       case 'system':
       case 'developer':
       case 'user':
-        return this.#fields(message, { content: this.#content(message.content), ...(message.name === undefined ? {} : { name: this.text(message.name) }) });
+        return this.#fields(message, {
+          content: this.#content(message.content),
+          ...(message.name === undefined ? {} : { name: this.text(message.name) }),
+        });
       default:
         return message satisfies never;
     }
@@ -167,7 +214,9 @@ export class Redactor {
 
   /** The object with these fields; itself where it has them already. */
   #fields<T extends object>(object: T, clean: Partial<T>): T {
-    return Object.entries(clean).every(([name, field]) => field === object[name as keyof T]) ? object : { ...object, ...clean };
+    return Object.entries(clean).every(([name, field]) => field === object[name as keyof T])
+      ? object
+      : { ...object, ...clean };
   }
 
   #once<T extends object>(source: T, make: () => T): T {

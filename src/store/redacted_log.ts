@@ -52,7 +52,10 @@ class RedactedThread implements Thread {
     this.trajectoryId = thread.trajectoryId;
     this.continued = thread.continued;
     const said = new Map(clean.messages.map((message, at) => [message, opening.messages[at] ?? message]));
-    this.messages = thread.messages === clean.messages ? opening.messages : thread.messages.map((message) => said.get(message) ?? message);
+    this.messages =
+      thread.messages === clean.messages
+        ? opening.messages
+        : thread.messages.map((message) => said.get(message) ?? message);
     this.#thread = thread;
     this.#redactor = redactor;
     this.#tainted = redactor.value(opening.forwarded) !== opening.forwarded;

@@ -30,11 +30,12 @@ export function shapeOf<T extends SQLiteTable>(table: T): Shape<T> {
   return {
     name,
     columns,
-    values: (row) => fields.map(([key, column]) => {
-      const value = (row as Record<string, unknown>)[key];
-      if (typeof value === 'number') return value;
-      return value === undefined || value === null ? null : wellFormed(column.mapToDriverValue(value) as SqlValue);
-    }),
+    values: (row) =>
+      fields.map(([key, column]) => {
+        const value = (row as Record<string, unknown>)[key];
+        if (typeof value === 'number') return value;
+        return value === undefined || value === null ? null : wellFormed(column.mapToDriverValue(value) as SqlValue);
+      }),
     at: (column) => columns.indexOf(column),
     insert: `INSERT INTO ${values}`,
     insertOrIgnore: `INSERT OR IGNORE INTO ${values}`,

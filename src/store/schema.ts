@@ -27,104 +27,133 @@ export const keys = sqliteTable('keys', {
  * What each key used in each month of UTC. Counted beside the log and not from it: deleting a trajectory gives
  * nothing back. Moves, so the ledger does not hold it.
  */
-export const keyUsage = sqliteTable('key_usage', {
-  keyId: text('key_id').notNull(),
-  /** `2026-11`. */
-  month: text().notNull(),
-  requests: integer().notNull(),
-  /** Prompt and completion of all steps. */
-  tokens: integer().notNull(),
-}, (t) => [primaryKey({ columns: [t.keyId, t.month] })]);
+export const keyUsage = sqliteTable(
+  'key_usage',
+  {
+    keyId: text('key_id').notNull(),
+    /** `2026-11`. */
+    month: text().notNull(),
+    requests: integer().notNull(),
+    /** Prompt and completion of all steps. */
+    tokens: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.month] })],
+);
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the
  * canonical text in `body` plus the parent's identity. Rows refer by number, so that all rows and index entries
  * of a conversation lie together; the hash is what they must prove.
  */
-export const messages = sqliteTable('messages', {
-  id: integer().primaryKey(),
-  /** 0 for the first message of a conversation. */
-  parent: integer().notNull(),
-  hash: text().notNull(),
-  body: text().notNull(),
-}, (t) => [index('messages_parent').on(t.parent)]);
+export const messages = sqliteTable(
+  'messages',
+  {
+    id: integer().primaryKey(),
+    /** 0 for the first message of a conversation. */
+    parent: integer().notNull(),
+    hash: text().notNull(),
+    body: text().notNull(),
+  },
+  (t) => [index('messages_parent').on(t.parent)],
+);
 
 /** Tool lists by content hash. */
 export const toolSets = sqliteTable('tool_sets', { hash: text().primaryKey(), body: text().notNull() });
 
 /** One row per conversation branch; what changes later lives in `responses`. */
-export const trajectories = sqliteTable('trajectories', {
-  id: text().primaryKey(),
-  keyId: text('key_id').notNull(),
-  origin: text({ enum: ['live', 'generate', 'evaluate'] }).notNull(),
-  consent: integer({ mode: 'boolean' }).notNull(),
-  model: text().notNull(),
-  taskId: text('task_id'),
-  metadata: text(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [
-  index('trajectories_key').on(t.keyId, t.id).where(sql`key_id <> ''`),
-  index('trajectories_task').on(t.taskId).where(sql`task_id IS NOT NULL`),
-]);
+export const trajectories = sqliteTable(
+  'trajectories',
+  {
+    id: text().primaryKey(),
+    keyId: text('key_id').notNull(),
+    origin: text({ enum: ['live', 'generate', 'evaluate'] }).notNull(),
+    consent: integer({ mode: 'boolean' }).notNull(),
+    model: text().notNull(),
+    taskId: text('task_id'),
+    metadata: text(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [
+    index('trajectories_key')
+      .on(t.keyId, t.id)
+      .where(sql`key_id <> ''`),
+    index('trajectories_task')
+      .on(t.taskId)
+      .where(sql`task_id IS NOT NULL`),
+  ],
+);
 
 /**
  * One policy call each. Prompt ids are a delta: `promptShared` tokens of (base step's prompt ++ its action),
  * then `promptSuffix`; so bytes per step do not grow with depth. Ids are u32, logprobs f32, little endian.
  */
-export const steps = sqliteTable('steps', {
-  seq: integer().primaryKey(),
-  id: text().notNull().unique(),
-  trajectoryId: text('trajectory_id').notNull(),
-  idx: integer().notNull(),
-  responseId: text('response_id').notNull(),
-  requestId: text('request_id').notNull(),
-  /** The trajectory's key, here again so that a continuation is looked up under one key and no other. */
-  keyId: text('key_id').notNull(),
-  /** -1 where an upstream sampled. */
-  policyVersion: integer('policy_version').notNull(),
-  /** Consent of this request: a trajectory may hold steps with and without. */
-  consent: integer({ mode: 'boolean' }).notNull(),
-  /**
-   * Chain tips: the state the policy saw, its action exactly as emitted, everything appended, what the client
-   * saw. A client tip inside a response has no row: what it says is said again by the next.
-   */
-  stateTip: text('state_tip').notNull(),
-  actionTip: text('action_tip'),
-  policyTip: text('policy_tip').notNull(),
-  clientTip: text('client_tip').notNull(),
-  /** Rows of messages: the state's tip, the policy's tip, and the client's last message, which the client tip answers. */
-  stateAt: integer('state_at').notNull(),
-  policyAt: integer('policy_at').notNull(),
-  clientAt: integer('client_at').notNull(),
-  toolSet: text('tool_set').notNull(),
-  toolChoice: text('tool_choice').notNull(),
-  sampling: text().notNull(),
-  templateHash: text('template_hash'),
-  promptBase: text('prompt_base'),
-  promptShared: integer('prompt_shared').notNull(),
-  promptSuffix: blob('prompt_suffix', { mode: 'buffer' }),
-  tokenIds: blob('token_ids', { mode: 'buffer' }),
-  logprobs: blob({ mode: 'buffer' }),
-  reasoning: text(),
-  /** JSON list of {id, name, owner, error?, ms?}; arguments and observations are in the chain. */
-  calls: text().notNull(),
-  finishReason: text('finish_reason'),
-  cut: integer({ mode: 'boolean' }).notNull(),
-  outcome: text({ enum: ['done', 'cancelled', 'failed'] }).notNull(),
-  notTrainable: text('not_trainable'),
-  usage: text().notNull(),
-  timings: text().notNull(),
-  startedAt: integer('started_at').notNull(),
-  contentHash: text('content_hash').notNull(),
-}, (t) => [
-  uniqueIndex('steps_place').on(t.trajectoryId, t.idx),
-  index('steps_client_tip').on(t.clientTip, t.keyId),
-  // Deletion asks who else holds a message or a tool list. What another index or an ancestor answers needs no entry here.
-  index('steps_policy_at').on(t.policyAt).where(sql`policy_tip <> client_tip`),
-  index('steps_action_tip').on(t.actionTip).where(sql`action_tip <> policy_tip`),
-  index('steps_client_at').on(t.clientAt).where(sql`client_at <> state_at`),
-  index('steps_tool_set').on(t.toolSet),
-]);
+export const steps = sqliteTable(
+  'steps',
+  {
+    seq: integer().primaryKey(),
+    id: text().notNull().unique(),
+    trajectoryId: text('trajectory_id').notNull(),
+    idx: integer().notNull(),
+    responseId: text('response_id').notNull(),
+    requestId: text('request_id').notNull(),
+    /** The trajectory's key, here again so that a continuation is looked up under one key and no other. */
+    keyId: text('key_id').notNull(),
+    /** -1 where an upstream sampled. */
+    policyVersion: integer('policy_version').notNull(),
+    /** Consent of this request: a trajectory may hold steps with and without. */
+    consent: integer({ mode: 'boolean' }).notNull(),
+    /**
+     * Chain tips: the state the policy saw, its action exactly as emitted, everything appended, what the client
+     * saw. A client tip inside a response has no row: what it says is said again by the next.
+     */
+    stateTip: text('state_tip').notNull(),
+    actionTip: text('action_tip'),
+    policyTip: text('policy_tip').notNull(),
+    clientTip: text('client_tip').notNull(),
+    /**
+     * Rows of messages: the state's tip, the policy's tip, and the client's last message, which the client tip answers.
+     */
+    stateAt: integer('state_at').notNull(),
+    policyAt: integer('policy_at').notNull(),
+    clientAt: integer('client_at').notNull(),
+    toolSet: text('tool_set').notNull(),
+    toolChoice: text('tool_choice').notNull(),
+    sampling: text().notNull(),
+    templateHash: text('template_hash'),
+    promptBase: text('prompt_base'),
+    promptShared: integer('prompt_shared').notNull(),
+    promptSuffix: blob('prompt_suffix', { mode: 'buffer' }),
+    tokenIds: blob('token_ids', { mode: 'buffer' }),
+    logprobs: blob({ mode: 'buffer' }),
+    reasoning: text(),
+    /** JSON list of {id, name, owner, error?, ms?}; arguments and observations are in the chain. */
+    calls: text().notNull(),
+    finishReason: text('finish_reason'),
+    cut: integer({ mode: 'boolean' }).notNull(),
+    outcome: text({ enum: ['done', 'cancelled', 'failed'] }).notNull(),
+    notTrainable: text('not_trainable'),
+    usage: text().notNull(),
+    timings: text().notNull(),
+    startedAt: integer('started_at').notNull(),
+    contentHash: text('content_hash').notNull(),
+  },
+  (t) => [
+    uniqueIndex('steps_place').on(t.trajectoryId, t.idx),
+    index('steps_client_tip').on(t.clientTip, t.keyId),
+    // Deletion asks who else holds a message or a tool list. What another index or an ancestor answers needs no entry
+    // here.
+    index('steps_policy_at')
+      .on(t.policyAt)
+      .where(sql`policy_tip <> client_tip`),
+    index('steps_action_tip')
+      .on(t.actionTip)
+      .where(sql`action_tip <> policy_tip`),
+    index('steps_client_at')
+      .on(t.clientAt)
+      .where(sql`client_at <> state_at`),
+    index('steps_tool_set').on(t.toolSet),
+  ],
+);
 
 /** The end of each answered request that took a step. A trajectory's are found through its steps. */
 export const responses = sqliteTable('responses', {
@@ -160,37 +189,49 @@ export const deletions = sqliteTable('deletions', {
   createdAt: integer('created_at').notNull(),
 });
 
-export const feedback = sqliteTable('feedback', {
-  id: text().primaryKey(),
-  responseId: text('response_id').notNull(),
-  trajectoryId: text('trajectory_id').notNull(),
-  keyId: text('key_id').notNull(),
-  step: integer(),
-  value: real(),
-  comment: text(),
-  demonstration: text(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [index('feedback_response').on(t.responseId), index('feedback_trajectory').on(t.trajectoryId)]);
+export const feedback = sqliteTable(
+  'feedback',
+  {
+    id: text().primaryKey(),
+    responseId: text('response_id').notNull(),
+    trajectoryId: text('trajectory_id').notNull(),
+    keyId: text('key_id').notNull(),
+    step: integer(),
+    value: real(),
+    comment: text(),
+    demonstration: text(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('feedback_response').on(t.responseId), index('feedback_trajectory').on(t.trajectoryId)],
+);
 
-export const tasks = sqliteTable('tasks', {
-  id: text().primaryKey(),
-  hash: text().notNull(),
-  split: text({ enum: ['train', 'heldout'] }).notNull(),
-  body: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [index('tasks_hash').on(t.hash)]);
+export const tasks = sqliteTable(
+  'tasks',
+  {
+    id: text().primaryKey(),
+    hash: text().notNull(),
+    split: text({ enum: ['train', 'heldout'] }).notNull(),
+    body: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('tasks_hash').on(t.hash)],
+);
 
-export const verdicts = sqliteTable('verdicts', {
-  id: text().primaryKey(),
-  subjectKind: text('subject_kind', { enum: ['step', 'trajectory', 'sample'] }).notNull(),
-  subjectId: text('subject_id').notNull(),
-  judge: text().notNull(),
-  judgeVersion: text('judge_version').notNull(),
-  score: real(),
-  good: integer({ mode: 'boolean' }),
-  rationale: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [uniqueIndex('verdicts_once').on(t.subjectKind, t.subjectId, t.judge, t.judgeVersion)]);
+export const verdicts = sqliteTable(
+  'verdicts',
+  {
+    id: text().primaryKey(),
+    subjectKind: text('subject_kind', { enum: ['step', 'trajectory', 'sample'] }).notNull(),
+    subjectId: text('subject_id').notNull(),
+    judge: text().notNull(),
+    judgeVersion: text('judge_version').notNull(),
+    score: real(),
+    good: integer({ mode: 'boolean' }),
+    rationale: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [uniqueIndex('verdicts_once').on(t.subjectKind, t.subjectId, t.judge, t.judgeVersion)],
+);
 
 export const cycles = sqliteTable('cycles', {
   id: text().primaryKey(),
@@ -206,23 +247,31 @@ export const cycles = sqliteTable('cycles', {
 });
 
 /** States a cycle took up. A step is used at most once per mode, whatever became of the cycle's batch. */
-export const cycleSteps = sqliteTable('cycle_steps', {
-  stepId: text('step_id').notNull(),
-  mode: text().notNull(),
-  cycleId: text('cycle_id').notNull(),
-}, (t) => [uniqueIndex('cycle_steps_once').on(t.stepId, t.mode), index('cycle_steps_cycle').on(t.cycleId)]);
+export const cycleSteps = sqliteTable(
+  'cycle_steps',
+  {
+    stepId: text('step_id').notNull(),
+    mode: text().notNull(),
+    cycleId: text('cycle_id').notNull(),
+  },
+  (t) => [uniqueIndex('cycle_steps_once').on(t.stepId, t.mode), index('cycle_steps_cycle').on(t.cycleId)],
+);
 
-export const samples = sqliteTable('samples', {
-  id: text().primaryKey(),
-  cycleId: text('cycle_id').notNull(),
-  stepId: text('step_id').notNull(),
-  policyVersion: integer('policy_version').notNull(),
-  body: text().notNull(),
-  promptTokenIds: blob('prompt_token_ids', { mode: 'buffer' }).notNull(),
-  tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
-  logprobs: blob({ mode: 'buffer' }).notNull(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [index('samples_cycle').on(t.cycleId), index('samples_step').on(t.stepId)]);
+export const samples = sqliteTable(
+  'samples',
+  {
+    id: text().primaryKey(),
+    cycleId: text('cycle_id').notNull(),
+    stepId: text('step_id').notNull(),
+    policyVersion: integer('policy_version').notNull(),
+    body: text().notNull(),
+    promptTokenIds: blob('prompt_token_ids', { mode: 'buffer' }).notNull(),
+    tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
+    logprobs: blob({ mode: 'buffer' }).notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('samples_cycle').on(t.cycleId), index('samples_step').on(t.stepId)],
+);
 
 export const batches = sqliteTable('batches', {
   id: text().primaryKey(),
@@ -237,12 +286,20 @@ export const batches = sqliteTable('batches', {
 });
 
 /** Which sample or step stands in which batch: lineage, and the proof of at most once. */
-export const batchItems = sqliteTable('batch_items', {
-  batchId: text('batch_id').notNull(),
-  itemId: text('item_id').notNull(),
-  stepId: text('step_id').notNull(),
-  advantage: real().notNull(),
-}, (t) => [uniqueIndex('batch_items_once').on(t.itemId), index('batch_items_batch').on(t.batchId), index('batch_items_step').on(t.stepId)]);
+export const batchItems = sqliteTable(
+  'batch_items',
+  {
+    batchId: text('batch_id').notNull(),
+    itemId: text('item_id').notNull(),
+    stepId: text('step_id').notNull(),
+    advantage: real().notNull(),
+  },
+  (t) => [
+    uniqueIndex('batch_items_once').on(t.itemId),
+    index('batch_items_batch').on(t.batchId),
+    index('batch_items_step').on(t.stepId),
+  ],
+);
 
 export const versions = sqliteTable('versions', {
   version: integer().primaryKey(),
@@ -254,21 +311,29 @@ export const versions = sqliteTable('versions', {
   createdAt: integer('created_at').notNull(),
 });
 
-export const decisions = sqliteTable('decisions', {
-  id: text().primaryKey(),
-  kind: text({ enum: ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] }).notNull(),
-  version: integer().notNull(),
-  against: integer(),
-  passed: integer({ mode: 'boolean' }).notNull(),
-  reason: text().notNull(),
-  numbers: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [index('decisions_version').on(t.version)]);
+export const decisions = sqliteTable(
+  'decisions',
+  {
+    id: text().primaryKey(),
+    kind: text({ enum: ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] }).notNull(),
+    version: integer().notNull(),
+    against: integer(),
+    passed: integer({ mode: 'boolean' }).notNull(),
+    reason: text().notNull(),
+    numbers: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('decisions_version').on(t.version)],
+);
 
-export const evaluations = sqliteTable('evaluations', {
-  id: text().primaryKey(),
-  version: integer().notNull(),
-  taskSet: text('task_set').notNull(),
-  results: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-}, (t) => [index('evaluations_of').on(t.version, t.taskSet)]);
+export const evaluations = sqliteTable(
+  'evaluations',
+  {
+    id: text().primaryKey(),
+    version: integer().notNull(),
+    taskSet: text('task_set').notNull(),
+    results: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('evaluations_of').on(t.version, t.taskSet)],
+);

@@ -39,18 +39,22 @@ export interface Continuation {
  * choices of one request share their state, so each is an end.
  */
 export const IS_END = `NOT EXISTS (
-  SELECT 1 FROM steps n WHERE n.trajectory_id = s.trajectory_id AND n.idx > s.idx AND n.response_id = s.response_id AND n.state_tip <> s.state_tip)`;
+  SELECT 1 FROM steps n WHERE n.trajectory_id = s.trajectory_id AND n.idx > s.idx
+    AND n.response_id = s.response_id AND n.state_tip <> s.state_tip)`;
 
 /**
  * Steps that ended a response with this client tip, newest first. One is superseded when a later response
  * took an action in its trajectory.
  */
 const CANDIDATES = `
-  SELECT s.trajectory_id AS trajectoryId, t.model, s.policy_tip AS policyTip, s.policy_at AS policyAt, s.client_at AS clientAt,
+  SELECT s.trajectory_id AS trajectoryId, t.model, s.policy_tip AS policyTip, s.policy_at AS policyAt,
+    s.client_at AS clientAt,
     coalesce(s.not_trainable, '') = 'redacted' AS redacted,
-    CASE s.client_tip WHEN s.policy_tip THEN s.policy_at ELSE (SELECT m.id FROM messages m WHERE m.parent = s.client_at AND m.hash = s.client_tip) END AS answerAt,
+    CASE s.client_tip WHEN s.policy_tip THEN s.policy_at ELSE (SELECT m.id FROM messages m
+      WHERE m.parent = s.client_at AND m.hash = s.client_tip) END AS answerAt,
     NOT EXISTS (
-    SELECT 1 FROM steps l WHERE l.trajectory_id = s.trajectory_id AND l.idx > s.idx AND l.response_id <> s.response_id AND l.action_tip IS NOT NULL) AS newest
+    SELECT 1 FROM steps l WHERE l.trajectory_id = s.trajectory_id AND l.idx > s.idx
+      AND l.response_id <> s.response_id AND l.action_tip IS NOT NULL) AS newest
   FROM steps s JOIN trajectories t ON t.id = s.trajectory_id
   WHERE s.client_tip = ? AND s.key_id = ? AND t.origin = 'live' AND ${IS_END}
   ORDER BY s.seq DESC LIMIT 16`;
@@ -59,14 +63,32 @@ const CANDIDATES = `
  * The longest known prefix of the client's messages under this key. Among equals a trajectory that still
  * goes on and that nobody is `answering` comes first. Only an assistant's turn ends a response.
  *
- * Going on with another model is a branch: a trajectory is the policy's, in whichever versions, or it is one upstream's.
+ * Going on with another model is a branch: a trajectory is the policy's, in whichever versions, or it is one
+ * upstream's.
  */
-export function findContinuation(db: Db, client: readonly Link[], { messages, model, asker: { keyId } }: Opening, answering: (trajectoryId: string) => boolean): Continuation | undefined {
-  const candidates = prepared<[string, string], Omit<Continuation, 'at' | 'newest' | 'redacted'> & { readonly newest: 0 | 1; readonly redacted: 0 | 1; readonly model: string }>(db, CANDIDATES);
+export function findContinuation(
+  db: Db,
+  client: readonly Link[],
+  { messages, model, asker: { keyId } }: Opening,
+  answering: (trajectoryId: string) => boolean,
+): Continuation | undefined {
+  const candidates = prepared<
+    [string, string],
+    Omit<Continuation, 'at' | 'newest' | 'redacted'> & {
+      readonly newest: 0 | 1;
+      readonly redacted: 0 | 1;
+      readonly model: string;
+    }
+  >(db, CANDIDATES);
   for (let at = client.length - 1; at >= 0; at -= 1) {
     const tip = client[at]?.hash;
     if (tip === undefined || messages[at]?.role !== 'assistant') continue;
-    const found = candidates.all(tip, keyId).map((row) => ({ ...row, newest: row.newest === 1 && isSameActor(row.model, model) && !answering(row.trajectoryId), redacted: row.redacted === 1, at }));
+    const found = candidates.all(tip, keyId).map((row) => ({
+      ...row,
+      newest: row.newest === 1 && isSameActor(row.model, model) && !answering(row.trajectoryId),
+      redacted: row.redacted === 1,
+      at,
+    }));
     const best = found.find((row) => row.newest) ?? found[0];
     if (best !== undefined) return best;
   }
@@ -81,7 +103,12 @@ function isSameActor(a: string, b: string): boolean {
  * The policy's own history up to the continuation, then the rest of the client's messages. What both
  * chains share stays in the client's words, which say the same. Undefined when the store has a hole there.
  */
-export function splice(db: Db, client: readonly Link[], messages: readonly Message[], { at, policyTip, policyAt }: Continuation): History | undefined {
+export function splice(
+  db: Db,
+  client: readonly Link[],
+  messages: readonly Message[],
+  { at, policyTip, policyAt }: Continuation,
+): History | undefined {
   const places = new Map(client.slice(0, at + 1).map((known, place) => [known.hash, place]));
   const own = readLinks(db, policyAt, (hash) => places.has(hash));
   if (own === undefined) return undefined;

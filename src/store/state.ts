@@ -1,4 +1,6 @@
-/** One logged step as the learning clock takes it up: the state the policy was conditioned on, and the action it took. */
+/**
+ * One logged step as the learning clock takes it up: the state the policy was conditioned on, and the action it took.
+ */
 import { eq } from 'drizzle-orm';
 
 import { textOf, type Message, type ToolCall } from '../core/message.js';
@@ -38,8 +40,13 @@ export interface LoggedState {
 
 /** The state of a step and the action taken in it. Undefined when there is no such step, or it was deleted. */
 export function stateOf(db: Db, stepId: string): LoggedState | undefined {
-  const row = db.select({ step: steps, taskId: trajectories.taskId, origin: trajectories.origin, tools: toolSets.body }).from(steps)
-    .innerJoin(trajectories, eq(trajectories.id, steps.trajectoryId)).innerJoin(toolSets, eq(toolSets.hash, steps.toolSet)).where(eq(steps.id, stepId)).get();
+  const row = db
+    .select({ step: steps, taskId: trajectories.taskId, origin: trajectories.origin, tools: toolSets.body })
+    .from(steps)
+    .innerJoin(trajectories, eq(trajectories.id, steps.trajectoryId))
+    .innerJoin(toolSets, eq(toolSets.hash, steps.toolSet))
+    .where(eq(steps.id, stepId))
+    .get();
   const links = row === undefined ? undefined : readLinks(db, row.step.stateAt);
   if (row === undefined || links === undefined) return undefined;
   const { step, taskId, origin } = row;
@@ -68,10 +75,23 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
 }
 
 /** What the policy emitted, from the chain; nothing where the policy call gave nothing. */
-export function actionOf(db: Db, step: Pick<typeof steps.$inferSelect, 'actionTip' | 'stateAt'>): { readonly text: string; readonly calls: readonly ToolCall[] } {
+export function actionOf(
+  db: Db,
+  step: Pick<typeof steps.$inferSelect, 'actionTip' | 'stateAt'>,
+): { readonly text: string; readonly calls: readonly ToolCall[] } {
   if (step.actionTip === null) return { text: '', calls: [] };
-  const row = prepared<[number, string], { body: string }>(db, 'SELECT body FROM messages WHERE parent = ? AND hash = ?').get(step.stateAt, step.actionTip);
+  const row = prepared<[number, string], { body: string }>(
+    db,
+    'SELECT body FROM messages WHERE parent = ? AND hash = ?',
+  ).get(step.stateAt, step.actionTip);
   const message = row === undefined ? undefined : messageOf(row.body);
   if (message?.role !== 'assistant') return { text: '', calls: [] };
-  return { text: textOf(message.content), calls: (message.tool_calls ?? []).map((call) => ({ id: call.id, name: call.function.name, arguments: call.function.arguments })) };
+  return {
+    text: textOf(message.content),
+    calls: (message.tool_calls ?? []).map((call) => ({
+      id: call.id,
+      name: call.function.name,
+      arguments: call.function.arguments,
+    })),
+  };
 }

@@ -72,8 +72,14 @@ export class LogThread implements Thread {
     this.#epoch = desk.writer.epoch;
     this.#recalled = recalled;
     this.#trajectory = {
-      id: trajectoryId, keyId: asker.keyId, origin, consent: asker.consent, model, taskId: taskId ?? null,
-      metadata: metadata === undefined ? null : JSON.stringify(metadata), createdAt: at,
+      id: trajectoryId,
+      keyId: asker.keyId,
+      origin,
+      consent: asker.consent,
+      model,
+      taskId: taskId ?? null,
+      metadata: metadata === undefined ? null : JSON.stringify(metadata),
+      createdAt: at,
     };
   }
 
@@ -106,17 +112,48 @@ export class LogThread implements Thread {
     const appended = this.#path.append(step.appended, emitted);
     const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', spelledAlike(visible));
     const said: Said = { state: state.tip, shown };
-    // One object from here to the driver: what only the transaction knows is filled in there, again when it is tried again.
+    // One object from here to the driver: what only the transaction knows is filled in there, again when it is tried
+    // again.
     const row: StepRow = {
-      seq: 0, idx: 0, promptBase: null, promptShared: 0, promptSuffix: null, contentHash: '', stateAt: 0, policyAt: 0, clientAt: 0, toolSet: '',
-      id: step.id, trajectoryId: this.trajectoryId, responseId, requestId, keyId: asker.keyId, policyVersion: step.policyVersion, consent: asker.consent,
-      stateTip: state.tip, actionTip: emitted?.hash ?? null, policyTip: appended.at(-1)?.hash ?? state.tip, clientTip: shown.hash,
-      toolChoice: JSON.stringify(step.toolChoice), sampling: JSON.stringify(step.sampling), templateHash: templateHash ?? null,
+      seq: 0,
+      idx: 0,
+      promptBase: null,
+      promptShared: 0,
+      promptSuffix: null,
+      contentHash: '',
+      stateAt: 0,
+      policyAt: 0,
+      clientAt: 0,
+      toolSet: '',
+      id: step.id,
+      trajectoryId: this.trajectoryId,
+      responseId,
+      requestId,
+      keyId: asker.keyId,
+      policyVersion: step.policyVersion,
+      consent: asker.consent,
+      stateTip: state.tip,
+      actionTip: emitted?.hash ?? null,
+      policyTip: appended.at(-1)?.hash ?? state.tip,
+      clientTip: shown.hash,
+      toolChoice: JSON.stringify(step.toolChoice),
+      sampling: JSON.stringify(step.sampling),
+      templateHash: templateHash ?? null,
       tokenIds: action?.tokenIds === undefined ? null : packU32(action.tokenIds),
       logprobs: action?.logprobs === undefined ? null : packF32(action.logprobs),
-      reasoning: action?.reasoning ?? null, calls: callsOf(step.calls), finishReason: action?.finishReason ?? null, cut: action?.cut ?? false,
-      outcome: step.outcome, notTrainable: step.notTrainable ?? null, usage: JSON.stringify(action?.usage ?? NO_USAGE),
-      timings: JSON.stringify({ ms: step.ms, first_token_ms: action?.timings.firstTokenMs, total_ms: action?.timings.totalMs }), startedAt: step.startedAt,
+      reasoning: action?.reasoning ?? null,
+      calls: callsOf(step.calls),
+      finishReason: action?.finishReason ?? null,
+      cut: action?.cut ?? false,
+      outcome: step.outcome,
+      notTrainable: step.notTrainable ?? null,
+      usage: JSON.stringify(action?.usage ?? NO_USAGE),
+      timings: JSON.stringify({
+        ms: step.ms,
+        first_token_ms: action?.timings.firstTokenMs,
+        total_ms: action?.timings.totalMs,
+      }),
+      startedAt: step.startedAt,
     };
     queued(asker.keyId, shown.hash);
     return {
@@ -157,11 +194,20 @@ export class LogThread implements Thread {
         // Only ends become rows of the client's chain: each turn inside a response repeats the one before.
         const kept = [...this.#rows];
         kept.forEach((said, index) => {
-          if (!kept.slice(index + 1).some((later) => later.state !== said.state)) writer.chain([said.shown], 0, clientAt, this.#known);
+          if (!kept.slice(index + 1).some((later) => later.state !== said.state))
+            writer.chain([said.shown], 0, clientAt, this.#known);
         });
         writer.response({
-          id, trajectoryId: this.trajectoryId, keyId: asker.keyId, outcome: ending.outcome, stopReason: ending.stopReason,
-          usage: JSON.stringify(ending.usage), toolUse: JSON.stringify(ending.toolUse), createdAt: at, ms: Math.max(0, Math.round(now() - at)), contentHash: '',
+          id,
+          trajectoryId: this.trajectoryId,
+          keyId: asker.keyId,
+          outcome: ending.outcome,
+          stopReason: ending.stopReason,
+          usage: JSON.stringify(ending.usage),
+          toolUse: JSON.stringify(ending.toolUse),
+          createdAt: at,
+          ms: Math.max(0, Math.round(now() - at)),
+          contentHash: '',
         });
         return true;
       },
@@ -172,10 +218,14 @@ export class LogThread implements Thread {
     };
   }
 
-  /** Rows for a whole history. What was found in the store is not looked at again unless something was deleted since. */
+  /**
+   * Rows for a whole history. What was found in the store is not looked at again unless something was deleted since.
+   */
   #chain({ links, stored, storedAt }: Pick<History, 'links' | 'stored' | 'storedAt'>): number {
     const { writer } = this.#desk;
-    return writer.epoch === this.#epoch ? writer.chain(links, stored, storedAt, this.#known) : writer.chain(links, 0, 0, this.#known);
+    return writer.epoch === this.#epoch
+      ? writer.chain(links, stored, storedAt, this.#known)
+      : writer.chain(links, 0, 0, this.#known);
   }
 }
 
@@ -187,7 +237,15 @@ function linkLike(known: Link | undefined, parent: Hash | '', message: Message):
 
 /** Arguments and observations are in the chain already. */
 function callsOf(calls: readonly OwnedCall[]): string {
-  return JSON.stringify(calls.map(({ id, name, owner, observation }) => ({ id, name, owner, error: observation?.error, ms: observation?.ms })));
+  return JSON.stringify(
+    calls.map(({ id, name, owner, observation }) => ({
+      id,
+      name,
+      owner,
+      error: observation?.error,
+      ms: observation?.ms,
+    })),
+  );
 }
 
 /** A prefix of the path as it was when a step was taken. */

@@ -10,7 +10,8 @@ const BIG_ENDIAN = endianness() === 'BE';
 
 /** The ids from position `from` on. Throws when one is not a whole number from 0 to 2^32 - 1. */
 export function packU32(ids: ArrayLike<number>, from = 0): Buffer {
-  if (ids instanceof Uint32Array && !BIG_ENDIAN) return Buffer.from(ids.buffer, ids.byteOffset + 4 * from, 4 * (ids.length - from));
+  if (ids instanceof Uint32Array && !BIG_ENDIAN)
+    return Buffer.from(ids.buffer, ids.byteOffset + 4 * from, 4 * (ids.length - from));
   const bytes = Buffer.allocUnsafe(4 * (ids.length - from));
   fill(new Uint32Array(bytes.buffer, bytes.byteOffset, ids.length - from), ids, from);
   return BIG_ENDIAN ? bytes.swap32() : bytes;
@@ -28,11 +29,19 @@ export function packStep(prompt: ArrayLike<number>, ids: ArrayLike<number>, logp
 }
 
 /** Views into the bytes of {@link packStep}, by the lengths of the first two lists. */
-export function unpackStep(bytes: Buffer, prompt: number, ids: number): { readonly prompt: Uint32Array; readonly ids: Uint32Array; readonly logprobs: Float32Array } {
+export function unpackStep(
+  bytes: Buffer,
+  prompt: number,
+  ids: number,
+): { readonly prompt: Uint32Array; readonly ids: Uint32Array; readonly logprobs: Float32Array } {
   const { buffer, byteOffset, byteLength } = aligned(bytes);
   const whole = prompt + ids;
   const logprobs = new Float32Array(buffer, byteOffset + 4 * whole, byteLength / 4 - whole);
-  return { prompt: new Uint32Array(buffer, byteOffset, prompt), ids: new Uint32Array(buffer, byteOffset + 4 * prompt, ids), logprobs };
+  return {
+    prompt: new Uint32Array(buffer, byteOffset, prompt),
+    ids: new Uint32Array(buffer, byteOffset + 4 * prompt, ids),
+    logprobs,
+  };
 }
 
 function fill(typed: Uint32Array, ids: ArrayLike<number>, from = 0, to = 0): void {
@@ -49,7 +58,8 @@ export function unpackU32(bytes: Buffer): number[] {
 }
 
 export function packF32(values: ArrayLike<number>): Buffer {
-  if (values instanceof Float32Array && !BIG_ENDIAN) return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  if (values instanceof Float32Array && !BIG_ENDIAN)
+    return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
   const bytes = Buffer.allocUnsafe(4 * values.length);
   new Float32Array(bytes.buffer, bytes.byteOffset, values.length).set(values);
   return BIG_ENDIAN ? bytes.swap32() : bytes;
@@ -71,7 +81,10 @@ export function viewU32(bytes: Buffer): Uint32Array {
   return new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** The very bytes where typed arrays can look at them, else a copy: buffers start anywhere, typed arrays only at multiples of four. */
+/**
+ * The very bytes where typed arrays can look at them, else a copy: buffers start anywhere, typed arrays only at
+ * multiples of four.
+ */
 function aligned(bytes: Buffer): Uint8Array {
   if (bytes.byteOffset % 4 === 0 && !BIG_ENDIAN) return bytes;
   const copy = new Uint8Array(bytes.length);

@@ -20,17 +20,32 @@ export function monthOf(at: number): string {
 
 /** Tokens a key has used in the month of `at`. */
 export function tokensUsed(db: Db, keyId: string, at: number): number {
-  return prepared<[string, string], { tokens: number }>(db, 'SELECT tokens FROM key_usage WHERE key_id = ? AND month = ?').get(keyId, monthOf(at))?.tokens ?? 0;
+  return (
+    prepared<[string, string], { tokens: number }>(
+      db,
+      'SELECT tokens FROM key_usage WHERE key_id = ? AND month = ?',
+    ).get(keyId, monthOf(at))?.tokens ?? 0
+  );
 }
 
 /** What was used in the month of `at`, by key; a key that asked nothing is absent. */
 export function usageOf(db: Db, at: number): ReadonlyMap<string, Used> {
-  return new Map(db.select().from(keyUsage).where(eq(keyUsage.month, monthOf(at))).all().map(({ keyId, requests, tokens }) => [keyId, { requests, tokens }]));
+  return new Map(
+    db
+      .select()
+      .from(keyUsage)
+      .where(eq(keyUsage.month, monthOf(at)))
+      .all()
+      .map(({ keyId, requests, tokens }) => [keyId, { requests, tokens }]),
+  );
 }
 
 /** Sums of one transaction: an answer's end costs an addition, and the key one row however many answers ended. */
 export class UsageSums {
-  readonly #sums = new Map<string, { readonly keyId: string; readonly month: string; requests: number; tokens: number }>();
+  readonly #sums = new Map<
+    string,
+    { readonly keyId: string; readonly month: string; requests: number; tokens: number }
+  >();
 
   clear(): void {
     this.#sums.clear();
@@ -49,8 +64,12 @@ export class UsageSums {
   /** Inside the transaction, at its end. */
   write(db: Db): void {
     for (const { keyId, month, requests, tokens } of this.#sums.values()) {
-      prepared<[string, string, number, number]>(db, `INSERT INTO key_usage (key_id, month, requests, tokens) VALUES (?, ?, ?, ?)
-        ON CONFLICT (key_id, month) DO UPDATE SET requests = requests + excluded.requests, tokens = tokens + excluded.tokens`).run(keyId, month, requests, tokens);
+      prepared<[string, string, number, number]>(
+        db,
+        `INSERT INTO key_usage (key_id, month, requests, tokens) VALUES (?, ?, ?, ?)
+        ON CONFLICT (key_id, month) DO UPDATE SET requests = requests + excluded.requests,
+          tokens = tokens + excluded.tokens`,
+      ).run(keyId, month, requests, tokens);
     }
   }
 }

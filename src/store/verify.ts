@@ -11,9 +11,20 @@ import { reasonOf } from '../core/errors.js';
 import { bodyHash } from '../core/hash.js';
 import type { Db } from './db.js';
 import { setAsideIn } from './intake.js';
-import { contentHash, idColumn, isLedgered, LEDGERED, ledgeredShape, ledgerHash, MUST_BE_LEDGERED, type LedgerEntry, type LedgerRow, type LedgerTable } from './ledger.js';
+import {
+  contentHash,
+  idColumn,
+  isLedgered,
+  LEDGERED,
+  ledgeredShape,
+  ledgerHash,
+  MUST_BE_LEDGERED,
+  type LedgerEntry,
+  type LedgerRow,
+  type LedgerTable,
+} from './ledger.js';
 import type { SqlValue } from './rows.js';
-import { IS_END } from './splice.js';
+import { STEP_REFS, type StepRefs } from './step_refs.js';
 import { toolSetHash } from './writer.js';
 
 export interface Problem {
@@ -44,28 +55,6 @@ export function verify(db: Db, watch: Watch = () => undefined): Report {
   }
 }
 
-interface StepRefs {
-  readonly seq: number;
-  readonly id: string;
-  readonly trajectoryId: string;
-  readonly wrong: string | null;
-}
-
-/** What a step points at; the first thing that is not as the step says. */
-const STEP_REFS = `
-  SELECT s.seq, s.id, s.trajectory_id AS trajectoryId, CASE
-    WHEN NOT EXISTS (SELECT 1 FROM trajectories t WHERE t.id = s.trajectory_id AND t.key_id = s.key_id) THEN 'its trajectory ' || s.trajectory_id || ' is missing'
-    WHEN s.state_tip <> '' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = s.state_at AND m.hash = s.state_tip) THEN 'the message of its state tip is missing'
-    WHEN s.policy_tip <> '' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = s.policy_at AND m.hash = s.policy_tip) THEN 'the message of its policy tip is missing'
-    WHEN s.action_tip IS NOT NULL AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.parent = s.state_at AND m.hash = s.action_tip) THEN 'the message of its action is missing'
-    WHEN s.client_at <> 0 AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = s.client_at) THEN 'the message before its client tip is missing'
-    WHEN EXISTS (SELECT 1 FROM responses r WHERE r.id = s.response_id) AND ${IS_END}
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.parent = s.client_at AND m.hash = s.client_tip) THEN 'the message of its client tip is missing'
-    WHEN NOT EXISTS (SELECT 1 FROM tool_sets ts WHERE ts.hash = s.tool_set) THEN 'its tool list is missing'
-    WHEN s.prompt_base IS NOT NULL AND NOT EXISTS (
-      SELECT 1 FROM steps b WHERE b.id = s.prompt_base AND b.trajectory_id = s.trajectory_id AND b.idx < s.idx) THEN 'the step its prompt is based on is missing'
-  END AS wrong FROM steps s`;
-
 class Verification {
   readonly #sqlite: Database.Database;
   readonly #watch: Watch;
@@ -81,7 +70,8 @@ class Verification {
     this.#sqlite = db.$client;
     this.#watch = watch;
     // On disk where it is large: what the ledger names, and what deletions say is gone.
-    this.#sqlite.exec(`CREATE TEMP TABLE ledgered (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
+    this.#sqlite
+      .exec(`CREATE TEMP TABLE ledgered (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
       CREATE TEMP TABLE gone (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID`);
   }
 
@@ -93,7 +83,10 @@ class Verification {
     this.#guard('sqlite', () => this.#file());
     this.#guard('intake', () => this.#setAside());
     this.#guard('ledger', () => {
-      this.#total = ['ledger', 'messages', 'tool_sets', 'steps', ...Object.keys(LEDGERED)].reduce((sum, table) => sum + this.#count(table), 0);
+      this.#total = ['ledger', 'messages', 'tool_sets', 'steps', ...Object.keys(LEDGERED)].reduce(
+        (sum, table) => sum + this.#count(table),
+        0,
+      );
     });
     this.#guard('ledger', () => this.#readLedger());
     this.#guard('ledger', () => this.#ledgerTail());
@@ -116,26 +109,40 @@ class Verification {
 
   /** What a gateway was told and nobody could commit. */
   #setAside(): void {
-    for (const file of setAsideIn(dirname(this.#sqlite.name))) this.#report('intake', file, 'something in it could not be committed');
+    for (const file of setAsideIn(dirname(this.#sqlite.name)))
+      this.#report('intake', file, 'something in it could not be committed');
   }
 
   /** Ledger rows not read so far: their own chain, and the content of every row they name. */
   #readLedger(): void {
-    const page = this.#sqlite.prepare<[number], LedgerRow>(`SELECT seq, at, entries, prev, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`);
+    const page = this.#sqlite.prepare<[number], LedgerRow>(
+      `SELECT seq, at, entries, prev, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
+    );
     const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.ledgered VALUES (?, ?)');
-    this.#pages('ledger', () => page.all(this.#last.seq), (row) => {
-      if (row.seq !== this.#last.seq + 1) this.#report('ledger', String(this.#last.seq + 1), `missing: the next row is ${row.seq}`);
-      else if (row.prev !== this.#last.hash) this.#report('ledger', String(row.seq), 'does not follow the row before it');
-      if (ledgerHash(row) !== row.hash) this.#report('ledger', String(row.seq), 'its hash is not the hash of its content');
-      this.#last = row;
-      this.#guard('ledger', () => {
-        for (const [table, id, hash] of JSON.parse(row.entries) as LedgerEntry[]) {
-          note.run(table, id);
-          if (isLedgered(table)) this.#entry(table, id, hash);
-          else this.#report('ledger', String(row.seq), `names a table that is not kept: "${table}"`);
-        }
-      }, String(row.seq));
-    });
+    this.#pages(
+      'ledger',
+      () => page.all(this.#last.seq),
+      (row) => {
+        if (row.seq !== this.#last.seq + 1)
+          this.#report('ledger', String(this.#last.seq + 1), `missing: the next row is ${row.seq}`);
+        else if (row.prev !== this.#last.hash)
+          this.#report('ledger', String(row.seq), 'does not follow the row before it');
+        if (ledgerHash(row) !== row.hash)
+          this.#report('ledger', String(row.seq), 'its hash is not the hash of its content');
+        this.#last = row;
+        this.#guard(
+          'ledger',
+          () => {
+            for (const [table, id, hash] of JSON.parse(row.entries) as LedgerEntry[]) {
+              note.run(table, id);
+              if (isLedgered(table)) this.#entry(table, id, hash);
+              else this.#report('ledger', String(row.seq), `names a table that is not kept: "${table}"`);
+            }
+          },
+          String(row.seq),
+        );
+      },
+    );
   }
 
   #entry(table: LedgerTable, id: string, hash: string): void {
@@ -149,7 +156,8 @@ class Verification {
     const derived = contentHash(shape, values);
     const stored = shape.at('content_hash');
     if (derived !== hash) this.#report(table, id, 'its content is not what the ledger has the hash of');
-    else if (stored >= 0 && values[stored] !== derived) this.#report(table, id, 'its content hash is not the hash of its content');
+    else if (stored >= 0 && values[stored] !== derived)
+      this.#report(table, id, 'its content hash is not the hash of its content');
   }
 
   /** Ledger rows are numbered by SQLite, which remembers the last number it gave: a cut tail shows. */
@@ -157,85 +165,141 @@ class Verification {
     const given = this.#sqlite.prepare<[], { seq: number }>(`SELECT seq FROM sqlite_sequence WHERE name = 'ledger'`);
     const before = given.get()?.seq ?? 0;
     this.#readLedger();
-    if (before > this.#last.seq) this.#report('ledger', String(this.#last.seq + 1), `missing: ${before} rows were written`);
+    if (before > this.#last.seq)
+      this.#report('ledger', String(this.#last.seq + 1), `missing: ${before} rows were written`);
     const after = given.get()?.seq ?? 0;
-    if (after < this.#last.seq) this.#report('ledger', String(this.#last.seq), `one row too many: ${after} were written`);
+    if (after < this.#last.seq)
+      this.#report('ledger', String(this.#last.seq), `one row too many: ${after} were written`);
   }
 
   /** Rows that came in by another way than a commit of ours. */
   #unledgered(table: LedgerTable): void {
     const key = idColumn(table);
     const page = this.#sqlite.prepare<[string], { id: string }>(
-      `SELECT x."${key}" AS id FROM "${table}" x WHERE x."${key}" > ? AND NOT EXISTS (SELECT 1 FROM temp.ledgered l WHERE l.tbl = '${table}' AND l.id = x."${key}") ORDER BY x."${key}" LIMIT ${PAGE}`);
+      `SELECT x."${key}" AS id FROM "${table}" x WHERE x."${key}" > ? AND NOT EXISTS (SELECT 1 FROM ` +
+        `temp.ledgered l WHERE l.tbl = '${table}' AND l.id = x."${key}") ORDER BY x."${key}" LIMIT ${PAGE}`,
+    );
     const known = this.#sqlite.prepare<[string, string]>('SELECT 1 FROM temp.ledgered WHERE tbl = ? AND id = ?');
     let after = '';
-    this.#pages(undefined, () => page.all(after), ({ id }) => {
-      after = id;
-      if (known.get(table, id) === undefined) this.#readLedger();
-      if (known.get(table, id) === undefined && this.#row(table).get(id) !== undefined) this.#report(table, id, 'is in no ledger row');
-    });
+    this.#pages(
+      undefined,
+      () => page.all(after),
+      ({ id }) => {
+        after = id;
+        if (known.get(table, id) === undefined) this.#readLedger();
+        if (known.get(table, id) === undefined && this.#row(table).get(id) !== undefined)
+          this.#report(table, id, 'is in no ledger row');
+      },
+    );
   }
 
   #stillThere(): void {
     this.#readDeletions();
-    const page = this.#sqlite.prepare<[string, string], { tbl: string; id: string }>(`SELECT tbl, id FROM temp.gone WHERE (tbl, id) > (?, ?) ORDER BY tbl, id LIMIT ${PAGE}`);
+    const page = this.#sqlite.prepare<[string, string], { tbl: string; id: string }>(
+      `SELECT tbl, id FROM temp.gone WHERE (tbl, id) > (?, ?) ORDER BY tbl, id LIMIT ${PAGE}`,
+    );
     let last = { tbl: '', id: '' };
-    this.#pages(undefined, () => page.all(last.tbl, last.id), (row) => {
-      last = row;
-      if (isLedgered(row.tbl) && this.#row(row.tbl).get(row.id) !== undefined) this.#report(row.tbl, row.id, 'was deleted, and is there');
-    });
+    this.#pages(
+      undefined,
+      () => page.all(last.tbl, last.id),
+      (row) => {
+        last = row;
+        if (isLedgered(row.tbl) && this.#row(row.tbl).get(row.id) !== undefined)
+          this.#report(row.tbl, row.id, 'was deleted, and is there');
+      },
+    );
   }
 
   #messages(): void {
-    const page = this.#sqlite.prepare<[number], { id: number; parent: number; hash: string; body: string; parentHash: string | null }>(
-      `SELECT m.id, m.parent, m.hash, m.body, p.hash AS parentHash FROM messages m LEFT JOIN messages p ON p.id = m.parent WHERE m.id > ? ORDER BY m.id LIMIT ${PAGE}`);
+    const page = this.#sqlite.prepare<
+      [number],
+      { id: number; parent: number; hash: string; body: string; parentHash: string | null }
+    >(
+      'SELECT m.id, m.parent, m.hash, m.body, p.hash AS parentHash FROM messages m LEFT JOIN messages p ON ' +
+        `p.id = m.parent WHERE m.id > ? ORDER BY m.id LIMIT ${PAGE}`,
+    );
     let after = Number.MIN_SAFE_INTEGER;
-    this.#pages('messages', () => page.all(after), (row) => {
-      after = row.id;
-      if (row.parent !== 0 && row.parentHash === null) this.#report('messages', row.hash, 'the message before it is missing');
-      else if (bodyHash(row.parentHash ?? '', row.body) !== row.hash) this.#report('messages', row.hash, 'its hash is not the hash of its content after the message before it');
-    });
+    this.#pages(
+      'messages',
+      () => page.all(after),
+      (row) => {
+        after = row.id;
+        if (row.parent !== 0 && row.parentHash === null)
+          this.#report('messages', row.hash, 'the message before it is missing');
+        else if (bodyHash(row.parentHash ?? '', row.body) !== row.hash)
+          this.#report('messages', row.hash, 'its hash is not the hash of its content after the message before it');
+      },
+    );
   }
 
   #toolSets(): void {
-    const page = this.#sqlite.prepare<[string], { hash: string; body: string }>(`SELECT hash, body FROM tool_sets WHERE hash > ? ORDER BY hash LIMIT ${PAGE}`);
+    const page = this.#sqlite.prepare<[string], { hash: string; body: string }>(
+      `SELECT hash, body FROM tool_sets WHERE hash > ? ORDER BY hash LIMIT ${PAGE}`,
+    );
     let after = '';
-    this.#pages('tool_sets', () => page.all(after), (row) => {
-      after = row.hash;
-      if (toolSetHash(row.body) !== row.hash) this.#report('tool_sets', row.hash, 'its hash is not the hash of its content');
-    });
+    this.#pages(
+      'tool_sets',
+      () => page.all(after),
+      (row) => {
+        after = row.hash;
+        if (toolSetHash(row.body) !== row.hash)
+          this.#report('tool_sets', row.hash, 'its hash is not the hash of its content');
+      },
+    );
   }
 
   #steps(): void {
     const page = this.#sqlite.prepare<[number], StepRefs>(`${STEP_REFS} WHERE s.seq > ? ORDER BY s.seq LIMIT ${PAGE}`);
     let after = Number.MIN_SAFE_INTEGER;
-    this.#pages(undefined, () => page.all(after), (row) => {
-      after = row.seq;
-      if (row.wrong !== null) this.#report('steps', row.id, row.wrong);
-    });
+    this.#pages(
+      undefined,
+      () => page.all(after),
+      (row) => {
+        after = row.seq;
+        if (row.wrong !== null) this.#report('steps', row.id, row.wrong);
+      },
+    );
   }
 
   #places(): void {
-    const page = this.#sqlite.prepare<[string], { id: string; steps: number; first: number | null; last: number | null }>(
-      `SELECT t.id, count(s.idx) AS steps, min(s.idx) AS first, max(s.idx) AS last FROM trajectories t LEFT JOIN steps s ON s.trajectory_id = t.id WHERE t.id > ? GROUP BY t.id ORDER BY t.id LIMIT ${PAGE}`);
+    const page = this.#sqlite.prepare<
+      [string],
+      { id: string; steps: number; first: number | null; last: number | null }
+    >(
+      'SELECT t.id, count(s.idx) AS steps, min(s.idx) AS first, max(s.idx) AS last FROM trajectories t LEFT JOIN ' +
+        `steps s ON s.trajectory_id = t.id WHERE t.id > ? GROUP BY t.id ORDER BY t.id LIMIT ${PAGE}`,
+    );
     let after = '';
-    this.#pages(undefined, () => page.all(after), (row) => {
-      after = row.id;
-      if (row.steps > 0 && (row.first !== 0 || row.last !== row.steps - 1)) this.#report('trajectories', row.id, `its ${row.steps} steps are not numbered from 0 to ${row.steps - 1}`);
-    });
+    this.#pages(
+      undefined,
+      () => page.all(after),
+      (row) => {
+        after = row.id;
+        if (row.steps > 0 && (row.first !== 0 || row.last !== row.steps - 1))
+          this.#report('trajectories', row.id, `its ${row.steps} steps are not numbered from 0 to ${row.steps - 1}`);
+      },
+    );
   }
 
   #responses(): void {
     const page = this.#sqlite.prepare<[string], { id: string; whole: 0 | 1 }>(
-      `SELECT r.id, EXISTS (SELECT 1 FROM steps s WHERE s.trajectory_id = r.trajectory_id AND s.response_id = r.id) AS whole FROM responses r WHERE r.id > ? ORDER BY r.id LIMIT ${PAGE}`);
+      'SELECT r.id, EXISTS (SELECT 1 FROM steps s WHERE s.trajectory_id = r.trajectory_id AND s.response_id = ' +
+        `r.id) AS whole FROM responses r WHERE r.id > ? ORDER BY r.id LIMIT ${PAGE}`,
+    );
     let after = '';
-    this.#pages(undefined, () => page.all(after), (row) => {
-      after = row.id;
-      if (row.whole === 0) this.#report('responses', row.id, 'its steps are missing');
-    });
+    this.#pages(
+      undefined,
+      () => page.all(after),
+      (row) => {
+        after = row.id;
+        if (row.whole === 0) this.#report('responses', row.id, 'its steps are missing');
+      },
+    );
   }
 
-  /** Whether a deletion names the row. Deletion and its record are one commit: the record is there when the row is not. */
+  /**
+   * Whether a deletion names the row. Deletion and its record are one commit: the record is there when the row is not.
+   */
   #isGone(table: string, id: string): boolean {
     const known = this.#sqlite.prepare<[string, string]>('SELECT 1 FROM temp.gone WHERE tbl = ? AND id = ?');
     if (known.get(table, id) !== undefined) return true;
@@ -244,14 +308,24 @@ class Verification {
   }
 
   #readDeletions(): void {
-    const page = this.#sqlite.prepare<[number], { rowid: number; id: string; rows: string }>(`SELECT rowid, id, rows FROM deletions WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`);
+    const page = this.#sqlite.prepare<[number], { rowid: number; id: string; rows: string }>(
+      `SELECT rowid, id, rows FROM deletions WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`,
+    );
     const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.gone VALUES (?, ?)');
-    this.#pages(undefined, () => page.all(this.#lastDeletion), (row) => {
-      this.#lastDeletion = row.rowid;
-      this.#guard('deletions', () => {
-        for (const [table, id] of JSON.parse(row.rows) as [string, string][]) note.run(table, id);
-      }, row.id);
-    });
+    this.#pages(
+      undefined,
+      () => page.all(this.#lastDeletion),
+      (row) => {
+        this.#lastDeletion = row.rowid;
+        this.#guard(
+          'deletions',
+          () => {
+            for (const [table, id] of JSON.parse(row.rows) as [string, string][]) note.run(table, id);
+          },
+          row.id,
+        );
+      },
+    );
   }
 
   readonly #rows = new Map<LedgerTable, Database.Statement<[string], SqlValue[]>>();
@@ -260,7 +334,9 @@ class Verification {
   #row(table: LedgerTable): Database.Statement<[string], SqlValue[]> {
     let statement = this.#rows.get(table);
     if (statement === undefined) {
-      statement = this.#sqlite.prepare<[string], SqlValue[]>(`${ledgeredShape(table).select} WHERE "${idColumn(table)}" = ?`).raw();
+      statement = this.#sqlite
+        .prepare<[string], SqlValue[]>(`${ledgeredShape(table).select} WHERE "${idColumn(table)}" = ?`)
+        .raw();
       this.#rows.set(table, statement);
     }
     return statement;

@@ -67,7 +67,10 @@ export class Writer implements Transaction {
 
   /** Whether the trajectory was deleted since `epoch`: what is said in it afterwards is not logged. */
   gone(trajectoryId: string, epoch: number): boolean {
-    return epoch !== this.epoch && prepared<[string]>(this.#db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined;
+    return (
+      epoch !== this.epoch &&
+      prepared<[string]>(this.#db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined
+    );
   }
 
   /**
@@ -107,7 +110,12 @@ export class Writer implements Transaction {
    * Gives `row` its place and its prompt's delta, which are known only inside the transaction, and adds it.
    * `first` is true for the first step of a trajectory made in this transaction: its place needs no look-up.
    */
-  step(row: StepRow, prompt: readonly number[] | undefined, action: readonly number[] | undefined, first: boolean): void {
+  step(
+    row: StepRow,
+    prompt: readonly number[] | undefined,
+    action: readonly number[] | undefined,
+    first: boolean,
+  ): void {
     const { trajectoryId, id: stepId } = row;
     row.seq = this.#nextSeq();
     row.idx = first ? 0 : this.#nextIndex(trajectoryId);
@@ -130,7 +138,10 @@ export class Writer implements Transaction {
     this.#seal('responses', row.id, ledgeredShape('responses').values(row));
   }
 
-  /** Counts an answer for its key, whatever becomes of its rows: what is deleted while it is answered was used all the same. */
+  /**
+   * Counts an answer for its key, whatever becomes of its rows: what is deleted while it is answered was used all the
+   * same.
+   */
   used(keyId: string, at: number, tokens: number): void {
     if (keyId !== '') this.#used.add(keyId, at, tokens);
   }
@@ -154,7 +165,13 @@ export class Writer implements Transaction {
   #message(parent: number, { hash, body }: Link, known: Map<Hash, number>): number {
     let id = this.#recent.get(hash);
     if (id === undefined) {
-      id = Number(prepared<[number, string, string]>(this.#db, 'INSERT INTO messages (parent, hash, body) VALUES (?, ?, ?)').run(parent, hash, body).lastInsertRowid);
+      id = Number(
+        prepared<[number, string, string]>(this.#db, 'INSERT INTO messages (parent, hash, body) VALUES (?, ?, ?)').run(
+          parent,
+          hash,
+          body,
+        ).lastInsertRowid,
+      );
       if (parent === 0 && isSystem(body)) this.#recent.stage(hash, id);
     }
     known.set(hash, id);
@@ -168,12 +185,18 @@ export class Writer implements Transaction {
   }
 
   #nextIndex(trajectoryId: string): number {
-    const last = prepared<[string], { idx: number }>(this.#db, 'SELECT idx FROM steps WHERE trajectory_id = ? ORDER BY idx DESC LIMIT 1').get(trajectoryId);
+    const last = prepared<[string], { idx: number }>(
+      this.#db,
+      'SELECT idx FROM steps WHERE trajectory_id = ? ORDER BY idx DESC LIMIT 1',
+    ).get(trajectoryId);
     return last === undefined ? 0 : last.idx + 1;
   }
 
   #base(trajectoryId: string): Context | undefined {
-    const row = prepared<[string], { id: string }>(this.#db, 'SELECT id FROM steps WHERE trajectory_id = ? AND prompt_suffix IS NOT NULL ORDER BY idx DESC LIMIT 1').get(trajectoryId);
+    const row = prepared<[string], { id: string }>(
+      this.#db,
+      'SELECT id FROM steps WHERE trajectory_id = ? AND prompt_suffix IS NOT NULL ORDER BY idx DESC LIMIT 1',
+    ).get(trajectoryId);
     if (row === undefined) return undefined;
     const kept = this.#contexts.get(trajectoryId);
     return kept?.stepId === row.id ? kept : readContext(this.#db, row.id, kept);

@@ -1,5 +1,17 @@
-/** One request to the policy as a span `chat MODEL`: it stands around the events, passes them on untouched, and ends with them. */
-import { propagation, SpanKind, SpanStatusCode, trace, type Context, type Span, type TextMapSetter, type Tracer } from '@opentelemetry/api';
+/**
+ * One request to the policy as a span `chat MODEL`: it stands around the events, passes them on untouched, and ends
+ * with them.
+ */
+import {
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type Span,
+  type TextMapSetter,
+  type Tracer,
+} from '@opentelemetry/api';
 
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
@@ -48,8 +60,17 @@ export class ChatSpan {
     this.#deps = deps;
     this.#around = around;
     this.#began = around.now();
-    this.#span = deps.tracer.startSpan(`chat ${around.about['gen_ai.request.model']}`, { kind: SpanKind.CLIENT, startTime: this.#began, attributes: present({ ...around.about, ...around.answer, ...asked(request) }) }, around.context);
-    if (deps.contents !== undefined && this.#span.isRecording()) this.#span.setAttributes(present(deps.contents.asked(request)));
+    this.#span = deps.tracer.startSpan(
+      `chat ${around.about['gen_ai.request.model']}`,
+      {
+        kind: SpanKind.CLIENT,
+        startTime: this.#began,
+        attributes: present({ ...around.about, ...around.answer, ...asked(request) }),
+      },
+      around.context,
+    );
+    if (deps.contents !== undefined && this.#span.isRecording())
+      this.#span.setAttributes(present(deps.contents.asked(request)));
     const headers: Record<string, string> = {};
     // A client's baggage is between it and this gateway.
     propagation.inject(propagation.deleteBaggage(trace.setSpan(around.context, this.#span)), headers, SETTER);
@@ -62,17 +83,21 @@ export class ChatSpan {
     const [first] = actions;
     const output = usage((action) => action.usage.completion_tokens);
     const firstToken = first?.timings.firstTokenMs;
-    if (first !== undefined && firstToken !== undefined && output > 1) Object.assign(this.pace, { ms: first.timings.totalMs - firstToken, tokens: output - 1 });
-    this.#span.setAttributes(present({
-      'gen_ai.response.finish_reasons': actions.map((action) => action.finishReason),
-      'gen_ai.response.id': first?.engineId,
-      'gen_ai.response.time_to_first_chunk': firstToken === undefined ? undefined : firstToken / 1000,
-      'gen_ai.usage.input_tokens': usage((action) => action.usage.prompt_tokens),
-      'gen_ai.usage.output_tokens': output,
-      'gen_ai.usage.cache_read.input_tokens': usage((action) => action.usage.cached_tokens) || undefined,
-      'gen_ai.usage.reasoning.output_tokens': usage((action) => action.usage.reasoning_tokens) || undefined,
-    }));
-    if (this.#deps.contents !== undefined && this.#span.isRecording()) this.#span.setAttributes(present(this.#deps.contents.answered(actions)));
+    if (first !== undefined && firstToken !== undefined && output > 1)
+      Object.assign(this.pace, { ms: first.timings.totalMs - firstToken, tokens: output - 1 });
+    this.#span.setAttributes(
+      present({
+        'gen_ai.response.finish_reasons': actions.map((action) => action.finishReason),
+        'gen_ai.response.id': first?.engineId,
+        'gen_ai.response.time_to_first_chunk': firstToken === undefined ? undefined : firstToken / 1000,
+        'gen_ai.usage.input_tokens': usage((action) => action.usage.prompt_tokens),
+        'gen_ai.usage.output_tokens': output,
+        'gen_ai.usage.cache_read.input_tokens': usage((action) => action.usage.cached_tokens) || undefined,
+        'gen_ai.usage.reasoning.output_tokens': usage((action) => action.usage.reasoning_tokens) || undefined,
+      }),
+    );
+    if (this.#deps.contents !== undefined && this.#span.isRecording())
+      this.#span.setAttributes(present(this.#deps.contents.answered(actions)));
     this.#end(actions, undefined);
   }
 

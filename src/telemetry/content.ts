@@ -1,4 +1,7 @@
-/** What was said, as JSON in the shape OpenTelemetry's conventions give it. It is put together only where capturing content was asked for. */
+/**
+ * What was said, as JSON in the shape OpenTelemetry's conventions give it. It is put together only where capturing
+ * content was asked for.
+ */
 import { textOf, type Content as Said, type Message, type ToolCall } from '../core/message.js';
 import type { Action, PolicyRequest } from '../core/policy.js';
 import type { Observation } from '../core/tool.js';
@@ -19,25 +22,51 @@ export class Contents {
     const history = messages.findIndex(({ role }) => role !== 'system' && role !== 'developer');
     const instructions = history === -1 ? messages : messages.slice(0, history);
     return {
-      'gen_ai.system_instructions': instructions.length === 0 ? undefined : JSON.stringify(instructions.flatMap(({ content }) => this.#said(content))),
-      'gen_ai.input.messages': JSON.stringify(messages.slice(instructions.length).map((message) => this.#message(message))),
-      'gen_ai.tool.definitions': tools.length === 0 ? undefined : JSON.stringify(tools.map(({ name, description, parameters }) => this.#deep({ type: 'function', name, description, parameters }))),
-      'gen_ai.request.stop_sequences': stop === undefined ? undefined : typeof stop === 'string' ? [this.#text(stop)] : stop.map((text) => this.#text(text)),
+      'gen_ai.system_instructions':
+        instructions.length === 0
+          ? undefined
+          : JSON.stringify(instructions.flatMap(({ content }) => this.#said(content))),
+      'gen_ai.input.messages': JSON.stringify(
+        messages.slice(instructions.length).map((message) => this.#message(message)),
+      ),
+      'gen_ai.tool.definitions':
+        tools.length === 0
+          ? undefined
+          : JSON.stringify(
+              tools.map(({ name, description, parameters }) =>
+                this.#deep({ type: 'function', name, description, parameters }),
+              ),
+            ),
+      'gen_ai.request.stop_sequences':
+        stop === undefined
+          ? undefined
+          : typeof stop === 'string'
+            ? [this.#text(stop)]
+            : stop.map((text) => this.#text(text)),
     };
   }
 
   answered(actions: readonly Action[]): Content {
     return {
-      'gen_ai.output.messages': JSON.stringify(actions.map(({ text, reasoning, calls, finishReason }) => ({
-        role: 'assistant',
-        parts: [...this.#thought(reasoning), ...(text === '' ? [] : [this.#part(text)]), ...calls.map((call) => this.#call(call))],
-        finish_reason: finishReason === 'tool_calls' ? 'tool_call' : finishReason,
-      }))),
+      'gen_ai.output.messages': JSON.stringify(
+        actions.map(({ text, reasoning, calls, finishReason }) => ({
+          role: 'assistant',
+          parts: [
+            ...this.#thought(reasoning),
+            ...(text === '' ? [] : [this.#part(text)]),
+            ...calls.map((call) => this.#call(call)),
+          ],
+          finish_reason: finishReason === 'tool_calls' ? 'tool_call' : finishReason,
+        })),
+      ),
     };
   }
 
   tool(call: ToolCall, observation: Observation): Content {
-    return { 'gen_ai.tool.call.arguments': this.#text(call.arguments), 'gen_ai.tool.call.result': this.#text(observation.content) };
+    return {
+      'gen_ai.tool.call.arguments': this.#text(call.arguments),
+      'gen_ai.tool.call.result': this.#text(observation.content),
+    };
   }
 
   #message(message: Message): Part {
@@ -48,11 +77,21 @@ export class Contents {
       case 'user':
         return { role: 'user', parts: this.#said(message.content) };
       case 'assistant': {
-        const calls = (message.tool_calls ?? []).map(({ id, function: { name, arguments: args } }) => this.#call({ id, name, arguments: args }));
-        return { role: 'assistant', parts: [...this.#thought(message.reasoning), ...this.#said(message.content), ...calls] };
+        const calls = (message.tool_calls ?? []).map(({ id, function: { name, arguments: args } }) =>
+          this.#call({ id, name, arguments: args }),
+        );
+        return {
+          role: 'assistant',
+          parts: [...this.#thought(message.reasoning), ...this.#said(message.content), ...calls],
+        };
       }
       case 'tool':
-        return { role: 'tool', parts: [{ type: 'tool_call_response', id: message.tool_call_id, response: this.#text(textOf(message.content)) }] };
+        return {
+          role: 'tool',
+          parts: [
+            { type: 'tool_call_response', id: message.tool_call_id, response: this.#text(textOf(message.content)) },
+          ],
+        };
       default:
         return message satisfies never;
     }
@@ -88,7 +127,8 @@ export class Contents {
   #deep(value: unknown): unknown {
     if (typeof value === 'string') return this.#text(value);
     // A pattern that means a number means it as a number too.
-    if (typeof value === 'number') return this.#text(String(value)) === String(value) ? value : this.#text(String(value));
+    if (typeof value === 'number')
+      return this.#text(String(value)) === String(value) ? value : this.#text(String(value));
     if (Array.isArray(value)) return value.map((each) => this.#deep(each));
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.#deep(each)]));

@@ -1,4 +1,6 @@
-/** The metrics of OpenTelemetry's conventions for generative AI: their names, units, bounds, and when each is recorded. */
+/**
+ * The metrics of OpenTelemetry's conventions for generative AI: their names, units, bounds, and when each is recorded.
+ */
 import type { Meter } from '@opentelemetry/api';
 
 import type { Action } from '../core/policy.js';
@@ -35,20 +37,43 @@ export interface Instruments {
 }
 
 export function instruments(meter: Meter): Instruments {
-  const histogram = (name: string, unit: string, explicitBucketBoundaries: number[], description: string): ReturnType<Meter['createHistogram']> =>
+  const histogram = (
+    name: string,
+    unit: string,
+    explicitBucketBoundaries: number[],
+    description: string,
+  ): ReturnType<Meter['createHistogram']> =>
     meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries } });
   const usage = histogram('gen_ai.client.token.usage', '{token}', TOKENS, 'Number of input and output tokens used.');
   const operation = histogram('gen_ai.client.operation.duration', 's', SECONDS, 'GenAI operation duration.');
-  const request = histogram('gen_ai.server.request.duration', 's', SECONDS, 'Generative AI server request duration such as time-to-last byte or last output token.');
-  const first = histogram('gen_ai.server.time_to_first_token', 's', FIRST_TOKEN, 'Time to generate first token for successful responses.');
-  const next = histogram('gen_ai.server.time_per_output_token', 's', PER_TOKEN, 'Time per output token generated after the first token for successful responses.');
+  const request = histogram(
+    'gen_ai.server.request.duration',
+    's',
+    SECONDS,
+    'Generative AI server request duration such as time-to-last byte or last output token.',
+  );
+  const first = histogram(
+    'gen_ai.server.time_to_first_token',
+    's',
+    FIRST_TOKEN,
+    'Time to generate first token for successful responses.',
+  );
+  const next = histogram(
+    'gen_ai.server.time_per_output_token',
+    's',
+    PER_TOKEN,
+    'Time per output token generated after the first token for successful responses.',
+  );
   const tool = histogram('gen_ai.execute_tool.duration', 's', SECONDS, 'The duration of a single tool execution.');
   return {
     asked({ about, seconds, actions, error }) {
       operation.record(seconds, present({ ...about, 'error.type': error }));
       if (actions.length === 0) return;
       const sum = (of: (action: Action) => number): number => actions.reduce((all, action) => all + of(action), 0);
-      const [input, output] = [sum((action) => action.usage.prompt_tokens), sum((action) => action.usage.completion_tokens)];
+      const [input, output] = [
+        sum((action) => action.usage.prompt_tokens),
+        sum((action) => action.usage.completion_tokens),
+      ];
       if (input + output === 0) return; // the engine did not count
       usage.record(input, present({ ...about, 'gen_ai.token.type': 'input' }));
       usage.record(output, present({ ...about, 'gen_ai.token.type': 'output' }));

@@ -2,7 +2,16 @@
  * OpenTelemetry, set up by its standard variables and sent over OTLP. Only imported where an address to send to
  * is set: the SDK is larger than the rest of the gateway.
  */
-import { context, diag, DiagLogLevel, metrics, propagation, ROOT_CONTEXT, trace, type ContextManager } from '@opentelemetry/api';
+import {
+  context,
+  diag,
+  DiagLogLevel,
+  metrics,
+  propagation,
+  ROOT_CONTEXT,
+  trace,
+  type ContextManager,
+} from '@opentelemetry/api';
 import { core, NodeSDK, resources } from '@opentelemetry/sdk-node';
 
 import { reasonOf } from '../core/errors.js';
@@ -46,20 +55,32 @@ const NO_CURRENT: ContextManager = {
 };
 
 /** Throws an operator error when a variable is wrong. */
-export function openTelemetry({ env, version, provider, redact, warn, flushMs = FLUSH_MS }: TelemetryOptions): Telemetry {
+export function openTelemetry({
+  env,
+  version,
+  provider,
+  redact,
+  warn,
+  flushMs = FLUSH_MS,
+}: TelemetryOptions): Telemetry {
   const wanted = readVariables(env);
   const own = resources.resourceFromAttributes({ 'service.name': 'gyre', 'service.version': version });
   const sdk = new NodeSDK({
     contextManager: NO_CURRENT,
     resource: resources.defaultResource().merge(own),
     // The SDK's other detectors export the command line and the user's name.
-    ...(valueOf(env, 'OTEL_NODE_RESOURCE_DETECTORS') === undefined ? { resourceDetectors: [resources.envDetector] } : {}),
+    ...(valueOf(env, 'OTEL_NODE_RESOURCE_DETECTORS') === undefined
+      ? { resourceDetectors: [resources.envDetector] }
+      : {}),
     ...(wanted.traces ? {} : { spanProcessors: [] }),
     ...(wanted.metrics ? {} : { metricReaders: [] }),
     logRecordProcessors: [],
   });
   // After the SDK's constructor: left alone, it complains on standard output or not at all.
-  diag.setLogger(complaints(warn), { logLevel: core.diagLogLevelFromString(valueOf(env, 'OTEL_LOG_LEVEL') ?? 'warn') ?? DiagLogLevel.WARN, suppressOverrideMessage: true });
+  diag.setLogger(complaints(warn), {
+    logLevel: core.diagLogLevelFromString(valueOf(env, 'OTEL_LOG_LEVEL') ?? 'warn') ?? DiagLogLevel.WARN,
+    suppressOverrideMessage: true,
+  });
   sdk.start();
   const observer = tracing({
     tracer: trace.getTracer('gyre', version),
@@ -71,7 +92,9 @@ export function openTelemetry({ env, version, provider, redact, warn, flushMs = 
     observer,
     async close() {
       let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(`not within ${flushMs / 1000} s`), flushMs)));
+      const late = new Promise<string>(
+        (resolve) => (timer = setTimeout(() => resolve(`not within ${flushMs / 1000} s`), flushMs)),
+      );
       const lost = await Promise.race([sdk.shutdown().then(() => undefined, reasonOf), late]);
       clearTimeout(timer);
       if (lost !== undefined) warn(`the last telemetry could not be sent: ${lost}`);

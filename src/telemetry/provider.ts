@@ -15,7 +15,10 @@ const KNOWN: readonly (readonly [domain: string, provider: string])[] = [
   ['inference.ai.azure.com', 'azure.ai.inference'],
 ];
 
-/** `host` with or without a port. Who is not known speaks OpenAI's protocol, which is what the conventions name it by then. */
+/**
+ * `host` with or without a port. Who is not known speaks OpenAI's protocol, which is what the conventions name it by
+ * then.
+ */
 export function providerAt(host: string): string {
   const name = host.replace(/:\d+$/, '').toLowerCase();
   // A region or a customer stands before a dot, or before a hyphen as in `us-central1-aiplatform`.

@@ -2,7 +2,16 @@
  * A request as spans: the server's `POST ROUTE`, in it `invoke_agent gyre` for the run, in that a `chat MODEL`
  * for every request to the policy and an `execute_tool NAME` for every call of ours, in the order they happened.
  */
-import { propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Span, type TextMapGetter } from '@opentelemetry/api';
+import {
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Context,
+  type Span,
+  type TextMapGetter,
+} from '@opentelemetry/api';
 
 import type { GyreError } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
@@ -33,7 +42,9 @@ class RequestSpans implements Watch {
   #agent: Span | undefined;
   #around: Surroundings | undefined;
   readonly #chats: ChatSpan[] = [];
-  #end: { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined } | undefined;
+  #end:
+    | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
+    | undefined;
 
   constructor(deps: Deps, arrival: Arrival, route: string) {
     this.#deps = deps;
@@ -42,24 +53,52 @@ class RequestSpans implements Watch {
     this.#now = () => offset + performance.now();
     this.#startedAt = arrival.startedAt;
     const parent = propagation.extract(ROOT_CONTEXT, arrival, GETTER);
-    this.#server = deps.tracer.startSpan(`POST ${route}`, {
-      kind: SpanKind.SERVER, startTime: arrival.startedAt,
-      attributes: present({ 'http.request.method': 'POST', 'http.route': route, 'url.path': route, 'url.scheme': 'http', 'gyre.request.id': arrival.requestId }),
-    }, parent);
+    this.#server = deps.tracer.startSpan(
+      `POST ${route}`,
+      {
+        kind: SpanKind.SERVER,
+        startTime: arrival.startedAt,
+        attributes: present({
+          'http.request.method': 'POST',
+          'http.route': route,
+          'url.path': route,
+          'url.scheme': 'http',
+          'gyre.request.id': arrival.requestId,
+        }),
+      },
+      parent,
+    );
     this.#context = trace.setSpan(parent, this.#server);
   }
 
   undertaken({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
     const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
-    const agent = this.#deps.tracer.startSpan(`invoke_agent ${SELF}`, {
-      kind: SpanKind.INTERNAL, startTime: this.#now(),
-      attributes: present({ 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.provider.name': SELF, 'gen_ai.agent.name': SELF, ...models, ...answer, 'gen_ai.request.stream': stream || undefined, 'gen_ai.response.id': responseId }),
-    }, this.#context);
+    const agent = this.#deps.tracer.startSpan(
+      `invoke_agent ${SELF}`,
+      {
+        kind: SpanKind.INTERNAL,
+        startTime: this.#now(),
+        attributes: present({
+          'gen_ai.operation.name': 'invoke_agent',
+          'gen_ai.provider.name': SELF,
+          'gen_ai.agent.name': SELF,
+          ...models,
+          ...answer,
+          'gen_ai.request.stream': stream || undefined,
+          'gen_ai.response.id': responseId,
+        }),
+      },
+      this.#context,
+    );
     this.#agent = agent;
     this.#around = {
       context: trace.setSpan(this.#context, agent),
-      about: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': host === undefined ? this.#deps.provider : providerAt(host), ...models },
+      about: {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.provider.name': host === undefined ? this.#deps.provider : providerAt(host),
+        ...models,
+      },
       answer,
       now: this.#now,
       began: (span) => this.#chats.push(span),
@@ -76,13 +115,26 @@ class RequestSpans implements Watch {
     if (around === undefined) return;
     const { error, ms } = observation;
     const name = error === 'unknown_tool' ? NO_SUCH_TOOL : call.name;
-    const about: Plain = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': name, 'gen_ai.tool.type': 'function', 'error.type': error };
-    // All calls of a step start as soon as its action is whole; that one is told of later than it ended is the order's doing.
+    const about: Plain = {
+      'gen_ai.operation.name': 'execute_tool',
+      'gen_ai.tool.name': name,
+      'gen_ai.tool.type': 'function',
+      'error.type': error,
+    };
+    // All calls of a step start as soon as its action is whole; that one is told of later than it ended is the order's
+    // doing.
     const startTime = this.#chats.at(-1)?.ended ?? this.#now() - ms;
-    const span = this.#deps.tracer.startSpan(`execute_tool ${name}`, {
-      kind: SpanKind.INTERNAL, startTime, attributes: present({ ...about, ...around.answer, 'gen_ai.tool.call.id': call.id }),
-    }, around.context);
-    if (this.#deps.contents !== undefined && span.isRecording()) span.setAttributes(present(this.#deps.contents.tool(call, observation)));
+    const span = this.#deps.tracer.startSpan(
+      `execute_tool ${name}`,
+      {
+        kind: SpanKind.INTERNAL,
+        startTime,
+        attributes: present({ ...about, ...around.answer, 'gen_ai.tool.call.id': call.id }),
+      },
+      around.context,
+    );
+    if (this.#deps.contents !== undefined && span.isRecording())
+      span.setAttributes(present(this.#deps.contents.tool(call, observation)));
     if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end(startTime + ms);
     this.#deps.instruments.tool(about, ms / 1000);
@@ -93,15 +145,17 @@ class RequestSpans implements Watch {
     // A run that was left in the middle hears no more of its policy.
     this.#chats.at(-1)?.failed('cancelled');
     const { usage } = ending;
-    this.#agent?.setAttributes(present({
-      'gyre.outcome': ending.outcome,
-      'gyre.stop_reason': ending.stopReason,
-      'error.type': fault?.code,
-      'gen_ai.usage.input_tokens': usage.prompt_tokens,
-      'gen_ai.usage.output_tokens': usage.completion_tokens,
-      'gen_ai.usage.cache_read.input_tokens': usage.cached_tokens || undefined,
-      'gen_ai.usage.reasoning.output_tokens': usage.reasoning_tokens || undefined,
-    }));
+    this.#agent?.setAttributes(
+      present({
+        'gyre.outcome': ending.outcome,
+        'gyre.stop_reason': ending.stopReason,
+        'error.type': fault?.code,
+        'gen_ai.usage.input_tokens': usage.prompt_tokens,
+        'gen_ai.usage.output_tokens': usage.completion_tokens,
+        'gen_ai.usage.cache_read.input_tokens': usage.cached_tokens || undefined,
+        'gen_ai.usage.reasoning.output_tokens': usage.reasoning_tokens || undefined,
+      }),
+    );
     if (fault !== undefined) this.#agent?.setStatus({ code: SpanStatusCode.ERROR });
     this.#agent?.end(this.#now());
   }
@@ -110,14 +164,24 @@ class RequestSpans implements Watch {
     const fault = this.#end?.fault;
     // By the conventions for HTTP a client's own mistake is no error of the server's span.
     const error = fault?.code ?? (status !== undefined && status >= 500 ? String(status) : undefined);
-    this.#server.setAttributes(present({ 'http.response.status_code': status, 'gyre.delivery': delivered, 'error.type': error }));
+    this.#server.setAttributes(
+      present({ 'http.response.status_code': status, 'gyre.delivery': delivered, 'error.type': error }),
+    );
     if (error !== undefined) this.#server.setStatus({ code: SpanStatusCode.ERROR });
     const now = this.#now();
     this.#server.end(now);
     const whole = this.#end?.ending.outcome === 'completed' || this.#end?.ending.outcome === 'incomplete';
-    const pace = this.#chats.reduce((sum, chat) => ({ ms: sum.ms + chat.pace.ms, tokens: sum.tokens + chat.pace.tokens }), { ms: 0, tokens: 0 });
+    const pace = this.#chats.reduce(
+      (sum, chat) => ({ ms: sum.ms + chat.pace.ms, tokens: sum.tokens + chat.pace.tokens }),
+      { ms: 0, tokens: 0 },
+    );
     this.#deps.instruments.served({
-      about: { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': SELF, 'gen_ai.request.model': this.#around?.about['gen_ai.request.model'], 'gen_ai.response.model': this.#around?.about['gen_ai.response.model'] },
+      about: {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.provider.name': SELF,
+        'gen_ai.request.model': this.#around?.about['gen_ai.request.model'],
+        'gen_ai.response.model': this.#around?.about['gen_ai.response.model'],
+      },
       seconds: (now - this.#startedAt) / 1000,
       error: error ?? (status !== undefined && status >= 400 ? String(status) : undefined),
       firstToken: whole ? this.#end?.firstToken : undefined,

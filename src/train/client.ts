@@ -13,7 +13,13 @@ const Health = z.object({
   uptime_s: z.number(),
   phase: z.string(),
   detail: z.string().optional(),
-  engine: z.object({ state: z.string(), url: z.string().nullable(), pid: z.number().nullable().optional(), restarts: z.number(), detail: z.string().nullable().optional() }),
+  engine: z.object({
+    state: z.string(),
+    url: z.string().nullable(),
+    pid: z.number().nullable().optional(),
+    restarts: z.number(),
+    detail: z.string().nullable().optional(),
+  }),
   model: z.object({
     path: z.string(),
     dtype: z.string().nullable(),
@@ -28,7 +34,13 @@ const Health = z.object({
 });
 export type TrainerHealth = z.infer<typeof Health>;
 
-const Parity = z.object({ mean_abs: z.number(), max_abs: z.number(), n_tokens: z.number(), tolerance: z.number(), passed: z.boolean() });
+const Parity = z.object({
+  mean_abs: z.number(),
+  max_abs: z.number(),
+  n_tokens: z.number(),
+  tolerance: z.number(),
+  passed: z.boolean(),
+});
 
 const Result = z.object({
   version: z.int(),
@@ -73,7 +85,14 @@ export interface Trainer {
 const TIMEOUT_MS = 60_000;
 
 export function openTrainer(url: string): Trainer {
-  const call = async <T>(schema: z.ZodType<T>, method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<T> => {
+  const call = async <T>(
+    schema: z.ZodType<T>,
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+  ): Promise<T> => {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     let status: number;
     let answer: unknown;
@@ -87,13 +106,28 @@ export function openTrainer(url: string): Trainer {
       status = response.status;
       answer = await response.json();
     } catch (cause) {
-      throw new GyreError({ side: 'trainer', status: 503, code: 'trainer_unreachable', message: `the trainer at ${url} did not answer ${method} ${path}: ${reasonOf((cause instanceof Error && cause.cause) || cause)}`, cause });
+      throw new GyreError({
+        side: 'trainer',
+        status: 503,
+        code: 'trainer_unreachable',
+        message:
+          `the trainer at ${url} did not answer ${method} ${path}: ` +
+          reasonOf((cause instanceof Error && cause.cause) || cause),
+        cause,
+      });
     }
     if (status >= 400) throw faultOf(status, answer, `${method} ${path}`);
     const parsed = schema.safeParse(answer);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
-      throw new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: `the trainer's answer to ${method} ${path} does not fit the contract at "${issue?.path.join('.') ?? ''}": ${issue?.message ?? ''}` });
+      throw new GyreError({
+        side: 'trainer',
+        status: 502,
+        code: 'trainer_garbage',
+        message:
+          `the trainer's answer to ${method} ${path} does not fit the contract at ` +
+          `"${issue?.path.join('.') ?? ''}": ${issue?.message ?? ''}`,
+      });
     }
     return parsed.data;
   };
@@ -114,6 +148,12 @@ export function openTrainer(url: string): Trainer {
 
 function faultOf(status: number, answer: unknown, what: string): GyreError {
   const parsed = z.object({ error: Fault }).safeParse(answer);
-  const { code, message, side } = parsed.success ? parsed.data.error : { code: 'trainer_garbage', message: `${what} answered ${status}: ${JSON.stringify(answer).slice(0, 200)}`, side: 'trainer' };
+  const { code, message, side } = parsed.success
+    ? parsed.data.error
+    : {
+        code: 'trainer_garbage',
+        message: `${what} answered ${status}: ${JSON.stringify(answer).slice(0, 200)}`,
+        side: 'trainer',
+      };
   return new GyreError({ side: side === 'client' || side === 'engine' ? side : 'trainer', status, code, message });
 }

@@ -4,7 +4,17 @@
  * never by its name; a child whose own gateway lives is left alone.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -55,7 +65,10 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
   const once = async (): Promise<string> => {
     const owner = readProcess(parentRecord);
     if (owner !== undefined && owner.pid !== process.pid && alive(owner) && isRunning(record)) {
-      return `the trainer of "${dataDir}" belongs to the running gateway with process ${owner.pid}: end that one, or use another --data folder`;
+      return (
+        `the trainer of "${dataDir}" belongs to the running gateway with process ${owner.pid}: ` +
+        'end that one, or use another --data folder'
+      );
     }
     await endStale(record, pauses.stop);
     if (stopping.signal.aborted) return 'stopped';
@@ -63,11 +76,16 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
     const out = openSync(log, 'a');
     const before = statSync(log).size;
     // A group of its own: a terminal's Ctrl-C reaches only us, and we end it in order.
-    const started = spawn(python, ['-m', 'gyre_trainer', ...args, '--parent-pid', String(process.pid)], { stdio: ['ignore', 'pipe', out], detached: true });
+    const started = spawn(python, ['-m', 'gyre_trainer', ...args, '--parent-pid', String(process.pid)], {
+      stdio: ['ignore', 'pipe', out],
+      detached: true,
+    });
     closeSync(out);
     const ended = new Promise<string>((resolve) => {
       started.once('error', (fault) => resolve(`it could not be started: ${reasonOf(fault)}`));
-      started.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `code ${code ?? '?'}`}${lastLine(log, before)}; see ${log}`));
+      started.once('exit', (code, signal) =>
+        resolve(`it ended with ${signal ?? `code ${code ?? '?'}`}${lastLine(log, before)}; see ${log}`),
+      );
     });
     child = started;
     const identity = started.pid === undefined ? undefined : processOf(started.pid);

@@ -5,9 +5,29 @@ import { assemble, hyperDefaults, type Example } from '../../src/batch/assemble.
 import { TreeBuilder } from '../../src/batch/tree.js';
 import { Batch } from '../../src/core/batch.js';
 
-const head = { batchId: 'bat-golden', mode: 'resample', baseVersion: 3, targetVersion: 4, templateHash: 'g1:template', hyper: hyperDefaults('resample', 2e-4, 7) } as const;
-const example = (id: string, stepId: string, promptTokenIds: number[], tokenIds: number[], advantage: number): Example => ({
-  id, stepId, trajectoryId: `traj-${stepId}`, promptTokenIds, tokenIds, logprobs: tokenIds.map((_, at) => -0.5 - at / 4), temperature: 0.7, advantage,
+const head = {
+  batchId: 'bat-golden',
+  mode: 'resample',
+  baseVersion: 3,
+  targetVersion: 4,
+  templateHash: 'g1:template',
+  hyper: hyperDefaults('resample', 2e-4, 7),
+} as const;
+const example = (
+  id: string,
+  stepId: string,
+  promptTokenIds: number[],
+  tokenIds: number[],
+  advantage: number,
+): Example => ({
+  id,
+  stepId,
+  trajectoryId: `traj-${stepId}`,
+  promptTokenIds,
+  tokenIds,
+  logprobs: tokenIds.map((_, at) => -0.5 - at / 4),
+  temperature: 0.7,
+  advantage,
 });
 const GOLDEN = [
   example('smp-1', 'step-1', [1, 10, 11, 12], [20, 21, 2], 0.45),
@@ -51,11 +71,18 @@ test('any set of sequences can be read back from the tree, each distinct prefix 
   const ids = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(fc.array(fc.record({ prompt: ids, action: ids }), { minLength: 1, maxLength: 12 }), (sequences) => {
-      const batch = assemble(head, sequences.map(({ prompt, action }, at) => example(`s${at}`, `p${at}`, prompt, action, 1)));
+      const batch = assemble(
+        head,
+        sequences.map(({ prompt, action }, at) => example(`s${at}`, `p${at}`, prompt, action, 1)),
+      );
       batch.actions.forEach((action, at) => {
         expect(path(batch, action.end)).toEqual([...(sequences[at]?.prompt ?? []), ...(sequences[at]?.action ?? [])]);
       });
-      const prefixes = new Set(sequences.flatMap(({ prompt, action }) => [...prompt, ...action].map((_, at, all) => all.slice(0, at + 1).join())));
+      const prefixes = new Set(
+        sequences.flatMap(({ prompt, action }) =>
+          [...prompt, ...action].map((_, at, all) => all.slice(0, at + 1).join()),
+        ),
+      );
       expect(batch.counts.distinct_tokens).toBe(prefixes.size);
       expect(batch.tree.parent.every((parent, at) => parent < at)).toBe(true);
     }),

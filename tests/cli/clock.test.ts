@@ -1,4 +1,7 @@
-/** The learning clock as a process of its own, over real rows, with the scripted engine and a trainer that trains nothing. */
+/**
+ * The learning clock as a process of its own, over real rows, with the scripted engine and a trainer that trains
+ * nothing.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +32,10 @@ afterEach(async () => {
 });
 
 /** A log with four states worth learning from, and a clock over it. */
-async function start(config: Record<string, unknown> = {}, script: (request: EngineRequest) => Reply = arithmetic): Promise<Started> {
+async function start(
+  config: Record<string, unknown> = {},
+  script: (request: EngineRequest) => Reply = arithmetic,
+): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'gyre-clock-'));
   const made = await bench({ folder, script });
   const asked = [sum('a', 11, 22), sum('b', 33, 44)];
@@ -67,7 +73,8 @@ test('a cycle asked for is a row at once, and its end is in the rows of the same
 
 test('serving follows a decision before the clock goes on', async () => {
   // Version 0 never answers a held-out question rightly, so the gate passes what was trained.
-  const unlearned = (request: EngineRequest): Reply => (request.body.model === 'base' && request.body.n === undefined ? { text: 'I do not know.' } : arithmetic(request));
+  const unlearned = (request: EngineRequest): Reply =>
+    request.body.model === 'base' && request.body.n === undefined ? { text: 'I do not know.' } : arithmetic(request);
   const { made, clock, followed } = await start({}, unlearned);
   const begun = await clock.cycle({ gate: true });
   await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.state).not.toBe('running'), 20_000);
@@ -83,16 +90,23 @@ test('it learns by itself where it is told to', async () => {
 test('without a trainer nothing is started, and a cycle is refused with what to do', async () => {
   const started = await start();
   started.trainer = undefined;
-  await expect(started.clock.cycle({ gate: true })).rejects.toMatchObject({ status: 503, side: 'trainer', code: 'no_trainer' });
+  await expect(started.clock.cycle({ gate: true })).rejects.toMatchObject({
+    status: 503,
+    side: 'trainer',
+    code: 'no_trainer',
+  });
 });
 
 test('when the trainer moves, another process takes over with its new address', async () => {
   const started = await start();
   started.trainer = 'http://127.0.0.1:1';
-  await vi.waitFor(async () => {
-    started.trainer = started.made.trainer.url;
-    expect((await started.clock.cycle({ gate: false })).state).toBe('running');
-  }, { timeout: 20_000, interval: 500 });
+  await vi.waitFor(
+    async () => {
+      started.trainer = started.made.trainer.url;
+      expect((await started.clock.cycle({ gate: false })).state).toBe('running');
+    },
+    { timeout: 20_000, interval: 500 },
+  );
   expect(started.warnings.filter((text) => text.includes('starts again'))).toEqual([]);
 }, 40_000);
 

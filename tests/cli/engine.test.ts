@@ -1,4 +1,7 @@
-/** The engine of the process: pointed at an address it answers and counts by the name that engine has for version 0; before that it says why not. */
+/**
+ * The engine of the process: pointed at an address it answers and counts by the name that engine has for version 0;
+ * before that it says why not.
+ */
 import { afterEach, expect, it } from 'vitest';
 
 import { openEngine, type Engine } from '../../src/cli/engine.js';
@@ -36,7 +39,11 @@ it('without an address refuses both with the reason', async () => {
   scripted = await startEngine();
   engine = openEngine(2_000);
   engine.point(undefined, 'vLLM is loading');
-  const refused = { status: 503, code: 'engine_unavailable', message: expect.stringContaining('vLLM is loading') as string };
+  const refused = {
+    status: 503,
+    code: 'engine_unavailable',
+    message: expect.stringContaining('vLLM is loading') as string,
+  };
   await expect(engine.counter.count(PROMPT, signal)).rejects.toMatchObject(refused);
   await expect(text(engine.policy)).rejects.toMatchObject(refused);
 });

@@ -25,13 +25,28 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const CYCLE: Cycle = { id: 'cyc-1', state: 'running', stage: 'judge', mode: 'resample', filter: 'prefix', baseVersion: 0, counts: {}, note: '', startedAt: 1, updatedAt: 1 };
+const CYCLE: Cycle = {
+  id: 'cyc-1',
+  state: 'running',
+  stage: 'judge',
+  mode: 'resample',
+  filter: 'prefix',
+  baseVersion: 0,
+  counts: {},
+  note: '',
+  startedAt: 1,
+  updatedAt: 1,
+};
 
 test('a cycle and a decision are told once each as they happen, what was there before is not', async () => {
   saveCycle(store.db, { ...CYCLE, id: 'cyc-0' });
   const told: [string, Fields, string | undefined][] = [];
   const warnings: string[] = [];
-  const output: Output = { line: () => undefined, warn: (text) => warnings.push(text), event: (name, fields, text) => void told.push([name, fields, text]) };
+  const output: Output = {
+    line: () => undefined,
+    warn: (text) => warnings.push(text),
+    event: (name, fields, text) => void told.push([name, fields, text]),
+  };
   const stop = tellLearning(store.db, output);
   try {
     saveCycle(store.db, CYCLE);
@@ -40,9 +55,21 @@ test('a cycle and a decision are told once each as they happen, what was there b
     decide(store.db, { kind: 'gate', version: 1, against: 0, passed: false, reason: 'difference 0', numbers: {} });
     await vi.waitFor(() => expect(told).toHaveLength(3), { timeout: 10_000 });
     expect(told).toEqual([
-      ['cycle', { cycle: 'cyc-1', state: 'running', stage: 'judge', base_version: 0, reason: undefined }, 'learning cycle cyc-1: judge'],
-      ['cycle', { cycle: 'cyc-1', state: 'done', stage: 'judge', base_version: 0, reason: 'made version 1' }, 'learning cycle cyc-1: done, made version 1'],
-      ['decision', { kind: 'gate', version: 1, against: 0, passed: false, reason: 'difference 0' }, 'gate of version 1: no, difference 0'],
+      [
+        'cycle',
+        { cycle: 'cyc-1', state: 'running', stage: 'judge', base_version: 0, reason: undefined },
+        'learning cycle cyc-1: judge',
+      ],
+      [
+        'cycle',
+        { cycle: 'cyc-1', state: 'done', stage: 'judge', base_version: 0, reason: 'made version 1' },
+        'learning cycle cyc-1: done, made version 1',
+      ],
+      [
+        'decision',
+        { kind: 'gate', version: 1, against: 0, passed: false, reason: 'difference 0' },
+        'gate of version 1: no, difference 0',
+      ],
     ]);
     expect(countCycles(store.db)).toEqual({ running: 1, done: 1, failed: 0, skipped: 0 });
     store.sqlite.exec('ALTER TABLE cycles RENAME TO elsewhere');
@@ -57,8 +84,12 @@ test('a flip of the alias is heard of with both versions', async () => {
   const alias = openServing({ load: () => Promise.resolve() });
   const flips: [number, number][] = [];
   const follower = follow({
-    db: store.db, alias, adapters: { load: () => Promise.resolve(), unload: () => Promise.resolve() },
-    known: (version) => alias.know(version, true), failed: (message) => expect.unreachable(message), flipped: (from, to) => flips.push([from, to]),
+    db: store.db,
+    alias,
+    adapters: { load: () => Promise.resolve(), unload: () => Promise.resolve() },
+    known: (version) => alias.know(version, true),
+    failed: (message) => expect.unreachable(message),
+    flipped: (from, to) => flips.push([from, to]),
   });
   try {
     await follower.look();

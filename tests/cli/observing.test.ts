@@ -49,13 +49,30 @@ describe('whoever watches', () => {
     gateway = await startGateway({ script: SCRIPT, deps: { observer: listening(told) } });
     await gateway.client.chat.completions.create(ASK);
     await until(() => told.length === 6, 'the close');
-    expect(told).toEqual(['arrived /v1/chat/completions', 'undertaken gyre', 'policy', 'tool calculator', 'ended completed', 'closed 200 delivered']);
+    expect(told).toEqual([
+      'arrived /v1/chat/completions',
+      'undertaken gyre',
+      'policy',
+      'tool calculator',
+      'ended completed',
+      'closed 200 delivered',
+    ]);
   });
 
-  it.each(['arrived /v1/chat/completions', 'undertaken gyre', 'policy', 'tool calculator', 'ended completed', 'closed 200 delivered'])('and fails at "%s" changes no answer and silences no other', async (fault) => {
+  it.each([
+    'arrived /v1/chat/completions',
+    'undertaken gyre',
+    'policy',
+    'tool calculator',
+    'ended completed',
+    'closed 200 delivered',
+  ])('and fails at "%s" changes no answer and silences no other', async (fault) => {
     const [bad, good]: [string[], string[]] = [[], []];
     const failures: unknown[] = [];
-    gateway = await startGateway({ script: SCRIPT, deps: { observer: guarded([listening(bad, [fault]), listening(good)], (thrown) => failures.push(thrown)) } });
+    gateway = await startGateway({
+      script: SCRIPT,
+      deps: { observer: guarded([listening(bad, [fault]), listening(good)], (thrown) => failures.push(thrown)) },
+    });
     expect((await gateway.client.chat.completions.create(ASK)).choices[0]?.message.content).toBe('two');
     await until(() => good.length === 6, 'the close');
     expect(failures).toEqual([new Error(`bad ${fault}`)]);
@@ -65,13 +82,17 @@ describe('whoever watches', () => {
 });
 
 describe('without a variable that asks for it', () => {
-  const output = async (env: Readonly<Record<string, string>>): ReturnType<typeof openOutput> => openOutput({ GYRE_LOG: 'text', ...env }, { stdout: { write: () => true }, stderr: { write: () => true } });
+  const output = async (env: Readonly<Record<string, string>>): ReturnType<typeof openOutput> =>
+    openOutput({ GYRE_LOG: 'text', ...env }, { stdout: { write: () => true }, stderr: { write: () => true } });
 
   it.each<[string, Readonly<Record<string, string>>]>([
     ['none', {}],
     ['a sampler alone', { OTEL_TRACES_SAMPLER: 'always_on' }],
     ['an empty address', { OTEL_EXPORTER_OTLP_ENDPOINT: ' ' }],
-    ['an address, and the SDK disabled', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_SDK_DISABLED: 'true' }],
+    [
+      'an address, and the SDK disabled',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_SDK_DISABLED: 'true' },
+    ],
   ])('nobody watches: %s', async (_name, env) => {
     const observing = await openObserving(env, parseConfig({}), await output(env));
     expect(observing).not.toHaveProperty('observer');
@@ -85,14 +106,27 @@ describe('a gateway with an address for its telemetry', () => {
     const collector = await startCollector();
     const engine = await startEngine({ script: inTurn({ text: 'fine' }) });
     try {
-      const serving = await startServe({ engine: engine.url, env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' } });
+      const serving = await startServe({
+        engine: engine.url,
+        env: {
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+          OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+          OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+        },
+      });
       const answer = await fetch(`${serving.url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(ASK) });
       expect(answer.status).toBe(200);
       await answer.text();
       expect(collector.spans).toEqual([]);
       expect(await serving.stop()).toBe(0);
-      expect(collector.spans.map(({ name }) => name).sort()).toEqual(['POST /v1/chat/completions', 'chat gyre', 'invoke_agent gyre']);
-      expect(collector.spans.find(({ name }) => name === 'chat gyre')?.attributes['gen_ai.provider.name']).toBe('openai');
+      expect(collector.spans.map(({ name }) => name).sort()).toEqual([
+        'POST /v1/chat/completions',
+        'chat gyre',
+        'invoke_agent gyre',
+      ]);
+      expect(collector.spans.find(({ name }) => name === 'chat gyre')?.attributes['gen_ai.provider.name']).toBe(
+        'openai',
+      );
       expect(collector.paths.sort()).toEqual(['/v1/metrics', '/v1/traces']);
     } finally {
       await engine.close();

@@ -1,4 +1,7 @@
-/** What a serving gateway says: to a person as lines, to a program as JSON, and in a child process over its real streams. */
+/**
+ * What a serving gateway says: to a person as lines, to a program as JSON, and in a child process over its real
+ * streams.
+ */
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { VERSION } from '../../src/cli/machine.js';
@@ -24,7 +27,12 @@ describe('at a terminal', () => {
     expect(output.requests).toBeUndefined();
   });
 
-  it.each([['warn', 'odd\n'], ['error', ''], ['silent', ''], ['info', 'odd\nswapped\n']])('the level %s says only so much', async (level, said) => {
+  it.each([
+    ['warn', 'odd\n'],
+    ['error', ''],
+    ['silent', ''],
+    ['info', 'odd\nswapped\n'],
+  ])('the level %s says only so much', async (level, said) => {
     const stderr = captured();
     const output = await openOutput({ GYRE_LOG: 'text', GYRE_LOG_LEVEL: level }, { stdout: captured(), stderr });
     output.warn('odd');
@@ -35,39 +43,67 @@ describe('at a terminal', () => {
   it('the level debug tells every request', async () => {
     const stderr = captured();
     const output = await openOutput({ GYRE_LOG: 'text', GYRE_LOG_LEVEL: 'debug' }, { stdout: captured(), stderr });
-    const watch = output.requests?.arrived({ requestId: 'r', startedAt: 0, header: () => undefined }, '/v1/chat/completions');
+    const watch = output.requests?.arrived(
+      { requestId: 'r', startedAt: 0, header: () => undefined },
+      '/v1/chat/completions',
+    );
     watch?.closed(401, 'delivered');
     expect(stderr.text()).toMatch(/^POST \/v1\/chat\/completions 401 [\d.]+ ms: refused, delivered\n$/);
   });
 
-  it.each([['GYRE_LOG', 'xml', 'json, text'], ['GYRE_LOG_LEVEL', 'loud', 'debug, info, warn, error, silent']])('%s=%s is refused in a sentence', async (name, value, words) => {
-    await expect(openOutput({ [name]: value }, { stdout: captured(), stderr: captured() })).rejects.toThrow(`the environment variable ${name} is "${value}"; it must be one of ${words}, or unset`);
+  it.each([
+    ['GYRE_LOG', 'xml', 'json, text'],
+    ['GYRE_LOG_LEVEL', 'loud', 'debug, info, warn, error, silent'],
+  ])('%s=%s is refused in a sentence', async (name, value, words) => {
+    await expect(openOutput({ [name]: value }, { stdout: captured(), stderr: captured() })).rejects.toThrow(
+      `the environment variable ${name} is "${value}"; it must be one of ${words}, or unset`,
+    );
   });
 });
 
 describe('a gateway whose standard error is read by a program', () => {
   let engine: Engine;
   let serving: Serving | undefined;
-  const lines = (): Record<string, unknown>[] => (serving?.stderr() ?? '').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = (): Record<string, unknown>[] =>
+    (serving?.stderr() ?? '')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   const start = async (env: Readonly<Record<string, string>>): Promise<Serving> => {
-    engine = await startEngine({ script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"17+4"}' }] }, { text: 'Answerword', usage: { prompt: 30, completion: 3, cached: 16 } }) });
+    engine = await startEngine({
+      script: inTurn(
+        { calls: [{ name: 'calculator', arguments: '{"expression":"17+4"}' }] },
+        { text: 'Answerword', usage: { prompt: 30, completion: 3, cached: 16 } },
+      ),
+    });
     return (serving = await startServe({ engine: engine.url, env }));
   };
   afterEach(async () => {
     await serving?.stop();
     await engine.close();
   });
-  const ask = async (url: string): Promise<Response> => fetch(`${url}/v1/chat/completions`, {
-    method: 'POST', headers: { 'content-type': 'application/json', authorization: 'Bearer gyre_sk_verysecret', 'x-request-id': 'mine-1' },
-    body: JSON.stringify({ model: 'gyre', messages: [{ role: 'user', content: 'Promptword' }] }),
-  });
+  const ask = async (url: string): Promise<Response> =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: 'Bearer gyre_sk_verysecret',
+        'x-request-id': 'mine-1',
+      },
+      body: JSON.stringify({ model: 'gyre', messages: [{ role: 'user', content: 'Promptword' }] }),
+    });
 
   it('says what its life is, and of requests nothing; standard output has its two lines and no more', async () => {
     const { url, stdout, stop } = await start({});
     expect((await ask(url)).status).toBe(200);
     expect(await stop()).toBe(0);
     expect(stdout()).toBe(`listening ${url}\nready ${url}\n`);
-    expect(lines().map(({ level, event }) => [level, event])).toEqual([['info', 'listening'], ['info', 'ready'], ['info', 'stopping'], ['info', 'stopped']]);
+    expect(lines().map(({ level, event }) => [level, event])).toEqual([
+      ['info', 'listening'],
+      ['info', 'ready'],
+      ['info', 'stopping'],
+      ['info', 'stopped'],
+    ]);
     expect(lines()[0]).toMatchObject({ url, version: VERSION, telemetry: false });
     expect(lines().every(({ time }) => Math.abs(Date.now() - Date.parse(String(time))) < 60_000)).toBe(true);
   });
@@ -82,15 +118,42 @@ describe('a gateway whose standard error is read by a program', () => {
     const requests = lines().filter(({ event }) => event === 'request');
     expect(requests).toEqual([
       {
-        level: 'debug', time: expect.any(String), event: 'request', msg: expect.any(String), request_id: 'mine-1', route: '/v1/chat/completions', status: 200, model: 'gyre', policy_version: 0,
-        trajectory: answer.headers.get('x-gyre-trajectory'), outcome: 'completed', stop_reason: 'stop', delivery: 'delivered', ms: expect.any(Number), first_token_ms: expect.any(Number),
-        prompt_tokens: expect.any(Number), completion_tokens: expect.any(Number), cached_tokens: 16, tool_calls: 1,
+        level: 'debug',
+        time: expect.any(String),
+        event: 'request',
+        msg: expect.any(String),
+        request_id: 'mine-1',
+        route: '/v1/chat/completions',
+        status: 200,
+        model: 'gyre',
+        policy_version: 0,
+        trajectory: answer.headers.get('x-gyre-trajectory'),
+        outcome: 'completed',
+        stop_reason: 'stop',
+        delivery: 'delivered',
+        ms: expect.any(Number),
+        first_token_ms: expect.any(Number),
+        prompt_tokens: expect.any(Number),
+        completion_tokens: expect.any(Number),
+        cached_tokens: 16,
+        tool_calls: 1,
       },
-      { level: 'debug', time: expect.any(String), event: 'request', msg: expect.any(String), request_id: expect.stringMatching(/^req-/), route: '/v1/chat/completions', status: 400, delivery: 'delivered', ms: expect.any(Number) },
+      {
+        level: 'debug',
+        time: expect.any(String),
+        event: 'request',
+        msg: expect.any(String),
+        request_id: expect.stringMatching(/^req-/),
+        route: '/v1/chat/completions',
+        status: 400,
+        delivery: 'delivered',
+        ms: expect.any(Number),
+      },
     ]);
     const known = new Set<string>(['level', 'time', 'event', 'msg', ...FIELDS]);
     expect(lines().flatMap((line) => Object.keys(line).filter((name) => !known.has(name)))).toEqual([]);
-    for (const word of ['Promptword', 'Answerword', 'Fieldword', 'verysecret', 'Bearer', '17+4']) expect(serving?.stderr()).not.toContain(word);
+    for (const word of ['Promptword', 'Answerword', 'Fieldword', 'verysecret', 'Bearer', '17+4'])
+      expect(serving?.stderr()).not.toContain(word);
   });
 
   it('says less at a higher level, and plain lines where it is told to', async () => {
@@ -102,8 +165,14 @@ describe('a gateway whose standard error is read by a program', () => {
   it('ends by itself when its port is taken, and says so', async () => {
     engine = await startEngine();
     serving = undefined;
-    const refused: unknown = await startServe({ engine: engine.url, port: engine.port, env: { OTEL_EXPORTER_OTLP_ENDPOINT: engine.url } }).catch((thrown: unknown) => thrown);
-    expect((refused as Error).message).toContain(`ended with 1: gyre: port ${engine.port} on 127.0.0.1 is taken; choose another with --port`);
+    const refused: unknown = await startServe({
+      engine: engine.url,
+      port: engine.port,
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: engine.url },
+    }).catch((thrown: unknown) => thrown);
+    expect((refused as Error).message).toContain(
+      `ended with 1: gyre: port ${engine.port} on 127.0.0.1 is taken; choose another with --port`,
+    );
   });
 
   it.each([
@@ -114,6 +183,10 @@ describe('a gateway whose standard error is read by a program', () => {
     serving = undefined;
     const refused: unknown = await startServe({ engine: engine.url, env }).catch((thrown: unknown) => thrown);
     expect(refused).toBeInstanceOf(Error);
-    expect((refused as Error).message).toMatch(new RegExp(`^ended with 1: gyre: the environment variable ${name} is "[a-z]+"; it must be one of [^\n]*, or unset\n$`));
+    expect((refused as Error).message).toMatch(
+      new RegExp(
+        `^ended with 1: gyre: the environment variable ${name} is "[a-z]+"; it must be one of [^\n]*, or unset\n$`,
+      ),
+    );
   });
 });

@@ -6,8 +6,18 @@ import { requestLines } from '../../src/cli/request_lines.js';
 
 function lineOf(answered: { readonly host?: string; readonly policyVersion?: number }): Fields | undefined {
   const lines: Fields[] = [];
-  const watch = requestLines((fields) => lines.push(fields)).arrived({ requestId: 'mine', startedAt: Date.now(), header: () => undefined }, '/v1/chat/completions');
-  watch.undertaken({ model: 'm', engineModel: 'm', trajectoryId: 'traj-1', responseId: 'chatcmpl-1', stream: false, ...answered });
+  const watch = requestLines((fields) => lines.push(fields)).arrived(
+    { requestId: 'mine', startedAt: Date.now(), header: () => undefined },
+    '/v1/chat/completions',
+  );
+  watch.undertaken({
+    model: 'm',
+    engineModel: 'm',
+    trajectoryId: 'traj-1',
+    responseId: 'chatcmpl-1',
+    stream: false,
+    ...answered,
+  });
   watch.closed(200, 'delivered');
   return lines[0];
 }

@@ -1,4 +1,7 @@
-/** The operator's verb over tools of servers, and the whole gateway with such servers: a process of its own, killed and stopped. */
+/**
+ * The operator's verb over tools of servers, and the whole gateway with such servers: a process of its own, killed and
+ * stopped.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,9 +38,17 @@ function folder(): string {
 describe('gyre tools', () => {
   const made = (): { readonly config: Config; readonly lines: string[]; readonly printer: Printer } => {
     const lines: string[] = [];
-    return { config: { ...parseConfig({ mcp: [{ name: 'files', url: 'http://127.0.0.1:1' }] }), data: folder() }, lines, printer: { result: (_value, said) => lines.push(...said), progress: () => undefined, line: () => undefined } };
+    return {
+      config: { ...parseConfig({ mcp: [{ name: 'files', url: 'http://127.0.0.1:1' }] }), data: folder() },
+      lines,
+      printer: { result: (_value, said) => lines.push(...said), progress: () => undefined, line: () => undefined },
+    };
   };
-  const definition = (description: string): Parameters<typeof pinOf>[1] => ({ name: 'read', description, inputSchema: { type: 'object' } });
+  const definition = (description: string): Parameters<typeof pinOf>[1] => ({
+    name: 'read',
+    description,
+    inputSchema: { type: 'object' },
+  });
 
   it('lists what was announced, and how it has changed', () => {
     const { config, lines, printer } = made();
@@ -52,7 +63,14 @@ describe('gyre tools', () => {
       'name         server  state                         since',
       'files__read  files   withdrawn: changed            1970-01-01T00:00:00.000Z',
       'gone__read   gone    its server is not configured  1970-01-01T00:00:00.000Z',
-      '', 'files__read was accepted as:', '  Reads.', '  {"type":"object"}', 'and is now announced as ("gyre tools accept files__read" takes it):', '  Reads.\\u001b[2J', '  And sends.', '  {"type":"object"}',
+      '',
+      'files__read was accepted as:',
+      '  Reads.',
+      '  {"type":"object"}',
+      'and is now announced as ("gyre tools accept files__read" takes it):',
+      '  Reads.\\u001b[2J',
+      '  And sends.',
+      '  {"type":"object"}',
     ]);
     expect(withdrawnTools(config)).toEqual(['files__read']);
   });
@@ -62,7 +80,9 @@ describe('gyre tools', () => {
     pin(config.data, 'files__read', pinOf('files', definition('Reads.')));
     propose(config.data, 'files__read', pinOf('files', definition('Writes.')));
     expect(() => toolsVerb(config, 'accept', undefined, printer)).toThrow('"gyre tools accept" needs a name');
-    expect(() => toolsVerb(config, 'accept', 'files__write', printer)).toThrow('no tool "files__write" was ever announced');
+    expect(() => toolsVerb(config, 'accept', 'files__write', printer)).toThrow(
+      'no tool "files__write" was ever announced',
+    );
     expect(() => toolsVerb(config, 'refuse', 'files__read', printer)).toThrow('it is list or accept');
     toolsVerb(config, 'accept', 'files__read', printer);
     expect(lines[0]).toContain('accepted files__read');
@@ -72,13 +92,21 @@ describe('gyre tools', () => {
 });
 
 /** `gyre serve` with a scripted engine and a configuration, as a process of its own. */
-async function serve(config: Record<string, unknown>): Promise<{ readonly url: string; readonly gateway: ChildProcess; readonly said: string[]; readonly data: string }> {
+async function serve(
+  config: Record<string, unknown>,
+): Promise<{ readonly url: string; readonly gateway: ChildProcess; readonly said: string[]; readonly data: string }> {
   const data = folder();
-  const engine = await startEngine({ script: inTurn({ calls: [{ name: 'child__echo', arguments: '{"text":"hello"}' }] }, { text: 'done' }) });
+  const engine = await startEngine({
+    script: inTurn({ calls: [{ name: 'child__echo', arguments: '{"text":"hello"}' }] }, { text: 'done' }),
+  });
   closers.push(() => engine.close());
   const file = join(data, 'gyre.json');
   writeFileSync(file, JSON.stringify({ port: 0, data, engine: { url: engine.url }, ...config }));
-  const gateway = spawn(process.execPath, [MAIN, 'serve', '--config', file], { cwd: data, env: { ...process.env, GYRE_TEST_SECRET: 'must not be seen' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const gateway = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+    cwd: data,
+    env: { ...process.env, GYRE_TEST_SECRET: 'must not be seen' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   closers.push(async () => {
     if (gateway.exitCode === null && gateway.signalCode === null) {
       gateway.kill('SIGKILL');
@@ -86,13 +114,18 @@ async function serve(config: Record<string, unknown>): Promise<{ readonly url: s
     }
   });
   const said: string[] = [];
-  for (const stream of [gateway.stdout, gateway.stderr]) createInterface({ input: stream }).on('line', (line) => said.push(line));
+  for (const stream of [gateway.stdout, gateway.stderr])
+    createInterface({ input: stream }).on('line', (line) => said.push(line));
   await until(() => said.some((line) => line.startsWith('ready ')), `the gateway; it said ${said.join('\n')}`);
   return { url: said.find((line) => line.startsWith('ready '))?.slice(6) ?? '', gateway, said, data };
 }
 
 describe('the gateway', () => {
-  const child = (journal: string): Record<string, unknown> => ({ name: 'child', command: process.execPath, args: [CHILD, journal] });
+  const child = (journal: string): Record<string, unknown> => ({
+    name: 'child',
+    command: process.execPath,
+    args: [CHILD, journal],
+  });
   const pidIn = async (journal: string): Promise<number> => {
     await until(() => {
       try {
@@ -104,7 +137,7 @@ describe('the gateway', () => {
     return Number(readFileSync(journal, 'utf8').trim());
   };
   const partReady = async (url: string, part: string): Promise<boolean> => {
-    const { parts } = await (await fetch(`${url}/ready`)).json() as { parts: { part: string; ready: boolean }[] };
+    const { parts } = (await (await fetch(`${url}/ready`)).json()) as { parts: { part: string; ready: boolean }[] };
     return parts.some((each) => each.part === part && each.ready);
   };
 
@@ -113,16 +146,30 @@ describe('the gateway', () => {
     const later = await startMcp([echo], { listening: false });
     closers.push(() => later.close());
     const { url, gateway, data } = await serve({ mcp: [child(journal), { name: 'later', url: later.url }] });
-    await until(() => partReady(url, 'mcp:child'), 'the child\'s tools');
+    await until(() => partReady(url, 'mcp:child'), "the child's tools");
     expect(await partReady(url, 'mcp:later')).toBe(false);
-    const answer = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }], tools: [{ type: 'gyre:child__echo' }] }) });
-    expect(await answer.json()).toMatchObject({ choices: [{ message: { content: 'done' } }], usage: { server_tool_use: { executed: 1, by_tool: { child__echo: 1 } } } });
+    const answer = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'gyre',
+        messages: [{ role: 'user', content: 'hi' }],
+        tools: [{ type: 'gyre:child__echo' }],
+      }),
+    });
+    expect(await answer.json()).toMatchObject({
+      choices: [{ message: { content: 'done' } }],
+      usage: { server_tool_use: { executed: 1, by_tool: { child__echo: 1 } } },
+    });
     await later.up();
-    await until(() => partReady(url, 'mcp:later'), 'the later server\'s tools');
-    expect(JSON.parse(readFileSync(join(data, 'tools', 'later__echo.json'), 'utf8'))).toMatchObject({ server: 'later', definition: { name: 'echo' } });
+    await until(() => partReady(url, 'mcp:later'), "the later server's tools");
+    expect(JSON.parse(readFileSync(join(data, 'tools', 'later__echo.json'), 'utf8'))).toMatchObject({
+      server: 'later',
+      definition: { name: 'echo' },
+    });
     const pid = await pidIn(journal);
     gateway.kill('SIGTERM');
-    const [code] = await once(gateway, 'exit') as [number];
+    const [code] = (await once(gateway, 'exit')) as [number];
     expect(code).toBe(0);
     expect(processOf(pid)).toBeUndefined();
   });
@@ -139,11 +186,17 @@ describe('the gateway', () => {
   it('does not start with a default tool that nothing brings, and says which', async () => {
     const data = folder();
     writeFileSync(join(data, 'gyre.json'), JSON.stringify({ data, port: 0, tools: { default: ['calculater'] } }));
-    const refused = spawn(process.execPath, [MAIN, 'serve', '--config', 'gyre.json', '--engine', 'http://127.0.0.1:1'], { cwd: data, stdio: ['ignore', 'ignore', 'pipe'] });
+    const refused = spawn(
+      process.execPath,
+      [MAIN, 'serve', '--config', 'gyre.json', '--engine', 'http://127.0.0.1:1'],
+      { cwd: data, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
     let text = '';
     refused.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    const [code] = await once(refused, 'exit') as [number];
+    const [code] = (await once(refused, 'exit')) as [number];
     expect(code).toBe(1);
-    expect(text).toContain('"tools.default" names "calculater", which is no tool of this configuration. Did you mean "calculator"?');
+    expect(text).toContain(
+      '"tools.default" names "calculater", which is no tool of this configuration. Did you mean "calculator"?',
+    );
   });
 });

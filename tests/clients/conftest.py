@@ -14,7 +14,12 @@ GATEWAY = Path(__file__).parents[2] / "dist" / "tests" / "clients" / "gateway.js
 
 # No client is to ask anything of the network but the gateway, and that directly.
 os.environ.update(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
-os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", OPENAI_AGENTS_DISABLE_TRACING="1", LANGSMITH_TRACING="false", HF_HUB_OFFLINE="1")
+os.environ.update(
+    LITELLM_LOCAL_MODEL_COST_MAP="True",
+    OPENAI_AGENTS_DISABLE_TRACING="1",
+    LANGSMITH_TRACING="false",
+    HF_HUB_OFFLINE="1",
+)
 
 
 @pytest.fixture(scope="session")

@@ -13,20 +13,30 @@ const gateway = await startGateway(FOR_CLIENTS);
 
 const side = createServer((_incoming, outgoing) => {
   outgoing.writeHead(200, { 'content-type': 'application/json' });
-  outgoing.end(JSON.stringify({
-    engine: gateway.engine.requests.map(({ body, aborted }) => ({ body, aborted })),
-    log: gateway.logged.map(({ opening, trajectoryId, steps, ending }) => ({
-      responseId: opening.responseId, trajectoryId,
-      steps: steps.map(({ outcome, calls }) => ({ outcome, calls: calls.map(({ name, owner, observation }) => ({ name, owner, content: observation?.content })) })),
-      outcome: ending?.outcome,
-    })),
-  }));
+  outgoing.end(
+    JSON.stringify({
+      engine: gateway.engine.requests.map(({ body, aborted }) => ({ body, aborted })),
+      log: gateway.logged.map(({ opening, trajectoryId, steps, ending }) => ({
+        responseId: opening.responseId,
+        trajectoryId,
+        steps: steps.map(({ outcome, calls }) => ({
+          outcome,
+          calls: calls.map(({ name, owner, observation }) => ({ name, owner, content: observation?.content })),
+        })),
+        outcome: ending?.outcome,
+      })),
+    }),
+  );
 });
 await new Promise<void>((resolve) => side.listen(0, '127.0.0.1', resolve));
-process.stdout.write(`${JSON.stringify({ url: gateway.url, side: `http://127.0.0.1:${(side.address() as AddressInfo).port}` })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ url: gateway.url, side: `http://127.0.0.1:${(side.address() as AddressInfo).port}` })}\n`,
+);
 
-process.stdin.on('end', () => {
-  side.close();
-  side.closeAllConnections();
-  void gateway.close().then(() => process.exit(0));
-}).resume();
+process.stdin
+  .on('end', () => {
+    side.close();
+    side.closeAllConnections();
+    void gateway.close().then(() => process.exit(0));
+  })
+  .resume();

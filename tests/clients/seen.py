@@ -79,7 +79,9 @@ class Seen:
 
     def calls(self) -> list[tuple[str, str]]:
         """Every call of the policy and whose it was."""
-        return [(call["name"], call["owner"]) for answer in self.log for step in answer["steps"] for call in step["calls"]]
+        return [
+            (call["name"], call["owner"]) for answer in self.log for step in answer["steps"] for call in step["calls"]
+        ]
 
     def is_one_conversation(self) -> None:
         assert all(answer["outcome"] == "completed" for answer in self.log)

@@ -22,7 +22,9 @@ def model(request: pytest.FixtureRequest, seen: Seen) -> ChatOpenAI:
 
 
 def chat_openai(seen: Seen, responses: bool, name: str = "gyre") -> ChatOpenAI:
-    return ChatOpenAI(model=name, base_url=seen.base_url, api_key="any", max_retries=0, stream_usage=True, use_responses_api=responses)
+    return ChatOpenAI(
+        model=name, base_url=seen.base_url, api_key="any", max_retries=0, stream_usage=True, use_responses_api=responses
+    )
 
 
 def streamed(model: Any, history: Any) -> AIMessage:

@@ -16,7 +16,9 @@ WEATHER: dict[str, dict[str, Any]] = {
 }
 
 # Without a word about the model its streams of the Responses API are whole answers, cut up.
-litellm.register_model({"openai/gyre": {"litellm_provider": "openai", "mode": "responses", "supports_native_streaming": True}})
+litellm.register_model(
+    {"openai/gyre": {"litellm_provider": "openai", "mode": "responses", "supports_native_streaming": True}}
+)
 litellm.suppress_debug_info = True
 
 
@@ -26,8 +28,19 @@ class Asked:
         self.api = api
 
     def raw(self, history: list[Any], **more: Any) -> Any:
-        where = {"model": "openai/gyre", "api_base": self.seen.base_url, "api_key": "any", "max_retries": 0, "num_retries": 0, **more}
-        return litellm.completion(messages=history, **where) if self.api == "chat" else litellm.responses(input=history, **where)
+        where = {
+            "model": "openai/gyre",
+            "api_base": self.seen.base_url,
+            "api_key": "any",
+            "max_retries": 0,
+            "num_retries": 0,
+            **more,
+        }
+        return (
+            litellm.completion(messages=history, **where)
+            if self.api == "chat"
+            else litellm.responses(input=history, **where)
+        )
 
     def ask(self, history: list[Any], streams: bool = False, **more: Any) -> str:
         """One answer; it is added to the history as the library gave it."""
@@ -47,7 +60,9 @@ class Asked:
             history.append({"role": "tool", "tool_call_id": call.id, "content": call_weather(call.function.arguments)})
         else:
             [call] = [item for item in history if item.get("type") == "function_call"]
-            history.append({"type": "function_call_output", "call_id": call["call_id"], "output": call_weather(call["arguments"])})
+            history.append(
+                {"type": "function_call_output", "call_id": call["call_id"], "output": call_weather(call["arguments"])}
+            )
 
 
 @pytest.fixture(params=APIS)

@@ -58,7 +58,9 @@ def run_own(history: list[Any], api: str) -> None:
         history.append({"role": "tool", "tool_call_id": call.id, "content": call_weather(call.function.arguments)})
     else:
         [call] = [item for item in history if getattr(item, "type", "") == "function_call"]
-        history.append({"type": "function_call_output", "call_id": call.call_id, "output": call_weather(call.arguments)})
+        history.append(
+            {"type": "function_call_output", "call_id": call.call_id, "output": call_weather(call.arguments)}
+        )
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -69,7 +71,9 @@ def test_plain(client: OpenAI, api: str) -> None:
 @pytest.mark.parametrize("api", APIS)
 def test_streamed(client: OpenAI, api: str) -> None:
     if api == "chat":
-        chunks = client.chat.completions.create(model="gyre", messages=items("hi"), stream=True, stream_options={"include_usage": True})
+        chunks = client.chat.completions.create(
+            model="gyre", messages=items("hi"), stream=True, stream_options={"include_usage": True}
+        )
         said = list(chunks)
         assert "".join(chunk.choices[0].delta.content or "" for chunk in said if chunk.choices) == PLAIN
         assert said[-1].usage is not None and said[-1].usage.total_tokens > 0

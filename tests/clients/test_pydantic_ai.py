@@ -22,7 +22,9 @@ class Asked:
 
     def agent(self, name: str = "gyre", **more: Any) -> Agent[Any, Any]:
         client = AsyncOpenAI(base_url=self.seen.base_url, api_key="any", max_retries=0)
-        return Agent(MODELS[self.api](name, provider=OpenAIProvider(openai_client=client)), instructions="Be brief.", **more)
+        return Agent(
+            MODELS[self.api](name, provider=OpenAIProvider(openai_client=client)), instructions="Be brief.", **more
+        )
 
 
 @pytest.fixture(params=APIS)

@@ -25,7 +25,9 @@ def weather(city: str, days: float) -> str:
 
 def model(seen: Seen, name: str = "gyre", **more: Any) -> OpenAIModel:
     # Its own retries wait for minutes.
-    return OpenAIModel(model_id=name, api_base=seen.base_url, api_key="any", retry=False, client_kwargs={"max_retries": 0}, **more)
+    return OpenAIModel(
+        model_id=name, api_base=seen.base_url, api_key="any", retry=False, client_kwargs={"max_retries": 0}, **more
+    )
 
 
 def agent(seen: Seen, streams: bool) -> ToolCallingAgent:
@@ -66,7 +68,9 @@ def test_own_tool(seen: Seen, streams: bool) -> None:
 
 @STREAMS
 def test_mixed(seen: Seen, streams: bool) -> None:
-    """It tells its own calls as text, so a turn of its own is all that the policy is given back; the server's result is not."""
+    """It tells its own calls as text, so a turn of its own is all that the policy is given back; the server's result is
+    not.
+    """
     assert agent(seen, streams).run("MIXED") == SUNNY
     assert seen.calls() == [("calculator", "server"), ("weather", "client"), ("final_answer", "client")]
     assert seen.roles == ["system", "user", "assistant", "user"]

@@ -14,7 +14,9 @@ test('there are at most thirty keys', () => {
 });
 
 test('an unknown key is refused with the nearest known name', () => {
-  expect(() => parseConfig({ learning: { temprature: 1 } }, {}, 'gyre.yaml')).toThrow(/gyre\.yaml: unknown key "learning\.temprature"\. Did you mean "learning\.temperature"\?/);
+  expect(() => parseConfig({ learning: { temprature: 1 } }, {}, 'gyre.yaml')).toThrow(
+    /gyre\.yaml: unknown key "learning\.temprature"\. Did you mean "learning\.temperature"\?/,
+  );
   expect(() => parseConfig({ prot: 1 })).toThrow(/Did you mean "port"/);
 });
 
@@ -41,9 +43,20 @@ test('a list in the file is filled from the environment and refused with the pla
   const upstream = { url: 'https://api.example.com/v1', models: ['small'], api_key: '${KEY}' };
   expect(parseConfig({ upstreams: [upstream] }, { KEY: 'k' }).upstreams).toEqual([{ ...upstream, api_key: 'k' }]);
   expect(() => parseConfig({ upstreams: [upstream] }, {}, 'gyre.yaml')).toThrow('names the environment variable KEY');
-  expect(() => parseConfig({ upstreams: [{ ...upstream, models: ['gyre@3'] }] }, { KEY: 'k' }, 'gyre.yaml')).toThrow(/gyre.yaml: key "upstreams"\[0\]\["models"\]\[0\] is "gyre@3"/);
-  expect(() => parseConfig({ upstreams: [{ ...upstream, api_key: 'k' }, { ...upstream, api_key: 'k', models: ['other', 'small'] }] })).toThrow('key "upstreams"[1]["models"][1] is "small": is listed twice');
-  expect(() => parseConfig({ upstreams: [{ ...upstream, api_key: 'k', url: 'https://me:pass@api.example.com' }] })).toThrow('put the key into "api_key"');
+  expect(() => parseConfig({ upstreams: [{ ...upstream, models: ['gyre@3'] }] }, { KEY: 'k' }, 'gyre.yaml')).toThrow(
+    /gyre.yaml: key "upstreams"\[0\]\["models"\]\[0\] is "gyre@3"/,
+  );
+  expect(() =>
+    parseConfig({
+      upstreams: [
+        { ...upstream, api_key: 'k' },
+        { ...upstream, api_key: 'k', models: ['other', 'small'] },
+      ],
+    }),
+  ).toThrow('key "upstreams"[1]["models"][1] is "small": is listed twice');
+  expect(() =>
+    parseConfig({ upstreams: [{ ...upstream, api_key: 'k', url: 'https://me:pass@api.example.com' }] }),
+  ).toThrow('put the key into "api_key"');
   expect(() => parseConfig({ mcp: [{ name: 'files' }] })).toThrow('needs either "url" or "command"');
   expect(() => parseConfig({ redact: ['('] })).toThrow('key "redact"[0] is "(": is not a regular expression');
 });
@@ -58,8 +71,20 @@ test('what may be a secret is not quoted, whatever is wrong with it or beside it
     }
     return 'no refusal';
   };
-  expect(messageOf({ upstreams: [upstream] })).toMatch(/key "upstreams"\[0\] is \{.*"api_key":"\(not shown\)","keys":1\}/);
+  expect(messageOf({ upstreams: [upstream] })).toMatch(
+    /key "upstreams"\[0\] is \{.*"api_key":"\(not shown\)","keys":1\}/,
+  );
   expect(messageOf({ engine: { api_key: 5_551_234 } })).toMatch(/key "engine\.api_key" is a value that is not shown/);
-  expect(messageOf({ mcp: [{ name: 'files', url: 'http://h/', headers: { Authorization: 77_123 } }] })).toMatch(/key "mcp"\[0\]\["headers"\]\["Authorization"\] is a value that is not shown/);
-  expect([{ upstreams: [upstream] }, { engine: { api_key: 5_551_234 } }, { mcp: [{ name: 'files', headers: { Authorization: 77_123 } }] }].map(messageOf).join()).not.toMatch(/sk-secret|5551234|77123/);
+  expect(messageOf({ mcp: [{ name: 'files', url: 'http://h/', headers: { Authorization: 77_123 } }] })).toMatch(
+    /key "mcp"\[0\]\["headers"\]\["Authorization"\] is a value that is not shown/,
+  );
+  expect(
+    [
+      { upstreams: [upstream] },
+      { engine: { api_key: 5_551_234 } },
+      { mcp: [{ name: 'files', headers: { Authorization: 77_123 } }] },
+    ]
+      .map(messageOf)
+      .join(),
+  ).not.toMatch(/sk-secret|5551234|77123/);
 });

@@ -8,7 +8,9 @@ import { allSpelledAlike, spelling } from '../../src/core/spelling.js';
 function spaced(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`;
-  return `{${Object.entries(value).map(([key, field]) => `${JSON.stringify(key)}: ${spaced(field)}`).join(', ')}}`;
+  return `{${Object.entries(value)
+    .map(([key, field]) => `${JSON.stringify(key)}: ${spaced(field)}`)
+    .join(', ')}}`;
 }
 
 const reversed = (value: object): object => Object.fromEntries(Object.entries(value).reverse());
@@ -26,7 +28,18 @@ test.each([
   expect(spelling(spelled)).toBe(spelled);
 });
 
-test.each(['{"a":', 'Rome', '[1,2]', '"x"', 'null', '7', '{"id":12345678901234567890}', '{"x":0.1234567890123456789}', `{"a":${'['.repeat(200_000)}`, `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`])('what cannot be read and written again without loss stays as it is', (text) => {
+test.each([
+  '{"a":',
+  'Rome',
+  '[1,2]',
+  '"x"',
+  'null',
+  '7',
+  '{"id":12345678901234567890}',
+  '{"x":0.1234567890123456789}',
+  `{"a":${'['.repeat(200_000)}`,
+  `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
+])('what cannot be read and written again without loss stays as it is', (text) => {
   expect(spelling(text)).toBe(text);
 });
 
@@ -35,18 +48,35 @@ test('a long number inside a text is no number', () => {
 });
 
 test('any object is spelled alike by whatever wrote it, and still says the same', () => {
-  fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
-    fc.pre(!/\d{16}/.test(JSON.stringify(value)));
-    const [spelled = '', ...others] = [JSON.stringify(value), spaced(value), JSON.stringify(value, null, 2), JSON.stringify(reversed(value))].map(spelling);
-    expect(others).toEqual(others.map(() => spelled));
-    expect(JSON.parse(spelled)).toEqual(JSON.parse(JSON.stringify(value)));
-  }));
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
+      fc.pre(!/\d{16}/.test(JSON.stringify(value)));
+      const [spelled = '', ...others] = [
+        JSON.stringify(value),
+        spaced(value),
+        JSON.stringify(value, null, 2),
+        JSON.stringify(reversed(value)),
+      ].map(spelling);
+      expect(others).toEqual(others.map(() => spelled));
+      expect(JSON.parse(spelled)).toEqual(JSON.parse(JSON.stringify(value)));
+    }),
+  );
 });
 
 test('a conversation in which nothing changes stays the same object', () => {
-  const plain: Message[] = [{ role: 'user', content: 'hi' }, { role: 'assistant', content: 'ho' }];
+  const plain: Message[] = [
+    { role: 'user', content: 'hi' },
+    { role: 'assistant', content: 'ho' },
+  ];
   expect(allSpelledAlike(plain)).toBe(plain);
-  const called = (args: string): Message[] => [...plain, { role: 'assistant', content: null, tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: args } }] }];
+  const called = (args: string): Message[] => [
+    ...plain,
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: args } }],
+    },
+  ];
   const alike = called('{"a": 1}');
   expect(allSpelledAlike(alike)).toBe(alike);
   expect(allSpelledAlike(called('{"a":1}'))).toEqual(alike);

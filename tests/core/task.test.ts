@@ -6,13 +6,23 @@ const line = (value: unknown): string => JSON.stringify(value);
 
 test('a prompt becomes one user message and the split defaults to train', () => {
   const [task] = parseTasks(line({ id: 'a', prompt: 'hi', reference: 42 }), 't.jsonl');
-  expect(task).toEqual({ id: 'a', messages: [{ role: 'user', content: 'hi' }], reference: '42', split: 'train', metadata: {} });
+  expect(task).toEqual({
+    id: 'a',
+    messages: [{ role: 'user', content: 'hi' }],
+    reference: '42',
+    split: 'train',
+    metadata: {},
+  });
 });
 
 test('worked examples may hold tool calls and tool messages', () => {
   const messages = [
     { role: 'user', content: 'q' },
-    { role: 'assistant', content: null, tool_calls: [{ id: 'c', type: 'function', function: { name: 'calculator', arguments: '{"expression":"1+1"}' } }] },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'c', type: 'function', function: { name: 'calculator', arguments: '{"expression":"1+1"}' } }],
+    },
     { role: 'tool', tool_call_id: 'c', content: '2' },
     { role: 'assistant', content: 'The answer is 2.' },
     { role: 'user', content: 'q2' },

@@ -14,7 +14,11 @@ import { family } from '../../scripts/demo/family.js';
 import type { TrajectoryView } from '../../src/store/read.js';
 import { startGateway, verb, type Gateway } from './gateway.js';
 
-type VersionRow = Version & { readonly serving: boolean; readonly head: boolean; readonly decisions: readonly Decision[] };
+type VersionRow = Version & {
+  readonly serving: boolean;
+  readonly head: boolean;
+  readonly decisions: readonly Decision[];
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));
 const data = join(folder, 'data');
@@ -24,7 +28,11 @@ let client: OpenAI;
 
 const get = async <T>(path: string): Promise<T> => (await (await fetch(`${gateway.url}${path}`)).json()) as T;
 const post = async <T>(path: string, body: unknown): Promise<T> => {
-  const response = await fetch(`${gateway.url}${path}`, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  const response = await fetch(`${gateway.url}${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
   const text = await response.text();
   expect(response.ok, text).toBe(true);
   return JSON.parse(text) as T;
@@ -48,7 +56,13 @@ async function askTraining(from: number, to: number): Promise<void> {
   const asked = tasks.filter((task) => task.split === 'train').slice(from, to);
   await Promise.all(
     asked.map(async (task) => {
-      const answer = await client.chat.completions.create({ model: 'gyre', messages: task.messages as OpenAI.ChatCompletionMessageParam[], temperature: 0.7, max_tokens: 64, metadata: { gyre_task: task.id } });
+      const answer = await client.chat.completions.create({
+        model: 'gyre',
+        messages: task.messages as OpenAI.ChatCompletionMessageParam[],
+        temperature: 0.7,
+        max_tokens: 64,
+        metadata: { gyre_task: task.id },
+      });
       expect(answer.choices[0]?.finish_reason).toBeTruthy();
     }),
   );
@@ -66,10 +80,17 @@ async function cycle(): Promise<Cycle> {
 // Not that one equals the other: greedy or not, what vLLM has of a prompt in its cache moves near ties in bfloat16.
 test('a real client gets one clean completion, streamed or not, and each is what the log has of it', async () => {
   const task = tasks.find((candidate) => candidate.metadata['kind'] === 'numbers');
-  const ask = { model: 'gyre', messages: task?.messages as OpenAI.ChatCompletionMessageParam[], temperature: 0, max_tokens: 64 };
+  const ask = {
+    model: 'gyre',
+    messages: task?.messages as OpenAI.ChatCompletionMessageParam[],
+    temperature: 0,
+    max_tokens: 64,
+  };
   const whole = await client.chat.completions.create(ask).withResponse();
   expect(whole.response.headers.get('x-gyre-policy-version')).toBe('0');
-  const streamed = await client.chat.completions.create({ ...ask, stream: true, stream_options: { include_usage: true } }).withResponse();
+  const streamed = await client.chat.completions
+    .create({ ...ask, stream: true, stream_options: { include_usage: true } })
+    .withResponse();
   let text = '';
   const finishes: string[] = [];
   let usage: OpenAI.CompletionUsage | null | undefined;
@@ -88,13 +109,18 @@ test('a real client gets one clean completion, streamed or not, and each is what
     expect(shown).toBe(steps.map(({ action }) => action ?? '').join(''));
     expect(used?.completion_tokens).toBe(steps.reduce((sum, step) => sum + (step.token_ids?.length ?? 0), 0));
     for (const { token_ids: ids, logprobs } of steps) expect(logprobs).toHaveLength(ids?.length ?? -1);
-    const ran = steps.flatMap((step) => step.tool_calls.filter(({ owner, observation }) => owner === 'server' && observation !== null));
+    const ran = steps.flatMap((step) =>
+      step.tool_calls.filter(({ owner, observation }) => owner === 'server' && observation !== null),
+    );
     expect((used as unknown as { server_tool_use: { executed: number } }).server_tool_use.executed).toBe(ran.length);
   }
 });
 
 test('two updates are trained from live traffic, parity holds, and the gate decides with numbers', async () => {
-  for (const [from, to] of [[0, 8], [8, 16]] as const) {
+  for (const [from, to] of [
+    [0, 8],
+    [8, 16],
+  ] as const) {
     await askTraining(from, to);
     const row = await cycle();
     expect(row.state, row.note).toBe('done');
@@ -107,23 +133,38 @@ test('two updates are trained from live traffic, parity holds, and the gate deci
     const parity = version.decisions.find((decision) => decision.kind === 'parity');
     expect(parity?.passed, parity?.reason).toBe(true);
     expect(parity?.numbers['differs_from_base']).toBeGreaterThan(0);
-    expect(version.decisions.find((decision) => decision.kind === 'gate')?.numbers['tasks']).toBe(tasks.filter((task) => task.split === 'heldout').length);
+    expect(version.decisions.find((decision) => decision.kind === 'gate')?.numbers['tasks']).toBe(
+      tasks.filter((task) => task.split === 'heldout').length,
+    );
     expect(version.metrics['tokens_computed']).toBe(version.metrics['distinct_tokens']);
   }
 });
 
 test('every version can be asked by name, and says which it is', async () => {
-  for (const [model, version] of [['gyre@base', '0'], ['gyre@1', '1'], ['gyre@2', '2']] as const) {
-    const { response } = await client.chat.completions.create({ model, messages: [{ role: 'user', content: 'hi' }], max_tokens: 4, tool_choice: 'none' }).withResponse();
+  for (const [model, version] of [
+    ['gyre@base', '0'],
+    ['gyre@1', '1'],
+    ['gyre@2', '2'],
+  ] as const) {
+    const { response } = await client.chat.completions
+      .create({ model, messages: [{ role: 'user', content: 'hi' }], max_tokens: 4, tool_choice: 'none' })
+      .withResponse();
     expect(response.headers.get('x-gyre-policy-version')).toBe(version);
   }
-  await expect(client.chat.completions.create({ model: 'gyre@99', messages: [{ role: 'user', content: 'hi' }] })).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
+  await expect(
+    client.chat.completions.create({ model: 'gyre@99', messages: [{ role: 'user', content: 'hi' }] }),
+  ).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
 });
 
 test('a version that passed no gate cannot be promoted', async () => {
   const { data: versions } = await get<{ data: VersionRow[] }>('/gyre/v1/versions');
-  const refused = versions.find((version) => version.decisions.some((decision) => decision.kind === 'gate' && !decision.passed));
-  if (refused === undefined) return expect(versions.every((version) => version.decisions.some((decision) => decision.kind === 'promotion'))).toBe(true);
+  const refused = versions.find((version) =>
+    version.decisions.some((decision) => decision.kind === 'gate' && !decision.passed),
+  );
+  if (refused === undefined)
+    return expect(
+      versions.every((version) => version.decisions.some((decision) => decision.kind === 'promotion')),
+    ).toBe(true);
   const response = await fetch(`${gateway.url}/gyre/v1/versions/${refused.version}/promote`, { method: 'POST' });
   expect(response.status).toBe(409);
 });

@@ -11,7 +11,10 @@ export interface Gateway {
 }
 
 export async function startGateway(args: readonly string[]): Promise<Gateway> {
-  const child = spawn(process.execPath, [MAIN, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { GYRE_LOG_LEVEL: 'warn', ...process.env } });
+  const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { GYRE_LOG_LEVEL: 'warn', ...process.env },
+  });
   let said = '';
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -55,7 +55,10 @@ interface WireValue {
   readonly boolValue?: boolean;
   readonly arrayValue?: { readonly values?: readonly WireValue[] };
 }
-interface WireSpan extends Omit<Span, 'parentSpanId' | 'status' | 'message' | 'start' | 'end' | 'events' | 'attributes'> {
+interface WireSpan extends Omit<
+  Span,
+  'parentSpanId' | 'status' | 'message' | 'start' | 'end' | 'events' | 'attributes'
+> {
   readonly parentSpanId?: string;
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
@@ -64,15 +67,40 @@ interface WireSpan extends Omit<Span, 'parentSpanId' | 'status' | 'message' | 's
   readonly attributes?: readonly Attribute[];
 }
 interface Body {
-  readonly resourceSpans?: readonly { readonly resource: { readonly attributes: readonly Attribute[] }; readonly scopeSpans: readonly { readonly spans: readonly WireSpan[] }[] }[];
+  readonly resourceSpans?: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] };
+    readonly scopeSpans: readonly { readonly spans: readonly WireSpan[] }[];
+  }[];
   readonly resourceMetrics?: readonly {
     readonly resource: { readonly attributes: readonly Attribute[] };
-    readonly scopeMetrics: readonly { readonly metrics: readonly { readonly name: string; readonly unit: string; readonly histogram?: { readonly dataPoints: readonly { readonly count: number | string; readonly sum: number; readonly explicitBounds: readonly number[]; readonly attributes: readonly Attribute[] }[] } }[] }[];
+    readonly scopeMetrics: readonly {
+      readonly metrics: readonly {
+        readonly name: string;
+        readonly unit: string;
+        readonly histogram?: {
+          readonly dataPoints: readonly {
+            readonly count: number | string;
+            readonly sum: number;
+            readonly explicitBounds: readonly number[];
+            readonly attributes: readonly Attribute[];
+          }[];
+        };
+      }[];
+    }[];
   }[];
 }
 
 export async function startCollector(): Promise<Collector> {
-  const collector = { url: '', spans: [] as Span[], points: [] as Point[], resources: [] as Record<string, Value>[], bodies: [] as string[], paths: [] as string[], answer: ok, close: (): Promise<void> => Promise.resolve() };
+  const collector = {
+    url: '',
+    spans: [] as Span[],
+    points: [] as Point[],
+    resources: [] as Record<string, Value>[],
+    bodies: [] as string[],
+    paths: [] as string[],
+    answer: ok,
+    close: (): Promise<void> => Promise.resolve(),
+  };
   const server = createServer((incoming, outgoing) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
@@ -86,15 +114,35 @@ export async function startCollector(): Promise<Collector> {
     });
   });
   const take = ({ resourceSpans = [], resourceMetrics = [] }: Body): void => {
-    for (const { resource } of [...resourceSpans, ...resourceMetrics]) collector.resources.push(record(resource.attributes));
+    for (const { resource } of [...resourceSpans, ...resourceMetrics])
+      collector.resources.push(record(resource.attributes));
     for (const span of resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))) {
       collector.spans.push({
-        name: span.name, traceId: span.traceId, spanId: span.spanId, parentSpanId: span.parentSpanId ?? '', kind: span.kind,
-        status: span.status?.code ?? 0, message: span.status?.message, start: BigInt(span.startTimeUnixNano), end: BigInt(span.endTimeUnixNano), events: span.events ?? [], attributes: record(span.attributes ?? []),
+        name: span.name,
+        traceId: span.traceId,
+        spanId: span.spanId,
+        parentSpanId: span.parentSpanId ?? '',
+        kind: span.kind,
+        status: span.status?.code ?? 0,
+        message: span.status?.message,
+        start: BigInt(span.startTimeUnixNano),
+        end: BigInt(span.endTimeUnixNano),
+        events: span.events ?? [],
+        attributes: record(span.attributes ?? []),
       });
     }
-    for (const { name, unit, histogram } of resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))) {
-      for (const point of histogram?.dataPoints ?? []) collector.points.push({ name, unit, count: Number(point.count), sum: point.sum, bounds: point.explicitBounds, attributes: record(point.attributes) });
+    for (const { name, unit, histogram } of resourceMetrics.flatMap(({ scopeMetrics }) =>
+      scopeMetrics.flatMap(({ metrics }) => metrics),
+    )) {
+      for (const point of histogram?.dataPoints ?? [])
+        collector.points.push({
+          name,
+          unit,
+          count: Number(point.count),
+          sum: point.sum,
+          bounds: point.explicitBounds,
+          attributes: record(point.attributes),
+        });
     }
   };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

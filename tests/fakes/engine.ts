@@ -26,7 +26,9 @@ export interface Reply {
   readonly finish?: string | null;
   /** What vLLM says beside the finish reason: the stop string that was met. */
   readonly stopReason?: string;
-  readonly usage?: { readonly prompt?: number; readonly completion?: number; readonly cached?: number; readonly reasoning?: number } | false;
+  readonly usage?:
+    | { readonly prompt?: number; readonly completion?: number; readonly cached?: number; readonly reasoning?: number }
+    | false;
   /** False: a plain OpenAI upstream that knows no token ids. */
   readonly tokenIds?: boolean;
   readonly promptTokenIds?: readonly number[];
@@ -62,7 +64,16 @@ export interface EngineRequest {
 
 export interface ChatBody {
   readonly model: string;
-  readonly messages: readonly { readonly role: string; readonly content: unknown; readonly tool_call_id?: string; readonly reasoning?: string; readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[] }[];
+  readonly messages: readonly {
+    readonly role: string;
+    readonly content: unknown;
+    readonly tool_call_id?: string;
+    readonly reasoning?: string;
+    readonly tool_calls?: readonly {
+      readonly id: string;
+      readonly function: { readonly name: string; readonly arguments: string };
+    }[];
+  }[];
   readonly tools?: readonly { readonly function: { readonly name: string } }[];
   readonly tool_choice?: unknown;
   readonly stream?: boolean;
@@ -104,7 +115,17 @@ export function inTurn(...replies: readonly Reply[]): Script {
 export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
   const sockets = new Set<Socket>();
   const models = options.models ?? ['base'];
-  const engine = { url: '', port: 0, requests: [] as EngineRequest[], adapters: new Set<string>(), aborts: 0, counted: [] as Engine['counted'][number][], tokenizer: undefined as Engine['tokenizer'], script: options.script ?? inTurn({}), close: async () => shut(server, sockets) };
+  const engine = {
+    url: '',
+    port: 0,
+    requests: [] as EngineRequest[],
+    adapters: new Set<string>(),
+    aborts: 0,
+    counted: [] as Engine['counted'][number][],
+    tokenizer: undefined as Engine['tokenizer'],
+    script: options.script ?? inTurn({}),
+    close: async () => shut(server, sockets),
+  };
   const server = createServer((incoming, outgoing) => void serve(incoming, outgoing));
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -120,39 +141,62 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     };
     const route = `${incoming.method ?? ''} ${(incoming.url ?? '').split('?')[0] ?? ''}`;
     if (route === 'GET /health') return void outgoing.writeHead(200).end();
-    if (route === 'GET /v1/models') return json(200, { object: 'list', data: [...models, ...engine.adapters].map((id) => ({ id, object: 'model', owned_by: 'vllm', root: id, parent: null, max_model_len: 2048 })) });
+    if (route === 'GET /v1/models')
+      return json(200, {
+        object: 'list',
+        data: [...models, ...engine.adapters].map((id) => ({
+          id,
+          object: 'model',
+          owned_by: 'vllm',
+          root: id,
+          parent: null,
+          max_model_len: 2048,
+        })),
+      });
     if (route === 'POST /tokenize') {
       const { tokenizer } = engine;
       if (tokenizer === 'missing') return json(404, { detail: 'Not Found' });
       const asked = JSON.parse(text) as Engine['counted'][number] & { prompt?: string };
       engine.counted.push(asked);
       if (tokenizer === 'silent') return void outgoing.on('close', () => (engine.aborts += 1));
-      if (tokenizer !== undefined) return void outgoing.writeHead(tokenizer.status ?? 200, { 'content-type': 'application/json' }).end(tokenizer.body ?? JSON.stringify(vllmError(tokenizer.status ?? 500, 'scripted fault')));
-      if (!models.includes(asked.model) && !engine.adapters.has(asked.model)) return json(404, vllmError(404, `The model \`${asked.model}\` does not exist.`));
+      if (tokenizer !== undefined)
+        return void outgoing
+          .writeHead(tokenizer.status ?? 200, { 'content-type': 'application/json' })
+          .end(tokenizer.body ?? JSON.stringify(vllmError(tokenizer.status ?? 500, 'scripted fault')));
+      if (!models.includes(asked.model) && !engine.adapters.has(asked.model))
+        return json(404, vllmError(404, `The model \`${asked.model}\` does not exist.`));
       const tokens = words(asked.prompt ?? JSON.stringify([asked.messages, asked.tools])).map(tokenId);
       return json(200, { count: tokens.length, max_model_len: 2048, tokens, token_strs: null });
     }
     if (route === 'POST /v1/load_lora_adapter') {
       const { lora_name: name } = JSON.parse(text) as { lora_name: string };
-      if (engine.adapters.has(name)) return json(400, vllmError(400, `The lora adapter '${name}' has already been loaded.`));
+      if (engine.adapters.has(name))
+        return json(400, vllmError(400, `The lora adapter '${name}' has already been loaded.`));
       engine.adapters.add(name);
       return void outgoing.writeHead(200).end(`Success: LoRA adapter '${name}' added successfully.`);
     }
     if (route === 'POST /v1/unload_lora_adapter') {
       const { lora_name: name } = JSON.parse(text) as { lora_name: string };
-      if (!engine.adapters.delete(name)) return json(404, vllmError(404, `The lora adapter '${name}' cannot be found.`));
+      if (!engine.adapters.delete(name))
+        return json(404, vllmError(404, `The lora adapter '${name}' cannot be found.`));
       return void outgoing.writeHead(200).end(`Success: LoRA adapter '${name}' removed successfully.`);
     }
     if (route !== 'POST /v1/chat/completions') return json(404, { detail: 'Not Found' });
 
-    const request: EngineRequest = { path: incoming.url ?? '', headers: incoming.headers, body: JSON.parse(text) as ChatBody, aborted: false };
+    const request: EngineRequest = {
+      path: incoming.url ?? '',
+      headers: incoming.headers,
+      body: JSON.parse(text) as ChatBody,
+      aborted: false,
+    };
     outgoing.on('close', () => {
       if (outgoing.writableFinished) return;
       request.aborted = true;
       engine.aborts += 1;
     });
     const number = engine.requests.push(request) - 1;
-    if (!models.includes(request.body.model) && !engine.adapters.has(request.body.model)) return json(404, vllmError(404, `The model \`${request.body.model}\` does not exist.`));
+    if (!models.includes(request.body.model) && !engine.adapters.has(request.body.model))
+      return json(404, vllmError(404, `The model \`${request.body.model}\` does not exist.`));
     await answer(outgoing, request.body, await engine.script(request, number));
   };
 
@@ -164,19 +208,48 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
 
 /** The bytes of a reply, whole and as the events of its stream. */
 export function encode(reply: Reply, body: ChatBody): { readonly json: string; readonly events: string[] } {
-  const head = (object: string): Record<string, unknown> => ({ id: 'chatcmpl-engine', object, created: 1_760_000_000, model: body.model });
+  const head = (object: string): Record<string, unknown> => ({
+    id: 'chatcmpl-engine',
+    object,
+    created: 1_760_000_000,
+    model: body.model,
+  });
   const part = head('chat.completion.chunk');
   const choices = Array.from({ length: body.n ?? 1 }, (_, index) => index);
-  const variant = (index: number): Reply => ({ ...reply, ...reply.variants?.[Math.min(index, reply.variants.length - 1)] });
-  const tokensOf = (said: Reply): { text: readonly string[]; reasoning: readonly string[] } => ({ text: pieces(said.text ?? (said.calls === undefined && said.reasoning === undefined ? 'ok' : [])), reasoning: pieces(said.reasoning ?? []) });
-  const finishOf = (said: Reply): string | null => (said.finish === undefined ? (said.calls === undefined ? 'stop' : 'tool_calls') : said.finish);
+  const variant = (index: number): Reply => ({
+    ...reply,
+    ...reply.variants?.[Math.min(index, reply.variants.length - 1)],
+  });
+  const tokensOf = (said: Reply): { text: readonly string[]; reasoning: readonly string[] } => ({
+    text: pieces(said.text ?? (said.calls === undefined && said.reasoning === undefined ? 'ok' : [])),
+    reasoning: pieces(said.reasoning ?? []),
+  });
+  const finishOf = (said: Reply): string | null =>
+    said.finish === undefined ? (said.calls === undefined ? 'stop' : 'tool_calls') : said.finish;
   const ids = reply.tokenIds ?? body['return_token_ids'] === true;
   const promptIds = reply.promptTokenIds ?? words(canonicalJson(body.messages)).map(tokenId);
   const end = reply.crlf === true ? '\r\n\r\n' : '\n\n';
   const event = (data: unknown): string => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}${end}`;
-  const chunk = (index: number, delta: unknown, sampled: readonly string[], more: Record<string, unknown> = {}): unknown => ({
+  const chunk = (
+    index: number,
+    delta: unknown,
+    sampled: readonly string[],
+    more: Record<string, unknown> = {},
+  ): unknown => ({
     ...part,
-    choices: [{ index, delta, logprobs: body['logprobs'] === true && sampled.length > 0 ? { content: sampled.map((token) => logprob(token, body)) } : null, finish_reason: null, ...more, ...(ids && sampled.length > 0 ? { token_ids: sampled.map(tokenId) } : {}) }],
+    choices: [
+      {
+        index,
+        delta,
+        logprobs:
+          body['logprobs'] === true && sampled.length > 0
+            ? { content: sampled.map((token) => logprob(token, body)) }
+            : null,
+        finish_reason: null,
+        ...more,
+        ...(ids && sampled.length > 0 ? { token_ids: sampled.map(tokenId) } : {}),
+      },
+    ],
   });
 
   let completion = 0;
@@ -204,30 +277,59 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
       for (const [at, call] of (said.calls ?? []).entries()) {
         // The parser holds back what may be a call: its tokens come with an empty text.
         say({}, ['<tool_call>']);
-        say({ content: null, tool_calls: [{ index: at, id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name } }] }, [call.name]);
-        for (const text of halves(call.arguments)) say({ content: null, tool_calls: [{ index: at, function: { arguments: text } }] }, [text]);
+        say(
+          {
+            content: null,
+            tool_calls: [
+              { index: at, id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name } },
+            ],
+          },
+          [call.name],
+        );
+        for (const text of halves(call.arguments))
+          say({ content: null, tool_calls: [{ index: at, function: { arguments: text } }] }, [text]);
       }
     }
     if (finish !== null) {
       completion += 1;
-      events.push(event(chunk(index, {}, ['<|im_end|>'], { finish_reason: finish, stop_reason: said.stopReason ?? null })));
+      events.push(
+        event(chunk(index, {}, ['<|im_end|>'], { finish_reason: finish, stop_reason: said.stopReason ?? null })),
+      );
     }
   }
   const usage = {
     prompt_tokens: (reply.usage || {}).prompt ?? promptIds.length,
     completion_tokens: (reply.usage || {}).completion ?? completion,
     total_tokens: ((reply.usage || {}).prompt ?? promptIds.length) + ((reply.usage || {}).completion ?? completion),
-    prompt_tokens_details: (reply.usage || {}).cached === undefined ? null : { cached_tokens: (reply.usage || {}).cached },
-    ...((reply.usage || {}).reasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: (reply.usage || {}).reasoning } }),
+    prompt_tokens_details:
+      (reply.usage || {}).cached === undefined ? null : { cached_tokens: (reply.usage || {}).cached },
+    ...((reply.usage || {}).reasoning === undefined
+      ? {}
+      : { completion_tokens_details: { reasoning_tokens: (reply.usage || {}).reasoning } }),
   };
-  if (reply.usage !== false && (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true) events.push(event({ ...part, choices: [], usage, system_fingerprint: 'vllm-0.28.0-fake' }));
+  if (
+    reply.usage !== false &&
+    (body['stream_options'] as { include_usage?: boolean } | undefined)?.include_usage === true
+  )
+    events.push(event({ ...part, choices: [], usage, system_fingerprint: 'vllm-0.28.0-fake' }));
   if (reply.done !== false) events.push(event('[DONE]'));
 
   const json = JSON.stringify({
     ...head('chat.completion'),
     choices: choices.map((index) => ({
-      index, finish_reason: finishOf(variant(index)), stop_reason: null, logprobs: null,
-      message: { role: 'assistant', content: tokensOf(variant(index)).text.join(''), tool_calls: (variant(index).calls ?? []).map((call, at) => ({ id: call.id ?? `chatcmpl-tool-${at}`, type: 'function', function: { name: call.name, arguments: call.arguments } })) },
+      index,
+      finish_reason: finishOf(variant(index)),
+      stop_reason: null,
+      logprobs: null,
+      message: {
+        role: 'assistant',
+        content: tokensOf(variant(index)).text.join(''),
+        tool_calls: (variant(index).calls ?? []).map((call, at) => ({
+          id: call.id ?? `chatcmpl-tool-${at}`,
+          type: 'function',
+          function: { name: call.name, arguments: call.arguments },
+        })),
+      },
     })),
     usage,
     ...(ids ? { prompt_token_ids: promptIds } : {}),
@@ -296,7 +398,11 @@ function vllmError(status: number, message: string): unknown {
 
 function logprob(token: string, body: ChatBody): unknown {
   const bytes = [...Buffer.from(token)];
-  const alternatives = Array.from({ length: Number(body['top_logprobs'] ?? 0) }, (_, at) => ({ token: `${token}${at}`, logprob: -0.25 - at, bytes }));
+  const alternatives = Array.from({ length: Number(body['top_logprobs'] ?? 0) }, (_, at) => ({
+    token: `${token}${at}`,
+    logprob: -0.25 - at,
+    bytes,
+  }));
   return { token, logprob: -0.25, bytes, top_logprobs: alternatives };
 }
 

@@ -31,7 +31,8 @@ export function parseExposition(text: string): Map<string, Family> {
     } else {
       const sample = sampleOf(line);
       const family = current === undefined ? undefined : families.get(current);
-      const allowed = family?.type === 'histogram' ? [`${current}_bucket`, `${current}_sum`, `${current}_count`] : [current];
+      const allowed =
+        family?.type === 'histogram' ? [`${current}_bucket`, `${current}_sum`, `${current}_count`] : [current];
       if (family === undefined || !allowed.includes(sample.name)) throw new Error(`out of place: ${line}`);
       family.samples.push(sample);
     }
@@ -63,9 +64,20 @@ function checkHistogram(name: string, { samples }: Family): void {
   for (const [key, of] of series) {
     const buckets = of.filter((sample) => sample.name === `${name}_bucket`);
     const bounds = buckets.map(({ labels }) => (labels['le'] === '+Inf' ? Infinity : Number(labels['le'])));
-    const growing = (list: readonly number[], strictly: boolean): boolean => list.every((value, at) => at === 0 || value > (list[at - 1] ?? 0) || (!strictly && value === list[at - 1]));
+    const growing = (list: readonly number[], strictly: boolean): boolean =>
+      list.every((value, at) => at === 0 || value > (list[at - 1] ?? 0) || (!strictly && value === list[at - 1]));
     const count = of.find((sample) => sample.name === `${name}_count`)?.value;
     const sums = of.filter((sample) => sample.name === `${name}_sum`).length;
-    if (!growing(bounds, true) || bounds.at(-1) !== Infinity || !growing(buckets.map(({ value }) => value), false) || buckets.at(-1)?.value !== count || sums !== 1) throw new Error(`${name}${key} is no histogram`);
+    if (
+      !growing(bounds, true) ||
+      bounds.at(-1) !== Infinity ||
+      !growing(
+        buckets.map(({ value }) => value),
+        false,
+      ) ||
+      buckets.at(-1)?.value !== count ||
+      sums !== 1
+    )
+      throw new Error(`${name}${key} is no histogram`);
   }
 }

@@ -1,4 +1,6 @@
-/** A gateway for tests: the real app on a free port, before the scripted engine, with a real log in a temporary folder. */
+/**
+ * A gateway for tests: the real app on a free port, before the scripted engine, with a real log in a temporary folder.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,8 +75,15 @@ export interface GatewayOptions {
 }
 
 /** A tool that calls `run`, pure unless it says otherwise. */
-export function tool(name: string, run: (args: Record<string, unknown>, signal: AbortSignal) => Promise<string> | string): Tool {
-  return { spec: { name, parameters: { type: 'object' } }, pure: true, run: async (args, signal) => run(args as Record<string, unknown>, signal) };
+export function tool(
+  name: string,
+  run: (args: Record<string, unknown>, signal: AbortSignal) => Promise<string> | string,
+): Tool {
+  return {
+    spec: { name, parameters: { type: 'object' } },
+    pure: true,
+    run: async (args, signal) => run(args as Record<string, unknown>, signal),
+  };
 }
 
 /** Adds two numbers and nothing else: the children of the real calculator are its own tests' matter. */
@@ -92,7 +101,11 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const redactor = redactorOf(config.redact);
   const store = openStore(folder);
   const logged: Logged[] = [];
-  const enginePolicy = openPolicy({ url: options.engineUrl ?? engine.url, timeoutMs: options.engineTimeoutMs ?? 5_000, ...(options.engineKey === undefined ? {} : { apiKey: options.engineKey }) });
+  const enginePolicy = openPolicy({
+    url: options.engineUrl ?? engine.url,
+    timeoutMs: options.engineTimeoutMs ?? 5_000,
+    ...(options.engineKey === undefined ? {} : { apiKey: options.engineKey }),
+  });
   const upstreams = openUpstreams(config.upstreams, options.engineTimeoutMs ?? 5_000);
   const serving = openServing({
     upstreams: upstreams.models,
@@ -119,14 +132,24 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
   return {
     url: listening.url,
-    engine, app, serving, store, folder, logged,
+    engine,
+    app,
+    serving,
+    store,
+    folder,
+    logged,
     key: (name, said = {}) => {
       const { key, secret } = addKey(store.db, { name, ...said });
       return { id: key.id, headers: { authorization: `Bearer ${secret}` } };
     },
     client: new OpenAI({ baseURL: `${listening.url}/v1`, apiKey: 'any', maxRetries: 0 }),
     post: (body, init = {}) =>
-      fetch(`${listening.url}/v1/chat/completions`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...init, headers: { 'content-type': 'application/json', ...init.headers } }),
+      fetch(`${listening.url}/v1/chat/completions`, {
+        method: 'POST',
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        ...init,
+        headers: { 'content-type': 'application/json', ...init.headers },
+      }),
     stop: async (deadlineMs) => {
       await listening.close(deadlineMs);
       await app.idle();

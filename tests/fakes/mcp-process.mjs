@@ -20,8 +20,12 @@ if (mode === 'mute') {
 }
 const server = new McpServer({ name: 'child', version: '1' });
 const says = (text) => ({ content: [{ type: 'text', text }] });
-server.registerTool('echo', { description: 'Says it back.', inputSchema: { text: z.string() } }, ({ text }) => says(`child: ${text}`));
-server.registerTool('environment', { description: 'The names of its environment.' }, () => says(Object.keys(process.env).sort().join(' ')));
+server.registerTool('echo', { description: 'Says it back.', inputSchema: { text: z.string() } }, ({ text }) =>
+  says(`child: ${text}`),
+);
+server.registerTool('environment', { description: 'The names of its environment.' }, () =>
+  says(Object.keys(process.env).sort().join(' ')),
+);
 server.registerTool('pid', {}, () => says(String(process.pid)));
 server.registerTool('die', {}, () => process.exit(1));
 server.registerTool('flood', {}, () => says('x'.repeat(12 * 1024 * 1024)));

@@ -1,4 +1,7 @@
-/** A real MCP server over streamable HTTP on a free port, made with the official SDK. What it offers and how it fails is set from outside. */
+/**
+ * A real MCP server over streamable HTTP on a free port, made with the official SDK. What it offers and how it fails is
+ * set from outside.
+ */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -10,7 +13,11 @@ import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult } fr
 export interface FakeTool {
   readonly name: string;
   readonly description?: string;
-  readonly inputSchema?: { readonly type: 'object'; readonly properties?: Record<string, object>; readonly required?: string[] };
+  readonly inputSchema?: {
+    readonly type: 'object';
+    readonly properties?: Record<string, object>;
+    readonly required?: string[];
+  };
   readonly run: (args: Record<string, unknown>, signal: AbortSignal) => CallToolResult | Promise<CallToolResult>;
 }
 
@@ -39,7 +46,9 @@ export interface McpFake {
 export const says = (text: string): CallToolResult => ({ content: [{ type: 'text', text }] });
 
 export const echo: FakeTool = {
-  name: 'echo', description: 'Says it back.', inputSchema: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
+  name: 'echo',
+  description: 'Says it back.',
+  inputSchema: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
   run: ({ text }) => says(`echo: ${String(text)}`),
 };
 
@@ -48,7 +57,10 @@ interface Session {
   readonly transport: StreamableHTTPServerTransport;
 }
 
-export async function startMcp(tools: readonly FakeTool[] = [echo], options: { readonly json?: boolean; readonly listening?: boolean } = {}): Promise<McpFake> {
+export async function startMcp(
+  tools: readonly FakeTool[] = [echo],
+  options: { readonly json?: boolean; readonly listening?: boolean } = {},
+): Promise<McpFake> {
   const sessions = new Map<string, Session>();
   const sockets = new Set<Socket>();
   let opened = 0;
@@ -57,16 +69,27 @@ export async function startMcp(tools: readonly FakeTool[] = [echo], options: { r
   const begin = async (): Promise<Session> => {
     opened += 1;
     const server = new Server({ name: 'fake', version: '1' }, { capabilities: { tools: { listChanged: true } } });
-    server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: fake.tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema: inputSchema ?? { type: 'object' as const } })) }));
+    server.setRequestHandler(ListToolsRequestSchema, () => ({
+      tools: fake.tools.map(({ name, description, inputSchema }) => ({
+        name,
+        description,
+        inputSchema: inputSchema ?? { type: 'object' as const },
+      })),
+    }));
     server.setRequestHandler(CallToolRequestSchema, async ({ params }, { signal }) => {
       const tool = fake.tools.find(({ name }) => name === params.name);
       if (tool === undefined) throw new Error(`no tool ${params.name}`);
       signal.addEventListener('abort', () => (fake.cancelled += 1));
       return tool.run(params.arguments ?? {}, signal);
     });
-    const session: Session = { server, transport: new StreamableHTTPServerTransport({
-      sessionIdGenerator: randomUUID, enableJsonResponse: options.json === true, onsessioninitialized: (id) => void sessions.set(id, session),
-    }) };
+    const session: Session = {
+      server,
+      transport: new StreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        enableJsonResponse: options.json === true,
+        onsessioninitialized: (id) => void sessions.set(id, session),
+      }),
+    };
     await server.connect(session.transport);
     return session;
   };
@@ -80,7 +103,10 @@ export async function startMcp(tools: readonly FakeTool[] = [echo], options: { r
     if (fake.instead?.(incoming, outgoing, method) === true) return;
     const id = incoming.headers['mcp-session-id'];
     const session = id === undefined ? await begin() : sessions.get(String(id));
-    if (session === undefined) return void outgoing.writeHead(404, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}');
+    if (session === undefined)
+      return void outgoing
+        .writeHead(404, { 'content-type': 'application/json' })
+        .end('{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}');
     await session.transport.handleRequest(incoming, outgoing, body);
   };
 
@@ -97,7 +123,10 @@ export async function startMcp(tools: readonly FakeTool[] = [echo], options: { r
 
   const fake = {
     url: `http://127.0.0.1:${port}/mcp`,
-    tools, asked: [] as { method: string; headers: IncomingMessage['headers'] }[], cancelled: 0, instead: undefined as McpFake['instead'],
+    tools,
+    asked: [] as { method: string; headers: IncomingMessage['headers'] }[],
+    cancelled: 0,
+    instead: undefined as McpFake['instead'],
     get opened() {
       return opened;
     },

@@ -27,7 +27,9 @@ export interface Outside {
 /** Of example.com, once; any public address would do. */
 export const PUBLIC = '93.184.216.34';
 
-export async function startOutside(options: { readonly tls?: boolean; readonly attached?: readonly string[] } = {}): Promise<Outside> {
+export async function startOutside(
+  options: { readonly tls?: boolean; readonly attached?: readonly string[] } = {},
+): Promise<Outside> {
   const { tls = false } = options;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     outside.requests.push({ to: `${incoming.headers.host ?? ''} ${incoming.url ?? ''}`, headers: incoming.headers });
@@ -39,7 +41,11 @@ export async function startOutside(options: { readonly tls?: boolean; readonly a
   const dial = buildConnector({ ...(tls ? { ca: CERTIFICATE } : {}), timeout: 2_000 });
   const asked = new Map<string, number>();
   const outside: Outside = {
-    hosts: new Map(), resolved: [], dialled: [], requests: [], dead: new Set(),
+    hosts: new Map(),
+    resolved: [],
+    dialled: [],
+    requests: [],
+    dead: new Set(),
     answer: (_incoming, outgoing) => outgoing.writeHead(200, { 'content-type': 'text/plain' }).end('hello'),
     network: {
       resolve: (host) => {
@@ -57,10 +63,11 @@ export async function startOutside(options: { readonly tls?: boolean; readonly a
       },
       attached: () => options.attached ?? [],
     },
-    close: () => new Promise((resolve) => {
-      server.closeAllConnections();
-      server.close(() => resolve());
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
   };
   return outside;
 }

@@ -9,14 +9,24 @@ import { adder, tool, type GatewayOptions } from './gateway.js';
 const PLAIN = ['Hello', ' from', ' the', ' policy.'];
 
 const SUM: EngineCall = { id: 'call_sum', name: 'calculator', arguments: '{"expression": "19 + 23"}' };
-/** Spelled as no JSON library would, and not in the order of any schema: clients that parse it send it back differently. */
+/**
+ * Spelled as no JSON library would, and not in the order of any schema: clients that parse it send it back differently.
+ */
 const WEATHER: EngineCall = { id: 'call_weather', name: 'weather', arguments: '{"days": 2.0,"city":"Rome"}' };
 
 /** What the first turn calls; once the results are there, the policy repeats them. */
-const CALLS: Readonly<Record<string, readonly EngineCall[]>> = { SERVER_TOOL: [SUM], OWN_TOOL: [WEATHER], MIXED: [SUM, WEATHER] };
+const CALLS: Readonly<Record<string, readonly EngineCall[]>> = {
+  SERVER_TOOL: [SUM],
+  OWN_TOOL: [WEATHER],
+  MIXED: [SUM, WEATHER],
+};
 /** Twenty seconds of tokens: whoever waits for their end has not stopped it. */
 const SLOW: Reply = { text: Array.from({ length: 1_000 }, (_, at) => ` ${at}`), delayMs: 20 };
-const BUSY: Reply = { status: 429, headers: { 'retry-after': '1' }, body: JSON.stringify({ error: { message: 'every seat is taken', type: 'rate_limit_error', code: 429 } }) };
+const BUSY: Reply = {
+  status: 429,
+  headers: { 'retry-after': '1' },
+  body: JSON.stringify({ error: { message: 'every seat is taken', type: 'rate_limit_error', code: 429 } }),
+};
 const BROKEN: Reply = { text: ['Half', ' an', ' answer', ' and', ' no'], reset: 4 };
 
 const byWord: Script = ({ body }) => {
@@ -26,14 +36,21 @@ const byWord: Script = ({ body }) => {
   if (word === 'SLOW') return SLOW;
   if (word === 'BUSY') return BUSY;
   if (word === 'BROKEN') return BROKEN;
-  const results = body.messages.slice(at + 1).filter(isResult).map((message) => textOf(message.content).replace(OBSERVED, ''));
+  const results = body.messages
+    .slice(at + 1)
+    .filter(isResult)
+    .map((message) => textOf(message.content).replace(OBSERVED, ''));
   const calls = word === undefined ? undefined : CALLS[word];
   if (calls !== undefined && results.length === 0) return { calls };
   return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.join(' and '), '.']);
 };
 
 /** The gateway clients are tested against. Two tools by default, so that it shows when a request names one. */
-export const FOR_CLIENTS: GatewayOptions = { script: byWord, tools: [adder, tool('shout', ({ text }) => String(text).toUpperCase())], config: { 'tools.default': ['calculator', 'shout'] } };
+export const FOR_CLIENTS: GatewayOptions = {
+  script: byWord,
+  tools: [adder, tool('shout', ({ text }) => String(text).toUpperCase())],
+  config: { 'tools.default': ['calculator', 'shout'] },
+};
 
 /** An agent that must end with a call of its own gets one. */
 function answer(body: ChatBody, text: readonly string[]): Reply {

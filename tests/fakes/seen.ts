@@ -10,14 +10,20 @@ export interface Seen {
   roles(): readonly string[];
   /** Every call of the policy and whose it was. */
   calls(): readonly string[];
-  /** Fails unless all was said in one trajectory, both tools ran in one turn and the policy was given what its client never saw. */
+  /**
+   * Fails unless all was said in one trajectory, both tools ran in one turn and the policy was given what its client
+   * never saw.
+   */
   isMixed(): void;
   isCancelled(): Promise<void>;
 }
 
 export function seenBy(gateway: Gateway): Seen {
   const last = (): Gateway['engine']['requests'][number]['body'] | undefined => gateway.engine.requests.at(-1)?.body;
-  const calls = (): readonly string[] => gateway.logged.flatMap((entry) => entry.steps).flatMap((step) => step.calls.map(({ name, owner }) => `${owner} ${name}`));
+  const calls = (): readonly string[] =>
+    gateway.logged
+      .flatMap((entry) => entry.steps)
+      .flatMap((step) => step.calls.map(({ name, owner }) => `${owner} ${name}`));
   return {
     offered: () => (last()?.tools ?? []).map((tool) => tool.function.name),
     roles: () => (last()?.messages ?? []).map((message) => message.role),

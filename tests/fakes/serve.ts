@@ -29,9 +29,15 @@ const inherited = ['PATH', 'HOME', 'TMPDIR'] as const;
 /** Resolves when it is ready. Throws what it said when it ends before. */
 export async function startServe({ engine, port = 0, env = {}, nodeArgs = [] }: ServeOptions): Promise<Serving> {
   const data = mkdtempSync(join(tmpdir(), 'gyre-serve-'));
-  const child = spawn(process.execPath, [...nodeArgs, MAIN, 'serve', '--port', String(port), '--data', data, '--engine', engine], {
-    cwd: data, stdio: ['ignore', 'pipe', 'pipe'], env: { ...Object.fromEntries(inherited.map((name) => [name, process.env[name]])), ...env },
-  });
+  const child = spawn(
+    process.execPath,
+    [...nodeArgs, MAIN, 'serve', '--port', String(port), '--data', data, '--engine', engine],
+    {
+      cwd: data,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...Object.fromEntries(inherited.map((name) => [name, process.env[name]])), ...env },
+    },
+  );
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));

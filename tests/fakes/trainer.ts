@@ -22,10 +22,20 @@ export interface FakeTrainer {
 
 export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
   const results = new Map<string, { batch: Batch; state: 'done' | 'failed' }>();
-  const trainer = { url: '', applied: [] as Batch[], calls: [] as string[], fate: 'done' as 'done' | 'failed', slow: false, parityPassed: true, head: 0, close: (): Promise<void> => new Promise((resolve) => {
-    server.closeAllConnections();
-    server.close(() => resolve());
-  }) };
+  const trainer = {
+    url: '',
+    applied: [] as Batch[],
+    calls: [] as string[],
+    fate: 'done' as 'done' | 'failed',
+    slow: false,
+    parityPassed: true,
+    head: 0,
+    close: (): Promise<void> =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
   const server = createServer((incoming, outgoing) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
@@ -40,17 +50,42 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
         const known = results.get(id);
         if (known === undefined) return undefined;
         if (trainer.slow) return { batch_id: id, state: 'training', progress: 0.5 };
-        if (known.state === 'failed') return { batch_id: id, state: 'failed', error: { code: 'non_finite', message: 'the loss is not finite', side: 'trainer' } };
+        if (known.state === 'failed')
+          return {
+            batch_id: id,
+            state: 'failed',
+            error: { code: 'non_finite', message: 'the loss is not finite', side: 'trainer' },
+          };
         return {
-          batch_id: id, state: 'done', progress: 1,
+          batch_id: id,
+          state: 'done',
+          progress: 1,
           result: {
-            version: known.batch.target_version, name: `gyre-v${known.batch.target_version}`, path: '/nowhere', metrics: { loss: 0.5, tokens_computed: known.batch.tree.tokens.length },
-            published_at: 1, load_seconds: 0.05, first_token_seconds: 0.1, differs_from_base: 0.01,
+            version: known.batch.target_version,
+            name: `gyre-v${known.batch.target_version}`,
+            path: '/nowhere',
+            metrics: { loss: 0.5, tokens_computed: known.batch.tree.tokens.length },
+            published_at: 1,
+            load_seconds: 0.05,
+            first_token_seconds: 0.1,
+            differs_from_base: 0.01,
             parity: { mean_abs: 0.001, max_abs: 0.01, n_tokens: 64, tolerance: 0.03, passed: trainer.parityPassed },
           },
         };
       };
-      if (route === 'GET /health') return json(200, { status: 'ok', pid: process.pid, uptime_s: 1, phase: 'ready', engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' }, model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 }, head: trainer.head, loaded: [], self_check: {}, busy: null });
+      if (route === 'GET /health')
+        return json(200, {
+          status: 'ok',
+          pid: process.pid,
+          uptime_s: 1,
+          phase: 'ready',
+          engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' },
+          model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 },
+          head: trainer.head,
+          loaded: [],
+          self_check: {},
+          busy: null,
+        });
       if (route === 'POST /v1/batches') {
         const batch = Batch.parse(JSON.parse(Buffer.concat(parts).toString('utf8')));
         if (!results.has(batch.batch_id)) {
@@ -65,10 +100,14 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
       const asked = /^GET \/v1\/batches\/(.+)$/.exec(route)?.[1];
       if (asked !== undefined) {
         const seen = view(asked);
-        return seen === undefined ? json(404, { error: { code: 'no_such_batch', message: `there is no batch ${asked}`, side: 'client' } }) : json(200, seen);
+        return seen === undefined
+          ? json(404, { error: { code: 'no_such_batch', message: `there is no batch ${asked}`, side: 'client' } })
+          : json(200, seen);
       }
-      const said = (): { version: number; make_head?: boolean } => JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };
-      if (route === 'POST /v1/head' || (route === 'POST /v1/versions' && said().make_head === true)) trainer.head = said().version;
+      const said = (): { version: number; make_head?: boolean } =>
+        JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };
+      if (route === 'POST /v1/head' || (route === 'POST /v1/versions' && said().make_head === true))
+        trainer.head = said().version;
       return json(200, {});
     });
   });

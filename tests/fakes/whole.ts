@@ -1,4 +1,7 @@
-/** A gateway with every route that `gyre serve` has: the rows are real, the engine is scripted and the trainer trains nothing. */
+/**
+ * A gateway with every route that `gyre serve` has: the rows are real, the engine is scripted and the trainer trains
+ * nothing.
+ */
 import { parseConfig } from '../../src/core/config.js';
 import { newId } from '../../src/core/ids.js';
 import type { Cycle } from '../../src/core/learning.js';
@@ -29,7 +32,10 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
       body: (incoming) => readJson(incoming, BODY_BYTES, {}),
     });
   };
-  const gateway = await startGateway({ ...options, depsOver: (store) => ({ reading: readingOf(store.db), extra: [extra(store)] }) });
+  const gateway = await startGateway({
+    ...options,
+    depsOver: (store) => ({ reading: readingOf(store.db), extra: [extra(store)] }),
+  });
   aPastOf(gateway.store.db);
   return {
     ...gateway,
@@ -49,7 +55,18 @@ function aPastOf(db: Db): void {
 
 function cycle(db: Db): Cycle {
   const at = Date.now();
-  const begun: Cycle = { id: newId('cyc'), state: 'skipped', stage: 'filter', mode: 'resample', filter: 'prefix', baseVersion: 0, counts: { states: 0 }, note: 'nothing to train on', startedAt: at, updatedAt: at };
+  const begun: Cycle = {
+    id: newId('cyc'),
+    state: 'skipped',
+    stage: 'filter',
+    mode: 'resample',
+    filter: 'prefix',
+    baseVersion: 0,
+    counts: { states: 0 },
+    note: 'nothing to train on',
+    startedAt: at,
+    updatedAt: at,
+  };
   saveCycle(db, begun);
   return begun;
 }

@@ -3,14 +3,32 @@ import { expect, test } from 'vitest';
 import { keep, MAX_LAG, type Candidate } from '../../src/filter/filter.js';
 
 const step: Candidate = {
-  stepId: 's', trajectoryId: 't', index: 1, policyVersion: 3, consent: true, heldout: false, evaluated: false, finished: true, used: false, hasState: true,
-  good: true, earlierGood: true, allGood: true, outcomeGood: true,
+  stepId: 's',
+  trajectoryId: 't',
+  index: 1,
+  policyVersion: 3,
+  consent: true,
+  heldout: false,
+  evaluated: false,
+  finished: true,
+  used: false,
+  hasState: true,
+  good: true,
+  earlierGood: true,
+  allGood: true,
+  outcomeGood: true,
 };
-const reason = (change: Partial<Candidate>, ...rest: [Parameters<typeof keep>[1], Parameters<typeof keep>[2]]): string => {
+const reason = (
+  change: Partial<Candidate>,
+  ...rest: [Parameters<typeof keep>[1], Parameters<typeof keep>[2]]
+): string => {
   const kept = keep({ ...step, ...change }, ...rest, 4);
   return kept.keep ? 'kept' : kept.reason;
 };
-const without = (...names: (keyof Candidate)[]): Candidate => Object.fromEntries(Object.entries(step).filter(([name]) => !names.includes(name as keyof Candidate))) as unknown as Candidate;
+const without = (...names: (keyof Candidate)[]): Candidate =>
+  Object.fromEntries(
+    Object.entries(step).filter(([name]) => !names.includes(name as keyof Candidate)),
+  ) as unknown as Candidate;
 
 test.each([
   [{ policyVersion: -1 }, 'upstream'],
@@ -21,7 +39,8 @@ test.each([
   [{ used: true }, 'used'],
   [{ hasState: false }, 'no_state'],
 ] as const)('%o is dropped under every filter', (change, expected) => {
-  for (const filter of ['none', 'process', 'outcome', 'both', 'prefix'] as const) expect(reason(change, filter, 'resample')).toBe(expected);
+  for (const filter of ['none', 'process', 'outcome', 'both', 'prefix'] as const)
+    expect(reason(change, filter, 'resample')).toBe(expected);
 });
 
 test('prefix keeps a sound state whose own action was wrong', () => {

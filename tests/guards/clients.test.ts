@@ -18,28 +18,60 @@ const pythonFile = (name: string): string => `tests/clients/test_${name}.py`;
 function apisOf(file: string): string[] {
   return [...(/^APIS = \[(.*)\]$/m.exec(read(file))?.[1] ?? '').matchAll(/"([^"]+)"/g)].map((match) => match[1] ?? '');
 }
-const python = (name: string, packageName: string, module: string): Client => ({ name, packages: [packageName], file: pythonFile(module), apis: apisOf(pythonFile(module)) });
+const python = (name: string, packageName: string, module: string): Client => ({
+  name,
+  packages: [packageName],
+  file: pythonFile(module),
+  apis: apisOf(pythonFile(module)),
+});
 
 const NODE = 'tests/http/openai_sdk.test.ts';
 const AI_SDK = 'tests/http/ai_sdk.test.ts';
 const PYTHON = [
-  python('openai (Python)', 'openai', 'openai'), python('LangChain', 'langchain-openai', 'langchain'), python('OpenAI Agents SDK', 'openai-agents', 'agents'),
-  python('pydantic-ai', 'pydantic-ai-slim', 'pydantic_ai'), python('smolagents', 'smolagents', 'smolagents'), python('LiteLLM', 'litellm', 'litellm'),
+  python('openai (Python)', 'openai', 'openai'),
+  python('LangChain', 'langchain-openai', 'langchain'),
+  python('OpenAI Agents SDK', 'openai-agents', 'agents'),
+  python('pydantic-ai', 'pydantic-ai-slim', 'pydantic_ai'),
+  python('smolagents', 'smolagents', 'smolagents'),
+  python('LiteLLM', 'litellm', 'litellm'),
 ];
 const CLIENTS: readonly Client[] = [
   { name: 'openai (Node)', packages: ['openai'], file: NODE, apis: ['chat', 'responses'] },
-  { name: 'Anthropic SDK (Node)', packages: ['@anthropic-ai/sdk'], file: 'tests/http/anthropic_sdk.test.ts', apis: ['messages'] },
+  {
+    name: 'Anthropic SDK (Node)',
+    packages: ['@anthropic-ai/sdk'],
+    file: 'tests/http/anthropic_sdk.test.ts',
+    apis: ['messages'],
+  },
   { name: 'AI SDK', packages: ['ai', '@ai-sdk/openai'], file: AI_SDK, apis: ['openai.chat', 'openai.responses'] },
   { name: 'AI SDK', packages: ['ai', '@ai-sdk/openai-compatible'], file: AI_SDK, apis: ['openai-compatible'] },
   ...PYTHON,
 ];
 
-const pins = new Map([...read('tests/clients/requirements.lock').matchAll(/^([a-z0-9-]+)==(\S+)/gm)].map((match) => [match[1] ?? '', match[2] ?? '']));
-const { packages: npm } = JSON.parse(read('package-lock.json')) as { packages: Readonly<Record<string, { readonly version?: string }>> };
-const versionOf = ({ file, packages }: Client): string => packages.map((name) => (file.endsWith('.py') ? pins.get(name) : npm[`node_modules/${name}`]?.version) ?? 'in no lock').join(', ');
+const pins = new Map(
+  [...read('tests/clients/requirements.lock').matchAll(/^([a-z0-9-]+)==(\S+)/gm)].map((match) => [
+    match[1] ?? '',
+    match[2] ?? '',
+  ]),
+);
+const { packages: npm } = JSON.parse(read('package-lock.json')) as {
+  packages: Readonly<Record<string, { readonly version?: string }>>;
+};
+const versionOf = ({ file, packages }: Client): string =>
+  packages
+    .map((name) => (file.endsWith('.py') ? pins.get(name) : npm[`node_modules/${name}`]?.version) ?? 'in no lock')
+    .join(', ');
 
 const [, table = ''] = /<!-- clients -->\n([\s\S]*?)<!-- \/clients -->/.exec(read('README.md')) ?? [];
-const [head = [], , ...rows] = table.trim().split('\n').map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+const [head = [], , ...rows] = table
+  .trim()
+  .split('\n')
+  .map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 
 describe("the README's table of clients", () => {
   it('has the columns that are tested', () => {
@@ -47,21 +79,29 @@ describe("the README's table of clients", () => {
   });
 
   it('has a row for each client and API, with the versions of the locks', () => {
-    expect(rows.map(([client, version]) => [client, version])).toEqual(CLIENTS.flatMap((client) => client.apis.map((api) => [`${client.name}, ${api}`, versionOf(client)])));
+    expect(rows.map(([client, version]) => [client, version])).toEqual(
+      CLIENTS.flatMap((client) => client.apis.map((api) => [`${client.name}, ${api}`, versionOf(client)])),
+    );
   });
 
   it('has something to say in every cell', () => {
     expect(rows.flat().filter((cell) => cell === '')).toEqual([]);
-    expect(rows.flatMap(([, , ...cells]) => cells).filter((cell) => !/^(yes|named|default|as text)$/.test(cell))).toEqual([]);
+    expect(
+      rows.flatMap(([, , ...cells]) => cells).filter((cell) => !/^(yes|named|default|as text)$/.test(cell)),
+    ).toEqual([]);
   });
 
   it.each(CLIENTS)('$name, $apis: each cell is a test that is not skipped', ({ name, file, apis }) => {
     const text = read(file);
-    const isTested = (cell: string): boolean => (file.endsWith('.py') ? text.includes(`def test_${cell.replace(' ', '_')}(`) : new RegExp(`\\bit(\\.each\\(.*\\))?\\('${cell}[' ]`).test(text));
+    const isTested = (cell: string): boolean =>
+      file.endsWith('.py')
+        ? text.includes(`def test_${cell.replace(' ', '_')}(`)
+        : new RegExp(`\\bit(\\.each\\(.*\\))?\\('${cell}[' ]`).test(text);
     expect(CELLS.filter((cell) => !isTested(cell))).toEqual([]);
     expect(text).not.toMatch(/skip|xfail|todo/i);
     expect(apis.length).toBeGreaterThan(0);
-    if (!file.endsWith('.py')) for (const api of apis) expect(text).toMatch(new RegExp(`'(${name}, )?${api}'|\\b${api}: \\{`));
+    if (!file.endsWith('.py'))
+      for (const api of apis) expect(text).toMatch(new RegExp(`'(${name}, )?${api}'|\\b${api}: \\{`));
     // Each test runs over all of its APIs, by a parameter or by a fixture that has it.
     else if (apis.length > 1) expect(text).toMatch(/params=APIS|\("api", APIS\)/);
   });
@@ -70,9 +110,17 @@ describe("the README's table of clients", () => {
 describe("the clients' lock", () => {
   it('pins everything by version and hash, and all that is asked for', () => {
     const lock = read('tests/clients/requirements.lock');
-    const blocks = lock.split('\n').filter((line) => !line.startsWith('#')).join('\n').split(/\n(?=\S)/);
-    expect(blocks.filter((block) => !/^[a-z0-9-]+==\S+( \\\n {4}--hash=sha256:[0-9a-f]{64})+\s*$/.test(block))).toEqual([]);
-    const asked = read('tests/clients/requirements.in').split('\n').flatMap((line) => /^[a-z-]+/.exec(line)?.[0] ?? []);
+    const blocks = lock
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+      .join('\n')
+      .split(/\n(?=\S)/);
+    expect(blocks.filter((block) => !/^[a-z0-9-]+==\S+( \\\n {4}--hash=sha256:[0-9a-f]{64})+\s*$/.test(block))).toEqual(
+      [],
+    );
+    const asked = read('tests/clients/requirements.in')
+      .split('\n')
+      .flatMap((line) => /^[a-z-]+/.exec(line)?.[0] ?? []);
     expect(asked.filter((name) => !pins.has(name))).toEqual([]);
     expect(PYTHON.flatMap(({ packages }) => packages).filter((name) => !asked.includes(name))).toEqual([]);
   });

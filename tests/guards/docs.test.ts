@@ -9,7 +9,9 @@ const README = read('README.md');
 const ARCHITECTURE = read('ARCHITECTURE.md');
 const DOCS = [README, ARCHITECTURE, read('CHANGELOG.md')].join('\n');
 /** The composition: every verb and every route is written down in one of these. */
-const SURFACE = FILES.filter((file) => /^src\/(main\.ts|app\.ts|cli\/|http\/|learner\/)/.test(file)).map(read).join('\n');
+const SURFACE = FILES.filter((file) => /^src\/(main\.ts|app\.ts|cli\/|http\/|learner\/)/.test(file))
+  .map(read)
+  .join('\n');
 
 /** File names of the README's tree. A folder's line ends with `/`; indentation by two columns nests. */
 function treeOf(readme: string): string[] {
@@ -44,7 +46,9 @@ describe('the documents', () => {
   });
 
   it('every verb they name exists, and every verb is named', () => {
-    const declared = [...read('src/main.ts').matchAll(/\b(?:verb|learning)\('([a-z]+)/g)].map((match) => match[1] ?? '');
+    const declared = [...read('src/main.ts').matchAll(/\b(?:verb|learning)\(\s*'([a-z]+)/g)].map(
+      (match) => match[1] ?? '',
+    );
     const named = [...DOCS.matchAll(/(?:npx |`)gyre ([a-z]+)\b/g)].map((match) => match[1] ?? '');
     expect(named.filter((verb) => !declared.includes(verb))).toEqual([]);
     expect(declared.filter((verb) => !named.includes(verb))).toEqual([]);
@@ -52,7 +56,9 @@ describe('the documents', () => {
   });
 
   it('every route they name exists', () => {
-    const routes = new Set([...DOCS.matchAll(/\b(?:GET|POST|DELETE|PUT) `?(\/[A-Za-z0-9/{}_.-]*)/g)].map((match) => match[1] ?? ''));
+    const routes = new Set(
+      [...DOCS.matchAll(/\b(?:GET|POST|DELETE|PUT) `?(\/[A-Za-z0-9/{}_.-]*)/g)].map((match) => match[1] ?? ''),
+    );
     const known = [...SURFACE.matchAll(/['"`](\/[A-Za-z0-9/{}_.:*-]*)['"`]/g)].map((match) => segments(match[1] ?? ''));
     // Sub-applications are mounted under a prefix, so a route is known when its end is.
     expect([...routes].filter((route) => !known.some((path) => endsWith(segments(route), path)))).toEqual([]);
@@ -60,7 +66,9 @@ describe('the documents', () => {
   });
 
   it('every path ARCHITECTURE names exists', () => {
-    const paths = [...ARCHITECTURE.matchAll(/`((?:src|tools|scripts|tests|trainer|migrations)\/[A-Za-z0-9_./-]*)`/g)].map((match) => match[1] ?? '');
+    const paths = [
+      ...ARCHITECTURE.matchAll(/`((?:src|tools|scripts|tests|trainer|migrations)\/[A-Za-z0-9_./-]*)`/g),
+    ].map((match) => match[1] ?? '');
     expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   });
 
@@ -74,7 +82,10 @@ describe('the documents', () => {
 
 /** `/a/{id}` and `/a/:id` are one route. */
 function segments(path: string): string[] {
-  return path.split('/').filter((part) => part !== '').map((part) => (/^[{:]/.test(part) ? ':' : part));
+  return path
+    .split('/')
+    .filter((part) => part !== '')
+    .map((part) => (/^[{:]/.test(part) ? ':' : part));
 }
 
 function endsWith(whole: readonly string[], end: readonly string[]): boolean {

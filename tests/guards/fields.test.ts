@@ -13,9 +13,16 @@ it('every protocol that is served has its table there', () => {
   expect(PROTOCOLS.map((protocol) => protocol.path)).toEqual([...Object.keys(FACES), '/v1/messages/count_tokens']);
 });
 
-it('every field is in its protocol\'s table of the page', () => {
+it("every field is in its protocol's table of the page", () => {
   for (const { name, fields } of PROTOCOLS) {
-    const section = read('docs/fields.md').split('\n## ').find((part) => part.startsWith(`${name}\n`)) ?? '';
-    expect(fieldRows(fields).map((row) => row.field).filter((field) => !section.includes(`| \`${field}\` |`))).toEqual([]);
+    const section =
+      read('docs/fields.md')
+        .split('\n## ')
+        .find((part) => part.startsWith(`${name}\n`)) ?? '';
+    expect(
+      fieldRows(fields)
+        .map((row) => row.field)
+        .filter((field) => !section.includes(`| \`${field}\` |`)),
+    ).toEqual([]);
   }
 });

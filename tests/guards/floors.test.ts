@@ -9,10 +9,21 @@ import { FILES, read, ROOT } from './tree.js';
 /** Folder to floor. A file imports its own folder and strictly lower floors. */
 const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
-  store: 1, policy: 1, telemetry: 1, tools: 1,
-  loop: 2, judge: 2, filter: 2, batch: 2, train: 2, promote: 2,
-  http: 3, learner: 3,
-  cli: 4, app: 4, main: 4,
+  store: 1,
+  policy: 1,
+  telemetry: 1,
+  tools: 1,
+  loop: 2,
+  judge: 2,
+  filter: 2,
+  batch: 2,
+  train: 2,
+  promote: 2,
+  http: 3,
+  learner: 3,
+  cli: 4,
+  app: 4,
+  main: 4,
 };
 
 const sources = FILES.filter((file) => /^(src|tools)\/.*\.(ts|js)$/.test(file));
@@ -33,31 +44,45 @@ describe('the floors', () => {
   });
 
   it('imports go to the own folder or strictly down', () => {
-    const wrong = sources.flatMap((file) => importsOf(file).filter((name) => name.startsWith('.')).flatMap((name) => {
-      const target = relative(ROOT, resolve(ROOT, dirname(file), name));
-      const [from, to] = [folderOf(file), folderOf(target.replace(/\.js$/, '.ts'))];
-      const [above, below] = [FLOORS[from] ?? -1, FLOORS[to] ?? 99];
-      // The uppermost floor is one composition: main, app and cli know each other.
-      return from === to || below < above || (above === 4 && below === 4) ? [] : [`${file} imports ${target}`];
-    }));
+    const wrong = sources.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => name.startsWith('.'))
+        .flatMap((name) => {
+          const target = relative(ROOT, resolve(ROOT, dirname(file), name));
+          const [from, to] = [folderOf(file), folderOf(target.replace(/\.js$/, '.ts'))];
+          const [above, below] = [FLOORS[from] ?? -1, FLOORS[to] ?? 99];
+          // The uppermost floor is one composition: main, app and cli know each other.
+          return from === to || below < above || (above === 4 && below === 4) ? [] : [`${file} imports ${target}`];
+        }),
+    );
     expect(wrong).toEqual([]);
   });
 
   it('core imports only zod and Node itself', () => {
-    const wrong = sources.filter((file) => folderOf(file) === 'core').flatMap((file) => importsOf(file)
-      .filter((name) => !name.startsWith('.') && !name.startsWith('node:') && name !== 'zod')
-      .map((name) => `${file} imports ${name}`));
+    const wrong = sources
+      .filter((file) => folderOf(file) === 'core')
+      .flatMap((file) =>
+        importsOf(file)
+          .filter((name) => !name.startsWith('.') && !name.startsWith('node:') && name !== 'zod')
+          .map((name) => `${file} imports ${name}`),
+      );
     expect(wrong).toEqual([]);
   });
 
   it('only main.ts and cli read the environment', () => {
-    const wrong = sources.filter((file) => !['main', 'cli'].includes(folderOf(file)) && /process\.env\b/.test(read(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')));
+    const wrong = sources.filter(
+      (file) =>
+        !['main', 'cli'].includes(folderOf(file)) &&
+        /process\.env\b/.test(read(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')),
+    );
     expect(wrong).toEqual([]);
   });
 
   it('no file is named for being useful', () => {
     const forbidden = /(^|\/)(utils?|helpers?|common|misc|managers?|services?|shared|lib)(\/|\.|_|-)/i;
-    expect(FILES.filter((file) => /^(src|tools|scripts|tests|trainer)\//.test(file) && forbidden.test(file))).toEqual([]);
+    expect(FILES.filter((file) => /^(src|tools|scripts|tests|trainer)\//.test(file) && forbidden.test(file))).toEqual(
+      [],
+    );
   });
 });
 

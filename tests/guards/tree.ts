@@ -7,7 +7,11 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Paths relative to the root, ignored ones left out, sorted. */
-export const FILES: readonly string[] = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+export const FILES: readonly string[] = execFileSync(
+  'git',
+  ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+  { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
+)
   .split('\0')
   .filter((file) => file !== '' && existsSync(join(ROOT, file)))
   .sort();
@@ -17,4 +21,6 @@ export function read(file: string): string {
 }
 
 /** Our own source: what the size and the docs tests are about. */
-export const SOURCE: readonly string[] = FILES.filter((file) => /^(src|tools|scripts)\/.*\.(ts|js|mjs)$/.test(file) || /^trainer\/gyre_trainer\/.*\.py$/.test(file));
+export const SOURCE: readonly string[] = FILES.filter(
+  (file) => /^(src|tools|scripts)\/.*\.(ts|js|mjs)$/.test(file) || /^trainer\/gyre_trainer\/.*\.py$/.test(file),
+);

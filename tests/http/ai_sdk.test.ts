@@ -1,7 +1,20 @@
-/** The Vercel AI SDK, unmodified, by each of its providers that speak to us: each test is a cell of the README's table of clients. */
+/**
+ * The Vercel AI SDK, unmodified, by each of its providers that speak to us: each test is a cell of the README's table
+ * of clients.
+ */
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { APICallError, generateText, RetryError, stepCountIs, streamText, tool as aiTool, type LanguageModel, type ModelMessage, type ToolSet } from 'ai';
+import {
+  APICallError,
+  generateText,
+  RetryError,
+  stepCountIs,
+  streamText,
+  tool as aiTool,
+  type LanguageModel,
+  type ModelMessage,
+  type ToolSet,
+} from 'ai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
@@ -17,11 +30,19 @@ beforeEach(async () => {
 });
 afterEach(async () => gateway.close());
 
-/** Its schema has another order than the policy's arguments: what the library read and checked it sends back in its own. */
-const weather = aiTool({ description: 'The weather.', inputSchema: z.object({ city: z.string(), days: z.number() }), execute: ({ city }) => `sunny in ${city}` });
+/**
+ * Its schema has another order than the policy's arguments: what the library read and checked it sends back in its own.
+ */
+const weather = aiTool({
+  description: 'The weather.',
+  inputSchema: z.object({ city: z.string(), days: z.number() }),
+  execute: ({ city }) => `sunny in ${city}`,
+});
 
 interface Provider {
-  /** With `named`, the tools of a request are those and the calculator's entry, where the library has a way to say so. */
+  /**
+   * With `named`, the tools of a request are those and the calculator's entry, where the library has a way to say so.
+   */
   model(name: string, named?: boolean): LanguageModel;
   readonly names: boolean;
 }
@@ -31,10 +52,20 @@ const PROVIDERS: Readonly<Record<string, Provider>> = {
   'AI SDK, openai.chat': { model: (name) => openai().chat(name), names: false },
   'AI SDK, openai.responses': { model: (name) => openai().responses(name), names: false },
   'AI SDK, openai-compatible': {
-    model: (name, named = false) => createOpenAICompatible({
-      name: 'gyre', baseURL: `${gateway.url}/v1`, includeUsage: true,
-      ...(named ? { transformRequestBody: (body: Record<string, unknown>) => ({ ...body, tools: [...((body['tools'] as unknown[] | undefined) ?? []), { type: 'gyre:calculator' }] }) } : {}),
-    })(name),
+    model: (name, named = false) =>
+      createOpenAICompatible({
+        name: 'gyre',
+        baseURL: `${gateway.url}/v1`,
+        includeUsage: true,
+        ...(named
+          ? {
+              transformRequestBody: (body: Record<string, unknown>) => ({
+                ...body,
+                tools: [...((body['tools'] as unknown[] | undefined) ?? []), { type: 'gyre:calculator' }],
+              }),
+            }
+          : {}),
+      })(name),
     names: true,
   },
 };
@@ -45,7 +76,12 @@ interface Answered {
   readonly tokens: number | undefined;
 }
 
-async function ask(model: LanguageModel, messages: ModelMessage[], streamed: boolean, more: { tools?: ToolSet; temperature?: number } = {}): Promise<Answered> {
+async function ask(
+  model: LanguageModel,
+  messages: ModelMessage[],
+  streamed: boolean,
+  more: { tools?: ToolSet; temperature?: number } = {},
+): Promise<Answered> {
   const body = { model, messages, stopWhen: stepCountIs(4), maxRetries: 0, ...more };
   if (!streamed) {
     const { text, response, totalUsage } = await generateText(body);
@@ -55,7 +91,11 @@ async function ask(model: LanguageModel, messages: ModelMessage[], streamed: boo
   const result = streamText({ ...body, onError: ({ error }) => void (fault = error) });
   await result.consumeStream();
   if (fault !== undefined) throw Object.assign(new Error('the stream failed'), { cause: fault });
-  return { text: await result.text, messages: [...messages, ...(await result.response).messages], tokens: (await result.totalUsage).totalTokens };
+  return {
+    text: await result.text,
+    messages: [...messages, ...(await result.response).messages],
+    tokens: (await result.totalUsage).totalTokens,
+  };
 }
 
 const said = (content: string): ModelMessage => ({ role: 'user', content });
@@ -63,11 +103,17 @@ const refusal = (work: Promise<unknown>): Promise<unknown> => work.catch((thrown
 
 describe.each(Object.entries(PROVIDERS))('%s:', (_name, { model, names }) => {
   it('plain', async () => {
-    expect(await ask(model('gyre'), [said('hi')], false)).toMatchObject({ text: 'Hello from the policy.', tokens: expect.any(Number) as number });
+    expect(await ask(model('gyre'), [said('hi')], false)).toMatchObject({
+      text: 'Hello from the policy.',
+      tokens: expect.any(Number) as number,
+    });
   });
 
   it('streamed', async () => {
-    expect(await ask(model('gyre'), [said('hi')], true)).toMatchObject({ text: 'Hello from the policy.', tokens: expect.any(Number) as number });
+    expect(await ask(model('gyre'), [said('hi')], true)).toMatchObject({
+      text: 'Hello from the policy.',
+      tokens: expect.any(Number) as number,
+    });
   });
 
   it.each([false, true])('server tool (streamed: %s)', async (streamed) => {
@@ -77,31 +123,54 @@ describe.each(Object.entries(PROVIDERS))('%s:', (_name, { model, names }) => {
   });
 
   it.each([false, true])('own tool (streamed: %s)', async (streamed) => {
-    expect((await ask(model('gyre'), [said('OWN_TOOL')], streamed, { tools: { weather } })).text).toBe('The tools say sunny in Rome.');
+    expect((await ask(model('gyre'), [said('OWN_TOOL')], streamed, { tools: { weather } })).text).toBe(
+      'The tools say sunny in Rome.',
+    );
     expect(seen.calls()).toEqual(['client weather']);
   });
 
   it.each([false, true])('mixed (streamed: %s)', async (streamed) => {
     const answered = await ask(model('gyre', names), [said('MIXED')], streamed, { tools: { weather } });
     expect(answered.text).toBe('The tools say 42 and sunny in Rome.');
-    expect((await ask(model('gyre', names), [...answered.messages, said('And now?')], streamed, { tools: { weather } })).text).toBe('Hello from the policy.');
+    expect(
+      (await ask(model('gyre', names), [...answered.messages, said('And now?')], streamed, { tools: { weather } }))
+        .text,
+    ).toBe('Hello from the policy.');
     expect(seen.roles()).toEqual(['user', 'assistant', 'tool', 'tool', 'assistant', 'user']);
     seen.isMixed();
   });
 
   it('error', async () => {
     const [unknown, wrong, busy] = [
-      await refusal(ask(model('nope'), [said('hi')], false)), await refusal(ask(model('gyre'), [said('hi')], false, { temperature: 9 })), await refusal(ask(model('gyre'), [said('BUSY')], false)),
+      await refusal(ask(model('nope'), [said('hi')], false)),
+      await refusal(ask(model('gyre'), [said('hi')], false, { temperature: 9 })),
+      await refusal(ask(model('gyre'), [said('BUSY')], false)),
     ];
     for (const fault of [unknown, wrong, busy]) expect(APICallError.isInstance(fault)).toBe(true);
-    expect(unknown).toMatchObject({ statusCode: 404, isRetryable: false, message: expect.stringContaining('The model "nope" does not exist') as string });
-    expect(wrong).toMatchObject({ statusCode: 400, isRetryable: false, message: expect.stringContaining('Invalid value for "temperature"') as string });
-    expect(busy).toMatchObject({ statusCode: 429, isRetryable: true, message: expect.stringContaining('every seat is taken') as string });
+    expect(unknown).toMatchObject({
+      statusCode: 404,
+      isRetryable: false,
+      message: expect.stringContaining('The model "nope" does not exist') as string,
+    });
+    expect(wrong).toMatchObject({
+      statusCode: 400,
+      isRetryable: false,
+      message: expect.stringContaining('Invalid value for "temperature"') as string,
+    });
+    expect(busy).toMatchObject({
+      statusCode: 429,
+      isRetryable: true,
+      message: expect.stringContaining('every seat is taken') as string,
+    });
     expect(await refusal(ask(model('gyre'), [said('BUSY')], true))).toMatchObject({ cause: { statusCode: 429 } });
-    expect(JSON.stringify((await refusal(ask(model('gyre'), [said('BROKEN')], true)) as Error).cause)).toContain('broke the connection');
+    expect(JSON.stringify(((await refusal(ask(model('gyre'), [said('BROKEN')], true))) as Error).cause)).toContain(
+      'broke the connection',
+    );
     // Left to itself it tries what may be tried again, by what our headers say.
     const before = gateway.engine.requests.length;
-    expect(RetryError.isInstance(await refusal(generateText({ model: model('gyre'), prompt: 'BUSY', maxRetries: 1 })))).toBe(true);
+    expect(
+      RetryError.isInstance(await refusal(generateText({ model: model('gyre'), prompt: 'BUSY', maxRetries: 1 }))),
+    ).toBe(true);
     expect(gateway.engine.requests).toHaveLength(before + 2);
   });
 
@@ -109,7 +178,8 @@ describe.each(Object.entries(PROVIDERS))('%s:', (_name, { model, names }) => {
     const abort = new AbortController();
     let heard = 0;
     const parts: string[] = [];
-    for await (const part of streamText({ model: model('gyre'), prompt: 'SLOW', abortSignal: abort.signal }).fullStream) {
+    for await (const part of streamText({ model: model('gyre'), prompt: 'SLOW', abortSignal: abort.signal })
+      .fullStream) {
       parts.push(part.type);
       if (part.type === 'text-delta' && (heard += 1) === 3) abort.abort();
     }

@@ -46,9 +46,17 @@ describe('windows', () => {
     expect(pass.refusal?.message).toContain('may use 100 tokens in 60 seconds, and has used 560');
     // 560 - 30 - 30 is still too much: only when the large one passes is the sum below the limit.
     expect(pass.refusal?.retryAfterMs).toBe(60_000);
-    expect(pass.headers).toEqual({ 'x-ratelimit-limit-tokens': '100', 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '1m0s' });
+    expect(pass.headers).toEqual({
+      'x-ratelimit-limit-tokens': '100',
+      'x-ratelimit-remaining-tokens': '0',
+      'x-ratelimit-reset-tokens': '1m0s',
+    });
     at.now += 60_000;
-    expect(allowances.enter('a', limits).headers).toEqual({ 'x-ratelimit-limit-tokens': '100', 'x-ratelimit-remaining-tokens': '100', 'x-ratelimit-reset-tokens': '0s' });
+    expect(allowances.enter('a', limits).headers).toEqual({
+      'x-ratelimit-limit-tokens': '100',
+      'x-ratelimit-remaining-tokens': '100',
+      'x-ratelimit-reset-tokens': '0s',
+    });
   });
 
   it('are one for each key, and hold over thousands of requests', () => {
@@ -70,7 +78,17 @@ describe('windows', () => {
   });
 
   it('are told in the form OpenAI uses', () => {
-    expect([0, 0.2, 120, 999, 1_000, 6_500, 59_999, 60_000, 61_500].map(duration)).toEqual(['0s', '1ms', '120ms', '999ms', '1s', '6.5s', '59.999s', '1m0s', '1m1.5s']);
+    expect([0, 0.2, 120, 999, 1_000, 6_500, 59_999, 60_000, 61_500].map(duration)).toEqual([
+      '0s',
+      '1ms',
+      '120ms',
+      '999ms',
+      '1s',
+      '6.5s',
+      '59.999s',
+      '1m0s',
+      '1m1.5s',
+    ]);
   });
 });
 
@@ -78,36 +96,79 @@ describe('through the gateway', () => {
   let gateway: Gateway;
   afterEach(async () => gateway.close());
   const at = { now: 1_000 };
-  const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway({ script: inTurn({ text: 'ok', usage: { prompt: 40, completion: 2 } }), ...options, deps: { now: () => at.now, ...options.deps } }));
+  const start = async (options: GatewayOptions = {}): Promise<Gateway> =>
+    (gateway = await startGateway({
+      script: inTurn({ text: 'ok', usage: { prompt: 40, completion: 2 } }),
+      ...options,
+      deps: { now: () => at.now, ...options.deps },
+    }));
   const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }] };
   const RESPONSE = { model: 'gyre', input: 'hi' };
-  const faces = [['chat', '/v1/chat/completions', ASK], ['a chat stream', '/v1/chat/completions', { ...ASK, stream: true }], ['responses', '/v1/responses', RESPONSE], ['a stream of responses', '/v1/responses', { ...RESPONSE, stream: true }]] as const;
-  const post = async (path: string, body: unknown, headers: Record<string, string>): Promise<Response> => fetch(gateway.url + path, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) });
-  const limited = (response: Response): Record<string, string> => Object.fromEntries([...response.headers].filter(([name]) => name.startsWith('x-ratelimit-')));
+  const faces = [
+    ['chat', '/v1/chat/completions', ASK],
+    ['a chat stream', '/v1/chat/completions', { ...ASK, stream: true }],
+    ['responses', '/v1/responses', RESPONSE],
+    ['a stream of responses', '/v1/responses', { ...RESPONSE, stream: true }],
+  ] as const;
+  const post = async (path: string, body: unknown, headers: Record<string, string>): Promise<Response> =>
+    fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const limited = (response: Response): Record<string, string> =>
+    Object.fromEntries([...response.headers].filter(([name]) => name.startsWith('x-ratelimit-')));
 
-  it.each(faces)('%s: the answer says what is left, and the request too many is refused before the engine hears of it', async (_face, path, body) => {
-    await start();
-    const { headers } = gateway.key('ada', { limits: { requestsPerMinute: 2, tokensPerMinute: 1_000 } });
-    at.now += 100_000;
-    const first = await post(path, body, headers);
-    expect([first.status, limited(first)]).toEqual([200, {
-      'x-ratelimit-limit-requests': '2', 'x-ratelimit-remaining-requests': '1', 'x-ratelimit-reset-requests': '1m0s',
-      'x-ratelimit-limit-tokens': '1000', 'x-ratelimit-remaining-tokens': '1000', 'x-ratelimit-reset-tokens': '0s',
-    }]);
-    await first.text();
-    at.now += 20_000;
-    const second = await post(path, body, headers);
-    await second.text();
-    expect(limited(second)).toMatchObject({ 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-remaining-tokens': '958', 'x-ratelimit-reset-tokens': '40s' });
-    const third = await post(path, body, headers);
-    expect(third.status).toBe(429);
-    expect(Object.fromEntries(third.headers)).toMatchObject({ 'retry-after': '40', 'retry-after-ms': '40000', 'x-should-retry': 'true', 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '1m0s' });
-    expect(await third.json()).toEqual({ error: { message: 'This key may begin 2 requests in 60 seconds, and has. Try again in 40s.', type: 'rate_limit_error', param: null, code: 'rate_limit_exceeded' } });
-    expect(gateway.engine.requests).toHaveLength(2);
-    expect(gateway.logged).toHaveLength(2);
-    at.now += 40_000;
-    expect((await post(path, body, headers)).status).toBe(200);
-  });
+  it.each(faces)(
+    '%s: the answer says what is left, and the request too many is refused before the engine hears of it',
+    async (_face, path, body) => {
+      await start();
+      const { headers } = gateway.key('ada', { limits: { requestsPerMinute: 2, tokensPerMinute: 1_000 } });
+      at.now += 100_000;
+      const first = await post(path, body, headers);
+      expect([first.status, limited(first)]).toEqual([
+        200,
+        {
+          'x-ratelimit-limit-requests': '2',
+          'x-ratelimit-remaining-requests': '1',
+          'x-ratelimit-reset-requests': '1m0s',
+          'x-ratelimit-limit-tokens': '1000',
+          'x-ratelimit-remaining-tokens': '1000',
+          'x-ratelimit-reset-tokens': '0s',
+        },
+      ]);
+      await first.text();
+      at.now += 20_000;
+      const second = await post(path, body, headers);
+      await second.text();
+      expect(limited(second)).toMatchObject({
+        'x-ratelimit-remaining-requests': '0',
+        'x-ratelimit-remaining-tokens': '958',
+        'x-ratelimit-reset-tokens': '40s',
+      });
+      const third = await post(path, body, headers);
+      expect(third.status).toBe(429);
+      expect(Object.fromEntries(third.headers)).toMatchObject({
+        'retry-after': '40',
+        'retry-after-ms': '40000',
+        'x-should-retry': 'true',
+        'x-ratelimit-remaining-requests': '0',
+        'x-ratelimit-reset-requests': '1m0s',
+      });
+      expect(await third.json()).toEqual({
+        error: {
+          message: 'This key may begin 2 requests in 60 seconds, and has. Try again in 40s.',
+          type: 'rate_limit_error',
+          param: null,
+          code: 'rate_limit_exceeded',
+        },
+      });
+      expect(gateway.engine.requests).toHaveLength(2);
+      expect(gateway.logged).toHaveLength(2);
+      at.now += 40_000;
+      expect((await post(path, body, headers)).status).toBe(200);
+    },
+  );
 
   it('a key without limits is told of none, and one whose request is wrong is told all the same', async () => {
     await start();
@@ -119,14 +180,19 @@ describe('through the gateway', () => {
   });
 
   it('tokens are those of every step', async () => {
-    const steps: Reply[] = [{ calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }], usage: { prompt: 100, completion: 10 } }, { text: 'two', usage: { prompt: 200, completion: 20 } }];
+    const steps: Reply[] = [
+      { calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }], usage: { prompt: 100, completion: 10 } },
+      { text: 'two', usage: { prompt: 200, completion: 20 } },
+    ];
     await start({ script: inTurn(...steps) });
     const { headers } = gateway.key('ada', { limits: { tokensPerMinute: 330 } });
     at.now += 100_000;
     await (await post('/v1/chat/completions', ASK, headers)).text();
     const refused = await post('/v1/chat/completions', ASK, headers);
     expect(refused.status).toBe(429);
-    expect(await refused.json()).toMatchObject({ error: { message: expect.stringContaining('has used 330') as string } });
+    expect(await refused.json()).toMatchObject({
+      error: { message: expect.stringContaining('has used 330') as string },
+    });
   });
 
   it('as many requests at once as the key may have, and the next when one is over, cancelled or refused', async () => {
@@ -136,11 +202,21 @@ describe('through the gateway', () => {
     const { headers } = gateway.key('ada', { limits: { concurrent: 2 } });
     const abort = new AbortController();
     const slow = post('/v1/chat/completions', ASK, headers);
-    const left = fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers, body: JSON.stringify(ASK), signal: abort.signal });
+    const left = fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(ASK),
+      signal: abort.signal,
+    });
     await until(() => gateway.engine.requests.length === 2, 'two requests at the engine');
     const third = await post('/v1/responses', RESPONSE, headers);
     expect(third.status).toBe(429);
-    expect(await third.json()).toMatchObject({ error: { code: 'rate_limit_exceeded', message: 'This key may have 2 requests answered at once, and has. Try again in 1s.' } });
+    expect(await third.json()).toMatchObject({
+      error: {
+        code: 'rate_limit_exceeded',
+        message: 'This key may have 2 requests answered at once, and has. Try again in 1s.',
+      },
+    });
     abort.abort();
     await expect(left).rejects.toThrow();
     await until(() => gateway.engine.aborts === 1, 'the abort at the engine');
@@ -158,21 +234,38 @@ describe('through the gateway', () => {
     const { id, headers } = gateway.key('ada', { limits: { monthlyTokens: 80 } });
     for (const expected of [200, 200]) expect((await post('/v1/chat/completions', ASK, headers)).status).toBe(expected);
     const [first] = gateway.logged;
-    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/${first?.trajectoryId ?? ''}`, { method: 'DELETE', headers })).status).toBe(200);
+    expect(
+      (await fetch(`${gateway.url}/gyre/v1/trajectories/${first?.trajectoryId ?? ''}`, { method: 'DELETE', headers }))
+        .status,
+    ).toBe(200);
 
     // Another gateway on the same folder, with nothing of this one's memory.
     const other = await startGateway({ folder: gateway.folder, deps: { keys: openKeyring(gateway.store.db) } });
     try {
-      const refused = await fetch(`${other.url}/v1/chat/completions`, { method: 'POST', headers, body: JSON.stringify(ASK) });
+      const refused = await fetch(`${other.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(ASK),
+      });
       expect(refused.status).toBe(429);
       expect(Object.fromEntries(refused.headers)).toMatchObject({ 'x-should-retry': 'false' });
       expect(refused.headers.has('retry-after')).toBe(false);
-      expect(await refused.json()).toMatchObject({ error: { type: 'insufficient_quota', code: 'insufficient_quota', message: expect.stringContaining('may use 80 tokens in a month of UTC, and has used 84') as string } });
+      expect(await refused.json()).toMatchObject({
+        error: {
+          type: 'insufficient_quota',
+          code: 'insufficient_quota',
+          message: expect.stringContaining('may use 80 tokens in a month of UTC, and has used 84') as string,
+        },
+      });
       expect(other.engine.requests).toHaveLength(0);
       // The official client does not try again by itself.
       const client = new OpenAI({ baseURL: `${other.url}/v1`, apiKey: headers.authorization.slice(7), maxRetries: 5 });
-      await expect(client.chat.completions.create(ASK)).rejects.toSatisfy((thrown) => thrown instanceof RateLimitError && thrown.code === 'insufficient_quota');
-      expect(await other.app.metrics.text()).toContain('gyre_requests_total{route="/v1/chat/completions",status="429"} 2');
+      await expect(client.chat.completions.create(ASK)).rejects.toSatisfy(
+        (thrown) => thrown instanceof RateLimitError && thrown.code === 'insufficient_quota',
+      );
+      expect(await other.app.metrics.text()).toContain(
+        'gyre_requests_total{route="/v1/chat/completions",status="429"} 2',
+      );
     } finally {
       await other.close();
     }
@@ -203,12 +296,17 @@ describe('through the gateway', () => {
     const slow = post('/v1/chat/completions', ASK, headers);
     await until(() => gateway.engine.requests.length === 1, 'the slow request');
     const seen: number[] = [];
-    const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: headers.authorization.slice(7), maxRetries: 3, fetch: async (url, init) => {
-      const response = await fetch(url, init);
-      seen.push(response.status);
-      finish();
-      return response;
-    } });
+    const client = new OpenAI({
+      baseURL: `${gateway.url}/v1`,
+      apiKey: headers.authorization.slice(7),
+      maxRetries: 3,
+      fetch: async (url, init) => {
+        const response = await fetch(url, init);
+        seen.push(response.status);
+        finish();
+        return response;
+      },
+    });
     await expect(client.chat.completions.create(ASK)).resolves.toMatchObject({ object: 'chat.completion' });
     await slow;
     expect(seen).toEqual([429, 200]);

@@ -6,7 +6,10 @@ import { startGateway, type Gateway } from '../fakes/gateway.js';
 import { FOR_CLIENTS } from '../fakes/scenarios.js';
 import { seenBy, type Seen } from '../fakes/seen.js';
 
-const WEATHER: Anthropic.Tool = { name: 'weather', input_schema: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'number' } } } };
+const WEATHER: Anthropic.Tool = {
+  name: 'weather',
+  input_schema: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'number' } } },
+};
 const CALCULATOR = { type: 'gyre:calculator' } as unknown as Anthropic.Tool;
 
 let gateway: Gateway;
@@ -37,13 +40,27 @@ class Talk {
   run(streamed: boolean, more: More): Promise<string> {
     const last = this.#messages.at(-1)?.content ?? '';
     const results = (typeof last === 'string' ? [] : last).flatMap((block): Anthropic.ToolResultBlockParam[] =>
-      block.type === 'tool_use' ? [{ type: 'tool_result', tool_use_id: block.id, content: `sunny in ${(block.input as { city: string }).city}` }] : []);
+      block.type === 'tool_use'
+        ? [
+            {
+              type: 'tool_result',
+              tool_use_id: block.id,
+              content: `sunny in ${(block.input as { city: string }).city}`,
+            },
+          ]
+        : [],
+    );
     return this.ask(results, streamed, more);
   }
 }
 
 async function* deltas(words: string): AsyncGenerator<string> {
-  for await (const event of await client.messages.create({ model: 'gyre', max_tokens: 2_000, messages: [{ role: 'user', content: words }], stream: true })) {
+  for await (const event of await client.messages.create({
+    model: 'gyre',
+    max_tokens: 2_000,
+    messages: [{ role: 'user', content: words }],
+    stream: true,
+  })) {
     yield event.type === 'content_block_delta' && event.delta.type === 'text_delta' ? event.delta.text : '';
   }
 }
@@ -85,10 +102,17 @@ describe.each(['messages'])('Anthropic SDK (Node), %s:', () => {
   });
 
   it('error', async () => {
-    const refused = (words: string, more?: More): Promise<unknown> => new Talk().ask(words, false, more).catch((thrown: unknown) => thrown);
-    const [unknown, wrong, busy] = [await refused('hi', { model: 'nope' }), await refused('hi', { max_tokens: 0 }), await refused('BUSY')];
+    const refused = (words: string, more?: More): Promise<unknown> =>
+      new Talk().ask(words, false, more).catch((thrown: unknown) => thrown);
+    const [unknown, wrong, busy] = [
+      await refused('hi', { model: 'nope' }),
+      await refused('hi', { max_tokens: 0 }),
+      await refused('BUSY'),
+    ];
     expect(unknown).toBeInstanceOf(Anthropic.NotFoundError);
-    expect(unknown).toMatchObject({ message: expect.stringContaining('The model \\"nope\\" does not exist') as string });
+    expect(unknown).toMatchObject({
+      message: expect.stringContaining('The model \\"nope\\" does not exist') as string,
+    });
     expect(wrong).toBeInstanceOf(Anthropic.BadRequestError);
     expect(wrong).toMatchObject({ message: expect.stringContaining('Invalid value for \\"max_tokens\\"') as string });
     expect(busy).toBeInstanceOf(Anthropic.RateLimitError);

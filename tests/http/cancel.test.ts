@@ -1,4 +1,6 @@
-/** A client that goes away: the engine and the running tool hear of it every time, and the step is logged as cancelled. */
+/**
+ * A client that goes away: the engine and the running tool hear of it every time, and the step is logged as cancelled.
+ */
 import { connect } from 'node:net';
 
 import { afterEach, describe, expect, it } from 'vitest';
@@ -16,7 +18,10 @@ const TIMES = 100;
 /** Sends a request and leaves as soon as `ready` holds. */
 async function leave(body: unknown, ready: () => boolean): Promise<void> {
   const abort = new AbortController();
-  const request = gateway.post(body, { signal: abort.signal }).then((response) => response.text()).catch(() => undefined);
+  const request = gateway
+    .post(body, { signal: abort.signal })
+    .then((response) => response.text())
+    .catch(() => undefined);
   await until(ready, 'the moment to leave');
   abort.abort();
   await request;
@@ -37,35 +42,55 @@ describe('a client that leaves', () => {
     }
     expect(gateway.engine.aborts).toBe(TIMES);
     expect(gateway.logged.map((entry) => entry.ending?.outcome)).toEqual(Array(TIMES).fill('cancelled'));
-    expect(gateway.logged.every((entry) => entry.steps.length === 1 && entry.steps[0]?.outcome === 'cancelled' && entry.steps[0].notTrainable === 'cancelled')).toBe(true);
+    expect(
+      gateway.logged.every(
+        (entry) =>
+          entry.steps.length === 1 &&
+          entry.steps[0]?.outcome === 'cancelled' &&
+          entry.steps[0].notTrainable === 'cancelled',
+      ),
+    ).toBe(true);
     if (sampled === 0) expect(gateway.logged.every((entry) => entry.steps[0]?.action === undefined)).toBe(true);
     expect(gateway.app.inFlight()).toBe(0);
     expect(gateway.serving.inFlight(0)).toBe(0);
   });
 
-  it.each([false, true])('while a tool runs stops the tool, a hundred times of a hundred (stream: %s)', async (stream) => {
-    let running = 0;
-    let stopped = 0;
-    await start({
-      script: inTurn({ text: 'wait', calls: [{ name: 'slow', arguments: '{}' }] }),
-      config: { 'tools.default': ['slow'] },
-      tools: [tool('slow', (_args, signal) => new Promise((_resolve, reject) => {
-        running += 1;
-        signal.addEventListener('abort', () => {
-          stopped += 1;
-          reject(new Error('stopped'));
-        });
-      }))],
-    });
-    for (let time = 1; time <= TIMES; time += 1) {
-      await leave({ ...ASK, stream }, () => running === time);
-      await until(() => stopped === time, `abort ${time} at the tool`);
-      await until(() => gateway.logged[time - 1]?.ending !== undefined, 'the end in the log');
-    }
-    expect(gateway.engine.requests).toHaveLength(TIMES);
-    expect(gateway.logged.every((entry) => entry.ending?.outcome === 'cancelled' && entry.steps[0]?.outcome === 'cancelled')).toBe(true);
-    expect(gateway.logged[0]?.steps[0]?.calls[0]?.observation?.error).toBe('cancelled');
-  });
+  it.each([false, true])(
+    'while a tool runs stops the tool, a hundred times of a hundred (stream: %s)',
+    async (stream) => {
+      let running = 0;
+      let stopped = 0;
+      await start({
+        script: inTurn({ text: 'wait', calls: [{ name: 'slow', arguments: '{}' }] }),
+        config: { 'tools.default': ['slow'] },
+        tools: [
+          tool(
+            'slow',
+            (_args, signal) =>
+              new Promise((_resolve, reject) => {
+                running += 1;
+                signal.addEventListener('abort', () => {
+                  stopped += 1;
+                  reject(new Error('stopped'));
+                });
+              }),
+          ),
+        ],
+      });
+      for (let time = 1; time <= TIMES; time += 1) {
+        await leave({ ...ASK, stream }, () => running === time);
+        await until(() => stopped === time, `abort ${time} at the tool`);
+        await until(() => gateway.logged[time - 1]?.ending !== undefined, 'the end in the log');
+      }
+      expect(gateway.engine.requests).toHaveLength(TIMES);
+      expect(
+        gateway.logged.every(
+          (entry) => entry.ending?.outcome === 'cancelled' && entry.steps[0]?.outcome === 'cancelled',
+        ),
+      ).toBe(true);
+      expect(gateway.logged[0]?.steps[0]?.calls[0]?.observation?.error).toBe('cancelled');
+    },
+  );
 
   it('keeps what was sampled until then in the log', async () => {
     await start({ script: inTurn({ text: ['one', ' two', ' three'], stall: 3 }) });
@@ -86,7 +111,8 @@ describe('a stream that is slow', () => {
   it('is kept open by comments before the first token and while a tool runs', async () => {
     let finish = (): void => undefined;
     await start({
-      script: (_request, number) => (number === 0 ? { headDelayMs: 60, calls: [{ name: 'slow', arguments: '{}' }] } : { text: 'done' }),
+      script: (_request, number) =>
+        number === 0 ? { headDelayMs: 60, calls: [{ name: 'slow', arguments: '{}' }] } : { text: 'done' },
       config: { 'tools.default': ['slow'] },
       tools: [tool('slow', () => new Promise((resolve) => (finish = () => resolve('x'))))],
       deps: { pace: { keepaliveMs: 15 } },
@@ -104,7 +130,9 @@ describe('a stream that is slow', () => {
     finish();
     await read((text) => text.includes('[DONE]'));
     expect(raw.slice(raw.indexOf('tool.started'))).toContain('"content":"done"');
-    expect(raw.split('\n\n').every((frame) => frame === '' || frame.startsWith('data: ') || frame.startsWith(': '))).toBe(true);
+    expect(
+      raw.split('\n\n').every((frame) => frame === '' || frame.startsWith('data: ') || frame.startsWith(': ')),
+    ).toBe(true);
   });
 
   it('turns an early failure into an error event once a comment has gone out', async () => {
@@ -123,7 +151,10 @@ describe('a stream that is slow', () => {
     const { port } = new URL(gateway.url);
     const socket = connect(Number(port), '127.0.0.1');
     const body = JSON.stringify({ ...ASK, stream: true });
-    socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    socket.write(
+      'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: ' +
+        `application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
     socket.pause();
     await until(() => gateway.logged[0]?.ending !== undefined, 'the deadline');
     await until(() => gateway.engine.aborts === 1, 'the abort at the engine');

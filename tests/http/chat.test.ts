@@ -9,9 +9,15 @@ let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));
 afterEach(async () => gateway.close());
 
-const ASK = { model: 'gyre', messages: [{ role: 'user', content: 'What is 2+3?' }] } satisfies OpenAI.ChatCompletionCreateParams;
+const ASK = {
+  model: 'gyre',
+  messages: [{ role: 'user', content: 'What is 2+3?' }],
+} satisfies OpenAI.ChatCompletionCreateParams;
 const ADD = { name: 'calculator', arguments: '{"expression":"2+3"}' };
-const WEATHER = { type: 'function', function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } } } satisfies OpenAI.ChatCompletionTool;
+const WEATHER = {
+  type: 'function',
+  function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
+} satisfies OpenAI.ChatCompletionTool;
 
 async function chunksOf(stream: AsyncIterable<OpenAI.ChatCompletionChunk>): Promise<OpenAI.ChatCompletionChunk[]> {
   const chunks: OpenAI.ChatCompletionChunk[] = [];
@@ -57,15 +63,23 @@ describe('a plain request', () => {
     expect(step?.action?.promptTokenIds?.length).toBeGreaterThan(0);
     expect(step?.sampling).toEqual({ temperature: 0.5 });
     expect(step?.notTrainable).toBeUndefined();
-    expect(store.sqlite.prepare('SELECT outcome, stop_reason FROM responses WHERE id = ?').get(id)).toEqual({ outcome: 'completed', stop_reason: 'stop' });
+    expect(store.sqlite.prepare('SELECT outcome, stop_reason FROM responses WHERE id = ?').get(id)).toEqual({
+      outcome: 'completed',
+      stop_reason: 'stop',
+    });
   });
 
   it('shows usage on a chunk without choices only when asked, and null before', async () => {
     const { client } = await start({ script: inTurn({ text: 'five' }) });
-    const chunks = await chunksOf(await client.chat.completions.create({ ...ASK, stream: true, stream_options: { include_usage: true } }));
+    const chunks = await chunksOf(
+      await client.chat.completions.create({ ...ASK, stream: true, stream_options: { include_usage: true } }),
+    );
     expect(chunks.slice(0, -1).every((chunk) => chunk.usage === null)).toBe(true);
     expect(chunks.at(-1)?.choices).toEqual([]);
-    expect(chunks.at(-1)?.usage).toMatchObject({ completion_tokens: 2, server_tool_use: { requested: 0, executed: 0, by_tool: {} } });
+    expect(chunks.at(-1)?.usage).toMatchObject({
+      completion_tokens: 2,
+      server_tool_use: { requested: 0, executed: 0, by_tool: {} },
+    });
   });
 
   it('shows logprobs and token ids only to a client that asked', async () => {
@@ -73,17 +87,33 @@ describe('a plain request', () => {
     const plain = await client.chat.completions.create(ASK);
     expect(plain.choices[0]?.logprobs).toBeNull();
     expect(JSON.stringify(plain)).not.toContain('token_ids');
-    const asked = (await (await post({ ...ASK, logprobs: true, top_logprobs: 2, return_token_ids: true })).json()) as Record<string, never>;
-    expect(asked).toMatchObject({ choices: [{ token_ids: ['a', 'b', '<|im_end|>'].map(tokenId), logprobs: { content: [{ token: 'a', top_logprobs: [{}, {}] }, { token: 'b' }, {}] } }] });
+    const asked = (await (
+      await post({ ...ASK, logprobs: true, top_logprobs: 2, return_token_ids: true })
+    ).json()) as Record<string, never>;
+    expect(asked).toMatchObject({
+      choices: [
+        {
+          token_ids: ['a', 'b', '<|im_end|>'].map(tokenId),
+          logprobs: { content: [{ token: 'a', top_logprobs: [{}, {}] }, { token: 'b' }, {}] },
+        },
+      ],
+    });
     expect(asked['prompt_token_ids']).toEqual(gateway.engine.requests[1] === undefined ? [] : expect.any(Array));
     const chunks = await chunksOf(await client.chat.completions.create({ ...ASK, stream: true, logprobs: true }));
-    expect(chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? []).map((entry) => entry.token)).toEqual(['a', 'b', '<|im_end|>']);
+    expect(chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? []).map((entry) => entry.token)).toEqual([
+      'a',
+      'b',
+      '<|im_end|>',
+    ]);
   });
 
   it('streams several choices, each with its own role and finish', async () => {
     const { client, logged } = await start({ script: inTurn({ text: 'five' }) });
     const whole = await client.chat.completions.create({ ...ASK, n: 2 });
-    expect(whole.choices.map((choice) => [choice.index, choice.message.content, choice.finish_reason])).toEqual([[0, 'five', 'stop'], [1, 'five', 'stop']]);
+    expect(whole.choices.map((choice) => [choice.index, choice.message.content, choice.finish_reason])).toEqual([
+      [0, 'five', 'stop'],
+      [1, 'five', 'stop'],
+    ]);
     expect(whole.usage?.completion_tokens).toBe(4);
     const chunks = await chunksOf(await client.chat.completions.create({ ...ASK, n: 2, stream: true }));
     for (const index of [0, 1]) {
@@ -103,7 +133,10 @@ describe('a plain request', () => {
 });
 
 describe('a server tool', () => {
-  const script = inTurn({ text: ['Let me see. '], calls: [ADD], usage: { prompt: 10, completion: 5, cached: 2 } }, { text: 'It is 5.', usage: { prompt: 20, completion: 4, cached: 8, reasoning: 1 } });
+  const script = inTurn(
+    { text: ['Let me see. '], calls: [ADD], usage: { prompt: 10, completion: 5, cached: 2 } },
+    { text: 'It is 5.', usage: { prompt: 20, completion: 4, cached: 8, reasoning: 1 } },
+  );
 
   it('is run by the gateway and leaves no trace in the answer but its use', async () => {
     const { client, engine, logged } = await start({ script });
@@ -111,17 +144,32 @@ describe('a server tool', () => {
     expect(answer.choices[0]?.message.content).toBe('Let me see. It is 5.');
     expect(answer.choices[0]?.message.tool_calls).toBeUndefined();
     expect(answer.choices[0]?.finish_reason).toBe('stop');
-    expect(answer.usage).toMatchObject({ prompt_tokens: 30, completion_tokens: 9, total_tokens: 39, prompt_tokens_details: { cached_tokens: 10 }, completion_tokens_details: { reasoning_tokens: 1 }, server_tool_use: { requested: 1, executed: 1, by_tool: { calculator: 1 } } });
+    expect(answer.usage).toMatchObject({
+      prompt_tokens: 30,
+      completion_tokens: 9,
+      total_tokens: 39,
+      prompt_tokens_details: { cached_tokens: 10 },
+      completion_tokens_details: { reasoning_tokens: 1 },
+      server_tool_use: { requested: 1, executed: 1, by_tool: { calculator: 1 } },
+    });
     expect(engine.requests[1]?.body.messages.slice(1)).toEqual([
-      { role: 'assistant', content: 'Let me see. ', tool_calls: [{ id: 'chatcmpl-tool-0', type: 'function', function: ADD }] },
+      {
+        role: 'assistant',
+        content: 'Let me see. ',
+        tool_calls: [{ id: 'chatcmpl-tool-0', type: 'function', function: ADD }],
+      },
       { role: 'tool', tool_call_id: 'chatcmpl-tool-0', content: '5' },
     ]);
-    expect(logged[0]?.steps.map((step) => step.calls.map((call) => [call.name, call.owner, call.observation?.content]))).toEqual([[['calculator', 'server', '5']], []]);
+    expect(
+      logged[0]?.steps.map((step) => step.calls.map((call) => [call.name, call.owner, call.observation?.content])),
+    ).toEqual([[['calculator', 'server', '5']], []]);
   });
 
   it('is hidden in a stream, whose progress is comments that clients skip', async () => {
     const { client, post } = await start({ script });
-    const final = await client.chat.completions.stream({ ...ASK, stream_options: { include_usage: true } }).finalChatCompletion();
+    const final = await client.chat.completions
+      .stream({ ...ASK, stream_options: { include_usage: true } })
+      .finalChatCompletion();
     expect(final.choices[0]?.message.content).toBe('Let me see. It is 5.');
     expect(final.choices[0]?.message.tool_calls).toBeUndefined();
     expect(final.choices[0]?.finish_reason).toBe('stop');
@@ -145,8 +193,15 @@ describe('a server tool', () => {
 
   it('is forced for the first step only', async () => {
     const { client, engine, logged } = await start({ script });
-    await client.chat.completions.create({ ...ASK, tools: [{ type: 'gyre:calculator' } as never], tool_choice: { type: 'gyre:calculator' } as never });
-    expect(engine.requests.map((request) => request.body.tool_choice)).toEqual([{ type: 'function', function: { name: 'calculator' } }, 'auto']);
+    await client.chat.completions.create({
+      ...ASK,
+      tools: [{ type: 'gyre:calculator' } as never],
+      tool_choice: { type: 'gyre:calculator' } as never,
+    });
+    expect(engine.requests.map((request) => request.body.tool_choice)).toEqual([
+      { type: 'function', function: { name: 'calculator' } },
+      'auto',
+    ]);
     expect(logged[0]?.steps.map((step) => step.notTrainable)).toEqual(['constrained', undefined]);
   });
 
@@ -173,39 +228,90 @@ describe("the client's own tools", () => {
   it('come back to the client, whole and streamed', async () => {
     const { client } = await start({ script: inTurn({ calls: [call] }) });
     const whole = await client.chat.completions.create({ ...ASK, tools: [WEATHER] });
-    expect(whole.choices[0]).toMatchObject({ finish_reason: 'tool_calls', message: { content: null, tool_calls: [{ id: 'call_w', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } }] } });
+    expect(whole.choices[0]).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: {
+        content: null,
+        tool_calls: [{ id: 'call_w', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } }],
+      },
+    });
     const final = await client.chat.completions.stream({ ...ASK, tools: [WEATHER] }).finalChatCompletion();
-    expect(final.choices[0]?.message.tool_calls?.[0]).toMatchObject({ id: 'call_w', function: { arguments: '{"city":"Rome"}' } });
+    expect(final.choices[0]?.message.tool_calls?.[0]).toMatchObject({
+      id: 'call_w',
+      function: { arguments: '{"city":"Rome"}' },
+    });
     expect(final.choices[0]?.finish_reason).toBe('tool_calls');
   });
 
   it('come back alone from a mixed turn, renumbered, and ours is run and spliced back', async () => {
     const { client, engine, logged } = await start({
-      script: inTurn({ calls: [{ id: 'call_c', ...ADD }, call, { id: 'call_c2', name: 'calculator', arguments: '{"expression":"1+1"}' }, { id: 'call_w2', name: 'weather', arguments: '{"city":"Oslo"}' }] }, { text: 'Sunny and 5.' }),
+      script: inTurn(
+        {
+          calls: [
+            { id: 'call_c', ...ADD },
+            call,
+            { id: 'call_c2', name: 'calculator', arguments: '{"expression":"1+1"}' },
+            { id: 'call_w2', name: 'weather', arguments: '{"city":"Oslo"}' },
+          ],
+        },
+        { text: 'Sunny and 5.' },
+      ),
     });
-    const chunks = await chunksOf(await client.chat.completions.create({ ...ASK, tools: [WEATHER, { type: 'gyre:calculator' } as never], stream: true }));
+    const chunks = await chunksOf(
+      await client.chat.completions.create({
+        ...ASK,
+        tools: [WEATHER, { type: 'gyre:calculator' } as never],
+        stream: true,
+      }),
+    );
     const deltas = chunks.flatMap((chunk) => chunk.choices[0]?.delta.tool_calls ?? []);
-    expect(deltas.filter((delta) => delta.function?.name !== undefined).map((delta) => [delta.index, delta.id])).toEqual([[0, 'call_w'], [1, 'call_w2']]);
+    expect(
+      deltas.filter((delta) => delta.function?.name !== undefined).map((delta) => [delta.index, delta.id]),
+    ).toEqual([
+      [0, 'call_w'],
+      [1, 'call_w2'],
+    ]);
     expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('tool_calls');
-    expect(logged[0]?.steps[0]?.calls.map((each) => [each.id, each.owner, each.observation?.content])).toEqual([['call_c', 'server', '5'], ['call_w', 'client', undefined], ['call_c2', 'server', '2'], ['call_w2', 'client', undefined]]);
+    expect(logged[0]?.steps[0]?.calls.map((each) => [each.id, each.owner, each.observation?.content])).toEqual([
+      ['call_c', 'server', '5'],
+      ['call_w', 'client', undefined],
+      ['call_c2', 'server', '2'],
+      ['call_w2', 'client', undefined],
+    ]);
 
     const answer = await client.chat.completions.create({
-      ...ASK, tools: [WEATHER],
+      ...ASK,
+      tools: [WEATHER],
       messages: [
         ...ASK.messages,
-        { role: 'assistant', content: null, tool_calls: [{ id: 'call_w', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } }, { id: 'call_w2', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } }] },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [
+            { id: 'call_w', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } },
+            { id: 'call_w2', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } },
+          ],
+        },
         { role: 'tool', tool_call_id: 'call_w', content: 'sun' },
         { role: 'tool', tool_call_id: 'call_w2', content: 'snow' },
       ],
     });
     expect(answer.choices[0]?.message.content).toBe('Sunny and 5.');
-    expect(engine.requests[1]?.body.messages.filter((message) => message.role === 'tool').map((message) => message.tool_call_id).sort()).toEqual(['call_c', 'call_c2', 'call_w', 'call_w2']);
+    expect(
+      engine.requests[1]?.body.messages
+        .filter((message) => message.role === 'tool')
+        .map((message) => message.tool_call_id)
+        .sort(),
+    ).toEqual(['call_c', 'call_c2', 'call_w', 'call_w2']);
     expect(logged[1]?.trajectoryId).toBe(logged[0]?.trajectoryId);
   });
 
   it('replace a default tool of the same name', async () => {
     const { client, engine } = await start({ script: inTurn({ calls: [ADD] }) });
-    const answer = await client.chat.completions.create({ ...ASK, tools: [{ type: 'function', function: { name: 'calculator', parameters: {} } }] });
+    const answer = await client.chat.completions.create({
+      ...ASK,
+      tools: [{ type: 'function', function: { name: 'calculator', parameters: {} } }],
+    });
     expect(answer.choices[0]?.finish_reason).toBe('tool_calls');
     expect(engine.requests).toHaveLength(1);
   });
@@ -214,13 +320,19 @@ describe("the client's own tools", () => {
     const { client } = await start({ script: inTurn({ calls: [call, { ...call, id: 'second' }] }) });
     const whole = await client.chat.completions.create({ ...ASK, tools: [WEATHER], parallel_tool_calls: false });
     expect(whole.choices[0]?.message.tool_calls?.map((each) => each.id)).toEqual(['call_w']);
-    const final = await client.chat.completions.stream({ ...ASK, tools: [WEATHER], parallel_tool_calls: false }).finalChatCompletion();
+    const final = await client.chat.completions
+      .stream({ ...ASK, tools: [WEATHER], parallel_tool_calls: false })
+      .finalChatCompletion();
     expect(final.choices[0]?.message.tool_calls).toHaveLength(1);
   });
 
   it('end with tool_calls when a named choice makes the engine say stop', async () => {
     const { client } = await start({ script: inTurn({ calls: [call], finish: 'stop' }) });
-    const answer = await client.chat.completions.create({ ...ASK, tools: [WEATHER], tool_choice: { type: 'function', function: { name: 'weather' } } });
+    const answer = await client.chat.completions.create({
+      ...ASK,
+      tools: [WEATHER],
+      tool_choice: { type: 'function', function: { name: 'weather' } },
+    });
     expect(answer.choices[0]?.finish_reason).toBe('tool_calls');
   });
 });
@@ -251,13 +363,19 @@ describe('the history', () => {
       messages: [
         { role: 'developer', content: 'Be brief.' },
         { role: 'user', content: [{ type: 'text', text: 'hi' }] },
-        { role: 'assistant', content: null, tool_calls: [{ id: 'a', type: 'function', function: { name: 'weather', arguments: '{"city": "Ro' } }] },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'a', type: 'function', function: { name: 'weather', arguments: '{"city": "Ro' } }],
+        },
         { role: 'tool', tool_call_id: 'a', content: 'bad' },
       ],
     });
     const sent = engine.requests[0]?.body.messages;
     expect(sent?.[0]?.role).toBe('system');
-    expect(JSON.parse(sent?.[2]?.tool_calls?.[0]?.function.arguments ?? '')).toEqual({ malformed_arguments: '{"city": "Ro' });
+    expect(JSON.parse(sent?.[2]?.tool_calls?.[0]?.function.arguments ?? '')).toEqual({
+      malformed_arguments: '{"city": "Ro',
+    });
     expect(logged[0]?.opening.messages[2]).toMatchObject({ tool_calls: [{ function: { arguments: '{"city": "Ro' } }] });
   });
 });

@@ -15,10 +15,18 @@ const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }
 const ADD = { name: 'calculator', arguments: '{"expression":"2+3"}' };
 
 interface Envelope {
-  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string;
+  };
 }
 
-async function refused(body: unknown, init: PostOptions = {}): Promise<Envelope['error'] & { readonly status: number }> {
+async function refused(
+  body: unknown,
+  init: PostOptions = {},
+): Promise<Envelope['error'] & { readonly status: number }> {
   const response = await gateway.post(body, init);
   const { error } = (await response.json()) as Envelope;
   expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
@@ -35,25 +43,99 @@ describe('a request that is refused', () => {
     ['no messages', { model: 'gyre' }, { status: 400, param: 'messages', code: 'missing_required_parameter' }],
     ['an empty conversation', { ...ASK, messages: [] }, { status: 400, param: 'messages', code: 'invalid_value' }],
     ['a number for a model', { ...ASK, model: 5 }, { status: 400, param: 'model', code: 'invalid_type' }],
-    ['text for a temperature', { ...ASK, temperature: 'hot' }, { status: 400, param: 'temperature', code: 'invalid_type' }],
-    ['a temperature too high', { ...ASK, temperature: 3 }, { status: 400, param: 'temperature', code: 'invalid_value' }],
-    ['an unknown role', { ...ASK, messages: [{ role: 'robot', content: 'x' }] }, { status: 400, param: 'messages.0.role', code: 'invalid_value' }],
-    ['a number for content', { ...ASK, messages: [{ role: 'user', content: 3 }] }, { status: 400, param: 'messages.0.content', code: 'invalid_type' }],
-    ['an unknown field of a message', { ...ASK, messages: [{ role: 'user', content: 'x', colour: 'red' }] }, { status: 400, param: 'messages.0.colour', code: 'unknown_parameter' }],
-    ['an unknown parameter', { ...ASK, temprature: 1 }, { status: 400, param: 'temprature', code: 'unknown_parameter' }],
-    ['an inherited name as a parameter', { ...ASK, constructor: 1 }, { status: 400, param: 'constructor', code: 'unknown_parameter' }],
-    ['a parameter that is not supported', { ...ASK, use_beam_search: true }, { status: 400, param: 'use_beam_search', code: 'unsupported_parameter' }],
-    ['stream_options without stream', { ...ASK, stream_options: { include_usage: true } }, { status: 400, param: 'stream_options', code: 'invalid_value' }],
-    ['top_logprobs without logprobs', { ...ASK, top_logprobs: 2 }, { status: 400, param: 'top_logprobs', code: 'invalid_value' }],
+    [
+      'text for a temperature',
+      { ...ASK, temperature: 'hot' },
+      { status: 400, param: 'temperature', code: 'invalid_type' },
+    ],
+    [
+      'a temperature too high',
+      { ...ASK, temperature: 3 },
+      { status: 400, param: 'temperature', code: 'invalid_value' },
+    ],
+    [
+      'an unknown role',
+      { ...ASK, messages: [{ role: 'robot', content: 'x' }] },
+      { status: 400, param: 'messages.0.role', code: 'invalid_value' },
+    ],
+    [
+      'a number for content',
+      { ...ASK, messages: [{ role: 'user', content: 3 }] },
+      { status: 400, param: 'messages.0.content', code: 'invalid_type' },
+    ],
+    [
+      'an unknown field of a message',
+      { ...ASK, messages: [{ role: 'user', content: 'x', colour: 'red' }] },
+      { status: 400, param: 'messages.0.colour', code: 'unknown_parameter' },
+    ],
+    [
+      'an unknown parameter',
+      { ...ASK, temprature: 1 },
+      { status: 400, param: 'temprature', code: 'unknown_parameter' },
+    ],
+    [
+      'an inherited name as a parameter',
+      { ...ASK, constructor: 1 },
+      { status: 400, param: 'constructor', code: 'unknown_parameter' },
+    ],
+    [
+      'a parameter that is not supported',
+      { ...ASK, use_beam_search: true },
+      { status: 400, param: 'use_beam_search', code: 'unsupported_parameter' },
+    ],
+    [
+      'stream_options without stream',
+      { ...ASK, stream_options: { include_usage: true } },
+      { status: 400, param: 'stream_options', code: 'invalid_value' },
+    ],
+    [
+      'top_logprobs without logprobs',
+      { ...ASK, top_logprobs: 2 },
+      { status: 400, param: 'top_logprobs', code: 'invalid_value' },
+    ],
     ['an unknown model', { ...ASK, model: 'gpt-4o' }, { status: 404, param: 'model', code: 'model_not_found' }],
     ['an unknown version', { ...ASK, model: 'gyre@77' }, { status: 404, param: 'model', code: 'model_not_found' }],
-    ['an unknown server tool', { ...ASK, tools: [{ type: 'gyre:calculater' }] }, { status: 400, param: 'tools', code: 'invalid_value' }],
-    ['a tool of an unknown type', { ...ASK, tools: [{ type: 'web_search' }] }, { status: 400, param: 'tools.0.type', code: 'invalid_value' }],
-    ['a function named like a server tool beside it', { ...ASK, tools: [{ type: 'gyre:calculator' }, { type: 'function', function: { name: 'calculator' } }] }, { status: 400, param: 'tools', code: 'invalid_value' }],
-    ['two functions of one name', { ...ASK, tools: [{ type: 'function', function: { name: 'a' } }, { type: 'function', function: { name: 'a' } }] }, { status: 400, param: 'tools', code: 'invalid_value' }],
-    ['a forced tool that is not offered', { ...ASK, tool_choice: { type: 'function', function: { name: 'x' } } }, { status: 400, param: 'tool_choice', code: 'invalid_value' }],
-    ['several choices with server tools', { ...ASK, n: 2, tools: [{ type: 'gyre:calculator' }] }, { status: 400, param: 'n', code: 'invalid_value' }],
-    ['nesting beyond 100', { ...ASK, metadata: JSON.parse('['.repeat(101) + ']'.repeat(101)) as unknown }, { status: 400, param: null, code: 'invalid_json' }],
+    [
+      'an unknown server tool',
+      { ...ASK, tools: [{ type: 'gyre:calculater' }] },
+      { status: 400, param: 'tools', code: 'invalid_value' },
+    ],
+    [
+      'a tool of an unknown type',
+      { ...ASK, tools: [{ type: 'web_search' }] },
+      { status: 400, param: 'tools.0.type', code: 'invalid_value' },
+    ],
+    [
+      'a function named like a server tool beside it',
+      { ...ASK, tools: [{ type: 'gyre:calculator' }, { type: 'function', function: { name: 'calculator' } }] },
+      { status: 400, param: 'tools', code: 'invalid_value' },
+    ],
+    [
+      'two functions of one name',
+      {
+        ...ASK,
+        tools: [
+          { type: 'function', function: { name: 'a' } },
+          { type: 'function', function: { name: 'a' } },
+        ],
+      },
+      { status: 400, param: 'tools', code: 'invalid_value' },
+    ],
+    [
+      'a forced tool that is not offered',
+      { ...ASK, tool_choice: { type: 'function', function: { name: 'x' } } },
+      { status: 400, param: 'tool_choice', code: 'invalid_value' },
+    ],
+    [
+      'several choices with server tools',
+      { ...ASK, n: 2, tools: [{ type: 'gyre:calculator' }] },
+      { status: 400, param: 'n', code: 'invalid_value' },
+    ],
+    [
+      'nesting beyond 100',
+      { ...ASK, metadata: JSON.parse('['.repeat(101) + ']'.repeat(101)) as unknown },
+      { status: 400, param: null, code: 'invalid_json' },
+    ],
   ])('for %s says so, and calls no policy', async (_name, body, expected) => {
     await start();
     const error = await refused(body);
@@ -71,7 +153,18 @@ describe('a request that is refused', () => {
 
   it('takes JSON nested to the limit, and null for any optional field', async () => {
     await start({ script: inTurn({}) });
-    expect((await gateway.post({ ...ASK, temperature: null, tools: null, functions: null, stop: null, response_format: null })).status).toBe(200);
+    expect(
+      (
+        await gateway.post({
+          ...ASK,
+          temperature: null,
+          tools: null,
+          functions: null,
+          stop: null,
+          response_format: null,
+        })
+      ).status,
+    ).toBe(200);
     const deep = JSON.parse('['.repeat(96) + ']'.repeat(96)) as unknown;
     expect((await gateway.post({ ...ASK, chat_template_kwargs: { deep } })).status).toBe(200);
   });
@@ -80,10 +173,17 @@ describe('a request that is refused', () => {
     await start({ deps: { pace: { bodyBytes: 10_000 } }, script: inTurn({}) });
     const big = JSON.stringify({ ...ASK, messages: [{ role: 'user', content: 'x'.repeat(1_000_000) }] });
     expect(await refused(big)).toMatchObject({ status: 413, code: 'request_too_large' });
-    expect(await refused(gzipSync(big).toString('latin1'), { body: new Uint8Array(gzipSync(big)), headers: { 'content-encoding': 'gzip' } })).toMatchObject({ status: 413 });
+    expect(
+      await refused(gzipSync(big).toString('latin1'), {
+        body: new Uint8Array(gzipSync(big)),
+        headers: { 'content-encoding': 'gzip' },
+      }),
+    ).toMatchObject({ status: 413 });
     const small = new Uint8Array(gzipSync(JSON.stringify(ASK)));
     expect((await gateway.post('', { body: small, headers: { 'content-encoding': 'gzip' } })).status).toBe(200);
-    expect(await refused('', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } })).toMatchObject({ status: 400 });
+    expect(await refused('', { body: 'not gzip', headers: { 'content-encoding': 'gzip' } })).toMatchObject({
+      status: 400,
+    });
     expect(await refused('', { body: 'x', headers: { 'content-encoding': 'zstd' } })).toMatchObject({ status: 415 });
   });
 
@@ -109,16 +209,36 @@ describe('a request that is refused', () => {
 });
 
 const FAULTS: readonly [string, Reply, { status: number; code: string; retry: string }][] = [
-  ['429 with retry-after', { status: 429, headers: { 'retry-after': '7' } }, { status: 429, code: 'rate_limit_exceeded', retry: 'true' }],
+  [
+    '429 with retry-after',
+    { status: 429, headers: { 'retry-after': '7' } },
+    { status: 429, code: 'rate_limit_exceeded', retry: 'true' },
+  ],
   ['500', { status: 500 }, { status: 502, code: 'engine_error', retry: 'true' }],
   ['503', { status: 503 }, { status: 502, code: 'engine_unavailable', retry: 'true' }],
   ['401', { status: 401 }, { status: 502, code: 'engine_refused_key', retry: 'true' }],
-  ['a page of HTML', { status: 200, body: '<html>busy</html>', headers: { 'content-type': 'text/html' } }, { status: 502, code: 'engine_garbage', retry: 'true' }],
-  ['garbage where JSON should be', { status: 200, body: 'data: {nonsense\n\n', headers: { 'content-type': 'text/event-stream' } }, { status: 502, code: 'engine_garbage', retry: 'true' }],
+  [
+    'a page of HTML',
+    { status: 200, body: '<html>busy</html>', headers: { 'content-type': 'text/html' } },
+    { status: 502, code: 'engine_garbage', retry: 'true' },
+  ],
+  [
+    'garbage where JSON should be',
+    { status: 200, body: 'data: {nonsense\n\n', headers: { 'content-type': 'text/event-stream' } },
+    { status: 502, code: 'engine_garbage', retry: 'true' },
+  ],
   ['a reset before the head', { reset: 0 }, { status: 502, code: 'engine_connection_lost', retry: 'true' }],
   ['an end before the first event', { hangUp: 0 }, { status: 502, code: 'engine_truncated', retry: 'true' }],
   ['silence', { silent: true }, { status: 504, code: 'engine_timeout', retry: 'true' }],
-  ['an error object in the stream', { status: 200, body: 'data: {"error":{"message":"out of memory","type":"InternalServerError","code":500}}\n\ndata: [DONE]\n\n', headers: { 'content-type': 'text/event-stream' } }, { status: 502, code: 'engine_error', retry: 'true' }],
+  [
+    'an error object in the stream',
+    {
+      status: 200,
+      body: 'data: {"error":{"message":"out of memory","type":"InternalServerError","code":500}}\n\ndata: [DONE]\n\n',
+      headers: { 'content-type': 'text/event-stream' },
+    },
+    { status: 502, code: 'engine_error', retry: 'true' },
+  ],
 ];
 
 describe('an engine that fails before its first byte', () => {
@@ -126,10 +246,17 @@ describe('an engine that fails before its first byte', () => {
     await start({ script: inTurn(reply), engineTimeoutMs: 300 });
     for (const stream of [false, true]) {
       const response = await gateway.post({ ...ASK, stream });
-      expect({ status: response.status, retry: response.headers.get('x-should-retry'), code: ((await response.json()) as Envelope).error.code }).toEqual(expected);
+      expect({
+        status: response.status,
+        retry: response.headers.get('x-should-retry'),
+        code: ((await response.json()) as Envelope).error.code,
+      }).toEqual(expected);
       expect(response.headers.get('x-gyre-trajectory')).toBe(gateway.logged.at(-1)?.trajectoryId);
       if (expected.status === 429) expect(response.headers.get('retry-after')).toBe('7');
-      expect(gateway.logged.at(-1)).toMatchObject({ ending: { outcome: 'failed', stopReason: 'engine_error' }, steps: [{ outcome: 'failed', notTrainable: 'engine_error' }] });
+      expect(gateway.logged.at(-1)).toMatchObject({
+        ending: { outcome: 'failed', stopReason: 'engine_error' },
+        steps: [{ outcome: 'failed', notTrainable: 'engine_error' }],
+      });
     }
     expect(gateway.engine.requests).toHaveLength(2);
   });
@@ -139,9 +266,26 @@ describe('an engine that fails before its first byte', () => {
     expect(await refused(ASK)).toMatchObject({ status: 503, code: 'engine_unreachable', type: 'server_error' });
   });
 
-  it('refusing too long a prompt passes its reason on in OpenAI\'s shape', async () => {
-    await start({ script: inTurn({ status: 400, body: JSON.stringify({ error: { message: "This model's maximum context length is 2048 tokens. However, you requested 4008 tokens.", type: 'BadRequestError', param: null, code: 400 } }) }) });
-    expect(await refused(ASK)).toMatchObject({ status: 400, code: 'context_length_exceeded', param: 'messages', type: 'invalid_request_error' });
+  it("refusing too long a prompt passes its reason on in OpenAI's shape", async () => {
+    await start({
+      script: inTurn({
+        status: 400,
+        body: JSON.stringify({
+          error: {
+            message: "This model's maximum context length is 2048 tokens. However, you requested 4008 tokens.",
+            type: 'BadRequestError',
+            param: null,
+            code: 400,
+          },
+        }),
+      }),
+    });
+    expect(await refused(ASK)).toMatchObject({
+      status: 400,
+      code: 'context_length_exceeded',
+      param: 'messages',
+      type: 'invalid_request_error',
+    });
   });
 
   it('having lost an adapter gets it loaded again, and the client notices nothing', async () => {
@@ -173,7 +317,10 @@ describe('an engine that fails in the middle', () => {
     const frames = raw.trim().split('\n\n');
     expect((JSON.parse(frames.at(-1)?.slice(6) ?? '') as Envelope).error.code).toBe(code);
     expect(raw.match(/"error"/g)).toHaveLength(1);
-    expect(gateway.logged[0]).toMatchObject({ ending: { outcome: 'failed' }, steps: [{ outcome: 'failed', action: { cut: true } }] });
+    expect(gateway.logged[0]).toMatchObject({
+      ending: { outcome: 'failed' },
+      steps: [{ outcome: 'failed', action: { cut: true } }],
+    });
     const whole = await gateway.post(ASK);
     expect(whole.status).toBeGreaterThanOrEqual(500);
   });

@@ -1,4 +1,7 @@
-/** Whatever is asked, the answer is no fault of ours: strange bodies, headers, ids and queries get an answer or their protocol's error, and the log is whole afterwards. */
+/**
+ * Whatever is asked, the answer is no fault of ours: strange bodies, headers, ids and queries get an answer or their
+ * protocol's error, and the log is whole afterwards.
+ */
 import fc from 'fast-check';
 import { request as send } from 'undici';
 import { afterEach, expect, it } from 'vitest';
@@ -16,7 +19,9 @@ afterEach(async () => gateway.close());
 /** Every third conversation calls a tool that is offered. */
 function script({ body }: EngineRequest, number: number): Reply {
   const [tool] = body.tools ?? [];
-  return tool !== undefined && number % 3 === 0 && body.messages.at(-1)?.role !== 'tool' ? { calls: [{ name: tool.function.name, arguments: '{"expression":"1+1"}' }] } : { text: 'ok' };
+  return tool !== undefined && number % 3 === 0 && body.messages.at(-1)?.role !== 'tool'
+    ? { calls: [{ name: tool.function.name, arguments: '{"expression":"1+1"}' }] }
+    : { text: 'ok' };
 }
 
 interface Asked {
@@ -30,16 +35,28 @@ interface Asked {
 function isTold(path: string, text: string): boolean {
   const value: unknown = JSON.parse(text);
   if (path.startsWith('/v1/messages')) return SHAPES.MessagesError.safeParse(value).success;
-  return SHAPES.Error.safeParse(value).success && Object.keys((value as { error: object }).error).sort().join() === 'code,message,param,type';
+  return (
+    SHAPES.Error.safeParse(value).success &&
+    Object.keys((value as { error: object }).error)
+      .sort()
+      .join() === 'code,message,param,type'
+  );
 }
 
 /** Fails unless the answer is no fault of the gateway, and every error is in the shape of its protocol. */
 async function ask({ method, path, headers, body }: Asked): Promise<number> {
-  const { statusCode: status, headers: sent, body: answer } = await send(gateway.url + path, { method: method, headers, ...(body === undefined ? {} : { body }) });
+  const {
+    statusCode: status,
+    headers: sent,
+    body: answer,
+  } = await send(gateway.url + path, { method: method, headers, ...(body === undefined ? {} : { body }) });
   const text = await answer.text();
-  const said = (): string => `${method} ${path} ${JSON.stringify(headers)} ${String(body).slice(0, 3_000)}\nwas answered ${status} ${text.slice(0, 500)}`;
+  const said = (): string =>
+    `${method} ${path} ${JSON.stringify(headers)} ${String(body).slice(0, 3_000)}\nwas ` +
+    `answered ${status} ${text.slice(0, 500)}`;
   // A stream that has begun can tell of a fault only inside itself.
-  if (status >= 500 || /"(?:code|type)":"(?:internal_error|server_error|api_error)"/.test(text)) throw new Error(said());
+  if (status >= 500 || /"(?:code|type)":"(?:internal_error|server_error|api_error)"/.test(text))
+    throw new Error(said());
   if (status >= 400 && (!isTold(path, text) || sent['x-request-id'] === undefined)) throw new Error(said());
   return status;
 }
@@ -76,75 +93,200 @@ function fitting(schema: Schema): fc.Arbitrary<unknown> {
     case 'integer':
       return fc.integer({ min: Math.max(schema.minimum ?? -9, -9), max: Math.min(schema.maximum ?? 9, 9) });
     case 'number':
-      return fc.double({ min: schema.minimum ?? schema.exclusiveMinimum ?? -9, max: schema.maximum ?? 9, minExcluded: schema.exclusiveMinimum !== undefined, noNaN: true });
+      return fc.double({
+        min: schema.minimum ?? schema.exclusiveMinimum ?? -9,
+        max: schema.maximum ?? 9,
+        minExcluded: schema.exclusiveMinimum !== undefined,
+        noNaN: true,
+      });
     case 'string':
-      return schema.pattern === undefined ? fc.string({ unit: 'binary', maxLength: 12 }) : fc.constantFrom('gyre:calculator', 'gyre:none', 'calculator', 'lookup');
+      return schema.pattern === undefined
+        ? fc.string({ unit: 'binary', maxLength: 12 })
+        : fc.constantFrom('gyre:calculator', 'gyre:none', 'calculator', 'lookup');
     case 'array':
       return fc.array(fitting(schema.items ?? {}), { maxLength: 3 });
     case 'object':
       return schema.properties === undefined
-        ? fc.dictionary(fc.string({ unit: 'binary', maxLength: 6 }), fitting(typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {}), { maxKeys: 3 })
-        : fc.record(Object.fromEntries(Object.entries(schema.properties).map(([name, inner]) => [name, fitting(inner)])), { requiredKeys: [...(schema.required ?? [])] });
+        ? fc.dictionary(
+            fc.string({ unit: 'binary', maxLength: 6 }),
+            fitting(typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {}),
+            { maxKeys: 3 },
+          )
+        : fc.record(
+            Object.fromEntries(Object.entries(schema.properties).map(([name, inner]) => [name, fitting(inner)])),
+            { requiredKeys: [...(schema.required ?? [])] },
+          );
     default:
       return schema.not === undefined ? fc.jsonValue({ maxDepth: 2 }) : fc.constant('nothing fits');
   }
 }
 
 /** A few fields of a body that fits, so that most get past the first look. */
-function bodyOf(shape: z.ZodType, sound: Readonly<Record<string, readonly unknown[]>>): fc.Arbitrary<string | Uint8Array> {
+function bodyOf(
+  shape: z.ZodType,
+  sound: Readonly<Record<string, readonly unknown[]>>,
+): fc.Arbitrary<string | Uint8Array> {
   const { properties = {} } = z.toJSONSchema(shape, { io: 'input' }) as Schema;
   const known = Object.fromEntries(Object.entries(sound).map(([name, values]) => [name, fc.constantFrom(...values)]));
-  const field = fc.oneof(...Object.entries(properties).map(([name, schema]) => fitting(schema).map((value) => [name, value] as const)));
-  const odd = fc.tuple(fc.oneof(fc.constantFrom(...Object.keys(properties), '__proto__', 'constructor'), fc.string()), fc.jsonValue({ maxDepth: 3 }));
-  const whole = fc.tuple(fc.record(known), fc.array(field, { maxLength: 3 }), fc.oneof({ weight: 7, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.tuple(odd) })).map(([base, fields, strange]) => JSON.stringify({ ...base, ...Object.fromEntries(fields), ...Object.fromEntries(strange) }));
+  const field = fc.oneof(
+    ...Object.entries(properties).map(([name, schema]) => fitting(schema).map((value) => [name, value] as const)),
+  );
+  const odd = fc.tuple(
+    fc.oneof(fc.constantFrom(...Object.keys(properties), '__proto__', 'constructor'), fc.string()),
+    fc.jsonValue({ maxDepth: 3 }),
+  );
+  const whole = fc
+    .tuple(
+      fc.record(known),
+      fc.array(field, { maxLength: 3 }),
+      fc.oneof({ weight: 7, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.tuple(odd) }),
+    )
+    .map(([base, fields, strange]) =>
+      JSON.stringify({ ...base, ...Object.fromEntries(fields), ...Object.fromEntries(strange) }),
+    );
   return fc.oneof(
     { weight: 12, arbitrary: whole },
     { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.stringify(value)) },
     { weight: 1, arbitrary: fc.tuple(whole, fc.nat({ max: 200 })).map(([text, end]) => text.slice(0, end)) },
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }) },
-    { weight: 1, arbitrary: fc.constantFrom('', '{', 'null', '[]', '"x"', '{"model":1e999}', '['.repeat(10_000), `{"a":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_001)}`, '{"model":"gyre","messages":[{"role":"user","content":"\\ud800"}]}') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        '',
+        '{',
+        'null',
+        '[]',
+        '"x"',
+        '{"model":1e999}',
+        '['.repeat(10_000),
+        `{"a":${'{"a":'.repeat(10_000)}1${'}'.repeat(10_001)}`,
+        '{"model":"gyre","messages":[{"role":"user","content":"\\ud800"}]}',
+      ),
+    },
   );
 }
 
-const word = fc.string({ unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)), minLength: 1, maxLength: 12 });
-const headers = fc.dictionary(fc.constantFrom('content-type', 'content-encoding', 'x-request-id', 'x-gyre-train', 'authorization', 'x-api-key', 'accept-encoding', 'cookie'), word, { maxKeys: 3 })
+const word = fc.string({
+  unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  minLength: 1,
+  maxLength: 12,
+});
+const headers = fc
+  .dictionary(
+    fc.constantFrom(
+      'content-type',
+      'content-encoding',
+      'x-request-id',
+      'x-gyre-train',
+      'authorization',
+      'x-api-key',
+      'accept-encoding',
+      'cookie',
+    ),
+    word,
+    { maxKeys: 3 },
+  )
   // Strange encodings are refused at the door, so few are enough.
-  .map((made) => ('content-encoding' in made && (made['content-encoding']?.length ?? 0) > 2 ? { ...made, 'content-encoding': 'identity' } : made));
+  .map((made) =>
+    'content-encoding' in made && (made['content-encoding']?.length ?? 0) > 2
+      ? { ...made, 'content-encoding': 'identity' }
+      : made,
+  );
 
 const MESSAGES = [
   [{ role: 'user', content: 'hi' }],
-  [{ role: 'system', content: 's' }, { role: 'user', content: [{ type: 'text', text: 'hi' }] }],
-  [{ role: 'user', content: 'hi' }, { role: 'assistant', content: 'ok' }, { role: 'user', content: 'and?' }],
-  [{ role: 'user', content: 'hi' }, { role: 'assistant', content: null, tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{' } }] }, { role: 'tool', tool_call_id: 'c', content: '' }],
+  [
+    { role: 'system', content: 's' },
+    { role: 'user', content: [{ type: 'text', text: 'hi' }] },
+  ],
+  [
+    { role: 'user', content: 'hi' },
+    { role: 'assistant', content: 'ok' },
+    { role: 'user', content: 'and?' },
+  ],
+  [
+    { role: 'user', content: 'hi' },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{' } }],
+    },
+    { role: 'tool', tool_call_id: 'c', content: '' },
+  ],
 ];
 
 const TURNS = [
   [{ role: 'user', content: 'hi' }],
-  [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }, { role: 'assistant', content: [{ type: 'tool_use', id: 'c', name: 'f', input: {} }] }, { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c', content: 'x', is_error: true }] }],
+  [
+    { role: 'user', content: [{ type: 'text', text: 'hi' }] },
+    { role: 'assistant', content: [{ type: 'tool_use', id: 'c', name: 'f', input: {} }] },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c', content: 'x', is_error: true }] },
+  ],
 ];
 
 it('ten thousand strange requests to what takes a body are answered without a fault, and the log is whole', async () => {
   gateway = await startWhole({ script });
   const ids = ['chatcmpl-none', 'resp-none'];
   for (let times = 0; times < 3; times += 1) {
-    ids.push((await gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: `q${times}` }] })).id, (await gateway.client.responses.create({ model: 'gyre', input: `r${times}` })).id);
+    ids.push(
+      (
+        await gateway.client.chat.completions.create({
+          model: 'gyre',
+          messages: [{ role: 'user', content: `q${times}` }],
+        })
+      ).id,
+      (await gateway.client.responses.create({ model: 'gyre', input: `r${times}` })).id,
+    );
   }
   const models = ['gyre', 'gyre', 'gyre', 'gyre', 'gyre', 'gyre@base', 'gyre@1', 'gyre@9'];
   const bodies: Readonly<Record<string, readonly [number, fc.Arbitrary<string | Uint8Array>]>> = {
-    '/v1/chat/completions': [40, bodyOf(SHAPES['ChatCompletionsRequest' as 'Error'], { model: models, messages: MESSAGES })],
-    '/v1/responses': [32, bodyOf(SHAPES['ResponsesRequest' as 'Error'], { model: models, input: ['hi', [{ role: 'user', content: 'hi' }]], previous_response_id: [null, ...ids] })],
-    '/v1/messages': [24, bodyOf(SHAPES['MessagesRequest' as 'Error'], { model: models, max_tokens: [1, 64], messages: TURNS })],
-    '/v1/messages/count_tokens': [6, bodyOf(SHAPES['MessagesCountTokensRequest' as 'Error'], { model: models, messages: TURNS })],
+    '/v1/chat/completions': [
+      40,
+      bodyOf(SHAPES['ChatCompletionsRequest' as 'Error'], { model: models, messages: MESSAGES }),
+    ],
+    '/v1/responses': [
+      32,
+      bodyOf(SHAPES['ResponsesRequest' as 'Error'], {
+        model: models,
+        input: ['hi', [{ role: 'user', content: 'hi' }]],
+        previous_response_id: [null, ...ids],
+      }),
+    ],
+    '/v1/messages': [
+      24,
+      bodyOf(SHAPES['MessagesRequest' as 'Error'], { model: models, max_tokens: [1, 64], messages: TURNS }),
+    ],
+    '/v1/messages/count_tokens': [
+      6,
+      bodyOf(SHAPES['MessagesCountTokensRequest' as 'Error'], { model: models, messages: TURNS }),
+    ],
     '/v1/feedback': [16, bodyOf(SHAPES.Feedback, { response_id: ids, value: [true, -1, 2] })],
     '/gyre/v1/cycles': [2, bodyOf(SHAPES.StartCycle, { gate: [true, false] })],
     '/gyre/v1/versions/{version}/promote': [2, fc.constant('')],
     '/gyre/v1/rollback': [1, fc.constantFrom('', '{}')],
   };
-  expect(Object.keys(bodies).sort()).toEqual(gateway.app.routes().filter((route) => route.method === 'POST').map((route) => route.path).sort());
-  const version = fc.oneof(fc.constantFrom('0', '1', '2', '007', '99999999999999999999', '-1', '1e3'), fc.string({ maxLength: 8 }).map((text) => encodeURIComponent(text) || '%20'));
-  const request = fc.oneof(...Object.entries(bodies).map(([path, [weight, body]]) => ({
-    weight, arbitrary: fc.record({ method: fc.constant('POST'), path: version.map((number) => path.replace('{version}', number)), headers, body }),
-  })));
+  expect(Object.keys(bodies).sort()).toEqual(
+    gateway.app
+      .routes()
+      .filter((route) => route.method === 'POST')
+      .map((route) => route.path)
+      .sort(),
+  );
+  const version = fc.oneof(
+    fc.constantFrom('0', '1', '2', '007', '99999999999999999999', '-1', '1e3'),
+    fc.string({ maxLength: 8 }).map((text) => encodeURIComponent(text) || '%20'),
+  );
+  const request = fc.oneof(
+    ...Object.entries(bodies).map(([path, [weight, body]]) => ({
+      weight,
+      arbitrary: fc.record({
+        method: fc.constant('POST'),
+        path: version.map((number) => path.replace('{version}', number)),
+        headers,
+        body,
+      }),
+    })),
+  );
   const statuses = new Map<number, number>();
   await fc.assert(
     fc.asyncProperty(fc.array(request, { minLength: 50, maxLength: 50 }), async (requests) => {
@@ -152,37 +294,87 @@ it('ten thousand strange requests to what takes a body are answered without a fa
     }),
     { numRuns: 200, endOnFailure: true },
   );
-  console.log(`answers by status: ${[...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`).join(', ')}`);
+  console.log(
+    `answers by status: ${[...statuses]
+      .sort(([a], [b]) => a - b)
+      .map(([status, count]) => `${status}: ${count}`)
+      .join(', ')}`,
+  );
   expect([...statuses.values()].reduce((sum, count) => sum + count, 0)).toBe(10_000);
   // That most were refused at the door would show nothing.
   expect(statuses.get(200)).toBeGreaterThan(2_000);
   expect(statuses.get(400)).toBeGreaterThan(1_000);
   expect(gateway.app.inFlight()).toBe(0);
   expect(verify(gateway.store.db).problems).toEqual([]);
-  expect(gateway.store.sqlite.prepare('SELECT count(*) AS rows FROM steps').get()).toEqual({ rows: gateway.logged.reduce((sum, thread) => sum + thread.steps.length, 0) });
+  expect(gateway.store.sqlite.prepare('SELECT count(*) AS rows FROM steps').get()).toEqual({
+    rows: gateway.logged.reduce((sum, thread) => sum + thread.steps.length, 0),
+  });
   expect(((await (await fetch(`${gateway.url}/health`)).json()) as { log_failures: number }).log_failures).toBe(0);
 }, 240_000);
 
 it('two thousand strange ids and queries are answered without a fault', async () => {
   gateway = await startWhole({ script });
-  const asked = await Promise.all(Array.from({ length: 4 }, (_, at) => gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: `q${at}` }] })));
+  const asked = await Promise.all(
+    Array.from({ length: 4 }, (_, at) =>
+      gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: `q${at}` }] }),
+    ),
+  );
   const cycle = (await (await fetch(`${gateway.url}/gyre/v1/cycles`, { method: 'POST' })).json()) as { id: string };
-  const { data } = (await (await fetch(`${gateway.url}/gyre/v1/trajectories`)).json()) as { data: { id: string; steps: { id: string }[] }[] };
-  const real = [...data.flatMap((trajectory) => [trajectory.id, ...trajectory.steps.map((step) => step.id)]), ...asked.map((answer) => answer.id), cycle.id, 'gyre', 'gyre@1', '1'];
+  const { data } = (await (await fetch(`${gateway.url}/gyre/v1/trajectories`)).json()) as {
+    data: { id: string; steps: { id: string }[] }[];
+  };
+  const real = [
+    ...data.flatMap((trajectory) => [trajectory.id, ...trajectory.steps.map((step) => step.id)]),
+    ...asked.map((answer) => answer.id),
+    cycle.id,
+    'gyre',
+    'gyre@1',
+    '1',
+  ];
   const id = fc.oneof(
     fc.constantFrom(...real),
-    fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed()).map(encodeURIComponent),
-    fc.constantFrom('%', '%zz', '%00', '%C3%28', '..%2f..', 'a%2Fb', 'a/b', '%F0%9F%98%80', "'%20OR%201=1--", 'x'.repeat(4_000)),
+    fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 20 })
+      .filter((text) => text.isWellFormed())
+      .map(encodeURIComponent),
+    fc.constantFrom(
+      '%',
+      '%zz',
+      '%00',
+      '%C3%28',
+      '..%2f..',
+      'a%2Fb',
+      'a/b',
+      '%F0%9F%98%80',
+      "'%20OR%201=1--",
+      'x'.repeat(4_000),
+    ),
   );
   const value = fc.oneof(fc.constantFrom('1', '200', '201', '0', '-1', '1.5', 'NaN', '', '%', '9'.repeat(400)), id);
-  const query = fc.array(fc.tuple(fc.constantFrom('limit', 'after', 'before', 'limit'), value), { maxLength: 3 }).map((pairs) => (pairs.length === 0 ? '' : `?${pairs.map(([name, given]) => `${name}=${given.replaceAll('#', '%23')}`).join('&')}`));
+  const query = fc
+    .array(fc.tuple(fc.constantFrom('limit', 'after', 'before', 'limit'), value), { maxLength: 3 })
+    .map((pairs) =>
+      pairs.length === 0 ? '' : `?${pairs.map(([name, given]) => `${name}=${given.replaceAll('#', '%23')}`).join('&')}`,
+    );
   const routes = gateway.app.routes().filter((route) => route.method !== 'POST');
   expect(routes.length).toBeGreaterThan(10);
-  const request = fc.record({ route: fc.constantFrom(...routes), method: fc.constantFrom(undefined, undefined, undefined, 'PUT', 'PATCH', 'OPTIONS'), id, query, headers });
+  const request = fc.record({
+    route: fc.constantFrom(...routes),
+    method: fc.constantFrom(undefined, undefined, undefined, 'PUT', 'PATCH', 'OPTIONS'),
+    id,
+    query,
+    headers,
+  });
   const statuses = new Map<number, number>();
   await fc.assert(
     fc.asyncProperty(fc.array(request, { minLength: 50, maxLength: 50 }), async (requests) => {
-      const answered = requests.map(({ route, method, id: given, query: asks, headers: sent }) => ask({ method: method ?? route.method, path: route.path.replace('{id}', given.replaceAll('#', '%23').replaceAll('?', '%3F')) + asks, headers: sent }));
+      const answered = requests.map(({ route, method, id: given, query: asks, headers: sent }) =>
+        ask({
+          method: method ?? route.method,
+          path: route.path.replace('{id}', given.replaceAll('#', '%23').replaceAll('?', '%3F')) + asks,
+          headers: sent,
+        }),
+      );
       for (const status of await Promise.all(answered)) statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }),
     { numRuns: 40, endOnFailure: true },

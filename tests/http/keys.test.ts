@@ -24,7 +24,11 @@ interface Told {
 }
 
 async function ask(method: string, path: string, headers: Headers, body?: unknown): Promise<Told> {
-  const response = await fetch(gateway.url + path, { method, headers: { ...headers, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  const response = await fetch(gateway.url + path, {
+    method,
+    headers: { ...headers, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
   return { status: response.status, body: (await response.json()) as never };
 }
 
@@ -48,7 +52,9 @@ describe('what one key did', () => {
     root = gateway.key('root', { role: 'admin' }).headers;
     const answer = await ask('POST', '/v1/chat/completions', ann, { model: 'gyre', messages: [QUESTION] });
     answerId = (answer.body as { id: string }).id;
-    responseId = ((await ask('POST', '/v1/responses', ann, { model: 'gyre', input: 'And again?' })).body as { id: string }).id;
+    responseId = (
+      (await ask('POST', '/v1/responses', ann, { model: 'gyre', input: 'And again?' })).body as { id: string }
+    ).id;
     trajectoryId = gateway.logged[0]?.trajectoryId ?? '';
     stepId = gateway.logged[0]?.steps[0]?.id ?? '';
   });
@@ -66,18 +72,36 @@ describe('what one key did', () => {
   it('is as if it had never been for another, word for word, at every route', async () => {
     const asked = gateway.engine.requests.length;
     for (const [method, path, body] of routes()) {
-      const guessed = (text: string): string => [trajectoryId, stepId, answerId, responseId].reduce((said, id) => said.replace(id, `${id.slice(0, -4)}0000`), text);
+      const guessed = (text: string): string =>
+        [trajectoryId, stepId, answerId, responseId].reduce(
+          (said, id) => said.replace(id, `${id.slice(0, -4)}0000`),
+          text,
+        );
       const theirs = await ask(method, path, bob, body);
-      const nobodys = await ask(method, guessed(path), bob, body === undefined ? undefined : JSON.parse(guessed(JSON.stringify(body))));
+      const nobodys = await ask(
+        method,
+        guessed(path),
+        bob,
+        body === undefined ? undefined : JSON.parse(guessed(JSON.stringify(body))),
+      );
       expect(theirs.status, `${method} ${path}`).toBe(404);
       expect(nobodys.status).toBe(404);
       expect(guessed(JSON.stringify(theirs.body))).toBe(JSON.stringify(nobodys.body));
     }
     expect(gateway.engine.requests).toHaveLength(asked);
-    expect(await ask('GET', '/gyre/v1/trajectories', bob)).toEqual({ status: 200, body: { data: [], has_more: false } });
-    expect((await ask('GET', `/gyre/v1/trajectories?after=${trajectoryId}`, bob)).body).toEqual({ data: [], has_more: false });
+    expect(await ask('GET', '/gyre/v1/trajectories', bob)).toEqual({
+      status: 200,
+      body: { data: [], has_more: false },
+    });
+    expect((await ask('GET', `/gyre/v1/trajectories?after=${trajectoryId}`, bob)).body).toEqual({
+      data: [],
+      has_more: false,
+    });
     // It is all still there, and its owner's.
-    expect(await ask('GET', `/gyre/v1/trajectories/${trajectoryId}`, ann)).toMatchObject({ status: 200, body: { id: trajectoryId, feedback: [] } });
+    expect(await ask('GET', `/gyre/v1/trajectories/${trajectoryId}`, ann)).toMatchObject({
+      status: 200,
+      body: { id: trajectoryId, feedback: [] },
+    });
   });
 
   it('is its own to read, rate, go on from and delete, and an admin sees it all', async () => {
@@ -89,10 +113,19 @@ describe('what one key did', () => {
     expect((await ask('GET', `/gyre/v1/steps/${stepId}`, root)).status).toBe(200);
     expect((await ask('POST', '/v1/feedback', root, { response_id: answerId, value: false })).status).toBe(200);
     expect((await ask('POST', '/v1/feedback', ann, { response_id: answerId, value: true })).status).toBe(200);
-    expect((await ask('POST', '/v1/responses', ann, { model: 'gyre', input: 'Go on.', previous_response_id: responseId })).status).toBe(200);
-    expect(await ask('DELETE', `/gyre/v1/trajectories/${trajectoryId}`, ann)).toMatchObject({ status: 200, body: { id: trajectoryId, deleted: true } });
+    expect(
+      (await ask('POST', '/v1/responses', ann, { model: 'gyre', input: 'Go on.', previous_response_id: responseId }))
+        .status,
+    ).toBe(200);
+    expect(await ask('DELETE', `/gyre/v1/trajectories/${trajectoryId}`, ann)).toMatchObject({
+      status: 200,
+      body: { id: trajectoryId, deleted: true },
+    });
     // An admin reads everyone's, but its own conversations are its own.
-    expect((await ask('POST', '/v1/responses', root, { model: 'gyre', input: 'Go on.', previous_response_id: responseId })).status).toBe(404);
+    expect(
+      (await ask('POST', '/v1/responses', root, { model: 'gyre', input: 'Go on.', previous_response_id: responseId }))
+        .status,
+    ).toBe(404);
   });
 
   it('is not put back into a conversation that another sends, however like it that is', async () => {
@@ -102,7 +135,13 @@ describe('what one key did', () => {
     expect(gateway.engine.requests[before]?.body.messages).toEqual([QUESTION, ANSWER, next]);
     expect(gateway.logged.at(-1)?.trajectoryId).not.toBe(trajectoryId);
     await ask('POST', '/v1/chat/completions', ann, { model: 'gyre', messages: [QUESTION, ANSWER, next] });
-    expect(gateway.engine.requests[before + 1]?.body.messages.map((message) => message.role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+    expect(gateway.engine.requests[before + 1]?.body.messages.map((message) => message.role)).toEqual([
+      'user',
+      'assistant',
+      'tool',
+      'assistant',
+      'user',
+    ]);
     expect(gateway.logged.at(-1)?.trajectoryId).toBe(trajectoryId);
     expect(verify(gateway.store.db).problems).toEqual([]);
   });
@@ -122,7 +161,9 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
   const root = first.key('root', { role: 'admin' }).headers;
   const steered: string[] = [];
   const app = learningRoutes({
-    db: first.store.db, config: parseConfig({}), trainer: () => false,
+    db: first.store.db,
+    config: parseConfig({}),
+    trainer: () => false,
     start: () => (steered.push('cycle'), Promise.reject(new Error('no trainer here'))),
     promote: () => (steered.push('promote'), Promise.reject(new Error('no trainer here'))),
     rollback: () => (steered.push('rollback'), Promise.reject(new Error('no trainer here'))),
@@ -131,7 +172,8 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
   });
   const other = await startGateway({ deps: { keys, extra: [app] } });
   try {
-    const status = async (method: string, path: string, headers: Headers): Promise<number> => (await fetch(`${other.url}/gyre/v1${path}`, { method, headers })).status;
+    const status = async (method: string, path: string, headers: Headers): Promise<number> =>
+      (await fetch(`${other.url}/gyre/v1${path}`, { method, headers })).status;
     for (const path of ['/status', '/versions', '/cycles', '/cycles/cyc-1']) {
       expect(await status('GET', path, {}), path).toBe(401);
       expect(await status('GET', path, ann), path).toBe(path === '/cycles/cyc-1' ? 404 : 200);
@@ -151,7 +193,8 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
 describe('server tools of a key', () => {
   const tools = ['calculator', 'lookup', 'weather'].map((name) => tool(name, () => `${name} ran`));
   const offered = (): unknown => gateway.engine.requests.at(-1)?.body.tools?.map((each) => each.function.name) ?? [];
-  const post = (headers: Headers, more: Record<string, unknown> = {}): Promise<Told> => ask('POST', '/v1/chat/completions', headers, { model: 'gyre', messages: [QUESTION], ...more });
+  const post = (headers: Headers, more: Record<string, unknown> = {}): Promise<Told> =>
+    ask('POST', '/v1/chat/completions', headers, { model: 'gyre', messages: [QUESTION], ...more });
 
   it('are what it is offered by default, and all it may name', async () => {
     await start({ tools });
@@ -173,22 +216,55 @@ describe('server tools of a key', () => {
     expect(offered()).toEqual(['calculator', 'lookup', 'weather']);
   });
 
-  it.each([['/v1/chat/completions', { messages: [QUESTION] }], ['/v1/responses', { input: 'q' }]])('%s refuses another by name', async (path, said) => {
+  it.each([
+    ['/v1/chat/completions', { messages: [QUESTION] }],
+    ['/v1/responses', { input: 'q' }],
+  ])('%s refuses another by name', async (path, said) => {
     await start({ tools });
     const some = gateway.key('some', { tools: ['lookup'] }).headers;
     const none = gateway.key('none', { tools: [] }).headers;
     const refused = await ask('POST', path, some, { model: 'gyre', ...said, tools: [{ type: 'gyre:calculator' }] });
-    expect(refused).toMatchObject({ status: 403, body: { error: { type: 'permission_error', code: 'tool_not_allowed', param: 'tools', message: 'This key may not use the server tool "gyre:calculator". It may use: gyre:lookup.' } } });
-    expect((await ask('POST', path, none, { model: 'gyre', ...said, tools: [{ type: 'gyre:lookup' }] })).body).toMatchObject({ error: { message: expect.stringContaining('It may use: none.') as string } });
+    expect(refused).toMatchObject({
+      status: 403,
+      body: {
+        error: {
+          type: 'permission_error',
+          code: 'tool_not_allowed',
+          param: 'tools',
+          message: 'This key may not use the server tool "gyre:calculator". It may use: gyre:lookup.',
+        },
+      },
+    });
+    expect(
+      (await ask('POST', path, none, { model: 'gyre', ...said, tools: [{ type: 'gyre:lookup' }] })).body,
+    ).toMatchObject({ error: { message: expect.stringContaining('It may use: none.') as string } });
     // Of what does not exist it is told only what it may have.
-    expect(await ask('POST', path, some, { model: 'gyre', ...said, tools: [{ type: 'gyre:lookapp' }] })).toMatchObject({ status: 400, body: { error: { message: expect.stringMatching(/Did you mean "gyre:lookup"\? There are: gyre:lookup\.$/) as string } } });
-    expect((await ask('POST', path, some, { model: 'gyre', ...said, tool_choice: { type: 'gyre:calculator' } })).body).toMatchObject({ error: { param: 'tool_choice', message: expect.stringContaining('"calculator"') as string } });
+    expect(await ask('POST', path, some, { model: 'gyre', ...said, tools: [{ type: 'gyre:lookapp' }] })).toMatchObject({
+      status: 400,
+      body: {
+        error: { message: expect.stringMatching(/Did you mean "gyre:lookup"\? There are: gyre:lookup\.$/) as string },
+      },
+    });
+    expect(
+      (await ask('POST', path, some, { model: 'gyre', ...said, tool_choice: { type: 'gyre:calculator' } })).body,
+    ).toMatchObject({ error: { param: 'tool_choice', message: expect.stringContaining('"calculator"') as string } });
     expect(gateway.engine.requests).toHaveLength(0);
   });
 
   it('that are not its own are not run when the policy calls them', async () => {
     const ran: string[] = [];
-    await start({ tools: ['calculator', 'lookup'].map((name) => tool(name, () => (ran.push(name), 'ok'))), script: inTurn({ calls: [{ name: 'calculator', arguments: '{}' }, { name: 'lookup', arguments: '{}' }] }, { text: 'done' }) });
+    await start({
+      tools: ['calculator', 'lookup'].map((name) => tool(name, () => (ran.push(name), 'ok'))),
+      script: inTurn(
+        {
+          calls: [
+            { name: 'calculator', arguments: '{}' },
+            { name: 'lookup', arguments: '{}' },
+          ],
+        },
+        { text: 'done' },
+      ),
+    });
     await post(gateway.key('some', { tools: ['lookup'] }).headers);
     expect(ran).toEqual(['lookup']);
   });
@@ -199,7 +275,11 @@ describe('consent that is withheld', () => {
     await start({ script: inTurn({ text: 'a' }), tools: [] });
     const ann = gateway.key('ann').headers;
     const quiet = gateway.key('quiet', { train: false }).headers;
-    const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: ann['authorization']?.slice(7) ?? '', maxRetries: 0 });
+    const client = new OpenAI({
+      baseURL: `${gateway.url}/v1`,
+      apiKey: ann['authorization']?.slice(7) ?? '',
+      maxRetries: 0,
+    });
     const messages = [QUESTION];
     await client.chat.completions.create({ model: 'gyre', messages }, { headers: { 'x-gyre-train': 'no' } });
     await client.chat.completions.create({ model: 'gyre', messages, store: false });
@@ -207,8 +287,22 @@ describe('consent that is withheld', () => {
     await ask('POST', '/v1/chat/completions', quiet, { model: 'gyre', messages });
     await client.chat.completions.create({ model: 'gyre', messages });
 
-    const read = await Promise.all(gateway.logged.map(async ({ steps }) => (await ask('GET', `/gyre/v1/steps/${steps[0]?.id ?? ''}`, steps[0] === gateway.logged[3]?.steps[0] ? quiet : ann)).body as { trainable: boolean; not_trainable_reason?: string }));
-    expect(read.map(({ trainable, not_trainable_reason: reason }) => [trainable, reason])).toEqual([...Array.from({ length: 4 }, () => [false, 'no_consent']), [true, undefined]]);
+    const read = await Promise.all(
+      gateway.logged.map(
+        async ({ steps }) =>
+          (
+            await ask(
+              'GET',
+              `/gyre/v1/steps/${steps[0]?.id ?? ''}`,
+              steps[0] === gateway.logged[3]?.steps[0] ? quiet : ann,
+            )
+          ).body as { trainable: boolean; not_trainable_reason?: string },
+      ),
+    );
+    expect(read.map(({ trainable, not_trainable_reason: reason }) => [trainable, reason])).toEqual([
+      ...Array.from({ length: 4 }, () => [false, 'no_consent']),
+      [true, undefined],
+    ]);
     const listed = (await ask('GET', '/gyre/v1/trajectories', ann)).body as { data: { consent: boolean }[] };
     expect(listed.data.map((row) => row.consent)).toEqual([true, false, false, false]);
 
@@ -219,8 +313,32 @@ describe('consent that is withheld', () => {
         expect(kept.every((candidate) => candidate.consent)).toBe(true);
       }
     }
-    expect(select({ db: gateway.store.db }, 'none', 'resample').kept.map((candidate) => candidate.stepId)).toEqual([gateway.logged[4]?.steps[0]?.id]);
-    expect(learningStatus(gateway.store.db, parseConfig({}), { trainer: true, learn: true })).toMatchObject({ new_states: 1, dropped: { no_consent: 4 } });
-    expect(keep({ stepId: 's', trajectoryId: 't', index: 0, policyVersion: 0, consent: false, heldout: true, evaluated: true, finished: false, used: true, hasState: false, notTrainable: 'redacted' }, 'none', 'sft', 0)).toEqual({ keep: false, reason: 'no_consent' });
+    expect(select({ db: gateway.store.db }, 'none', 'resample').kept.map((candidate) => candidate.stepId)).toEqual([
+      gateway.logged[4]?.steps[0]?.id,
+    ]);
+    expect(learningStatus(gateway.store.db, parseConfig({}), { trainer: true, learn: true })).toMatchObject({
+      new_states: 1,
+      dropped: { no_consent: 4 },
+    });
+    expect(
+      keep(
+        {
+          stepId: 's',
+          trajectoryId: 't',
+          index: 0,
+          policyVersion: 0,
+          consent: false,
+          heldout: true,
+          evaluated: true,
+          finished: false,
+          used: true,
+          hasState: false,
+          notTrainable: 'redacted',
+        },
+        'none',
+        'sft',
+        0,
+      ),
+    ).toEqual({ keep: false, reason: 'no_consent' });
   });
 });

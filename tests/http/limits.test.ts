@@ -11,12 +11,19 @@ afterEach(async () => gateway.close());
 const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }] };
 
 /** Calls the tool until it is told that no more calls are possible. */
-const insatiable = (args: (number: number) => string, name = 'calculator') => (request: EngineRequest, number: number): Reply =>
-  String(request.body.messages.at(-1)?.content).startsWith('No more tool calls') ? { text: 'Enough.', calls: [{ name, arguments: '{"expression":"9+9"}' }] } : { calls: [{ id: `call_${number}`, name, arguments: args(number) }] };
+const insatiable =
+  (args: (number: number) => string, name = 'calculator') =>
+  (request: EngineRequest, number: number): Reply =>
+    String(request.body.messages.at(-1)?.content).startsWith('No more tool calls')
+      ? { text: 'Enough.', calls: [{ name, arguments: '{"expression":"9+9"}' }] }
+      : { calls: [{ id: `call_${number}`, name, arguments: args(number) }] };
 const counting = insatiable((number) => `{"expression":"${number}+1"}`);
 
 interface Ended {
-  readonly choices: readonly { readonly finish_reason: string; readonly message: { readonly content: string; readonly tool_calls?: unknown } }[];
+  readonly choices: readonly {
+    readonly finish_reason: string;
+    readonly message: { readonly content: string; readonly tool_calls?: unknown };
+  }[];
   readonly gyre?: { readonly stop_reason: string };
   readonly usage: { readonly server_tool_use: { readonly requested: number; readonly executed: number } };
 }
@@ -29,7 +36,11 @@ describe('a policy that never stops calling', () => {
   it('is stopped after the steps it may take', async () => {
     await start({ script: counting, config: { 'limits.steps': 3 } });
     const answer = await ask();
-    expect(answer).toMatchObject({ gyre: { stop_reason: 'max_steps' }, choices: [{ finish_reason: 'length', message: { content: 'Enough.' } }], usage: { server_tool_use: { requested: 3, executed: 3 } } });
+    expect(answer).toMatchObject({
+      gyre: { stop_reason: 'max_steps' },
+      choices: [{ finish_reason: 'length', message: { content: 'Enough.' } }],
+      usage: { server_tool_use: { requested: 3, executed: 3 } },
+    });
     expect(answer.choices[0]?.message.tool_calls).toBeUndefined();
     expect(gateway.engine.requests).toHaveLength(4);
     expect(gateway.engine.requests[3]?.body.tools).toHaveLength(1);
@@ -38,30 +49,50 @@ describe('a policy that never stops calling', () => {
 
   it('is stopped after the calls it may make, and told which was not run', async () => {
     await start({ script: counting, config: { 'limits.tool_calls': 2 } });
-    expect(await ask()).toMatchObject({ gyre: { stop_reason: 'max_tool_calls' }, usage: { server_tool_use: { requested: 3, executed: 2 } } });
-    expect(gateway.engine.requests[3]?.body.messages.filter((message) => message.role === 'tool').map((message) => message.content)).toEqual(['1', '2', expect.stringContaining('limit of 2 tool calls')]);
+    expect(await ask()).toMatchObject({
+      gyre: { stop_reason: 'max_tool_calls' },
+      usage: { server_tool_use: { requested: 3, executed: 2 } },
+    });
+    expect(
+      gateway.engine.requests[3]?.body.messages
+        .filter((message) => message.role === 'tool')
+        .map((message) => message.content),
+    ).toEqual(['1', '2', expect.stringContaining('limit of 2 tool calls')]);
   });
 
   it('is stopped when it repeats itself', async () => {
     await start({ script: insatiable(() => '{"expression": "1+1"}') });
-    expect(await ask()).toMatchObject({ gyre: { stop_reason: 'repeated_call' }, usage: { server_tool_use: { requested: 3, executed: 2 } }, choices: [{ finish_reason: 'length' }] });
+    expect(await ask()).toMatchObject({
+      gyre: { stop_reason: 'repeated_call' },
+      usage: { server_tool_use: { requested: 3, executed: 2 } },
+      choices: [{ finish_reason: 'length' }],
+    });
   });
 
   it('is stopped when its calls keep failing', async () => {
     await start({ script: insatiable(() => '{"expression": "x+y"}') });
-    expect(await ask()).toMatchObject({ gyre: { stop_reason: 'tool_errors' }, usage: { server_tool_use: { executed: 3 } } });
+    expect(await ask()).toMatchObject({
+      gyre: { stop_reason: 'tool_errors' },
+      usage: { server_tool_use: { executed: 3 } },
+    });
   });
 
   it('is stopped when it calls what does not exist', async () => {
     await start({ script: insatiable((number) => `{"n":${number}}`, 'teleport') });
-    expect(await ask()).toMatchObject({ gyre: { stop_reason: 'tool_errors' }, usage: { server_tool_use: { requested: 3, executed: 0 } } });
+    expect(await ask()).toMatchObject({
+      gyre: { stop_reason: 'tool_errors' },
+      usage: { server_tool_use: { requested: 3, executed: 0 } },
+    });
     expect(gateway.engine.requests[1]?.body.messages.at(-1)?.content).toContain('no tool "teleport"');
   });
 
   it('names the limit on the chunk with the finish reason, and the stream ends as every stream', async () => {
     await start({ script: counting, config: { 'limits.steps': 1 } });
     const raw = await (await gateway.post({ ...ASK, stream: true, stream_options: { include_usage: true } })).text();
-    const chunks = raw.split('\n\n').filter((frame) => frame.startsWith('data: {')).map((frame) => JSON.parse(frame.slice(6)) as { choices: { finish_reason: string | null }[]; gyre?: unknown });
+    const chunks = raw
+      .split('\n\n')
+      .filter((frame) => frame.startsWith('data: {'))
+      .map((frame) => JSON.parse(frame.slice(6)) as { choices: { finish_reason: string | null }[]; gyre?: unknown });
     const last = chunks.filter((chunk) => typeof chunk.choices[0]?.finish_reason === 'string');
     expect(last).toHaveLength(1);
     expect(last[0]).toMatchObject({ gyre: { stop_reason: 'max_steps' }, usage: null });
@@ -73,12 +104,25 @@ describe('a policy that never stops calling', () => {
 describe('the deadline', () => {
   it('ends a policy that takes too long, with what there is', async () => {
     await start({ script: () => ({ text: 'one two three', stall: 2 }), config: { 'limits.seconds': 0.15 } });
-    expect(await ask()).toMatchObject({ gyre: { stop_reason: 'deadline' }, choices: [{ finish_reason: 'length', message: { content: 'one' } }] });
-    expect(gateway.logged[0]).toMatchObject({ ending: { outcome: 'incomplete', stopReason: 'deadline' }, steps: [{ outcome: 'cancelled' }] });
+    expect(await ask()).toMatchObject({
+      gyre: { stop_reason: 'deadline' },
+      choices: [{ finish_reason: 'length', message: { content: 'one' } }],
+    });
+    expect(gateway.logged[0]).toMatchObject({
+      ending: { outcome: 'incomplete', stopReason: 'deadline' },
+      steps: [{ outcome: 'cancelled' }],
+    });
   });
 
   it('ends a tool that takes too long', async () => {
-    await start({ script: () => ({ text: 'wait', calls: [{ name: 'slow', arguments: '{}' }] }), config: { 'limits.seconds': 0.15, 'tools.default': ['slow'] }, tools: [tool('slow', () => new Promise(() => undefined))] });
-    expect(await ask()).toMatchObject({ gyre: { stop_reason: 'deadline' }, choices: [{ finish_reason: 'length', message: { content: 'wait' } }] });
+    await start({
+      script: () => ({ text: 'wait', calls: [{ name: 'slow', arguments: '{}' }] }),
+      config: { 'limits.seconds': 0.15, 'tools.default': ['slow'] },
+      tools: [tool('slow', () => new Promise(() => undefined))],
+    });
+    expect(await ask()).toMatchObject({
+      gyre: { stop_reason: 'deadline' },
+      choices: [{ finish_reason: 'length', message: { content: 'wait' } }],
+    });
   });
 });

@@ -1,4 +1,7 @@
-/** What goes wrong on the routes of the Messages API, as its official client tells it: status, type, and whether to try again. */
+/**
+ * What goes wrong on the routes of the Messages API, as its official client tells it: status, type, and whether to try
+ * again.
+ */
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -12,9 +15,17 @@ const start = async (options: GatewayOptions = {}): Promise<Anthropic> => {
   return new Anthropic({ baseURL: gateway.url, apiKey: 'any', maxRetries: 0 });
 };
 
-const ASK: Anthropic.MessageCreateParamsNonStreaming = { model: 'gyre', max_tokens: 100, messages: [{ role: 'user', content: 'hi' }] };
+const ASK: Anthropic.MessageCreateParamsNonStreaming = {
+  model: 'gyre',
+  max_tokens: 100,
+  messages: [{ role: 'user', content: 'hi' }],
+};
 const params = (more: unknown): Anthropic.MessageCreateParamsNonStreaming => ({ ...ASK, ...(more as object) });
-const KEYS = { required: () => true, find: (secret: string) => (secret === 'good' ? { id: 'k', role: 'client' as const, train: true } : undefined), spent: () => 0 };
+const KEYS = {
+  required: () => true,
+  find: (secret: string) => (secret === 'good' ? { id: 'k', role: 'client' as const, train: true } : undefined),
+  spent: () => 0,
+};
 
 /** What the client throws. */
 async function refusal(asked: PromiseLike<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> {
@@ -30,35 +41,181 @@ async function refusal(asked: PromiseLike<unknown>): Promise<InstanceType<typeof
 describe('a refusal', () => {
   it.each<[string, unknown, { status: number; type: string; param?: string; says?: string }]>([
     ['no model', { model: undefined }, { status: 400, type: 'invalid_request_error', param: 'model' }],
-    ['no limit of tokens', { max_tokens: undefined }, { status: 400, type: 'invalid_request_error', param: 'max_tokens' }],
+    [
+      'no limit of tokens',
+      { max_tokens: undefined },
+      { status: 400, type: 'invalid_request_error', param: 'max_tokens' },
+    ],
     ['no messages', { messages: undefined }, { status: 400, type: 'invalid_request_error', param: 'messages' }],
-    ['an unknown model', { model: 'claude-x' }, { status: 404, type: 'not_found_error', param: 'model', says: 'gyre@base' }],
-    ['an unknown field', { max_token: 5 }, { status: 400, type: 'invalid_request_error', param: 'max_token', says: '"max_tokens"' }],
-    ['the field of another protocol', { max_completion_tokens: 5 }, { status: 400, type: 'invalid_request_error', param: 'max_completion_tokens' }],
-    ['thinking', { thinking: { type: 'enabled', budget_tokens: 1024 } }, { status: 400, type: 'invalid_request_error', param: 'thinking', says: 'The parameter "thinking" is not supported' }],
+    [
+      'an unknown model',
+      { model: 'claude-x' },
+      { status: 404, type: 'not_found_error', param: 'model', says: 'gyre@base' },
+    ],
+    [
+      'an unknown field',
+      { max_token: 5 },
+      { status: 400, type: 'invalid_request_error', param: 'max_token', says: '"max_tokens"' },
+    ],
+    [
+      'the field of another protocol',
+      { max_completion_tokens: 5 },
+      { status: 400, type: 'invalid_request_error', param: 'max_completion_tokens' },
+    ],
+    [
+      'thinking',
+      { thinking: { type: 'enabled', budget_tokens: 1024 } },
+      {
+        status: 400,
+        type: 'invalid_request_error',
+        param: 'thinking',
+        says: 'The parameter "thinking" is not supported',
+      },
+    ],
     ['servers of tools', { mcp_servers: [] }, { status: 400, type: 'invalid_request_error', param: 'mcp_servers' }],
-    ['an image', { messages: [{ role: 'user', content: [{ type: 'text', text: 'See:' }, { type: 'image', source: { type: 'url', url: 'x' } }] }] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.content.1.type', says: 'the policy reads text only' }],
-    ['an image as a result', { messages: [{ role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: [{ type: 'image' }] }] }] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0.content.0.type', says: '"image"' }],
-    ['a document in the instructions', { system: [{ type: 'document' }] }, { status: 400, type: 'invalid_request_error', param: 'system.0.type' }],
-    ['a call by the user', { messages: [{ role: 'user', content: [{ type: 'tool_use', id: 'a', name: 'f', input: {} }] }] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0.type', says: 'only "text" and "tool_result" are' }],
-    ['thoughts of another model', { messages: [{ role: 'assistant', content: [{ type: 'thinking', thinking: 'hm', signature: 's' }] }, ...ASK.messages] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0.type', says: 'thinking is not supported' }],
-    ['an unknown field of a block', { messages: [{ role: 'user', content: [{ type: 'text', text: 'x', colour: 'red' }] }] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0.colour' }],
-    ['a block without a type', { messages: [{ role: 'user', content: ['x'] }] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0', says: 'must be a block with a "type"' }],
-    ['an input that is no object', { messages: [...ASK.messages, { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'f', input: '{}' }] }, ...ASK.messages] }, { status: 400, type: 'invalid_request_error', param: 'messages.1.content.0.input', says: 'must be an object' }],
-    ['an answer begun by the client', { messages: [...ASK.messages, { role: 'assistant', content: 'The answer is (' }] }, { status: 400, type: 'invalid_request_error', param: 'messages', says: 'End with a user' }],
-    ['an unknown role', { messages: [{ role: 'robot', content: 'x' }] }, { status: 400, type: 'invalid_request_error', param: 'messages.0.role' }],
-    ["a tool of another's servers", { tools: [{ type: 'web_search_20250305', name: 'web_search' }] }, { status: 400, type: 'invalid_request_error', param: 'tools.0.type', says: '"custom", or "gyre:"' }],
-    ['a tool without a schema', { tools: [{ name: 'f' }] }, { status: 400, type: 'invalid_request_error', param: 'tools.0.input_schema' }],
-    ['an unknown server tool', { tools: [{ type: 'gyre:calculater' }] }, { status: 400, type: 'invalid_request_error', param: 'tools', says: '"gyre:calculator"' }],
-    ['a forced tool that is not offered', { tool_choice: { type: 'tool', name: 'x' } }, { status: 400, type: 'invalid_request_error', param: 'tool_choice' }],
-    ['a choice there is not', { tool_choice: { type: 'required' } }, { status: 400, type: 'invalid_request_error', param: 'tool_choice.type', says: '"auto", "any", "none"' }],
-    ['an unknown field of a server tool', { tools: [{ type: 'gyre:calculator', max_uses: 5 }] }, { status: 400, type: 'invalid_request_error', param: 'tools.0.max_uses' }],
-    ['a choice of another protocol', { tool_choice: 'auto' }, { status: 400, type: 'invalid_request_error', param: 'tool_choice' }],
-    ['a metadata value that is no text', { metadata: { user_id: 5 } }, { status: 400, type: 'invalid_request_error', param: 'metadata.user_id' }],
+    [
+      'an image',
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'See:' },
+              { type: 'image', source: { type: 'url', url: 'x' } },
+            ],
+          },
+        ],
+      },
+      {
+        status: 400,
+        type: 'invalid_request_error',
+        param: 'messages.0.content.1.type',
+        says: 'the policy reads text only',
+      },
+    ],
+    [
+      'an image as a result',
+      {
+        messages: [
+          { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: [{ type: 'image' }] }] },
+        ],
+      },
+      { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0.content.0.type', says: '"image"' },
+    ],
+    [
+      'a document in the instructions',
+      { system: [{ type: 'document' }] },
+      { status: 400, type: 'invalid_request_error', param: 'system.0.type' },
+    ],
+    [
+      'a call by the user',
+      { messages: [{ role: 'user', content: [{ type: 'tool_use', id: 'a', name: 'f', input: {} }] }] },
+      {
+        status: 400,
+        type: 'invalid_request_error',
+        param: 'messages.0.content.0.type',
+        says: 'only "text" and "tool_result" are',
+      },
+    ],
+    [
+      'thoughts of another model',
+      {
+        messages: [
+          { role: 'assistant', content: [{ type: 'thinking', thinking: 'hm', signature: 's' }] },
+          ...ASK.messages,
+        ],
+      },
+      {
+        status: 400,
+        type: 'invalid_request_error',
+        param: 'messages.0.content.0.type',
+        says: 'thinking is not supported',
+      },
+    ],
+    [
+      'an unknown field of a block',
+      { messages: [{ role: 'user', content: [{ type: 'text', text: 'x', colour: 'red' }] }] },
+      { status: 400, type: 'invalid_request_error', param: 'messages.0.content.0.colour' },
+    ],
+    [
+      'a block without a type',
+      { messages: [{ role: 'user', content: ['x'] }] },
+      {
+        status: 400,
+        type: 'invalid_request_error',
+        param: 'messages.0.content.0',
+        says: 'must be a block with a "type"',
+      },
+    ],
+    [
+      'an input that is no object',
+      {
+        messages: [
+          ...ASK.messages,
+          { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'f', input: '{}' }] },
+          ...ASK.messages,
+        ],
+      },
+      { status: 400, type: 'invalid_request_error', param: 'messages.1.content.0.input', says: 'must be an object' },
+    ],
+    [
+      'an answer begun by the client',
+      { messages: [...ASK.messages, { role: 'assistant', content: 'The answer is (' }] },
+      { status: 400, type: 'invalid_request_error', param: 'messages', says: 'End with a user' },
+    ],
+    [
+      'an unknown role',
+      { messages: [{ role: 'robot', content: 'x' }] },
+      { status: 400, type: 'invalid_request_error', param: 'messages.0.role' },
+    ],
+    [
+      "a tool of another's servers",
+      { tools: [{ type: 'web_search_20250305', name: 'web_search' }] },
+      { status: 400, type: 'invalid_request_error', param: 'tools.0.type', says: '"custom", or "gyre:"' },
+    ],
+    [
+      'a tool without a schema',
+      { tools: [{ name: 'f' }] },
+      { status: 400, type: 'invalid_request_error', param: 'tools.0.input_schema' },
+    ],
+    [
+      'an unknown server tool',
+      { tools: [{ type: 'gyre:calculater' }] },
+      { status: 400, type: 'invalid_request_error', param: 'tools', says: '"gyre:calculator"' },
+    ],
+    [
+      'a forced tool that is not offered',
+      { tool_choice: { type: 'tool', name: 'x' } },
+      { status: 400, type: 'invalid_request_error', param: 'tool_choice' },
+    ],
+    [
+      'a choice there is not',
+      { tool_choice: { type: 'required' } },
+      { status: 400, type: 'invalid_request_error', param: 'tool_choice.type', says: '"auto", "any", "none"' },
+    ],
+    [
+      'an unknown field of a server tool',
+      { tools: [{ type: 'gyre:calculator', max_uses: 5 }] },
+      { status: 400, type: 'invalid_request_error', param: 'tools.0.max_uses' },
+    ],
+    [
+      'a choice of another protocol',
+      { tool_choice: 'auto' },
+      { status: 400, type: 'invalid_request_error', param: 'tool_choice' },
+    ],
+    [
+      'a metadata value that is no text',
+      { metadata: { user_id: 5 } },
+      { status: 400, type: 'invalid_request_error', param: 'metadata.user_id' },
+    ],
   ])('of %s has the shape of the protocol, and calls no policy', async (_name, more, { status, type, param, says }) => {
     const client = await start();
     const error = await refusal(client.messages.create(params(more)));
-    expect(error).toMatchObject({ status, type, error: { type: 'error', error: { type, details: { param: param ?? null } }, request_id: error.requestID } });
+    expect(error).toMatchObject({
+      status,
+      type,
+      error: { type: 'error', error: { type, details: { param: param ?? null } }, request_id: error.requestID },
+    });
     if (says !== undefined) expect(error.apiMessage).toContain(says);
     expect(error.requestID).toMatch(/^req-/);
     expect(error.headers?.get('x-request-id')).toBe(error.requestID);
@@ -69,23 +226,38 @@ describe('a refusal', () => {
   it('of a key is told before anything is read', async () => {
     await start({ deps: { keys: KEYS } });
     for (const headers of [{ 'x-api-key': 'bad' }, { authorization: 'Bearer bad' }, {}]) {
-      const response = await fetch(`${gateway.url}/v1/messages`, { method: 'POST', body: 'no JSON', headers: headers as Record<string, string> });
+      const response = await fetch(`${gateway.url}/v1/messages`, {
+        method: 'POST',
+        body: 'no JSON',
+        headers: headers as Record<string, string>,
+      });
       expect(response.status).toBe(401);
-      expect(await response.json()).toMatchObject({ type: 'error', error: { type: 'authentication_error', details: { error_code: 'invalid_api_key' } } });
+      expect(await response.json()).toMatchObject({
+        type: 'error',
+        error: { type: 'authentication_error', details: { error_code: 'invalid_api_key' } },
+      });
     }
     const counted = await fetch(`${gateway.url}/v1/messages/count_tokens`, { method: 'POST', body: '{}' });
     expect(await counted.json()).toMatchObject({ type: 'error', error: { type: 'authentication_error' } });
   });
 
-  it.each([['apiKey', { apiKey: 'good' }], ['authToken', { apiKey: null, authToken: 'good' }]])('is none for a good key, sent as %s', async (_name, key) => {
+  it.each([
+    ['apiKey', { apiKey: 'good' }],
+    ['authToken', { apiKey: null, authToken: 'good' }],
+  ])('is none for a good key, sent as %s', async (_name, key) => {
     await start({ deps: { keys: KEYS }, script: inTurn({ text: 'hello' }) });
     const client = new Anthropic({ baseURL: gateway.url, maxRetries: 0, ...key });
-    expect((await client.messages.create(ASK, { headers: { 'anthropic-beta': 'tools-2024-04-04' } })).content).toMatchObject([{ text: 'hello' }]);
+    expect(
+      (await client.messages.create(ASK, { headers: { 'anthropic-beta': 'tools-2024-04-04' } })).content,
+    ).toMatchObject([{ text: 'hello' }]);
   });
 
   it('of too large a body is request_too_large', async () => {
     const client = await start({ deps: { pace: { bodyBytes: 1_000 } } });
-    expect(await refusal(client.messages.create(params({ system: 'x'.repeat(2_000) })))).toMatchObject({ status: 413, type: 'request_too_large' });
+    expect(await refusal(client.messages.create(params({ system: 'x'.repeat(2_000) })))).toMatchObject({
+      status: 413,
+      type: 'request_too_large',
+    });
   });
 
   it('of what is no JSON, and of a route that is not there, has the same shape', async () => {
@@ -113,17 +285,27 @@ describe('an engine that fails', () => {
     ['500', { status: 500 }, { status: 502, type: 'api_error', retry: 'true' }],
     ['429', { status: 429, headers: { 'retry-after': '7' } }, { status: 429, type: 'rate_limit_error', retry: 'true' }],
     ['silence', { silent: true }, { status: 504, type: 'timeout_error', retry: 'true' }],
-    ['too long a prompt', { status: 400, body: JSON.stringify({ error: { message: "This model's maximum context length is 2048 tokens.", code: 400 } }) }, { status: 400, type: 'invalid_request_error', retry: 'false' }],
-  ])('with %s before its first byte gives a real status, whole and streamed', async (_name, reply, { status, type, retry }) => {
-    const client = await start({ script: inTurn(reply), engineTimeoutMs: 300 });
-    for (const stream of [false, true]) {
-      const error = await refusal(client.messages.create({ ...ASK, stream }));
-      expect(error).toMatchObject({ status, type });
-      expect(error.headers?.get('x-should-retry')).toBe(retry);
-      if (status === 429) expect(error.headers?.get('retry-after')).toBe('7');
-      expect(error.headers?.get('x-gyre-trajectory')).toBe(gateway.logged.at(-1)?.trajectoryId);
-    }
-  });
+    [
+      'too long a prompt',
+      {
+        status: 400,
+        body: JSON.stringify({ error: { message: "This model's maximum context length is 2048 tokens.", code: 400 } }),
+      },
+      { status: 400, type: 'invalid_request_error', retry: 'false' },
+    ],
+  ])(
+    'with %s before its first byte gives a real status, whole and streamed',
+    async (_name, reply, { status, type, retry }) => {
+      const client = await start({ script: inTurn(reply), engineTimeoutMs: 300 });
+      for (const stream of [false, true]) {
+        const error = await refusal(client.messages.create({ ...ASK, stream }));
+        expect(error).toMatchObject({ status, type });
+        expect(error.headers?.get('x-should-retry')).toBe(retry);
+        if (status === 429) expect(error.headers?.get('retry-after')).toBe('7');
+        expect(error.headers?.get('x-gyre-trajectory')).toBe(gateway.logged.at(-1)?.trajectoryId);
+      }
+    },
+  );
 
   it('because it is not there is overloaded, to be tried again', async () => {
     const client = await start({ engineUrl: 'http://127.0.0.1:9' });
@@ -131,13 +313,18 @@ describe('an engine that fails', () => {
   });
 
   it('after a tool has run forbids a retry', async () => {
-    const client = await start({ script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"2+3"}' }] }, { status: 500 }), tools: [adder] });
+    const client = await start({
+      script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"2+3"}' }] }, { status: 500 }),
+      tools: [adder],
+    });
     expect((await refusal(client.messages.create(ASK))).headers?.get('x-should-retry')).toBe('false');
   });
 
   it('in the middle ends the stream with one error, and no end of the message', async () => {
     const client = await start({ script: inTurn({ text: 'one two three', reset: 3 }) });
-    const raw = await (await fetch(`${gateway.url}/v1/messages`, { method: 'POST', body: JSON.stringify({ ...ASK, stream: true }) })).text();
+    const raw = await (
+      await fetch(`${gateway.url}/v1/messages`, { method: 'POST', body: JSON.stringify({ ...ASK, stream: true }) })
+    ).text();
     const frames = raw.trim().split('\n\n');
     expect(frames.at(-1)).toMatch(/^event: error\ndata: \{"type":"error","error":\{"type":"api_error"/);
     expect(raw).not.toMatch(/message_delta|message_stop/);
@@ -148,7 +335,12 @@ describe('an engine that fails', () => {
 
   it('in the middle of a call never tells half of it', async () => {
     await start({ script: inTurn({ calls: [{ name: 'f', arguments: '{"a": "b c d e f"}' }], reset: 3 }) });
-    const raw = await (await fetch(`${gateway.url}/v1/messages`, { method: 'POST', body: JSON.stringify(params({ stream: true, tools: [{ name: 'f', input_schema: {} }] })) })).text();
+    const raw = await (
+      await fetch(`${gateway.url}/v1/messages`, {
+        method: 'POST',
+        body: JSON.stringify(params({ stream: true, tools: [{ name: 'f', input_schema: {} }] })),
+      })
+    ).text();
     expect(raw).toContain('event: error');
     expect(raw).not.toContain('content_block');
   });
@@ -163,9 +355,14 @@ describe('a client that leaves', () => {
     const client = await start({ script: inTurn(reply) });
     for (let time = 1; time <= 5; time += 1) {
       const leave = new AbortController();
-      const asked = client.messages.create({ ...ASK, stream }, { signal: leave.signal }).then(async (answer) => {
-        if (stream) for await (const event of answer as AsyncIterable<Anthropic.RawMessageStreamEvent>) expect(event.type).toBeTruthy();
-      }).catch(() => undefined);
+      const asked = client.messages
+        .create({ ...ASK, stream }, { signal: leave.signal })
+        .then(async (answer) => {
+          if (stream)
+            for await (const event of answer as AsyncIterable<Anthropic.RawMessageStreamEvent>)
+              expect(event.type).toBeTruthy();
+        })
+        .catch(() => undefined);
       await until(() => gateway.engine.requests.length === time, 'the request');
       leave.abort();
       await asked;

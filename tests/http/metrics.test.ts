@@ -14,15 +14,24 @@ afterEach(async () => {
 });
 
 const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }] };
-const read = async (): Promise<Map<string, Family>> => parseExposition(await (await fetch(`${gateway?.url ?? ''}/metrics`)).text());
-const value = (families: Map<string, Family>, name: string, labels: Readonly<Record<string, string>> = {}): number | undefined => {
+const read = async (): Promise<Map<string, Family>> =>
+  parseExposition(await (await fetch(`${gateway?.url ?? ''}/metrics`)).text());
+const value = (
+  families: Map<string, Family>,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): number | undefined => {
   const family = families.get(name) ?? families.get(name.replace(/_(?:bucket|sum|count)$/, ''));
-  return family?.samples.find((sample) => sample.name === name && JSON.stringify(sample.labels) === JSON.stringify(labels))?.value;
+  return family?.samples.find(
+    (sample) => sample.name === name && JSON.stringify(sample.labels) === JSON.stringify(labels),
+  )?.value;
 };
 
 describe('/metrics', () => {
   it('can be read, empty and full, and every family begins with gyre_ and says what it is', async () => {
-    const { client } = await start({ script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }] }, { text: 'two' }) });
+    const { client } = await start({
+      script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }] }, { text: 'two' }),
+    });
     for (const families of [await read(), await client.chat.completions.create(ASK).then(read)]) {
       expect([...families.keys()].filter((name) => !name.startsWith('gyre_'))).toEqual([]);
       expect([...families.values()].filter(({ help }) => help.length < 10)).toEqual([]);
@@ -43,11 +52,15 @@ describe('/metrics', () => {
   });
 
   it('counts tokens by kind', async () => {
-    const { client } = await start({ script: inTurn({ text: 'x', usage: { prompt: 100, completion: 7, cached: 64, reasoning: 3 } }) });
+    const { client } = await start({
+      script: inTurn({ text: 'x', usage: { prompt: 100, completion: 7, cached: 64, reasoning: 3 } }),
+    });
     await client.chat.completions.create(ASK);
     await client.chat.completions.create(ASK);
     const families = await read();
-    expect(['prompt', 'completion', 'cached', 'reasoning'].map((kind) => value(families, 'gyre_tokens_total', { kind }))).toEqual([200, 14, 128, 6]);
+    expect(
+      ['prompt', 'completion', 'cached', 'reasoning'].map((kind) => value(families, 'gyre_tokens_total', { kind })),
+    ).toEqual([200, 14, 128, 6]);
   });
 
   it('counts what became of a response apart from what became of the run', async () => {
@@ -59,7 +72,9 @@ describe('/metrics', () => {
     leaving.abort();
     await until(() => gateway?.app.inFlight() === 0, 'the end');
     await (await post(ASK)).text();
-    await vi.waitFor(async () => expect(value(await read(), 'gyre_deliveries_total', { outcome: 'delivered' })).toBe(1));
+    await vi.waitFor(async () =>
+      expect(value(await read(), 'gyre_deliveries_total', { outcome: 'delivered' })).toBe(1),
+    );
     const families = await read();
     expect(value(families, 'gyre_answers_total', { outcome: 'cancelled', stop_reason: 'client_abort' })).toBe(1);
     expect(value(families, 'gyre_deliveries_total', { outcome: 'not_started' })).toBe(1);
@@ -67,8 +82,15 @@ describe('/metrics', () => {
   });
 
   it('times tools that ran, and counts the faults of those and of refused ones', async () => {
-    const calls = [{ name: 'calculator', arguments: '{"expression":"x+y"}' }, { name: 'calculator', arguments: '{"expression":"1+1"}' }, { name: 'calculator', arguments: '{"expression":"2+2"}' }];
-    const { client } = await start({ config: { limits: { tool_calls: 2 } }, script: inTurn({ calls }, { text: 'done' }) });
+    const calls = [
+      { name: 'calculator', arguments: '{"expression":"x+y"}' },
+      { name: 'calculator', arguments: '{"expression":"1+1"}' },
+      { name: 'calculator', arguments: '{"expression":"2+2"}' },
+    ];
+    const { client } = await start({
+      config: { limits: { tool_calls: 2 } },
+      script: inTurn({ calls }, { text: 'done' }),
+    });
     await client.chat.completions.create(ASK);
     const families = await read();
     expect(value(families, 'gyre_tool_seconds_count', { tool: 'calculator' })).toBe(2);
@@ -81,16 +103,26 @@ describe('/metrics', () => {
     gateway?.app.metrics.swapped();
     const families = await read();
     expect(value(families, 'gyre_head_version')).toBe(4);
-    expect(['running', 'done', 'failed'].map((state) => value(families, 'gyre_learning_cycles', { state }))).toEqual([1, 3, 0]);
+    expect(['running', 'done', 'failed'].map((state) => value(families, 'gyre_learning_cycles', { state }))).toEqual([
+      1, 3, 0,
+    ]);
     expect(value(families, 'gyre_swaps_total')).toBe(1);
   });
 
   it('has no label that a client or a policy made up', async () => {
     const odd = Array.from({ length: 20 }, (_, at) => `made_up_${at}`);
-    const { post, url } = await start({ script: (request) => (request.body.messages.some(({ role }) => role === 'tool') ? { text: 'ok' } : { calls: odd.slice(0, 3).map((name) => ({ name, arguments: '{}' })) }) });
+    const { post, url } = await start({
+      script: (request) =>
+        request.body.messages.some(({ role }) => role === 'tool')
+          ? { text: 'ok' }
+          : { calls: odd.slice(0, 3).map((name) => ({ name, arguments: '{}' })) },
+    });
     const before = series(await read());
     for (const word of odd) {
-      await post({ ...ASK, user: word, metadata: { [word]: word } }, { headers: { 'x-request-id': word, 'user-agent': word } });
+      await post(
+        { ...ASK, user: word, metadata: { [word]: word } },
+        { headers: { 'x-request-id': word, 'user-agent': word } },
+      );
       await post({ ...ASK, model: word });
       await post({ ...ASK, [word]: 1 });
       await fetch(`${url}/${word}`, { method: 'POST', body: '{}' });
@@ -100,14 +132,20 @@ describe('/metrics', () => {
     }
     const after = await read();
     expect(series(after) - before).toBeLessThan(60);
-    const labels = [...after.values()].flatMap(({ samples }) => samples.flatMap((sample) => Object.values(sample.labels)));
+    const labels = [...after.values()].flatMap(({ samples }) =>
+      samples.flatMap((sample) => Object.values(sample.labels)),
+    );
     expect(labels.filter((label) => label.includes('made_up'))).toEqual([]);
     expect(value(after, 'gyre_tool_faults_total', { tool: '(unknown)', error: 'unknown_tool' })).toBeGreaterThan(0);
   });
 
   it('spells a tool with an odd name as the format wants it', async () => {
     const name = 'say_"\\';
-    const { client } = await start({ tools: [tool(name, () => 'ok')], config: { tools: { default: [name] } }, script: inTurn({ calls: [{ name, arguments: '{}' }] }, { text: 'x' }) });
+    const { client } = await start({
+      tools: [tool(name, () => 'ok')],
+      config: { tools: { default: [name] } },
+      script: inTurn({ calls: [{ name, arguments: '{}' }] }, { text: 'x' }),
+    });
     await client.chat.completions.create(ASK);
     expect(value(await read(), 'gyre_tool_seconds_count', { tool: 'say_\\"\\\\' })).toBe(1);
   });
@@ -117,7 +155,10 @@ describe('a histogram', () => {
   it('puts a value on a bound below it, and a larger one than all bounds in the last bucket', () => {
     const histogram = new Histogram({ name: 'gyre_x', help: 'A quantity.', buckets: [1, 2] });
     for (const each of [0, 1, 1.5, 2, 3]) histogram.observe(each);
-    expect(histogram.text()).toBe('# HELP gyre_x A quantity.\n# TYPE gyre_x histogram\ngyre_x_bucket{le="1"} 2\ngyre_x_bucket{le="2"} 4\ngyre_x_bucket{le="+Inf"} 5\ngyre_x_sum 7.5\ngyre_x_count 5\n');
+    expect(histogram.text()).toBe(
+      '# HELP gyre_x A quantity.\n# TYPE gyre_x histogram\ngyre_x_bucket{le="1"} 2\ngyre_x_bucket{le="2"} ' +
+        '4\ngyre_x_bucket{le="+Inf"} 5\ngyre_x_sum 7.5\ngyre_x_count 5\n',
+    );
   });
 
   it('has a series for every label it met, and none before', () => {

@@ -1,4 +1,6 @@
-/** The official Node client, unmodified, over both of its APIs: each test is a cell of the README's table of clients. */
+/**
+ * The official Node client, unmodified, over both of its APIs: each test is a cell of the README's table of clients.
+ */
 import type OpenAI from 'openai';
 import { BadRequestError, NotFoundError, RateLimitError } from 'openai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,7 +9,10 @@ import { startGateway, type Gateway } from '../fakes/gateway.js';
 import { FOR_CLIENTS } from '../fakes/scenarios.js';
 import { seenBy, type Seen } from '../fakes/seen.js';
 
-const WEATHER = { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'number' } } } };
+const WEATHER = {
+  name: 'weather',
+  parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'number' } } },
+};
 const CALCULATOR = { type: 'gyre:calculator' };
 const weather = (args: string): string => `sunny in ${(JSON.parse(args) as { city: string }).city}`;
 
@@ -41,8 +46,13 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
     talk(client) {
       const messages: OpenAI.ChatCompletionMessageParam[] = [];
       const go = async (streamed: boolean, more: More): Promise<string> => {
-        const body = { model: 'gyre', messages, ...more } as Omit<OpenAI.ChatCompletionCreateParamsNonStreaming, 'stream'>;
-        const answer = streamed ? await client.chat.completions.stream(body).finalChatCompletion() : await client.chat.completions.create(body);
+        const body = { model: 'gyre', messages, ...more } as Omit<
+          OpenAI.ChatCompletionCreateParamsNonStreaming,
+          'stream'
+        >;
+        const answer = streamed
+          ? await client.chat.completions.stream(body).finalChatCompletion()
+          : await client.chat.completions.create(body);
         const message = answer.choices[0]?.message;
         if (message !== undefined) messages.push(message);
         return message?.content ?? '';
@@ -55,12 +65,18 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
         run(streamed, more = {}) {
           const last = messages.at(-1);
           for (const call of last?.role === 'assistant' ? (last.tool_calls ?? []) : []) {
-            if (call.type === 'function') messages.push({ role: 'tool', tool_call_id: call.id, content: weather(call.function.arguments) });
+            if (call.type === 'function')
+              messages.push({ role: 'tool', tool_call_id: call.id, content: weather(call.function.arguments) });
           }
           return go(streamed, more);
         },
         async *deltas(words) {
-          for await (const chunk of await client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: words }], stream: true })) yield chunk.choices[0]?.delta.content ?? '';
+          for await (const chunk of await client.chat.completions.create({
+            model: 'gyre',
+            messages: [{ role: 'user', content: words }],
+            stream: true,
+          }))
+            yield chunk.choices[0]?.delta.content ?? '';
         },
       };
     },
@@ -70,8 +86,13 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
     talk(client) {
       const input: OpenAI.Responses.ResponseInput = [];
       const go = async (streamed: boolean, more: More): Promise<string> => {
-        const body = { model: 'gyre', input, ...more } as Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, 'stream'>;
-        const answer = streamed ? await client.responses.stream(body).finalResponse() : await client.responses.create(body);
+        const body = { model: 'gyre', input, ...more } as Omit<
+          OpenAI.Responses.ResponseCreateParamsNonStreaming,
+          'stream'
+        >;
+        const answer = streamed
+          ? await client.responses.stream(body).finalResponse()
+          : await client.responses.create(body);
         input.push(...(answer.output as OpenAI.Responses.ResponseInputItem[]));
         return answer.output_text;
       };
@@ -81,11 +102,14 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
           return go(streamed, more);
         },
         run(streamed, more = {}) {
-          for (const item of [...input]) if (item.type === 'function_call') input.push({ type: 'function_call_output', call_id: item.call_id, output: weather(item.arguments) });
+          for (const item of [...input])
+            if (item.type === 'function_call')
+              input.push({ type: 'function_call_output', call_id: item.call_id, output: weather(item.arguments) });
           return go(streamed, more);
         },
         async *deltas(words) {
-          for await (const event of await client.responses.create({ model: 'gyre', input: words, stream: true })) yield event.type === 'response.output_text.delta' ? event.delta : '';
+          for await (const event of await client.responses.create({ model: 'gyre', input: words, stream: true }))
+            yield event.type === 'response.output_text.delta' ? event.delta : '';
         },
       };
     },
@@ -131,12 +155,25 @@ describe.each(Object.entries(APIS))('openai (Node), %s:', (_name, api) => {
   });
 
   it('error', async () => {
-    const refused = (words: string, more?: More): Promise<unknown> => talk().ask(words, false, more).catch((thrown: unknown) => thrown);
-    const [unknown, wrong, busy] = [await refused('hi', { model: 'nope' }), await refused('hi', { temperature: 9 }), await refused('BUSY')];
+    const refused = (words: string, more?: More): Promise<unknown> =>
+      talk()
+        .ask(words, false, more)
+        .catch((thrown: unknown) => thrown);
+    const [unknown, wrong, busy] = [
+      await refused('hi', { model: 'nope' }),
+      await refused('hi', { temperature: 9 }),
+      await refused('BUSY'),
+    ];
     expect(unknown).toBeInstanceOf(NotFoundError);
-    expect(unknown).toMatchObject({ code: 'model_not_found', message: expect.stringContaining('The model "nope" does not exist') as string });
+    expect(unknown).toMatchObject({
+      code: 'model_not_found',
+      message: expect.stringContaining('The model "nope" does not exist') as string,
+    });
     expect(wrong).toBeInstanceOf(BadRequestError);
-    expect(wrong).toMatchObject({ param: 'temperature', message: expect.stringContaining('Invalid value for "temperature"') as string });
+    expect(wrong).toMatchObject({
+      param: 'temperature',
+      message: expect.stringContaining('Invalid value for "temperature"') as string,
+    });
     expect(busy).toBeInstanceOf(RateLimitError);
     expect(busy).toMatchObject({ message: expect.stringContaining('every seat is taken') as string });
     await expect(talk().ask('BROKEN', true)).rejects.toThrow();

@@ -7,15 +7,28 @@ import { inTurn } from '../fakes/engine.js';
 import type { Gateway } from '../fakes/gateway.js';
 import { startWhole } from '../fakes/whole.js';
 
-interface Schema { readonly $ref?: string; readonly [key: string]: unknown }
-interface Parameter { readonly name: string; readonly in: string; readonly required: boolean; readonly schema: Schema }
-interface Media { readonly schema: Schema; readonly example?: unknown }
+interface Schema {
+  readonly $ref?: string;
+  readonly [key: string]: unknown;
+}
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
+  readonly required: boolean;
+  readonly schema: Schema;
+}
+interface Media {
+  readonly schema: Schema;
+  readonly example?: unknown;
+}
 interface Described {
   readonly operationId: string;
   readonly summary: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, Media>> };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Readonly<Record<string, Media>> }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content: Readonly<Record<string, Media>> }>
+  >;
 }
 interface Document {
   readonly openapi: string;
@@ -32,7 +45,10 @@ beforeAll(async () => {
 });
 afterAll(async () => gateway.close());
 
-const each = (): readonly (readonly [string, string, Described])[] => Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, described]) => [method.toUpperCase(), path, described] as const));
+const each = (): readonly (readonly [string, string, Described])[] =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, described]) => [method.toUpperCase(), path, described] as const),
+  );
 const deep = (value: unknown, visit: (object: Readonly<Record<string, unknown>>) => void): void => {
   if (typeof value !== 'object' || value === null) return;
   if (!Array.isArray(value)) visit(value as Readonly<Record<string, unknown>>);
@@ -41,13 +57,22 @@ const deep = (value: unknown, visit: (object: Readonly<Record<string, unknown>>)
 /** The schema as a check, its references resolved. */
 const check = (schema: Schema): z.ZodType => {
   const name = schema.$ref?.split('/').at(-1);
-  return z.fromJSONSchema((name === undefined ? schema : document.components.schemas[name]) as Parameters<typeof z.fromJSONSchema>[0]);
+  return z.fromJSONSchema(
+    (name === undefined ? schema : document.components.schemas[name]) as Parameters<typeof z.fromJSONSchema>[0],
+  );
 };
 
 describe('the document', () => {
   it('has every route of the gateway and no other', () => {
-    const routes = gateway.app.routes().map(({ method, path }) => `${method} ${path}`).sort();
-    expect(each().map(([method, path]) => `${method} ${path}`).sort()).toEqual(routes);
+    const routes = gateway.app
+      .routes()
+      .map(({ method, path }) => `${method} ${path}`)
+      .sort();
+    expect(
+      each()
+        .map(([method, path]) => `${method} ${path}`)
+        .sort(),
+    ).toEqual(routes);
     expect(Object.keys(OPERATIONS).sort()).toEqual(routes);
     expect(routes).toContain('GET /openapi.json');
   });
@@ -60,10 +85,16 @@ describe('the document', () => {
     for (const [method, path, { parameters = [], requestBody, responses, summary }] of each()) {
       const where = `${method} ${path}`;
       expect(path, where).toMatch(/^\/[A-Za-z0-9_./{}-]*$/);
-      expect(parameters.filter((parameter) => parameter.in === 'path').map(({ name, required }) => [name, required]), where).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => [match[1], true]));
+      expect(
+        parameters.filter((parameter) => parameter.in === 'path').map(({ name, required }) => [name, required]),
+        where,
+      ).toEqual([...path.matchAll(/\{(\w+)\}/g)].map((match) => [match[1], true]));
       expect(summary, where).not.toBe('');
       if (method === 'GET' || method === 'DELETE') expect(requestBody, where).toBeUndefined();
-      expect(Object.keys(responses).some((status) => status.startsWith('2')), where).toBe(true);
+      expect(
+        Object.keys(responses).some((status) => status.startsWith('2')),
+        where,
+      ).toBe(true);
       for (const [status, response] of Object.entries(responses)) {
         expect(status, where).toMatch(/^[1-5]\d\d$/);
         expect(response.description, where).not.toBe('');
@@ -73,7 +104,10 @@ describe('the document', () => {
     const dangling: string[] = [];
     deep(document, ({ $ref }) => {
       if (typeof $ref !== 'string') return;
-      const found = $ref.replace(/^#\//, '').split('/').reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], document);
+      const found = $ref
+        .replace(/^#\//, '')
+        .split('/')
+        .reduce<unknown>((inner, step) => (inner as Record<string, unknown> | undefined)?.[step], document);
       if (found === undefined) dangling.push($ref);
     });
     expect(dangling).toEqual([]);
@@ -86,11 +120,13 @@ describe('the document', () => {
     }
   });
 
-  it('has errors in the shape of the route\'s protocol for every status above 399', () => {
+  it("has errors in the shape of the route's protocol for every status above 399", () => {
     for (const [method, path, { responses }] of each()) {
       for (const [status, response] of Object.entries(responses)) {
         if (Number(status) < 400 || path === '/ready') continue;
-        expect(response.content['application/json']?.schema, `${method} ${path} ${status}`).toEqual({ $ref: `#/components/schemas/${path.startsWith('/v1/messages') ? 'MessagesError' : 'Error'}` });
+        expect(response.content['application/json']?.schema, `${method} ${path} ${status}`).toEqual({
+          $ref: `#/components/schemas/${path.startsWith('/v1/messages') ? 'MessagesError' : 'Error'}`,
+        });
       }
     }
   });
@@ -98,35 +134,62 @@ describe('the document', () => {
   it('has the request fields of every protocol, as they are checked', () => {
     const request = check({ $ref: '#/components/schemas/ChatCompletionsRequest' });
     const ask = { model: 'gyre', messages: [{ role: 'user', content: 'hi' }] };
-    for (const good of [ask, { ...ask, n: 2, temperature: null, functions: null, response_format: { type: 'json_object' } }]) expect(request.safeParse(good).success, JSON.stringify(good)).toBe(true);
-    for (const bad of [{}, { model: 'gyre' }, { ...ask, n: 0 }, { ...ask, functions: [] }, { ...ask, unheard: 1 }]) expect(request.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
+    for (const good of [
+      ask,
+      { ...ask, n: 2, temperature: null, functions: null, response_format: { type: 'json_object' } },
+    ])
+      expect(request.safeParse(good).success, JSON.stringify(good)).toBe(true);
+    for (const bad of [{}, { model: 'gyre' }, { ...ask, n: 0 }, { ...ask, functions: [] }, { ...ask, unheard: 1 }])
+      expect(request.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
   });
 });
 
 describe('what the document says', () => {
   it('holds: every route answers as documented, the example requests among them', async () => {
-    const asked = await gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }] });
-    const [trajectory] = ((await (await fetch(`${gateway.url}/gyre/v1/trajectories`)).json()) as { data: { id: string; steps: { id: string }[] }[] }).data;
+    const asked = await gateway.client.chat.completions.create({
+      model: 'gyre',
+      messages: [{ role: 'user', content: 'hi' }],
+    });
+    const [trajectory] = (
+      (await (await fetch(`${gateway.url}/gyre/v1/trajectories`)).json()) as {
+        data: { id: string; steps: { id: string }[] }[];
+      }
+    ).data;
     const cycle = (await (await fetch(`${gateway.url}/gyre/v1/cycles`, { method: 'POST' })).json()) as { id: string };
-    const places: Readonly<Record<string, string>> = { '/v1/models/{id}': 'gyre@1', '/gyre/v1/trajectories/{id}': trajectory?.id ?? '', '/gyre/v1/steps/{id}': trajectory?.steps[0]?.id ?? '', '/gyre/v1/cycles/{id}': cycle.id };
+    const places: Readonly<Record<string, string>> = {
+      '/v1/models/{id}': 'gyre@1',
+      '/gyre/v1/trajectories/{id}': trajectory?.id ?? '',
+      '/gyre/v1/steps/{id}': trajectory?.steps[0]?.id ?? '',
+      '/gyre/v1/cycles/{id}': cycle.id,
+    };
     // What deletes comes last.
-    for (const [method, path, { requestBody, responses }] of [...each()].sort(([a], [b]) => Number(a === 'DELETE') - Number(b === 'DELETE'))) {
+    for (const [method, path, { requestBody, responses }] of [...each()].sort(
+      ([a], [b]) => Number(a === 'DELETE') - Number(b === 'DELETE'),
+    )) {
       const where = `${method} ${path}`;
-      const example = requestBody?.content['application/json']?.example as Readonly<Record<string, unknown>> | undefined;
+      const example = requestBody?.content['application/json']?.example as
+        Readonly<Record<string, unknown>> | undefined;
       expect(example !== undefined, where).toBe(requestBody !== undefined);
       if (requestBody !== undefined) check(requestBody.content['application/json']?.schema ?? {}).parse(example);
       // An id in an example stands for one that its reader has.
       const body = example !== undefined && 'response_id' in example ? { ...example, response_id: asked.id } : example;
-      const response = await fetch(`${gateway.url}${path.replace('{id}', encodeURIComponent(places[path] ?? '')).replace('{version}', '1')}`, {
-        method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-      });
+      const response = await fetch(
+        `${gateway.url}${path.replace('{id}', encodeURIComponent(places[path] ?? '')).replace('{version}', '1')}`,
+        {
+          method,
+          ...(body === undefined
+            ? {}
+            : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        },
+      );
       const text = await response.text();
       expect(response.status, `${where}: ${text.slice(0, 300)}`).toBeLessThan(300);
       expect(response.headers.get('x-request-id'), where).not.toBeNull();
       const type = response.headers.get('content-type')?.split(';')[0] ?? '';
       const media = responses[response.status]?.content[type];
       expect(media, `${where} answers ${response.status} ${type}`).toBeDefined();
-      if (type === 'application/json') expect(check(media?.schema ?? {}).safeParse(JSON.parse(text)).error, where).toBeUndefined();
+      if (type === 'application/json')
+        expect(check(media?.schema ?? {}).safeParse(JSON.parse(text)).error, where).toBeUndefined();
     }
   });
 
@@ -134,7 +197,10 @@ describe('what the document says', () => {
     for (const [method, path, { responses }] of each().filter(([, path]) => path.includes('{id}'))) {
       const response = await fetch(gateway.url + path.replace('{id}', 'nothing'), { method });
       expect(response.status).toBe(404);
-      expect(check(responses['404']?.content['application/json']?.schema ?? {}).safeParse(await response.json()).error, `${method} ${path}`).toBeUndefined();
+      expect(
+        check(responses['404']?.content['application/json']?.schema ?? {}).safeParse(await response.json()).error,
+        `${method} ${path}`,
+      ).toBeUndefined();
     }
   });
 
@@ -142,8 +208,17 @@ describe('what the document says', () => {
     const response = await fetch(`${gateway.url}/v1/chat/completions`);
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('POST');
-    expect(await response.json()).toMatchObject({ error: { code: 'method_not_allowed', type: 'invalid_request_error', param: null, message: 'Not allowed to GET on /v1/chat/completions. It takes POST.' } });
-    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/x`, { method: 'PUT' })).headers.get('allow')).toBe('GET, DELETE');
+    expect(await response.json()).toMatchObject({
+      error: {
+        code: 'method_not_allowed',
+        type: 'invalid_request_error',
+        param: null,
+        message: 'Not allowed to GET on /v1/chat/completions. It takes POST.',
+      },
+    });
+    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/x`, { method: 'PUT' })).headers.get('allow')).toBe(
+      'GET, DELETE',
+    );
     expect((await fetch(`${gateway.url}/v1/nothing`, { method: 'PUT' })).status).toBe(404);
   });
 });

@@ -11,28 +11,58 @@ const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway
 afterEach(async () => gateway.close());
 
 const ASK = { model: 'gyre', messages: [{ role: 'user' as const, content: 'hi' }] };
-const get = async (path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: never; headers: Headers }> => {
+const get = async (
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: never; headers: Headers }> => {
   const response = await fetch(gateway.url + path, { headers });
   const text = await response.text();
-  return { status: response.status, body: (text.startsWith('{') ? JSON.parse(text) : text) as never, headers: response.headers };
+  return {
+    status: response.status,
+    body: (text.startsWith('{') ? JSON.parse(text) : text) as never,
+    headers: response.headers,
+  };
 };
 
 const KEYS: Keys = {
   required: () => true,
   spent: () => 0,
-  find: (secret) => ({ 'sk-ann': { id: 'key-ann', role: 'client', train: true }, 'sk-bob': { id: 'key-bob', role: 'client', train: false }, 'sk-root': { id: 'key-root', role: 'admin', train: true } } as const)[secret as 'sk-ann'],
+  find: (secret) =>
+    (
+      ({
+        'sk-ann': { id: 'key-ann', role: 'client', train: true },
+        'sk-bob': { id: 'key-bob', role: 'client', train: false },
+        'sk-root': { id: 'key-root', role: 'admin', train: true },
+      }) as const
+    )[secret as 'sk-ann'],
 };
 
 describe('operations', () => {
   it('health tells of the process and its log', async () => {
     await start();
-    expect((await get('/health')).body).toMatchObject({ status: 'ok', version: 'test', policy_version: 0, log_failures: 0, in_flight: 0 });
+    expect((await get('/health')).body).toMatchObject({
+      status: 'ok',
+      version: 'test',
+      policy_version: 0,
+      log_failures: 0,
+      in_flight: 0,
+    });
   });
 
   it('ready says what is still coming up', async () => {
     let up = false;
-    await start({ deps: { parts: () => [{ part: 'engine', ready: up, detail: 'loading weights' }, { part: 'trainer', ready: true }] } });
-    expect(await get('/ready')).toMatchObject({ status: 503, body: { ready: false, waiting_for: ['engine: loading weights'] } });
+    await start({
+      deps: {
+        parts: () => [
+          { part: 'engine', ready: up, detail: 'loading weights' },
+          { part: 'trainer', ready: true },
+        ],
+      },
+    });
+    expect(await get('/ready')).toMatchObject({
+      status: 503,
+      body: { ready: false, waiting_for: ['engine: loading weights'] },
+    });
     up = true;
     expect(await get('/ready')).toMatchObject({ status: 200, body: { ready: true, waiting_for: [] } });
   });
@@ -45,7 +75,9 @@ describe('operations', () => {
   });
 
   it('metrics count requests, endings, tokens, tools and failures of the log', async () => {
-    const { client, post } = await start({ script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }] }, { text: 'two' }) });
+    const { client, post } = await start({
+      script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"1+1"}' }] }, { text: 'two' }),
+    });
     await client.chat.completions.create(ASK);
     await post({ nonsense: true });
     const { body, headers } = await get('/metrics');
@@ -60,7 +92,8 @@ describe('operations', () => {
       'gyre_log_failures_total 0',
       'gyre_serving_version 0',
       'gyre_in_flight 0',
-    ]) expect(body).toContain(line);
+    ])
+      expect(body).toContain(line);
   });
 
   it('a log that cannot write is counted, and the answer still goes out', async () => {
@@ -101,7 +134,12 @@ describe('with keys', () => {
     await gateway.post(ASK, { headers: { ...ann, 'x-gyre-train': 'no' } });
     await gateway.post({ ...ASK, store: false }, { headers: ann });
     await gateway.post({ ...ASK, store: true }, { headers: ann });
-    expect(gateway.logged.map((entry) => [entry.opening.asker.consent, entry.steps[0]?.notTrainable])).toEqual([[false, 'no_consent'], [false, 'no_consent'], [false, 'no_consent'], [true, undefined]]);
+    expect(gateway.logged.map((entry) => [entry.opening.asker.consent, entry.steps[0]?.notTrainable])).toEqual([
+      [false, 'no_consent'],
+      [false, 'no_consent'],
+      [false, 'no_consent'],
+      [true, undefined],
+    ]);
   });
 
   it('a client reads and rates only its own, an admin everything', async () => {
@@ -113,29 +151,51 @@ describe('with keys', () => {
       conversation: () => undefined,
       answer: () => undefined,
       erase: (scope, id) => (seen.push(['erase', scope, id]), seen.length > 99 ? undefined : { id, deleted: true }),
-      feedback: (scope, _caller, input: FeedbackInput) => (seen.push(['feedback', scope, input]), input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined),
+      feedback: (scope, _caller, input: FeedbackInput) => (
+        seen.push(['feedback', scope, input]),
+        input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined
+      ),
     };
     await start({ deps: { keys: KEYS, reading } });
     const ann = { authorization: 'Bearer sk-ann' };
     const root = { authorization: 'Bearer sk-root' };
     expect((await get('/gyre/v1/trajectories?limit=5&after=traj-9', ann)).body).toMatchObject({ has_more: true });
     expect((await get('/gyre/v1/trajectories/traj-1', root)).status).toBe(200);
-    expect((await get('/gyre/v1/trajectories/traj-2', ann)).body).toMatchObject({ error: { code: 'trajectory_not_found' } });
-    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/traj-1`, { method: 'DELETE', headers: ann })).status).toBe(200);
+    expect((await get('/gyre/v1/trajectories/traj-2', ann)).body).toMatchObject({
+      error: { code: 'trajectory_not_found' },
+    });
+    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/traj-1`, { method: 'DELETE', headers: ann })).status).toBe(
+      200,
+    );
     expect((await get('/gyre/v1/trajectories?limit=0', ann)).body).toMatchObject({ error: { param: 'limit' } });
-    expect(seen.slice(0, 4)).toEqual([['list', { keyId: 'key-ann' }, { limit: 5, after: 'traj-9' }], ['one', { keyId: undefined }, 'traj-1'], ['one', { keyId: 'key-ann' }, 'traj-2'], ['erase', { keyId: 'key-ann' }, 'traj-1']]);
+    expect(seen.slice(0, 4)).toEqual([
+      ['list', { keyId: 'key-ann' }, { limit: 5, after: 'traj-9' }],
+      ['one', { keyId: undefined }, 'traj-1'],
+      ['one', { keyId: 'key-ann' }, 'traj-2'],
+      ['erase', { keyId: 'key-ann' }, 'traj-1'],
+    ]);
 
     const rate = async (body: unknown): Promise<[number, { error?: { param: string | null; code: string } }]> => {
-      const response = await fetch(`${gateway.url}/v1/feedback`, { method: 'POST', headers: ann, body: JSON.stringify(body) });
+      const response = await fetch(`${gateway.url}/v1/feedback`, {
+        method: 'POST',
+        headers: ann,
+        body: JSON.stringify(body),
+      });
       return [response.status, (await response.json()) as never];
     };
     expect(await rate({ response_id: 'chatcmpl-1', value: true })).toEqual([200, { id: 'fbk-1' }]);
     expect((await rate({ response_id: 'chatcmpl-1', demonstration: 'better' }))[0]).toBe(200);
-    expect((await rate({ response_id: 'chatcmpl-2', value: -0.5 }))[1]).toMatchObject({ error: { code: 'response_not_found' } });
+    expect((await rate({ response_id: 'chatcmpl-2', value: -0.5 }))[1]).toMatchObject({
+      error: { code: 'response_not_found' },
+    });
     expect((await rate({ response_id: 'chatcmpl-1' }))[1]).toMatchObject({ error: { param: 'value' } });
     expect((await rate({ response_id: 'chatcmpl-1', value: 2 }))[1]).toMatchObject({ error: { param: 'value' } });
-    expect((await rate({ response_id: 'chatcmpl-1', value: 1, step: -1 }))[1]).toMatchObject({ error: { param: 'step' } });
-    expect((await rate({ response_id: 'chatcmpl-1', value: 1, mood: 'x' }))[1]).toMatchObject({ error: { param: 'mood', code: 'unknown_parameter' } });
+    expect((await rate({ response_id: 'chatcmpl-1', value: 1, step: -1 }))[1]).toMatchObject({
+      error: { param: 'step' },
+    });
+    expect((await rate({ response_id: 'chatcmpl-1', value: 1, mood: 'x' }))[1]).toMatchObject({
+      error: { param: 'mood', code: 'unknown_parameter' },
+    });
     expect((await rate('{'))[0]).toBe(400);
   });
 });
@@ -144,14 +204,39 @@ describe('what a request says about itself', () => {
   it('reaches the log: task, metadata, model, ids', async () => {
     const { client } = await start({ script: inTurn({}) });
     const answer = await client.chat.completions.create({ ...ASK, metadata: { gyre_task: 'task-7', team: 'a' } });
-    expect(gateway.logged[0]?.opening).toMatchObject({ taskId: 'task-7', metadata: { gyre_task: 'task-7', team: 'a' }, model: 'gyre', responseId: answer.id, origin: 'live' });
+    expect(gateway.logged[0]?.opening).toMatchObject({
+      taskId: 'task-7',
+      metadata: { gyre_task: 'task-7', team: 'a' },
+      model: 'gyre',
+      responseId: answer.id,
+      origin: 'live',
+    });
   });
 
   it('is forwarded to the engine where the table says so, and marks the step', async () => {
     const { post } = await start({ script: inTurn({}) });
-    await post({ ...ASK, response_format: { type: 'json_object' }, top_k: 5, chat_template_kwargs: { think: false }, user: 'u', service_tier: 'auto', stop: ['x'], seed: 3 });
+    await post({
+      ...ASK,
+      response_format: { type: 'json_object' },
+      top_k: 5,
+      chat_template_kwargs: { think: false },
+      user: 'u',
+      service_tier: 'auto',
+      stop: ['x'],
+      seed: 3,
+    });
     const body = gateway.engine.requests[0]?.body;
-    expect(body).toMatchObject({ response_format: { type: 'json_object' }, top_k: 5, chat_template_kwargs: { think: false }, stop: ['x'], seed: 3, return_token_ids: true, logprobs: true, stream: true, stream_options: { include_usage: true } });
+    expect(body).toMatchObject({
+      response_format: { type: 'json_object' },
+      top_k: 5,
+      chat_template_kwargs: { think: false },
+      stop: ['x'],
+      seed: 3,
+      return_token_ids: true,
+      logprobs: true,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
     expect(body).not.toHaveProperty('user');
     expect(gateway.logged[0]?.steps[0]?.notTrainable).toBe('constrained');
   });

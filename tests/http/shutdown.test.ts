@@ -17,7 +17,9 @@ it('takes no new request, finishes those it has, whole and streamed, and logs th
   await until(() => gateway.engine.requests.length === 2, 'both requests');
   const stopped = gateway.stop(5_000);
   await expect(gateway.post(ASK)).rejects.toThrow();
-  expect(await (await whole).json()).toMatchObject({ choices: [{ message: { content: 'one two three' }, finish_reason: 'stop' }] });
+  expect(await (await whole).json()).toMatchObject({
+    choices: [{ message: { content: 'one two three' }, finish_reason: 'stop' }],
+  });
   expect(await (await streamed).text()).toMatch(/"finish_reason":"stop"[^]*data: \[DONE\]\n\n$/);
   await stopped;
   expect(gateway.logged.map((entry) => entry.ending?.outcome)).toEqual(['completed', 'completed']);
@@ -39,7 +41,12 @@ it('lets no request in through a connection that is kept alive', async () => {
   gateway = await startGateway({ script: inTurn({ text: 'slow', delayMs: 40 }, { text: 'never' }) });
   const dispatcher = new Agent({ connections: 1, pipelining: 1 });
   const ask = async (): Promise<number> => {
-    const answer = await request(`${gateway.url}/v1/chat/completions`, { dispatcher, method: 'POST', body: JSON.stringify(ASK), headers: { 'content-type': 'application/json' } });
+    const answer = await request(`${gateway.url}/v1/chat/completions`, {
+      dispatcher,
+      method: 'POST',
+      body: JSON.stringify(ASK),
+      headers: { 'content-type': 'application/json' },
+    });
     await answer.body.text();
     return answer.statusCode;
   };

@@ -4,7 +4,14 @@ import type { Verdict } from '../../src/core/learning.js';
 import { deciding, rewardOf } from '../../src/judge/reward.js';
 
 const verdict = (judge: string, good: boolean | undefined, score = good === true ? 1 : 0): Verdict => ({
-  id: judge, subjectKind: 'sample', subjectId: 's', judge, judgeVersion: '1', rationale: '', createdAt: 0, ...(good === undefined ? {} : { good, score }),
+  id: judge,
+  subjectKind: 'sample',
+  subjectId: 's',
+  judge,
+  judgeVersion: '1',
+  rationale: '',
+  createdAt: 0,
+  ...(good === undefined ? {} : { good, score }),
 });
 
 test('no verdict, no reward', () => {
@@ -20,9 +27,15 @@ test('right is 1, wrong but well formed 0.1, malformed 0', () => {
 });
 
 test('an absent judge leaves the decision to the next', () => {
-  expect(deciding([verdict('well_formed', true), verdict('reference', undefined), verdict('follows_observation', false)])?.judge).toBe('follows_observation');
+  expect(
+    deciding([verdict('well_formed', true), verdict('reference', undefined), verdict('follows_observation', false)])
+      ?.judge,
+  ).toBe('follows_observation');
 });
 
 test('a person decides over every rule, and the reward says so', () => {
-  expect(rewardOf([verdict('reference', false), verdict('person', true), verdict('well_formed', true)])).toEqual({ value: 1, source: 'feedback' });
+  expect(rewardOf([verdict('reference', false), verdict('person', true), verdict('well_formed', true)])).toEqual({
+    value: 1,
+    source: 'feedback',
+  });
 });

@@ -6,7 +6,10 @@ import { lastNumber, states } from '../../src/judge/answer.js';
 import { ask } from '../../src/judge/judge.js';
 import { followsObservationJudge, referenceJudge, wellFormedJudge } from '../../src/judge/rules.js';
 
-const spec = { name: 'calculator', parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] } };
+const spec = {
+  name: 'calculator',
+  parameters: { type: 'object', properties: { expression: { type: 'string' } }, required: ['expression'] },
+};
 /** A pure tool that knows three sums. */
 const calculator: Tool = {
   spec,
@@ -17,14 +20,33 @@ const calculator: Tool = {
     return value === undefined ? Promise.reject(new Error('cannot parse')) : Promise.resolve(value);
   },
 };
-const effects: Tool = { spec: { name: 'mail' }, pure: false, run: () => Promise.reject(new Error('a judge must never run this')) };
-const toolbox = new Map([['calculator', calculator], ['mail', effects]]);
+const effects: Tool = {
+  spec: { name: 'mail' },
+  pure: false,
+  run: () => Promise.reject(new Error('a judge must never run this')),
+};
+const toolbox = new Map([
+  ['calculator', calculator],
+  ['mail', effects],
+]);
 const signal = new AbortController().signal;
 
-const subject = (fields: Partial<Subject>): Subject => ({ kind: 'sample', id: 's', messages: [{ role: 'user', content: 'q' }], tools: [spec], text: '', calls: [], index: 0, ...fields });
-const call = (expression: string, name = 'calculator'): Subject['calls'] => [{ id: 'c', name, arguments: JSON.stringify({ expression }) }];
+const subject = (fields: Partial<Subject>): Subject => ({
+  kind: 'sample',
+  id: 's',
+  messages: [{ role: 'user', content: 'q' }],
+  tools: [spec],
+  text: '',
+  calls: [],
+  index: 0,
+  ...fields,
+});
+const call = (expression: string, name = 'calculator'): Subject['calls'] => [
+  { id: 'c', name, arguments: JSON.stringify({ expression }) },
+];
 const said = (judgement: Judgement): boolean | 'absent' => (judgement.kind === 'absent' ? 'absent' : judgement.good);
-const reference = async (fields: Partial<Subject>): Promise<boolean | 'absent'> => said(await referenceJudge(toolbox).judge(subject(fields), signal));
+const reference = async (fields: Partial<Subject>): Promise<boolean | 'absent'> =>
+  said(await referenceJudge(toolbox).judge(subject(fields), signal));
 
 test.each([
   ['The answer is 1,234.', '1234', true],
@@ -88,7 +110,17 @@ test.each([
 });
 
 test('an answer follows the observation by value, and is not judged where no tool spoke or the tool failed', async () => {
-  const after = (content: string, text: string): Promise<Judgement> => followsObservationJudge.judge(subject({ messages: [{ role: 'user', content: 'q' }, { role: 'tool', tool_call_id: 'c', content }], text }), signal);
+  const after = (content: string, text: string): Promise<Judgement> =>
+    followsObservationJudge.judge(
+      subject({
+        messages: [
+          { role: 'user', content: 'q' },
+          { role: 'tool', tool_call_id: 'c', content },
+        ],
+        text,
+      }),
+      signal,
+    );
   expect(said(await after('42', 'It is 42.'))).toBe(true);
   expect(said(await after('42', 'It is 43.'))).toBe(false);
   expect(said(await after('Error: cannot parse', 'It is 43.'))).toBe('absent');
@@ -96,7 +128,11 @@ test('an answer follows the observation by value, and is not judged where no too
 });
 
 test('a judge that fails is absent with its reason', async () => {
-  const verdict = await ask({ name: 'broken', version: '1', kind: 'model', judge: () => Promise.reject(new Error('no route')) }, subject({}), signal);
+  const verdict = await ask(
+    { name: 'broken', version: '1', kind: 'model', judge: () => Promise.reject(new Error('no route')) },
+    subject({}),
+    signal,
+  );
   expect(verdict.score).toBeUndefined();
   expect(verdict.rationale).toBe('the judge failed: no route');
 });

@@ -27,22 +27,45 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-export const sum = (id: string, a: number, b: number, split: Task['split'] = 'train'): Task => ({ id, messages: [{ role: 'user', content: `What is ${a} plus ${b}?` }], reference: String(a + b), split, tools: ['calculator'], metadata: {} });
+export const sum = (id: string, a: number, b: number, split: Task['split'] = 'train'): Task => ({
+  id,
+  messages: [{ role: 'user', content: `What is ${a} plus ${b}?` }],
+  reference: String(a + b),
+  split,
+  tools: ['calculator'],
+  metadata: {},
+});
 
-const call = (expression: string): NonNullable<Reply['calls']> => [{ name: 'calculator', arguments: JSON.stringify({ expression }) }];
+const call = (expression: string): NonNullable<Reply['calls']> => [
+  { name: 'calculator', arguments: JSON.stringify({ expression }) },
+];
 
-/** A policy that calls rightly when one action is drawn, and is right in every second of several; an answer says what the tool told. */
+/**
+ * A policy that calls rightly when one action is drawn, and is right in every second of several; an answer says what
+ * the tool told.
+ */
 export function arithmetic(request: EngineRequest): Reply {
   const { messages } = request.body;
   const last = messages.at(-1);
-  const [, a = '0', b = '0'] = /(\d+) plus (\d+)/.exec(String(messages.find((message) => message.role === 'user')?.content)) ?? [];
-  if (last?.role === 'tool') return { variants: [{ text: `The answer is ${String(last.content)}.` }, { text: 'The answer is 1.' }] };
+  const [, a = '0', b = '0'] =
+    /(\d+) plus (\d+)/.exec(String(messages.find((message) => message.role === 'user')?.content)) ?? [];
+  if (last?.role === 'tool')
+    return { variants: [{ text: `The answer is ${String(last.content)}.` }, { text: 'The answer is 1.' }] };
   return { variants: [{ calls: call(`${a}+${b}`) }, { calls: call(`${a}+1`) }, { text: 'I do not know.' }] };
 }
 
-export async function bench(options: { readonly script?: (request: EngineRequest) => Reply; readonly config?: Record<string, unknown>; readonly folder?: string } = {}): Promise<Bench> {
+export async function bench(
+  options: {
+    readonly script?: (request: EngineRequest) => Reply;
+    readonly config?: Record<string, unknown>;
+    readonly folder?: string;
+  } = {},
+): Promise<Bench> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'gyre-learner-'));
-  const engine = await startEngine({ script: options.script ?? arithmetic, models: ['base', ...Array.from({ length: 20 }, (_, at) => adapterName(at + 1))] });
+  const engine = await startEngine({
+    script: options.script ?? arithmetic,
+    models: ['base', ...Array.from({ length: 20 }, (_, at) => adapterName(at + 1))],
+  });
   const trainer = await startTrainer(engine.url);
   const store = openStore(folder);
   const log = openLog(store);
@@ -50,12 +73,28 @@ export async function bench(options: { readonly script?: (request: EngineRequest
   const stopping = new AbortController();
   const toolbox = new Map([['calculator', adder]]);
   const learner: Learner = {
-    db: store.db, dataDir: folder, config: parseConfig({ learning: { samples: 3, max_states: 32 }, ...options.config }), log, policy, toolbox, prepareTools: () => Promise.resolve(),
-    judges: ruleJudges(toolbox), trainer: openTrainer(trainer.url), templateHash: 'sha256:t', engineModel: adapterName,
-    decided: () => Promise.resolve(), progress: () => undefined, signal: stopping.signal,
+    db: store.db,
+    dataDir: folder,
+    config: parseConfig({ learning: { samples: 3, max_states: 32 }, ...options.config }),
+    log,
+    policy,
+    toolbox,
+    prepareTools: () => Promise.resolve(),
+    judges: ruleJudges(toolbox),
+    trainer: openTrainer(trainer.url),
+    templateHash: 'sha256:t',
+    engineModel: adapterName,
+    decided: () => Promise.resolve(),
+    progress: () => undefined,
+    signal: stopping.signal,
   };
   return {
-    learner, store, engine, trainer, folder, stopping,
+    learner,
+    store,
+    engine,
+    trainer,
+    folder,
+    stopping,
     async close() {
       await log.flush();
       store.close();

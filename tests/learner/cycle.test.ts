@@ -10,7 +10,17 @@ import { promote, rollback } from '../../src/learner/promoting.js';
 import { select } from '../../src/learner/states.js';
 import { learningStatus } from '../../src/learner/status.js';
 import { batchOf, cyclesOf, runningCycle } from '../../src/store/cycles.js';
-import { allVersions, candidateRows, decide, decisionsOf, headVersion, samplesOf, saveVersion, servingVersion, verdictsOf } from '../../src/store/learning.js';
+import {
+  allVersions,
+  candidateRows,
+  decide,
+  decisionsOf,
+  headVersion,
+  samplesOf,
+  saveVersion,
+  servingVersion,
+  verdictsOf,
+} from '../../src/store/learning.js';
 import { verify } from '../../src/store/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
@@ -73,7 +83,11 @@ test('samples are judged and never executed: no observation follows them', async
   tasks(made, TRAIN);
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   const samples = samplesOf(made.store.db, cycle.id);
-  const verdicts = verdictsOf(made.store.db, 'sample', samples.map((sample) => sample.id));
+  const verdicts = verdictsOf(
+    made.store.db,
+    'sample',
+    samples.map((sample) => sample.id),
+  );
   expect(verdicts.size).toBe(samples.length);
   expect(candidateRows(made.store.db, 'resample', ['reference'], 100)).toHaveLength(0);
   const grouped = made.engine.requests.filter((request) => request.body.n === 3);
@@ -92,7 +106,12 @@ test('a state is taken up once: a second cycle finds nothing and says what dropp
 test('held-out questions never reach a batch, not even when live traffic asks them', async () => {
   const made = await start();
   tasks(made, [...HELDOUT]);
-  await generate(made.learner, HELDOUT.map((task) => ({ ...task, id: `live-${task.id}` })), 1, 0);
+  await generate(
+    made.learner,
+    HELDOUT.map((task) => ({ ...task, id: `live-${task.id}` })),
+    1,
+    0,
+  );
   const { kept, dropped } = select(made.learner, 'none', 'resample');
   expect(kept).toHaveLength(0);
   expect(dropped).toEqual({ heldout: 6 });
@@ -107,14 +126,26 @@ test('evaluation is no training material', async () => {
 
 test('only a passed gate promotes, and its numbers are a row', async () => {
   // The base is always wrong, version 1 always right.
-  const made = await start({ script: (request) => (request.body.model === 'base' && request.body.n === undefined && request.body.messages.length === 1 && request.body['temperature'] === 0 ? { text: 'no idea' } : arithmetic(request)) });
+  const made = await start({
+    script: (request) =>
+      request.body.model === 'base' &&
+      request.body.n === undefined &&
+      request.body.messages.length === 1 &&
+      request.body['temperature'] === 0
+        ? { text: 'no idea' }
+        : arithmetic(request),
+  });
   const heldout = Array.from({ length: 8 }, (_, at) => sum(`h${at}`, at + 10, at + 20, 'heldout'));
   tasks(made, [...TRAIN, ...heldout]);
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout });
   expect(cycle.note).toMatch(/better by 100\.0 points/);
   expect(servingVersion(made.store.db)).toBe(1);
   expect(decisionsOf(made.store.db, 10, 1).map((decision) => decision.kind)).toEqual(['promotion', 'gate', 'parity']);
-  expect(decisionsOf(made.store.db, 10, 1)[1]?.numbers).toMatchObject({ candidate: { accuracy: 1, n: 8 }, serving: { accuracy: 0, n: 8 }, tasks: 8 });
+  expect(decisionsOf(made.store.db, 10, 1)[1]?.numbers).toMatchObject({
+    candidate: { accuracy: 1, n: 8 },
+    serving: { accuracy: 0, n: 8 },
+    tasks: 8,
+  });
 
   const back = await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
   expect(back).toMatchObject({ version: 2, kind: 'rollback', copyOf: 0 });
@@ -128,7 +159,11 @@ test('equal versions are refused by the gate, and a refused version cannot be pr
   await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
   expect(servingVersion(made.store.db)).toBe(0);
   await expect(promote(made.learner, 1)).rejects.toThrow(/has not passed the gate/);
-  await expect(promote(made.learner, 9)).rejects.toMatchObject({ status: 404, code: 'version_not_found', message: 'there is no version 9; versions are 1' });
+  await expect(promote(made.learner, 9)).rejects.toMatchObject({
+    status: 404,
+    code: 'version_not_found',
+    message: 'there is no version 9; versions are 1',
+  });
 });
 
 test('of two rollbacks at once one is made, and the other is told so', async () => {
@@ -136,9 +171,15 @@ test('of two rollbacks at once one is made, and the other is told so', async () 
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
   saveVersion(made.store.db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
   decide(made.store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
-  const both = await Promise.allSettled([rollback(made.learner, trainer, 'one'), rollback(made.learner, trainer, 'other')]);
+  const both = await Promise.allSettled([
+    rollback(made.learner, trainer, 'one'),
+    rollback(made.learner, trainer, 'other'),
+  ]);
   expect(both.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected']);
-  expect(both.find((outcome) => outcome.status === 'rejected')?.reason).toMatchObject({ status: 409, code: 'version_taken' });
+  expect(both.find((outcome) => outcome.status === 'rejected')?.reason).toMatchObject({
+    status: 409,
+    code: 'version_taken',
+  });
   expect(allVersions(made.store.db).map((version) => version.version)).toEqual([1, 2]);
   expect(servingVersion(made.store.db)).toBe(2);
 });
@@ -171,10 +212,16 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
   tasks(made, TRAIN);
   // The trainer takes the batch and the process stops before it hears the result.
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
-  const stopped = { ...made.learner, trainer: { ...trainer, batch: () => {
-    made.stopping.abort();
-    return Promise.reject(new Error('stopped'));
-  } } };
+  const stopped = {
+    ...made.learner,
+    trainer: {
+      ...trainer,
+      batch: () => {
+        made.stopping.abort();
+        return Promise.reject(new Error('stopped'));
+      },
+    },
+  };
   await expect(runCycle(stopped, { tasks: TRAIN, heldout: [] })).rejects.toThrow();
   const left = runningCycle(made.store.db);
   expect(left?.stage).toBe('train');
@@ -192,10 +239,15 @@ test('a trainer that is away in the middle of a batch is waited for', async () =
   tasks(made, TRAIN);
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
   let away = 2;
-  const flaky: Trainer = { ...trainer, batch: (id) => {
-    away -= 1;
-    return away >= 0 ? Promise.reject(new GyreError({ side: 'trainer', status: 503, code: 'trainer_unreachable', message: 'away' })) : trainer.batch(id);
-  } };
+  const flaky: Trainer = {
+    ...trainer,
+    batch: (id) => {
+      away -= 1;
+      return away >= 0
+        ? Promise.reject(new GyreError({ side: 'trainer', status: 503, code: 'trainer_unreachable', message: 'away' }))
+        : trainer.batch(id);
+    },
+  };
   const cycle = await runCycle({ ...made.learner, trainer: flaky }, { tasks: TRAIN, heldout: [] });
   expect(cycle.state, cycle.note).toBe('done');
   expect(made.trainer.applied).toHaveLength(1);
@@ -205,18 +257,30 @@ test('a batch whose fate a failed cycle never heard is heard of before the next 
   const made = await start();
   tasks(made, TRAIN);
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
-  const garbled: Trainer = { ...trainer, submit: async (batch) => {
-    await trainer.submit(batch);
-    throw new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: 'what?' });
-  } };
-  expect(await runCycle({ ...made.learner, trainer: garbled }, { tasks: TRAIN, heldout: [] })).toMatchObject({ state: 'failed', note: 'what?' });
+  const garbled: Trainer = {
+    ...trainer,
+    submit: async (batch) => {
+      await trainer.submit(batch);
+      throw new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: 'what?' });
+    },
+  };
+  expect(await runCycle({ ...made.learner, trainer: garbled }, { tasks: TRAIN, heldout: [] })).toMatchObject({
+    state: 'failed',
+    note: 'what?',
+  });
   expect(allVersions(made.store.db)).toEqual([]);
 
   const next = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   expect(next).toMatchObject({ state: 'done', baseVersion: 1 });
-  expect(allVersions(made.store.db).map(({ version, parent }) => [version, parent])).toEqual([[1, 0], [2, 1]]);
+  expect(allVersions(made.store.db).map(({ version, parent }) => [version, parent])).toEqual([
+    [1, 0],
+    [2, 1],
+  ]);
   expect(made.trainer.applied.map((batch) => batch.base_version)).toEqual([0, 1]);
-  expect(decisionsOf(made.store.db, 10).map(({ kind, version }) => [kind, version])).toEqual([['parity', 2], ['parity', 1]]);
+  expect(decisionsOf(made.store.db, 10).map(({ kind, version }) => [kind, version])).toEqual([
+    ['parity', 2],
+    ['parity', 1],
+  ]);
 });
 
 test('a trainer whose head is another is set back to ours before a cycle begins', async () => {
@@ -235,9 +299,19 @@ test('a batch the trainer does not take any more gives its states back', async (
   const made = await start();
   tasks(made, TRAIN);
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
-  const down: Trainer = { ...trainer, submit: () => Promise.reject(new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: 'lost' })) };
+  const down: Trainer = {
+    ...trainer,
+    submit: () =>
+      Promise.reject(new GyreError({ side: 'trainer', status: 502, code: 'trainer_garbage', message: 'lost' })),
+  };
   expect((await runCycle({ ...made.learner, trainer: down }, { tasks: TRAIN, heldout: [] })).state).toBe('failed');
-  const refusing: Trainer = { ...trainer, submit: (batch) => (batch.base_version === 0 && made.trainer.applied.length === 0 && batch.target_version === 1 ? Promise.reject(new GyreError({ side: 'client', status: 409, code: 'stale_base', message: 'the head moved' })) : trainer.submit(batch)) };
+  const refusing: Trainer = {
+    ...trainer,
+    submit: (batch) =>
+      batch.base_version === 0 && made.trainer.applied.length === 0 && batch.target_version === 1
+        ? Promise.reject(new GyreError({ side: 'client', status: 409, code: 'stale_base', message: 'the head moved' }))
+        : trainer.submit(batch),
+  };
   const next = await runCycle({ ...made.learner, trainer: refusing }, { heldout: [] });
   expect(next.state, next.note).toBe('done');
   expect(next.counts['states']).toBe(4);
@@ -253,7 +327,12 @@ test('only one cycle at a time, and the holder is named', async () => {
 });
 
 test('a state the engine renders otherwise than the log is drift, and nothing is trained on it', async () => {
-  const made = await start({ script: (request) => ({ ...arithmetic(request), ...(request.body.n === undefined ? {} : { promptTokenIds: [1, 2, 3] }) }) });
+  const made = await start({
+    script: (request) => ({
+      ...arithmetic(request),
+      ...(request.body.n === undefined ? {} : { promptTokenIds: [1, 2, 3] }),
+    }),
+  });
   tasks(made, TRAIN);
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   expect(cycle.counts).toMatchObject({ drift: 4, sampled: 0 });
@@ -264,7 +343,9 @@ test('status says what is waited for, with counts per reason', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const { config } = made.learner;
-  expect(learningStatus(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe('32 more new steps that pass the filter (0 of 32; see "dropped" for the others)');
+  expect(learningStatus(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
+    '32 more new steps that pass the filter (0 of 32; see "dropped" for the others)',
+  );
   expect(learningStatus(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
   await generate(made.learner, TRAIN, 1, 0);
   const status = learningStatus(made.store.db, config, { trainer: true, learn: false });

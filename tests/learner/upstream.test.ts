@@ -1,4 +1,7 @@
-/** What an upstream sampled is in the log beside what the policy did, and no stage of learning takes it up, however trainable it looks. */
+/**
+ * What an upstream sampled is in the log beside what the policy did, and no stage of learning takes it up, however
+ * trainable it looks.
+ */
 import { afterEach, expect, test } from 'vitest';
 
 import { FILTERS, TRAIN_MODES, type FilterName, type TrainMode } from '../../src/core/learning.js';
@@ -21,7 +24,15 @@ const OURS = sum('ours', 11, 22);
 const THEIRS = sum('theirs', 33, 44);
 
 /** Calls rightly and then answers wrongly, so that every mode has something to tell apart. */
-const halfRight = (request: EngineRequest): Reply => (request.body.messages.at(-1)?.role === 'tool' ? { variants: [{ text: 'The answer is 1.' }, { text: `The answer is ${String(request.body.messages.at(-1)?.content)}.` }] } : arithmetic(request));
+const halfRight = (request: EngineRequest): Reply =>
+  request.body.messages.at(-1)?.role === 'tool'
+    ? {
+        variants: [
+          { text: 'The answer is 1.' },
+          { text: `The answer is ${String(request.body.messages.at(-1)?.content)}.` },
+        ],
+      }
+    : arithmetic(request);
 
 /** Four steps with ids, log-probabilities and consent; the later two are an upstream's by nothing but their version. */
 async function mixed(config: Record<string, unknown> = {}): Promise<Bench & { readonly theirs: readonly string[] }> {
@@ -30,9 +41,21 @@ async function mixed(config: Record<string, unknown> = {}): Promise<Bench & { re
   await generate(made.learner, [OURS], 1, 0);
   await generate(made.learner, [THEIRS], 1, 0);
   const { sqlite } = made.store;
-  const theirs = sqlite.prepare<[], { id: string }>("SELECT s.id FROM steps s JOIN trajectories t ON t.id = s.trajectory_id WHERE t.task_id = 'theirs'").all().map((row) => row.id);
+  const theirs = sqlite
+    .prepare<[], { id: string }>(
+      "SELECT s.id FROM steps s JOIN trajectories t ON t.id = s.trajectory_id WHERE t.task_id = 'theirs'",
+    )
+    .all()
+    .map((row) => row.id);
   for (const id of theirs) sqlite.prepare('UPDATE steps SET policy_version = -1 WHERE id = ?').run(id);
-  expect(sqlite.prepare('SELECT count(*) AS whole FROM steps WHERE not_trainable IS NULL AND logprobs IS NOT NULL AND prompt_suffix IS NOT NULL').get()).toEqual({ whole: 4 });
+  expect(
+    sqlite
+      .prepare(
+        'SELECT count(*) AS whole FROM steps WHERE not_trainable IS NULL AND logprobs IS ' +
+          'NOT NULL AND prompt_suffix IS NOT NULL',
+      )
+      .get(),
+  ).toEqual({ whole: 4 });
   return { ...made, theirs };
 }
 
@@ -42,26 +65,39 @@ test('no filter in no mode keeps a step of an upstream, and each says how many t
   for (const mode of TRAIN_MODES as TrainMode[]) {
     for (const filter of FILTERS as FilterName[]) {
       const { kept, dropped } = select(learner, filter, mode);
-      expect(kept.map((state) => state.stepId).filter((id) => theirs.includes(id)), `${filter} in ${mode}`).toEqual([]);
+      expect(
+        kept.map((state) => state.stepId).filter((id) => theirs.includes(id)),
+        `${filter} in ${mode}`,
+      ).toEqual([]);
       expect(dropped['upstream']).toBe(2);
     }
   }
   expect(select(learner, 'none', 'resample').kept).toHaveLength(2);
-  expect(learningStatus(learner.db, learner.config, { trainer: true, learn: true }).dropped).toMatchObject({ upstream: 2 });
+  expect(learningStatus(learner.db, learner.config, { trainer: true, learn: true }).dropped).toMatchObject({
+    upstream: 2,
+  });
 });
 
 test.each(TRAIN_MODES)('a whole cycle of mode %s judges, samples and trains only what the policy did', async (mode) => {
   const { learner, theirs, store } = await mixed({ learning: { samples: 3, mode, filter: 'none' } });
   await runCycle(learner, { heldout: [] });
-  const touched = ['cycle_steps', 'samples', 'batch_items'].flatMap((table) => store.sqlite.prepare<[], { step_id: string }>(`SELECT step_id FROM ${table}`).all().map((row) => row.step_id));
+  const touched = ['cycle_steps', 'samples', 'batch_items'].flatMap((table) =>
+    store.sqlite
+      .prepare<[], { step_id: string }>(`SELECT step_id FROM ${table}`)
+      .all()
+      .map((row) => row.step_id),
+  );
   expect(touched.length).toBeGreaterThan(0);
   expect(touched.filter((id) => theirs.includes(id))).toEqual([]);
-  const judged = store.sqlite.prepare<[], { subject_id: string }>("SELECT subject_id FROM verdicts WHERE subject_kind = 'step'").all().map((row) => row.subject_id);
+  const judged = store.sqlite
+    .prepare<[], { subject_id: string }>("SELECT subject_id FROM verdicts WHERE subject_kind = 'step'")
+    .all()
+    .map((row) => row.subject_id);
   expect(judged.length).toBeGreaterThan(0);
   expect(judged.filter((id) => theirs.includes(id))).toEqual([]);
 });
 
-test('much traffic of upstreams does not push the policy\'s own steps out of sight', async () => {
+test("much traffic of upstreams does not push the policy's own steps out of sight", async () => {
   const { learner, theirs } = await mixed();
   // Theirs are the newest two.
   const rows = candidateRows(learner.db, 'resample', ['reference'], 2);

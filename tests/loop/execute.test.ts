@@ -8,8 +8,13 @@ import { execute } from '../../src/loop/execute.js';
 const LIMITS = { timeoutMs: 50, maxBytes: 200 };
 const never = new AbortController().signal;
 const made = (run: Tool['run']): Map<string, Tool> => new Map([['t', { spec: { name: 't' }, pure: true, run }]]);
-const call = (args: string, name = 't'): { id: string; name: string; arguments: string } => ({ id: '1', name, arguments: args });
-const observe = (run: Tool['run'], args = '{}', signal: AbortSignal = never): Promise<Observation> => execute(call(args), made(run), LIMITS, signal);
+const call = (args: string, name = 't'): { id: string; name: string; arguments: string } => ({
+  id: '1',
+  name,
+  arguments: args,
+});
+const observe = (run: Tool['run'], args = '{}', signal: AbortSignal = never): Promise<Observation> =>
+  execute(call(args), made(run), LIMITS, signal);
 
 describe('a tool call', () => {
   it('gets its arguments parsed, an empty text as none', async () => {
@@ -25,23 +30,45 @@ describe('a tool call', () => {
   });
 
   it('of a name that does not exist is told which do', async () => {
-    expect(await execute(call('{}', 'x'), made(() => Promise.resolve('')), LIMITS, never)).toMatchObject({ error: 'unknown_tool', content: 'Error: there is no tool "x". There are: t.' });
+    expect(
+      await execute(
+        call('{}', 'x'),
+        made(() => Promise.resolve('')),
+        LIMITS,
+        never,
+      ),
+    ).toMatchObject({ error: 'unknown_tool', content: 'Error: there is no tool "x". There are: t.' });
   });
 
   it('that throws, at once or later, anything at all, is a failure', async () => {
-    expect(await observe(() => { throw new Error('at once'); })).toMatchObject({ error: 'failed', content: 'Error: at once' });
-    expect(await observe(() => Promise.reject(new Error('later')))).toMatchObject({ error: 'failed', content: 'Error: later' });
+    expect(
+      await observe(() => {
+        throw new Error('at once');
+      }),
+    ).toMatchObject({ error: 'failed', content: 'Error: at once' });
+    expect(await observe(() => Promise.reject(new Error('later')))).toMatchObject({
+      error: 'failed',
+      content: 'Error: later',
+    });
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- tools from outside do
     expect(await observe(() => Promise.reject('text'))).toMatchObject({ error: 'failed', content: 'Error: text' });
-    expect(await observe(() => Promise.reject(badRequest('give a number', 'n')))).toMatchObject({ error: 'bad_arguments', content: 'Error: give a number' });
+    expect(await observe(() => Promise.reject(badRequest('give a number', 'n')))).toMatchObject({
+      error: 'bad_arguments',
+      content: 'Error: give a number',
+    });
   });
 
   it('that hangs is given up, and its signal fires', async () => {
     let fired = false;
-    const seen = await observe((_args, signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => {
-      fired = true;
-      reject(new Error('too late to matter'));
-    })));
+    const seen = await observe(
+      (_args, signal) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => {
+            fired = true;
+            reject(new Error('too late to matter'));
+          }),
+        ),
+    );
     expect(seen).toMatchObject({ error: 'timeout' });
     expect(fired).toBe(true);
     expect(await observe(() => new Promise(() => undefined))).toMatchObject({ error: 'timeout' });

@@ -1,4 +1,7 @@
-/** Bytes of a real vLLM, cut anywhere: the contract of ids, logprobs and usage holds, and its known lies are seen through. */
+/**
+ * Bytes of a real vLLM, cut anywhere: the contract of ids, logprobs and usage holds, and its known lies are seen
+ * through.
+ */
 import { readFileSync } from 'node:fs';
 
 import fc from 'fast-check';
@@ -11,7 +14,11 @@ import { SseParser } from '../../src/policy/sse.js';
 
 const golden = (name: string): Buffer => readFileSync(new URL(`../golden/sse/${name}`, import.meta.url));
 
-function read(bytes: Buffer, asked: Partial<Asked> = {}, at: readonly number[] = []): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
+function read(
+  bytes: Buffer,
+  asked: Partial<Asked> = {},
+  at: readonly number[] = [],
+): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
   const events: PolicyEvent[] = [];
   const accumulator = new Accumulator({ tokenLogprobs: false, ...asked });
   const parser = new SseParser((data) => {
@@ -24,30 +31,42 @@ function read(bytes: Buffer, asked: Partial<Asked> = {}, at: readonly number[] =
 }
 
 describe('a stream of real vLLM', () => {
-  it.each(['plain', 'tool-call', 'tool-call-cut', 'named-choice', 'two-choices'])('%s has an id and a logprob for every token it bills, however its bytes are cut', (name) => {
-    const bytes = golden(`${name}.sse`);
-    const whole = read(bytes);
-    const sampled = whole.actions.reduce((sum, action) => sum + (action.tokenIds?.length ?? 0), 0);
-    expect(sampled).toBe(whole.actions.reduce((sum, action) => sum + action.usage.completion_tokens, 0));
-    for (const action of whole.actions) {
-      expect(action.logprobs).toHaveLength(action.tokenIds?.length ?? -1);
-      expect(action.promptTokenIds).toHaveLength(whole.actions[0]?.usage.prompt_tokens ?? -1);
-    }
-    expect(whole.events.flatMap((event) => (event.type === 'text' ? (event.tokenIds ?? []) : []))).toHaveLength(sampled);
-    fc.assert(
-      fc.property(fc.array(fc.nat(), { maxLength: 30 }), (at) => {
-        expect(read(bytes, {}, at)).toEqual(whole);
-      }),
-      { numRuns: 30 },
-    );
-    // Whoever asks for the entries gets the same numbers the long way round.
-    const parsed = read(bytes, { tokenLogprobs: true });
-    expect(parsed.actions.map(({ tokenLogprobs, ...action }) => [action, tokenLogprobs?.map((entry) => entry.logprob)])).toEqual(whole.actions.map((action) => [action, action.logprobs]));
-  });
+  it.each(['plain', 'tool-call', 'tool-call-cut', 'named-choice', 'two-choices'])(
+    '%s has an id and a logprob for every token it bills, however its bytes are cut',
+    (name) => {
+      const bytes = golden(`${name}.sse`);
+      const whole = read(bytes);
+      const sampled = whole.actions.reduce((sum, action) => sum + (action.tokenIds?.length ?? 0), 0);
+      expect(sampled).toBe(whole.actions.reduce((sum, action) => sum + action.usage.completion_tokens, 0));
+      for (const action of whole.actions) {
+        expect(action.logprobs).toHaveLength(action.tokenIds?.length ?? -1);
+        expect(action.promptTokenIds).toHaveLength(whole.actions[0]?.usage.prompt_tokens ?? -1);
+      }
+      expect(whole.events.flatMap((event) => (event.type === 'text' ? (event.tokenIds ?? []) : []))).toHaveLength(
+        sampled,
+      );
+      fc.assert(
+        fc.property(fc.array(fc.nat(), { maxLength: 30 }), (at) => {
+          expect(read(bytes, {}, at)).toEqual(whole);
+        }),
+        { numRuns: 30 },
+      );
+      // Whoever asks for the entries gets the same numbers the long way round.
+      const parsed = read(bytes, { tokenLogprobs: true });
+      expect(
+        parsed.actions.map(({ tokenLogprobs, ...action }) => [action, tokenLogprobs?.map((entry) => entry.logprob)]),
+      ).toEqual(whole.actions.map((action) => [action, action.logprobs]));
+    },
+  );
 
   it('makes one call of the calculator, its markup nowhere in the text', () => {
     const [action] = read(golden('tool-call.sse')).actions;
-    expect(action).toMatchObject({ text: '', finishReason: 'tool_calls', cut: false, calls: [{ name: 'calculator', arguments: '{"expression": "14+23"}' }] });
+    expect(action).toMatchObject({
+      text: '',
+      finishReason: 'tool_calls',
+      cut: false,
+      calls: [{ name: 'calculator', arguments: '{"expression": "14+23"}' }],
+    });
     expect(action?.tokenIds?.at(-1)).toBe(2);
   });
 

@@ -7,23 +7,57 @@ import { Accumulator } from '../../src/policy/accumulate.js';
 import { QuickReader } from '../../src/policy/quick.js';
 
 const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'base' };
-const chunk = (text: string, logprob: number | undefined, ids: readonly number[], more: Record<string, unknown> = {}): string =>
-  JSON.stringify({ ...head, choices: [{ index: 0, delta: { content: text }, logprobs: logprob === undefined ? null : { content: [{ token: text, logprob, bytes: [...Buffer.from(text)], top_logprobs: [] }] }, finish_reason: null, token_ids: ids, ...more }] });
+const chunk = (
+  text: string,
+  logprob: number | undefined,
+  ids: readonly number[],
+  more: Record<string, unknown> = {},
+): string =>
+  JSON.stringify({
+    ...head,
+    choices: [
+      {
+        index: 0,
+        delta: { content: text },
+        logprobs:
+          logprob === undefined
+            ? null
+            : { content: [{ token: text, logprob, bytes: [...Buffer.from(text)], top_logprobs: [] }] },
+        finish_reason: null,
+        token_ids: ids,
+        ...more,
+      },
+    ],
+  });
 
-const anyText = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\\"', '","logprob":', ',"bytes":[', '],"top_logprobs":[]}]}', '\n', ' '));
+const anyText = fc.oneof(
+  fc.string(),
+  fc.string({ unit: 'grapheme' }),
+  fc.constantFrom('"', '\\', '\\"', '","logprob":', ',"bytes":[', '],"top_logprobs":[]}]}', '\n', ' '),
+);
 
 describe('the short way', () => {
   it('gives the same events and actions as parsing, for any texts, numbers and ids', () => {
-    const entry = fc.record({ text: anyText, logprob: fc.option(fc.double({ max: 0, min: -50, noNaN: true }), { nil: undefined }), ids: fc.array(fc.nat(50_000), { maxLength: 3 }), finish: fc.constantFrom(null, null, null, 'stop') });
+    const entry = fc.record({
+      text: anyText,
+      logprob: fc.option(fc.double({ max: 0, min: -50, noNaN: true }), { nil: undefined }),
+      ids: fc.array(fc.nat(50_000), { maxLength: 3 }),
+      finish: fc.constantFrom(null, null, null, 'stop'),
+    });
     fc.assert(
       fc.property(fc.array(entry, { minLength: 1, maxLength: 10 }), (entries) => {
-        const chunks = [...entries.map(({ text, logprob, ids, finish }) => chunk(text, logprob, ids, { finish_reason: finish })), chunk('', undefined, [], { finish_reason: 'stop' })];
+        const chunks = [
+          ...entries.map(({ text, logprob, ids, finish }) => chunk(text, logprob, ids, { finish_reason: finish })),
+          chunk('', undefined, [], { finish_reason: 'stop' }),
+        ];
         const read = (spaced: boolean): unknown => {
           const events: PolicyEvent[] = [];
           const accumulator = new Accumulator({ tokenLogprobs: false });
           // One space is enough to be of no known shape, so every chunk is parsed.
           for (const data of chunks) accumulator.push(spaced ? data.replace('{', '{ ') : data, events);
-          const content = events.map((event) => (event.type === 'text' ? { ...event, tokenIds: event.tokenIds } : event));
+          const content = events.map((event) =>
+            event.type === 'text' ? { ...event, tokenIds: event.tokenIds } : event,
+          );
           return { content, actions: accumulator.finish({ startedAt: 0, totalMs: 0 }) };
         };
         expect(read(false)).toEqual(read(true));
@@ -36,7 +70,11 @@ describe('the short way', () => {
     expect(reader.read(chunk('a', -0.5, [7]))).toBeUndefined();
     reader.learn(chunk('a', -0.5, [7]));
     expect(reader.read(chunk(' leap', -1.5e-7, [3]))).toEqual({ text: ' leap', tokenId: 3, logprob: -1.5e-7 });
-    expect(reader.read(chunk('a', -2, [9]).replace('"content":"a"', ''))).toEqual({ text: '', tokenId: 9, logprob: -2 });
+    expect(reader.read(chunk('a', -2, [9]).replace('"content":"a"', ''))).toEqual({
+      text: '',
+      tokenId: 9,
+      logprob: -2,
+    });
     expect(reader.read(chunk('日', undefined, [3]))).toEqual({ text: '日', tokenId: 3, logprob: undefined });
   });
 
@@ -47,7 +85,10 @@ describe('the short way', () => {
     ['several tokens', chunk('a', -1, [1, 2])],
     ['no ids', chunk('a', -1, [])],
     ['an escape in its text', chunk('a"b', -1, [1])],
-    ['alternatives', chunk('a', -1, [1]).replace('"top_logprobs":[]', '"top_logprobs":[{"token":"b","logprob":-2,"bytes":[98]}]')],
+    [
+      'alternatives',
+      chunk('a', -1, [1]).replace('"top_logprobs":[]', '"top_logprobs":[{"token":"b","logprob":-2,"bytes":[98]}]'),
+    ],
     ['another choice', chunk('a', -1, [1]).replace('"index":0', '"index":1')],
     ['more after its choices', chunk('a', -1, [1]).replace(/}$/, ',"usage":{"prompt_tokens":1}}')],
     ['a broken end', chunk('a', -1, [1]).slice(0, -1)],

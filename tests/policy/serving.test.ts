@@ -12,7 +12,12 @@ describe('the alias table', () => {
     const before = await serving.lease('gyre', never);
     serving.setServing(1);
     const after = await serving.lease('gyre', never);
-    expect([before.version, before.engineModel, after.version, after.engineModel]).toEqual([0, 'base', 1, 'gyre-v000001']);
+    expect([before.version, before.engineModel, after.version, after.engineModel]).toEqual([
+      0,
+      'base',
+      1,
+      'gyre-v000001',
+    ]);
     expect([serving.inFlight(0), serving.inFlight(1)]).toEqual([1, 1]);
   });
 
@@ -33,7 +38,10 @@ describe('the alias table', () => {
 
   it('loads a dropped version once for all who ask, and again after a failure', async () => {
     let loads = 0;
-    const serving = openServing({ versions: [{ version: 3, created: 1 }], load: () => (++loads === 1 ? Promise.reject(new Error('no room')) : Promise.resolve()) });
+    const serving = openServing({
+      versions: [{ version: 3, created: 1 }],
+      load: () => (++loads === 1 ? Promise.reject(new Error('no room')) : Promise.resolve()),
+    });
     await expect(serving.lease('gyre@3', never)).rejects.toThrow('no room');
     expect(serving.inFlight(3)).toBe(0);
     await Promise.all([serving.lease('gyre@3', never), serving.lease('gyre@3', never)]);
@@ -48,11 +56,15 @@ describe('the alias table', () => {
   it('refuses a name it does not know and says which there are', async () => {
     const serving = openServing({ versions: [{ version: 2, created: 1 }], load: () => Promise.resolve() });
     for (const name of ['gpt-4o', 'gyre@9', 'gyre@', 'gyre@02', 'gyre@-1', 'base']) {
-      await expect(serving.lease(name, never)).rejects.toMatchObject({ status: 404, code: 'model_not_found', message: expect.stringContaining('gyre, gyre@base, gyre@2') as string });
+      await expect(serving.lease(name, never)).rejects.toMatchObject({
+        status: 404,
+        code: 'model_not_found',
+        message: expect.stringContaining('gyre, gyre@base, gyre@2') as string,
+      });
     }
   });
 
-  it('serves another server\'s own model as version 0', async () => {
+  it("serves another server's own model as version 0", async () => {
     const serving = openServing({ baseModel: 'qwen3', load: () => Promise.resolve() });
     expect((await serving.lease('gyre', never)).engineModel).toBe('qwen3');
     expect(serving.models().map((model) => model.id)).toEqual(['gyre', 'gyre@base']);

@@ -20,16 +20,29 @@ function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
 describe('a stream of events', () => {
   it('reads the same however it is cut, with LF or CR LF, inside characters and line ends', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: 'grapheme' }).map((text) => JSON.stringify({ text })), { minLength: 1, maxLength: 8 }), fc.boolean(), fc.array(fc.nat(), { maxLength: 20 }), (texts, crlf, at) => {
-        const end = crlf ? '\r\n' : '\n';
-        const bytes = Buffer.from(texts.map((text) => `: ping${end}${end}event: x${end}data: ${text}${end}${end}`).join(''));
-        expect(parse(cut(bytes, at))).toEqual(texts);
-      }),
+      fc.property(
+        fc.array(
+          fc.string({ unit: 'grapheme' }).map((text) => JSON.stringify({ text })),
+          { minLength: 1, maxLength: 8 },
+        ),
+        fc.boolean(),
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (texts, crlf, at) => {
+          const end = crlf ? '\r\n' : '\n';
+          const bytes = Buffer.from(
+            texts.map((text) => `: ping${end}${end}event: x${end}data: ${text}${end}${end}`).join(''),
+          );
+          expect(parse(cut(bytes, at))).toEqual(texts);
+        },
+      ),
     );
   });
 
   it('joins the lines of one event and skips names, ids, retries and comments', () => {
-    expect(parse([Buffer.from('id: 1\nretry: 5\n: c\nevent: e\ndata: a\ndata:b\ndata:\n\n\n\ndata: c\n\n')])).toEqual(['a\nb\n', 'c']);
+    expect(parse([Buffer.from('id: 1\nretry: 5\n: c\nevent: e\ndata: a\ndata:b\ndata:\n\n\n\ndata: c\n\n')])).toEqual([
+      'a\nb\n',
+      'c',
+    ]);
   });
 
   it('counts the last event although its blank line, or even its line end, is missing', () => {

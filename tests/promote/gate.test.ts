@@ -5,14 +5,23 @@ import { gate } from '../../src/promote/gate.js';
 import { normalQuantile, paired, proportion } from '../../src/promote/interval.js';
 
 const evaluation = (version: number, scores: readonly number[], taskSet = 'set'): Evaluation => ({
-  id: `eval-${version}`, version, taskSet, createdAt: 0, results: scores.map((score, at) => ({ taskId: `task-${at}`, trajectoryId: `t${at}`, score })),
+  id: `eval-${version}`,
+  version,
+  taskSet,
+  createdAt: 0,
+  results: scores.map((score, at) => ({ taskId: `task-${at}`, trajectoryId: `t${at}`, score })),
 });
 const scores = (right: number, of: number): number[] => Array.from({ length: of }, (_, at) => (at < right ? 1 : 0));
 
 test('a clear gain passes and the numbers that made the decision are kept', () => {
   const outcome = gate(evaluation(2, scores(30, 40)), evaluation(0, scores(12, 40)), 0.8);
   expect(outcome.passed).toBe(true);
-  expect(outcome.numbers).toMatchObject({ tasks: 40, confidence: 0.8, candidate: { accuracy: 0.75 }, serving: { accuracy: 0.3 } });
+  expect(outcome.numbers).toMatchObject({
+    tasks: 40,
+    confidence: 0.8,
+    candidate: { accuracy: 0.75 },
+    serving: { accuracy: 0.3 },
+  });
 });
 
 test('equal versions, worse versions and a single lucky task do not pass', () => {
@@ -22,7 +31,9 @@ test('equal versions, worse versions and a single lucky task do not pass', () =>
 });
 
 test('only like is compared with like', () => {
-  expect(gate(evaluation(2, scores(40, 40), 'a'), evaluation(0, scores(0, 40), 'b'), 0.8).reason).toMatch(/different tasks/);
+  expect(gate(evaluation(2, scores(40, 40), 'a'), evaluation(0, scores(0, 40), 'b'), 0.8).reason).toMatch(
+    /different tasks/,
+  );
 });
 
 test('the interval of a proportion stays inside 0..1 and matches the published Wilson values', () => {
@@ -41,6 +52,12 @@ test('the paired interval covers the difference and equal answers are not certai
   expect(() => paired([1], [1, 0])).toThrow(/differ in length/);
 });
 
-test.each([[0.8, 0.841621], [0.9, 1.281552], [0.95, 1.644854], [0.99, 2.326348], [0.6, 0.253347]])('the normal quantile at %d is %d', (confidence, z) => {
+test.each([
+  [0.8, 0.841621],
+  [0.9, 1.281552],
+  [0.95, 1.644854],
+  [0.99, 2.326348],
+  [0.6, 0.253347],
+])('the normal quantile at %d is %d', (confidence, z) => {
   expect(normalQuantile(confidence)).toBeCloseTo(z, 5);
 });

@@ -12,33 +12,49 @@ let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gyre-new-tool-'));
-  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json', 'vitest.config.ts']) cpSync(join(ROOT, path), join(folder, path), { recursive: true });
+  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json', 'vitest.config.ts'])
+    cpSync(join(ROOT, path), join(folder, path), { recursive: true });
   mkdirSync(join(folder, 'tests', 'tools'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const make = (...args: string[]): { readonly status: number | null; readonly stderr: string } => spawnSync(process.execPath, [join(ROOT, 'scripts', 'new-tool.mjs'), ...args, '--root', folder], { encoding: 'utf8' });
-const run = (tool: string, ...args: string[]): string => execFileSync(process.execPath, [join(ROOT, 'node_modules', tool), ...args], { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
+const make = (...args: string[]): { readonly status: number | null; readonly stderr: string } =>
+  spawnSync(process.execPath, [join(ROOT, 'scripts', 'new-tool.mjs'), ...args, '--root', folder], { encoding: 'utf8' });
+const run = (tool: string, ...args: string[]): string =>
+  execFileSync(process.execPath, [join(ROOT, 'node_modules', tool), ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  });
 const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
 
 it('compiles, passes lint and tests as it is, and is in the toolbox', () => {
   expect(make('word_count2')).toMatchObject({ status: 0, stderr: '' });
   expect(make('x')).toMatchObject({ status: 0 });
-  writeFileSync(join(folder, 'tests', 'tools', 'all.test.ts'), `import { expect, it } from 'vitest';
+  writeFileSync(
+    join(folder, 'tests', 'tools', 'all.test.ts'),
+    `import { expect, it } from 'vitest';
 import { createTools } from '../../tools/index.js';
 it('has both', async () => {
   const tools = createTools({ dataDir: 'none', warm: false, web: { fetch: false }, limits: { timeoutMs: 1, maxBytes: 1 } }, { servers: [], defaults: ['word_count2'], version: '0', warn: () => undefined });
   expect([...tools.toolbox.keys()]).toEqual(expect.arrayContaining(['calculator', 'word_count2', 'x']));
   await tools.close();
 });
-`);
+`,
+  );
   run('typescript/bin/tsc', '--noEmit');
   run('eslint/bin/eslint.js', 'tools/word_count2.ts', 'tools/index.ts', 'tests/tools/word_count2.test.ts');
   expect(run('vitest/vitest.mjs', 'run', '--maxWorkers=1')).toMatch(/13 passed/);
 }, 240_000);
 
-it.each([['Bad', 'cannot be a tool\'s name'], ['a__b', 'cannot be a tool\'s name'], ['../x', 'cannot be a tool\'s name'], ['calculator', 'already'], ['', 'cannot be a tool\'s name']])('a name like "%s" is refused, and nothing is written', (name, message) => {
+it.each([
+  ['Bad', "cannot be a tool's name"],
+  ['a__b', "cannot be a tool's name"],
+  ['../x', "cannot be a tool's name"],
+  ['calculator', 'already'],
+  ['', "cannot be a tool's name"],
+])('a name like "%s" is refused, and nothing is written', (name, message) => {
   const before = read('tools/index.ts');
   const { status, stderr } = make(name);
   expect(status).toBe(1);
@@ -48,6 +64,9 @@ it.each([['Bad', 'cannot be a tool\'s name'], ['a__b', 'cannot be a tool\'s name
 
 it('a list that is no longer what it was is not guessed at', () => {
   writeFileSync(join(folder, 'tools', 'index.ts'), 'export const nothing = 1;\n');
-  expect(make('word_count')).toMatchObject({ status: 1, stderr: expect.stringContaining('add the new one by hand') as string });
+  expect(make('word_count')).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('add the new one by hand') as string,
+  });
   expect(() => read('tools/word_count.ts')).toThrow();
 });

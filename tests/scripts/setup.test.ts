@@ -1,5 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,23 +49,75 @@ describe('the checks before anything is installed', () => {
     for (const [name, script] of Object.entries(programs)) write(`bin/${name}`, `#!/bin/sh\n${script}\n`, 0o755);
     return { node: '20.12.0', memory: 16 * GB, disk: 100 * GB, env: { PATH: join(folder, 'bin') }, ...change };
   }
-  const python = (version: string, venv = true): string => `case "$2" in *version_info*) echo ${version};; *) exit ${venv ? 0 : 1};; esac`;
+  const python = (version: string, venv = true): string =>
+    `case "$2" in *version_info*) echo ${version};; *) exit ${venv ? 0 : 1};; esac`;
 
   it.each<[string, Partial<Machine>, Partial<Needs>, Record<string, string>, RegExp]>([
-    ['an old Node', { node: '18.19.1' }, {}, {}, /^Gyre needs Node 20\.12 or newer and this is 18\.19\.1: install Node 20\.12/],
-    ['a Node that is a little too old', { node: '20.11.1' }, {}, {}, /^Gyre needs Node 20\.12 or newer and this is 20\.11\.1/],
-    ['too little memory', { memory: 4 * GB }, { engine: true }, {}, /^the engine and the trainer need 6 GB of memory and this machine has 4\.0 GB: use a larger machine, or .*--engine URL\.$/],
-    ['too little disk', { disk: 5.5 * GB }, { python: true }, { python3: 'exit 1' }, /^the set-up needs 6 GB of free disk space and there are 5\.5 GB: free some/],
-    ['too little disk for CUDA', { disk: 12 * GB }, { python: true }, { python3: 'exit 1', 'nvidia-smi': '' }, /needs 16 GB of free disk space and there are 12\.0 GB/],
-    ['no compiler', {}, { nodePackages: true }, { make: '' }, /^there is no C compiler on the PATH, .*build-essential\.$/],
+    [
+      'an old Node',
+      { node: '18.19.1' },
+      {},
+      {},
+      /^Gyre needs Node 20\.12 or newer and this is 18\.19\.1: install Node 20\.12/,
+    ],
+    [
+      'a Node that is a little too old',
+      { node: '20.11.1' },
+      {},
+      {},
+      /^Gyre needs Node 20\.12 or newer and this is 20\.11\.1/,
+    ],
+    [
+      'too little memory',
+      { memory: 4 * GB },
+      { engine: true },
+      {},
+      /^the engine and the trainer need 6 GB of memory and this machine has 4\.0 GB: use a larger machine, or .*--engine URL\.$/,
+    ],
+    [
+      'too little disk',
+      { disk: 5.5 * GB },
+      { python: true },
+      { python3: 'exit 1' },
+      /^the set-up needs 6 GB of free disk space and there are 5\.5 GB: free some/,
+    ],
+    [
+      'too little disk for CUDA',
+      { disk: 12 * GB },
+      { python: true },
+      { python3: 'exit 1', 'nvidia-smi': '' },
+      /needs 16 GB of free disk space and there are 12\.0 GB/,
+    ],
+    [
+      'no compiler',
+      {},
+      { nodePackages: true },
+      { make: '' },
+      /^there is no C compiler on the PATH, .*build-essential\.$/,
+    ],
     ['no make', {}, { nodePackages: true }, { 'g++': '' }, /^there is no make on the PATH/],
     ['neither', {}, { nodePackages: true }, {}, /^there is no C compiler and no make on the PATH/],
     ['no python', {}, { python: true }, {}, /^there is no python3 on the PATH: install Python 3\.11/],
-    ['an old python', {}, { python: true }, { python3: python('3.9') }, /^Gyre needs Python 3\.11, 3\.12 or 3\.13 and python3 is 3\.9: install/],
+    [
+      'an old python',
+      {},
+      { python: true },
+      { python3: python('3.9') },
+      /^Gyre needs Python 3\.11, 3\.12 or 3\.13 and python3 is 3\.9: install/,
+    ],
     ['a broken python', {}, { python: true }, { python3: 'exit 9' }, /python3 is one that does not start: install/],
-    ['a python without venv', {}, { python: true }, { python3: python('3.11', false) }, /^python3 has no venv module: install it, .*python3\.11-venv\.$/],
+    [
+      'a python without venv',
+      {},
+      { python: true },
+      { python3: python('3.11', false) },
+      /^python3 has no venv module: install it, .*python3\.11-venv\.$/,
+    ],
   ])('%s is one sentence that says what to do', async (_, change, needs, programs, sentence) => {
-    const fault = await preflight(machine(change, programs), { ...NOTHING, ...needs }).then(() => 'no fault', (thrown: unknown) => (thrown as Error).message);
+    const fault = await preflight(machine(change, programs), { ...NOTHING, ...needs }).then(
+      () => 'no fault',
+      (thrown: unknown) => (thrown as Error).message,
+    );
     expect(fault).toMatch(sentence);
     expect(fault).not.toContain('\n');
   });
@@ -69,7 +130,9 @@ describe('the checks before anything is installed', () => {
   it('the first Python that serves is taken', async () => {
     const needs = { ...NOTHING, python: true };
     expect(await preflight(machine({}, { python3: python('3.11') }), needs)).toBe('python3');
-    expect(await preflight(machine({}, { python3: python('3.14'), 'python3.12': python('3.12') }), needs)).toBe('python3.12');
+    expect(await preflight(machine({}, { python3: python('3.14'), 'python3.12': python('3.12') }), needs)).toBe(
+      'python3.12',
+    );
   });
 
   it('a taken port is named, with another to try', async () => {
@@ -77,7 +140,10 @@ describe('the checks before anything is installed', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     const needs = { ...NOTHING, listen: { host: '127.0.0.1', port } };
-    await expect(preflight(machine(), needs)).rejects.toThrow(`port ${port} on 127.0.0.1 is taken: end what listens there, or choose another with npm start -- --port ${port + 1}.`);
+    await expect(preflight(machine(), needs)).rejects.toThrow(
+      `port ${port} on 127.0.0.1 is taken: end what listens there, or choose another ` +
+        `with npm start -- --port ${port + 1}.`,
+    );
     await new Promise((resolve) => server.close(resolve));
     await expect(preflight(machine(), needs)).resolves.toBeUndefined();
     await expect(preflight(machine(), { ...needs, listen: { host: '127.0.0.1', port: 0 } })).resolves.toBeUndefined();
@@ -98,7 +164,11 @@ describe('the checks before anything is installed', () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    const child = spawn(process.execPath, [join(ROOT, 'scripts', 'start.mjs'), '--engine', 'http://127.0.0.1:1', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, 'scripts', 'start.mjs'), '--engine', 'http://127.0.0.1:1', '--port', String(port)],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     const said = collect(child);
     const code = await new Promise((resolve) => child.once('close', resolve));
     await new Promise((resolve) => server.close(resolve));
@@ -112,7 +182,8 @@ describe('stamps', () => {
     write('src/a.ts', 'a');
     write('src/deep/b.ts', 'b');
     write('src/notes.txt', 'x');
-    const hash = (): string => hashOf(folder, ['src', 'lock'], ['fact'], (path) => path.endsWith('.ts') || path.endsWith('lock'));
+    const hash = (): string =>
+      hashOf(folder, ['src', 'lock'], ['fact'], (path) => path.endsWith('.ts') || path.endsWith('lock'));
     const first = hash();
     write('src/notes.txt', 'y');
     utimesSync(join(folder, 'src/a.ts'), 1, 1);
@@ -138,7 +209,10 @@ describe('stamps', () => {
     expect(nodePackages(folder).current).toBe(false);
     expect(build(folder).current).toBe(false);
     expect(pythonEnvironment(folder).current).toBe(false);
-    write('node_modules/.gyre-stamp', hashOf(folder, ['package-lock.json'], [process.versions.modules, process.platform, process.arch]));
+    write(
+      'node_modules/.gyre-stamp',
+      hashOf(folder, ['package-lock.json'], [process.versions.modules, process.platform, process.arch]),
+    );
     expect(nodePackages(folder).current).toBe(true);
     write('package-lock.json', '{"packages": {"": {}, "node_modules/a": {"version": "1.0.1"}}}');
     expect(nodePackages(folder).current).toBe(false);
@@ -161,20 +235,43 @@ describe('stamps', () => {
   it('the Python clients are made anew, and stamped only when they are whole', async () => {
     write(join('tests', 'clients', 'requirements.lock'), 'openai==1.0.0 \\\n    --hash=sha256:0\n');
     write('.venv-clients/left-over', '');
-    // An interpreter that makes an environment whose pip fails the first time, as a dropped connection does, and then ends as said.
-    const interpreter = write('interpreter', `#!/bin/sh\nmkdir -p "$3/bin" && cp ${join(folder, 'pip')} "$3/bin/python"\n`, 0o755);
-    const phase = progress(6, () => undefined, () => 0).phase(6, 'python clients');
+    // An interpreter that makes an environment whose pip fails the first time, as a dropped connection does, and then
+    // ends as said.
+    const interpreter = write(
+      'interpreter',
+      `#!/bin/sh\nmkdir -p "$3/bin" && cp ${join(folder, 'pip')} "$3/bin/python"\n`,
+      0o755,
+    );
+    const phase = progress(
+      6,
+      () => undefined,
+      () => 0,
+    ).phase(6, 'python clients');
     const make = async (ends: string): Promise<string> => {
       rmSync(join(folder, 'tried'), { force: true });
-      write('pip', `#!/bin/sh\necho "$@" >> ${join(folder, 'asked')}\n[ -e ${join(folder, 'tried')} ] && exit ${ends}\ntouch ${join(folder, 'tried')}\nexit 1\n`, 0o755);
-      return clientsEnvironment(folder).make({ root: folder, children: childProcesses(join(folder, 'children')) }, phase, interpreter).then(() => 'made', (thrown: unknown) => (thrown as Error).message);
+      write(
+        'pip',
+        `#!/bin/sh\necho "$@" >> ${join(folder, 'asked')}\n[ -e ${join(folder, 'tried')} ] && exit ` +
+          `${ends}\ntouch ${join(folder, 'tried')}\nexit 1\n`,
+        0o755,
+      );
+      return clientsEnvironment(folder)
+        .make({ root: folder, children: childProcesses(join(folder, 'children')) }, phase, interpreter)
+        .then(
+          () => 'made',
+          (thrown: unknown) => (thrown as Error).message,
+        );
     };
-    expect(await make('1')).toMatch(/^installing the Python clients failed with code 1 .* run the command again to retry\.$/);
+    expect(await make('1')).toMatch(
+      /^installing the Python clients failed with code 1 .* run the command again to retry\.$/,
+    );
     expect(clientsEnvironment(folder).current).toBe(false);
     expect(await make('0')).toBe('made');
     expect(clientsEnvironment(folder).current).toBe(true);
     expect(existsSync(join(folder, '.venv-clients', 'left-over'))).toBe(false);
-    expect(readFileSync(join(folder, 'asked'), 'utf8').split('\n')[0]).toMatch(/^-m pip install --progress-bar off --no-deps --require-hashes --no-compile -r .*requirements\.lock$/);
+    expect(readFileSync(join(folder, 'asked'), 'utf8').split('\n')[0]).toMatch(
+      /^-m pip install --progress-bar off --no-deps --require-hashes --no-compile -r .*requirements\.lock$/,
+    );
   });
 
   it('the packages of a lock are counted whatever stands behind their names', () => {
@@ -183,7 +280,11 @@ describe('stamps', () => {
   });
 
   it('an install npm itself finished is taken over, a half one is not', () => {
-    write('package-lock.json', '{"packages": {"": {}, "node_modules/better-sqlite3": {"version": "1.0.0"}, "node_modules/b": {"version": "2.0.0", "optional": true}}}');
+    write(
+      'package-lock.json',
+      '{"packages": {"": {}, "node_modules/better-sqlite3": {"version": "1.0.0"}, ' +
+        '"node_modules/b": {"version": "2.0.0", "optional": true}}}',
+    );
     write('node_modules/.package-lock.json', '{"packages": {"node_modules/better-sqlite3": {"version": "1.0.0"}}}');
     expect(nodePackages(folder).current).toBe(false);
     write('node_modules/better-sqlite3/index.js', 'module.exports = () => undefined;');
@@ -221,15 +322,23 @@ describe('one set-up at a time', () => {
       release();`;
     write('holder.mjs', program);
     writeFileSync(lock, JSON.stringify({ pid: process.pid, started: '1' }));
-    const ends = Array.from({ length: 5 }, () => spawn(process.execPath, [join(folder, 'holder.mjs')], { stdio: 'inherit' })).map((child) => new Promise((resolve) => child.once('exit', resolve)));
+    const ends = Array.from({ length: 5 }, () =>
+      spawn(process.execPath, [join(folder, 'holder.mjs')], { stdio: 'inherit' }),
+    ).map((child) => new Promise((resolve) => child.once('exit', resolve)));
     expect(await Promise.all(ends)).toEqual([0, 0, 0, 0, 0]);
     expect(readFileSync(join(folder, 'journal'), 'utf8')).toBe('in\nout\n'.repeat(5));
   });
 
   it('what a killed set-up left running is ended by the next, and only that', async () => {
     const records = join(folder, 'children');
-    const left = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { detached: true, stdio: 'ignore' });
-    const other = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { detached: true, stdio: 'ignore' });
+    const left = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], {
+      detached: true,
+      stdio: 'ignore',
+    });
+    const other = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], {
+      detached: true,
+      stdio: 'ignore',
+    });
     const ended = new Promise((resolve) => left.once('exit', resolve));
     write(`children/${left.pid ?? 0}`, startTime(left.pid ?? 0));
     write(`children/${other.pid ?? 0}`, '1');
@@ -245,7 +354,11 @@ describe('the commands of set-up', () => {
     const children = childProcesses(join(folder, 'children'));
     const lines: string[] = [];
     const log = join(folder, 'logs', 'x.log');
-    const result = await children.run('sh', ['-c', 'echo one; echo two >&2; exit 3'], { cwd: folder, log, onLine: (line) => lines.push(line) });
+    const result = await children.run('sh', ['-c', 'echo one; echo two >&2; exit 3'], {
+      cwd: folder,
+      log,
+      onLine: (line) => lines.push(line),
+    });
     expect(result.code).toBe(3);
     expect(lines.sort()).toEqual(['one', 'two']);
     expect(result.tail.sort()).toEqual(['one', 'two']);
@@ -256,7 +369,11 @@ describe('the commands of set-up', () => {
   it('an interrupt ends them with all they started', async () => {
     const children = childProcesses(join(folder, 'children'));
     const pids: number[] = [];
-    const running = children.run('sh', ['-c', 'sleep 600 & echo $!; wait'], { cwd: folder, log: join(folder, 'log'), onLine: (line) => pids.push(Number(line)) });
+    const running = children.run('sh', ['-c', 'sleep 600 & echo $!; wait'], {
+      cwd: folder,
+      log: join(folder, 'log'),
+      onLine: (line) => pids.push(Number(line)),
+    });
     while (pids.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     children.endAll('SIGKILL');
     await running;
@@ -266,7 +383,11 @@ describe('the commands of set-up', () => {
   it('progress is plain lines, at most one in five seconds', () => {
     const printed: string[] = [];
     let now = 0;
-    const phase = progress(6, (line) => printed.push(line), () => now).phase(2, 'python environment');
+    const phase = progress(
+      6,
+      (line) => printed.push(line),
+      () => now,
+    ).phase(2, 'python environment');
     phase.at('0/153 packages');
     now = 1_000;
     phase.at('3/153 packages');
@@ -274,12 +395,17 @@ describe('the commands of set-up', () => {
     phase.at('40/153 packages');
     now = 85_400;
     phase.done();
-    expect(printed).toEqual(['[2/6] python environment ... 0/153 packages, 0 s', '[2/6] python environment ... 40/153 packages, 31 s', '[2/6] python environment: done, 85 s']);
+    expect(printed).toEqual([
+      '[2/6] python environment ... 0/153 packages, 0 s',
+      '[2/6] python environment ... 40/153 packages, 31 s',
+      '[2/6] python environment: done, 85 s',
+    ]);
   });
 });
 
 function collect(child: ChildProcess): () => string {
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (part: string) => (text += part));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (part: string) => (text += part));
   return () => text;
 }

@@ -1,5 +1,15 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -23,7 +33,9 @@ beforeEach(() => {
   write('trainer/gyre_trainer/convert.py', '1');
   const journal = join(root, 'journal');
   writeFileSync(journal, '');
-  write('fake/npm-cli.js', `
+  write(
+    'fake/npm-cli.js',
+    `
     const fs = require('node:fs');
     fs.appendFileSync(${JSON.stringify(journal)}, 'npm ' + process.argv.slice(2, 3) + '\\n');
     fs.rmSync('node_modules', { recursive: true, force: true });
@@ -35,7 +47,8 @@ beforeEach(() => {
       fs.mkdirSync(out + '/src', { recursive: true });
       fs.writeFileSync(out + '/src/main.js', "console.log('ready ' + process.argv.slice(2).join(' ')); process.on('SIGTERM', () => process.exit(9)); setInterval(() => undefined, 1000);");
       fs.writeFileSync(out + '/package.json', '{"type": "module"}');
-    `)});`);
+    `)});`,
+  );
   write('fake/package.json', '{"type": "commonjs"}');
   const python = `#!/bin/sh
 case "$*" in
@@ -48,7 +61,11 @@ esac
 `;
   write('fake/bin/python3', python, 0o755);
   // Nothing else is on the PATH, so that the machine the tests run on does not show through.
-  for (const name of ['sed', 'mkdir', 'cp', 'touch', 'sleep']) symlinkSync(execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim(), join(root, 'fake', 'bin', name));
+  for (const name of ['sed', 'mkdir', 'cp', 'touch', 'sleep'])
+    symlinkSync(
+      execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim(),
+      join(root, 'fake', 'bin', name),
+    );
   for (const name of ['make', 'g++']) write(`fake/bin/${name}`, '#!/bin/sh\n', 0o755);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -69,10 +86,17 @@ interface Run {
 
 function start(...args: string[]): Run {
   const env = { ...process.env, PATH: join(root, 'fake', 'bin'), npm_execpath: join(root, 'fake', 'npm-cli.js') };
-  const child = spawn(process.execPath, [join(root, 'scripts', 'start.mjs'), '--port', '0', ...args], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'scripts', 'start.mjs'), '--port', '0', ...args], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (text += part));
-  const ended = new Promise<number | string>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal ?? '')));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (part: string) => (text += part));
+  const ended = new Promise<number | string>((resolve) =>
+    child.once('close', (code, signal) => resolve(code ?? signal ?? '')),
+  );
   return {
     child,
     ended,
@@ -93,18 +117,33 @@ async function stopped(run: Run): Promise<number | string> {
   return run.ended;
 }
 
-const did = (): string[] => readFileSync(join(root, 'journal'), 'utf8').trim().split('\n').filter((line) => line !== '').sort();
+const did = (): string[] =>
+  readFileSync(join(root, 'journal'), 'utf8')
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '')
+    .sort();
 const forget = (): void => writeFileSync(join(root, 'journal'), '');
 
 describe('npm start on a bare machine', () => {
   it('does every phase, says so, and then is the gateway: its arguments, its signals, its exit code', async () => {
     const run = start('--learn', 'on');
     await run.until('ready serve --port 0 --learn on');
-    for (const phase of ['[1/5] checks: done', '[2/5] node packages: done', '[3/5] python environment: done', '[4/5] build: done', '[5/5] model: done']) expect(run.said()).toContain(phase);
+    for (const phase of [
+      '[1/5] checks: done',
+      '[2/5] node packages: done',
+      '[3/5] python environment: done',
+      '[4/5] build: done',
+      '[5/5] model: done',
+    ])
+      expect(run.said()).toContain(phase);
     expect(did()).toEqual([
-      'convert', 'npm ci',
-      'pip -m pip install --progress-bar off --no-deps --no-build-isolation -e trainer', 'pip -m pip install --progress-bar off --no-deps -r trainer/requirements.lock',
-      'tsc', 'venv',
+      'convert',
+      'npm ci',
+      'pip -m pip install --progress-bar off --no-deps --no-build-isolation -e trainer',
+      'pip -m pip install --progress-bar off --no-deps -r trainer/requirements.lock',
+      'tsc',
+      'venv',
     ]);
     expect(await stopped(run)).toBe(9);
     expect(existsSync(join(root, '.gyre', 'setup', 'lock'))).toBe(false);
@@ -202,6 +241,8 @@ describe('a set-up that is interrupted', () => {
     write('hang', '');
     const run = start();
     expect(await run.ended).toBe(1);
-    expect(run.said().trim().split('\n').at(-1)).toMatch(/^npm ci failed with code 1 \(npm error code E404\): the whole output is in .*setup-node\.log; run the command again to retry\.$/);
+    expect(run.said().trim().split('\n').at(-1)).toMatch(
+      /^npm ci failed with code 1 \(npm error code E404\): the whole output is in .*setup-node\.log; run the command again to retry\.$/,
+    );
   });
 });

@@ -14,7 +14,10 @@ import { afterAll, onTestFinished } from 'vitest';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 let built: string | undefined;
 
-/** Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name, `beside` for a log in a thread of its own. */
+/**
+ * Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name,
+ * `beside` for a log in a thread of its own.
+ */
 const WRITER = `
 import { openStore } from './src/store/db.js';
 import { openLog } from './src/store/log.js';
@@ -54,7 +57,9 @@ export interface Writing {
 }
 
 export function writing(folder: string, count: number, name: string, where: 'here' | 'beside' = 'here'): Writing {
-  const child = spawn(process.execPath, [join(build(), 'writer.mjs'), folder, String(count), name, where], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(build(), 'writer.mjs'), folder, String(count), name, where], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: string[] = [];
   let rest = '';
@@ -65,19 +70,25 @@ export function writing(folder: string, count: number, name: string, where: 'her
     lines.push(...parts);
     told();
   });
-  const ended = new Promise<void>((done) => void child.once('close', () => {
-    told();
-    done();
-  }));
-  const until = (holds: () => boolean): Promise<void> => new Promise((done, fail) => {
-    told = () => {
-      if (holds()) done();
-      else if (child.exitCode !== null) fail(new Error(`the writer ended first: ${lines.join(' ')}`));
-    };
-    told();
-  });
+  const ended = new Promise<void>(
+    (done) =>
+      void child.once('close', () => {
+        told();
+        done();
+      }),
+  );
+  const until = (holds: () => boolean): Promise<void> =>
+    new Promise((done, fail) => {
+      told = () => {
+        if (holds()) done();
+        else if (child.exitCode !== null) fail(new Error(`the writer ended first: ${lines.join(' ')}`));
+      };
+      told();
+    });
   return {
-    process: child, lines, ended,
+    process: child,
+    lines,
+    ended,
     go: () => void child.stdin.write('go\n'),
     said: (start) => until(() => lines.some((line) => line.startsWith(start))),
     saidLines: (wanted) => until(() => lines.length >= wanted),
@@ -87,12 +98,15 @@ export function writing(folder: string, count: number, name: string, where: 'her
 function build(): string {
   if (built !== undefined) return built;
   const folder = mkdtempSync(join(tmpdir(), 'gyre-writer-'));
-  for (const shared of ['node_modules', 'migrations', 'package.json']) symlinkSync(join(ROOT, shared), join(folder, shared));
+  for (const shared of ['node_modules', 'migrations', 'package.json'])
+    symlinkSync(join(ROOT, shared), join(folder, shared));
   for (const part of ['src/core', 'src/store']) {
     mkdirSync(join(folder, part), { recursive: true });
     for (const file of readdirSync(join(ROOT, part)).filter((name) => name.endsWith('.ts'))) {
       const source = readFileSync(join(ROOT, part, file), 'utf8');
-      const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true } });
+      const { outputText } = ts.transpileModule(source, {
+        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
+      });
       writeFileSync(join(folder, part, file.replace(/\.ts$/, '.js')), outputText);
     }
   }

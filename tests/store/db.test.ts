@@ -18,7 +18,9 @@ import * as schema from '../../src/store/schema.js';
 import { verify } from '../../src/store/verify.js';
 import { answer, opened, opening, temporaryFolder, user } from './fixture.js';
 
-const MIGRATIONS = readMigrationFiles({ migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations') });
+const MIGRATIONS = readMigrationFiles({
+  migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations'),
+});
 
 function refusal(folder: string): string {
   try {
@@ -33,15 +35,29 @@ function refusal(folder: string): string {
 test('a new folder gets its file, its tables and its settings', () => {
   const { store } = opened(join(temporaryFolder(), 'deep', 'down'));
   const pragma = (name: string): unknown => store.sqlite.pragma(name, { simple: true });
-  expect([pragma('journal_mode'), pragma('synchronous'), pragma('foreign_keys'), pragma('secure_delete'), pragma('busy_timeout')]).toEqual(['wal', 1, 1, 1, 5000]);
-  expect(store.sqlite.prepare(`SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name IN ('steps', 'messages', 'ledger')`).get()).toEqual({ n: 3 });
+  expect([
+    pragma('journal_mode'),
+    pragma('synchronous'),
+    pragma('foreign_keys'),
+    pragma('secure_delete'),
+    pragma('busy_timeout'),
+  ]).toEqual(['wal', 1, 1, 1, 5000]);
+  expect(
+    store.sqlite
+      .prepare(
+        `SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name IN ('steps', 'messages', 'ledger')`,
+      )
+      .get(),
+  ).toEqual({ n: 3 });
 });
 
 test('opening twice applies nothing twice', () => {
   const folder = temporaryFolder();
   openStore(folder).close();
   const { store } = opened(folder);
-  expect(store.sqlite.prepare('SELECT count(*) AS n FROM __drizzle_migrations').get()).toEqual({ n: MIGRATIONS.length });
+  expect(store.sqlite.prepare('SELECT count(*) AS n FROM __drizzle_migrations').get()).toEqual({
+    n: MIGRATIONS.length,
+  });
   store.close();
   store.close();
 });
@@ -56,8 +72,14 @@ test('a database of another build, newer or different, is refused untouched', ()
   const folder = temporaryFolder();
   const { store } = opened(folder);
   store.sqlite.exec(`INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('later', 9999999999999)`);
-  expect(refusal(folder)).toMatch(new RegExp(`was written by a newer Gyre \\(${MIGRATIONS.length + 1} migrations, this build knows ${MIGRATIONS.length}\\)`));
-  store.sqlite.exec(`DELETE FROM __drizzle_migrations WHERE hash = 'later'; UPDATE __drizzle_migrations SET hash = 'other'`);
+  expect(refusal(folder)).toMatch(
+    new RegExp(
+      `was written by a newer Gyre \\(${MIGRATIONS.length + 1} migrations, this build knows ${MIGRATIONS.length}\\)`,
+    ),
+  );
+  store.sqlite.exec(
+    `DELETE FROM __drizzle_migrations WHERE hash = 'later'; UPDATE __drizzle_migrations SET hash = 'other'`,
+  );
   expect(refusal(folder)).toMatch(/written by another build of Gyre \(migration 0 differs\)/);
 });
 
@@ -82,19 +104,48 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     old.exec('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)');
     for (const migration of MIGRATIONS.slice(0, known)) {
       for (const statement of migration.sql) old.exec(statement);
-      old.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run(migration.hash, migration.folderMillis);
+      old
+        .prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)')
+        .run(migration.hash, migration.folderMillis);
     }
-    old.prepare(`INSERT INTO keys (id, name, role, hash, train, created_at) VALUES ('key-1', 'ada', 'client', ?, 0, 7)`).run(sha256('gyre_sk_old'));
-    const said = await answer(openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }), opening([user('q')]), [{ text: 'a', prompt: [1, 2], ids: [3] }]);
+    old
+      .prepare(`INSERT INTO keys (id, name, role, hash, train, created_at) VALUES ('key-1', 'ada', 'client', ?, 0, 7)`)
+      .run(sha256('gyre_sk_old'));
+    const said = await answer(
+      openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
+      opening([user('q')]),
+      [{ text: 'a', prompt: [1, 2], ids: [3] }],
+    );
     expect(said.kept).toBe(true);
     old.close();
 
     const { store, log } = opened(folder);
-    expect(store.sqlite.prepare('SELECT count(*) AS n FROM __drizzle_migrations').get()).toEqual({ n: MIGRATIONS.length });
-    expect(openKeyring(store.db).find('gyre_sk_old')).toEqual({ id: 'key-1', name: 'ada', role: 'client', train: false, createdAt: 7 });
-    expect(changeKey(store.db, 'ada', { limits: { concurrent: 2 } })).toMatchObject({ id: 'key-1', limits: { concurrent: 2 } });
-    expect(readTrajectory(store.db, said.thread.trajectoryId)).toMatchObject({ response_id: said.opening.responseId, outcome: 'completed', steps: [{ action: 'a', prompt_token_ids: [1, 2], token_ids: [3] }] });
-    expect((await answer(log, opening([user('q'), said.turn, user('more')], { asker: { keyId: 'key-1', consent: true } }), [{ text: 'b' }])).kept).toBe(true);
+    expect(store.sqlite.prepare('SELECT count(*) AS n FROM __drizzle_migrations').get()).toEqual({
+      n: MIGRATIONS.length,
+    });
+    expect(openKeyring(store.db).find('gyre_sk_old')).toEqual({
+      id: 'key-1',
+      name: 'ada',
+      role: 'client',
+      train: false,
+      createdAt: 7,
+    });
+    expect(changeKey(store.db, 'ada', { limits: { concurrent: 2 } })).toMatchObject({
+      id: 'key-1',
+      limits: { concurrent: 2 },
+    });
+    expect(readTrajectory(store.db, said.thread.trajectoryId)).toMatchObject({
+      response_id: said.opening.responseId,
+      outcome: 'completed',
+      steps: [{ action: 'a', prompt_token_ids: [1, 2], token_ids: [3] }],
+    });
+    expect(
+      (
+        await answer(log, opening([user('q'), said.turn, user('more')], { asker: { keyId: 'key-1', consent: true } }), [
+          { text: 'b' },
+        ])
+      ).kept,
+    ).toBe(true);
     expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 2 } });
   }
 });

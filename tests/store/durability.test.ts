@@ -19,7 +19,10 @@ test('after kill -9 every acknowledged answer has its rows and the log is in ord
     writer.process.kill('SIGKILL');
     await writer.ended;
     const { store } = opened(folder);
-    const row = store.sqlite.prepare('SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND s.trajectory_id = r.trajectory_id WHERE r.id = ?');
+    const row = store.sqlite.prepare(
+      'SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND ' +
+        's.trajectory_id = r.trajectory_id WHERE r.id = ?',
+    );
     const acknowledged = writer.lines.filter((line) => line.startsWith('chatcmpl'));
     expect(acknowledged.length).toBeGreaterThanOrEqual(after);
     expect(acknowledged.filter((id) => row.get(id) === undefined)).toEqual([]);
@@ -36,7 +39,18 @@ test('two processes write at once, open a new folder at once, and neither loses 
   for (let at = 0; at < 20; at += 1) {
     const mine = await answer(log, opening([user(`mine ${at}`)]), [{ text: 'yes' }]);
     expect(mine.kept).toBe(true);
-    saveVerdicts(store.db, [{ id: `vrd-${at}`, subjectKind: 'step', subjectId: mine.steps[0]?.id ?? '', judge: 'rule', judgeVersion: '1', good: true, rationale: '', createdAt: 1 }]);
+    saveVerdicts(store.db, [
+      {
+        id: `vrd-${at}`,
+        subjectKind: 'step',
+        subjectId: mine.steps[0]?.id ?? '',
+        judge: 'rule',
+        judgeVersion: '1',
+        good: true,
+        rationale: '',
+        createdAt: 1,
+      },
+    ]);
     if (at % 5 === 0) removeTrajectory(store.db, mine.thread.trajectoryId);
     if (at % 7 === 0) expect(verify(store.db).problems).toEqual([]);
   }
@@ -45,7 +59,9 @@ test('two processes write at once, open a new folder at once, and neither loses 
   const count = store.sqlite.prepare('SELECT count(*) AS n FROM responses').get() as { n: number };
   expect(count.n).toBe(800 + 16);
   // Each process writes the system prompt its conversations share once, and once more after each of the four deletions.
-  const shared = store.sqlite.prepare(`SELECT count(*) AS n FROM messages WHERE body LIKE '%shared%'`).get() as { n: number };
+  const shared = store.sqlite.prepare(`SELECT count(*) AS n FROM messages WHERE body LIKE '%shared%'`).get() as {
+    n: number;
+  };
   expect(shared.n).toBeLessThanOrEqual(2 * 5);
   expect(verify(store.db).problems).toEqual([]);
 }, 120_000);
@@ -73,14 +89,19 @@ test('a full disk is counted, the answer goes on, and writes succeed again when 
 
 test('one bad row does not take the others of its group with it', async () => {
   const { store, log } = opened();
-  const answers = await Promise.all(['a', 'b', 'c'].map((name) => {
-    const asked = opening([user(name)]);
-    return answer(log, asked, [{ text: name, prompt: name === 'b' ? [1] : [2], ids: [3] }]);
-  }));
+  const answers = await Promise.all(
+    ['a', 'b', 'c'].map((name) => {
+      const asked = opening([user(name)]);
+      return answer(log, asked, [{ text: name, prompt: name === 'b' ? [1] : [2], ids: [3] }]);
+    }),
+  );
   expect(answers.every((one) => one.kept)).toBe(true);
   const [twin] = answers;
   const thread = log.open(opening([user('d')]));
-  const again = thread.step({ ...stepOf([user('d')], action('d')), id: twin?.steps[0]?.id ?? '' }, { role: 'assistant', content: 'd' });
+  const again = thread.step(
+    { ...stepOf([user('d')], action('d')), id: twin?.steps[0]?.id ?? '' },
+    { role: 'assistant', content: 'd' },
+  );
   const [bad, good] = await Promise.all([again, answer(log, opening([user('e')]), [{ text: 'e' }])]);
   expect(bad).toBe(false);
   expect(good.kept).toBe(true);
@@ -94,7 +115,10 @@ test('a step that cannot be put into words is counted and the rest of its respon
   const thread = log.open(opening([user('q')]));
   const impossible = stepOf([user('q')], action('half', [], { promptTokenIds: [1.5], tokenIds: [1], logprobs: [-1] }));
   const lost = thread.step(impossible, { role: 'assistant', content: 'half' });
-  const whole = stepOf([user('q'), { role: 'assistant', content: 'half' }, toolSays('c', '1')], action('whole', [call('c', '1')]));
+  const whole = stepOf(
+    [user('q'), { role: 'assistant', content: 'half' }, toolSays('c', '1')],
+    action('whole', [call('c', '1')]),
+  );
   const kept = thread.step(whole, { role: 'assistant', content: 'halfwhole' });
   expect(await Promise.all([lost, kept, thread.finish(DONE)])).toEqual([false, true, false]);
   expect(log.failures).toBe(1);

@@ -13,8 +13,17 @@ import type { Ending, OwnedCall, Step } from '../../src/core/trajectory.js';
 import { openStore, type Store } from '../../src/store/db.js';
 import { openLog, type LocalLog, type LogOptions } from '../../src/store/log.js';
 
-export const CALCULATOR: FunctionSpec = { name: 'calculator', description: 'Evaluates an expression.', parameters: { type: 'object' } };
-export const DONE: Ending = { outcome: 'completed', stopReason: 'stop', usage: NO_USAGE, toolUse: { requested: 0, executed: 0, by_tool: {} } };
+export const CALCULATOR: FunctionSpec = {
+  name: 'calculator',
+  description: 'Evaluates an expression.',
+  parameters: { type: 'object' },
+};
+export const DONE: Ending = {
+  outcome: 'completed',
+  stopReason: 'stop',
+  usage: NO_USAGE,
+  toolUse: { requested: 0, executed: 0, by_tool: {} },
+};
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'gyre-store-'));
@@ -36,22 +45,54 @@ export function opened(folder: string = temporaryFolder(), options: LogOptions =
 export const system = (content: string): Message => ({ role: 'system', content });
 export const user = (content: string): Message => ({ role: 'user', content });
 export const toolSays = (id: string, content: string): Message => ({ role: 'tool', tool_call_id: id, content });
-export const call = (id: string, expression: string, name = 'calculator'): ToolCall => ({ id, name, arguments: JSON.stringify({ expression }) });
+export const call = (id: string, expression: string, name = 'calculator'): ToolCall => ({
+  id,
+  name,
+  arguments: JSON.stringify({ expression }),
+});
 
 export function opening(messages: readonly Message[], more: Partial<Opening> = {}): Opening {
   const at = Date.now();
-  return { asker: { keyId: '', consent: true }, origin: 'live', responseId: newId('chatcmpl', at), requestId: newId('req', at), model: 'gyre', messages, at, ...more };
+  return {
+    asker: { keyId: '', consent: true },
+    origin: 'live',
+    responseId: newId('chatcmpl', at),
+    requestId: newId('req', at),
+    model: 'gyre',
+    messages,
+    at,
+    ...more,
+  };
 }
 
 export function action(text: string, calls: readonly ToolCall[] = [], more: Partial<Action> = {}): Action {
-  return { text, calls, finishReason: calls.length > 0 ? 'tool_calls' : 'stop', cut: false, usage: NO_USAGE, timings: { startedAt: 0, totalMs: 5 }, ...more };
+  return {
+    text,
+    calls,
+    finishReason: calls.length > 0 ? 'tool_calls' : 'stop',
+    cut: false,
+    usage: NO_USAGE,
+    timings: { startedAt: 0, totalMs: 5 },
+    ...more,
+  };
 }
 
 export function stepOf(messages: readonly Message[], taken: Action | undefined, more: Partial<Step> = {}): Step {
   const appended = taken === undefined ? [] : [assistantMessage(taken.text, taken.calls)];
   return {
-    id: newId('step'), policyVersion: 0, messages, tools: [CALCULATOR], toolChoice: 'auto', sampling: { temperature: 0.7 },
-    ...(taken === undefined ? {} : { action: taken }), calls: [], appended, outcome: 'done', startedAt: Date.now(), ms: 5, ...more,
+    id: newId('step'),
+    policyVersion: 0,
+    messages,
+    tools: [CALCULATOR],
+    toolChoice: 'auto',
+    sampling: { temperature: 0.7 },
+    ...(taken === undefined ? {} : { action: taken }),
+    calls: [],
+    appended,
+    outcome: 'done',
+    startedAt: Date.now(),
+    ms: 5,
+    ...more,
   };
 }
 
@@ -77,8 +118,15 @@ export interface Answered {
   readonly kept: boolean;
 }
 
-/** Answers one request the way the loop does: each turn is a step, server calls are observed and hidden from the client. */
-export async function answer(log: StepLog, asked: Opening, turns: readonly Turn[], ending: Ending = DONE): Promise<Answered> {
+/**
+ * Answers one request the way the loop does: each turn is a step, server calls are observed and hidden from the client.
+ */
+export async function answer(
+  log: StepLog,
+  asked: Opening,
+  turns: readonly Turn[],
+  ending: Ending = DONE,
+): Promise<Answered> {
   const thread = await log.open(asked);
   let messages = thread.messages;
   let text = '';
@@ -87,15 +135,31 @@ export async function answer(log: StepLog, asked: Opening, turns: readonly Turn[
   const committed: Promise<boolean>[] = [];
   for (const said of turns) {
     const asks = said.asks ?? [];
-    const taken = action(said.text, asks.map((one) => one.call), {
-      ...(said.prompt === undefined ? {} : { promptTokenIds: said.prompt }),
-      ...(said.ids === undefined ? {} : { tokenIds: said.ids, logprobs: said.ids.map((id) => Math.fround(-1 / (id + 1))) }),
-    });
-    const calls = asks.map(({ call: made, gives }): OwnedCall => (gives === undefined ? { ...made, owner: 'client' } : { ...made, owner: 'server', observation: { content: gives, ms: 1 } }));
-    const appended: Message[] = [assistantMessage(taken.text, taken.calls), ...asks.flatMap(({ call: made, gives }) => (gives === undefined ? [] : [toolSays(made.id, gives)]))];
+    const taken = action(
+      said.text,
+      asks.map((one) => one.call),
+      {
+        ...(said.prompt === undefined ? {} : { promptTokenIds: said.prompt }),
+        ...(said.ids === undefined
+          ? {}
+          : { tokenIds: said.ids, logprobs: said.ids.map((id) => Math.fround(-1 / (id + 1))) }),
+      },
+    );
+    const calls = asks.map(({ call: made, gives }): OwnedCall =>
+      gives === undefined
+        ? { ...made, owner: 'client' }
+        : { ...made, owner: 'server', observation: { content: gives, ms: 1 } },
+    );
+    const appended: Message[] = [
+      assistantMessage(taken.text, taken.calls),
+      ...asks.flatMap(({ call: made, gives }) => (gives === undefined ? [] : [toolSays(made.id, gives)])),
+    ];
     const step = stepOf(messages, taken, { calls, appended });
     text += said.text;
-    turn = assistantMessage(text, asks.filter((one) => one.gives === undefined).map((one) => one.call));
+    turn = assistantMessage(
+      text,
+      asks.filter((one) => one.gives === undefined).map((one) => one.call),
+    );
     committed.push(thread.step(step, turn));
     steps.push(step);
     messages = [...messages, ...appended];

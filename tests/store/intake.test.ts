@@ -23,8 +23,13 @@ const GONE = '1.99999999.1.1-000001.jsonl';
 
 type Beside = ReturnType<typeof openLogBeside>;
 
-/** A data folder as a process leaves it that was killed right after `work`: `before` is committed, of `work` nothing is. */
-async function left(work: (log: Beside) => Promise<unknown>, before: (log: Beside) => Promise<unknown> = () => Promise.resolve()): Promise<{ readonly folder: string; readonly file: string }> {
+/**
+ * A data folder as a process leaves it that was killed right after `work`: `before` is committed, of `work` nothing is.
+ */
+async function left(
+  work: (log: Beside) => Promise<unknown>,
+  before: (log: Beside) => Promise<unknown> = () => Promise.resolve(),
+): Promise<{ readonly folder: string; readonly file: string }> {
   const [from, folder] = [temporaryFolder(), temporaryFolder()];
   const [store, other] = [openStore(from), openStore(from)];
   const log = openLogBeside({ dataDir: from, module: MODULE });
@@ -58,7 +63,10 @@ test('after kill -9 every answer that was told as kept is there, and the log is 
     await writer.ended;
     const { store } = opened(folder);
     expect(settleLeft(store, folder)).toEqual([]);
-    const row = store.sqlite.prepare('SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND s.trajectory_id = r.trajectory_id WHERE r.id = ?');
+    const row = store.sqlite.prepare(
+      'SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND ' +
+        's.trajectory_id = r.trajectory_id WHERE r.id = ?',
+    );
     const acknowledged = writer.lines.filter((line) => line.startsWith('chatcmpl'));
     expect(acknowledged.length).toBeGreaterThanOrEqual(after);
     expect(acknowledged.filter((id) => row.get(id) === undefined)).toEqual([]);
@@ -82,27 +90,44 @@ test('steps of an answer that had no end are kept, without an end', async () => 
 test('a conversation that went on is one trajectory again, its hidden turns with it', async () => {
   let trajectoryId = '';
   const asked: Message[] = [user('17 * 23?')];
-  const { folder } = await left(async (log) => {
-    const next = await answer(log, opening([...asked, user('Sure?')]), [{ text: 'Yes.', prompt: [1, 2, 3, 4, 5, 6], ids: [7] }]);
-    expect(next.thread.trajectoryId).toBe(trajectoryId);
-  }, async (log) => {
-    const first = await answer(log, opening(asked), [{ text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1, 2], ids: [3] }, { text: 'It is 391.', prompt: [1, 2, 3, 4], ids: [5] }]);
-    ({ trajectoryId } = first.thread);
-    asked.push(first.turn);
-  });
+  const { folder } = await left(
+    async (log) => {
+      const next = await answer(log, opening([...asked, user('Sure?')]), [
+        { text: 'Yes.', prompt: [1, 2, 3, 4, 5, 6], ids: [7] },
+      ]);
+      expect(next.thread.trajectoryId).toBe(trajectoryId);
+    },
+    async (log) => {
+      const first = await answer(log, opening(asked), [
+        { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1, 2], ids: [3] },
+        { text: 'It is 391.', prompt: [1, 2, 3, 4], ids: [5] },
+      ]);
+      ({ trajectoryId } = first.thread);
+      asked.push(first.turn);
+    },
+  );
   const { store } = opened(folder);
   const before = readTrajectory(store.db, trajectoryId)?.steps.length ?? 0;
   expect(settleLeft(store, folder)).toEqual([]);
   const read = readTrajectory(store.db, trajectoryId);
   expect([before, read?.steps.length]).toEqual([2, 3]);
   expect(read?.steps.at(-1)).toMatchObject({ prompt_token_ids: [1, 2, 3, 4, 5, 6], token_ids: [7] });
-  expect(stateOf(store.db, read?.steps.at(-1)?.id ?? '')?.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+  expect(stateOf(store.db, read?.steps.at(-1)?.id ?? '')?.messages.map(({ role }) => role)).toEqual([
+    'user',
+    'assistant',
+    'tool',
+    'assistant',
+    'user',
+  ]);
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 1, responses: 2 } });
 });
 
 test('what is committed already is not written twice, however often its file is read', async () => {
   const { folder, file } = await left(async (log) => {
-    await answer(log, opening([user('a')]), [{ text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] }, { text: 'b' }]);
+    await answer(log, opening([user('a')]), [
+      { text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] },
+      { text: 'b' },
+    ]);
     const open = await log.open(opening([user('open')]));
     await open.step(stepOf(open.messages, action('half')), { role: 'assistant', content: 'half' });
   });
@@ -151,7 +176,9 @@ test('a flipped bit is told, what precedes it is kept, and the file is set aside
   expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
   const [name = ''] = files(folder);
   expect(name).toMatch(/\.unsettled$/);
-  expect(verify(store.db).problems).toEqual([{ table: 'intake', id: name, problem: 'something in it could not be committed' }]);
+  expect(verify(store.db).problems).toEqual([
+    { table: 'intake', id: name, problem: 'something in it could not be committed' },
+  ]);
   expect(settleLeft(store, folder)).toEqual([]);
 });
 

@@ -59,13 +59,20 @@ test('a name is used by one key at a time and free again after revocation', () =
   expect(revokeKey(store.db, first.key.id)?.id).toBe(first.key.id);
   expect(revokeKey(store.db, 'ada')).toBeUndefined();
   addKey(store.db, { name: 'ada' });
-  expect(listKeys(store.db).map((key) => [key.name, key.revokedAt !== undefined])).toEqual([['ada', true], ['ada', false]]);
+  expect(listKeys(store.db).map((key) => [key.name, key.revokedAt !== undefined])).toEqual([
+    ['ada', true],
+    ['ada', false],
+  ]);
 });
 
 test('a key without bounds carries none, and one with them carries only those it has', () => {
   const { store } = opened();
   expect(addKey(store.db, { name: 'free' }).key).not.toHaveProperty('limits');
-  const { key, secret } = addKey(store.db, { name: 'ada', tools: ['calculator'], limits: { requestsPerMinute: 3, monthlyTokens: 500 } });
+  const { key, secret } = addKey(store.db, {
+    name: 'ada',
+    tools: ['calculator'],
+    limits: { requestsPerMinute: 3, monthlyTokens: 500 },
+  });
   expect(key).toMatchObject({ tools: ['calculator'], limits: { requestsPerMinute: 3, monthlyTokens: 500 } });
   expect(Object.keys(key.limits ?? {})).toEqual(['requestsPerMinute', 'monthlyTokens']);
   expect(openKeyring(store.db).find(secret)).toEqual(key);
@@ -77,10 +84,17 @@ test('what is changed of a living key acts within two seconds, and what is not n
   const { store } = opened(folder);
   let clock = 0;
   const ring = openKeyring(store.db, () => clock);
-  const { secret } = addKey(store.db, { name: 'ada', train: false, tools: [], limits: { requestsPerMinute: 3, concurrent: 1 } });
+  const { secret } = addKey(store.db, {
+    name: 'ada',
+    train: false,
+    tools: [],
+    limits: { requestsPerMinute: 3, concurrent: 1 },
+  });
   expect(ring.find(secret)).toMatchObject({ tools: [], limits: { requestsPerMinute: 3, concurrent: 1 } });
   const other = openStore(folder);
-  expect(changeKey(other.db, 'ada', { tools: null, limits: { requestsPerMinute: null, tokensPerMinute: 9 } })).toBeDefined();
+  expect(
+    changeKey(other.db, 'ada', { tools: null, limits: { requestsPerMinute: null, tokensPerMinute: 9 } }),
+  ).toBeDefined();
   expect(changeKey(other.db, 'nobody', { train: true })).toBeUndefined();
   other.close();
   clock = CACHE_MS + 1;
@@ -88,7 +102,9 @@ test('what is changed of a living key acts within two seconds, and what is not n
   expect(changed).toMatchObject({ train: false, role: 'client', limits: { concurrent: 1, tokensPerMinute: 9 } });
   expect(changed?.limits).not.toHaveProperty('requestsPerMinute');
   expect(changed).not.toHaveProperty('tools');
-  expect(changeKey(store.db, 'ada', { limits: { concurrent: null, tokensPerMinute: null } })).not.toHaveProperty('limits');
+  expect(changeKey(store.db, 'ada', { limits: { concurrent: null, tokensPerMinute: null } })).not.toHaveProperty(
+    'limits',
+  );
   revokeKey(store.db, 'ada');
   expect(changeKey(store.db, 'ada', { train: true })).toBeUndefined();
 });

@@ -4,10 +4,38 @@ import { sha256 } from '../../src/core/hash.js';
 import { contentHash } from '../../src/store/ledger.js';
 
 test("a row's hash is that of its table and its columns by name, absent ones left out, bytes after the text", () => {
-  const shape = { name: 'things', columns: ['word', 'count', 'content_hash', 'bytes', 'absent', 'big', 'share', 'other'] };
-  const values = ['"q" \u{1F600}\n', 3, 'not hashed', Buffer.from([1, 2]), null, 9_007_199_254_740_993n, -0.5, Buffer.from([3])];
-  const text = JSON.stringify(['things', 'big', '9007199254740993', 'bytes', { bytes: 2 }, 'count', 3, 'other', { bytes: 1 }, 'share', -0.5, 'word', '"q" \u{1F600}\n']);
-  expect(contentHash(shape, values)).toBe(sha256(Buffer.concat([Buffer.from(text), Buffer.from([1, 2]), Buffer.from([3])])));
+  const shape = {
+    name: 'things',
+    columns: ['word', 'count', 'content_hash', 'bytes', 'absent', 'big', 'share', 'other'],
+  };
+  const values = [
+    '"q" \u{1F600}\n',
+    3,
+    'not hashed',
+    Buffer.from([1, 2]),
+    null,
+    9_007_199_254_740_993n,
+    -0.5,
+    Buffer.from([3]),
+  ];
+  const text = JSON.stringify([
+    'things',
+    'big',
+    '9007199254740993',
+    'bytes',
+    { bytes: 2 },
+    'count',
+    3,
+    'other',
+    { bytes: 1 },
+    'share',
+    -0.5,
+    'word',
+    '"q" \u{1F600}\n',
+  ]);
+  expect(contentHash(shape, values)).toBe(
+    sha256(Buffer.concat([Buffer.from(text), Buffer.from([1, 2]), Buffer.from([3])])),
+  );
 });
 
 test('numbers are spelled as JSON spells them', () => {

@@ -5,7 +5,20 @@ import { openLog } from '../../src/store/log.js';
 import { readTrajectory } from '../../src/store/read.js';
 import { stateOf } from '../../src/store/state.js';
 import { verify } from '../../src/store/verify.js';
-import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, toolSays, user, type Opened } from './fixture.js';
+import {
+  action,
+  answer,
+  call,
+  DONE,
+  opened,
+  opening,
+  stepOf,
+  system,
+  temporaryFolder,
+  toolSays,
+  user,
+  type Opened,
+} from './fixture.js';
 
 const canonical = (messages: readonly Message[]): unknown[] => messages.map(canonicalMessage);
 
@@ -22,7 +35,9 @@ test('a plain request leaves a trajectory, a step, a response and its messages, 
   expect(first.kept).toBe(true);
   expect(first.thread.continued).toBe(false);
   expect(first.thread.messages).toEqual(HELLO);
-  expect(['trajectories', 'steps', 'responses', 'messages', 'tool_sets', 'ledger'].map((table) => rows(gyre, table))).toEqual([1, 1, 1, 3, 1, 1]);
+  expect(
+    ['trajectories', 'steps', 'responses', 'messages', 'tool_sets', 'ledger'].map((table) => rows(gyre, table)),
+  ).toEqual([1, 1, 1, 3, 1, 1]);
   await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
   expect(['trajectories', 'steps', 'messages', 'tool_sets'].map((table) => rows(gyre, table))).toEqual([2, 2, 5, 1]);
   expect(verify(gyre.store.db)).toMatchObject({ ok: true, problems: [] });
@@ -36,14 +51,21 @@ test('a follow-up keeps its trajectory and gets the hidden tool turns back', asy
   expect(second.thread.continued).toBe(true);
   expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
   const [, last] = first.steps;
-  expect(canonical(second.thread.messages)).toEqual(canonical([...(last?.messages ?? []), ...(last?.appended ?? []), user('And plus one?')]));
-  expect(canonical(stateOf(gyre.store.db, second.steps[0]?.id ?? '')?.messages ?? [])).toEqual(canonical(second.thread.messages));
+  expect(canonical(second.thread.messages)).toEqual(
+    canonical([...(last?.messages ?? []), ...(last?.appended ?? []), user('And plus one?')]),
+  );
+  expect(canonical(stateOf(gyre.store.db, second.steps[0]?.id ?? '')?.messages ?? [])).toEqual(
+    canonical(second.thread.messages),
+  );
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
 test('what both histories share stays in the words of the client', async () => {
   const gyre = opened();
-  const named: Message[] = [{ role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] }, { role: 'user', content: 'What is 6 * 7?', name: 'ada' }];
+  const named: Message[] = [
+    { role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] },
+    { role: 'user', content: 'What is 6 * 7?', name: 'ada' },
+  ];
   const first = await answer(gyre.log, opening(named), HIDDEN);
   const thread = gyre.log.open(opening([...named, first.turn, user('And?')]));
   expect(thread.messages.slice(0, 2)).toEqual(named);
@@ -53,28 +75,56 @@ test('what both histories share stays in the words of the client', async () => {
 test('fields a client library wraps around an answer do not hide it', async () => {
   const gyre = opened();
   const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
-  const wrapped = { role: 'assistant', content: [{ type: 'text', text: '42' }], refusal: null, annotations: [] } as unknown as Message;
+  const wrapped = {
+    role: 'assistant',
+    content: [{ type: 'text', text: '42' }],
+    refusal: null,
+    annotations: [],
+  } as unknown as Message;
   const second = await answer(gyre.log, opening([...HELLO, wrapped, user('Thanks')]), [{ text: 'Welcome' }]);
   expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
 });
 
-test('a client that reads the arguments of its call and writes them in its own way is known; one that changes them is not', async () => {
-  const gyre = opened();
-  const asks = [{ call: call('c1', '6*7'), gives: '42' }, { call: { id: 'c2', name: 'weather', arguments: '{"days": 2.0,"city":"Rome"}' } }];
-  const first = await answer(gyre.log, opening(HELLO), [{ text: '', asks }]);
-  const resent = (args: string): Message[] => [...HELLO, { role: 'assistant', content: null, tool_calls: [{ id: 'c2', type: 'function', function: { name: 'weather', arguments: args } }] }, toolSays('c2', 'sunny')];
-  const changed = await answer(gyre.log, opening(resent('{"city":"Oslo","days":2}')), [{ text: 'No.' }]);
-  expect(changed.thread.messages).toHaveLength(4);
-  const second = await answer(gyre.log, opening(resent('{"city":"Rome","days":2}')), [{ text: 'Sunny, 42.' }]);
-  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
-  // The policy has its own words back, those it was hidden included.
-  expect(canonical(second.thread.messages)).toEqual(canonical([...HELLO, ...(first.steps[0]?.appended ?? []), toolSays('c2', 'sunny')]));
-  const third = await answer(gyre.log, opening([...resent('{ "days": 2, "city": "Rome" }'), second.turn, user('Thanks')]), [{ text: 'Welcome.' }]);
-  expect(third.thread.trajectoryId).toBe(first.thread.trajectoryId);
-  expect(third.thread.messages).toHaveLength(7);
-  expect(canonical(stateOf(gyre.store.db, third.steps[0]?.id ?? '')?.messages ?? [])).toEqual(canonical(third.thread.messages));
-  expect(verify(gyre.store.db).problems).toEqual([]);
-});
+test(
+  'a client that reads the arguments of its call and writes them in its own way is ' +
+    'known; one that changes them is not',
+  async () => {
+    const gyre = opened();
+    const asks = [
+      { call: call('c1', '6*7'), gives: '42' },
+      { call: { id: 'c2', name: 'weather', arguments: '{"days": 2.0,"city":"Rome"}' } },
+    ];
+    const first = await answer(gyre.log, opening(HELLO), [{ text: '', asks }]);
+    const resent = (args: string): Message[] => [
+      ...HELLO,
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'c2', type: 'function', function: { name: 'weather', arguments: args } }],
+      },
+      toolSays('c2', 'sunny'),
+    ];
+    const changed = await answer(gyre.log, opening(resent('{"city":"Oslo","days":2}')), [{ text: 'No.' }]);
+    expect(changed.thread.messages).toHaveLength(4);
+    const second = await answer(gyre.log, opening(resent('{"city":"Rome","days":2}')), [{ text: 'Sunny, 42.' }]);
+    expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+    // The policy has its own words back, those it was hidden included.
+    expect(canonical(second.thread.messages)).toEqual(
+      canonical([...HELLO, ...(first.steps[0]?.appended ?? []), toolSays('c2', 'sunny')]),
+    );
+    const third = await answer(
+      gyre.log,
+      opening([...resent('{ "days": 2, "city": "Rome" }'), second.turn, user('Thanks')]),
+      [{ text: 'Welcome.' }],
+    );
+    expect(third.thread.trajectoryId).toBe(first.thread.trajectoryId);
+    expect(third.thread.messages).toHaveLength(7);
+    expect(canonical(stateOf(gyre.store.db, third.steps[0]?.id ?? '')?.messages ?? [])).toEqual(
+      canonical(third.thread.messages),
+    );
+    expect(verify(gyre.store.db).problems).toEqual([]);
+  },
+);
 
 test('going on from an older step is a branch: a new trajectory with the history spliced in', async () => {
   const gyre = opened();
@@ -84,9 +134,17 @@ test('going on from an older step is a branch: a new trajectory with the history
   expect(branch.thread.continued).toBe(false);
   expect(branch.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
   expect(branch.thread.messages).toHaveLength(6);
-  const third = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus two?'), branch.turn, user('Plus three?')]), [{ text: '45' }]);
+  const third = await answer(
+    gyre.log,
+    opening([...HELLO, first.turn, user('Plus two?'), branch.turn, user('Plus three?')]),
+    [{ text: '45' }],
+  );
   expect(third.thread.trajectoryId).toBe(branch.thread.trajectoryId);
-  const longer = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus one?'), second.turn, user('Plus four?')]), [{ text: '46' }]);
+  const longer = await answer(
+    gyre.log,
+    opening([...HELLO, first.turn, user('Plus one?'), second.turn, user('Plus four?')]),
+    [{ text: '46' }],
+  );
   expect(longer.thread.trajectoryId).toBe(first.thread.trajectoryId);
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
@@ -140,12 +198,16 @@ test('a follow-up is found while what it follows is still waiting for its commit
 
 test('a mixed turn comes back whole: the policy keeps its server calls, the client resends only its own', async () => {
   const gyre = opened();
-  const mixed = await answer(gyre.log, opening(HELLO), [{ text: '', asks: [{ call: call('s1', '6*7'), gives: '42' }, { call: call('w1', '', 'weather') }] }]);
+  const mixed = await answer(gyre.log, opening(HELLO), [
+    { text: '', asks: [{ call: call('s1', '6*7'), gives: '42' }, { call: call('w1', '', 'weather') }] },
+  ]);
   expect(mixed.turn.tool_calls?.map((made) => made.id)).toEqual(['w1']);
   const resent = [...HELLO, mixed.turn, toolSays('w1', 'sunny')];
   const second = await answer(gyre.log, opening(resent), [{ text: '42 and sunny' }]);
   expect(second.thread.trajectoryId).toBe(mixed.thread.trajectoryId);
-  expect(canonical(second.thread.messages.slice(2))).toEqual(canonical([...(mixed.steps[0]?.appended ?? []), toolSays('w1', 'sunny')]));
+  expect(canonical(second.thread.messages.slice(2))).toEqual(
+    canonical([...(mixed.steps[0]?.appended ?? []), toolSays('w1', 'sunny')]),
+  );
   const [whole] = readTrajectory(gyre.store.db, mixed.thread.trajectoryId)?.steps ?? [];
   expect(whole?.tool_calls).toEqual([
     { name: 'calculator', arguments: '{"expression":"6*7"}', owner: 'server', observation: '42' },
@@ -165,7 +227,16 @@ test('a turn that was only begun is no place to go on from', async () => {
 test('a message the loop puts between two steps belongs to the policy only', async () => {
   const gyre = opened();
   const thread = gyre.log.open(opening(HELLO));
-  const asked = stepOf(thread.messages, action('Hm. ', [call('c1', '1')]), { appended: [{ role: 'assistant', content: 'Hm. ', tool_calls: [{ id: 'c1', type: 'function', function: { name: 'calculator', arguments: '{"expression":"1"}' } }] }, toolSays('c1', '1')] });
+  const asked = stepOf(thread.messages, action('Hm. ', [call('c1', '1')]), {
+    appended: [
+      {
+        role: 'assistant',
+        content: 'Hm. ',
+        tool_calls: [{ id: 'c1', type: 'function', function: { name: 'calculator', arguments: '{"expression":"1"}' } }],
+      },
+      toolSays('c1', '1'),
+    ],
+  });
   await thread.step(asked, { role: 'assistant', content: 'Hm. ' });
   const pressed = stepOf([...asked.messages, ...asked.appended, user('Answer now.')], action('One.'));
   await thread.step(pressed, { role: 'assistant', content: 'Hm. One.' });
@@ -173,7 +244,9 @@ test('a message the loop puts between two steps belongs to the policy only', asy
   const next = gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Hm. One.' }, user('Go on')]));
   expect(next.continued).toBe(true);
   expect(next.messages).toHaveLength(7);
-  expect(gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Hm. ' }, user('Go on')])).messages).toHaveLength(4);
+  expect(
+    gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Hm. ' }, user('Go on')])).messages,
+  ).toHaveLength(4);
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
@@ -182,7 +255,10 @@ test('asking again after a failure goes on in the same trajectory; asking for an
   const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
   const again = [...HELLO, first.turn, user('And?')];
   const broken = gyre.log.open(opening(again));
-  await broken.step(stepOf(broken.messages, undefined, { outcome: 'failed', notTrainable: 'engine_error' }), { role: 'assistant', content: '' });
+  await broken.step(stepOf(broken.messages, undefined, { outcome: 'failed', notTrainable: 'engine_error' }), {
+    role: 'assistant',
+    content: '',
+  });
   await broken.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
   const retried = await answer(gyre.log, opening(again), [{ text: '43' }]);
   expect(retried.thread.trajectoryId).toBe(first.thread.trajectoryId);
@@ -194,7 +270,9 @@ test('asking again after a failure goes on in the same trajectory; asking for an
 test('of two follow-ups at once one goes on and the other is a branch', async () => {
   const gyre = opened();
   const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
-  const [a, b] = await Promise.all(['one', 'two'].map((word) => answer(gyre.log, opening([...HELLO, first.turn, user(word)]), [{ text: word }])));
+  const [a, b] = await Promise.all(
+    ['one', 'two'].map((word) => answer(gyre.log, opening([...HELLO, first.turn, user(word)]), [{ text: word }])),
+  );
   expect(a?.thread.continued).toBe(true);
   expect(b?.thread.continued).toBe(false);
   expect(verify(gyre.store.db).problems).toEqual([]);
@@ -203,12 +281,17 @@ test('of two follow-ups at once one goes on and the other is a branch', async ()
 test('each of several choices can be gone on from', async () => {
   const gyre = opened();
   const thread = gyre.log.open(opening(HELLO));
-  for (const text of ['forty-two', '42', 'XLII']) await thread.step(stepOf(thread.messages, action(text)), { role: 'assistant', content: text });
+  for (const text of ['forty-two', '42', 'XLII'])
+    await thread.step(stepOf(thread.messages, action(text)), { role: 'assistant', content: text });
   await thread.finish(DONE);
   expect(verify(gyre.store.db).problems).toEqual([]);
-  const next = await answer(gyre.log, opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]), [{ text: 'so' }]);
+  const next = await answer(gyre.log, opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]), [
+    { text: 'so' },
+  ]);
   expect(next.thread.trajectoryId).toBe(thread.trajectoryId);
-  expect(gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'XLII' }, user('And?')])).continued).toBe(false);
+  expect(gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'XLII' }, user('And?')])).continued).toBe(
+    false,
+  );
 });
 
 test('evaluation and generation never go on from anything, and nothing goes on from them', async () => {
@@ -219,19 +302,32 @@ test('evaluation and generation never go on from anything, and nothing goes on f
     const asked = await answer(gyre.log, opening(again, { origin, taskId: 't1' }), [{ text: `as ${origin}` }]);
     expect(asked.thread.continued).toBe(false);
     expect(asked.thread.messages).toEqual(again);
-    expect(gyre.log.open(opening([...again, asked.turn, user('Go on')])).trajectoryId).not.toBe(asked.thread.trajectoryId);
+    expect(gyre.log.open(opening([...again, asked.turn, user('Go on')])).trajectoryId).not.toBe(
+      asked.thread.trajectoryId,
+    );
   }
 });
 
 test('the history the loop repaired for the engine is logged as the policy saw it, the action as it was emitted', async () => {
   const gyre = opened();
   const thread = gyre.log.open(opening(HELLO));
-  const emitted = action('', [{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }], { cut: true, finishReason: 'length' });
-  const step = stepOf(thread.messages, emitted, { appended: [{ role: 'assistant', content: '' }], calls: [{ ...call('c1', ''), arguments: '{"expression": "6*7"', owner: 'server' }], notTrainable: 'cut' });
+  const emitted = action('', [{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }], {
+    cut: true,
+    finishReason: 'length',
+  });
+  const step = stepOf(thread.messages, emitted, {
+    appended: [{ role: 'assistant', content: '' }],
+    calls: [{ ...call('c1', ''), arguments: '{"expression": "6*7"', owner: 'server' }],
+    notTrainable: 'cut',
+  });
   await thread.step(step, { role: 'assistant', content: '' });
   await thread.finish({ ...DONE, outcome: 'incomplete', stopReason: 'max_tokens' });
-  expect(stateOf(gyre.store.db, step.id)?.calls).toEqual([{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }]);
-  expect(readTrajectory(gyre.store.db, thread.trajectoryId)?.steps[0]?.tool_calls).toEqual([{ name: 'calculator', arguments: '{"expression": "6*7"', owner: 'server', observation: null }]);
+  expect(stateOf(gyre.store.db, step.id)?.calls).toEqual([
+    { id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' },
+  ]);
+  expect(readTrajectory(gyre.store.db, thread.trajectoryId)?.steps[0]?.tool_calls).toEqual([
+    { name: 'calculator', arguments: '{"expression": "6*7"', owner: 'server', observation: null },
+  ]);
   const next = gyre.log.open(opening([...HELLO, { role: 'assistant', content: '' }, user('Try again')]));
   expect(next.messages).toHaveLength(4);
   expect(verify(gyre.store.db).problems).toEqual([]);

@@ -38,7 +38,9 @@ function beside(folder = temporaryFolder(), redact: readonly string[] = []): Bes
 
 /** What an intake still holds of answers. */
 function taken(folder: string): string {
-  return readdirSync(join(folder, 'intake')).map((file) => readFileSync(join(folder, 'intake', file), 'utf8')).join('');
+  return readdirSync(join(folder, 'intake'))
+    .map((file) => readFileSync(join(folder, 'intake', file), 'utf8'))
+    .join('');
 }
 
 test('a finished answer is written down when its promise says so, and committed when the log is flushed', async () => {
@@ -51,7 +53,9 @@ test('a finished answer is written down when its promise says so, and committed 
   await log.flush();
   expect(taken(folder)).toBe('');
   const read = readTrajectory(store.db, answered.thread.trajectoryId);
-  expect(read?.steps.map(({ action: text, prompt_token_ids: prompt, token_ids: ids }) => ({ text, prompt, ids }))).toEqual([
+  expect(
+    read?.steps.map(({ action: text, prompt_token_ids: prompt, token_ids: ids }) => ({ text, prompt, ids })),
+  ).toEqual([
     { text: '', prompt: [1, 2, 3], ids: [4, 5] },
     { text: 'It is 391.', prompt: [1, 2, 3, 4, 5, 6, 7], ids: [8] },
   ]);
@@ -86,8 +90,14 @@ test('redaction is done over there: this side goes on in the words as they are, 
   const next = [...asked, second.turn, user('Thanks')];
   const third = await log.open(opening(next));
   expect(third).toMatchObject({ trajectoryId: first.thread.trajectoryId, continued: true, messages: next });
-  expect(readTrajectory(store.db, first.thread.trajectoryId)?.steps.map(({ action: text, token_ids: ids, not_trainable_reason: reason }) => [text, ids, reason])).toEqual([
-    ['', [2], undefined], ['It is 391.', [4], undefined], ['Sent to [redacted].', null, 'redacted'],
+  expect(
+    readTrajectory(store.db, first.thread.trajectoryId)?.steps.map(
+      ({ action: text, token_ids: ids, not_trainable_reason: reason }) => [text, ids, reason],
+    ),
+  ).toEqual([
+    ['', [2], undefined],
+    ['It is 391.', [4], undefined],
+    ['Sent to [redacted].', null, 'redacted'],
   ]);
   expect(verify(store.db).ok).toBe(true);
   expect(readdirSync(folder).filter((file) => readFileSync(join(folder, file)).includes('ann@x.org'))).toEqual([]);
@@ -107,16 +117,26 @@ test('whoever goes on from one answer among many finds its end, said later than 
   const { log } = beside();
   const thread = await log.open(opening([user('q')]));
   await thread.step(stepOf(thread.messages, action('a')), { role: 'assistant', content: 'a' });
-  const others = Array.from({ length: 50 }, (_, at) => answer(log, opening([user(`other ${at}`)]), [{ text: `b ${at}` }]));
+  const others = Array.from({ length: 50 }, (_, at) =>
+    answer(log, opening([user(`other ${at}`)]), [{ text: `b ${at}` }]),
+  );
   await thread.finish(DONE);
-  const next = await log.open(opening([user('q'), { role: 'assistant', content: [{ type: 'text', text: 'a' }] }, user('and?')]));
+  const next = await log.open(
+    opening([user('q'), { role: 'assistant', content: [{ type: 'text', text: 'a' }] }, user('and?')]),
+  );
   expect(next).toMatchObject({ continued: true, trajectoryId: thread.trajectoryId });
   await Promise.all(others);
 });
 
 test('many at once are all kept, each under its own trajectory', async () => {
   const { log, store } = beside();
-  const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => answer(log, opening([system('shared'), user(`question ${at}`)]), [{ text: `answer ${at}`, prompt: [1, at], ids: [at] }])));
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, at) =>
+      answer(log, opening([system('shared'), user(`question ${at}`)]), [
+        { text: `answer ${at}`, prompt: [1, at], ids: [at] },
+      ]),
+    ),
+  );
   expect(answers.every(({ kept }) => kept)).toBe(true);
   expect(new Set(answers.map(({ thread }) => thread.trajectoryId)).size).toBe(200);
   await log.flush();
@@ -152,7 +172,10 @@ test('a log thread that dies is replaced by one that commits what was written do
   void poison.finish(DONE);
   const also = await answer(log, opening([user('beside it')]), [{ text: 'b' }]);
   await expect.poll(() => log.failures, { timeout: 10_000 }).toBeGreaterThan(0);
-  void open.step(stepOf([...open.messages, { role: 'assistant', content: '' }], action('two')), { role: 'assistant', content: 'two' });
+  void open.step(stepOf([...open.messages, { role: 'assistant', content: '' }], action('two')), {
+    role: 'assistant',
+    content: 'two',
+  });
   await open.finish(DONE);
   const after = await answer(log, opening([user('after')]), [{ text: 'c' }]);
   await log.flush();
@@ -163,14 +186,19 @@ test('a log thread that dies is replaced by one that commits what was written do
   expect(readTrajectory(store.db, open.trajectoryId)?.outcome).toBe('completed');
   const [file = ''] = readdirSync(join(folder, 'intake')).filter((name) => name.endsWith('.unsettled'));
   expect(readFileSync(join(folder, 'intake', file), 'utf8')).toContain('poison');
-  expect(verify(store.db).problems).toEqual([{ table: 'intake', id: file, problem: 'something in it could not be committed' }]);
+  expect(verify(store.db).problems).toEqual([
+    { table: 'intake', id: file, problem: 'something in it could not be committed' },
+  ]);
 });
 
 test('where nothing can be written down, an answer waits for its commit', async () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'intake'), 'not a folder');
   const { log, store } = beside(folder);
-  const answered = await answer(log, opening([user('q')]), [{ text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] }, { text: 'a' }]);
+  const answered = await answer(log, opening([user('q')]), [
+    { text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] },
+    { text: 'a' },
+  ]);
   expect(answered.kept).toBe(true);
   expect(readTrajectory(store.db, answered.thread.trajectoryId)?.steps).toHaveLength(2);
   expect(log.failures).toBe(0);
@@ -200,8 +228,13 @@ test('what is deleted right after its answer is in no file', async () => {
   const answered = await answer(log, opening([user('my secret word')]), [{ text: 'heard' }]);
   await log.flush();
   removeTrajectory(store.db, answered.thread.trajectoryId);
-  const files = (): string[] => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  await expect.poll(() => files().filter((file) => readFileSync(file).includes('secret word')), { timeout: 5_000 }).toEqual([]);
+  const files = (): string[] =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+  await expect
+    .poll(() => files().filter((file) => readFileSync(file).includes('secret word')), { timeout: 5_000 })
+    .toEqual([]);
   await open.finish(DONE);
 });
 
@@ -212,7 +245,9 @@ test('the write-ahead log is folded into the database while answers are written,
   let largest = 0;
   const until = Date.now() + 20_000;
   while (size('gyre.db') < 8 * 1024 * 1024 && Date.now() < until) {
-    await Promise.all(Array.from({ length: 16 }, (_, at) => answer(log, opening([user(`${at} ${long}`)]), [{ text: long }])));
+    await Promise.all(
+      Array.from({ length: 16 }, (_, at) => answer(log, opening([user(`${at} ${long}`)]), [{ text: long }])),
+    );
     largest = Math.max(largest, size('gyre.db-wal'));
   }
   expect(size('gyre.db')).toBeGreaterThan(8 * 1024 * 1024);

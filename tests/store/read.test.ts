@@ -14,45 +14,120 @@ test('a trajectory reads exactly as the Surface promises', async () => {
     { text: '', asks: [{ call: call('c1', '6*7'), gives: '42' }], prompt: [1, 2, 3], ids: [4, 5] },
     { text: 'It is 42.', prompt: [1, 2, 3, 4, 5, 9], ids: [6] },
   ]);
-  addFeedback(store.db, { responseId: first.opening.responseId, keyId: '', within: undefined, value: 1, at: 1_795_437_700_000 });
-  saveVerdicts(store.db, [{ id: 'vrd-1', subjectKind: 'step', subjectId: first.steps[0]?.id ?? '', judge: 'rule', judgeVersion: '1', score: 1, good: true, rationale: 'right', createdAt: 5_000 }]);
+  addFeedback(store.db, {
+    responseId: first.opening.responseId,
+    keyId: '',
+    within: undefined,
+    value: 1,
+    at: 1_795_437_700_000,
+  });
+  saveVerdicts(store.db, [
+    {
+      id: 'vrd-1',
+      subjectKind: 'step',
+      subjectId: first.steps[0]?.id ?? '',
+      judge: 'rule',
+      judgeVersion: '1',
+      score: 1,
+      good: true,
+      rationale: 'right',
+      createdAt: 5_000,
+    },
+  ]);
   expect(readTrajectory(store.db, first.thread.trajectoryId)).toEqual({
-    id: first.thread.trajectoryId, response_id: first.opening.responseId, model: 'gyre', policy_version: 0, outcome: 'completed', stop_reason: 'stop',
-    consent: true, key: null, created_at: 1_795_437_629,
+    id: first.thread.trajectoryId,
+    response_id: first.opening.responseId,
+    model: 'gyre',
+    policy_version: 0,
+    outcome: 'completed',
+    stop_reason: 'stop',
+    consent: true,
+    key: null,
+    created_at: 1_795_437_629,
     steps: [
       {
-        id: first.steps[0]?.id, index: 0, policy_version: 0, action: '', finish_reason: 'tool_calls',
+        id: first.steps[0]?.id,
+        index: 0,
+        policy_version: 0,
+        action: '',
+        finish_reason: 'tool_calls',
         tool_calls: [{ name: 'calculator', arguments: '{"expression":"6*7"}', owner: 'server', observation: '42' }],
-        prompt_token_ids: [1, 2, 3], token_ids: [4, 5], logprobs: [Math.fround(-1 / 5), Math.fround(-1 / 6)], trainable: true,
-        verdicts: [{ id: 'vrd-1', judge: 'rule', judge_version: '1', score: 1, good: true, rationale: 'right', created_at: 5 }],
+        prompt_token_ids: [1, 2, 3],
+        token_ids: [4, 5],
+        logprobs: [Math.fround(-1 / 5), Math.fround(-1 / 6)],
+        trainable: true,
+        verdicts: [
+          { id: 'vrd-1', judge: 'rule', judge_version: '1', score: 1, good: true, rationale: 'right', created_at: 5 },
+        ],
       },
       {
-        id: first.steps[1]?.id, index: 1, policy_version: 0, action: 'It is 42.', finish_reason: 'stop', tool_calls: [],
-        prompt_token_ids: [1, 2, 3, 4, 5, 9], token_ids: [6], logprobs: [Math.fround(-1 / 7)], trainable: true, verdicts: [],
+        id: first.steps[1]?.id,
+        index: 1,
+        policy_version: 0,
+        action: 'It is 42.',
+        finish_reason: 'stop',
+        tool_calls: [],
+        prompt_token_ids: [1, 2, 3, 4, 5, 9],
+        token_ids: [6],
+        logprobs: [Math.fround(-1 / 7)],
+        trainable: true,
+        verdicts: [],
       },
     ],
-    feedback: [{ id: expect.stringMatching(/^fbk-/) as string, response_id: first.opening.responseId, step: null, value: 1, comment: null, demonstration: null, created_at: 1_795_437_700 }],
+    feedback: [
+      {
+        id: expect.stringMatching(/^fbk-/) as string,
+        response_id: first.opening.responseId,
+        step: null,
+        value: 1,
+        comment: null,
+        demonstration: null,
+        created_at: 1_795_437_700,
+      },
+    ],
   });
 });
 
 test('what the engine did not report is null, and why a step cannot be trained on is said', async () => {
   const { store, log } = opened();
   const thread = log.open(opening([user('q')], { asker: { keyId: 'key-a', consent: false } }));
-  await thread.step(stepOf([user('q')], action('a'), { notTrainable: 'no_token_ids' }), { role: 'assistant', content: 'a' });
+  await thread.step(stepOf([user('q')], action('a'), { notTrainable: 'no_token_ids' }), {
+    role: 'assistant',
+    content: 'a',
+  });
   await thread.step(stepOf([user('q')], undefined, { outcome: 'failed' }), { role: 'assistant', content: 'a' });
   const read = readTrajectory(store.db, thread.trajectoryId);
   expect(read).toMatchObject({ key: 'key-a', consent: false, outcome: null, stop_reason: null });
-  expect(read?.steps[0]).toMatchObject({ action: 'a', prompt_token_ids: null, token_ids: null, logprobs: null, trainable: false, not_trainable_reason: 'no_token_ids' });
-  expect(read?.steps[1]).toMatchObject({ action: null, finish_reason: null, trainable: false, not_trainable_reason: 'no_consent' });
+  expect(read?.steps[0]).toMatchObject({
+    action: 'a',
+    prompt_token_ids: null,
+    token_ids: null,
+    logprobs: null,
+    trainable: false,
+    not_trainable_reason: 'no_token_ids',
+  });
+  expect(read?.steps[1]).toMatchObject({
+    action: null,
+    finish_reason: null,
+    trainable: false,
+    not_trainable_reason: 'no_consent',
+  });
   await thread.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
-  expect(readTrajectory(store.db, thread.trajectoryId)).toMatchObject({ outcome: 'failed', stop_reason: 'engine_error' });
+  expect(readTrajectory(store.db, thread.trajectoryId)).toMatchObject({
+    outcome: 'failed',
+    stop_reason: 'engine_error',
+  });
 });
 
 test('a list is newest first, in pages, and each key sees its own', async () => {
   const { store, log } = opened();
   const ids: string[] = [];
   for (let at = 0; at < 7; at += 1) {
-    const made = await answer(log, opening([user(`q ${at}`)], { asker: { keyId: at % 2 === 0 ? 'key-a' : 'key-b', consent: true } }), [{ text: 'a' }]);
+    const made = await answer(
+      log,
+      opening([user(`q ${at}`)], { asker: { keyId: at % 2 === 0 ? 'key-a' : 'key-b', consent: true } }),
+      [{ text: 'a' }],
+    );
     ids.unshift(made.thread.trajectoryId);
   }
   const first = listTrajectories(store.db, { limit: 3 });
@@ -70,21 +145,68 @@ test('a list is newest first, in pages, and each key sees its own', async () => 
 test('a step reads with its state and everything its data reached', async () => {
   const { store, log } = opened();
   const { db } = store;
-  const asked = await answer(log, opening([user('q')], { templateHash: 'sha:t' }), [{ text: 'a', prompt: [1, 2], ids: [3] }]);
+  const asked = await answer(log, opening([user('q')], { templateHash: 'sha:t' }), [
+    { text: 'a', prompt: [1, 2], ids: [3] },
+  ]);
   const stepId = asked.steps[0]?.id ?? '';
-  saveSamples(db, [{ id: 'smp-1', cycleId: 'cyc-1', stepId, policyVersion: 0, text: 'drawn', calls: [], promptTokenIds: [1, 2], tokenIds: [4], logprobs: [-1], temperature: 1, cut: false, createdAt: 1 }]);
-  saveVerdicts(db, [{ id: 'vrd-1', subjectKind: 'sample', subjectId: 'smp-1', judge: 'rule', judgeVersion: '1', good: false, rationale: 'wrong', createdAt: 1 }]);
+  saveSamples(db, [
+    {
+      id: 'smp-1',
+      cycleId: 'cyc-1',
+      stepId,
+      policyVersion: 0,
+      text: 'drawn',
+      calls: [],
+      promptTokenIds: [1, 2],
+      tokenIds: [4],
+      logprobs: [-1],
+      temperature: 1,
+      cut: false,
+      createdAt: 1,
+    },
+  ]);
+  saveVerdicts(db, [
+    {
+      id: 'vrd-1',
+      subjectKind: 'sample',
+      subjectId: 'smp-1',
+      judge: 'rule',
+      judgeVersion: '1',
+      good: false,
+      rationale: 'wrong',
+      createdAt: 1,
+    },
+  ]);
   const batch = { batch_id: 'bat-1', base_version: 0, target_version: 1 } as unknown as Parameters<typeof saveBatch>[2];
   saveBatch(db, 'cyc-1', batch, [{ itemId: 'smp-1', stepId, advantage: -0.5 }]);
   expect(batchOf(db, 'cyc-1')?.id).toBe('bat-1');
   saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
-  decide(db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: { difference: 0.2 } });
+  decide(db, {
+    kind: 'promotion',
+    version: 1,
+    against: 0,
+    passed: true,
+    reason: 'better',
+    numbers: { difference: 0.2 },
+  });
   const read = readStep(db, stepId);
-  expect(read).toMatchObject({ id: stepId, trajectory_id: asked.thread.trajectoryId, response_id: asked.opening.responseId, messages: [user('q')], template_hash: 'sha:t', sampling: { temperature: 0.7 }, prompt_token_ids: [1, 2] });
+  expect(read).toMatchObject({
+    id: stepId,
+    trajectory_id: asked.thread.trajectoryId,
+    response_id: asked.opening.responseId,
+    messages: [user('q')],
+    template_hash: 'sha:t',
+    sampling: { temperature: 0.7 },
+    prompt_token_ids: [1, 2],
+  });
   expect(read?.tools).toHaveLength(1);
   expect(read?.lineage).toMatchObject({
-    samples: [{ id: 'smp-1', batch_id: 'bat-1', advantage: -0.5, body: { text: 'drawn' }, verdicts: [{ good: false }] }],
-    batches: [{ id: 'bat-1', target_version: 1 }], versions: [{ version: 1, batch_id: 'bat-1' }], decisions: [{ kind: 'promotion', version: 1, passed: true, numbers: { difference: 0.2 } }],
+    samples: [
+      { id: 'smp-1', batch_id: 'bat-1', advantage: -0.5, body: { text: 'drawn' }, verdicts: [{ good: false }] },
+    ],
+    batches: [{ id: 'bat-1', target_version: 1 }],
+    versions: [{ version: 1, batch_id: 'bat-1' }],
+    decisions: [{ kind: 'promotion', version: 1, passed: true, numbers: { difference: 0.2 } }],
   });
   expect(readStep(db, stepId, 'key-x')).toBeUndefined();
   expect(readStep(db, 'step-none')).toBeUndefined();
@@ -92,10 +214,29 @@ test('a step reads with its state and everything its data reached', async () => 
 
 test('a state is what the policy was conditioned on and what it did', async () => {
   const { store, log } = opened();
-  const asked = await answer(log, opening([user('6*7?')], { origin: 'generate', taskId: 'task-1' }), [{ text: 'see', asks: [{ call: call('c1', '6*7'), gives: '42' }], prompt: [1, 2], ids: [3] }, { text: '42', prompt: [1, 2, 3, 4], ids: [5] }]);
+  const asked = await answer(log, opening([user('6*7?')], { origin: 'generate', taskId: 'task-1' }), [
+    { text: 'see', asks: [{ call: call('c1', '6*7'), gives: '42' }], prompt: [1, 2], ids: [3] },
+    { text: '42', prompt: [1, 2, 3, 4], ids: [5] },
+  ]);
   const [first, second] = asked.steps;
-  expect(stateOf(store.db, first?.id ?? '')).toMatchObject({ index: 0, taskId: 'task-1', origin: 'generate', messages: [user('6*7?')], text: 'see', calls: [call('c1', '6*7')], temperature: 0.7, promptTokenIds: [1, 2], tokenIds: [3] });
-  expect(stateOf(store.db, second?.id ?? '')).toMatchObject({ index: 1, text: '42', calls: [], promptTokenIds: [1, 2, 3, 4], tokenIds: [5] });
+  expect(stateOf(store.db, first?.id ?? '')).toMatchObject({
+    index: 0,
+    taskId: 'task-1',
+    origin: 'generate',
+    messages: [user('6*7?')],
+    text: 'see',
+    calls: [call('c1', '6*7')],
+    temperature: 0.7,
+    promptTokenIds: [1, 2],
+    tokenIds: [3],
+  });
+  expect(stateOf(store.db, second?.id ?? '')).toMatchObject({
+    index: 1,
+    text: '42',
+    calls: [],
+    promptTokenIds: [1, 2, 3, 4],
+    tokenIds: [5],
+  });
   expect(stateOf(store.db, second?.id ?? '')?.messages).toHaveLength(3);
   expect(stateOf(store.db, 'step-none')).toBeUndefined();
 });

@@ -19,7 +19,9 @@ const SECRET_IDS = Array.from({ length: 24 }, (_, at) => 1_234_567 + at * 977);
 
 /** Files of the folder that hold any of the needles. */
 function holding(folder: string, needles: readonly (string | Buffer)[]): string[] {
-  return readdirSync(folder).filter((file) => needles.some((needle) => readFileSync(join(folder, file)).includes(needle)));
+  return readdirSync(folder).filter((file) =>
+    needles.some((needle) => readFileSync(join(folder, file)).includes(needle)),
+  );
 }
 
 test('a deleted trajectory is gone from every file, with all that was drawn from it, and verify still passes', async () => {
@@ -31,22 +33,88 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
   const asked = [system('shared prompt'), user(`remember ${SECRET}`)];
   const tools = [{ name: 'own', description: `for ${SECRET}` }];
   const thread = log.open(opening(asked, { metadata: { note: SECRET } }));
-  const step = stepOf(asked, action(`I know ${SECRET}`, [], { reasoning: SECRET, promptTokenIds: SECRET_IDS, tokenIds: SECRET_IDS, logprobs: SECRET_IDS.map(() => -1) }), { tools });
+  const step = stepOf(
+    asked,
+    action(`I know ${SECRET}`, [], {
+      reasoning: SECRET,
+      promptTokenIds: SECRET_IDS,
+      tokenIds: SECRET_IDS,
+      logprobs: SECRET_IDS.map(() => -1),
+    }),
+    { tools },
+  );
   void thread.step(step, { role: 'assistant', content: `I know ${SECRET}` });
   await thread.finish(DONE);
-  const responseId = db.$client.prepare<[string], { id: string }>('SELECT response_id AS id FROM steps WHERE id = ?').get(step.id)?.id ?? '';
-  const follow = await answer(log, opening([...asked, { role: 'assistant', content: `I know ${SECRET}` }, user('Good')]), [
-    { text: '', asks: [{ call: call('c1', SECRET), gives: SECRET }] }, { text: 'yes' },
-  ]);
+  const responseId =
+    db.$client.prepare<[string], { id: string }>('SELECT response_id AS id FROM steps WHERE id = ?').get(step.id)?.id ??
+    '';
+  const follow = await answer(
+    log,
+    opening([...asked, { role: 'assistant', content: `I know ${SECRET}` }, user('Good')]),
+    [{ text: '', asks: [{ call: call('c1', SECRET), gives: SECRET }] }, { text: 'yes' }],
+  );
   expect(follow.thread.trajectoryId).toBe(thread.trajectoryId);
   addFeedback(db, { responseId, keyId: '', within: undefined, value: -1, comment: SECRET, demonstration: SECRET });
-  saveSamples(db, [{ id: 'smp-1', cycleId: 'cyc-1', stepId: step.id, policyVersion: 0, text: SECRET, calls: [], promptTokenIds: SECRET_IDS, tokenIds: SECRET_IDS, logprobs: SECRET_IDS.map(() => -1), temperature: 1, cut: false, createdAt: 1 }]);
-  saveVerdicts(db, [
-    { id: 'vrd-1', subjectKind: 'step', subjectId: step.id, judge: 'rule', judgeVersion: '1', good: true, rationale: SECRET, createdAt: 1 },
-    { id: 'vrd-2', subjectKind: 'sample', subjectId: 'smp-1', judge: 'rule', judgeVersion: '1', good: true, rationale: SECRET, createdAt: 1 },
-    { id: 'vrd-3', subjectKind: 'trajectory', subjectId: thread.trajectoryId, judge: 'rule', judgeVersion: '1', good: true, rationale: SECRET, createdAt: 1 },
+  saveSamples(db, [
+    {
+      id: 'smp-1',
+      cycleId: 'cyc-1',
+      stepId: step.id,
+      policyVersion: 0,
+      text: SECRET,
+      calls: [],
+      promptTokenIds: SECRET_IDS,
+      tokenIds: SECRET_IDS,
+      logprobs: SECRET_IDS.map(() => -1),
+      temperature: 1,
+      cut: false,
+      createdAt: 1,
+    },
   ]);
-  saveCycle(db, { id: 'cyc-1', state: 'running', stage: 'batch', mode: 'resample', filter: 'prefix', baseVersion: 0, counts: {}, note: '', startedAt: 1, updatedAt: 1 });
+  saveVerdicts(db, [
+    {
+      id: 'vrd-1',
+      subjectKind: 'step',
+      subjectId: step.id,
+      judge: 'rule',
+      judgeVersion: '1',
+      good: true,
+      rationale: SECRET,
+      createdAt: 1,
+    },
+    {
+      id: 'vrd-2',
+      subjectKind: 'sample',
+      subjectId: 'smp-1',
+      judge: 'rule',
+      judgeVersion: '1',
+      good: true,
+      rationale: SECRET,
+      createdAt: 1,
+    },
+    {
+      id: 'vrd-3',
+      subjectKind: 'trajectory',
+      subjectId: thread.trajectoryId,
+      judge: 'rule',
+      judgeVersion: '1',
+      good: true,
+      rationale: SECRET,
+      createdAt: 1,
+    },
+  ]);
+  saveCycle(db, {
+    id: 'cyc-1',
+    state: 'running',
+    stage: 'batch',
+    mode: 'resample',
+    filter: 'prefix',
+    baseVersion: 0,
+    counts: {},
+    note: '',
+    startedAt: 1,
+    updatedAt: 1,
+  });
   saveBatch(db, 'cyc-1', batchWith(SECRET_IDS), [{ itemId: 'smp-1', stepId: step.id, advantage: 0.5 }]);
   db.$client.exec(`UPDATE batches SET state = 'applied'`);
   saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
@@ -55,7 +123,12 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
   saveVersion(db, { version: 4, kind: 'rollback', parent: 3, copyOf: 0, metrics: {}, createdAt: 4 });
   expect(holding(folder, needles).length).toBeGreaterThan(0);
 
-  expect(removeTrajectory(db, thread.trajectoryId)).toEqual({ id: thread.trajectoryId, deleted: true, batches: ['bat-1'], versions: [1, 2, 3] });
+  expect(removeTrajectory(db, thread.trajectoryId)).toEqual({
+    id: thread.trajectoryId,
+    deleted: true,
+    batches: ['bat-1'],
+    versions: [1, 2, 3],
+  });
   expect(holding(folder, needles)).toEqual([]);
   expect(readTrajectory(db, thread.trajectoryId)).toBeUndefined();
   expect(removeTrajectory(db, thread.trajectoryId)).toBeUndefined();
@@ -76,7 +149,10 @@ test('what another chain holds stays, whichever of the two goes first', async ()
   for (const first of [0, 1]) {
     const { store, log } = opened();
     const asked = [system('s'), user('q')];
-    const base = await answer(log, opening(asked), [{ text: 'see ', asks: [{ call: call('c', '1'), gives: '1' }] }, { text: 'one' }]);
+    const base = await answer(log, opening(asked), [
+      { text: 'see ', asks: [{ call: call('c', '1'), gives: '1' }] },
+      { text: 'one' },
+    ]);
     await answer(log, opening([...asked, base.turn, user('x')]), [{ text: 'X' }]);
     const branch = await answer(log, opening([...asked, base.turn, user('y')]), [{ text: 'Y' }]);
     const order = [base.thread.trajectoryId, branch.thread.trajectoryId];
@@ -85,7 +161,8 @@ test('what another chain holds stays, whichever of the two goes first', async ()
     expect(readTrajectory(store.db, order[1 - first] ?? '')?.steps.at(-1)?.action).toBe(first === 0 ? 'Y' : 'X');
     removeTrajectory(store.db, order[1 - first] ?? '');
     expect(verify(store.db).problems).toEqual([]);
-    for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories']) expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
+    for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories'])
+      expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
   }
 });
 
@@ -116,7 +193,10 @@ test('what is said in a trajectory after its deletion is not logged, and is no f
 
 test('a branch that was open when its origin was deleted is logged whole', async () => {
   const { store, log } = opened();
-  const first = await answer(log, opening([user('q')]), [{ text: 'see ', asks: [{ call: call('c', '1'), gives: '1' }] }, { text: 'one' }]);
+  const first = await answer(log, opening([user('q')]), [
+    { text: 'see ', asks: [{ call: call('c', '1'), gives: '1' }] },
+    { text: 'one' },
+  ]);
   await answer(log, opening([user('q'), first.turn, user('x')]), [{ text: 'X' }]);
   const branch = log.open(opening([user('q'), first.turn, user('y')]));
   removeTrajectory(store.db, first.thread.trajectoryId);
@@ -147,10 +227,28 @@ test('a key deletes only what is its own', async () => {
 
 function batchWith(tokens: readonly number[]): Batch {
   return {
-    schema: 'gyre.batch/1', batch_id: 'bat-1', mode: 'resample', base_version: 0, target_version: 1, model: { template_hash: '', max_token_id: 9 },
+    schema: 'gyre.batch/1',
+    batch_id: 'bat-1',
+    mode: 'resample',
+    base_version: 0,
+    target_version: 1,
+    model: { template_hash: '', max_token_id: 9 },
     hyper: {
-      learning_rate: 1, epochs: 1, loss: 'cispo', ratio_cap: 1, ratio_floor: 0, kl_weight: 0, sequence_veto: 0, grad_clip: 1, adam_betas: [0.9, 0.999], adam_eps: 1e-8,
-      weight_decay: 0, normalise: 'token', rank: 8, alpha: 16, seed: 0,
+      learning_rate: 1,
+      epochs: 1,
+      loss: 'cispo',
+      ratio_cap: 1,
+      ratio_floor: 0,
+      kl_weight: 0,
+      sequence_veto: 0,
+      grad_clip: 1,
+      adam_betas: [0.9, 0.999],
+      adam_eps: 1e-8,
+      weight_decay: 0,
+      normalise: 'token',
+      rank: 8,
+      alpha: 16,
+      seed: 0,
     },
     tree: { tokens: [...tokens], parent: tokens.map((_, at) => at - 1) },
     actions: [{ id: 'smp-1', end: tokens.length - 1, length: 1, temperature: 1, advantage: 1, weight: 1 }],

@@ -13,17 +13,25 @@ import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } 
 
 const NOVEMBER = Date.UTC(2026, 10, 30, 23, 59);
 const DECEMBER = Date.UTC(2026, 11, 1, 0, 1);
-const used = (prompt: number, completion: number): Ending => ({ ...DONE, usage: { ...NO_USAGE, prompt_tokens: prompt, completion_tokens: completion } });
+const used = (prompt: number, completion: number): Ending => ({
+  ...DONE,
+  usage: { ...NO_USAGE, prompt_tokens: prompt, completion_tokens: completion },
+});
 const by = (keyId: string, at = NOVEMBER): Parameters<typeof opening>[1] => ({ asker: { keyId, consent: true }, at });
 
 test('an answer counts for its key in the month it was asked, and a gateway without keys counts nothing', async () => {
   const { store, log } = opened();
   await answer(log, opening([user('q')], by('key-a')), [{ text: 'a' }], used(10, 5));
   await answer(log, opening([user('q')], by('key-a', DECEMBER)), [{ text: 'a' }], used(100, 50));
-  await Promise.all([1, 2, 3].map(async (n) => answer(log, opening([user(`q${n}`)], by('key-b')), [{ text: 'a' }], used(n, 0))));
+  await Promise.all(
+    [1, 2, 3].map(async (n) => answer(log, opening([user(`q${n}`)], by('key-b')), [{ text: 'a' }], used(n, 0))),
+  );
   await answer(log, opening([user('q')]), [{ text: 'a' }], used(1_000, 1_000));
   expect(monthOf(NOVEMBER)).toBe('2026-11');
-  expect([...usageOf(store.db, NOVEMBER)].sort()).toEqual([['key-a', { requests: 1, tokens: 15 }], ['key-b', { requests: 3, tokens: 6 }]]);
+  expect([...usageOf(store.db, NOVEMBER)].sort()).toEqual([
+    ['key-a', { requests: 1, tokens: 15 }],
+    ['key-b', { requests: 3, tokens: 6 }],
+  ]);
   expect(tokensUsed(store.db, 'key-a', DECEMBER)).toBe(150);
   expect(tokensUsed(store.db, 'key-c', DECEMBER)).toBe(0);
 });
@@ -67,9 +75,18 @@ test('a commit that fails counts nothing, and neighbours of a bad row are counte
   const first = await answer(log, opening([user('x')], by('key-b')), [{ text: 'a' }], used(5, 0));
   expect((await good).kept).toBe(true);
   const [twin, neighbour] = await Promise.all([
-    answer(log, opening([user('y')], { ...by('key-b'), responseId: first.opening.responseId }), [{ text: 'a' }], used(50, 0)),
+    answer(
+      log,
+      opening([user('y')], { ...by('key-b'), responseId: first.opening.responseId }),
+      [{ text: 'a' }],
+      used(50, 0),
+    ),
     answer(log, opening([user('z')], by('key-c')), [{ text: 'a' }], used(4, 0)),
   ]);
   expect([twin.kept, neighbour.kept]).toEqual([false, true]);
-  expect(Object.fromEntries([...usageOf(store.db, NOVEMBER)].map(([key, { tokens }]) => [key, tokens]))).toEqual({ 'key-a': 3, 'key-b': 5, 'key-c': 4 });
+  expect(Object.fromEntries([...usageOf(store.db, NOVEMBER)].map(([key, { tokens }]) => [key, tokens]))).toEqual({
+    'key-a': 3,
+    'key-b': 5,
+    'key-c': 4,
+  });
 });

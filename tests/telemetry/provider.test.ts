@@ -11,5 +11,7 @@ it('is told by its host, whatever region, customer or port stands with it', () =
 });
 
 it('is its protocol where nobody knows it, and where a name only looks like a known one', () => {
-  expect(['api.openai.com', '127.0.0.1:8000', '[::1]:8000', 'notapi.groq.com.example', 'xapi.groq.com'].map(providerAt)).toEqual(Array(5).fill('openai'));
+  expect(
+    ['api.openai.com', '127.0.0.1:8000', '[::1]:8000', 'notapi.groq.com.example', 'xapi.groq.com'].map(providerAt),
+  ).toEqual(Array(5).fill('openai'));
 });

@@ -97,25 +97,63 @@ describe('the calculator refuses in one sentence', () => {
     await expect(calculate(expression)).rejects.toThrow(reason);
   });
 
-  it.each([[{}], [{ expression: 5 }], [{ expression: '1', extra: true }], ['1+1'], [null], [undefined]])('arguments %j', async (args) => {
-    await expect(calculator.run(args, never)).rejects.toThrow(/calculator takes \{"expression": "2 \+ 3"\}/);
-  });
+  it.each([[{}], [{ expression: 5 }], [{ expression: '1', extra: true }], ['1+1'], [null], [undefined]])(
+    'arguments %j',
+    async (args) => {
+      await expect(calculator.run(args, never)).rejects.toThrow(/calculator takes \{"expression": "2 \+ 3"\}/);
+    },
+  );
 });
 
 describe('nothing an expression says reaches beyond the expression', () => {
   it.each([
-    'import({a: 1}, {})', 'evaluate("1+1")', 'parse("1+1")', 'parser()', 'compile("1")', 'createUnit("foo")', 'simplify("x+x")', 'derivative("x^2", "x")',
-    'resolve("x", {x: 1})', 'reviver("a", 1)', 'config({number: "BigNumber"})', 'chain(3)', 'typed("f", {})', 'help(sin)', 'rationalize("x")',
-    'random()', 'randomInt(1, 10)', 'pickRandom([1, 2])', 'symbolicEqual("x", "x")', 'print("$a", {a: 1})',
+    'import({a: 1}, {})',
+    'evaluate("1+1")',
+    'parse("1+1")',
+    'parser()',
+    'compile("1")',
+    'createUnit("foo")',
+    'simplify("x+x")',
+    'derivative("x^2", "x")',
+    'resolve("x", {x: 1})',
+    'reviver("a", 1)',
+    'config({number: "BigNumber"})',
+    'chain(3)',
+    'typed("f", {})',
+    'help(sin)',
+    'rationalize("x")',
+    'random()',
+    'randomInt(1, 10)',
+    'pickRandom([1, 2])',
+    'symbolicEqual("x", "x")',
+    'print("$a", {a: 1})',
   ])('%s is not available', async (expression) => {
     await expect(calculate(expression)).rejects.toThrow(/not available/);
   });
 
   it.each([
-    'cos.constructor("return process")()', 'constructor', '__proto__', '"a".constructor', '{}.constructor', '{a: 1}["constructor"]', '{}.__proto__.x = 1',
-    'f(x) = x; f.constructor("return 1")()', '[1].map.constructor', 'f = cos; f.apply(1, 2)', 'toString.call', 'valueOf()', 'hasOwnProperty("a")', 'process.exit(0)',
-    'map([1], constructor)', 'format(1, {constructor: 1}).constructor', 'sqrt.transform', 'sin.signatures["number"].constructor("return 1")()',
-    '{"__proto__": {a: 1}}.a', 'unit("5 m").constructor', 'matrix([1])._data.constructor', 'bignumber(1).constructor.config({})',
+    'cos.constructor("return process")()',
+    'constructor',
+    '__proto__',
+    '"a".constructor',
+    '{}.constructor',
+    '{a: 1}["constructor"]',
+    '{}.__proto__.x = 1',
+    'f(x) = x; f.constructor("return 1")()',
+    '[1].map.constructor',
+    'f = cos; f.apply(1, 2)',
+    'toString.call',
+    'valueOf()',
+    'hasOwnProperty("a")',
+    'process.exit(0)',
+    'map([1], constructor)',
+    'format(1, {constructor: 1}).constructor',
+    'sqrt.transform',
+    'sin.signatures["number"].constructor("return 1")()',
+    '{"__proto__": {a: 1}}.a',
+    'unit("5 m").constructor',
+    'matrix([1])._data.constructor',
+    'bignumber(1).constructor.config({})',
   ])('%s gives no access', async (expression) => {
     const answer = await calculate(expression).catch((error: unknown) => String(error));
     expect(answer).not.toMatch(/native code|\[object process\]|\[Function/);

@@ -14,38 +14,75 @@ afterEach(async () => outside.close());
 
 const LIMITS = { timeoutMs: 2_000, maxBytes: 100_000 };
 
-async function start(options: Parameters<typeof startOutside>[0] = {}): Promise<(url: string, signal?: AbortSignal) => Promise<Observation>> {
+async function start(
+  options: Parameters<typeof startOutside>[0] = {},
+): Promise<(url: string, signal?: AbortSignal) => Promise<Observation>> {
   outside = await startOutside(options);
   outside.hosts.set('page.example.org', [PUBLIC]);
   const tool = createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network) as Tool;
-  return (url, signal = new AbortController().signal) => execute({ id: '1', name: 'fetch_page', arguments: JSON.stringify({ url }) }, new Map([['fetch_page', tool]]), LIMITS, signal);
+  return (url, signal = new AbortController().signal) =>
+    execute(
+      { id: '1', name: 'fetch_page', arguments: JSON.stringify({ url }) },
+      new Map([['fetch_page', tool]]),
+      LIMITS,
+      signal,
+    );
 }
 
-const page = (type: string | undefined, body: string | Buffer, headers: Record<string, string> = {}) => (_: unknown, outgoing: ServerResponse): void => void outgoing.writeHead(200, { ...(type === undefined ? {} : { 'content-type': type }), ...headers }).end(body);
-const to = (location: string, status = 302) => (_: unknown, outgoing: ServerResponse): void => void outgoing.writeHead(status, { location }).end('moved');
+const page =
+  (type: string | undefined, body: string | Buffer, headers: Record<string, string> = {}) =>
+  (_: unknown, outgoing: ServerResponse): void =>
+    void outgoing.writeHead(200, { ...(type === undefined ? {} : { 'content-type': type }), ...headers }).end(body);
+const to =
+  (location: string, status = 302) =>
+  (_: unknown, outgoing: ServerResponse): void =>
+    void outgoing.writeHead(status, { location }).end('moved');
 
 it('is there only where the operator turned it on', async () => {
   outside = await startOutside();
   expect(createFetchPage({ web: { fetch: false }, limits: LIMITS }, outside.network)).toBeUndefined();
-  expect(createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network)).toMatchObject({ pure: false, spec: { name: 'fetch_page' } });
+  expect(createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network)).toMatchObject({
+    pure: false,
+    spec: { name: 'fetch_page' },
+  });
 });
 
 describe('a page', () => {
   it('of HTML is its title, its address and its text', async () => {
     const fetchPage = await start();
-    outside.answer = page('text/html; charset=utf-8', '<html><head><title>Opening &amp; closing</title><script>alert("x")</script></head><body><nav>Menu</nav><h1>Harbour</h1><p>Open from <b>nine</b>.</p></body></html>');
-    expect(await fetchPage('http://page.example.org/hours?day=mon#top')).toMatchObject({ content: 'Opening & closing\nhttp://page.example.org/hours?day=mon\n\nHarbour\n\nOpen from nine.' });
+    outside.answer = page(
+      'text/html; charset=utf-8',
+      '<html><head><title>Opening &amp; ' +
+        'closing</title><script>alert("x")</script></head><body><nav>Menu</nav><h1>Harbour</h1><p>Open from ' +
+        '<b>nine</b>.</p></body></html>',
+    );
+    expect(await fetchPage('http://page.example.org/hours?day=mon#top')).toMatchObject({
+      content: 'Opening & closing\nhttp://page.example.org/hours?day=mon\n\nHarbour\n\nOpen from nine.',
+    });
     expect(outside.requests[0]).toMatchObject({ to: 'page.example.org /hours?day=mon' });
     expect(outside.requests[0]?.headers.cookie).toBeUndefined();
   });
 
-  it.each([['text/plain', 'just text'], ['application/json', '{"a":[1,2]}'], ['application/ld+json; charset=utf-8', '{"b":1}'], ['text/markdown', '# Title'], ['application/xml', '<a>1</a>']])('of %s is what it is', async (type, body) => {
+  it.each([
+    ['text/plain', 'just text'],
+    ['application/json', '{"a":[1,2]}'],
+    ['application/ld+json; charset=utf-8', '{"b":1}'],
+    ['text/markdown', '# Title'],
+    ['application/xml', '<a>1</a>'],
+  ])('of %s is what it is', async (type, body) => {
     const fetchPage = await start();
     outside.answer = page(type, body);
     expect((await fetchPage('http://page.example.org/')).content).toBe(`http://page.example.org/\n\n${body}`);
   });
 
-  it.each([['image/png'], ['application/pdf'], ['application/octet-stream'], ['text/event-stream'], ['video/mp4'], [undefined]])('of type %s is not read', async (type) => {
+  it.each([
+    ['image/png'],
+    ['application/pdf'],
+    ['application/octet-stream'],
+    ['text/event-stream'],
+    ['video/mp4'],
+    [undefined],
+  ])('of type %s is not read', async (type) => {
     const fetchPage = await start();
     let sent = 0;
     outside.answer = (_incoming, outgoing) => {
@@ -67,7 +104,10 @@ describe('a page', () => {
   });
 
   it.each([
-    ['gzip', gzipSync('packed text')], ['deflate', deflateSync('packed text')], ['br', brotliCompressSync('packed text')], ['identity', Buffer.from('packed text')],
+    ['gzip', gzipSync('packed text')],
+    ['deflate', deflateSync('packed text')],
+    ['br', brotliCompressSync('packed text')],
+    ['identity', Buffer.from('packed text')],
   ])('packed with %s is unpacked', async (encoding, body) => {
     const fetchPage = await start();
     outside.answer = page('text/plain', body, { 'content-encoding': encoding });
@@ -77,14 +117,19 @@ describe('a page', () => {
   it('packed in an unknown way, or badly, is a failure', async () => {
     const fetchPage = await start();
     outside.answer = page('text/plain', 'x', { 'content-encoding': 'zpaq' });
-    expect((await fetchPage('http://page.example.org/')).content).toContain('packed in a way that is not known here: zpaq');
+    expect((await fetchPage('http://page.example.org/')).content).toContain(
+      'packed in a way that is not known here: zpaq',
+    );
     outside.answer = page('text/plain', 'not gzip at all', { 'content-encoding': 'gzip' });
     expect(await fetchPage('http://page.example.org/')).toMatchObject({ error: 'failed' });
   });
 
   it.each([
-    ['text/plain; charset=iso-8859-1', Buffer.from('caf\xe9', 'latin1')], ['text/html', Buffer.from('<meta charset="windows-1252">caf\xe9', 'latin1')], ['text/html; charset=no-such-thing', Buffer.from('café')],
-    ['text/plain', Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from('café', 'utf16le')])], ['text/plain', Buffer.from('\ufeffcafé')],
+    ['text/plain; charset=iso-8859-1', Buffer.from('caf\xe9', 'latin1')],
+    ['text/html', Buffer.from('<meta charset="windows-1252">caf\xe9', 'latin1')],
+    ['text/html; charset=no-such-thing', Buffer.from('café')],
+    ['text/plain', Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from('café', 'utf16le')])],
+    ['text/plain', Buffer.from('\ufeffcafé')],
   ])('is read in its own encoding (%s)', async (type, body) => {
     const fetchPage = await start();
     outside.answer = page(type, body);
@@ -102,7 +147,10 @@ describe('a page', () => {
       write();
     };
     expect((await fetchPage('http://page.example.org/')).content).toContain('[truncated');
-    const whole = await (createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network) as Tool).run({ url: 'http://page.example.org/' }, new AbortController().signal);
+    const whole = await (createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network) as Tool).run(
+      { url: 'http://page.example.org/' },
+      new AbortController().signal,
+    );
     expect(whole.length).toBeLessThan(2_200_000);
     expect(whole.slice(-80)).toContain('[only the first 2097152 bytes of this page were read]');
     outside.answer = page('text/plain', gzipSync(Buffer.alloc(200_000_000)), { 'content-encoding': 'gzip' });
@@ -126,10 +174,18 @@ describe('a page', () => {
     while (open > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
-  it.each([[{}], [{ url: 1 }], [{ url: 'http://a.example.org/', more: 1 }]])('arguments %j are refused in a sentence', async (args) => {
-    await start();
-    await expect((createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network) as Tool).run(args, new AbortController().signal)).rejects.toThrow('fetch_page takes {"url"');
-  });
+  it.each([[{}], [{ url: 1 }], [{ url: 'http://a.example.org/', more: 1 }]])(
+    'arguments %j are refused in a sentence',
+    async (args) => {
+      await start();
+      await expect(
+        (createFetchPage({ web: { fetch: true }, limits: LIMITS }, outside.network) as Tool).run(
+          args,
+          new AbortController().signal,
+        ),
+      ).rejects.toThrow('fetch_page takes {"url"');
+    },
+  );
 });
 
 describe('the connection', () => {
@@ -151,7 +207,10 @@ describe('the connection', () => {
     outside.hosts.set('two.example.org', ['2606:4700::1111', PUBLIC]);
     outside.dead.add('2606:4700::1111');
     expect((await fetchPage('http://two.example.org:8080/')).content).toContain('hello');
-    expect(outside.dialled.map(({ address, port }) => `${address} ${port}`)).toEqual(['2606:4700::1111 8080', `${PUBLIC} 8080`]);
+    expect(outside.dialled.map(({ address, port }) => `${address} ${port}`)).toEqual([
+      '2606:4700::1111 8080',
+      `${PUBLIC} 8080`,
+    ]);
     outside.dead.add(PUBLIC);
     expect((await fetchPage('http://two.example.org/')).content).toContain('nothing listens');
   });
@@ -191,11 +250,24 @@ describe('a redirect', () => {
     };
     expect((await fetchPage('http://page.example.org/5')).content).toBe('http://other.example.org/0\n\narrived');
     expect(outside.requests).toHaveLength(6);
-    expect(await fetchPage('http://page.example.org/6')).toMatchObject({ error: 'failed', content: 'Error: "http://page.example.org/6" was redirected more than 5 times' });
+    expect(await fetchPage('http://page.example.org/6')).toMatchObject({
+      error: 'failed',
+      content: 'Error: "http://page.example.org/6" was redirected more than 5 times',
+    });
   });
 
   it.each([
-    'http://127.0.0.1/', 'http://169.254.169.254/latest/meta-data/', 'http://localhost:8080/', 'http://[::1]/', 'http://2130706433/', '//10.0.0.1/', 'http://inside.example.org/', 'file:///etc/passwd', 'http://user:pass@page.example.org/', 'http://page.example.org:22/', 'gopher://page.example.org/',
+    'http://127.0.0.1/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://localhost:8080/',
+    'http://[::1]/',
+    'http://2130706433/',
+    '//10.0.0.1/',
+    'http://inside.example.org/',
+    'file:///etc/passwd',
+    'http://user:pass@page.example.org/',
+    'http://page.example.org:22/',
+    'gopher://page.example.org/',
   ])('to %s is refused like a first address', async (target) => {
     const fetchPage = await start();
     outside.hosts.set('inside.example.org', ['10.0.0.1']);

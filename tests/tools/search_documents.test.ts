@@ -37,7 +37,14 @@ describe('indexing a folder', () => {
     write('towns.md', '# Towns\n\nMira works at Orbit Foods.');
     write('deep/er/notes.txt', 'Orbit Foods is in Bergen.');
     write('picture.png', 'no document');
-    expect(indexDocuments(data, docs)).toEqual({ added: 2, changed: 0, unchanged: 0, removed: 0, passages: 2, skipped: 0 });
+    expect(indexDocuments(data, docs)).toEqual({
+      added: 2,
+      changed: 0,
+      unchanged: 0,
+      removed: 0,
+      passages: 2,
+      skipped: 0,
+    });
     expect(indexDocuments(data, docs)).toMatchObject({ added: 0, unchanged: 2 });
 
     write('towns.md', '# Towns\n\nMira works at Quay Books.');
@@ -99,7 +106,11 @@ describe('searching', () => {
   });
 
   it('shows file, headings and passage, the best first, five at most', async () => {
-    for (let n = 0; n < 8; n += 1) write(`n${n}.md`, `# Notes\n\n## Part ${n}\n\nThe harbour is mentioned here among a number of other words, number ${n}.`);
+    for (let n = 0; n < 8; n += 1)
+      write(
+        `n${n}.md`,
+        `# Notes\n\n## Part ${n}\n\nThe harbour is mentioned here among a number of other words, number ${n}.`,
+      );
     write('harbour.md', '# Harbour\n\n## Opening hours\n\nThe harbour office opens at nine.');
     indexDocuments(data, docs);
     const answer = await search('harbour office opening hours');
@@ -116,20 +127,34 @@ describe('searching', () => {
     expect(await search('red house')).toMatch(/^\[1\] handbook\/row\.txt/);
   });
 
-  it.each(['"', 'a" OR "b', 'NEAR(alpha, 2)', 'alpha AND', '-alpha', 'alpha*', 'heading:alpha', '{heading text}: alpha', '^alpha', "'; DROP TABLE passages; --", 'alpha\0beta', 'ÄÖÜ ß 東京', 'a'.repeat(10_000)])(
-    'no query is syntax: %s',
-    async (query) => {
-      write('a.md', 'alpha beta');
-      indexDocuments(data, docs);
-      const answer = await search(query).catch((error: unknown) => String(error));
-      expect(answer).toMatch(/alpha beta|No passage fits|holds no word/);
-      expect(await search('alpha')).toContain('alpha beta');
+  it.each([
+    '"',
+    'a" OR "b',
+    'NEAR(alpha, 2)',
+    'alpha AND',
+    '-alpha',
+    'alpha*',
+    'heading:alpha',
+    '{heading text}: alpha',
+    '^alpha',
+    "'; DROP TABLE passages; --",
+    'alpha\0beta',
+    'ÄÖÜ ß 東京',
+    'a'.repeat(10_000),
+  ])('no query is syntax: %s', async (query) => {
+    write('a.md', 'alpha beta');
+    indexDocuments(data, docs);
+    const answer = await search(query).catch((error: unknown) => String(error));
+    expect(answer).toMatch(/alpha beta|No passage fits|holds no word/);
+    expect(await search('alpha')).toContain('alpha beta');
+  });
+
+  it.each([[{}], [{ query: 1 }], ['words'], [{ query: '!?' }], [{ query: '' }]])(
+    'arguments %j are refused in a sentence',
+    async (args) => {
+      await expect(tool.run(args, AbortSignal.any([]))).rejects.toThrow(/search_documents takes|holds no word/);
     },
   );
-
-  it.each([[{}], [{ query: 1 }], ['words'], [{ query: '!?' }], [{ query: '' }]])('arguments %j are refused in a sentence', async (args) => {
-    await expect(tool.run(args, AbortSignal.any([]))).rejects.toThrow(/search_documents takes|holds no word/);
-  });
 
   it('a query becomes quoted words and the phrase', () => {
     expect(matching('Red  house, red!')).toBe('"red house red" OR "red" OR "house"');
@@ -149,7 +174,9 @@ describe('cutting documents into passages', () => {
   });
 
   it('a fenced block holds no headings, and plain text none at all', () => {
-    expect(passagesOf('# A\n```\n# not a heading\n\nx\n```', true)).toEqual([{ heading: 'A', text: '```\n# not a heading\n\nx\n```' }]);
+    expect(passagesOf('# A\n```\n# not a heading\n\nx\n```', true)).toEqual([
+      { heading: 'A', text: '```\n# not a heading\n\nx\n```' },
+    ]);
     expect(passagesOf('# not a heading\ntext', false)).toEqual([{ heading: '', text: '# not a heading\ntext' }]);
   });
 
@@ -157,7 +184,12 @@ describe('cutting documents into passages', () => {
     const words = Array.from({ length: 2_000 }, (_, n) => `word${n}${n % 9 === 0 ? '.' : ''}`);
     const passages = passagesOf(words.join(' '), true);
     expect(Math.max(...passages.map(({ text }) => text.length))).toBeLessThanOrEqual(1_000);
-    expect(passages.map(({ text }) => text).join(' ').split(/\s+/)).toEqual(words);
+    expect(
+      passages
+        .map(({ text }) => text)
+        .join(' ')
+        .split(/\s+/),
+    ).toEqual(words);
     expect(passagesOf('x'.repeat(2_500), false).map(({ text }) => text.length)).toEqual([1_000, 1_000, 500]);
   });
 });

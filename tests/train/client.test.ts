@@ -27,25 +27,52 @@ beforeEach(async () => {
     request.on('data', (part: Buffer) => (text += part.toString()));
     request.on('end', () => {
       const key = request.headers['idempotency-key'];
-      asked.push({ method: request.method ?? '', path: request.url ?? '', key: typeof key === 'string' ? key : undefined, body: text === '' ? undefined : (JSON.parse(text) as unknown) });
+      asked.push({
+        method: request.method ?? '',
+        path: request.url ?? '',
+        key: typeof key === 'string' ? key : undefined,
+        body: text === '' ? undefined : (JSON.parse(text) as unknown),
+      });
       response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   trainer = openTrainer(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
-afterEach(() => new Promise((resolve) => {
-  server.closeAllConnections();
-  server.close(resolve);
-}));
+afterEach(
+  () =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(resolve);
+    }),
+);
 
-const faultOf = (promise: Promise<unknown>): Promise<GyreError> => promise.then(() => Promise.reject(new Error('it did not fail')), (fault: unknown) => (fault instanceof GyreError ? fault : Promise.reject(fault as Error)));
+const faultOf = (promise: Promise<unknown>): Promise<GyreError> =>
+  promise.then(
+    () => Promise.reject(new Error('it did not fail')),
+    (fault: unknown) => (fault instanceof GyreError ? fault : Promise.reject(fault as Error)),
+  );
 
 const HEALTH = {
-  status: 'ok', pid: 7, uptime_s: 1.5, phase: 'ready',
+  status: 'ok',
+  pid: 7,
+  uptime_s: 1.5,
+  phase: 'ready',
   engine: { state: 'ready', url: 'http://127.0.0.1:9', pid: 8, restarts: 0, detail: null },
-  model: { path: 'm', dtype: 'bfloat16', device: 'cpu', template_hash: 'sha256:ab', tokenizer_hash: 'x', eos_token_ids: [2], max_model_len: 2048 },
-  head: 3, loaded: [{ version: 3, name: 'gyre-v000003' }], self_check: { grouped_lora: 'ok' }, busy: null, added_later: 1,
+  model: {
+    path: 'm',
+    dtype: 'bfloat16',
+    device: 'cpu',
+    template_hash: 'sha256:ab',
+    tokenizer_hash: 'x',
+    eos_token_ids: [2],
+    max_model_len: 2048,
+  },
+  head: 3,
+  loaded: [{ version: 3, name: 'gyre-v000003' }],
+  self_check: { grouped_lora: 'ok' },
+  busy: null,
+  added_later: 1,
 };
 
 describe('what the trainer is asked', () => {
@@ -63,8 +90,15 @@ describe('what the trainer is asked', () => {
 
   it('a finished batch comes back with its result', async () => {
     const result = {
-      version: 4, name: 'gyre-v000004', path: 'p', metrics: { loss: 0.1 }, published_at: 1.5, load_seconds: 0.1, first_token_seconds: 0.2,
-      parity: { mean_abs: 1e-5, max_abs: 1e-4, n_tokens: 64, tolerance: 1e-3, passed: true }, differs_from_base: 0.4,
+      version: 4,
+      name: 'gyre-v000004',
+      path: 'p',
+      metrics: { loss: 0.1 },
+      published_at: 1.5,
+      load_seconds: 0.1,
+      first_token_seconds: 0.2,
+      parity: { mean_abs: 1e-5, max_abs: 1e-4, n_tokens: 64, tolerance: 1e-3, passed: true },
+      differs_from_base: 0.4,
     };
     answer.body = JSON.stringify({ batch_id: 'bat-1', state: 'done', progress: 1, result });
     expect((await trainer.batch('bat-1')).result).toEqual(result);
@@ -97,21 +131,35 @@ describe('what goes wrong', () => {
 
   it('an answer that does not fit the contract names the field', async () => {
     answer.body = JSON.stringify({ ...HEALTH, engine: { ...HEALTH.engine, restarts: 'many' } });
-    expect(await faultOf(trainer.health())).toMatchObject({ side: 'trainer', code: 'trainer_garbage', message: expect.stringContaining('"engine.restarts"') as string });
+    expect(await faultOf(trainer.health())).toMatchObject({
+      side: 'trainer',
+      code: 'trainer_garbage',
+      message: expect.stringContaining('"engine.restarts"') as string,
+    });
   });
 
   it('an error without the contract’s shape is quoted', async () => {
     answer = { status: 500, body: '{"detail": "oops"}' };
-    expect(await faultOf(trainer.resetHead(1))).toMatchObject({ side: 'trainer', status: 500, message: expect.stringContaining('oops') as string });
+    expect(await faultOf(trainer.resetHead(1))).toMatchObject({
+      side: 'trainer',
+      status: 500,
+      message: expect.stringContaining('oops') as string,
+    });
   });
 
   it('no trainer there, or no JSON from it, is a 503 that says where it was looked for', async () => {
     answer.body = '<html>';
-    expect(await faultOf(trainer.health())).toMatchObject({ side: 'trainer', status: 503, code: 'trainer_unreachable' });
+    expect(await faultOf(trainer.health())).toMatchObject({
+      side: 'trainer',
+      status: 503,
+      code: 'trainer_unreachable',
+    });
     // A port that was just given back.
     const nobody = openTrainer(trainer.url);
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    expect((await faultOf(nobody.health())).message).toMatch(/the trainer at http:\/\/127\.0\.0\.1:\d+ did not answer GET \/health: .*ECONNREFUSED/);
+    expect((await faultOf(nobody.health())).message).toMatch(
+      /the trainer at http:\/\/127\.0\.0\.1:\d+ did not answer GET \/health: .*ECONNREFUSED/,
+    );
   });
 });

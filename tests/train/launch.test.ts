@@ -108,12 +108,18 @@ describe('the trainer process', () => {
 describe('a child left behind by a crashed run', () => {
   /** A process the launcher did not start, recorded as if an earlier run had. */
   function leftover(owner: number): { readonly pid: number; readonly ended: Promise<unknown> } {
-    const process_ = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { detached: true, stdio: 'ignore' });
+    const process_ = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], {
+      detached: true,
+      stdio: 'ignore',
+    });
     const ended = new Promise((resolve) => process_.once('exit', resolve));
     const pid = process_.pid ?? 0;
     mkdirSync(join(data, 'run'), { recursive: true });
     writeFileSync(join(data, 'run', 'trainer.json'), JSON.stringify(processOf(pid)));
-    writeFileSync(join(data, 'run', 'trainer-parent.json'), JSON.stringify({ ...processOf(owner), ...(owner === process.pid ? { startTime: '1' } : {}) }));
+    writeFileSync(
+      join(data, 'run', 'trainer-parent.json'),
+      JSON.stringify({ ...processOf(owner), ...(owner === process.pid ? { startTime: '1' } : {}) }),
+    );
     return { pid, ended };
   }
 
@@ -141,7 +147,9 @@ describe('a child left behind by a crashed run', () => {
     const { pid, ended } = leftover(gateway.pid ?? 0);
     launch('well');
     await until(() => downs().length === 1);
-    expect(downs()[0]).toContain(`running gateway with process ${gateway.pid ?? 0}: end that one, or use another --data folder`);
+    expect(downs()[0]).toContain(
+      `running gateway with process ${gateway.pid ?? 0}: end that one, or use another --data folder`,
+    );
     expect(processOf(pid)).toBeDefined();
 
     gateway.kill('SIGKILL');

@@ -15,9 +15,31 @@ const { all, create } = createRequire(import.meta.url)('mathjs/lib/browser/math.
 
 /** Out of reach of an expression: whatever parses, imports, configures, or gives another answer each time. */
 const DISABLED = [
-  'import', 'config', 'createUnit', 'evaluate', 'parse', 'parser', 'compile', 'chain', 'typed', 'help', 'simplify', 'simplifyCore',
-  'simplifyConstant', 'derivative', 'rationalize', 'resolve', 'reviver', 'replacer', 'symbolicEqual', 'leafCount', 'print',
-  'random', 'randomInt', 'pickRandom', 'distribution',
+  'import',
+  'config',
+  'createUnit',
+  'evaluate',
+  'parse',
+  'parser',
+  'compile',
+  'chain',
+  'typed',
+  'help',
+  'simplify',
+  'simplifyCore',
+  'simplifyConstant',
+  'derivative',
+  'rationalize',
+  'resolve',
+  'reviver',
+  'replacer',
+  'symbolicEqual',
+  'leafCount',
+  'print',
+  'random',
+  'randomInt',
+  'pickRandom',
+  'distribution',
 ];
 
 /** Characters; what is longer is not an answer but a table. */
@@ -26,7 +48,9 @@ const MAX_RESULT = 2_000;
 const math = create(/** @type {import('mathjs').FactoryFunctionMap} */ (all), {});
 // What expressions see is this object and nothing else. Overriding the same names on `math` itself would break
 // the functions that are built from them when first used.
-const visible = /** @type {{ expression: { mathWithTransform: Record<string, unknown> } }} */ (/** @type {unknown} */ (math)).expression.mathWithTransform;
+const visible = /** @type {{ expression: { mathWithTransform: Record<string, unknown> } }} */ (
+  /** @type {unknown} */ (math)
+).expression.mathWithTransform;
 for (const name of DISABLED) {
   const value = () => {
     throw new Error(`the function ${name} is not available`);
@@ -48,7 +72,8 @@ function readable(value) {
   const whole = Math.max(0, Math.floor(Math.log10(size)) + 1);
   const exact = tidy(value.toExponential(14));
   const digits = exact.replace(/e.*|[^0-9]/g, '').length <= 13 ? 15 : Math.min(15, Math.max(12, whole + 3));
-  // toFixed writes positions, so the count of decimals comes from the magnitude; it stops at 100, which 1e-15 never reaches.
+  // toFixed writes positions, so the count of decimals comes from the magnitude; it stops at 100, which 1e-15 never
+  // reaches.
   const fixed = value.toFixed(Math.max(0, digits - (Math.floor(Math.log10(size)) + 1)));
   return fixed.includes('.') ? fixed.replace(/\.?0+$/, '') : fixed;
 }
@@ -66,9 +91,11 @@ function answer(expression) {
   if (value === undefined || value === null) throw new Error('it gives no value');
   if (typeof value === 'function') throw new Error('it gives a function, not a value');
   if (typeof value === 'number' && Number.isNaN(value)) throw new Error('the result is not a number');
-  if (value === Infinity || value === -Infinity) throw new Error('the result is infinite: a division by zero, or too large a number');
+  if (value === Infinity || value === -Infinity)
+    throw new Error('the result is infinite: a division by zero, or too large a number');
   const text = typeof value === 'string' ? value : math.format(value, readable);
-  if (text.length > MAX_RESULT) throw new Error(`the result has ${text.length} characters, at most ${MAX_RESULT} are given back`);
+  if (text.length > MAX_RESULT)
+    throw new Error(`the result has ${text.length} characters, at most ${MAX_RESULT} are given back`);
   return text;
 }
 

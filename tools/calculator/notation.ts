@@ -19,7 +19,11 @@ const SIGNS: readonly (readonly [RegExp, string])[] = [
 
 /** The expression as the evaluator is given it. */
 export function normalise(expression: string): string {
-  let text = expression.trim().replace(/^=\s*/, '').replace(/\s*=\s*\??\s*$/, '').replace(/\?\s*$/, '');
+  let text = expression
+    .trim()
+    .replace(/^=\s*/, '')
+    .replace(/\s*=\s*\??\s*$/, '')
+    .replace(/\?\s*$/, '');
   for (const [sign, plain] of SIGNS) text = text.replace(sign, plain);
   return withoutThousands(text).trim();
 }

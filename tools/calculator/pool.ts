@@ -51,7 +51,11 @@ export function createPool(size: number): Pool {
   let closed = false;
 
   function start(): void {
-    const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--no-warnings', ...confinement(), CHILD], { env: {}, cwd: '/', stdio: 'pipe' });
+    const child = spawn(
+      process.execPath,
+      [`--max-old-space-size=${HEAP_MB}`, '--no-warnings', ...confinement(), CHILD],
+      { env: {}, cwd: '/', stdio: 'pipe' },
+    );
     const worker: Worker = { process: child, ready: false, job: undefined, timer: undefined };
     workers.add(worker);
     worker.timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
@@ -80,7 +84,8 @@ export function createPool(size: number): Pool {
     worker.job?.reject(refusal(worker.job.expression, 'it needs too much memory'));
     // A child that never came up would never come up again: everyone waiting is told, nothing is respawned for them.
     if (!worker.ready && workers.size === 0) {
-      for (const job of waiting.splice(0)) job.reject(internal('the calculator process did not start: reinstall with npm ci', cause));
+      for (const job of waiting.splice(0))
+        job.reject(internal('the calculator process did not start: reinstall with npm ci', cause));
     }
     assign();
   }
@@ -91,9 +96,14 @@ export function createPool(size: number): Pool {
       const job = waiting.shift();
       if (job === undefined) return;
       worker.job = job;
-      worker.timer = setTimeout(() => end(worker, refusal(job.expression, `it takes longer than ${job.timeoutMs / 1000} s`)), job.timeoutMs);
+      worker.timer = setTimeout(
+        () => end(worker, refusal(job.expression, `it takes longer than ${job.timeoutMs / 1000} s`)),
+        job.timeoutMs,
+      );
       // The child's own deadline is later than ours: it is for the case that we are gone.
-      worker.process.stdin.write(`${JSON.stringify({ expression: job.expression, timeoutMs: job.timeoutMs + 1_000 })}\n`);
+      worker.process.stdin.write(
+        `${JSON.stringify({ expression: job.expression, timeoutMs: job.timeoutMs + 1_000 })}\n`,
+      );
     }
     const starting = [...workers].filter((worker) => !worker.ready).length;
     if (!closed && waiting.length > starting && workers.size < size) start();
@@ -111,28 +121,35 @@ export function createPool(size: number): Pool {
   }
 
   return {
-    evaluate: (expression, timeoutMs, signal) => new Promise<string>((resolve, reject) => {
-      if (closed) return reject(internal('the calculator is closed'));
-      if (signal.aborted) return reject(cancelled());
-      const settle = (): void => signal.removeEventListener('abort', abort);
-      const job: Job = {
-        expression,
-        timeoutMs,
-        resolve: (text) => { settle(); resolve(text); },
-        reject: (error) => { settle(); reject(error); },
-      };
-      function abort(): void {
-        const place = waiting.indexOf(job);
-        if (place >= 0) {
-          waiting.splice(place, 1);
-          return job.reject(cancelled());
+    evaluate: (expression, timeoutMs, signal) =>
+      new Promise<string>((resolve, reject) => {
+        if (closed) return reject(internal('the calculator is closed'));
+        if (signal.aborted) return reject(cancelled());
+        const settle = (): void => signal.removeEventListener('abort', abort);
+        const job: Job = {
+          expression,
+          timeoutMs,
+          resolve: (text) => {
+            settle();
+            resolve(text);
+          },
+          reject: (error) => {
+            settle();
+            reject(error);
+          },
+        };
+        function abort(): void {
+          const place = waiting.indexOf(job);
+          if (place >= 0) {
+            waiting.splice(place, 1);
+            return job.reject(cancelled());
+          }
+          for (const worker of workers) if (worker.job === job) end(worker, cancelled());
         }
-        for (const worker of workers) if (worker.job === job) end(worker, cancelled());
-      }
-      signal.addEventListener('abort', abort, { once: true });
-      waiting.push(job);
-      assign();
-    }),
+        signal.addEventListener('abort', abort, { once: true });
+        waiting.push(job);
+        assign();
+      }),
     warm: () => {
       if (!closed && workers.size === 0) start();
     },
@@ -146,7 +163,9 @@ export function createPool(size: number): Pool {
 
 /** Node's own permission model, where it exists: no writing, no processes, no threads, whatever mathjs lets through. */
 function confinement(): string[] {
-  const flag = ['--permission', '--experimental-permission'].find((name) => process.allowedNodeEnvironmentFlags.has(name));
+  const flag = ['--permission', '--experimental-permission'].find((name) =>
+    process.allowedNodeEnvironmentFlags.has(name),
+  );
   return flag === undefined ? [] : [flag, '--allow-fs-read=*'];
 }
 

@@ -12,14 +12,17 @@ const VERSION = 1;
 const TABLES = `
   DROP TABLE IF EXISTS passage_words; DROP TABLE IF EXISTS passages; DROP TABLE IF EXISTS documents;
   CREATE TABLE documents (
-    id INTEGER PRIMARY KEY, root TEXT NOT NULL, path TEXT NOT NULL, mtime_ms REAL NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, root TEXT NOT NULL, path TEXT NOT NULL, mtime_ms REAL NOT NULL, size INTEGER
+      NOT NULL, hash TEXT NOT NULL,
     UNIQUE (root, path)
   );
   CREATE TABLE passages (
-    id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE, heading TEXT NOT NULL, text TEXT NOT NULL
+    id INTEGER PRIMARY KEY, document_id INTEGER
+      NOT NULL REFERENCES documents (id) ON DELETE CASCADE, heading TEXT NOT NULL, text TEXT NOT NULL
   );
   CREATE INDEX passages_document ON passages (document_id);
-  CREATE VIRTUAL TABLE passage_words USING fts5 (heading, text, content='passages', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2');
+  CREATE VIRTUAL TABLE passage_words USING fts5 (heading, text, content='passages', content_rowid='id',
+    tokenize='porter unicode61 remove_diacritics 2');
   CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
     INSERT INTO passage_words (rowid, heading, text) VALUES (new.id, new.heading, new.text);
   END;

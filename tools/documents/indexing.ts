@@ -45,7 +45,11 @@ interface Known {
 }
 
 /** Other folders' documents stay as they are. Throws an operator error when `dir` is no readable folder. */
-export function indexDocuments(dataDir: string, dir: string, onProgress: (progress: IndexProgress) => void = () => undefined): IndexReport {
+export function indexDocuments(
+  dataDir: string,
+  dir: string,
+  onProgress: (progress: IndexProgress) => void = () => undefined,
+): IndexReport {
   const root = folder(dir);
   const db = createCatalogue(dataDir);
   try {
@@ -56,7 +60,11 @@ export function indexDocuments(dataDir: string, dir: string, onProgress: (progre
 }
 
 function bringUpToDate(db: Database, root: string, onProgress: (progress: IndexProgress) => void): IndexReport {
-  const known = new Map((db.prepare('SELECT id, path, mtime_ms, size, hash FROM documents WHERE root = ?').all(root) as Known[]).map((row) => [row.path, row]));
+  const known = new Map(
+    (db.prepare('SELECT id, path, mtime_ms, size, hash FROM documents WHERE root = ?').all(root) as Known[]).map(
+      (row) => [row.path, row],
+    ),
+  );
   const counts = { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: 0 };
   const files = documentsIn(root);
   files.forEach((file, at) => {
@@ -74,11 +82,19 @@ function bringUpToDate(db: Database, root: string, onProgress: (progress: IndexP
     forget.run(id);
     counts.removed += 1;
   }
-  const passages = db.prepare('SELECT count(*) FROM passages JOIN documents ON documents.id = document_id WHERE root = ?').pluck().get(root) as number;
+  const passages = db
+    .prepare('SELECT count(*) FROM passages JOIN documents ON documents.id = document_id WHERE root = ?')
+    .pluck()
+    .get(root) as number;
   return { ...counts, passages };
 }
 
-function refresh(db: Database, root: string, file: string, before: Known | undefined): 'added' | 'changed' | 'unchanged' | { readonly skipped: string } {
+function refresh(
+  db: Database,
+  root: string,
+  file: string,
+  before: Known | undefined,
+): 'added' | 'changed' | 'unchanged' | { readonly skipped: string } {
   let body: Buffer;
   let mtimeMs: number;
   try {
@@ -99,7 +115,9 @@ function refresh(db: Database, root: string, file: string, before: Known | undef
   const passages = passagesOf(body.toString('utf8'), extname(file) !== '.txt');
   db.transaction(() => {
     if (before !== undefined) db.prepare('DELETE FROM documents WHERE id = ?').run(before.id);
-    const { lastInsertRowid } = db.prepare('INSERT INTO documents (root, path, mtime_ms, size, hash) VALUES (?, ?, ?, ?, ?)').run(root, file, mtimeMs, body.length, hash);
+    const { lastInsertRowid } = db
+      .prepare('INSERT INTO documents (root, path, mtime_ms, size, hash) VALUES (?, ?, ?, ?, ?)')
+      .run(root, file, mtimeMs, body.length, hash);
     const add = db.prepare('INSERT INTO passages (document_id, heading, text) VALUES (?, ?, ?)');
     for (const { heading, text } of passages) add.run(lastInsertRowid, heading, text);
   }).immediate();

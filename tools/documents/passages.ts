@@ -56,19 +56,25 @@ function pack(paragraphs: readonly string[]): string[] {
   const packed: string[] = [];
   for (const paragraph of paragraphs) {
     const last = packed.at(-1);
-    if (last !== undefined && last.length + 2 + paragraph.length <= MAX_CHARACTERS) packed[packed.length - 1] = `${last}\n\n${paragraph}`;
+    if (last !== undefined && last.length + 2 + paragraph.length <= MAX_CHARACTERS)
+      packed[packed.length - 1] = `${last}\n\n${paragraph}`;
     else packed.push(paragraph);
   }
   return packed;
 }
 
-/** A paragraph that does not fit is cut behind a line, a sentence or a word, whichever lies latest in the second half. */
+/**
+ * A paragraph that does not fit is cut behind a line, a sentence or a word, whichever lies latest in the second half.
+ */
 function split(paragraph: string): string[] {
   const parts: string[] = [];
   let rest = paragraph;
   while (rest.length > MAX_CHARACTERS) {
     const window = rest.slice(0, MAX_CHARACTERS);
-    const sentence = Math.max(window.lastIndexOf('\n'), ...['. ', '! ', '? ', '。'].map((end) => window.lastIndexOf(end) + 1));
+    const sentence = Math.max(
+      window.lastIndexOf('\n'),
+      ...['. ', '! ', '? ', '。'].map((end) => window.lastIndexOf(end) + 1),
+    );
     const word = window.lastIndexOf(' ');
     const cut = sentence > MAX_CHARACTERS / 2 ? sentence : word > MAX_CHARACTERS / 2 ? word : MAX_CHARACTERS;
     parts.push(rest.slice(0, cut).trim());

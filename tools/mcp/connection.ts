@@ -1,6 +1,7 @@
 /**
  * One session with one tool server, over streamable HTTP or with a child process, by the official SDK. It lists and
- * calls; when to open one again is its owner's matter. The SDK is heavy, so this file is loaded when a server is first reached.
+ * calls; when to open one again is its owner's matter. The SDK is heavy, so this file is loaded when a server is first
+ * reached.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -8,7 +9,13 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { CallToolResultSchema, ErrorCode, McpError, ListToolsResultSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+  CallToolResultSchema,
+  ErrorCode,
+  McpError,
+  ListToolsResultSchema,
+  ToolListChangedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 import { Agent } from 'undici';
 
 import type { McpServer } from '../../src/core/config.js';
@@ -61,7 +68,8 @@ const CLOSED: number = ErrorCode.ConnectionClosed;
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { server, openMs, signal } = options;
   const client = new Client({ name: 'gyre', version: options.version }, { capabilities: {} });
-  const { transport, end } = server.url === undefined ? byChild(server, options.line) : byHttp(new URL(server.url), server.headers);
+  const { transport, end } =
+    server.url === undefined ? byChild(server, options.line) : byHttp(new URL(server.url), server.headers);
   let ours = false;
   const active = new Set<Promise<unknown>>();
   client.setNotificationHandler(ToolListChangedNotificationSchema, options.listChanged);
@@ -81,23 +89,40 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       let cursor: string | undefined;
       for (let page = 0; page === 0 || cursor !== undefined; page += 1) {
         // Asked for plainly: the client's own listTools compiles what schemas the server names.
-        const { tools, nextCursor } = await client.request({ method: 'tools/list', params: cursor === undefined ? {} : { cursor } }, ListToolsResultSchema, { timeout: openMs, signal });
-        found.push(...tools.map(({ name, description, inputSchema }) => ({ name, ...(description === undefined ? {} : { description }), inputSchema })));
-        if (found.length > MAX_TOOLS || page >= MAX_PAGES) throw new Error(`the server lists more than the ${MAX_TOOLS} tools that are taken of one`);
+        const { tools, nextCursor } = await client.request(
+          { method: 'tools/list', params: cursor === undefined ? {} : { cursor } },
+          ListToolsResultSchema,
+          { timeout: openMs, signal },
+        );
+        found.push(
+          ...tools.map(({ name, description, inputSchema }) => ({
+            name,
+            ...(description === undefined ? {} : { description }),
+            inputSchema,
+          })),
+        );
+        if (found.length > MAX_TOOLS || page >= MAX_PAGES)
+          throw new Error(`the server lists more than the ${MAX_TOOLS} tools that are taken of one`);
         cursor = nextCursor;
       }
       return found;
     },
     async call(tool, args, aborted) {
       try {
-        const calling = client.request({ method: 'tools/call', params: { name: tool, arguments: args } }, CallToolResultSchema, { timeout: options.callMs, signal: aborted });
+        const calling = client.request(
+          { method: 'tools/call', params: { name: tool, arguments: args } },
+          CallToolResultSchema,
+          { timeout: options.callMs, signal: aborted },
+        );
         active.add(calling);
         const result = await calling.finally(() => active.delete(calling));
         return { text: observationOf(result), isError: result.isError === true };
       } catch (thrown) {
         const reason = causeOf(thrown);
         if (neverArrived(thrown)) throw new NotDelivered(reason, { cause: thrown });
-        throw new Error(wasAnswered(thrown) ? reason : `${reason}; whether the call took effect is not known`, { cause: thrown });
+        throw new Error(wasAnswered(thrown) ? reason : `${reason}; whether the call took effect is not known`, {
+          cause: thrown,
+        });
       }
     },
     async close() {
@@ -123,8 +148,15 @@ interface Reach {
 function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined): Reach {
   // Idle for hours is how a stream of notifications should be; calls have bounds of their own.
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } });
-  const wire = new HttpWire({ dispatcher: agent, maxBytes: MAX_MESSAGE, lost: (answer) => transport.onmessage?.(answer) });
-  const transport = new StreamableHTTPClientTransport(url, { fetch: wire.fetch, ...(headers === undefined ? {} : { requestInit: { headers } }) });
+  const wire = new HttpWire({
+    dispatcher: agent,
+    maxBytes: MAX_MESSAGE,
+    lost: (answer) => transport.onmessage?.(answer),
+  });
+  const transport = new StreamableHTTPClientTransport(url, {
+    fetch: wire.fetch,
+    ...(headers === undefined ? {} : { requestInit: { headers } }),
+  });
   transport.onmessage = (message) => wire.heard(message);
   return { transport, end: () => agent.destroy() };
 }
@@ -139,7 +171,10 @@ function byChild({ command = '', args, env }: McpServer, line: (text: string) =>
     maxBufferSize: MAX_MESSAGE,
   });
   transport.stderr?.on('data', (chunk: Buffer) => {
-    const last = chunk.toString().split('\n').findLast((text) => text.trim() !== '');
+    const last = chunk
+      .toString()
+      .split('\n')
+      .findLast((text) => text.trim() !== '');
     if (last !== undefined) line(last.trim().slice(0, LINE_BYTES));
   });
   return { transport, end: () => Promise.resolve() };
@@ -147,9 +182,14 @@ function byChild({ command = '', args, env }: McpServer, line: (text: string) =>
 
 /** A session that is gone is answered with 404, by some servers with 400; both before anything is run. */
 function neverArrived(thrown: unknown): boolean {
-  if (thrown instanceof StreamableHTTPError) return thrown.code === 404 || (thrown.code === 400 && /session|initiali[sz]/i.test(thrown.message));
+  if (thrown instanceof StreamableHTTPError)
+    return thrown.code === 404 || (thrown.code === 400 && /session|initiali[sz]/i.test(thrown.message));
   const code = (under(thrown) as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code) || reasonOf(thrown) === 'Not connected';
+  return (
+    ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(
+      code,
+    ) || reasonOf(thrown) === 'Not connected'
+  );
 }
 
 /** The server itself said no; otherwise the way to it broke while the call was under way. */

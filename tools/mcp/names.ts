@@ -13,8 +13,8 @@ export function prefixOf(server: string): string {
 }
 
 /**
- * The name of `tool` of `server`. `prefixes` are those of all servers: a tool called `b__c` of a server `a` must not pass
- * for the tool `c` of a server `a__b`.
+ * The name of `tool` of `server`. `prefixes` are those of all servers: a tool called `b__c` of a server `a` must not
+ * pass for the tool `c` of a server `a__b`.
  */
 export function functionName(server: string, tool: string, prefixes: readonly string[]): string {
   const own = prefixOf(server);

@@ -1,4 +1,6 @@
-/** What a tool server answered, as the text a policy reads: text as it is, everything else named with its kind and size. */
+/**
+ * What a tool server answered, as the text a policy reads: text as it is, everything else named with its kind and size.
+ */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 
 type Content = CallToolResult['content'][number];
@@ -21,7 +23,10 @@ function textOf(part: Content): string {
     case 'resource': {
       const { resource } = part;
       if ('text' in resource) return `[resource ${resource.uri}]\n${resource.text}`;
-      return `[resource ${resource.uri} of type ${resource.mimeType ?? 'unknown'}, ${bytesOf(resource.blob)} bytes: not shown]`;
+      return (
+        `[resource ${resource.uri} of type ${resource.mimeType ?? 'unknown'}, ` +
+        `${bytesOf(resource.blob)} bytes: not shown]`
+      );
     }
     default:
       return part satisfies never;

@@ -1,6 +1,7 @@
 /**
- * Which of a server's tools are offered, and as what. A tool is offered as it was pinned; one that its server has changed
- * since is withdrawn: it keeps its name, and every call to it says why it is not run, until the operator accepts the change.
+ * Which of a server's tools are offered, and as what. A tool is offered as it was pinned; one that its server has
+ * changed since is withdrawn: it keeps its name, and every call to it says why it is not run, until the operator
+ * accepts the change.
  */
 import { badRequest, quoted, reasonOf } from '../../src/core/errors.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
@@ -52,7 +53,10 @@ export class Offering {
     const { size } = this.#held;
     const { withdrawn } = this;
     const parts = [`${size} ${size === 1 ? 'tool' : 'tools'}`];
-    if (withdrawn.length > 0) parts.push(`withdrawn because their definition changed: ${some(withdrawn).join(', ')} ("gyre tools list" shows how)`);
+    if (withdrawn.length > 0)
+      parts.push(
+        `withdrawn because their definition changed: ${some(withdrawn).join(', ')} ("gyre tools list" shows how)`,
+      );
     return [...parts, ...some(this.#leftOut)].join('; ');
   }
 
@@ -61,12 +65,16 @@ export class Offering {
     const { server, only, prefixes, toolbox, warn } = this.#options;
     const leftOut: string[] = [];
     const present = new Set<string>();
-    const named = definitions.filter(({ name }) => only === undefined || only.includes(name)).map((definition) => ({ name: functionName(server, definition.name, prefixes), definition }));
+    const named = definitions
+      .filter(({ name }) => only === undefined || only.includes(name))
+      .map((definition) => ({ name: functionName(server, definition.name, prefixes), definition }));
     // A name that is as the server spells it goes before one that was made to fit.
     const exact = (each: (typeof named)[number]): number => (each.name.endsWith(`__${each.definition.name}`) ? 0 : 1);
     for (const { name, definition } of [...named].sort((a, b) => exact(a) - exact(b))) {
-      if (present.has(name) || (toolbox.has(name) && !this.#held.has(name))) leftOut.push(`${quoted(definition.name)} is left out: the name ${name} is taken`);
-      else if (JSON.stringify(definition).length > MAX_DEFINITION) leftOut.push(`${name} is left out: its definition is longer than ${MAX_DEFINITION} characters`);
+      if (present.has(name) || (toolbox.has(name) && !this.#held.has(name)))
+        leftOut.push(`${quoted(definition.name)} is left out: the name ${name} is taken`);
+      else if (JSON.stringify(definition).length > MAX_DEFINITION)
+        leftOut.push(`${name} is left out: its definition is longer than ${MAX_DEFINITION} characters`);
       else {
         try {
           this.#hold(name, definition);
@@ -76,9 +84,12 @@ export class Offering {
         }
       }
     }
-    for (const name of only ?? []) if (!definitions.some((definition) => definition.name === name)) leftOut.push(`the server has no tool ${quoted(name)}`);
+    for (const name of only ?? [])
+      if (!definitions.some((definition) => definition.name === name))
+        leftOut.push(`the server has no tool ${quoted(name)}`);
     for (const name of [...this.#held.keys()].filter((each) => !present.has(each))) this.#drop(name);
-    for (const note of some(leftOut.filter((each) => !this.#leftOut.includes(each)))) warn(`tools of "${server}": ${note}`);
+    for (const note of some(leftOut.filter((each) => !this.#leftOut.includes(each))))
+      warn(`tools of "${server}": ${note}`);
     this.#leftOut = leftOut;
   }
 
@@ -99,8 +110,13 @@ export class Offering {
   /** Throws, in a sentence for the policy, when a tool is not to be called. */
   require(name: string): void {
     const held = this.#held.get(name);
-    if (held === undefined) throw fault(`the tool "${name}" is no longer there: its server does not offer it any more. Go on without it.`);
-    if (isWithdrawn(held)) throw fault(`the tool "${name}" is withdrawn: its server has changed its definition, and the operator has not accepted the change ("gyre tools accept ${name}"). Go on without it.`);
+    if (held === undefined)
+      throw fault(`the tool "${name}" is no longer there: its server does not offer it any more. Go on without it.`);
+    if (isWithdrawn(held))
+      throw fault(
+        `the tool "${name}" is withdrawn: its server has changed its definition, and the operator has not ` +
+          `accepted the change ("gyre tools accept ${name}"). Go on without it.`,
+      );
   }
 
   clear(): void {
@@ -118,7 +134,11 @@ export class Offering {
     if (!isWithdrawn(held)) settle(dataDir, name);
     else {
       propose(dataDir, name, announced);
-      if (before?.announced.hash !== announced.hash) warn(`the tool ${name} is withdrawn: its server has changed its definition. "gyre tools list" shows how, "gyre tools accept ${name}" takes it`);
+      if (before?.announced.hash !== announced.hash)
+        warn(
+          `the tool ${name} is withdrawn: its server has changed its definition. "gyre tools list" ` +
+            `shows how, "gyre tools accept ${name}" takes it`,
+        );
     }
     this.#held.set(name, held);
     if (toolbox.get(name) !== tool) toolbox.set(name, tool);
@@ -137,7 +157,8 @@ export class Offering {
       pure: false,
       limits,
       run: async (args, signal) => {
-        if (!isObject(args)) throw badRequest(`${name} takes a JSON object as its arguments, not ${quoted(args)}`, 'arguments');
+        if (!isObject(args))
+          throw badRequest(`${name} takes a JSON object as its arguments, not ${quoted(args)}`, 'arguments');
         return call(name, tool, args, signal);
       },
     };

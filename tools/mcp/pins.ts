@@ -1,6 +1,7 @@
 /**
- * What each tool from outside was when it was first seen: one file a tool in DATA/tools, which only the operator replaces.
- * A definition that later differs lies beside it, and accepting it is one rename, so that no two processes can disagree.
+ * What each tool from outside was when it was first seen: one file a tool in DATA/tools, which only the operator
+ * replaces. A definition that later differs lies beside it, and accepting it is one rename, so that no two processes
+ * can disagree.
  */
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,12 +44,18 @@ export function pinOf(server: string, definition: Definition, at = new Date()): 
   return { server, definition, hash: sha256(canonicalJson(definition)), at: at.toISOString() };
 }
 
-/** The pin of a tool; `found` becomes it when there is none yet. Throws an operator error on a file that cannot be read or made. */
+/**
+ * The pin of a tool; `found` becomes it when there is none yet. Throws an operator error on a file that cannot be read
+ * or made.
+ */
 export function pin(dataDir: string, name: string, found: Pin): Pin {
   const known = pinned(dataDir, name);
   if (known !== undefined) return known;
   if (namesIn(dataDir).filter((other) => other.startsWith(`${found.server}__`)).length >= MOST) {
-    throw operatorError(`the server "${found.server}" has announced more than ${MOST} tools; delete what is not wanted from ${folderOf(dataDir)}`);
+    throw operatorError(
+      `the server "${found.server}" has announced more than ${MOST} tools; delete what is ` +
+        `not wanted from ${folderOf(dataDir)}`,
+    );
   }
   const draft = write(dataDir, name, found);
   try {
@@ -92,7 +99,8 @@ export function pins(dataDir: string): PinState[] {
 export function accept(dataDir: string, name: string): Pin {
   // The name becomes part of a path.
   const known = /^[A-Za-z0-9_-]+$/.test(name) ? pinned(dataDir, name) : undefined;
-  if (known === undefined) throw operatorError(`no tool "${name}" was ever announced by a server; "gyre tools list" shows those that were`);
+  if (known === undefined)
+    throw operatorError(`no tool "${name}" was ever announced by a server; "gyre tools list" shows those that were`);
   const changed = read(changedOf(dataDir, name));
   if (changed === undefined) throw operatorError(`the tool "${name}" has not changed: there is nothing to accept`);
   renameSync(changedOf(dataDir, name), fileOf(dataDir, name));
@@ -101,7 +109,10 @@ export function accept(dataDir: string, name: string): Pin {
 
 function namesIn(dataDir: string): string[] {
   try {
-    return readdirSync(folderOf(dataDir)).filter((file) => file.endsWith('.json') && !file.endsWith(CHANGED)).map((file) => file.slice(0, -'.json'.length)).sort();
+    return readdirSync(folderOf(dataDir))
+      .filter((file) => file.endsWith('.json') && !file.endsWith(CHANGED))
+      .map((file) => file.slice(0, -'.json'.length))
+      .sort();
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw thrown;
@@ -130,5 +141,7 @@ function read(path: string): Pin | undefined {
   } catch {
     // Said below, like a hash that does not fit.
   }
-  throw operatorError(`${path} is not what was written there; delete it to take the tool as its server announces it now`);
+  throw operatorError(
+    `${path} is not what was written there; delete it to take the tool as its server announces it now`,
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * Keeping an operator's credentials out of what a tool server says. A server may echo a header in an error page, and what
- * it says reaches the policy, the log and the client.
+ * Keeping an operator's credentials out of what a tool server says. A server may echo a header in an error page, and
+ * what it says reaches the policy, the log and the client.
  */
 import type { McpServer } from '../../src/core/config.js';
 

@@ -1,6 +1,7 @@
 /**
- * One server of tools: its session is opened ahead of calls, used by all of them, opened again when it is gone, and looked
- * after in between. A server that is down stops nothing: its calls say so, and it is tried again, less and less often.
+ * One server of tools: its session is opened ahead of calls, used by all of them, opened again when it is gone, and
+ * looked after in between. A server that is down stops nothing: its calls say so, and it is tried again, less and less
+ * often.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -85,7 +86,12 @@ export class ToolServer {
     this.#options = options;
     this.#scrub = scrubber(server);
     this.#offering = new Offering({
-      server: server.name, only: server.tools, prefixes, dataDir, limits, toolbox,
+      server: server.name,
+      only: server.tools,
+      prefixes,
+      dataDir,
+      limits,
+      toolbox,
       call: (name, tool, args, signal) => this.#call(name, tool, args, signal),
       warn: (text) => warn(this.#scrub(text)),
     });
@@ -95,7 +101,10 @@ export class ToolServer {
   start(): void {
     if (this.#timers !== undefined || this.#closing.signal.aborted) return;
     const { pace } = this.#options;
-    this.#timers = [setInterval(() => this.#refresh(), pace.refreshMs), setInterval(() => this.#offering.look(), pace.lookMs)];
+    this.#timers = [
+      setInterval(() => this.#refresh(), pace.refreshMs),
+      setInterval(() => this.#offering.look(), pace.lookMs),
+    ];
     for (const timer of this.#timers) timer.unref();
     void this.#connect();
   }
@@ -108,7 +117,11 @@ export class ToolServer {
 
   part(): ServerPart {
     const ready = this.#connection !== undefined;
-    const detail = ready ? this.#offering.detail : this.#connecting !== undefined ? 'connecting' : `${this.#reason}; it is tried again`;
+    const detail = ready
+      ? this.#offering.detail
+      : this.#connecting !== undefined
+        ? 'connecting'
+        : `${this.#reason}; it is tried again`;
     return { part: `mcp:${this.name}`, ready, needed: false, detail: this.#scrub(detail) };
   }
 
@@ -146,7 +159,8 @@ export class ToolServer {
   async #reach(): Promise<Connection> {
     const quiet = this.#connecting === undefined && Date.now() - this.#failedAt < this.#options.pace.firstMs;
     if (this.#connection === undefined && !quiet) await this.#connect();
-    if (this.#connection === undefined) throw fault(`the tool server "${this.name}" cannot be reached: ${this.#reason}`);
+    if (this.#connection === undefined)
+      throw fault(`the tool server "${this.name}" cannot be reached: ${this.#reason}`);
     return this.#connection;
   }
 
@@ -164,7 +178,11 @@ export class ToolServer {
     try {
       const { openConnection } = await import('./connection.js');
       const opened = await openConnection({
-        server, version, signal, openMs: OPEN_MS, callMs: limits.timeoutMs + GRACE_MS,
+        server,
+        version,
+        signal,
+        openMs: OPEN_MS,
+        callMs: limits.timeoutMs + GRACE_MS,
         listChanged: () => this.#refresh(),
         doubt: () => this.#checkSoon(),
         closed: () => this.#lost(opened),
@@ -195,7 +213,12 @@ export class ToolServer {
     this.#retry = setTimeout(() => void this.#connect(), Math.min(pace.firstMs * 2 ** this.#failures, pace.longestMs));
     this.#retry.unref();
     this.#failures += 1;
-    if (!this.#told) warn(`tool server "${this.name}" is down: ${this.#reason}${this.#lastLine === '' ? '' : ` (it said last: ${this.#scrub(this.#lastLine)})`}; it is tried again`);
+    if (!this.#told)
+      warn(
+        `tool server "${this.name}" is down: ` +
+          `${this.#reason}${this.#lastLine === '' ? '' : ` (it said last: ${this.#scrub(this.#lastLine)})`}; ` +
+          'it is tried again',
+      );
     this.#told = true;
     this.#lastLine = '';
   }
@@ -203,7 +226,10 @@ export class ToolServer {
   /** The session ended by itself. */
   #lost(connection: Connection): void {
     if (this.#connection !== connection) return;
-    this.#abandon(connection, this.#options.server.url === undefined ? 'its process has ended' : 'the connection was closed');
+    this.#abandon(
+      connection,
+      this.#options.server.url === undefined ? 'its process has ended' : 'the connection was closed',
+    );
     this.#fell(this.#reason);
   }
 

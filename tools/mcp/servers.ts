@@ -1,4 +1,7 @@
-/** The servers of tools that the configuration names. Their tools appear in the toolbox when they come up, and go with them. */
+/**
+ * The servers of tools that the configuration names. Their tools appear in the toolbox when they come up, and go with
+ * them.
+ */
 import type { McpServer } from '../../src/core/config.js';
 import { operatorError } from '../../src/core/errors.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
@@ -28,14 +31,33 @@ export interface ToolServers {
 }
 
 /** Throws an operator error on servers that cannot be told apart, or whose address holds credentials. */
-export function openToolServers({ servers, dataDir, limits, toolbox, version, warn, pace }: ToolServersOptions): ToolServers {
+export function openToolServers({
+  servers,
+  dataDir,
+  limits,
+  toolbox,
+  version,
+  warn,
+  pace,
+}: ToolServersOptions): ToolServers {
   refuse(servers);
   const prefixes = servers.map(({ name }) => prefixOf(name));
-  const made = servers.map((server) => new ToolServer({
-    server, version, prefixes, dataDir, toolbox, warn,
-    limits: { timeoutMs: server.timeout_seconds === undefined ? limits.timeoutMs : server.timeout_seconds * 1000, maxBytes: server.output_bytes ?? limits.maxBytes },
-    pace: { ...PACE, ...pace },
-  }));
+  const made = servers.map(
+    (server) =>
+      new ToolServer({
+        server,
+        version,
+        prefixes,
+        dataDir,
+        toolbox,
+        warn,
+        limits: {
+          timeoutMs: server.timeout_seconds === undefined ? limits.timeoutMs : server.timeout_seconds * 1000,
+          maxBytes: server.output_bytes ?? limits.maxBytes,
+        },
+        pace: { ...PACE, ...pace },
+      }),
+  );
   return {
     start() {
       for (const server of made) server.start();
@@ -43,7 +65,11 @@ export function openToolServers({ servers, dataDir, limits, toolbox, version, wa
     async prepare(names) {
       const missing = names.filter((name) => !toolbox.has(name));
       if (missing.length === 0) return;
-      await Promise.all(made.filter((server) => missing.some((name) => name.startsWith(prefixOf(server.name)))).map((server) => server.ready()));
+      await Promise.all(
+        made
+          .filter((server) => missing.some((name) => name.startsWith(prefixOf(server.name))))
+          .map((server) => server.ready()),
+      );
     },
     parts: () => made.map((server) => server.part()),
     async close() {
@@ -54,8 +80,13 @@ export function openToolServers({ servers, dataDir, limits, toolbox, version, wa
 
 function refuse(servers: readonly McpServer[]): void {
   for (const [at, { name, url }] of servers.entries()) {
-    if (servers.findIndex((other) => other.name === name) !== at) throw operatorError(`the configuration names two servers of tools "${name}"; give each a name of its own`);
+    if (servers.findIndex((other) => other.name === name) !== at)
+      throw operatorError(`the configuration names two servers of tools "${name}"; give each a name of its own`);
     const { username, password } = new URL(url ?? 'http://none');
-    if (username !== '' || password !== '') throw operatorError(`the address of the tool server "${name}" holds a user name or a password; put them into its "headers", as "authorization"`);
+    if (username !== '' || password !== '')
+      throw operatorError(
+        `the address of the tool server "${name}" holds a user name or a password; put them ` +
+          'into its "headers", as "authorization"',
+      );
   }
 }

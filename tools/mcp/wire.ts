@@ -53,9 +53,18 @@ export class HttpWire {
     }
   };
 
-  async #send(url: string | URL, init: RequestInit | undefined, stop: AbortSignal | undefined, id: RequestId | undefined): Promise<Response> {
+  async #send(
+    url: string | URL,
+    init: RequestInit | undefined,
+    stop: AbortSignal | undefined,
+    id: RequestId | undefined,
+  ): Promise<Response> {
     // The transport's own signal fires when it is closed, and then the dispatcher is destroyed anyway.
-    const response = (await send(url, { ...init, dispatcher: this.#options.dispatcher, signal: stop } as SendInit)) as unknown as Response;
+    const response = (await send(url, {
+      ...init,
+      dispatcher: this.#options.dispatcher,
+      signal: stop,
+    } as SendInit)) as unknown as Response;
     if (response.body === null) {
       if (id !== undefined) this.#open.delete(id);
       return response;
@@ -66,7 +75,12 @@ export class HttpWire {
   }
 
   /** The same bytes, as long as no message has too many. `id` is the request they answer, if they answer one. */
-  #bounded(body: ReadableStream<Uint8Array>, stream: boolean, stop: AbortSignal | undefined, id: RequestId | undefined): ReadableStream<Uint8Array> {
+  #bounded(
+    body: ReadableStream<Uint8Array>,
+    stream: boolean,
+    stop: AbortSignal | undefined,
+    id: RequestId | undefined,
+  ): ReadableStream<Uint8Array> {
     const { maxBytes } = this.#options;
     const reader = body.getReader();
     const message = stream ? new EventSize() : new WholeSize();
@@ -133,6 +147,7 @@ class EventSize {
 function saidIn(init: RequestInit | undefined): { readonly id?: RequestId; readonly cancels?: RequestId } | undefined {
   if (init?.method !== 'POST' || typeof init.body !== 'string') return undefined;
   const message = JSON.parse(init.body) as { id?: RequestId; method?: string; params?: { requestId?: RequestId } };
-  if (message.method === 'notifications/cancelled') return message.params?.requestId === undefined ? {} : { cancels: message.params.requestId };
+  if (message.method === 'notifications/cancelled')
+    return message.params?.requestId === undefined ? {} : { cancels: message.params.requestId };
   return message.method === undefined || message.id === undefined ? {} : { id: message.id };
 }

@@ -1,4 +1,7 @@
-/** One GET over a connection of its own: no redirect is followed, no more is read than was allowed, nothing is left open. */
+/**
+ * One GET over a connection of its own: no redirect is followed, no more is read than was allowed, nothing is left
+ * open.
+ */
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
@@ -36,13 +39,23 @@ const NOTHING = Buffer.alloc(0);
 
 export async function get(url: URL, options: GetOptions): Promise<Got> {
   // undici's own Agent reads no proxy from the environment.
-  const agent = new Agent({ connect: options.connect, pipelining: 1, headersTimeout: options.timeoutMs, bodyTimeout: options.timeoutMs });
+  const agent = new Agent({
+    connect: options.connect,
+    pipelining: 1,
+    headersTimeout: options.timeoutMs,
+    bodyTimeout: options.timeoutMs,
+  });
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   try {
-    const { statusCode, headers, body } = await request(url, { dispatcher: agent, method: 'GET', headers: { 'accept-encoding': 'gzip, deflate, br', ...options.headers }, signal });
+    const { statusCode, headers, body } = await request(url, {
+      dispatcher: agent,
+      method: 'GET',
+      headers: { 'accept-encoding': 'gzip, deflate, br', ...options.headers },
+      signal,
+    });
     // The connection ends with the agent, whatever is still on its way.
     body.on('error', () => undefined);
-    const field = (name: string): string | undefined => ([headers[name]].flat()[0]);
+    const field = (name: string): string | undefined => [headers[name]].flat()[0];
     const contentType = field('content-type') ?? '';
     const head: Head = {
       status: statusCode,
@@ -63,8 +76,16 @@ function unpacked(body: Readable, encoding = 'identity'): Readable {
   const lenient = { finishFlush: constants.Z_SYNC_FLUSH };
   const name = encoding.trim().toLowerCase();
   if (name === '' || name === 'identity') return body;
-  const unpack = name === 'gzip' || name === 'x-gzip' ? createGunzip(lenient) : name === 'deflate' ? createInflate(lenient) : name === 'br' ? createBrotliDecompress() : undefined;
-  if (unpack === undefined) throw new Error(`the answer is packed in a way that is not known here: ${name.slice(0, 40)}`);
+  const unpack =
+    name === 'gzip' || name === 'x-gzip'
+      ? createGunzip(lenient)
+      : name === 'deflate'
+        ? createInflate(lenient)
+        : name === 'br'
+          ? createBrotliDecompress()
+          : undefined;
+  if (unpack === undefined)
+    throw new Error(`the answer is packed in a way that is not known here: ${name.slice(0, 40)}`);
   // What goes wrong is seen by whoever reads the end of it.
   return pipeline(body, unpack, () => undefined);
 }

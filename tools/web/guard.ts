@@ -1,7 +1,7 @@
 /**
  * Where a policy may send this machine: to public addresses only. A host is resolved once and every address it has is
- * checked; the connection then goes to a checked address and to nothing else, so a name that changes its mind in between
- * changes nothing. No proxy of the environment is used, and each redirect passes through here again.
+ * checked; the connection then goes to a checked address and to nothing else, so a name that changes its mind in
+ * between changes nothing. No proxy of the environment is used, and each redirect passes through here again.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -39,10 +39,13 @@ const MAX_URL = 2_048;
 /** Names that never mean a public host, whatever a resolver says of them. */
 const PRIVATE_NAME = /(^|\.)(localhost|localdomain|local|internal|intranet|lan|home|corp|private|onion|home\.arpa)$/;
 /**
- * Pages are at 80 and 443, or at a port that needs no privilege. Below 1024 live mail, shells and directories, and of the
- * ports above, browsers keep away from these, where other protocols take what HTTP says for commands.
+ * Pages are at 80 and 443, or at a port that needs no privilege. Below 1024 live mail, shells and directories, and of
+ * the ports above, browsers keep away from these, where other protocols take what HTTP says for commands.
  */
-const OTHER_PROTOCOLS = new Set([1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211]);
+const OTHER_PROTOCOLS = new Set([
+  1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697,
+  10080, 11211,
+]);
 
 /** Throws an error for whoever named the address, in a sentence that gives no private address away. */
 export async function checked(text: string, network: Network): Promise<Place> {
@@ -52,7 +55,8 @@ export async function checked(text: string, network: Network): Promise<Place> {
   const attached = network.attached();
   for (const address of addresses) {
     const kind = notPublic(address, attached);
-    if (kind !== undefined) throw badRequest(`${quoted(url.href)} cannot be fetched: it leads to ${kind}. Only public addresses can.`, 'url');
+    if (kind !== undefined)
+      throw badRequest(`${quoted(url.href)} cannot be fetched: it leads to ${kind}. Only public addresses can.`, 'url');
   }
   return { url, addresses };
 }
@@ -74,32 +78,57 @@ export function pinned({ url, addresses }: Place, network: Network): buildConnec
 }
 
 function parsed(text: string): URL {
-  if (text.length > MAX_URL) throw badRequest(`the address has ${text.length} characters, at most ${MAX_URL} are taken`, 'url');
-  if (!URL.canParse(text)) throw badRequest(`${quoted(text)} is not an address; write one like https://example.com/page`, 'url');
+  if (text.length > MAX_URL)
+    throw badRequest(`the address has ${text.length} characters, at most ${MAX_URL} are taken`, 'url');
+  if (!URL.canParse(text))
+    throw badRequest(`${quoted(text)} is not an address; write one like https://example.com/page`, 'url');
   const url = new URL(text);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badRequest(`${quoted(text)} cannot be fetched: only http and https can`, 'url');
-  if (url.username !== '' || url.password !== '') throw badRequest('an address with a user name or a password in it is not fetched; leave them out', 'url');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw badRequest(`${quoted(text)} cannot be fetched: only http and https can`, 'url');
+  if (url.username !== '' || url.password !== '')
+    throw badRequest('an address with a user name or a password in it is not fetched; leave them out', 'url');
   const port = url.port === '' ? undefined : Number(url.port);
   const plain = port === undefined || port === 80 || port === 443 || (port >= 1024 && !OTHER_PROTOCOLS.has(port));
-  if (!plain) throw badRequest(`${quoted(url.href)} cannot be fetched: no page is served at port ${url.port}; 80, 443 and most from 1024 on can be`, 'url');
+  if (!plain)
+    throw badRequest(
+      `${quoted(url.href)} cannot be fetched: no page is served at port ${url.port}; ` +
+        '80, 443 and most from 1024 on can be',
+      'url',
+    );
   url.hash = '';
   return url;
 }
 
-/** As it is looked up: without brackets and without the final dot, in lower case, in punycode (the URL parser has seen to that). */
+/**
+ * As it is looked up: without brackets and without the final dot, in lower case, in punycode (the URL parser has seen
+ * to that).
+ */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '');
 }
 
 async function resolved(host: string, url: URL, network: Network): Promise<readonly string[]> {
-  if (!host.includes('.') || PRIVATE_NAME.test(host)) throw badRequest(`${quoted(url.href)} cannot be fetched: "${host}" is no public host`, 'url');
+  if (!host.includes('.') || PRIVATE_NAME.test(host))
+    throw badRequest(`${quoted(url.href)} cannot be fetched: "${host}" is no public host`, 'url');
   let addresses: readonly string[];
   try {
     addresses = await network.resolve(host);
   } catch (thrown) {
     const code = (thrown as NodeJS.ErrnoException).code ?? reasonOf(thrown);
-    throw new GyreError({ side: 'gateway', status: 502, code: 'no_such_host', message: `the host "${host}" was not found (${code})`, cause: thrown });
+    throw new GyreError({
+      side: 'gateway',
+      status: 502,
+      code: 'no_such_host',
+      message: `the host "${host}" was not found (${code})`,
+      cause: thrown,
+    });
   }
-  if (addresses.length === 0) throw new GyreError({ side: 'gateway', status: 502, code: 'no_such_host', message: `the host "${host}" has no address` });
+  if (addresses.length === 0)
+    throw new GyreError({
+      side: 'gateway',
+      status: 502,
+      code: 'no_such_host',
+      message: `the host "${host}" has no address`,
+    });
   return addresses;
 }

@@ -1,6 +1,6 @@
 /**
- * The text of an HTML page as a person would read it: no scripts, no styles, no menus, nothing hidden; paragraphs apart,
- * lists and tables in lines. One pass over the text, so that a page made to be slow is not.
+ * The text of an HTML page as a person would read it: no scripts, no styles, no menus, nothing hidden; paragraphs
+ * apart, lists and tables in lines. One pass over the text, so that a page made to be slow is not.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 
@@ -14,9 +14,69 @@ export interface Readable {
 /** Their content is not markup: it ends at their own end tag and nowhere else. */
 const RAW = new Set(['script', 'style', 'title', 'textarea', 'xmp', 'iframe', 'noembed', 'noframes', 'noscript']);
 /** Shown, but no part of what a page says. */
-const BESIDE = new Set(['nav', 'footer', 'aside', 'template', 'svg', 'math', 'canvas', 'object', 'audio', 'video', 'select', 'button', 'dialog']);
-const VOID = new Set(['area', 'base', 'br', 'col', 'embed', 'hr', 'img', 'input', 'link', 'meta', 'param', 'source', 'track', 'wbr']);
-const BLOCK = new Set(['address', 'article', 'blockquote', 'body', 'caption', 'dd', 'details', 'div', 'dl', 'dt', 'fieldset', 'figcaption', 'figure', 'form', 'header', 'hr', 'main', 'ol', 'p', 'pre', 'section', 'summary', 'table', 'ul', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6']);
+const BESIDE = new Set([
+  'nav',
+  'footer',
+  'aside',
+  'template',
+  'svg',
+  'math',
+  'canvas',
+  'object',
+  'audio',
+  'video',
+  'select',
+  'button',
+  'dialog',
+]);
+const VOID = new Set([
+  'area',
+  'base',
+  'br',
+  'col',
+  'embed',
+  'hr',
+  'img',
+  'input',
+  'link',
+  'meta',
+  'param',
+  'source',
+  'track',
+  'wbr',
+]);
+const BLOCK = new Set([
+  'address',
+  'article',
+  'blockquote',
+  'body',
+  'caption',
+  'dd',
+  'details',
+  'div',
+  'dl',
+  'dt',
+  'fieldset',
+  'figcaption',
+  'figure',
+  'form',
+  'header',
+  'hr',
+  'main',
+  'ol',
+  'p',
+  'pre',
+  'section',
+  'summary',
+  'table',
+  'ul',
+  'h1',
+  'h2',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+]);
 /** They begin a line. */
 const LINE = new Set(['br', 'li', 'tr', 'legend']);
 const [SPACE, DOUBLE, SINGLE, EQUALS, GREATER] = [0x20, 0x22, 0x27, 0x3d, 0x3e];
@@ -36,7 +96,10 @@ export async function readable(html: string): Promise<Readable> {
   const whole = page.unclosed ? new Page(html, false) : page;
   if (whole !== page) await whole.read();
   const main = tidy(whole.main);
-  return { title: tidy(unescaped(page.title)).replace(/\s+/g, ' '), text: main.length >= MAIN_LEAST ? main : tidy(whole.all) };
+  return {
+    title: tidy(unescaped(page.title)).replace(/\s+/g, ' '),
+    text: main.length >= MAIN_LEAST ? main : tidy(whole.all),
+  };
 }
 
 class Page {
@@ -169,7 +232,7 @@ function tagEnd(html: string, from: number): number {
     const code = html.charCodeAt(at);
     if (code === GREATER) return at + 1;
     if ((code === DOUBLE || code === SINGLE) && before === EQUALS) {
-      const closing = html.indexOf(code === DOUBLE ? '"' : '\'', at + 1);
+      const closing = html.indexOf(code === DOUBLE ? '"' : "'", at + 1);
       if (closing === -1) return html.length;
       at = closing;
     }
@@ -181,7 +244,12 @@ function tagEnd(html: string, from: number): number {
 /** What only machines are meant to read is where instructions for them are hidden. */
 function isHidden(all: string): boolean {
   const attributes = all.slice(0, MAX_ATTRIBUTES);
-  return attributes !== '' && (/(^|\s)hidden(\s|=|$)/i.test(attributes) || /aria-hidden\s*=\s*["']?true/i.test(attributes) || /style\s*=[^>]*(display\s*:\s*none|visibility\s*:\s*hidden)/i.test(attributes));
+  return (
+    attributes !== '' &&
+    (/(^|\s)hidden(\s|=|$)/i.test(attributes) ||
+      /aria-hidden\s*=\s*["']?true/i.test(attributes) ||
+      /style\s*=[^>]*(display\s*:\s*none|visibility\s*:\s*hidden)/i.test(attributes))
+  );
 }
 
 /** Spaces and empty lines as a person would set them. */

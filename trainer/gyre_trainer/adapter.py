@@ -99,7 +99,9 @@ def check(root: Path, version: int, model_config: Mapping[str, Any]) -> Path:
     wanted = expected_shapes(model_config, rank)
     for name in sorted(wanted.keys() | found.keys()):
         if name not in found or name not in wanted:
-            raise corrupt(directory / WEIGHTS, f"tensor {name} is {'missing' if name in wanted else 'not of this model'}")
+            raise corrupt(
+                directory / WEIGHTS, f"tensor {name} is {'missing' if name in wanted else 'not of this model'}"
+            )
         if found[name] != wanted[name]:
             raise corrupt(directory / WEIGHTS, f"tensor {name} has shape {found[name]}, the model needs {wanted[name]}")
     return directory
@@ -124,7 +126,9 @@ def read_shapes(path: Path) -> Shapes:
 
 
 def corrupt(path: Path, reason: str) -> ClientError:
-    return ClientError("corrupt_adapter", f"{path}: {reason}; nothing was loaded, restore the file or use another version")
+    return ClientError(
+        "corrupt_adapter", f"{path}: {reason}; nothing was loaded, restore the file or use another version"
+    )
 
 
 def read(root: Path, version: int, model_config: Mapping[str, Any]) -> dict[str, Any]:

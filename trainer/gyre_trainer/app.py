@@ -65,12 +65,18 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> JSONResponse:
-        return JSONResponse(TrainerError("internal", f"{type(error).__name__}: {error}; see the trainer's log").body(), 500)
+        return JSONResponse(
+            TrainerError("internal", f"{type(error).__name__}: {error}; see the trainer's log").body(), 500
+        )
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
         busy = learner.busy
-        doing = None if busy is None else {"batch_id": busy.batch_id, "phase": busy.state, "progress": round(busy.progress, 3)}
+        doing = (
+            None
+            if busy is None
+            else {"batch_id": busy.batch_id, "phase": busy.state, "progress": round(busy.progress, 3)}
+        )
         return {
             "status": "ok",
             "pid": os.getpid(),
@@ -91,15 +97,21 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
         body = await object_of(request)
         sent = body.get("model", {}).get("template_hash") if isinstance(body.get("model"), dict) else None
         if sent and sent != model["template_hash"]:
-            raise ClientError("template_mismatch", f"the batch was sampled with template {sent}, vLLM uses {model['template_hash']}")
+            raise ClientError(
+                "template_mismatch", f"the batch was sampled with template {sent}, vLLM uses {model['template_hash']}"
+            )
         record, new = await asyncio.to_thread(learner.submit, request.headers.get("idempotency-key"), body)
-        return JSONResponse({"batch_id": record.batch_id, "state": "queued"} if new else record.answer(), 202 if new else 200)
+        return JSONResponse(
+            {"batch_id": record.batch_id, "state": "queued"} if new else record.answer(), 202 if new else 200
+        )
 
     @app.get("/v1/batches/{batch_id}")
     async def batch_state(batch_id: str) -> dict[str, Any]:
         record = learner.records.get(batch_id)
         if record is None:
-            raise ClientError("no_such_batch", f"batch {batch_id!r} was never received; send it with POST /v1/batches", 404)
+            raise ClientError(
+                "no_such_batch", f"batch {batch_id!r} was never received; send it with POST /v1/batches", 404
+            )
         return record.answer()
 
     @app.post("/v1/versions")
@@ -107,7 +119,9 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
         body = await object_of(request)
         version, copy_of = version_in(body, "version", 1), version_in(body, "copy_of")
         async with copying:  # two equal requests at once would fill the same temporary directory
-            path = await asyncio.to_thread(versions.copy, config.adapters, version, copy_of, config.model, engine.model_config)
+            path = await asyncio.to_thread(
+                versions.copy, config.adapters, version, copy_of, config.model, engine.model_config
+            )
         seconds = await asyncio.to_thread(engine.load, version)
         if body.get("make_head") is True:
             await asyncio.wrap_future(learner.call(lambda: learner.make_head(version, copy_of)))
@@ -172,7 +186,9 @@ def sequences_in(body: dict[str, Any], max_token_id: int) -> list[tuple[list[int
         for key in ("prompt", "completion"):
             ids = entry.get(key) if isinstance(entry, dict) else None
             if not isinstance(ids, list) or not ids or not all(type(t) is int and 0 <= t <= max_token_id for t in ids):
-                raise ClientError("bad_sequences", f"sequences[{i}].{key} must be a non-empty list of token ids 0..{max_token_id}")
+                raise ClientError(
+                    "bad_sequences", f"sequences[{i}].{key} must be a non-empty list of token ids 0..{max_token_id}"
+                )
             parts.append(ids)
         temperature = entry.get("temperature", 1.0)
         if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not temperature > 0:

@@ -24,7 +24,9 @@ class TreeAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, scaling: float) -> torch.Tensor:
+    def forward(
+        ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, scaling: float
+    ) -> torch.Tensor:
         """q [kv_heads, N * groups, d], k and v [kv_heads, N, d] -> like q."""
         result = torch.empty_like(q)
         q32, k32 = q.float() * scaling, k.float()

@@ -111,7 +111,11 @@ def parse(body: Any, max_token_id: int, max_depth: int) -> Batch:
         raise refuse("schema", body.get("schema") if isinstance(body, dict) else body, f"send {SCHEMA!r}")
     batch_id, mode = body.get("batch_id"), body.get("mode")
     # The id becomes a file name, so it must not be able to leave its folder.
-    if not isinstance(batch_id, str) or not 0 < len(batch_id) <= 100 or not batch_id.replace("_", "").replace("-", "").isalnum():
+    if (
+        not isinstance(batch_id, str)
+        or not 0 < len(batch_id) <= 100
+        or not batch_id.replace("_", "").replace("-", "").isalnum()
+    ):
         raise refuse("batch_id", batch_id, "send up to 100 letters, digits, '-' or '_'")
     if not isinstance(mode, str):
         raise refuse("mode", mode, "send resample, logged or sft")
@@ -145,7 +149,11 @@ def parse_hyper(body: dict[str, Any]) -> Hyper:
             values[key] = integer(body, key, "hyper.", 0 if key == "seed" else 1)
         elif key == "adam_betas":
             betas = body[key]
-            if not isinstance(betas, list) or len(betas) != 2 or not all(isinstance(b, int | float) and 0 <= b < 1 for b in betas):
+            if (
+                not isinstance(betas, list)
+                or len(betas) != 2
+                or not all(isinstance(b, int | float) and 0 <= b < 1 for b in betas)
+            ):
                 raise refuse("hyper.adam_betas", betas, "send two numbers in [0, 1)")
             values[key] = (float(betas[0]), float(betas[1]))
         elif key in ("loss", "normalise"):
@@ -164,7 +172,11 @@ def parse_tree(body: dict[str, Any], max_token_id: int, max_depth: int) -> tuple
     """The tree and every node's depth (root 0)."""
     tokens, parent = body.get("tokens"), body.get("parent")
     if not isinstance(tokens, list) or not isinstance(parent, list) or len(tokens) != len(parent) or not tokens:
-        raise refuse("tree", {"tokens": type(tokens).__name__, "parent": type(parent).__name__}, "send two arrays of equal length > 0")
+        raise refuse(
+            "tree",
+            {"tokens": type(tokens).__name__, "parent": type(parent).__name__},
+            "send two arrays of equal length > 0",
+        )
     depth: list[int] = []
     path: list[int] = []  # the ancestors of the next node, root first
     for i, (token, above) in enumerate(zip(tokens, parent, strict=True)):

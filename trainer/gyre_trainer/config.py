@@ -58,10 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def from_arguments(args: argparse.Namespace) -> Config:
     if not isinstance(args.engine_args, dict):
-        raise SystemExit(f"--engine-args must be a JSON object such as '{{\"max-num-seqs\": 32}}', got {args.engine_args!r}")
+        raise SystemExit(
+            f"--engine-args must be a JSON object such as '{{\"max-num-seqs\": 32}}', got {args.engine_args!r}"
+        )
     for path in [args.model / "config.json", *([args.template] if args.template else [])]:
         if not path.is_file():
-            raise SystemExit(f"{path} does not exist; make a model folder with: python -m gyre_trainer convert --out DIR")
+            raise SystemExit(
+                f"{path} does not exist; make a model folder with: python -m gyre_trainer convert --out DIR"
+            )
     return Config(
         host=args.host,
         port=args.port,

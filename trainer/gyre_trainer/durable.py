@@ -1,4 +1,4 @@
-"""Write, rename, mark: files and directories that are either wholly there or not there, across kill -9 and power loss."""
+"""Write, rename, mark: files and directories that are wholly there or not there, across kill -9 and power loss."""
 
 import json
 import os

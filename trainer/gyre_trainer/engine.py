@@ -17,7 +17,9 @@ from gyre_trainer.supervisor import Command, Supervisor, Timing
 
 
 class Engine:
-    def __init__(self, config: Config, dtype: str, command: Command | None = None, timing: Timing | None = None) -> None:
+    def __init__(
+        self, config: Config, dtype: str, command: Command | None = None, timing: Timing | None = None
+    ) -> None:
         self._config, self.dtype = config, dtype
         self._lock = threading.Lock()
         self._wanted_file = config.run / "loaded.json"
@@ -26,7 +28,9 @@ class Engine:
         self._client: EngineClient | None = None
         self.refused: dict[int, str] = {}  # wanted adapters that could not be registered again, and why
         self.gpu = engine_command.has_gpu()
-        self.supervisor = Supervisor(command or self._command, self._healthy, self._on_up, config.engine_log, config.run, timing)
+        self.supervisor = Supervisor(
+            command or self._command, self._healthy, self._on_up, config.engine_log, config.run, timing
+        )
 
     def _command(self, port: int) -> tuple[list[str], dict[str, str]]:
         argv = engine_command.command(self._config, port, self.dtype, self.gpu)

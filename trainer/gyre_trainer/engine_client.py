@@ -50,7 +50,13 @@ class EngineClient:
             self._request("POST", "/v1/unload_lora_adapter", {"lora_name": name})
 
     def generate(
-        self, model: str, prompt: list[int], tokens: int, temperature: float = 0.0, seed: int | None = None, ignore_eos: bool = True
+        self,
+        model: str,
+        prompt: list[int],
+        tokens: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        ignore_eos: bool = True,
     ) -> Generated:
         """`tokens` new tokens with their log-probabilities; fewer when `ignore_eos` is false and the turn ends before.
 
@@ -65,13 +71,18 @@ class EngineClient:
         """log p(prompt[i] | prompt[:i]) for i = 1.. at temperature 1."""
         body = {"model": model, "prompt": prompt, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}
         choice = self._request("POST", "/v1/completions", body).json()["choices"][0]
-        scores = [float(entry[str(token)]["logprob"]) for token, entry in zip(prompt[1:], choice["prompt_logprobs"][1:], strict=True)]
+        scores = [
+            float(entry[str(token)]["logprob"])
+            for token, entry in zip(prompt[1:], choice["prompt_logprobs"][1:], strict=True)
+        ]
         if not all(math.isfinite(score) for score in scores):
             raise EngineError("engine_nonsense", f"vLLM answered non-finite prompt log-probabilities for {model}")
         return scores
 
     def tokenize(self, text: str) -> list[int]:
-        answer = self._request("POST", "/tokenize", {"model": BASE_NAME, "prompt": text, "add_special_tokens": False}).json()
+        answer = self._request(
+            "POST", "/tokenize", {"model": BASE_NAME, "prompt": text, "add_special_tokens": False}
+        ).json()
         return list(answer["tokens"])
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -81,7 +92,9 @@ class EngineClient:
         try:
             response = self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise EngineError("engine_unreachable", f"{method} {self.url}{path}: {error!r}; see logs/vllm.log", 503) from error
+            raise EngineError(
+                "engine_unreachable", f"{method} {self.url}{path}: {error!r}; see logs/vllm.log", 503
+            ) from error
         if response.status_code != 200:
             raise EngineError("engine_refused", f"{method} {path} -> {response.status_code}: {response.text[:300]}")
         return response

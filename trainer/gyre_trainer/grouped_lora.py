@@ -61,7 +61,9 @@ def add_linear(
             offset += width
 
 
-def update_metadata(self: Any, mapping: Any, lora_index_to_id: list[int | None], max_loras: int, vocab_size: int, **_: Any) -> None:
+def update_metadata(
+    self: Any, mapping: Any, lora_index_to_id: list[int | None], max_loras: int, vocab_size: int, **_: Any
+) -> None:
     """Once per scheduler step: the index tensors as before, the groups instead of the prefill metadata."""
     self._update_base_metadata(mapping, lora_index_to_id, max_loras, vocab_size)
     self.is_prefill = bool(mapping.is_prefill)
@@ -84,7 +86,9 @@ def add_lora_linear(
 ) -> None:
     if self.gyre_token_groups:
         rows = x.view(-1, x.shape[-1])
-        add_linear(y.view(-1, y.shape[-1]), rows, lora_a_stacked, lora_b_stacked, scale, output_slices, self.gyre_token_groups)
+        add_linear(
+            y.view(-1, y.shape[-1]), rows, lora_a_stacked, lora_b_stacked, scale, output_slices, self.gyre_token_groups
+        )
 
 
 def add_lora_embedding(

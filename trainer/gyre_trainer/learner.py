@@ -27,7 +27,9 @@ MOST_ATTEMPTS = 2  # a batch that was cut off this often is likely what kills th
 
 
 class Learner:
-    def __init__(self, config: Config, engine: Engine, train_dtype: str, crash: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, config: Config, engine: Engine, train_dtype: str, crash: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._config, self._engine, self.train_dtype = config, engine, train_dtype
         self._crash = crash  # tests kill the process at named points
         self.records = Records(config.batches)
@@ -55,12 +57,18 @@ class Learner:
         self._require_working()
         digest = batch.digest(body)
         with self._submit_lock:
-            known = self.records.get(body["batch_id"]) if isinstance(body, dict) and isinstance(body.get("batch_id"), str) else None
+            known = (
+                self.records.get(body["batch_id"])
+                if isinstance(body, dict) and isinstance(body.get("batch_id"), str)
+                else None
+            )
             if known is not None:
                 return self._known(known, digest, body)
             parsed = self._parse(body)
             if key != parsed.batch_id:
-                raise ClientError("batch_schema", f"Idempotency-Key is {key!r}, batch_id is {parsed.batch_id!r}; send the same value")
+                raise ClientError(
+                    "batch_schema", f"Idempotency-Key is {key!r}, batch_id is {parsed.batch_id!r}; send the same value"
+                )
             self._require_fresh(parsed)
             record = Record(parsed.batch_id, digest, parsed.base_version, parsed.target_version)
             self.records.add(record, body)
@@ -69,11 +77,15 @@ class Learner:
 
     def _require_working(self) -> None:
         if self.phase == "failed":
-            raise TrainerError("trainer_failed", f"the trainer cannot train: {self.detail}; fix this and start it again", 503)
+            raise TrainerError(
+                "trainer_failed", f"the trainer cannot train: {self.detail}; fix this and start it again", 503
+            )
 
     def _known(self, record: Record, digest: str, body: Any) -> tuple[Record, bool]:
         if record.digest != digest:
-            raise ClientError("batch_conflict", f"{record.batch_id} was received before with another body; use a new batch_id", 409)
+            raise ClientError(
+                "batch_conflict", f"{record.batch_id} was received before with another body; use a new batch_id", 409
+            )
         if record.state == "failed" and record.error is not None and record.error["code"] == "interrupted":
             self._require_fresh(self._parse(body))
             record.state, record.error, record.attempts = "queued", None, 0
@@ -86,7 +98,8 @@ class Learner:
         parsed = batch.parse(body, model["vocab_size"] - 1, model["max_position_embeddings"])
         if parsed.hyper.rank > engine_command.MAX_RANK:
             raise ClientError(
-                "batch_schema", f"hyper.rank is {parsed.hyper.rank}; vLLM was started for ranks up to {engine_command.MAX_RANK}"
+                "batch_schema",
+                f"hyper.rank is {parsed.hyper.rank}; vLLM was started for ranks up to {engine_command.MAX_RANK}",
             )
         return parsed
 
@@ -95,7 +108,9 @@ class Learner:
         head = waiting[-1].target_version if waiting else self.head.version
         if parsed.base_version != head:
             raise ClientError(
-                "stale_base", f"base_version is {parsed.base_version}, the trainer's head is {head}; rebuild on the head", 409
+                "stale_base",
+                f"base_version is {parsed.base_version}, the trainer's head is {head}; rebuild on the head",
+                409,
             )
         adapter.require_new(self._config.adapters, parsed.target_version)
 
@@ -137,7 +152,8 @@ class Learner:
         from gyre_trainer import policy, self_check, update
 
         # Torch's threads inherit it, so it comes before the first product; and after the imports, which hold Python's
-        # lock for seconds: at low priority on a busy machine they would keep the HTTP threads waiting ten times as long.
+        # lock for seconds: at low priority on a busy machine they would keep the HTTP threads waiting ten times as
+        # long.
         priority.be_nice()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._pool = priority.left_over_time() if self.device == "cpu" else None
@@ -146,7 +162,11 @@ class Learner:
             raise TrainerError("self_check", f"tree packing: {self.self_check['tree_parity']}")
         dtype = getattr(torch, self.train_dtype)
         self._policy = policy.build(
-            lambda: policy.load_base(self._config.model, dtype, self.device), self.head.rank, self.head.alpha, self.device, seed=7
+            lambda: policy.load_base(self._config.model, dtype, self.device),
+            self.head.rank,
+            self.head.alpha,
+            self.device,
+            seed=7,
         )
         found = checkpoint.newest(self._config.state)
         weights, moments = checkpoint.load(found[1]) if found else (None, None)
@@ -164,7 +184,9 @@ class Learner:
         try:
             client = self._engine.client()
             client.load(self_check.NAME, str(path))
-            self.self_check["grouped_lora"] = self_check.grouped_maths() or self_check.mixed_batches(client, self._engine.dtype)
+            self.self_check["grouped_lora"] = self_check.grouped_maths() or self_check.mixed_batches(
+                client, self._engine.dtype
+            )
             client.unload(self_check.NAME)
         except EngineError as error:  # vLLM may just be restarting; that must not end the trainer
             self.self_check["grouped_lora"] = f"failed: {error.message}"
@@ -175,7 +197,7 @@ class Learner:
             if record.batch_id == self.head.batch_id and record.digest == self.head.batch_digest:
                 self._jobs.put(lambda record=record: self._publish(record))  # type: ignore[misc]
             elif record.attempts >= MOST_ATTEMPTS:
-                message = f"training was cut off {record.attempts} times; nothing was applied, resend the same batch to try again"
+                message = f"training was cut off {record.attempts} times and nothing was applied; send the batch again"
                 record.state, record.error = "failed", {"code": "interrupted", "message": message, "side": "trainer"}
                 self.records.save(record)
             else:
@@ -188,7 +210,9 @@ class Learner:
         try:
             parsed = self._parse(self.records.body(record.batch_id))
             if parsed.base_version != self.head.version:
-                raise ClientError("stale_base", f"base_version is {parsed.base_version}, the head moved to {self.head.version}", 409)
+                raise ClientError(
+                    "stale_base", f"base_version is {parsed.base_version}, the head moved to {self.head.version}", 409
+                )
             record.state, record.attempts = "training", record.attempts + 1
             self.records.save(record)
             self._crash("before_update")
@@ -200,7 +224,13 @@ class Learner:
             metrics = priority.run(self._pool, lambda: update.update(policy, optimizer, parsed, progress))
             self._crash("before_commit")
             head = checkpoint.Head(
-                self.head.sequence + 1, parsed.target_version, policy.rank, policy.alpha, record.batch_id, record.digest, metrics
+                self.head.sequence + 1,
+                parsed.target_version,
+                policy.rank,
+                policy.alpha,
+                record.batch_id,
+                record.digest,
+                metrics,
             )
             checkpoint.commit(self._config.state, head, policy.snapshot(), optimizer.adam.state_dict())
             self.head = head
@@ -225,7 +255,9 @@ class Learner:
             self._optimizer = update.optimizer_for(self.policy, None)
         elif wanted != own:
             raise ClientError(
-                "rank_mismatch", f"rank and alpha {wanted} differ from the head's {own}; keep them or reset the head to 0", 409
+                "rank_mismatch",
+                f"rank and alpha {wanted} differ from the head's {own}; keep them or reset the head to 0",
+                409,
             )
         assert self._optimizer is not None
         return self.policy, self._optimizer
@@ -235,16 +267,24 @@ class Learner:
 
         dtype = self.policy.dtype
         self._policy = None  # two base models need not fit side by side
-        self._policy = policy.build(lambda: policy.load_base(self._config.model, dtype, self.device), rank, alpha, self.device, seed=7)
+        self._policy = policy.build(
+            lambda: policy.load_base(self._config.model, dtype, self.device), rank, alpha, self.device, seed=7
+        )
 
     @property
     def policy(self) -> "Policy":
         if self._policy is None:
-            raise TrainerError("model_not_loaded", f"the trainer's model is not loaded (phase {self.phase}); wait and retry", 503)
+            raise TrainerError(
+                "model_not_loaded", f"the trainer's model is not loaded (phase {self.phase}); wait and retry", 503
+            )
         return self._policy
 
     def _fail(self, record: Record, error: Exception) -> None:
-        known = error if isinstance(error, TrainerError) else TrainerError("update_failed", f"{type(error).__name__}: {error}")
+        known = (
+            error
+            if isinstance(error, TrainerError)
+            else TrainerError("update_failed", f"{type(error).__name__}: {error}")
+        )
         record.state, record.error = "failed", known.body()["error"]
         self.records.save(record)
         self.restore_head()  # an update that failed half-way must leave no trace in memory either
@@ -282,11 +322,17 @@ class Learner:
                 "metrics": self.head.metrics,
                 "published_at": published,
             }
-            record.result = result | self._serve(version, published, probe.states_of(self._parse(self.records.body(record.batch_id))))
+            record.result = result | self._serve(
+                version, published, probe.states_of(self._parse(self.records.body(record.batch_id)))
+            )
             record.state, record.progress = "done", 1.0
             self.records.save(record)
         except Exception as error:
-            known = error if isinstance(error, TrainerError) else TrainerError("publish_failed", f"{type(error).__name__}: {error}")
+            known = (
+                error
+                if isinstance(error, TrainerError)
+                else TrainerError("publish_failed", f"{type(error).__name__}: {error}")
+            )
             record.state, record.error = "failed", known.body()["error"]
             record.error["message"] += f" (the update itself is kept: head is version {self.head.version})"
             self.records.save(record)
@@ -312,7 +358,9 @@ class Learner:
         from gyre_trainer import probe
 
         name = adapter.name_of(version) if version else "base"
-        parity, moved = probe.parity(self._engine.client(), name, self.policy, {self._engine.dtype, self.train_dtype}, states)
+        parity, moved = probe.parity(
+            self._engine.client(), name, self.policy, {self._engine.dtype, self.train_dtype}, states
+        )
         return {"parity": parity.body(), "differs_from_base": moved}
 
     def write_version(self, version: int, weights: dict[str, Any], about: dict[str, Any]) -> float:

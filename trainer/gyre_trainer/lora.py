@@ -17,7 +17,9 @@ class Product(torch.autograd.Function):
     """x [N, in], weight [out, in] frozen, a [rank, in] and b [out, rank] float32 -> [N, out] in the format of x."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float) -> torch.Tensor:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float
+    ) -> torch.Tensor:
         low_a, low_b = a.to(x.dtype), (b * scale).to(x.dtype)
         middle = x @ low_a.t()
         ctx.save_for_backward(x, weight, low_a, low_b, middle)
@@ -25,7 +27,9 @@ class Product(torch.autograd.Function):
         return torch.addmm(x @ weight.t(), middle, low_b.t())
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None, torch.Tensor, torch.Tensor, None]:
+    def backward(
+        ctx: Any, *gradients: torch.Tensor
+    ) -> tuple[torch.Tensor | None, None, torch.Tensor, torch.Tensor, None]:
         x, weight, low_a, low_b, middle = ctx.saved_tensors
         (gradient,) = gradients
         inner = gradient @ low_b
@@ -45,12 +49,19 @@ class LoraLinear(torch.nn.Module):
         self.weight: torch.nn.Parameter = base.weight
         self.scale: float = alpha / rank
         device = base.weight.device
-        self.lora_A: torch.nn.Parameter = torch.nn.Parameter(torch.zeros(rank, base.in_features, dtype=torch.float32, device=device))
-        self.lora_B: torch.nn.Parameter = torch.nn.Parameter(torch.zeros(base.out_features, rank, dtype=torch.float32, device=device))
+        self.lora_A: torch.nn.Parameter = torch.nn.Parameter(
+            torch.zeros(rank, base.in_features, dtype=torch.float32, device=device)
+        )
+        self.lora_B: torch.nn.Parameter = torch.nn.Parameter(
+            torch.zeros(base.out_features, rank, dtype=torch.float32, device=device)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        result: torch.Tensor = Product.apply(flat, self.weight, self.lora_A, self.lora_B, self.scale)  # type: ignore[no-untyped-call]
+        product = Product.apply
+        result: torch.Tensor = product(  # type: ignore[no-untyped-call]
+            flat, self.weight, self.lora_A, self.lora_B, self.scale
+        )
         return result.view(*x.shape[:-1], result.shape[-1])
 
 

@@ -84,12 +84,16 @@ def dppo(logprobs: torch.Tensor, tokens: Tokens, hyper: Hyper) -> Loss:
     """
     difference, ratio, keep, vetoed = compare(logprobs, tokens, hyper)
     shift = logprobs.detach().exp() - tokens.mu.exp()
-    moved = ((tokens.advantage > 0) & (shift > hyper.dppo_delta)) | ((tokens.advantage < 0) & (shift < -hyper.dppo_delta))
+    moved = ((tokens.advantage > 0) & (shift > hyper.dppo_delta)) | (
+        (tokens.advantage < 0) & (shift < -hyper.dppo_delta)
+    )
     policy = torch.where(moved, 0.0, -tokens.advantage * difference.clamp(max=LARGEST_LOG_RATIO).exp())
     return combine(policy, difference, ratio, keep, moved, vetoed, tokens, hyper)
 
 
-def compare(logprobs: torch.Tensor, tokens: Tokens, hyper: Hyper) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
+def compare(
+    logprobs: torch.Tensor, tokens: Tokens, hyper: Hyper
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]:
     """D (differentiable), detached ratio, per-token keep mask after the sequence veto, number of vetoed actions."""
     difference = logprobs.float() - tokens.mu
     ratio = difference.detach().clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO).exp()

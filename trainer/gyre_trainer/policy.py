@@ -37,7 +37,9 @@ class Policy:
         own = self.parameters()
         odd = sorted(own.keys() ^ weights.keys()) or [name for name in own if own[name].shape != weights[name].shape]
         if odd:
-            raise ValueError(f"{len(odd)} adapter tensors do not fit the loaded policy (rank {self.rank}), for example {odd[0]}")
+            raise ValueError(
+                f"{len(odd)} adapter tensors do not fit the loaded policy (rank {self.rank}), for example {odd[0]}"
+            )
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(weights[name])
@@ -59,11 +61,15 @@ class Policy:
         """Final hidden states [N, hidden] of the packed tree."""
         plan = plan.to(self.device)
         training = torch.is_grad_enabled()
-        self.checkpointed = training and must_checkpoint(self.model.config, len(plan.tokens), self.dtype.itemsize, self.device)
+        self.checkpointed = training and must_checkpoint(
+            self.model.config, len(plan.tokens), self.dtype.itemsize, self.device
+        )
         self.model.train(self.checkpointed)  # transformers checkpoints in train mode only; every dropout is 0
         if self.checkpointed:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
-        output = self.model.model(input_ids=plan.tokens[None], position_ids=plan.depth[None], use_cache=False, tree=plan)
+        output = self.model.model(
+            input_ids=plan.tokens[None], position_ids=plan.depth[None], use_cache=False, tree=plan
+        )
         states: torch.Tensor = output.last_hidden_state[0]
         return states
 
@@ -112,7 +118,9 @@ class EntryLogprobs(torch.autograd.Function):
         return result.to(rows.dtype), None, None
 
 
-def logit_chunks(rows: torch.Tensor, weight: torch.Tensor, targets: Targets) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+def logit_chunks(
+    rows: torch.Tensor, weight: torch.Tensor, targets: Targets
+) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """(pairs, entries, float32 logits / temperature [pairs, V]) chunk by chunk."""
     for first in range(0, len(targets.pair_row), CHUNK):
         pairs = slice(first, min(first + CHUNK, len(targets.pair_row)))
@@ -127,9 +135,9 @@ def load_base(path: Path, dtype: torch.dtype, device: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     attention.register()
-    model = AutoModelForCausalLM.from_pretrained(str(path), dtype=dtype, attn_implementation=attention.NAME, local_files_only=True).to(
-        device
-    )
+    model = AutoModelForCausalLM.from_pretrained(
+        str(path), dtype=dtype, attn_implementation=attention.NAME, local_files_only=True
+    ).to(device)
     for name, parameter in model.named_parameters():
         if not parameter.is_floating_point():
             raise ValueError(f"{name} is {parameter.dtype}; convert the model to floating point first")

@@ -22,7 +22,7 @@ def be_nice() -> None:
 
 
 def give_way() -> None:
-    """The calling thread, and those it starts, run only on time that is left. There is no way back without privileges."""
+    """The calling thread, and those it starts, run only on time that is left. No way back without privileges."""
     try:
         os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
     except OSError:  # a sandbox that forbids it: slower beside requests, but it trains

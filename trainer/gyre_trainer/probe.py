@@ -19,13 +19,17 @@ TOLERANCE = {"bfloat16": 0.03, "float32": 1e-3}  # mean |difference| in nats
 # Beginnings of the kinds of text this system trains on. The engine continues them itself: what must agree are the
 # probabilities of tokens the policy really samples (in bfloat16 unlikely tokens differ several times as much).
 PROMPTS = (
-    "<|im_start|>user\nMia has 14 apples and buys 27 more. How many apples does she have?<|im_end|>\n<|im_start|>assistant\n",
-    "<|im_start|>user\nTom has 10 pears and buys 5 more. How many pears does he have?<|im_end|>\n<|im_start|>assistant\n"
+    "<|im_start|>user\nMia has 14 apples and buys 27 more. How many apples does she "
+    "have?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>user\nTom has 10 pears and buys 5 more. How many pears does he "
+    "have?<|im_end|>\n<|im_start|>assistant\n"
     '<tool_call>{"name": "calculator", "arguments": {"expression": "10 + 5"}}</tool_call><|im_end|>\n'
-    "<|im_start|>user\nAnn has 33 nuts and finds 48 more. How many nuts does she have?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>user\nAnn has 33 nuts and finds 48 more. How many nuts does she "
+    "have?<|im_end|>\n<|im_start|>assistant\n",
     "<|im_start|>user\nName three colours of the rainbow.<|im_end|>\n<|im_start|>assistant\n",
     "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n",
-    "<|im_start|>system\nAnswer the question.<|im_end|>\n<|im_start|>user\nHow many days has a week?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>system\nAnswer the question.<|im_end|>\n<|im_start|>user\nHow many days has a "
+    "week?<|im_end|>\n<|im_start|>assistant\n",
 )
 STATES = 6
 NEW_TOKENS = 32

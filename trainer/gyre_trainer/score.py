@@ -44,7 +44,9 @@ def score(policy: Policy, sequences: Sequence[Given]) -> list[list[float]]:
     """One list of len(completion) natural logs per sequence; prompt and completion must not be empty."""
     forest, actions = trie(sequences)
     with torch.no_grad():
-        flat: list[float] = policy.logprobs(tree.plan(forest, tree.block_for(policy.device)), tree.targets(forest, actions)).tolist()
+        flat: list[float] = policy.logprobs(
+            tree.plan(forest, tree.block_for(policy.device)), tree.targets(forest, actions)
+        ).tolist()
     rows, first = [], 0
     for action in actions:
         rows.append(flat[first : first + action.length])

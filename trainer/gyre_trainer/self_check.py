@@ -37,7 +37,9 @@ def branching_tree(vocabulary: int, seed: int = 3) -> tuple[Tree, tuple[Action, 
         for number, (above, count, length) in enumerate(((shared, 3, 5), (shared, 1, 3), (node, 4, 4))):
             end = grow(above, count)
             mu = tuple(-2.0 - 0.1 * i for i in range(length))
-            actions.append(Action(f"{state}.{number}", end, length, 0.7 + 0.3 * (number == 2), mu, (-1.0) ** number, 1.0))
+            actions.append(
+                Action(f"{state}.{number}", end, length, 0.7 + 0.3 * (number == 2), mu, (-1.0) ** number, 1.0)
+            )
     return Tree(tuple(tokens), tuple(parent)), tuple(actions)
 
 
@@ -51,7 +53,17 @@ def unpacked(forest: Tree, actions: tuple[Action, ...]) -> tuple[Tree, tuple[Act
         start = len(tokens)
         tokens += [forest.tokens[node] for node in path]
         parent += [-1, *range(start, start + len(path) - 1)]
-        rows.append(Action(action.id, len(tokens) - 1, action.length, action.temperature, action.logprobs, action.advantage, action.weight))
+        rows.append(
+            Action(
+                action.id,
+                len(tokens) - 1,
+                action.length,
+                action.temperature,
+                action.logprobs,
+                action.advantage,
+                action.weight,
+            )
+        )
     return Tree(tuple(tokens), tuple(parent)), tuple(rows)
 
 
@@ -61,7 +73,8 @@ def tiny_policy(seed: int = 5, device: str = "cpu") -> policy.Policy:
 
     attention.register()
     config = LlamaConfig(
-        vocab_size=97, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        vocab_size=97, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2,
         tie_word_embeddings=True, attn_implementation=attention.NAME,
     )  # fmt: skip
     torch.manual_seed(seed)
@@ -87,14 +100,16 @@ def logprobs_and_gradients(
 
 
 def tree_parity(device: str = "cpu") -> str:
-    """'ok' if packed and per-row log-probabilities (1e-5) and gradients (1e-4, relative) agree in float32 on `device`."""
+    """'ok' if packed and per-row log-probabilities (1e-5) and gradients (1e-4, relative) agree in float32."""
     own = tiny_policy(device=device)
     forest, actions = branching_tree(97)
     packed, packed_gradients = logprobs_and_gradients(own, forest, actions, block=16)
     rows, row_gradients = logprobs_and_gradients(own, *unpacked(forest, actions), block=4096)
     gap = float((packed - rows).abs().max())
     largest = max(float(g.abs().max()) for g in row_gradients)
-    gradient_gap = max(float((a - b).abs().max()) for a, b in zip(packed_gradients, row_gradients, strict=True)) / largest
+    gradient_gap = (
+        max(float((a - b).abs().max()) for a, b in zip(packed_gradients, row_gradients, strict=True)) / largest
+    )
     if gap < 1e-5 and gradient_gap < 1e-4:
         return "ok"
     return f"failed: log-probabilities differ by {gap:.2e}, gradients by {gradient_gap:.2e} of the largest"
@@ -125,12 +140,14 @@ def probe_weights(model_config: dict[str, Any], rank: int) -> dict[str, torch.Te
 
 def publish_probe(root: Path, model: Path, model_config: dict[str, Any]) -> Path:
     """The probe adapter as a directory that vLLM can load (version number 0 is never a real adapter)."""
-    adapter.write(root, 0, probe_weights(model_config, 16), adapter.peft_config(model, 16, 32), {"purpose": "self-check"})
+    adapter.write(
+        root, 0, probe_weights(model_config, 16), adapter.peft_config(model, 16, 32), {"purpose": "self-check"}
+    )
     return root / adapter.name_of(0)
 
 
 def mixed_batches(client: EngineClient, dtype: str) -> str:
-    """'ok' if requests without and with an adapter give the same numbers alone and together (adapter `NAME` is loaded)."""
+    """'ok' if requests with and without the adapter `NAME`, which is loaded, give the same numbers together."""
     prompts = [client.tokenize(f"Number {i} is followed by the number") for i in range(3)]
     jobs = [(model, prompt) for prompt in prompts for model in (BASE_NAME, NAME)]
     alone = [client.generate(model, prompt, 12) for model, prompt in jobs]
@@ -154,8 +171,12 @@ def mixed_batches(client: EngineClient, dtype: str) -> str:
         worst = max([worst, *(abs(x - y) for x, y in zip(one.logprobs[:same], other.logprobs[:same], strict=True))])
         if same == 0:
             return f"failed: {model} answers with another token when batched with the other"
-    # In bfloat16 the same request differs by up to 0.2 between batch sizes; a wrong adapter differs by the whole effect.
+    # In bfloat16 the same request differs by up to 0.2 between batch sizes; a wrong adapter differs by the whole
+    # effect.
     limit = min(effect / 3, 0.5 if dtype == "bfloat16" else 5e-3)
     if worst > limit:
-        return f"failed: answers change by {worst:.3f} nats when base and adapter share a batch (the adapter's effect: {effect:.3f})"
+        return (
+            f"failed: answers change by {worst:.3f} nats when base and adapter share a batch "
+            f"(the adapter's effect: {effect:.3f})"
+        )
     return "ok" if effect > 1e-3 else f"failed: the probe adapter changes nothing (largest difference {effect:.1e})"

@@ -116,7 +116,9 @@ class Supervisor:
                     why = f"vLLM did not answer /health within {self.timing.start_limit_s:g} s"
                 else:
                     self._stop.wait(self.timing.poll_s)
-        except Exception as error:  # the boundary of this thread: whatever warm-up raised is a failed life, not a dead thread
+        except (
+            Exception
+        ) as error:  # the boundary of this thread: whatever warm-up raised is a failed life, not a dead thread
             why = f"warm-up failed: {error}"
         self.url = None
         self._end(child, family)

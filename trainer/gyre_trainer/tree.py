@@ -88,7 +88,9 @@ def plan(tree: Tree, block: int = BLOCK) -> Plan:
 
 
 def block_for(device: str) -> int:
-    """Rows per block on a device: a GPU waits for the many calls of small blocks, a CPU for masked products of large ones."""
+    """Rows per block on a device: a GPU waits for the many calls of small blocks, a CPU for masked products of large
+    ones.
+    """
     return BLOCK if device == "cpu" else GPU_BLOCK
 
 
@@ -103,7 +105,7 @@ def distinct_nodes(tree: Tree) -> int:
 
 @dataclass(frozen=True)
 class Targets:
-    """Which log-probabilities are wanted: one entry per distinct (node, temperature), shared by all actions through it."""
+    """Which log-probabilities are wanted: one per distinct (node, temperature), shared by all actions through it."""
 
     rows: torch.Tensor  # int64 [R], packed rows whose logits are needed (parents of loss-bearing nodes)
     pair_row: torch.Tensor  # int64 [P], index into rows; a pair is a distinct (row, temperature), ascending by row

@@ -1,4 +1,5 @@
-"""One update: a batch's tree through the policy once, a loss, a gradient, Adam. Weights change only if all is finite."""
+"""One update: a batch's tree through the policy once, a loss, a gradient, Adam. Weights change only if all is
+finite."""
 
 import math
 import time
@@ -36,11 +37,15 @@ def optimizer_for(policy: Policy, state: dict[str, Any] | None) -> Optimizer:
 def configure(optimizer: Optimizer, hyper: Hyper) -> None:
     """Each batch brings its own settings; only the moments are carried over."""
     for group in optimizer.adam.param_groups:
-        group.update(lr=hyper.learning_rate, betas=hyper.adam_betas, eps=hyper.adam_eps, weight_decay=hyper.weight_decay)
+        group.update(
+            lr=hyper.learning_rate, betas=hyper.adam_betas, eps=hyper.adam_eps, weight_decay=hyper.weight_decay
+        )
 
 
 def update(policy: Policy, optimizer: Optimizer, batch: Batch, progress: Progress = lambda _: None) -> dict[str, Any]:
-    """Apply `batch` to the policy's weights; returns the metrics. TrainerError `non_finite` leaves weights as they were."""
+    """Apply `batch` to the policy's weights; returns the metrics. TrainerError `non_finite` leaves weights as they
+    were.
+    """
     started = time.monotonic()
     plan = tree.plan(batch.tree, tree.block_for(policy.device))
     targets = tree.targets(batch.tree, batch.actions)
@@ -62,7 +67,9 @@ def update(policy: Policy, optimizer: Optimizer, batch: Batch, progress: Progres
         value = float(result.value.detach())
         if not math.isfinite(value) or not math.isfinite(norm):
             restore(optimizer, before)
-            raise TrainerError("non_finite", f"loss {value} and gradient norm {norm} in epoch {epoch}; the weights are unchanged")
+            raise TrainerError(
+                "non_finite", f"loss {value} and gradient norm {norm} in epoch {epoch}; the weights are unchanged"
+            )
         optimizer.adam.step()
         forward, backward = forward + middle - begun, backward + time.monotonic() - middle
         progress((epoch + 1) / batch.hyper.epochs)
@@ -88,7 +95,9 @@ def update(policy: Policy, optimizer: Optimizer, batch: Batch, progress: Progres
     }
 
 
-def first_epoch(result: loss.Loss, logprobs: torch.Tensor, tokens: loss.Tokens, norm: float, hyper: Hyper) -> dict[str, Any]:
+def first_epoch(
+    result: loss.Loss, logprobs: torch.Tensor, tokens: loss.Tokens, norm: float, hyper: Hyper
+) -> dict[str, Any]:
     gap = (logprobs.detach() - tokens.mu).abs()
     supervised = hyper.loss == "cross_entropy"
     return {

@@ -18,17 +18,27 @@ def copy(root: Path, version: int, copy_of: int, model: Path, model_config: dict
     if durable.is_published(target):
         manifest = json.loads((target / "manifest.json").read_text())
         if manifest.get("copy_of") != copy_of:
-            raise ClientError("version_exists", f"{target.name} already holds something else than a copy of {copy_of}", 409)
+            raise ClientError(
+                "version_exists", f"{target.name} already holds something else than a copy of {copy_of}", 409
+            )
         return target
     if copy_of == 0:
-        adapter.write(root, version, adapter.null_weights(model_config, 16), adapter.peft_config(model, 16, 32), {"copy_of": 0})
+        adapter.write(
+            root, version, adapter.null_weights(model_config, 16), adapter.peft_config(model, 16, 32), {"copy_of": 0}
+        )
         return target
     source = adapter.check(root, copy_of, model_config)
 
     def fill(directory: Path) -> None:
         for name in (adapter.WEIGHTS, "adapter_config.json"):
             (directory / name).write_bytes((source / name).read_bytes())
-        manifest = {"schema": "gyre.adapter/1", "version": version, "name": target.name, "created_at": time.time(), "copy_of": copy_of}
+        manifest = {
+            "schema": "gyre.adapter/1",
+            "version": version,
+            "name": target.name,
+            "created_at": time.time(),
+            "copy_of": copy_of,
+        }
         (directory / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
     durable.publish_directory(target, fill)

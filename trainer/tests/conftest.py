@@ -1,4 +1,6 @@
-"""Shared pieces: a tiny real model folder, a real batch body, and a service whose vLLM is a small fake that speaks HTTP."""
+"""Shared pieces: a tiny real model folder, a real batch body, and a service whose vLLM is a small fake that speaks
+HTTP.
+"""
 
 import json
 import os
@@ -24,7 +26,9 @@ FAST = Timing(first_backoff_s=0.05, longest_backoff_s=0.4, poll_s=0.02, grace_s=
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made of the packaged model's words; `GYRE_TEST_TINY_MODEL` names one made before, for a machine without that package."""
+    """Made of the packaged model's words; `GYRE_TEST_TINY_MODEL` names one made before, for a machine without that
+    package.
+    """
     made = os.environ.get("GYRE_TEST_TINY_MODEL")
     if made is not None:
         return Path(made)

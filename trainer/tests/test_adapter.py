@@ -34,7 +34,9 @@ def test_a_written_adapter_is_read_back_exactly_and_has_a_manifest(root: Path, c
     assert (manifest["version"], manifest["batch_id"], manifest["name"]) == (5, "b", "gyre-v000005")
 
 
-def test_peft_itself_computes_the_same_log_probabilities_from_our_files(root: Path, tiny_model: Path, config: dict[str, Any]) -> None:
+def test_peft_itself_computes_the_same_log_probabilities_from_our_files(
+    root: Path, tiny_model: Path, config: dict[str, Any]
+) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
@@ -58,7 +60,9 @@ def test_a_copy_has_the_same_bytes_under_a_new_number(root: Path, tiny_model: Pa
         versions.copy(root, 9, 0, tiny_model, config)
 
 
-def test_a_copy_of_the_base_changes_nothing_but_can_still_learn(root: Path, tiny_model: Path, config: dict[str, Any]) -> None:
+def test_a_copy_of_the_base_changes_nothing_but_can_still_learn(
+    root: Path, tiny_model: Path, config: dict[str, Any]
+) -> None:
     versions.copy(root, 10, 0, tiny_model, config)
     weights = adapter.read(root, 10, config)
     assert all(bool(t.any()) == ("lora_A" in name) for name, t in weights.items())
@@ -89,7 +93,9 @@ def reshape(directory: Path) -> None:
         (lambda d: shutil.rmtree(d), "no_such_version", "does not exist"),
     ],
 )
-def test_a_damaged_adapter_is_refused_with_file_and_reason(root: Path, config: dict[str, Any], damage: Any, code: str, says: str) -> None:
+def test_a_damaged_adapter_is_refused_with_file_and_reason(
+    root: Path, config: dict[str, Any], damage: Any, code: str, says: str
+) -> None:
     damage(root / "gyre-v000005")
     with pytest.raises(ClientError) as caught:
         adapter.check(root, 5, config)

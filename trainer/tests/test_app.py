@@ -53,7 +53,17 @@ def test_a_batch_goes_from_202_to_done_and_a_repeat_is_200(call: Client, golden:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert state["state"] == "done", state
-    wanted = {"version", "name", "path", "metrics", "published_at", "load_seconds", "first_token_seconds", "parity", "differs_from_base"}
+    wanted = {
+        "version",
+        "name",
+        "path",
+        "metrics",
+        "published_at",
+        "load_seconds",
+        "first_token_seconds",
+        "parity",
+        "differs_from_base",
+    }
     assert wanted <= state["result"].keys()
     assert {"mean_abs", "max_abs", "n_tokens", "tolerance", "passed"} == state["result"]["parity"].keys()
     again = call("POST", "/v1/batches", body, **{"Idempotency-Key": "bat_one"})
@@ -80,11 +90,25 @@ def test_a_batch_goes_from_202_to_done_and_a_repeat_is_200(call: Client, golden:
         ("POST", "/v1/versions", {"version": 5, "copy_of": 4}, 404, "no_such_version"),
         ("POST", "/v1/versions", {"version": 0, "copy_of": 4}, 422, "bad_version"),
         ("POST", "/v1/head", {"version": 44}, 404, "no_such_version"),
-        ("POST", "/v1/logprobs", {"version": 0, "sequences": [{"prompt": [], "completion": [1]}]}, 422, "bad_sequences"),
-        ("POST", "/v1/logprobs", {"version": 0, "sequences": [{"prompt": [1], "completion": [10**6]}]}, 422, "bad_sequences"),
+        (
+            "POST",
+            "/v1/logprobs",
+            {"version": 0, "sequences": [{"prompt": [], "completion": [1]}]},
+            422,
+            "bad_sequences",
+        ),
+        (
+            "POST",
+            "/v1/logprobs",
+            {"version": 0, "sequences": [{"prompt": [1], "completion": [10**6]}]},
+            422,
+            "bad_sequences",
+        ),
     ],
 )
-def test_a_bad_request_is_the_clients_fault_and_says_so(call: Client, method: str, path: str, body: Any, status: int, code: str) -> None:
+def test_a_bad_request_is_the_clients_fault_and_says_so(
+    call: Client, method: str, path: str, body: Any, status: int, code: str
+) -> None:
     answer = call(method, path, body)
     assert answer.status_code == status and answer.json()["error"]["code"] == code
     assert answer.json()["error"]["side"] == "client" and answer.json()["error"]["message"]

@@ -16,7 +16,11 @@ def parse(body: Any) -> batch.Batch:
 
 def test_the_golden_batch_is_read_field_by_field(golden: dict[str, Any]) -> None:
     parsed = parse(golden)
-    assert parsed.batch_id == golden["batch_id"] and parsed.hyper.loss == "cispo" and parsed.hyper.adam_betas == (0.9, 0.95)
+    assert (
+        parsed.batch_id == golden["batch_id"]
+        and parsed.hyper.loss == "cispo"
+        and parsed.hyper.adam_betas == (0.9, 0.95)
+    )
     assert len(parsed.tree.tokens) == golden["counts"]["distinct_tokens"] and len(parsed.actions) == 4
     walked = []
     for action in parsed.actions:

@@ -17,7 +17,10 @@ TOOLS = [
         "function": {
             "name": "calculator",
             "description": "Evaluates\nan expression",
-            "parameters": {"type": "object", "properties": {"expression": {"type": "string"}, "digits": {"type": "integer"}}},
+            "parameters": {
+                "type": "object",
+                "properties": {"expression": {"type": "string"}, "digits": {"type": "integer"}},
+            },
         },
     }
 ]
@@ -35,7 +38,11 @@ def render(tokenizer: Any, messages: list[dict[str, Any]], **more: Any) -> str:
 
 def call(arguments: Any, content: Any = None) -> dict[str, Any]:
     function = {"name": "calculator", "arguments": arguments}
-    return {"role": "assistant", "content": content, "tool_calls": [{"id": "c", "type": "function", "function": function}]}
+    return {
+        "role": "assistant",
+        "content": content,
+        "tool_calls": [{"id": "c", "type": "function", "function": function}],
+    }
 
 
 def test_finding_the_packaged_model_does_not_run_its_package() -> None:
@@ -53,7 +60,9 @@ def test_unpermute_undoes_llama_cpps_interleaving() -> None:
 
 
 def test_rounding_to_bfloat16_equals_torch() -> None:
-    values = numpy.random.default_rng(0).standard_normal(1000).astype("float32") * 10.0 ** numpy.arange(-5, 5).repeat(100)
+    values = numpy.random.default_rng(0).standard_normal(1000).astype("float32") * 10.0 ** numpy.arange(-5, 5).repeat(
+        100
+    )
     values = values.astype("float32")
     ours = torch.frombuffer(bytearray(convert.to_bfloat16(values)), dtype=torch.bfloat16)
     assert torch.equal(ours, torch.from_numpy(values).bfloat16())
@@ -83,7 +92,8 @@ def test_text_survives_the_tokenizer_and_digits_are_single_tokens(tokenizer: Any
     assert tokenizer.decode(tokenizer(text).input_ids) == text
     assert tokenizer.tokenize("1234") == ["1", "2", "3", "4"]
     assert (
-        tokenizer("<|im_start|>user\n").input_ids[0] == 1 and tokenizer("a").input_ids == tokenizer("a", add_special_tokens=False).input_ids
+        tokenizer("<|im_start|>user\n").input_ids[0] == 1
+        and tokenizer("a").input_ids == tokenizer("a", add_special_tokens=False).input_ids
     )
 
 
@@ -94,30 +104,48 @@ def test_no_system_text_is_invented(tokenizer: Any) -> None:
 
 
 def test_tools_are_one_line_signatures_after_the_users_system_text(tokenizer: Any) -> None:
-    text = render(tokenizer, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}], tools=TOOLS)
+    text = render(
+        tokenizer, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}], tools=TOOLS
+    )
     assert text.startswith(
-        "<|im_start|>system\nBe brief.\n\nYou can use these tools:\ncalculator(expression, digits): Evaluates an expression\n"
+        "<|im_start|>system\nBe brief.\n\nYou can use these tools:\ncalculator(expression, digits): Evaluates an "
+        "expression\n"
     )
 
 
-@pytest.mark.parametrize("arguments", [{"expression": "12 * 3 < 'é' & \"x\""}, '{"expression": "12 * 3 < \'é\' & \\"x\\""}'])
+@pytest.mark.parametrize(
+    "arguments", [{"expression": "12 * 3 < 'é' & \"x\""}, '{"expression": "12 * 3 < \'é\' & \\"x\\""}']
+)
 def test_a_tool_call_renders_to_the_text_the_model_emits(tokenizer: Any, arguments: Any) -> None:
-    canonical = json.dumps({"name": "calculator", "arguments": {"expression": "12 * 3 < 'é' & \"x\""}}, ensure_ascii=False)
+    canonical = json.dumps(
+        {"name": "calculator", "arguments": {"expression": "12 * 3 < 'é' & \"x\""}}, ensure_ascii=False
+    )
     text = render(tokenizer, [call(arguments), {"role": "tool", "content": "36", "tool_call_id": "c"}])
-    assert text == (f"<|im_start|>assistant\n<tool_call>{canonical}</tool_call><|im_end|>\n<|im_start|>tool\n36<|im_end|>\n")
+    assert text == (
+        f"<|im_start|>assistant\n<tool_call>{canonical}</tool_call><|im_end|>\n<|im_start|>tool\n36<|im_end|>\n"
+    )
 
 
 def test_text_before_a_call_and_a_second_call_stand_on_their_own_lines(tokenizer: Any) -> None:
     message = call({"expression": "1"}, content="Let me see.")
     message["tool_calls"] *= 2
-    assert render(tokenizer, [message]).count('\n<tool_call>{"name": "calculator", "arguments": {"expression": "1"}}</tool_call>') == 2
+    assert (
+        render(tokenizer, [message]).count(
+            '\n<tool_call>{"name": "calculator", "arguments": {"expression": "1"}}</tool_call>'
+        )
+        == 2
+    )
 
 
-@pytest.mark.parametrize("content", ["hello", [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}], ["hello"]])
+@pytest.mark.parametrize(
+    "content", ["hello", [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}], ["hello"]]
+)
 def test_content_may_be_text_or_parts(tokenizer: Any, content: Any) -> None:
     assert render(tokenizer, [{"role": "user", "content": content}]) == "<|im_start|>user\nhello<|im_end|>\n"
 
 
-@pytest.mark.parametrize("message", [{"role": "assistant", "content": None}, {"role": "assistant"}, {"role": "assistant", "content": ""}])
+@pytest.mark.parametrize(
+    "message", [{"role": "assistant", "content": None}, {"role": "assistant"}, {"role": "assistant", "content": ""}]
+)
 def test_missing_content_is_an_empty_turn(tokenizer: Any, message: dict[str, Any]) -> None:
     assert render(tokenizer, [message]) == "<|im_start|>assistant\n<|im_end|>\n"

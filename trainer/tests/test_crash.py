@@ -16,7 +16,10 @@ CHILD = Path(__file__).parent / "crash_child.py"
 
 def run(data: Path, model: Path, body: Path, point: str = "never") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, str(CHILD), str(data), str(model), str(body), point], capture_output=True, text=True, timeout=900
+        [sys.executable, str(CHILD), str(data), str(model), str(body), point],
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
 
 

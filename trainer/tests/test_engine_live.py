@@ -43,7 +43,18 @@ class Live:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Live]:
     data = tmp_path_factory.mktemp("live")
-    argv = [sys.executable, "-m", "gyre_trainer", "serve", "--data", str(data), "--model", str(tiny_model), "--dtype", "float32"]
+    argv = [
+        sys.executable,
+        "-m",
+        "gyre_trainer",
+        "serve",
+        "--data",
+        str(data),
+        "--model",
+        str(tiny_model),
+        "--dtype",
+        "float32",
+    ]
     with (data / "trainer.log").open("w") as log:
         process = subprocess.Popen([*argv, "--max-model-len", "512"], stdout=subprocess.PIPE, stderr=log, text=True)
         service = Live(process, data)
@@ -60,7 +71,13 @@ def test_both_self_checks_pass(live: Live) -> None:
 
 
 def test_chat_returns_token_ids_and_the_sampled_log_probabilities(live: Live) -> None:
-    body = {"model": "base", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "logprobs": True, "return_token_ids": True}
+    body = {
+        "model": "base",
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_tokens": 5,
+        "logprobs": True,
+        "return_token_ids": True,
+    }
     answer = live.engine("/v1/chat/completions", body | {"temperature": 0.7})
     choice = answer["choices"][0]
     assert len(choice["token_ids"]) == len(choice["logprobs"]["content"]) == answer["usage"]["completion_tokens"]
@@ -70,8 +87,16 @@ def test_chat_returns_token_ids_and_the_sampled_log_probabilities(live: Live) ->
 def sampled_batch(live: Live, batch_id: str, base: int, target: int) -> dict[str, Any]:
     """Four samples of one state from the engine, as a trie, with the engine's own mu."""
     prompt = list(range(100, 140))
-    body = {"model": f"gyre-v{base:06d}" if base else "base", "prompt": prompt, "max_tokens": 12, "n": 4, "temperature": 0.7}
-    choices = live.engine("/v1/completions", body | {"logprobs": 0, "return_token_ids": True, "ignore_eos": True, "seed": 3})["choices"]
+    body = {
+        "model": f"gyre-v{base:06d}" if base else "base",
+        "prompt": prompt,
+        "max_tokens": 12,
+        "n": 4,
+        "temperature": 0.7,
+    }
+    choices = live.engine(
+        "/v1/completions", body | {"logprobs": 0, "return_token_ids": True, "ignore_eos": True, "seed": 3}
+    )["choices"]
     tokens, parent = list(prompt), list(range(-1, len(prompt) - 1))
     children: dict[tuple[int, int], int] = {}
     paths = []
@@ -85,7 +110,13 @@ def sampled_batch(live: Live, batch_id: str, base: int, target: int) -> dict[str
                 parent.append(path[-2])
         paths.append(path)
     actions = [
-        {"id": f"smp_{i}", "end": path[-1], "length": 12, "temperature": 0.7, "logprobs": choice["logprobs"]["token_logprobs"]}
+        {
+            "id": f"smp_{i}",
+            "end": path[-1],
+            "length": 12,
+            "temperature": 0.7,
+            "logprobs": choice["logprobs"]["token_logprobs"],
+        }
         | {"advantage": (-1.0) ** i, "weight": 1.0}
         for i, (path, choice) in enumerate(zip(paths, choices, strict=True))
     ]
@@ -156,7 +187,18 @@ def test_kill_9_of_the_trainer_takes_vllm_with_it_and_term_exits_cleanly(live: L
     assert live.process.wait(60) == 0
     assert not any(process_record.alive(process) for process in family)
     log = live.data / "second.log"
-    argv = [sys.executable, "-m", "gyre_trainer", "serve", "--data", str(live.data), "--model", str(tiny_model), "--dtype", "float32"]
+    argv = [
+        sys.executable,
+        "-m",
+        "gyre_trainer",
+        "serve",
+        "--data",
+        str(live.data),
+        "--model",
+        str(tiny_model),
+        "--dtype",
+        "float32",
+    ]
     with log.open("w") as out:
         second = subprocess.Popen(argv, stdout=out, stderr=out)
         children = live.data / "run" / "children.json"

@@ -1,4 +1,6 @@
-"""What only a machine with an NVIDIA GPU can show: an update there is the update of the CPU, and the service trains there."""
+"""What only a machine with an NVIDIA GPU can show: an update there is the update of the CPU, and the service trains
+there.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,9 @@ def test_an_update_on_the_gpu_gives_the_weights_the_cpu_gives() -> None:
         assert on_gpu[key] == pytest.approx(on_cpu[key], rel=1e-4, abs=1e-5), key
     assert on_gpu["mean_abs_logprob_gap"] < 1e-4
     for name, value in cpu.items():
-        assert torch.allclose(gpu[name], value, atol=2e-3), name  # Adam's first steps are of size 0.01 whatever the gradient
+        assert torch.allclose(gpu[name], value, atol=2e-3), (
+            name
+        )  # Adam's first steps are of size 0.01 whatever the gradient
 
 
 def test_recomputed_activations_give_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +50,9 @@ def test_recomputed_activations_give_the_same_weights(monkeypatch: pytest.Monkey
         assert torch.allclose(recomputed[name], value, atol=1e-6), name
 
 
-def test_the_service_trains_on_the_gpu_and_goes_on_after_a_restart(tmp_path: Path, tiny_model: Path, golden: dict[str, Any]) -> None:
+def test_the_service_trains_on_the_gpu_and_goes_on_after_a_restart(
+    tmp_path: Path, tiny_model: Path, golden: dict[str, Any]
+) -> None:
     def train(body: dict[str, Any]) -> dict[str, Any]:
         with started(tmp_path, tiny_model) as (_, learner, _config):
             assert learner.device == "cuda" and learner.self_check["tree_parity"] == "ok"

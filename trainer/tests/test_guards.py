@@ -26,7 +26,9 @@ def test_help_needs_neither_torch_nor_fastapi() -> None:
 
 
 def test_validating_a_batch_and_copying_a_version_need_no_torch() -> None:
-    program = "import sys, gyre_trainer.batch, gyre_trainer.versions, gyre_trainer.app\nassert 'torch' not in sys.modules"
+    program = (
+        "import sys, gyre_trainer.batch, gyre_trainer.versions, gyre_trainer.app\nassert 'torch' not in sys.modules"
+    )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
@@ -48,7 +50,11 @@ def test_the_lock_pins_everything_and_names_no_place() -> None:
 def test_vllm_is_started_with_honest_sampling_and_the_users_flags_win(tmp_path: Path, tiny_model: Path) -> None:
     config = config_for(tmp_path, tiny_model)
     flags = engine_command.flags(config, 1234, "float32", gpu=False)
-    assert flags["logprobs-mode"] == "processed_logprobs" and flags["generation-config"] == "vllm" and flags["host"] == "127.0.0.1"
+    assert (
+        flags["logprobs-mode"] == "processed_logprobs"
+        and flags["generation-config"] == "vllm"
+        and flags["host"] == "127.0.0.1"
+    )
     assert flags["block-size"] == 32 and flags["enforce-eager"] is True
     object.__setattr__(config, "engine_args", {"max-num-seqs": 8, "enable-prefix-caching": None})
     argv = engine_command.command(config, 1234, "float32", gpu=False)

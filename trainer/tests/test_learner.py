@@ -63,7 +63,9 @@ def test_a_non_finite_batch_fails_and_the_next_one_works(running: Running, golde
     assert finish(learner, first_batch(golden, "bat_good"))["state"] == "done"
 
 
-def test_rollback_serves_old_weights_under_a_new_number_and_training_goes_on_from_them(running: Running, golden: dict[str, Any]) -> None:
+def test_rollback_serves_old_weights_under_a_new_number_and_training_goes_on_from_them(
+    running: Running, golden: dict[str, Any]
+) -> None:
     from gyre_trainer import versions
 
     engine, learner, config = running
@@ -85,12 +87,15 @@ def test_scoring_another_version_leaves_the_head_in_place(running: Running, gold
     finish(learner, first_batch(golden))
     sequence = [([5, 6, 7], [8, 9], 1.0)]
     head, base, again = (
-        learner.call(lambda v=v: learner.with_version(v, lambda: score(learner.policy, sequence))).result(60) for v in (1, 0, 1)
+        learner.call(lambda v=v: learner.with_version(v, lambda: score(learner.policy, sequence))).result(60)
+        for v in (1, 0, 1)
     )
     assert head == again and head != base
 
 
-def test_a_restarted_vllm_gets_its_adapters_back_and_a_damaged_one_is_named(running: Running, golden: dict[str, Any]) -> None:
+def test_a_restarted_vllm_gets_its_adapters_back_and_a_damaged_one_is_named(
+    running: Running, golden: dict[str, Any]
+) -> None:
     engine, learner, config = running
     finish(learner, first_batch(golden))
     first = engine.supervisor.pid
@@ -109,19 +114,28 @@ def test_a_restarted_vllm_gets_its_adapters_back_and_a_damaged_one_is_named(runn
     assert engine.loaded() == [] and "truncated" in engine.health()["detail"]
 
 
-def test_a_batch_that_is_cut_off_twice_is_given_up_and_can_be_sent_again(tmp_path: Path, tiny_model: Path, golden: dict[str, Any]) -> None:
+def test_a_batch_that_is_cut_off_twice_is_given_up_and_can_be_sent_again(
+    tmp_path: Path, tiny_model: Path, golden: dict[str, Any]
+) -> None:
     from gyre_trainer import batch
     from gyre_trainer.records import Record, Records
 
     body = first_batch(golden)
-    Records(tmp_path / "trainer" / "batches").add(Record("bat_one", batch.digest(body), 0, 1, "training", attempts=2), body)
+    Records(tmp_path / "trainer" / "batches").add(
+        Record("bat_one", batch.digest(body), 0, 1, "training", attempts=2), body
+    )
     engine, learner = service(tmp_path, tiny_model)
     engine.supervisor.start()
     learner.start()
     try:
         wait_for(lambda: learner.phase == "ready")
         record = learner.records.get("bat_one")
-        assert record is not None and record.state == "failed" and record.error is not None and record.error["code"] == "interrupted"
+        assert (
+            record is not None
+            and record.state == "failed"
+            and record.error is not None
+            and record.error["code"] == "interrupted"
+        )
         assert finish(learner, body)["state"] == "done"
     finally:
         engine.supervisor.stop()

@@ -9,7 +9,9 @@ from gyre_trainer import loss
 from gyre_trainer.batch import Action, Hyper
 
 
-def tokens(mu: list[float], advantage: float, length: int | None = None, weight: float = 1.0, hyper: Hyper | None = None) -> loss.Tokens:
+def tokens(
+    mu: list[float], advantage: float, length: int | None = None, weight: float = 1.0, hyper: Hyper | None = None
+) -> loss.Tokens:
     action = Action("a", 0, length or len(mu), 1.0, tuple(mu), advantage, weight)
     return loss.tokens_of((action,), torch.zeros(len(mu), dtype=torch.int64), hyper or Hyper())
 
@@ -67,7 +69,9 @@ def test_dppo_drops_a_token_that_already_moved_far_enough() -> None:
 def test_cross_entropy_needs_no_behaviour_policy() -> None:
     action = Action("a", 0, 2, 1.0, (), 0.0, 2.0)
     batch = loss.tokens_of((action,), torch.tensor([0, 0]), Hyper(loss="cross_entropy"))
-    assert loss.compute(torch.tensor([-1.0, -3.0]), batch, Hyper(loss="cross_entropy")).value.item() == pytest.approx(2.0)
+    assert loss.compute(torch.tensor([-1.0, -3.0]), batch, Hyper(loss="cross_entropy")).value.item() == pytest.approx(
+        2.0
+    )
 
 
 def test_sequence_normalisation_gives_a_long_action_the_weight_of_a_short_one() -> None:
@@ -90,4 +94,6 @@ def test_extreme_log_ratios_stay_finite(name: str) -> None:
 
 def test_k3_is_zero_on_policy_and_positive_off_it() -> None:
     assert loss.compute(torch.tensor([-1.0]), tokens([-1.0], 1.0), Hyper()).kl_k3 == 0.0
-    assert loss.compute(torch.tensor([-1.4]), tokens([-1.0], 1.0), Hyper()).kl_k3 == pytest.approx(math.exp(-0.4) + 0.4 - 1)
+    assert loss.compute(torch.tensor([-1.4]), tokens([-1.0], 1.0), Hyper()).kl_k3 == pytest.approx(
+        math.exp(-0.4) + 0.4 - 1
+    )

@@ -95,7 +95,9 @@ def test_stop_ends_the_child_and_forgets_it(supervise, tmp_path: Path) -> None: 
 
 def test_an_orphan_of_an_earlier_run_is_ended_and_a_reused_pid_is_not(supervise, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     orphan, stranger = (subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(2))
-    wait_for(lambda: process_record.identify(orphan.pid) is not None and process_record.identify(stranger.pid) is not None)
+    wait_for(
+        lambda: process_record.identify(orphan.pid) is not None and process_record.identify(stranger.pid) is not None
+    )
     known = process_record.identify(orphan.pid)
     other = process_record.identify(stranger.pid)
     assert known is not None and other is not None

@@ -26,7 +26,9 @@ def test_packed_log_probabilities_equal_plain_transformers_rows() -> None:
         packed = own.logprobs(tree.plan(forest), tree.targets(forest, actions)).split([a.length for a in actions])
         own.model.config._attn_implementation = "eager"
         for action, ours in zip(actions, packed, strict=True):
-            ids = torch.tensor([forest.tokens[node] for node in [*tree.ancestors(forest.parent, action.end), action.end]])
+            ids = torch.tensor(
+                [forest.tokens[node] for node in [*tree.ancestors(forest.parent, action.end), action.end]]
+            )
             logits = own.model(input_ids=ids[None]).logits[0] / action.temperature
             wanted = logits.log_softmax(-1)[:-1].gather(1, ids[1:, None])[-action.length :, 0]
             assert (ours - wanted).abs().max() < 1e-4
@@ -50,7 +52,9 @@ def test_every_row_sees_exactly_its_ancestors_and_itself() -> None:
         for block in plan.blocks:
             for row in range(block.start, block.stop):
                 keys = [key for run in block.runs for key in range(*run)]
-                seen = {key for key, mask in zip(keys, block.mask[row - block.start].tolist(), strict=True) if mask == 0}
+                seen = {
+                    key for key, mask in zip(keys, block.mask[row - block.start].tolist(), strict=True) if mask == 0
+                }
                 assert seen == {*tree.ancestors(forest.parent, row), row}
 
 

@@ -32,7 +32,10 @@ def test_an_update_raises_what_was_rewarded_and_lowers_what_was_not() -> None:
     batch = on_policy(policy, Hyper(learning_rate=0.01))
     before = totals(policy, batch)
     metrics = update.update(policy, update.optimizer_for(policy, None), batch)
-    gain = [(now - then) * action.advantage for now, then, action in zip(totals(policy, batch), before, batch.actions, strict=True)]
+    gain = [
+        (now - then) * action.advantage
+        for now, then, action in zip(totals(policy, batch), before, batch.actions, strict=True)
+    ]
     assert sum(gain) > 0
     assert metrics["ratio_mean"] == pytest.approx(1.0, abs=1e-4) and metrics["kl_k3"] == pytest.approx(0.0, abs=1e-6)
     assert metrics["mean_abs_logprob_gap"] < 1e-5 and metrics["vetoed"] == 0 and metrics["grad_norm"] > 0

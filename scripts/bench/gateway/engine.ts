@@ -43,7 +43,12 @@ export async function startCanned(options: CannedOptions): Promise<Canned> {
       pending = pending.subarray(size);
       sending = true;
       if (!request.includes('"stream":true')) return whole(socket, replies.json, options, () => (sending = false));
-      send(socket, request.includes('"return_token_ids":true') ? replies.full : replies.lean, options.pauseMs, () => (sending = false));
+      send(
+        socket,
+        request.includes('"return_token_ids":true') ? replies.full : replies.lean,
+        options.pauseMs,
+        () => (sending = false),
+      );
     });
     socket.on('error', () => undefined);
     socket.on('close', () => {
@@ -55,10 +60,11 @@ export async function startCanned(options: CannedOptions): Promise<Canned> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut: () => cut,
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      for (const socket of sockets) socket.destroy();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
   };
 }
 
@@ -79,7 +85,8 @@ function send(socket: Socket, parts: readonly Buffer[], pauseMs: number | undefi
     if (at === parts.length) sent();
     if (part !== undefined) socket.write(part);
     if (at >= parts.length) return;
-    if (pauseMs === undefined) setImmediate(next); // a chunk per turn of the event loop, as an engine sends them
+    if (pauseMs === undefined)
+      setImmediate(next); // a chunk per turn of the event loop, as an engine sends them
     else setTimeout(next, pauseMs);
   };
   next();
@@ -97,11 +104,17 @@ function whole(socket: Socket, reply: Buffer, { pauseMs, writes }: CannedOptions
 
 function repliesOf({ tokens, writes }: CannedOptions): Replies {
   const reply = { text: Array.from({ length: tokens }, (_, at) => (at === 0 ? 'A' : ' leap')) };
-  const base: ChatBody = { model: 'base', messages: [{ role: 'user', content: 'Request: how many days has a leap year, please, in one number?' }] };
-  const stream = (asked: Record<string, unknown>): Buffer[] => chunked(encode(reply, { ...base, stream: true, ...asked }).events, writes);
+  const base: ChatBody = {
+    model: 'base',
+    messages: [{ role: 'user', content: 'Request: how many days has a leap year, please, in one number?' }],
+  };
+  const stream = (asked: Record<string, unknown>): Buffer[] =>
+    chunked(encode(reply, { ...base, stream: true, ...asked }).events, writes);
   const json = encode(reply, base).json;
   return {
-    json: Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`),
+    json: Buffer.from(
+      `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(json)}\r\n\r\n${json}`,
+    ),
     lean: stream({}),
     full: stream({ logprobs: true, return_token_ids: true, stream_options: { include_usage: true } }),
   };
@@ -110,9 +123,14 @@ function repliesOf({ tokens, writes }: CannedOptions): Replies {
 /** As uvicorn sends it: a chunk of the transfer coding per event. */
 function chunked(events: readonly string[], writes: number): Buffer[] {
   const size = Math.ceil(events.length / writes);
-  const groups = Array.from({ length: Math.ceil(events.length / size) }, (_, at) => events.slice(at * size, (at + 1) * size));
+  const groups = Array.from({ length: Math.ceil(events.length / size) }, (_, at) =>
+    events.slice(at * size, (at + 1) * size),
+  );
   return groups.map((group, at) => {
-    const head = at === 0 ? 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n' : '';
+    const head =
+      at === 0
+        ? 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n'
+        : '';
     const body = group.map((event) => `${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`).join('');
     return Buffer.from(`${head}${body}${at === groups.length - 1 ? '0\r\n\r\n' : ''}`);
   });

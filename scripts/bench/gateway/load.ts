@@ -38,7 +38,9 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   let broken = 0;
   let number = 0;
   const { hostname, port } = new URL(options.url);
-  const head = Object.entries({ host: `${hostname}:${port}`, 'content-type': 'application/json', ...options.headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const head = Object.entries({ host: `${hostname}:${port}`, 'content-type': 'application/json', ...options.headers })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   const began = performance.now();
   const ends = began + options.seconds * 1000;
   const request = (): string => {
@@ -47,41 +49,56 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
     return `POST ${options.path} HTTP/1.1\r\n${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   };
 
-  await Promise.all(Array.from({ length: options.connections }, () => new Promise<void>((resolve) => {
-    let socket: Socket;
-    const connect = (): void => {
-      socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
-      const answer = new Answer();
-      let asked = 0;
-      const ask = (): void => {
-        asked = performance.now();
-        answer.begin();
-        socket.write(request());
-      };
-      socket.on('connect', ask);
-      socket.on('data', (bytes: Buffer) => {
-        const now = performance.now();
-        if (answer.empty) first.push(now - asked);
-        if (!answer.push(bytes)) return;
-        whole.push(now - asked);
-        if (answer.status !== 200) refused += 1;
-        if (now >= ends) socket.destroy();
-        else if (options.perSecond === undefined) ask();
-        else setTimeout(ask, Math.max(0, asked + (1000 * options.connections) / options.perSecond - now));
-      });
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        answer.begin();
-        if (performance.now() >= ends) return resolve();
-        broken += 1;
-        connect();
-      });
-    };
-    connect();
-  })));
+  await Promise.all(
+    Array.from(
+      { length: options.connections },
+      () =>
+        new Promise<void>((resolve) => {
+          let socket: Socket;
+          const connect = (): void => {
+            socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
+            const answer = new Answer();
+            let asked = 0;
+            const ask = (): void => {
+              asked = performance.now();
+              answer.begin();
+              socket.write(request());
+            };
+            socket.on('connect', ask);
+            socket.on('data', (bytes: Buffer) => {
+              const now = performance.now();
+              if (answer.empty) first.push(now - asked);
+              if (!answer.push(bytes)) return;
+              whole.push(now - asked);
+              if (answer.status !== 200) refused += 1;
+              if (now >= ends) socket.destroy();
+              else if (options.perSecond === undefined) ask();
+              else setTimeout(ask, Math.max(0, asked + (1000 * options.connections) / options.perSecond - now));
+            });
+            socket.on('error', () => undefined);
+            socket.on('close', () => {
+              answer.begin();
+              if (performance.now() >= ends) return resolve();
+              broken += 1;
+              connect();
+            });
+          };
+          connect();
+        }),
+    ),
+  );
   const seconds = (performance.now() - began) / 1000;
-  const rank = (times: number[], share: number): number => times.sort((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
-  return { seconds, successes: whole.length - refused, errors: refused + broken, p50: rank(whole, 0.5), p99: rank(whole, 0.99), firstP50: rank(first, 0.5), firstP99: rank(first, 0.99) };
+  const rank = (times: number[], share: number): number =>
+    times.sort((a, b) => a - b)[Math.floor(times.length * share)] ?? Number.NaN;
+  return {
+    seconds,
+    successes: whole.length - refused,
+    errors: refused + broken,
+    p50: rank(whole, 0.5),
+    p99: rank(whole, 0.99),
+    firstP50: rank(first, 0.5),
+    firstP99: rank(first, 0.99),
+  };
 }
 
 /** Knows when an answer is whole: by its length, or by the last chunk of the transfer coding. */

@@ -23,7 +23,9 @@ export function peersIn(root: string): readonly Peer[] {
       process.stderr.write(`fetching ${packages.join(' ')}\n`);
       mkdirSync(home, { recursive: true });
       execFileSync('python3', ['-m', 'venv', home]);
-      execFileSync(join(home, 'bin', 'pip'), ['install', '-q', ...packages], { stdio: ['ignore', 'ignore', 'inherit'] });
+      execFileSync(join(home, 'bin', 'pip'), ['install', '-q', ...packages], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
       writeFileSync(join(home, 'done'), packages.join('\n'));
     }
     return join(home, 'bin');
@@ -32,17 +34,39 @@ export function peersIn(root: string): readonly Peer[] {
     {
       name: 'portkey',
       version: '1.15.2',
-      headers: (engine) => ({ 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${engine}/v1`, authorization: 'Bearer x' }),
+      headers: (engine) => ({
+        'x-portkey-provider': 'openai',
+        'x-portkey-custom-host': `${engine}/v1`,
+        authorization: 'Bearer x',
+      }),
       async start() {
         const home = join(folder, 'portkey');
         if (!existsSync(join(home, 'node_modules'))) {
           mkdirSync(home, { recursive: true });
           // With the adapter its own range asks for, it answers every stream with 500.
-          writeFileSync(join(home, 'package.json'), JSON.stringify({ private: true, dependencies: { '@portkey-ai/gateway': '1.15.2' }, overrides: { '@hono/node-server': '1.13.8' } }));
-          execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: home, stdio: ['ignore', 'ignore', 'inherit'] });
+          writeFileSync(
+            join(home, 'package.json'),
+            JSON.stringify({
+              private: true,
+              dependencies: { '@portkey-ai/gateway': '1.15.2' },
+              overrides: { '@hono/node-server': '1.13.8' },
+            }),
+          );
+          execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], {
+            cwd: home,
+            stdio: ['ignore', 'ignore', 'inherit'],
+          });
         }
         const port = await freePort();
-        return startCommand(process.execPath, [join(home, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js'), '--headless', `--port=${port}`], { cwd: home, env: {}, port });
+        return startCommand(
+          process.execPath,
+          [
+            join(home, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js'),
+            '--headless',
+            `--port=${port}`,
+          ],
+          { cwd: home, env: {}, port },
+        );
       },
     },
     {
@@ -52,9 +76,17 @@ export function peersIn(root: string): readonly Peer[] {
       async start(engine) {
         const bin = python('litellm', ['litellm[proxy]==1.106.2']);
         const config = join(folder, 'litellm', 'config.yaml');
-        writeFileSync(config, `model_list:\n  - model_name: base\n    litellm_params: {model: openai/base, api_base: "${engine}/v1", api_key: x}\nlitellm_settings: {telemetry: false}\n`);
+        writeFileSync(
+          config,
+          'model_list:\n  - model_name: base\n    litellm_params: {model: openai/base, api_base: ' +
+            `"${engine}/v1", api_key: x}\nlitellm_settings: {telemetry: false}\n`,
+        );
         const port = await freePort();
-        return startCommand(join(bin, 'litellm'), ['--config', config, '--host', '127.0.0.1', '--port', String(port), '--num_workers', '1'], { cwd: folder, env: { LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY: 'true' }, port });
+        return startCommand(
+          join(bin, 'litellm'),
+          ['--config', config, '--host', '127.0.0.1', '--port', String(port), '--num_workers', '1'],
+          { cwd: folder, env: { LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY: 'true' }, port },
+        );
       },
     },
     {
@@ -64,10 +96,30 @@ export function peersIn(root: string): readonly Peer[] {
       async start(engine) {
         const bin = python('smg', ['smg==1.13.0']);
         const port = await freePort();
-        return startCommand(join(bin, 'smg'), [
-          'launch', '--host', '127.0.0.1', '--port', String(port), '--prometheus-port', String(await freePort()), '--worker-urls', engine, '--backend', 'openai',
-          '--policy', 'round_robin', '--disable-health-check', '--disable-retries', '--disable-circuit-breaker', '--log-level', 'error',
-        ], { cwd: folder, env: {}, port });
+        return startCommand(
+          join(bin, 'smg'),
+          [
+            'launch',
+            '--host',
+            '127.0.0.1',
+            '--port',
+            String(port),
+            '--prometheus-port',
+            String(await freePort()),
+            '--worker-urls',
+            engine,
+            '--backend',
+            'openai',
+            '--policy',
+            'round_robin',
+            '--disable-health-check',
+            '--disable-retries',
+            '--disable-circuit-breaker',
+            '--log-level',
+            'error',
+          ],
+          { cwd: folder, env: {}, port },
+        );
       },
     },
     {
@@ -77,7 +129,11 @@ export function peersIn(root: string): readonly Peer[] {
       async start(engine) {
         const bin = python('agentic-api', ['agentic-api==0.9.0']);
         const port = await freePort();
-        return startCommand(join(bin, 'agentic-api'), ['serve', '--vllm-base-url', engine, '--host', '127.0.0.1', '--port', String(port)], { cwd: folder, env: { OPENAI_API_KEY: 'x', RUST_LOG: 'error' }, port });
+        return startCommand(
+          join(bin, 'agentic-api'),
+          ['serve', '--vllm-base-url', engine, '--host', '127.0.0.1', '--port', String(port)],
+          { cwd: folder, env: { OPENAI_API_KEY: 'x', RUST_LOG: 'error' }, port },
+        );
       },
     },
   ];

@@ -24,7 +24,9 @@ export function endAll(): void {
 
 /** One of our roles, in a process of its own. */
 export async function startRole(role: Role, options: Readonly<Record<string, unknown>>): Promise<Running> {
-  const child = fork(fileURLToPath(new URL('./roles.js', import.meta.url)), [role, JSON.stringify(options)], { execArgv: profileArgs(role) });
+  const child = fork(fileURLToPath(new URL('./roles.js', import.meta.url)), [role, JSON.stringify(options)], {
+    execArgv: profileArgs(role),
+  });
   children.add(child);
   const url = await reply<string>(child);
   return {
@@ -39,8 +41,17 @@ export async function startRole(role: Role, options: Readonly<Record<string, unk
 }
 
 /** Someone else's gateway: ready when its port takes connections and answers anything. */
-export async function startCommand(command: string, args: readonly string[], options: { readonly cwd: string; readonly env: Readonly<Record<string, string>>; readonly port: number }): Promise<Running> {
-  const child = spawn(command, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+export async function startCommand(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>>; readonly port: number },
+): Promise<Running> {
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   children.add(child);
   let said = '';
   const hear = (part: Buffer): void => void (said = (said + part.toString()).slice(-2_000));
@@ -50,11 +61,19 @@ export async function startCommand(command: string, args: readonly string[], opt
   const deadline = Date.now() + 90_000;
   for (;;) {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${command} did not come up: ${said}`);
-    const answered = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(() => true, () => false);
+    const answered = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+      () => true,
+      () => false,
+    );
     if (answered) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return { url, pid: child.pid ?? 0, counts: () => Promise.resolve(undefined), stop: () => gone(child, () => end(child, 'SIGTERM')) };
+  return {
+    url,
+    pid: child.pid ?? 0,
+    counts: () => Promise.resolve(undefined),
+    stop: () => gone(child, () => end(child, 'SIGTERM')),
+  };
 }
 
 /** The load, in a process of its own. */

@@ -13,7 +13,10 @@ export interface Subject {
 export function question(model: string, stream: boolean): string {
   return JSON.stringify({
     model,
-    messages: [{ role: 'system', content: 'You are a helpful assistant. Answer briefly.' }, { role: 'user', content: 'Request [<id>]: how many days has a leap year?' }],
+    messages: [
+      { role: 'system', content: 'You are a helpful assistant. Answer briefly.' },
+      { role: 'user', content: 'Request [<id>]: how many days has a leap year?' },
+    ],
     ...(stream ? { stream: true } : {}),
   });
 }

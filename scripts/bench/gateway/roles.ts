@@ -61,20 +61,32 @@ async function counts(): Promise<Counts> {
 /** 8 tokens whole, 32 streamed. */
 async function engine(): Promise<Started> {
   const { pauseMs } = options;
-  const made = await startCanned({ tokens: options.stream === true ? 32 : 8, writes: options.writes ?? 1, ...(pauseMs === undefined ? {} : { pauseMs }) });
+  const made = await startCanned({
+    tokens: options.stream === true ? 32 : 8,
+    writes: options.writes ?? 1,
+    ...(pauseMs === undefined ? {} : { pauseMs }),
+  });
   return { url: made.url, cut: made.cut, stop: () => made.close() };
 }
 
 /** What anyone would write in an afternoon: forwards bytes, looks at nothing, keeps nothing. */
 async function floor(): Promise<Started> {
   const pool = new Pool(options.engine ?? '', { pipelining: 1 });
-  process.on('uncaughtException', () => undefined); // node's web stream adapter throws when a client leaves in the middle
+  // node's web stream adapter throws when a client leaves in the middle
+  process.on('uncaughtException', () => undefined);
   const app = new Hono();
   app.post('/v1/chat/completions', async (c) => {
-    const upstream = await pool.request({ method: 'POST', path: '/v1/chat/completions', headers: { 'content-type': 'application/json' }, body: await c.req.text(), signal: c.req.raw.signal });
+    const upstream = await pool.request({
+      method: 'POST',
+      path: '/v1/chat/completions',
+      headers: { 'content-type': 'application/json' },
+      body: await c.req.text(),
+      signal: c.req.raw.signal,
+    });
     const type = String(upstream.headers['content-type']);
     const headers = { 'content-type': type };
-    if (type.startsWith('application/json')) return new Response(await upstream.body.text(), { status: upstream.statusCode, headers });
+    if (type.startsWith('application/json'))
+      return new Response(await upstream.body.text(), { status: upstream.statusCode, headers });
     return new Response(Readable.toWeb(upstream.body) as ReadableStream, { status: upstream.statusCode, headers });
   });
   const server = await new Promise<ReturnType<typeof serve>>((resolve) => {
@@ -90,17 +102,35 @@ async function gyre(): Promise<Started> {
   const data = options.data ?? '';
   mkdirSync(data, { recursive: true });
   const store = openStore(data);
-  const log = options.log === false ? nowhere() : openLogBeside({ dataDir: data, module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)) });
+  const log =
+    options.log === false
+      ? nowhere()
+      : openLogBeside({
+          dataDir: data,
+          module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)),
+        });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });
-  const nothing = { trajectories: () => ({ data: [], has_more: false }), trajectory: () => undefined, step: () => undefined, conversation: () => undefined, answer: () => undefined, erase: () => undefined, feedback: () => undefined };
+  const nothing = {
+    trajectories: () => ({ data: [], has_more: false }),
+    trajectory: () => undefined,
+    step: () => undefined,
+    conversation: () => undefined,
+    answer: () => undefined,
+    erase: () => undefined,
+    feedback: () => undefined,
+  };
   const app = createApp({
     version: 'bench',
     config: parseConfig({ 'tools.default': [] }),
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
     counter: enginePolicy,
-    serving, log,
-    tools: new Map(), keys: OPEN, reading: nothing, parts: () => [],
+    serving,
+    log,
+    tools: new Map(),
+    keys: OPEN,
+    reading: nothing,
+    parts: () => [],
   });
   const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
   return {
@@ -121,7 +151,13 @@ async function gyre(): Promise<Started> {
 /** Keeps nothing: what is left is what the gateway costs without its log. */
 function nowhere(): LogBeside {
   return {
-    open: ({ messages }) => ({ trajectoryId: 'traj-none', continued: false, messages, step: () => Promise.resolve(true), finish: () => Promise.resolve(true) }),
+    open: ({ messages }) => ({
+      trajectoryId: 'traj-none',
+      continued: false,
+      messages,
+      step: () => Promise.resolve(true),
+      finish: () => Promise.resolve(true),
+    }),
     failures: 0,
     flush: () => Promise.resolve(),
     close: () => Promise.resolve(),

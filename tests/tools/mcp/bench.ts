@@ -36,19 +36,31 @@ export function temporaryFolder(): string {
 }
 
 /** Opens servers as the configuration names them, through the configuration's own parser. */
-export function open(servers: readonly Record<string, unknown>[], options: { readonly folder?: string; readonly pace?: Partial<Pace>; readonly start?: boolean } = {}): McpBench {
+export function open(
+  servers: readonly Record<string, unknown>[],
+  options: { readonly folder?: string; readonly pace?: Partial<Pace>; readonly start?: boolean } = {},
+): McpBench {
   const folder = options.folder ?? temporaryFolder();
   const toolbox = new Map<string, Tool>();
   const warnings: string[] = [];
   const opened = openToolServers({
-    servers: parseConfig({ mcp: servers }).mcp, dataDir: folder, limits: BOUNDS, toolbox, version: '1.2.3',
-    warn: (text) => warnings.push(text), pace: { ...QUICK, ...options.pace },
+    servers: parseConfig({ mcp: servers }).mcp,
+    dataDir: folder,
+    limits: BOUNDS,
+    toolbox,
+    version: '1.2.3',
+    warn: (text) => warnings.push(text),
+    pace: { ...QUICK, ...options.pace },
   });
   later(() => opened.close());
   if (options.start !== false) opened.start();
   return {
-    toolbox, servers: opened, warnings, folder,
-    call: (name, args = {}, signal = new AbortController().signal) => execute({ id: 'call', name, arguments: JSON.stringify(args) }, toolbox, BOUNDS, signal),
+    toolbox,
+    servers: opened,
+    warnings,
+    folder,
+    call: (name, args = {}, signal = new AbortController().signal) =>
+      execute({ id: 'call', name, arguments: JSON.stringify(args) }, toolbox, BOUNDS, signal),
   };
 }
 

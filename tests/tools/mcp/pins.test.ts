@@ -21,14 +21,22 @@ test('the first sight of a tool is its pin, and no later one is', () => {
 test('the order of fields is no change; name, description and schema are', () => {
   const hash = (definition: Definition): string => pinOf('s', definition).hash;
   expect(hash({ inputSchema: { type: 'object' }, description: 'Reads.', name: 'read' })).toBe(hash(first));
-  expect(new Set([first, second, { ...first, name: 'other' }, { ...first, inputSchema: { type: 'object', properties: {} } }].map(hash)).size).toBe(4);
+  expect(
+    new Set(
+      [first, second, { ...first, name: 'other' }, { ...first, inputSchema: { type: 'object', properties: {} } }].map(
+        hash,
+      ),
+    ).size,
+  ).toBe(4);
 });
 
 test('a change lies beside the pin until it is accepted, or taken back', () => {
   const folder = temporaryFolder();
   pin(folder, 's__read', pinOf('s', first));
   propose(folder, 's__read', pinOf('s', second));
-  expect(pins(folder)).toMatchObject([{ name: 's__read', pinned: { definition: first }, changed: { definition: second } }]);
+  expect(pins(folder)).toMatchObject([
+    { name: 's__read', pinned: { definition: first }, changed: { definition: second } },
+  ]);
   settle(folder, 's__read');
   expect(pins(folder)).toMatchObject([{ name: 's__read', pinned: { definition: first } }]);
   expect(() => accept(folder, 's__read')).toThrow('the tool "s__read" has not changed');
@@ -42,7 +50,7 @@ test.each([['nothing'], ['../../etc/passwd'], ['a/b'], ['']])('no tool is accept
   expect(() => accept(temporaryFolder(), name)).toThrow('was ever announced');
 });
 
-test('a pin that was tampered with is refused with its file\'s name', () => {
+test("a pin that was tampered with is refused with its file's name", () => {
   const folder = temporaryFolder();
   pin(folder, 's__read', pinOf('s', first));
   const file = join(folder, 'tools', 's__read.json');

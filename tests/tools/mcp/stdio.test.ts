@@ -18,16 +18,26 @@ interface Started extends McpBench {
 async function start(entry: Record<string, unknown> = {}, mode?: string): Promise<Started> {
   const journal = join(temporaryFolder(), 'journal');
   const lines = (): string[] => readFileSync(journal, 'utf8').trim().split('\n');
-  const made = open([{ name: 'child', command: process.execPath, args: [CHILD, journal, ...(mode === undefined ? [] : [mode])], ...entry }]);
+  const made = open([
+    {
+      name: 'child',
+      command: process.execPath,
+      args: [CHILD, journal, ...(mode === undefined ? [] : [mode])],
+      ...entry,
+    },
+  ]);
   if (mode === undefined) await until(() => made.toolbox.size > 0, 'the child');
   return { ...made, journal, lines };
 }
 
-const gone = async (pid: number): Promise<void> => until(() => processOf(pid) === undefined, `the end of process ${pid}`);
+const gone = async (pid: number): Promise<void> =>
+  until(() => processOf(pid) === undefined, `the end of process ${pid}`);
 
 test('a child is started, listed and called, calls side by side', async () => {
   const { call, servers } = await start();
-  expect(await Promise.all(['a', 'b', 'c'].map(async (text) => (await call('child__echo', { text })).content))).toEqual(['child: a', 'child: b', 'child: c']);
+  expect(await Promise.all(['a', 'b', 'c'].map(async (text) => (await call('child__echo', { text })).content))).toEqual(
+    ['child: a', 'child: b', 'child: c'],
+  );
   expect(servers.parts()).toMatchObject([{ part: 'mcp:child', ready: true, needed: false }]);
 });
 
@@ -37,13 +47,15 @@ test('it has what the configuration names and what every program needs, and noth
     const { call } = await start({ env: { API_KEY: 'given' } });
     const names = (await call('child__environment')).content.split(' ');
     expect(names).toContain('API_KEY');
-    expect(names.filter((name) => !['API_KEY', 'HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER'].includes(name))).toEqual([]);
+    expect(
+      names.filter((name) => !['API_KEY', 'HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER'].includes(name)),
+    ).toEqual([]);
   } finally {
     delete process.env['GYRE_TEST_SECRET'];
   }
 });
 
-test('a wrong argument is the server\'s to refuse, in its words', async () => {
+test("a wrong argument is the server's to refuse, in its words", async () => {
   const { call } = await start();
   const seen = await call('child__echo', { text: 1 });
   expect(seen).toMatchObject({ error: 'failed' });
