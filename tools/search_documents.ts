@@ -10,7 +10,7 @@ import { badRequest, quoted } from '../src/core/errors.js';
 import type { Tool } from '../src/core/tool.js';
 import { openCatalogue } from './documents/catalogue.js';
 
-export { indexDocuments, type IndexProgress, type IndexReport } from './documents/indexing.js';
+export { indexDocuments, type IndexProgress } from './documents/indexing.js';
 
 const RESULTS = 5;
 /** Words of a query that count; a whole page pasted as a query is not searched word by word. */

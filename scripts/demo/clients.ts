@@ -17,7 +17,7 @@ export interface Answer {
   readonly version: number;
 }
 
-export function client(gateway: Gateway, retries = 0): OpenAI {
+function client(gateway: Gateway, retries = 0): OpenAI {
   return new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'demo', maxRetries: retries, timeout: 180_000 });
 }
 

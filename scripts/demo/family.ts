@@ -43,7 +43,7 @@ const share =
     return { question: question(a, b), expression: `${a} / ${b}`, value: a / b };
   };
 
-export const TRAIN_PATTERNS: readonly Pattern[] = [
+const TRAIN_PATTERNS: readonly Pattern[] = [
   {
     name: 'crates',
     make: times((a, b) => `A truck carries ${a} crates with ${b} bottles in each crate. How many bottles is that?`),
@@ -76,7 +76,7 @@ export const TRAIN_PATTERNS: readonly Pattern[] = [
   { name: 'boxes', make: share((a, b) => `${a} eggs are packed in boxes of ${b}. How many boxes are needed?`) },
 ];
 
-export const HELDOUT_PATTERNS: readonly Pattern[] = [
+const HELDOUT_PATTERNS: readonly Pattern[] = [
   { name: 'wage', make: times((a, b) => `Tom earns ${a} dollars a day. What does he earn in ${b} days?`) },
   {
     name: 'tank',
@@ -112,7 +112,7 @@ function worked(question: string, expression: string, value: number, at: number)
  * What every task begins with: worked examples as real chat turns, which is what a model of this size needs to call at
  * all.
  */
-export const HEAD: readonly Message[] = [
+const HEAD: readonly Message[] = [
   { role: 'system', content: 'Answer the question. Use the calculator for the arithmetic.' },
   ...worked('There are 14 bags with 23 apples in each bag. How many apples are there?', '14 * 23', 322, 1),
   ...worked('A ship had 512 passengers and 187 got off. How many passengers are still on board?', '512 - 187', 325, 2),

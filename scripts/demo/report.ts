@@ -59,7 +59,7 @@ export interface Report {
 }
 
 /** Scores of the asked tasks; a failed request counts as wrong here and as a failure elsewhere. */
-export function scores(answers: readonly Answer[]): number[] {
+function scores(answers: readonly Answer[]): number[] {
   return answers.map((answer) => (answer.right ? 1 : 0));
 }
 

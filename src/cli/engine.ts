@@ -6,7 +6,7 @@ import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
 import { openPolicy, type EnginePolicy } from '../policy/sample.js';
 
-export interface EngineAddress {
+interface EngineAddress {
   readonly url: string;
   readonly apiKey?: string;
   /** What the engine calls version 0, where that is not `base`. */

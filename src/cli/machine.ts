@@ -7,7 +7,7 @@ import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 
 /** The folder that holds package.json, whether this runs from `src/` or from `dist/src/`. */
-export const ROOT = ((): string => {
+const ROOT = ((): string => {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'migrations'))) return folder;
     if (folder === dirname(folder))

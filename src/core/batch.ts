@@ -17,7 +17,7 @@ export const TokenTree = z.strictObject({
 export type TokenTree = z.infer<typeof TokenTree>;
 
 /** One example: the `length` tokens ending at node `end`, found by walking parents. */
-export const BatchAction = z.strictObject({
+const BatchAction = z.strictObject({
   id: z.string(),
   end: z.int().nonnegative(),
   length: z.int().positive(),

@@ -14,7 +14,7 @@ const wireCall = z.strictObject({
 });
 
 /** A message as a task file or a request writes it. */
-export const MessageInput = z.discriminatedUnion('role', [
+const MessageInput = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('system'), content, name: z.string().optional() }),
   z.strictObject({ role: z.literal('developer'), content, name: z.string().optional() }),
   z.strictObject({ role: z.literal('user'), content, name: z.string().optional() }),
@@ -92,7 +92,7 @@ export function parseTasks(text: string, file: string): Task[] {
 }
 
 /** A parsed message input as the core's message: absent content of an assistant becomes null. */
-export function toMessage(input: z.infer<typeof MessageInput>): Message {
+function toMessage(input: z.infer<typeof MessageInput>): Message {
   if (input.role === 'assistant') {
     const calls = input.tool_calls ?? [];
     return { role: 'assistant', content: input.content ?? null, ...(calls.length === 0 ? {} : { tool_calls: calls }) };

@@ -28,7 +28,7 @@ export interface Candidate {
   readonly outcomeGood?: boolean;
 }
 
-export type Drop =
+type Drop =
   | 'upstream'
   | 'no_consent'
   | 'heldout'

@@ -6,7 +6,7 @@
 import { GyreError } from '../core/errors.js';
 import type { KeyLimits } from '../core/key.js';
 
-export const WINDOW_MS = 60_000;
+const WINDOW_MS = 60_000;
 /** When a place among concurrent requests frees cannot be known; this is how soon it is worth asking. */
 const PLACE_MS = 1_000;
 

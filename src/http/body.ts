@@ -11,7 +11,7 @@ import { badRequest, GyreError, reasonOf } from '../core/errors.js';
 /** Bytes of a body, also after unpacking. */
 export const BODY_BYTES = 32 * 1024 * 1024;
 /** Objects and lists inside each other. */
-export const MAX_DEPTH = 100;
+const MAX_DEPTH = 100;
 
 /**
  * Throws 400 on what is not JSON or too deep, 413 on too many bytes, 415 on an unknown encoding. `empty` is what no

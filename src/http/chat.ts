@@ -50,7 +50,7 @@ export interface ChatDeps {
 }
 
 /** One request of a protocol in the words of all, and how its answer is told. */
-export interface Asked {
+interface Asked {
   readonly request: ChatRequest;
   delivery(exchange: Exchange, head: CompletionHead, settings: ChatSettings): Delivery;
 }

@@ -24,7 +24,7 @@ export function openApiRoutes(version: string, routes: () => readonly Route[]): 
 }
 
 /** The document over those of the routes that are described. */
-export function openApi(version: string, routes: readonly Route[]): Json {
+function openApi(version: string, routes: readonly Route[]): Json {
   const paths: Record<string, Record<string, Json>> = {};
   for (const { method, path } of routes) {
     const operation = OPERATIONS[`${method} ${path}`];

@@ -17,13 +17,13 @@ export interface Scope {
   readonly keyId: string | undefined;
 }
 
-export interface Page {
+interface Page {
   readonly limit: number;
   /** An id; the page begins behind it. */
   readonly after?: string;
 }
 
-export interface Listing {
+interface Listing {
   readonly data: readonly unknown[];
   readonly has_more: boolean;
 }

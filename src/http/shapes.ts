@@ -288,7 +288,7 @@ export const SHAPES = {
 } satisfies Record<string, z.ZodType>;
 
 /** The name of a protocol's request body, e.g. `ChatCompletionsRequest`. */
-export function requestName({ name }: Protocol): string {
+function requestName({ name }: Protocol): string {
   return `${name.replaceAll(' ', '')}Request`;
 }
 

@@ -28,7 +28,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   },
 ];
 
-export type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
+type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
 
 export interface FieldRow {
   readonly field: string;

@@ -5,7 +5,7 @@ import type { Reward, Verdict } from '../core/learning.js';
 export const DECIDING: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];
 
 /** What an action that is wrong, but at least something the loop can act on, is worth. */
-export const WELL_FORMED = 0.1;
+const WELL_FORMED = 0.1;
 
 /** The verdict that decides about a subject: the first present one in deciding order. */
 export function deciding(verdicts: readonly Verdict[]): Verdict | undefined {

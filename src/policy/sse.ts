@@ -9,7 +9,7 @@ const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 
 /** Bytes one unfinished event may hold before the stream is given up as garbage. */
-export const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 export class SseParser {
   readonly #onData: (data: string) => void;

@@ -26,7 +26,7 @@ const FILE_BYTES = 16 * 1024 * 1024;
 /** Worth moving what is open to another file, for the sake of what is not needed any more. */
 const MOVE_BYTES = 1024 * 1024;
 /** What could not be committed is kept under this ending, for a person to look at. */
-export const SET_ASIDE = '.unsettled';
+const SET_ASIDE = '.unsettled';
 const ENDING = '.jsonl';
 
 interface Part {

@@ -20,7 +20,7 @@ import {
 import { batches, batchItems, decisions, samples, verdicts, versions } from './schema.js';
 import { stateOf } from './state.js';
 
-export interface SampleView {
+interface SampleView {
   readonly id: string;
   readonly cycle_id: string;
   readonly policy_version: number;
@@ -38,7 +38,7 @@ export interface Reached {
   readonly versions: readonly number[];
 }
 
-export interface Lineage {
+interface Lineage {
   readonly samples: readonly SampleView[];
   readonly batches: readonly {
     readonly id: string;

@@ -16,7 +16,7 @@ import { unpackF32, unpackU32 } from './tokens.js';
 
 export type StepRow = typeof steps.$inferSelect;
 
-export interface ToolCallView {
+interface ToolCallView {
   readonly name: string;
   readonly arguments: string;
   readonly owner: 'server' | 'client';

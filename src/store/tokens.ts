@@ -70,7 +70,7 @@ export function unpackF32(bytes: Buffer): number[] {
 }
 
 /** {@link unpackF32} without a list of its own. */
-export function viewF32(bytes: Buffer): Float32Array {
+function viewF32(bytes: Buffer): Float32Array {
   const { buffer, byteOffset, byteLength } = aligned(bytes);
   return new Float32Array(buffer, byteOffset, byteLength / 4);
 }

@@ -27,7 +27,7 @@ import type { SqlValue } from './rows.js';
 import { STEP_REFS, type StepRefs } from './step_refs.js';
 import { toolSetHash } from './writer.js';
 
-export interface Problem {
+interface Problem {
   readonly table: string;
   readonly id: string;
   readonly problem: string;
@@ -43,7 +43,7 @@ export interface Report {
 
 export type Watch = (progress: { readonly table: string; readonly done: number; readonly total: number }) => void;
 
-export const MOST_PROBLEMS = 1_000;
+const MOST_PROBLEMS = 1_000;
 const PAGE = 500;
 
 export function verify(db: Db, watch: Watch = () => undefined): Report {

@@ -12,7 +12,7 @@ const PER_TOKEN = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
 
 /** One request to the policy, from this gateway to the engine. */
-export interface Asked {
+interface Asked {
   readonly about: Plain;
   readonly seconds: number;
   /** Empty when it failed. */
@@ -21,7 +21,7 @@ export interface Asked {
 }
 
 /** One request of a client to this gateway. */
-export interface Served {
+interface Served {
   readonly about: Plain;
   readonly seconds: number;
   readonly error: string | undefined;

@@ -8,7 +8,7 @@ import { expect, onTestFinished } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 
-export interface Said {
+interface Said {
   code: number | null;
   out: string;
   err: string;

@@ -1,5 +1,5 @@
 /** Prometheus' exposition format, version 0.0.4, read strictly: whatever does not follow it throws. */
-export interface Sample {
+interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

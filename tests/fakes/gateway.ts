@@ -24,7 +24,7 @@ import { openLog, type LocalLog } from '../../src/store/log.js';
 import { redactorOf } from '../../src/store/redact.js';
 import { startEngine, type Engine, type Script } from './engine.js';
 
-export interface Logged {
+interface Logged {
   readonly opening: Opening;
   readonly trajectoryId: string;
   readonly steps: Step[];

@@ -44,7 +44,7 @@ export interface ConnectionOptions {
   readonly line: (text: string) => void;
 }
 
-export interface Result {
+interface Result {
   readonly text: string;
   readonly isError: boolean;
 }
