@@ -37,6 +37,7 @@ const checks = [
   { name: 'format', command: process.execPath, args: [node('prettier', 'bin', 'prettier.cjs'), '--check', '.'] },
   { name: 'types', command: process.execPath, args: [node('typescript', 'bin', 'tsc'), '--noEmit'] },
   { name: 'lint', command: process.execPath, args: [node('eslint', 'bin', 'eslint.js'), '.'] },
+  { name: 'unused', command: process.execPath, args: [node('knip', 'bin', 'knip.js')] },
   { name: 'tests', command: process.execPath, args: vitest, counts: vitestCounts },
   { name: 'python-types', command: python, args: ['-m', 'mypy'], cwd: trainer },
   {
