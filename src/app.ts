@@ -13,24 +13,25 @@ import { GyreError } from './core/errors.js';
 import type { StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
 import type { Policy, TokenCounter } from './core/policy.js';
+import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { Allowances } from './http/allowance.js';
 import type { Keys } from './http/auth.js';
 import { BODY_BYTES } from './http/body.js';
 import { answerBy, CHAT, type ChatSettings, type Face } from './http/chat.js';
-import { Exchange, requestIdOf, type NodeBindings } from './http/exchange.js';
-import { ANTHROPIC, failureOf, methodNotAllowed, notFound, OPENAI, type ErrorShape } from './http/failure.js';
+import { Exchange, type NodeBindings, requestIdOf } from './http/exchange.js';
+import { ANTHROPIC, type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/failure.js';
 import { healthRoutes, type Part } from './http/health.js';
 import { MESSAGES } from './http/messages_api.js';
 import { countTokens } from './http/messages_api_count.js';
-import { Metrics, type LearningNumbers } from './http/metrics.js';
+import { type LearningNumbers, Metrics } from './http/metrics.js';
 import { modelRoutes } from './http/models.js';
 import { documented, openApiRoutes, type Route } from './http/openapi.js';
+import { feedbackRoutes, trajectoryRoutes } from './http/reading.js';
 import { RESPONSES } from './http/responses.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
-import { feedbackRoutes, trajectoryRoutes, type Reading } from './http/reading.js';
 
 export interface AppDeps {
   /** The gateway's own version, for `/health`. */

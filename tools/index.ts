@@ -2,15 +2,16 @@
  * The tools a policy may be offered: the only list of them. A new tool is a file of its own and a line here, which
  * `node scripts/new-tool.mjs NAME` writes; servers of tools are named by the configuration.
  */
-import { nearest, type McpServer, type Web } from '../src/core/config.js';
+import type { McpServer, Web } from '../src/core/config.js';
 import { operatorError } from '../src/core/errors.js';
-import type { Tool, ToolLimits, Toolbox } from '../src/core/tool.js';
+import { nearest } from '../src/core/nearest.js';
+import type { Tool, Toolbox, ToolLimits } from '../src/core/tool.js';
 import { createCalculator } from './calculator.js';
 import { createFetchPage } from './fetch_page.js';
-import { createSearchDocuments } from './search_documents.js';
-import { createSearchWeb } from './search_web.js';
 import { prefixOf } from './mcp/names.js';
 import { openToolServers, type ToolServers } from './mcp/servers.js';
+import { createSearchDocuments } from './search_documents.js';
+import { createSearchWeb } from './search_web.js';
 
 export interface ToolOptions {
   /** The folder the operator's data lies in. */

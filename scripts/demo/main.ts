@@ -8,14 +8,15 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
 
-import { parseTasks, type Task } from '../../src/core/task.js';
 import { sha256 } from '../../src/core/hash.js';
-import type { Cycle, Decision, Version } from '../../src/core/learning.js';
-import { ask, chatInBackground, type Answer } from './clients.js';
+import type { Cycle } from '../../src/core/cycle.js';
+import { parseTasks, type Task } from '../../src/core/task.js';
+import type { Decision, Version } from '../../src/core/version.js';
+import { type Answer, ask, chatInBackground } from './clients.js';
 import { family, seeded } from './family.js';
-import { api, startGateway, verb, type Gateway } from './gateway.js';
+import { api, type Gateway, startGateway, verb } from './gateway.js';
 import { html } from './html.js';
-import { chart, examples, measured, pair, summary, type CurvePoint, type Report } from './report.js';
+import { chart, type CurvePoint, examples, measured, pair, type Report, summary } from './report.js';
 
 interface Options {
   readonly minutes: string;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Config } from '../core/config.js';
 import { asGyreError } from '../core/errors.js';
-import type { Cycle } from '../core/learning.js';
+import type { Cycle } from '../core/cycle.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
 import { cyclesOf, runningCycle } from '../store/cycles.js';

@@ -1,8 +1,8 @@
 /** The learning clock's dependencies, put together the same way for the gateway and for single verbs. */
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
-import { adapterName } from '../core/learning.js';
 import type { Policy } from '../core/policy.js';
+import { adapterName } from '../core/version.js';
 import { ruleJudges } from '../judge/rules.js';
 import type { Learner, Progress } from '../learner/deps.js';
 import type { Trainer } from '../train/client.js';

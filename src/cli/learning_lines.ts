@@ -3,7 +3,7 @@
  * the rows know of all.
  */
 import { reasonOf } from '../core/errors.js';
-import type { Cycle } from '../core/learning.js';
+import type { Cycle } from '../core/cycle.js';
 import { cyclesOf } from '../store/cycles.js';
 import type { Db } from '../store/db.js';
 import { decisionsOf } from '../store/learning.js';

@@ -5,18 +5,18 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 
+import { indexDocuments } from '../../tools/search_documents.js';
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
-import { adapterName } from '../core/learning.js';
+import { adapterName } from '../core/version.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
-import { openStore, type Db } from '../store/db.js';
-import { allVersions } from '../store/learning.js';
+import { type Db, openStore } from '../store/db.js';
 import { settleLeft } from '../store/intake_left.js';
+import { allVersions } from '../store/learning.js';
 import { listTrajectories } from '../store/read.js';
-import { redactorOf } from '../store/redact.js';
+import { redactorOf } from '../core/redact.js';
 import { verify } from '../store/verify.js';
-import { indexDocuments } from '../../tools/search_documents.js';
 import { needTrainer } from './learner.js';
 import { present } from './presence.js';
 import type { Printer } from './print.js';

@@ -1,11 +1,11 @@
 /** The store's reading functions in the shape the HTTP routes ask for: a key sees its own rows, an admin everyone's. */
-import type { Reading } from '../http/reading.js';
-import type { Db } from '../store/db.js';
+import type { Reading } from '../core/reading.js';
+import type { Redactor } from '../core/redact.js';
 import { answerOf, conversationOf } from '../store/conversation.js';
+import type { Db } from '../store/db.js';
 import { addFeedback } from '../store/feedback.js';
 import { readStep } from '../store/lineage.js';
 import { listTrajectories, readTrajectory } from '../store/read.js';
-import type { Redactor } from '../store/redact.js';
 import { removeTrajectory } from '../store/remove.js';
 
 export function readingOf(db: Db, redactor?: Redactor): Reading {
@@ -17,11 +17,11 @@ export function readingOf(db: Db, redactor?: Redactor): Reading {
     conversation: (keyId, responseId) => conversationOf(db, keyId, responseId),
     answer: (keyId, responseId) => answerOf(db, keyId, responseId),
     erase: ({ keyId }, id) => removeTrajectory(db, id, keyId),
-    feedback: (scope, caller, input) => {
+    feedback: (scope, keyId, input) => {
       const { response_id: responseId, value, step, comment, demonstration } = input;
       return addFeedback(db, {
         responseId,
-        keyId: caller.keyId,
+        keyId,
         within: scope.keyId,
         ...(value === undefined ? {} : { value: typeof value === 'boolean' ? (value ? 1 : -1) : value }),
         ...(step === undefined ? {} : { step }),

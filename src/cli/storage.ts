@@ -1,17 +1,17 @@
 /** What lies in the data folder, opened: the store, the log over it, the keys, the tools that keep data there. */
+import { createTools, type Tools } from '../../tools/index.js';
 import type { Config } from '../core/config.js';
 import type { StepLog } from '../core/log.js';
+import type { Reading } from '../core/reading.js';
+import { redactorOf } from '../core/redact.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../http/auth.js';
-import type { Reading } from '../http/reading.js';
-import { openStore, type Db } from '../store/db.js';
-import { openKeyring } from '../store/keys.js';
+import { limitsOf } from '../loop/budget.js';
+import { type Db, openStore } from '../store/db.js';
 import { settleLeft } from '../store/intake_left.js';
+import { openKeyring } from '../store/keys.js';
 import { openLog } from '../store/log.js';
 import { openLogBeside } from '../store/log_beside.js';
-import { redactorOf } from '../store/redact.js';
-import { createTools, type Tools } from '../../tools/index.js';
-import { limitsOf } from '../loop/budget.js';
 import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';
 

@@ -4,9 +4,10 @@
  */
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
-import { adapterVersion, type Cycle, type FilterName, type TrainMode } from '../core/learning.js';
+import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
 import type { Policy } from '../core/policy.js';
 import type { Task } from '../core/task.js';
+import { adapterVersion } from '../core/version.js';
 import { runCycle } from '../learner/cycle.js';
 import type { Learner } from '../learner/deps.js';
 import { evaluate } from '../learner/evaluating.js';
@@ -20,7 +21,7 @@ import type { Trainer } from '../train/client.js';
 import { openEngine } from './engine.js';
 import { learnerOf, needTrainer } from './learner.js';
 import { present } from './presence.js';
-import { table, type Printer } from './print.js';
+import { type Printer, table } from './print.js';
 import { openStorage } from './storage.js';
 import { openSupply } from './supply.js';
 

@@ -2,30 +2,28 @@
  * How a request is answered, whatever protocol it speaks: validate, lease, open a thread, run the loop, fold its
  * events into an answer. Nothing is spent on a request that is refused, and the last frame waits for the log.
  */
+import { asGyreError } from '../core/errors.js';
+import { type IdKind, newId } from '../core/ids.js';
 import type { StepLog, Thread } from '../core/log.js';
-import type { IdKind } from '../core/ids.js';
 import type { AssistantMessage } from '../core/message.js';
-import type { Policy } from '../core/policy.js';
+import { NO_USAGE, type Policy } from '../core/policy.js';
+import type { Reading } from '../core/reading.js';
 import type { Lease, Serving } from '../core/serving.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Ending } from '../core/trajectory.js';
-import { asGyreError } from '../core/errors.js';
-import { newId } from '../core/ids.js';
-import { NO_USAGE } from '../core/policy.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from '../loop/events.js';
 import { runBy } from '../loop/run.js';
 import type { Allowances, Pass } from './allowance.js';
-import { WholeAnswer, type Delivery } from './answer.js';
-import { identify, type Caller, type Keys } from './auth.js';
+import { type Delivery, WholeAnswer } from './answer.js';
+import { type Caller, identify, type Keys } from './auth.js';
 import { readJson } from './body.js';
 import type { CompletionHead } from './completion.js';
 import type { Exchange } from './exchange.js';
-import { OPENAI, type ErrorShape } from './failure.js';
+import { type ErrorShape, OPENAI } from './failure.js';
 import type { Metrics } from './metrics.js';
-import { settleOffer, type Offer } from './offer.js';
-import { parseChat, type ChatRequest } from './openai.js';
+import { type Offer, settleOffer } from './offer.js';
+import { type ChatRequest, parseChat } from './openai.js';
 import { Past } from './past.js';
-import type { Reading } from './reading.js';
 import { StreamedAnswer } from './sse.js';
 
 export interface ChatSettings {

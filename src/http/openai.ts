@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 
-import { nearest } from '../core/config.js';
 import { badRequest, type GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
+import { nearest } from '../core/nearest.js';
 import type { Sampling } from '../core/policy.js';
 import type { LimitField } from '../core/serving.js';
 import { CHAT_FIELDS, type FieldsOf, type FieldTable, type Schemas } from './fields.js';

@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 
-import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../core/learning.js';
-import { FeedbackSchema } from './reading.js';
-import { PROTOCOLS, fieldRows, type Protocol } from './tables.js';
+import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../core/cycle.js';
+import { FeedbackSchema } from '../core/reading.js';
+import { fieldRows, type Protocol, PROTOCOLS } from './tables.js';
 
 const text = z.string();
 const int = z.int();

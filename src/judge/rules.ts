@@ -4,7 +4,7 @@
  * reward of its own and nothing is learned where it matters.
  */
 import { reasonOf } from '../core/errors.js';
-import type { Judge, Judgement, Subject } from '../core/learning.js';
+import type { Judge, Judgement, Subject } from '../core/judging.js';
 import { textOf, type ToolCall } from '../core/message.js';
 import type { Toolbox } from '../core/tool.js';
 import { asNumber, lastNumber, sameNumber, states } from './answer.js';

@@ -1,6 +1,6 @@
 /** From judged samples, or from kept logged steps, to one batch row. */
 import { newId } from '../core/ids.js';
-import type { Cycle } from '../core/learning.js';
+import type { Cycle } from '../core/cycle.js';
 import { rewardOf } from '../judge/reward.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, hyperDefaults, type Example } from '../batch/assemble.js';

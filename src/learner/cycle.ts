@@ -5,11 +5,11 @@
  */
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning.js';
+import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/cycle.js';
 import type { Task } from '../core/task.js';
 import { cyclesOf, moveBatch, moveCycle, runningCycle, saveCycle, batchOf } from '../store/cycles.js';
 import { claim, headVersion, servingVersion, unclaim } from '../store/learning.js';
-import { redactorOf } from '../store/redact.js';
+import { redactorOf } from '../core/redact.js';
 import { batch } from './batching.js';
 import type { Learner } from './deps.js';
 import { evaluate } from './evaluating.js';

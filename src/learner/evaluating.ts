@@ -1,7 +1,7 @@
 /** Evaluation: held-out tasks, greedy, through the gateway's own loop, judged by the reference. Never trained on. */
 import { newId } from '../core/ids.js';
-import type { Evaluation, EvaluationResult } from '../core/learning.js';
-import { taskSetHash, type Task } from '../core/task.js';
+import { type Task, taskSetHash } from '../core/task.js';
+import type { Evaluation, EvaluationResult } from '../core/version.js';
 import { askAll } from '../judge/judge.js';
 import { evaluationOf, saveEvaluation, saveVerdicts } from '../store/learning.js';
 import { attempt } from './attempt.js';

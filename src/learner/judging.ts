@@ -1,8 +1,8 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
+import type { Subject, Verdict } from '../core/judging.js';
 import { askAll } from '../judge/judge.js';
-import type { Subject, Verdict } from '../core/learning.js';
+import { samplesOf, saveVerdicts, taskById, type Unjudged, unjudgedSteps, verdictsOf } from '../store/learning.js';
 import { stateOf } from '../store/state.js';
-import { samplesOf, saveVerdicts, taskById, unjudgedSteps, verdictsOf, type Unjudged } from '../store/learning.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 

@@ -3,10 +3,10 @@
  * the way back.
  */
 import { GyreError } from '../core/errors.js';
-import type { Decision, Evaluation, Version } from '../core/learning.js';
+import type { Decision, Evaluation, Version } from '../core/version.js';
 import { gate } from '../promote/gate.js';
-import { allVersions, decide, decisionsOf, headVersion, saveVersion, servingVersion } from '../store/learning.js';
 import { promisedVersion } from '../store/cycles.js';
+import { allVersions, decide, decisionsOf, headVersion, saveVersion, servingVersion } from '../store/learning.js';
 import type { Trainer } from '../train/client.js';
 import type { Learner } from './deps.js';
 

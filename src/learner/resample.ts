@@ -4,9 +4,10 @@
  * the state on record would not be the state that was sampled.
  */
 import { newId } from '../core/ids.js';
-import type { Cycle, Sample } from '../core/learning.js';
+import type { Cycle } from '../core/cycle.js';
+import type { Sample } from '../core/sample.js';
 import { claimed, samplesOf, saveSamples } from '../store/learning.js';
-import { redactorOf } from '../store/redact.js';
+import { redactorOf } from '../core/redact.js';
 import { stateOf } from '../store/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';

@@ -8,9 +8,10 @@ import { Hono } from 'hono';
 
 import type { Config } from '../core/config.js';
 import { badRequest, GyreError } from '../core/errors.js';
-import { adapterName, StartCycle, type Cycle, type Decision, type Version } from '../core/learning.js';
-import type { Db } from '../store/db.js';
+import { type Cycle, StartCycle } from '../core/cycle.js';
+import { adapterName, type Decision, type Version } from '../core/version.js';
 import { cycleById, cyclesOf } from '../store/cycles.js';
+import type { Db } from '../store/db.js';
 import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
 import { learningStatus } from './status.js';
 

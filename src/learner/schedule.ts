@@ -3,7 +3,7 @@
  * request's way.
  */
 import { asGyreError, GyreError } from '../core/errors.js';
-import type { Cycle, FilterName, TrainMode } from '../core/learning.js';
+import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
 import { tasksOf } from '../store/learning.js';
 import { runCycle, type CycleOptions } from './cycle.js';
 import type { Learner } from './deps.js';

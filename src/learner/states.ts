@@ -1,5 +1,5 @@
 /** From the log to states: candidates through the filter, every drop counted by reason. */
-import type { FilterName, TrainMode } from '../core/learning.js';
+import type { FilterName, TrainMode } from '../core/cycle.js';
 import { DECIDING } from '../judge/reward.js';
 import { keep, type Candidate } from '../filter/filter.js';
 import { candidateRows, headVersion, upstreamSteps, type CandidateRow } from '../store/learning.js';

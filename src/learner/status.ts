@@ -1,6 +1,6 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
 import type { Config } from '../core/config.js';
-import type { Cycle, FilterName, TrainMode } from '../core/learning.js';
+import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
 import type { Db } from '../store/db.js';
 import { cyclesOf, runningCycle } from '../store/cycles.js';
 import { allVersions, headVersion, servingVersion, tasksOf } from '../store/learning.js';

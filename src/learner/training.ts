@@ -4,8 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
-import type { Decision, Version } from '../core/learning.js';
-import { moveBatch, openBatches, type BatchRow } from '../store/cycles.js';
+import type { Decision, Version } from '../core/version.js';
+import { type BatchRow, moveBatch, openBatches } from '../store/cycles.js';
 import { allVersions, decide, decisionsOf, headVersion, saveVersion, unclaim } from '../store/learning.js';
 import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';

@@ -4,9 +4,9 @@
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
 import { GyreError, internal } from '../core/errors.js';
-import { adapterName } from '../core/learning.js';
 import type { Lease, ServedModel, Serving } from '../core/serving.js';
 import { NO_VERSION } from '../core/trajectory.js';
+import { adapterName } from '../core/version.js';
 import { cancelled } from './fault.js';
 import type { UpstreamModel } from './upstreams.js';
 

@@ -8,7 +8,7 @@ import { GyreError } from '../core/errors.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import { messageOf, readLinks } from './chain.js';
 import { prepared, type Db } from './db.js';
-import { MARK } from './redact.js';
+import { MARK } from '../core/redact.js';
 import { responses } from './schema.js';
 
 /**

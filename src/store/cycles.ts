@@ -3,7 +3,7 @@ import { desc, eq, inArray, sql } from 'drizzle-orm';
 
 import type { Batch } from '../core/batch.js';
 import { internal } from '../core/errors.js';
-import { BATCH_TRANSITIONS, CYCLE_TRANSITIONS, type BatchState, type Cycle } from '../core/learning.js';
+import { BATCH_TRANSITIONS, CYCLE_TRANSITIONS, type BatchState, type Cycle } from '../core/cycle.js';
 import type { Db } from './db.js';
 import { batches, batchItems, cycles } from './schema.js';
 

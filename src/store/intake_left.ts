@@ -9,7 +9,7 @@ import { HeldThreads } from './held.js';
 import { letGo, ownerOf, takeLeft, textsOf } from './intake.js';
 import { openLog, type LocalLog } from './log.js';
 import type { ThreadWords } from './log_words.js';
-import type { Redactor } from './redact.js';
+import type { Redactor } from '../core/redact.js';
 
 /** Threads to a commit. */
 const AT_ONCE = 256;

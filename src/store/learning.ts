@@ -8,11 +8,14 @@ import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import { internal } from '../core/errors.js';
 import { chain } from '../core/hash.js';
 import { newId } from '../core/ids.js';
-import type { Decision, Evaluation, Sample, SubjectKind, TrainMode, Verdict, Version } from '../core/learning.js';
+import type { SubjectKind, Verdict } from '../core/judging.js';
+import type { TrainMode } from '../core/cycle.js';
+import type { Sample } from '../core/sample.js';
 import type { Task } from '../core/task.js';
 import { NO_VERSION } from '../core/trajectory.js';
+import type { Decision, Evaluation, Version } from '../core/version.js';
 import type { Db } from './db.js';
-import { contentHashOf, appendLedger } from './ledger.js';
+import { appendLedger, contentHashOf } from './ledger.js';
 import { cycleSteps, decisions, evaluations, samples, steps, tasks, verdicts, versions } from './schema.js';
 import { packF32, packU32, unpackF32, unpackU32 } from './tokens.js';
 

@@ -10,7 +10,7 @@ import { prepared, type Store } from './db.js';
 import { GroupCommit } from './group.js';
 import { findContinuation, splice } from './splice.js';
 import { linkAll, type Link } from './chain.js';
-import type { Redactor } from './redact.js';
+import type { Redactor } from '../core/redact.js';
 import { redacting } from './redacted_log.js';
 import { LogThread, type Desk, type Place } from './thread.js';
 import { Writer } from './writer.js';

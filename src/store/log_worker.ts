@@ -12,7 +12,7 @@ import { HeldThreads } from './held.js';
 import { sayAgain, settleLeft } from './intake_left.js';
 import { openLog } from './log.js';
 import type { FromLog, ToLog } from './log_words.js';
-import { redactorOf } from './redact.js';
+import { redactorOf } from '../core/redact.js';
 
 /** `recover`: files of the gateway's own intake that the thread before this one did not come to the end of. */
 export interface LogWorkerData {

@@ -8,7 +8,7 @@ import type { Opening, Thread } from '../core/log.js';
 import type { AssistantMessage, Message } from '../core/message.js';
 import type { Ending, Step } from '../core/trajectory.js';
 import type { LocalLog } from './log.js';
-import type { Redactor } from './redact.js';
+import type { Redactor } from '../core/redact.js';
 
 export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
   const threadOf = (opening: Opening, open: (clean: Opening) => Thread): Thread => {

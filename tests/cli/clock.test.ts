@@ -8,14 +8,14 @@ import { join } from 'node:path';
 
 import { afterEach, expect, test, vi } from 'vitest';
 
-import { openClock, type LearningClock } from '../../src/cli/clock.js';
+import { type LearningClock, openClock } from '../../src/cli/clock.js';
 import { parseConfig } from '../../src/core/config.js';
-import { adapterVersion, adapterName } from '../../src/core/learning.js';
+import { adapterName, adapterVersion } from '../../src/core/version.js';
 import { generate } from '../../src/learner/generating.js';
 import { cycleById, cyclesOf } from '../../src/store/cycles.js';
 import { decisionsOf, headVersion } from '../../src/store/learning.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
-import { arithmetic, bench, sum, tasks, type Bench } from '../learner/bench.js';
+import { arithmetic, bench, type Bench, sum, tasks } from '../learner/bench.js';
 
 interface Started {
   readonly made: Bench;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { tellLearning } from '../../src/cli/learning_lines.js';
 import type { Fields, Output } from '../../src/cli/output.js';
-import type { Cycle } from '../../src/core/learning.js';
+import type { Cycle } from '../../src/core/cycle.js';
 import { follow } from '../../src/learner/follow.js';
 import { openServing } from '../../src/policy/serving.js';
 import { countCycles, moveCycle, saveCycle } from '../../src/store/cycles.js';

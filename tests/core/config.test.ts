@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { ConfigKeys, nearest, parseConfig } from '../../src/core/config.js';
+import { ConfigKeys, parseConfig } from '../../src/core/config.js';
+import { nearest } from '../../src/core/nearest.js';
 
 test('an empty configuration is all defaults', () => {
   const config = parseConfig({});

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { Cycle, Decision, Version } from '../../src/core/learning.js';
 import { family } from '../../scripts/demo/family.js';
+import type { Cycle } from '../../src/core/cycle.js';
+import type { Decision, Version } from '../../src/core/version.js';
 import type { TrajectoryView } from '../../src/store/read.js';
-import { startGateway, verb, type Gateway } from './gateway.js';
+import { type Gateway, startGateway, verb } from './gateway.js';
 
 type VersionRow = Version & {
   readonly serving: boolean;

@@ -21,7 +21,7 @@ import { openUpstreams } from '../../src/policy/upstreams.js';
 import { openStore, type Store } from '../../src/store/db.js';
 import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
-import { redactorOf } from '../../src/store/redact.js';
+import { redactorOf } from '../../src/core/redact.js';
 import { startEngine, type Engine, type Script } from './engine.js';
 
 interface Logged {

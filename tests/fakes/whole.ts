@@ -4,7 +4,7 @@
  */
 import { parseConfig } from '../../src/core/config.js';
 import { newId } from '../../src/core/ids.js';
-import type { Cycle } from '../../src/core/learning.js';
+import type { Cycle } from '../../src/core/cycle.js';
 import { BODY_BYTES, readJson } from '../../src/http/body.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { Judgement, Subject } from '../../src/core/learning.js';
+import type { Judgement, Subject } from '../../src/core/judging.js';
 import type { Tool } from '../../src/core/tool.js';
 import { lastNumber, states } from '../../src/judge/answer.js';
 import { ask } from '../../src/judge/judge.js';

@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { parseConfig } from '../../src/core/config.js';
-import { adapterName } from '../../src/core/learning.js';
 import type { Task } from '../../src/core/task.js';
+import { adapterName } from '../../src/core/version.js';
 import { ruleJudges } from '../../src/judge/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { openStore, type Store } from '../../src/store/db.js';
-import { openLog } from '../../src/store/log.js';
 import { saveTasks } from '../../src/store/learning.js';
+import { openLog } from '../../src/store/log.js';
 import { openTrainer } from '../../src/train/client.js';
-import { startEngine, type Engine, type EngineRequest, type Reply } from '../fakes/engine.js';
+import { type Engine, type EngineRequest, type Reply, startEngine } from '../fakes/engine.js';
 import { adder } from '../fakes/gateway.js';
-import { startTrainer, type FakeTrainer } from '../fakes/trainer.js';
+import { type FakeTrainer, startTrainer } from '../fakes/trainer.js';
 
 export interface Bench {
   readonly learner: Learner;

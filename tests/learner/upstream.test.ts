@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from 'vitest';
 
-import { FILTERS, TRAIN_MODES, type FilterName, type TrainMode } from '../../src/core/learning.js';
+import { FILTERS, TRAIN_MODES, type FilterName, type TrainMode } from '../../src/core/cycle.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';

@@ -1,0 +1,56 @@
+/** Versions of the policy, how they were evaluated, and what was decided about them. */
+
+/** The engine's name of a version's weights. */
+export function adapterName(version: number): string {
+  return version === 0 ? 'base' : `gyre-v${String(version).padStart(6, '0')}`;
+}
+
+/** {@link adapterName} backwards; undefined for a name that is none of ours. */
+export function adapterVersion(name: string): number | undefined {
+  const digits = /^gyre-v(\d{6,9})$/.exec(name)?.[1];
+  return name === 'base' ? 0 : digits === undefined ? undefined : Number(digits);
+}
+
+export type VersionKind = 'base' | 'trained' | 'rollback';
+
+/** One policy version. Numbers only grow; a rollback is older weights under a new number. */
+export interface Version {
+  readonly version: number;
+  readonly kind: VersionKind;
+  readonly parent?: number;
+  readonly batchId?: string;
+  /** For a rollback: the version whose weights these are. */
+  readonly copyOf?: number;
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly createdAt: number;
+}
+
+/** Decisions are rows with the numbers that made them. The serving version is the last promotion or rollback. */
+export type DecisionKind = 'gate' | 'promotion' | 'rollback' | 'head_reset' | 'parity' | 'canary';
+
+export interface Decision {
+  readonly id: string;
+  readonly kind: DecisionKind;
+  readonly version: number;
+  readonly against?: number;
+  readonly passed: boolean;
+  readonly reason: string;
+  readonly numbers: Readonly<Record<string, unknown>>;
+  readonly createdAt: number;
+}
+
+/** One held-out task answered by one version. */
+export interface EvaluationResult {
+  readonly taskId: string;
+  readonly trajectoryId: string;
+  readonly score: number;
+}
+
+export interface Evaluation {
+  readonly id: string;
+  readonly version: number;
+  /** Hash of the ordered task ids and contents, so that only like is compared with like. */
+  readonly taskSet: string;
+  readonly results: readonly EvaluationResult[];
+  readonly createdAt: number;
+}
