@@ -12,7 +12,7 @@ import { newId } from '../../src/core/ids.js';
 import type { Opening } from '../../src/core/log.js';
 import { assistantMessage, type Message } from '../../src/core/message.js';
 import { NO_USAGE } from '../../src/core/policy.js';
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 
 const TOOLS = [

@@ -5,7 +5,7 @@
 import { reasonOf } from '../core/errors.js';
 import type { Cycle } from '../core/cycle.js';
 import { cyclesOf } from '../store/cycles.js';
-import type { Db } from '../store/db.js';
+import type { Db } from '../store/file/db.js';
 import { decisionsOf } from '../store/learning.js';
 import type { Output } from './output.js';
 

@@ -11,7 +11,7 @@ import { operatorError } from '../core/errors.js';
 import { adapterName } from '../core/version.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
-import { type Db, openStore } from '../store/db.js';
+import { type Db, openStore } from '../store/file/db.js';
 import { settleLeft } from '../store/intake_left.js';
 import { allVersions } from '../store/learning.js';
 import { listTrajectories } from '../store/read.js';

@@ -2,7 +2,7 @@
 import type { Reading } from '../core/reading.js';
 import type { Redactor } from '../core/redact.js';
 import { answerOf, conversationOf } from '../store/conversation.js';
-import type { Db } from '../store/db.js';
+import type { Db } from '../store/file/db.js';
 import { addFeedback } from '../store/feedback.js';
 import { readStep } from '../store/lineage.js';
 import { listTrajectories, readTrajectory } from '../store/read.js';

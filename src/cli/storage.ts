@@ -7,7 +7,7 @@ import { redactorOf } from '../core/redact.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../http/auth.js';
 import { limitsOf } from '../loop/budget.js';
-import { type Db, openStore } from '../store/db.js';
+import { type Db, openStore } from '../store/file/db.js';
 import { settleLeft } from '../store/intake_left.js';
 import { openKeyring } from '../store/keys.js';
 import { openLog } from '../store/log.js';

@@ -4,7 +4,7 @@ import type { Judge } from '../core/judging.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
 import type { Toolbox } from '../core/tool.js';
-import type { Db } from '../store/db.js';
+import type { Db } from '../store/file/db.js';
 import type { Trainer } from '../train/client.js';
 
 /** One line of progress: which stage, how far, in numbers a terminal or a page can draw. */

@@ -4,7 +4,7 @@
  */
 import { reasonOf } from '../core/errors.js';
 import { flip, retire, type Adapters, type Alias } from '../promote/swap.js';
-import type { Db } from '../store/db.js';
+import type { Db } from '../store/file/db.js';
 import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
 
 /** How often decisions of other processes are looked for. */

@@ -11,7 +11,7 @@ import { badRequest, GyreError } from '../core/errors.js';
 import { type Cycle, StartCycle } from '../core/cycle.js';
 import { adapterName, type Decision, type Version } from '../core/version.js';
 import { cycleById, cyclesOf } from '../store/cycles.js';
-import type { Db } from '../store/db.js';
+import type { Db } from '../store/file/db.js';
 import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
 import { learningStatus } from './status.js';
 

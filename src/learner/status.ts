@@ -1,7 +1,7 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
 import type { Config } from '../core/config.js';
 import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
-import type { Db } from '../store/db.js';
+import type { Db } from '../store/file/db.js';
 import { cyclesOf, runningCycle } from '../store/cycles.js';
 import { allVersions, headVersion, servingVersion, tasksOf } from '../store/learning.js';
 import { select } from './states.js';

@@ -4,7 +4,7 @@
  */
 import { bodyHash, messageBody, type Hash } from '../core/hash.js';
 import type { Content, Message } from '../core/message.js';
-import { prepared, type Db } from './db.js';
+import { prepared, type Db } from './file/db.js';
 
 export interface Link {
   readonly hash: Hash;

@@ -4,8 +4,8 @@ import { desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Batch } from '../core/batch.js';
 import { internal } from '../core/errors.js';
 import { BATCH_TRANSITIONS, CYCLE_TRANSITIONS, type BatchState, type Cycle } from '../core/cycle.js';
-import type { Db } from './db.js';
-import { batches, batchItems, cycles } from './schema.js';
+import type { Db } from './file/db.js';
+import { batches, batchItems, cycles } from './file/schema.js';
 
 export function saveCycle(db: Db, cycle: Cycle): void {
   db.insert(cycles)

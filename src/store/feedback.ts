@@ -6,9 +6,9 @@ import { eq } from 'drizzle-orm';
 
 import { badRequest } from '../core/errors.js';
 import { canonicalJson, sha256 } from '../core/hash.js';
-import { prepared, type Db } from './db.js';
-import { appendLedger, contentHashOf } from './ledger.js';
-import { feedback } from './schema.js';
+import { prepared, type Db } from './file/db.js';
+import { appendLedger, contentHashOf } from './file/ledger.js';
+import { feedback } from './file/schema.js';
 
 export interface FeedbackInput {
   readonly responseId: string;

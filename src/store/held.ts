@@ -3,7 +3,7 @@ import type { Thread } from '../core/log.js';
 import type { Message } from '../core/message.js';
 import type { Action, FunctionSpec } from '../core/policy.js';
 import type { Numbers, StepWords, ThreadWords } from './log_words.js';
-import { unpackStep } from './tokens.js';
+import { unpackStep } from './file/tokens.js';
 
 interface Held {
   readonly thread: Thread;

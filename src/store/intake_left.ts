@@ -4,7 +4,7 @@
  */
 import Database from 'better-sqlite3';
 
-import { prepared, type Db, type Store } from './db.js';
+import { prepared, type Db, type Store } from './file/db.js';
 import { HeldThreads } from './held.js';
 import { letGo, ownerOf, takeLeft, textsOf } from './intake.js';
 import { openLog, type LocalLog } from './log.js';

@@ -14,10 +14,10 @@ import type { Sample } from '../core/sample.js';
 import type { Task } from '../core/task.js';
 import { NO_VERSION } from '../core/trajectory.js';
 import type { Decision, Evaluation, Version } from '../core/version.js';
-import type { Db } from './db.js';
-import { appendLedger, contentHashOf } from './ledger.js';
-import { cycleSteps, decisions, evaluations, samples, steps, tasks, verdicts, versions } from './schema.js';
-import { packF32, packU32, unpackF32, unpackU32 } from './tokens.js';
+import type { Db } from './file/db.js';
+import { appendLedger, contentHashOf } from './file/ledger.js';
+import { cycleSteps, decisions, evaluations, samples, steps, tasks, verdicts, versions } from './file/schema.js';
+import { packF32, packU32, unpackF32, unpackU32 } from './file/tokens.js';
 
 /**
  * Keeps the tasks; a known id gets the new content. The hash is the chain tip of its messages, by which a held-out

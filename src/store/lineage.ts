@@ -5,7 +5,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 
 import type { Message } from '../core/message.js';
 import type { FunctionSpec } from '../core/policy.js';
-import type { Db } from './db.js';
+import type { Db } from './file/db.js';
 import { readContext } from './prompt.js';
 import {
   seconds,
@@ -17,7 +17,7 @@ import {
   type StepView,
   type VerdictView,
 } from './read.js';
-import { batches, batchItems, decisions, samples, verdicts, versions } from './schema.js';
+import { batches, batchItems, decisions, samples, verdicts, versions } from './file/schema.js';
 import { stateOf } from './state.js';
 
 interface SampleView {

@@ -9,7 +9,7 @@ import type { Action, FunctionSpec } from '../core/policy.js';
 import type { Ending, Step } from '../core/trajectory.js';
 import { Link, type LinkOptions } from './log_link.js';
 import type { Numbers, StepWords, ThreadWords } from './log_words.js';
-import { packStep } from './tokens.js';
+import { packStep } from './file/tokens.js';
 
 export interface LogBeside extends StepLog {
   /** Everything is committed and the store is let go of when it resolves. */

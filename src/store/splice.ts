@@ -7,7 +7,7 @@ import type { Opening } from '../core/log.js';
 import type { Message } from '../core/message.js';
 import { isPolicyName } from '../core/serving.js';
 import { messageOf, readLinks, relink, type Link } from './chain.js';
-import { prepared, type Db } from './db.js';
+import { prepared, type Db } from './file/db.js';
 
 /** Messages with their links. The first `stored` links are known to be rows, the last of them is `storedAt`. */
 export interface History {

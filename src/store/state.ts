@@ -7,10 +7,10 @@ import { textOf, type Message, type ToolCall } from '../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice } from '../core/policy.js';
 import type { NotTrainable, Origin } from '../core/trajectory.js';
 import { messageOf, readLinks } from './chain.js';
-import { prepared, type Db } from './db.js';
+import { prepared, type Db } from './file/db.js';
 import { readContext } from './prompt.js';
-import { steps, toolSets, trajectories } from './schema.js';
-import { unpackF32, unpackU32 } from './tokens.js';
+import { steps, toolSets, trajectories } from './file/schema.js';
+import { unpackF32, unpackU32 } from './file/tokens.js';
 
 export interface LoggedState {
   readonly stepId: string;

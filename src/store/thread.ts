@@ -9,9 +9,9 @@ import { NO_USAGE } from '../core/policy.js';
 import { spelledAlike } from '../core/spelling.js';
 import type { Ending, OwnedCall, Step } from '../core/trajectory.js';
 import { link, linkAll, relink, type Link } from './chain.js';
-import type { GroupCommit, Write } from './group.js';
+import type { GroupCommit, Write } from './file/group.js';
 import type { History } from './splice.js';
-import { packF32, packU32 } from './tokens.js';
+import { packF32, packU32 } from './file/tokens.js';
 import type { StepRow, TrajectoryRow, Writer } from './writer.js';
 
 /** What threads of one log share. */

@@ -9,7 +9,7 @@ import type Database from 'better-sqlite3';
 
 import { reasonOf } from '../core/errors.js';
 import { bodyHash } from '../core/hash.js';
-import type { Db } from './db.js';
+import type { Db } from './file/db.js';
 import { setAsideIn } from './intake.js';
 import {
   contentHash,
@@ -22,8 +22,8 @@ import {
   type LedgerEntry,
   type LedgerRow,
   type LedgerTable,
-} from './ledger.js';
-import type { SqlValue } from './rows.js';
+} from './file/ledger.js';
+import type { SqlValue } from './file/rows.js';
 import { STEP_REFS, type StepRefs } from './step_refs.js';
 import { toolSetHash } from './writer.js';
 

@@ -6,13 +6,13 @@
 import { canonicalJson, sha256, type Hash } from '../core/hash.js';
 import type { FunctionSpec } from '../core/policy.js';
 import type { Link } from './chain.js';
-import { prepared, type Db } from './db.js';
-import type { Transaction } from './group.js';
-import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from './ledger.js';
+import { prepared, type Db } from './file/db.js';
+import type { Transaction } from './file/group.js';
+import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from './file/ledger.js';
 import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
-import { shapeOf, type SqlValue } from './rows.js';
-import { ledger, toolSets, type responses, type steps, type trajectories } from './schema.js';
-import { packU32 } from './tokens.js';
+import { shapeOf, type SqlValue } from './file/rows.js';
+import { ledger, toolSets, type responses, type steps, type trajectories } from './file/schema.js';
+import { packU32 } from './file/tokens.js';
 import { UsageSums } from './usage.js';
 
 export type StepRow = typeof steps.$inferInsert;

@@ -11,7 +11,7 @@ import type { Cycle } from '../../src/core/cycle.js';
 import { follow } from '../../src/learner/follow.js';
 import { openServing } from '../../src/policy/serving.js';
 import { countCycles, moveCycle, saveCycle } from '../../src/store/cycles.js';
-import { openStore, type Store } from '../../src/store/db.js';
+import { openStore, type Store } from '../../src/store/file/db.js';
 import { decide, saveVersion } from '../../src/store/learning.js';
 
 let folder: string;

@@ -18,7 +18,7 @@ import { openPolicy } from '../../src/policy/sample.js';
 import { restoring, restoringCounter } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
 import { openUpstreams } from '../../src/policy/upstreams.js';
-import { openStore, type Store } from '../../src/store/db.js';
+import { openStore, type Store } from '../../src/store/file/db.js';
 import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 import { redactorOf } from '../../src/core/redact.js';

@@ -10,7 +10,7 @@ import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { readingOf } from '../../src/cli/reading.js';
 import { saveCycle } from '../../src/store/cycles.js';
-import type { Db, Store } from '../../src/store/db.js';
+import type { Db, Store } from '../../src/store/file/db.js';
 import { decide, saveVersion } from '../../src/store/learning.js';
 import { openTrainer } from '../../src/train/client.js';
 import { startGateway, type Gateway, type GatewayOptions } from './gateway.js';

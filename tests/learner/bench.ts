@@ -9,7 +9,7 @@ import { adapterName } from '../../src/core/version.js';
 import { ruleJudges } from '../../src/judge/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/sample.js';
-import { openStore, type Store } from '../../src/store/db.js';
+import { openStore, type Store } from '../../src/store/file/db.js';
 import { saveTasks } from '../../src/store/learning.js';
 import { openLog } from '../../src/store/log.js';
 import { openTrainer } from '../../src/train/client.js';

@@ -19,7 +19,7 @@ let built: string | undefined;
  * `beside` for a log in a thread of its own.
  */
 const WRITER = `
-import { openStore } from './src/store/db.js';
+import { openStore } from './src/store/file/db.js';
 import { openLog } from './src/store/log.js';
 import { openLogBeside } from './src/store/log_beside.js';
 import { newId } from './src/core/ids.js';

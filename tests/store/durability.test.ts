@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { openLog } from '../../src/store/log.js';
 import { saveVerdicts } from '../../src/store/learning.js';
 import { removeTrajectory } from '../../src/store/remove.js';

@@ -10,7 +10,7 @@ import type { Opening, StepLog, Thread } from '../../src/core/log.js';
 import { assistantMessage, type AssistantMessage, type Message, type ToolCall } from '../../src/core/message.js';
 import { NO_USAGE, type Action, type FunctionSpec } from '../../src/core/policy.js';
 import type { Ending, OwnedCall, Step } from '../../src/core/trajectory.js';
-import { openStore, type Store } from '../../src/store/db.js';
+import { openStore, type Store } from '../../src/store/file/db.js';
 import { openLog, type LocalLog, type LogOptions } from '../../src/store/log.js';
 
 export const CALCULATOR: FunctionSpec = {

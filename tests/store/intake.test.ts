@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
 import type { Message } from '../../src/core/message.js';
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { Intake, textsOf } from '../../src/store/intake.js';
 import { settleLeft } from '../../src/store/intake_left.js';
 import { openLogBeside } from '../../src/store/log_beside.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { addKey, CACHE_MS, changeKey, listKeys, openKeyring, revokeKey } from '../../src/store/keys.js';
 import { opened, temporaryFolder } from './fixture.js';
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
 import type { StepLog } from '../../src/core/log.js';
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { openLogBeside } from '../../src/store/log_beside.js';
 import { listTrajectories, readTrajectory } from '../../src/store/read.js';
 import { removeTrajectory } from '../../src/store/remove.js';

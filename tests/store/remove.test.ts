@@ -10,7 +10,7 @@ import { addFeedback } from '../../src/store/feedback.js';
 import { saveSamples, saveVerdicts, saveVersion } from '../../src/store/learning.js';
 import { readTrajectory } from '../../src/store/read.js';
 import { removeTrajectory } from '../../src/store/remove.js';
-import { packU32 } from '../../src/store/tokens.js';
+import { packU32 } from '../../src/store/file/tokens.js';
 import { verify } from '../../src/store/verify.js';
 import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, user } from './fixture.js';
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { canonicalMessage, type Message } from '../../src/core/message.js';
 import type { FunctionSpec } from '../../src/core/policy.js';
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { openLog } from '../../src/store/log.js';
 import { readTrajectory } from '../../src/store/read.js';
 import { removeTrajectory } from '../../src/store/remove.js';

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { NO_USAGE } from '../../src/core/policy.js';
 import type { Ending } from '../../src/core/trajectory.js';
-import { openStore } from '../../src/store/db.js';
+import { openStore } from '../../src/store/file/db.js';
 import { addKey, openKeyring } from '../../src/store/keys.js';
 import { openLog } from '../../src/store/log.js';
 import { removeTrajectory } from '../../src/store/remove.js';

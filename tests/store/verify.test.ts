@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { assistantMessage, type Message } from '../../src/core/message.js';
-import type { Store } from '../../src/store/db.js';
+import type { Store } from '../../src/store/file/db.js';
 import { addFeedback } from '../../src/store/feedback.js';
 import { decide, saveVerdicts } from '../../src/store/learning.js';
 import { removeTrajectory } from '../../src/store/remove.js';

@@ -14,7 +14,7 @@ import { listen } from '../../../src/http/listen.js';
 import { restoring } from '../../../src/policy/restoring.js';
 import { openPolicy } from '../../../src/policy/sample.js';
 import { openServing } from '../../../src/policy/serving.js';
-import { openStore } from '../../../src/store/db.js';
+import { openStore } from '../../../src/store/file/db.js';
 import { openLogBeside, type LogBeside } from '../../../src/store/log_beside.js';
 import { startCanned } from './engine.js';
 

@@ -15,7 +15,7 @@ import { readTrajectory } from '../../../src/store/read.js';
 import { MARK, redactorOf, type Redactor } from '../../../src/core/redact.js';
 import { removeTrajectory } from '../../../src/store/remove.js';
 import { stateOf } from '../../../src/store/state.js';
-import { packU32 } from '../../../src/store/tokens.js';
+import { packU32 } from '../../../src/store/file/tokens.js';
 import { verify } from '../../../src/store/verify.js';
 import {
   action,

@@ -4,7 +4,7 @@
  */
 import { endianness } from 'node:os';
 
-import { internal } from '../core/errors.js';
+import { internal } from '../../core/errors.js';
 
 const BIG_ENDIAN = endianness() === 'BE';
 

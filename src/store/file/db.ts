@@ -10,7 +10,7 @@ import Database from 'better-sqlite3';
 import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 
-import { GyreError, operatorError, reasonOf } from '../core/errors.js';
+import { GyreError, operatorError, reasonOf } from '../../core/errors.js';
 import * as schema from './schema.js';
 
 export type Db = BetterSQLite3Database<typeof schema> & { readonly $client: Database.Database };

@@ -8,15 +8,15 @@ import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { expect, test } from 'vitest';
 
-import { GyreError } from '../../src/core/errors.js';
-import { sha256 } from '../../src/core/hash.js';
-import { openStore } from '../../src/store/db.js';
-import { changeKey, openKeyring } from '../../src/store/keys.js';
-import { openLog } from '../../src/store/log.js';
-import { readTrajectory } from '../../src/store/read.js';
-import * as schema from '../../src/store/schema.js';
-import { verify } from '../../src/store/verify.js';
-import { answer, opened, opening, temporaryFolder, user } from './fixture.js';
+import { GyreError } from '../../../src/core/errors.js';
+import { sha256 } from '../../../src/core/hash.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { changeKey, openKeyring } from '../../../src/store/keys.js';
+import { openLog } from '../../../src/store/log.js';
+import { readTrajectory } from '../../../src/store/read.js';
+import * as schema from '../../../src/store/file/schema.js';
+import { verify } from '../../../src/store/verify.js';
+import { answer, opened, opening, temporaryFolder, user } from '../fixture.js';
 
 const MIGRATIONS = readMigrationFiles({
   migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations'),

@@ -5,8 +5,8 @@
  */
 import { desc } from 'drizzle-orm';
 
-import { internal } from '../core/errors.js';
-import { sha256, type Hash } from '../core/hash.js';
+import { internal } from '../../core/errors.js';
+import { sha256, type Hash } from '../../core/hash.js';
 import type { Tx } from './db.js';
 import { shapeOf, type Shape, type SqlValue } from './rows.js';
 import {
