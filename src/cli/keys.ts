@@ -2,8 +2,8 @@
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 import type { Role } from '../core/key.js';
-import { addKey, changeKey, listKeys, revokeKey, type Key, type KeyChanges } from '../store/keys.js';
-import { monthOf, usageOf, type Used } from '../store/usage.js';
+import { addKey, changeKey, listKeys, revokeKey, type Key, type KeyChanges } from '../store/keys/keys.js';
+import { monthOf, usageOf, type Used } from '../store/keys/usage.js';
 import { withRows } from './operate.js';
 import { table, type Printer } from './print.js';
 

@@ -9,7 +9,7 @@ import type { Keys } from '../http/auth.js';
 import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
 import { settleLeft } from '../store/intake_left.js';
-import { openKeyring } from '../store/keys.js';
+import { openKeyring } from '../store/keys/keys.js';
 import { openLog } from '../store/log.js';
 import { openLogBeside } from '../store/log_beside.js';
 import { compiled, VERSION } from './machine.js';

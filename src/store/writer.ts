@@ -13,7 +13,7 @@ import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
 import { shapeOf, type SqlValue } from './file/rows.js';
 import { ledger, toolSets, type responses, type steps, type trajectories } from './file/schema.js';
 import { packU32 } from './file/tokens.js';
-import { UsageSums } from './usage.js';
+import { UsageSums } from './keys/usage.js';
 
 export type StepRow = typeof steps.$inferInsert;
 export type TrajectoryRow = typeof trajectories.$inferInsert;

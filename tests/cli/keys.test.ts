@@ -5,8 +5,8 @@ import type { Printer } from '../../src/cli/print.js';
 import { keysVerb, type KeyFlags } from '../../src/cli/keys.js';
 import { parseConfig, type Config } from '../../src/core/config.js';
 import { NO_USAGE } from '../../src/core/policy.js';
-import { openKeyring } from '../../src/store/keys.js';
-import { monthOf } from '../../src/store/usage.js';
+import { openKeyring } from '../../src/store/keys/keys.js';
+import { monthOf } from '../../src/store/keys/usage.js';
 import { answer, DONE, opened, opening, temporaryFolder, user } from '../store/fixture.js';
 import { gyre } from './child.js';
 

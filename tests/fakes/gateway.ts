@@ -19,7 +19,7 @@ import { restoring, restoringCounter } from '../../src/policy/restoring.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
 import { openUpstreams } from '../../src/policy/upstreams.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
-import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys.js';
+import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys/keys.js';
 import { openLog, type LocalLog } from '../../src/store/log.js';
 import { redactorOf } from '../../src/core/redact.js';
 import { startEngine, type Engine, type Script } from './engine.js';

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type GyreError } from '../../src/core/errors.js';
 import { Allowances, duration } from '../../src/http/allowance.js';
 import { openStore } from '../../src/store/file/db.js';
-import { changeKey, CACHE_MS, openKeyring } from '../../src/store/keys.js';
+import { changeKey, CACHE_MS, openKeyring } from '../../src/store/keys/keys.js';
 import { inTurn, type Reply } from '../fakes/engine.js';
 import { startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 import { temporaryFolder } from '../store/fixture.js';

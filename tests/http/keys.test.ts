@@ -8,7 +8,7 @@ import { learningStatus } from '../../src/learner/status.js';
 import { select } from '../../src/learner/states.js';
 import { parseConfig } from '../../src/core/config.js';
 import { callerOf, requireAdmin } from '../../src/http/auth.js';
-import { openKeyring } from '../../src/store/keys.js';
+import { openKeyring } from '../../src/store/keys/keys.js';
 import { verify } from '../../src/store/verify.js';
 import { inTurn, type Reply } from '../fakes/engine.js';
 import { startGateway, tool, type Gateway, type GatewayOptions } from '../fakes/gateway.js';

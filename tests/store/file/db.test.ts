@@ -11,7 +11,7 @@ import { expect, test } from 'vitest';
 import { GyreError } from '../../../src/core/errors.js';
 import { sha256 } from '../../../src/core/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { changeKey, openKeyring } from '../../../src/store/keys.js';
+import { changeKey, openKeyring } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log.js';
 import { readTrajectory } from '../../../src/store/read.js';
 import * as schema from '../../../src/store/file/schema.js';

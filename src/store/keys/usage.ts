@@ -4,8 +4,8 @@
  */
 import { eq } from 'drizzle-orm';
 
-import { prepared, type Db } from './file/db.js';
-import { keyUsage } from './file/schema.js';
+import { prepared, type Db } from '../file/db.js';
+import { keyUsage } from '../file/schema.js';
 
 export interface Used {
   readonly requests: number;

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { openStore } from '../../src/store/file/db.js';
-import { addKey, CACHE_MS, changeKey, listKeys, openKeyring, revokeKey } from '../../src/store/keys.js';
-import { opened, temporaryFolder } from './fixture.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { addKey, CACHE_MS, changeKey, listKeys, openKeyring, revokeKey } from '../../../src/store/keys/keys.js';
+import { opened, temporaryFolder } from '../fixture.js';
 
 test('a key is found by its secret, and the secret is in no file', () => {
   const folder = temporaryFolder();

@@ -1,15 +1,15 @@
 /** A key's month is counted with its answers: through restarts, by several gateways, and whatever is deleted. */
 import { expect, test } from 'vitest';
 
-import { NO_USAGE } from '../../src/core/policy.js';
-import type { Ending } from '../../src/core/trajectory.js';
-import { openStore } from '../../src/store/file/db.js';
-import { addKey, openKeyring } from '../../src/store/keys.js';
-import { openLog } from '../../src/store/log.js';
-import { removeTrajectory } from '../../src/store/remove.js';
-import { monthOf, tokensUsed, usageOf } from '../../src/store/usage.js';
-import { verify } from '../../src/store/verify.js';
-import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from './fixture.js';
+import { NO_USAGE } from '../../../src/core/policy.js';
+import type { Ending } from '../../../src/core/trajectory.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { addKey, openKeyring } from '../../../src/store/keys/keys.js';
+import { openLog } from '../../../src/store/log.js';
+import { removeTrajectory } from '../../../src/store/remove.js';
+import { monthOf, tokensUsed, usageOf } from '../../../src/store/keys/usage.js';
+import { verify } from '../../../src/store/verify.js';
+import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
 
 const NOVEMBER = Date.UTC(2026, 10, 30, 23, 59);
 const DECEMBER = Date.UTC(2026, 11, 1, 0, 1);
