@@ -13,7 +13,8 @@ import type { Opening } from '../../src/core/log.js';
 import { assistantMessage, type Message } from '../../src/core/message.js';
 import { NO_USAGE } from '../../src/core/policy.js';
 import { openStore } from '../../src/store/file/db.js';
-import { openLog, type LocalLog } from '../../src/store/log.js';
+import type { LocalLog } from '../../src/store/log/local.js';
+import { openLog } from '../../src/store/log/log.js';
 
 const TOOLS = [
   {

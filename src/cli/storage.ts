@@ -10,7 +10,7 @@ import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
 import { settleLeft } from '../store/intake_left.js';
 import { openKeyring } from '../store/keys/keys.js';
-import { openLog } from '../store/log.js';
+import { openLog } from '../store/log/log.js';
 import { openLogBeside } from '../store/log_beside.js';
 import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';

@@ -6,7 +6,7 @@ import { eq } from 'drizzle-orm';
 
 import { GyreError } from '../core/errors.js';
 import type { AssistantMessage, Message } from '../core/message.js';
-import { messageOf, readLinks } from './chain.js';
+import { messageOf, readLinks } from './log/chain.js';
 import { prepared, type Db } from './file/db.js';
 import { MARK } from '../core/redact.js';
 import { responses } from './file/schema.js';

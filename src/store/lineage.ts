@@ -6,7 +6,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Message } from '../core/message.js';
 import type { FunctionSpec } from '../core/policy.js';
 import type { Db } from './file/db.js';
-import { readContext } from './prompt.js';
+import { readContext } from './log/prompt.js';
 import {
   seconds,
   stepRow,

@@ -10,7 +10,7 @@ import { reasonOf } from '../core/errors.js';
 import { openStore } from './file/db.js';
 import { HeldThreads } from './held.js';
 import { sayAgain, settleLeft } from './intake_left.js';
-import { openLog } from './log.js';
+import { openLog } from './log/log.js';
 import type { FromLog, ToLog } from './log_words.js';
 import { redactorOf } from '../core/redact.js';
 

@@ -25,7 +25,7 @@ import {
 } from './file/ledger.js';
 import type { SqlValue } from './file/rows.js';
 import { STEP_REFS, type StepRefs } from './step_refs.js';
-import { toolSetHash } from './writer.js';
+import { toolSetHash } from './log/writer.js';
 
 interface Problem {
   readonly table: string;

@@ -7,22 +7,23 @@ import { join } from 'node:path';
 
 import OpenAI from 'openai';
 
-import { createApp, type App, type AppDeps } from '../../src/app.js';
+import { type App, type AppDeps, createApp } from '../../src/app.js';
 import { readingOf } from '../../src/cli/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
+import { redactorOf } from '../../src/core/redact.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
 import { listen } from '../../src/http/listen.js';
-import { openPolicy } from '../../src/policy/sample.js';
 import { restoring, restoringCounter } from '../../src/policy/restoring.js';
+import { openPolicy } from '../../src/policy/sample.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
 import { openUpstreams } from '../../src/policy/upstreams.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
-import { addKey, openKeyring, type KeyChanges } from '../../src/store/keys/keys.js';
-import { openLog, type LocalLog } from '../../src/store/log.js';
-import { redactorOf } from '../../src/core/redact.js';
-import { startEngine, type Engine, type Script } from './engine.js';
+import { addKey, type KeyChanges, openKeyring } from '../../src/store/keys/keys.js';
+import type { LocalLog } from '../../src/store/log/local.js';
+import { openLog } from '../../src/store/log/log.js';
+import { type Engine, type Script, startEngine } from './engine.js';
 
 interface Logged {
   readonly opening: Opening;

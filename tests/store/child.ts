@@ -20,7 +20,7 @@ let built: string | undefined;
  */
 const WRITER = `
 import { openStore } from './src/store/file/db.js';
-import { openLog } from './src/store/log.js';
+import { openLog } from './src/store/log/log.js';
 import { openLogBeside } from './src/store/log_beside.js';
 import { newId } from './src/core/ids.js';
 const [folder, count, name, where] = process.argv.slice(2);

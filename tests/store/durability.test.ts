@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { openStore } from '../../src/store/file/db.js';
-import { openLog } from '../../src/store/log.js';
+import { openLog } from '../../src/store/log/log.js';
 import { saveVerdicts } from '../../src/store/learning.js';
 import { removeTrajectory } from '../../src/store/remove.js';
 import { readTrajectory } from '../../src/store/read.js';

@@ -8,10 +8,11 @@ import { onTestFinished } from 'vitest';
 import { newId } from '../../src/core/ids.js';
 import type { Opening, StepLog, Thread } from '../../src/core/log.js';
 import { assistantMessage, type AssistantMessage, type Message, type ToolCall } from '../../src/core/message.js';
-import { NO_USAGE, type Action, type FunctionSpec } from '../../src/core/policy.js';
+import { type Action, type FunctionSpec, NO_USAGE } from '../../src/core/policy.js';
 import type { Ending, OwnedCall, Step } from '../../src/core/trajectory.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
-import { openLog, type LocalLog, type LogOptions } from '../../src/store/log.js';
+import type { LocalLog } from '../../src/store/log/local.js';
+import { type LogOptions, openLog } from '../../src/store/log/log.js';
 
 export const CALCULATOR: FunctionSpec = {
   name: 'calculator',

@@ -12,7 +12,7 @@ import { GyreError } from '../../../src/core/errors.js';
 import { sha256 } from '../../../src/core/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { changeKey, openKeyring } from '../../../src/store/keys/keys.js';
-import { openLog } from '../../../src/store/log.js';
+import { openLog } from '../../../src/store/log/log.js';
 import { readTrajectory } from '../../../src/store/read.js';
 import * as schema from '../../../src/store/file/schema.js';
 import { verify } from '../../../src/store/verify.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { sharedWith } from '../../../src/store/prompt.js';
+import { sharedWith } from '../../../src/store/log/prompt.js';
 import { packF32, packStep, packU32, unpackF32, unpackStep, unpackU32 } from '../../../src/store/file/tokens.js';
 
 test('ids and log-probabilities come back as they were, whatever the alignment of the bytes', () => {

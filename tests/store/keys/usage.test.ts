@@ -5,7 +5,7 @@ import { NO_USAGE } from '../../../src/core/policy.js';
 import type { Ending } from '../../../src/core/trajectory.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { addKey, openKeyring } from '../../../src/store/keys/keys.js';
-import { openLog } from '../../../src/store/log.js';
+import { openLog } from '../../../src/store/log/log.js';
 import { removeTrajectory } from '../../../src/store/remove.js';
 import { monthOf, tokensUsed, usageOf } from '../../../src/store/keys/usage.js';
 import { verify } from '../../../src/store/verify.js';

@@ -5,32 +5,33 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
+import { MARK, type Redactor, redactorOf } from '../../../src/core/redact.js';
 import type { Step } from '../../../src/core/trajectory.js';
 import { keep } from '../../../src/filter/filter.js';
 import { conversationOf } from '../../../src/store/conversation.js';
+import { packU32 } from '../../../src/store/file/tokens.js';
 import { candidateRows } from '../../../src/store/learning.js';
-import { openLog, type LocalLog } from '../../../src/store/log.js';
 import { readStep } from '../../../src/store/lineage.js';
+import type { LocalLog } from '../../../src/store/log/local.js';
+import { openLog } from '../../../src/store/log/log.js';
 import { readTrajectory } from '../../../src/store/read.js';
-import { MARK, redactorOf, type Redactor } from '../../../src/core/redact.js';
 import { removeTrajectory } from '../../../src/store/remove.js';
 import { stateOf } from '../../../src/store/state.js';
-import { packU32 } from '../../../src/store/file/tokens.js';
 import { verify } from '../../../src/store/verify.js';
 import {
   action,
   answer,
-  call,
   CALCULATOR,
+  call,
   DONE,
   opened,
+  type Opened,
   opening,
   stepOf,
   system,
   temporaryFolder,
   toolSays,
   user,
-  type Opened,
 } from '../fixture.js';
 
 const SECRET = 'sk-live-4815162342';

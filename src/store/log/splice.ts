@@ -2,12 +2,12 @@
  * Finding where a conversation goes on. The client resends what it saw; the policy is to be conditioned
  * on what the policy saw. Both are chains, and a step knows its tip in each.
  */
-import type { Hash } from '../core/hash.js';
-import type { Opening } from '../core/log.js';
-import type { Message } from '../core/message.js';
-import { isPolicyName } from '../core/serving.js';
+import type { Hash } from '../../core/hash.js';
+import type { Opening } from '../../core/log.js';
+import type { Message } from '../../core/message.js';
+import { isPolicyName } from '../../core/serving.js';
 import { messageOf, readLinks, relink, type Link } from './chain.js';
-import { prepared, type Db } from './file/db.js';
+import { prepared, type Db } from '../file/db.js';
 
 /** Messages with their links. The first `stored` links are known to be rows, the last of them is `storedAt`. */
 export interface History {

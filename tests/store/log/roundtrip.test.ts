@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { canonicalMessage, type Message } from '../../src/core/message.js';
-import type { FunctionSpec } from '../../src/core/policy.js';
-import { openStore } from '../../src/store/file/db.js';
-import { openLog } from '../../src/store/log.js';
-import { readTrajectory } from '../../src/store/read.js';
-import { removeTrajectory } from '../../src/store/remove.js';
-import { stateOf } from '../../src/store/state.js';
-import { verify } from '../../src/store/verify.js';
-import { answer, opening, opened, temporaryFolder, toolSays, user, type Answered, type Asked } from './fixture.js';
+import { canonicalMessage, type Message } from '../../../src/core/message.js';
+import type { FunctionSpec } from '../../../src/core/policy.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { openLog } from '../../../src/store/log/log.js';
+import { readTrajectory } from '../../../src/store/read.js';
+import { removeTrajectory } from '../../../src/store/remove.js';
+import { stateOf } from '../../../src/store/state.js';
+import { verify } from '../../../src/store/verify.js';
+import { answer, opening, opened, temporaryFolder, toolSays, user, type Answered, type Asked } from '../fixture.js';
 
 const KEYS = ['key-a', 'key-b'];
 const ids = fc.array(fc.nat({ max: 0xffff_ffff }), { maxLength: 12 });

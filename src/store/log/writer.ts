@@ -3,17 +3,17 @@
  * Remembers what it has committed lately, so that what conversations share is not written again;
  * forgets it all when anyone, here or in another process, has deleted something.
  */
-import { canonicalJson, sha256, type Hash } from '../core/hash.js';
-import type { FunctionSpec } from '../core/policy.js';
+import { canonicalJson, sha256, type Hash } from '../../core/hash.js';
+import type { FunctionSpec } from '../../core/policy.js';
 import type { Link } from './chain.js';
-import { prepared, type Db } from './file/db.js';
-import type { Transaction } from './file/group.js';
-import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from './file/ledger.js';
+import { prepared, type Db } from '../file/db.js';
+import type { Transaction } from '../file/group.js';
+import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from '../file/ledger.js';
 import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
-import { shapeOf, type SqlValue } from './file/rows.js';
-import { ledger, toolSets, type responses, type steps, type trajectories } from './file/schema.js';
-import { packU32 } from './file/tokens.js';
-import { UsageSums } from './keys/usage.js';
+import { shapeOf, type SqlValue } from '../file/rows.js';
+import { ledger, toolSets, type responses, type steps, type trajectories } from '../file/schema.js';
+import { packU32 } from '../file/tokens.js';
+import { UsageSums } from '../keys/usage.js';
 
 export type StepRow = typeof steps.$inferInsert;
 export type TrajectoryRow = typeof trajectories.$inferInsert;

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 
-import { canonicalMessage, type Message } from '../../src/core/message.js';
-import { openLog } from '../../src/store/log.js';
-import { readTrajectory } from '../../src/store/read.js';
-import { stateOf } from '../../src/store/state.js';
-import { verify } from '../../src/store/verify.js';
+import { canonicalMessage, type Message } from '../../../src/core/message.js';
+import { openLog } from '../../../src/store/log/log.js';
+import { readTrajectory } from '../../../src/store/read.js';
+import { stateOf } from '../../../src/store/state.js';
+import { verify } from '../../../src/store/verify.js';
 import {
   action,
   answer,
@@ -18,7 +18,7 @@ import {
   toolSays,
   user,
   type Opened,
-} from './fixture.js';
+} from '../fixture.js';
 
 const canonical = (messages: readonly Message[]): unknown[] => messages.map(canonicalMessage);
 

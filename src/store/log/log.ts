@@ -2,17 +2,18 @@
  * The step log over SQLite: finds the trajectory a request goes on from and gives it its thread. A fault
  * of the store is counted and told; the request goes on without the log.
  */
-import { newId } from '../core/ids.js';
-import type { Opening, StepLog, Thread } from '../core/log.js';
-import type { Message } from '../core/message.js';
-import { allSpelledAlike } from '../core/spelling.js';
-import { prepared, type Store } from './file/db.js';
-import { GroupCommit } from './file/group.js';
+import { newId } from '../../core/ids.js';
+import type { Opening, Thread } from '../../core/log.js';
+import type { Message } from '../../core/message.js';
+import type { Redactor } from '../../core/redact.js';
+import { allSpelledAlike } from '../../core/spelling.js';
+import { type Link, linkAll } from './chain.js';
+import { prepared, type Store } from '../file/db.js';
+import { GroupCommit } from '../file/group.js';
+import type { LocalLog } from './local.js';
+import { redacting } from './redacted.js';
 import { findContinuation, splice } from './splice.js';
-import { linkAll, type Link } from './chain.js';
-import type { Redactor } from '../core/redact.js';
-import { redacting } from './redacted_log.js';
-import { LogThread, type Desk, type Place } from './thread.js';
+import { type Desk, LogThread, type Place } from './recording.js';
 import { Writer } from './writer.js';
 
 export interface LogOptions {
@@ -22,20 +23,6 @@ export interface LogOptions {
   /** Told why, each time `failures` grows. */
   readonly failed?: (reason: unknown) => void;
   readonly redactor?: Redactor | undefined;
-}
-
-/** The log in this very thread. */
-export interface LocalLog extends StepLog {
-  open(opening: Opening): Thread;
-  /** A conversation that is known to go on from nothing, under an id its caller made. */
-  begin(opening: Opening, trajectoryId: string): Thread;
-  /**
-   * A thread that was open before, perhaps in another process: what it says again and is there already is not written
-   * twice.
-   */
-  recall(opening: Opening, trajectoryId: string): Thread;
-  /** Counts and tells a fault met on the way here. */
-  fail(reason: unknown): void;
 }
 
 /**

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 
-import type { Message } from '../../src/core/message.js';
-import { readTrajectory } from '../../src/store/read.js';
-import { verify } from '../../src/store/verify.js';
-import { answer, call, opened, opening, system, user, type Opened } from './fixture.js';
+import type { Message } from '../../../src/core/message.js';
+import { readTrajectory } from '../../../src/store/read.js';
+import { verify } from '../../../src/store/verify.js';
+import { answer, call, opened, opening, system, user, type Opened } from '../fixture.js';
 
 const COPIES = 6;
 const DEPTHS = [1, 5, 10, 25, 50];

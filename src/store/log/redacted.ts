@@ -4,11 +4,11 @@
  * a conversation in which anything was redacted goes on in its client's words, without the turns the client never
  * saw. Two conversations that differ only in what was redacted are one to the log, and neither may get the other's.
  */
-import type { Opening, Thread } from '../core/log.js';
-import type { AssistantMessage, Message } from '../core/message.js';
-import type { Ending, Step } from '../core/trajectory.js';
-import type { LocalLog } from './log.js';
-import type { Redactor } from '../core/redact.js';
+import type { Opening, Thread } from '../../core/log.js';
+import type { AssistantMessage, Message } from '../../core/message.js';
+import type { Redactor } from '../../core/redact.js';
+import type { Ending, Step } from '../../core/trajectory.js';
+import type { LocalLog } from './local.js';
 
 export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
   const threadOf = (opening: Opening, open: (clean: Opening) => Thread): Thread => {

@@ -3,8 +3,8 @@
  * only the little more is stored. The base is a step of the same trajectory, so a trajectory can be
  * deleted whole.
  */
-import { prepared, type Db } from './file/db.js';
-import { viewU32 } from './file/tokens.js';
+import { prepared, type Db } from '../file/db.js';
+import { viewU32 } from '../file/tokens.js';
 
 /** A step's prompt and its action: what the next prompt is likely to begin with. */
 export interface Context {
