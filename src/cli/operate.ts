@@ -12,7 +12,7 @@ import { adapterName } from '../core/version.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
 import { type Db, openStore } from '../store/file/db.js';
-import { settleLeft } from '../store/intake_left.js';
+import { settleLeft } from '../store/beside/recover.js';
 import { allVersions } from '../store/learning.js';
 import { listTrajectories } from '../store/read.js';
 import { redactorOf } from '../core/redact.js';

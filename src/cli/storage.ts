@@ -8,10 +8,10 @@ import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../http/auth.js';
 import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
-import { settleLeft } from '../store/intake_left.js';
+import { settleLeft } from '../store/beside/recover.js';
 import { openKeyring } from '../store/keys/keys.js';
 import { openLog } from '../store/log/log.js';
-import { openLogBeside } from '../store/log_beside.js';
+import { openLogBeside } from '../store/beside/log.js';
 import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';
 
@@ -46,7 +46,7 @@ export function openStorage(
         ...options,
         redact: config.redact,
         dataDir: config.data,
-        module: compiled(new URL('../store/log_worker.js', import.meta.url)),
+        module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
       })
     : undefined;
   if (beside === undefined) settleLeft(store, config.data, redactor).forEach(logFailed);

@@ -10,7 +10,7 @@ import type Database from 'better-sqlite3';
 import { reasonOf } from '../core/errors.js';
 import { bodyHash } from '../core/hash.js';
 import type { Db } from './file/db.js';
-import { setAsideIn } from './intake.js';
+import { setAsideIn } from './beside/intake.js';
 import {
   contentHash,
   idColumn,

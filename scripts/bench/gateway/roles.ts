@@ -15,7 +15,7 @@ import { restoring } from '../../../src/policy/restoring.js';
 import { openPolicy } from '../../../src/policy/sample.js';
 import { openServing } from '../../../src/policy/serving.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { openLogBeside, type LogBeside } from '../../../src/store/log_beside.js';
+import { openLogBeside, type LogBeside } from '../../../src/store/beside/log.js';
 import { startCanned } from './engine.js';
 
 export type Role = 'engine' | 'floor' | 'gyre';
@@ -107,7 +107,7 @@ async function gyre(): Promise<Started> {
       ? nowhere()
       : openLogBeside({
           dataDir: data,
-          module: fileURLToPath(new URL('../../../src/store/log_worker.js', import.meta.url)),
+          module: fileURLToPath(new URL('../../../src/store/beside/worker.js', import.meta.url)),
         });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });

@@ -17,9 +17,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-import { reasonOf } from '../core/errors.js';
-import { sha256, type Hash } from '../core/hash.js';
-import { alive, processOf } from '../core/process.js';
+import { reasonOf } from '../../core/errors.js';
+import { sha256, type Hash } from '../../core/hash.js';
+import { alive, processOf } from '../../core/process.js';
 
 /** A file is closed and another begun at this size. */
 const FILE_BYTES = 16 * 1024 * 1024;

@@ -21,11 +21,11 @@ let built: string | undefined;
 const WRITER = `
 import { openStore } from './src/store/file/db.js';
 import { openLog } from './src/store/log/log.js';
-import { openLogBeside } from './src/store/log_beside.js';
+import { openLogBeside } from './src/store/beside/log.js';
 import { newId } from './src/core/ids.js';
 const [folder, count, name, where] = process.argv.slice(2);
 const store = openStore(folder);
-const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('./src/store/log_worker.js', import.meta.url).pathname }) : openLog(store);
+const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('./src/store/beside/worker.js', import.meta.url).pathname }) : openLog(store);
 const usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 async function ask(at) {
   const responseId = newId('chatcmpl');

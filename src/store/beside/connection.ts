@@ -5,13 +5,13 @@
  */
 import { Worker } from 'node:worker_threads';
 
-import { reasonOf } from '../core/errors.js';
-import { newId } from '../core/ids.js';
-import type { Opening } from '../core/log.js';
-import { textOf } from '../core/message.js';
+import { reasonOf } from '../../core/errors.js';
+import { newId } from '../../core/ids.js';
+import type { Opening } from '../../core/log.js';
+import { textOf } from '../../core/message.js';
 import { Intake } from './intake.js';
-import type { FromLog, ThreadWords, ToLog } from './log_words.js';
-import type { LogWorkerData } from './log_worker.js';
+import type { FromLog, ThreadWords, ToLog } from './wire.js';
+import type { LogWorkerData } from './worker.js';
 
 export interface LinkOptions {
   readonly dataDir: string;

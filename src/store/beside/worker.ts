@@ -6,13 +6,13 @@ import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 
-import { reasonOf } from '../core/errors.js';
-import { openStore } from './file/db.js';
+import { reasonOf } from '../../core/errors.js';
+import { openStore } from '../file/db.js';
 import { HeldThreads } from './held.js';
-import { sayAgain, settleLeft } from './intake_left.js';
-import { openLog } from './log/log.js';
-import type { FromLog, ToLog } from './log_words.js';
-import { redactorOf } from '../core/redact.js';
+import { sayAgain, settleLeft } from './recover.js';
+import { openLog } from '../log/log.js';
+import type { FromLog, ToLog } from './wire.js';
+import { redactorOf } from '../../core/redact.js';
 
 /** `recover`: files of the gateway's own intake that the thread before this one did not come to the end of. */
 export interface LogWorkerData {
@@ -31,7 +31,7 @@ if (port === null) throw new Error('this module is a worker of the gateway and i
 const store = openStore(dataDir);
 /** Only should the thread that folds it in be gone does this one have to, at some hundred MiB. */
 store.sqlite.pragma('wal_autocheckpoint = 64000');
-const folding = new Worker(new URL('./file/fold_worker.js', import.meta.url), { workerData: { dataDir } });
+const folding = new Worker(new URL('../file/fold_worker.js', import.meta.url), { workerData: { dataDir } });
 const say = (words: FromLog): void => port.postMessage(words);
 const redactor = redactorOf(redact);
 const log = openLog(store, {

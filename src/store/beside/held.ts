@@ -1,9 +1,9 @@
 /** The threads of a log by their numbers: turns words back into what a thread is told. */
-import type { Thread } from '../core/log.js';
-import type { Message } from '../core/message.js';
-import type { Action, FunctionSpec } from '../core/policy.js';
-import type { Numbers, StepWords, ThreadWords } from './log_words.js';
-import { unpackStep } from './file/tokens.js';
+import type { Thread } from '../../core/log.js';
+import type { Message } from '../../core/message.js';
+import type { Action, FunctionSpec } from '../../core/policy.js';
+import type { Numbers, StepWords, ThreadWords } from './wire.js';
+import { unpackStep } from '../file/tokens.js';
 
 interface Held {
   readonly thread: Thread;

@@ -2,9 +2,9 @@
  * What the gateway's thread and the log's thread say to each other: plain data, as JSON text one way. The intake holds
  * the same words.
  */
-import type { Opening } from '../core/log.js';
-import type { AssistantMessage, Message } from '../core/message.js';
-import type { Ending, Step } from '../core/trajectory.js';
+import type { Opening } from '../../core/log.js';
+import type { AssistantMessage, Message } from '../../core/message.js';
+import type { Ending, Step } from '../../core/trajectory.js';
 
 /**
  * As they are stored, one list after the other in base64: text that needs no reading is copied, a list of numbers is

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import type { StepLog } from '../../src/core/log.js';
-import { openStore } from '../../src/store/file/db.js';
-import { openLogBeside } from '../../src/store/log_beside.js';
-import { listTrajectories, readTrajectory } from '../../src/store/read.js';
-import { removeTrajectory } from '../../src/store/remove.js';
-import { stateOf } from '../../src/store/state.js';
-import { verify } from '../../src/store/verify.js';
-import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from './fixture.js';
+import type { StepLog } from '../../../src/core/log.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { openLogBeside } from '../../../src/store/beside/log.js';
+import { listTrajectories, readTrajectory } from '../../../src/store/read.js';
+import { removeTrajectory } from '../../../src/store/remove.js';
+import { stateOf } from '../../../src/store/state.js';
+import { verify } from '../../../src/store/verify.js';
+import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from '../fixture.js';
 
 /** A worker is a process's own file: compiled, by the set-up that `npm test` begins with. */
 const MODULE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'src', 'store', 'log_worker.js');

@@ -4,13 +4,13 @@
  */
 import Database from 'better-sqlite3';
 
-import type { Redactor } from '../core/redact.js';
-import { type Db, prepared, type Store } from './file/db.js';
+import type { Redactor } from '../../core/redact.js';
+import { type Db, prepared, type Store } from '../file/db.js';
 import { HeldThreads } from './held.js';
 import { letGo, ownerOf, takeLeft, textsOf } from './intake.js';
-import type { LocalLog } from './log/local.js';
-import { openLog } from './log/log.js';
-import type { ThreadWords } from './log_words.js';
+import type { LocalLog } from '../log/local.js';
+import { openLog } from '../log/log.js';
+import type { ThreadWords } from './wire.js';
 
 /** Threads to a commit. */
 const AT_ONCE = 256;

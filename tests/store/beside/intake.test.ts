@@ -5,17 +5,17 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import type { Message } from '../../src/core/message.js';
-import { openStore } from '../../src/store/file/db.js';
-import { Intake, textsOf } from '../../src/store/intake.js';
-import { settleLeft } from '../../src/store/intake_left.js';
-import { openLogBeside } from '../../src/store/log_beside.js';
-import { listTrajectories, readTrajectory } from '../../src/store/read.js';
-import { removeTrajectory } from '../../src/store/remove.js';
-import { stateOf } from '../../src/store/state.js';
-import { verify } from '../../src/store/verify.js';
+import type { Message } from '../../../src/core/message.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { Intake, textsOf } from '../../../src/store/beside/intake.js';
+import { settleLeft } from '../../../src/store/beside/recover.js';
+import { openLogBeside } from '../../../src/store/beside/log.js';
+import { listTrajectories, readTrajectory } from '../../../src/store/read.js';
+import { removeTrajectory } from '../../../src/store/remove.js';
+import { stateOf } from '../../../src/store/state.js';
+import { verify } from '../../../src/store/verify.js';
 import { writing } from './child.js';
-import { action, answer, call, opened, opening, stepOf, temporaryFolder, user } from './fixture.js';
+import { action, answer, call, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
 
 const MODULE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'src', 'store', 'log_worker.js');
 /** Of a process that is gone: no pid is as large. */

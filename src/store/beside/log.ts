@@ -2,14 +2,14 @@
  * The step log in a thread of its own: the gateway's thread writes what happened into its intake, once per turn of
  * its event loop, and hands it over to be committed in groups. Nothing of SQLite runs here.
  */
-import { newId } from '../core/ids.js';
-import type { Opening, StepLog, Thread } from '../core/log.js';
-import type { AssistantMessage, Message } from '../core/message.js';
-import type { Action, FunctionSpec } from '../core/policy.js';
-import type { Ending, Step } from '../core/trajectory.js';
-import { Link, type LinkOptions } from './log_link.js';
-import type { Numbers, StepWords, ThreadWords } from './log_words.js';
-import { packStep } from './file/tokens.js';
+import { newId } from '../../core/ids.js';
+import type { Opening, StepLog, Thread } from '../../core/log.js';
+import type { AssistantMessage, Message } from '../../core/message.js';
+import type { Action, FunctionSpec } from '../../core/policy.js';
+import type { Ending, Step } from '../../core/trajectory.js';
+import { Link, type LinkOptions } from './connection.js';
+import type { Numbers, StepWords, ThreadWords } from './wire.js';
+import { packStep } from '../file/tokens.js';
 
 export interface LogBeside extends StepLog {
   /** Everything is committed and the store is let go of when it resolves. */
