@@ -14,7 +14,7 @@ import { learningStatus } from '../learner/status.js';
 import { type Db, openStore } from '../store/file/db.js';
 import { settleLeft } from '../store/beside/recover.js';
 import { allVersions } from '../store/learning.js';
-import { listTrajectories } from '../store/read.js';
+import { listTrajectories } from '../store/read/trajectories.js';
 import { redactorOf } from '../core/redact.js';
 import { verify } from '../store/verify.js';
 import { needTrainer } from './learner.js';

@@ -1,12 +1,12 @@
 /** The store's reading functions in the shape the HTTP routes ask for: a key sees its own rows, an admin everyone's. */
 import type { Reading } from '../core/reading.js';
 import type { Redactor } from '../core/redact.js';
-import { answerOf, conversationOf } from '../store/conversation.js';
+import { answerOf, conversationOf } from '../store/read/conversation.js';
 import type { Db } from '../store/file/db.js';
-import { addFeedback } from '../store/feedback.js';
-import { readStep } from '../store/lineage.js';
-import { listTrajectories, readTrajectory } from '../store/read.js';
-import { removeTrajectory } from '../store/remove.js';
+import { addFeedback } from '../store/read/feedback.js';
+import { readStep } from '../store/read/lineage.js';
+import { listTrajectories, readTrajectory } from '../store/read/trajectories.js';
+import { removeTrajectory } from '../store/read/remove.js';
 
 export function readingOf(db: Db, redactor?: Redactor): Reading {
   const logged = (said: string): string => redactor?.text(said) ?? said;

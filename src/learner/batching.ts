@@ -6,7 +6,7 @@ import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, hyperDefaults, type Example } from '../batch/assemble.js';
 import { promisedVersion, saveBatch, type BatchRow, batchOf } from '../store/cycles.js';
 import { allVersions, claimed, samplesOf, verdictsOf } from '../store/learning.js';
-import { stateOf } from '../store/state.js';
+import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 
 export interface Batched {

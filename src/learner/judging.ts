@@ -2,7 +2,7 @@
 import type { Subject, Verdict } from '../core/judging.js';
 import { askAll } from '../judge/judge.js';
 import { samplesOf, saveVerdicts, taskById, type Unjudged, unjudgedSteps, verdictsOf } from '../store/learning.js';
-import { stateOf } from '../store/state.js';
+import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 

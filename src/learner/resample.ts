@@ -8,7 +8,7 @@ import type { Cycle } from '../core/cycle.js';
 import type { Sample } from '../core/sample.js';
 import { claimed, samplesOf, saveSamples } from '../store/learning.js';
 import { redactorOf } from '../core/redact.js';
-import { stateOf } from '../store/state.js';
+import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 

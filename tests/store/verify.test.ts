@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 
 import { assistantMessage, type Message } from '../../src/core/message.js';
 import type { Store } from '../../src/store/file/db.js';
-import { addFeedback } from '../../src/store/feedback.js';
+import { addFeedback } from '../../src/store/read/feedback.js';
 import { decide, saveVerdicts } from '../../src/store/learning.js';
-import { removeTrajectory } from '../../src/store/remove.js';
+import { removeTrajectory } from '../../src/store/read/remove.js';
 import { verify, type Report } from '../../src/store/verify.js';
 import { answer, call, opened, opening, system, user, type Opened } from './fixture.js';
 

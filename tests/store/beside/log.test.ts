@@ -8,9 +8,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { StepLog } from '../../../src/core/log.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { openLogBeside } from '../../../src/store/beside/log.js';
-import { listTrajectories, readTrajectory } from '../../../src/store/read.js';
-import { removeTrajectory } from '../../../src/store/remove.js';
-import { stateOf } from '../../../src/store/state.js';
+import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { stateOf } from '../../../src/store/read/state.js';
 import { verify } from '../../../src/store/verify.js';
 import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from '../fixture.js';
 

@@ -13,7 +13,7 @@ import { sha256 } from '../../../src/core/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { changeKey, openKeyring } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { readTrajectory } from '../../../src/store/read.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import * as schema from '../../../src/store/file/schema.js';
 import { verify } from '../../../src/store/verify.js';
 import { answer, opened, opening, temporaryFolder, user } from '../fixture.js';

@@ -6,7 +6,7 @@ import type { Ending } from '../../../src/core/trajectory.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { addKey, openKeyring } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { removeTrajectory } from '../../../src/store/remove.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { monthOf, tokensUsed, usageOf } from '../../../src/store/keys/usage.js';
 import { verify } from '../../../src/store/verify.js';
 import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';

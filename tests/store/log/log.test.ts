@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 
 import { canonicalMessage, type Message } from '../../../src/core/message.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { readTrajectory } from '../../../src/store/read.js';
-import { stateOf } from '../../../src/store/state.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { stateOf } from '../../../src/store/read/state.js';
 import { verify } from '../../../src/store/verify.js';
 import {
   action,

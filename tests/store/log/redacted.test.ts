@@ -8,15 +8,15 @@ import type { Message } from '../../../src/core/message.js';
 import { MARK, type Redactor, redactorOf } from '../../../src/core/redact.js';
 import type { Step } from '../../../src/core/trajectory.js';
 import { keep } from '../../../src/filter/filter.js';
-import { conversationOf } from '../../../src/store/conversation.js';
+import { conversationOf } from '../../../src/store/read/conversation.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
 import { candidateRows } from '../../../src/store/learning.js';
-import { readStep } from '../../../src/store/lineage.js';
+import { readStep } from '../../../src/store/read/lineage.js';
 import type { LocalLog } from '../../../src/store/log/local.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { readTrajectory } from '../../../src/store/read.js';
-import { removeTrajectory } from '../../../src/store/remove.js';
-import { stateOf } from '../../../src/store/state.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { stateOf } from '../../../src/store/read/state.js';
 import { verify } from '../../../src/store/verify.js';
 import {
   action,

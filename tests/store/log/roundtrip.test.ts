@@ -5,9 +5,9 @@ import { canonicalMessage, type Message } from '../../../src/core/message.js';
 import type { FunctionSpec } from '../../../src/core/policy.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { readTrajectory } from '../../../src/store/read.js';
-import { removeTrajectory } from '../../../src/store/remove.js';
-import { stateOf } from '../../../src/store/state.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { stateOf } from '../../../src/store/read/state.js';
 import { verify } from '../../../src/store/verify.js';
 import { answer, opening, opened, temporaryFolder, toolSays, user, type Answered, type Asked } from '../fixture.js';
 

@@ -5,9 +5,9 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
-import type { Batch } from '../core/batch.js';
-import { prepared, type Db, type Tx } from './file/db.js';
-import { appendLedger, contentHashOf } from './file/ledger.js';
+import type { Batch } from '../../core/batch.js';
+import { prepared, type Db, type Tx } from '../file/db.js';
+import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { reachedBy, type Reached } from './lineage.js';
 import {
   batches,
@@ -19,7 +19,7 @@ import {
   steps,
   trajectories,
   verdicts,
-} from './file/schema.js';
+} from '../file/schema.js';
 
 /** How often, and for how long, the files are tried when another process is reading them. */
 const SCRUB_EVERY_MS = 50;

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test, vi } from 'vitest';
 
-import type { Batch } from '../../src/core/batch.js';
-import { batchOf, saveBatch, saveCycle } from '../../src/store/cycles.js';
-import { addFeedback } from '../../src/store/feedback.js';
-import { saveSamples, saveVerdicts, saveVersion } from '../../src/store/learning.js';
-import { readTrajectory } from '../../src/store/read.js';
-import { removeTrajectory } from '../../src/store/remove.js';
-import { packU32 } from '../../src/store/file/tokens.js';
-import { verify } from '../../src/store/verify.js';
-import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, user } from './fixture.js';
+import type { Batch } from '../../../src/core/batch.js';
+import { batchOf, saveBatch, saveCycle } from '../../../src/store/cycles.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { saveSamples, saveVerdicts, saveVersion } from '../../../src/store/learning.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { packU32 } from '../../../src/store/file/tokens.js';
+import { verify } from '../../../src/store/verify.js';
+import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, user } from '../fixture.js';
 
 const SECRET = 'xyzzy-hunter2-plugh';
 const SECRET_IDS = Array.from({ length: 24 }, (_, at) => 1_234_567 + at * 977);

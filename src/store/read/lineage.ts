@@ -3,10 +3,10 @@
  */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
-import type { Message } from '../core/message.js';
-import type { FunctionSpec } from '../core/policy.js';
-import type { Db } from './file/db.js';
-import { readContext } from './log/prompt.js';
+import type { Message } from '../../core/message.js';
+import type { FunctionSpec } from '../../core/policy.js';
+import type { Db } from '../file/db.js';
+import { readContext } from '../log/prompt.js';
 import {
   seconds,
   stepRow,
@@ -16,8 +16,8 @@ import {
   verdictView,
   type StepView,
   type VerdictView,
-} from './read.js';
-import { batches, batchItems, decisions, samples, verdicts, versions } from './file/schema.js';
+} from './trajectories.js';
+import { batches, batchItems, decisions, samples, verdicts, versions } from '../file/schema.js';
 import { stateOf } from './state.js';
 
 interface SampleView {

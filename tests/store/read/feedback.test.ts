@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { addFeedback } from '../../src/store/feedback.js';
-import { verify } from '../../src/store/verify.js';
-import { answer, call, opened, opening, user } from './fixture.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { verify } from '../../../src/store/verify.js';
+import { answer, call, opened, opening, user } from '../fixture.js';
 
 test('the same feedback twice is one row, other words are another', async () => {
   const { store, log } = opened();

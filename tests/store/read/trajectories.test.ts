@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 
-import { batchOf, saveBatch } from '../../src/store/cycles.js';
-import { addFeedback } from '../../src/store/feedback.js';
-import { decide, saveSamples, saveVerdicts, saveVersion } from '../../src/store/learning.js';
-import { readStep } from '../../src/store/lineage.js';
-import { listTrajectories, readTrajectory } from '../../src/store/read.js';
-import { stateOf } from '../../src/store/state.js';
-import { action, answer, call, DONE, opened, opening, stepOf, user } from './fixture.js';
+import { batchOf, saveBatch } from '../../../src/store/cycles.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { decide, saveSamples, saveVerdicts, saveVersion } from '../../../src/store/learning.js';
+import { readStep } from '../../../src/store/read/lineage.js';
+import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
+import { stateOf } from '../../../src/store/read/state.js';
+import { action, answer, call, DONE, opened, opening, stepOf, user } from '../fixture.js';
 
 test('a trajectory reads exactly as the Surface promises', async () => {
   const { store, log } = opened();

@@ -4,11 +4,11 @@
  */
 import { eq } from 'drizzle-orm';
 
-import { badRequest } from '../core/errors.js';
-import { canonicalJson, sha256 } from '../core/hash.js';
-import { prepared, type Db } from './file/db.js';
-import { appendLedger, contentHashOf } from './file/ledger.js';
-import { feedback } from './file/schema.js';
+import { badRequest } from '../../core/errors.js';
+import { canonicalJson, sha256 } from '../../core/hash.js';
+import { prepared, type Db } from '../file/db.js';
+import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { feedback } from '../file/schema.js';
 
 export interface FeedbackInput {
   readonly responseId: string;

@@ -3,14 +3,14 @@
  */
 import { eq } from 'drizzle-orm';
 
-import { textOf, type Message, type ToolCall } from '../core/message.js';
-import type { FunctionSpec, Sampling, ToolChoice } from '../core/policy.js';
-import type { NotTrainable, Origin } from '../core/trajectory.js';
-import { messageOf, readLinks } from './log/chain.js';
-import { prepared, type Db } from './file/db.js';
-import { readContext } from './log/prompt.js';
-import { steps, toolSets, trajectories } from './file/schema.js';
-import { unpackF32, unpackU32 } from './file/tokens.js';
+import { textOf, type Message, type ToolCall } from '../../core/message.js';
+import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
+import type { NotTrainable, Origin } from '../../core/trajectory.js';
+import { messageOf, readLinks } from '../log/chain.js';
+import { prepared, type Db } from '../file/db.js';
+import { readContext } from '../log/prompt.js';
+import { steps, toolSets, trajectories } from '../file/schema.js';
+import { unpackF32, unpackU32 } from '../file/tokens.js';
 
 export interface LoggedState {
   readonly stepId: string;

@@ -4,12 +4,12 @@
  */
 import { eq } from 'drizzle-orm';
 
-import { GyreError } from '../core/errors.js';
-import type { AssistantMessage, Message } from '../core/message.js';
-import { messageOf, readLinks } from './log/chain.js';
-import { prepared, type Db } from './file/db.js';
-import { MARK } from '../core/redact.js';
-import { responses } from './file/schema.js';
+import { GyreError } from '../../core/errors.js';
+import type { AssistantMessage, Message } from '../../core/message.js';
+import { messageOf, readLinks } from '../log/chain.js';
+import { prepared, type Db } from '../file/db.js';
+import { MARK } from '../../core/redact.js';
+import { responses } from '../file/schema.js';
 
 /**
  * Undefined when this key was given no such answer, or it never came to be one. Throws 400 when something of it was

@@ -4,15 +4,15 @@
  */
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
-import { textOf, type ToolCall } from '../core/message.js';
-import { NO_VERSION } from '../core/trajectory.js';
-import { messageOf, readLinks } from './log/chain.js';
-import type { Db } from './file/db.js';
+import { textOf, type ToolCall } from '../../core/message.js';
+import { NO_VERSION } from '../../core/trajectory.js';
+import { messageOf, readLinks } from '../log/chain.js';
+import type { Db } from '../file/db.js';
 import { feedbackOf, type FeedbackView } from './feedback.js';
-import { readContext, type Context } from './log/prompt.js';
-import { responses, steps, trajectories, verdicts } from './file/schema.js';
+import { readContext, type Context } from '../log/prompt.js';
+import { responses, steps, trajectories, verdicts } from '../file/schema.js';
 import { actionOf } from './state.js';
-import { unpackF32, unpackU32 } from './file/tokens.js';
+import { unpackF32, unpackU32 } from '../file/tokens.js';
 
 export type StepRow = typeof steps.$inferSelect;
 
