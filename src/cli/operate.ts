@@ -16,7 +16,7 @@ import { settleLeft } from '../store/beside/recover.js';
 import { allVersions } from '../store/learning.js';
 import { listTrajectories } from '../store/read/trajectories.js';
 import { redactorOf } from '../core/redact.js';
-import { verify } from '../store/verify.js';
+import { verify } from '../store/proof/verify.js';
 import { needTrainer } from './learner.js';
 import { present } from './presence.js';
 import type { Printer } from './print.js';

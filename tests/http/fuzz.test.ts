@@ -8,7 +8,7 @@ import { afterEach, expect, it } from 'vitest';
 import { z } from 'zod';
 
 import { SHAPES } from '../../src/http/shapes.js';
-import { verify } from '../../src/store/verify.js';
+import { verify } from '../../src/store/proof/verify.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
 import type { Gateway } from '../fakes/gateway.js';
 import { startWhole } from '../fakes/whole.js';

@@ -9,7 +9,7 @@ import { select } from '../../src/learner/states.js';
 import { parseConfig } from '../../src/core/config.js';
 import { callerOf, requireAdmin } from '../../src/http/auth.js';
 import { openKeyring } from '../../src/store/keys/keys.js';
-import { verify } from '../../src/store/verify.js';
+import { verify } from '../../src/store/proof/verify.js';
 import { inTurn, type Reply } from '../fakes/engine.js';
 import { startGateway, tool, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 

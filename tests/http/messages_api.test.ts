@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { addFeedback } from '../../src/store/read/feedback.js';
 import { readTrajectory } from '../../src/store/read/trajectories.js';
-import { verify } from '../../src/store/verify.js';
+import { verify } from '../../src/store/proof/verify.js';
 import { inTurn, type EngineRequest, type Reply } from '../fakes/engine.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 

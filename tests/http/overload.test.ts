@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { OPERATIONS } from '../../src/http/operations.js';
-import { verify } from '../../src/store/verify.js';
+import { verify } from '../../src/store/proof/verify.js';
 import type { Reply } from '../fakes/engine.js';
 import { until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 import { startWhole } from '../fakes/whole.js';

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { readTrajectory, listTrajectories } from '../../src/store/read/trajectories.js';
-import { verify } from '../../src/store/verify.js';
+import { verify } from '../../src/store/proof/verify.js';
 import { inTurn, startEngine, type Engine, type EngineRequest, type Reply, type Script } from '../fakes/engine.js';
 import { startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 

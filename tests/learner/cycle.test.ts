@@ -21,7 +21,7 @@ import {
   servingVersion,
   verdictsOf,
 } from '../../src/store/learning.js';
-import { verify } from '../../src/store/verify.js';
+import { verify } from '../../src/store/proof/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
 

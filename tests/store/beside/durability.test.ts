@@ -5,7 +5,7 @@ import { openLog } from '../../../src/store/log/log.js';
 import { saveVerdicts } from '../../../src/store/learning.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { writing } from './child.js';
 import { action, answer, call, DONE, opened, opening, stepOf, temporaryFolder, toolSays, user } from '../fixture.js';
 

@@ -13,7 +13,7 @@ import { openLogBeside } from '../../../src/store/beside/log.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { stateOf } from '../../../src/store/read/state.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { writing } from './child.js';
 import { action, answer, call, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
 

@@ -11,7 +11,7 @@ import { openLogBeside } from '../../../src/store/beside/log.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { stateOf } from '../../../src/store/read/state.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from '../fixture.js';
 
 /** A worker is a process's own file: compiled, by the set-up that `npm test` begins with. */

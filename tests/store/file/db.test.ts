@@ -15,7 +15,7 @@ import { changeKey, openKeyring } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import * as schema from '../../../src/store/file/schema.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { answer, opened, opening, temporaryFolder, user } from '../fixture.js';
 
 const MIGRATIONS = readMigrationFiles({

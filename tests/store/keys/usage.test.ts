@@ -8,7 +8,7 @@ import { addKey, openKeyring } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { monthOf, tokensUsed, usageOf } from '../../../src/store/keys/usage.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
 
 const NOVEMBER = Date.UTC(2026, 10, 30, 23, 59);

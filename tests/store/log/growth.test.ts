@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { answer, call, opened, opening, system, user, type Opened } from '../fixture.js';
 
 const COPIES = 6;

@@ -4,7 +4,7 @@ import { canonicalMessage, type Message } from '../../../src/core/message.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { stateOf } from '../../../src/store/read/state.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import {
   action,
   answer,

@@ -17,7 +17,7 @@ import { openLog } from '../../../src/store/log/log.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { stateOf } from '../../../src/store/read/state.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import {
   action,
   answer,

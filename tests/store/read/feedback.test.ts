@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { addFeedback } from '../../../src/store/read/feedback.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { answer, call, opened, opening, user } from '../fixture.js';
 
 test('the same feedback twice is one row, other words are another', async () => {

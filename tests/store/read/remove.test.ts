@@ -11,7 +11,7 @@ import { saveSamples, saveVerdicts, saveVersion } from '../../../src/store/learn
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
-import { verify } from '../../../src/store/verify.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, user } from '../fixture.js';
 
 const SECRET = 'xyzzy-hunter2-plugh';

@@ -7,10 +7,10 @@ import { dirname } from 'node:path';
 
 import type Database from 'better-sqlite3';
 
-import { reasonOf } from '../core/errors.js';
-import { bodyHash } from '../core/hash.js';
-import type { Db } from './file/db.js';
-import { setAsideIn } from './beside/intake.js';
+import { reasonOf } from '../../core/errors.js';
+import { bodyHash } from '../../core/hash.js';
+import type { Db } from '../file/db.js';
+import { setAsideIn } from '../beside/intake.js';
 import {
   contentHash,
   idColumn,
@@ -22,10 +22,10 @@ import {
   type LedgerEntry,
   type LedgerRow,
   type LedgerTable,
-} from './file/ledger.js';
-import type { SqlValue } from './file/rows.js';
+} from '../file/ledger.js';
+import type { SqlValue } from '../file/rows.js';
 import { STEP_REFS, type StepRefs } from './step_refs.js';
-import { toolSetHash } from './log/writer.js';
+import { toolSetHash } from '../log/writer.js';
 
 interface Problem {
   readonly table: string;

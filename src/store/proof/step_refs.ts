@@ -1,5 +1,5 @@
 /** What a step points at, asked of SQLite in one statement: each reference must lead to a row that is there. */
-import { IS_END } from './log/splice.js';
+import { IS_END } from '../log/splice.js';
 
 export interface StepRefs {
   readonly seq: number;

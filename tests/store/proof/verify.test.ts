@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { assistantMessage, type Message } from '../../src/core/message.js';
-import type { Store } from '../../src/store/file/db.js';
-import { addFeedback } from '../../src/store/read/feedback.js';
-import { decide, saveVerdicts } from '../../src/store/learning.js';
-import { removeTrajectory } from '../../src/store/read/remove.js';
-import { verify, type Report } from '../../src/store/verify.js';
-import { answer, call, opened, opening, system, user, type Opened } from './fixture.js';
+import { assistantMessage, type Message } from '../../../src/core/message.js';
+import type { Store } from '../../../src/store/file/db.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { decide, saveVerdicts } from '../../../src/store/learning.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { verify, type Report } from '../../../src/store/proof/verify.js';
+import { answer, call, opened, opening, system, user, type Opened } from '../fixture.js';
 
 /** A log with everything in it: hidden turns, follow-ups, token ids, feedback, verdicts, a decision, a deletion. */
 async function full(conversations = 6): Promise<Opened> {
