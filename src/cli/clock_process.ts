@@ -4,12 +4,12 @@ import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Config } from '../core/config.js';
-import { asGyreError } from '../core/errors.js';
 import type { Cycle } from '../core/cycle.js';
+import { asGyreError } from '../core/errors.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
-import { cyclesOf, runningCycle } from '../store/cycles.js';
-import { tasksOf } from '../store/learning.js';
+import { cyclesOf, runningCycle } from '../store/learning/cycles.js';
+import { tasksOf } from '../store/learning/tasks.js';
 import type { FromClock, ToClock } from './clock.js';
 import type { Printer } from './print.js';
 import { withLearner } from './verbs.js';

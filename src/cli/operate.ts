@@ -13,7 +13,7 @@ import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
 import { type Db, openStore } from '../store/file/db.js';
 import { settleLeft } from '../store/beside/recover.js';
-import { allVersions } from '../store/learning.js';
+import { allVersions } from '../store/learning/versions.js';
 import { listTrajectories } from '../store/read/trajectories.js';
 import { redactorOf } from '../core/redact.js';
 import { verify } from '../store/proof/verify.js';

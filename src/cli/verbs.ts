@@ -3,8 +3,8 @@
  * start their own.
  */
 import type { Config } from '../core/config.js';
-import { operatorError } from '../core/errors.js';
 import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
+import { operatorError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import type { Task } from '../core/task.js';
 import { adapterVersion } from '../core/version.js';
@@ -16,7 +16,9 @@ import { judgeLog } from '../learner/judging.js';
 import { select } from '../learner/states.js';
 import { restoring } from '../policy/restoring.js';
 import { proportion } from '../promote/interval.js';
-import { allVersions, headVersion, saveTasks, servingVersion, tasksOf } from '../store/learning.js';
+import { allVersions } from '../store/learning/versions.js';
+import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { saveTasks, tasksOf } from '../store/learning/tasks.js';
 import type { Trainer } from '../train/client.js';
 import { openEngine } from './engine.js';
 import { learnerOf, needTrainer } from './learner.js';

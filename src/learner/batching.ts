@@ -1,11 +1,14 @@
 /** From judged samples, or from kept logged steps, to one batch row. */
-import { newId } from '../core/ids.js';
-import type { Cycle } from '../core/cycle.js';
-import { rewardOf } from '../judge/reward.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
-import { assemble, hyperDefaults, type Example } from '../batch/assemble.js';
-import { promisedVersion, saveBatch, type BatchRow, batchOf } from '../store/cycles.js';
-import { allVersions, claimed, samplesOf, verdictsOf } from '../store/learning.js';
+import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
+import type { Cycle } from '../core/cycle.js';
+import { newId } from '../core/ids.js';
+import { rewardOf } from '../judge/reward.js';
+import { allVersions } from '../store/learning/versions.js';
+import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
+import { claimed } from '../store/learning/claims.js';
+import { samplesOf } from '../store/learning/samples.js';
+import { verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 

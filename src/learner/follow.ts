@@ -3,9 +3,10 @@
  * `gyre promote`. Everything it does can be done again.
  */
 import { reasonOf } from '../core/errors.js';
-import { flip, retire, type Adapters, type Alias } from '../promote/swap.js';
+import { type Adapters, type Alias, flip, retire } from '../promote/swap.js';
 import type { Db } from '../store/file/db.js';
-import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
+import { allVersions } from '../store/learning/versions.js';
+import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
 
 /** How often decisions of other processes are looked for. */
 const LOOK_MS = 1_000;

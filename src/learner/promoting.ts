@@ -5,8 +5,9 @@
 import { GyreError } from '../core/errors.js';
 import type { Decision, Evaluation, Version } from '../core/version.js';
 import { gate } from '../promote/gate.js';
-import { promisedVersion } from '../store/cycles.js';
-import { allVersions, decide, decisionsOf, headVersion, saveVersion, servingVersion } from '../store/learning.js';
+import { allVersions, saveVersion } from '../store/learning/versions.js';
+import { promisedVersion } from '../store/learning/batches.js';
+import { decide, decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
 import type { Trainer } from '../train/client.js';
 import type { Learner } from './deps.js';
 

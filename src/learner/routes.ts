@@ -7,12 +7,13 @@ import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 
 import type { Config } from '../core/config.js';
-import { badRequest, GyreError } from '../core/errors.js';
 import { type Cycle, StartCycle } from '../core/cycle.js';
+import { badRequest, GyreError } from '../core/errors.js';
 import { adapterName, type Decision, type Version } from '../core/version.js';
-import { cycleById, cyclesOf } from '../store/cycles.js';
+import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
-import { allVersions, decisionsOf, headVersion, servingVersion } from '../store/learning.js';
+import { allVersions } from '../store/learning/versions.js';
+import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
 import { learningStatus } from './status.js';
 
 export interface LearningRoutes {

@@ -2,10 +2,10 @@
  * Learning while serving: a cycle starts by itself when enough new judged steps exist. One at a time, never in a
  * request's way.
  */
-import { asGyreError, GyreError } from '../core/errors.js';
 import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
-import { tasksOf } from '../store/learning.js';
-import { runCycle, type CycleOptions } from './cycle.js';
+import { asGyreError, GyreError } from '../core/errors.js';
+import { tasksOf } from '../store/learning/tasks.js';
+import { type CycleOptions, runCycle } from './cycle.js';
 import type { Learner } from './deps.js';
 import { judgeLog } from './judging.js';
 import { select } from './states.js';

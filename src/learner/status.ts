@@ -1,9 +1,11 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
 import type { Config } from '../core/config.js';
 import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
+import { cyclesOf, runningCycle } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
-import { cyclesOf, runningCycle } from '../store/cycles.js';
-import { allVersions, headVersion, servingVersion, tasksOf } from '../store/learning.js';
+import { allVersions } from '../store/learning/versions.js';
+import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { tasksOf } from '../store/learning/tasks.js';
 import { select } from './states.js';
 
 export interface LearningStatus {

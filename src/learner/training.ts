@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
 import type { Decision, Version } from '../core/version.js';
-import { type BatchRow, moveBatch, openBatches } from '../store/cycles.js';
-import { allVersions, decide, decisionsOf, headVersion, saveVersion, unclaim } from '../store/learning.js';
+import { allVersions, saveVersion } from '../store/learning/versions.js';
+import { type BatchRow, moveBatch, openBatches } from '../store/learning/batches.js';
+import { unclaim } from '../store/learning/claims.js';
+import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';
 import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
 

@@ -12,8 +12,8 @@ import { type LearningClock, openClock } from '../../src/cli/clock.js';
 import { parseConfig } from '../../src/core/config.js';
 import { adapterName, adapterVersion } from '../../src/core/version.js';
 import { generate } from '../../src/learner/generating.js';
-import { cycleById, cyclesOf } from '../../src/store/cycles.js';
-import { decisionsOf, headVersion } from '../../src/store/learning.js';
+import { cycleById, cyclesOf } from '../../src/store/learning/cycles.js';
+import { decisionsOf, headVersion } from '../../src/store/learning/decisions.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
 import { arithmetic, bench, type Bench, sum, tasks } from '../learner/bench.js';
 

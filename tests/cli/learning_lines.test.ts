@@ -10,9 +10,10 @@ import type { Fields, Output } from '../../src/cli/output.js';
 import type { Cycle } from '../../src/core/cycle.js';
 import { follow } from '../../src/learner/follow.js';
 import { openServing } from '../../src/policy/serving.js';
-import { countCycles, moveCycle, saveCycle } from '../../src/store/cycles.js';
+import { countCycles, moveCycle, saveCycle } from '../../src/store/learning/cycles.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
-import { decide, saveVersion } from '../../src/store/learning.js';
+import { saveVersion } from '../../src/store/learning/versions.js';
+import { decide } from '../../src/store/learning/decisions.js';
 
 let folder: string;
 let store: Store;

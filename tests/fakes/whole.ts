@@ -2,18 +2,19 @@
  * A gateway with every route that `gyre serve` has: the rows are real, the engine is scripted and the trainer trains
  * nothing.
  */
+import { readingOf } from '../../src/cli/reading.js';
 import { parseConfig } from '../../src/core/config.js';
-import { newId } from '../../src/core/ids.js';
 import type { Cycle } from '../../src/core/cycle.js';
+import { newId } from '../../src/core/ids.js';
 import { BODY_BYTES, readJson } from '../../src/http/body.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
-import { readingOf } from '../../src/cli/reading.js';
-import { saveCycle } from '../../src/store/cycles.js';
+import { saveCycle } from '../../src/store/learning/cycles.js';
 import type { Db, Store } from '../../src/store/file/db.js';
-import { decide, saveVersion } from '../../src/store/learning.js';
+import { saveVersion } from '../../src/store/learning/versions.js';
+import { decide } from '../../src/store/learning/decisions.js';
 import { openTrainer } from '../../src/train/client.js';
-import { startGateway, type Gateway, type GatewayOptions } from './gateway.js';
+import { type Gateway, type GatewayOptions, startGateway } from './gateway.js';
 import { startTrainer } from './trainer.js';
 
 export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {

@@ -10,7 +10,7 @@ import { ruleJudges } from '../../src/judge/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/sample.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
-import { saveTasks } from '../../src/store/learning.js';
+import { saveTasks } from '../../src/store/learning/tasks.js';
 import { openLog } from '../../src/store/log/log.js';
 import { openTrainer } from '../../src/train/client.js';
 import { type Engine, type EngineRequest, type Reply, startEngine } from '../fakes/engine.js';

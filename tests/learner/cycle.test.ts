@@ -9,21 +9,16 @@ import { lockLearning } from '../../src/learner/lock.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { select } from '../../src/learner/states.js';
 import { learningStatus } from '../../src/learner/status.js';
-import { batchOf, cyclesOf, runningCycle } from '../../src/store/cycles.js';
-import {
-  allVersions,
-  candidateRows,
-  decide,
-  decisionsOf,
-  headVersion,
-  samplesOf,
-  saveVersion,
-  servingVersion,
-  verdictsOf,
-} from '../../src/store/learning.js';
+import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
+import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
+import { batchOf } from '../../src/store/learning/batches.js';
+import { candidateRows } from '../../src/store/learning/candidates.js';
+import { decide, decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
+import { samplesOf } from '../../src/store/learning/samples.js';
+import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { Trainer } from '../../src/train/client.js';
-import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
+import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
 
 let open: Bench | undefined;
 afterEach(async () => {

@@ -4,15 +4,15 @@
  */
 import { afterEach, expect, test } from 'vitest';
 
-import { FILTERS, TRAIN_MODES, type FilterName, type TrainMode } from '../../src/core/cycle.js';
+import { type FilterName, FILTERS, TRAIN_MODES, type TrainMode } from '../../src/core/cycle.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
 import { select } from '../../src/learner/states.js';
 import { learningStatus } from '../../src/learner/status.js';
-import { candidateRows } from '../../src/store/learning.js';
+import { candidateRows } from '../../src/store/learning/candidates.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
-import { arithmetic, bench, sum, tasks, type Bench } from './bench.js';
+import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
 
 let open: Bench | undefined;
 afterEach(async () => {

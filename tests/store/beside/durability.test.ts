@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 
 import { openStore } from '../../../src/store/file/db.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { saveVerdicts } from '../../../src/store/learning.js';
+import { verify } from '../../../src/store/proof/verify.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
-import { verify } from '../../../src/store/proof/verify.js';
-import { writing } from './child.js';
 import { action, answer, call, DONE, opened, opening, stepOf, temporaryFolder, toolSays, user } from '../fixture.js';
+import { writing } from './child.js';
 
 test('after kill -9 every acknowledged answer has its rows and the log is in order', async () => {
   for (const after of [1, 40, 200]) {

@@ -8,16 +8,16 @@ import type { Message } from '../../../src/core/message.js';
 import { MARK, type Redactor, redactorOf } from '../../../src/core/redact.js';
 import type { Step } from '../../../src/core/trajectory.js';
 import { keep } from '../../../src/filter/filter.js';
-import { conversationOf } from '../../../src/store/read/conversation.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
-import { candidateRows } from '../../../src/store/learning.js';
-import { readStep } from '../../../src/store/read/lineage.js';
+import { candidateRows } from '../../../src/store/learning/candidates.js';
 import type { LocalLog } from '../../../src/store/log/local.js';
 import { openLog } from '../../../src/store/log/log.js';
-import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { conversationOf } from '../../../src/store/read/conversation.js';
+import { readStep } from '../../../src/store/read/lineage.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { stateOf } from '../../../src/store/read/state.js';
-import { verify } from '../../../src/store/proof/verify.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import {
   action,
   answer,

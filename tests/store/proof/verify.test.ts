@@ -3,11 +3,12 @@ import { expect, test } from 'vitest';
 
 import { assistantMessage, type Message } from '../../../src/core/message.js';
 import type { Store } from '../../../src/store/file/db.js';
+import { decide } from '../../../src/store/learning/decisions.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
+import { type Report, verify } from '../../../src/store/proof/verify.js';
 import { addFeedback } from '../../../src/store/read/feedback.js';
-import { decide, saveVerdicts } from '../../../src/store/learning.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
-import { verify, type Report } from '../../../src/store/proof/verify.js';
-import { answer, call, opened, opening, system, user, type Opened } from '../fixture.js';
+import { answer, call, opened, type Opened, opening, system, user } from '../fixture.js';
 
 /** A log with everything in it: hidden turns, follow-ups, token ids, feedback, verdicts, a decision, a deletion. */
 async function full(conversations = 6): Promise<Opened> {

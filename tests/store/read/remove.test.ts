@@ -5,13 +5,16 @@ import Database from 'better-sqlite3';
 import { expect, test, vi } from 'vitest';
 
 import type { Batch } from '../../../src/core/batch.js';
-import { batchOf, saveBatch, saveCycle } from '../../../src/store/cycles.js';
-import { addFeedback } from '../../../src/store/read/feedback.js';
-import { saveSamples, saveVerdicts, saveVersion } from '../../../src/store/learning.js';
-import { readTrajectory } from '../../../src/store/read/trajectories.js';
-import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { saveCycle } from '../../../src/store/learning/cycles.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
+import { saveVersion } from '../../../src/store/learning/versions.js';
+import { batchOf, saveBatch } from '../../../src/store/learning/batches.js';
+import { saveSamples } from '../../../src/store/learning/samples.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { verify } from '../../../src/store/proof/verify.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { action, answer, call, DONE, opened, opening, stepOf, system, temporaryFolder, user } from '../fixture.js';
 
 const SECRET = 'xyzzy-hunter2-plugh';

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 
-import { batchOf, saveBatch } from '../../../src/store/cycles.js';
+import { saveVersion } from '../../../src/store/learning/versions.js';
+import { batchOf, saveBatch } from '../../../src/store/learning/batches.js';
+import { decide } from '../../../src/store/learning/decisions.js';
+import { saveSamples } from '../../../src/store/learning/samples.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { addFeedback } from '../../../src/store/read/feedback.js';
-import { decide, saveSamples, saveVerdicts, saveVersion } from '../../../src/store/learning.js';
 import { readStep } from '../../../src/store/read/lineage.js';
-import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { stateOf } from '../../../src/store/read/state.js';
+import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { action, answer, call, DONE, opened, opening, stepOf, user } from '../fixture.js';
 
 test('a trajectory reads exactly as the Surface promises', async () => {

@@ -1,0 +1,93 @@
+/**
+ * Batches: what is sent to the trainer, as it stands here however often it is sent, and which samples stand in
+ * it. Their state moves only along the transitions of `core/cycle`.
+ */
+import { desc, eq, inArray } from 'drizzle-orm';
+
+import type { Batch } from '../../core/batch.js';
+import { BATCH_TRANSITIONS, type BatchState } from '../../core/cycle.js';
+import { internal } from '../../core/errors.js';
+import type { Db } from '../file/db.js';
+import { batches, batchItems } from '../file/schema.js';
+
+/** What of a batch is a row: its body goes to the trainer as it stands here, however often it is sent. */
+export interface BatchRow {
+  readonly id: string;
+  readonly cycleId: string;
+  readonly state: BatchState;
+  readonly batch: Batch;
+}
+
+/** Which sample or step stands in the batch. */
+export interface BatchItem {
+  readonly itemId: string;
+  readonly stepId: string;
+  readonly advantage: number;
+}
+
+/** A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. */
+export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly BatchItem[]): void {
+  const at = Date.now();
+  db.transaction(
+    (tx) => {
+      tx.insert(batches)
+        .values({
+          id: batch.batch_id,
+          cycleId,
+          state: 'assembled',
+          baseVersion: batch.base_version,
+          targetVersion: batch.target_version,
+          body: JSON.stringify(batch),
+          note: '',
+          createdAt: at,
+          updatedAt: at,
+        })
+        .run();
+      for (const item of items)
+        tx.insert(batchItems)
+          .values({ batchId: batch.batch_id, ...item })
+          .run();
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+export function batchOf(db: Db, cycleId: string): BatchRow | undefined {
+  const row = db.select().from(batches).where(eq(batches.cycleId, cycleId)).get();
+  return row === undefined ? undefined : readBatch(row);
+}
+
+/** Batches the trainer was sent and whose fate nobody heard, oldest first. */
+export function openBatches(db: Db): BatchRow[] {
+  return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
+}
+
+function readBatch({ id, cycleId, state, body }: typeof batches.$inferSelect): BatchRow {
+  return { id, cycleId, state, batch: JSON.parse(body) as Batch };
+}
+
+export function moveBatch(db: Db, id: string, state: BatchState, note = ''): void {
+  db.transaction(
+    (tx) => {
+      const now = tx.select({ state: batches.state }).from(batches).where(eq(batches.id, id)).get()?.state;
+      if (now === undefined) throw internal(`there is no batch ${id}`);
+      if (!BATCH_TRANSITIONS[now].includes(state)) throw internal(`batch ${id} is ${now} and cannot become ${state}`);
+      tx.update(batches).set({ state, note, updatedAt: Date.now() }).where(eq(batches.id, id)).run();
+      // A failed batch trained nothing: what stood in it is free for another.
+      if (state === 'failed') tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+/** The newest version number a batch has been promised, whether or not it came to be. */
+export function promisedVersion(db: Db): number {
+  return (
+    db
+      .select({ version: batches.targetVersion })
+      .from(batches)
+      .where(inArray(batches.state, ['assembled', 'sent', 'applied', 'failed']))
+      .orderBy(desc(batches.targetVersion))
+      .get()?.version ?? 0
+  );
+}

@@ -1,0 +1,88 @@
+/** Candidates: what a filter looks at to tell which steps become states. */
+import { sql } from 'drizzle-orm';
+
+import type { TrainMode } from '../../core/cycle.js';
+import { NO_VERSION } from '../../core/trajectory.js';
+import type { Db } from '../file/db.js';
+
+/** What a filter looks at; the fields of `filter`'s Candidate, absence as null. */
+export interface CandidateRow {
+  readonly stepId: string;
+  readonly trajectoryId: string;
+  readonly index: number;
+  readonly policyVersion: number;
+  readonly consent: 0 | 1;
+  readonly heldout: 0 | 1;
+  readonly evaluated: 0 | 1;
+  readonly finished: 0 | 1;
+  readonly used: 0 | 1;
+  readonly hasState: 0 | 1;
+  readonly notTrainable: string | null;
+  readonly good: 0 | 1 | null;
+  readonly earlierGood: 0 | 1 | null;
+  readonly allGood: 0 | 1 | null;
+  readonly outcomeGood: 0 | 1 | null;
+}
+
+/**
+ * The newest steps of the policy no batch of this mode has taken up, with their verdicts folded: `deciding` lists
+ * judges, the one that decides first. The fold of several steps is bad if one is bad, else unknown if one is unknown.
+ */
+export function candidateRows(
+  db: Db,
+  mode: TrainMode,
+  decidingJudges: readonly string[],
+  limit: number,
+): CandidateRow[] {
+  const rank = sql.join(
+    decidingJudges.map((judge, at) => sql`WHEN ${judge} THEN ${at}`),
+    sql` `,
+  );
+  const fold = (where: ReturnType<typeof sql>): ReturnType<typeof sql> => sql`(
+    SELECT CASE WHEN min(d2.good) = 0 THEN 0 WHEN count(*) > count(d2.good) THEN NULL ELSE 1 END
+    FROM steps s2 LEFT JOIN deciding d2 ON d2.id = s2.id WHERE s2.trajectory_id = s.trajectory_id AND ${where})`;
+  return db.all<CandidateRow>(sql`
+    WITH recent AS (
+      SELECT s.* FROM steps s WHERE s.policy_version > ${NO_VERSION}
+        AND NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
+      ORDER BY s.seq DESC LIMIT ${limit}),
+    deciding AS (
+      SELECT id, good FROM (
+        SELECT v.subject_id AS id, v.good, row_number() OVER (PARTITION BY v.subject_id
+          ORDER BY CASE v.judge ${rank} END, v.created_at DESC) AS place
+        FROM verdicts v WHERE v.subject_kind = 'step' AND v.good IS NOT NULL AND v.judge IN (${sql.join(
+          decidingJudges.map((judge) => sql`${judge}`),
+          sql`, `,
+        )})
+          AND v.subject_id IN (SELECT s3.id FROM steps s3 WHERE s3.trajectory_id IN (SELECT trajectory_id FROM recent)))
+      WHERE place = 1)
+    SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.idx AS "index", s.policy_version AS policyVersion,
+      (s.consent AND t.consent) AS consent,
+      (coalesce(k.split, '') = 'heldout' OR EXISTS (
+        SELECT 1 FROM steps s0 JOIN tasks h ON h.hash = s0.state_tip
+          AND h.split = 'heldout' WHERE s0.trajectory_id = s.trajectory_id)) AS heldout,
+      (t.origin = 'evaluate') AS evaluated,
+      (s.outcome = 'done' AND EXISTS (SELECT 1 FROM responses r WHERE r.id = s.response_id)) AS finished,
+      0 AS used,
+      (s.prompt_suffix IS NOT NULL AND coalesce(s.not_trainable, '') NOT IN ('upstream', 'constrained',
+        'no_token_ids')) AS hasState,
+      s.not_trainable AS notTrainable, d.good AS good,
+      CASE WHEN s.idx = 0 THEN 1 ELSE ${fold(sql`s2.idx < s.idx`)} END AS earlierGood,
+      ${fold(sql`1 = 1`)} AS allGood,
+      (SELECT v.good FROM verdicts v WHERE v.subject_kind = 'trajectory' AND v.subject_id = s.trajectory_id
+        AND v.good IS NOT NULL
+        ORDER BY v.created_at DESC LIMIT 1) AS outcomeGood
+    FROM recent s
+    JOIN trajectories t ON t.id = s.trajectory_id
+    LEFT JOIN tasks k ON k.id = t.task_id
+    LEFT JOIN deciding d ON d.id = s.id
+    ORDER BY s.seq`);
+}
+
+/** How many of the newest `limit` steps are upstreams': they are no candidates, and take no candidate's place. */
+export function upstreamSteps(db: Db, limit: number): number {
+  return db.get<{ steps: number }>(
+    sql`SELECT count(*) AS steps FROM (SELECT policy_version FROM steps ORDER BY seq DESC LIMIT ${limit})
+      WHERE policy_version = ${NO_VERSION}`,
+  ).steps;
+}

@@ -1,0 +1,82 @@
+/** Cycles: rows that move, and only along the transitions of `core/cycle`. */
+import { desc, eq, sql } from 'drizzle-orm';
+
+import { type Cycle, CYCLE_TRANSITIONS } from '../../core/cycle.js';
+import { internal } from '../../core/errors.js';
+import type { Db } from '../file/db.js';
+import { cycles } from '../file/schema.js';
+
+export function saveCycle(db: Db, cycle: Cycle): void {
+  db.insert(cycles)
+    .values({ ...cycle, counts: JSON.stringify(cycle.counts) })
+    .run();
+}
+
+/** Moves a cycle. Throws when its state may not go there. */
+export function moveCycle(
+  db: Db,
+  id: string,
+  change: Partial<Pick<Cycle, 'state' | 'stage' | 'counts' | 'note'>>,
+): Cycle {
+  return db.transaction(
+    (tx) => {
+      const row = tx.select().from(cycles).where(eq(cycles.id, id)).get();
+      if (row === undefined) throw internal(`there is no cycle ${id}`);
+      const now = readCycle(row);
+      const state = change.state ?? now.state;
+      if (!CYCLE_TRANSITIONS[now.state].includes(state))
+        throw internal(`cycle ${id} is ${now.state} and cannot become ${state}`);
+      const next: Cycle = { ...now, ...change, counts: { ...now.counts, ...change.counts }, updatedAt: Date.now() };
+      tx.update(cycles)
+        .set({ ...next, counts: JSON.stringify(next.counts) })
+        .where(eq(cycles.id, id))
+        .run();
+      return next;
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+/** Newest first. */
+export function cyclesOf(db: Db, limit: number, after?: string): Cycle[] {
+  return db
+    .select()
+    .from(cycles)
+    .where(after === undefined ? undefined : sql`${cycles.id} < ${after}`)
+    .orderBy(desc(cycles.id))
+    .limit(limit)
+    .all()
+    .map(readCycle);
+}
+
+export function cycleById(db: Db, id: string): Cycle | undefined {
+  const row = db.select().from(cycles).where(eq(cycles.id, id)).get();
+  return row === undefined ? undefined : readCycle(row);
+}
+
+/** How many cycles are in each state. */
+export function countCycles(db: Db): Readonly<Record<Cycle['state'], number>> {
+  const counts = { running: 0, done: 0, failed: 0, skipped: 0 };
+  for (const { state, total } of db
+    .select({ state: cycles.state, total: sql<number>`count(*)` })
+    .from(cycles)
+    .groupBy(cycles.state)
+    .all())
+    counts[state] = total;
+  return counts;
+}
+
+/** The cycle a crash or a stop left behind: to be resumed before a new one starts. */
+export function runningCycle(db: Db): Cycle | undefined {
+  const row = db.select().from(cycles).where(eq(cycles.state, 'running')).orderBy(desc(cycles.id)).get();
+  return row === undefined ? undefined : readCycle(row);
+}
+
+function readCycle(row: typeof cycles.$inferSelect): Cycle {
+  return {
+    ...row,
+    stage: row.stage as Cycle['stage'],
+    filter: row.filter as Cycle['filter'],
+    counts: JSON.parse(row.counts) as Record<string, number>,
+  };
+}

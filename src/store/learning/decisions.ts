@@ -1,0 +1,67 @@
+/** Decisions, and what they say: which version serves, and which one is the head. */
+import { and, desc, eq, inArray } from 'drizzle-orm';
+
+import { newId } from '../../core/ids.js';
+import type { Decision } from '../../core/version.js';
+import type { Db } from '../file/db.js';
+import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { decisions, versions } from '../file/schema.js';
+
+export function decide(db: Db, decision: Omit<Decision, 'id' | 'createdAt'>): Decision {
+  const made: Decision = { id: newId('dec'), createdAt: Date.now(), ...decision };
+  const row = { ...made, against: made.against ?? null, numbers: JSON.stringify(made.numbers) };
+  db.transaction(
+    (tx) => {
+      tx.insert(decisions).values(row).run();
+      appendLedger(tx, [['decisions', row.id, contentHashOf('decisions', row)]]);
+    },
+    { behavior: 'immediate' },
+  );
+  return made;
+}
+
+/** Newest first. */
+export function decisionsOf(db: Db, limit: number, version?: number): Decision[] {
+  const rows = db
+    .select()
+    .from(decisions)
+    .where(version === undefined ? undefined : eq(decisions.version, version))
+    .orderBy(desc(decisions.id))
+    .limit(limit)
+    .all();
+  return rows.map(({ against, numbers, ...row }) => ({
+    ...row,
+    ...(against === null ? {} : { against }),
+    numbers: JSON.parse(numbers) as Record<string, unknown>,
+  }));
+}
+
+/** Version of the last promotion or rollback that passed; 0 before the first. */
+export function servingVersion(db: Db): number {
+  return (
+    db
+      .select({ version: decisions.version })
+      .from(decisions)
+      .where(and(inArray(decisions.kind, ['promotion', 'rollback']), eq(decisions.passed, true)))
+      .orderBy(desc(decisions.id))
+      .get()?.version ?? 0
+  );
+}
+
+/** The version training and sampling follow: the newest of trained versions and head resets. */
+export function headVersion(db: Db): number {
+  const reset = db
+    .select({ version: decisions.version, at: decisions.createdAt })
+    .from(decisions)
+    .where(inArray(decisions.kind, ['head_reset', 'rollback']))
+    .orderBy(desc(decisions.id))
+    .get();
+  const trained = db
+    .select({ version: versions.version, at: versions.createdAt })
+    .from(versions)
+    .where(eq(versions.kind, 'trained'))
+    .orderBy(desc(versions.version))
+    .get();
+  if (trained === undefined) return reset?.version ?? 0;
+  return reset !== undefined && reset.at >= trained.at ? reset.version : trained.version;
+}

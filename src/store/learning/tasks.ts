@@ -1,0 +1,43 @@
+/** Tasks, by id and by the hash of their question. */
+import { eq } from 'drizzle-orm';
+
+import { chain } from '../../core/hash.js';
+import type { Task } from '../../core/task.js';
+import type { Db } from '../file/db.js';
+import { tasks } from '../file/schema.js';
+
+/**
+ * Keeps the tasks; a known id gets the new content. The hash is the chain tip of its messages, by which a held-out
+ * question is known wherever it is asked.
+ */
+export function saveTasks(db: Db, list: readonly Task[]): void {
+  const createdAt = Date.now();
+  db.transaction(
+    (tx) => {
+      for (const task of list) {
+        const row = { hash: chain(task.messages).at(-1) ?? '', split: task.split, body: JSON.stringify(task) };
+        tx.insert(tasks)
+          .values({ id: task.id, ...row, createdAt })
+          .onConflictDoUpdate({ target: tasks.id, set: row })
+          .run();
+      }
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+export function taskById(db: Db, id: string): Task | undefined {
+  const row = db.select({ body: tasks.body }).from(tasks).where(eq(tasks.id, id)).get();
+  return row === undefined ? undefined : (JSON.parse(row.body) as Task);
+}
+
+/** Tasks of a split in the order of their ids. */
+export function tasksOf(db: Db, split: Task['split']): Task[] {
+  return db
+    .select({ body: tasks.body })
+    .from(tasks)
+    .where(eq(tasks.split, split))
+    .orderBy(tasks.id)
+    .all()
+    .map((row) => JSON.parse(row.body) as Task);
+}

@@ -1,0 +1,69 @@
+/** Verdicts: only added, one a subject and judge version; and the steps that still lack one. */
+import { and, eq, inArray, sql } from 'drizzle-orm';
+
+import type { SubjectKind, Verdict } from '../../core/judging.js';
+import { NO_VERSION } from '../../core/trajectory.js';
+import type { Db } from '../file/db.js';
+import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { verdicts } from '../file/schema.js';
+
+/** A step that at least one of the judges, in its present version, has not looked at. */
+export interface Unjudged {
+  readonly stepId: string;
+  readonly trajectoryId: string;
+  readonly index: number;
+  readonly taskId: string | null;
+  /** True for the last step of a completed answer: its text is the trajectory's outcome. */
+  readonly last: boolean;
+}
+
+/** Consented steps of the policy with an action that lack a verdict of `judge` at `version`, oldest first. */
+export function unjudgedSteps(
+  db: Db,
+  judge: { readonly name: string; readonly version: string },
+  limit: number,
+): Unjudged[] {
+  return db.all<Unjudged>(sql`
+    SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.idx AS "index", t.task_id AS taskId,
+      (r.outcome = 'completed' AND s.idx = (SELECT max(idx) FROM steps WHERE trajectory_id = s.trajectory_id)) AS last
+    FROM steps s
+    JOIN trajectories t ON t.id = s.trajectory_id
+    JOIN responses r ON r.id = s.response_id
+    WHERE s.consent = 1 AND t.consent = 1 AND s.policy_version > ${NO_VERSION} AND s.outcome = 'done'
+      AND s.action_tip IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.subject_kind = 'step' AND v.subject_id = s.id
+        AND v.judge = ${judge.name} AND v.judge_version = ${judge.version})
+    ORDER BY s.seq LIMIT ${limit}`);
+}
+
+/** Adds verdicts; one that is there already stays as it is. */
+export function saveVerdicts(db: Db, list: readonly Verdict[]): void {
+  db.transaction(
+    (tx) => {
+      const added: [string, string, string][] = [];
+      for (const verdict of list) {
+        const row = { ...verdict, score: verdict.score ?? null, good: verdict.good ?? null };
+        if (tx.insert(verdicts).values(row).onConflictDoNothing().run().changes > 0)
+          added.push(['verdicts', row.id, contentHashOf('verdicts', row)]);
+      }
+      appendLedger(tx, added);
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+export function verdictsOf(db: Db, kind: SubjectKind, ids: readonly string[]): Map<string, Verdict[]> {
+  const found = new Map<string, Verdict[]>();
+  for (let from = 0; from < ids.length; from += 500) {
+    const rows = db
+      .select()
+      .from(verdicts)
+      .where(and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, ids.slice(from, from + 500))))
+      .all();
+    for (const { score, good, ...row } of rows) {
+      const verdict: Verdict = { ...row, ...(score === null ? {} : { score }), ...(good === null ? {} : { good }) };
+      found.set(row.subjectId, [...(found.get(row.subjectId) ?? []), verdict]);
+    }
+  }
+  return found;
+}

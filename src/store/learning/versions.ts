@@ -1,0 +1,45 @@
+/** Versions of the policy as rows. Numbers only grow; adding the same version again changes nothing. */
+import { desc, eq } from 'drizzle-orm';
+
+import { internal } from '../../core/errors.js';
+import type { Version } from '../../core/version.js';
+import type { Db } from '../file/db.js';
+import { versions } from '../file/schema.js';
+
+/** Adds a version; a number that is taken is refused: versions only grow. */
+export function saveVersion(db: Db, version: Version): void {
+  db.transaction(
+    (tx) => {
+      const newest =
+        tx.select({ version: versions.version }).from(versions).orderBy(desc(versions.version)).get()?.version ?? -1;
+      if (
+        version.version === newest &&
+        tx.select().from(versions).where(eq(versions.version, newest)).get()?.batchId === (version.batchId ?? null) &&
+        version.batchId !== undefined
+      )
+        return;
+      if (version.version <= newest)
+        throw internal(`version ${version.version} is not newer than ${newest}: policy versions only grow`);
+      const { parent = null, batchId = null, copyOf = null, metrics, ...row } = version;
+      tx.insert(versions)
+        .values({ ...row, parent, batchId, copyOf, metrics: JSON.stringify(metrics) })
+        .run();
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+export function allVersions(db: Db): Version[] {
+  return db
+    .select()
+    .from(versions)
+    .orderBy(versions.version)
+    .all()
+    .map(({ parent, batchId, copyOf, metrics, ...row }) => ({
+      ...row,
+      ...(parent === null ? {} : { parent }),
+      ...(batchId === null ? {} : { batchId }),
+      ...(copyOf === null ? {} : { copyOf }),
+      metrics: JSON.parse(metrics) as Record<string, unknown>,
+    }));
+}
