@@ -4,7 +4,7 @@
  */
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
-import { openPolicy, type EnginePolicy } from '../policy/sample.js';
+import { openPolicy, type EnginePolicy } from '../policy/engine/sample.js';
 
 interface EngineAddress {
   readonly url: string;

@@ -5,7 +5,7 @@
  */
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
-import { WEIGHTS_MISSING } from './fault.js';
+import { WEIGHTS_MISSING } from './engine/fault.js';
 
 type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
 

@@ -6,8 +6,8 @@ import type { Upstream } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import type { Wanted } from '../core/serving.js';
-import { openLine, type Line } from './sample.js';
-import { upstreamBody } from './wire.js';
+import { openLine, type Line } from './engine/sample.js';
+import { upstreamBody } from './engine/wire.js';
 
 /** One model a client may name. */
 export interface UpstreamModel {

@@ -16,7 +16,7 @@ import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
 import { listen } from '../../src/http/listen.js';
 import { restoring, restoringCounter } from '../../src/policy/restoring.js';
-import { openPolicy } from '../../src/policy/sample.js';
+import { openPolicy } from '../../src/policy/engine/sample.js';
 import { openServing, type VersionTable } from '../../src/policy/serving.js';
 import { openUpstreams } from '../../src/policy/upstreams.js';
 import { openStore, type Store } from '../../src/store/file/db.js';

@@ -8,7 +8,7 @@ import type { Task } from '../../src/core/task.js';
 import { adapterName } from '../../src/core/version.js';
 import { ruleJudges } from '../../src/judge/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
-import { openPolicy } from '../../src/policy/sample.js';
+import { openPolicy } from '../../src/policy/engine/sample.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
 import { saveTasks } from '../../src/store/learning/tasks.js';
 import { openLog } from '../../src/store/log/log.js';

@@ -12,7 +12,7 @@ import { parseConfig } from '../../../src/core/config.js';
 import { OPEN } from '../../../src/http/auth.js';
 import { listen } from '../../../src/http/listen.js';
 import { restoring } from '../../../src/policy/restoring.js';
-import { openPolicy } from '../../../src/policy/sample.js';
+import { openPolicy } from '../../../src/policy/engine/sample.js';
 import { openServing } from '../../../src/policy/serving.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { openLogBeside, type LogBeside } from '../../../src/store/beside/log.js';

@@ -4,7 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 
-import { GyreError } from '../core/errors.js';
+import { GyreError } from '../../core/errors.js';
 import { cancelled, garbage, statusFault, transportFault, type Party } from './fault.js';
 
 export interface CountRequest {

@@ -5,9 +5,9 @@
  */
 import { Pool, type Dispatcher } from 'undici';
 
-import { onAbort } from '../core/abort.js';
-import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../core/policy.js';
+import { onAbort } from '../../core/abort.js';
+import { GyreError } from '../../core/errors.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
 import { SseParser } from './sse.js';

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import type { PolicyEvent } from '../../src/core/policy.js';
-import { Accumulator } from '../../src/policy/accumulate.js';
-import { QuickReader } from '../../src/policy/quick.js';
+import type { PolicyEvent } from '../../../src/core/policy.js';
+import { Accumulator } from '../../../src/policy/engine/accumulate.js';
+import { QuickReader } from '../../../src/policy/engine/quick.js';
 
 const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'base' };
 const chunk = (

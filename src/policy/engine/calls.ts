@@ -3,9 +3,9 @@
  * to: the index may be missing, shared by two calls, or begin at 1. A call is known by its id, then
  * by the index it began with, then by being the last one.
  */
-import { newId } from '../core/ids.js';
-import type { ToolCall } from '../core/message.js';
-import type { PolicyEvent } from '../core/policy.js';
+import { newId } from '../../core/ids.js';
+import type { ToolCall } from '../../core/message.js';
+import type { PolicyEvent } from '../../core/policy.js';
 
 /** A delta as engines write it; nothing about it is certain. */
 export interface CallDelta {

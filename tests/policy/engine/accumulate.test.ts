@@ -1,9 +1,9 @@
 /** Chunks of every engine's habits in, whole actions out. */
 import { describe, expect, it } from 'vitest';
 
-import { GyreError } from '../../src/core/errors.js';
-import type { Action, PolicyEvent } from '../../src/core/policy.js';
-import { Accumulator, type Asked } from '../../src/policy/accumulate.js';
+import { GyreError } from '../../../src/core/errors.js';
+import type { Action, PolicyEvent } from '../../../src/core/policy.js';
+import { Accumulator, type Asked } from '../../../src/policy/engine/accumulate.js';
 
 const TIMINGS = { startedAt: 0, totalMs: 1 };
 const chunk = (choice: Record<string, unknown>, more: Record<string, unknown> = {}): string =>

@@ -2,10 +2,10 @@
  * A policy request as a chat endpoint takes it: vLLM's, or that of any other server. The only place that knows their
  * field names.
  */
-import { objectJson } from '../core/arguments.js';
-import type { Message, WireToolCall } from '../core/message.js';
-import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../core/policy.js';
-import type { Wanted } from '../core/serving.js';
+import { objectJson } from '../../core/arguments.js';
+import type { Message, WireToolCall } from '../../core/message.js';
+import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
+import type { Wanted } from '../../core/serving.js';
 
 /** The JSON body for our own engine: it is always asked for token ids and logprobs, which are what is learned from. */
 export function requestBody(request: PolicyRequest): string {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { SseParser } from '../../src/policy/sse.js';
+import { SseParser } from '../../../src/policy/engine/sse.js';
 
 function parse(pieces: readonly Buffer[]): string[] {
   const events: string[] = [];

@@ -2,8 +2,8 @@
  * Chunks in, events and whole actions out. Pure: no socket, no clock. Each chunk is read once and
  * trusted as little as its fields deserve; what the engine did not report stays absent.
  */
-import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../core/policy.js';
-import { NO_USAGE } from '../core/policy.js';
+import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../../core/policy.js';
+import { NO_USAGE } from '../../core/policy.js';
 import { Calls, type CallDelta } from './calls.js';
 import { chunkFault, ENGINE, garbage, truncated, type Party } from './fault.js';
 import { QuickReader, type TokenChunk } from './quick.js';

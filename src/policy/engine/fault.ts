@@ -2,7 +2,7 @@
  * Every way an engine can fail, as one error with the side `engine`. This is the only place that
  * reads an engine's error bodies and socket codes; nothing here decides whether to try again.
  */
-import { GyreError, reasonOf } from '../core/errors.js';
+import { GyreError, reasonOf } from '../../core/errors.js';
 
 /** Whose failure it is, in the words of a message. */
 export interface Party {

@@ -7,10 +7,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import type { Action, PolicyEvent } from '../../src/core/policy.js';
-import { Accumulator, type Asked } from '../../src/policy/accumulate.js';
-import { statusFault } from '../../src/policy/fault.js';
-import { SseParser } from '../../src/policy/sse.js';
+import type { Action, PolicyEvent } from '../../../src/core/policy.js';
+import { Accumulator, type Asked } from '../../../src/policy/engine/accumulate.js';
+import { statusFault } from '../../../src/policy/engine/fault.js';
+import { SseParser } from '../../../src/policy/engine/sse.js';
 
 const golden = (name: string): Buffer => readFileSync(new URL(`../golden/sse/${name}`, import.meta.url));
 
