@@ -9,7 +9,7 @@ import { reasonOf } from '../core/errors.js';
 import type { Part } from '../http/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
 import { launchTrainer, type Launched } from '../train/launch.js';
-import { firstModel, type Engine } from './engine.js';
+import { firstModel, type Engine } from '../policy/serving/pointed.js';
 import { modelFolder, python, TEMPLATE } from './machine.js';
 
 export interface Supply {

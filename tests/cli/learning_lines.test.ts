@@ -9,7 +9,7 @@ import { tellLearning } from '../../src/cli/learning_lines.js';
 import type { Fields, Output } from '../../src/cli/output.js';
 import type { Cycle } from '../../src/core/cycle.js';
 import { follow } from '../../src/learner/follow.js';
-import { openServing } from '../../src/policy/serving.js';
+import { openServing } from '../../src/policy/serving/serving.js';
 import { countCycles, moveCycle, saveCycle } from '../../src/store/learning/cycles.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
 import { saveVersion } from '../../src/store/learning/versions.js';

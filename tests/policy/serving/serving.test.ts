@@ -1,7 +1,7 @@
 /** Leases keep their version while the alias moves on under them. */
 import { describe, expect, it } from 'vitest';
 
-import { openServing } from '../../src/policy/serving.js';
+import { openServing } from '../../../src/policy/serving/serving.js';
 
 const never = new AbortController().signal;
 

@@ -4,9 +4,9 @@
  */
 import { afterEach, expect, it } from 'vitest';
 
-import { openEngine, type Engine } from '../../src/cli/engine.js';
-import type { Policy } from '../../src/core/policy.js';
-import { startEngine, type Engine as Scripted } from '../fakes/engine.js';
+import { openEngine, type Engine } from '../../../src/policy/serving/pointed.js';
+import type { Policy } from '../../../src/core/policy.js';
+import { startEngine, type Engine as Scripted } from '../../fakes/engine.js';
 
 let engine: Engine;
 let scripted: Scripted;

@@ -2,9 +2,9 @@
  * The engine this process talks to, once it is known. Until then, and whenever it is gone, asking it is a
  * clear 503; the gateway is up all the while.
  */
-import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
-import { openPolicy, type EnginePolicy } from '../policy/engine/sample.js';
+import { GyreError } from '../../core/errors.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../../core/policy.js';
+import { openPolicy, type EnginePolicy } from '../engine/sample.js';
 
 interface EngineAddress {
   readonly url: string;

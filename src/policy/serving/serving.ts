@@ -3,11 +3,11 @@
  * version, so that an adapter is unloaded only when nobody holds it, and it loads again what the
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
-import { GyreError, internal } from '../core/errors.js';
-import type { Lease, ServedModel, Serving } from '../core/serving.js';
-import { NO_VERSION } from '../core/trajectory.js';
-import { adapterName } from '../core/version.js';
-import { cancelled } from './engine/fault.js';
+import { GyreError, internal } from '../../core/errors.js';
+import type { Lease, ServedModel, Serving } from '../../core/serving.js';
+import { NO_VERSION } from '../../core/trajectory.js';
+import { adapterName } from '../../core/version.js';
+import { cancelled } from '../engine/fault.js';
 import type { UpstreamModel } from './upstreams.js';
 
 export interface ServingOptions {

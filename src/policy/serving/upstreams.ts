@@ -2,12 +2,12 @@
  * Other people's models by name: any OpenAI-compatible server of the configuration, each with connections and a key of
  * its own. What they sample is logged like everything, and is no version of the policy.
  */
-import type { Upstream } from '../core/config.js';
-import { operatorError } from '../core/errors.js';
-import type { Policy } from '../core/policy.js';
-import type { Wanted } from '../core/serving.js';
-import { openLine, type Line } from './engine/sample.js';
-import { upstreamBody } from './engine/wire.js';
+import type { Upstream } from '../../core/config.js';
+import { operatorError } from '../../core/errors.js';
+import type { Policy } from '../../core/policy.js';
+import type { Wanted } from '../../core/serving.js';
+import { openLine, type Line } from '../engine/sample.js';
+import { upstreamBody } from '../engine/wire.js';
 
 /** One model a client may name. */
 export interface UpstreamModel {

@@ -3,9 +3,9 @@
  * it). That is nobody's fault and no client's error: the weights are loaded again and the request is
  * made once more. Nothing was sampled by then, so this is no retry of an action.
  */
-import { GyreError } from '../core/errors.js';
-import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../core/policy.js';
-import { WEIGHTS_MISSING } from './engine/fault.js';
+import { GyreError } from '../../core/errors.js';
+import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../../core/policy.js';
+import { WEIGHTS_MISSING } from '../engine/fault.js';
 
 type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
 
