@@ -3,7 +3,7 @@ import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
 import type { Cycle } from '../core/cycle.js';
 import { newId } from '../core/ids.js';
-import { rewardOf } from '../judge/reward.js';
+import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';
 import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';

@@ -2,7 +2,7 @@
 import { newId } from '../core/ids.js';
 import { type Task, taskSetHash } from '../core/task.js';
 import type { Evaluation, EvaluationResult } from '../core/version.js';
-import { askAll } from '../judge/judge.js';
+import { askAll } from '../judge/ask.js';
 import { evaluationOf, saveEvaluation } from '../store/learning/evaluations.js';
 import { saveVerdicts } from '../store/learning/verdicts.js';
 import { attempt } from './attempt.js';

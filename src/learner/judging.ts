@@ -1,6 +1,6 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
 import type { Subject, Verdict } from '../core/judging.js';
-import { askAll } from '../judge/judge.js';
+import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { taskById } from '../store/learning/tasks.js';
 import { saveVerdicts, type Unjudged, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';

@@ -1,7 +1,7 @@
 /** From the log to states: candidates through the filter, every drop counted by reason. */
 import type { FilterName, TrainMode } from '../core/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
-import { DECIDING } from '../judge/reward.js';
+import { DECIDING } from '../judge/decide.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import { headVersion } from '../store/learning/decisions.js';
 import type { Learner } from './deps.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseConfig } from '../../src/core/config.js';
 import type { Task } from '../../src/core/task.js';
 import { adapterName } from '../../src/core/version.js';
-import { ruleJudges } from '../../src/judge/rules.js';
+import { ruleJudges } from '../../src/judge/rules/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';
 import { openStore, type Store } from '../../src/store/file/db.js';

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 
-import type { Judgement, Subject } from '../../src/core/judging.js';
-import type { Tool } from '../../src/core/tool.js';
-import { lastNumber, states } from '../../src/judge/answer.js';
-import { ask } from '../../src/judge/judge.js';
-import { followsObservationJudge, referenceJudge, wellFormedJudge } from '../../src/judge/rules.js';
+import type { Judgement, Subject } from '../../../src/core/judging.js';
+import type { Tool } from '../../../src/core/tool.js';
+import { lastNumber, states } from '../../../src/judge/rules/answer.js';
+import { ask } from '../../../src/judge/ask.js';
+import { followsObservationJudge } from '../../../src/judge/rules/follows_observation.js';
+import { referenceJudge } from '../../../src/judge/rules/reference.js';
+import { wellFormedJudge } from '../../../src/judge/rules/well_formed.js';
 
 const spec = {
   name: 'calculator',

@@ -1,0 +1,19 @@
+/** What the rules say in short, and the arguments of a call as they read them. */
+import type { Judgement } from '../../core/judging.js';
+
+export const good = (rationale: string): Judgement => ({ kind: 'verdict', score: 1, good: true, rationale });
+
+export const bad = (rationale: string): Judgement => ({ kind: 'verdict', score: 0, good: false, rationale });
+
+export const absent = (reason: string): Judgement => ({ kind: 'absent', reason });
+
+export function parseArguments(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

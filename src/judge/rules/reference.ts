@@ -1,0 +1,65 @@
+/** Right is what gives the reference: the only rule that knows right from wrong. */
+import { reasonOf } from '../../core/errors.js';
+import type { Judge, Judgement, Subject } from '../../core/judging.js';
+import type { ToolCall } from '../../core/message.js';
+import type { Toolbox } from '../../core/tool.js';
+import { asNumber, sameNumber, states } from './answer.js';
+import { absent, bad, good, parseArguments } from './judgements.js';
+
+/** Does the action give, or lead straight to, the reference answer? The only judge a trajectory has. */
+export function referenceJudge(toolbox: Toolbox): Judge {
+  return {
+    name: 'reference',
+    version: '2',
+    kind: 'rule',
+    async judge(subject, signal) {
+      const { reference, calls } = subject;
+      if (reference === undefined) return absent('the task has no reference');
+      const [call] = calls;
+      if (call === undefined) {
+        if (subject.text.trim() === '') return bad('the answer is empty');
+        return states(subject.text, reference)
+          ? good(`the answer states ${reference}`)
+          : bad(`the answer does not state ${reference}`);
+      }
+      if (calls.length > 1) return bad(`${calls.length} calls at once: which of them is meant cannot be told`);
+      return evaluateCall(call, subject, reference, toolbox, signal);
+    },
+  };
+}
+
+async function evaluateCall(
+  call: ToolCall,
+  subject: Subject,
+  reference: string,
+  toolbox: Toolbox,
+  signal: AbortSignal,
+): Promise<Judgement> {
+  const tool = toolbox.get(call.name);
+  if (tool === undefined) {
+    // The client's functions, and tools of servers this process is not connected to.
+    const offered = subject.tools.some((spec) => spec.name === call.name);
+    return offered ? absent(`"${call.name}" is not run by this process`) : bad(`there is no tool "${call.name}"`);
+  }
+  if (!tool.pure) return absent(`"${call.name}" has effects and is not evaluated by a judge`);
+  const args = parseArguments(call.arguments);
+  if (args === undefined) return bad('the arguments are not a JSON object');
+  let result: string;
+  try {
+    result = await tool.run(args, signal);
+  } catch (fault) {
+    if (signal.aborted) return absent('cancelled');
+    return bad(`the call fails: ${reasonOf(fault)}`);
+  }
+  const value = asNumber(result);
+  const wanted = asNumber(reference);
+  if (value !== undefined && wanted !== undefined) {
+    return sameNumber(value, wanted)
+      ? good(`the call gives ${reference}`)
+      : bad(`the call gives ${result}, not ${reference}`);
+  }
+  // A text result that lacks the reference may still be a sound first hop: that is not for a rule to say.
+  return states(result, reference)
+    ? good(`the result contains ${reference}`)
+    : absent('the result neither contains nor excludes the reference');
+}

@@ -1,0 +1,37 @@
+/** Whether an action is one at all: a call that can be run, or an answer. */
+import type { Judge, Judgement, Subject } from '../../core/judging.js';
+import { bad, good, parseArguments } from './judgements.js';
+
+/** Is the action something the loop can act on: known names, arguments that fit, or plain text without call markup? */
+export const wellFormedJudge: Judge = {
+  name: 'well_formed',
+  version: '1',
+  kind: 'rule',
+  judge(subject) {
+    return Promise.resolve(wellFormed(subject));
+  },
+};
+
+function wellFormed(subject: Subject): Judgement {
+  if (/<\/?tool_call>/.test(subject.text)) return bad('call markup was left in the text: the call was not understood');
+  if (subject.calls.length === 0)
+    return subject.text.trim() === '' ? bad('neither text nor a call') : good('plain text');
+  for (const call of subject.calls) {
+    const spec = subject.tools.find((tool) => tool.name === call.name);
+    if (spec === undefined) return bad(`there is no tool "${call.name}"`);
+    const args = parseArguments(call.arguments);
+    if (args === undefined) return bad(`the arguments of "${call.name}" are not a JSON object`);
+    const schema = spec.parameters as
+      { required?: readonly string[]; properties?: Record<string, { type?: string }> } | undefined;
+    for (const name of schema?.required ?? []) {
+      if (!(name in args)) return bad(`"${call.name}" lacks the argument "${name}"`);
+    }
+    for (const [name, value] of Object.entries(args)) {
+      const type = schema?.properties?.[name]?.type;
+      if (schema?.properties !== undefined && !(name in schema.properties))
+        return bad(`"${call.name}" has no argument "${name}"`);
+      if (type === 'string' && typeof value !== 'string') return bad(`the argument "${name}" must be a string`);
+    }
+  }
+  return good('every call is known and its arguments fit');
+}
