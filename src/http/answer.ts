@@ -2,7 +2,7 @@
 import type { TokenLogprob } from '../core/policy.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
 import { fingerprint, limitOf, wireLogprobs, wireUsage, type CompletionHead } from './completion.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange } from './wire/exchange.js';
 
 /** Where the events of one answer go. */
 export interface Delivery {

@@ -4,7 +4,7 @@
  */
 import { badRequest } from '../core/errors.js';
 import type { Face } from './chat.js';
-import { ANTHROPIC } from './failure.js';
+import { ANTHROPIC } from './wire/failure.js';
 import type { FieldsOf } from './fields.js';
 import { MessageAnswer } from './messages_api_answer.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages_api_fields.js';

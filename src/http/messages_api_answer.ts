@@ -9,10 +9,10 @@ import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
 import type { Delivery } from './answer.js';
 import { limitOf, type CompletionHead } from './completion.js';
-import type { Exchange } from './exchange.js';
-import { ANTHROPIC } from './failure.js';
+import type { Exchange } from './wire/exchange.js';
+import { ANTHROPIC } from './wire/failure.js';
 import type { MessageFields } from './messages_api.js';
-import { EventStream, type Pace } from './stream.js';
+import { EventStream, type Pace } from './wire/stream.js';
 
 /** `text` is what there is of it; in a stream, what was not told yet. */
 type Block =

@@ -6,9 +6,9 @@ import { GyreError } from '../core/errors.js';
 import type { TokenCounter } from '../core/policy.js';
 import { declared } from '../loop/run.js';
 import { identify } from './auth.js';
-import { readJson } from './body.js';
+import { readJson } from './wire/body.js';
 import type { ChatDeps } from './chat.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange } from './wire/exchange.js';
 import { parseCount } from './messages_api.js';
 import { settleOffer } from './offer.js';
 

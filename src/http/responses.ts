@@ -2,7 +2,7 @@
 import { badRequest, GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Face } from './chat.js';
-import { OPENAI } from './failure.js';
+import { OPENAI } from './wire/failure.js';
 import type { FieldsOf } from './fields.js';
 import { readFields, samplingOf, type ChatRequest } from './openai.js';
 import type { Past } from './past.js';

@@ -8,10 +8,10 @@ import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
 import type { Delivery } from './answer.js';
 import type { CompletionHead } from './completion.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange } from './wire/exchange.js';
 import type { ResponseFields } from './responses.js';
 import { itemId } from './responses_references.js';
-import { EventStream, type Pace } from './stream.js';
+import { EventStream, type Pace } from './wire/stream.js';
 
 interface MessageItem {
   type: 'message';

@@ -7,9 +7,9 @@ import type { PolicyEvent } from '../core/policy.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
 import type { Delivery } from './answer.js';
 import { fingerprint, limitOf, wireLogprobs, wireUsage, type CompletionHead } from './completion.js';
-import type { Exchange } from './exchange.js';
-import { OPENAI } from './failure.js';
-import { EventStream, type Pace } from './stream.js';
+import type { Exchange } from './wire/exchange.js';
+import { OPENAI } from './wire/failure.js';
+import { EventStream, type Pace } from './wire/stream.js';
 
 export interface StreamOptions extends Pace {
   readonly includeUsage: boolean;

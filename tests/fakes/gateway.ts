@@ -14,7 +14,7 @@ import type { Opening, StepLog } from '../../src/core/log.js';
 import { redactorOf } from '../../src/core/redact.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
-import { listen } from '../../src/http/listen.js';
+import { listen } from '../../src/http/wire/listen.js';
 import { restoring, restoringCounter } from '../../src/policy/serving/restoring.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';
 import { openServing, type VersionTable } from '../../src/policy/serving/serving.js';

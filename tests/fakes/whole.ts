@@ -6,7 +6,7 @@ import { readingOf } from '../../src/cli/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/cycle.js';
 import { newId } from '../../src/core/ids.js';
-import { BODY_BYTES, readJson } from '../../src/http/body.js';
+import { BODY_BYTES, readJson } from '../../src/http/wire/body.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { saveCycle } from '../../src/store/learning/cycles.js';

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { GyreError, operatorError, reasonOf } from '../core/errors.js';
+import { GyreError, operatorError, reasonOf } from '../../core/errors.js';
 import { requestIdOf } from './exchange.js';
 import { failureOf } from './failure.js';
 

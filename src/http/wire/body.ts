@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
-import { badRequest, GyreError, reasonOf } from '../core/errors.js';
+import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 
 /** Bytes of a body, also after unpacking. */
 export const BODY_BYTES = 32 * 1024 * 1024;

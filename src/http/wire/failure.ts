@@ -1,5 +1,5 @@
 /** The only place that makes a response of an error: its protocol's envelope, its headers, and whether to try again. */
-import { asGyreError, GyreError } from '../core/errors.js';
+import { asGyreError, GyreError } from '../../core/errors.js';
 
 export interface Failure {
   readonly status: number;

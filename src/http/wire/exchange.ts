@@ -5,9 +5,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { newId } from '../core/ids.js';
-import type { Arrival, Delivered, Watch } from '../core/observe.js';
-import type { Clock, Clocks } from '../loop/clock.js';
+import { newId } from '../../core/ids.js';
+import type { Arrival, Delivered, Watch } from '../../core/observe.js';
+import type { Clock, Clocks } from '../../loop/clock.js';
 import { failureOf, type ErrorShape } from './failure.js';
 
 /** What @hono/node-server puts into a context's `env`. */
