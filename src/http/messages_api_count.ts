@@ -5,7 +5,7 @@
 import { GyreError } from '../core/errors.js';
 import type { TokenCounter } from '../core/policy.js';
 import { declared } from '../loop/run.js';
-import { identify } from './auth.js';
+import { identify } from './callers/auth.js';
 import { readJson } from './wire/body.js';
 import type { ChatDeps } from './chat.js';
 import type { Exchange } from './wire/exchange.js';

@@ -9,7 +9,7 @@ import { Pool } from 'undici';
 
 import { createApp } from '../../../src/app.js';
 import { parseConfig } from '../../../src/core/config.js';
-import { OPEN } from '../../../src/http/auth.js';
+import { OPEN } from '../../../src/http/callers/auth.js';
 import { listen } from '../../../src/http/wire/listen.js';
 import { restoring } from '../../../src/policy/serving/restoring.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';

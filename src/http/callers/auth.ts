@@ -2,8 +2,8 @@
  * Who asks. A secret is looked up by its hash, by the function that is injected, so the time an
  * answer takes says nothing of it. Without keys everyone is one owner, who may do everything.
  */
-import { GyreError } from '../core/errors.js';
-import type { KeyLimits, Role } from '../core/key.js';
+import { GyreError } from '../../core/errors.js';
+import type { KeyLimits, Role } from '../../core/key.js';
 
 export interface Key {
   readonly id: string;

@@ -3,8 +3,8 @@
  * live in this process; a month's sum lives in the store, so it holds for every gateway on the data folder. A
  * request may begin while its key is below each bound: what it will use is known when it is answered.
  */
-import { GyreError } from '../core/errors.js';
-import type { KeyLimits } from '../core/key.js';
+import { GyreError } from '../../core/errors.js';
+import type { KeyLimits } from '../../core/key.js';
 
 const WINDOW_MS = 60_000;
 /** When a place among concurrent requests frees cannot be known; this is how soon it is worth asking. */

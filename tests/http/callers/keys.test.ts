@@ -2,16 +2,16 @@
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { keep } from '../../src/filter/filter.js';
-import { learningRoutes } from '../../src/learner/routes.js';
-import { learningStatus } from '../../src/learner/status.js';
-import { select } from '../../src/learner/states.js';
-import { parseConfig } from '../../src/core/config.js';
-import { callerOf, requireAdmin } from '../../src/http/auth.js';
-import { openKeyring } from '../../src/store/keys/keys.js';
-import { verify } from '../../src/store/proof/verify.js';
-import { inTurn, type Reply } from '../fakes/engine.js';
-import { startGateway, tool, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { keep } from '../../../src/filter/filter.js';
+import { learningRoutes } from '../../../src/learner/routes.js';
+import { learningStatus } from '../../../src/learner/status.js';
+import { select } from '../../../src/learner/states.js';
+import { parseConfig } from '../../../src/core/config.js';
+import { callerOf, requireAdmin } from '../../../src/http/callers/auth.js';
+import { openKeyring } from '../../../src/store/keys/keys.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { inTurn, type Reply } from '../../fakes/engine.js';
+import { startGateway, tool, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));

@@ -2,13 +2,13 @@
 import OpenAI, { RateLimitError } from 'openai';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 
-import { type GyreError } from '../../src/core/errors.js';
-import { Allowances, duration } from '../../src/http/allowance.js';
-import { openStore } from '../../src/store/file/db.js';
-import { changeKey, CACHE_MS, openKeyring } from '../../src/store/keys/keys.js';
-import { inTurn, type Reply } from '../fakes/engine.js';
-import { startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
-import { temporaryFolder } from '../store/fixture.js';
+import { type GyreError } from '../../../src/core/errors.js';
+import { Allowances, duration } from '../../../src/http/callers/allowance.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { changeKey, CACHE_MS, openKeyring } from '../../../src/store/keys/keys.js';
+import { inTurn, type Reply } from '../../fakes/engine.js';
+import { startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
+import { temporaryFolder } from '../../store/fixture.js';
 
 describe('windows', () => {
   const open = (): { readonly at: { now: number }; readonly allowances: Allowances } => {
