@@ -25,7 +25,7 @@ import { ANTHROPIC, type ErrorShape, failureOf, methodNotAllowed, notFound, OPEN
 import { healthRoutes, type Part } from './http/health.js';
 import { MESSAGES } from './http/messages_api.js';
 import { countTokens } from './http/messages_api_count.js';
-import { type LearningNumbers, Metrics } from './http/metrics.js';
+import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { modelRoutes } from './http/models.js';
 import { documented, openApiRoutes, type Route } from './http/openapi.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/reading.js';

@@ -20,7 +20,7 @@ import { readJson } from './wire/body.js';
 import type { CompletionHead } from './completion.js';
 import type { Exchange } from './wire/exchange.js';
 import { type ErrorShape, OPENAI } from './wire/failure.js';
-import type { Metrics } from './metrics.js';
+import type { Metrics } from './numbers/metrics.js';
 import { type Offer, settleOffer } from './offer.js';
 import { type ChatRequest, parseChat } from './openai.js';
 import { Past } from './past.js';

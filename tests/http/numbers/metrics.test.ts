@@ -1,10 +1,10 @@
 /** What Prometheus reads: that it can, what is counted, and that nobody outside can make up a label. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { Histogram } from '../../src/http/histogram.js';
-import { inTurn } from '../fakes/engine.js';
-import { parseExposition, type Family } from '../fakes/exposition.js';
-import { startGateway, tool, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { Histogram } from '../../../src/http/numbers/histogram.js';
+import { inTurn } from '../../fakes/engine.js';
+import { parseExposition, type Family } from '../../fakes/exposition.js';
+import { startGateway, tool, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 let gateway: Gateway | undefined;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));

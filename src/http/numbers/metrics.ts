@@ -4,10 +4,10 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 
-import type { Delivered } from '../core/observe.js';
-import type { Action } from '../core/policy.js';
-import type { Observation } from '../core/tool.js';
-import type { Ending } from '../core/trajectory.js';
+import type { Delivered } from '../../core/observe.js';
+import type { Action } from '../../core/policy.js';
+import type { Observation } from '../../core/tool.js';
+import type { Ending } from '../../core/trajectory.js';
 import { Histogram } from './histogram.js';
 
 /** The learning clock in numbers. */
