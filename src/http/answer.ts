@@ -1,16 +1,9 @@
 /** The whole answer: a fold of the same events a stream shows, sent once everything is logged. */
 import type { TokenLogprob } from '../core/policy.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
-import { fingerprint, limitOf, wireLogprobs, wireUsage, type CompletionHead } from './completion.js';
+import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
+import { type CompletionHead, type Delivery, limitOf } from './protocol/face.js';
 import type { Exchange } from './wire/exchange.js';
-
-/** Where the events of one answer go. */
-export interface Delivery {
-  /** A promise means: wait, the client is slower than the policy. */
-  event(event: LoopEvent): Promise<void> | undefined;
-  /** The end. Called once, after the log has everything. */
-  finish(finish: Finish): void;
-}
 
 interface Choice {
   text: string;

@@ -3,71 +3,26 @@
  * events into an answer. Nothing is spent on a request that is refused, and the last frame waits for the log.
  */
 import { asGyreError } from '../core/errors.js';
-import { type IdKind, newId } from '../core/ids.js';
-import type { StepLog, Thread } from '../core/log.js';
-import type { AssistantMessage } from '../core/message.js';
-import { NO_USAGE, type Policy } from '../core/policy.js';
-import type { Reading } from '../core/reading.js';
-import type { Lease, Serving } from '../core/serving.js';
-import type { Toolbox } from '../core/tool.js';
+import { newId } from '../core/ids.js';
+import type { Thread } from '../core/log.js';
+import { NO_USAGE } from '../core/policy.js';
+import type { Lease } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
-import type { Finish, LoopEvent, LoopLimits, LoopRequest } from '../loop/events.js';
+import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runBy } from '../loop/run.js';
-import type { Allowances, Pass } from './callers/allowance.js';
-import { type Delivery, WholeAnswer } from './answer.js';
-import { type Caller, identify, type Keys } from './callers/auth.js';
-import { readJson } from './wire/body.js';
-import type { CompletionHead } from './completion.js';
-import type { Exchange } from './wire/exchange.js';
-import { type ErrorShape, OPENAI } from './wire/failure.js';
-import type { Metrics } from './numbers/metrics.js';
-import { type Offer, settleOffer } from './offer.js';
-import { type ChatRequest, parseChat } from './openai.js';
-import { Past } from './past.js';
+import { WholeAnswer } from './answer.js';
+import type { Pass } from './callers/allowance.js';
+import { type Caller, identify } from './callers/auth.js';
+import { type Offer, settleOffer } from './protocol/offer.js';
+import { parseChat } from './openai.js';
+import { Past } from './protocol/past.js';
+import type { ChatDeps } from './protocol/deps.js';
+import type { Asked, CompletionHead, Delivery, Face } from './protocol/face.js';
+import type { ChatRequest } from './protocol/request.js';
 import { StreamedAnswer } from './sse.js';
-
-export interface ChatSettings {
-  readonly limits: LoopLimits;
-  readonly bodyBytes: number;
-  /** Names of the toolbox that are offered when a request names none. */
-  readonly defaultTools: readonly string[];
-  readonly keepaliveMs: number;
-  readonly slowReaderMs: number;
-}
-
-export interface ChatDeps {
-  readonly policy: Policy;
-  readonly serving: Serving;
-  readonly log: StepLog;
-  readonly tools: Toolbox;
-  readonly keys: Keys;
-  readonly allowances: Allowances;
-  readonly metrics: Metrics;
-  readonly past: Pick<Reading, 'conversation' | 'answer'>;
-  readonly settings: ChatSettings;
-}
-
-/** One request of a protocol in the words of all, and how its answer is told. */
-interface Asked {
-  readonly request: ChatRequest;
-  delivery(exchange: Exchange, head: CompletionHead, settings: ChatSettings): Delivery;
-}
-
-/** A protocol: it only translates. */
-export interface Face {
-  /** What its answers' ids begin with. */
-  readonly id: IdKind;
-  readonly errors: ErrorShape;
-  /** Throws 400 that names the field, 404 for a past that is not there. */
-  parse(raw: unknown, past: Past): Asked;
-  /** Whether a request may refer to what was said before, which is looked up while it is parsed. */
-  refers?(raw: unknown): boolean;
-  /**
-   * An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know
-   * it.
-   */
-  resent?(visible: AssistantMessage): AssistantMessage;
-}
+import { readJson } from './wire/body.js';
+import type { Exchange } from './wire/exchange.js';
+import { OPENAI } from './wire/failure.js';
 
 /** `POST /v1/chat/completions`. */
 export const CHAT: Face = {

@@ -1,20 +1,7 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
 import type { TokenLogprob } from '../core/policy.js';
-import { NO_VERSION, type Ending } from '../core/trajectory.js';
-
-/** Everything about a completion that is known before its first token. */
-export interface CompletionHead {
-  readonly id: string;
-  /** Seconds. */
-  readonly created: number;
-  readonly model: string;
-  /** `NO_VERSION` where an upstream answers. */
-  readonly policyVersion: number;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Whether the client asked for logprobs and for token ids: what the gateway asked for itself is never shown. */
-  readonly logprobs: boolean;
-  readonly tokenIds: boolean;
-}
+import { type Ending, NO_VERSION } from '../core/trajectory.js';
+import type { CompletionHead } from './protocol/face.js';
 
 /** As JSON. What an upstream runs on is not known here. */
 export function fingerprint(head: CompletionHead): string {
@@ -42,18 +29,4 @@ export function wireLogprobs(entries: readonly TokenLogprob[]): {
   readonly refusal: null;
 } {
   return { content: entries, refusal: null };
-}
-
-/** The limit of the loop that ended the answer, where one did: `finish_reason` can only say "length". */
-export function limitOf(ending: Ending): { readonly stop_reason: string } | undefined {
-  switch (ending.stopReason) {
-    case 'max_steps':
-    case 'max_tool_calls':
-    case 'deadline':
-    case 'tool_errors':
-    case 'repeated_call':
-      return { stop_reason: ending.stopReason };
-    default:
-      return undefined;
-  }
 }

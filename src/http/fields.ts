@@ -6,14 +6,13 @@
 import { z } from 'zod';
 
 import { MessageSchema } from './messages.js';
+import { type FieldTable, FunctionName } from './protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();
 const text = z.string();
 const any = z.unknown();
 const object = z.record(z.string(), any);
-
-export const FunctionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
 
 const FunctionTool = z.strictObject({
   type: z.literal('function'),
@@ -139,19 +138,6 @@ const Refused: Readonly<Record<string, string>> = {
   guided_choice: 'It was replaced by "structured_outputs".',
   guided_grammar: 'It was replaced by "structured_outputs".',
 };
-
-export type Schemas = Readonly<Record<string, z.ZodType>>;
-
-/** What becomes of each field of a protocol's request. */
-export interface FieldTable<S extends Schemas = Schemas> {
-  readonly supported: S;
-  readonly forwarded: Schemas;
-  readonly ignored: Schemas;
-  /** With the reason. */
-  readonly refused: Readonly<Record<string, string>>;
-}
-
-export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
 
 export const CHAT_FIELDS: FieldTable<typeof Supported> = {
   supported: Supported,

@@ -3,15 +3,13 @@
  * is refused, so none is shown.
  */
 import { badRequest } from '../core/errors.js';
-import type { Face } from './chat.js';
-import { ANTHROPIC } from './wire/failure.js';
-import type { FieldsOf } from './fields.js';
 import { MessageAnswer } from './messages_api_answer.js';
-import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages_api_fields.js';
+import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './messages_api_fields.js';
 import { messagesOf, resent } from './messages_api_turns.js';
-import { readFields, samplingOf, type ChatRequest } from './openai.js';
-
-export type MessageFields = FieldsOf<typeof MESSAGE_FIELDS.supported>;
+import type { Face } from './protocol/face.js';
+import { readFields } from './protocol/fields.js';
+import { type ChatRequest, samplingOf } from './protocol/request.js';
+import { ANTHROPIC } from './wire/failure.js';
 type Forwarded = ChatRequest['forwarded'];
 
 export const MESSAGES: Face = {

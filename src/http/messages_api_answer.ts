@@ -7,11 +7,10 @@ import { objectJson } from '../core/arguments.js';
 import { NO_USAGE, type PolicyEvent } from '../core/policy.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
-import type { Delivery } from './answer.js';
-import { limitOf, type CompletionHead } from './completion.js';
+import type { MessageFields } from './messages_api_fields.js';
+import { type CompletionHead, type Delivery, limitOf } from './protocol/face.js';
 import type { Exchange } from './wire/exchange.js';
 import { ANTHROPIC } from './wire/failure.js';
-import type { MessageFields } from './messages_api.js';
 import { EventStream, type Pace } from './wire/stream.js';
 
 /** `text` is what there is of it; in a stream, what was not told yet. */

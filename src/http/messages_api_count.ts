@@ -6,11 +6,11 @@ import { GyreError } from '../core/errors.js';
 import type { TokenCounter } from '../core/policy.js';
 import { declared } from '../loop/run.js';
 import { identify } from './callers/auth.js';
-import { readJson } from './wire/body.js';
-import type { ChatDeps } from './chat.js';
-import type { Exchange } from './wire/exchange.js';
 import { parseCount } from './messages_api.js';
-import { settleOffer } from './offer.js';
+import { settleOffer } from './protocol/offer.js';
+import type { ChatDeps } from './protocol/deps.js';
+import { readJson } from './wire/body.js';
+import type { Exchange } from './wire/exchange.js';
 
 export interface CountDeps extends Pick<ChatDeps, 'serving' | 'tools' | 'keys' | 'settings'> {
   readonly counter: TokenCounter;

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 
-import type { FieldTable } from './fields.js';
+import type { FieldsOf, FieldTable } from './protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();
@@ -191,3 +191,5 @@ export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
     ),
   },
 };
+
+export type MessageFields = FieldsOf<typeof MESSAGE_FIELDS.supported>;

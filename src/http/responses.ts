@@ -1,17 +1,15 @@
 /** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
 import { badRequest, GyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
-import type { Face } from './chat.js';
-import { OPENAI } from './wire/failure.js';
-import type { FieldsOf } from './fields.js';
-import { readFields, samplingOf, type ChatRequest } from './openai.js';
-import type { Past } from './past.js';
-import { RESPONSE_FIELDS } from './responses_fields.js';
+import type { Past } from './protocol/past.js';
+import type { Face } from './protocol/face.js';
+import { readFields } from './protocol/fields.js';
+import { type ChatRequest, samplingOf } from './protocol/request.js';
+import { ResponseAnswer } from './responses_answer.js';
+import { RESPONSE_FIELDS, type ResponseFields } from './responses_fields.js';
 import { messagesOf } from './responses_items.js';
 import { isReference } from './responses_references.js';
-import { ResponseAnswer } from './responses_answer.js';
-
-export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;
+import { OPENAI } from './wire/failure.js';
 
 export const RESPONSES: Face = {
   id: 'resp',

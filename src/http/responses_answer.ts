@@ -6,11 +6,10 @@
 import type { GyreError } from '../core/errors.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
-import type { Delivery } from './answer.js';
-import type { CompletionHead } from './completion.js';
-import type { Exchange } from './wire/exchange.js';
-import type { ResponseFields } from './responses.js';
+import type { CompletionHead, Delivery } from './protocol/face.js';
+import type { ResponseFields } from './responses_fields.js';
 import { itemId } from './responses_references.js';
+import type { Exchange } from './wire/exchange.js';
 import { EventStream, type Pace } from './wire/stream.js';
 
 interface MessageItem {

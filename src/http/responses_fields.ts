@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { FunctionName, type FieldTable } from './fields.js';
+import { type FieldsOf, type FieldTable, FunctionName } from './protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();
@@ -113,3 +113,5 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
     context_management: 'A conversation is never cut silently.',
   },
 };
+
+export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;

@@ -4,7 +4,7 @@
  */
 import { GyreError, quoted } from '../core/errors.js';
 import { textOf, type AssistantMessage } from '../core/message.js';
-import type { Past } from './past.js';
+import type { Past } from './protocol/past.js';
 import type { Item } from './responses_fields.js';
 
 /** A message, reasoning, a function's call, a call of our own tool. */

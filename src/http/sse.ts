@@ -5,8 +5,8 @@
  */
 import type { PolicyEvent } from '../core/policy.js';
 import type { Finish, LoopEvent } from '../loop/events.js';
-import type { Delivery } from './answer.js';
-import { fingerprint, limitOf, wireLogprobs, wireUsage, type CompletionHead } from './completion.js';
+import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
+import { type CompletionHead, type Delivery, limitOf } from './protocol/face.js';
 import type { Exchange } from './wire/exchange.js';
 import { OPENAI } from './wire/failure.js';
 import { EventStream, type Pace } from './wire/stream.js';

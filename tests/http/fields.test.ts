@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { CHAT_FIELDS } from '../../src/http/fields.js';
 import { parseChat } from '../../src/http/openai.js';
-import { Past } from '../../src/http/past.js';
+import { Past } from '../../src/http/protocol/past.js';
 import { RESPONSES } from '../../src/http/responses.js';
 import { RESPONSE_FIELDS } from '../../src/http/responses_fields.js';
 import { fieldRows } from '../../src/http/tables.js';

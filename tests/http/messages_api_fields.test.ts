@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { inTurn } from '../fakes/engine.js';
 import { startGateway, type Gateway } from '../fakes/gateway.js';
 import { MESSAGES, parseCount } from '../../src/http/messages_api.js';
-import { Past } from '../../src/http/past.js';
+import { Past } from '../../src/http/protocol/past.js';
 import { fieldRows, PROTOCOLS, type FieldRow } from '../../src/http/tables.js';
 
 /** The compiler refuses these lists when the SDK's types gain a field. */

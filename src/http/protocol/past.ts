@@ -1,6 +1,6 @@
 /** What was said earlier to one caller: never to another. */
-import type { AssistantMessage, Message } from '../core/message.js';
-import type { Reading } from '../core/reading.js';
+import type { AssistantMessage, Message } from '../../core/message.js';
+import type { Reading } from '../../core/reading.js';
 
 export class Past {
   readonly #reading: Pick<Reading, 'conversation' | 'answer'>;

@@ -1,9 +1,9 @@
 /** Which tools a request offers to the policy and whose each name is, settled before anything is spent. */
-import { badRequest, GyreError } from '../core/errors.js';
-import { nearest } from '../core/nearest.js';
-import type { FunctionSpec, ToolChoice } from '../core/policy.js';
-import type { Tool, Toolbox } from '../core/tool.js';
-import type { ChatRequest } from './openai.js';
+import { badRequest, GyreError } from '../../core/errors.js';
+import { nearest } from '../../core/nearest.js';
+import type { FunctionSpec, ToolChoice } from '../../core/policy.js';
+import type { Tool, Toolbox } from '../../core/tool.js';
+import type { ChatRequest } from './request.js';
 
 export interface Offer {
   readonly clientTools: readonly FunctionSpec[];

@@ -1,0 +1,76 @@
+/** What a protocol is to the gateway: it reads a request, and tells the answer. It only translates. */
+import type { IdKind } from '../../core/ids.js';
+import type { AssistantMessage } from '../../core/message.js';
+import type { Ending } from '../../core/trajectory.js';
+import type { Finish, LoopEvent, LoopLimits } from '../../loop/events.js';
+import type { Past } from './past.js';
+import type { Exchange } from '../wire/exchange.js';
+import type { ErrorShape } from '../wire/failure.js';
+import type { ChatRequest } from './request.js';
+
+/** Where the events of one answer go. */
+export interface Delivery {
+  /** A promise means: wait, the client is slower than the policy. */
+  event(event: LoopEvent): Promise<void> | undefined;
+  /** The end. Called once, after the log has everything. */
+  finish(finish: Finish): void;
+}
+
+/** Everything about a completion that is known before its first token. */
+export interface CompletionHead {
+  readonly id: string;
+  /** Seconds. */
+  readonly created: number;
+  readonly model: string;
+  /** `NO_VERSION` where an upstream answers. */
+  readonly policyVersion: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Whether the client asked for logprobs and for token ids: what the gateway asked for itself is never shown. */
+  readonly logprobs: boolean;
+  readonly tokenIds: boolean;
+}
+
+/** The limit of the loop that ended the answer, where one did: `finish_reason` can only say "length". */
+export function limitOf(ending: Ending): { readonly stop_reason: string } | undefined {
+  switch (ending.stopReason) {
+    case 'max_steps':
+    case 'max_tool_calls':
+    case 'deadline':
+    case 'tool_errors':
+    case 'repeated_call':
+      return { stop_reason: ending.stopReason };
+    default:
+      return undefined;
+  }
+}
+
+export interface ChatSettings {
+  readonly limits: LoopLimits;
+  readonly bodyBytes: number;
+  /** Names of the toolbox that are offered when a request names none. */
+  readonly defaultTools: readonly string[];
+  readonly keepaliveMs: number;
+  readonly slowReaderMs: number;
+}
+
+/** One request of a protocol in the words of all, and how its answer is told. */
+export interface Asked {
+  readonly request: ChatRequest;
+  delivery(exchange: Exchange, head: CompletionHead, settings: ChatSettings): Delivery;
+}
+
+/** A protocol: it only translates. */
+export interface Face {
+  /** What its answers' ids begin with. */
+  readonly id: IdKind;
+  readonly errors: ErrorShape;
+  /** Throws 400 that names the field, 404 for a past that is not there. */
+  parse(raw: unknown, past: Past): Asked;
+  /** Whether a request may refer to what was said before, which is looked up while it is parsed. */
+  refers?(raw: unknown): boolean;
+  /**
+   * An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know
+   * it.
+   */
+  resent?(visible: AssistantMessage): AssistantMessage;
+}

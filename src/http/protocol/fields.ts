@@ -1,0 +1,119 @@
+/** A protocol's table of fields, and a request's fields checked against it. What is not in it is refused by name. */
+import { z } from 'zod';
+
+import { badRequest, type GyreError } from '../../core/errors.js';
+import { nearest } from '../../core/nearest.js';
+
+export const FunctionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
+
+export type Schemas = Readonly<Record<string, z.ZodType>>;
+
+/** What becomes of each field of a protocol's request. */
+export interface FieldTable<S extends Schemas = Schemas> {
+  readonly supported: S;
+  readonly forwarded: Schemas;
+  readonly ignored: Schemas;
+  /** With the reason. */
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
+
+/**
+ * Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that
+ * names the field.
+ */
+export function readFields<S extends Schemas>(
+  raw: unknown,
+  table: FieldTable<S>,
+): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
+  const fields: Record<string, unknown> = {};
+  let forwarded: Record<string, unknown> | undefined;
+  for (const [name, value] of Object.entries(raw)) {
+    if (Object.hasOwn(table.supported, name)) {
+      if (value !== null)
+        fields[name] =
+          name === 'messages' && arePlain(value) ? value : checked(table.supported[name] ?? z.unknown(), name, value);
+    } else if (Object.hasOwn(table.forwarded, name)) {
+      if (value !== null) (forwarded ??= {})[name] = checked(table.forwarded[name] ?? z.unknown(), name, value);
+    } else if (Object.hasOwn(table.ignored, name)) {
+      if (value !== null) checked(table.ignored[name] ?? z.unknown(), name, value);
+    } else if (value !== null || !Object.hasOwn(table.refused, name)) throw refusal(name, table);
+  }
+  return { fields: fields as FieldsOf<S>, forwarded };
+}
+
+/** Most conversations are words by someone, and need no schema to be told so. */
+function arePlain(messages: unknown): boolean {
+  return (
+    Array.isArray(messages) &&
+    messages.length > 0 &&
+    messages.every((message: unknown) => {
+      if (typeof message !== 'object' || message === null) return false;
+      const { role, content } = message as { readonly role?: unknown; readonly content?: unknown };
+      return (
+        typeof content === 'string' &&
+        (role === 'user' || role === 'system' || role === 'assistant') &&
+        Object.keys(message).length === 2
+      );
+    })
+  );
+}
+
+function checked(schema: z.ZodType, name: string, value: unknown): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalid(result.error, [name], value);
+}
+
+function refusal(name: string, { supported, forwarded, ignored, refused }: FieldTable): GyreError {
+  const reason = refused[name];
+  if (reason !== undefined && Object.hasOwn(refused, name))
+    return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
+  const known = nearest(
+    name.slice(0, 100),
+    [supported, forwarded, ignored].flatMap((part) => Object.keys(part)),
+  );
+  return badRequest(
+    `Unknown parameter ${quote(name)}. Did you mean "${known}"?`,
+    name.slice(0, 100),
+    'unknown_parameter',
+  );
+}
+
+/** A zod error as a 400 on the field at fault, with the value it had. */
+export function invalid(error: z.ZodError, prefix: readonly PropertyKey[], value: unknown): GyreError {
+  const issue = deepest(error.issues[0]);
+  if (issue === undefined) return badRequest(error.message, prefix.map(String).join('.'));
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
+  const path = [...prefix, ...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
+    .map(String)
+    .join('.');
+  if (issue.code === 'unrecognized_keys') return badRequest(`Unknown parameter "${path}".`, path, 'unknown_parameter');
+  return badRequest(
+    `Invalid value for "${path}": ${issue.message} (it is ${quote(found)}).`,
+    path,
+    issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value',
+  );
+}
+
+/** Of a union that matched nothing, the issue of the option that came furthest says the most. */
+function deepest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+  if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
+  const candidates = issue.errors.map((list) => deepest(list[0])).filter((inner) => inner !== undefined);
+  const best = candidates.reduce<z.core.$ZodIssue | undefined>(
+    (far, inner) => (far === undefined || inner.path.length > far.path.length ? inner : far),
+    undefined,
+  );
+  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] };
+}
+
+function quote(value: unknown): string {
+  const text = value === undefined ? 'missing' : (JSON.stringify(value) ?? typeof value);
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}

@@ -1,0 +1,79 @@
+/** A request in the words all protocols share. */
+import type { Message } from '../../core/message.js';
+import type { Sampling } from '../../core/policy.js';
+import type { LimitField } from '../../core/serving.js';
+
+/** A function of the client's, as the chat protocol writes it. */
+interface FunctionTool {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string | null | undefined;
+    readonly parameters?: Readonly<Record<string, unknown>> | null | undefined;
+    readonly strict?: boolean | null | undefined;
+  };
+}
+
+/** A server tool by name: `gyre:calculator`. */
+interface ServerTool {
+  readonly type: string;
+}
+
+/** Which tool the policy must, may or may not call. */
+type AskedChoice =
+  | 'none'
+  | 'auto'
+  | 'required'
+  | (Pick<FunctionTool, 'type'> & { readonly function: { readonly name: string } })
+  | ServerTool;
+
+export interface ChatRequest {
+  readonly model: string;
+  readonly messages: readonly Message[];
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  readonly toolEvents: boolean;
+  readonly tools: readonly (FunctionTool | ServerTool)[];
+  readonly toolChoice: AskedChoice | undefined;
+  readonly parallelToolCalls: boolean | undefined;
+  readonly n: number;
+  /** Alternatives per token; undefined when no logprobs were asked for. */
+  readonly topLogprobs: number | undefined;
+  readonly tokenIds: boolean;
+  readonly sampling: Sampling;
+  /** The client's own word for the bound of an action; `max_tokens` where it has none. */
+  readonly limitField?: LimitField;
+  readonly forwarded: Readonly<Record<string, unknown>> | undefined;
+  /** Bound of the tool calls of this answer, under the gateway's own. */
+  readonly maxToolCalls?: number;
+  readonly store: boolean;
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+}
+
+const SAMPLING = [
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'min_tokens',
+  'seed',
+  'stop',
+  'logit_bias',
+  'ignore_eos',
+] as const satisfies readonly (keyof Sampling)[];
+
+/** Fields of sampling as chat names them; other protocols' are renamed to them. */
+type Drawn = {
+  readonly [K in (typeof SAMPLING)[number] | 'max_tokens']?: Sampling[K] | undefined;
+} & { readonly max_completion_tokens?: number | undefined };
+
+export function samplingOf(fields: Drawn): Sampling {
+  const sampling: Record<string, unknown> = {};
+  for (const name of SAMPLING) if (fields[name] !== undefined) sampling[name] = fields[name];
+  const limit = Math.min(fields.max_tokens ?? Infinity, fields.max_completion_tokens ?? Infinity);
+  if (limit !== Infinity) sampling['max_tokens'] = limit;
+  return sampling;
+}
