@@ -28,7 +28,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 
 const sources = FILES.filter((file) => /^(src|tools)\/.*\.(ts|js)$/.test(file));
 
-/** `src/http/chat.ts` is in http, `src/app.ts` is app, `tools/x.ts` is in tools. */
+/** `src/http/answering.ts` is in http, `src/app.ts` is app, `tools/x.ts` is in tools. */
 function folderOf(file: string): string {
   const parts = file.split('/');
   return parts[0] === 'tools' ? 'tools' : (parts[1] ?? '').replace(/\.ts$/, '');

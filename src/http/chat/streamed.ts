@@ -3,13 +3,13 @@
  * once and never after an error. Progress is comments, because clients take any named event for a
  * chunk.
  */
-import type { PolicyEvent } from '../core/policy.js';
-import type { Finish, LoopEvent } from '../loop/events.js';
+import type { PolicyEvent } from '../../core/policy.js';
+import type { Finish, LoopEvent } from '../../loop/events.js';
 import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
-import { type CompletionHead, type Delivery, limitOf } from './protocol/face.js';
-import type { Exchange } from './wire/exchange.js';
-import { OPENAI } from './wire/failure.js';
-import { EventStream, type Pace } from './wire/stream.js';
+import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import type { Exchange } from '../wire/exchange.js';
+import { OPENAI } from '../wire/failure.js';
+import { EventStream, type Pace } from '../wire/stream.js';
 
 export interface StreamOptions extends Pace {
   readonly includeUsage: boolean;

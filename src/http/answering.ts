@@ -10,39 +10,15 @@ import type { Lease } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runBy } from '../loop/run.js';
-import { WholeAnswer } from './answer.js';
 import type { Pass } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
-import { type Offer, settleOffer } from './protocol/offer.js';
-import { parseChat } from './openai.js';
-import { Past } from './protocol/past.js';
 import type { ChatDeps } from './protocol/deps.js';
 import type { Asked, CompletionHead, Delivery, Face } from './protocol/face.js';
+import { type Offer, settleOffer } from './protocol/offer.js';
+import { Past } from './protocol/past.js';
 import type { ChatRequest } from './protocol/request.js';
-import { StreamedAnswer } from './sse.js';
 import { readJson } from './wire/body.js';
 import type { Exchange } from './wire/exchange.js';
-import { OPENAI } from './wire/failure.js';
-
-/** `POST /v1/chat/completions`. */
-export const CHAT: Face = {
-  id: 'chatcmpl',
-  errors: OPENAI,
-  parse(raw) {
-    const request = parseChat(raw);
-    return {
-      request,
-      delivery: (exchange, head, settings) =>
-        request.stream
-          ? new StreamedAnswer(exchange, head, {
-              includeUsage: request.includeUsage,
-              toolEvents: request.toolEvents,
-              ...settings,
-            })
-          : new WholeAnswer(exchange, head),
-    };
-  },
-};
 
 /** Answers one exchange, errors included; never throws. */
 export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): Promise<void> {

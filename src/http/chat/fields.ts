@@ -6,7 +6,7 @@
 import { z } from 'zod';
 
 import { MessageSchema } from './messages.js';
-import { type FieldTable, FunctionName } from './protocol/fields.js';
+import { type FieldTable, FunctionName } from '../protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();

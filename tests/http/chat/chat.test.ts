@@ -2,8 +2,8 @@
 import type OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { inTurn, tokenId } from '../fakes/engine.js';
-import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { inTurn, tokenId } from '../../fakes/engine.js';
+import { startGateway, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));

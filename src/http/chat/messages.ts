@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import type { ContentPart, Message, WireToolCall } from '../core/message.js';
+import type { ContentPart, Message, WireToolCall } from '../../core/message.js';
 
 const Part = z
   .looseObject({ type: z.string(), text: z.string().optional() })

@@ -1,7 +1,7 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
-import type { TokenLogprob } from '../core/policy.js';
-import { type Ending, NO_VERSION } from '../core/trajectory.js';
-import type { CompletionHead } from './protocol/face.js';
+import type { TokenLogprob } from '../../core/policy.js';
+import { type Ending, NO_VERSION } from '../../core/trajectory.js';
+import type { CompletionHead } from '../protocol/face.js';
 
 /** As JSON. What an upstream runs on is not known here. */
 export function fingerprint(head: CompletionHead): string {

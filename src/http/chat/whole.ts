@@ -1,9 +1,9 @@
 /** The whole answer: a fold of the same events a stream shows, sent once everything is logged. */
-import type { TokenLogprob } from '../core/policy.js';
-import type { Finish, LoopEvent } from '../loop/events.js';
+import type { TokenLogprob } from '../../core/policy.js';
+import type { Finish, LoopEvent } from '../../loop/events.js';
 import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
-import { type CompletionHead, type Delivery, limitOf } from './protocol/face.js';
-import type { Exchange } from './wire/exchange.js';
+import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import type { Exchange } from '../wire/exchange.js';
 
 interface Choice {
   text: string;

@@ -2,11 +2,11 @@
  * A chat completion request out of untrusted JSON: every field checked against the table, its meaning in the core's
  * words.
  */
-import { badRequest } from '../core/errors.js';
+import { badRequest } from '../../core/errors.js';
 import { CHAT_FIELDS } from './fields.js';
 import { toMessage } from './messages.js';
-import { readFields } from './protocol/fields.js';
-import { type ChatRequest, samplingOf } from './protocol/request.js';
+import { readFields } from '../protocol/fields.js';
+import { type ChatRequest, samplingOf } from '../protocol/request.js';
 
 /** Throws 400 that names the field. */
 export function parseChat(raw: unknown): ChatRequest {
