@@ -5,7 +5,7 @@
 import type { z } from 'zod';
 
 import { CHAT_FIELDS } from './chat/fields.js';
-import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages_api_fields.js';
+import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages/fields.js';
 import type { FieldTable } from './protocol/fields.js';
 import { RESPONSE_FIELDS } from './responses_fields.js';
 

@@ -2,14 +2,14 @@
  * `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. Its reasoning stays in the log: `thinking`
  * is refused, so none is shown.
  */
-import { badRequest } from '../core/errors.js';
-import { MessageAnswer } from './messages_api_answer.js';
-import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './messages_api_fields.js';
-import { messagesOf, resent } from './messages_api_turns.js';
-import type { Face } from './protocol/face.js';
-import { readFields } from './protocol/fields.js';
-import { type ChatRequest, samplingOf } from './protocol/request.js';
-import { ANTHROPIC } from './wire/failure.js';
+import { badRequest } from '../../core/errors.js';
+import { MessageAnswer } from './answer.js';
+import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
+import { messagesOf, resent } from './turns.js';
+import type { Face } from '../protocol/face.js';
+import { readFields } from '../protocol/fields.js';
+import { type ChatRequest, samplingOf } from '../protocol/request.js';
+import { ANTHROPIC } from '../wire/failure.js';
 type Forwarded = ChatRequest['forwarded'];
 
 export const MESSAGES: Face = {

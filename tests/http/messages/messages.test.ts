@@ -6,11 +6,11 @@ import Anthropic from '@anthropic-ai/sdk';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { addFeedback } from '../../src/store/read/feedback.js';
-import { readTrajectory } from '../../src/store/read/trajectories.js';
-import { verify } from '../../src/store/proof/verify.js';
-import { inTurn, type EngineRequest, type Reply } from '../fakes/engine.js';
-import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { inTurn, type EngineRequest, type Reply } from '../../fakes/engine.js';
+import { startGateway, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 type Params = Anthropic.MessageCreateParamsNonStreaming;
 type Event = Anthropic.RawMessageStreamEvent;

@@ -3,10 +3,10 @@
  * turn: results of tools first, each a message of its own, then the words. An input has no text of its own on this
  * wire, only a value, so calls are written canonically; the policy's own words are in the log, which puts them back.
  */
-import { objectJson } from '../core/arguments.js';
-import { canonicalJson } from '../core/hash.js';
-import { assistantMessage, textOf, type AssistantMessage, type Message, type ToolCall } from '../core/message.js';
-import type { Turn, Words } from './messages_api_fields.js';
+import { objectJson } from '../../core/arguments.js';
+import { canonicalJson } from '../../core/hash.js';
+import { assistantMessage, textOf, type AssistantMessage, type Message, type ToolCall } from '../../core/message.js';
+import type { Turn, Words } from './fields.js';
 
 type Block = Exclude<Turn['content'], string>[number];
 type Result = Extract<Block, { type: 'tool_result' }>;

@@ -2,15 +2,15 @@
  * `POST /v1/messages/count_tokens`: how long the prompt of a request would be, counted by the engine; nothing is
  * sampled and nothing logged.
  */
-import { GyreError } from '../core/errors.js';
-import type { TokenCounter } from '../core/policy.js';
-import { declared } from '../loop/run.js';
-import { identify } from './callers/auth.js';
-import { parseCount } from './messages_api.js';
-import { settleOffer } from './protocol/offer.js';
-import type { ChatDeps } from './protocol/deps.js';
-import { readJson } from './wire/body.js';
-import type { Exchange } from './wire/exchange.js';
+import { GyreError } from '../../core/errors.js';
+import type { TokenCounter } from '../../core/policy.js';
+import { declared } from '../../loop/run.js';
+import { identify } from '../callers/auth.js';
+import { parseCount } from './face.js';
+import { settleOffer } from '../protocol/offer.js';
+import type { ChatDeps } from '../protocol/deps.js';
+import { readJson } from '../wire/body.js';
+import type { Exchange } from '../wire/exchange.js';
 
 export interface CountDeps extends Pick<ChatDeps, 'serving' | 'tools' | 'keys' | 'settings'> {
   readonly counter: TokenCounter;

@@ -3,15 +3,15 @@
  * block after another, so a block waits for the one before it to be whole, however an engine mixes what it emits; and
  * an input waits for itself, because half an object is none, unless its tool asked to have it as it is written.
  */
-import { objectJson } from '../core/arguments.js';
-import { NO_USAGE, type PolicyEvent } from '../core/policy.js';
-import type { Ending } from '../core/trajectory.js';
-import type { Finish, LoopEvent } from '../loop/events.js';
-import type { MessageFields } from './messages_api_fields.js';
-import { type CompletionHead, type Delivery, limitOf } from './protocol/face.js';
-import type { Exchange } from './wire/exchange.js';
-import { ANTHROPIC } from './wire/failure.js';
-import { EventStream, type Pace } from './wire/stream.js';
+import { objectJson } from '../../core/arguments.js';
+import { NO_USAGE, type PolicyEvent } from '../../core/policy.js';
+import type { Ending } from '../../core/trajectory.js';
+import type { Finish, LoopEvent } from '../../loop/events.js';
+import type { MessageFields } from './fields.js';
+import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import type { Exchange } from '../wire/exchange.js';
+import { ANTHROPIC } from '../wire/failure.js';
+import { EventStream, type Pace } from '../wire/stream.js';
 
 /** `text` is what there is of it; in a stream, what was not told yet. */
 type Block =

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 
-import type { FieldsOf, FieldTable } from './protocol/fields.js';
+import type { FieldsOf, FieldTable } from '../protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();

@@ -5,8 +5,8 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { inTurn, type Reply } from '../fakes/engine.js';
-import { adder, startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { inTurn, type Reply } from '../../fakes/engine.js';
+import { adder, startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 let gateway: Gateway;
 afterEach(async () => gateway.close());
