@@ -28,7 +28,7 @@ import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes, type Route } from './http/openapi.js';
 import type { ChatSettings, Face } from './http/protocol/face.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/reading.js';
-import { RESPONSES } from './http/responses.js';
+import { RESPONSES } from './http/responses/face.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { ANTHROPIC, type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { CHAT_FIELDS } from '../../../src/http/chat/fields.js';
 import { parseChat } from '../../../src/http/chat/request.js';
 import { Past } from '../../../src/http/protocol/past.js';
-import { RESPONSES } from '../../../src/http/responses.js';
-import { RESPONSE_FIELDS } from '../../../src/http/responses_fields.js';
+import { RESPONSES } from '../../../src/http/responses/face.js';
+import { RESPONSE_FIELDS } from '../../../src/http/responses/fields.js';
 import { fieldRows } from '../../../src/http/tables.js';
 
 /** The compiler refuses this list when the SDK's types gain a field. */

@@ -1,15 +1,15 @@
 /** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
-import { badRequest, GyreError } from '../core/errors.js';
-import type { Message } from '../core/message.js';
-import type { Past } from './protocol/past.js';
-import type { Face } from './protocol/face.js';
-import { readFields } from './protocol/fields.js';
-import { type ChatRequest, samplingOf } from './protocol/request.js';
-import { ResponseAnswer } from './responses_answer.js';
-import { RESPONSE_FIELDS, type ResponseFields } from './responses_fields.js';
-import { messagesOf } from './responses_items.js';
-import { isReference } from './responses_references.js';
-import { OPENAI } from './wire/failure.js';
+import { badRequest, GyreError } from '../../core/errors.js';
+import type { Message } from '../../core/message.js';
+import type { Past } from '../protocol/past.js';
+import type { Face } from '../protocol/face.js';
+import { readFields } from '../protocol/fields.js';
+import { type ChatRequest, samplingOf } from '../protocol/request.js';
+import { ResponseAnswer } from './answer.js';
+import { RESPONSE_FIELDS, type ResponseFields } from './fields.js';
+import { messagesOf } from './items.js';
+import { isReference } from './references.js';
+import { OPENAI } from '../wire/failure.js';
 
 export const RESPONSES: Face = {
   id: 'resp',

@@ -1,8 +1,14 @@
 /** Items of the Responses API to messages. What the policy said in a row is one turn, however many items told it. */
-import { assistantMessage, textOf, type AssistantMessage, type Message, type WireToolCall } from '../core/message.js';
-import type { Past } from './protocol/past.js';
-import type { Item } from './responses_fields.js';
-import { resolved } from './responses_references.js';
+import {
+  assistantMessage,
+  textOf,
+  type AssistantMessage,
+  type Message,
+  type WireToolCall,
+} from '../../core/message.js';
+import type { Past } from '../protocol/past.js';
+import type { Item } from './fields.js';
+import { resolved } from './references.js';
 
 type MessageItem = Extract<Item, { role: unknown }>;
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { type FieldsOf, type FieldTable, FunctionName } from './protocol/fields.js';
+import { type FieldsOf, type FieldTable, FunctionName } from '../protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();

@@ -3,14 +3,14 @@
  * of an item is an event, and who did not ask for a stream hears none of them. Calls of the gateway's own tools
  * are shown as `mcp_call` items of the server `gyre`, which SDKs know how to read.
  */
-import type { GyreError } from '../core/errors.js';
-import type { Ending } from '../core/trajectory.js';
-import type { Finish, LoopEvent } from '../loop/events.js';
-import type { CompletionHead, Delivery } from './protocol/face.js';
-import type { ResponseFields } from './responses_fields.js';
-import { itemId } from './responses_references.js';
-import type { Exchange } from './wire/exchange.js';
-import { EventStream, type Pace } from './wire/stream.js';
+import type { GyreError } from '../../core/errors.js';
+import type { Ending } from '../../core/trajectory.js';
+import type { Finish, LoopEvent } from '../../loop/events.js';
+import type { CompletionHead, Delivery } from '../protocol/face.js';
+import type { ResponseFields } from './fields.js';
+import { itemId } from './references.js';
+import type { Exchange } from '../wire/exchange.js';
+import { EventStream, type Pace } from '../wire/stream.js';
 
 interface MessageItem {
   type: 'message';

@@ -6,8 +6,8 @@ import type OpenAI from 'openai';
 import { APIError } from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { inTurn, type EngineRequest, type Reply } from '../fakes/engine.js';
-import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { inTurn, type EngineRequest, type Reply } from '../../fakes/engine.js';
+import { startGateway, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 type Event = OpenAI.Responses.ResponseStreamEvent;
 

@@ -5,8 +5,8 @@
 import OpenAI from 'openai';
 import { afterEach, expect, it } from 'vitest';
 
-import { inTurn, type Reply } from '../fakes/engine.js';
-import { startGateway, until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
+import { inTurn, type Reply } from '../../fakes/engine.js';
+import { startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 
 type Items = OpenAI.Responses.ResponseInput;
 

@@ -2,10 +2,10 @@
  * Items that are only referred to. The id of an item says which answer it is part of and where in it, so that an
  * answer is all that has to be kept for a client to send back references instead of what was said.
  */
-import { GyreError, quoted } from '../core/errors.js';
-import { textOf, type AssistantMessage } from '../core/message.js';
-import type { Past } from './protocol/past.js';
-import type { Item } from './responses_fields.js';
+import { GyreError, quoted } from '../../core/errors.js';
+import { textOf, type AssistantMessage } from '../../core/message.js';
+import type { Past } from '../protocol/past.js';
+import type { Item } from './fields.js';
 
 /** A message, reasoning, a function's call, a call of our own tool. */
 type Kind = 'msg' | 'rs' | 'fc' | 'mcp';
