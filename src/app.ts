@@ -25,7 +25,7 @@ import { MESSAGES } from './http/messages/face.js';
 import { countTokens } from './http/messages/count.js';
 import { modelRoutes } from './http/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
-import { documented, openApiRoutes, type Route } from './http/openapi.js';
+import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
 import type { ChatSettings, Face } from './http/protocol/face.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/reading.js';
 import { RESPONSES } from './http/responses/face.js';

@@ -3,7 +3,7 @@
  */
 import { z } from 'zod';
 
-import { fieldRows, PROTOCOLS, type FieldRow, type Protocol } from '../../src/http/tables.js';
+import { fieldRows, PROTOCOLS, type FieldRow, type Protocol } from '../../src/http/openapi/tables.js';
 
 const INTRO = `# Request fields
 

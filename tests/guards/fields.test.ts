@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 
 import { fieldsPage } from '../../scripts/fields/page.js';
 import { FACES } from '../../src/app.js';
-import { fieldRows, PROTOCOLS } from '../../src/http/tables.js';
+import { fieldRows, PROTOCOLS } from '../../src/http/openapi/tables.js';
 import { read } from './tree.js';
 
 it('docs/fields.md is what the schemas say; else run npm run build && node scripts/fields.mjs', () => {

@@ -7,7 +7,7 @@ import { request as send } from 'undici';
 import { afterEach, expect, it } from 'vitest';
 import { z } from 'zod';
 
-import { SHAPES } from '../../src/http/shapes.js';
+import { SHAPES } from '../../src/http/openapi/shapes.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
 import type { Gateway } from '../fakes/gateway.js';

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { OPERATIONS } from '../../src/http/operations.js';
+import { OPERATIONS } from '../../src/http/openapi/operations.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { Reply } from '../fakes/engine.js';
 import { until, type Gateway, type GatewayOptions } from '../fakes/gateway.js';

@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 
-import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../core/cycle.js';
-import { FeedbackSchema } from '../core/reading.js';
+import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../../core/cycle.js';
+import { FeedbackSchema } from '../../core/reading.js';
 import { fieldRows, type Protocol, PROTOCOLS } from './tables.js';
 
 const text = z.string();

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
-import { OPERATIONS } from '../../src/http/operations.js';
-import { inTurn } from '../fakes/engine.js';
-import type { Gateway } from '../fakes/gateway.js';
-import { startWhole } from '../fakes/whole.js';
+import { OPERATIONS } from '../../../src/http/openapi/operations.js';
+import { inTurn } from '../../fakes/engine.js';
+import type { Gateway } from '../../fakes/gateway.js';
+import { startWhole } from '../../fakes/whole.js';
 
 interface Schema {
   readonly $ref?: string;

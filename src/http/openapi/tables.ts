@@ -4,10 +4,10 @@
  */
 import type { z } from 'zod';
 
-import { CHAT_FIELDS } from './chat/fields.js';
-import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages/fields.js';
-import type { FieldTable } from './protocol/fields.js';
-import { RESPONSE_FIELDS } from './responses/fields.js';
+import { CHAT_FIELDS } from '../chat/fields.js';
+import { COUNT_FIELDS, MESSAGE_FIELDS } from '../messages/fields.js';
+import type { FieldTable } from '../protocol/fields.js';
+import { RESPONSE_FIELDS } from '../responses/fields.js';
 
 export interface Protocol {
   readonly name: string;
