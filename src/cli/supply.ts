@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
-import type { Part } from '../http/health.js';
+import type { Part } from '../http/routes/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
 import { launchTrainer, type Launched } from '../train/launch.js';
 import { firstModel, type Engine } from '../policy/serving/pointed.js';

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { MAX_PAGE } from '../reading.js';
+import { MAX_PAGE } from '../routes/reading.js';
 import type { SHAPES } from './shapes.js';
 
 /** The name of a body among the components. */

@@ -1,10 +1,10 @@
 /** Everything beside the answers: health, models, metrics, keys, consent, reading back, feedback. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { FeedbackInput, Reading, Scope } from '../../src/core/reading.js';
-import type { Keys } from '../../src/http/callers/auth.js';
-import { inTurn } from '../fakes/engine.js';
-import { type Gateway, type GatewayOptions, startGateway } from '../fakes/gateway.js';
+import type { FeedbackInput, Reading, Scope } from '../../../src/core/reading.js';
+import type { Keys } from '../../../src/http/callers/auth.js';
+import { inTurn } from '../../fakes/engine.js';
+import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));

@@ -4,9 +4,9 @@
  */
 import { Hono } from 'hono';
 
-import type { StepLog } from '../core/log.js';
-import type { Serving } from '../core/serving.js';
-import type { Metrics } from './numbers/metrics.js';
+import type { StepLog } from '../../core/log.js';
+import type { Serving } from '../../core/serving.js';
+import type { Metrics } from '../numbers/metrics.js';
 
 /** One part of the installation, e.g. `engine`. */
 export interface Part {

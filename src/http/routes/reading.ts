@@ -4,12 +4,12 @@
  */
 import { Hono } from 'hono';
 
-import { badRequest, GyreError } from '../core/errors.js';
-import { FeedbackSchema, type Page, type Reading, type Scope } from '../core/reading.js';
-import { type Caller, callerOf, type Keys } from './callers/auth.js';
-import { invalid } from './protocol/fields.js';
-import { readJson } from './wire/body.js';
-import type { NodeBindings } from './wire/exchange.js';
+import { badRequest, GyreError } from '../../core/errors.js';
+import { FeedbackSchema, type Page, type Reading, type Scope } from '../../core/reading.js';
+import { type Caller, callerOf, type Keys } from '../callers/auth.js';
+import { invalid } from '../protocol/fields.js';
+import { readJson } from '../wire/body.js';
+import type { NodeBindings } from '../wire/exchange.js';
 
 export const MAX_PAGE = 200;
 
