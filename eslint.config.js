@@ -3,7 +3,7 @@
 import tseslint from 'typescript-eslint';
 
 /** Files that may print, read the environment and end the process. */
-const EDGES = ['src/main.ts', 'src/cli/**', 'scripts/**', '*.config.ts', '*.config.js', 'tools/calculator/child.js'];
+const EDGES = ['src/main.ts', 'src/run/**', 'src/cli/**', 'scripts/**', '*.config.ts', '*.config.js', 'tools/calculator/child.js'];
 
 export default tseslint.config(
   {
@@ -72,12 +72,12 @@ export default tseslint.config(
         {
           object: 'process',
           property: 'env',
-          message: 'Only src/main.ts and src/cli read the environment; take the value as an argument.',
+          message: 'Only src/main.ts, src/run and src/cli read the environment; take the value as an argument.',
         },
         {
           object: 'process',
           property: 'exit',
-          message: 'Only src/main.ts and src/cli end the process; throw instead.',
+          message: 'Only src/main.ts, src/run and src/cli end the process; throw instead.',
         },
       ],
     },

@@ -8,8 +8,8 @@ import { setMaxListeners } from 'node:events';
 import { Command } from 'commander';
 
 import type { KeyFlags } from './cli/keys.js';
-import { settings, type Flags } from './cli/settings.js';
-import { printer } from './cli/print.js';
+import { settings, type Flags } from './run/settings.js';
+import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
 
 interface VerbFlags extends Flags, KeyFlags {
@@ -52,7 +52,7 @@ verb('serve', 'start the gateway')
   .option('--trainer <url>', 'use this running trainer and its engine')
   .option('--learn <on|off>', 'start learning cycles by itself')
   .action(async (flags: VerbFlags) => {
-    const [{ serve }, { openOutput }] = await Promise.all([import('./cli/serve.js'), import('./cli/output.js')]);
+    const [{ serve }, { openOutput }] = await Promise.all([import('./run/serve.js'), import('./run/lines/output.js')]);
     await serve(config(flags), await openOutput(process.env, process), stopping.signal, process.env);
   });
 
@@ -72,15 +72,13 @@ const learning = (
     .option('--engine <url>', 'use this running engine')
     .option('--trainer <url>', 'use this running trainer and its engine')
     .action(async (flags: VerbFlags) => {
-      const verbs = await import('./cli/verbs.js');
+      const [verbs, { withLearner }] = await Promise.all([import('./cli/verbs.js'), import('./run/with_learner.js')]);
       const out = printer(flags.json === true);
       const wanted = engine && flags.cycles !== '0';
-      await verbs.withLearner(config(flags), out, stopping.signal, wanted, (learner) =>
-        run(verbs, learner, flags, out),
-      );
+      await withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
     });
 const tasksOf = async (flags: VerbFlags): Promise<import('./core/task.js').Task[] | undefined> => {
-  const { readTasks } = await import('./cli/tasks.js');
+  const { readTasks } = await import('./run/tasks.js');
   return flags.tasks === undefined ? undefined : readTasks(flags.tasks);
 };
 const needTasks = async (flags: VerbFlags): Promise<import('./core/task.js').Task[]> => {

@@ -2,10 +2,10 @@
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 import type { Role } from '../core/key.js';
-import { addKey, changeKey, listKeys, revokeKey, type Key, type KeyChanges } from '../store/keys/keys.js';
+import { withRows } from '../run/rows.js';
+import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } from '../store/keys/keys.js';
 import { monthOf, usageOf, type Used } from '../store/keys/usage.js';
-import { withRows } from './operate.js';
-import { table, type Printer } from './print.js';
+import { type Printer, table } from '../run/print.js';
 
 /** As commander hands them over; what is not said is not changed. */
 export interface KeyFlags {

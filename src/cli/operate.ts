@@ -11,28 +11,15 @@ import { operatorError } from '../core/errors.js';
 import { adapterName } from '../core/version.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningStatus } from '../learner/status.js';
-import { type Db, openStore } from '../store/file/db.js';
-import { settleLeft } from '../store/beside/recover.js';
+import { withRows } from '../run/rows.js';
+import { withLearner } from '../run/with_learner.js';
 import { allVersions } from '../store/learning/versions.js';
-import { listTrajectories } from '../store/read/trajectories.js';
-import { redactorOf } from '../core/redact.js';
 import { verify } from '../store/proof/verify.js';
-import { needTrainer } from './learner.js';
-import { present } from './presence.js';
-import type { Printer } from './print.js';
+import { listTrajectories } from '../store/read/trajectories.js';
+import { needTrainer } from '../run/learner.js';
+import { present } from '../run/presence.js';
+import type { Printer } from '../run/print.js';
 import { withdrawnTools } from './tools.js';
-import { withLearner } from './verbs.js';
-
-/** Opens the rows for one verb, with all that was said before a gateway was killed. */
-export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
-  const store = openStore(config.data);
-  try {
-    settleLeft(store, config.data, redactorOf(config.redact)); // what cannot be kept, verify names
-    return await work(store.db);
-  } finally {
-    store.close();
-  }
-}
 
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {

@@ -5,8 +5,8 @@
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
 import { accept, pins, type Definition, type PinState } from '../../tools/mcp/pins.js';
-import { present } from './presence.js';
-import { table, type Printer } from './print.js';
+import { present } from '../run/presence.js';
+import { table, type Printer } from '../run/print.js';
 
 export function toolsVerb(config: Config, what: string, name: string | undefined, printer: Printer): void {
   switch (what) {

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Printer } from '../../src/cli/print.js';
+import type { Printer } from '../../src/run/print.js';
 import { toolsVerb, withdrawnTools } from '../../src/cli/tools.js';
 import { parseConfig, type Config } from '../../src/core/config.js';
 import { processOf } from '../../src/core/process.js';

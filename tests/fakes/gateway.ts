@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 
 import { type App, type AppDeps, createApp } from '../../src/app.js';
-import { readingOf } from '../../src/cli/reading.js';
+import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
 import { redactorOf } from '../../src/core/redact.js';

@@ -2,7 +2,7 @@
  * A gateway with every route that `gyre serve` has: the rows are real, the engine is scripted and the trainer trains
  * nothing.
  */
-import { readingOf } from '../../src/cli/reading.js';
+import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/cycle.js';
 import { newId } from '../../src/core/ids.js';

@@ -9,7 +9,7 @@ const README = read('README.md');
 const ARCHITECTURE = read('ARCHITECTURE.md');
 const DOCS = [README, ARCHITECTURE, read('CHANGELOG.md')].join('\n');
 /** The composition: every verb and every route is written down in one of these. */
-const SURFACE = FILES.filter((file) => /^src\/(main\.ts|app\.ts|cli\/|http\/|learner\/)/.test(file))
+const SURFACE = FILES.filter((file) => /^src\/(main\.ts|app\.ts|run\/|cli\/|http\/|learner\/)/.test(file))
   .map(read)
   .join('\n');
 

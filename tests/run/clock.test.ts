@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { afterEach, expect, test, vi } from 'vitest';
 
-import { type LearningClock, openClock } from '../../src/cli/clock.js';
+import { type LearningClock, openClock } from '../../src/run/clock.js';
 import { parseConfig } from '../../src/core/config.js';
 import { adapterName, adapterVersion } from '../../src/core/version.js';
 import { generate } from '../../src/learner/generating.js';

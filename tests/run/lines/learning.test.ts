@@ -5,15 +5,16 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { tellLearning } from '../../src/cli/learning_lines.js';
-import type { Fields, Output } from '../../src/cli/output.js';
-import type { Cycle } from '../../src/core/cycle.js';
-import { follow } from '../../src/learner/follow.js';
-import { openServing } from '../../src/policy/serving/serving.js';
-import { countCycles, moveCycle, saveCycle } from '../../src/store/learning/cycles.js';
-import { openStore, type Store } from '../../src/store/file/db.js';
-import { saveVersion } from '../../src/store/learning/versions.js';
-import { decide } from '../../src/store/learning/decisions.js';
+import { tellLearning } from '../../../src/run/lines/learning.js';
+import type { Output } from '../../../src/run/lines/output.js';
+import type { Cycle } from '../../../src/core/cycle.js';
+import { follow } from '../../../src/learner/follow.js';
+import { openServing } from '../../../src/policy/serving/serving.js';
+import type { Fields } from '../../../src/run/lines/fields.js';
+import { openStore, type Store } from '../../../src/store/file/db.js';
+import { countCycles, moveCycle, saveCycle } from '../../../src/store/learning/cycles.js';
+import { decide } from '../../../src/store/learning/decisions.js';
+import { saveVersion } from '../../../src/store/learning/versions.js';
 
 let folder: string;
 let store: Store;

@@ -2,11 +2,11 @@
  * What the learning clock does, told as it happens. The clock is another process, and the command line may do the same:
  * the rows know of all.
  */
-import type { Cycle } from '../core/cycle.js';
-import { reasonOf } from '../core/errors.js';
-import { cyclesOf } from '../store/learning/cycles.js';
-import type { Db } from '../store/file/db.js';
-import { decisionsOf } from '../store/learning/decisions.js';
+import type { Cycle } from '../../core/cycle.js';
+import { reasonOf } from '../../core/errors.js';
+import { cyclesOf } from '../../store/learning/cycles.js';
+import type { Db } from '../../store/file/db.js';
+import { decisionsOf } from '../../store/learning/decisions.js';
 import type { Output } from './output.js';
 
 const LOOK_MS = 1_000;

@@ -1,8 +1,8 @@
 /** Who watches requests: nobody by default, and a fault of one that watches reaches nobody's answer. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { guarded, openObserving } from '../../src/cli/observing.js';
-import { openOutput } from '../../src/cli/output.js';
+import { guarded, openObserving } from '../../src/run/observing.js';
+import { openOutput } from '../../src/run/lines/output.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Observer, Watch } from '../../src/core/observe.js';
 import { startCollector } from '../fakes/collector.js';

@@ -8,11 +8,11 @@ import type { Cycle } from '../core/cycle.js';
 import { asGyreError } from '../core/errors.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
+import { withLearner } from './with_learner.js';
 import { cyclesOf, runningCycle } from '../store/learning/cycles.js';
 import { tasksOf } from '../store/learning/tasks.js';
 import type { FromClock, ToClock } from './clock.js';
 import type { Printer } from './print.js';
-import { withLearner } from './verbs.js';
 
 /** Requests go first where they share the cores. */
 const NICENESS = 10;

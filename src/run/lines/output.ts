@@ -2,48 +2,10 @@
  * What a serving gateway says: two lines on standard output that others wait for, everything else on standard
  * error, for a person at a terminal or as one JSON object a line (`GYRE_LOG`), from a level on (`GYRE_LOG_LEVEL`).
  */
-import { operatorError, quoted } from '../core/errors.js';
-import type { Observer } from '../core/observe.js';
-import { requestLines } from './request_lines.js';
-
-export type Env = Readonly<Record<string, string | undefined>>;
-
-/** Every field a line may have. What is asked or said, and whose key it was, is in none of them. */
-export const FIELDS = [
-  'request_id',
-  'route',
-  'status',
-  'model',
-  'upstream',
-  'policy_version',
-  'trajectory',
-  'outcome',
-  'stop_reason',
-  'error',
-  'delivery',
-  'ms',
-  'first_token_ms',
-  'prompt_tokens',
-  'completion_tokens',
-  'cached_tokens',
-  'tool_calls',
-  'url',
-  'version',
-  'pid',
-  'telemetry',
-  'from',
-  'to',
-  'seconds',
-  'cycle',
-  'state',
-  'stage',
-  'base_version',
-  'kind',
-  'against',
-  'passed',
-  'reason',
-] as const;
-export type Fields = { readonly [Name in (typeof FIELDS)[number]]?: string | number | boolean | undefined };
+import { operatorError, quoted } from '../../core/errors.js';
+import type { Observer } from '../../core/observe.js';
+import { type Env, FIELDS, type Fields } from './fields.js';
+import { requestLines } from './requests.js';
 
 export interface Output {
   /** One line for whoever started the process. */

@@ -1,8 +1,8 @@
 /** A request as one line of the log: whose answer it was. */
 import { expect, it } from 'vitest';
 
-import type { Fields } from '../../src/cli/output.js';
-import { requestLines } from '../../src/cli/request_lines.js';
+import { requestLines } from '../../../src/run/lines/requests.js';
+import type { Fields } from '../../../src/run/lines/fields.js';
 
 function lineOf(answered: { readonly host?: string; readonly policyVersion?: number }): Fields | undefined {
   const lines: Fields[] = [];

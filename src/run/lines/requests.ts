@@ -1,9 +1,9 @@
 /** Every request to the policy as one line of the log, once it is over: names and numbers, never what was said. */
-import type { Arrival, Delivered, Observer, Undertaken, Watch } from '../core/observe.js';
-import type { GyreError } from '../core/errors.js';
-import type { Policy } from '../core/policy.js';
-import type { Ending } from '../core/trajectory.js';
-import type { Fields } from './output.js';
+import type { GyreError } from '../../core/errors.js';
+import type { Arrival, Delivered, Observer, Undertaken, Watch } from '../../core/observe.js';
+import type { Policy } from '../../core/policy.js';
+import type { Ending } from '../../core/trajectory.js';
+import type { Fields } from './fields.js';
 
 export function requestLines(tell: (fields: Fields, text: string) => void): Observer {
   return { arrived: (arrival, route) => new RequestLine(tell, arrival, route) };

@@ -4,10 +4,11 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { VERSION } from '../../src/cli/machine.js';
-import { FIELDS, openOutput } from '../../src/cli/output.js';
-import { startEngine, inTurn, type Engine } from '../fakes/engine.js';
-import { startServe, type Serving } from '../fakes/serve.js';
+import { VERSION } from '../../../src/run/machine.js';
+import { openOutput } from '../../../src/run/lines/output.js';
+import { FIELDS } from '../../../src/run/lines/fields.js';
+import { type Engine, inTurn, startEngine } from '../../fakes/engine.js';
+import { type Serving, startServe } from '../../fakes/serve.js';
 
 const captured = (): { readonly text: () => string; write(text: string): void } => {
   let all = '';

@@ -5,8 +5,9 @@
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
 import type { Observer, Watch } from '../core/observe.js';
+import type { Env } from './lines/fields.js';
 import { VERSION } from './machine.js';
-import type { Env, Output } from './output.js';
+import type { Output } from './lines/output.js';
 
 export interface Observing {
   /** Absent where nobody watches: a request then costs nothing more. */
