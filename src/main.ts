@@ -7,7 +7,7 @@ import { setMaxListeners } from 'node:events';
 
 import { Command } from 'commander';
 
-import type { KeyFlags } from './cli/keys.js';
+import type { KeyFlags } from './cli/verbs/keys.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
@@ -62,7 +62,7 @@ const learning = (
   description: string,
   engine: boolean,
   run: (
-    verbs: typeof import('./cli/verbs.js'),
+    verbs: typeof import('./cli/verbs/learning.js'),
     learner: import('./learner/deps.js').Learner,
     flags: VerbFlags,
     out: ReturnType<typeof printer>,
@@ -72,7 +72,10 @@ const learning = (
     .option('--engine <url>', 'use this running engine')
     .option('--trainer <url>', 'use this running trainer and its engine')
     .action(async (flags: VerbFlags) => {
-      const [verbs, { withLearner }] = await Promise.all([import('./cli/verbs.js'), import('./run/with_learner.js')]);
+      const [verbs, { withLearner }] = await Promise.all([
+        import('./cli/verbs/learning.js'),
+        import('./run/with_learner.js'),
+      ]);
       const out = printer(flags.json === true);
       const wanted = engine && flags.cycles !== '0';
       await withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
@@ -123,37 +126,37 @@ learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, o
   .option('--n <n>', 'trajectories per task and cycle');
 
 verb('status', 'versions, and what learning waits for').action(async (flags: VerbFlags) =>
-  (await import('./cli/operate.js')).statusVerb(config(flags), printer(flags.json === true)),
+  (await import('./cli/verbs/operate.js')).statusVerb(config(flags), printer(flags.json === true)),
 );
 verb('promote <version>', 'serve a version that passed the gate').action(async (version: string, flags: VerbFlags) =>
-  (await import('./cli/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)),
+  (await import('./cli/verbs/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)),
 );
 verb('rollback', 'serve the weights that served before, under a new number')
   .option('--trainer <url>', 'use this running trainer')
   .action(async (flags: VerbFlags) =>
-    (await import('./cli/operate.js')).rollbackVerb(config(flags), printer(flags.json === true), stopping.signal),
+    (await import('./cli/verbs/operate.js')).rollbackVerb(config(flags), printer(flags.json === true), stopping.signal),
   );
 verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
-  if (!(await (await import('./cli/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))
+  if (!(await (await import('./cli/verbs/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))
     process.exitCode = 1;
 });
 verb('export', 'take the trajectories out as JSON lines')
   .option('--out <file>', 'file to write; standard output by default')
-  .action(async (flags: VerbFlags) => (await import('./cli/operate.js')).exportVerb(config(flags), flags.out));
+  .action(async (flags: VerbFlags) => (await import('./cli/verbs/operate.js')).exportVerb(config(flags), flags.out));
 verb('doctor', 'find what is wrong with the installation').action(async (flags: VerbFlags) => {
-  if (!(await (await import('./cli/doctor.js')).doctorVerb(config(flags), printer(flags.json === true))))
+  if (!(await (await import('./cli/verbs/doctor.js')).doctorVerb(config(flags), printer(flags.json === true))))
     process.exitCode = 1;
 });
 verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(
   async (dir: string, flags: VerbFlags) => {
-    (await import('./cli/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
+    (await import('./cli/verbs/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
   },
 );
 verb(
   'tools <verb> [name]',
   'list what servers of tools announce, or accept NAME: take a changed tool as it is now',
 ).action(async (what: string, name: string | undefined, flags: VerbFlags) => {
-  (await import('./cli/tools.js')).toolsVerb(config(flags), what, name, printer(flags.json === true));
+  (await import('./cli/verbs/tools.js')).toolsVerb(config(flags), what, name, printer(flags.json === true));
 });
 verb('keys <verb> [name]', 'add NAME, set NAME, list, or revoke NAME')
   .option('--role <role>', 'client or admin; client when nothing is said')
@@ -168,7 +171,7 @@ verb('keys <verb> [name]', 'add NAME, set NAME, list, or revoke NAME')
   .option('--concurrent <n>', 'requests of it answered at once')
   .option('--monthly-tokens <n>', 'tokens it may use in a month of UTC')
   .action(async (what: string, name: string | undefined, flags: VerbFlags) =>
-    (await import('./cli/keys.js')).keysVerb(config(flags), what, name, flags, printer(flags.json === true)),
+    (await import('./cli/verbs/keys.js')).keysVerb(config(flags), what, name, flags, printer(flags.json === true)),
   );
 
 try {

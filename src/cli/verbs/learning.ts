@@ -2,20 +2,20 @@
  * The learning verbs: one stage each, or whole cycles. They use the engine of a gateway that serves the data folder, or
  * start their own.
  */
-import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
-import { operatorError } from '../core/errors.js';
-import type { Task } from '../core/task.js';
-import { runCycle } from '../learner/cycle.js';
-import type { Learner } from '../learner/deps.js';
-import { evaluate } from '../learner/evaluating.js';
-import { generate } from '../learner/generating.js';
-import { judgeLog } from '../learner/judging.js';
-import { select } from '../learner/states.js';
-import { proportion } from '../promote/interval.js';
-import { headVersion, servingVersion } from '../store/learning/decisions.js';
-import { saveTasks, tasksOf } from '../store/learning/tasks.js';
-import { allVersions } from '../store/learning/versions.js';
-import { type Printer, table } from '../run/print.js';
+import type { Cycle, FilterName, TrainMode } from '../../core/cycle.js';
+import { operatorError } from '../../core/errors.js';
+import type { Task } from '../../core/task.js';
+import { runCycle } from '../../learner/cycle.js';
+import type { Learner } from '../../learner/deps.js';
+import { evaluate } from '../../learner/evaluating.js';
+import { generate } from '../../learner/generating.js';
+import { judgeLog } from '../../learner/judging.js';
+import { select } from '../../learner/states.js';
+import { proportion } from '../../promote/interval.js';
+import { headVersion, servingVersion } from '../../store/learning/decisions.js';
+import { saveTasks, tasksOf } from '../../store/learning/tasks.js';
+import { allVersions } from '../../store/learning/versions.js';
+import { type Printer, table } from '../../run/print.js';
 
 export async function generateVerb(
   learner: Learner,

@@ -1,11 +1,11 @@
 /** `gyre keys`: makes, changes, shows and revokes API keys. A gateway on the same folder follows within seconds. */
-import type { Config } from '../core/config.js';
-import { operatorError } from '../core/errors.js';
-import type { Role } from '../core/key.js';
-import { withRows } from '../run/rows.js';
-import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } from '../store/keys/keys.js';
-import { monthOf, usageOf, type Used } from '../store/keys/usage.js';
-import { type Printer, table } from '../run/print.js';
+import type { Config } from '../../core/config.js';
+import { operatorError } from '../../core/errors.js';
+import type { Role } from '../../core/key.js';
+import { withRows } from '../../run/rows.js';
+import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } from '../../store/keys/keys.js';
+import { monthOf, usageOf, type Used } from '../../store/keys/usage.js';
+import { type Printer, table } from '../../run/print.js';
 
 /** As commander hands them over; what is not said is not changed. */
 export interface KeyFlags {

@@ -1,14 +1,14 @@
 /** `gyre keys`: what is said on the command line is what the gateway holds a key to. */
 import { expect, test } from 'vitest';
 
-import type { Printer } from '../../src/run/print.js';
-import { keysVerb, type KeyFlags } from '../../src/cli/keys.js';
-import { parseConfig, type Config } from '../../src/core/config.js';
-import { NO_USAGE } from '../../src/core/policy.js';
-import { openKeyring } from '../../src/store/keys/keys.js';
-import { monthOf } from '../../src/store/keys/usage.js';
-import { answer, DONE, opened, opening, temporaryFolder, user } from '../store/fixture.js';
-import { gyre } from '../run/child.js';
+import type { Printer } from '../../../src/run/print.js';
+import { keysVerb, type KeyFlags } from '../../../src/cli/verbs/keys.js';
+import { parseConfig, type Config } from '../../../src/core/config.js';
+import { NO_USAGE } from '../../../src/core/policy.js';
+import { openKeyring } from '../../../src/store/keys/keys.js';
+import { monthOf } from '../../../src/store/keys/usage.js';
+import { answer, DONE, opened, opening, temporaryFolder, user } from '../../store/fixture.js';
+import { gyre } from '../../run/child.js';
 
 interface Console {
   readonly folder: string;

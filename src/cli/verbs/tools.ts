@@ -2,11 +2,11 @@
  * `gyre tools list` and `gyre tools accept NAME`: what servers of tools have announced, and what the operator takes of
  * it.
  */
-import type { Config } from '../core/config.js';
-import { operatorError } from '../core/errors.js';
-import { accept, pins, type Definition, type PinState } from '../../tools/mcp/pins.js';
-import { present } from '../run/presence.js';
-import { table, type Printer } from '../run/print.js';
+import type { Config } from '../../core/config.js';
+import { operatorError } from '../../core/errors.js';
+import { accept, pins, type Definition, type PinState } from '../../../tools/mcp/pins.js';
+import { present } from '../../run/presence.js';
+import { table, type Printer } from '../../run/print.js';
 
 export function toolsVerb(config: Config, what: string, name: string | undefined, printer: Printer): void {
   switch (what) {

@@ -5,20 +5,20 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 
-import { indexDocuments } from '../../tools/search_documents.js';
-import type { Config } from '../core/config.js';
-import { operatorError } from '../core/errors.js';
-import { adapterName } from '../core/version.js';
-import { promote, rollback } from '../learner/promoting.js';
-import { learningStatus } from '../learner/status.js';
-import { withRows } from '../run/rows.js';
-import { withLearner } from '../run/with_learner.js';
-import { allVersions } from '../store/learning/versions.js';
-import { verify } from '../store/proof/verify.js';
-import { listTrajectories } from '../store/read/trajectories.js';
-import { needTrainer } from '../run/learner.js';
-import { present } from '../run/presence.js';
-import type { Printer } from '../run/print.js';
+import { indexDocuments } from '../../../tools/search_documents.js';
+import type { Config } from '../../core/config.js';
+import { operatorError } from '../../core/errors.js';
+import { adapterName } from '../../core/version.js';
+import { promote, rollback } from '../../learner/promoting.js';
+import { learningStatus } from '../../learner/status.js';
+import { withRows } from '../../run/rows.js';
+import { withLearner } from '../../run/with_learner.js';
+import { allVersions } from '../../store/learning/versions.js';
+import { verify } from '../../store/proof/verify.js';
+import { listTrajectories } from '../../store/read/trajectories.js';
+import { needTrainer } from '../../run/learner.js';
+import { present } from '../../run/presence.js';
+import type { Printer } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
 export function statusVerb(config: Config, printer: Printer): Promise<void> {

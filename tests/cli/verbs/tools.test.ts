@@ -12,17 +12,17 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Printer } from '../../src/run/print.js';
-import { toolsVerb, withdrawnTools } from '../../src/cli/tools.js';
-import { parseConfig, type Config } from '../../src/core/config.js';
-import { processOf } from '../../src/core/process.js';
-import { pin, pinOf, propose } from '../../tools/mcp/pins.js';
-import { inTurn, startEngine } from '../fakes/engine.js';
-import { echo, startMcp } from '../fakes/mcp.js';
-import { until } from '../tools/mcp/bench.js';
+import type { Printer } from '../../../src/run/print.js';
+import { toolsVerb, withdrawnTools } from '../../../src/cli/verbs/tools.js';
+import { parseConfig, type Config } from '../../../src/core/config.js';
+import { processOf } from '../../../src/core/process.js';
+import { pin, pinOf, propose } from '../../../tools/mcp/pins.js';
+import { inTurn, startEngine } from '../../fakes/engine.js';
+import { echo, startMcp } from '../../fakes/mcp.js';
+import { until } from '../../tools/mcp/bench.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
-const CHILD = fileURLToPath(new URL('../fakes/mcp-process.mjs', import.meta.url));
+const CHILD = fileURLToPath(new URL('../../fakes/mcp-process.mjs', import.meta.url));
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

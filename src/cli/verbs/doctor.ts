@@ -7,12 +7,12 @@ import { existsSync, statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
 
-import type { Config } from '../core/config.js';
-import { reasonOf } from '../core/errors.js';
-import { openStore } from '../store/file/db.js';
-import { modelFolder, python, VERSION } from '../run/machine.js';
-import { present } from '../run/presence.js';
-import { table, type Printer } from '../run/print.js';
+import type { Config } from '../../core/config.js';
+import { reasonOf } from '../../core/errors.js';
+import { openStore } from '../../store/file/db.js';
+import { modelFolder, python, VERSION } from '../../run/machine.js';
+import { present } from '../../run/presence.js';
+import { table, type Printer } from '../../run/print.js';
 
 interface Finding {
   readonly what: string;
