@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import durable
 from gyre_trainer.errors import ClientError, TrainerError
+from gyre_trainer.machine import durable
 
 WEIGHTS = "adapter_model.safetensors"
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # as in lora.py, without torch

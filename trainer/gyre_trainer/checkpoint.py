@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import durable
+from gyre_trainer.machine import durable
 
 KEPT = 2  # the head and the one before it, for a look after an accident
 

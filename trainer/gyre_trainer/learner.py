@@ -12,10 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gyre_trainer import adapter, batch, checkpoint, engine_command, memory, priority
+from gyre_trainer import adapter, batch, checkpoint, engine_command
 from gyre_trainer.config import Config
 from gyre_trainer.engine import Engine
 from gyre_trainer.errors import ClientError, EngineError, TrainerError
+from gyre_trainer.machine import memory, priority
 from gyre_trainer.records import Record, Records
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import durable
+from gyre_trainer.machine import durable
 
 PR_SET_PDEATHSIG = 1
 # Looked up once at import: between fork and exec a child may only call what is already loaded.

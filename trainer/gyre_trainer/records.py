@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from gyre_trainer import durable
+from gyre_trainer.machine import durable
 
 State = Literal["queued", "training", "publishing", "done", "failed"]
 BODY = ".body.json"  # a batch id holds no dot, so this never meets a record's name

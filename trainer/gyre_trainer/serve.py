@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gyre_trainer import dtype_choice, engine_command, memory, supervisor
+from gyre_trainer import engine_command, supervisor
 from gyre_trainer.config import Config
+from gyre_trainer.machine import dtype_choice, memory
 
 if TYPE_CHECKING:
     import uvicorn

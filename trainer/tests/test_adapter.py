@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from gyre_trainer import adapter, durable, policy, score, versions
+from gyre_trainer import adapter, policy, score, versions
 from gyre_trainer.errors import ClientError
+from gyre_trainer.machine import durable
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import durable
+from gyre_trainer.machine import durable
 
 HARDWARE = {"avx512_bf16", "amx_bf16"}
 
@@ -60,7 +60,7 @@ def choose(wanted: str, cache: Path, gpu: bool) -> tuple[str, str]:
     known: Any = durable.read_json(cache) if cache.is_file() else {}
     if known.get("cpu") != name:
         output = subprocess.run(
-            [sys.executable, "-m", "gyre_trainer.dtype_choice"], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "gyre_trainer.machine.dtype_choice"], capture_output=True, text=True, check=True
         )
         known = {"cpu": name, "seconds": json.loads(output.stdout)}
         durable.write_json(cache, known)

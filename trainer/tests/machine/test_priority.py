@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from gyre_trainer import priority
+from gyre_trainer.machine import priority
 
 
 def test_work_in_the_pool_runs_in_the_idle_class_and_the_caller_does_not() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gyre_trainer import durable
+from gyre_trainer.machine import durable
 
 
 def test_a_directory_appears_whole_with_its_marker(tmp_path: Path) -> None:
