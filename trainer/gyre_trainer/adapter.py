@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer.errors import ClientError, TrainerError
+from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.machine import durable
 
 WEIGHTS = "adapter_model.safetensors"

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 
 from gyre_trainer import adapter, versions
 from gyre_trainer.config import Config
+from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine import Engine
-from gyre_trainer.errors import ClientError, TrainerError
 from gyre_trainer.learner import Learner
 
 

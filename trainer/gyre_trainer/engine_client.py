@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
+from gyre_trainer.contract.errors import EngineError
 from gyre_trainer.engine_command import BASE_NAME
-from gyre_trainer.errors import EngineError
 
 
 @dataclass(frozen=True)

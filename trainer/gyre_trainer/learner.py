@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from gyre_trainer import adapter, batch, checkpoint, engine_command
+from gyre_trainer import adapter, checkpoint, engine_command
 from gyre_trainer.config import Config
+from gyre_trainer.contract import batch
+from gyre_trainer.contract.errors import ClientError, EngineError, TrainerError
 from gyre_trainer.engine import Engine
-from gyre_trainer.errors import ClientError, EngineError, TrainerError
 from gyre_trainer.machine import memory, priority
 from gyre_trainer.records import Record, Records
 
@@ -394,6 +394,6 @@ class Learner:
             return  # asked again for a rollback that is done
         self._take(weights_of)
         head = checkpoint.Head(self.head.sequence + 1, version, self.policy.rank, self.policy.alpha, None, None, {})
-        checkpoint.commit(self._config.state, replace(head), self.policy.snapshot(), None)
+        checkpoint.commit(self._config.state, head, self.policy.snapshot(), None)
         self.head = head
         self.restore_head()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gyre_trainer.batch import Action, Hyper
+from gyre_trainer.contract.batch import Action, Hyper
 
 # exp(20) is far beyond every cap, and float32 stays finite; a wild token is then vetoed or clipped, not NaN.
 LARGEST_LOG_RATIO = 20.0

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gyre_trainer.batch import Batch
+from gyre_trainer.contract.batch import Batch
 from gyre_trainer.engine_client import EngineClient, Generated
 from gyre_trainer.engine_command import BASE_NAME
 from gyre_trainer.policy import Policy

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from gyre_trainer.batch import Action, Tree
+from gyre_trainer.contract.batch import Action, Tree
 
 BLOCK = 128  # rows; measured on two cores: 64 loses 15 % to the many small calls, 256 a little to masked products
 GPU_BLOCK = 1024  # measured on an H200, 6,000 and 18,000 tokens: 128 takes 2.4 times as long, 4,096 up to 1.7 times

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from gyre_trainer import loss, tree
-from gyre_trainer.batch import Batch, Hyper
-from gyre_trainer.errors import TrainerError
+from gyre_trainer.contract.batch import Batch, Hyper
+from gyre_trainer.contract.errors import TrainerError
 from gyre_trainer.policy import Policy
 
 Progress = Callable[[float], None]

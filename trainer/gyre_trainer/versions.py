@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gyre_trainer import adapter
-from gyre_trainer.errors import ClientError
+from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.machine import durable
 
 

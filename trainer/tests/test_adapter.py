@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gyre_trainer import adapter, policy, score, versions
-from gyre_trainer.errors import ClientError
+from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.machine import durable
 
 

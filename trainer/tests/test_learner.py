@@ -11,8 +11,8 @@ import torch
 from conftest import first_batch, service, wait_for
 from gyre_trainer import adapter
 from gyre_trainer.config import Config
+from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.engine import Engine
-from gyre_trainer.errors import ClientError
 from gyre_trainer.learner import Learner
 
 Running = tuple[Engine, Learner, Config]
@@ -117,7 +117,7 @@ def test_a_restarted_vllm_gets_its_adapters_back_and_a_damaged_one_is_named(
 def test_a_batch_that_is_cut_off_twice_is_given_up_and_can_be_sent_again(
     tmp_path: Path, tiny_model: Path, golden: dict[str, Any]
 ) -> None:
-    from gyre_trainer import batch
+    from gyre_trainer.contract import batch
     from gyre_trainer.records import Record, Records
 
     body = first_batch(golden)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gyre_trainer import loss
-from gyre_trainer.batch import Action, Hyper
+from gyre_trainer.contract.batch import Action, Hyper
 
 
 def tokens(

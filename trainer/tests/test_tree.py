@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gyre_trainer import attention, loss, policy, score, self_check, tree
-from gyre_trainer.batch import Action, Hyper, Tree
+from gyre_trainer.contract.batch import Action, Hyper, Tree
 
 
 @pytest.mark.parametrize("block", [4, 7, 16, 256])

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from gyre_trainer import self_check, tree, update
-from gyre_trainer.batch import Action, Batch, Hyper
-from gyre_trainer.errors import TrainerError
+from gyre_trainer.contract.batch import Action, Batch, Hyper
+from gyre_trainer.contract.errors import TrainerError
 from gyre_trainer.policy import Policy
 
 

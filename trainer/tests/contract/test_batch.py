@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gyre_trainer import batch
-from gyre_trainer.errors import ClientError
+from gyre_trainer.contract import batch
+from gyre_trainer.contract.errors import ClientError
 
 
 def parse(body: Any) -> batch.Batch:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-from gyre_trainer.errors import ClientError
+from gyre_trainer.contract.errors import ClientError
 
 SCHEMA = "gyre.batch/1"
 LOSSES = ("cispo", "dppo", "cross_entropy")
