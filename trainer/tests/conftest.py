@@ -16,7 +16,7 @@ import pytest
 from gyre_trainer import convert
 from gyre_trainer.config import Config
 from gyre_trainer.engine import Engine
-from gyre_trainer.learner import Learner
+from gyre_trainer.serve.learner import Learner
 from gyre_trainer.supervisor import Timing
 
 FAKE_VLLM = Path(__file__).parent / "fake_vllm.py"

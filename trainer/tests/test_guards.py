@@ -26,7 +26,7 @@ def test_help_needs_neither_torch_nor_fastapi() -> None:
 
 
 def test_validating_a_batch_and_copying_a_version_need_no_torch() -> None:
-    slim = ("gyre_trainer.contract.batch", "gyre_trainer.versions", "gyre_trainer.app")
+    slim = ("gyre_trainer.contract.batch", "gyre_trainer.versions", "gyre_trainer.serve.app")
     program = f"import sys, {', '.join(slim)}\nassert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 

@@ -1,6 +1,7 @@
 """A trainer with a fake vLLM that is killed with SIGKILL at a named point of its first batch (for test_crash.py).
 
-Run as `python crash_child.py DATA MODEL BODY POINT`; without a crash it prints the batch's final state as JSON.
+Run as `python crash_child.py DATA MODEL BODY POINT` with conftest.py and the package on PYTHONPATH; without a crash it
+prints the batch's final state as JSON.
 """
 
 import json
@@ -8,8 +9,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import service, wait_for
 

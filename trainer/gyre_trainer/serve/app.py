@@ -14,7 +14,7 @@ from gyre_trainer import adapter, versions
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine import Engine
-from gyre_trainer.learner import Learner
+from gyre_trainer.serve.learner import Learner
 
 
 def sha256(path: Path) -> str:

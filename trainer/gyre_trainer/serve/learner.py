@@ -17,7 +17,7 @@ from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import ClientError, EngineError, TrainerError
 from gyre_trainer.engine import Engine
 from gyre_trainer.machine import memory, priority
-from gyre_trainer.records import Record, Records
+from gyre_trainer.serve.records import Record, Records
 
 if TYPE_CHECKING:
     from gyre_trainer.policy import Policy

@@ -34,9 +34,9 @@ def serve(config: Config) -> int:
     train_dtype = dtype if config.train_dtype == "auto" else config.train_dtype
     sys.stderr.write(f"engine dtype {dtype} ({why}), trainer dtype {train_dtype}\n")
 
-    from gyre_trainer.app import create_app
     from gyre_trainer.engine import Engine
-    from gyre_trainer.learner import Learner
+    from gyre_trainer.serve.app import create_app
+    from gyre_trainer.serve.learner import Learner
 
     engine = Engine(config, dtype)
     learner = Learner(config, engine, train_dtype)

@@ -1,6 +1,7 @@
 """kill -9 at every point of an update: after a restart the batch is applied exactly once, with the same weights."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from conftest import first_batch
 from gyre_trainer import adapter, process_record
 
 CHILD = Path(__file__).parent / "crash_child.py"
+# conftest.py, and the package beside these tests: the environment may hold that of another worktree.
+SEARCHED = os.pathsep.join(str(folder) for folder in CHILD.parents[1:3])
 
 
 def run(data: Path, model: Path, body: Path, point: str = "never") -> "subprocess.CompletedProcess[str]":
@@ -20,6 +23,7 @@ def run(data: Path, model: Path, body: Path, point: str = "never") -> "subproces
         capture_output=True,
         text=True,
         timeout=900,
+        env=os.environ | {"PYTHONPATH": SEARCHED},
     )
 
 
