@@ -74,6 +74,15 @@ class Batch:
     logical_tokens: int  # tokens a row-per-action layout would compute, as the gateway counted them
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What the loaded model and the running vLLM can take; a batch beyond it is refused."""
+
+    max_token_id: int
+    max_depth: int  # nodes on one path: the model's positions
+    max_rank: int  # LoRA rank vLLM was started for
+
+
 def digest(body: Any) -> str:
     """Identity of a received body, independent of key order and white space."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -105,8 +114,8 @@ def mapping(body: dict[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
-def parse(body: Any, max_token_id: int, max_depth: int) -> Batch:
-    """Validate a decoded JSON body against the schema and the loaded model; raises ClientError `batch_schema`."""
+def parse(body: Any, limits: Limits) -> Batch:
+    """Validate a decoded JSON body against the schema and `limits`; raises ClientError `batch_schema`."""
     if not isinstance(body, dict) or body.get("schema") != SCHEMA:
         raise refuse("schema", body.get("schema") if isinstance(body, dict) else body, f"send {SCHEMA!r}")
     batch_id, mode = body.get("batch_id"), body.get("mode")
@@ -124,8 +133,8 @@ def parse(body: Any, max_token_id: int, max_depth: int) -> Batch:
     if target <= base:
         raise refuse("target_version", target, f"send a number above base_version {base}")
     model, counts = mapping(body, "model"), mapping(body, "counts")
-    limit = min(integer(model, "max_token_id", "model.", 0), max_token_id)
-    tree, depth = parse_tree(mapping(body, "tree"), limit, max_depth)
+    limit = min(integer(model, "max_token_id", "model.", 0), limits.max_token_id)
+    tree, depth = parse_tree(mapping(body, "tree"), limit, limits.max_depth)
     raw = body.get("actions")
     if not isinstance(raw, list) or not raw:
         raise refuse("actions", raw, "send at least one action")
@@ -134,6 +143,8 @@ def parse(body: Any, max_token_id: int, max_depth: int) -> Batch:
         if counts.get(key) != real:
             raise refuse(f"counts.{key}", counts.get(key), f"the batch itself holds {real}")
     logical = integer(counts, "logical_tokens", "counts.", 1)
+    if hyper.rank > limits.max_rank:
+        raise refuse("hyper.rank", hyper.rank, f"vLLM was started for ranks up to {limits.max_rank}")
     template_hash = str(model.get("template_hash") or "")
     return Batch(batch_id, mode, base, target, template_hash, hyper, tree, actions, logical)
 

@@ -34,3 +34,8 @@ class EngineError(TrainerError):
 
     side: Side = "engine"
     status = 502
+
+
+def known(error: Exception, code: str) -> TrainerError:
+    """The error itself if it is of the family, else one with `code` that quotes it."""
+    return error if isinstance(error, TrainerError) else TrainerError(code, f"{type(error).__name__}: {error}")

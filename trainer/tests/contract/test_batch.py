@@ -11,7 +11,7 @@ from gyre_trainer.contract.errors import ClientError
 
 
 def parse(body: Any) -> batch.Batch:
-    return batch.parse(body, max_token_id=49151, max_depth=8192)
+    return batch.parse(body, batch.Limits(max_token_id=49151, max_depth=8192, max_rank=64))
 
 
 def test_the_golden_batch_is_read_field_by_field(golden: dict[str, Any]) -> None:
@@ -51,6 +51,7 @@ def changed(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("hyper.learning_rat", 1.0, "unknown key"),
         ("hyper.loss", "ppo", "cispo, dppo, cross_entropy"),
         ("hyper.grad_clip", float("nan"), "finite"),
+        ("hyper.rank", 65, "ranks up to 64"),
         ("tree.parent.3", 3, "below 3"),
         ("tree.parent.3", -2, "parent[3]"),
         ("tree.parent.9", 4, "distinct"),
@@ -84,7 +85,7 @@ def test_nodes_out_of_depth_first_order_are_refused(golden: dict[str, Any]) -> N
 
 def test_a_token_beyond_the_models_positions_is_refused(golden: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match="positions"):
-        batch.parse(golden, 49151, max_depth=4)
+        batch.parse(golden, batch.Limits(49151, max_depth=4, max_rank=64))
 
 
 def test_supervised_actions_come_without_log_probabilities(golden: dict[str, Any]) -> None:
