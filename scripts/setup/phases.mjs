@@ -209,7 +209,7 @@ export function model(root) {
   const hash = hashOf(
     root,
     ['convert.py', 'tokenizer_file.py']
-      .map((name) => join('trainer', 'gyre_trainer', name))
+      .map((name) => join('trainer', 'gyre_trainer', 'weights', name))
       .concat(join('trainer', 'templates')),
   );
   return {

@@ -30,7 +30,7 @@ beforeEach(() => {
   write('trainer/requirements.lock', '# pins\na==1\nb==2\nvllm-cpu==3\nintel-openmp==4\n');
   write('trainer/requirements-gpu.lock', 'vllm==3\n');
   write('trainer/pyproject.toml', 'version = "1"');
-  write('trainer/gyre_trainer/convert.py', '1');
+  write('trainer/gyre_trainer/weights/convert.py', '1');
   const journal = join(root, 'journal');
   writeFileSync(journal, '');
   write(

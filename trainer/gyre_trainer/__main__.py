@@ -21,7 +21,7 @@ def main() -> int:
         from gyre_trainer.serve.process import serve
 
         return serve(config.from_arguments(args))
-    from gyre_trainer import convert
+    from gyre_trainer.weights import convert
 
     if args.command == "tiny" or args.tiny:
         convert.convert_tiny(args.out, args.gguf)

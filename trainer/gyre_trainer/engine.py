@@ -9,12 +9,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import adapter, engine_command
+from gyre_trainer import engine_command
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import EngineError, TrainerError
 from gyre_trainer.engine_client import EngineClient
 from gyre_trainer.machine import durable
 from gyre_trainer.supervisor import Command, Supervisor, Timing
+from gyre_trainer.weights import adapter
 
 
 class Engine:

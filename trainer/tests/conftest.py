@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from gyre_trainer import convert
 from gyre_trainer.config import Config
 from gyre_trainer.engine import Engine
 from gyre_trainer.serve.learner import Learner
 from gyre_trainer.supervisor import Timing
+from gyre_trainer.weights import convert
 
 FAKE_VLLM = Path(__file__).parent / "fake_vllm.py"
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden" / "batch" / "small.json"

@@ -9,7 +9,8 @@ import pytest
 
 import gyre_trainer
 from conftest import config_for
-from gyre_trainer import adapter, engine_command, lora
+from gyre_trainer import engine_command, lora
+from gyre_trainer.weights import adapter
 
 ROOT = Path(gyre_trainer.__file__).parent
 TRAINER = ROOT.parent
@@ -26,7 +27,7 @@ def test_help_needs_neither_torch_nor_fastapi() -> None:
 
 
 def test_validating_a_batch_and_copying_a_version_need_no_torch() -> None:
-    slim = ("gyre_trainer.contract.batch", "gyre_trainer.versions", "gyre_trainer.serve.app")
+    slim = ("gyre_trainer.contract.batch", "gyre_trainer.weights.versions", "gyre_trainer.serve.app")
     program = f"import sys, {', '.join(slim)}\nassert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 

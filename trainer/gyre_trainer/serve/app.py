@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from gyre_trainer import adapter, versions
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine import Engine
 from gyre_trainer.serve.learner import Learner
+from gyre_trainer.weights import adapter, versions
 
 
 def sha256(path: Path) -> str:

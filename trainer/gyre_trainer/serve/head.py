@@ -6,11 +6,12 @@ Only the learner's thread calls the methods here, so two of them never overlap; 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gyre_trainer import adapter, checkpoint
+from gyre_trainer import checkpoint
 from gyre_trainer.config import Config
 from gyre_trainer.contract.batch import Batch
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.serve.records import Record
+from gyre_trainer.weights import adapter
 
 if TYPE_CHECKING:
     from gyre_trainer.policy import Policy

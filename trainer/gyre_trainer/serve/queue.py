@@ -11,12 +11,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal
 
-from gyre_trainer import adapter
 from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.machine import memory
 from gyre_trainer.serve.head import HeadWeights
 from gyre_trainer.serve.records import Record, Records
+from gyre_trainer.weights import adapter
 
 Phase = Literal["starting", "loading_model", "ready", "training", "failed"]
 Job = Callable[[Record], None]

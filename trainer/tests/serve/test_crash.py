@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from conftest import first_batch
-from gyre_trainer import adapter, process_record
+from gyre_trainer import process_record
+from gyre_trainer.weights import adapter
 
 CHILD = Path(__file__).parent / "crash_child.py"
 # conftest.py, and the package beside these tests: the environment may hold that of another worktree.

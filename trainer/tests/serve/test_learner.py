@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from conftest import first_batch, service, wait_for
-from gyre_trainer import adapter
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.engine import Engine
 from gyre_trainer.serve.learner import Learner
+from gyre_trainer.weights import adapter
 
 Running = tuple[Engine, Learner, Config]
 
@@ -66,7 +66,7 @@ def test_a_non_finite_batch_fails_and_the_next_one_works(running: Running, golde
 def test_rollback_serves_old_weights_under_a_new_number_and_training_goes_on_from_them(
     running: Running, golden: dict[str, Any]
 ) -> None:
-    from gyre_trainer import versions
+    from gyre_trainer.weights import versions
 
     engine, learner, config = running
     finish(learner, first_batch(golden, "bat_one"))

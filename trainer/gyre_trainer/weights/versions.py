@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import adapter
 from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.machine import durable
+from gyre_trainer.weights import adapter
 
 
 def copy(root: Path, version: int, copy_of: int, model: Path, model_config: dict[str, Any]) -> Path:

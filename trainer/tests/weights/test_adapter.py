@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from gyre_trainer import adapter, policy, score, versions
+from gyre_trainer import policy, score
 from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.machine import durable
+from gyre_trainer.weights import adapter, versions
 
 
 @pytest.fixture

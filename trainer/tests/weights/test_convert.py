@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from gyre_trainer import convert
 from gyre_trainer.machine import durable
+from gyre_trainer.weights import convert
 
 TOOLS = [
     {

