@@ -11,8 +11,8 @@ from typing import Any
 from gyre_trainer.contract.batch import Batch
 from gyre_trainer.engine_client import EngineClient, Generated
 from gyre_trainer.engine_command import BASE_NAME
-from gyre_trainer.policy import Policy
-from gyre_trainer.score import score
+from gyre_trainer.learn.policy import Policy
+from gyre_trainer.learn.score import score
 
 TOLERANCE = {"bfloat16": 0.03, "float32": 1e-3}  # mean |difference| in nats
 

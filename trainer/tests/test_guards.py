@@ -9,7 +9,8 @@ import pytest
 
 import gyre_trainer
 from conftest import config_for
-from gyre_trainer import engine_command, lora
+from gyre_trainer import engine_command
+from gyre_trainer.learn import lora
 from gyre_trainer.weights import adapter
 
 ROOT = Path(gyre_trainer.__file__).parent

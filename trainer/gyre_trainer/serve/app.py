@@ -156,7 +156,7 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
         version, sequences = version_in(body, "version"), sequences_in(body, model["max_token_id"])
 
         def job() -> Any:
-            from gyre_trainer.score import score
+            from gyre_trainer.learn.score import score
 
             return learner.with_version(version, lambda: score(learner.policy, sequences))
 

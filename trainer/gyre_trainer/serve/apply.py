@@ -19,7 +19,7 @@ class Applier:
 
     def apply(self, record: Record) -> bool:
         """Whether the batch is applied. If not, the record says why and the head's weights are back in memory."""
-        from gyre_trainer import update
+        from gyre_trainer.learn import update
 
         weights = self._weights
         try:

@@ -6,16 +6,16 @@ Only the learner's thread calls the methods here, so two of them never overlap; 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gyre_trainer import checkpoint
 from gyre_trainer.config import Config
 from gyre_trainer.contract.batch import Batch
 from gyre_trainer.contract.errors import ClientError, TrainerError
+from gyre_trainer.learn import checkpoint
 from gyre_trainer.serve.records import Record
 from gyre_trainer.weights import adapter
 
 if TYPE_CHECKING:
-    from gyre_trainer.policy import Policy
-    from gyre_trainer.update import Optimizer
+    from gyre_trainer.learn.policy import Policy
+    from gyre_trainer.learn.update import Optimizer
 
 SEED = 7  # of the adapter that changes nothing; the first batch brings its own
 UNTRAINED = checkpoint.Head(0, 0, 16, 32, None, None, {})  # the base: version 0
@@ -40,7 +40,7 @@ class HeadWeights:
     def _build(self, rank: int, alpha: int) -> None:
         import torch
 
-        from gyre_trainer import policy
+        from gyre_trainer.learn import policy
 
         dtype = getattr(torch, self.dtype)
         self._policy = None  # two base models need not fit side by side
@@ -63,7 +63,7 @@ class HeadWeights:
 
         ClientError `rank_mismatch` (409) if it differs from a trained head's.
         """
-        from gyre_trainer import update
+        from gyre_trainer.learn import update
 
         wanted, own = (batch.hyper.rank, batch.hyper.alpha), (self.policy.rank, self.policy.alpha)
         if self.head.version == 0:
@@ -101,7 +101,7 @@ class HeadWeights:
 
     def restore(self) -> None:
         """Put the head's weights and Adam moments back into memory."""
-        from gyre_trainer import update
+        from gyre_trainer.learn import update
 
         found = checkpoint.newest(self._config.state)
         if found is None:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gyre_trainer import checkpoint, engine_command
+from gyre_trainer import engine_command
 from gyre_trainer.config import Config
 from gyre_trainer.contract.batch import Limits
 from gyre_trainer.contract.errors import EngineError, TrainerError
 from gyre_trainer.engine import Engine
+from gyre_trainer.learn import checkpoint
 from gyre_trainer.machine import priority
 from gyre_trainer.serve.apply import Applier
 from gyre_trainer.serve.head import HeadWeights
@@ -21,7 +22,7 @@ from gyre_trainer.serve.queue import Phase, Queue
 from gyre_trainer.serve.records import Record, Records
 
 if TYPE_CHECKING:
-    from gyre_trainer.policy import Policy
+    from gyre_trainer.learn.policy import Policy
 
 
 class Learner:
@@ -95,7 +96,8 @@ class Learner:
         import torch
         from transformers import AutoModelForCausalLM  # noqa: F401
 
-        from gyre_trainer import policy, self_check, update  # noqa: F401
+        from gyre_trainer import self_check
+        from gyre_trainer.learn import policy, update  # noqa: F401
 
         # Torch's threads inherit it, so it comes before the first product; and after the imports, which hold Python's
         # lock for seconds: at low priority on a busy machine they would keep the HTTP threads waiting ten times as

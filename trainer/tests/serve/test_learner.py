@@ -81,7 +81,7 @@ def test_rollback_serves_old_weights_under_a_new_number_and_training_goes_on_fro
 
 
 def test_scoring_another_version_leaves_the_head_in_place(running: Running, golden: dict[str, Any]) -> None:
-    from gyre_trainer.score import score
+    from gyre_trainer.learn.score import score
 
     _, learner, _ = running
     finish(learner, first_batch(golden))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from gyre_trainer import policy, score
 from gyre_trainer.contract.errors import ClientError
+from gyre_trainer.learn import policy, score
 from gyre_trainer.machine import durable
 from gyre_trainer.weights import adapter, versions
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from gyre_trainer import attention, loss, policy, score, self_check, tree
+from gyre_trainer import self_check
 from gyre_trainer.contract.batch import Action, Hyper, Tree
+from gyre_trainer.learn import attention, loss, policy, score, tree
 
 
 @pytest.mark.parametrize("block", [4, 7, 16, 256])

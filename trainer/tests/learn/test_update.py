@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gyre_trainer import self_check, tree, update
+from gyre_trainer import self_check
 from gyre_trainer.contract.batch import Action, Batch, Hyper
 from gyre_trainer.contract.errors import TrainerError
-from gyre_trainer.policy import Policy
+from gyre_trainer.learn import tree, update
+from gyre_trainer.learn.policy import Policy
 
 
 def on_policy(policy: Policy, hyper: Hyper) -> Batch:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gyre_trainer.tree import Block, Plan
+from gyre_trainer.learn.tree import Block, Plan
 
 NAME = "gyre_tree"
 

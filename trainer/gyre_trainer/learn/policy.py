@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from gyre_trainer import attention, lora
+from gyre_trainer.learn import attention, lora
+from gyre_trainer.learn.tree import Plan, Targets
 from gyre_trainer.machine.memory import must_checkpoint
-from gyre_trainer.tree import Plan, Targets
 
 CHUNK = 512  # rows of logits at a time: 512 x 49152 float32 = 100 MB
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from gyre_trainer import loss, tree
 from gyre_trainer.contract.batch import Batch, Hyper
 from gyre_trainer.contract.errors import TrainerError
-from gyre_trainer.policy import Policy
+from gyre_trainer.learn import loss, tree
+from gyre_trainer.learn.policy import Policy
 
 Progress = Callable[[float], None]
 

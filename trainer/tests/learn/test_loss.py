@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gyre_trainer import loss
 from gyre_trainer.contract.batch import Action, Hyper
+from gyre_trainer.learn import loss
 
 
 def tokens(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from gyre_trainer import tree
 from gyre_trainer.contract.batch import Action, Tree
-from gyre_trainer.policy import Policy
+from gyre_trainer.learn import tree
+from gyre_trainer.learn.policy import Policy
 
 Given = tuple[list[int], list[int], float]  # prompt ids, completion ids, temperature
 
