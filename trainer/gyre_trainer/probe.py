@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gyre_trainer.contract.batch import Batch
-from gyre_trainer.engine_client import EngineClient, Generated
-from gyre_trainer.engine_command import BASE_NAME
+from gyre_trainer.engine.client import EngineClient, Generated
+from gyre_trainer.engine.command import BASE_NAME
 from gyre_trainer.learn.policy import Policy
 from gyre_trainer.learn.score import score
 

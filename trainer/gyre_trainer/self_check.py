@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from gyre_trainer.contract.batch import Action, Hyper, Tree
-from gyre_trainer.engine_client import EngineClient, Generated
-from gyre_trainer.engine_command import BASE_NAME
-from gyre_trainer.grouped_lora import add_linear, group_rows
+from gyre_trainer.engine.client import EngineClient, Generated
+from gyre_trainer.engine.command import BASE_NAME
+from gyre_trainer.engine.grouped_lora import add_linear, group_rows
 from gyre_trainer.learn import attention, loss, policy, tree
 from gyre_trainer.weights import adapter
 

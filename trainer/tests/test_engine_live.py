@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from conftest import wait_for
-from gyre_trainer import process_record
+from gyre_trainer.engine import process_record
 
 pytestmark = pytest.mark.engine
 

@@ -1,4 +1,4 @@
-"""Guards of the house: slim command line, small files, pure command builder, lock without places."""
+"""Guards of the house: slim command line, small files, lock without places."""
 
 import re
 import subprocess
@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 import gyre_trainer
-from conftest import config_for
-from gyre_trainer import engine_command
 from gyre_trainer.learn import lora
 from gyre_trainer.weights import adapter
 
@@ -46,24 +44,3 @@ def test_the_lock_pins_everything_and_names_no_place() -> None:
     for name in ("requirements.lock", "requirements-gpu.lock"):
         lines = [line for line in (TRAINER / name).read_text().splitlines() if line and not line.startswith("#")]
         assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+]+", line) for line in lines), name
-
-
-def test_vllm_is_started_with_honest_sampling_and_the_users_flags_win(tmp_path: Path, tiny_model: Path) -> None:
-    config = config_for(tmp_path, tiny_model)
-    flags = engine_command.flags(config, 1234, "float32", gpu=False)
-    assert (
-        flags["logprobs-mode"] == "processed_logprobs"
-        and flags["generation-config"] == "vllm"
-        and flags["host"] == "127.0.0.1"
-    )
-    assert flags["block-size"] == 32 and flags["enforce-eager"] is True
-    object.__setattr__(config, "engine_args", {"max-num-seqs": 8, "enable-prefix-caching": None})
-    argv = engine_command.command(config, 1234, "float32", gpu=False)
-    assert argv[argv.index("--max-num-seqs") + 1] == "8" and "--enable-prefix-caching" not in argv
-    assert "--enforce-eager" not in engine_command.command(config, 1234, "bfloat16", gpu=True)
-
-
-def test_the_engine_environment_loads_our_plugin_and_lets_idle_threads_sleep() -> None:
-    env = engine_command.environment({"PATH": "/bin"}, gpu=False)
-    assert env["VLLM_PLUGINS"] == "gyre_grouped_lora" and env["KMP_BLOCKTIME"] == "0" and env["PATH"] == "/bin"
-    assert "LD_PRELOAD" not in engine_command.environment({}, gpu=True)

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gyre_trainer import engine_command
 from gyre_trainer.config import Config
 from gyre_trainer.contract.batch import Limits
 from gyre_trainer.contract.errors import EngineError, TrainerError
-from gyre_trainer.engine import Engine
+from gyre_trainer.engine.command import MAX_RANK
+from gyre_trainer.engine.engine import Engine
 from gyre_trainer.learn import checkpoint
 from gyre_trainer.machine import priority
 from gyre_trainer.serve.apply import Applier
@@ -35,7 +35,7 @@ class Learner:
         """`train_dtype` names the torch format of the frozen base; `crash` is called at named points, for tests."""
         self._config, self._engine, self.train_dtype = config, engine, train_dtype
         model = engine.model_config
-        limits = Limits(model["vocab_size"] - 1, model["max_position_embeddings"], engine_command.MAX_RANK)
+        limits = Limits(model["vocab_size"] - 1, model["max_position_embeddings"], MAX_RANK)
         self.records = Records(config.batches)
         self._weights = HeadWeights(config, model, train_dtype)
         self._applier = Applier(self.records, self._weights, limits, crash)

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gyre_trainer import engine_command, supervisor
 from gyre_trainer.config import Config
+from gyre_trainer.engine import supervisor
+from gyre_trainer.engine.command import has_gpu
 from gyre_trainer.machine import dtype_choice, memory
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ def serve(config: Config) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     listener = socket.create_server((config.host, config.port))
     port = listener.getsockname()[1]
-    gpu = engine_command.has_gpu()
+    gpu = has_gpu()
     dtype, why = dtype_choice.choose(config.dtype, config.run / "dtype.json", gpu)
     train_dtype = dtype if config.train_dtype == "auto" else config.train_dtype
     sys.stderr.write(f"engine dtype {dtype} ({why}), trainer dtype {train_dtype}\n")
 
-    from gyre_trainer.engine import Engine
+    from gyre_trainer.engine.engine import Engine
     from gyre_trainer.serve.app import create_app
     from gyre_trainer.serve.learner import Learner
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import first_batch
-from gyre_trainer import process_record
+from gyre_trainer.engine import process_record
 from gyre_trainer.weights import adapter
 
 CHILD = Path(__file__).parent / "crash_child.py"

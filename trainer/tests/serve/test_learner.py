@@ -11,7 +11,7 @@ import torch
 from conftest import first_batch, service, wait_for
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError
-from gyre_trainer.engine import Engine
+from gyre_trainer.engine.engine import Engine
 from gyre_trainer.serve.learner import Learner
 from gyre_trainer.weights import adapter
 

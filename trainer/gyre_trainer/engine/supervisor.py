@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gyre_trainer import process_record
-from gyre_trainer.process_record import Process
+from gyre_trainer.engine import process_record
+from gyre_trainer.engine.process_record import Process
 
 Command = Callable[[int], tuple[list[str], dict[str, str]]]  # port -> (argv, environment)
 State = Literal["starting", "warming", "ready", "restarting", "failed", "stopped"]

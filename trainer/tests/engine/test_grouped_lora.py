@@ -6,7 +6,7 @@ import sys
 import torch
 
 from gyre_trainer import self_check
-from gyre_trainer.grouped_lora import add_linear, group_rows
+from gyre_trainer.engine.grouped_lora import add_linear, group_rows
 
 
 def test_grouped_product_equals_the_row_by_row_reference() -> None:
@@ -31,7 +31,7 @@ def test_base_rows_are_untouched_bit_for_bit() -> None:
 
 WIRED = """
 import torch
-from gyre_trainer import grouped_lora
+from gyre_trainer.engine import grouped_lora
 grouped_lora.register()
 from vllm.lora.layers import LoRAMapping
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU

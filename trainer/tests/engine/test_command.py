@@ -1,0 +1,27 @@
+"""The flags and the environment vLLM is started with."""
+
+from pathlib import Path
+
+from conftest import config_for
+from gyre_trainer.engine import command
+
+
+def test_vllm_is_started_with_honest_sampling_and_the_users_flags_win(tmp_path: Path, tiny_model: Path) -> None:
+    config = config_for(tmp_path, tiny_model)
+    flags = command.flags(config, 1234, "float32", gpu=False)
+    assert (
+        flags["logprobs-mode"] == "processed_logprobs"
+        and flags["generation-config"] == "vllm"
+        and flags["host"] == "127.0.0.1"
+    )
+    assert flags["block-size"] == 32 and flags["enforce-eager"] is True
+    object.__setattr__(config, "engine_args", {"max-num-seqs": 8, "enable-prefix-caching": None})
+    argv = command.argv(config, 1234, "float32", gpu=False)
+    assert argv[argv.index("--max-num-seqs") + 1] == "8" and "--enable-prefix-caching" not in argv
+    assert "--enforce-eager" not in command.argv(config, 1234, "bfloat16", gpu=True)
+
+
+def test_the_engine_environment_loads_our_plugin_and_lets_idle_threads_sleep() -> None:
+    env = command.environment({"PATH": "/bin"}, gpu=False)
+    assert env["VLLM_PLUGINS"] == "gyre_grouped_lora" and env["KMP_BLOCKTIME"] == "0" and env["PATH"] == "/bin"
+    assert "LD_PRELOAD" not in command.environment({}, gpu=True)
