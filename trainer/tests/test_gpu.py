@@ -10,7 +10,7 @@ import torch
 from test_update import on_policy
 
 from conftest import first_batch, started, wait_for
-from gyre_trainer import self_check
+from gyre_trainer.check import self_check
 from gyre_trainer.contract.batch import Batch, Hyper
 from gyre_trainer.learn import update
 from gyre_trainer.machine import memory

@@ -96,7 +96,7 @@ class Learner:
         import torch
         from transformers import AutoModelForCausalLM  # noqa: F401
 
-        from gyre_trainer import self_check
+        from gyre_trainer.check import self_check
         from gyre_trainer.learn import policy, update  # noqa: F401
 
         # Torch's threads inherit it, so it comes before the first product; and after the imports, which hold Python's
@@ -110,7 +110,7 @@ class Learner:
         self._weights.load(device)
 
     def _check_engine(self) -> None:
-        from gyre_trainer import self_check
+        from gyre_trainer.check import self_check
 
         if not self._engine.ready:
             self.self_check["grouped_lora"] = "skipped: vLLM is not ready"

@@ -32,7 +32,7 @@ class Publisher:
 
         A failure goes into the record; the update itself is kept.
         """
-        from gyre_trainer import probe
+        from gyre_trainer.check import probe
 
         head = self._weights.head
         try:
@@ -82,7 +82,7 @@ class Publisher:
 
         `states` are prompts as token ids; without any, the fixed ones of the probe.
         """
-        from gyre_trainer import probe
+        from gyre_trainer.check import probe
 
         name = adapter.name_of(version) if version else "base"
         dtypes = {self._engine.dtype, self._weights.dtype}

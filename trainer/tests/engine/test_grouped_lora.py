@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from gyre_trainer import self_check
+from gyre_trainer.check import self_check
 from gyre_trainer.engine.grouped_lora import add_linear, group_rows
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gyre_trainer import self_check
+from gyre_trainer.check import self_check
 from gyre_trainer.contract.batch import Action, Hyper, Tree
 from gyre_trainer.learn import attention, loss, policy, score, tree
 

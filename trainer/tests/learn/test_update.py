@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gyre_trainer import self_check
+from gyre_trainer.check import self_check
 from gyre_trainer.contract.batch import Action, Batch, Hyper
 from gyre_trainer.contract.errors import TrainerError
 from gyre_trainer.learn import tree, update
