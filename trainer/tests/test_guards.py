@@ -1,8 +1,11 @@
-"""Guards of the house: slim command line, small files, lock without places."""
+"""Guards of the house: slim command line, rooms that import only downwards, small files, lock without places."""
 
+import ast
 import re
 import subprocess
 import sys
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,51 @@ from gyre_trainer.weights import adapter
 
 ROOT = Path(gyre_trainer.__file__).parent
 TRAINER = ROOT.parent
+TESTS = TRAINER / "tests"
+FILES = sorted(ROOT.rglob("*.py"))
+LINES = 400
+FILES_IN_A_FOLDER = 20
+
+# Which room may import which, lowest first: everything a room may import stands above it in this table. config.py and
+# __main__.py stand on top of the package and count as rooms.
+BELOW: dict[str, set[str]] = {
+    "machine": set(),
+    "contract": set(),
+    "config": set(),
+    "weights": {"machine", "contract"},
+    "learn": {"machine", "contract"},
+    "engine": {"machine", "contract", "config", "weights"},
+    "check": {"contract", "weights", "learn", "engine"},
+    "serve": {"machine", "contract", "config", "weights", "learn", "engine", "check"},
+    "__main__": {"config", "weights", "serve"},
+}
+
+
+def name_of(path: Path) -> str:
+    """`gyre_trainer.learn.loss` of its file; a folder's `__init__.py` is the folder."""
+    parts = path.relative_to(TRAINER).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in FILES if path != ROOT / "__init__.py"}
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[1]
+
+
+def imports_of(path: Path) -> set[str]:
+    """The package's own modules a file imports, wherever the import stands: on top, in a function, for types only."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: say the whole path"
+            module = node.module or ""
+            # `from gyre_trainer.learn import loss` imports a module, `from gyre_trainer.learn.loss import Loss` a name.
+            found |= {whole if (whole := f"{module}.{alias.name}") in MODULES else module for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("gyre_trainer.")}
 
 
 def test_help_needs_neither_torch_nor_fastapi() -> None:
@@ -31,9 +79,35 @@ def test_validating_a_batch_and_copying_a_version_need_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_is_longer_than_the_ceiling(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 400
+    assert len(path.read_text().splitlines()) < LINES
+
+
+def test_no_folder_is_fuller_than_the_ceiling() -> None:
+    counts = Counter(path.parent for top in (ROOT, TESTS) for path in top.rglob("*.py"))
+    assert {str(folder): count for folder, count in counts.items() if count > FILES_IN_A_FOLDER} == {}
+
+
+@pytest.mark.parametrize("room", sorted({path.parent for path in FILES}), ids=lambda path: path.name)
+def test_every_room_says_what_it_is(room: Path) -> None:
+    assert ast.get_docstring(ast.parse((room / "__init__.py").read_text()))
+
+
+def test_a_room_imports_only_rooms_below_it() -> None:
+    """Both ways: what is imported is allowed, and what is allowed is imported, so the table cannot rot."""
+    used: dict[str, set[str]] = {room_of(name): set() for name in MODULES}
+    for name, path in MODULES.items():
+        used[room_of(name)] |= {room_of(target) for target in imports_of(path)} - {room_of(name)}
+    assert used == BELOW
+    order = list(BELOW)
+    assert all(order.index(below) < order.index(room) for room, allowed in BELOW.items() for below in allowed)
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    """Imports for types count: two files that need each other's words are one thing in two halves."""
+    graph = {name: imports_of(path) - {name} for name, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_both_lists_of_adapted_modules_agree() -> None:
