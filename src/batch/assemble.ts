@@ -68,7 +68,10 @@ function trajectoryWeights(examples: readonly Example[]): number[] {
   return raw.map((weight) => weight / mean);
 }
 
-/** The defaults of the field notes (learning 4, engine 8), for a model of this size. */
+/**
+ * What every batch is trained with. The trainer has the same defaults for keys a batch leaves out (`Hyper` in its
+ * `contract/batch.py`, which says where the values come from); `tests/golden/batch/hyper.json` holds both to them.
+ */
 export function hyperDefaults(mode: TrainMode, learningRate: number, seed: number): Hyper {
   return {
     learning_rate: learningRate,

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { assemble, hyperDefaults, type Example } from '../../src/batch/assemble.js';
 import { TreeBuilder } from '../../src/batch/tree.js';
-import { Batch } from '../../src/core/batch.js';
+import { Batch, Hyper } from '../../src/core/batch.js';
+import { ConfigKeys } from '../../src/core/config.js';
 
 const head = {
   batchId: 'bat-golden',
@@ -47,6 +50,20 @@ test('the golden batch is byte for byte what both languages read', async () => {
   const made = assemble(head, GOLDEN);
   await expect(`${JSON.stringify(made, null, 1)}\n`).toMatchFileSnapshot('../golden/batch/small.json');
   expect(Batch.parse(made)).toEqual(made);
+});
+
+test('every default is the one both languages are held to', () => {
+  const golden = JSON.parse(readFileSync(new URL('../golden/batch/hyper.json', import.meta.url), 'utf8')) as {
+    readonly defaults: Hyper;
+    readonly differs_by_mode: Readonly<Record<Batch['mode'], Partial<Hyper>>>;
+  };
+  const rate = ConfigKeys['learning.rate'].parse(undefined);
+  for (const mode of ['resample', 'logged', 'sft'] as const)
+    expect(hyperDefaults(mode, rate, golden.defaults.seed), mode).toEqual({
+      ...golden.defaults,
+      ...golden.differs_by_mode[mode],
+    });
+  expect(Object.keys(golden.defaults).sort()).toEqual(Object.keys(Hyper.shape).sort());
 });
 
 test('another schema version is refused', () => {

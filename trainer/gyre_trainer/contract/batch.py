@@ -20,7 +20,13 @@ LOWEST_LOGPROB = -1000.0
 
 @dataclass(frozen=True)
 class Hyper:
-    """Optimiser and loss settings. Defaults: learning.md section 4 and engine.md section 8 of the field notes."""
+    """Optimiser and loss settings; a batch may leave any of them out.
+
+    The defaults are those of src/batch/assemble.ts for mode `resample`; tests/golden/batch/hyper.json holds both to it.
+    Where they come from: 2e-4 is QLoRA's learning rate for its smaller models (arXiv 2305.14314), the betas are
+    MiniMax-M1's (2506.13585), a cap of 2 and a veto of 1e-4 are those of verl's examples for its rollout correction
+    (`rollout_is_threshold`, `rollout_is_veto_threshold`).
+    """
 
     learning_rate: float = 2e-4
     epochs: int = 1  # optimiser steps over the same batch

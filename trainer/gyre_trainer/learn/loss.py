@@ -1,7 +1,9 @@
 """Losses over action tokens: pure functions of log-probabilities, no model, no optimiser.
 
 pi is the current policy, mu the behaviour policy whose log-probabilities the engine logged while sampling, D = log pi -
-log mu in float32. There is one ratio, against mu; a separate pi_old is not needed (field notes: learning.md section 4).
+log mu in float32. There is one ratio, pi/mu. PPO's, against the policy at the start of the update, would leave out what
+lies between the engine that sampled and that policy: other arithmetic, and a sample's age. pi/mu holds both and our own
+steps besides, so no second pass is needed (verl's documentation of rollout correction calls this its bypass mode).
 """
 
 from dataclasses import dataclass

@@ -2,10 +2,12 @@
 
 import copy
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from conftest import GOLDEN
 from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import ClientError
 
@@ -102,3 +104,13 @@ def test_identity_of_a_body_ignores_key_order_only(golden: dict[str, Any]) -> No
     shuffled = json.loads(json.dumps(dict(reversed(list(golden.items())))))
     assert batch.digest(golden) == batch.digest(shuffled)
     assert batch.digest(golden) != batch.digest(changed(golden, "actions.0.advantage", 0.1))
+
+
+def test_every_default_is_the_one_both_languages_are_held_to(golden: dict[str, Any]) -> None:
+    truth = json.loads(GOLDEN.with_name("hyper.json").read_text())
+    ours = json.loads(json.dumps(asdict(batch.Hyper())))  # as JSON has it: the betas a list
+    assert ours == truth["defaults"] | truth["known_to_the_trainer_only"]
+    for differs in truth["differs_by_mode"].values():  # and what TypeScript sends is what arrives
+        sent = truth["defaults"] | differs
+        arrived = json.loads(json.dumps(asdict(parse(golden | {"hyper": sent}).hyper)))
+        assert arrived == sent | truth["known_to_the_trainer_only"]
