@@ -11,6 +11,8 @@ DTYPES = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class Config:
+    """What `serve` was started with; the folders below `data` are its properties."""
+
     host: str
     port: int  # 0 = any free port; the chosen one is printed
     data: Path
@@ -44,6 +46,7 @@ class Config:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `serve` (CONTRACT.md)."""
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 = any free port (default)")
     parser.add_argument("--data", type=Path, required=True, help="folder for adapters, state, logs")
@@ -57,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def from_arguments(args: argparse.Namespace) -> Config:
+    """The parsed flags, paths made absolute. SystemExit with a sentence if a file or a flag cannot be used."""
     if not isinstance(args.engine_args, dict):
         raise SystemExit(
             f"--engine-args must be a JSON object such as '{{\"max-num-seqs\": 32}}', got {args.engine_args!r}"

@@ -1,9 +1,11 @@
 """Guards of the house: slim command line, rooms that import only downwards, small files, lock without places."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -112,6 +114,13 @@ def test_modules_import_each_other_in_no_circle() -> None:
 
 def test_both_lists_of_adapted_modules_agree() -> None:
     assert adapter.MODULES == lora.MODULES
+
+
+def test_vllm_finds_its_plugin_where_pyproject_says() -> None:
+    """vLLM starts without a plugin it cannot load, and what the plugin mends (see it) would be broken again."""
+    project = tomllib.loads((TRAINER / "pyproject.toml").read_text())["project"]
+    module, name = project["entry-points"]["vllm.general_plugins"]["gyre_grouped_lora"].split(":")
+    assert module in MODULES and callable(getattr(importlib.import_module(module), name))
 
 
 def test_the_lock_pins_everything_and_names_no_place() -> None:

@@ -39,6 +39,8 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Parity:
+    """|engine - trainer| over `n_tokens` sampled tokens, in nats; passed if the mean is within the tolerance."""
+
     mean_abs: float
     max_abs: float
     n_tokens: int

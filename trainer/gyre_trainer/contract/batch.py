@@ -69,6 +69,8 @@ class Tree:
 
 @dataclass(frozen=True)
 class Batch:
+    """A validated batch: one update's tree, its actions and how they are learnt from."""
+
     batch_id: str
     mode: str
     base_version: int
@@ -95,11 +97,13 @@ def digest(body: Any) -> str:
 
 
 def refuse(where: str, value: Any, wanted: str) -> ClientError:
+    """The error that quotes `value` (cut to 120 characters) and says what is wanted instead."""
     shown = json.dumps(value, default=str)
     return ClientError("batch_schema", f"{where} is {shown[:120]}; {wanted} (supported schema: {SCHEMA})")
 
 
 def integer(body: dict[str, Any], key: str, where: str, least: int) -> int:
+    """`body[key]`, an integer of at least `least`; ClientError `batch_schema` for anything else, true and false too."""
     value = body.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise refuse(f"{where}{key}", value, f"send an integer >= {least}")
@@ -107,6 +111,7 @@ def integer(body: dict[str, Any], key: str, where: str, least: int) -> int:
 
 
 def number(body: dict[str, Any], key: str, where: str, default: float | None = None) -> float:
+    """`body[key]` or `default`, a finite number; ClientError `batch_schema` for anything else."""
     value = body.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise refuse(f"{where}{key}", value, "send a finite number")
@@ -114,6 +119,7 @@ def number(body: dict[str, Any], key: str, where: str, default: float | None = N
 
 
 def mapping(body: dict[str, Any], key: str) -> dict[str, Any]:
+    """`body[key]`, an object; ClientError `batch_schema` for anything else."""
     value = body.get(key)
     if not isinstance(value, dict):
         raise refuse(key, value, "send an object")
@@ -156,6 +162,7 @@ def parse(body: Any, limits: Limits) -> Batch:
 
 
 def parse_hyper(body: dict[str, Any]) -> Hyper:
+    """Settings, with defaults for absent keys; ClientError `batch_schema` for an unknown key or a wrong value."""
     known = {field.name for field in fields(Hyper)}
     for key in body:
         if key not in known:  # a misspelt setting would silently train with a default
@@ -213,6 +220,7 @@ def parse_tree(body: dict[str, Any], max_token_id: int, max_depth: int) -> tuple
 
 
 def parse_action(body: Any, where: str, hyper: Hyper, depth: list[int]) -> Action:
+    """One action, checked against the tree's `depth` of each node; ClientError `batch_schema`."""
     if not isinstance(body, dict) or not isinstance(body.get("id"), str):
         raise refuse(where + "id", body, "send an object with a string id")
     end, length = integer(body, "end", where, 0), integer(body, "length", where, 1)

@@ -19,6 +19,7 @@ class TrainerError(Exception):
             self.status = status
 
     def body(self) -> dict[str, dict[str, str]]:
+        """The JSON of CONTRACT.md."""
         return {"error": {"code": self.code, "message": self.message, "side": self.side}}
 
 

@@ -13,6 +13,8 @@ from gyre_trainer.engine.command import BASE_NAME
 
 @dataclass(frozen=True)
 class Generated:
+    """Sampled tokens, and the natural log of each one's probability after temperature."""
+
     token_ids: list[int]
     logprobs: list[float]  # of the sampled tokens
 
@@ -28,6 +30,7 @@ class EngineClient:
         self._http.close()
 
     def healthy(self) -> bool:
+        """Whether vLLM answers within 5 s; never raises."""
         try:
             return self._http.get("/health", timeout=5.0).status_code == 200
         except httpx.HTTPError:
@@ -46,6 +49,7 @@ class EngineClient:
         return time.monotonic() - started
 
     def unload(self, name: str) -> None:
+        """Forget an adapter; one that is not there is left so."""
         if name in self.loaded():
             self._request("POST", "/v1/unload_lora_adapter", {"lora_name": name})
 
@@ -80,12 +84,14 @@ class EngineClient:
         return scores
 
     def tokenize(self, text: str) -> list[int]:
+        """Token ids of `text`, special tokens written in it included, none added."""
         answer = self._request(
             "POST", "/tokenize", {"model": BASE_NAME, "prompt": text, "add_special_tokens": False}
         ).json()
         return list(answer["tokens"])
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
+        """The decoded answer of one route. EngineError `engine_unreachable` (503) or `engine_refused` (502)."""
         return self._request("POST", path, body).json()
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:

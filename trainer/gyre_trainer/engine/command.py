@@ -12,6 +12,7 @@ MAX_RANK = 16
 
 
 def has_gpu() -> bool:
+    """Whether an NVIDIA driver is loaded; asking torch instead would import it."""
     return Path("/proc/driver/nvidia/version").is_file()
 
 

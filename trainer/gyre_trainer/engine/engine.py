@@ -19,6 +19,8 @@ from gyre_trainer.weights import adapter
 
 
 class Engine:
+    """One vLLM for one model folder. Its methods may be called from any thread."""
+
     def __init__(
         self, config: Config, dtype: str, command: Command | None = None, timing: Timing | None = None
     ) -> None:
@@ -67,6 +69,7 @@ class Engine:
         return self.supervisor.state == "ready"
 
     def client(self) -> EngineClient:
+        """A client of the vLLM that is running. EngineError `engine_not_ready` (503) while there is none."""
         if not self.ready or self._client is None:
             state = self.supervisor.state
             raise EngineError("engine_not_ready", f"vLLM is {state}: {self.supervisor.detail or 'wait and retry'}", 503)
@@ -82,6 +85,7 @@ class Engine:
         return seconds
 
     def unload(self, version: int) -> None:
+        """Forget the version, on disk and in vLLM. Idempotent."""
         with self._lock:
             self._remember(self._wanted - {version})
             if self.ready:  # a vLLM that is down will come back without it
@@ -92,10 +96,12 @@ class Engine:
         durable.write_json(self._wanted_file, sorted(wanted))
 
     def loaded(self) -> list[dict[str, Any]]:
+        """The versions vLLM answers for, as CONTRACT.md has them in `/health`; empty while it is down."""
         versions = sorted(self._wanted - self.refused.keys()) if self.ready else []
         return [{"version": version, "name": adapter.name_of(version)} for version in versions]
 
     def health(self) -> dict[str, Any]:
+        """The `engine` part of `/health`."""
         s = self.supervisor
         refused = "; ".join(f"version {version}: {why}" for version, why in self.refused.items())
         return {

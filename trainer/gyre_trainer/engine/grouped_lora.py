@@ -1,8 +1,8 @@
 """vLLM plugin (entry point group vllm.general_plugins): correct and fast LoRA on CPU, loaded in every vLLM process.
 
-vLLM 0.28's CPU path has two defects (shared notes: engine.md section 4). A token without adapter has index -1, and
-the torch code indexes the stacked weights with it, so base requests batched with adapter requests silently get the
-last slot's adapter. And it gathers a private copy of A and B for every token, which is five times slower than the
+vLLM 0.28's CPU path (its vllm/lora/ops/torch_ops/lora_ops.py) has two defects. A token without adapter has index -1,
+and the code indexes the stacked weights with it, so base requests batched with adapter requests silently get the last
+slot's adapter. And it gathers a private copy of A and B for every token, which is five times slower than the
 base. Here the rows of a scheduler step are grouped once by adapter, then each group is two dense products.
 
 Nothing changes on a GPU (another wrapper class) or in another vLLM version (refused with a warning, so that the
@@ -84,6 +84,7 @@ def add_lora_linear(
     buffer: Any = None,
     **_: Any,
 ) -> None:
+    """y [..., out] += scale * x [..., in] A^T B^T, each row with its own adapter, for every slice of a joined layer."""
     if self.gyre_token_groups:
         rows = x.view(-1, x.shape[-1])
         add_linear(
@@ -118,6 +119,7 @@ def add_lora_logits(
     buffer: Any = None,
     **_: Any,
 ) -> None:
+    """The same for the output head, with the groups of the rows that are sampled from."""
     # Only when the adapter itself touches the head; ours never does, so the common case costs nothing.
     y, x = y.view(-1, y.shape[-1]), x.view(-1, x.shape[-1])
     add_linear(y, x, (lora_a_stacked,), (lora_b_stacked,), scale, (lora_b_stacked.shape[-2],), self.gyre_sampler_groups)

@@ -17,6 +17,8 @@ _prctl = ctypes.CDLL(None).prctl
 
 @dataclass(frozen=True)
 class Process:
+    """A process, told from a later one with its pid by when it started."""
+
     pid: int
     start: int  # clock ticks after boot, field 22 of /proc/PID/stat
 
@@ -31,6 +33,7 @@ def stat(pid: int) -> list[str] | None:
 
 
 def identify(pid: int) -> Process | None:
+    """The process that has this pid now, or None."""
     fields = stat(pid)
     return None if fields is None else Process(pid, int(fields[19]))
 
@@ -58,10 +61,12 @@ def descendants(pid: int) -> list[Process]:
 
 
 def record(path: Path, processes: list[Process]) -> None:
+    """Write the processes down, whole or not at all."""
     durable.write_json(path, [asdict(process) for process in processes])
 
 
 def recorded(path: Path) -> list[Process]:
+    """What `record` wrote last; empty if it never did."""
     if not path.is_file():
         return []
     entries: list[dict[str, Any]] = durable.read_json(path)

@@ -23,6 +23,8 @@ State = Literal["starting", "warming", "ready", "restarting", "failed", "stopped
 
 @dataclass(frozen=True)
 class Timing:
+    """Seconds and counts of the supervision; tests make them short."""
+
     first_backoff_s: float = 1.0
     longest_backoff_s: float = 60.0
     steady_s: float = 60.0  # alive this long = the next failure starts again with the first back-off

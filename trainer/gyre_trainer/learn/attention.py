@@ -41,6 +41,7 @@ class TreeAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:
+        """Gradient like q -> gradients of q, k and v, in their number formats."""
         q, k, v, output = ctx.saved_tensors
         gradient = gradients[0].contiguous()
         q32, k32 = q.float() * ctx.scaling, k.float()
@@ -105,6 +106,7 @@ def tree_attention(
 
 
 def register() -> None:
+    """Make the implementation known to transformers under its name; safe to call twice."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, tree_attention)

@@ -18,6 +18,8 @@ KEPT = 2  # the head and the one before it, for a look after an accident
 
 @dataclass(frozen=True)
 class Head:
+    """What a checkpoint is of; head.json holds just these fields."""
+
     sequence: int
     version: int  # policy version whose weights these are
     rank: int
@@ -36,6 +38,7 @@ def newest(root: Path) -> tuple[Head, Path] | None:
 
 
 def directories(root: Path) -> list[Path]:
+    """Every checkpoint's directory, oldest first, complete or not."""
     return sorted(path for path in root.iterdir() if path.name.isdigit()) if root.is_dir() else []
 
 

@@ -57,6 +57,7 @@ class LoraLinear(torch.nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x [..., in] -> [..., out]."""
         flat = x.reshape(-1, x.shape[-1])
         product = Product.apply
         result: torch.Tensor = product(  # type: ignore[no-untyped-call]

@@ -38,6 +38,8 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Loss:
+    """The value to differentiate, and what a look at the batch needs to know about its ratios."""
+
     value: torch.Tensor  # scalar, differentiable
     ratio_mean: float
     kl_k3: float  # mean of exp(D) - D - 1, an estimate of KL(mu || pi)
@@ -115,6 +117,7 @@ def combine(
     tokens: Tokens,
     hyper: Hyper,
 ) -> Loss:
+    """Policy terms [M] and the KL penalty, vetoed actions dropped, weighted over all tokens."""
     per_token = torch.where(keep, policy + hyper.kl_weight * difference.square(), 0.0)
     value = (tokens.weight * per_token).sum() / tokens.total
     log_ratio = difference.detach().clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)

@@ -20,6 +20,8 @@ CHUNK = 512  # rows of logits at a time: 512 x 49152 float32 = 100 MB
 
 @dataclass
 class Policy:
+    """The frozen base model with a float32 adapter on it, on one device."""
+
     model: Any  # transformers causal LM with LoRA layers injected
     rank: int
     alpha: int
@@ -104,6 +106,7 @@ class EntryLogprobs(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        """Gradient [E] -> gradient of rows [R, hidden]; the output weights are frozen."""
         rows, weight, normaliser = ctx.saved_tensors
         targets, (gradient,) = ctx.targets, gradients
         result = torch.zeros_like(rows, dtype=torch.float32)

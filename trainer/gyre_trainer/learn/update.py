@@ -26,6 +26,7 @@ class Optimizer:
 
 
 def optimizer_for(policy: Policy, state: dict[str, Any] | None) -> Optimizer:
+    """A fresh Adam over the policy's adapter, or one with the moments of `state` (its state_dict)."""
     named = policy.parameters()
     parameters = [named[name] for name in sorted(named)]
     adam = torch.optim.AdamW(parameters, lr=0.0)
@@ -98,6 +99,7 @@ def update(policy: Policy, optimizer: Optimizer, batch: Batch, progress: Progres
 def first_epoch(
     result: loss.Loss, logprobs: torch.Tensor, tokens: loss.Tokens, norm: float, hyper: Hyper
 ) -> dict[str, Any]:
+    """The metrics that only a first pass can give: how far the engine's numbers are from ours."""
     gap = (logprobs.detach() - tokens.mu).abs()
     supervised = hyper.loss == "cross_entropy"
     return {
@@ -113,6 +115,7 @@ def first_epoch(
 
 
 def restore(optimizer: Optimizer, before: list[torch.Tensor]) -> None:
+    """Put the weights of before the update back, without a gradient left."""
     with torch.no_grad():
         for parameter, old in zip(optimizer.parameters, before, strict=True):
             parameter.copy_(old)

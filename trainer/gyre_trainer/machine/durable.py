@@ -32,6 +32,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Replace the file as a whole; ValueError for a number JSON does not have."""
     write_text(path, json.dumps(value, separators=(",", ":"), allow_nan=False))
 
 
@@ -71,4 +72,5 @@ def publish_directory(target: Path, fill: Callable[[Path], None]) -> None:
 
 
 def is_published(directory: Path) -> bool:
+    """Whether the directory is there as a whole: its marker is written last."""
     return (directory / MARKER).is_file()

@@ -18,10 +18,12 @@ from gyre_trainer.weights import adapter, versions
 
 
 def sha256(path: Path) -> str:
+    """`sha256:` and the hex digest of the file's bytes."""
     return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def describe_model(config: Config, engine: Engine) -> dict[str, Any]:
+    """The `model` part of `/health`: folder, number format, hashes of template and tokenizer, limits in tokens."""
     template = config.template or config.model / "chat_template.jinja"
     eos = engine.model_config["eos_token_id"]
     return {
@@ -37,6 +39,7 @@ def describe_model(config: Config, engine: Engine) -> dict[str, Any]:
 
 
 async def object_of(request: Request) -> dict[str, Any]:
+    """The request's JSON object; ClientError `bad_json` (400) for anything else."""
     try:
         body = await request.json()
     except ValueError as error:
@@ -47,6 +50,7 @@ async def object_of(request: Request) -> dict[str, Any]:
 
 
 def version_in(body: dict[str, Any], key: str, least: int = 0) -> int:
+    """`body[key]`, an integer of at least `least`; ClientError `bad_version` for anything else."""
     value = body.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ClientError("bad_version", f"{key} is {value!r}; send an integer >= {least}")
@@ -54,6 +58,7 @@ def version_in(body: dict[str, Any], key: str, least: int = 0) -> int:
 
 
 def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
+    """The routes. Whatever blocks runs in a thread or in the learner's queue, so `/health` always answers."""
     app = FastAPI(title="gyre trainer", docs_url=None, redoc_url=None)
     started = time.monotonic()
     model = describe_model(config, engine)

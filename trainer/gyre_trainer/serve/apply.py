@@ -10,6 +10,8 @@ from gyre_trainer.serve.records import Record, Records
 
 
 class Applier:
+    """Applies one batch after the other, on the learner's thread."""
+
     def __init__(
         self, records: Records, weights: HeadWeights, limits: batch.Limits, crash: Callable[[str], None]
     ) -> None:

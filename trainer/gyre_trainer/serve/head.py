@@ -22,6 +22,8 @@ UNTRAINED = checkpoint.Head(0, 0, 16, 32, None, None, {})  # the base: version 0
 
 
 class HeadWeights:
+    """The policy in memory and the head it is of."""
+
     def __init__(self, config: Config, model_config: dict[str, Any], dtype: str) -> None:
         """`model_config` is the model's config.json; `dtype` names the torch format of the frozen base."""
         self._config, self._model_config, self.dtype = config, model_config, dtype
@@ -50,6 +52,7 @@ class HeadWeights:
 
     @property
     def policy(self) -> "Policy":
+        """The policy, which is the head outside of a job; TrainerError `model_not_loaded` (503) before `load`."""
         if self._policy is None:
             raise TrainerError("model_not_loaded", "the trainer's model is not loaded; wait and retry", 503)
         return self._policy

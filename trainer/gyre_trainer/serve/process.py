@@ -22,6 +22,7 @@ QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINC
 
 
 def serve(config: Config) -> int:
+    """Run until SIGTERM, SIGINT or the parent's end, then end vLLM; leaves the process with code 0."""
     import uvicorn
 
     memory.keep_heap()  # before there are threads: each existing one would keep an arena of its own

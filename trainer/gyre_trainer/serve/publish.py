@@ -14,6 +14,8 @@ from gyre_trainer.weights import adapter
 
 
 class Publisher:
+    """Publishes and measures, on the learner's thread."""
+
     def __init__(
         self,
         config: Config,

@@ -24,6 +24,8 @@ MOST_ATTEMPTS = 2  # a batch that was cut off this often is likely what kills th
 
 
 class Queue:
+    """The jobs, and what the trainer is doing (`phase`, `busy`, `detail`), which any thread may read."""
+
     def __init__(
         self, records: Records, weights: HeadWeights, limits: batch.Limits, adapters: Path, train: Job, publish: Job
     ) -> None:

@@ -19,6 +19,8 @@ UNFINISHED: tuple[State, ...] = ("queued", "training", "publishing")
 
 @dataclass
 class Record:
+    """One batch: who it is, how far it got, and how it ended."""
+
     batch_id: str
     digest: str  # of the body
     base_version: int
@@ -41,6 +43,8 @@ class Record:
 
 
 class Records:
+    """The records below `root`, read once; every change goes to disk before it counts."""
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._known: dict[str, Record] = {}
@@ -62,10 +66,12 @@ class Records:
         self.save(record)
 
     def body(self, batch_id: str) -> dict[str, Any]:
+        """The body as received, while the batch is unfinished; FileNotFoundError after."""
         found: dict[str, Any] = durable.read_json(self._root / (batch_id + BODY))
         return found
 
     def save(self, record: Record) -> None:
+        """Write the record; with the last state its body goes."""
         durable.write_json(self._root / f"{record.batch_id}.json", asdict(record))
         self._known[record.batch_id] = record
         self._forget_body(record)

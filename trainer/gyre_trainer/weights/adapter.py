@@ -21,6 +21,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def name_of(version: int) -> str:
+    """The name of a version, as a directory and in vLLM."""
     return f"gyre-v{version:06d}"
 
 
@@ -48,6 +49,7 @@ def expected_shapes(model_config: Mapping[str, Any], rank: int) -> Shapes:
 
 
 def peft_config(model: Path, rank: int, alpha: int) -> dict[str, Any]:
+    """adapter_config.json of a LoRA of this shape on the model in folder `model`."""
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -126,6 +128,7 @@ def read_shapes(path: Path) -> Shapes:
 
 
 def corrupt(path: Path, reason: str) -> ClientError:
+    """The error (422) that names the file and what is wrong with it."""
     return ClientError(
         "corrupt_adapter", f"{path}: {reason}; nothing was loaded, restore the file or use another version"
     )
@@ -155,6 +158,7 @@ def null_weights(model_config: Mapping[str, Any], rank: int) -> dict[str, Any]:
 
 
 def published_versions(root: Path) -> list[int]:
+    """Numbers of the complete versions below `root`, lowest first."""
     if not root.is_dir():
         return []
     names = [path.name for path in root.iterdir() if path.name.startswith("gyre-v") and durable.is_published(path)]
@@ -162,5 +166,6 @@ def published_versions(root: Path) -> list[int]:
 
 
 def require_new(root: Path, version: int) -> None:
+    """TrainerError `version_exists` (409) if the version is published already."""
     if durable.is_published(root / name_of(version)):
         raise TrainerError("version_exists", f"{name_of(version)} already exists; policy versions only grow", 409)

@@ -90,6 +90,7 @@ def write_safetensors(path: Path, tensors: dict[str, tuple[tuple[int, ...], byte
 
 
 def read_fields(reader: Any) -> dict[str, Any]:
+    """The metadata of a GGUF file, decoded."""
     return {key: field.contents() for key, field in reader.fields.items()}
 
 
