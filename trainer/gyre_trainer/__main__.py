@@ -18,7 +18,7 @@ def main() -> int:
     config.add_arguments(commands.add_parser("serve", help="supervise vLLM and apply batches (CONTRACT.md)"))
     args = parser.parse_args()
     if args.command == "serve":
-        from gyre_trainer.serve.process import serve
+        from gyre_trainer.service.process import serve
 
         return serve(config.from_arguments(args))
     from gyre_trainer.weights import convert

@@ -16,7 +16,7 @@ import pytest
 from gyre_trainer.config import Config
 from gyre_trainer.engine.engine import Engine
 from gyre_trainer.engine.supervisor import Timing
-from gyre_trainer.serve.learner import Learner
+from gyre_trainer.service.learner import Learner
 from gyre_trainer.weights import convert
 
 FAKE_VLLM = Path(__file__).parent / "fake_vllm.py"

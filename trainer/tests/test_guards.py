@@ -33,8 +33,8 @@ BELOW: dict[str, set[str]] = {
     "learn": {"machine", "contract"},
     "engine": {"machine", "contract", "config", "weights"},
     "check": {"contract", "weights", "learn", "engine"},
-    "serve": {"machine", "contract", "config", "weights", "learn", "engine", "check"},
-    "__main__": {"config", "weights", "serve"},
+    "service": {"machine", "contract", "config", "weights", "learn", "engine", "check"},
+    "__main__": {"config", "weights", "service"},
 }
 
 
@@ -76,7 +76,7 @@ def test_help_needs_neither_torch_nor_fastapi() -> None:
 
 
 def test_validating_a_batch_and_copying_a_version_need_no_torch() -> None:
-    slim = ("gyre_trainer.contract.batch", "gyre_trainer.weights.versions", "gyre_trainer.serve.app")
+    slim = ("gyre_trainer.contract.batch", "gyre_trainer.weights.versions", "gyre_trainer.service.app")
     program = f"import sys, {', '.join(slim)}\nassert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 

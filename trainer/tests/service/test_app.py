@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from conftest import first_batch, started
-from gyre_trainer.serve.app import create_app
+from gyre_trainer.service.app import create_app
 
 
 class Client:

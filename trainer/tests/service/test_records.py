@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gyre_trainer.serve.records import Record, Records, State
+from gyre_trainer.service.records import Record, Records, State
 
 BODY = {"tree": {"tokens": [4242424242], "parent": [-1]}}
 

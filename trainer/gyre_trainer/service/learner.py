@@ -15,11 +15,11 @@ from gyre_trainer.engine.command import MAX_RANK
 from gyre_trainer.engine.engine import Engine
 from gyre_trainer.learn import checkpoint
 from gyre_trainer.machine import priority
-from gyre_trainer.serve.apply import Applier
-from gyre_trainer.serve.head import HeadWeights
-from gyre_trainer.serve.publish import Publisher
-from gyre_trainer.serve.queue import Phase, Queue
-from gyre_trainer.serve.records import Record, Records
+from gyre_trainer.service.apply import Applier
+from gyre_trainer.service.head import HeadWeights
+from gyre_trainer.service.publish import Publisher
+from gyre_trainer.service.queue import Phase, Queue
+from gyre_trainer.service.records import Record, Records
 
 if TYPE_CHECKING:
     from gyre_trainer.learn.policy import Policy

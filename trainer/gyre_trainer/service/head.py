@@ -10,7 +10,7 @@ from gyre_trainer.config import Config
 from gyre_trainer.contract.batch import Batch
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.learn import checkpoint
-from gyre_trainer.serve.records import Record
+from gyre_trainer.service.records import Record
 from gyre_trainer.weights import adapter
 
 if TYPE_CHECKING:

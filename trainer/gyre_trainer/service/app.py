@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine.engine import Engine
-from gyre_trainer.serve.learner import Learner
+from gyre_trainer.service.learner import Learner
 from gyre_trainer.weights import adapter, versions
 
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.machine import memory
-from gyre_trainer.serve.head import HeadWeights
-from gyre_trainer.serve.records import Record, Records
+from gyre_trainer.service.head import HeadWeights
+from gyre_trainer.service.records import Record, Records
 from gyre_trainer.weights import adapter
 
 Phase = Literal["starting", "loading_model", "ready", "training", "failed"]

@@ -37,8 +37,8 @@ def serve(config: Config) -> int:
     sys.stderr.write(f"engine dtype {dtype} ({why}), trainer dtype {train_dtype}\n")
 
     from gyre_trainer.engine.engine import Engine
-    from gyre_trainer.serve.app import create_app
-    from gyre_trainer.serve.learner import Learner
+    from gyre_trainer.service.app import create_app
+    from gyre_trainer.service.learner import Learner
 
     engine = Engine(config, dtype)
     learner = Learner(config, engine, train_dtype)

@@ -12,7 +12,7 @@ from conftest import first_batch, service, wait_for
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.engine.engine import Engine
-from gyre_trainer.serve.learner import Learner
+from gyre_trainer.service.learner import Learner
 from gyre_trainer.weights import adapter
 
 Running = tuple[Engine, Learner, Config]
@@ -118,7 +118,7 @@ def test_a_batch_that_is_cut_off_twice_is_given_up_and_can_be_sent_again(
     tmp_path: Path, tiny_model: Path, golden: dict[str, Any]
 ) -> None:
     from gyre_trainer.contract import batch
-    from gyre_trainer.serve.records import Record, Records
+    from gyre_trainer.service.records import Record, Records
 
     body = first_batch(golden)
     Records(tmp_path / "trainer" / "batches").add(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import ClientError, known
 from gyre_trainer.machine import priority
-from gyre_trainer.serve.head import HeadWeights
-from gyre_trainer.serve.records import Record, Records
+from gyre_trainer.service.head import HeadWeights
+from gyre_trainer.service.records import Record, Records
 
 
 class Applier:

@@ -8,8 +8,8 @@ from gyre_trainer.config import Config
 from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import EngineError, known
 from gyre_trainer.engine.engine import Engine
-from gyre_trainer.serve.head import HeadWeights
-from gyre_trainer.serve.records import Record, Records
+from gyre_trainer.service.head import HeadWeights
+from gyre_trainer.service.records import Record, Records
 from gyre_trainer.weights import adapter
 
 
