@@ -80,11 +80,11 @@ const learning = (
       const wanted = engine && flags.cycles !== '0';
       await withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
     });
-const tasksOf = async (flags: VerbFlags): Promise<import('./core/task.js').Task[] | undefined> => {
+const tasksOf = async (flags: VerbFlags): Promise<import('./core/learning/task.js').Task[] | undefined> => {
   const { readTasks } = await import('./run/tasks.js');
   return flags.tasks === undefined ? undefined : readTasks(flags.tasks);
 };
-const needTasks = async (flags: VerbFlags): Promise<import('./core/task.js').Task[]> => {
+const needTasks = async (flags: VerbFlags): Promise<import('./core/learning/task.js').Task[]> => {
   const tasks = await tasksOf(flags);
   if (tasks === undefined)
     throw new Error('--tasks FILE is needed: JSON lines of {"id", "prompt" | "messages", "reference"?, "split"?}');

@@ -4,7 +4,7 @@
  */
 import OpenAI from 'openai';
 
-import type { Task } from '../../src/core/task.js';
+import type { Task } from '../../src/core/learning/task.js';
 import { states } from '../../src/judge/rules/answer.js';
 import { inParallel } from '../../src/learner/pool.js';
 import { api, type Gateway } from './gateway.js';

@@ -3,7 +3,7 @@
  * the report can tell new numbers from new wordings. Seeded: the same seed gives the same tasks.
  */
 import { toWire, type Message } from '../../src/core/message.js';
-import type { Task } from '../../src/core/task.js';
+import type { Task } from '../../src/core/learning/task.js';
 
 interface Pattern {
   readonly name: string;

@@ -9,9 +9,9 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 
 import { sha256 } from '../../src/core/hash.js';
-import type { Cycle } from '../../src/core/cycle.js';
-import { parseTasks, type Task } from '../../src/core/task.js';
-import type { Decision, Version } from '../../src/core/version.js';
+import type { Cycle } from '../../src/core/learning/cycle.js';
+import { parseTasks, type Task } from '../../src/core/learning/task.js';
+import type { Decision, Version } from '../../src/core/learning/version.js';
 import { type Answer, ask, chatInBackground } from './clients.js';
 import { family, seeded } from './family.js';
 import { api, type Gateway, startGateway, verb } from './gateway.js';

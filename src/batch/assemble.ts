@@ -1,6 +1,6 @@
 /** Examples to a batch. Pure: the same examples in the same order give the same bytes. */
-import { BATCH_SCHEMA, type Batch, type Hyper } from '../core/batch.js';
-import type { TrainMode } from '../core/cycle.js';
+import { BATCH_SCHEMA, type Batch, type Hyper } from '../core/learning/batch.js';
+import type { TrainMode } from '../core/learning/cycle.js';
 import { TreeBuilder } from './tree.js';
 
 /** One action with its state, and how hard it is pushed. */

@@ -3,7 +3,7 @@
  * whole prefix is one node and is computed once. Depth-first order keeps a subtree contiguous, which is
  * what the trainer's block attention relies on.
  */
-import type { TokenTree } from '../core/batch.js';
+import type { TokenTree } from '../core/learning/batch.js';
 
 interface Node {
   readonly token: number;

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 import { operatorError } from './errors.js';
-import { FILTERS, TRAIN_MODES } from './cycle.js';
+import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
 import { nearest } from './nearest.js';
 import { isPolicyName } from './serving.js';
 

@@ -3,7 +3,7 @@
  * what the log and the verdicts say; the same log can be filtered in every way at any time, and every drop
  * has a counted reason.
  */
-import type { FilterName, TrainMode } from '../core/cycle.js';
+import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { NO_VERSION } from '../core/trajectory.js';
 
 /** One logged step with everything a rule may look at. `good` is undefined where no judge has spoken. */

@@ -1,7 +1,7 @@
 /** Running judges over subjects. A judge that fails is absent with its reason; nothing becomes a number by accident. */
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Judge, Judgement, Subject, Verdict } from '../core/judging.js';
+import type { Judge, Judgement, Subject, Verdict } from '../core/learning/judging.js';
 
 /** Milliseconds a judge may take over one subject; one that hangs is absent, and the rest goes on. */
 const JUDGE_MS = 60_000;

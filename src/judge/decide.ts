@@ -1,5 +1,5 @@
 /** From verdicts to the number training uses. Pure. No verdict, no reward: absent is not zero. */
-import type { Reward, Verdict } from '../core/judging.js';
+import type { Reward, Verdict } from '../core/learning/judging.js';
 
 /** Which judge decides when several spoke, first first. */
 export const DECIDING: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];

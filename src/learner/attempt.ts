@@ -3,7 +3,7 @@ import { GyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import { textOf } from '../core/message.js';
 import type { Sampling } from '../core/policy.js';
-import type { Task } from '../core/task.js';
+import type { Task } from '../core/learning/task.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Origin, Outcome } from '../core/trajectory.js';
 import { limitsOf } from '../loop/budget.js';

@@ -1,7 +1,7 @@
 /** From judged samples, or from kept logged steps, to one batch row. */
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
-import type { Cycle } from '../core/cycle.js';
+import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
 import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';

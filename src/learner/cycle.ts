@@ -3,11 +3,11 @@
  * The only file that names every stage. Stages meet in rows, so a cycle that was stopped anywhere goes on
  * from its rows, and none of it touches a request in flight.
  */
-import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/cycle.js';
+import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import { redactorOf } from '../core/redact.js';
-import type { Task } from '../core/task.js';
+import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
 import { batchOf, moveBatch } from '../store/learning/batches.js';
 import { claim, unclaim } from '../store/learning/claims.js';

@@ -1,6 +1,6 @@
 /** What the learning clock works with. Built once by the composer; every stage takes it as its first argument. */
 import type { Config } from '../core/config.js';
-import type { Judge } from '../core/judging.js';
+import type { Judge } from '../core/learning/judging.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
 import type { Toolbox } from '../core/tool.js';

@@ -1,7 +1,7 @@
 /** Evaluation: held-out tasks, greedy, through the gateway's own loop, judged by the reference. Never trained on. */
 import { newId } from '../core/ids.js';
-import { type Task, taskSetHash } from '../core/task.js';
-import type { Evaluation, EvaluationResult } from '../core/version.js';
+import { type Task, taskSetHash } from '../core/learning/task.js';
+import type { Evaluation, EvaluationResult } from '../core/learning/version.js';
 import { askAll } from '../judge/ask.js';
 import { evaluationOf, saveEvaluation } from '../store/learning/evaluations.js';
 import { saveVerdicts } from '../store/learning/verdicts.js';

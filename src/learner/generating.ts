@@ -1,5 +1,5 @@
 /** Generation, SWiRL's first step: the loop run on tasks, N trajectories each, every step logged. */
-import type { Task } from '../core/task.js';
+import type { Task } from '../core/learning/task.js';
 import { attempt } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';

@@ -1,5 +1,5 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
-import type { Subject, Verdict } from '../core/judging.js';
+import type { Subject, Verdict } from '../core/learning/judging.js';
 import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { taskById } from '../store/learning/tasks.js';

@@ -3,7 +3,7 @@
  * the way back.
  */
 import { GyreError } from '../core/errors.js';
-import type { Decision, Evaluation, Version } from '../core/version.js';
+import type { Decision, Evaluation, Version } from '../core/learning/version.js';
 import { gate } from '../promote/gate.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
 import { promisedVersion } from '../store/learning/batches.js';

@@ -3,10 +3,10 @@
  * never executed. A state whose prompt the engine renders differently from the log is dropped as drift:
  * the state on record would not be the state that was sampled.
  */
-import type { Cycle } from '../core/cycle.js';
+import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
 import { redactorOf } from '../core/redact.js';
-import type { Sample } from '../core/sample.js';
+import type { Sample } from '../core/learning/sample.js';
 import { claimed } from '../store/learning/claims.js';
 import { samplesOf, saveSamples } from '../store/learning/samples.js';
 import { stateOf } from '../store/read/state.js';

@@ -7,9 +7,9 @@ import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 
 import type { Config } from '../core/config.js';
-import { type Cycle, StartCycle } from '../core/cycle.js';
+import { type Cycle, StartCycle } from '../core/learning/cycle.js';
 import { badRequest, GyreError } from '../core/errors.js';
-import { adapterName, type Decision, type Version } from '../core/version.js';
+import { adapterName, type Decision, type Version } from '../core/learning/version.js';
 import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
 import { allVersions } from '../store/learning/versions.js';

@@ -2,7 +2,7 @@
  * Learning while serving: a cycle starts by itself when enough new judged steps exist. One at a time, never in a
  * request's way.
  */
-import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
+import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
 import { tasksOf } from '../store/learning/tasks.js';
 import { type CycleOptions, runCycle } from './cycle.js';

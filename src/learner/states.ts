@@ -1,5 +1,5 @@
 /** From the log to states: candidates through the filter, every drop counted by reason. */
-import type { FilterName, TrainMode } from '../core/cycle.js';
+import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
 import { DECIDING } from '../judge/decide.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';

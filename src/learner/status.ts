@@ -1,6 +1,6 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
 import type { Config } from '../core/config.js';
-import type { Cycle, FilterName, TrainMode } from '../core/cycle.js';
+import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { cyclesOf, runningCycle } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
 import { allVersions } from '../store/learning/versions.js';

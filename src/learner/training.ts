@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
-import type { Decision, Version } from '../core/version.js';
+import type { Decision, Version } from '../core/learning/version.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
 import { type BatchRow, moveBatch, openBatches } from '../store/learning/batches.js';
 import { unclaim } from '../store/learning/claims.js';

@@ -1,5 +1,5 @@
 /** The gate: a pure decision on a candidate from the numbers both versions earned on the same held-out tasks. */
-import type { Evaluation } from '../core/version.js';
+import type { Evaluation } from '../core/learning/version.js';
 import { normalQuantile, paired, proportion } from './interval.js';
 
 export interface GateOutcome {

@@ -7,7 +7,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 
 import type { Config } from '../core/config.js';
 import { GyreError, type ErrorFields } from '../core/errors.js';
-import type { Cycle } from '../core/cycle.js';
+import type { Cycle } from '../core/learning/cycle.js';
 import { noTrainer } from './learner.js';
 import { compiled } from './machine.js';
 

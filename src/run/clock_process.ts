@@ -4,7 +4,7 @@ import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Config } from '../core/config.js';
-import type { Cycle } from '../core/cycle.js';
+import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';

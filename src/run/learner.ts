@@ -2,7 +2,7 @@
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
-import { adapterName } from '../core/version.js';
+import { adapterName } from '../core/learning/version.js';
 import { ruleJudges } from '../judge/rules/rules.js';
 import type { Learner, Progress } from '../learner/deps.js';
 import type { Trainer } from '../train/client.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 import { operatorError, reasonOf } from '../core/errors.js';
-import { parseTasks, type Task } from '../core/task.js';
+import { parseTasks, type Task } from '../core/learning/task.js';
 
 export function readTasks(path: string): Task[] {
   let text: string;

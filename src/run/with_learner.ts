@@ -6,7 +6,7 @@ import { openStorage } from './storage.js';
 import { openSupply } from './supply.js';
 import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
-import { adapterVersion } from '../core/version.js';
+import { adapterVersion } from '../core/learning/version.js';
 import type { Learner } from '../learner/deps.js';
 import { openEngine } from '../policy/serving/pointed.js';
 import { restoring } from '../policy/serving/restoring.js';

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import type { Batch } from '../core/batch.js';
+import type { Batch } from '../core/learning/batch.js';
 import { GyreError, reasonOf } from '../core/errors.js';
 
 const Health = z.object({

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 import { assemble, hyperDefaults, type Example } from '../../src/batch/assemble.js';
 import { TreeBuilder } from '../../src/batch/tree.js';
-import { Batch, Hyper } from '../../src/core/batch.js';
+import { Batch, Hyper } from '../../src/core/learning/batch.js';
 import { ConfigKeys } from '../../src/core/config.js';
 
 const head = {

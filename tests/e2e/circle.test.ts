@@ -10,8 +10,8 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { family } from '../../scripts/demo/family.js';
-import type { Cycle } from '../../src/core/cycle.js';
-import type { Decision, Version } from '../../src/core/version.js';
+import type { Cycle } from '../../src/core/learning/cycle.js';
+import type { Decision, Version } from '../../src/core/learning/version.js';
 import type { TrajectoryView } from '../../src/store/read/trajectories.js';
 import { type Gateway, startGateway, verb } from './gateway.js';
 

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { Batch } from '../../src/core/batch.js';
+import { Batch } from '../../src/core/learning/batch.js';
 
 export interface FakeTrainer {
   readonly url: string;

@@ -4,7 +4,7 @@
  */
 import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
-import type { Cycle } from '../../src/core/cycle.js';
+import type { Cycle } from '../../src/core/learning/cycle.js';
 import { newId } from '../../src/core/ids.js';
 import { BODY_BYTES, readJson } from '../../src/http/wire/body.js';
 import { promote, rollback } from '../../src/learner/promoting.js';

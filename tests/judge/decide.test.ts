@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { Verdict } from '../../src/core/judging.js';
+import type { Verdict } from '../../src/core/learning/judging.js';
 import { deciding, rewardOf } from '../../src/judge/decide.js';
 
 const verdict = (judge: string, good: boolean | undefined, score = good === true ? 1 : 0): Verdict => ({

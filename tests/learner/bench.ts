@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { parseConfig } from '../../src/core/config.js';
-import type { Task } from '../../src/core/task.js';
-import { adapterName } from '../../src/core/version.js';
+import type { Task } from '../../src/core/learning/task.js';
+import { adapterName } from '../../src/core/learning/version.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';

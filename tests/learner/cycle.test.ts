@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 
-import { Batch } from '../../src/core/batch.js';
+import { Batch } from '../../src/core/learning/batch.js';
 import { GyreError } from '../../src/core/errors.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';

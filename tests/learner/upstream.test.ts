@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from 'vitest';
 
-import { type FilterName, FILTERS, TRAIN_MODES, type TrainMode } from '../../src/core/cycle.js';
+import { type FilterName, FILTERS, TRAIN_MODES, type TrainMode } from '../../src/core/learning/cycle.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';

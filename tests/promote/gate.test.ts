@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { Evaluation } from '../../src/core/version.js';
+import type { Evaluation } from '../../src/core/learning/version.js';
 import { gate } from '../../src/promote/gate.js';
 import { normalQuantile, paired, proportion } from '../../src/promote/interval.js';
 

@@ -10,7 +10,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 
 import { type LearningClock, openClock } from '../../src/run/clock.js';
 import { parseConfig } from '../../src/core/config.js';
-import { adapterName, adapterVersion } from '../../src/core/version.js';
+import { adapterName, adapterVersion } from '../../src/core/learning/version.js';
 import { generate } from '../../src/learner/generating.js';
 import { cycleById, cyclesOf } from '../../src/store/learning/cycles.js';
 import { decisionsOf, headVersion } from '../../src/store/learning/decisions.js';

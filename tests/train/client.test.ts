@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { Batch } from '../../src/core/batch.js';
+import { Batch } from '../../src/core/learning/batch.js';
 import { GyreError } from '../../src/core/errors.js';
 import { openTrainer, type Trainer } from '../../src/train/client.js';
 

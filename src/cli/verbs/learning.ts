@@ -2,9 +2,9 @@
  * The learning verbs: one stage each, or whole cycles. They use the engine of a gateway that serves the data folder, or
  * start their own.
  */
-import type { Cycle, FilterName, TrainMode } from '../../core/cycle.js';
+import type { Cycle, FilterName, TrainMode } from '../../core/learning/cycle.js';
 import { operatorError } from '../../core/errors.js';
-import type { Task } from '../../core/task.js';
+import type { Task } from '../../core/learning/task.js';
 import { runCycle } from '../../learner/cycle.js';
 import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';

@@ -8,7 +8,7 @@ import { createWriteStream } from 'node:fs';
 import { indexDocuments } from '../../../tools/search_documents.js';
 import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
-import { adapterName } from '../../core/version.js';
+import { adapterName } from '../../core/learning/version.js';
 import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../../core/cycle.js';
+import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../../core/learning/cycle.js';
 import { FeedbackSchema } from '../../core/reading.js';
 import { fieldRows, type Protocol, PROTOCOLS } from './tables.js';
 

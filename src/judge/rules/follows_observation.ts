@@ -1,5 +1,5 @@
 /** Whether an answer says what its tool said. */
-import type { Judge, Judgement, Subject } from '../../core/judging.js';
+import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { textOf } from '../../core/message.js';
 import { asNumber, lastNumber, sameNumber } from './answer.js';
 import { absent, bad, good } from './judgements.js';

@@ -1,5 +1,5 @@
 /** What the rules say in short, and the arguments of a call as they read them. */
-import type { Judgement } from '../../core/judging.js';
+import type { Judgement } from '../../core/learning/judging.js';
 
 export const good = (rationale: string): Judgement => ({ kind: 'verdict', score: 1, good: true, rationale });
 

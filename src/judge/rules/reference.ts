@@ -1,6 +1,6 @@
 /** Right is what gives the reference: the only rule that knows right from wrong. */
 import { reasonOf } from '../../core/errors.js';
-import type { Judge, Judgement, Subject } from '../../core/judging.js';
+import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import type { ToolCall } from '../../core/message.js';
 import type { Toolbox } from '../../core/tool.js';
 import { asNumber, sameNumber, states } from './answer.js';

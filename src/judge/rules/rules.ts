@@ -3,7 +3,7 @@
  * tool to see what a call would give; it never causes an effect. Without that a tool-call step has no
  * reward of its own and nothing is learned where it matters.
  */
-import type { Judge } from '../../core/judging.js';
+import type { Judge } from '../../core/learning/judging.js';
 import type { Toolbox } from '../../core/tool.js';
 import { followsObservationJudge } from './follows_observation.js';
 import { referenceJudge } from './reference.js';

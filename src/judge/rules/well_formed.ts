@@ -1,5 +1,5 @@
 /** Whether an action is one at all: a call that can be run, or an answer. */
-import type { Judge, Judgement, Subject } from '../../core/judging.js';
+import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { bad, good, parseArguments } from './judgements.js';
 
 /** Is the action something the loop can act on: known names, arguments that fit, or plain text without call markup? */

@@ -6,7 +6,7 @@
 import { GyreError, internal } from '../../core/errors.js';
 import type { Lease, ServedModel, Serving } from '../../core/serving.js';
 import { NO_VERSION } from '../../core/trajectory.js';
-import { adapterName } from '../../core/version.js';
+import { adapterName } from '../../core/learning/version.js';
 import { cancelled } from '../engine/fault.js';
 import type { UpstreamModel } from './upstreams.js';
 

@@ -2,7 +2,7 @@
  * What the learning clock does, told as it happens. The clock is another process, and the command line may do the same:
  * the rows know of all.
  */
-import type { Cycle } from '../../core/cycle.js';
+import type { Cycle } from '../../core/learning/cycle.js';
 import { reasonOf } from '../../core/errors.js';
 import { cyclesOf } from '../../store/learning/cycles.js';
 import type { Db } from '../../store/file/db.js';

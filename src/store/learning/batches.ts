@@ -4,8 +4,8 @@
  */
 import { desc, eq, inArray } from 'drizzle-orm';
 
-import type { Batch } from '../../core/batch.js';
-import { BATCH_TRANSITIONS, type BatchState } from '../../core/cycle.js';
+import type { Batch } from '../../core/learning/batch.js';
+import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
 import type { Db } from '../file/db.js';
 import { batches, batchItems } from '../file/schema.js';

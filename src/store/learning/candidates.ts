@@ -1,7 +1,7 @@
 /** Candidates: what a filter looks at to tell which steps become states. */
 import { sql } from 'drizzle-orm';
 
-import type { TrainMode } from '../../core/cycle.js';
+import type { TrainMode } from '../../core/learning/cycle.js';
 import { NO_VERSION } from '../../core/trajectory.js';
 import type { Db } from '../file/db.js';
 

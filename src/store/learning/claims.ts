@@ -1,7 +1,7 @@
 /** Claims: a step is taken up by one cycle at most, by a unique index. */
 import { eq, sql } from 'drizzle-orm';
 
-import type { TrainMode } from '../../core/cycle.js';
+import type { TrainMode } from '../../core/learning/cycle.js';
 import type { Db } from '../file/db.js';
 import { cycleSteps, steps } from '../file/schema.js';
 

@@ -1,7 +1,7 @@
 /** Cycles: rows that move, and only along the transitions of `core/cycle`. */
 import { desc, eq, sql } from 'drizzle-orm';
 
-import { type Cycle, CYCLE_TRANSITIONS } from '../../core/cycle.js';
+import { type Cycle, CYCLE_TRANSITIONS } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
 import type { Db } from '../file/db.js';
 import { cycles } from '../file/schema.js';

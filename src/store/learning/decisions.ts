@@ -2,7 +2,7 @@
 import { and, desc, eq, inArray } from 'drizzle-orm';
 
 import { newId } from '../../core/ids.js';
-import type { Decision } from '../../core/version.js';
+import type { Decision } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { decisions, versions } from '../file/schema.js';

@@ -1,7 +1,7 @@
 /** Evaluations of a version on a set of held-out tasks. */
 import { and, desc, eq } from 'drizzle-orm';
 
-import type { Evaluation } from '../../core/version.js';
+import type { Evaluation } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { evaluations } from '../file/schema.js';
 

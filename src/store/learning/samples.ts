@@ -1,7 +1,7 @@
 /** Samples: a state has its whole group or nothing. */
 import { eq } from 'drizzle-orm';
 
-import type { Sample } from '../../core/sample.js';
+import type { Sample } from '../../core/learning/sample.js';
 import type { Db } from '../file/db.js';
 import { samples } from '../file/schema.js';
 import { packF32, packU32, unpackF32, unpackU32 } from '../file/tokens.js';

@@ -2,7 +2,7 @@
 import { eq } from 'drizzle-orm';
 
 import { chain } from '../../core/hash.js';
-import type { Task } from '../../core/task.js';
+import type { Task } from '../../core/learning/task.js';
 import type { Db } from '../file/db.js';
 import { tasks } from '../file/schema.js';
 

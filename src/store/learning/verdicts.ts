@@ -1,7 +1,7 @@
 /** Verdicts: only added, one a subject and judge version; and the steps that still lack one. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
-import type { SubjectKind, Verdict } from '../../core/judging.js';
+import type { SubjectKind, Verdict } from '../../core/learning/judging.js';
 import { NO_VERSION } from '../../core/trajectory.js';
 import type { Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';

@@ -2,7 +2,7 @@
 import { desc, eq } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
-import type { Version } from '../../core/version.js';
+import type { Version } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { versions } from '../file/schema.js';
 

@@ -5,7 +5,7 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
-import type { Batch } from '../../core/batch.js';
+import type { Batch } from '../../core/learning/batch.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { reachedBy, type Reached } from './lineage.js';

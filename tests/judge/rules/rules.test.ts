@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { Judgement, Subject } from '../../../src/core/judging.js';
+import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import type { Tool } from '../../../src/core/tool.js';
 import { lastNumber, states } from '../../../src/judge/rules/answer.js';
 import { ask } from '../../../src/judge/ask.js';

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { tellLearning } from '../../../src/run/lines/learning.js';
 import type { Output } from '../../../src/run/lines/output.js';
-import type { Cycle } from '../../../src/core/cycle.js';
+import type { Cycle } from '../../../src/core/learning/cycle.js';
 import { follow } from '../../../src/learner/follow.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
 import type { Fields } from '../../../src/run/lines/fields.js';

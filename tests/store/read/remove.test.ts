@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test, vi } from 'vitest';
 
-import type { Batch } from '../../../src/core/batch.js';
+import type { Batch } from '../../../src/core/learning/batch.js';
 import { saveCycle } from '../../../src/store/learning/cycles.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';

@@ -1,9 +1,9 @@
 /** Tasks: questions asked on purpose, with what a rule judge may compare the answer with. */
 import { z } from 'zod';
 
-import { operatorError } from './errors.js';
-import { canonicalJson, sha256, type Hash } from './hash.js';
-import type { Message } from './message.js';
+import { operatorError } from '../errors.js';
+import { canonicalJson, sha256, type Hash } from '../hash.js';
+import type { Message } from '../message.js';
 
 const part = z.looseObject({ type: z.string(), text: z.string().optional() });
 const content = z.union([z.string(), z.array(part)]);

@@ -1,6 +1,6 @@
 /** The words of judging: what is judged, by whom, and what comes of it. */
-import type { Message, ToolCall } from './message.js';
-import type { FunctionSpec } from './policy.js';
+import type { Message, ToolCall } from '../message.js';
+import type { FunctionSpec } from '../policy.js';
 
 /** What a verdict is about. A trajectory's verdict is its outcome; a step's or sample's is its process. */
 export type SubjectKind = 'step' | 'trajectory' | 'sample';

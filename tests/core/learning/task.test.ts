@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { parseTasks, taskSetHash } from '../../src/core/task.js';
+import { parseTasks, taskSetHash } from '../../../src/core/learning/task.js';
 
 const line = (value: unknown): string => JSON.stringify(value);
 

@@ -1,5 +1,5 @@
 /** A sample: what the current policy would do at a logged state. */
-import type { ToolCall } from './message.js';
+import type { ToolCall } from '../message.js';
 
 /** One action drawn by the current policy at a logged state, in order to train on it. Judged, never executed. */
 export interface Sample {
