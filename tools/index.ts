@@ -4,7 +4,7 @@
  */
 import type { McpServer, Web } from '../src/core/config.js';
 import { operatorError } from '../src/core/errors.js';
-import { nearest } from '../src/core/nearest.js';
+import { nearest } from '../src/core/text/nearest.js';
 import type { Tool, Toolbox, ToolLimits } from '../src/core/tool.js';
 import { createCalculator } from './calculator.js';
 import { createFetchPage } from './fetch_page.js';

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
 
-import { sha256 } from '../../src/core/hash.js';
+import { sha256 } from '../../src/core/text/hash.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
 import { parseTasks, type Task } from '../../src/core/learning/task.js';
 import type { Decision, Version } from '../../src/core/learning/version.js';

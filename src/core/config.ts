@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 import { operatorError } from './errors.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
-import { nearest } from './nearest.js';
+import { nearest } from './text/nearest.js';
 import { isPolicyName } from './serving.js';
 
 const port = z.int().min(0).max(65535);

@@ -1,5 +1,5 @@
 /** Trajectories and steps: the unit that is logged, judged and trained on. */
-import type { Hash } from './hash.js';
+import type { Hash } from './text/hash.js';
 import type { Message, ToolCall } from './message.js';
 import type { Action, FunctionSpec, Sampling, ToolChoice, Usage } from './policy.js';
 import type { Observation } from './tool.js';

@@ -6,7 +6,7 @@
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import { redactorOf } from '../core/redact.js';
+import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
 import { batchOf, moveBatch } from '../store/learning/batches.js';

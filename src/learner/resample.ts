@@ -5,7 +5,7 @@
  */
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
-import { redactorOf } from '../core/redact.js';
+import { redactorOf } from '../core/text/redact.js';
 import type { Sample } from '../core/learning/sample.js';
 import { claimed } from '../store/learning/claims.js';
 import { samplesOf, saveSamples } from '../store/learning/samples.js';

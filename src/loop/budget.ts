@@ -1,6 +1,6 @@
 /** How much of its limits a response has used, and which limit ends it. Pure. */
 import type { Config } from '../core/config.js';
-import { canonicalJson } from '../core/hash.js';
+import { canonicalJson } from '../core/text/hash.js';
 import type { ToolCall } from '../core/message.js';
 import type { OwnedCall, StopReason } from '../core/trajectory.js';
 import type { LoopLimits } from './events.js';

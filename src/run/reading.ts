@@ -1,6 +1,6 @@
 /** The store's reading functions in the shape the HTTP routes ask for: a key sees its own rows, an admin everyone's. */
 import type { Reading } from '../core/reading.js';
-import type { Redactor } from '../core/redact.js';
+import type { Redactor } from '../core/text/redact.js';
 import { answerOf, conversationOf } from '../store/read/conversation.js';
 import type { Db } from '../store/file/db.js';
 import { addFeedback } from '../store/read/feedback.js';

@@ -1,6 +1,6 @@
 /** Work on the rows of a data folder, and nothing else running: what most verbs need. */
 import type { Config } from '../core/config.js';
-import { redactorOf } from '../core/redact.js';
+import { redactorOf } from '../core/text/redact.js';
 import { settleLeft } from '../store/beside/recover.js';
 import { type Db, openStore } from '../store/file/db.js';
 

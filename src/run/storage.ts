@@ -3,7 +3,7 @@ import { createTools, type Tools } from '../../tools/index.js';
 import type { Config } from '../core/config.js';
 import type { StepLog } from '../core/log.js';
 import type { Reading } from '../core/reading.js';
-import { redactorOf } from '../core/redact.js';
+import { redactorOf } from '../core/text/redact.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../http/callers/auth.js';
 import { limitsOf } from '../loop/budget.js';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { ConfigKeys, parseConfig } from '../../src/core/config.js';
-import { nearest } from '../../src/core/nearest.js';
+import { nearest } from '../../src/core/text/nearest.js';
 
 test('an empty configuration is all defaults', () => {
   const config = parseConfig({});

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-import { canonicalJson } from '../../src/core/hash.js';
+import { canonicalJson } from '../../src/core/text/hash.js';
 
 export interface EngineCall {
   readonly id?: string;

@@ -11,7 +11,7 @@ import { type App, type AppDeps, createApp } from '../../src/app.js';
 import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
-import { redactorOf } from '../../src/core/redact.js';
+import { redactorOf } from '../../src/core/text/redact.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
 import { listen } from '../../src/http/wire/listen.js';

@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { extname, join, relative } from 'node:path';
 
 import { operatorError, reasonOf } from '../../src/core/errors.js';
-import { sha256 } from '../../src/core/hash.js';
+import { sha256 } from '../../src/core/text/hash.js';
 import { createCatalogue } from './catalogue.js';
 import { passagesOf } from './passages.js';
 

@@ -7,7 +7,7 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { join } from 'node:path';
 
 import { operatorError, reasonOf } from '../../src/core/errors.js';
-import { canonicalJson, sha256, type Hash } from '../../src/core/hash.js';
+import { canonicalJson, sha256, type Hash } from '../../src/core/text/hash.js';
 
 /** What a policy is told of a tool. Nothing else of an announcement is kept. */
 export interface Definition {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { operatorError } from '../errors.js';
-import { canonicalJson, sha256, type Hash } from '../hash.js';
+import { canonicalJson, sha256, type Hash } from '../text/hash.js';
 import type { Message } from '../message.js';
 
 const part = z.looseObject({ type: z.string(), text: z.string().optional() });

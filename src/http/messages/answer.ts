@@ -3,7 +3,7 @@
  * block after another, so a block waits for the one before it to be whole, however an engine mixes what it emits; and
  * an input waits for itself, because half an object is none, unless its tool asked to have it as it is written.
  */
-import { objectJson } from '../../core/arguments.js';
+import { objectJson } from '../../core/text/arguments.js';
 import { NO_USAGE, type PolicyEvent } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';

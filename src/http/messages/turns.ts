@@ -3,8 +3,8 @@
  * turn: results of tools first, each a message of its own, then the words. An input has no text of its own on this
  * wire, only a value, so calls are written canonically; the policy's own words are in the log, which puts them back.
  */
-import { objectJson } from '../../core/arguments.js';
-import { canonicalJson } from '../../core/hash.js';
+import { objectJson } from '../../core/text/arguments.js';
+import { canonicalJson } from '../../core/text/hash.js';
 import { assistantMessage, textOf, type AssistantMessage, type Message, type ToolCall } from '../../core/message.js';
 import type { Turn, Words } from './fields.js';
 

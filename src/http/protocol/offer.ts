@@ -1,6 +1,6 @@
 /** Which tools a request offers to the policy and whose each name is, settled before anything is spent. */
 import { badRequest, GyreError } from '../../core/errors.js';
-import { nearest } from '../../core/nearest.js';
+import { nearest } from '../../core/text/nearest.js';
 import type { FunctionSpec, ToolChoice } from '../../core/policy.js';
 import type { Tool, Toolbox } from '../../core/tool.js';
 import type { ChatRequest } from './request.js';

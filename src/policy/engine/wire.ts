@@ -2,7 +2,7 @@
  * A policy request as a chat endpoint takes it: vLLM's, or that of any other server. The only place that knows their
  * field names.
  */
-import { objectJson } from '../../core/arguments.js';
+import { objectJson } from '../../core/text/arguments.js';
 import type { Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';

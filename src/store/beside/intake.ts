@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path';
 
 import { reasonOf } from '../../core/errors.js';
-import { sha256, type Hash } from '../../core/hash.js';
+import { sha256, type Hash } from '../../core/text/hash.js';
 import { alive, processOf } from '../../core/process.js';
 
 /** A file is closed and another begun at this size. */

@@ -4,7 +4,7 @@
  */
 import Database from 'better-sqlite3';
 
-import type { Redactor } from '../../core/redact.js';
+import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
 import { HeldThreads } from './held.js';
 import { letGo, ownerOf, takeLeft, textsOf } from './intake.js';

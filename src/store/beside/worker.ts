@@ -12,7 +12,7 @@ import { HeldThreads } from './held.js';
 import { sayAgain, settleLeft } from './recover.js';
 import { openLog } from '../log/log.js';
 import type { FromLog, ToLog } from './wire.js';
-import { redactorOf } from '../../core/redact.js';
+import { redactorOf } from '../../core/text/redact.js';
 
 /** `recover`: files of the gateway's own intake that the thread before this one did not come to the end of. */
 export interface LogWorkerData {

@@ -6,7 +6,7 @@
 import { desc } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
-import { sha256, type Hash } from '../../core/hash.js';
+import { sha256, type Hash } from '../../core/text/hash.js';
 import type { Tx } from './db.js';
 import { shapeOf, type Shape, type SqlValue } from './rows.js';
 import {

@@ -7,7 +7,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, eq, isNull, or } from 'drizzle-orm';
 
 import { operatorError } from '../../core/errors.js';
-import { sha256, type Hash } from '../../core/hash.js';
+import { sha256, type Hash } from '../../core/text/hash.js';
 import { newId } from '../../core/ids.js';
 import { KEY_LIMITS, type KeyLimits, type Role } from '../../core/key.js';
 import { prepared, type Db } from '../file/db.js';

@@ -1,7 +1,7 @@
 /** Tasks, by id and by the hash of their question. */
 import { eq } from 'drizzle-orm';
 
-import { chain } from '../../core/hash.js';
+import { chain } from '../../core/text/hash.js';
 import type { Task } from '../../core/learning/task.js';
 import type { Db } from '../file/db.js';
 import { tasks } from '../file/schema.js';

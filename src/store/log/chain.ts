@@ -2,7 +2,7 @@
  * Conversations as chains of stored messages. A link's body is the message's canonical text, the very
  * bytes its hash is taken of: nothing of a stored message escapes `verify`.
  */
-import { bodyHash, messageBody, type Hash } from '../../core/hash.js';
+import { bodyHash, messageBody, type Hash } from '../../core/text/hash.js';
 import type { Content, Message } from '../../core/message.js';
 import { prepared, type Db } from '../file/db.js';
 

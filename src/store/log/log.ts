@@ -5,8 +5,8 @@
 import { newId } from '../../core/ids.js';
 import type { Opening, Thread } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
-import type { Redactor } from '../../core/redact.js';
-import { allSpelledAlike } from '../../core/spelling.js';
+import type { Redactor } from '../../core/text/redact.js';
+import { allSpelledAlike } from '../../core/text/spelling.js';
 import { type Link, linkAll } from './chain.js';
 import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';

@@ -2,11 +2,11 @@
  * One request's place in the log. Turns what the loop says of a step into rows and links, outside the
  * transaction; what depends on other rows is left to the writer inside it.
  */
-import { messageBody, type Hash } from '../../core/hash.js';
+import { messageBody, type Hash } from '../../core/text/hash.js';
 import type { Opening, Thread } from '../../core/log.js';
 import { assistantMessage, type AssistantMessage, type Message } from '../../core/message.js';
 import { NO_USAGE } from '../../core/policy.js';
-import { spelledAlike } from '../../core/spelling.js';
+import { spelledAlike } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step } from '../../core/trajectory.js';
 import { link, linkAll, relink, type Link } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';

@@ -6,7 +6,7 @@
  */
 import type { Opening, Thread } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
-import type { Redactor } from '../../core/redact.js';
+import type { Redactor } from '../../core/text/redact.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import type { LocalLog } from './local.js';
 

@@ -2,7 +2,7 @@
  * Finding where a conversation goes on. The client resends what it saw; the policy is to be conditioned
  * on what the policy saw. Both are chains, and a step knows its tip in each.
  */
-import type { Hash } from '../../core/hash.js';
+import type { Hash } from '../../core/text/hash.js';
 import type { Opening } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import { isPolicyName } from '../../core/serving.js';

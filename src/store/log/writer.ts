@@ -3,7 +3,7 @@
  * Remembers what it has committed lately, so that what conversations share is not written again;
  * forgets it all when anyone, here or in another process, has deleted something.
  */
-import { canonicalJson, sha256, type Hash } from '../../core/hash.js';
+import { canonicalJson, sha256, type Hash } from '../../core/text/hash.js';
 import type { FunctionSpec } from '../../core/policy.js';
 import type { Link } from './chain.js';
 import { prepared, type Db } from '../file/db.js';

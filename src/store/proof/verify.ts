@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 
 import { reasonOf } from '../../core/errors.js';
-import { bodyHash } from '../../core/hash.js';
+import { bodyHash } from '../../core/text/hash.js';
 import type { Db } from '../file/db.js';
 import { setAsideIn } from '../beside/intake.js';
 import {

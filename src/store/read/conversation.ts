@@ -8,7 +8,7 @@ import { GyreError } from '../../core/errors.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import { messageOf, readLinks } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
-import { MARK } from '../../core/redact.js';
+import { MARK } from '../../core/text/redact.js';
 import { responses } from '../file/schema.js';
 
 /**

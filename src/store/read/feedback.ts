@@ -5,7 +5,7 @@
 import { eq } from 'drizzle-orm';
 
 import { badRequest } from '../../core/errors.js';
-import { canonicalJson, sha256 } from '../../core/hash.js';
+import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { feedback } from '../file/schema.js';

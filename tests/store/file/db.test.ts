@@ -9,7 +9,7 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { expect, test } from 'vitest';
 
 import { GyreError } from '../../../src/core/errors.js';
-import { sha256 } from '../../../src/core/hash.js';
+import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { changeKey, openKeyring } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log/log.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { sha256 } from '../../../src/core/hash.js';
+import { sha256 } from '../../../src/core/text/hash.js';
 import { contentHash } from '../../../src/store/file/ledger.js';
 
 test("a row's hash is that of its table and its columns by name, absent ones left out, bytes after the text", () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
-import { MARK, type Redactor, redactorOf } from '../../../src/core/redact.js';
+import { MARK, type Redactor, redactorOf } from '../../../src/core/text/redact.js';
 import type { Step } from '../../../src/core/trajectory.js';
 import { keep } from '../../../src/filter/filter.js';
 import { packU32 } from '../../../src/store/file/tokens.js';

@@ -10,9 +10,9 @@ import {
   type Message,
   type ToolCall,
   type WireToolCall,
-} from './message.js';
-import type { Action, FunctionSpec } from './policy.js';
-import type { OwnedCall, Step } from './trajectory.js';
+} from '../message.js';
+import type { Action, FunctionSpec } from '../policy.js';
+import type { OwnedCall, Step } from '../trajectory.js';
 
 export const MARK = '[redacted]';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { canonicalJson, chain, messageBody, messageHash } from '../../src/core/hash.js';
-import { canonicalMessage, type Message } from '../../src/core/message.js';
+import { canonicalJson, chain, messageBody, messageHash } from '../../../src/core/text/hash.js';
+import { canonicalMessage, type Message } from '../../../src/core/message.js';
 
 test('canonical JSON sorts keys at every depth and drops absent fields', () => {
   expect(canonicalJson({ b: 1, a: { d: undefined, c: [1, { f: 2, e: null }] } })).toBe(

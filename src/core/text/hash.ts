@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 
-import { canonicalMessage, type Message } from './message.js';
+import { canonicalMessage, type Message } from '../message.js';
 
 /** `g1:` + 64 hex digits. */
 export type Hash = string;

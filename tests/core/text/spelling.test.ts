@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import type { Message } from '../../src/core/message.js';
-import { allSpelledAlike, spelling } from '../../src/core/spelling.js';
+import type { Message } from '../../../src/core/message.js';
+import { allSpelledAlike, spelling } from '../../../src/core/text/spelling.js';
 
 /** As `json.dumps` of Python has it. */
 function spaced(value: unknown): string {

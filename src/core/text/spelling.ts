@@ -2,7 +2,7 @@
  * The arguments of calls in one spelling. A client that parses them sends them back in its own library's spacing,
  * order and forms of numbers, and what it says is still the same; what it changed is not.
  */
-import type { Message, WireToolCall } from './message.js';
+import type { Message, WireToolCall } from '../message.js';
 
 /** A number beyond what a double holds is left as it stands: read and written again it would be another. */
 const LONG_NUMBER = /\d{16}/;
