@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Everything but the end-to-end run, which has a file of its own: vitest.e2e.config.ts. */
 export default defineConfig({
   test: {
+    globalSetup: 'tests/compiled.mjs',
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/e2e/**'],
     // Real processes and real servers on a busy machine: a limit that only a hang reaches.

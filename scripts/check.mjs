@@ -27,7 +27,7 @@ const lanes = [
       args: ['--noEmit', '--incremental', '--tsBuildInfoFile', join(cache, 'check.tsbuildinfo')],
     },
     { name: 'unused exports', command: bin('knip'), args: [], mend: 'drop "export", or delete what nobody uses' },
-    { name: 'guards', command: bin('vitest'), args: ['run', 'tests/guards', '--reporter=dot'] },
+    { name: 'guards', command: bin('vitest'), args: ['run', '--config', 'vitest.guards.config.ts', '--reporter=dot'] },
   ],
   [
     {

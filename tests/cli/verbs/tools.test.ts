@@ -21,7 +21,7 @@ import { inTurn, startEngine } from '../../fakes/engine.js';
 import { echo, startMcp } from '../../fakes/mcp.js';
 import { until } from '../../tools/mcp/bench.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
 const CHILD = fileURLToPath(new URL('../../fakes/mcp-process.mjs', import.meta.url));
 
 const closers: (() => Promise<void> | void)[] = [];

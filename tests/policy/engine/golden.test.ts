@@ -12,7 +12,7 @@ import { Accumulator, type Asked } from '../../../src/policy/engine/accumulate.j
 import { statusFault } from '../../../src/policy/engine/fault.js';
 import { SseParser } from '../../../src/policy/engine/sse.js';
 
-const golden = (name: string): Buffer => readFileSync(new URL(`../golden/sse/${name}`, import.meta.url));
+const golden = (name: string): Buffer => readFileSync(new URL(`../../golden/sse/${name}`, import.meta.url));
 
 function read(
   bytes: Buffer,

@@ -1,31 +1,25 @@
 /**
  * Processes of our own that use the store: what a kill or a second writer does can only be seen from
- * outside. Node cannot strip types, so the two folders they need are transpiled once into a temporary package.
+ * outside. They run what is compiled, which is made current before the tests begin.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import ts from 'typescript';
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-let built: string | undefined;
+const DIST = new URL('../../../dist/', import.meta.url).href;
 
 /**
  * Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name,
  * `beside` for a log in a thread of its own.
  */
 const WRITER = `
-import { openStore } from './src/store/file/db.js';
-import { openLog } from './src/store/log/log.js';
-import { openLogBeside } from './src/store/beside/log.js';
-import { newId } from './src/core/ids.js';
-const [folder, count, name, where] = process.argv.slice(2);
+import { openStore } from '${DIST}src/store/file/db.js';
+import { openLog } from '${DIST}src/store/log/log.js';
+import { openLogBeside } from '${DIST}src/store/beside/log.js';
+import { newId } from '${DIST}src/core/ids.js';
+const [folder, count, name, where] = process.argv.slice(1);
 const store = openStore(folder);
-const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('./src/store/beside/worker.js', import.meta.url).pathname }) : openLog(store);
+const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('${DIST}src/store/beside/worker.js').pathname }) : openLog(store);
 const usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 async function ask(at) {
   const responseId = newId('chatcmpl');
@@ -57,7 +51,7 @@ export interface Writing {
 }
 
 export function writing(folder: string, count: number, name: string, where: 'here' | 'beside' = 'here'): Writing {
-  const child = spawn(process.execPath, [join(build(), 'writer.mjs'), folder, String(count), name, where], {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', WRITER, folder, String(count), name, where], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -94,26 +88,3 @@ export function writing(folder: string, count: number, name: string, where: 'her
     saidLines: (wanted) => until(() => lines.length >= wanted),
   };
 }
-
-function build(): string {
-  if (built !== undefined) return built;
-  const folder = mkdtempSync(join(tmpdir(), 'gyre-writer-'));
-  for (const shared of ['node_modules', 'migrations', 'package.json'])
-    symlinkSync(join(ROOT, shared), join(folder, shared));
-  for (const part of ['src/core', 'src/store']) {
-    mkdirSync(join(folder, part), { recursive: true });
-    for (const file of readdirSync(join(ROOT, part)).filter((name) => name.endsWith('.ts'))) {
-      const source = readFileSync(join(ROOT, part, file), 'utf8');
-      const { outputText } = ts.transpileModule(source, {
-        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
-      });
-      writeFileSync(join(folder, part, file.replace(/\.ts$/, '.js')), outputText);
-    }
-  }
-  writeFileSync(join(folder, 'writer.mjs'), WRITER);
-  return (built = folder);
-}
-
-afterAll(() => {
-  if (built !== undefined) rmSync(built, { recursive: true, force: true });
-});

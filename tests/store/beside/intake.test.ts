@@ -1,6 +1,6 @@
 /** The intake: what a process has written down and not committed is committed by whoever opens the folder next. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
@@ -17,7 +17,7 @@ import { verify } from '../../../src/store/proof/verify.js';
 import { writing } from './child.js';
 import { action, answer, call, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
 
-const MODULE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'src', 'store', 'log_worker.js');
+const MODULE = fileURLToPath(new URL('../../../dist/src/store/beside/worker.js', import.meta.url));
 /** Of a process that is gone: no pid is as large. */
 const GONE = '1.99999999.1.1-000001.jsonl';
 

@@ -1,6 +1,6 @@
 /** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
@@ -14,8 +14,8 @@ import { stateOf } from '../../../src/store/read/state.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { action, answer, DONE, opening, stepOf, system, temporaryFolder, user, call } from '../fixture.js';
 
-/** A worker is a process's own file: compiled, by the set-up that `npm test` begins with. */
-const MODULE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'dist', 'src', 'store', 'log_worker.js');
+/** A worker is a file of its own: compiled, and current when the tests begin. */
+const MODULE = fileURLToPath(new URL('../../../dist/src/store/beside/worker.js', import.meta.url));
 
 interface Beside {
   readonly folder: string;
@@ -25,7 +25,6 @@ interface Beside {
 }
 
 function beside(folder = temporaryFolder(), redact: readonly string[] = []): Beside {
-  expect(existsSync(MODULE), 'run `npm run build` first').toBe(true);
   const store = openStore(folder);
   const lost: unknown[] = [];
   const log = openLogBeside({ dataDir: folder, module: MODULE, redact, failed: (reason) => lost.push(reason) });

@@ -19,7 +19,7 @@ import { verify } from '../../../src/store/proof/verify.js';
 import { answer, opened, opening, temporaryFolder, user } from '../fixture.js';
 
 const MIGRATIONS = readMigrationFiles({
-  migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations'),
+  migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'migrations'),
 });
 
 function refusal(folder: string): string {
