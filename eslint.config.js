@@ -3,7 +3,15 @@
 import tseslint from 'typescript-eslint';
 
 /** Files that may print, read the environment and end the process. */
-const EDGES = ['src/main.ts', 'src/run/**', 'src/cli/**', 'scripts/**', '*.config.ts', '*.config.js', 'tools/calculator/child.js'];
+const EDGES = [
+  'src/main.ts',
+  'src/run/**',
+  'src/cli/**',
+  'scripts/**',
+  '*.config.ts',
+  '*.config.js',
+  'tools/calculator/child.js',
+];
 
 export default tseslint.config(
   {

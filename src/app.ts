@@ -49,15 +49,15 @@ export interface AppDeps {
   /** What must be up before requests can be answered. */
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
-  readonly extra?: readonly Hono[];
+  readonly extra?: readonly Hono[] | undefined;
   /** Watches the requests to the policy. */
-  readonly observer?: Observer;
+  readonly observer?: Observer | undefined;
   /** The learning clock in numbers, for `/metrics`. */
-  readonly learning?: () => LearningNumbers;
+  readonly learning?: (() => LearningNumbers) | undefined;
   /** Milliseconds that only grow, by which keys' limits are counted. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
   /** Bounds that are no matter of configuration. */
-  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>>;
+  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
 }
 
 export interface App {
@@ -100,10 +100,10 @@ export function createApp(deps: AppDeps): App {
     servingVersion: () => serving.version,
     inFlight: () => inFlight,
     limit: config['limits.concurrency'],
-    ...(deps.learning === undefined ? {} : { learning: deps.learning }),
+    learning: deps.learning,
   });
   const settings = chatSettings(config, deps.pace);
-  const allowances = new Allowances({ spent: keys.spent, ...(deps.now === undefined ? {} : { now: deps.now }) });
+  const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const chat = {
     policy: deps.policy,

@@ -13,12 +13,12 @@ import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
 
 interface VerbFlags extends Flags, KeyFlags {
-  readonly json?: boolean;
-  readonly tasks?: string;
-  readonly n?: string;
-  readonly model?: string;
-  readonly cycles?: string;
-  readonly out?: string;
+  readonly json?: boolean | undefined;
+  readonly tasks?: string | undefined;
+  readonly n?: string | undefined;
+  readonly model?: string | undefined;
+  readonly cycles?: string | undefined;
+  readonly out?: string | undefined;
 }
 
 const stopping = new AbortController();
@@ -114,7 +114,7 @@ learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, o
   await verbs.learnVerb(
     learner,
     {
-      ...(tasks === undefined ? {} : { tasks }),
+      tasks,
       cycles: whole('--cycles', flags.cycles, 1, 0),
       perTask: whole('--n', flags.n, 1),
     },

@@ -16,11 +16,11 @@ const Arguments = z.strictObject({ expression: z.string() });
 
 export interface CalculatorOptions {
   /** Children at most; each takes about 60 MB while it lives. */
-  readonly children?: number;
+  readonly children?: number | undefined;
   /** Milliseconds one expression may take. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Starts a child at once, so that the first call finds it loaded (a third of a second otherwise). */
-  readonly warm?: boolean;
+  readonly warm?: boolean | undefined;
 }
 
 /** Throws, in a sentence, on anything that has no value within the limits. */

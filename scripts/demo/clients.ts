@@ -27,7 +27,7 @@ export interface Asking {
   /** False sends `x-gyre-train: no`: the answer is for measuring only. */
   readonly train: boolean;
   readonly width: number;
-  readonly onAnswer?: (done: number, total: number) => void;
+  readonly onAnswer?: ((done: number, total: number) => void) | undefined;
 }
 
 /** Asks every task once, in the order given. */

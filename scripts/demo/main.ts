@@ -22,8 +22,8 @@ interface Options {
   readonly minutes: string;
   readonly seed: string;
   readonly out: string;
-  readonly tasks?: string;
-  readonly model?: string;
+  readonly tasks?: string | undefined;
+  readonly model?: string | undefined;
   readonly perCycle: string;
   readonly gateEvery: string;
 }
@@ -221,7 +221,7 @@ async function pointOf(gateway: Gateway, cycle: Cycle, number: number, seconds: 
     .flatMap((version) => version.decisions)
     .filter((decision) => decision.createdAt >= cycle.startedAt);
   const gate = made.find((decision) => decision.kind === 'gate');
-  const candidate = gate?.numbers['candidate'] as { accuracy?: number } | undefined;
+  const candidate = gate?.numbers['candidate'] as { accuracy?: number | undefined } | undefined;
   const { rewards = 0, reward_sum_milli: sum = 0 } = cycle.counts;
   const status = await api<{ head: number }>(gateway, 'GET', '/gyre/v1/status');
   return {

@@ -40,8 +40,8 @@ export interface Report {
     version: number;
     kind: string;
     promoted: boolean;
-    differs_from_base?: number;
-    parity_mean_abs?: number;
+    differs_from_base?: number | undefined;
+    parity_mean_abs?: number | undefined;
   }[];
   readonly swap_seconds: readonly number[];
   readonly seconds: number;

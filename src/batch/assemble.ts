@@ -10,7 +10,7 @@ export interface Example {
   readonly trajectoryId: string;
   readonly promptTokenIds: readonly number[];
   readonly tokenIds: readonly number[];
-  readonly logprobs?: readonly number[];
+  readonly logprobs?: readonly number[] | undefined;
   readonly temperature: number;
   readonly advantage: number;
 }

@@ -14,8 +14,8 @@ export interface ErrorFields {
   /** The offending value, and what to do. */
   readonly message: string;
   /** The request field at fault, dotted. */
-  readonly param?: string;
-  readonly retryAfterMs?: number;
+  readonly param?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -39,7 +39,7 @@ export class GyreError extends Error {
 
 /** 400 on a named field. */
 export function badRequest(message: string, param?: string, code = 'invalid_value'): GyreError {
-  return new GyreError({ side: 'client', status: 400, code, message, ...(param === undefined ? {} : { param }) });
+  return new GyreError({ side: 'client', status: 400, code, message, param });
 }
 
 /** A fault of ours that no caller can mend. */

@@ -4,13 +4,13 @@ export type Role = 'client' | 'admin';
 /** A request may begin while the key is below every bound it has; what is absent is not bounded. */
 export interface KeyLimits {
   /** Requests begun in any 60 seconds. */
-  readonly requestsPerMinute?: number;
+  readonly requestsPerMinute?: number | undefined;
   /** Tokens of answers that ended in any 60 seconds: prompt and completion of every step. */
-  readonly tokensPerMinute?: number;
+  readonly tokensPerMinute?: number | undefined;
   /** Requests being answered at once. */
-  readonly concurrent?: number;
+  readonly concurrent?: number | undefined;
   /** The same tokens in one month of UTC. */
-  readonly monthlyTokens?: number;
+  readonly monthlyTokens?: number | undefined;
 }
 
 export const KEY_LIMITS = [

@@ -16,12 +16,12 @@ export interface Opening {
   readonly model: string;
   /** The conversation as the client sent it. */
   readonly messages: readonly Message[];
-  readonly taskId?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly taskId?: string | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** What the engine is sent as it came. Never logged; looked at only for what would have to be redacted. */
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   /** Hash of the chat template the engine renders with; absent when the upstream does not say. */
-  readonly templateHash?: string;
+  readonly templateHash?: string | undefined;
   readonly at: number;
 }
 

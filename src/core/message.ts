@@ -40,8 +40,8 @@ export interface UserMessage {
 export interface AssistantMessage {
   readonly role: 'assistant';
   readonly content: Content | null;
-  readonly tool_calls?: readonly WireToolCall[];
-  readonly reasoning?: string;
+  readonly tool_calls?: readonly WireToolCall[] | undefined;
+  readonly reasoning?: string | undefined;
 }
 export interface ToolMessage {
   readonly role: 'tool';

@@ -7,28 +7,28 @@ import type { Message, ToolCall } from './message.js';
 /** A function the policy may call, as the engine is told of it. */
 export interface FunctionSpec {
   readonly name: string;
-  readonly description?: string;
-  readonly parameters?: Readonly<Record<string, unknown>>;
-  readonly strict?: boolean;
+  readonly description?: string | undefined;
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  readonly strict?: boolean | undefined;
 }
 
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly name: string };
 
 /** How actions are drawn. Absent means the engine's own neutral default (temperature 1, top_p 1). */
 export interface Sampling {
-  readonly temperature?: number;
-  readonly top_p?: number;
-  readonly top_k?: number;
-  readonly min_p?: number;
-  readonly presence_penalty?: number;
-  readonly frequency_penalty?: number;
-  readonly repetition_penalty?: number;
-  readonly max_tokens?: number;
-  readonly min_tokens?: number;
-  readonly seed?: number;
-  readonly stop?: string | readonly string[];
-  readonly logit_bias?: Readonly<Record<string, number>>;
-  readonly ignore_eos?: boolean;
+  readonly temperature?: number | undefined;
+  readonly top_p?: number | undefined;
+  readonly top_k?: number | undefined;
+  readonly min_p?: number | undefined;
+  readonly presence_penalty?: number | undefined;
+  readonly frequency_penalty?: number | undefined;
+  readonly repetition_penalty?: number | undefined;
+  readonly max_tokens?: number | undefined;
+  readonly min_tokens?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly stop?: string | readonly string[] | undefined;
+  readonly logit_bias?: Readonly<Record<string, number>> | undefined;
+  readonly ignore_eos?: boolean | undefined;
 }
 
 /** What the policy is conditioned on, and how to draw from it. */
@@ -38,17 +38,17 @@ export interface PolicyRequest {
   readonly messages: readonly Message[];
   readonly tools: readonly FunctionSpec[];
   readonly toolChoice: ToolChoice;
-  readonly parallelToolCalls?: boolean;
+  readonly parallelToolCalls?: boolean | undefined;
   readonly sampling: Sampling;
   /** Number of actions to draw at this one state; 1 in the loop, more only in plain pass-through and resampling. */
-  readonly n?: number;
+  readonly n?: number | undefined;
   /** Alternatives per token the client asked for; absent when it asked for none. */
-  readonly topLogprobs?: number;
+  readonly topLogprobs?: number | undefined;
   /** Fields forwarded to the engine as they came, e.g. `chat_template_kwargs`, `response_format`. */
-  readonly forwarded?: Readonly<Record<string, unknown>>;
-  readonly requestId?: string;
+  readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
+  readonly requestId?: string | undefined;
   /** Headers by which a trace goes on at the engine, e.g. `traceparent`; absent where nothing is traced. */
-  readonly trace?: Readonly<Record<string, string>>;
+  readonly trace?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Tokens, as the engine counts them. */
@@ -86,13 +86,13 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /** What happens while one action is sampled, in the order the engine emits it. `index` numbers the choice. */
 export type PolicyEvent =
-  | { readonly type: 'start'; readonly promptTokenIds?: readonly number[] }
+  | { readonly type: 'start'; readonly promptTokenIds?: readonly number[] | undefined }
   | {
       readonly type: 'text';
       readonly index: number;
       readonly text: string;
-      readonly logprobs?: readonly TokenLogprob[];
-      readonly tokenIds?: readonly number[];
+      readonly logprobs?: readonly TokenLogprob[] | undefined;
+      readonly tokenIds?: readonly number[] | undefined;
     }
   | { readonly type: 'reasoning'; readonly index: number; readonly text: string }
   /**
@@ -110,22 +110,26 @@ export type PolicyEvent =
 /** What the policy emitted, whole. Token fields are absent when the engine did not report them; never guessed. */
 export interface Action {
   readonly text: string;
-  readonly reasoning?: string;
+  readonly reasoning?: string | undefined;
   readonly calls: readonly ToolCall[];
   readonly finishReason: FinishReason;
   /** True when the token limit ended it, whatever finish reason the engine named (vllm#58228). */
   readonly cut: boolean;
   /** The stop string that ended it, where one did and the engine says which. */
-  readonly stopSequence?: string;
-  readonly promptTokenIds?: readonly number[];
-  readonly tokenIds?: readonly number[];
+  readonly stopSequence?: string | undefined;
+  readonly promptTokenIds?: readonly number[] | undefined;
+  readonly tokenIds?: readonly number[] | undefined;
   /** ln probability of each sampled token, after temperature (`--logprobs-mode processed_logprobs`). */
-  readonly logprobs?: readonly number[];
-  readonly tokenLogprobs?: readonly TokenLogprob[];
+  readonly logprobs?: readonly number[] | undefined;
+  readonly tokenLogprobs?: readonly TokenLogprob[] | undefined;
   readonly usage: Usage;
   /** The engine's own id of the completion. */
-  readonly engineId?: string;
-  readonly timings: { readonly startedAt: number; readonly firstTokenMs?: number; readonly totalMs: number };
+  readonly engineId?: string | undefined;
+  readonly timings: {
+    readonly startedAt: number;
+    readonly firstTokenMs?: number | undefined;
+    readonly totalMs: number;
+  };
 }
 
 /** The one door to an engine. Throws {@link GyreError} with the side `engine`; never retries. */

@@ -11,7 +11,7 @@ export interface Scope {
 export interface Page {
   readonly limit: number;
   /** An id; the page begins behind it. */
-  readonly after?: string;
+  readonly after?: string | undefined;
 }
 
 interface Listing {

@@ -24,11 +24,11 @@ export interface Lease {
   /** The engine's own model name. */
   readonly engineModel: string;
   /** Hash of the chat template the engine renders with, when known. */
-  readonly templateHash?: string;
+  readonly templateHash?: string | undefined;
   /** Who samples in place of the policy's own engine, where an upstream does. */
-  readonly upstream?: (wanted: Wanted) => Policy;
+  readonly upstream?: ((wanted: Wanted) => Policy) | undefined;
   /** The upstream's host. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Idempotent. */
   release(): void;
 }
@@ -38,9 +38,9 @@ export interface ServedModel {
   readonly id: string;
   readonly created: number;
   /** Absent for an upstream's model: it is no version of the policy. */
-  readonly version?: number;
+  readonly version?: number | undefined;
   /** The upstream's host; absent for the gateway's own. */
-  readonly owner?: string;
+  readonly owner?: string | undefined;
 }
 
 export interface Serving {

@@ -11,7 +11,7 @@ export interface ToolLimits {
 /** What came back from one call: an observation, whatever happened. `error` names the fault for the record. */
 export interface Observation {
   readonly content: string;
-  readonly error?: 'unknown_tool' | 'bad_arguments' | 'failed' | 'timeout' | 'cancelled' | 'limit';
+  readonly error?: 'unknown_tool' | 'bad_arguments' | 'failed' | 'timeout' | 'cancelled' | 'limit' | undefined;
   readonly ms: number;
 }
 
@@ -21,7 +21,7 @@ export interface Tool {
   /** True when a call has no effect and always gives the same answer: a rule judge may then evaluate it. */
   readonly pure: boolean;
   /** Bounds of its own, instead of the configured ones. */
-  readonly limits?: ToolLimits;
+  readonly limits?: ToolLimits | undefined;
   run(args: unknown, signal: AbortSignal): Promise<string>;
   /** Ends what the tool holds (a child process, a database). */
   close?(): Promise<void> | void;

@@ -28,7 +28,7 @@ export type Origin = 'live' | 'generate' | 'evaluate';
 export interface OwnedCall extends ToolCall {
   readonly owner: 'server' | 'client';
   /** Absent while a client's own call is pending, or when the action was cut. */
-  readonly observation?: Observation;
+  readonly observation?: Observation | undefined;
 }
 
 /**
@@ -65,12 +65,12 @@ export interface Step {
   readonly toolChoice: ToolChoice;
   readonly sampling: Sampling;
   /** Absent when the policy call was cancelled or failed before it produced anything. */
-  readonly action?: Action;
+  readonly action?: Action | undefined;
   readonly calls: readonly OwnedCall[];
   /** Messages that followed the action: the assistant turn and the tool turns. */
   readonly appended: readonly Message[];
   readonly outcome: 'done' | 'cancelled' | 'failed';
-  readonly notTrainable?: NotTrainable;
+  readonly notTrainable?: NotTrainable | undefined;
   readonly startedAt: number;
   readonly ms: number;
 }

@@ -18,14 +18,14 @@ export interface Candidate {
   readonly finished: boolean;
   readonly used: boolean;
   readonly hasState: boolean;
-  readonly notTrainable?: string;
-  readonly good?: boolean;
+  readonly notTrainable?: string | undefined;
+  readonly good?: boolean | undefined;
   /** Whether every earlier step of the trajectory was judged good; undefined when one has no verdict. */
-  readonly earlierGood?: boolean;
+  readonly earlierGood?: boolean | undefined;
   /** Whether every step of the trajectory was judged good. */
-  readonly allGood?: boolean;
+  readonly allGood?: boolean | undefined;
   /** The trajectory's outcome verdict. */
-  readonly outcomeGood?: boolean;
+  readonly outcomeGood?: boolean | undefined;
 }
 
 type Drop =

@@ -70,10 +70,10 @@ async function converse(
     requestId: exchange.requestId,
     model: request.model,
     messages: request.messages,
-    ...(taskId === undefined ? {} : { taskId }),
-    ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
-    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
-    ...(lease.templateHash === undefined ? {} : { templateHash: lease.templateHash }),
+    taskId,
+    metadata: request.metadata,
+    forwarded: request.forwarded,
+    templateHash: lease.templateHash,
     at: exchange.startedAt,
   });
   const thread = opened instanceof Promise ? await opened : opened;
@@ -183,10 +183,10 @@ function loopRequest(
     ...offer,
     sampling: request.sampling,
     requestId: exchange.requestId,
-    ...(request.parallelToolCalls === undefined ? {} : { parallelToolCalls: request.parallelToolCalls }),
+    parallelToolCalls: request.parallelToolCalls,
     ...(request.n === 1 ? {} : { n: request.n }),
-    ...(request.topLogprobs === undefined ? {} : { topLogprobs: request.topLogprobs }),
-    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
+    topLogprobs: request.topLogprobs,
+    forwarded: request.forwarded,
     ...(lease.upstream !== undefined ? { withheld: 'upstream' } : consent ? {} : { withheld: 'no_consent' }),
   };
 }

@@ -43,7 +43,7 @@ export async function attempt(
     model: version === 0 ? 'gyre@base' : `gyre@${version}`,
     messages: task.messages,
     taskId: task.id,
-    ...(learner.templateHash === undefined ? {} : { templateHash: learner.templateHash }),
+    templateHash: learner.templateHash,
     at: Date.now(),
   });
   const events = run(

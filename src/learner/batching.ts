@@ -14,7 +14,7 @@ import type { Learner } from './deps.js';
 
 export interface Batched {
   /** Undefined when nothing with an advantage was left. */
-  readonly row?: BatchRow;
+  readonly row?: BatchRow | undefined;
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -45,7 +45,7 @@ export function batch(learner: Learner, cycle: Cycle): Batched {
   );
   const row = batchOf(learner.db, cycle.id);
   return {
-    ...(row === undefined ? {} : { row }),
+    row,
     counts: {
       ...counts,
       examples: examples.length,

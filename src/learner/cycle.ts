@@ -25,12 +25,12 @@ import { catchUp, train } from './training.js';
 
 export interface CycleOptions {
   /** Asked on purpose before the log is looked at; none when live traffic is the source. */
-  readonly tasks?: readonly Task[];
-  readonly perTask?: number;
+  readonly tasks?: readonly Task[] | undefined;
+  readonly perTask?: number | undefined;
   /** Held-out tasks for the gate. Without them a version can be trained but never promoted. */
   readonly heldout: readonly Task[];
   /** False leaves the gate to a later cycle: evaluation costs time. */
-  readonly gate?: boolean;
+  readonly gate?: boolean | undefined;
 }
 
 /** Runs one cycle, or finishes the one a crash left behind. The returned row says how it ended and why. */

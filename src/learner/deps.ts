@@ -12,7 +12,7 @@ export interface Progress {
   readonly stage: string;
   readonly done: number;
   readonly total: number;
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 export interface Learner {

@@ -43,7 +43,7 @@ async function score(learner: Learner, version: number, task: Task): Promise<Eva
       text: answer.text,
       calls: [],
       index: 0,
-      ...(task.reference === undefined ? {} : { reference: task.reference }),
+      reference: task.reference,
     },
     learner.signal,
   );

@@ -19,7 +19,7 @@ export interface Following {
   readonly known: (version: number) => void;
   readonly failed: (message: string) => void;
   /** Hears of every flip of the alias, and how long it took from the look to the flip. */
-  readonly flipped?: (from: number, to: number, seconds: number) => void;
+  readonly flipped?: ((from: number, to: number, seconds: number) => void) | undefined;
 }
 
 export interface Follower {

@@ -46,7 +46,7 @@ function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
     text: state.text,
     calls: state.calls,
     index: step.index,
-    ...(reference === undefined ? {} : { reference }),
+    reference,
   };
   const process: Subject = { kind: 'step', id: step.stepId, ...about };
   return step.last && state.calls.length === 0
@@ -87,7 +87,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
         text: sample.text,
         calls: sample.calls,
         index: state.index,
-        ...(reference === undefined ? {} : { reference }),
+        reference,
       };
       verdicts.push(...(await askAll(learner.judges, subject, learner.signal)));
     });

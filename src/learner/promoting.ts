@@ -51,7 +51,7 @@ function refusals(learner: Learner, serving: number): number {
 
 /** A head that is not worse than serving is on its way; only one that lost ground is sent back. */
 function isWorse(decision: Decision): boolean {
-  const difference = decision.numbers['difference'] as { difference?: number } | undefined;
+  const difference = decision.numbers['difference'] as { difference?: number | undefined } | undefined;
   return (difference?.difference ?? 0) < 0;
 }
 

@@ -58,7 +58,7 @@ function recordParity(learner: Learner, version: Version, result: BatchResult): 
   return decide(learner.db, {
     kind: 'parity',
     version: version.version,
-    ...(version.parent === undefined ? {} : { against: version.parent }),
+    against: version.parent,
     passed: parity.passed,
     reason:
       `engine and trainer differ by ${parity.mean_abs.toExponential(2)} on average over ` +

@@ -16,15 +16,15 @@ export interface LoopRequest {
   /** Tools this gateway runs, by function name. */
   readonly serverTools: Toolbox;
   readonly toolChoice: ToolChoice;
-  readonly parallelToolCalls?: boolean;
+  readonly parallelToolCalls?: boolean | undefined;
   readonly sampling: Sampling;
   /** More than 1 only without server tools. */
-  readonly n?: number;
-  readonly topLogprobs?: number;
-  readonly forwarded?: Readonly<Record<string, unknown>>;
-  readonly requestId?: string;
+  readonly n?: number | undefined;
+  readonly topLogprobs?: number | undefined;
+  readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
+  readonly requestId?: string | undefined;
   /** A reason outside the loop for which its steps cannot be trained on, e.g. withheld consent. */
-  readonly withheld?: NotTrainable;
+  readonly withheld?: NotTrainable | undefined;
 }
 
 /** How far one request may go. */
@@ -55,5 +55,5 @@ export interface Finish {
   /** One per choice; empty when the answer failed or was cancelled. */
   readonly finishReasons: readonly FinishReason[];
   /** Present exactly when the outcome is `failed`. */
-  readonly fault?: GyreError;
+  readonly fault?: GyreError | undefined;
 }

@@ -18,7 +18,7 @@ export async function execute(
   const limits = tool?.limits ?? configured;
   const observe = (content: string, error?: Observation['error']): Observation => ({
     content: capped(content, limits.maxBytes),
-    ...(error === undefined ? {} : { error }),
+    error,
     ms: performance.now() - clock,
   });
   if (tool === undefined)

@@ -30,7 +30,7 @@ export function partialAction(seen: readonly PolicyEvent[], startedAt: number, m
     calls: made,
     finishReason: 'length',
     cut: true,
-    ...(promptTokenIds === undefined ? {} : { promptTokenIds }),
+    promptTokenIds,
     ...(tokenIds.length === 0 ? {} : { tokenIds }),
     usage: { ...NO_USAGE, prompt_tokens: promptTokenIds?.length ?? 0, completion_tokens: tokenIds.length },
     timings: { startedAt, totalMs: ms },

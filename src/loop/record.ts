@@ -57,11 +57,11 @@ export class StepRecord {
       tools,
       toolChoice,
       sampling,
-      ...(action === undefined ? {} : { action }),
+      action,
       calls,
       appended,
       outcome,
-      ...(reason === undefined ? {} : { notTrainable: reason }),
+      notTrainable: reason,
       startedAt: this.#startedAt,
       ms: performance.now() - this.#clock,
     };

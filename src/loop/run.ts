@@ -180,10 +180,10 @@ function policyRequest(
     tools,
     toolChoice,
     sampling: request.sampling,
-    ...(request.parallelToolCalls === undefined ? {} : { parallelToolCalls: request.parallelToolCalls }),
-    ...(request.n === undefined ? {} : { n: request.n }),
-    ...(request.topLogprobs === undefined ? {} : { topLogprobs: request.topLogprobs }),
-    ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
-    ...(request.requestId === undefined ? {} : { requestId: request.requestId }),
+    parallelToolCalls: request.parallelToolCalls,
+    n: request.n,
+    topLogprobs: request.topLogprobs,
+    forwarded: request.forwarded,
+    requestId: request.requestId,
   };
 }

@@ -69,8 +69,8 @@ process.on('message', (words: ToClock) => {
             status,
             code,
             message,
-            ...(param === undefined ? {} : { param }),
-            ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+            param,
+            retryAfterMs,
           },
         });
       },

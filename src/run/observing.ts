@@ -11,7 +11,7 @@ import type { Output } from './lines/output.js';
 
 export interface Observing {
   /** Absent where nobody watches: a request then costs nothing more. */
-  readonly observer?: Observer;
+  readonly observer?: Observer | undefined;
   readonly telemetry: boolean;
   /** Sends what is left, within a bound. Idempotent. */
   close(): Promise<void>;

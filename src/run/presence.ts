@@ -6,7 +6,7 @@ import { alive, processOf, type ProcessId } from '../core/process.js';
 
 export interface Presence extends ProcessId {
   readonly url: string;
-  readonly trainer?: string;
+  readonly trainer?: string | undefined;
   readonly learn: boolean;
 }
 
@@ -19,10 +19,7 @@ export function announce(
   const self = processOf(process.pid);
   if (self === undefined) return;
   mkdirSync(join(dataDir, 'run'), { recursive: true });
-  writeFileSync(
-    fileOf(dataDir),
-    JSON.stringify({ ...self, url, learn, ...(trainer === undefined ? {} : { trainer }) }),
-  );
+  writeFileSync(fileOf(dataDir), JSON.stringify({ ...self, url, learn, trainer }));
 }
 
 export function withdraw(dataDir: string): void {

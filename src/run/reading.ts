@@ -11,7 +11,7 @@ import { removeTrajectory } from '../store/read/remove.js';
 export function readingOf(db: Db, redactor?: Redactor): Reading {
   const logged = (said: string): string => redactor?.text(said) ?? said;
   return {
-    trajectories: ({ keyId }, page) => listTrajectories(db, { ...page, ...(keyId === undefined ? {} : { keyId }) }),
+    trajectories: ({ keyId }, page) => listTrajectories(db, { ...page, keyId }),
     trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),
     step: ({ keyId }, id) => readStep(db, id, keyId),
     conversation: (keyId, responseId) => conversationOf(db, keyId, responseId),
@@ -24,7 +24,7 @@ export function readingOf(db: Db, redactor?: Redactor): Reading {
         keyId,
         within: scope.keyId,
         ...(value === undefined ? {} : { value: typeof value === 'boolean' ? (value ? 1 : -1) : value }),
-        ...(step === undefined ? {} : { step }),
+        step,
         ...(comment === undefined ? {} : { comment: logged(comment) }),
         ...(demonstration === undefined ? {} : { demonstration: logged(demonstration) }),
       });

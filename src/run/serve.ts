@@ -98,7 +98,7 @@ async function serveOver(
     keys,
     reading: storage.reading,
     parts: () => [...supply.parts(), ...storage.toolServers.parts()],
-    ...(observing.observer === undefined ? {} : { observer: observing.observer }),
+    observer: observing.observer,
     ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
     extra: [
       learningRoutes({

@@ -9,13 +9,13 @@ import { operatorError, reasonOf } from '../core/errors.js';
 
 /** Flags any verb takes, as commander hands them over. */
 export interface Flags {
-  readonly config?: string;
-  readonly host?: string;
-  readonly port?: string;
-  readonly data?: string;
-  readonly engine?: string;
-  readonly trainer?: string;
-  readonly learn?: string;
+  readonly config?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly data?: string | undefined;
+  readonly engine?: string | undefined;
+  readonly trainer?: string | undefined;
+  readonly learn?: string | undefined;
 }
 
 /** Reads `--config F`, or `gyre.yaml` where there is one, and lays the flags over it. */

@@ -122,7 +122,7 @@ function externalSupply(config: Config, engine: Engine, url: string): Supply {
   const shown = `${origin}${pathname === '/' ? '' : pathname}`;
   const named = config['engine.model'];
   const credentials = apiKey === undefined ? {} : { apiKey };
-  engine.point({ url, ...credentials, ...(named === undefined ? {} : { baseModel: named }) });
+  engine.point({ url, ...credentials, baseModel: named });
   const closing = new AbortController();
   const learnName = async (): Promise<void> => {
     if (named !== undefined || closing.signal.aborted) return;

@@ -32,7 +32,7 @@ export interface TelemetryOptions {
   readonly redact: readonly string[];
   readonly warn: (text: string) => void;
   /** How long what is left may take to be sent at the end. */
-  readonly flushMs?: number;
+  readonly flushMs?: number | undefined;
 }
 
 export interface Telemetry {

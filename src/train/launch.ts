@@ -30,7 +30,7 @@ export interface LaunchOptions {
   readonly dataDir: string;
   /** Hears where the trainer listens, and when it is gone and why. */
   readonly changed: (state: { readonly url: string } | { readonly down: string }) => void;
-  readonly pauses?: Partial<Pauses>;
+  readonly pauses?: Partial<Pauses> | undefined;
 }
 
 export interface Launched {

@@ -22,7 +22,7 @@ export interface IndexProgress {
   /** Relative to the folder. */
   readonly file: string;
   /** Why this file is left out. */
-  readonly skipped?: string;
+  readonly skipped?: string | undefined;
 }
 
 export interface IndexReport {

@@ -152,7 +152,7 @@ export class Offering {
   #tool(name: string, { name: tool, description, inputSchema }: Definition): Tool {
     const { call, limits } = this.#options;
     return {
-      spec: { name, ...(description === undefined ? {} : { description }), parameters: inputSchema },
+      spec: { name, description, parameters: inputSchema },
       // Whatever the server says of itself: no judge runs what is not ours.
       pure: false,
       limits,

@@ -12,7 +12,7 @@ import { canonicalJson, sha256, type Hash } from '../../src/core/text/hash.js';
 /** What a policy is told of a tool. Nothing else of an announcement is kept. */
 export interface Definition {
   readonly name: string;
-  readonly description?: string;
+  readonly description?: string | undefined;
   readonly inputSchema: Readonly<Record<string, unknown>>;
 }
 
@@ -29,7 +29,7 @@ export interface PinState {
   readonly name: string;
   readonly pinned: Pin;
   /** What its server announces instead; the tool is withdrawn while this is here. */
-  readonly changed?: Pin;
+  readonly changed?: Pin | undefined;
 }
 
 /** Tools one server may ever announce: what it says must not fill the disk. */
@@ -91,7 +91,7 @@ export function pins(dataDir: string): PinState[] {
   return namesIn(dataDir).flatMap((name) => {
     const known = pinned(dataDir, name);
     const changed = read(changedOf(dataDir, name));
-    return known === undefined ? [] : [{ name, pinned: known, ...(changed === undefined ? {} : { changed }) }];
+    return known === undefined ? [] : [{ name, pinned: known, changed }];
   });
 }
 

@@ -17,7 +17,7 @@ export interface ToolServersOptions {
   /** The gateway's own version. */
   readonly version: string;
   readonly warn: (text: string) => void;
-  readonly pace?: Partial<Pace>;
+  readonly pace?: Partial<Pace> | undefined;
 }
 
 export interface ToolServers {

@@ -144,9 +144,15 @@ class EventSize {
 }
 
 /** What a POST of the transport says: which request it is, or which one it cancels. */
-function saidIn(init: RequestInit | undefined): { readonly id?: RequestId; readonly cancels?: RequestId } | undefined {
+function saidIn(
+  init: RequestInit | undefined,
+): { readonly id?: RequestId | undefined; readonly cancels?: RequestId | undefined } | undefined {
   if (init?.method !== 'POST' || typeof init.body !== 'string') return undefined;
-  const message = JSON.parse(init.body) as { id?: RequestId; method?: string; params?: { requestId?: RequestId } };
+  const message = JSON.parse(init.body) as {
+    id?: RequestId | undefined;
+    method?: string | undefined;
+    params?: { requestId?: RequestId } | undefined;
+  };
   if (message.method === 'notifications/cancelled')
     return message.params?.requestId === undefined ? {} : { cancels: message.params.requestId };
   return message.method === undefined || message.id === undefined ? {} : { id: message.id };

@@ -16,7 +16,7 @@ export interface GetOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Throws on a head whose body is not wanted. */
-  readonly head?: (got: Head) => void;
+  readonly head?: ((got: Head) => void) | undefined;
 }
 
 export interface Head {

@@ -24,7 +24,7 @@ interface Replies {
 export interface CannedOptions {
   readonly tokens: number;
   readonly writes: number;
-  readonly pauseMs?: number;
+  readonly pauseMs?: number | undefined;
 }
 
 export async function startCanned(options: CannedOptions): Promise<Canned> {

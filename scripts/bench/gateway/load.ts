@@ -12,8 +12,8 @@ export interface LoadOptions {
   readonly connections: number;
   readonly seconds: number;
   /** Requests a second over all connections, where they do not simply ask again at once. */
-  readonly perSecond?: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly perSecond?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface LoadResult {

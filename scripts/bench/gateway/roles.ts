@@ -28,19 +28,19 @@ export interface Counts {
 }
 
 interface Options {
-  readonly engine?: string;
-  readonly data?: string;
-  readonly stream?: boolean;
-  readonly writes?: number;
-  readonly pauseMs?: number;
+  readonly engine?: string | undefined;
+  readonly data?: string | undefined;
+  readonly stream?: boolean | undefined;
+  readonly writes?: number | undefined;
+  readonly pauseMs?: number | undefined;
   /** False: nothing is logged. */
-  readonly log?: boolean;
+  readonly log?: boolean | undefined;
 }
 
 interface Started {
   readonly url: string;
-  readonly cut?: () => number;
-  readonly rows?: () => Promise<number>;
+  readonly cut?: (() => number) | undefined;
+  readonly rows?: (() => Promise<number>) | undefined;
   readonly stop: () => Promise<void>;
 }
 
@@ -64,7 +64,7 @@ async function engine(): Promise<Started> {
   const made = await startCanned({
     tokens: options.stream === true ? 32 : 8,
     writes: options.writes ?? 1,
-    ...(pauseMs === undefined ? {} : { pauseMs }),
+    pauseMs,
   });
   return { url: made.url, cut: made.cut, stop: () => made.close() };
 }

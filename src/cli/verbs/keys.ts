@@ -9,13 +9,13 @@ import { type Printer, table } from '../../run/print.js';
 
 /** As commander hands them over; what is not said is not changed. */
 export interface KeyFlags {
-  readonly role?: string;
-  readonly train?: boolean;
-  readonly tools?: string;
-  readonly rpm?: string;
-  readonly tpm?: string;
-  readonly concurrent?: string;
-  readonly monthlyTokens?: string;
+  readonly role?: string | undefined;
+  readonly train?: boolean | undefined;
+  readonly tools?: string | undefined;
+  readonly rpm?: string | undefined;
+  readonly tpm?: string | undefined;
+  readonly concurrent?: string | undefined;
+  readonly monthlyTokens?: string | undefined;
 }
 
 export function keysVerb(

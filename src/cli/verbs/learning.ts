@@ -81,7 +81,7 @@ export async function evaluateVerb(
 }
 
 export interface LearnOptions {
-  readonly tasks?: readonly Task[];
+  readonly tasks?: readonly Task[] | undefined;
   readonly cycles: number;
   readonly perTask: number;
 }
@@ -98,7 +98,7 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
         ? train
         : Array.from({ length: size }, (_, at) => train[(number * size + at) % train.length] as Task);
     const cycle = await runCycle(learner, {
-      ...(asked === undefined ? {} : { tasks: asked }),
+      tasks: asked,
       perTask: options.perTask,
       heldout: tasksOf(learner.db, 'heldout'),
     });

@@ -89,7 +89,7 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
   return withRows(config, async (db) => {
     const sink: NodeJS.WritableStream = out === undefined ? process.stdout : createWriteStream(out);
     for (let after: string | undefined; ;) {
-      const page = listTrajectories(db, { limit: 50, ...(after === undefined ? {} : { after }) });
+      const page = listTrajectories(db, { limit: 50, after });
       for (const trajectory of page.data) if (!sink.write(`${JSON.stringify(trajectory)}\n`)) await once(sink, 'drain');
       after = page.data.at(-1)?.id;
       if (!page.has_more) break;

@@ -17,7 +17,7 @@ export interface Subject {
   readonly calls: readonly ToolCall[];
   /** Index of this step in its trajectory, from 0. */
   readonly index: number;
-  readonly reference?: string;
+  readonly reference?: string | undefined;
 }
 
 /** A judge's answer. Absent is an answer of its own and never becomes a number. */
@@ -43,8 +43,8 @@ export interface Verdict {
   readonly judge: string;
   readonly judgeVersion: string;
   /** Undefined when the judge was absent. */
-  readonly score?: number;
-  readonly good?: boolean;
+  readonly score?: number | undefined;
+  readonly good?: boolean | undefined;
   readonly rationale: string;
   readonly createdAt: number;
 }

@@ -42,10 +42,10 @@ export type Split = 'train' | 'heldout';
 export interface Task {
   readonly id: string;
   readonly messages: readonly Message[];
-  readonly reference?: string;
+  readonly reference?: string | undefined;
   readonly split: Split;
   /** Server tools by name; absent means the default set. */
-  readonly tools?: readonly string[];
+  readonly tools?: readonly string[] | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
@@ -82,7 +82,7 @@ export function parseTasks(text: string, file: string): Task[] {
       messages: parsed.data.messages?.map(toMessage) ?? [{ role: 'user', content: parsed.data.prompt ?? '' }],
       ...(reference === undefined ? {} : { reference: String(reference) }),
       split: parsed.data.split ?? 'train',
-      ...(tools === undefined ? {} : { tools }),
+      tools,
       metadata: parsed.data.metadata ?? {},
     });
   });
@@ -99,7 +99,7 @@ function toMessage(input: z.infer<typeof MessageInput>): Message {
   }
   if (input.role === 'tool') return input;
   const { role, content: said, name } = input;
-  return { role, content: said, ...(name === undefined ? {} : { name }) };
+  return { role, content: said, name };
 }
 
 /** Identity of an ordered set of tasks. */

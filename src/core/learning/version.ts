@@ -17,10 +17,10 @@ export type VersionKind = 'base' | 'trained' | 'rollback';
 export interface Version {
   readonly version: number;
   readonly kind: VersionKind;
-  readonly parent?: number;
-  readonly batchId?: string;
+  readonly parent?: number | undefined;
+  readonly batchId?: string | undefined;
   /** For a rollback: the version whose weights these are. */
-  readonly copyOf?: number;
+  readonly copyOf?: number | undefined;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly createdAt: number;
 }
@@ -32,7 +32,7 @@ export interface Decision {
   readonly id: string;
   readonly kind: DecisionKind;
   readonly version: number;
-  readonly against?: number;
+  readonly against?: number | undefined;
   readonly passed: boolean;
   readonly reason: string;
   readonly numbers: Readonly<Record<string, unknown>>;

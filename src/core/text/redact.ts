@@ -198,7 +198,7 @@ export class Redactor {
     const { type, text, ...rest } = part;
     const clean = this.value(rest);
     const said = this.value(text);
-    return clean === rest && said === text ? part : { type, ...(said === undefined ? {} : { text: said }), ...clean };
+    return clean === rest && said === text ? part : { type, text: said, ...clean };
   }
 
   #json(said: string): string {

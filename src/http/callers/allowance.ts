@@ -14,7 +14,7 @@ export interface AllowanceDeps {
   /** Tokens a key has used this month. */
   readonly spent: (keyId: string) => number;
   /** Milliseconds that only grow. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 /** One request of a bounded key. */

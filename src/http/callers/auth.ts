@@ -11,9 +11,9 @@ export interface Key {
   /** Consent of everything this key asks. */
   readonly train: boolean;
   /** Server tools it may use and is offered by default; absent means the gateway's default, and any by name. */
-  readonly tools?: readonly string[];
+  readonly tools?: readonly string[] | undefined;
   /** Absent when nothing is bounded. */
-  readonly limits?: KeyLimits;
+  readonly limits?: KeyLimits | undefined;
 }
 
 export interface Keys {

@@ -37,7 +37,7 @@ export async function countTokens(
         messages: request.messages,
         tools: declared(offer),
         requestId: exchange.requestId,
-        ...(request.forwarded === undefined ? {} : { forwarded: request.forwarded }),
+        forwarded: request.forwarded,
       };
       exchange.json(`{"input_tokens":${await counter.count(prompt, signal)}}`, {
         'request-id': exchange.requestId,

@@ -8,7 +8,7 @@ export interface HistogramOptions {
   /** Upper bounds, ascending; the last bucket has none. */
   readonly buckets: readonly number[];
   /** Name of the one label. Its values must be bounded. */
-  readonly label?: string;
+  readonly label?: string | undefined;
 }
 
 interface Series {

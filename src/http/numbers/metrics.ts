@@ -26,7 +26,7 @@ export interface Gauges {
   /** Requests answered at once at most. */
   readonly limit: number;
   /** Absent where nothing can learn. */
-  readonly learning?: () => LearningNumbers;
+  readonly learning?: (() => LearningNumbers) | undefined;
 }
 
 const SHORT = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];

@@ -14,7 +14,7 @@ export interface Reply {
   readonly says: string;
   readonly body: ShapeName | 'text';
   /** The same answer as server-sent events, for a request that asked for a stream. */
-  readonly events?: true;
+  readonly events?: true | undefined;
 }
 
 export interface Operation {
@@ -22,15 +22,15 @@ export interface Operation {
   readonly tag: 'Answers' | 'Models' | 'Feedback' | 'Operations' | 'Log' | 'Learning';
   /** Whose key it needs, once there are keys. */
   readonly key: 'none' | 'client' | 'admin';
-  readonly query?: Readonly<Record<string, { readonly says: string; readonly schema: z.ZodType }>>;
-  readonly body?: { readonly name: ShapeName; readonly required: boolean; readonly example: unknown };
+  readonly query?: Readonly<Record<string, { readonly says: string; readonly schema: z.ZodType }>> | undefined;
+  readonly body?: { readonly name: ShapeName; readonly required: boolean; readonly example: unknown } | undefined;
   readonly replies: Readonly<Record<number, Reply>>;
   /** Statuses of errors beyond those that the key and the body bring. */
   readonly errors: readonly number[];
   /** The shape of its errors, where that is not OpenAI's. */
-  readonly failure?: ShapeName;
+  readonly failure?: ShapeName | undefined;
   /** Whether answers name a trajectory and a policy version in their headers. */
-  readonly answer?: true;
+  readonly answer?: true | undefined;
 }
 
 const PAGE = {

@@ -36,7 +36,7 @@ export interface FieldRow {
   readonly treatment: Treatment;
   readonly note: string;
   /** What it may hold; absent for a field that is refused. */
-  readonly schema?: z.ZodType;
+  readonly schema?: z.ZodType | undefined;
 }
 
 /** A table field by field. */

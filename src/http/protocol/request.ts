@@ -42,10 +42,10 @@ export interface ChatRequest {
   readonly tokenIds: boolean;
   readonly sampling: Sampling;
   /** The client's own word for the bound of an action; `max_tokens` where it has none. */
-  readonly limitField?: LimitField;
+  readonly limitField?: LimitField | undefined;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
-  readonly maxToolCalls?: number;
+  readonly maxToolCalls?: number | undefined;
   readonly store: boolean;
   readonly metadata: Readonly<Record<string, string>> | undefined;
 }

@@ -72,7 +72,7 @@ function chatOf(fields: ResponseFields, past: Past): ChatRequest {
     }),
     limitField: 'max_completion_tokens',
     forwarded: forwardedOf(fields),
-    ...(fields.max_tool_calls === undefined ? {} : { maxToolCalls: fields.max_tool_calls }),
+    maxToolCalls: fields.max_tool_calls,
     store: fields.store ?? true,
     metadata: fields.metadata,
   };

@@ -13,9 +13,9 @@ export interface Part {
   readonly part: string;
   readonly ready: boolean;
   /** False for a part without which requests are answered all the same, e.g. the trainer. */
-  readonly needed?: boolean;
+  readonly needed?: boolean | undefined;
   /** What it is doing, for a person who waits. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
 }
 
 export interface HealthDeps {

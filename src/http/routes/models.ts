@@ -42,6 +42,6 @@ function wireModel(model: ServedModel): Record<string, unknown> {
     object: 'model',
     created,
     owned_by: owner ?? 'gyre',
-    ...(version === undefined ? {} : { policy_version: version }),
+    policy_version: version,
   };
 }

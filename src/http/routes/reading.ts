@@ -70,5 +70,5 @@ function pageOf(limit: string | undefined, after: string | undefined): Page {
   const size = limit === undefined ? 20 : Number(limit);
   if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE)
     throw badRequest(`"limit" must be a whole number from 1 to ${MAX_PAGE}, not ${JSON.stringify(limit)}.`, 'limit');
-  return { limit: size, ...(after === undefined ? {} : { after }) };
+  return { limit: size, after };
 }

@@ -12,7 +12,7 @@ export interface ErrorShape {
   /** The error as JSON: a whole body, or the data of a late error in a stream. */
   envelope(thrown: unknown, requestId: string): string;
   /** Where its clients look for the request's id, beside `x-request-id`. */
-  readonly idHeader?: string;
+  readonly idHeader?: string | undefined;
 }
 
 /** `{"error": {message, type, param, code}}`. */

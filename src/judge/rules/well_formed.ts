@@ -22,7 +22,8 @@ function wellFormed(subject: Subject): Judgement {
     const args = parseArguments(call.arguments);
     if (args === undefined) return bad(`the arguments of "${call.name}" are not a JSON object`);
     const schema = spec.parameters as
-      { required?: readonly string[]; properties?: Record<string, { type?: string }> } | undefined;
+      | { required?: readonly string[] | undefined; properties?: Record<string, { type?: string }> | undefined }
+      | undefined;
     for (const name of schema?.required ?? []) {
       if (!(name in args)) return bad(`"${call.name}" lacks the argument "${name}"`);
     }

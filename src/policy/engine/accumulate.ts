@@ -11,7 +11,7 @@ import { QuickReader, type TokenChunk } from './quick.js';
 /** What the request asked for that decides how its reply is read. */
 export interface Asked {
   /** The token limit of one action, when there was one. */
-  readonly maxTokens?: number;
+  readonly maxTokens?: number | undefined;
   /** Whether the entries of each token are kept, beyond the numbers. */
   readonly tokenLogprobs: boolean;
 }
@@ -25,29 +25,29 @@ interface Delta {
 
 interface ChunkChoice {
   readonly index?: unknown;
-  readonly delta?: Delta | null;
+  readonly delta?: Delta | null | undefined;
   /** Some servers answer a streamed request with one whole completion. */
-  readonly message?: Delta | null;
+  readonly message?: Delta | null | undefined;
   readonly finish_reason?: unknown;
   /** vLLM's: the stop string or the id of the token that ended it. */
   readonly stop_reason?: unknown;
   readonly token_ids?: unknown;
-  readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null;
+  readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null | undefined;
 }
 
 interface Chunk {
   readonly id?: unknown;
   readonly error?: unknown;
   readonly choices?: unknown;
-  readonly usage?: WireUsage | null;
-  readonly prompt_token_ids?: readonly number[] | null;
+  readonly usage?: WireUsage | null | undefined;
+  readonly prompt_token_ids?: readonly number[] | null | undefined;
 }
 
 interface WireUsage {
-  readonly prompt_tokens?: number;
-  readonly completion_tokens?: number;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: number | null } | null;
-  readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null;
+  readonly prompt_tokens?: number | undefined;
+  readonly completion_tokens?: number | undefined;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number | null } | null | undefined;
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null | undefined;
 }
 
 /**
@@ -55,7 +55,13 @@ interface WireUsage {
  * than its token.
  */
 type Growing =
-  | { type: 'text'; index: number; text: string; tokenIds?: number[]; readonly logprobs?: readonly TokenLogprob[] }
+  | {
+      type: 'text';
+      index: number;
+      text: string;
+      tokenIds?: number[] | undefined;
+      readonly logprobs?: readonly TokenLogprob[] | undefined;
+    }
   | { type: Exclude<PolicyEvent['type'], 'text'> };
 
 interface Choice {
@@ -196,13 +202,13 @@ export class Accumulator {
       calls: choice.calls.whole(),
       finishReason: cut ? 'length' : finishReason(choice, this.#party),
       cut,
-      ...(choice.stopSequence === undefined ? {} : { stopSequence: choice.stopSequence }),
-      ...(this.#promptTokenIds === undefined ? {} : { promptTokenIds: this.#promptTokenIds }),
-      ...(ids === undefined ? {} : { tokenIds: ids }),
+      stopSequence: choice.stopSequence,
+      promptTokenIds: this.#promptTokenIds,
+      tokenIds: ids,
       ...(logprobsWhole ? { logprobs: choice.logprobs } : {}),
       ...(choice.entries.length > 0 ? { tokenLogprobs: choice.entries } : {}),
       usage,
-      ...(this.#engineId === undefined ? {} : { engineId: this.#engineId }),
+      engineId: this.#engineId,
       timings,
     };
   }

@@ -11,7 +11,7 @@ import type { PolicyEvent } from '../../core/policy.js';
 export interface CallDelta {
   readonly index?: unknown;
   readonly id?: unknown;
-  readonly function?: { readonly name?: unknown; readonly arguments?: unknown } | null;
+  readonly function?: { readonly name?: unknown; readonly arguments?: unknown } | null | undefined;
 }
 
 interface Growing {

@@ -9,11 +9,11 @@ export interface Party {
   /** Begins a sentence, e.g. `The upstream at https://api.example.com`. */
   readonly it: string;
   /** Its address, for a message that says it is not there. */
-  readonly at?: string;
+  readonly at?: string | undefined;
   /** Where the operator sets its key, as a message says it. */
   readonly setting: string;
   /** Its key: never shown, even where it says it itself. */
-  readonly secret?: string;
+  readonly secret?: string | undefined;
   /** Whether the client named it, and is to know whose words it reads. */
   readonly named: boolean;
 }
@@ -138,9 +138,9 @@ function engine(status: number, code: string, message: string, cause?: unknown):
 }
 
 interface Said {
-  readonly message?: string;
-  readonly param?: string;
-  readonly status?: number;
+  readonly message?: string | undefined;
+  readonly param?: string | undefined;
+  readonly status?: number | undefined;
 }
 
 /** The engine understood the request and refused it: its own words go to the client, who alone can change it. */
@@ -172,7 +172,7 @@ function errorOf(body: string): Said {
       (text): text is string => typeof text === 'string' && text !== '',
     );
     return {
-      ...(message === undefined ? {} : { message }),
+      message,
       ...(typeof inner.param === 'string' ? { param: inner.param } : {}),
       ...(typeof inner.code === 'number' ? { status: inner.code } : {}),
     };
@@ -199,7 +199,7 @@ function retryAfterMs(header: string | undefined): number | undefined {
 }
 
 function codeOf(thrown: unknown): string {
-  const error = thrown as { code?: unknown; errors?: readonly unknown[] } | null;
+  const error = thrown as { code?: unknown; errors?: readonly unknown[] | undefined } | null;
   if (typeof error?.code === 'string') return error.code;
   const first = error?.errors?.[0]; // node joins the attempts on several addresses in one AggregateError
   return first === undefined ? '' : codeOf(first);

@@ -17,7 +17,7 @@ import { promptBody, requestBody } from './wire.js';
 export interface EngineOptions {
   /** Address of the engine, with or without `/v1`. */
   readonly url: string;
-  readonly apiKey?: string;
+  readonly apiKey?: string | undefined;
   /** Milliseconds until the reply's head must be there, and between two pieces of its body. */
   readonly timeoutMs: number;
 }
@@ -150,7 +150,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
     this.#accumulator = new Accumulator(
       {
         tokenLogprobs: request.topLogprobs !== undefined,
-        ...(request.sampling.max_tokens === undefined ? {} : { maxTokens: request.sampling.max_tokens }),
+        maxTokens: request.sampling.max_tokens,
       },
       party,
     );
@@ -277,7 +277,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #actions(): readonly Action[] {
     return this.#accumulator.finish({
       startedAt: this.#startedAt,
-      ...(this.#firstTokenMs === undefined ? {} : { firstTokenMs: this.#firstTokenMs }),
+      firstTokenMs: this.#firstTokenMs,
       totalMs: performance.now() - this.#clock,
     });
   }

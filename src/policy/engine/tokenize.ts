@@ -60,7 +60,7 @@ async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
 /** vLLM says 404 of weights it does not hold as well. */
 function speaksOfModel(text: string): boolean {
   try {
-    const { error } = JSON.parse(text) as { error?: { message?: unknown } | null };
+    const { error } = JSON.parse(text) as { error?: { message?: unknown } | null | undefined };
     return typeof error?.message === 'string' && /\bmodel\b/i.test(error.message);
   } catch {
     return false; // a page is no answer about weights

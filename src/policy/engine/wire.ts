@@ -62,14 +62,14 @@ function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Reado
   return {
     tools: tools.map(wireTool),
     tool_choice: wireChoice(toolChoice),
-    ...(parallelToolCalls === undefined ? {} : { parallel_tool_calls: parallelToolCalls }),
+    parallel_tool_calls: parallelToolCalls,
   };
 }
 
 function withoutReasoning(message: Message): Message {
   if (message.role !== 'assistant' || message.reasoning === undefined) return message;
   const { role, content, tool_calls: calls } = message;
-  return { role, content, ...(calls === undefined ? {} : { tool_calls: calls }) };
+  return { role, content, tool_calls: calls };
 }
 
 function wireTool(spec: FunctionSpec): { readonly type: 'function'; readonly function: FunctionSpec } {

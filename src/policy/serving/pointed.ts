@@ -8,9 +8,9 @@ import { openPolicy, type EnginePolicy } from '../engine/sample.js';
 
 interface EngineAddress {
   readonly url: string;
-  readonly apiKey?: string;
+  readonly apiKey?: string | undefined;
   /** What the engine calls version 0, where that is not `base`. */
-  readonly baseModel?: string;
+  readonly baseModel?: string | undefined;
 }
 
 export interface Engine {
@@ -55,10 +55,7 @@ export function openEngine(timeoutMs: number): Engine {
       if (next?.url === address?.url && next?.baseModel === address?.baseModel) return;
       // Requests in flight on the old address fail by themselves if it is gone, and end well if it is not.
       address = next;
-      current =
-        next === undefined
-          ? undefined
-          : openPolicy({ url: next.url, timeoutMs, ...(next.apiKey === undefined ? {} : { apiKey: next.apiKey }) });
+      current = next === undefined ? undefined : openPolicy({ url: next.url, timeoutMs, apiKey: next.apiKey });
     },
     async close() {
       await current?.close();
@@ -84,7 +81,7 @@ export async function firstModel(url: string, apiKey: string | undefined, signal
       cause,
     });
   }
-  const id = (body as { data?: readonly { id?: unknown }[] }).data?.[0]?.id;
+  const id = (body as { data?: readonly { id?: unknown }[] | undefined }).data?.[0]?.id;
   if (typeof id !== 'string')
     throw new GyreError({
       side: 'engine',

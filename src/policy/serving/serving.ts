@@ -12,13 +12,13 @@ import type { UpstreamModel } from './upstreams.js';
 
 export interface ServingOptions {
   /** Versions that exist, with the second each was created. Version 0 is always known. */
-  readonly versions?: readonly { readonly version: number; readonly created: number }[];
-  readonly serving?: number;
+  readonly versions?: readonly { readonly version: number; readonly created: number }[] | undefined;
+  readonly serving?: number | undefined;
   /** What the engine calls version 0: `base` for our own vLLM, the model id of any other server. */
-  readonly baseModel?: string;
-  readonly templateHash?: string;
+  readonly baseModel?: string | undefined;
+  readonly templateHash?: string | undefined;
   /** Names that are not the policy's. */
-  readonly upstreams?: readonly UpstreamModel[];
+  readonly upstreams?: readonly UpstreamModel[] | undefined;
   /**
    * Loads a version's adapter into the engine. Called once for concurrent leases, so no single caller's abort ends it.
    */
@@ -159,7 +159,7 @@ export function openServing(options: ServingOptions): VersionTable {
       return {
         version: entry.version,
         engineModel: entry.engineModel,
-        ...(options.templateHash === undefined ? {} : { templateHash: options.templateHash }),
+        templateHash: options.templateHash,
         release,
       };
     },

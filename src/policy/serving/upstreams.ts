@@ -52,7 +52,7 @@ function lineTo({ url, api_key: apiKey }: Upstream, timeoutMs: number): Line {
         'a space or a line end; write it without',
     );
   return openLine(
-    { url, timeoutMs, ...(apiKey === undefined ? {} : { apiKey }) },
+    { url, timeoutMs, apiKey },
     { it: `The upstream at ${origin}`, setting: 'its "api_key" in "upstreams"', named: true },
   );
 }

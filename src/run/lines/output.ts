@@ -14,7 +14,7 @@ export interface Output {
   /** Something that happened. `text` is what a terminal shows; what has none is told as JSON only. */
   event(name: string, fields: Fields, text?: string): void;
   /** Tells every request; there is one only where the level asks for it. */
-  readonly requests?: Observer;
+  readonly requests?: Observer | undefined;
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -25,7 +25,7 @@ type Tell = (level: 'debug' | 'info' | 'warn', event: string, fields: Fields, te
 
 interface Streams {
   readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean | undefined };
 }
 
 /** Throws an operator error when a variable is wrong. */

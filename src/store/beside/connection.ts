@@ -17,9 +17,9 @@ export interface LinkOptions {
   readonly dataDir: string;
   /** The compiled `log_worker`. */
   readonly module: string;
-  readonly failed?: (reason: unknown) => void;
+  readonly failed?: ((reason: unknown) => void) | undefined;
   /** Patterns of what may not be logged; applied over there. */
-  readonly redact?: readonly string[];
+  readonly redact?: readonly string[] | undefined;
 }
 
 /** Text handed over at once, in characters: what is asked of the log meanwhile waits until it is committed. */
@@ -42,8 +42,8 @@ interface Said {
   readonly text: string;
   readonly ends: boolean;
   /** The text of the answer so far, as its client has it. */
-  readonly shown?: string;
-  readonly resolve?: (kept: boolean) => void;
+  readonly shown?: string | undefined;
+  readonly resolve?: ((kept: boolean) => void) | undefined;
 }
 
 /** One text of the intake. */

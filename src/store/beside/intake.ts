@@ -158,7 +158,7 @@ function empty(part: Part): void {
  * The texts of a file, up to the first that is not as it was written. A last line without its end was never answered
  * for.
  */
-export function textsOf(path: string): { readonly texts: readonly string[]; readonly fault?: string } {
+export function textsOf(path: string): { readonly texts: readonly string[]; readonly fault?: string | undefined } {
   const texts: string[] = [];
   try {
     const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);

@@ -44,7 +44,7 @@ export function openLogBeside(options: LinkOptions): LogBeside {
 }
 
 interface Opened extends Pick<Thread, 'trajectoryId' | 'continued'> {
-  readonly messages?: readonly Message[];
+  readonly messages?: readonly Message[] | undefined;
 }
 
 class FarThread implements Thread {
@@ -68,7 +68,7 @@ class FarThread implements Thread {
       say: 'begin',
       thread: number,
       trajectoryId,
-      ...(messages === undefined ? {} : { messages }),
+      messages,
       opening,
     };
   }
@@ -138,7 +138,7 @@ function spoken(
     notTrainable,
     startedAt,
     ms,
-  } satisfies Spoken<StepWords['step']> as StepWords['step'];
+  } satisfies Spoken<StepWords['step']>;
 }
 
 function spokenAction(
@@ -161,7 +161,7 @@ function spokenAction(
   const action = { text, reasoning, calls, finishReason, cut, stopSequence, usage, engineId, timings } satisfies Spoken<
     Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>
   >;
-  return (withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action) as Action;
+  return withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action;
 }
 
 /**

@@ -32,12 +32,12 @@ export type ThreadWords =
       readonly say: 'begin';
       readonly thread: number;
       readonly trajectoryId: string;
-      readonly messages?: readonly Message[];
+      readonly messages?: readonly Message[] | undefined;
       readonly opening: Opening;
     }
   | {
       readonly say: 'step';
-      readonly ask?: number;
+      readonly ask?: number | undefined;
       readonly thread: number;
       /** The step's messages: so many of those said before in this thread, then `added`. */
       readonly known: number;
@@ -49,7 +49,7 @@ export type ThreadWords =
       /** The numbers of the step's action, which then has none of its own. */
       readonly numbers?: Numbers | undefined;
     }
-  | { readonly say: 'finish'; readonly ask?: number; readonly thread: number; readonly ending: Ending };
+  | { readonly say: 'finish'; readonly ask?: number | undefined; readonly thread: number; readonly ending: Ending };
 
 export type StepWords = Extract<ThreadWords, { readonly say: 'step' }>;
 
@@ -74,7 +74,7 @@ export type FromLog =
       readonly ask: number;
       readonly trajectoryId: string;
       readonly continued: boolean;
-      readonly messages?: readonly Message[];
+      readonly messages?: readonly Message[] | undefined;
     }
   | { readonly say: 'settled'; readonly number: number }
   /** The intake it was given when it began is committed, but for these files. */

@@ -54,7 +54,7 @@ const done = (ask: number, committed: boolean): void => {
 
 /** Nobody waits for what is in the intake: a fault is counted where it is met. */
 function answer(
-  { thread, ask }: { readonly thread: number; readonly ask?: number },
+  { thread, ask }: { readonly thread: number; readonly ask?: number | undefined },
   committed: () => Promise<boolean>,
 ): void {
   if (!held.has(thread)) log.fail(new Error('the log does not know any more what this is a part of'));

@@ -67,7 +67,7 @@ type Canonical =
   | {
       readonly role: 'assistant';
       readonly content: Content;
-      readonly tool_calls?: readonly (readonly [id: string, name: string, args: string])[];
+      readonly tool_calls?: readonly (readonly [id: string, name: string, args: string])[] | undefined;
     }
   | { readonly role: 'tool'; readonly tool_call_id: string; readonly content: Content };
 

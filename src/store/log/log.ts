@@ -18,10 +18,10 @@ import { Writer } from './writer.js';
 
 export interface LogOptions {
   /** Milliseconds a commit waits for company. */
-  readonly flushMs?: number;
-  readonly now?: () => number;
+  readonly flushMs?: number | undefined;
+  readonly now?: (() => number) | undefined;
   /** Told why, each time `failures` grows. */
-  readonly failed?: (reason: unknown) => void;
+  readonly failed?: ((reason: unknown) => void) | undefined;
   readonly redactor?: Redactor | undefined;
 }
 

@@ -28,7 +28,7 @@ export interface Place {
   readonly trajectoryId: string;
   readonly continued: boolean;
   /** It was open before: some of its steps may have their rows. */
-  readonly recalled?: boolean;
+  readonly recalled?: boolean | undefined;
   /** The conversation as the client has it. */
   readonly client: History;
   /** The conversation as the policy has it. */

@@ -17,13 +17,13 @@ export interface FeedbackInput {
   /** Whose responses may be spoken of; undefined means everyone's. */
   readonly within: string | undefined;
   /** From -1 (bad) to 1 (good). */
-  readonly value?: number;
+  readonly value?: number | undefined;
   /** Counts the response's own steps from 0; absent means the whole answer. */
-  readonly step?: number;
-  readonly comment?: string;
+  readonly step?: number | undefined;
+  readonly comment?: string | undefined;
   /** What the answer should have been. */
-  readonly demonstration?: string;
-  readonly at?: number;
+  readonly demonstration?: string | undefined;
+  readonly at?: number | undefined;
 }
 
 /** A row as the protocol shows it; `created_at` in seconds since 1970. */

@@ -17,12 +17,12 @@ export interface LoggedState {
   readonly trajectoryId: string;
   /** Position in the trajectory, from 0. */
   readonly index: number;
-  readonly taskId?: string;
+  readonly taskId?: string | undefined;
   readonly origin: Origin;
   readonly policyVersion: number;
   readonly consent: boolean;
-  readonly notTrainable?: NotTrainable;
-  readonly templateHash?: string;
+  readonly notTrainable?: NotTrainable | undefined;
+  readonly templateHash?: string | undefined;
   /** What the policy was conditioned on. */
   readonly messages: readonly Message[];
   readonly tools: readonly FunctionSpec[];
@@ -33,9 +33,9 @@ export interface LoggedState {
   /** The action: its text and its calls. */
   readonly text: string;
   readonly calls: readonly ToolCall[];
-  readonly promptTokenIds?: readonly number[];
-  readonly tokenIds?: readonly number[];
-  readonly logprobs?: readonly number[];
+  readonly promptTokenIds?: readonly number[] | undefined;
+  readonly tokenIds?: readonly number[] | undefined;
+  readonly logprobs?: readonly number[] | undefined;
 }
 
 /** The state of a step and the action taken in it. Undefined when there is no such step, or it was deleted. */

@@ -22,7 +22,7 @@ interface ToolCallView {
   readonly owner: 'server' | 'client';
   /** Null while a client's call is pending, and for a call that was never run. */
   readonly observation: string | null;
-  readonly error?: string;
+  readonly error?: string | undefined;
 }
 
 export interface VerdictView {
@@ -50,7 +50,7 @@ export interface StepView {
   /** ln probability of each token of the action. */
   readonly logprobs: readonly number[] | null;
   readonly trainable: boolean;
-  readonly not_trainable_reason?: string;
+  readonly not_trainable_reason?: string | undefined;
   readonly verdicts: readonly VerdictView[];
 }
 
@@ -76,9 +76,9 @@ export interface TrajectoryView {
 export interface Page {
   readonly limit: number;
   /** The page begins behind this trajectory. */
-  readonly after?: string;
+  readonly after?: string | undefined;
   /** Only this key's; absent means everyone's. */
-  readonly keyId?: string;
+  readonly keyId?: string | undefined;
 }
 
 /** Trajectories, newest first: their ids sort by time. */
@@ -203,7 +203,7 @@ interface CallRecord {
   readonly id: string;
   readonly name: string;
   readonly owner: 'server' | 'client';
-  readonly error?: string;
+  readonly error?: string | undefined;
 }
 
 function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: readonly ToolCall[]): ToolCallView[] {
@@ -224,7 +224,7 @@ function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: read
       arguments: args?.arguments ?? '',
       owner,
       observation: observation === undefined ? null : textOf(observation.content),
-      ...(error === undefined ? {} : { error }),
+      error,
     };
   });
 }
