@@ -5,11 +5,13 @@
  * logprobs, always a stream), so its extra bytes are part of its cost.
  *
  *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers
- *   all|smg,portkey,unlogged]
+ *   all|smg,portkey,unlogged] [--before DIR]
+ *
+ * `--before` measures another checkout of Gyre, which is built, in the same run: what a change costs.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -73,6 +75,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
     peers: { type: 'string', default: '' },
+    before: { type: 'string' },
   },
 });
 const seconds = Number(values.seconds);
@@ -89,15 +92,31 @@ const UNLOGGED: Named = {
   model: 'gyre',
   start: (engine, data) => startRole('gyre', { engine, data, log: false }),
 };
+const BEFORE: Named = {
+  ...plain,
+  name: 'before',
+  model: 'gyre',
+  start: (engine, data) => {
+    const roles = join(resolve(values.before ?? ''), 'dist', 'scripts', 'bench', 'gateway', 'roles.js');
+    return startRole('gyre', { engine, data: `${data}-before` }, roles);
+  },
+};
+const before = values.before === undefined ? [] : [BEFORE];
 const unlogged = named.includes('unlogged') ? [UNLOGGED] : [];
-const subjects: readonly Named[] = [...OWN, ...unlogged, ...peers.map((peer) => ({ ...peer, model: 'base' }))];
+const subjects: readonly Named[] = [
+  ...OWN,
+  ...before,
+  ...unlogged,
+  ...peers.map((peer) => ({ ...peer, model: 'base' })),
+];
 
 try {
   const cases: Summary[] = [];
   for (const each of CASES.filter((one) => only === undefined || only.includes(one.name))) {
     const measured = new Map<string, Round[]>(subjects.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round += 1) {
-      for (const subject of subjects) {
+      // To and fro, so that what comes later in a round is not always the same.
+      for (const subject of round % 2 === 0 ? subjects : subjects.toReversed()) {
         const result = await measure(each, subject, round);
         measured.get(subject.name)?.push(result);
         process.stderr.write(
@@ -203,7 +222,12 @@ function table(cases: readonly Summary[], cancels: Readonly<Record<string, Cance
   const lines = cases.flatMap(({ case: name, medians, ratio, missingRows, rounds: all }) =>
     Object.entries(medians).map(([subject, m]) => {
       const errors = (all[subject] ?? []).reduce((sum, round) => sum + round.errors, 0);
-      const own = subject === 'gyre' ? `${ratio.toFixed(2)} of the floor, ${missingRows} rows missing` : '';
+      const since = medians['before'];
+      const change =
+        since === undefined
+          ? ''
+          : `, ${(m.rps / since.rps).toFixed(3)} of the rps and ${(m.cpu / since.cpu).toFixed(3)} of the CPU before`;
+      const own = subject === 'gyre' ? `${ratio.toFixed(2)} of the floor, ${missingRows} rows missing${change}` : '';
       const memory = `${m.idleMiB.toFixed(0)} / ${m.loadMiB.toFixed(0)}`;
       const speed = [m.rps.toFixed(0), m.p50, m.p99, m.first50, m.first99, m.cpu.toFixed(0)];
       return `| ${[name, subject, ...speed, memory, errors, own].join(' | ')} |`;

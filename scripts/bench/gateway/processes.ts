@@ -22,9 +22,15 @@ export function endAll(): void {
   for (const child of children) end(child, 'SIGKILL');
 }
 
-/** One of our roles, in a process of its own. */
-export async function startRole(role: Role, options: Readonly<Record<string, unknown>>): Promise<Running> {
-  const child = fork(fileURLToPath(new URL('./roles.js', import.meta.url)), [role, JSON.stringify(options)], {
+const ROLES = fileURLToPath(new URL('./roles.js', import.meta.url));
+
+/** One of our roles, in a process of its own; `module` is the file of roles of another build. */
+export async function startRole(
+  role: Role,
+  options: Readonly<Record<string, unknown>>,
+  module = ROLES,
+): Promise<Running> {
+  const child = fork(module, [role, JSON.stringify(options)], {
     execArgv: profileArgs(role),
   });
   children.add(child);
