@@ -9,9 +9,8 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 
 import { sha256 } from '../../src/core/text/hash.js';
-import type { Cycle } from '../../src/core/learning/cycle.js';
 import { parseTasks, type Task } from '../../src/core/learning/task.js';
-import type { Decision, Version } from '../../src/core/learning/version.js';
+import type { CycleView, ListedVersion } from '../../src/core/learning/views.js';
 import { type Answer, ask, chatInBackground } from './clients.js';
 import { family, seeded } from './family.js';
 import { api, type Gateway, startGateway, verb } from './gateway.js';
@@ -130,6 +129,7 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
   );
 
   const curve: CurvePoint[] = [];
+  const known = new Set<string>();
   const tree: Report['tree'][number][] = [];
   const random = seeded(plan.seed + 1);
   let queue: Task[] = [];
@@ -143,7 +143,7 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
     await ask(gateway, asked, { model: 'gyre', temperature: 0.7, train: true, width: 24, onAnswer: live('asking') });
     const lastOne = passed() + 2.2 * Math.max(longest, passed() - at) + 1.4 * measuring >= plan.seconds;
     const cycle = await oneCycle(gateway, number % plan.gateEvery === 0 || lastOne);
-    const point = await pointOf(gateway, cycle, number, passed());
+    const point = await pointOf(gateway, cycle, number, passed(), known);
     curve.push(point);
     const { logical_tokens: logical = 0, distinct_tokens: distinct = 0 } = cycle.counts;
     if (distinct > 0)
@@ -205,21 +205,29 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
 }
 
 /** Starts a cycle and waits for its end, telling its stage. */
-async function oneCycle(gateway: Gateway, gate: boolean): Promise<Cycle> {
-  let cycle = await api<Cycle>(gateway, 'POST', '/gyre/v1/cycles', { gate });
+async function oneCycle(gateway: Gateway, gate: boolean): Promise<CycleView> {
+  let cycle = await api<CycleView>(gateway, 'POST', '/gyre/v1/cycles', { gate });
   const show = live('cycle');
   while (cycle.state === 'running') {
     await new Promise((resolve) => setTimeout(resolve, 500));
-    cycle = await api<Cycle>(gateway, 'GET', `/gyre/v1/cycles/${cycle.id}`);
+    cycle = await api<CycleView>(gateway, 'GET', `/gyre/v1/cycles/${cycle.id}`);
     show(0, 0, cycle.stage);
   }
   return cycle;
 }
 
-async function pointOf(gateway: Gateway, cycle: Cycle, number: number, seconds: number): Promise<CurvePoint> {
+/** `known` are the decisions of earlier cycles; this one's are added. */
+async function pointOf(
+  gateway: Gateway,
+  cycle: CycleView,
+  number: number,
+  seconds: number,
+  known: Set<string>,
+): Promise<CurvePoint> {
   const made = (await versionsOf(gateway))
     .flatMap((version) => version.decisions)
-    .filter((decision) => decision.createdAt >= cycle.startedAt);
+    .filter((decision) => !known.has(decision.id));
+  for (const decision of made) known.add(decision.id);
   const gate = made.find((decision) => decision.kind === 'gate');
   const candidate = gate?.numbers['candidate'] as { accuracy?: number | undefined } | undefined;
   const { rewards = 0, reward_sum_milli: sum = 0 } = cycle.counts;
@@ -234,14 +242,12 @@ async function pointOf(gateway: Gateway, cycle: Cycle, number: number, seconds: 
   };
 }
 
-type VersionRow = Version & { readonly decisions: readonly Decision[] };
-
 /** Newest first. */
-async function versionsOf(gateway: Gateway): Promise<VersionRow[]> {
-  return (await api<{ data: VersionRow[] }>(gateway, 'GET', '/gyre/v1/versions?limit=200')).data;
+async function versionsOf(gateway: Gateway): Promise<ListedVersion[]> {
+  return (await api<{ data: ListedVersion[] }>(gateway, 'GET', '/gyre/v1/versions?limit=200')).data;
 }
 
-function versionRow(version: VersionRow): Report['versions'][number] {
+function versionRow(version: ListedVersion): Report['versions'][number] {
   const own = version.decisions;
   const parity = own.find((decision) => decision.kind === 'parity')?.numbers;
   return {

@@ -42,6 +42,11 @@ export function badRequest(message: string, param?: string, code = 'invalid_valu
   return new GyreError({ side: 'client', status: 400, code, message, param });
 }
 
+/** 404 with the code `THING_not_found`: there is no such thing, or none that the caller may see. */
+export function missing(thing: string, message: string, param: string): GyreError {
+  return new GyreError({ side: 'client', status: 404, code: `${thing}_not_found`, message, param });
+}
+
 /** A fault of ours that no caller can mend. */
 export function internal(message: string, cause?: unknown): GyreError {
   return new GyreError({ side: 'gateway', status: 500, code: 'internal_error', message, cause });

@@ -1,22 +1,19 @@
-/** Reading the log back and rating what was answered: what routes need of a store. A key sees what it asked itself. */
+/**
+ * Reading the log back and rating what was answered: what routes need of a store, and what they show of it. A key sees
+ * what it asked itself. Times are whole seconds since 1970.
+ */
 import { z } from 'zod';
 
-import type { AssistantMessage, Message } from './message.js';
+import type { BatchState } from './learning/cycle.js';
+import type { DecisionView, VersionView } from './learning/views.js';
+import type { AssistantMessage, Message, ToolCall } from './message.js';
+import type { Listing, Page } from './paging.js';
+import type { FunctionSpec, Sampling, Usage } from './policy.js';
+import type { Outcome } from './trajectory.js';
 
 /** Whose rows may be touched. Undefined means everyone's. */
 export interface Scope {
   readonly keyId: string | undefined;
-}
-
-export interface Page {
-  readonly limit: number;
-  /** An id; the page begins behind it. */
-  readonly after?: string | undefined;
-}
-
-interface Listing {
-  readonly data: readonly unknown[];
-  readonly has_more: boolean;
 }
 
 export const FeedbackSchema = z
@@ -38,15 +35,153 @@ export type FeedbackInput = z.infer<typeof FeedbackSchema>;
 
 /** The store as these routes need it. Undefined means: no such row within the scope. */
 export interface Reading {
-  trajectories(scope: Scope, page: Page): Listing;
-  trajectory(scope: Scope, id: string): unknown;
-  step(scope: Scope, id: string): unknown;
+  hasTrajectory(scope: Scope, id: string): boolean;
+  /** Newest first, as ids of trajectories sort. */
+  trajectories(scope: Scope, page: Page): Listing<TrajectoryView>;
+  trajectory(scope: Scope, id: string): TrajectoryView | undefined;
+  step(scope: Scope, id: string): StepWithLineage | undefined;
   /** The conversation with an answer of this key, as its client has it. */
   conversation(keyId: string, responseId: string): readonly Message[] | undefined;
   /** An answer of this key as its client has it, also one that was broken off. */
   answer(keyId: string, responseId: string): AssistantMessage | undefined;
-  /** Deletes a trajectory for good; answers with the batches and versions it had reached. */
-  erase(scope: Scope, id: string): unknown;
-  /** Adds a row of feedback of this key, the same body twice being one row; answers with the row. */
-  feedback(scope: Scope, keyId: string, input: FeedbackInput): unknown;
+  /** Deletes a trajectory for good. */
+  erase(scope: Scope, id: string): Removal | undefined;
+  /** Adds a row of feedback of this key, the same body twice being one row. */
+  feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
+}
+
+export interface TrajectoryView {
+  readonly id: string;
+  /** Of its newest response, as are outcome, stop reason and policy version. */
+  readonly response_id: string | null;
+  readonly model: string;
+  readonly policy_version: number | null;
+  /** Null while the newest response has not ended. */
+  readonly outcome: Outcome | null;
+  readonly stop_reason: string | null;
+  /** True when every step may be learned from. */
+  readonly consent: boolean;
+  /** The key's id; null when the gateway ran without keys. */
+  readonly key: string | null;
+  readonly created_at: number;
+  readonly steps: readonly StepView[];
+  readonly feedback: readonly FeedbackView[];
+}
+
+export interface StepView {
+  readonly id: string;
+  /** Position in its trajectory, from 0. */
+  readonly index: number;
+  /** Null where an upstream sampled. */
+  readonly policy_version: number | null;
+  /** The action's text; null when the policy call gave none. */
+  readonly action: string | null;
+  readonly finish_reason: string | null;
+  readonly tool_calls: readonly ToolCallView[];
+  readonly prompt_token_ids: readonly number[] | null;
+  readonly token_ids: readonly number[] | null;
+  /** ln probability of each token of the action. */
+  readonly logprobs: readonly number[] | null;
+  readonly trainable: boolean;
+  readonly not_trainable_reason?: string | undefined;
+  readonly verdicts: readonly VerdictView[];
+}
+
+export interface ToolCallView {
+  readonly name: string;
+  readonly arguments: string;
+  readonly owner: 'server' | 'client';
+  /** Null while a client's call is pending, and for a call that was never run. */
+  readonly observation: string | null;
+  readonly error?: string | undefined;
+}
+
+export interface VerdictView {
+  readonly id: string;
+  readonly judge: string;
+  readonly judge_version: string;
+  /** Null when the judge was absent, as is `good`. */
+  readonly score: number | null;
+  readonly good: boolean | null;
+  readonly rationale: string;
+  readonly created_at: number;
+}
+
+export interface FeedbackView {
+  readonly id: string;
+  readonly response_id: string;
+  /** Counts the response's own steps from 0; null for the whole answer. */
+  readonly step: number | null;
+  /** From -1 (bad) to 1 (good). */
+  readonly value: number | null;
+  readonly comment: string | null;
+  /** What the answer should have been. */
+  readonly demonstration: string | null;
+  readonly created_at: number;
+}
+
+/** One step with the state it was taken in, and where its data went. */
+export interface StepWithLineage extends StepView {
+  readonly trajectory_id: string;
+  readonly response_id: string;
+  readonly messages: readonly Message[];
+  readonly tools: readonly FunctionSpec[];
+  readonly sampling: Sampling;
+  readonly template_hash: string | null;
+  readonly outcome: 'done' | 'cancelled' | 'failed';
+  readonly usage: Usage;
+  readonly timings: StepTimings;
+  readonly created_at: number;
+  readonly lineage: Lineage;
+}
+
+/** Milliseconds. */
+export interface StepTimings {
+  /** Of the whole step, its tools included. */
+  readonly ms: number;
+  /** Of the policy call, which a step that failed early has not. */
+  readonly first_token_ms?: number | undefined;
+  readonly total_ms?: number | undefined;
+}
+
+/** Oldest first, all four. */
+export interface Lineage {
+  readonly samples: readonly SampleView[];
+  readonly batches: readonly BatchView[];
+  readonly versions: readonly VersionView[];
+  readonly decisions: readonly DecisionView[];
+}
+
+export interface SampleView {
+  readonly id: string;
+  readonly cycle_id: string;
+  readonly policy_version: number;
+  /** The action as it was drawn. */
+  readonly body: {
+    readonly text: string;
+    readonly calls: readonly ToolCall[];
+    readonly temperature: number;
+    readonly cut: boolean;
+  };
+  /** Where it stands in a batch, with the weight it was given. */
+  readonly batch_id: string | null;
+  readonly advantage: number | null;
+  readonly verdicts: readonly VerdictView[];
+}
+
+export interface BatchView {
+  readonly id: string;
+  readonly cycle_id: string;
+  readonly state: BatchState;
+  readonly base_version: number;
+  readonly target_version: number;
+}
+
+/** What deleting a trajectory says: where its data had gone before. */
+export interface Removal {
+  readonly id: string;
+  readonly deleted: true;
+  readonly batches: readonly string[];
+  /** Versions trained on one of these batches, and all whose weights go back to one of those. */
+  readonly versions: readonly number[];
 }

@@ -2,7 +2,7 @@
  * From evaluations to a serving version: the gate's decision, the promotion, the reset of a head refused too often, and
  * the way back.
  */
-import { GyreError } from '../core/errors.js';
+import { GyreError, missing } from '../core/errors.js';
 import type { Decision, Evaluation, Version } from '../core/learning/version.js';
 import { gate } from '../promote/gate.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
@@ -72,15 +72,8 @@ async function resetHead(learner: Learner, trainer: Trainer, serving: number): P
 export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version: number): Promise<Decision> {
   const known = allVersions(learner.db);
   if (!known.some((candidate) => candidate.version === version)) {
-    throw new GyreError({
-      side: 'client',
-      status: 404,
-      code: 'version_not_found',
-      param: 'version',
-      message:
-        `there is no version ${version}; versions are ` +
-        (known.map((candidate) => candidate.version).join(', ') || 'none yet'),
-    });
+    const numbers = known.map((candidate) => candidate.version).join(', ');
+    throw missing('version', `there is no version ${version}; versions are ${numbers || 'none yet'}`, 'version');
   }
   const passed = decisionsOf(learner.db, 50, version).find((decision) => decision.kind === 'gate' && decision.passed);
   if (passed === undefined) {

@@ -7,13 +7,15 @@ import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 
 import type { Config } from '../core/config.js';
+import { badRequest, missing, quoted } from '../core/errors.js';
 import { type Cycle, StartCycle } from '../core/learning/cycle.js';
-import { badRequest, GyreError } from '../core/errors.js';
-import { adapterName, type Decision, type Version } from '../core/learning/version.js';
-import { cycleById, cyclesOf } from '../store/learning/cycles.js';
+import type { Decision, Version } from '../core/learning/version.js';
+import { cycleView, decisionView, type ListedVersion, listedVersion, versionView } from '../core/learning/views.js';
+import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
 import type { Db } from '../store/file/db.js';
-import { allVersions } from '../store/learning/versions.js';
-import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
+import { cycleById, cyclesOf } from '../store/learning/cycles.js';
+import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
+import { hasVersion, versionsOf } from '../store/learning/versions.js';
 import { learningStatus } from './status.js';
 
 export interface LearningRoutes {
@@ -45,29 +47,26 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   app.get('/status', (c) =>
     c.json(learningStatus(db, deps.config, { trainer: deps.trainer(), learn: deps.config.learn })),
   );
-  app.get('/versions', (c) =>
-    c.json(page(versionRows(db), c.req.query('limit'), c.req.query('after'), (row) => String(row.version))),
-  );
+  app.get('/versions', (c) => {
+    const page = pageOf(c.req.query(), (id) => isNumber(id) && hasVersion(db, Number(id)));
+    return c.json(versionList(db, page));
+  });
   app.post('/versions/:version/promote', async (c) => {
-    return c.json(await deps.promote(versionOf(c.req.param('version'))));
+    return c.json(decisionView(await deps.promote(versionOf(c.req.param('version')))));
   });
   app.post('/rollback', async (c) => {
-    return c.json(await deps.rollback());
+    return c.json(versionView(await deps.rollback()));
   });
-  app.get('/cycles', (c) =>
-    c.json(page(cyclesOf(db, 1_000), c.req.query('limit'), c.req.query('after'), (cycle) => cycle.id)),
-  );
+  app.get('/cycles', (c) => {
+    const page = pageOf(c.req.query(), (id) => cycleById(db, id) !== undefined);
+    return c.json(listingOf(cyclesOf(db, page.limit + 1, page.after), page, cycleView));
+  });
   app.get('/cycles/:id', (c) => {
-    const cycle = cycleById(db, c.req.param('id'));
+    const id = c.req.param('id');
+    const cycle = cycleById(db, id);
     if (cycle === undefined)
-      throw new GyreError({
-        side: 'client',
-        status: 404,
-        code: 'cycle_not_found',
-        message: `there is no cycle "${c.req.param('id')}"; GET /gyre/v1/cycles lists them`,
-        param: 'id',
-      });
-    return c.json(cycle);
+      throw missing('cycle', `There is no cycle ${quoted(id)}; GET /gyre/v1/cycles lists them.`, 'id');
+    return c.json(cycleView(cycle));
   });
   app.post('/cycles', async (c) => {
     const parsed = StartCycle.safeParse(await deps.body((c.env as { readonly incoming: IncomingMessage }).incoming));
@@ -76,42 +75,35 @@ export function learningRoutes(deps: LearningRoutes): Hono {
         `the body must be {"gate"?: true | false}: ${parsed.error.issues[0]?.message ?? 'invalid'}`,
         parsed.error.issues[0]?.path.join('.') ?? '',
       );
-    return c.json(await deps.start(parsed.data), 202);
+    return c.json(cycleView(await deps.start(parsed.data)), 202);
   });
   return app;
 }
 
-/** Newest first, each with the decisions made about it. */
-function versionRows(db: Db): (Version & { name: string; serving: boolean; head: boolean; decisions: Decision[] })[] {
-  const serving = servingVersion(db);
-  const head = headVersion(db);
-  const decisions = decisionsOf(db, 10_000);
-  return allVersions(db)
-    .map((version) => ({
-      ...version,
-      name: adapterName(version.version),
-      serving: version.version === serving,
-      head: version.version === head,
-      decisions: decisions.filter((decision) => decision.version === version.version),
-    }))
-    .reverse();
+/** Each with the decisions made about it. The id of a version is its number. */
+function versionList(db: Db, page: Page): Listing<ListedVersion> {
+  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after));
+  const [serving, head] = [servingVersion(db), headVersion(db)];
+  const decisions = decisionsAbout(
+    db,
+    rows.map((row) => row.version),
+  );
+  return listingOf(rows, page, (row) =>
+    listedVersion(
+      row,
+      serving,
+      head,
+      decisions.filter((decision) => decision.version === row.version),
+    ),
+  );
 }
 
-function page<T>(
-  rows: readonly T[],
-  limit: string | undefined,
-  after: string | undefined,
-  idOf: (row: T) => string,
-): { data: T[]; has_more: boolean } {
-  const size = limit === undefined ? 20 : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > 200)
-    throw badRequest(`limit is "${limit ?? ''}"; it must be a whole number from 1 to 200`, 'limit');
-  const from = after === undefined ? 0 : rows.findIndex((row) => idOf(row) === after) + 1;
-  if (after !== undefined && from === 0) throw badRequest(`after is "${after}", which is not in this list`, 'after');
-  return { data: rows.slice(from, from + size), has_more: rows.length > from + size };
+/** Digits as numbers are written: one version has one id. */
+function isNumber(text: string): boolean {
+  return /^(0|[1-9]\d{0,14})$/.test(text);
 }
 
 function versionOf(text: string): number {
-  if (!/^\d+$/.test(text)) throw badRequest(`"${text}" is not a version number`, 'version');
+  if (!/^\d+$/.test(text)) throw badRequest(`${quoted(text)} is not a version number`, 'version');
   return Number(text);
 }

@@ -5,13 +5,15 @@ import { answerOf, conversationOf } from '../store/read/conversation.js';
 import type { Db } from '../store/file/db.js';
 import { addFeedback } from '../store/read/feedback.js';
 import { readStep } from '../store/read/lineage.js';
-import { listTrajectories, readTrajectory } from '../store/read/trajectories.js';
+import { hasTrajectory, listTrajectories, readTrajectory } from '../store/read/trajectories.js';
 import { removeTrajectory } from '../store/read/remove.js';
 
 export function readingOf(db: Db, redactor?: Redactor): Reading {
-  const logged = (said: string): string => redactor?.text(said) ?? said;
+  const logged = (said: string | undefined): string | undefined =>
+    said === undefined ? undefined : (redactor?.text(said) ?? said);
   return {
-    trajectories: ({ keyId }, page) => listTrajectories(db, { ...page, keyId }),
+    hasTrajectory: ({ keyId }, id) => hasTrajectory(db, id, keyId),
+    trajectories: ({ keyId }, page) => listTrajectories(db, page, keyId),
     trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),
     step: ({ keyId }, id) => readStep(db, id, keyId),
     conversation: (keyId, responseId) => conversationOf(db, keyId, responseId),
@@ -23,10 +25,10 @@ export function readingOf(db: Db, redactor?: Redactor): Reading {
         responseId,
         keyId,
         within: scope.keyId,
-        ...(value === undefined ? {} : { value: typeof value === 'boolean' ? (value ? 1 : -1) : value }),
+        value: typeof value === 'boolean' ? (value ? 1 : -1) : value,
         step,
-        ...(comment === undefined ? {} : { comment: logged(comment) }),
-        ...(demonstration === undefined ? {} : { demonstration: logged(demonstration) }),
+        comment: logged(comment),
+        demonstration: logged(demonstration),
       });
     },
   };

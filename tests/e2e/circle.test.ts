@@ -10,16 +10,9 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { family } from '../../scripts/demo/family.js';
-import type { Cycle } from '../../src/core/learning/cycle.js';
-import type { Decision, Version } from '../../src/core/learning/version.js';
-import type { TrajectoryView } from '../../src/store/read/trajectories.js';
+import type { CycleView, ListedVersion } from '../../src/core/learning/views.js';
+import type { TrajectoryView } from '../../src/core/reading.js';
 import { type Gateway, startGateway, verb } from './gateway.js';
-
-type VersionRow = Version & {
-  readonly serving: boolean;
-  readonly head: boolean;
-  readonly decisions: readonly Decision[];
-};
 
 const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));
 const data = join(folder, 'data');
@@ -69,11 +62,11 @@ async function askTraining(from: number, to: number): Promise<void> {
   );
 }
 
-async function cycle(): Promise<Cycle> {
-  let row = await post<Cycle>('/gyre/v1/cycles', { gate: true });
+async function cycle(): Promise<CycleView> {
+  let row = await post<CycleView>('/gyre/v1/cycles', { gate: true });
   while (row.state === 'running') {
     await new Promise((resolve) => setTimeout(resolve, 500));
-    row = await get<Cycle>(`/gyre/v1/cycles/${row.id}`);
+    row = await get<CycleView>(`/gyre/v1/cycles/${row.id}`);
   }
   return row;
 }
@@ -128,7 +121,7 @@ test('two updates are trained from live traffic, parity holds, and the gate deci
     expect(row.counts['examples']).toBeGreaterThan(0);
     expect(row.counts['drift'] ?? 0).toBe(0);
   }
-  const { data: versions } = await get<{ data: VersionRow[] }>('/gyre/v1/versions');
+  const { data: versions } = await get<{ data: ListedVersion[] }>('/gyre/v1/versions');
   expect(versions.map((version) => version.version)).toEqual([2, 1]);
   for (const version of versions) {
     const parity = version.decisions.find((decision) => decision.kind === 'parity');
@@ -158,7 +151,7 @@ test('every version can be asked by name, and says which it is', async () => {
 });
 
 test('a version that passed no gate cannot be promoted', async () => {
-  const { data: versions } = await get<{ data: VersionRow[] }>('/gyre/v1/versions');
+  const { data: versions } = await get<{ data: ListedVersion[] }>('/gyre/v1/versions');
   const refused = versions.find((version) =>
     version.decisions.some((decision) => decision.kind === 'gate' && !decision.passed),
   );

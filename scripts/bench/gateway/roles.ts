@@ -112,6 +112,7 @@ async function gyre(): Promise<Started> {
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
   const serving = openServing({ load: () => Promise.resolve() });
   const nothing = {
+    hasTrajectory: () => false,
     trajectories: () => ({ data: [], has_more: false }),
     trajectory: () => undefined,
     step: () => undefined,

@@ -9,8 +9,19 @@ export const FILTERS: readonly FilterName[] = ['none', 'process', 'outcome', 'bo
 export type TrainMode = 'resample' | 'logged' | 'sft';
 export const TRAIN_MODES: readonly TrainMode[] = ['resample', 'logged', 'sft'];
 
-export type CycleStage =
-  'generate' | 'judge' | 'filter' | 'resample' | 'judge_samples' | 'batch' | 'train' | 'evaluate' | 'gate' | 'promote';
+export const CYCLE_STAGES = [
+  'generate',
+  'judge',
+  'filter',
+  'resample',
+  'judge_samples',
+  'batch',
+  'train',
+  'evaluate',
+  'gate',
+  'promote',
+] as const;
+export type CycleStage = (typeof CYCLE_STAGES)[number];
 export type CycleState = 'running' | 'done' | 'failed' | 'skipped';
 
 /** A cycle's state may only move along these edges; the writer enforces it. */

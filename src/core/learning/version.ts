@@ -11,7 +11,8 @@ export function adapterVersion(name: string): number | undefined {
   return name === 'base' ? 0 : digits === undefined ? undefined : Number(digits);
 }
 
-export type VersionKind = 'base' | 'trained' | 'rollback';
+export const VERSION_KINDS = ['base', 'trained', 'rollback'] as const;
+export type VersionKind = (typeof VERSION_KINDS)[number];
 
 /** One policy version. Numbers only grow; a rollback is older weights under a new number. */
 export interface Version {
@@ -26,7 +27,8 @@ export interface Version {
 }
 
 /** Decisions are rows with the numbers that made them. The serving version is the last promotion or rollback. */
-export type DecisionKind = 'gate' | 'promotion' | 'rollback' | 'head_reset' | 'parity' | 'canary';
+export const DECISION_KINDS = ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] as const;
+export type DecisionKind = (typeof DECISION_KINDS)[number];
 
 export interface Decision {
   readonly id: string;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { MAX_PAGE } from '../routes/reading.js';
+import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
 import type { SHAPES } from './shapes.js';
 
 /** The name of a body among the components. */
@@ -34,8 +34,8 @@ export interface Operation {
 }
 
 const PAGE = {
-  limit: { says: 'How many, newest first.', schema: z.int().min(1).max(MAX_PAGE).default(20) },
-  after: { says: 'An id; the page begins behind it.', schema: z.string() },
+  limit: { says: 'How many, newest first.', schema: z.int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE) },
+  after: { says: 'An id of the list; the page begins behind it.', schema: z.string() },
 };
 
 const answers = (name: ShapeName, reply: ShapeName, summary: string, example: unknown): Operation => ({
@@ -146,7 +146,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   'GET /gyre/v1/status': reads('What learning waits for.', 'Learning', 'client', 'Status'),
   'GET /gyre/v1/versions': reads(
-    'Policy versions with what was decided about them.',
+    'Policy versions, newest first, with what was decided about them.',
     'Learning',
     'client',
     'VersionList',

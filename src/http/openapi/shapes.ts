@@ -4,21 +4,9 @@
  */
 import { z } from 'zod';
 
-import { CYCLE_TRANSITIONS, FILTERS, StartCycle, TRAIN_MODES } from '../../core/learning/cycle.js';
-import { FeedbackSchema } from '../../core/reading.js';
+import { bool, functionCall, ids, int, object, seconds, text } from './basics.js';
+import { RECORDS } from './records.js';
 import { fieldRows, type Protocol, PROTOCOLS } from './tables.js';
-
-const text = z.string();
-const int = z.int();
-const number = z.number();
-const bool = z.boolean();
-const any = z.unknown();
-const object = z.record(text, any);
-const ids = z.array(int);
-const listOf = (item: z.ZodType): z.ZodType => z.object({ data: z.array(item), has_more: bool });
-/** Seconds since 1970, as everywhere in OpenAI's protocol. Rows of the learning clock have milliseconds. */
-const seconds = int;
-const milliseconds = int;
 
 const Failure = z.object({ error: z.object({ message: text, type: text, param: text.nullable(), code: text }) });
 
@@ -39,11 +27,7 @@ const Completion = z.object({
         refusal: z.null(),
         reasoning: text.optional(),
         reasoning_content: text.optional(),
-        tool_calls: z
-          .array(
-            z.object({ id: text, type: z.literal('function'), function: z.object({ name: text, arguments: text }) }),
-          )
-          .optional(),
+        tool_calls: z.array(functionCall).optional(),
       }),
       logprobs: z.object({ content: z.array(object), refusal: z.null() }).nullable(),
       finish_reason: z.enum(['stop', 'length', 'tool_calls', 'content_filter']),
@@ -126,115 +110,6 @@ const Model = z.object({
   policy_version: int.optional().describe("Absent for an upstream's model."),
 });
 
-const FeedbackRow = z.object({
-  id: text,
-  response_id: text,
-  step: int.nullable(),
-  value: number.nullable(),
-  comment: text.nullable(),
-  demonstration: text.nullable(),
-  created_at: seconds,
-});
-
-const Verdict = z.object({
-  id: text,
-  judge: text,
-  judge_version: text,
-  score: number.nullable(),
-  good: bool.nullable(),
-  rationale: text,
-  created_at: seconds,
-});
-
-const Step = z.object({
-  id: text,
-  index: int,
-  policy_version: int.nullable().describe('Null where an upstream sampled.'),
-  action: text.nullable(),
-  finish_reason: text.nullable(),
-  tool_calls: z.array(
-    z.object({
-      name: text,
-      arguments: text,
-      owner: z.enum(['server', 'client']),
-      observation: text.nullable(),
-      error: text.optional(),
-    }),
-  ),
-  prompt_token_ids: ids.nullable(),
-  token_ids: ids.nullable(),
-  logprobs: z.array(number).nullable(),
-  trainable: bool,
-  not_trainable_reason: text.optional(),
-  verdicts: z.array(Verdict),
-});
-
-const Trajectory = z.object({
-  id: text,
-  response_id: text.nullable(),
-  model: text,
-  policy_version: int.nullable(),
-  outcome: z.enum(['completed', 'incomplete', 'failed', 'cancelled']).nullable(),
-  stop_reason: text.nullable(),
-  consent: bool,
-  key: text.nullable(),
-  created_at: seconds,
-  steps: z.array(Step),
-  feedback: z.array(FeedbackRow),
-});
-
-const StepWithLineage = z.object({
-  ...Step.shape,
-  trajectory_id: text,
-  response_id: text,
-  messages: z.array(object),
-  tools: z.array(object),
-  sampling: any,
-  template_hash: text.nullable(),
-  outcome: text,
-  usage: any,
-  timings: any,
-  created_at: seconds,
-  lineage: z.object({
-    samples: z.array(object),
-    batches: z.array(object),
-    versions: z.array(object),
-    decisions: z.array(object),
-  }),
-});
-
-const Decision = z.object({
-  id: text,
-  kind: text,
-  version: int,
-  against: int.optional(),
-  passed: bool,
-  reason: text,
-  numbers: object,
-  createdAt: milliseconds,
-});
-const Version = z.object({
-  version: int,
-  kind: z.enum(['base', 'trained', 'rollback']),
-  parent: int.optional(),
-  batchId: text.optional(),
-  copyOf: int.optional(),
-  metrics: object,
-  createdAt: milliseconds,
-});
-const Cycle = z.object({
-  id: text,
-  state: z.enum(Object.keys(CYCLE_TRANSITIONS)),
-  stage: text,
-  mode: z.enum(TRAIN_MODES),
-  filter: z.enum(FILTERS),
-  baseVersion: int,
-  counts: z.record(text, number),
-  note: text,
-  startedAt: milliseconds,
-  updatedAt: milliseconds,
-});
-
 const Part = z.object({ part: text, ready: bool, needed: bool.optional(), detail: text.optional() });
 
 /** Bodies, by the names /openapi.json has for them. */
@@ -246,8 +121,6 @@ export const SHAPES = {
   TokenCount: z.object({ input_tokens: int }),
   Model,
   ModelList: z.object({ object: z.literal('list'), data: z.array(Model) }),
-  Feedback: FeedbackSchema,
-  FeedbackRow,
   Health: z.object({
     status: z.literal('ok'),
     version: text,
@@ -258,31 +131,7 @@ export const SHAPES = {
   }),
   Ready: z.object({ ready: bool, waiting_for: z.array(text), parts: z.array(Part) }),
   OpenApi: object,
-  Trajectory,
-  TrajectoryList: listOf(Trajectory),
-  Removal: z.object({ id: text, deleted: z.literal(true), batches: z.array(text), versions: ids }),
-  Step: StepWithLineage,
-  Status: z.object({
-    serving: int,
-    head: int,
-    versions: int,
-    learn: bool,
-    waiting_for: text,
-    new_states: int,
-    needed_states: int,
-    dropped: z.record(text, int),
-    heldout_tasks: int,
-    running: Cycle.nullable(),
-    last: Cycle.nullable(),
-  }),
-  Version,
-  VersionList: listOf(
-    z.object({ ...Version.shape, name: text, serving: bool, head: bool, decisions: z.array(Decision) }),
-  ),
-  Decision,
-  StartCycle,
-  Cycle,
-  CycleList: listOf(Cycle),
+  ...RECORDS,
   Error: Failure,
   MessagesError: MessagesFailure,
 } satisfies Record<string, z.ZodType>;

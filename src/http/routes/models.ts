@@ -3,7 +3,7 @@
  */
 import { Hono } from 'hono';
 
-import { GyreError } from '../../core/errors.js';
+import { missing, quoted } from '../../core/errors.js';
 import type { ServedModel, Serving } from '../../core/serving.js';
 import { callerOf, type Keys } from '../callers/auth.js';
 
@@ -19,16 +19,8 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
     const id = c.req.param('id');
     const model = serving.models().find((each) => each.id === id);
     if (model === undefined) {
-      throw new GyreError({
-        side: 'client',
-        status: 404,
-        code: 'model_not_found',
-        param: 'model',
-        message: `The model ${JSON.stringify(id)} does not exist. There are: ${serving
-          .models()
-          .map((each) => each.id)
-          .join(', ')}.`,
-      });
+      const known = serving.models().map((each) => each.id);
+      throw missing('model', `The model ${quoted(id)} does not exist. There are: ${known.join(', ')}.`, 'model');
     }
     return c.json(wireModel(model));
   });

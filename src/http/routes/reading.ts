@@ -4,23 +4,26 @@
  */
 import { Hono } from 'hono';
 
-import { badRequest, GyreError } from '../../core/errors.js';
-import { FeedbackSchema, type Page, type Reading, type Scope } from '../../core/reading.js';
+import { missing, quoted } from '../../core/errors.js';
+import { pageOf } from '../../core/paging.js';
+import { FeedbackSchema, type Reading, type Scope } from '../../core/reading.js';
 import { type Caller, callerOf, type Keys } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import { readJson } from '../wire/body.js';
 import type { NodeBindings } from '../wire/exchange.js';
 
-export const MAX_PAGE = 200;
-
 /** Mounted under `/gyre/v1`. */
 export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   const app = new Hono();
-  app.get('/trajectories', (c) =>
-    c.json(
-      reading.trajectories(scopeOf(callerOf(keys, c.req.raw)), pageOf(c.req.query('limit'), c.req.query('after'))),
-    ),
-  );
+  app.get('/trajectories', (c) => {
+    const scope = scopeOf(callerOf(keys, c.req.raw));
+    return c.json(
+      reading.trajectories(
+        scope,
+        pageOf(c.req.query(), (id) => reading.hasTrajectory(scope, id)),
+      ),
+    );
+  });
   app.get('/trajectories/:id', (c) => {
     const id = c.req.param('id');
     return c.json(present(reading.trajectory(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
@@ -55,20 +58,11 @@ function scopeOf(caller: Caller): Scope {
   return { keyId: caller.admin ? undefined : caller.keyId };
 }
 
-function present(row: unknown, what: string, id: string): object {
-  if (typeof row === 'object' && row !== null) return row;
-  throw new GyreError({
-    side: 'client',
-    status: 404,
-    code: `${what}_not_found`,
-    message: `There is no ${what} ${JSON.stringify(id.slice(0, 100))} that this key may see.`,
-    param: what === 'response' ? 'response_id' : 'id',
-  });
-}
-
-function pageOf(limit: string | undefined, after: string | undefined): Page {
-  const size = limit === undefined ? 20 : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE)
-    throw badRequest(`"limit" must be a whole number from 1 to ${MAX_PAGE}, not ${JSON.stringify(limit)}.`, 'limit');
-  return { limit: size, after };
+function present<T>(row: T | undefined, what: string, id: string): T {
+  if (row !== undefined) return row;
+  throw missing(
+    what,
+    `There is no ${what} ${quoted(id)} that this key may see.`,
+    what === 'response' ? 'response_id' : 'id',
+  );
 }

@@ -29,11 +29,22 @@ export function decisionsOf(db: Db, limit: number, version?: number): Decision[]
     .orderBy(desc(decisions.id))
     .limit(limit)
     .all();
-  return rows.map(({ against, numbers, ...row }) => ({
-    ...row,
-    ...(against === null ? {} : { against }),
-    numbers: JSON.parse(numbers) as Record<string, unknown>,
-  }));
+  return rows.map(readDecision);
+}
+
+/** About any of these versions, newest first. */
+export function decisionsAbout(db: Db, about: readonly number[]): Decision[] {
+  return db
+    .select()
+    .from(decisions)
+    .where(inArray(decisions.version, [...about]))
+    .orderBy(desc(decisions.id))
+    .all()
+    .map(readDecision);
+}
+
+function readDecision({ against, numbers, ...row }: typeof decisions.$inferSelect): Decision {
+  return { ...row, against: against ?? undefined, numbers: JSON.parse(numbers) as Record<string, unknown> };
 }
 
 /** Version of the last promotion or rollback that passed; 0 before the first. */

@@ -1,5 +1,5 @@
 /** Versions of the policy as rows. Numbers only grow; adding the same version again changes nothing. */
-import { desc, eq } from 'drizzle-orm';
+import { desc, eq, lt } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
 import type { Version } from '../../core/learning/version.js';
@@ -29,17 +29,33 @@ export function saveVersion(db: Db, version: Version): void {
   );
 }
 
+/** Oldest first. */
 export function allVersions(db: Db): Version[] {
+  return db.select().from(versions).orderBy(versions.version).all().map(readVersion);
+}
+
+/** Newest first, those below a number. */
+export function versionsOf(db: Db, limit: number, below?: number): Version[] {
   return db
     .select()
     .from(versions)
-    .orderBy(versions.version)
+    .where(below === undefined ? undefined : lt(versions.version, below))
+    .orderBy(desc(versions.version))
+    .limit(limit)
     .all()
-    .map(({ parent, batchId, copyOf, metrics, ...row }) => ({
-      ...row,
-      ...(parent === null ? {} : { parent }),
-      ...(batchId === null ? {} : { batchId }),
-      ...(copyOf === null ? {} : { copyOf }),
-      metrics: JSON.parse(metrics) as Record<string, unknown>,
-    }));
+    .map(readVersion);
+}
+
+export function hasVersion(db: Db, version: number): boolean {
+  return db.select().from(versions).where(eq(versions.version, version)).get() !== undefined;
+}
+
+export function readVersion({ parent, batchId, copyOf, metrics, ...row }: typeof versions.$inferSelect): Version {
+  return {
+    ...row,
+    parent: parent ?? undefined,
+    batchId: batchId ?? undefined,
+    copyOf: copyOf ?? undefined,
+    metrics: JSON.parse(metrics) as Record<string, unknown>,
+  };
 }

@@ -5,6 +5,8 @@
 import { eq } from 'drizzle-orm';
 
 import { badRequest } from '../../core/errors.js';
+import type { FeedbackView } from '../../core/reading.js';
+import { seconds } from '../../core/seconds.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
@@ -24,17 +26,6 @@ export interface FeedbackInput {
   /** What the answer should have been. */
   readonly demonstration?: string | undefined;
   readonly at?: number | undefined;
-}
-
-/** A row as the protocol shows it; `created_at` in seconds since 1970. */
-export interface FeedbackView {
-  readonly id: string;
-  readonly response_id: string;
-  readonly step: number | null;
-  readonly value: number | null;
-  readonly comment: string | null;
-  readonly demonstration: string | null;
-  readonly created_at: number;
 }
 
 /** What was said of a trajectory, oldest first. */
@@ -100,6 +91,6 @@ function viewOf(row: typeof feedback.$inferSelect): FeedbackView {
     value: row.value,
     comment: row.comment,
     demonstration: row.demonstration,
-    created_at: Math.floor(row.createdAt / 1000),
+    created_at: seconds(row.createdAt),
   };
 }

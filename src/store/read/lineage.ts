@@ -3,84 +3,19 @@
  */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
-import type { Message } from '../../core/message.js';
-import type { FunctionSpec } from '../../core/policy.js';
+import { decisionView, versionView } from '../../core/learning/views.js';
+import type { Usage } from '../../core/policy.js';
+import type { Lineage, Removal, SampleView, StepTimings, StepWithLineage } from '../../core/reading.js';
+import { seconds } from '../../core/seconds.js';
 import type { Db } from '../file/db.js';
+import { decisionsAbout } from '../learning/decisions.js';
+import { readVersion } from '../learning/versions.js';
 import { readContext } from '../log/prompt.js';
-import {
-  seconds,
-  stepRow,
-  stepsOf,
-  stepView,
-  verdictsOfSteps,
-  verdictView,
-  type StepView,
-  type VerdictView,
-} from './trajectories.js';
-import { batches, batchItems, decisions, samples, verdicts, versions } from '../file/schema.js';
+import { stepRow, stepsOf, stepView, verdictsOfSteps, verdictView } from './trajectories.js';
+import { batches, batchItems, samples, verdicts, versions } from '../file/schema.js';
 import { stateOf } from './state.js';
 
-interface SampleView {
-  readonly id: string;
-  readonly cycle_id: string;
-  readonly policy_version: number;
-  /** The action as it was drawn. */
-  readonly body: unknown;
-  /** Where it stands in a batch, with the weight it was given. */
-  readonly batch_id: string | null;
-  readonly advantage: number | null;
-  readonly verdicts: readonly VerdictView[];
-}
-
-export interface Reached {
-  readonly batches: readonly string[];
-  /** Versions trained on one of these batches, and all whose weights go back to one of those. */
-  readonly versions: readonly number[];
-}
-
-interface Lineage {
-  readonly samples: readonly SampleView[];
-  readonly batches: readonly {
-    readonly id: string;
-    readonly cycle_id: string;
-    readonly state: string;
-    readonly base_version: number;
-    readonly target_version: number;
-  }[];
-  readonly versions: readonly {
-    readonly version: number;
-    readonly kind: string;
-    readonly parent: number | null;
-    readonly copy_of: number | null;
-    readonly batch_id: string | null;
-    readonly created_at: number;
-  }[];
-  readonly decisions: readonly {
-    readonly id: string;
-    readonly kind: string;
-    readonly version: number;
-    readonly against: number | null;
-    readonly passed: boolean;
-    readonly reason: string;
-    readonly numbers: unknown;
-    readonly created_at: number;
-  }[];
-}
-
-export interface StepWithLineage extends StepView {
-  readonly trajectory_id: string;
-  readonly response_id: string;
-  readonly messages: readonly Message[];
-  readonly tools: readonly FunctionSpec[];
-  readonly sampling: unknown;
-  readonly template_hash: string | null;
-  readonly outcome: string;
-  readonly usage: unknown;
-  /** Milliseconds: `ms` of the step, `first_token_ms` and `total_ms` of the policy call. */
-  readonly timings: unknown;
-  readonly created_at: number;
-  readonly lineage: Lineage;
-}
+export type Reached = Pick<Removal, 'batches' | 'versions'>;
 
 /** One step with its state and its lineage. Undefined when there is none, or none of this key's. */
 export function readStep(db: Db, stepId: string, keyId?: string): StepWithLineage | undefined {
@@ -97,8 +32,8 @@ export function readStep(db: Db, stepId: string, keyId?: string): StepWithLineag
     sampling: state.sampling,
     template_hash: step.templateHash,
     outcome: step.outcome,
-    usage: JSON.parse(step.usage) as unknown,
-    timings: JSON.parse(step.timings) as unknown,
+    usage: JSON.parse(step.usage) as Usage,
+    timings: JSON.parse(step.timings) as StepTimings,
     created_at: seconds(step.startedAt),
     lineage: lineageOf(db, stepId),
   };
@@ -127,30 +62,8 @@ function lineageOf(db: Db, stepId: string): Lineage {
       .where(inArray(versions.version, [...reached.versions]))
       .orderBy(versions.version)
       .all()
-      .map((row) => ({
-        version: row.version,
-        kind: row.kind,
-        parent: row.parent,
-        copy_of: row.copyOf,
-        batch_id: row.batchId,
-        created_at: seconds(row.createdAt),
-      })),
-    decisions: db
-      .select()
-      .from(decisions)
-      .where(inArray(decisions.version, [...reached.versions]))
-      .orderBy(decisions.id)
-      .all()
-      .map((row) => ({
-        id: row.id,
-        kind: row.kind,
-        version: row.version,
-        against: row.against,
-        passed: row.passed,
-        reason: row.reason,
-        numbers: JSON.parse(row.numbers) as unknown,
-        created_at: seconds(row.createdAt),
-      })),
+      .map((row) => versionView(readVersion(row))),
+    decisions: decisionsAbout(db, reached.versions).reverse().map(decisionView),
   };
 }
 
@@ -166,7 +79,7 @@ function samplesOfStep(db: Db, stepId: string): SampleView[] {
     id: sample.id,
     cycle_id: sample.cycleId,
     policy_version: sample.policyVersion,
-    body: JSON.parse(sample.body) as unknown,
+    body: JSON.parse(sample.body) as SampleView['body'],
     batch_id: batchId,
     advantage,
     verdicts: db

@@ -6,6 +6,7 @@
 import { and, eq, inArray } from 'drizzle-orm';
 
 import type { Batch } from '../../core/learning/batch.js';
+import type { Removal } from '../../core/reading.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { reachedBy, type Reached } from './lineage.js';
@@ -24,11 +25,6 @@ import {
 /** How often, and for how long, the files are tried when another process is reading them. */
 const SCRUB_EVERY_MS = 50;
 const SCRUB_FOR_MS = 60_000;
-
-export interface Removal extends Reached {
-  readonly id: string;
-  readonly deleted: true;
-}
 
 /** Deletes a trajectory. Undefined when there is none (any more), or none of this key's. */
 export function removeTrajectory(db: Db, id: string, keyId?: string, at: number = Date.now()): Removal | undefined {

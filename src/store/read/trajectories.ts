@@ -5,10 +5,13 @@
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../../core/message.js';
+import { type Listing, listingOf, type Page } from '../../core/paging.js';
+import type { StepView, ToolCallView, TrajectoryView, VerdictView } from '../../core/reading.js';
+import { seconds } from '../../core/seconds.js';
 import { NO_VERSION } from '../../core/trajectory.js';
 import { messageOf, readLinks } from '../log/chain.js';
 import type { Db } from '../file/db.js';
-import { feedbackOf, type FeedbackView } from './feedback.js';
+import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
 import { responses, steps, trajectories, verdicts } from '../file/schema.js';
 import { actionOf } from './state.js';
@@ -16,95 +19,33 @@ import { unpackF32, unpackU32 } from '../file/tokens.js';
 
 export type StepRow = typeof steps.$inferSelect;
 
-interface ToolCallView {
-  readonly name: string;
-  readonly arguments: string;
-  readonly owner: 'server' | 'client';
-  /** Null while a client's call is pending, and for a call that was never run. */
-  readonly observation: string | null;
-  readonly error?: string | undefined;
-}
-
-export interface VerdictView {
-  readonly id: string;
-  readonly judge: string;
-  readonly judge_version: string;
-  readonly score: number | null;
-  readonly good: boolean | null;
-  readonly rationale: string;
-  readonly created_at: number;
-}
-
-export interface StepView {
-  readonly id: string;
-  /** Position in its trajectory, from 0. */
-  readonly index: number;
-  /** Null where an upstream sampled. */
-  readonly policy_version: number | null;
-  /** The action's text; null when the policy call gave none. */
-  readonly action: string | null;
-  readonly finish_reason: string | null;
-  readonly tool_calls: readonly ToolCallView[];
-  readonly prompt_token_ids: readonly number[] | null;
-  readonly token_ids: readonly number[] | null;
-  /** ln probability of each token of the action. */
-  readonly logprobs: readonly number[] | null;
-  readonly trainable: boolean;
-  readonly not_trainable_reason?: string | undefined;
-  readonly verdicts: readonly VerdictView[];
-}
-
-/** Times are seconds since 1970, as everywhere in the protocol. */
-export interface TrajectoryView {
-  readonly id: string;
-  /** Of its newest response, as are outcome, stop reason and policy version. */
-  readonly response_id: string | null;
-  readonly model: string;
-  readonly policy_version: number | null;
-  /** Null while the newest response has not ended. */
-  readonly outcome: 'completed' | 'incomplete' | 'failed' | 'cancelled' | null;
-  readonly stop_reason: string | null;
-  /** True when every step may be learned from. */
-  readonly consent: boolean;
-  /** The key's id; null when the gateway ran without keys. */
-  readonly key: string | null;
-  readonly created_at: number;
-  readonly steps: readonly StepView[];
-  readonly feedback: readonly FeedbackView[];
-}
-
-export interface Page {
-  readonly limit: number;
-  /** The page begins behind this trajectory. */
-  readonly after?: string | undefined;
-  /** Only this key's; absent means everyone's. */
-  readonly keyId?: string | undefined;
-}
-
-/** Trajectories, newest first: their ids sort by time. */
-export function listTrajectories(
-  db: Db,
-  { limit, after, keyId }: Page,
-): { readonly data: readonly TrajectoryView[]; readonly has_more: boolean } {
+/** Trajectories, newest first: their ids sort by time. `keyId`: only this key's; undefined means everyone's. */
+export function listTrajectories(db: Db, page: Page, keyId?: string): Listing<TrajectoryView> {
   const rows = db
     .select()
     .from(trajectories)
     .where(
       and(
-        after === undefined ? undefined : lt(trajectories.id, after),
+        page.after === undefined ? undefined : lt(trajectories.id, page.after),
         keyId === undefined ? undefined : eq(trajectories.keyId, keyId),
       ),
     )
     .orderBy(desc(trajectories.id))
-    .limit(limit + 1)
+    .limit(page.limit + 1)
     .all();
-  return { data: rows.slice(0, limit).map((row) => viewOf(db, row)), has_more: rows.length > limit };
+  return listingOf(rows, page, (row) => viewOf(db, row));
 }
 
 /** One trajectory. Undefined when there is none, or none of this key's. */
 export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryView | undefined {
   const row = db.select().from(trajectories).where(eq(trajectories.id, id)).get();
   return row === undefined || (keyId !== undefined && row.keyId !== keyId) ? undefined : viewOf(db, row);
+}
+
+/** Whether there is one, and of this key. */
+export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
+  const row = db.select({ keyId: trajectories.keyId }).from(trajectories).where(eq(trajectories.id, id)).get();
+  return row !== undefined && (keyId === undefined || row.keyId === keyId);
 }
 
 function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
@@ -190,7 +131,7 @@ export function stepView(
     token_ids: step.tokenIds === null ? null : unpackU32(step.tokenIds),
     logprobs: step.logprobs === null ? null : unpackF32(step.logprobs),
     trainable: reason === null,
-    ...(reason === null ? {} : { not_trainable_reason: reason }),
+    not_trainable_reason: reason ?? undefined,
     verdicts: said,
   };
 }
@@ -227,8 +168,4 @@ function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: read
       error,
     };
   });
-}
-
-export function seconds(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000);
 }

@@ -93,10 +93,12 @@ describe('what one key did', () => {
       status: 200,
       body: { data: [], has_more: false },
     });
-    expect((await ask('GET', `/gyre/v1/trajectories?after=${trajectoryId}`, bob)).body).toEqual({
-      data: [],
-      has_more: false,
-    });
+    const behind = async (id: string): Promise<Told> => ask('GET', `/gyre/v1/trajectories?after=${id}`, bob);
+    const guess = `${trajectoryId.slice(0, -4)}0000`;
+    expect((await behind(trajectoryId)).status).toBe(400);
+    expect(JSON.stringify(await behind(trajectoryId)).replace(trajectoryId, guess)).toBe(
+      JSON.stringify(await behind(guess)),
+    );
     // It is all still there, and its owner's.
     expect(await ask('GET', `/gyre/v1/trajectories/${trajectoryId}`, ann)).toMatchObject({
       status: 200,

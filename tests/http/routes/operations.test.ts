@@ -1,7 +1,6 @@
 /** Everything beside the answers: health, models, metrics, keys, consent, reading back, feedback. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { FeedbackInput, Reading, Scope } from '../../../src/core/reading.js';
 import type { Keys } from '../../../src/http/callers/auth.js';
 import { inTurn } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
@@ -142,61 +141,59 @@ describe('with keys', () => {
     ]);
   });
 
-  it('a client reads and rates only its own, an admin everything', async () => {
-    const seen: [string, Scope, unknown][] = [];
-    const reading: Reading = {
-      trajectories: (scope, page) => ({ data: [{ id: String(seen.push(['list', scope, page])) }], has_more: true }),
-      trajectory: (scope, id) => (seen.push(['one', scope, id]), id === 'traj-1' ? { id } : undefined),
-      step: (scope, id) => (seen.push(['step', scope, id]), { id }),
-      conversation: () => undefined,
-      answer: () => undefined,
-      erase: (scope, id) => (seen.push(['erase', scope, id]), seen.length > 99 ? undefined : { id, deleted: true }),
-      feedback: (scope, _caller, input: FeedbackInput) => (
-        seen.push(['feedback', scope, input]),
-        input.response_id === 'chatcmpl-1' ? { id: 'fbk-1' } : undefined
-      ),
+  it('a client reads, rates and deletes only its own, an admin everything', async () => {
+    await start({ deps: { keys: KEYS }, script: inTurn({ text: 'a' }) });
+    const [ann, bob, root] = ['sk-ann', 'sk-bob', 'sk-root'].map((secret) => ({ authorization: `Bearer ${secret}` }));
+    const asked = async (headers: Record<string, string> | undefined): Promise<{ id: string; trajectory: string }> => {
+      const response = await gateway.post(ASK, { headers: headers ?? {} });
+      const { id } = (await response.json()) as { id: string };
+      return { id, trajectory: response.headers.get('x-gyre-trajectory') ?? '' };
     };
-    await start({ deps: { keys: KEYS, reading } });
-    const ann = { authorization: 'Bearer sk-ann' };
-    const root = { authorization: 'Bearer sk-root' };
-    expect((await get('/gyre/v1/trajectories?limit=5&after=traj-9', ann)).body).toMatchObject({ has_more: true });
-    expect((await get('/gyre/v1/trajectories/traj-1', root)).status).toBe(200);
-    expect((await get('/gyre/v1/trajectories/traj-2', ann)).body).toMatchObject({
-      error: { code: 'trajectory_not_found' },
+    const anns = await asked(ann);
+    const bobs = await asked(bob);
+    const at = (trajectory: string): string => `/gyre/v1/trajectories/${trajectory}`;
+
+    expect((await get('/gyre/v1/trajectories?limit=1', ann)).body).toMatchObject({
+      data: [{ id: anns.trajectory }],
+      has_more: false,
     });
-    expect((await fetch(`${gateway.url}/gyre/v1/trajectories/traj-1`, { method: 'DELETE', headers: ann })).status).toBe(
-      200,
-    );
-    expect((await get('/gyre/v1/trajectories?limit=0', ann)).body).toMatchObject({ error: { param: 'limit' } });
-    expect(seen.slice(0, 4)).toEqual([
-      ['list', { keyId: 'key-ann' }, { limit: 5, after: 'traj-9' }],
-      ['one', { keyId: undefined }, 'traj-1'],
-      ['one', { keyId: 'key-ann' }, 'traj-2'],
-      ['erase', { keyId: 'key-ann' }, 'traj-1'],
-    ]);
+    expect((await get('/gyre/v1/trajectories?limit=1', root)).body).toMatchObject({
+      data: [{ id: bobs.trajectory }],
+      has_more: true,
+    });
+    expect((await get(at(anns.trajectory), root)).status).toBe(200);
+    expect(await get(at(bobs.trajectory), ann)).toMatchObject({
+      status: 404,
+      body: { error: { code: 'trajectory_not_found', param: 'id' } },
+    });
 
     const rate = async (body: unknown): Promise<[number, { error?: { param: string | null; code: string } }]> => {
       const response = await fetch(`${gateway.url}/v1/feedback`, {
         method: 'POST',
-        headers: ann,
+        headers: ann ?? {},
         body: JSON.stringify(body),
       });
       return [response.status, (await response.json()) as never];
     };
-    expect(await rate({ response_id: 'chatcmpl-1', value: true })).toEqual([200, { id: 'fbk-1' }]);
-    expect((await rate({ response_id: 'chatcmpl-1', demonstration: 'better' }))[0]).toBe(200);
-    expect((await rate({ response_id: 'chatcmpl-2', value: -0.5 }))[1]).toMatchObject({
-      error: { code: 'response_not_found' },
+    const { id } = anns;
+    expect(await rate({ response_id: id, value: true })).toMatchObject([200, { response_id: id, value: 1 }]);
+    expect((await rate({ response_id: id, demonstration: 'better' }))[0]).toBe(200);
+    expect((await rate({ response_id: bobs.id, value: -0.5 }))[1]).toMatchObject({
+      error: { code: 'response_not_found', param: 'response_id' },
     });
-    expect((await rate({ response_id: 'chatcmpl-1' }))[1]).toMatchObject({ error: { param: 'value' } });
-    expect((await rate({ response_id: 'chatcmpl-1', value: 2 }))[1]).toMatchObject({ error: { param: 'value' } });
-    expect((await rate({ response_id: 'chatcmpl-1', value: 1, step: -1 }))[1]).toMatchObject({
-      error: { param: 'step' },
-    });
-    expect((await rate({ response_id: 'chatcmpl-1', value: 1, mood: 'x' }))[1]).toMatchObject({
+    expect((await rate({ response_id: id }))[1]).toMatchObject({ error: { param: 'value' } });
+    expect((await rate({ response_id: id, value: 2 }))[1]).toMatchObject({ error: { param: 'value' } });
+    expect((await rate({ response_id: id, value: 1, step: -1 }))[1]).toMatchObject({ error: { param: 'step' } });
+    expect((await rate({ response_id: id, value: 1, mood: 'x' }))[1]).toMatchObject({
       error: { param: 'mood', code: 'unknown_parameter' },
     });
     expect((await rate('{'))[0]).toBe(400);
+
+    const deleted = async (trajectory: string): Promise<number> =>
+      (await fetch(gateway.url + at(trajectory), { method: 'DELETE', headers: ann ?? {} })).status;
+    expect(await deleted(bobs.trajectory)).toBe(404);
+    expect(await deleted(anns.trajectory)).toBe(200);
+    expect((await get(at(anns.trajectory), ann)).status).toBe(404);
   });
 });
 

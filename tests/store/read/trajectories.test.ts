@@ -139,7 +139,7 @@ test('a list is newest first, in pages, and each key sees its own', async () => 
   const rest = listTrajectories(store.db, { limit: 10, after: first.data.at(-1)?.id ?? '' });
   expect(rest.data.map((row) => row.id)).toEqual(ids.slice(3));
   expect(rest.has_more).toBe(false);
-  const own = listTrajectories(store.db, { limit: 10, keyId: 'key-b' });
+  const own = listTrajectories(store.db, { limit: 10 }, 'key-b');
   expect(own.data.map((row) => row.id)).toEqual(ids.filter((_, at) => at % 2 === 1));
   expect(readTrajectory(store.db, ids[0] ?? '', 'key-b')).toBeUndefined();
   expect(readTrajectory(store.db, 'traj-none')).toBeUndefined();

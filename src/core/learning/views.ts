@@ -1,0 +1,159 @@
+/**
+ * Versions, decisions, cycles and evaluations as routes and `--json` tell them: the API's spelling, its times, and null
+ * where there is nothing.
+ */
+import { seconds } from '../seconds.js';
+import type { Cycle, CycleStage, CycleState, FilterName, TrainMode } from './cycle.js';
+import {
+  adapterName,
+  type Decision,
+  type DecisionKind,
+  type Evaluation,
+  type Version,
+  type VersionKind,
+} from './version.js';
+
+export interface VersionView {
+  readonly version: number;
+  readonly kind: VersionKind;
+  /** What it was trained on, or served instead of. */
+  readonly parent: number | null;
+  readonly batch_id: string | null;
+  /** For a rollback: the version whose weights these are. */
+  readonly copy_of: number | null;
+  /** What the trainer measured. */
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly created_at: number;
+}
+
+export interface DecisionView {
+  readonly id: string;
+  readonly kind: DecisionKind;
+  readonly version: number;
+  /** The version it was compared with. */
+  readonly against: number | null;
+  readonly passed: boolean;
+  readonly reason: string;
+  /** What it was decided by. */
+  readonly numbers: Readonly<Record<string, unknown>>;
+  readonly created_at: number;
+}
+
+/** A version in the list of them. */
+export interface ListedVersion extends VersionView {
+  /** The engine's name of its weights. */
+  readonly name: string;
+  readonly serving: boolean;
+  readonly head: boolean;
+  /** Newest first. */
+  readonly decisions: readonly DecisionView[];
+}
+
+export interface CycleView {
+  readonly id: string;
+  readonly state: CycleState;
+  readonly stage: CycleStage;
+  readonly mode: TrainMode;
+  readonly filter: FilterName;
+  /** Head when the cycle began: the version samples are drawn from. */
+  readonly base_version: number;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly note: string;
+  readonly started_at: number;
+  readonly updated_at: number;
+}
+
+export interface EvaluationView {
+  readonly id: string;
+  readonly version: number;
+  readonly task_set: string;
+  readonly results: readonly { readonly task_id: string; readonly trajectory_id: string; readonly score: number }[];
+  readonly created_at: number;
+}
+
+/** What learning waits for, and what it has. */
+export interface LearningStatus {
+  readonly serving: number;
+  readonly head: number;
+  readonly versions: number;
+  readonly learn: boolean;
+  /** One sentence. */
+  readonly waiting_for: string;
+  readonly new_states: number;
+  readonly needed_states: number;
+  /** Steps that are not taken up, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly heldout_tasks: number;
+  readonly running: CycleView | null;
+  readonly last: CycleView | null;
+}
+
+export function versionView(version: Version): VersionView {
+  return {
+    version: version.version,
+    kind: version.kind,
+    parent: version.parent ?? null,
+    batch_id: version.batchId ?? null,
+    copy_of: version.copyOf ?? null,
+    metrics: version.metrics,
+    created_at: seconds(version.createdAt),
+  };
+}
+
+/** `serving` and `head` are the numbers of those two; `decisions` those about this version. */
+export function listedVersion(
+  version: Version,
+  serving: number,
+  head: number,
+  decisions: readonly Decision[],
+): ListedVersion {
+  return {
+    ...versionView(version),
+    name: adapterName(version.version),
+    serving: version.version === serving,
+    head: version.version === head,
+    decisions: decisions.map(decisionView),
+  };
+}
+
+export function decisionView(decision: Decision): DecisionView {
+  return {
+    id: decision.id,
+    kind: decision.kind,
+    version: decision.version,
+    against: decision.against ?? null,
+    passed: decision.passed,
+    reason: decision.reason,
+    numbers: decision.numbers,
+    created_at: seconds(decision.createdAt),
+  };
+}
+
+export function cycleView(cycle: Cycle): CycleView {
+  return {
+    id: cycle.id,
+    state: cycle.state,
+    stage: cycle.stage,
+    mode: cycle.mode,
+    filter: cycle.filter,
+    base_version: cycle.baseVersion,
+    counts: cycle.counts,
+    note: cycle.note,
+    started_at: seconds(cycle.startedAt),
+    updated_at: seconds(cycle.updatedAt),
+  };
+}
+
+export function evaluationView(evaluation: Evaluation): EvaluationView {
+  return {
+    id: evaluation.id,
+    version: evaluation.version,
+    task_set: evaluation.taskSet,
+    results: evaluation.results.map((result) => ({
+      task_id: result.taskId,
+      trajectory_id: result.trajectoryId,
+      score: result.score,
+    })),
+    created_at: seconds(evaluation.createdAt),
+  };
+}
