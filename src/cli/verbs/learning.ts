@@ -5,6 +5,7 @@
 import type { Cycle, FilterName, TrainMode } from '../../core/learning/cycle.js';
 import { operatorError } from '../../core/errors.js';
 import type { Task } from '../../core/learning/task.js';
+import { cycleView, evaluationView } from '../../core/learning/views.js';
 import { runCycle } from '../../learner/cycle.js';
 import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';
@@ -74,7 +75,7 @@ export async function evaluateVerb(
   const version = versionOf(learner, model);
   const evaluation = await evaluate(learner, version, asked);
   const { accuracy, n, ci95 } = proportion(evaluation.results.map((result) => result.score));
-  printer.result({ ...evaluation, accuracy, n, ci95 }, [
+  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95 }, [
     `version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval ` +
       `[${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`,
   ]);
@@ -106,8 +107,9 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
     printer.line(`cycle ${number + 1} of ${options.cycles}: ${cycle.state}: ${cycle.note}`);
     if (cycle.state === 'failed') break;
   }
-  printer.result({ cycles, serving: servingVersion(learner.db), head: headVersion(learner.db) }, [
-    `serving version ${servingVersion(learner.db)}, head ${headVersion(learner.db)}, ` +
+  const [serving, head] = [servingVersion(learner.db), headVersion(learner.db)];
+  printer.result({ cycles: cycles.map(cycleView), serving, head }, [
+    `serving version ${serving}, head ${head}, ` +
       `${tasksOf(learner.db, 'train').length} training and ${tasksOf(learner.db, 'heldout').length} held-out tasks ` +
       'known',
   ]);

@@ -9,6 +9,7 @@ import { indexDocuments } from '../../../tools/search_documents.js';
 import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
+import { decisionView, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
@@ -17,7 +18,7 @@ import { allVersions } from '../../store/learning/versions.js';
 import { verify } from '../../store/proof/verify.js';
 import { listTrajectories } from '../../store/read/trajectories.js';
 import { needTrainer } from '../../run/learner.js';
-import { present } from '../../run/presence.js';
+import { type Presence, present } from '../../run/presence.js';
 import type { Printer } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
@@ -29,7 +30,12 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       learn: gateway?.learn ?? config.learn,
     });
     const withdrawn = withdrawnTools(config);
-    printer.result({ gateway: gateway ?? null, ...status, withdrawn_tools: withdrawn }, [
+    const shown = {
+      gateway: gateway === undefined ? null : gatewayView(gateway),
+      ...status,
+      withdrawn_tools: withdrawn,
+    };
+    printer.result(shown, [
       `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
       `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ` +
         `${allVersions(db).length} versions made`,
@@ -44,19 +50,23 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
   });
 }
 
+function gatewayView({ pid, startTime, url, learn, trainer }: Presence): Readonly<Record<string, unknown>> {
+  return { pid, start_time: startTime, url, learn, trainer: trainer ?? null };
+}
+
 export function promoteVerb(config: Config, text: string, printer: Printer): Promise<void> {
   return withRows(config, async (db) => {
     if (!/^\d+$/.test(text)) throw operatorError(`"${text}" is not a version number`);
     // A gateway on this folder sees the row within a second and follows it.
     const decision = await promote({ db, decided: () => Promise.resolve() }, Number(text));
-    printer.result(decision, [`serving version ${decision.version} from now on: ${decision.reason}`]);
+    printer.result(decisionView(decision), [`serving version ${decision.version} from now on: ${decision.reason}`]);
   });
 }
 
 export async function rollbackVerb(config: Config, printer: Printer, signal: AbortSignal): Promise<void> {
   await withLearner(config, printer, signal, true, async (learner) => {
     const version = await rollback(learner, needTrainer(learner.trainer), 'asked for on the command line');
-    printer.result(version, [
+    printer.result(versionView(version), [
       `serving version ${version.version} from now on, with the weights of version ${version.copyOf ?? 0}`,
     ]);
   });
