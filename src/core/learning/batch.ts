@@ -29,19 +29,28 @@ const BatchAction = z.strictObject({
 });
 export type BatchAction = z.infer<typeof BatchAction>;
 
+/** Optimiser and loss settings of one update; the trainer's `contract/batch.py` has the same. */
 export const Hyper = z.strictObject({
   learning_rate: z.number().positive(),
+  /** Optimiser steps over the same batch. */
   epochs: z.int().positive(),
+  /** CISPO: MiniMax-M1, arXiv 2506.13585. DPPO: arXiv 2602.04879. Cross entropy is for supervised examples. */
   loss: z.enum(['cispo', 'dppo', 'cross_entropy']),
+  /** CISPO: largest importance weight pi/mu of a token. */
   ratio_cap: z.number().positive(),
+  /** CISPO: a token whose pi/mu is smaller carries no policy gradient. */
   ratio_floor: z.number().nonnegative(),
+  /** Weight of (log pi - log mu)^2, which holds the policy near the one that sampled. */
   kl_weight: z.number().nonnegative(),
+  /** An action with any token whose pi/mu is smaller is dropped whole. */
   sequence_veto: z.number().nonnegative(),
   grad_clip: z.number().positive(),
   adam_betas: z.tuple([z.number(), z.number()]),
   adam_eps: z.number().positive(),
   weight_decay: z.number().nonnegative(),
+  /** `token`: every token weighs the same, so a long action weighs more. `sequence`: every action weighs the same. */
   normalise: z.enum(['token', 'sequence']),
+  /** Of the LoRA adapter (arXiv 2106.09685). */
   rank: z.int().positive(),
   alpha: z.number().positive(),
   seed: z.int().nonnegative(),

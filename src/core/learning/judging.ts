@@ -1,9 +1,15 @@
-/** The words of judging: what is judged, by whom, and what comes of it. */
+/** Judging: what is judged, by whom, and what comes of it. */
 import type { Message, ToolCall } from '../message.js';
 import type { FunctionSpec } from '../policy.js';
 
-/** What a verdict is about. A trajectory's verdict is its outcome; a step's or sample's is its process. */
-export type SubjectKind = 'step' | 'trajectory' | 'sample';
+/** What a verdict is about: on a step or a sample it is process supervision, on a trajectory outcome supervision. */
+export type SubjectKind =
+  /** One logged action in the state it was taken in. */
+  | 'step'
+  /** The final answer of a completed trajectory: its last step, where that calls no tool. */
+  | 'trajectory'
+  /** An action that a cycle drew at a logged state in order to train on it. */
+  | 'sample';
 
 /** Everything a judge may look at. `reference` is never shown to the policy. */
 export interface Subject {
@@ -20,12 +26,18 @@ export interface Subject {
   readonly reference?: string | undefined;
 }
 
-/** A judge's answer. Absent is an answer of its own and never becomes a number. */
+/** A judge's answer. `absent` means that it cannot tell: an answer of its own, which never becomes a number. */
 export type Judgement =
   | { readonly kind: 'verdict'; readonly score: number; readonly good: boolean; readonly rationale: string }
   | { readonly kind: 'absent'; readonly reason: string };
 
-export type JudgeKind = 'rule' | 'model' | 'person';
+export type JudgeKind =
+  /** Deterministic code of this repository: `src/judge/rules/`. */
+  | 'rule'
+  /** A model asked for an opinion. None is built in; the order of judges has a place for one. */
+  | 'model'
+  /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
+  | 'person';
 
 /** One judge. `version` changes whenever the same subject could get another answer. */
 export interface Judge {
@@ -49,8 +61,10 @@ export interface Verdict {
   readonly createdAt: number;
 }
 
-/** The number training uses, with its source. */
+/** The number training uses, and the kind of judge it comes from. */
 export interface Reward {
+  /** From 0 to 1. */
   readonly value: number;
+  /** `judge` is a model, `feedback` a person. */
   readonly source: 'rule' | 'judge' | 'feedback';
 }

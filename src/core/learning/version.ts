@@ -11,7 +11,14 @@ export function adapterVersion(name: string): number | undefined {
   return name === 'base' ? 0 : digits === undefined ? undefined : Number(digits);
 }
 
-export const VERSION_KINDS = ['base', 'trained', 'rollback'] as const;
+export const VERSION_KINDS = [
+  /** The model before any training, version 0. It is known without a row, and none is written today. */
+  'base',
+  /** Made by the trainer from a batch; its row is written when the trainer says that the batch is done. */
+  'trained',
+  /** Older weights under a new number; `gyre rollback` and its route write it. */
+  'rollback',
+] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 
 /** One policy version. Numbers only grow; a rollback is older weights under a new number. */
@@ -27,7 +34,20 @@ export interface Version {
 }
 
 /** Decisions are rows with the numbers that made them. The serving version is the last promotion or rollback. */
-export const DECISION_KINDS = ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] as const;
+export const DECISION_KINDS = [
+  /** Whether a version may serve, by its evaluation against the serving one. Written by every cycle that evaluates. */
+  'gate',
+  /** The version serves from now on: after a passed gate, or by hand (`gyre promote`) where a gate has passed. */
+  'promotion',
+  /** The version, older weights under a new number, serves and is the head from now on (`gyre rollback`). */
+  'rollback',
+  /** Training goes on from the serving version, because the gate refused worse heads several times in a row. */
+  'head_reset',
+  /** Whether engine and trainer give a new version's tokens the same probabilities. Written after each training. */
+  'parity',
+  /** Whether a version may go on serving after a share of live requests. Kept for later: nothing writes it today. */
+  'canary',
+] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];
 
 export interface Decision {
