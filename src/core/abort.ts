@@ -1,31 +1,32 @@
 /**
- * Hearing of an abort through one platform listener per signal, however many hear and however often they come and go.
+ * Listening for an abort through one platform listener per signal: every policy call and every tool call adds a
+ * listener and removes it again, and a Set does that in far less time than the platform's EventTarget.
  */
 
-const hearers = new WeakMap<AbortSignal, Set<() => void>>();
+const listenersOf = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Calls `hear` when the signal fires, once. Returns how to stop listening. A signal that has fired already says
- * nothing: ask it first.
+ * Calls `listener` once when the signal fires, and returns how to stop listening. A signal that has fired already calls
+ * nobody: look at `signal.aborted` first.
  */
-export function onAbort(signal: AbortSignal, hear: () => void): () => void {
-  let all = hearers.get(signal);
-  if (all === undefined) {
-    const made = new Set<() => void>();
-    all = made;
-    hearers.set(signal, made);
-    // One listener for as long as the signal lives, and signals live from request to request.
-    signal.addEventListener(
-      'abort',
-      () => {
-        const told = [...made];
-        made.clear();
-        for (const each of told) each();
-      },
-      { once: true },
-    );
-  }
-  const joined = all;
-  joined.add(hear);
-  return () => void joined.delete(hear);
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  const listeners = listenersOf.get(signal) ?? firstListeners(signal);
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** The platform's listener stays as long as its signal, because signals are used again for the next request. */
+function firstListeners(signal: AbortSignal): Set<() => void> {
+  const listeners = new Set<() => void>();
+  listenersOf.set(signal, listeners);
+  signal.addEventListener(
+    'abort',
+    () => {
+      const calling = [...listeners];
+      listeners.clear();
+      for (const listener of calling) listener();
+    },
+    { once: true },
+  );
+  return listeners;
 }

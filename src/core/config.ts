@@ -139,7 +139,7 @@ export function parseConfig(
       const place = (issue?.path ?? []).map((step) => `[${JSON.stringify(step)}]`).join('');
       throw operatorError(
         `${file}: key "${key}"${place} is ` +
-          `${shown([key, ...(issue?.path ?? [])], within(value, issue?.path ?? []))}: ` +
+          `${printable([key, ...(issue?.path ?? [])], valueAt(value, issue?.path ?? []))}: ` +
           `${issue?.message ?? 'invalid'}.`,
       );
     }
@@ -188,13 +188,13 @@ function interpolate(
 /** Fields whose values may be secrets, at whatever depth. */
 const SECRET = /(^|\.)(api_key|headers|env)$/;
 
-/** A value as a message quotes it, but for secrets: such messages end up in logs. */
-function shown(path: readonly PropertyKey[], value: unknown): string {
+/** A value as a message quotes it, without secrets: such messages end up in logs. */
+function printable(path: readonly PropertyKey[], value: unknown): string {
   if (path.some((step) => SECRET.test(String(step)))) return 'a value that is not shown';
   return JSON.stringify(value, (name, inner: unknown) => (SECRET.test(name) ? '(not shown)' : inner));
 }
 
-function within(value: unknown, path: readonly PropertyKey[]): unknown {
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step],
     value,

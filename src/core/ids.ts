@@ -1,20 +1,26 @@
-/** Ids are made by the caller, sort by time, and say what they name. */
+/**
+ * Ids are made by whoever makes the row, not by the database; they sort by time, and their prefix says what they name.
+ */
 import { randomBytes } from 'node:crypto';
 
+/** Prefixes of ids. Some stand in files of earlier versions: they may be added to, not changed. */
 export type IdKind =
   | 'traj'
   | 'step'
+  /** Answers, in the form of their protocol: chat completions, responses, messages. */
   | 'chatcmpl'
   | 'resp'
   | 'msg'
   | 'call'
   | 'req'
+  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict. */
   | 'smp'
   | 'bat'
   | 'cyc'
   | 'dec'
   | 'eval'
   | 'vrd'
+  /** Feedback. */
   | 'fbk'
   | 'key';
 
@@ -23,7 +29,7 @@ let time = '';
 let counter = 0;
 
 const RANDOM_DIGITS = 10;
-/** Random digits are fetched by the page: one system call per id would be a large part of a short request. */
+/** Random digits of 512 ids are fetched at once: a system call for each would be a large part of a short request. */
 let page = '';
 let used = 0;
 

@@ -1,6 +1,6 @@
 /**
- * Watching requests from beside the path they take. Whoever observes is injected; where nobody does, nothing
- * of this is called and nothing is made.
+ * Observers of requests: telemetry and request lines in the log. They are injected and change nothing; without one,
+ * nothing of this is called and no object is made.
  */
 import type { GyreError } from './errors.js';
 import type { ToolCall } from './message.js';
@@ -8,7 +8,7 @@ import type { Policy } from './policy.js';
 import type { Observation } from './tool.js';
 import type { Ending } from './trajectory.js';
 
-/** A request whose head was read. */
+/** A request whose head (method, path, headers) was read; its body was not. */
 export interface Arrival {
   readonly requestId: string;
   /** Milliseconds since 1970. */
@@ -16,8 +16,8 @@ export interface Arrival {
   header(name: string): string | undefined;
 }
 
-/** What is going to be answered, once nothing of the request can be refused any more. */
-export interface Undertaken {
+/** A request that passed every check: it is going to be answered. */
+export interface Accepted {
   /** The model as the client named it, and as the engine does. */
   readonly model: string;
   readonly engineModel: string;
@@ -30,15 +30,20 @@ export interface Undertaken {
   readonly stream: boolean;
 }
 
-/**
- * What became of the response on its way, whatever became of the run: the client left in the middle, or before its
- * first byte.
- */
-export type Delivered = 'delivered' | 'disconnected' | 'not_started';
+/** How far the response got on its way to the client, whatever became of the run. */
+export type Delivered =
+  /** The client has all of it. */
+  | 'delivered'
+  /** The client left in the middle. */
+  | 'disconnected'
+  /** The client left before the first byte. */
+  | 'not_started';
 
-/** One request watched. A refused one goes from its arrival straight to `closed`, which always comes, and last. */
+/**
+ * One observer of one request. `closed` always comes, and comes last; for a refused request nothing comes before it.
+ */
 export interface Watch {
-  undertaken(answer: Undertaken): void;
+  accepted(request: Accepted): void;
   /** What to ask instead of `policy`: it does the same, and is watched. */
   policy(policy: Policy): Policy;
   /** One of the server's calls is over, run or refused. */

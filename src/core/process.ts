@@ -1,4 +1,4 @@
-/** Which process is meant: a pid alone is recycled, a pid with its start time is not. */
+/** Processes by pid and start time: the system gives a pid alone to another process later. */
 import { readFileSync } from 'node:fs';
 
 export interface ProcessId {
@@ -14,12 +14,14 @@ export function processOf(pid: number): ProcessId | undefined {
     // The command name in parentheses may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const startTime = fields[19];
+    // A zombie ('Z') has ended; only its parent has not asked how.
     return fields[0] === 'Z' || startTime === undefined ? undefined : { pid, startTime };
   } catch {
     return undefined;
   }
 }
 
+/** Whether this very process still runs; false for another one that was given its pid. */
 export function alive(process: ProcessId): boolean {
   return processOf(process.pid)?.startTime === process.startTime;
 }

@@ -93,7 +93,7 @@ async function converse(
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
   const { watch } = exchange;
-  watch?.undertaken({
+  watch?.accepted({
     model: request.model,
     engineModel: lease.engineModel,
     host: lease.host,

@@ -77,7 +77,7 @@ export function guarded(observers: readonly Observer[], failed: (thrown: unknown
         }
       }
       return {
-        undertaken: (answer) => each((watch) => watch.undertaken(answer)),
+        accepted: (request) => each((watch) => watch.accepted(request)),
         policy(policy) {
           let watched = policy;
           each((watch) => (watched = watch.policy(watched)));

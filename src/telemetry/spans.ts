@@ -15,7 +15,7 @@ import {
 
 import type { GyreError } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
-import type { Arrival, Delivered, Observer, Undertaken, Watch } from '../core/observe.js';
+import type { Arrival, Delivered, Observer, Accepted, Watch } from '../core/observe.js';
 import type { Policy } from '../core/policy.js';
 import type { Observation } from '../core/tool.js';
 import type { Ending } from '../core/trajectory.js';
@@ -71,7 +71,7 @@ class RequestSpans implements Watch {
     this.#context = trace.setSpan(parent, this.#server);
   }
 
-  undertaken({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Undertaken): void {
+  accepted({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Accepted): void {
     const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
     const agent = this.#deps.tracer.startSpan(

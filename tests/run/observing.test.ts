@@ -26,7 +26,7 @@ function listening(told: string[], faults: readonly string[] = []): Observer {
     if (faults.includes(what)) throw new Error(`bad ${what}`);
   };
   const watch: Watch = {
-    undertaken: ({ model }) => tell(`undertaken ${model}`),
+    accepted: ({ model }) => tell(`accepted ${model}`),
     policy(policy) {
       tell('policy');
       return policy;
@@ -51,7 +51,7 @@ describe('whoever watches', () => {
     await until(() => told.length === 6, 'the close');
     expect(told).toEqual([
       'arrived /v1/chat/completions',
-      'undertaken gyre',
+      'accepted gyre',
       'policy',
       'tool calculator',
       'ended completed',
@@ -61,7 +61,7 @@ describe('whoever watches', () => {
 
   it.each([
     'arrived /v1/chat/completions',
-    'undertaken gyre',
+    'accepted gyre',
     'policy',
     'tool calculator',
     'ended completed',

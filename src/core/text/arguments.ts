@@ -1,11 +1,11 @@
 /**
- * A call's arguments as a JSON object, whatever text the policy wrote. Protocols and templates that want an object
- * all get the same one, so that what a client sends again is known again.
+ * A call's arguments as a JSON object, whatever text the policy wrote. Anthropic's `tool_use.input` and some chat
+ * templates take objects only. All of them get the same one, so that the log recognises a turn its client sends again.
  */
 
 /**
- * The JSON text of the arguments: the policy's own where it is an object; else the policy's words, readable under one
- * name.
+ * The JSON text of the arguments: the policy's own text where it is an object; else that text as a string under
+ * `malformed_arguments`, so that policy and client can read what was wrong.
  */
 export function objectJson(text: string): string {
   if (isObject(text)) return text;

@@ -1,14 +1,15 @@
-/** The known name that was probably meant. */
+/** The known name that was probably meant, for messages that refuse an unknown one. */
 
-/** The known name with the fewest edits; ties go to the first. */
+/** The known name with the smallest edit distance (Levenshtein); ties go to the first. */
 export function nearest(name: string, known: readonly string[]): string {
   const distances = known.map((candidate) =>
-    Math.min(edits(name, candidate), edits(name, candidate.slice(candidate.lastIndexOf('.') + 1)) + 1),
+    // `seconds` may have been meant for `limits.seconds`; the full name goes first where both are as near.
+    Math.min(editDistance(name, candidate), editDistance(name, candidate.slice(candidate.lastIndexOf('.') + 1)) + 1),
   );
   return known[distances.indexOf(Math.min(...distances))] ?? '';
 }
 
-function edits(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];

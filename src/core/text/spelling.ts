@@ -1,52 +1,52 @@
 /**
- * The arguments of calls in one spelling. A client that parses them sends them back in its own library's spacing,
- * order and forms of numbers, and what it says is still the same; what it changed is not.
+ * The arguments of calls in one normal form. A client that parses the JSON of a call sends it back with its own
+ * library's spacing, key order and forms of numbers: that is still the same message. With another value it is not.
  */
 import type { Message, WireToolCall } from '../message.js';
 
-/** A number beyond what a double holds is left as it stands: read and written again it would be another. */
+/** JSON.parse rounds longer integers than 15 digits: such a number is left as it stands, or it would be another. */
 const LONG_NUMBER = /\d{16}/;
 const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 
 /**
- * The conversation with the arguments of its calls spelled as most engines emit them; the same list where they are
+ * The conversation with the arguments of its calls normalised as most engines emit them; the same list where they are
  * already.
  */
-export function allSpelledAlike(messages: readonly Message[]): readonly Message[] {
+export function normaliseMessages(messages: readonly Message[]): readonly Message[] {
   if (!messages.some((message) => message.role === 'assistant' && message.tool_calls !== undefined)) return messages;
-  const spelled = messages.map(spelledAlike);
-  return spelled.every((message, at) => message === messages[at]) ? messages : spelled;
+  const normalised = messages.map(normaliseMessage);
+  return normalised.every((message, at) => message === messages[at]) ? messages : normalised;
 }
 
-/** {@link allSpelledAlike} of one message. */
-export function spelledAlike<M extends Message>(message: M): M {
+/** {@link normaliseMessages} of one message. */
+export function normaliseMessage<M extends Message>(message: M): M {
   if (message.role !== 'assistant' || message.tool_calls === undefined) return message;
-  const calls = message.tool_calls.map(respelled);
+  const calls = message.tool_calls.map(normaliseCall);
   return calls.every((call, at) => call === message.tool_calls?.[at]) ? message : { ...message, tool_calls: calls };
 }
 
-function respelled(call: WireToolCall): WireToolCall {
-  const text = spelling(call.function.arguments);
+function normaliseCall(call: WireToolCall): WireToolCall {
+  const text = normaliseArguments(call.function.arguments);
   return text === call.function.arguments ? call : { ...call, function: { ...call.function, arguments: text } };
 }
 
 /**
- * What is no JSON object stays as it is, but for nothing at all, which clients send back as an object without fields.
+ * Anything but a JSON object stays as it is. The empty text becomes `{}`, because that is how clients send it back.
  */
-export function spelling(text: string): string {
+export function normaliseArguments(text: string): string {
   if (text.trim() === '') return '{}';
   if (LONG_NUMBER.test(text) && LONG_NUMBER.test(text.replace(STRINGS, ''))) return text;
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? spell(value) : text;
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? inNormalForm(value) : text;
   } catch {
-    return text; // a policy may emit anything, also what is nested too deep to be gone through
+    return text; // a policy may emit anything, also JSON nested too deep for the recursion
   }
 }
 
-function spell(value: unknown): string {
+function inNormalForm(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(spell).join(', ')}]`;
+  if (Array.isArray(value)) return `[${value.map(inNormalForm).join(', ')}]`;
   const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}: ${spell(field)}`).join(', ')}}`;
+  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}: ${inNormalForm(field)}`).join(', ')}}`;
 }

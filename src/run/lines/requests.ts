@@ -1,6 +1,6 @@
 /** Every request to the policy as one line of the log, once it is over: names and numbers, never what was said. */
 import type { GyreError } from '../../core/errors.js';
-import type { Arrival, Delivered, Observer, Undertaken, Watch } from '../../core/observe.js';
+import type { Arrival, Delivered, Observer, Accepted, Watch } from '../../core/observe.js';
 import type { Policy } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Fields } from './fields.js';
@@ -14,7 +14,7 @@ class RequestLine implements Watch {
   readonly #began = performance.now();
   readonly #requestId: string;
   readonly #route: string;
-  #answer: Undertaken | undefined;
+  #answer: Accepted | undefined;
   #end:
     | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
     | undefined;
@@ -25,7 +25,7 @@ class RequestLine implements Watch {
     this.#route = route;
   }
 
-  undertaken(answer: Undertaken): void {
+  accepted(answer: Accepted): void {
     this.#answer = answer;
   }
 

@@ -6,7 +6,7 @@ import { newId } from '../../core/ids.js';
 import type { Opening, Thread } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import type { Redactor } from '../../core/text/redact.js';
-import { allSpelledAlike } from '../../core/text/spelling.js';
+import { normaliseMessages } from '../../core/text/spelling.js';
 import { type Link, linkAll } from './chain.js';
 import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';
@@ -30,7 +30,7 @@ export interface LogOptions {
  * JSON with.
  */
 function known(opening: Opening): Opening {
-  const messages = allSpelledAlike(opening.messages);
+  const messages = normaliseMessages(opening.messages);
   return messages === opening.messages ? opening : { ...opening, messages };
 }
 

@@ -6,7 +6,7 @@ import { messageBody, type Hash } from '../../core/text/hash.js';
 import type { Opening, Thread } from '../../core/log.js';
 import { assistantMessage, type AssistantMessage, type Message } from '../../core/message.js';
 import { NO_USAGE } from '../../core/policy.js';
-import { spelledAlike } from '../../core/text/spelling.js';
+import { normaliseMessage } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step } from '../../core/trajectory.js';
 import { link, linkAll, relink, type Link } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
@@ -110,7 +110,7 @@ export class LogThread implements Thread {
     const state = this.#path.moveTo(step.messages);
     const emitted = action === undefined ? undefined : link(state.tip, assistantMessage(action.text, action.calls));
     const appended = this.#path.append(step.appended, emitted);
-    const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', spelledAlike(visible));
+    const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', normaliseMessage(visible));
     const said: Said = { state: state.tip, shown };
     // One object from here to the driver: what only the transaction knows is filled in there, again when it is tried
     // again.

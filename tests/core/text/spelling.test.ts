@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
-import { allSpelledAlike, spelling } from '../../../src/core/text/spelling.js';
+import { normaliseMessages, normaliseArguments } from '../../../src/core/text/spelling.js';
 
 /** As `json.dumps` of Python has it. */
 function spaced(value: unknown): string {
@@ -24,8 +24,8 @@ test.each([
   ['  ', '{}'],
   ['{}', '{}'],
 ])('%s and %s are one', (said, spelled) => {
-  expect(spelling(said)).toBe(spelled);
-  expect(spelling(spelled)).toBe(spelled);
+  expect(normaliseArguments(said)).toBe(spelled);
+  expect(normaliseArguments(spelled)).toBe(spelled);
 });
 
 test.each([
@@ -40,11 +40,11 @@ test.each([
   `{"a":${'['.repeat(200_000)}`,
   `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`,
 ])('what cannot be read and written again without loss stays as it is', (text) => {
-  expect(spelling(text)).toBe(text);
+  expect(normaliseArguments(text)).toBe(text);
 });
 
 test('a long number inside a text is no number', () => {
-  expect(spelling('{"card":"1234567890123456 \\" 1"}')).toBe('{"card": "1234567890123456 \\" 1"}');
+  expect(normaliseArguments('{"card":"1234567890123456 \\" 1"}')).toBe('{"card": "1234567890123456 \\" 1"}');
 });
 
 test('any object is spelled alike by whatever wrote it, and still says the same', () => {
@@ -56,7 +56,7 @@ test('any object is spelled alike by whatever wrote it, and still says the same'
         spaced(value),
         JSON.stringify(value, null, 2),
         JSON.stringify(reversed(value)),
-      ].map(spelling);
+      ].map(normaliseArguments);
       expect(others).toEqual(others.map(() => spelled));
       expect(JSON.parse(spelled)).toEqual(JSON.parse(JSON.stringify(value)));
     }),
@@ -68,7 +68,7 @@ test('a conversation in which nothing changes stays the same object', () => {
     { role: 'user', content: 'hi' },
     { role: 'assistant', content: 'ho' },
   ];
-  expect(allSpelledAlike(plain)).toBe(plain);
+  expect(normaliseMessages(plain)).toBe(plain);
   const called = (args: string): Message[] => [
     ...plain,
     {
@@ -78,6 +78,6 @@ test('a conversation in which nothing changes stays the same object', () => {
     },
   ];
   const alike = called('{"a": 1}');
-  expect(allSpelledAlike(alike)).toBe(alike);
-  expect(allSpelledAlike(called('{"a":1}'))).toEqual(alike);
+  expect(normaliseMessages(alike)).toBe(alike);
+  expect(normaliseMessages(called('{"a":1}'))).toEqual(alike);
 });

@@ -10,7 +10,7 @@ function lineOf(answered: { readonly host?: string; readonly policyVersion?: num
     { requestId: 'mine', startedAt: Date.now(), header: () => undefined },
     '/v1/chat/completions',
   );
-  watch.undertaken({
+  watch.accepted({
     model: 'm',
     engineModel: 'm',
     trajectoryId: 'traj-1',
