@@ -230,13 +230,12 @@ async function pointOf(
   for (const decision of made) known.add(decision.id);
   const gate = made.find((decision) => decision.kind === 'gate');
   const candidate = gate?.numbers['candidate'] as { accuracy?: number | undefined } | undefined;
-  const { rewards = 0, reward_sum_milli: sum = 0 } = cycle.counts;
   const status = await api<{ head: number }>(gateway, 'GET', '/gyre/v1/status');
   return {
     cycle: number,
     seconds,
     version: gate?.version ?? status.head,
-    reward: rewards === 0 ? null : sum / 1000 / rewards,
+    reward: cycle.counts['mean_reward'] ?? null,
     heldout: candidate?.accuracy ?? null,
     promoted: made.some((decision) => decision.kind === 'promotion'),
   };

@@ -18,7 +18,7 @@ export interface Batched {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** Makes the cycle's batch, or gives the one that is there already. */
+/** Makes the cycle's batch, or returns the one that is a row already. */
 export function batch(learner: Learner, cycle: Cycle): Batched {
   const known = batchOf(learner.db, cycle.id);
   if (known !== undefined) return { row: known, counts: {} };
@@ -60,7 +60,7 @@ interface Examples {
   readonly counts: Record<string, number>;
 }
 
-/** Groups of G samples per state, each relative to its group. */
+/** The samples of each state are one group; a sample's advantage is relative to its group. */
 function fromSamples(learner: Learner, cycle: Cycle): Examples {
   const trajectories = new Map(claimed(learner.db, cycle.id).map((state) => [state.stepId, state.trajectoryId]));
   const samples = samplesOf(learner.db, cycle.id);
@@ -70,7 +70,8 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
     samples.map((sample) => sample.id),
   );
   const groups = new Map<string, Scored<Example>[]>();
-  const counts = { cut: 0, no_reward: 0, zero_spread: 0, rewards: 0, reward_sum_milli: 0 };
+  const counts = { cut: 0, no_reward: 0, zero_spread: 0, rewards: 0 };
+  let rewardSum = 0;
   for (const sample of samples) {
     const trajectoryId = trajectories.get(sample.stepId);
     if (trajectoryId === undefined) continue;
@@ -79,7 +80,7 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
     else if (reward === undefined) counts.no_reward += 1;
     else {
       counts.rewards += 1;
-      counts.reward_sum_milli += Math.round(reward.value * 1000);
+      rewardSum += reward.value;
       const { id, stepId, promptTokenIds, tokenIds, logprobs, temperature } = sample;
       const item: Example = { id, stepId, trajectoryId, promptTokenIds, tokenIds, logprobs, temperature, advantage: 0 };
       groups.set(stepId, [...(groups.get(stepId) ?? []), { item, reward: reward.value }]);
@@ -87,14 +88,22 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
   }
   const examples: Example[] = [];
   for (const group of groups.values()) {
-    const weighed = groupAdvantages(group);
-    if (weighed === undefined) counts.zero_spread += 1;
+    const advantages = groupAdvantages(group);
+    if (advantages === undefined) counts.zero_spread += 1;
     else
       examples.push(
-        ...weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
+        ...advantages.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
       );
   }
-  return { examples, counts };
+  return {
+    examples,
+    counts: counts.rewards === 0 ? counts : { ...counts, mean_reward: rounded(rewardSum / counts.rewards) },
+  };
+}
+
+/** To six decimals: people read it in JSON, where 0.4 is not to be 0.39999999999999997. */
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }
 
 /** Recorded actions as they were sampled: reward minus the batch mean (`logged`), or imitation of kept ones (`sft`). */
@@ -135,9 +144,11 @@ function fromLog(learner: Learner, cycle: Cycle): Examples {
     }
   }
   if (cycle.mode === 'sft') return { examples: scored.map(({ item }) => item), counts };
-  const weighed = groupAdvantages(scored) ?? [];
+  const advantages = groupAdvantages(scored) ?? [];
   return {
-    examples: weighed.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
+    examples: advantages
+      .filter(({ advantage }) => advantage !== 0)
+      .map(({ item, advantage }) => ({ ...item, advantage })),
     counts,
   };
 }

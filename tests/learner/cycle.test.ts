@@ -38,6 +38,7 @@ test('a cycle goes from tasks to a trained version, and every stage leaves its r
   expect(cycle.state, cycle.note).toBe('done');
   // Two tasks of two steps each: four states, three samples each.
   expect(cycle.counts).toMatchObject({ generated: 2, states: 4, sampled: 12, drift: 0, examples: 12 });
+  expect(cycle.counts).toMatchObject({ rewards: 12, mean_reward: 0.4 });
   expect(trainer.applied).toHaveLength(1);
   const batch = Batch.parse(trainer.applied[0]);
   expect(batch.base_version).toBe(0);
@@ -248,7 +249,7 @@ test('a trainer that is away in the middle of a batch is waited for', async () =
   expect(made.trainer.applied).toHaveLength(1);
 });
 
-test('a batch whose fate a failed cycle never heard is heard of before the next one begins, and its version counts', async () => {
+test('the fate of a batch that a failed cycle never learned is asked for before the next one, and its version counts', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
