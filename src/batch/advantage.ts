@@ -1,6 +1,7 @@
 /**
- * Group-relative advantage. Pure. A = reward - group mean, no division by the deviation; groups without spread say
- * nothing.
+ * Group-relative advantage, as in GRPO (DeepSeekMath, arXiv 2402.03300): reward minus the mean of the group, which is
+ * all samples of one state. It is not divided by the group's standard deviation, because that would weigh up groups
+ * that are nearly all right or all wrong (Dr. GRPO, arXiv 2503.20783). Pure.
  */
 
 export interface Scored<T> {
@@ -8,7 +9,7 @@ export interface Scored<T> {
   readonly reward: number;
 }
 
-export interface Weighed<T> {
+export interface WithAdvantage<T> {
   readonly item: T;
   readonly advantage: number;
 }
@@ -16,8 +17,8 @@ export interface Weighed<T> {
 /** Smallest difference between best and worst of a group that counts as spread. */
 const SPREAD = 1e-9;
 
-/** Advantages of one group, or undefined when it has fewer than two rewards or no spread. */
-export function groupAdvantages<T>(group: readonly Scored<T>[]): Weighed<T>[] | undefined {
+/** Undefined when the group has fewer than two rewards or no spread: then no sample is better than another. */
+export function groupAdvantages<T>(group: readonly Scored<T>[]): WithAdvantage<T>[] | undefined {
   if (group.length < 2) return undefined;
   const rewards = group.map((scored) => scored.reward);
   if (Math.max(...rewards) - Math.min(...rewards) <= SPREAD) return undefined;

@@ -1,9 +1,9 @@
-/** Examples to a batch. Pure: the same examples in the same order give the same bytes. */
+/** Makes a batch of examples. Pure: the same examples in the same order give the same bytes. */
 import { BATCH_SCHEMA, type Batch, type Hyper } from '../core/learning/batch.js';
 import type { TrainMode } from '../core/learning/cycle.js';
 import { TreeBuilder } from './tree.js';
 
-/** One action with its state, and how hard it is pushed. */
+/** One action with its state, and how strongly it is encouraged or discouraged (`advantage`). */
 export interface Example {
   readonly id: string;
   readonly stepId: string;
@@ -56,8 +56,9 @@ export function assemble(head: BatchHead, examples: readonly Example[]): Batch {
 }
 
 /**
- * k states of one trajectory must not weigh k-fold: each trajectory weighs the same, and weights average 1
- * so that the learning rate means the same whatever the mix.
+ * A trajectory that gave many states must not weigh more than one that gave a single state, so an example weighs one
+ * over the number of its trajectory's states. The weights are then scaled to average 1, so that the learning rate means
+ * the same whatever the mix.
  */
 function trajectoryWeights(examples: readonly Example[]): number[] {
   const states = new Map<string, Set<string>>();

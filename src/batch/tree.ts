@@ -1,7 +1,6 @@
 /**
- * The token tree of a batch: every prompt and action laid into one trie, so that a token with the same
- * whole prefix is one node and is computed once. Depth-first order keeps a subtree contiguous, which is
- * what the trainer's block attention relies on.
+ * The token tree of a batch: a trie of every prompt and action, in which tokens with the same whole prefix are one node
+ * and are computed once. Depth-first order keeps a subtree contiguous, which the trainer's block attention relies on.
  */
 import type { TokenTree } from '../core/learning/batch.js';
 
@@ -14,20 +13,20 @@ export class TreeBuilder {
   readonly #nodes: Node[] = [];
   readonly #roots = new Map<number, number>();
 
-  /** Lays down `ids` from the root; returns the node of the last one. `ids` must not be empty. */
+  /** Adds the path of `ids` from the root; returns the node of the last one. `ids` must not be empty. */
   add(ids: readonly number[]): number {
     let children = this.#roots;
-    let at = -1;
+    let node = -1;
     for (const token of ids) {
       const known = children.get(token);
       if (known === undefined) {
-        at = this.#nodes.push({ token, children: new Map() }) - 1;
-        children.set(token, at);
-      } else at = known;
-      children = (this.#nodes[at] as Node).children;
+        node = this.#nodes.push({ token, children: new Map() }) - 1;
+        children.set(token, node);
+      } else node = known;
+      children = (this.#nodes[node] as Node).children;
     }
-    if (at === -1) throw new RangeError('a sequence of a batch has no tokens');
-    return at;
+    if (node === -1) throw new RangeError('a sequence of a batch has no tokens');
+    return node;
   }
 
   get size(): number {
@@ -35,7 +34,8 @@ export class TreeBuilder {
   }
 
   /**
-   * The finished tree in depth-first order, and where each builder node went. Iterative: prompts may be thousands deep.
+   * The finished tree in depth-first order, and the place of each builder node in it. Iterative, because a recursion as
+   * deep as the longest prompt would overflow the stack.
    */
   build(): { tree: TokenTree; place: Int32Array } {
     const tokens: number[] = [];

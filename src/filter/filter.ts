@@ -46,7 +46,11 @@ export type Kept = { readonly keep: true } | { readonly keep: false; readonly re
 const KEEP: Kept = { keep: true };
 const drop = (reason: Drop): Kept => ({ keep: false, reason });
 
-/** Largest version lag at which a logged action is still corrected rather than dropped (field notes, learning 4). */
+/**
+ * Mode `logged`: how many versions behind the head an action may be. The importance ratio between the version that
+ * sampled it and the head corrects for its age, but its variance grows with each version, which is why PPO clips it
+ * (arXiv 1707.06347) and asynchronous training bounds staleness (AReaL, arXiv 2505.24298). 8 is a choice, not measured.
+ */
 export const MAX_LAG = 8;
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {

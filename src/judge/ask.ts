@@ -1,16 +1,16 @@
-/** Running judges over subjects. A judge that fails is absent with its reason; nothing becomes a number by accident. */
+/** Asking judges about subjects. A judge that throws or hangs is recorded as absent with its reason, not as a score. */
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Judge, Judgement, Subject, Verdict } from '../core/learning/judging.js';
 
-/** Milliseconds a judge may take over one subject; one that hangs is absent, and the rest goes on. */
+/** Milliseconds a judge may take over one subject; then it is absent, and the other judges go on. */
 const JUDGE_MS = 60_000;
 
 /** What one judge says of one subject, as a row. Never throws for the judge's fault. */
 export async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Verdict> {
   let judgement: Judgement;
   try {
-    judgement = await inTime(judge.judge(subject, AbortSignal.any([signal, AbortSignal.timeout(JUDGE_MS)])));
+    judgement = await withTimeout(judge.judge(subject, AbortSignal.any([signal, AbortSignal.timeout(JUDGE_MS)])));
   } catch (fault) {
     judgement = { kind: 'absent', reason: `the judge failed: ${reasonOf(fault)}` };
   }
@@ -26,17 +26,20 @@ export async function ask(judge: Judge, subject: Subject, signal: AbortSignal): 
   };
 }
 
-/** Every judge on one subject. A trajectory is judged by its reference only: that is its outcome. */
+/**
+ * Every judge on one subject. Of the rules only `reference` is asked about a trajectory: an outcome is right or wrong,
+ * and the others look at one step.
+ */
 export async function askAll(judges: readonly Judge[], subject: Subject, signal: AbortSignal): Promise<Verdict[]> {
-  const concerned =
+  const applicable =
     subject.kind === 'trajectory'
       ? judges.filter((judge) => judge.name === 'reference' || judge.kind !== 'rule')
       : judges;
-  return Promise.all(concerned.map((judge) => ask(judge, subject, signal)));
+  return Promise.all(applicable.map((judge) => ask(judge, subject, signal)));
 }
 
-/** A judge that does not heed its signal is left behind all the same. */
-async function inTime<T>(judging: Promise<T>): Promise<T> {
+/** The timeout of the signal again, a second later, for a judge that ignores its signal. */
+async function withTimeout<T>(judging: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no verdict within ${JUDGE_MS / 1000} s`)), JUDGE_MS + 1_000);

@@ -1,28 +1,40 @@
-/** From verdicts to the number training uses. Pure. No verdict, no reward: absent is not zero. */
+/**
+ * Which verdict decides about a subject, and the reward it gives. Pure.
+ *
+ * Of the judges that could tell, the first of {@link JUDGE_ORDER} decides alone: verdicts are never averaged. A person
+ * goes before a model, and a model before the rules. Of the rules, `reference` knows right from wrong; where it is
+ * absent, `follows_observation` knows at least whether the answer says what its tool found; where that is absent too,
+ * `well_formed` only knows that an action is one. It also has a veto: whatever else decides, a malformed action is
+ * worth 0. Where no judge could tell there is no reward, which is not the same as 0: the step or sample is left out.
+ */
 import type { Reward, Verdict } from '../core/learning/judging.js';
 
-/** Which judge decides when several spoke, first first. */
-export const DECIDING: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];
+/** Names of judges, the one that decides before all others first. */
+export const JUDGE_ORDER: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];
 
-/** What an action that is wrong, but at least something the loop can act on, is worth. */
-const WELL_FORMED = 0.1;
+/**
+ * The reward of an action that is wrong but well formed. Above 0, so that a group without a right sample still teaches
+ * the form of a call; far below 1, so that form never outweighs a right answer.
+ */
+const WELL_FORMED_REWARD = 0.1;
 
-/** The verdict that decides about a subject: the first present one in deciding order. */
-export function deciding(verdicts: readonly Verdict[]): Verdict | undefined {
+/** The verdict that decides about a subject; undefined where every judge was absent. */
+export function decidingVerdict(verdicts: readonly Verdict[]): Verdict | undefined {
   const present = verdicts.filter((verdict) => verdict.good !== undefined);
-  return DECIDING.map((judge) => present.find((verdict) => verdict.judge === judge)).find(
+  return JUDGE_ORDER.map((judge) => present.find((verdict) => verdict.judge === judge)).find(
     (verdict) => verdict !== undefined,
   );
 }
 
-/** 1 for a good action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined where no judge spoke. */
+/** 1 for a good action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined if no judge can tell. */
 export function rewardOf(verdicts: readonly Verdict[]): Reward | undefined {
-  const verdict = deciding(verdicts);
+  const verdict = decidingVerdict(verdicts);
   if (verdict?.score === undefined) return undefined;
   const source = verdict.judge === 'person' ? 'feedback' : verdict.judge === 'model' ? 'judge' : 'rule';
-  const formed = verdicts.find((candidate) => candidate.judge === 'well_formed')?.good;
-  // A malformed call is a bad step whatever else it seems to get right (field notes: parsers that never matched).
-  if (formed === false) return { value: 0, source };
-  if (verdict.judge === 'well_formed') return { value: WELL_FORMED, source };
-  return { value: Math.max(verdict.score, formed === true ? WELL_FORMED : 0), source };
+  const wellFormed = verdicts.find((candidate) => candidate.judge === 'well_formed')?.good;
+  // A malformed call is worth nothing whatever else it seems to get right. The engine's parser did not match it, so no
+  // tool would run; a reward would teach the policy to write calls as text.
+  if (wellFormed === false) return { value: 0, source };
+  if (verdict.judge === 'well_formed') return { value: WELL_FORMED_REWARD, source };
+  return { value: Math.max(verdict.score, wellFormed === true ? WELL_FORMED_REWARD : 0), source };
 }

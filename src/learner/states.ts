@@ -1,7 +1,7 @@
 /** From the log to states: candidates through the filter, every drop counted by reason. */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
-import { DECIDING } from '../judge/decide.js';
+import { JUDGE_ORDER } from '../judge/decide.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import { headVersion } from '../store/learning/decisions.js';
 import type { Learner } from './deps.js';
@@ -19,7 +19,7 @@ export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: T
   const head = headVersion(learner.db);
   const kept: Candidate[] = [];
   const dropped: Record<string, number> = {};
-  for (const row of candidateRows(learner.db, mode, DECIDING, HORIZON)) {
+  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
     if (verdict.keep) kept.push(candidate);

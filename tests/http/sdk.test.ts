@@ -1,6 +1,6 @@
 /**
- * What official SDKs do with odd streams (field notes, gateway section 1): whatever the engine sends, they get a stream
- * they read right.
+ * What official SDKs do with odd streams: whatever the engine sends, they get one of OpenAI's form, which they read
+ * right.
  */
 import type OpenAI from 'openai';
 import { APIError } from 'openai';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { Verdict } from '../../src/core/learning/judging.js';
-import { deciding, rewardOf } from '../../src/judge/decide.js';
+import { decidingVerdict, rewardOf } from '../../src/judge/decide.js';
 
 const verdict = (judge: string, good: boolean | undefined, score = good === true ? 1 : 0): Verdict => ({
   id: judge,
@@ -28,8 +28,11 @@ test('right is 1, wrong but well formed 0.1, malformed 0', () => {
 
 test('an absent judge leaves the decision to the next', () => {
   expect(
-    deciding([verdict('well_formed', true), verdict('reference', undefined), verdict('follows_observation', false)])
-      ?.judge,
+    decidingVerdict([
+      verdict('well_formed', true),
+      verdict('reference', undefined),
+      verdict('follows_observation', false),
+    ])?.judge,
   ).toBe('follows_observation');
 });
 

@@ -1,4 +1,4 @@
-/** Reading an answer out of text, and whether it is the reference. Pure; lenient in form, strict in value. */
+/** Reads the answer out of a text and compares it with a reference. Pure; lenient in form, strict in value. */
 
 const NUMBER = /[-−]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
@@ -19,12 +19,12 @@ export function sameNumber(a: number, b: number): boolean {
   return Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(a), Math.abs(b));
 }
 
-/** Whether what `text` says in the end is `reference`: by value for numbers, as a whole phrase for words. */
+/** Whether `text` states `reference`: a number as its last number, by value; words as a whole phrase anywhere in it. */
 export function states(text: string, reference: string): boolean {
   const wanted = asNumber(reference);
   if (wanted !== undefined) {
-    const said = lastNumber(text);
-    return said !== undefined && sameNumber(said, wanted);
+    const stated = lastNumber(text);
+    return stated !== undefined && sameNumber(stated, wanted);
   }
   return ` ${words(text)} `.includes(` ${words(reference)} `);
 }

@@ -1,10 +1,14 @@
-/** Whether an answer says what its tool said. */
+/** The rule `follows_observation`: whether an answer says what its tool found. */
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { textOf } from '../../core/message.js';
 import { asNumber, lastNumber, sameNumber } from './answer.js';
 import { absent, bad, good } from './judgements.js';
 
-/** Does a final answer say what the last tool told? Absent where no tool spoke, or the tool failed. */
+/**
+ * Of a step or a sample that answers right after a tool's observation: good when its last number is the observed one,
+ * bad when it is another or the answer is empty. Absent where the action calls a tool itself, where no observation came
+ * just before it, where that is empty or an error, and where it is a passage of text: there no rule can tell.
+ */
 export const followsObservationJudge: Judge = {
   name: 'follows_observation',
   version: '1',
@@ -22,12 +26,11 @@ function followsObservation(subject: Subject): Judgement {
   if (observed === '' || /^error\b/i.test(observed)) return absent('the observation is empty or a fault');
   const value = asNumber(observed);
   if (value !== undefined) {
-    const said = lastNumber(subject.text);
-    return said !== undefined && sameNumber(said, value)
+    const stated = lastNumber(subject.text);
+    return stated !== undefined && sameNumber(stated, value)
       ? good(`the answer states the observed ${observed}`)
       : bad(`the answer does not state the observed ${observed}`);
   }
-  const stated = subject.text.trim();
-  if (stated === '') return bad('the answer is empty');
+  if (subject.text.trim() === '') return bad('the answer is empty');
   return absent('a passage was observed: whether the answer follows is not for a rule to say');
 }

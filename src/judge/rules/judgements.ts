@@ -1,4 +1,4 @@
-/** What the rules say in short, and the arguments of a call as they read them. */
+/** Short forms of the three judgements a rule can make, and the arguments of a call as rules read them. */
 import type { Judgement } from '../../core/learning/judging.js';
 
 export const good = (rationale: string): Judgement => ({ kind: 'verdict', score: 1, good: true, rationale });
@@ -7,6 +7,7 @@ export const bad = (rationale: string): Judgement => ({ kind: 'verdict', score: 
 
 export const absent = (reason: string): Judgement => ({ kind: 'absent', reason });
 
+/** Undefined for anything but a JSON object. */
 export function parseArguments(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,4 +1,4 @@
-/** Right is what gives the reference: the only rule that knows right from wrong. */
+/** The rule `reference`: whether an action gives its task's reference. The only rule that knows right from wrong. */
 import { reasonOf } from '../../core/errors.js';
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import type { ToolCall } from '../../core/message.js';
@@ -6,7 +6,13 @@ import type { Toolbox } from '../../core/tool.js';
 import { asNumber, sameNumber, states } from './answer.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
 
-/** Does the action give, or lead straight to, the reference answer? The only judge a trajectory has. */
+/**
+ * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference, bad
+ * when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or contains the
+ * reference; bad when the tool does not exist, the call fails, or the result is another number; several calls at once
+ * are bad. Absent where the task has no reference, the tool has effects or is not run by this process, and where a
+ * result in words does not contain the reference.
+ */
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
@@ -58,7 +64,7 @@ async function evaluateCall(
       ? good(`the call gives ${reference}`)
       : bad(`the call gives ${result}, not ${reference}`);
   }
-  // A text result that lacks the reference may still be a sound first hop: that is not for a rule to say.
+  // A passage without the reference may still be a sound first of several searches: a rule cannot tell.
   return states(result, reference)
     ? good(`the result contains ${reference}`)
     : absent('the result neither contains nor excludes the reference');

@@ -1,8 +1,11 @@
-/** Whether an action is one at all: a call that can be run, or an answer. */
+/** The rule `well_formed`: whether an action is one the loop can act on. */
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { bad, good, parseArguments } from './judgements.js';
 
-/** Is the action something the loop can act on: known names, arguments that fit, or plain text without call markup? */
+/**
+ * Of a step or a sample: good when its calls name offered functions with arguments that fit their schemas, or when it
+ * is plain text; bad when call markup is left in the text, when it is empty, or when a call does not fit. Never absent.
+ */
 export const wellFormedJudge: Judge = {
   name: 'well_formed',
   version: '1',
@@ -13,6 +16,7 @@ export const wellFormedJudge: Judge = {
 };
 
 function wellFormed(subject: Subject): Judgement {
+  // Hermes-style markup, as Qwen and the default template have it: the engine's parser would have taken it out.
   if (/<\/?tool_call>/.test(subject.text)) return bad('call markup was left in the text: the call was not understood');
   if (subject.calls.length === 0)
     return subject.text.trim() === '' ? bad('neither text nor a call') : good('plain text');
