@@ -38,7 +38,7 @@ const verb = (name: string, description: string): Command =>
     .option('--data <dir>', 'data folder')
     .option('--json', 'print one JSON object');
 const config = (flags: VerbFlags): ReturnType<typeof settings> => settings(flags, process.env, process.cwd());
-const whole = (flag: string, text: string | undefined, fallback: number, least = 1): number => {
+const wholeNumber = (flag: string, text: string | undefined, fallback: number, least = 1): number => {
   const value = text === undefined ? fallback : Number(text);
   if (!Number.isInteger(value) || value < least)
     throw new Error(`${flag} is "${text ?? ''}"; it must be a whole number of at least ${least}`);
@@ -92,7 +92,7 @@ const needTasks = async (flags: VerbFlags): Promise<import('./core/learning/task
 };
 
 learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) =>
-  verbs.generateVerb(learner, await needTasks(flags), whole('--n', flags.n, 1), flags.model, out),
+  verbs.generateVerb(learner, await needTasks(flags), wholeNumber('--n', flags.n, 1), flags.model, out),
 )
   .option('--tasks <file>', 'task file')
   .option('--n <n>', 'trajectories per task')
@@ -115,8 +115,8 @@ learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, o
     learner,
     {
       tasks,
-      cycles: whole('--cycles', flags.cycles, 1, 0),
-      perTask: whole('--n', flags.n, 1),
+      cycles: wholeNumber('--cycles', flags.cycles, 1, 0),
+      perTask: wholeNumber('--n', flags.n, 1),
     },
     out,
   );

@@ -9,22 +9,22 @@ import { allVersions } from '../store/learning/versions.js';
 import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
 
 /** How often decisions of other processes are looked for. */
-const LOOK_MS = 1_000;
+const POLL_MS = 1_000;
 
 export interface Following {
   readonly db: Db;
   readonly alias: Alias;
   readonly adapters: Adapters;
-  /** Tells which versions exist, so that `gyre@N` can be asked for. */
+  /** Called with each version that exists, so that `gyre@N` can be asked for. */
   readonly known: (version: number) => void;
   readonly failed: (message: string) => void;
-  /** Hears of every flip of the alias, and how long it took from the look to the flip. */
+  /** Called after every flip of the alias, with the seconds that loading the adapter took. */
   readonly flipped?: ((from: number, to: number, seconds: number) => void) | undefined;
 }
 
 export interface Follower {
-  /** Looks now; resolves when serving is what the rows say, or the failure is reported. */
-  look(): Promise<void>;
+  /** Reads the rows now; resolves when serving is what they say, or the failure is reported. */
+  check(): Promise<void>;
   stop(): void;
 }
 
@@ -49,10 +49,10 @@ export function follow({ db, alias, adapters, known, failed, flipped }: Followin
       failed(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
     }
   };
-  const look = (): Promise<void> => (busy = busy.then(once));
-  const timer = setInterval(() => void look(), LOOK_MS);
+  const check = (): Promise<void> => (busy = busy.then(once));
+  const timer = setInterval(() => void check(), POLL_MS);
   timer.unref();
-  return { look, stop: () => clearInterval(timer) };
+  return { check, stop: () => clearInterval(timer) };
 }
 
 /** The version that served before this one: kept loaded so that going back is immediate. */

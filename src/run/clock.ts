@@ -11,19 +11,25 @@ import type { Cycle } from '../core/learning/cycle.js';
 import { noTrainer } from './learner.js';
 import { compiled } from './machine.js';
 
-/** What the gateway says to the clock. `begin` comes first. */
+/** Messages from the gateway to the clock's process. */
 export type ToClock =
-  /** `resume`: a cycle that was left running is gone on with, though nobody asks again. */
-  | { readonly say: 'begin'; readonly config: Config; readonly resume: boolean }
-  | { readonly say: 'cycle'; readonly id: number; readonly gate: boolean }
-  | { readonly say: 'followed'; readonly id: number };
+  /** Always the first. With `resume` a cycle that was left running is continued without being asked for again. */
+  | { readonly type: 'begin'; readonly config: Config; readonly resume: boolean }
+  /** Start a cycle; `id` comes back with its row or its refusal. */
+  | { readonly type: 'start_cycle'; readonly id: number; readonly gate: boolean }
+  /** Serving has followed the decision that was announced with this `id`. */
+  | { readonly type: 'followed'; readonly id: number };
 
-/** What the clock says. Serving has to follow a decision before the clock goes on. */
+/** Messages from the clock's process to the gateway. */
 export type FromClock =
-  | { readonly say: 'cycle'; readonly id: number; readonly cycle: Cycle }
-  | { readonly say: 'refused'; readonly id: number; readonly error: ErrorFields }
-  | { readonly say: 'decided'; readonly id: number }
-  | { readonly say: 'warning'; readonly text: string };
+  /** The row of the cycle that was asked for. */
+  | { readonly type: 'cycle'; readonly id: number; readonly cycle: Cycle }
+  /** No cycle was started. */
+  | { readonly type: 'refused'; readonly id: number; readonly error: ErrorFields }
+  /** A decision is a row. The clock waits for `followed`, so that what it does next is done by what serves then. */
+  | { readonly type: 'decided'; readonly id: number }
+  /** A line for the operator. */
+  | { readonly type: 'warning'; readonly text: string };
 
 export interface ClockOptions {
   readonly config: Config;
@@ -43,14 +49,14 @@ export interface LearningClock {
   stop(): Promise<void>;
 }
 
-/** How often the clock and its trainer are looked after. */
-const LOOK_MS = 1_000;
-/** After an end nobody asked for it waits, and longer each time, so that what cannot work does not burn the machine. */
+/** How often it is checked that the process runs, and with the trainer that lives. */
+const CHECK_MS = 1_000;
+/** A process that ended by itself is started again after a pause that doubles up to this. */
 const LONGEST_PAUSE_MS = 60_000;
-/** How long it has to let go of a cycle. Its rows are whole at any moment, so the end may be hard. */
+/** How long it may take to let go of a cycle before it is killed, which its rows survive at any moment. */
 const STOP_MS = 15_000;
 
-interface Asked {
+interface PendingCycle {
   readonly resolve: (cycle: Cycle) => void;
   readonly reject: (error: GyreError) => void;
 }
@@ -60,12 +66,12 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
   /** The trainer it was started with. */
   let startedWith: string | undefined;
   let startAfter = 0;
-  let pause = LOOK_MS;
-  /** Processes so far: what the first finds was left by an earlier gateway, what a later one finds is ours. */
-  let lives = 0;
+  let pause = CHECK_MS;
+  /** A running cycle that the first process finds was left by an earlier gateway; later ones find our own. */
+  let startedBefore = false;
   let stopping = false;
-  let ids = 0;
-  const asked = new Map<number, Asked>();
+  let lastId = 0;
+  const pending = new Map<number, PendingCycle>();
 
   const start = (url: string): ChildProcess => {
     const startedAt = Date.now();
@@ -74,52 +80,52 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
     });
-    const tell = (words: ToClock): void => {
-      if (made.connected) made.send(words, () => undefined);
+    const send = (message: ToClock): void => {
+      if (made.connected) made.send(message, () => undefined);
     };
-    made.on('message', (words: FromClock) => {
-      if (words.say === 'warning') warn(words.text);
-      else if (words.say === 'decided') void decided().then(() => tell({ say: 'followed', id: words.id }));
+    made.on('message', (message: FromClock) => {
+      if (message.type === 'warning') warn(message.text);
+      else if (message.type === 'decided') void decided().then(() => send({ type: 'followed', id: message.id }));
       else {
-        const waiting = asked.get(words.id);
-        asked.delete(words.id);
-        if (words.say === 'cycle') waiting?.resolve(words.cycle);
-        else waiting?.reject(new GyreError(words.error));
+        const waiting = pending.get(message.id);
+        pending.delete(message.id);
+        if (message.type === 'cycle') waiting?.resolve(message.cycle);
+        else waiting?.reject(new GyreError(message.error));
       }
     });
     made.on('error', (fault) => warn(`the learning clock: ${fault.message}`));
     made.on('exit', (code, signal) => {
       child = undefined;
-      for (const { reject } of asked.values()) reject(noTrainer());
-      asked.clear();
+      for (const { reject } of pending.values()) reject(noTrainer());
+      pending.clear();
       if (stopping || code === 0) return;
-      pause = Date.now() - startedAt > LONGEST_PAUSE_MS ? LOOK_MS : Math.min(2 * pause, LONGEST_PAUSE_MS);
+      pause = Date.now() - startedAt > LONGEST_PAUSE_MS ? CHECK_MS : Math.min(2 * pause, LONGEST_PAUSE_MS);
       startAfter = Date.now() + pause;
       warn(`the learning clock ended with ${signal ?? String(code)}; it starts again in ${pause / 1000} s`);
     });
-    tell({ say: 'begin', config: { ...config, 'trainer.url': url }, resume: config.learn || lives > 0 });
-    lives += 1;
+    send({ type: 'begin', config: { ...config, 'trainer.url': url }, resume: config.learn || startedBefore });
+    startedBefore = true;
     return made;
   };
 
-  const look = (): void => {
+  const check = (): void => {
     const url = trainer();
     if (child !== undefined && url !== undefined && url !== startedWith) child.kill();
     else if (child === undefined && url !== undefined && !stopping && Date.now() >= startAfter) child = start(url);
   };
-  look();
-  const timer = setInterval(look, LOOK_MS);
+  check();
+  const timer = setInterval(check, CHECK_MS);
   timer.unref();
 
   return {
     cycle({ gate }) {
-      look();
+      check();
       const running = child;
       if (running === undefined || trainer() === undefined) return Promise.reject(noTrainer());
-      ids += 1;
+      lastId += 1;
       return new Promise((resolve, reject) => {
-        asked.set(ids, { resolve, reject });
-        running.send({ say: 'cycle', id: ids, gate } satisfies ToClock, () => undefined);
+        pending.set(lastId, { resolve, reject });
+        running.send({ type: 'start_cycle', id: lastId, gate } satisfies ToClock, () => undefined);
       });
     },
     async stop() {
@@ -129,9 +135,9 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
       if (running === undefined) return;
       const ended = new Promise((resolve) => running.once('exit', resolve));
       running.kill();
-      const hard = setTimeout(() => running.kill('SIGKILL'), STOP_MS);
+      const killing = setTimeout(() => running.kill('SIGKILL'), STOP_MS);
       await ended;
-      clearTimeout(hard);
+      clearTimeout(killing);
     },
   };
 }

@@ -1,11 +1,11 @@
-/** The learning clock in its own process: started by the gateway, told over its channel, gone when the gateway is. */
+/** The learning clock in its own process: started and asked by the gateway over its channel, and ended with it. */
 import { setMaxListeners } from 'node:events';
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Config } from '../core/config.js';
 import type { Cycle } from '../core/learning/cycle.js';
-import { asGyreError } from '../core/errors.js';
+import { asGyreError, type ErrorFields, type GyreError } from '../core/errors.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
 import { withLearner } from './with_learner.js';
@@ -14,10 +14,10 @@ import { tasksOf } from '../store/learning/tasks.js';
 import type { FromClock, ToClock } from './clock.js';
 import type { Printer } from './print.js';
 
-/** Requests go first where they share the cores. */
+/** Scheduling priority below the gateway's: where both want a core, requests go first. */
 const NICENESS = 10;
-/** How often a cycle that was asked for is looked for. */
-const LOOK_MS = 10;
+/** How often the row of a cycle that was just started is looked for. */
+const POLL_MS = 10;
 setPriority(NICENESS);
 
 const stopping = new AbortController();
@@ -26,10 +26,10 @@ const stop = (): void => stopping.abort(new Error('the gateway stops'));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 process.on('disconnect', stop); // the gateway died: leave nothing behind
 
-const say = (words: FromClock): void => {
-  if (process.connected) process.send?.(words);
+const send = (message: FromClock): void => {
+  if (process.connected) process.send?.(message);
 };
-const warn = (text: string): void => say({ say: 'warning', text });
+const warn = (text: string): void => send({ type: 'warning', text });
 const quiet: Printer = { result: () => undefined, progress: () => undefined, line: () => undefined };
 
 const following = new Map<number, () => void>();
@@ -43,40 +43,35 @@ function decided(): Promise<void> {
   return new Promise((resolve) => {
     following.set(id, resolve);
     stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-    say({ say: 'decided', id });
+    send({ type: 'decided', id });
   });
 }
 
-let ready: (up: { readonly learner: Learner; readonly scheduled: Schedule }) => void;
-const up = new Promise<{ readonly learner: Learner; readonly scheduled: Schedule }>((resolve) => (ready = resolve));
+interface Opened {
+  readonly learner: Learner;
+  readonly scheduled: Schedule;
+}
+let resolveOpened: (opened: Opened) => void;
+const opened = new Promise<Opened>((resolve) => (resolveOpened = resolve));
 
-process.on('message', (words: ToClock) => {
-  if (words.say === 'begin') void run(words.config, words.resume);
-  else if (words.say === 'followed') {
-    following.get(words.id)?.();
-    following.delete(words.id);
+process.on('message', (message: ToClock) => {
+  if (message.type === 'begin') void run(message.config, message.resume);
+  else if (message.type === 'followed') {
+    following.get(message.id)?.();
+    following.delete(message.id);
   } else {
-    const { id, gate } = words;
-    begin(gate).then(
-      (cycle) => say({ say: 'cycle', id, cycle }),
-      (thrown: unknown) => {
-        const { side, status, code, message, param, retryAfterMs } = asGyreError(thrown);
-        say({
-          say: 'refused',
-          id,
-          error: {
-            side,
-            status,
-            code,
-            message,
-            param,
-            retryAfterMs,
-          },
-        });
-      },
+    const { id, gate } = message;
+    startCycle(gate).then(
+      (cycle) => send({ type: 'cycle', id, cycle }),
+      (thrown: unknown) => send({ type: 'refused', id, error: fieldsOf(asGyreError(thrown)) }),
     );
   }
 });
+
+/** The channel sends JSON, in which an Error would lose its message. */
+function fieldsOf({ side, status, code, message, param, retryAfterMs }: GyreError): ErrorFields {
+  return { side, status, code, message, param, retryAfterMs };
+}
 
 async function run(config: Config, resume: boolean): Promise<void> {
   try {
@@ -87,7 +82,7 @@ async function run(config: Config, resume: boolean): Promise<void> {
       true,
       async (learner) => {
         const scheduled = schedule(learner, config.learn, warn);
-        ready({ learner, scheduled });
+        resolveOpened({ learner, scheduled });
         if (resume && runningCycle(learner.db) !== undefined) void start(learner, scheduled, true);
         if (!stopping.signal.aborted)
           await new Promise<void>((resolve) =>
@@ -110,23 +105,23 @@ function start(learner: Learner, scheduled: Schedule, gate: boolean): Promise<Cy
   const running = scheduled.run({ heldout: tasksOf(learner.db, 'heldout'), gate });
   running.catch((thrown: unknown) => {
     const { code, message } = asGyreError(thrown);
-    // That another one runs is for whoever asked to hear: nothing stopped.
+    // That another cycle runs already is an answer to whoever asked, and no cycle stopped.
     if (!stopping.signal.aborted && code !== 'cycle_running') warn(`a cycle stopped: ${message}`);
   });
   return running;
 }
 
-/** Starts a cycle and gives its row as soon as it is there; a resumed one is the newest that still runs. */
-async function begin(gate: boolean): Promise<Cycle> {
-  const { learner, scheduled } = await up;
+/** Starts a cycle and returns its row as soon as it exists; a resumed one is the newest that still runs. */
+async function startCycle(gate: boolean): Promise<Cycle> {
+  const { learner, scheduled } = await opened;
   const before = cyclesOf(learner.db, 1)[0]?.id;
   const running = start(learner, scheduled, gate);
   let over = false;
   const end = (): void => void (over = true);
   running.then(end, end);
   for (;;) {
-    await sleep(LOOK_MS);
-    if (over) return running; // refused, or quicker than a look
+    await sleep(POLL_MS);
+    if (over) return running; // refused, or over before the first look at the rows
     const [newest] = cyclesOf(learner.db, 1);
     if (newest !== undefined && (newest.id !== before || newest.state === 'running')) return newest;
   }

@@ -1,4 +1,4 @@
-/** The learning clock's dependencies, put together the same way for the gateway and for single verbs. */
+/** Puts a learner together, the same way for the gateway, the learning clock's process and single verbs. */
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';

@@ -1,4 +1,4 @@
-/** Where things lie in an installation: the package root, the Python of its environment, the packaged model. */
+/** Paths of an installation: the package root, the Python of its environment, the packaged model. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * Who watches the requests of a gateway: nobody, unless telemetry has an address to go to or the log tells every
- * request.
+ * The observers of a gateway's requests: telemetry where it has an address to send to, request lines where the log
+ * level asks for them, otherwise none.
  */
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
@@ -10,14 +10,14 @@ import { VERSION } from './machine.js';
 import type { Output } from './lines/output.js';
 
 export interface Observing {
-  /** Absent where nobody watches: a request then costs nothing more. */
+  /** Absent where there is none: a request then costs nothing more. */
   readonly observer?: Observer | undefined;
   readonly telemetry: boolean;
   /** Sends what is left, within a bound. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Any of them turns telemetry on. */
+/** Variables of the OpenTelemetry specification; any of them turns telemetry on. */
 const ADDRESSES = [
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -54,15 +54,15 @@ export async function openObserving(env: Env, config: Config, output: Output): P
   };
 }
 
-/** All of them as one. A fault of one that watches is told once a request and never reaches what it watches. */
+/** All observers as one. One that throws is reported once, left out for the rest of the request, and never fails it. */
 export function guarded(observers: readonly Observer[], failed: (thrown: unknown) => void): Observer {
   return {
     arrived(arrival, route) {
       const watches: Watch[] = [];
-      const each = (tell: (watch: Watch) => void): void => {
+      const each = (notify: (watch: Watch) => void): void => {
         for (const watch of [...watches]) {
           try {
-            tell(watch);
+            notify(watch);
           } catch (thrown) {
             watches.splice(watches.indexOf(watch), 1);
             failed(thrown);

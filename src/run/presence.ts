@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { alive, processOf, type ProcessId } from '../core/process.js';
 
+/** What the file holds. */
 export interface Presence extends ProcessId {
   readonly url: string;
   readonly trainer?: string | undefined;
@@ -26,8 +27,8 @@ export function withdraw(dataDir: string): void {
   if (readFile(dataDir)?.pid === process.pid) rmSync(fileOf(dataDir), { force: true });
 }
 
-/** The living gateway of this data folder, if there is one. */
-export function present(dataDir: string): Presence | undefined {
+/** The gateway that serves this data folder now, if there is one. */
+export function runningGateway(dataDir: string): Presence | undefined {
   const found = readFile(dataDir);
   return found !== undefined && alive(found) ? found : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * What verbs say: one JSON object with --json, a few aligned lines without. Standard output is for results, standard
- * error for progress.
+ * Output of verbs: one JSON object with --json, a few aligned lines without. Results go to standard output, progress to
+ * standard error.
  */
 import type { Progress } from '../learner/deps.js';
 

@@ -1,14 +1,15 @@
-/** Work on the rows of a data folder, and nothing else running: what most verbs need. */
+/** A data folder's database without anything else: what verbs need that only read and write rows. */
 import type { Config } from '../core/config.js';
 import { redactorOf } from '../core/text/redact.js';
 import { settleLeft } from '../store/beside/recover.js';
 import { type Db, openStore } from '../store/file/db.js';
 
-/** Opens the rows for one verb, with all that was said before a gateway was killed. */
+/** Opens the database for one verb. What a killed gateway left in its intake is committed first. */
 export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
   const store = openStore(config.data);
   try {
-    settleLeft(store, config.data, redactorOf(config.redact)); // what cannot be kept, verify names
+    // Lines that cannot be committed are set aside, and `gyre verify` names them.
+    settleLeft(store, config.data, redactorOf(config.redact));
     return await work(store.db);
   } finally {
     store.close();

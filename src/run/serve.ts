@@ -19,7 +19,7 @@ import { saveTasks } from '../store/learning/tasks.js';
 import { allVersions } from '../store/learning/versions.js';
 import { type LearningClock, openClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
-import { tellLearning } from './lines/learning.js';
+import { reportLearning } from './lines/learning.js';
 import { VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
@@ -43,7 +43,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
     try {
       await serveOver(storage, observing, config, output, signal);
     } finally {
-      // Also of a start that was refused: the log's thread would keep the process.
+      // Also where the start was refused: the log's thread would keep the process alive.
       await storage.close();
     }
   } finally {
@@ -60,7 +60,7 @@ async function serveOver(
   signal: AbortSignal,
 ): Promise<void> {
   const { db, keys } = storage;
-  refuseOpenDoor(config, keys);
+  requireKeysBeyondLoopback(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000);
@@ -83,7 +83,7 @@ async function serveOver(
     policy,
     supply: () => supply,
     signal,
-    decided: () => follower.look(),
+    decided: () => follower.check(),
     progress: () => undefined,
   });
   let clock: LearningClock | undefined;
@@ -138,7 +138,7 @@ async function serveOver(
       output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
     },
   });
-  const untold = external ? undefined : tellLearning(db, output);
+  const stopReporting = external ? undefined : reportLearning(db, output);
   try {
     await supply.ready(signal);
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
@@ -148,7 +148,7 @@ async function serveOver(
       clock = openClock({
         config,
         trainer: () => supply.trainer?.url,
-        decided: () => follower.look(),
+        decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });
     if (!signal.aborted)
@@ -156,14 +156,14 @@ async function serveOver(
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
   } finally {
-    // In reverse order: no new requests, no new cycles, what runs to its end, then what it ran on.
+    // In reverse order: first nothing new is taken in, then what runs comes to its end, then what it ran on is closed.
     output.event('stopping', {});
     withdraw(config.data);
     follower.stop();
-    untold?.();
+    stopReporting?.();
     await listening.close();
-    await app.idle(); // what was cut off at the deadline still goes into the log
-    // No request is left to tell of, and what stops below may take longer than whoever stops us waits.
+    await app.idle(); // answers cut off at the deadline are still being logged
+    // No request is left to observe, and what stops below may take longer than a supervisor waits before it kills us.
     await observing.close();
     await clock?.stop();
     await supply.stop();
@@ -172,8 +172,8 @@ async function serveOver(
   }
 }
 
-/** Without keys everyone is the owner, so only this machine may ask. */
-function refuseOpenDoor(config: Config, keys: Keys): void {
+/** Without keys every caller may do everything, so only this machine may call. */
+function requireKeysBeyondLoopback(config: Config, keys: Keys): void {
   if (LOOPBACK.includes(config.host) || keys.required()) return;
   throw operatorError(
     `--host is "${config.host}" and there are no API keys, so anyone who reaches this machine could use and read ` +

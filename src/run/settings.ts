@@ -31,22 +31,22 @@ export function settings(flags: Flags, env: Readonly<Record<string, string | und
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.engine === undefined ? {} : { 'engine.url': urlOf(flags.engine, '--engine') }),
     ...(flags.trainer === undefined ? {} : { 'trainer.url': urlOf(flags.trainer, '--trainer') }),
-    ...(flags.learn === undefined ? {} : { learn: onOff(flags.learn) }),
+    ...(flags.learn === undefined ? {} : { learn: parseOnOff(flags.learn) }),
   };
 }
 
-function readYaml(path: string, shown: string): unknown {
+function readYaml(path: string, name: string): unknown {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw operatorError(`cannot read the configuration "${shown}": ${reasonOf(cause)}`, cause);
+    throw operatorError(`cannot read the configuration "${name}": ${reasonOf(cause)}`, cause);
   }
   try {
     return parse(text) as unknown;
   } catch (cause) {
     // The first line says what and where; the others quote the file, which may hold keys.
-    throw operatorError(`"${shown}" is not YAML: ${reasonOf(cause).split('\n')[0]?.replace(/:$/, '') ?? ''}`);
+    throw operatorError(`"${name}" is not YAML: ${reasonOf(cause).split('\n')[0]?.replace(/:$/, '') ?? ''}`);
   }
 }
 
@@ -64,7 +64,7 @@ function urlOf(text: string, flag: string): string {
   return text.replace(/\/+$/, '').replace(/\/v1$/, '');
 }
 
-function onOff(text: string): boolean {
+function parseOnOff(text: string): boolean {
   if (text === 'on' || text === 'off') return text === 'on';
   throw operatorError(`--learn is "${text}"; it must be on or off`);
 }

@@ -26,9 +26,9 @@ export interface Storage {
 }
 
 /**
- * `logFailed` hears why each time a write to the log is lost. `serving` keeps requests waiting as little as
- * possible: the log has a thread of its own, and tools and their servers start ahead of their first call. `warn` hears
- * what becomes of those servers.
+ * `logFailed` is called with the reason each time a write to the log is lost. With `serving`, requests wait as little
+ * as possible: the log has a thread of its own, and tools and their servers start before their first call. `warn` gets
+ * a line for the operator when such a server goes down or comes up.
  */
 export function openStorage(
   config: Config,
@@ -67,15 +67,15 @@ export function openStorage(
   };
 }
 
-function toolsOf(config: Config, warm: boolean, warn: (text: string) => void, refused: () => void): Tools {
+function toolsOf(config: Config, warm: boolean, warn: (text: string) => void, close: () => void): Tools {
   try {
     return createTools(
       { dataDir: config.data, warm, web: config.web, limits: limitsOf(config).tool },
       { servers: config.mcp, defaults: config['tools.default'], version: VERSION, warn },
     );
   } catch (thrown) {
-    // Nothing may keep a process alive that is not to start.
-    refused();
+    // An open store would keep the process alive although it cannot start.
+    close();
     throw thrown;
   }
 }

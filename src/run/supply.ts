@@ -22,7 +22,8 @@ export interface Supply {
   stop(): Promise<void>;
 }
 
-const LOOK_MS = 500;
+/** How often the trainer is asked for its health and its engine's address. */
+const POLL_MS = 500;
 
 /** `trainerUrl` names a trainer that runs already; without it, and without an engine address, one is started. */
 export function openSupply(config: Config, engine: Engine, trainerUrl: string | undefined): Supply {
@@ -64,7 +65,7 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
   }
   const closing = new AbortController();
   const waiting: (() => void)[] = [];
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     if (trainer === undefined) return;
     try {
       health = await trainer.health(closing.signal);
@@ -73,15 +74,15 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
       detail = reasonOf(thrown);
       return;
     }
-    const { state, url, detail: said } = health.engine;
-    detail = `vLLM is ${state}${said ? `: ${said}` : ''}`;
+    const { state, url, detail: reason } = health.engine;
+    detail = `vLLM is ${state}${reason ? `: ${reason}` : ''}`;
     if (state === 'ready' && url !== null) {
       engine.point({ url });
       for (const done of waiting.splice(0)) done();
     } else engine.point(undefined, detail);
   };
-  let looking = Promise.resolve();
-  const timer = setInterval(() => (looking = looking.then(look)), LOOK_MS);
+  let polling = Promise.resolve();
+  const timer = setInterval(() => (polling = polling.then(poll)), POLL_MS);
   return {
     get trainer() {
       return trainer;
@@ -109,23 +110,23 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
       clearInterval(timer);
       closing.abort();
       await launched?.stop();
-      await looking;
+      await polling;
     },
   };
 }
 
-/** An OpenAI-compatible server given by address: it serves and is logged; nothing here can train it. */
+/** An OpenAI-compatible server given by address: its answers are logged, but it cannot be trained from here. */
 function externalSupply(config: Config, engine: Engine, url: string): Supply {
   const apiKey = config['engine.api_key'];
   const { origin, pathname } = new URL(url);
-  // Without a name and a password, which an address may hold: everyone may read what is ready.
-  const shown = `${origin}${pathname === '/' ? '' : pathname}`;
-  const named = config['engine.model'];
+  // Without the user name and password an address may hold: everyone may read `/ready`.
+  const publicUrl = `${origin}${pathname === '/' ? '' : pathname}`;
+  const configured = config['engine.model'];
   const credentials = apiKey === undefined ? {} : { apiKey };
-  engine.point({ url, ...credentials, baseModel: named });
+  engine.point({ url, ...credentials, baseModel: configured });
   const closing = new AbortController();
   const learnName = async (): Promise<void> => {
-    if (named !== undefined || closing.signal.aborted) return;
+    if (configured !== undefined || closing.signal.aborted) return;
     try {
       engine.point({
         url,
@@ -141,7 +142,7 @@ function externalSupply(config: Config, engine: Engine, url: string): Supply {
   return {
     trainer: undefined,
     health: undefined,
-    parts: () => [{ part: 'engine', ready: true, detail: shown }],
+    parts: () => [{ part: 'engine', ready: true, detail: publicUrl }],
     ready: () => first,
     stop() {
       closing.abort();

@@ -1,4 +1,4 @@
-/** A task file, read with its name in every complaint. */
+/** Reads a task file; every error names it. */
 import { readFileSync } from 'node:fs';
 
 import { operatorError, reasonOf } from '../core/errors.js';

@@ -1,6 +1,6 @@
-/** Work with a whole learner, opened for one verb or for the learning clock and closed after it. */
+/** A whole learner, opened for one verb or for the learning clock's process, and closed after it. */
 import { learnerOf, needTrainer } from './learner.js';
-import { present } from './presence.js';
+import { runningGateway } from './presence.js';
 import type { Printer } from './print.js';
 import { openStorage } from './storage.js';
 import { openSupply } from './supply.js';
@@ -13,14 +13,14 @@ import { restoring } from '../policy/serving/restoring.js';
 import type { Trainer } from '../train/client.js';
 
 /**
- * Opens what a verb needs, runs it, closes it. `engine` false is for verbs that only read and write rows. Without
- * `decided`, a gateway that serves the same folder sees the decision rows at its next look.
+ * Opens what a verb needs, runs it, closes it. `needsEngine` is false for verbs that only read and write rows. Without
+ * `decided`, a gateway that serves the same folder finds new decision rows within a second by itself.
  */
 export async function withLearner<T>(
   config: Config,
   printer: Printer,
   signal: AbortSignal,
-  engine: boolean,
+  needsEngine: boolean,
   work: (learner: Learner) => Promise<T> | T,
   decided: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
@@ -30,12 +30,12 @@ export async function withLearner<T>(
     false,
     (text) => printer.line(text),
   );
-  const sampled = openEngine(config['engine.timeout_seconds'] * 1000);
-  const supply = engine
-    ? openSupply(config, sampled, config['trainer.url'] ?? present(config.data)?.trainer)
+  const engine = openEngine(config['engine.timeout_seconds'] * 1000);
+  const supply = needsEngine
+    ? openSupply(config, engine, config['trainer.url'] ?? runningGateway(config.data)?.trainer)
     : undefined;
   try {
-    if (supply !== undefined && sampled.address === undefined) printer.line('waiting for the engine');
+    if (supply !== undefined && engine.address === undefined) printer.line('waiting for the engine');
     await supply?.ready(signal);
     const none = {
       trainer: undefined,
@@ -47,7 +47,7 @@ export async function withLearner<T>(
     const learner = learnerOf({
       config,
       storage,
-      policy: remembering(sampled.policy, () => supply?.trainer),
+      policy: reloadingAdapters(engine.policy, () => supply?.trainer),
       supply: () => supply ?? none,
       signal,
       decided,
@@ -56,13 +56,13 @@ export async function withLearner<T>(
     return await work(learner);
   } finally {
     await supply?.stop();
-    await sampled.close();
+    await engine.close();
     await storage.close();
   }
 }
 
-/** The policy, of an engine that may have been restarted without our adapters. */
-function remembering(policy: Policy, trainer: () => Trainer | undefined): Policy {
+/** A policy that loads an adapter again where the engine was restarted and has lost it. */
+function reloadingAdapters(policy: Policy, trainer: () => Trainer | undefined): Policy {
   return restoring(policy, async (name) => {
     const version = adapterVersion(name);
     if (version === undefined || version === 0) return false;

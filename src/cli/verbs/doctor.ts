@@ -11,7 +11,7 @@ import type { Config } from '../../core/config.js';
 import { reasonOf } from '../../core/errors.js';
 import { openStore } from '../../store/file/db.js';
 import { modelFolder, python, VERSION } from '../../run/machine.js';
-import { present } from '../../run/presence.js';
+import { runningGateway } from '../../run/presence.js';
 import { table, type Printer } from '../../run/print.js';
 
 interface Finding {
@@ -40,7 +40,7 @@ export async function doctorVerb(config: Config, printer: Printer): Promise<bool
       return `${config.data}, ${((bavail * bsize) / GIB).toFixed(1)} GiB free`;
     }),
     check('gateway', () => {
-      const gateway = present(config.data);
+      const gateway = runningGateway(config.data);
       return gateway === undefined ? 'not running' : `${gateway.url}, process ${gateway.pid}`;
     }),
     ...(config['engine.url'] === undefined
@@ -88,9 +88,9 @@ async function reach(what: string, url: string): Promise<Finding> {
   }
 }
 
-function check(what: string, look: () => string): Finding {
+function check(what: string, probe: () => string): Finding {
   try {
-    const said = look();
+    const said = probe();
     return { what, ok: !said.startsWith('/') || existsSync(said.split(',')[0] ?? said), said };
   } catch (thrown) {
     return { what, ok: false, said: reasonOf(thrown) };

@@ -7,7 +7,7 @@ import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } fro
 import { monthOf, usageOf, type Used } from '../../store/keys/usage.js';
 import { type Printer, table } from '../../run/print.js';
 
-/** As commander hands them over; what is not said is not changed. */
+/** As commander hands them over; a flag that is absent changes nothing. */
 export interface KeyFlags {
   readonly role?: string | undefined;
   readonly train?: boolean | undefined;
@@ -31,7 +31,7 @@ export function keysVerb(
         throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
       return name;
     };
-    const found = (key: Key | undefined): Key => {
+    const inUse = (key: Key | undefined): Key => {
       if (key === undefined) throw operatorError(`there is no key "${named()}" in use; "gyre keys list" shows them`);
       return key;
     };
@@ -47,8 +47,8 @@ export function keysVerb(
             `nothing is said to change of the key "${named()}": give one of --role, --train, --no-train, ` +
               '--tools, --rpm, --tpm, --concurrent, --monthly-tokens',
           );
-        const key = found(changeKey(db, named(), changes));
-        return printer.result(key, [`changed ${key.name} (${key.id}): ${spell(key)}`]);
+        const key = inUse(changeKey(db, named(), changes));
+        return printer.result(key, [`changed ${key.name} (${key.id}): ${described(key)}`]);
       }
       case 'list': {
         const now = Date.now();
@@ -60,7 +60,7 @@ export function keysVerb(
         return printer.result(keys, table([HEAD, ...keys.map((key) => rowOf(key, key.used))]));
       }
       case 'revoke': {
-        const revoked = found(revokeKey(db, named()));
+        const revoked = inUse(revokeKey(db, named()));
         return printer.result(revoked, [`revoked ${revoked.name} (${revoked.id})`]);
       }
       default:
@@ -103,7 +103,7 @@ function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt
   ];
 }
 
-function spell({ role, train, tools, limits = {} }: Key): string {
+function described({ role, train, tools, limits = {} }: Key): string {
   const bounds = Object.entries(limits).map(([limit, value]) => `${limit} ${String(value)}`);
   return [
     `role ${role}`,
@@ -128,16 +128,16 @@ function changesOf(flags: KeyFlags): KeyChanges {
   };
 }
 
-function roleOf(said: string): Role {
-  if (said === 'client' || said === 'admin') return said;
-  throw operatorError(`--role is "${said}"; it must be client or admin`);
+function roleOf(text: string): Role {
+  if (text === 'client' || text === 'admin') return text;
+  throw operatorError(`--role is "${text}"; it must be client or admin`);
 }
 
 /** Names are not looked up: tools of other servers come and go. One that the gateway does not have is not offered. */
-function toolsOf(said: string): readonly string[] | null {
-  if (said === 'any') return null;
-  if (said === 'none') return [];
-  const names = said.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
+function toolsOf(text: string): readonly string[] | null {
+  if (text === 'any') return null;
+  if (text === 'none') return [];
+  const names = text.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
   const odd = names.find((name) => !/^[^\s,]{1,64}$/.test(name));
   if (odd === undefined) return [...new Set(names)];
   throw operatorError(
@@ -146,10 +146,10 @@ function toolsOf(said: string): readonly string[] | null {
   );
 }
 
-function boundOf<L extends string>(limit: L, flag: string, said: string | undefined): { [K in L]?: number | null } {
-  if (said === undefined) return {};
-  const value = said === 'none' ? null : Number(said);
+function boundOf<L extends string>(limit: L, flag: string, text: string | undefined): { [K in L]?: number | null } {
+  if (text === undefined) return {};
+  const value = text === 'none' ? null : Number(text);
   if (value !== null && !(Number.isSafeInteger(value) && value >= 1))
-    throw operatorError(`${flag} is "${said}"; it must be a whole number of at least 1, or none for no bound`);
+    throw operatorError(`${flag} is "${text}"; it must be a whole number of at least 1, or none for no bound`);
   return { [limit]: value } as { [K in L]?: number | null };
 }

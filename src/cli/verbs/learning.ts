@@ -40,7 +40,8 @@ export async function judgeVerb(learner: Learner, printer: Printer): Promise<voi
 }
 
 /**
- * What every filter keeps and drops on the log as it is: the comparison the paper makes, on the operator's own data.
+ * What every filter keeps and drops on the log as it is: the comparison of SWiRL (arXiv 2504.04736, process and outcome
+ * filtering) on the operator's own data.
  */
 export function filterVerb(learner: Learner, printer: Printer): void {
   const mode = learner.config['learning.mode'] as TrainMode;
@@ -115,12 +116,12 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
   ]);
 }
 
-/** `gyre`, `gyre@N`, `gyre@base` or a number; the head when nothing is said. */
+/** `gyre`, `gyre@N`, `gyre@base` or a number; the head by default. */
 function versionOf(learner: Learner, model: string | undefined): number {
   if (model === undefined) return headVersion(learner.db);
   if (model === 'gyre') return servingVersion(learner.db);
-  const said = model.replace(/^gyre@/, '');
-  const version = said === 'base' ? 0 : Number(said);
+  const name = model.replace(/^gyre@/, '');
+  const version = name === 'base' ? 0 : Number(name);
   if (version === 0 || allVersions(learner.db).some((known) => known.version === version)) return version;
   throw operatorError(
     `--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${

@@ -18,13 +18,13 @@ import { allVersions } from '../../store/learning/versions.js';
 import { verify } from '../../store/proof/verify.js';
 import { listTrajectories } from '../../store/read/trajectories.js';
 import { needTrainer } from '../../run/learner.js';
-import { type Presence, present } from '../../run/presence.js';
+import { type Presence, runningGateway } from '../../run/presence.js';
 import type { Printer } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
-    const gateway = present(config.data);
+    const gateway = runningGateway(config.data);
     const status = learningStatus(db, config, {
       trainer: gateway?.trainer !== undefined,
       learn: gateway?.learn ?? config.learn,

@@ -5,7 +5,7 @@
 import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
 import { accept, pins, type Definition, type PinState } from '../../../tools/mcp/pins.js';
-import { present } from '../../run/presence.js';
+import { runningGateway } from '../../run/presence.js';
 import { table, type Printer } from '../../run/print.js';
 
 export function toolsVerb(config: Config, what: string, name: string | undefined, printer: Printer): void {
@@ -35,7 +35,7 @@ export function toolsVerb(config: Config, what: string, name: string | undefined
         throw operatorError('"gyre tools accept" needs a name: gyre tools accept NAME');
       const taken = accept(config.data, name);
       // A gateway on this folder sees the file within a second and offers the tool again.
-      const gateway = present(config.data) === undefined ? '' : '; the running gateway takes it up at once';
+      const gateway = runningGateway(config.data) === undefined ? '' : '; the running gateway takes it up at once';
       return printer.result({ name, ...taken }, [
         `accepted ${name} as its server announces it${gateway}:`,
         ...described(taken.definition),

@@ -1,8 +1,8 @@
-/** The fields a line of the log may have: an allow-list. */
+/** The fields a line of the operator's log may have: an allow-list, so that no content gets there by accident. */
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Every field a line may have. What is asked or said, and whose key it was, is in none of them. */
+/** None of them holds the content of a message, or says whose key it was. */
 export const FIELDS = [
   'request_id',
   'route',

@@ -1,6 +1,6 @@
 /**
- * What the learning clock does, told as it happens. The clock is another process, and the command line may do the same:
- * the rows know of all.
+ * Lines of the operator's log on cycles and decisions, as they happen. They are read from the rows, because they are
+ * made in other processes: the learning clock's, or one of the command line.
  */
 import type { Cycle } from '../../core/learning/cycle.js';
 import { reasonOf } from '../../core/errors.js';
@@ -9,18 +9,18 @@ import type { Db } from '../../store/file/db.js';
 import { decisionsOf } from '../../store/learning/decisions.js';
 import type { Output } from './output.js';
 
-const LOOK_MS = 1_000;
-/** Decisions that may be made between two looks. */
+const POLL_MS = 1_000;
+/** Decisions read at a time: more than are ever made within one interval. */
 const DECISIONS = 20;
 
-/** Tells of cycles and decisions from now on. Returns what stops it. */
-export function tellLearning(db: Db, output: Output): () => void {
-  const place = ({ id, state, stage }: Cycle): string => `${id} ${state} ${stage}`;
+/** Reports cycles and decisions from now on. Returns a function that stops it. */
+export function reportLearning(db: Db, output: Output): () => void {
+  const progressOf = ({ id, state, stage }: Cycle): string => `${id} ${state} ${stage}`;
   let [cycle] = cyclesOf(db, 1);
   let last = decisionsOf(db, 1)[0]?.id ?? '';
-  const look = (): void => {
+  const report = (): void => {
     const [newest] = cyclesOf(db, 1);
-    if (newest !== undefined && (cycle === undefined || place(newest) !== place(cycle))) {
+    if (newest !== undefined && (cycle === undefined || progressOf(newest) !== progressOf(cycle))) {
       cycle = newest;
       const { id, state, stage, baseVersion, note } = newest;
       const reason = state === 'running' || note === '' ? undefined : note;
@@ -43,12 +43,12 @@ export function tellLearning(db: Db, output: Output): () => void {
   };
   const timer = setInterval(() => {
     try {
-      look();
+      report();
     } catch (thrown) {
-      // Rows that cannot be read now are told of later; what answers requests must not end over it.
+      // The rows are read again at the next interval; the process that answers requests must not end over it.
       output.warn(`the learning clock's rows cannot be read: ${reasonOf(thrown)}`);
     }
-  }, LOOK_MS);
+  }, POLL_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

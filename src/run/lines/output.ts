@@ -1,6 +1,6 @@
 /**
- * What a serving gateway says: two lines on standard output that others wait for, everything else on standard
- * error, for a person at a terminal or as one JSON object a line (`GYRE_LOG`), from a level on (`GYRE_LOG_LEVEL`).
+ * Output of a serving gateway: two lines on standard output that scripts wait for, everything else on standard error,
+ * as text for a terminal or as one JSON object a line (`GYRE_LOG`), from a level on (`GYRE_LOG_LEVEL`).
  */
 import { operatorError, quoted } from '../../core/errors.js';
 import type { Observer } from '../../core/observe.js';
@@ -11,17 +11,16 @@ export interface Output {
   /** One line for whoever started the process. */
   line(text: string): void;
   warn(text: string): void;
-  /** Something that happened. `text` is what a terminal shows; what has none is told as JSON only. */
+  /** Something that happened. `text` is what a terminal shows; without one it is written as JSON only. */
   event(name: string, fields: Fields, text?: string): void;
-  /** Tells every request; there is one only where the level asks for it. */
+  /** Writes a line for every request; absent where the level does not ask for it. */
   readonly requests?: Observer | undefined;
 }
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 type Level = (typeof LEVELS)[number];
 
-/** Writes one thing that happened. */
-type Tell = (level: 'debug' | 'info' | 'warn', event: string, fields: Fields, text: string | undefined) => void;
+type WriteLine = (level: 'debug' | 'info' | 'warn', event: string, fields: Fields, text: string | undefined) => void;
 
 interface Streams {
   readonly stdout: { write(text: string): unknown };
@@ -30,18 +29,18 @@ interface Streams {
 
 /** Throws an operator error when a variable is wrong. */
 export async function openOutput(env: Env, { stdout, stderr }: Streams): Promise<Output> {
-  const level = wordOf(env, 'GYRE_LOG_LEVEL', LEVELS, 'info');
-  const form = wordOf(env, 'GYRE_LOG', ['json', 'text'], stderr.isTTY === true ? 'text' : 'json');
-  const tell = form === 'json' ? await json(level) : plain(level, stderr);
+  const level = choiceOf(env, 'GYRE_LOG_LEVEL', LEVELS, 'info');
+  const form = choiceOf(env, 'GYRE_LOG', ['json', 'text'], stderr.isTTY === true ? 'text' : 'json');
+  const write = form === 'json' ? await json(level) : plain(level, stderr);
   return {
     line: (text) => void stdout.write(`${text}\n`),
-    warn: (text) => tell('warn', 'warning', {}, text),
-    event: (name, fields, text) => tell('info', name, fields, text),
-    ...(level === 'debug' ? { requests: requestLines((fields, text) => tell('debug', 'request', fields, text)) } : {}),
+    warn: (text) => write('warn', 'warning', {}, text),
+    event: (name, fields, text) => write('info', name, fields, text),
+    ...(level === 'debug' ? { requests: requestLines((fields, text) => write('debug', 'request', fields, text)) } : {}),
   };
 }
 
-async function json(level: Level): Promise<Tell> {
+async function json(level: Level): Promise<WriteLine> {
   const { pino } = await import('pino');
   const logger = pino(
     {
@@ -50,30 +49,30 @@ async function json(level: Level): Promise<Tell> {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // At once: what is said last says why a process ended.
+    // Synchronous, because the last line often says why a process ended.
     pino.destination({ fd: 2, sync: true }),
   );
   return (at, event, fields, text) => {
     if (!logger.isLevelEnabled(at)) return;
-    const said: Record<string, unknown> = { event };
-    for (const name of FIELDS) if (fields[name] !== undefined) said[name] = fields[name];
-    logger[at](said, text);
+    const entry: Record<string, unknown> = { event };
+    for (const name of FIELDS) if (fields[name] !== undefined) entry[name] = fields[name];
+    logger[at](entry, text);
   };
 }
 
-function plain(level: Level, stderr: Streams['stderr']): Tell {
+function plain(level: Level, stderr: Streams['stderr']): WriteLine {
   const least = LEVELS.indexOf(level);
   return (at, _event, _fields, text) => {
     if (text !== undefined && LEVELS.indexOf(at) >= least) stderr.write(`${text}\n`);
   };
 }
 
-function wordOf<Word extends string>(env: Env, name: string, words: readonly Word[], fallback: Word): Word {
+function choiceOf<Choice extends string>(env: Env, name: string, choices: readonly Choice[], fallback: Choice): Choice {
   const text = env[name]?.trim().toLowerCase() ?? '';
-  const found = text === '' ? fallback : words.find((word) => word === text);
+  const found = text === '' ? fallback : choices.find((choice) => choice === text);
   if (found === undefined)
     throw operatorError(
-      `the environment variable ${name} is ${quoted(env[name])}; it must be one of ${words.join(', ')}, or unset`,
+      `the environment variable ${name} is ${quoted(env[name])}; it must be one of ${choices.join(', ')}, or unset`,
     );
   return found;
 }

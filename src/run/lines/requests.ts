@@ -1,16 +1,16 @@
-/** Every request to the policy as one line of the log, once it is over: names and numbers, never what was said. */
+/** One line of the operator's log for each request to the policy once it is over: names and numbers, never content. */
 import type { GyreError } from '../../core/errors.js';
 import type { Arrival, Delivered, Observer, Accepted, Watch } from '../../core/observe.js';
 import type { Policy } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Fields } from './fields.js';
 
-export function requestLines(tell: (fields: Fields, text: string) => void): Observer {
-  return { arrived: (arrival, route) => new RequestLine(tell, arrival, route) };
+export function requestLines(write: (fields: Fields, text: string) => void): Observer {
+  return { arrived: (arrival, route) => new RequestLine(write, arrival, route) };
 }
 
 class RequestLine implements Watch {
-  readonly #tell: (fields: Fields, text: string) => void;
+  readonly #write: (fields: Fields, text: string) => void;
   readonly #began = performance.now();
   readonly #requestId: string;
   readonly #route: string;
@@ -19,8 +19,8 @@ class RequestLine implements Watch {
     | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
     | undefined;
 
-  constructor(tell: (fields: Fields, text: string) => void, arrival: Arrival, route: string) {
-    this.#tell = tell;
+  constructor(write: (fields: Fields, text: string) => void, arrival: Arrival, route: string) {
+    this.#write = write;
     this.#requestId = arrival.requestId;
     this.#route = route;
   }
@@ -69,6 +69,6 @@ class RequestLine implements Watch {
         ? 'refused'
         : `${ending.outcome} (${fault?.code ?? ending.stopReason}), ${ending.usage.prompt_tokens} + ` +
           `${ending.usage.completion_tokens} tokens`;
-    this.#tell(fields, `POST ${this.#route} ${status ?? 'unanswered'} ${ms} ms: ${how}, ${delivery}`);
+    this.#write(fields, `POST ${this.#route} ${status ?? 'unanswered'} ${ms} ms: ${how}, ${delivery}`);
   }
 }

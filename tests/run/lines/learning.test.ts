@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { tellLearning } from '../../../src/run/lines/learning.js';
+import { reportLearning } from '../../../src/run/lines/learning.js';
 import type { Output } from '../../../src/run/lines/output.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
 import { follow } from '../../../src/learner/follow.js';
@@ -49,7 +49,7 @@ test('a cycle and a decision are told once each as they happen, what was there b
     warn: (text) => warnings.push(text),
     event: (name, fields, text) => void told.push([name, fields, text]),
   };
-  const stop = tellLearning(store.db, output);
+  const stop = reportLearning(store.db, output);
   try {
     saveCycle(store.db, CYCLE);
     await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
@@ -94,12 +94,12 @@ test('a flip of the alias is heard of with both versions', async () => {
     flipped: (from, to) => flips.push([from, to]),
   });
   try {
-    await follower.look();
+    await follower.check();
     expect(flips).toEqual([]);
     saveVersion(store.db, { version: 1, kind: 'trained', parent: 0, metrics: {}, createdAt: 1 });
     decide(store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
-    await follower.look();
-    await follower.look();
+    await follower.check();
+    await follower.check();
     expect(flips).toEqual([[0, 1]]);
   } finally {
     follower.stop();
