@@ -10,7 +10,7 @@ import { limitsOf } from '../loop/budget.js';
 import { run } from '../loop/run.js';
 import type { Learner } from './deps.js';
 
-export interface Attempting {
+export interface AttemptOptions {
   readonly version: number;
   readonly origin: Origin;
   readonly sampling: Sampling;
@@ -19,7 +19,7 @@ export interface Attempting {
 export interface Attempt {
   readonly trajectoryId: string;
   readonly outcome: Outcome;
-  /** What a client would have read. */
+  /** The answer as a client would have read it. */
   readonly text: string;
 }
 
@@ -29,7 +29,7 @@ const MAX_TOKENS = 256;
 export async function attempt(
   learner: Learner,
   task: Task,
-  { version, origin, sampling }: Attempting,
+  { version, origin, sampling }: AttemptOptions,
 ): Promise<Attempt> {
   const { config } = learner;
   const names = task.tools ?? config['tools.default'];

@@ -1,7 +1,7 @@
 /**
- * One learning cycle, readable top to bottom: judge, filter, resample, judge, batch, train, evaluate, gate.
- * The only file that names every stage. Stages meet in rows, so a cycle that was stopped anywhere goes on
- * from its rows, and none of it touches a request in flight.
+ * One learning cycle, readable top to bottom: judge, filter, resample, judge, batch, train, evaluate, gate. It is SWiRL
+ * (arXiv 2504.04736) as a loop. The only file that names every stage: each reads and writes rows and knows no other, so
+ * a cycle that was stopped anywhere goes on from its rows, and none of it touches a request in flight.
  */
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
@@ -21,10 +21,10 @@ import { lockLearning } from './lock.js';
 import { gateAndPromote } from './promoting.js';
 import { resample } from './resample.js';
 import { select } from './states.js';
-import { catchUp, train } from './training.js';
+import { reconcile, train } from './training.js';
 
 export interface CycleOptions {
-  /** Asked on purpose before the log is looked at; none when live traffic is the source. */
+  /** Answered by the base version before the log is judged; absent when live traffic is the only source. */
   readonly tasks?: readonly Task[] | undefined;
   readonly perTask?: number | undefined;
   /** Held-out tasks for the gate. Without them a version can be trained but never promoted. */
@@ -37,15 +37,15 @@ export interface CycleOptions {
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
   const release = lockLearning(learner.dataDir);
   try {
-    const left = runningCycle(learner.db);
-    if (left === undefined && learner.trainer !== undefined) await catchUp(learner, learner.trainer);
-    const cycle = left ?? begin(learner);
+    const unfinished = runningCycle(learner.db);
+    if (unfinished === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
+    const cycle = unfinished ?? begin(learner);
     try {
-      return await stages(learner, cycle, options);
+      return await runStages(learner, cycle, options);
     } catch (thrown) {
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
       if (learner.signal.aborted) throw thrown;
-      giveBack(learner, cycle.id);
+      releaseSteps(learner, cycle.id);
       const reason = asGyreError(thrown).message;
       return moveCycle(learner.db, cycle.id, {
         state: 'failed',
@@ -57,19 +57,19 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
   }
 }
 
-async function stages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
+async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
   const { db } = learner;
-  const at = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
+  const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
     moveCycle(db, cycle.id, { stage, counts });
   const skip = (note: string): Cycle => {
-    giveBack(learner, cycle.id);
+    releaseSteps(learner, cycle.id);
     return moveCycle(db, cycle.id, { state: 'skipped', note });
   };
 
   if (batchOf(db, cycle.id) === undefined) {
     if (options.tasks !== undefined)
-      at('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
-    at('judge', { judged: await judgeLog(learner) });
+      reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
+    reach('judge', { judged: await judgeLog(learner) });
 
     const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
     const taken = claim(
@@ -78,20 +78,20 @@ async function stages(learner: Learner, cycle: Cycle, options: CycleOptions): Pr
       cycle.mode,
       kept.slice(-learner.config['learning.max_states']).map((state) => state.stepId),
     );
-    at('filter', { states: taken.length, ...prefixed('dropped', dropped) });
+    reach('filter', { states: taken.length, ...prefixed('dropped', dropped) });
 
     if (cycle.mode === 'resample') {
-      at('resample', await resample(learner, cycle));
-      at('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
+      reach('resample', await resample(learner, cycle));
+      reach('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
     }
   }
 
   const { row, counts } = batch(learner, cycle);
-  at('batch', counts);
+  reach('batch', counts);
   if (row === undefined) return skip('nothing to train on: see the counts for what dropped every state');
   if (learner.trainer === undefined) return skip('there is no trainer: start one, or set trainer.url');
 
-  at('train');
+  reach('train');
   const { version, parity } = await train(learner, learner.trainer, row);
   if (!parity.passed)
     return moveCycle(db, cycle.id, {
@@ -107,10 +107,10 @@ async function stages(learner: Learner, cycle: Cycle, options: CycleOptions): Pr
         (options.gate === false ? 'left to a later cycle' : 'no held-out tasks'),
     });
   }
-  at('evaluate');
+  reach('evaluate');
   const candidate = await evaluate(learner, version.version, options.heldout);
   const serving = await evaluate(learner, servingVersion(db), options.heldout);
-  at('gate');
+  reach('gate');
   const decision = await gateAndPromote(learner, candidate, serving);
   return moveCycle(db, cycle.id, {
     state: 'done',
@@ -137,8 +137,8 @@ function begin(learner: Learner): Cycle {
   return cyclesOf(learner.db, 1)[0] ?? cycle;
 }
 
-/** States no batch took up may be used by a later cycle. A batch that was never sent is dropped with them. */
-function giveBack(learner: Learner, cycleId: string): void {
+/** Claimed steps that are in no batch are free for later cycles. A batch that was never sent fails with its cycle. */
+function releaseSteps(learner: Learner, cycleId: string): void {
   const row = batchOf(learner.db, cycleId);
   if (row?.state === 'assembled') moveBatch(learner.db, row.id, 'failed', 'the cycle failed before it was sent');
   unclaim(learner.db, cycleId);

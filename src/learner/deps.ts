@@ -1,4 +1,4 @@
-/** What the learning clock works with. Built once by the composer; every stage takes it as its first argument. */
+/** What the stages of a cycle work with. `src/run/learner.ts` builds it; every stage takes it as its first argument. */
 import type { Config } from '../core/config.js';
 import type { Judge } from '../core/learning/judging.js';
 import type { StepLog } from '../core/log.js';
@@ -23,18 +23,18 @@ export interface Learner {
   readonly policy: Policy;
   readonly toolbox: Toolbox;
   /**
-   * Brings up what the named tools need that are not in the toolbox yet: a learning clock that calls none of a server's
-   * never starts it.
+   * Starts the tool servers that these tools come from, where they are not in the toolbox yet. Servers whose tools no
+   * task names are never started by the learning clock.
    */
   readonly prepareTools: (names: readonly string[]) => Promise<void>;
   readonly judges: readonly Judge[];
-  /** Absent when there is nothing to train with: a plain upstream, or a trainer that was not started. */
+  /** Absent when there is nothing to train with: an engine given by address, or a trainer that is not up. */
   readonly trainer: Trainer | undefined;
-  /** Chat template hash of the engine, when the trainer told it. */
+  /** Hash of the engine's chat template, as the trainer reports it; absent until it does. */
   readonly templateHash: string | undefined;
   /** The engine's model name of a version. */
   readonly engineModel: (version: number) => string;
-  /** Called after a decision row was added, so that serving follows without waiting for its next look. */
+  /** Called after a decision row was added; resolves when serving follows it. */
   readonly decided: () => Promise<void>;
   readonly progress: (progress: Progress) => void;
   readonly signal: AbortSignal;

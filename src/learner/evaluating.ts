@@ -9,7 +9,8 @@ import { attempt } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
-const WIDTH = 32;
+/** Tasks answered at once. */
+const CONCURRENCY = 32;
 
 /** The version's evaluation on exactly these tasks: the one on record, or a new one. */
 export async function evaluate(learner: Learner, version: number, tasks: readonly Task[]): Promise<Evaluation> {
@@ -17,7 +18,7 @@ export async function evaluate(learner: Learner, version: number, tasks: readonl
   const known = evaluationOf(learner.db, version, taskSet);
   if (known !== undefined) return known;
   const results: EvaluationResult[] = [];
-  await inParallel(tasks, WIDTH, async (task) => {
+  await inParallel(tasks, CONCURRENCY, async (task) => {
     const result = await score(learner, version, task);
     if (result !== undefined) results.push(result);
     learner.progress({ stage: 'evaluate', done: results.length, total: tasks.length, note: `version ${version}` });

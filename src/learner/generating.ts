@@ -1,10 +1,11 @@
-/** Generation, SWiRL's first step: the loop run on tasks, N trajectories each, every step logged. */
+/** Generation, the first stage of SWiRL (arXiv 2504.04736): the loop run on tasks, N trajectories each, all logged. */
 import type { Task } from '../core/learning/task.js';
 import { attempt } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
-const WIDTH = 24;
+/** Tasks answered at once. */
+const CONCURRENCY = 24;
 
 /** Answers every task `perTask` times with the given version. Returns how many answers came. */
 export async function generate(
@@ -15,7 +16,7 @@ export async function generate(
 ): Promise<number> {
   const asked = Array.from({ length: perTask }, () => tasks).flat();
   let answered = 0;
-  await inParallel(asked, WIDTH, async (task) => {
+  await inParallel(asked, CONCURRENCY, async (task) => {
     learner.signal.throwIfAborted();
     const { outcome } = await attempt(learner, task, {
       version,

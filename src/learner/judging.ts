@@ -8,9 +8,10 @@ import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
-/** Rows read and written at a time: one transaction of verdicts, and the answer to an interruption. */
+/** Rows judged between two transactions, and between two checks for an interruption. */
 const SLICE = 200;
-const WIDTH = 8;
+/** Subjects judged at once. */
+const CONCURRENCY = 8;
 
 /** Judges every logged step that lacks a verdict of any judge's present version. Returns how many steps it judged. */
 export async function judgeLog(learner: Learner): Promise<number> {
@@ -21,7 +22,7 @@ export async function judgeLog(learner: Learner): Promise<number> {
       const slice = unjudgedSteps(learner.db, judge, SLICE);
       if (slice.length === 0) break;
       const verdicts: Verdict[] = [];
-      await inParallel(slice, WIDTH, async (step) => {
+      await inParallel(slice, CONCURRENCY, async (step) => {
         for (const subject of subjectsOf(learner, step))
           verdicts.push(...(await askAll([judge], subject, learner.signal)));
       });
@@ -35,7 +36,7 @@ export async function judgeLog(learner: Learner): Promise<number> {
   return judged;
 }
 
-/** A step's process, and with a trajectory's last answer its outcome. */
+/** The step, and where it is its trajectory's final answer also the trajectory. */
 function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
   const state = stateOf(learner.db, step.stepId);
   if (state === undefined) return [];
@@ -73,7 +74,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
   const states = new Map<string, ReturnType<typeof stateOf>>();
   for (let from = 0; from < open.length; from += SLICE) {
     const verdicts: Verdict[] = [];
-    await inParallel(open.slice(from, from + SLICE), WIDTH, async (sample) => {
+    await inParallel(open.slice(from, from + SLICE), CONCURRENCY, async (sample) => {
       learner.signal.throwIfAborted();
       if (!states.has(sample.stepId)) states.set(sample.stepId, stateOf(learner.db, sample.stepId));
       const state = states.get(sample.stepId);

@@ -1,4 +1,4 @@
-/** Doing many things a few at a time, in order of arrival. */
+/** Many asynchronous tasks, a few at a time, started in the order given. */
 
 /**
  * Runs `work` over `items`, at most `width` at once; the first fault stops further starts and is thrown after the

@@ -1,6 +1,6 @@
 /**
- * From evaluations to a serving version: the gate's decision, the promotion, the reset of a head refused too often, and
- * the way back.
+ * From evaluations to a serving version: the gate's decision, promotion, rollback, and the reset of a head that the
+ * gate refused too often.
  */
 import { GyreError, missing } from '../core/errors.js';
 import type { Decision, Evaluation, Version } from '../core/learning/version.js';
@@ -49,7 +49,7 @@ function refusals(learner: Learner, serving: number): number {
   return count;
 }
 
-/** A head that is not worse than serving is on its way; only one that lost ground is sent back. */
+/** A refused head that is no worse than serving may still get there; only one that lost accuracy is reset. */
 function isWorse(decision: Decision): boolean {
   const difference = decision.numbers['difference'] as { difference?: number | undefined } | undefined;
   return (difference?.difference ?? 0) < 0;

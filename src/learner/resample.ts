@@ -1,7 +1,7 @@
 /**
- * Resampling: G actions from the current policy at each claimed state (SWiRL's online step). They are judged,
- * never executed. A state whose prompt the engine renders differently from the log is dropped as drift:
- * the state on record would not be the state that was sampled.
+ * Resampling: a group of actions (`learning.samples`) from the head version at each claimed state, which is the online
+ * step of SWiRL (arXiv 2504.04736). They are judged, never executed. A state whose prompt the engine now renders to
+ * other tokens than were logged is dropped as drift: samples would be drawn at another state than the one on record.
  */
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
@@ -14,10 +14,10 @@ import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
 /**
- * Prompts in flight at once; each draws G actions. More than the engine decodes at a time, so that one long action
- * leaves none idle.
+ * Prompts in flight at once, each for a group of actions. More than the engine decodes at a time, so that it never
+ * waits for one long action.
  */
-const WIDTH = 16;
+const CONCURRENCY = 16;
 
 /**
  * Tokens one sampled action may take where the logged request named no bound; longer ones are cut and not trained on.
@@ -30,7 +30,7 @@ export async function resample(learner: Learner, cycle: Cycle): Promise<Record<s
   const redactor = redactorOf(learner.config.redact);
   const counts = { sampled: 0, drift: 0, no_token_ids: 0, redacted: 0 };
   let finished = 0;
-  await inParallel(open, WIDTH, async ({ stepId }) => {
+  await inParallel(open, CONCURRENCY, async ({ stepId }) => {
     learner.signal.throwIfAborted();
     const drawn = await draw(learner, cycle, stepId);
     if (typeof drawn === 'string') counts[drawn] += 1;

@@ -1,6 +1,6 @@
 /**
- * Learning while serving: a cycle starts by itself when enough new judged steps exist. One at a time, never in a
- * request's way.
+ * Learning while serving: a cycle starts by itself when `learning.min_steps` new steps pass the filter. One cycle at a
+ * time.
  */
 import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
@@ -10,17 +10,18 @@ import type { Learner } from './deps.js';
 import { judgeLog } from './judging.js';
 import { select } from './states.js';
 
-const LOOK_MS = 5_000;
+/** How often new steps are judged and counted. */
+const CHECK_MS = 5_000;
 
 export interface Schedule {
   /** Starts a cycle now. Resolves with its row once begun work ended; throws 409 when one is running. */
   run(options: CycleOptions): Promise<Cycle>;
   readonly busy: boolean;
-  /** Stops looking; resolves when the running cycle has let go. */
+  /** Starts no more cycles; resolves when a running one has ended or was interrupted. */
   stop(): Promise<void>;
 }
 
-/** `automatic` false leaves only `run`. `failed` hears what a cycle nobody waits for threw. */
+/** With `automatic` false, cycles start by `run` only. `failed` is called when a cycle that started by itself fails. */
 export function schedule(learner: Learner, automatic: boolean, failed: (message: string) => void): Schedule {
   let current: Promise<Cycle> | undefined;
   const run = async (options: CycleOptions): Promise<Cycle> => {
@@ -38,7 +39,7 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
       current = undefined;
     }
   };
-  const look = async (): Promise<void> => {
+  const check = async (): Promise<void> => {
     if (current !== undefined || learner.signal.aborted) return;
     await judgeLog(learner);
     const { kept } = select(
@@ -50,13 +51,13 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
     const cycle = await run({ heldout: tasksOf(learner.db, 'heldout') });
     if (cycle.state === 'failed') failed(`cycle ${cycle.id} failed at ${cycle.stage}: ${cycle.note}`);
   };
-  let looking: Promise<void> = Promise.resolve();
+  let checking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     if (!automatic) return;
-    looking = looking.then(look).catch((thrown: unknown) => {
+    checking = checking.then(check).catch((thrown: unknown) => {
       if (!learner.signal.aborted) failed(asGyreError(thrown).message);
     });
-  }, LOOK_MS);
+  }, CHECK_MS);
   timer.unref();
   return {
     run,
@@ -65,7 +66,7 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
     },
     async stop() {
       clearInterval(timer);
-      await looking;
+      await checking;
       await current?.catch(() => undefined);
     },
   };

@@ -1,4 +1,4 @@
-/** From the log to states: candidates through the filter, every drop counted by reason. */
+/** Which logged steps a cycle may take up: candidates through the filter, every drop counted by its reason. */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
 import { JUDGE_ORDER } from '../judge/decide.js';
@@ -6,7 +6,7 @@ import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learni
 import { headVersion } from '../store/learning/decisions.js';
 import type { Learner } from './deps.js';
 
-/** Newest steps looked at; older ones have had their turn. */
+/** How many of the newest steps are considered; cycles have long passed by the older ones. */
 const HORIZON = 5_000;
 
 export interface Selection {

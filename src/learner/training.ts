@@ -1,6 +1,4 @@
-/**
- * Sending the batch and taking back what it became: a version row, a parity decision. Safe to run again at any point.
- */
+/** Sends a batch to the trainer and records what it became: a version row, a parity decision. Safe to repeat. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
@@ -13,7 +11,7 @@ import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
 
 const POLL_MS = 250;
-/** How long a trainer may be away in the middle of a batch: it is started again and goes on by itself. */
+/** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
 const OUTAGE_MS = 5 * 60_000;
 
 export interface Trained {
@@ -24,7 +22,7 @@ export interface Trained {
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
 export async function train(learner: Learner, trainer: Trainer, row: BatchRow): Promise<Trained> {
   if (row.state === 'assembled') moveBatch(learner.db, row.id, 'sent');
-  const result = row.state === 'failed' ? undefined : await applied(learner, trainer, row);
+  const result = row.state === 'failed' ? undefined : await resultOf(learner, trainer, row);
   if (result === undefined) {
     throw new GyreError({
       side: 'trainer',
@@ -68,11 +66,11 @@ function recordParity(learner: Learner, version: Version, result: BatchResult): 
 }
 
 /**
- * Before a new cycle takes its base from our rows, the trainer and they must mean the same. What became of batches
- * whose cycle ended before it was known is heard now. A head that is still another is set back to ours: the trainer
- * may have kept an update that it could not publish, or come from another data folder.
+ * Makes our rows and the trainer agree before a new cycle takes its base from the rows. First the trainer is asked what
+ * became of batches whose cycle ended without knowing. Where its head is still another than ours, it is reset to ours:
+ * the trainer may have kept an update that it could not publish, or come from another data folder.
  */
-export async function catchUp(learner: Learner, trainer: Trainer): Promise<void> {
+export async function reconcile(learner: Learner, trainer: Trainer): Promise<void> {
   for (const row of openBatches(learner.db)) {
     try {
       await train(learner, trainer, row);
@@ -88,21 +86,21 @@ export async function catchUp(learner: Learner, trainer: Trainer): Promise<void>
   if ((await trainer.health()).head !== head) await trainer.resetHead(head);
 }
 
-async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
-  let heard = Date.now();
+async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
+  let lastAnswer = Date.now();
   for (let known = false; ;) {
     learner.signal.throwIfAborted();
     let now: TrainerBatch;
     try {
-      now = known ? await trainer.batch(row.id) : await sent(trainer, row);
+      now = known ? await trainer.batch(row.id) : await submitted(trainer, row);
       known = true;
-      heard = Date.now();
+      lastAnswer = Date.now();
     } catch (thrown) {
       const away =
         thrown instanceof GyreError &&
         thrown.code === 'trainer_unreachable' &&
         !learner.signal.aborted &&
-        Date.now() - heard < OUTAGE_MS;
+        Date.now() - lastAnswer < OUTAGE_MS;
       if (!away) throw thrown;
       learner.progress({ stage: 'train', done: 0, total: 100, note: 'waiting for the trainer' });
       await sleep(4 * POLL_MS, undefined, { signal: learner.signal });
@@ -123,11 +121,8 @@ async function applied(learner: Learner, trainer: Trainer, row: BatchRow): Promi
   }
 }
 
-/**
- * Where the batch stands with the trainer, which is given it unless it has it: its own copy counts, whatever became of
- * ours.
- */
-async function sent(trainer: Trainer, row: BatchRow): Promise<TrainerBatch> {
+/** The batch as the trainer has it, which is sent it only where it does not know its id: it must not train twice. */
+async function submitted(trainer: Trainer, row: BatchRow): Promise<TrainerBatch> {
   try {
     return await trainer.batch(row.id);
   } catch (thrown) {

@@ -1,4 +1,4 @@
-/** The gate: a pure decision on a candidate from the numbers both versions earned on the same held-out tasks. */
+/** The gate: whether a candidate may serve, from the scores of both versions on the same held-out tasks. Pure. */
 import type { Evaluation } from '../core/learning/version.js';
 import { normalQuantile, paired, proportion } from './interval.js';
 

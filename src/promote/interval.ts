@@ -1,4 +1,4 @@
-/** Intervals for what is claimed. Pure. Scores are per-task numbers in 0..1. */
+/** Confidence intervals of accuracies and of their differences. Pure. Scores are per-task numbers in 0..1. */
 
 export interface Proportion {
   readonly accuracy: number;
@@ -25,8 +25,8 @@ export interface PairedDifference {
 }
 
 /**
- * Mean of `after[i] - before[i]` with a two-sided normal interval at `z` standard errors. A floor of one
- * task's worth of variance keeps a handful of equal answers from looking certain.
+ * Mean of `after[i] - before[i]` with a two-sided normal interval at `z` standard errors. The variance is at least 1/n,
+ * as if one task had changed: a few tasks that all changed alike have a sample variance of 0, which proves nothing.
  */
 export function paired(before: readonly number[], after: readonly number[], z = 1.959964): PairedDifference {
   const n = before.length;

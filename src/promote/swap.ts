@@ -1,7 +1,7 @@
 /**
- * Making serving follow the decision rows: load the new adapter, flip the alias for new requests, wait until
- * the old version's last request has ended, unload it. A failed load changes nothing. Requests keep the
- * version they began with, so none is dropped.
+ * The two halves of a swap: load the new adapter and point the alias `gyre` at it for new requests; then wait until the
+ * old version's last request has ended, and unload it. A failed load changes nothing. Requests keep the version they
+ * began with, so none is dropped.
  */
 
 /** The alias and the in-flight counts, as the gateway keeps them. */

@@ -1,6 +1,6 @@
 /**
- * The trainer service over HTTP: every call of `trainer/CONTRACT.md`, answers checked, faults turned into
- * errors with the side they happened on. It holds nothing; asking twice is always safe.
+ * Client of the trainer service: every call of `trainer/CONTRACT.md`, its answers checked, its faults turned into
+ * errors with the side they happened on. It keeps no state, and every call may safely be repeated.
  */
 import { z } from 'zod';
 
@@ -131,7 +131,7 @@ export function openTrainer(url: string): Trainer {
     }
     return parsed.data;
   };
-  const done = async (path: string, body?: unknown): Promise<void> => {
+  const post = async (path: string, body?: unknown): Promise<void> => {
     await call(z.unknown(), 'POST', path, body ?? {});
   };
   return {
@@ -139,10 +139,10 @@ export function openTrainer(url: string): Trainer {
     health: (signal) => call(Health, 'GET', '/health', undefined, {}, signal),
     submit: (batch) => call(BatchState, 'POST', '/v1/batches', batch, { 'idempotency-key': batch.batch_id }),
     batch: (id) => call(BatchState, 'GET', `/v1/batches/${encodeURIComponent(id)}`),
-    copyVersion: (version, copyOf, makeHead) => done('/v1/versions', { version, copy_of: copyOf, make_head: makeHead }),
-    resetHead: (version) => done('/v1/head', { version }),
-    load: (version) => done(`/v1/adapters/${version}/load`),
-    unload: (version) => done(`/v1/adapters/${version}/unload`),
+    copyVersion: (version, copyOf, makeHead) => post('/v1/versions', { version, copy_of: copyOf, make_head: makeHead }),
+    resetHead: (version) => post('/v1/head', { version }),
+    load: (version) => post(`/v1/adapters/${version}/load`),
+    unload: (version) => post(`/v1/adapters/${version}/unload`),
   };
 }
 

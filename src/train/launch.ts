@@ -1,7 +1,7 @@
 /**
- * The trainer service as a child of this process: started, watched, started again with growing pauses when
- * it dies, ended with us. A child a crashed run left behind is known by its recorded pid and start time,
- * never by its name; a child whose own gateway lives is left alone.
+ * The trainer service as a child process: started, restarted with growing pauses when it dies, ended with this process.
+ * A child that a crashed gateway left behind is ended first. It is known by its recorded pid and start time, never by
+ * its name; the child of a gateway that still lives is left alone.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
@@ -28,7 +28,7 @@ export interface LaunchOptions {
   readonly args: readonly string[];
   /** Where logs and process records go. */
   readonly dataDir: string;
-  /** Hears where the trainer listens, and when it is gone and why. */
+  /** Called with the address when the trainer listens, and with the reason when it has ended. */
   readonly changed: (state: { readonly url: string } | { readonly down: string }) => void;
   readonly pauses?: Partial<Pauses> | undefined;
 }
@@ -49,7 +49,7 @@ interface Pauses {
 }
 
 const PAUSES: Pauses = { first: 1_000, longest: 60_000, healthy: 60_000, stop: 20_000 };
-/** Bytes; a longer log is put aside as `.old` when a child starts. */
+/** Bytes; a longer log is renamed to `.old` when a child starts. */
 const LOG_LIMIT = 16 * 1024 * 1024;
 
 export function launchTrainer({ python, args, dataDir, changed, pauses: given = {} }: LaunchOptions): Launched {
@@ -62,7 +62,8 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
 
-  const once = async (): Promise<string> => {
+  /** Runs one child to its end; returns why it ended. */
+  const runChild = async (): Promise<string> => {
     const owner = readProcess(parentRecord);
     if (owner !== undefined && owner.pid !== process.pid && alive(owner) && isRunning(record)) {
       return (
@@ -72,7 +73,7 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
     }
     await endStale(record, pauses.stop);
     if (stopping.signal.aborted) return 'stopped';
-    putAside(log);
+    rotate(log);
     const out = openSync(log, 'a');
     const before = statSync(log).size;
     // A group of its own: a terminal's Ctrl-C reaches only us, and we end it in order.
@@ -93,13 +94,13 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
       writeFileSync(record, JSON.stringify(identity));
       writeFileSync(parentRecord, JSON.stringify(processOf(process.pid) ?? {}));
     }
-    let said = '';
+    let output = '';
     started.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      note(log, text);
-      said = (said + text).slice(-4_096);
-      const url = /^listening (http:\/\/\S+)$/m.exec(said)?.[1];
+      append(log, text);
+      output = (output + text).slice(-4_096);
+      const url = /^listening (http:\/\/\S+)$/m.exec(output)?.[1];
       if (url === undefined) return;
-      said = '';
+      output = '';
       changed({ url });
     });
     const why = await ended;
@@ -111,7 +112,7 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
   const running = (async () => {
     for (let pause = pauses.first; !stopping.signal.aborted; pause = Math.min(2 * pause, pauses.longest)) {
       const began = Date.now();
-      const why = await once().catch((fault: unknown) => reasonOf(fault));
+      const why = await runChild().catch((fault: unknown) => reasonOf(fault));
       if (stopping.signal.aborted) return;
       changed({ down: why });
       if (Date.now() - began > pauses.healthy) pause = pauses.first;
@@ -149,7 +150,7 @@ async function endStale(record: string, graceMs: number): Promise<void> {
   try {
     process.kill(stale.pid, 'SIGTERM');
   } catch {
-    return; // it ended between the look and the signal
+    return; // it ended between the check and the signal
   }
   for (let waited = 0; waited < graceMs && alive(stale); waited += 100) await sleep(100);
   if (alive(stale)) killGroup(stale.pid);
@@ -164,16 +165,16 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** What the child printed goes to its log; a full disk costs the line, not the gateway. */
-function note(log: string, text: string): void {
+/** A full disk costs the line, not the gateway. */
+function append(log: string, text: string): void {
   try {
     appendFileSync(log, text);
   } catch {
-    // Nothing to be done about it here; the health of the step log tells the operator.
+    // The operator learns of a full disk from `/health`, where writes of the step log fail too.
   }
 }
 
-/** The last thing the child of this run said, as an addition to a sentence. */
+/** The last line that this run of the child wrote to its log, in parentheses; empty where it wrote none. */
 function lastLine(log: string, from: number): string {
   try {
     const line = readFileSync(log).subarray(from).toString('utf8').trimEnd().split('\n').at(-1)?.trim() ?? '';
@@ -183,6 +184,6 @@ function lastLine(log: string, from: number): string {
   }
 }
 
-function putAside(log: string): void {
+function rotate(log: string): void {
   if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_LIMIT) renameSync(log, `${log}.old`);
 }
