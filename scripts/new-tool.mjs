@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * `node scripts/new-tool.mjs NAME`: a new tool, with its test and its line in tools/index.ts; it works as it is made.
+ * `node scripts/new-tool.mjs NAME`: makes a tool that works, with its test and its lines in tools/index.ts.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -73,21 +73,25 @@ it('does nothing for a caller that has gone', async () => {
 `;
 
 /**
- * The list with one more line in each of its two places.
+ * tools/index.ts with one more import and one more name in its list, both as Prettier has them.
  * @param {string} index
  * @param {string} name
  * @returns {string}
  */
 function registered(index, name) {
-  const imports = [...index.matchAll(/^import \{ create\w+ \} from '\.\/\w+\.js';\n/gm)];
-  const last = imports.at(-1);
-  const list = /^const TOOLS: readonly Create\[\] = \[\n(?: {2}\w+,\n)*/m.exec(index);
+  const last = [...index.matchAll(/^import \{ create\w+ \} from '\.\/\w+\.js';\n/gm)].at(-1);
+  const list = /^const TOOLS: readonly Create\[\] = \[([^\]]*)\];\n/m.exec(index);
   if (last === undefined || list === null)
     throw new Error('tools/index.ts has no list "TOOLS" of tools any more: add the new one by hand');
   const [afterImports, afterList] = [last.index + last[0].length, list.index + list[0].length];
+  const names = [...(list[1] ?? '').matchAll(/\w+/g)].map(([each]) => each).concat(creator(name));
+  const onOneLine = `const TOOLS: readonly Create[] = [${names.join(', ')}];\n`;
+  const longer =
+    onOneLine.length > 121
+      ? `const TOOLS: readonly Create[] = [\n${names.map((each) => `  ${each},\n`).join('')}];\n`
+      : onOneLine;
   const imported = `import { ${creator(name)} } from './${name}.js';\n`;
-  const between = index.slice(afterImports, afterList);
-  return `${index.slice(0, afterImports)}${imported}${between}  ${creator(name)},\n${index.slice(afterList)}`;
+  return `${index.slice(0, afterImports)}${imported}${index.slice(afterImports, list.index)}${longer}${index.slice(afterList)}`;
 }
 
 /** @param {readonly string[]} args @returns {string[]} paths that were written */
@@ -114,7 +118,7 @@ function main(args) {
 try {
   const [tool, test, index] = main(process.argv.slice(2));
   console.log(
-    `${tool}\n${test}\n${index}: one line in each of two places\n` +
+    `${tool}\n${test}\n${index}: an import, and a name in its list\n` +
       `Now make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for the README.`,
   );
 } catch (thrown) {

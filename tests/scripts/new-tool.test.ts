@@ -12,8 +12,13 @@ let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gyre-new-tool-'));
-  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json', 'vitest.config.ts'])
+  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json'])
     cpSync(join(ROOT, path), join(folder, path), { recursive: true });
+  // Without the repository's global set-up, which compiles folders that are not here.
+  writeFileSync(
+    join(folder, 'vitest.config.ts'),
+    "import { defineConfig } from 'vitest/config';\nexport default defineConfig({ test: { pool: 'forks' } });\n",
+  );
   mkdirSync(join(folder, 'tests', 'tools'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
 });
