@@ -31,11 +31,10 @@ export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
 }
 
 function section({ name, path, fields, required }: Protocol): string {
-  const lines = fieldRows(fields).map(
-    (row) =>
-      `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} | ${cell(fate(row, required))}
-      |`,
-  );
+  const lines = fieldRows(fields).map((row) => {
+    const cells = [`\`${row.field}\``, row.schema === undefined ? '' : takes(row.schema), fateOf(row, required)];
+    return `| ${cells.map(cell).join(' | ')} |`;
+  });
   return [
     `## ${name}`,
     '',
@@ -48,9 +47,9 @@ function section({ name, path, fields, required }: Protocol): string {
   ].join('\n');
 }
 
-function fate({ field, treatment, note }: FieldRow, required: readonly string[]): string {
-  const told = note === '' ? treatment : `${treatment}${treatment === 'forwarded' ? ' ' : ': '}${note}`;
-  return required.includes(field) ? `${told}, required` : told;
+function fateOf({ field, treatment, note }: FieldRow, required: readonly string[]): string {
+  const text = note === '' ? treatment : `${treatment}${treatment === 'forwarded' ? ' ' : ': '}${note}`;
+  return required.includes(field) ? `${text}, required` : text;
 }
 
 function cell(text: string): string {
@@ -80,16 +79,16 @@ interface Schema {
 }
 
 function takes(schema: z.ZodType): string {
-  return said(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema);
+  return described(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema);
 }
 
 /** A schema in a few words. */
-function said(schema: Schema): string {
+function described(schema: Schema): string {
   if (schema.not !== undefined) return 'nothing';
   if (schema.const !== undefined) return quoted(schema.const);
   if (schema.enum !== undefined) return oneOf(schema.enum.map(quoted));
   const options = schema.anyOf ?? schema.oneOf;
-  if (options !== undefined) return oneOf(options.filter((option) => option.type !== 'null').map(said));
+  if (options !== undefined) return oneOf(options.filter((option) => option.type !== 'null').map(described));
   const type = typeof schema.type === 'string' ? schema.type : schema.type?.find((each) => each !== 'null');
   switch (type) {
     case 'string':
@@ -101,7 +100,8 @@ function said(schema: Schema): string {
       return `${type}${bounds(schema)}`;
     case 'array':
       return (
-        `list of ${said(schema.items ?? {})}${schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`}` +
+        `list of ${described(schema.items ?? {})}` +
+        (schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`) +
         (schema.minItems === undefined ? '' : `, at least ${schema.minItems}`)
       );
     case 'object':
@@ -121,7 +121,7 @@ function object({ properties, required = [], additionalProperties, propertyNames
     return `\`{${[...fields, ...(additionalProperties === false ? [] : ['...'])].join(', ')}}\``;
   }
   if (typeof additionalProperties !== 'object' || Object.keys(additionalProperties).length === 0) return 'object';
-  return `object of any names${lengthOf(propertyNames ?? {})}, each ${said(additionalProperties)}`;
+  return `object of any names${lengthOf(propertyNames ?? {})}, each ${described(additionalProperties)}`;
 }
 
 function bounds({ minimum = -Infinity, maximum = Infinity, exclusiveMinimum }: Schema): string {
