@@ -9,7 +9,7 @@ import { NO_USAGE } from '../core/policy.js';
 import type { Lease } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
-import { runBy } from '../loop/run.js';
+import { runWithClock } from '../loop/run.js';
 import type { Pass } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { ChatDeps } from './protocol/deps.js';
@@ -111,7 +111,7 @@ async function converse(
     lease.upstream === undefined
       ? deps.policy
       : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
-  const events = runBy(
+  const events = runWithClock(
     exchange.clock,
     loopRequest(request, offer, lease, thread, exchange, consent),
     watch?.policy(policy) ?? policy,

@@ -1,11 +1,11 @@
-/** How much of its limits a response has used, and which limit ends it. Pure. */
+/** How much of its limits an answer has used, and which limit ends it. Pure. */
 import type { Config } from '../core/config.js';
 import { canonicalJson } from '../core/text/hash.js';
 import type { ToolCall } from '../core/message.js';
 import type { OwnedCall, StopReason } from '../core/trajectory.js';
 import type { LoopLimits } from './events.js';
 
-/** Steps in a row all of whose calls failed, after which the answer is asked for. */
+/** Tool errors in a row after which the policy is asked to answer without tools. */
 const TOOL_ERRORS = 3;
 
 /** The bounds of one answer as the operator set them. */
@@ -50,7 +50,7 @@ export function admit(calls: readonly ToolCall[], spent: Spent, limits: LoopLimi
   });
 }
 
-/** The account after a step whose server calls came back with these observations. */
+/** What is used up after a step whose server calls came back with these observations. */
 export function spend(spent: Spent, calls: readonly OwnedCall[]): Spent {
   let errorsInARow = spent.errorsInARow;
   let toolCalls = spent.toolCalls;
@@ -62,13 +62,13 @@ export function spend(spent: Spent, calls: readonly OwnedCall[]): Spent {
       toolCalls += 1;
       errorsInARow = error === undefined ? 0 : errorsInARow + 1;
     }
-    // A failing call that is tried again is an error, counted as such; only success makes a repetition pointless.
+    // A failing call may be tried again and is counted as an error; only after success is a repetition pointless.
     if (error === undefined) streaks.set(identity(call), (spent.streaks.get(identity(call)) ?? 0) + 1);
   }
   return { steps: spent.steps + 1, toolCalls, errorsInARow, streaks };
 }
 
-/** The limit that a step has reached, the most telling first. */
+/** The limit that a step has reached; where it has reached several, the one that says most about the answer. */
 export function reached(
   spent: Spent,
   refusals: readonly (LimitReason | undefined)[],
@@ -81,7 +81,7 @@ export function reached(
   return undefined;
 }
 
-/** What the policy is told of a call that was not run. */
+/** The observation of a call that was not run. */
 export function refusal(reason: LimitReason, limits: LoopLimits): string {
   return reason === 'repeated_call'
     ? 'Not run: this same call was made before and its result is above. Answer with what you have.'
@@ -92,6 +92,6 @@ function identity(call: ToolCall): string {
   try {
     return `${call.name}\n${canonicalJson(JSON.parse(call.arguments))}`;
   } catch {
-    return `${call.name}\n${call.arguments.trim()}`; // not JSON: its own text is all there is to compare
+    return `${call.name}\n${call.arguments.trim()}`; // not JSON: only its text can be compared
   }
 }

@@ -1,4 +1,7 @@
-/** The one signal everything of a response hangs on: the client's abort and the deadline, told apart. */
+/**
+ * The one abort signal of a response, on which policy and tools listen. It fires when the client leaves or the deadline
+ * passes, and remembers which.
+ */
 export type EndedBy = 'client' | 'deadline';
 
 export class Clock {
@@ -25,7 +28,7 @@ export class Clock {
     return this.#by;
   }
 
-  /** Fires the signal. The first to call it is the one remembered. */
+  /** Fires the signal. Of several calls the first is remembered as the reason. */
   end(by: EndedBy): void {
     this.stop();
     if (this.#by !== undefined || this.#surrendered) return;
@@ -33,14 +36,14 @@ export class Clock {
     this.#controller.abort();
   }
 
-  /** The controller for another clock, once: undefined when it has fired or was given away before. */
+  /** The controller for another clock, once: undefined when it has fired or was already given away. */
   surrender(): AbortController | undefined {
     const controller = this.#surrendered || this.#by !== undefined ? undefined : this.#controller;
     this.#surrendered = true;
     return controller;
   }
 
-  /** The response is over: nothing hangs on the signal any more, so nobody is told. */
+  /** The response is over and nobody listens any more: the deadline is taken back and the signal does not fire. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#outer?.removeEventListener('abort', this.#onAbort);
@@ -48,8 +51,8 @@ export class Clock {
 }
 
 /**
- * Clocks for a server. Making an AbortController costs as much as parsing a whole answer, and one that
- * never fired is as good as new: whoever listened has stopped listening when a response is over.
+ * Clocks for a server, which use their AbortControllers again. Making one costs as much as parsing a whole answer, and
+ * one that never fired is as good as new, because nobody listens to it once its response is over.
  */
 export class Clocks {
   readonly #milliseconds: number;

@@ -1,11 +1,11 @@
-/** The words of the loop: what it is asked, what it emits while it runs, and how it ends. */
+/** The loop's request, its limits, the events it emits while it runs, and how it ends. */
 import type { GyreError } from '../core/errors.js';
 import type { AssistantMessage, Message, ToolCall } from '../core/message.js';
 import type { FinishReason, FunctionSpec, PolicyEvent, Sampling, ToolChoice } from '../core/policy.js';
 import type { Observation, ToolLimits, Toolbox } from '../core/tool.js';
 import type { Ending, NotTrainable, Step } from '../core/trajectory.js';
 
-/** One request to answer, everything about it settled. */
+/** One request to answer, parsed and checked. */
 export interface LoopRequest {
   /** The engine's name of the leased weights, and their version. */
   readonly model: string;

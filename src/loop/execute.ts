@@ -1,6 +1,6 @@
 /**
- * One tool call run to an observation. Whatever happens (unknown name, bad arguments, a throw, a
- * hang, a flood, an abort) is an observation; nothing is thrown and no promise is left unheard.
+ * Runs one tool call to an observation. Whatever goes wrong (an unknown name, bad arguments, a throw, a timeout, too
+ * much output, an abort) is an observation too: nothing is thrown, and no rejection is left unhandled.
  */
 import { onAbort } from '../core/abort.js';
 import { GyreError, reasonOf } from '../core/errors.js';
@@ -13,13 +13,13 @@ export async function execute(
   configured: ToolLimits,
   signal: AbortSignal,
 ): Promise<Observation> {
-  const clock = performance.now();
+  const startedAt = performance.now();
   const tool = tools.get(call.name);
   const limits = tool?.limits ?? configured;
   const observe = (content: string, error?: Observation['error']): Observation => ({
     content: capped(content, limits.maxBytes),
     error,
-    ms: performance.now() - clock,
+    ms: performance.now() - startedAt,
   });
   if (tool === undefined)
     return observe(
@@ -49,8 +49,8 @@ async function attempt(
   if (signal.aborted) return observe('Error: cancelled.', 'cancelled');
   const ending = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let deaf: (() => void) | undefined;
-  // A tool that ignores its signal must not hold the answer: its promise is raced, and its late outcome is nobody's.
+  let stopListening: (() => void) | undefined;
+  // A tool that ignores its signal must not hold up the answer: its promise is raced, and a late result is dropped.
   const ended = new Promise<Observation>((resolve) => {
     const end = (content: string, error: Observation['error']): void => {
       resolve(observe(content, error));
@@ -60,25 +60,25 @@ async function attempt(
       () => end(`Error: no result within ${limits.timeoutMs / 1000} seconds.`, 'timeout'),
       limits.timeoutMs,
     );
-    deaf = onAbort(signal, () => end('Error: cancelled.', 'cancelled'));
+    stopListening = onAbort(signal, () => end('Error: cancelled.', 'cancelled'));
   });
   const ran = (async (): Promise<Observation> => {
     try {
       return observe(textOfResult(await tool.run(args, ending.signal)));
     } catch (thrown) {
-      const bad = thrown instanceof GyreError && (thrown.code === 'bad_arguments' || thrown.side === 'client');
-      return observe(`Error: ${reasonOf(thrown)}`, bad ? 'bad_arguments' : 'failed');
+      const badArguments = thrown instanceof GyreError && (thrown.code === 'bad_arguments' || thrown.side === 'client');
+      return observe(`Error: ${reasonOf(thrown)}`, badArguments ? 'bad_arguments' : 'failed');
     }
   })();
   try {
     return await Promise.race([ran, ended]);
   } finally {
     clearTimeout(timer);
-    deaf?.();
+    stopListening?.();
   }
 }
 
-/** A tool is typed to give text; one from outside may not keep to it. */
+/** A tool's type promises text; one that is not ours may break the promise. */
 function textOfResult(result: unknown): string {
   return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
 }

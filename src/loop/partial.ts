@@ -1,4 +1,4 @@
-/** What a policy had emitted when it was stopped: the fold of the events seen so far, and no more than that. */
+/** What a policy had emitted when it was stopped, put together from the events seen until then. */
 import type { ToolCall } from '../core/message.js';
 import { NO_USAGE, type Action, type PolicyEvent } from '../core/policy.js';
 

@@ -1,4 +1,4 @@
-/** One step on its way into the log: what the policy was asked, what it emitted, how it ended. */
+/** Builds the log's record of one step: what the policy was asked, what it emitted, how it ended. */
 import { newId } from '../core/ids.js';
 import type { Message } from '../core/message.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../core/policy.js';
@@ -12,7 +12,7 @@ export class StepRecord {
   readonly #asked: PolicyRequest;
   readonly #startedAt = Date.now();
   readonly #clock = performance.now();
-  /** Kept only until the action is whole: a broken one is folded from them. */
+  /** Kept until the action is whole: a broken one is put together from them. */
   #seen: PolicyEvent[] = [];
 
   constructor(request: LoopRequest, asked: PolicyRequest) {
@@ -36,9 +36,9 @@ export class StepRecord {
 
   /** The policy was stopped or failed, after it had emitted `partial`. */
   broken(partial: Action | undefined, outcome: 'cancelled' | 'failed'): Step {
-    const said: Message[] =
+    const appended: Message[] =
       partial === undefined || partial.text === '' ? [] : [{ role: 'assistant', content: partial.text }];
-    return this.#step(partial, [], said, outcome, outcome === 'cancelled' ? 'cancelled' : 'engine_error');
+    return this.#step(partial, [], appended, outcome, outcome === 'cancelled' ? 'cancelled' : 'engine_error');
   }
 
   #step(

@@ -1,7 +1,8 @@
 /**
- * The loop: speak, collect calls, run ours, append, decide. Everything it needs comes in, everything
- * that happens goes out as an event, and it never throws for a fault of the engine, a tool or the
- * client: a fault is a way to end. It knows neither HTTP nor the log.
+ * The agent loop: sample an action, run the server's tool calls, append their observations, and sample again until the
+ * policy answers, calls a client's function or reaches a limit. Its inputs are arguments, everything that happens is an
+ * event, and it never throws for a fault of the engine, a tool or the client: a fault is a way to end. It knows neither
+ * HTTP nor the log.
  */
 import { asGyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
@@ -12,13 +13,13 @@ import { Clock } from './clock.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from './events.js';
 import { execute } from './execute.js';
 import { StepRecord } from './record.js';
-import { appended, isClients, settle } from './settle.js';
+import { appended, isClientTool, settle } from './settle.js';
 import { Tally } from './tally.js';
 import { Visible } from './visible.js';
 
 /**
- * Said to the policy before its last turn. Its tools stay declared: without them the engine's parser is off and call
- * markup leaks.
+ * The user message before the policy's last turn. Its tools stay declared: without tools vLLM does not parse calls, and
+ * their markup would reach the client as text.
  */
 const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
 
@@ -29,13 +30,14 @@ export function run(
   limits: LoopLimits,
   signal: AbortSignal,
 ): AsyncGenerator<LoopEvent, Finish> {
-  return runBy(new Clock(limits.milliseconds, signal), request, policy, limits);
+  return runWithClock(new Clock(limits.milliseconds, signal), request, policy, limits);
 }
 
 /**
- * The same by a clock that is running already. A generator that is left early ends the clock, and so policy and tools.
+ * {@link run} with a clock that runs already. A caller that leaves the generator early ends the clock, and with it
+ * policy and tools.
  */
-export async function* runBy(
+export async function* runWithClock(
   clock: Clock,
   request: LoopRequest,
   policy: Policy,
@@ -43,7 +45,7 @@ export async function* runBy(
 ): AsyncGenerator<LoopEvent, Finish> {
   const tally = new Tally();
   const tools = declared(request);
-  const visible = new Visible((name) => isClients(request, name), {
+  const visible = new Visible((name) => isClientTool(request, name), {
     oneCall: request.parallelToolCalls === false,
     holds: request.serverTools.size > 0,
   });
@@ -98,7 +100,7 @@ export async function* runBy(
       if (rest !== undefined) yield rest;
 
       if (action.cut || action.finishReason === 'content_filter' || settled.server.length === 0) {
-        // A call that was cut off is no call: only what the client already holds of its own stays in the history.
+        // A call that was cut off is not run: of the calls only those the client has already seen stay in the history.
         yield {
           type: 'step',
           step: step.whole(action, settled.calls, appended(action, settled.client)),
@@ -160,7 +162,7 @@ async function* observe(
   return observed;
 }
 
-/** What the policy is told it may call. */
+/** The functions the policy may call, as the engine is sent them. */
 export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools'>): readonly FunctionSpec[] {
   if (request.serverTools.size === 0) return request.clientTools;
   return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
@@ -172,7 +174,7 @@ function policyRequest(
   tools: readonly FunctionSpec[],
   spent: Spent,
 ): PolicyRequest {
-  // A forced call holds for the first step only: forced again, the policy could never answer.
+  // `required` or a named function holds for the first step only: forced again, the policy could never answer.
   const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
   return {
     model: request.model,

@@ -1,4 +1,7 @@
-/** Whose each call is, settled before anything runs. An unknown name is the server's to answer, never to execute. */
+/**
+ * Who runs each call, decided before anything runs. A call of an unknown name is the server's: it gets an observation
+ * that says so.
+ */
 import { assistantMessage, type Message, type ToolCall } from '../core/message.js';
 import type { Action } from '../core/policy.js';
 import type { OwnedCall } from '../core/trajectory.js';
@@ -16,7 +19,7 @@ export function settle(action: Action, request: LoopRequest, callsAllowed: boole
   const counted = !callsAllowed ? [] : request.parallelToolCalls === false ? action.calls.slice(0, 1) : action.calls;
   const calls = counted.map((call): OwnedCall => ({
     ...call,
-    owner: isClients(request, call.name) ? 'client' : 'server',
+    owner: isClientTool(request, call.name) ? 'client' : 'server',
   }));
   return {
     calls,
@@ -25,17 +28,17 @@ export function settle(action: Action, request: LoopRequest, callsAllowed: boole
   };
 }
 
-export function isClients(request: LoopRequest, name: string): boolean {
+export function isClientTool(request: LoopRequest, name: string): boolean {
   return request.clientTools.some((tool) => tool.name === name);
 }
 
 /** What follows a state: the assistant turn with its calls, and what the server's calls gave. */
 export function appended(action: Action, calls: readonly OwnedCall[]): Message[] {
-  const said = assistantMessage(
+  const message = assistantMessage(
     action.text,
     calls.map(({ id, name, arguments: args }): ToolCall => ({ id, name, arguments: args })),
   );
-  const turn: Message = action.reasoning === undefined ? said : { ...said, reasoning: action.reasoning };
+  const turn: Message = action.reasoning === undefined ? message : { ...message, reasoning: action.reasoning };
   const observed = calls.flatMap((call): Message[] =>
     call.observation === undefined ? [] : [{ role: 'tool', tool_call_id: call.id, content: call.observation.content }],
   );

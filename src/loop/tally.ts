@@ -1,4 +1,4 @@
-/** The sums of a response and the ways it can end. */
+/** Token usage and tool use of a response, summed while it runs, and the ways it can end. */
 import type { GyreError } from '../core/errors.js';
 import { addUsage, NO_USAGE, type Action, type FinishReason, type Usage } from '../core/policy.js';
 import type { Observation } from '../core/tool.js';
@@ -13,7 +13,7 @@ export class Tally {
   readonly #byTool: Record<string, number> = {};
   #finished = false;
 
-  /** Whether an end was made of it. */
+  /** Whether one of the ways to end was taken. */
   get finished(): boolean {
     return this.#finished;
   }

@@ -1,12 +1,13 @@
 /**
- * Whether a step's action can be trained on: the first reason why not. A ratio of probabilities
- * means something only when the recorded ones are those of the whole, unmasked distribution.
+ * Whether a step's action can be trained on: the first reason why not. Training weighs an action by the ratio of its
+ * probability now to the recorded one, which is only right where the action was drawn from the whole distribution:
+ * nothing masked, truncated or tilted.
  */
 import type { Action, FunctionSpec, PolicyRequest, Sampling } from '../core/policy.js';
 import type { NotTrainable } from '../core/trajectory.js';
 
-/** Forwarded fields that mask what may be sampled. */
-const MASKS = [
+/** Forwarded fields by which vLLM masks tokens ("structured outputs" in its documentation). */
+const MASKING_FIELDS = [
   'structured_outputs',
   'guided_json',
   'guided_regex',
@@ -15,8 +16,8 @@ const MASKS = [
   'structural_tag',
   'thinking_token_budget',
 ];
-/** Forwarded fields that cut or tilt the distribution. */
-const TILTS = ['allowed_token_ids', 'bad_words'];
+/** Forwarded fields that leave tokens out of the distribution. */
+const TRUNCATING_FIELDS = ['allowed_token_ids', 'bad_words'];
 
 export function notTrainable(
   request: PolicyRequest,
@@ -26,7 +27,7 @@ export function notTrainable(
   if (action.promptTokenIds === undefined || action.tokenIds === undefined) return 'no_token_ids';
   if (action.logprobs === undefined) return 'no_logprobs';
   if (isConstrained(request)) return 'constrained';
-  if (isTilted(request.sampling, request.forwarded ?? {})) return 'truncated_sampling';
+  if (isDistorted(request.sampling, request.forwarded ?? {})) return 'truncated_sampling';
   if (action.cut) return 'cut';
   if (action.tokenIds.length === 0) return 'empty';
   return withheld;
@@ -36,16 +37,16 @@ function isConstrained(request: PolicyRequest): boolean {
   const forwarded = request.forwarded ?? {};
   const format = forwarded['response_format'] as { readonly type?: unknown } | null | undefined;
   if (format !== undefined && format !== null && format.type !== 'text') return true;
-  if (MASKS.some((name) => forwarded[name] !== undefined)) return true;
+  if (MASKING_FIELDS.some((name) => forwarded[name] !== undefined)) return true;
   if (request.tools.length === 0) return false;
   if (request.toolChoice === 'required' || typeof request.toolChoice === 'object') return true;
-  // vLLM holds strict tools to their schema even under `auto`.
+  // vLLM constrains the arguments of strict tools to their schema even under `auto`.
   return request.toolChoice === 'auto' && request.tools.some((tool: FunctionSpec) => tool.strict === true);
 }
 
-function isTilted(sampling: Sampling, forwarded: Readonly<Record<string, unknown>>): boolean {
+function isDistorted(sampling: Sampling, forwarded: Readonly<Record<string, unknown>>): boolean {
   return (
-    // Greedy: every token's recorded probability is 1, whatever the policy thought.
+    // Greedy: the recorded probability of every token is 1, whatever the model gave it.
     (sampling.temperature ?? 1) === 0 ||
     (sampling.top_p ?? 1) < 1 ||
     (sampling.top_k ?? 0) > 0 ||
@@ -55,6 +56,6 @@ function isTilted(sampling: Sampling, forwarded: Readonly<Record<string, unknown
     (sampling.repetition_penalty ?? 1) !== 1 ||
     (sampling.min_tokens ?? 0) > 0 ||
     Object.keys(sampling.logit_bias ?? {}).length > 0 ||
-    TILTS.some((name) => forwarded[name] !== undefined)
+    TRUNCATING_FIELDS.some((name) => forwarded[name] !== undefined)
   );
 }

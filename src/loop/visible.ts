@@ -22,11 +22,11 @@ interface ShownChoice {
 }
 
 export class Visible {
-  readonly #isClients: (name: string) => boolean;
+  readonly #isClientTool: (name: string) => boolean;
   readonly #oneCall: boolean;
   /**
-   * Tokens without text may spell a call that is not the client's: with server tools they wait until the action is
-   * over.
+   * Tokens without text may belong to a call of a server tool, which the client must not see: where there are server
+   * tools, such tokens are held back until the action is over.
    */
   readonly #holds: boolean;
   readonly #choices: ShownChoice[] = [];
@@ -35,8 +35,11 @@ export class Visible {
   #heldIds: number[] = [];
   #heldLogprobs: TokenLogprob[] = [];
 
-  constructor(isClients: (name: string) => boolean, options: { readonly oneCall: boolean; readonly holds: boolean }) {
-    this.#isClients = isClients;
+  constructor(
+    isClientTool: (name: string) => boolean,
+    options: { readonly oneCall: boolean; readonly holds: boolean },
+  ) {
+    this.#isClientTool = isClientTool;
     this.#oneCall = options.oneCall;
     this.#holds = options.holds;
   }
@@ -62,7 +65,7 @@ export class Visible {
       case 'reasoning':
         return event;
       case 'call': {
-        if (!this.#callsShown || !this.#isClients(event.name) || (this.#oneCall && event.position > 0))
+        if (!this.#callsShown || !this.#isClientTool(event.name) || (this.#oneCall && event.position > 0))
           return undefined;
         const choice = this.#choice(event.index);
         const shown: ShownCall = { position: choice.calls.length, id: event.id, name: event.name, arguments: '' };
@@ -81,7 +84,7 @@ export class Visible {
     }
   }
 
-  /** The tokens still held when an action is over; undefined when there are none, or they spell a hidden call. */
+  /** The tokens still held when an action is over; undefined when there are none, or they are those of hidden calls. */
   end(hiddenCalls: boolean): PolicyEvent | undefined {
     if (hiddenCalls || this.#heldIds.length === 0) return undefined;
     return this.#release({ type: 'text', index: 0, text: '' });
