@@ -1,6 +1,6 @@
 /**
- * The calculator: one expression in, one number (or list, unit, truth value) out. It keeps nothing between calls,
- * knows no files, no clock and no chance, so a judge may evaluate it too.
+ * The calculator: one expression in, one number (or list, unit, truth value) out. It keeps nothing between calls and
+ * reads no files, no clock and no random numbers: it is pure, so a judge may run it too.
  */
 import { z } from 'zod';
 

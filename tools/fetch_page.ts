@@ -1,19 +1,19 @@
 /**
- * Reads one page of the public web as text. Present only with `web.fetch: true`: what it can reach is decided by
- * tools/web/guard.ts, and what it brings back was written by strangers.
+ * Reads one page of the public web as text. It exists only with `web.fetch: true`. tools/web/guard.ts decides which
+ * addresses it may reach; the text it brings back was written by strangers and may try to instruct the policy.
  */
 import { z } from 'zod';
 
 import type { Web } from '../src/core/config.js';
 import { badRequest, GyreError, quoted, reasonOf } from '../src/core/errors.js';
 import type { Tool, ToolLimits } from '../src/core/tool.js';
-import { get, type Got, type Head } from './web/get.js';
+import { get, type GetResult, type Head } from './web/get.js';
 import { checked, INTERNET, pinned, type Network } from './web/guard.js';
 import { readable } from './web/readable.js';
 import { decoded } from './web/text.js';
 
 const MAX_REDIRECTS = 5;
-/** Bytes of a page: its text is a fraction of it. */
+/** Bytes of a page, markup included: its text is a fraction of it. */
 const MAX_PAGE = 2 * 1024 * 1024;
 const HTML = ['text/html', 'application/xhtml+xml'];
 const TEXT =
@@ -47,7 +47,7 @@ export function createFetchPage({ web, limits }: FetchPageOptions, network: Netw
       if (!parsed.success)
         throw badRequest(`fetch_page takes {"url": "https://example.com/page"}, not ${quoted(args)}`, 'url');
       const { url, got } = await follow(parsed.data.url.trim(), signal, limits.timeoutMs, network);
-      return told(url, got);
+      return pageText(url, got);
     },
   };
 }
@@ -58,13 +58,13 @@ async function follow(
   signal: AbortSignal,
   timeoutMs: number,
   network: Network,
-): Promise<{ readonly url: URL; readonly got: Got }> {
+): Promise<{ readonly url: URL; readonly got: GetResult }> {
   let next = first;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     const place = await checked(next, network);
     signal.throwIfAborted();
     const { url } = place;
-    let got: Got;
+    let got: GetResult;
     try {
       got = await get(url, {
         connect: pinned(place, network),
@@ -72,7 +72,7 @@ async function follow(
         maxBytes: MAX_PAGE,
         timeoutMs,
         signal,
-        head: wanted,
+        head: refuseUnreadable,
       });
     } catch (thrown) {
       throw thrown instanceof GyreError ? thrown : fault(`${quoted(url.href)} cannot be fetched: ${reasonOf(thrown)}`);
@@ -85,7 +85,8 @@ async function follow(
   throw fault(`${quoted(first)} was redirected more than ${MAX_REDIRECTS} times`);
 }
 
-function wanted({ status, type, location }: Head): void {
+/** Throws on a head whose body is not worth reading. */
+function refuseUnreadable({ status, type, location }: Head): void {
   if (status < 200 || status > 299)
     throw fault(`the page answered ${status}${location === undefined ? '' : ' and sent its reader elsewhere'}`);
   if (!HTML.includes(type) && !TEXT.test(type))
@@ -94,7 +95,7 @@ function wanted({ status, type, location }: Head): void {
     );
 }
 
-async function told(url: URL, got: Got): Promise<string> {
+async function pageText(url: URL, got: GetResult): Promise<string> {
   const { title, text } = HTML.includes(got.type)
     ? await readable(decoded(got.bytes, got.charset, true))
     : { title: '', text: decoded(got.bytes, got.charset, false).trim() };

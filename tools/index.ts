@@ -22,14 +22,15 @@ export interface ToolOptions {
   readonly limits: ToolLimits;
 }
 
-/** Undefined where the configuration does not turn the tool on. */
+/** Makes a tool; undefined where the configuration does not turn it on. */
 type Create = (options: ToolOptions) => Tool | undefined;
 
 const TOOLS: readonly Create[] = [createCalculator, createSearchDocuments, createSearchWeb, createFetchPage];
 
+/** Options of tools that come from MCP servers. */
 export interface OutsideOptions {
   readonly servers: readonly McpServer[];
-  /** Names that must be among the tools, or of a server's that may bring them. */
+  /** `tools.default`: each must be one of our tools, or begin with the prefix of a server that may bring it. */
   readonly defaults: readonly string[];
   /** The gateway's own version. */
   readonly version: string;

@@ -1,6 +1,6 @@
 /**
- * Search over the documents the operator indexed (`gyre index DIR`): words in, the five best passages out,
- * ranked by BM25. It only reads; what it may find is decided by whoever indexes.
+ * Search over the documents the operator indexed (`gyre index DIR`): words in, the five best passages out, ranked by
+ * BM25. It only reads, and finds nothing that the operator did not index.
  */
 import type { Database } from 'better-sqlite3';
 import { basename, join } from 'node:path';
@@ -13,7 +13,7 @@ import { openCatalogue } from './documents/catalogue.js';
 export { indexDocuments, type IndexProgress } from './documents/indexing.js';
 
 const RESULTS = 5;
-/** Words of a query that count; a whole page pasted as a query is not searched word by word. */
+/** Words of a query that are searched for: a whole page pasted as a query would take long. */
 const MAX_WORDS = 32;
 
 const Arguments = z.strictObject({ query: z.string() });
@@ -88,7 +88,7 @@ function search(db: Database, match: string): Hit[] {
     .all(match) as Hit[];
 }
 
-/** The indexed folder's own name leads, so that two folders stay apart and nothing above them is told. */
+/** The path from the indexed folder's name on: two folders stay apart, and no path above them is given away. */
 function sourceOf({ root, path, heading }: Hit): string {
   return `${join(basename(root), path)}${heading === '' ? '' : `: ${heading}`}`;
 }

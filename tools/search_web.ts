@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { Web } from '../src/core/config.js';
 import { badRequest, GyreError, quoted, reasonOf } from '../src/core/errors.js';
 import type { Tool, ToolLimits } from '../src/core/tool.js';
-import { get, type Got } from './web/get.js';
+import { get, type GetResult } from './web/get.js';
 
 const RESULTS = 5;
 const MAX_QUERY = 500;
@@ -56,8 +56,8 @@ export function createSearchWeb({ web, limits }: SearchWebOptions): Tool | undef
 }
 
 /**
- * The operator named the endpoint, so it may be anywhere; it may not send us anywhere else. Its address is in no
- * message: it may hold a key.
+ * The operator named the endpoint, so it may be at any address, also a private one; but redirects are followed within
+ * its origin only. Error messages do not quote its address, which may hold a key.
  */
 async function ask(endpoint: string, query: string, timeoutMs: number, signal: AbortSignal): Promise<unknown> {
   let url = new URL(endpoint);
@@ -70,7 +70,7 @@ async function ask(endpoint: string, query: string, timeoutMs: number, signal: A
   url.searchParams.set('q', query);
   url.searchParams.set('format', 'json');
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-    let got: Got;
+    let got: GetResult;
     try {
       got = await get(url, {
         connect: buildConnector({ timeout: timeoutMs }),
@@ -92,7 +92,7 @@ async function ask(endpoint: string, query: string, timeoutMs: number, signal: A
   throw fault('the search engine sends its reader round in a circle');
 }
 
-function jsonOf({ status, bytes, cut }: Got): unknown {
+function jsonOf({ status, bytes, cut }: GetResult): unknown {
   if (status === 403)
     throw fault('the search engine answered 403; where it is SearXNG, its settings must allow the format "json"');
   if (status < 200 || status > 299) throw fault(`the search engine answered ${status}`);
@@ -110,7 +110,7 @@ function listed(query: string, answer: unknown): string {
   const seen = new Set<string>();
   const found = parsed.data.results
     .flatMap(({ title, url, content }) => {
-      // Only what can be opened is a result, and the same page twice is one.
+      // A result without an address that can be opened is left out, and so is the second of two with the same one.
       if (typeof url !== 'string' || !/^https?:\/\//i.test(url) || url.length > MAX_ADDRESS || seen.has(url)) return [];
       seen.add(url);
       return [
@@ -124,17 +124,17 @@ function listed(query: string, answer: unknown): string {
     .join('\n\n');
 }
 
-/** One line of it, so that a title cannot pass for another result. */
-function line(said: string | null | undefined, most: number): string {
-  const flat = (said ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim();
-  return flat.length > most ? `${flat.slice(0, most).trimEnd()}...` : flat;
+/** The text on one line, at most `max` characters: a title with line breaks could pass for another result. */
+function line(text: string | null | undefined, max: number): string {
+  const flat = (text ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  return flat.length > max ? `${flat.slice(0, max).trimEnd()}...` : flat;
 }
 
 function fault(message: string): GyreError {
   return new GyreError({ side: 'gateway', status: 502, code: 'search_unavailable', message });
 }
 
-/** RFC 7617. */
+/** The Basic scheme of RFC 7617. */
 function basic(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }

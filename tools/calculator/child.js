@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import vm from 'node:vm';
 
-// The same mathjs in one file: read in a tenth of the time, and half the memory, of its thousand modules.
+// mathjs bundled in one file loads in a tenth of the time and half the memory of its thousand modules.
 /** @type {typeof import('mathjs')} */
 const { all, create } = createRequire(import.meta.url)('mathjs/lib/browser/math.js');
 
@@ -105,7 +105,7 @@ function answerInTime(expression, timeoutMs) {
   return script.runInNewContext({ answer: () => answer(expression) }, { timeout: timeoutMs });
 }
 
-// The first evaluations compile half of mathjs; better now than in the first call.
+// The first evaluations compile half of mathjs: done here, the first call does not wait for it.
 for (const warming of ['0.1 + 2 * 3 - 4 / 5', 'sqrt(16) + 2^3', 'max(1, 2) + round(2.5)']) answer(warming);
 
 process.stdout.write('{"ready":true}\n');

@@ -1,7 +1,7 @@
 /**
- * A few long-lived child processes, one job at a time each. A child that exceeds its time is killed and a
- * child that dies takes only its own job with it; the next job starts a new one. A thread would not do:
- * exhausting the heap of a worker aborts the whole process.
+ * A few long-lived child processes, one job at a time each. A child that exceeds its time is killed, and a child that
+ * dies fails only its own job; the next job starts a new one. They are processes because a worker thread that runs out
+ * of heap can abort the whole process.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -59,9 +59,9 @@ export function createPool(size: number): Pool {
     const worker: Worker = { process: child, ready: false, job: undefined, timer: undefined };
     workers.add(worker);
     worker.timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
-    // What V8 says when it runs out of memory is of no use to anybody; unread, it would block the child.
+    // V8's report when it runs out of memory is of no use; unread, it would fill the pipe and block the child.
     child.stderr.resume();
-    // A child that died says so by its exit; the failed write adds nothing.
+    // The exit of a child that died is handled below; the failed write adds nothing.
     child.stdin.on('error', () => undefined);
     child.on('error', (cause) => gone(worker, cause));
     child.on('exit', () => gone(worker));
@@ -100,7 +100,7 @@ export function createPool(size: number): Pool {
         () => end(worker, refusal(job.expression, `it takes longer than ${job.timeoutMs / 1000} s`)),
         job.timeoutMs,
       );
-      // The child's own deadline is later than ours: it is for the case that we are gone.
+      // The child's own deadline is later than ours: it ends the child where this process has died.
       worker.process.stdin.write(
         `${JSON.stringify({ expression: job.expression, timeoutMs: job.timeoutMs + 1_000 })}\n`,
       );

@@ -36,8 +36,8 @@ export interface ConnectionOptions {
   readonly signal: AbortSignal;
   /** The server says that its list is another. */
   readonly listChanged: () => void;
-  /** Something went wrong beside any call: it may be worth a look. */
-  readonly doubt: () => void;
+  /** The transport reported an error outside of any call: the server may be gone. */
+  readonly transportError: () => void;
   /** The session is over, and nobody here ended it. */
   readonly closed: () => void;
   /** A line of a child's standard error. */
@@ -70,7 +70,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const client = new Client({ name: 'gyre', version: options.version }, { capabilities: {} });
   const { transport, end } =
     server.url === undefined ? byChild(server, options.line) : byHttp(new URL(server.url), server.headers);
-  let ours = false;
+  let closing = false;
   const active = new Set<Promise<unknown>>();
   client.setNotificationHandler(ToolListChangedNotificationSchema, options.listChanged);
   try {
@@ -80,15 +80,15 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     await end();
     throw new Error(causeOf(thrown), { cause: thrown });
   }
-  client.onclose = () => ours || options.closed();
-  client.onerror = (fault) => ours || fault.name === 'AbortError' || options.doubt();
+  client.onclose = () => closing || options.closed();
+  client.onerror = (fault) => closing || fault.name === 'AbortError' || options.transportError();
 
   return {
     async list() {
       const found: Definition[] = [];
       let cursor: string | undefined;
       for (let page = 0; page === 0 || cursor !== undefined; page += 1) {
-        // Asked for plainly: the client's own listTools compiles what schemas the server names.
+        // Not by the client's own listTools, which compiles the schemas that the server names.
         const { tools, nextCursor } = await client.request(
           { method: 'tools/list', params: cursor === undefined ? {} : { cursor } },
           ListToolsResultSchema,
@@ -126,11 +126,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       }
     },
     async close() {
-      ours = true;
-      // Calls beside the one that found the session gone hear so for themselves.
+      closing = true;
+      // Calls beside the one that found the session gone get their own error from the server first.
       if (active.size > 0) await Promise.race([Promise.allSettled(active), sleep(DRAIN_MS)]);
       if (transport instanceof StreamableHTTPClientTransport) {
-        // A courtesy: a server that is gone already needs no goodbye.
+        // The MCP specification asks clients to end their session (DELETE); a server that is gone is not waited for.
         await Promise.race([transport.terminateSession().catch(() => undefined), sleep(GOODBYE_MS)]);
       }
       await client.close().catch(() => undefined);
@@ -139,14 +139,14 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   };
 }
 
-interface Reach {
+interface Link {
   readonly transport: Transport;
   readonly end: () => Promise<void>;
 }
 
 /** By streamable HTTP. The transport follows a redirect within the server's origin only. */
-function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined): Reach {
-  // Idle for hours is how a stream of notifications should be; calls have bounds of their own.
+function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined): Link {
+  // A stream of notifications may be silent for hours; calls have bounds of their own.
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } });
   const wire = new HttpWire({
     dispatcher: agent,
@@ -157,12 +157,12 @@ function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined)
     fetch: wire.fetch,
     ...(headers === undefined ? {} : { requestInit: { headers } }),
   });
-  transport.onmessage = (message) => wire.heard(message);
+  transport.onmessage = (message) => wire.received(message);
   return { transport, end: () => agent.destroy() };
 }
 
 /** By a child process. It gets what the configuration names, and of our environment only what every program needs. */
-function byChild({ command = '', args, env }: McpServer, line: (text: string) => void): Reach {
+function byChild({ command = '', args, env }: McpServer, line: (text: string) => void): Link {
   const transport = new StdioClientTransport({
     command,
     ...(args === undefined ? {} : { args }),
@@ -180,11 +180,11 @@ function byChild({ command = '', args, env }: McpServer, line: (text: string) =>
   return { transport, end: () => Promise.resolve() };
 }
 
-/** A session that is gone is answered with 404, by some servers with 400; both before anything is run. */
+/** MCP answers an unknown session with 404, some servers with 400; both before anything is run. */
 function neverArrived(thrown: unknown): boolean {
   if (thrown instanceof StreamableHTTPError)
     return thrown.code === 404 || (thrown.code === 400 && /session|initiali[sz]/i.test(thrown.message));
-  const code = (under(thrown) as NodeJS.ErrnoException | undefined)?.code ?? '';
+  const code = (fetchCause(thrown) as NodeJS.ErrnoException | undefined)?.code ?? '';
   return (
     ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(
       code,
@@ -192,18 +192,18 @@ function neverArrived(thrown: unknown): boolean {
   );
 }
 
-/** The server itself said no; otherwise the way to it broke while the call was under way. */
+/** The server answered with an error; otherwise the connection broke while the call ran. */
 function wasAnswered(thrown: unknown): boolean {
   return thrown instanceof StreamableHTTPError || (thrown instanceof McpError && thrown.code !== CLOSED);
 }
 
-/** "fetch failed" says nothing: what it failed of does. */
+/** The reason of an error; of fetch's "fetch failed", its cause. */
 function causeOf(thrown: unknown): string {
-  return (reasonOf(thrown) === 'fetch failed' ? under(thrown)?.message : undefined) ?? reasonOf(thrown);
+  return (reasonOf(thrown) === 'fetch failed' ? fetchCause(thrown)?.message : undefined) ?? reasonOf(thrown);
 }
 
-/** What a fetch failed of. Of several addresses that were tried, the first. */
-function under(thrown: unknown): Error | undefined {
+/** The cause of a failed fetch; where several addresses were tried, that of the first. */
+function fetchCause(thrown: unknown): Error | undefined {
   const cause = thrown instanceof Error ? thrown.cause : undefined;
   const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
   return first instanceof Error ? first : undefined;

@@ -1,10 +1,10 @@
 /**
- * Function names of tools from outside: `<server>__<tool>`. A name that OpenAI's rule does not allow is made to fit and
- * marked with a hash of what it stands for, so that it is the same at every start whatever else is there.
+ * Function names of tools of MCP servers: `<server>__<tool>`. A name that OpenAI's rule does not allow is made to fit
+ * and ends with a hash of server and tool, so that it is the same at every start, whatever other tools there are.
  */
 import { hash } from 'node:crypto';
 
-/** OpenAI's rule: 1 to 64 letters, digits, "_" or "-". */
+/** OpenAI's API reference, `tools.function.name`: 1 to 64 letters, digits, "_" or "-". */
 const LONGEST = 64;
 const MARK = 8;
 

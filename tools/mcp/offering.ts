@@ -7,7 +7,7 @@ import { badRequest, quoted, reasonOf } from '../../src/core/errors.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
 import { fault } from './faults.js';
 import { functionName } from './names.js';
-import { pin, pinned, pinOf, propose, settle, type Definition, type Pin } from './pins.js';
+import { clearProposed, pin, pinned, pinOf, propose, type Definition, type Pin } from './pins.js';
 
 export interface OfferingOptions {
   readonly server: string;
@@ -33,6 +33,7 @@ interface Held {
 
 /** Bytes a definition may have: it becomes part of every prompt that offers the tool. */
 const MAX_DEFINITION = 32 * 1024;
+/** Notes on tools that are shown at once. */
 const SHOWN = 8;
 
 export class Offering {
@@ -55,9 +56,9 @@ export class Offering {
     const parts = [`${size} ${size === 1 ? 'tool' : 'tools'}`];
     if (withdrawn.length > 0)
       parts.push(
-        `withdrawn because their definition changed: ${some(withdrawn).join(', ')} ("gyre tools list" shows how)`,
+        `withdrawn because their definition changed: ${firstFew(withdrawn).join(', ')} ("gyre tools list" shows how)`,
       );
-    return [...parts, ...some(this.#leftOut)].join('; ');
+    return [...parts, ...firstFew(this.#leftOut)].join('; ');
   }
 
   /** The server's list, as it is now. */
@@ -68,7 +69,7 @@ export class Offering {
     const named = definitions
       .filter(({ name }) => only === undefined || only.includes(name))
       .map((definition) => ({ name: functionName(server, definition.name, prefixes), definition }));
-    // A name that is as the server spells it goes before one that was made to fit.
+    // Where two tools would have one name, the one that is spelled so by the server gets it.
     const exact = (each: (typeof named)[number]): number => (each.name.endsWith(`__${each.definition.name}`) ? 0 : 1);
     for (const { name, definition } of [...named].sort((a, b) => exact(a) - exact(b))) {
       if (present.has(name) || (toolbox.has(name) && !this.#held.has(name)))
@@ -88,13 +89,13 @@ export class Offering {
       if (!definitions.some((definition) => definition.name === name))
         leftOut.push(`the server has no tool ${quoted(name)}`);
     for (const name of [...this.#held.keys()].filter((each) => !present.has(each))) this.#drop(name);
-    for (const note of some(leftOut.filter((each) => !this.#leftOut.includes(each))))
+    for (const note of firstFew(leftOut.filter((each) => !this.#leftOut.includes(each))))
       warn(`tools of "${server}": ${note}`);
     this.#leftOut = leftOut;
   }
 
-  /** Takes up what the operator has accepted meanwhile. */
-  look(): void {
+  /** Offers tools again whose changed definition the operator has accepted meanwhile. */
+  takeAccepted(): void {
     for (const name of this.withdrawn) {
       const held = this.#held.get(name);
       try {
@@ -131,7 +132,7 @@ export class Offering {
     const known = pin(dataDir, name, announced);
     const tool = before?.pin.hash === known.hash ? before.tool : this.#tool(name, known.definition);
     const held: Held = { pin: known, announced, tool };
-    if (!isWithdrawn(held)) settle(dataDir, name);
+    if (!isWithdrawn(held)) clearProposed(dataDir, name);
     else {
       propose(dataDir, name, announced);
       if (before?.announced.hash !== announced.hash)
@@ -153,7 +154,7 @@ export class Offering {
     const { call, limits } = this.#options;
     return {
       spec: { name, description, parameters: inputSchema },
-      // Whatever the server says of itself: no judge runs what is not ours.
+      // Also where the server's annotations say that it only reads: no judge runs a tool that is not ours.
       pure: false,
       limits,
       run: async (args, signal) => {
@@ -169,8 +170,8 @@ function isWithdrawn({ pin: known, announced }: Held): boolean {
   return known.hash !== announced.hash;
 }
 
-/** A server's words are many only if it wants them to be. */
-function some(texts: readonly string[]): string[] {
+/** The first few: a server must not be able to fill the operator's log. */
+function firstFew(texts: readonly string[]): string[] {
   return texts.length <= SHOWN ? [...texts] : [...texts.slice(0, SHOWN), `${texts.length - SHOWN} more`];
 }
 

@@ -1,7 +1,7 @@
 /**
- * What each tool from outside was when it was first seen: one file a tool in DATA/tools, which only the operator
- * replaces. A definition that later differs lies beside it, and accepting it is one rename, so that no two processes
- * can disagree.
+ * Pins: the definition of each tool of an MCP server as it was first seen, one file a tool in DATA/tools. Without a
+ * pin a server could change what a tool claims to do after the operator came to trust it. A definition that differs
+ * later is written beside the pin; accepting it is one rename, so that no two processes can disagree.
  */
 import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { operatorError, reasonOf } from '../../src/core/errors.js';
 import { canonicalJson, sha256, type Hash } from '../../src/core/text/hash.js';
 
-/** What a policy is told of a tool. Nothing else of an announcement is kept. */
+/** What a policy sees of a tool. Nothing else of a server's announcement is kept. */
 export interface Definition {
   readonly name: string;
   readonly description?: string | undefined;
@@ -32,8 +32,8 @@ export interface PinState {
   readonly changed?: Pin | undefined;
 }
 
-/** Tools one server may ever announce: what it says must not fill the disk. */
-const MOST = 1_000;
+/** Tools one server may ever announce: it must not be able to fill the disk. */
+const MAX_PINS = 1_000;
 const CHANGED = '.changed.json';
 
 const folderOf = (dataDir: string): string => join(dataDir, 'tools');
@@ -51,9 +51,9 @@ export function pinOf(server: string, definition: Definition, at = new Date()): 
 export function pin(dataDir: string, name: string, found: Pin): Pin {
   const known = pinned(dataDir, name);
   if (known !== undefined) return known;
-  if (namesIn(dataDir).filter((other) => other.startsWith(`${found.server}__`)).length >= MOST) {
+  if (namesIn(dataDir).filter((other) => other.startsWith(`${found.server}__`)).length >= MAX_PINS) {
     throw operatorError(
-      `the server "${found.server}" has announced more than ${MOST} tools; delete what is ` +
+      `the server "${found.server}" has announced more than ${MAX_PINS} tools; delete what is ` +
         `not wanted from ${folderOf(dataDir)}`,
     );
   }
@@ -81,8 +81,8 @@ export function propose(dataDir: string, name: string, changed: Pin): void {
   renameSync(write(dataDir, name, changed), changedOf(dataDir, name));
 }
 
-/** The server announces again what is pinned. */
-export function settle(dataDir: string, name: string): void {
+/** For a server that announces again what is pinned: there is nothing to accept any more. */
+export function clearProposed(dataDir: string, name: string): void {
   rmSync(changedOf(dataDir, name), { force: true });
 }
 
@@ -139,7 +139,7 @@ function read(path: string): Pin | undefined {
     const found = JSON.parse(text) as Pin;
     if (found.hash === sha256(canonicalJson(found.definition))) return found;
   } catch {
-    // Said below, like a hash that does not fit.
+    // Falls through to the error below, like a hash that does not fit.
   }
   throw operatorError(
     `${path} is not what was written there; delete it to take the tool as its server announces it now`,

@@ -1,10 +1,10 @@
 /**
- * Keeping an operator's credentials out of what a tool server says. A server may echo a header in an error page, and
- * what it says reaches the policy, the log and the client.
+ * Removes the operator's credentials from the output of a tool server. A server may echo a header in an error page, and
+ * its output reaches the policy, the log and the client.
  */
 import type { McpServer } from '../../src/core/config.js';
 
-/** Shorter values cannot be told from ordinary text. */
+/** Characters; a shorter value may occur in ordinary text. */
 const SHORTEST = 8;
 const SHORTEST_PART = 16;
 const SECRET_NAME = /key|token|secret|password|passwd|credential|auth|cookie|session/i;
@@ -16,7 +16,7 @@ export function scrubber(server: McpServer): (text: string) => string {
   return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text);
 }
 
-/** Longest first, so that no part of one is left over from another. */
+/** Longest first: a secret that contains another is removed whole. */
 function secretsOf({ headers, env, url }: McpServer): string[] {
   const found = new Set<string>();
   for (const value of Object.values(headers ?? {})) {
@@ -28,7 +28,7 @@ function secretsOf({ headers, env, url }: McpServer): string[] {
   if (url !== undefined) {
     const { searchParams, pathname } = new URL(url);
     for (const value of searchParams.values()) found.add(value);
-    // Some addresses are the key: an error page repeats the path.
+    // In some addresses a part of the path is the key, and an error page may repeat the path.
     for (const part of pathname.split('/')) if (part.length >= SHORTEST_PART) found.add(part);
   }
   return [...found].filter((secret) => secret.length >= SHORTEST).sort((a, b) => b.length - a.length);

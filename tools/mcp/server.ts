@@ -1,7 +1,7 @@
 /**
- * One server of tools: its session is opened ahead of calls, used by all of them, opened again when it is gone, and
- * looked after in between. A server that is down stops nothing: its calls say so, and it is tried again, less and less
- * often.
+ * One server of tools: its session is opened before the first call, shared by all calls, checked in between, and opened
+ * again when it is gone. A server that is down stops nothing else: calls to it fail with the reason, and it is tried
+ * again after pauses that double.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -13,20 +13,20 @@ import { fault, NotDelivered } from './faults.js';
 import { Offering } from './offering.js';
 import { scrubber } from './secrets.js';
 
-/** How often what is done. */
+/** Intervals, in milliseconds. */
 export interface Pace {
-  /** Until a server that failed is tried again, for the first time and at most. */
+  /** Pause before a server that failed is tried again: the first one, and the longest. */
   readonly firstMs: number;
   readonly longestMs: number;
-  /** Between two looks at the list of a server that announces nothing. */
+  /** Between two lists of tools of a server that announces no change. */
   readonly refreshMs: number;
-  /** Between two lists of a server that announces change after change. */
+  /** At least between two lists of tools of a server that announces change after change. */
   readonly listMs: number;
-  /** Between two looks for what the operator has accepted, while there is something to accept. */
-  readonly lookMs: number;
+  /** Between two checks whether the operator has accepted a changed tool. */
+  readonly acceptedMs: number;
 }
 
-export const PACE: Pace = { firstMs: 1_000, longestMs: 60_000, refreshMs: 300_000, listMs: 500, lookMs: 1_000 };
+export const PACE: Pace = { firstMs: 1_000, longestMs: 60_000, refreshMs: 300_000, listMs: 500, acceptedMs: 1_000 };
 
 export interface ToolServerOptions {
   readonly server: McpServer;
@@ -50,7 +50,7 @@ export interface ServerPart {
 
 /** A server may have to be downloaded before it starts. */
 const OPEN_MS = 60_000;
-/** A caller gives up at its own time; this is for one that does not. */
+/** A call ends this much after its caller's own timeout, should the caller not have ended it. */
 const GRACE_MS = 5_000;
 /** Characters of a server's own words that are passed on as a reason. */
 const MAX_REASON = 300;
@@ -66,7 +66,7 @@ export class ToolServer {
   #connection: Connection | undefined;
   #connecting: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
-  /** The list is known to be another than the one that is being read. */
+  /** The server's list has changed since it was read, or may have. */
   #stale = false;
   #retry: NodeJS.Timeout | undefined;
   #check: NodeJS.Timeout | undefined;
@@ -76,8 +76,8 @@ export class ToolServer {
   #upSince = 0;
   #listedAt = 0;
   #reason = 'not started';
-  /** The operator was told that it is down. */
-  #told = false;
+  /** The operator has a warning that it is down. */
+  #warned = false;
   #lastLine = '';
 
   constructor(options: ToolServerOptions) {
@@ -103,7 +103,7 @@ export class ToolServer {
     const { pace } = this.#options;
     this.#timers = [
       setInterval(() => this.#refresh(), pace.refreshMs),
-      setInterval(() => this.#offering.look(), pace.lookMs),
+      setInterval(() => this.#offering.takeAccepted(), pace.acceptedMs),
     ];
     for (const timer of this.#timers) timer.unref();
     void this.#connect();
@@ -139,7 +139,7 @@ export class ToolServer {
 
   async #call(name: string, tool: string, args: Record<string, unknown>, signal: AbortSignal): Promise<string> {
     for (let again = false; ; again = true) {
-      // Whether it has changed may be being found out just now.
+      // A list that is being read may say that this tool has changed.
       await this.#refreshing;
       this.#offering.require(name);
       const connection = this.#connection ?? (await this.#reach());
@@ -184,7 +184,7 @@ export class ToolServer {
         openMs: OPEN_MS,
         callMs: limits.timeoutMs + GRACE_MS,
         listChanged: () => this.#refresh(),
-        doubt: () => this.#checkSoon(),
+        transportError: () => this.#checkSoon(),
         closed: () => this.#lost(opened),
         line: (text) => (this.#lastLine = text),
       });
@@ -195,17 +195,17 @@ export class ToolServer {
       signal.throwIfAborted();
       this.#connection = opened;
       this.#upSince = Date.now();
-      if (this.#told) warn(`tool server "${this.name}" is up: ${this.#offering.detail}`);
-      this.#told = false;
+      if (this.#warned) warn(`tool server "${this.name}" is up: ${this.#offering.detail}`);
+      this.#warned = false;
       if (this.#stale) this.#refresh();
     } catch (thrown) {
       await made?.close();
-      this.#fell(this.#reasonOf(thrown));
+      this.#failed(this.#reasonOf(thrown));
     }
   }
 
-  /** A server that falls again and again is tried less and less often. */
-  #fell(reason: string): void {
+  /** Warns once and tries again later; the pause doubles with each failure. */
+  #failed(reason: string): void {
     if (this.#closing.signal.aborted) return;
     const { pace, warn } = this.#options;
     this.#reason = reason;
@@ -213,13 +213,13 @@ export class ToolServer {
     this.#retry = setTimeout(() => void this.#connect(), Math.min(pace.firstMs * 2 ** this.#failures, pace.longestMs));
     this.#retry.unref();
     this.#failures += 1;
-    if (!this.#told)
+    if (!this.#warned)
       warn(
         `tool server "${this.name}" is down: ` +
           `${this.#reason}${this.#lastLine === '' ? '' : ` (it said last: ${this.#scrub(this.#lastLine)})`}; ` +
           'it is tried again',
       );
-    this.#told = true;
+    this.#warned = true;
     this.#lastLine = '';
   }
 
@@ -230,15 +230,15 @@ export class ToolServer {
       connection,
       this.#options.server.url === undefined ? 'its process has ended' : 'the connection was closed',
     );
-    this.#fell(this.#reason);
+    this.#failed(this.#reason);
   }
 
-  /** The session is of no more use; the next to need one opens it. */
+  /** Closes a session; the next call opens another. */
   #abandon(connection: Connection, reason: string): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#reason = reason;
-    // Up for long: the next failure is a first one.
+    // It was up for long: the next failure counts as the first.
     if (Date.now() - this.#upSince >= this.#options.pace.longestMs) this.#failures = 0;
     const ending = connection.close().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
@@ -250,7 +250,7 @@ export class ToolServer {
     this.#check.unref();
   }
 
-  /** Reads the list again, and finds out so whether the server is still there. */
+  /** Reads the list again, which also shows whether the server is still there. */
   #refresh(): void {
     this.#stale = true;
     const connection = this.#connection;
@@ -269,7 +269,7 @@ export class ToolServer {
         if (this.#connection === connection) this.#offering.apply(definitions);
       }
     } catch {
-      // Not to be listed is not to be used. Why shows when it is opened again.
+      // A server that cannot list its tools is not used. Opening it again will show the reason.
       if (this.#connection !== connection) return;
       this.#abandon(connection, 'it did not list its tools');
       await this.#connect();

@@ -1,6 +1,5 @@
 /**
- * The servers of tools that the configuration names. Their tools appear in the toolbox when they come up, and go with
- * them.
+ * The MCP servers that the configuration names. Their tools are in the toolbox while their server is up.
  */
 import type { McpServer } from '../../src/core/config.js';
 import { operatorError } from '../../src/core/errors.js';
@@ -11,7 +10,7 @@ import { PACE, ToolServer, type Pace, type ServerPart } from './server.js';
 export interface ToolServersOptions {
   readonly servers: readonly McpServer[];
   readonly dataDir: string;
-  /** Where a server names none of its own. */
+  /** For servers whose configuration has none of its own. */
   readonly limits: ToolLimits;
   readonly toolbox: Map<string, Tool>;
   /** The gateway's own version. */

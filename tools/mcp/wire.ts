@@ -1,6 +1,7 @@
 /**
- * HTTP to a tool server, under the SDK's transport. The SDK bounds no message, leaves a call waiting for ever when its
- * stream ends without an answer, and keeps the connection of a cancelled one: all three are mended here.
+ * HTTP to a tool server, under the transport of the MCP SDK (MCP specification, "Streamable HTTP"). The SDK does not
+ * bound the size of a message, leaves a call waiting for ever when its stream ends without an answer, and keeps the
+ * connection of a cancelled call open: all three are mended here.
  */
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ErrorCode, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/sdk/types.js';
@@ -10,12 +11,12 @@ export interface WireOptions {
   readonly dispatcher: Dispatcher;
   /** Bytes one message of the server may have. */
   readonly maxBytes: number;
-  /** Hears of a request that will get no answer, as if the server had answered with this. */
+  /** Called for a request that will get no answer, with an error as if the server had answered it. */
   readonly lost: (answer: JSONRPCMessage) => void;
 }
 
-/** How long a stream that has ended may take to hand over what it brought. */
-const LAST_WORDS_MS = 100;
+/** How long the transport may take to deliver the last message of a stream that has ended. */
+const DELIVERY_MS = 100;
 const CANCEL_MS = 2_000;
 
 export class HttpWire {
@@ -27,28 +28,28 @@ export class HttpWire {
     this.#options = options;
   }
 
-  /** Every message from the server is shown to it: an answered request waits no more. */
-  heard(message: JSONRPCMessage): void {
+  /** To be called with every message from the server: a request that it answers waits no more. */
+  received(message: JSONRPCMessage): void {
     if (!('method' in message) && message.id !== undefined) this.#open.delete(message.id);
   }
 
   readonly fetch: FetchLike = async (url, init) => {
-    const said = saidIn(init);
-    if (said?.cancels !== undefined) {
-      // The server hears of it first; then the connection is of no more use.
-      const cancelled = said.cancels;
+    const posted = postedIn(init);
+    if (posted?.cancels !== undefined) {
+      // The server is sent the cancellation first; then the connection of the call is closed.
+      const cancelled = posted.cancels;
       return this.#send(url, init, AbortSignal.timeout(CANCEL_MS), undefined).finally(() => {
         this.#open.get(cancelled)?.abort();
         this.#open.delete(cancelled);
       });
     }
-    if (said?.id === undefined) return this.#send(url, init, undefined, undefined);
+    if (posted?.id === undefined) return this.#send(url, init, undefined, undefined);
     const stopping = new AbortController();
-    this.#open.set(said.id, stopping);
+    this.#open.set(posted.id, stopping);
     try {
-      return await this.#send(url, init, stopping.signal, said.id);
+      return await this.#send(url, init, stopping.signal, posted.id);
     } catch (thrown) {
-      this.#open.delete(said.id);
+      this.#open.delete(posted.id);
       throw thrown;
     }
   };
@@ -85,9 +86,9 @@ export class HttpWire {
     const reader = body.getReader();
     const message = stream ? new EventSize() : new WholeSize();
     const ended = (reason: string): void => {
-      // A stream with ids is resumed by the transport, and without a stream the transport knows by itself.
+      // The transport resumes a stream whose events have ids; without a stream it sees by itself that no answer came.
       if (id === undefined || message.resumable) return;
-      setTimeout(() => (stream ? this.#unanswered(id, reason) : void this.#open.delete(id)), LAST_WORDS_MS).unref();
+      setTimeout(() => (stream ? this.#unanswered(id, reason) : void this.#open.delete(id)), DELIVERY_MS).unref();
     };
     return new ReadableStream({
       async pull(controller) {
@@ -143,8 +144,8 @@ class EventSize {
   }
 }
 
-/** What a POST of the transport says: which request it is, or which one it cancels. */
-function saidIn(
+/** Of a POST of the transport: the id of its request, or of the one it cancels. */
+function postedIn(
   init: RequestInit | undefined,
 ): { readonly id?: RequestId | undefined; readonly cancels?: RequestId | undefined } | undefined {
   if (init?.method !== 'POST' || typeof init.body !== 'string') return undefined;

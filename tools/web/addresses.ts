@@ -1,11 +1,11 @@
 /**
- * Which IP addresses belong to the public internet. Whatever does not, or could stand for one that does not, is
- * refused.
+ * Which IP addresses belong to the public internet. All others are refused, and so are IPv6 addresses that stand for an
+ * IPv4 address which is not public. ipaddr.js names the ranges, after IANA's special-purpose registries (RFC 6890).
  */
 import ipaddr, { type IPv4, type IPv6 } from 'ipaddr.js';
 import { networkInterfaces } from 'node:os';
 
-/** Public by its number, and yet what a cloud tells its own machines. */
+/** Addresses in public ranges at which a cloud (here Azure) serves metadata to its own machines. */
 const METADATA: Readonly<Record<string, string>> = { '168.63.129.16': 'a metadata address of a cloud' };
 
 /**
@@ -19,28 +19,28 @@ export function notPublic(address: string, attached: readonly string[]): string 
   } catch {
     return 'no IP address';
   }
-  if (parsed.kind() === 'ipv4') return ofFour(parsed as IPv4, attached);
-  return ofSix(parsed as IPv6, attached);
+  if (parsed.kind() === 'ipv4') return notPublicV4(parsed as IPv4, attached);
+  return notPublicV6(parsed as IPv6, attached);
 }
 
-function ofFour(address: IPv4, attached: readonly string[]): string | undefined {
+function notPublicV4(address: IPv4, attached: readonly string[]): string | undefined {
   const range = address.range();
   if (range !== 'unicast') return `an address of the range "${range}"`;
   return METADATA[address.toString()] ?? onLink(address, attached);
 }
 
-function ofSix(address: IPv6, attached: readonly string[]): string | undefined {
+function notPublicV6(address: IPv6, attached: readonly string[]): string | undefined {
   const range = address.range();
-  // A translated address is what it is translated to. NAT64's own prefix is how a network without IPv4 reaches the
-  // rest.
-  if (range === 'ipv4Mapped') return ofFour(address.toIPv4Address(), attached);
+  // What an address is translated to decides: an IPv4-mapped one (RFC 4291), and one behind the well-known prefix of
+  // NAT64 (RFC 6052), by which a network without IPv4 reaches the public IPv4 internet.
+  if (range === 'ipv4Mapped') return notPublicV4(address.toIPv4Address(), attached);
   const bytes = address.toByteArray();
   if (range === 'rfc6052' && address.match(ipaddr.IPv6.parse('64:ff9b::'), 96))
-    return ofFour(new ipaddr.IPv4(bytes.slice(12)), attached);
+    return notPublicV4(new ipaddr.IPv4(bytes.slice(12)), attached);
   if (range !== 'unicast') return `an address of the range "${range}"`;
-  // Only 2000::/3 is given out; the rest is what nobody has named yet, `::a.b.c.d` among it.
+  // IANA assigns global unicast addresses from 2000::/3 only (RFC 4291); `::a.b.c.d` is among the rest.
   if (((bytes[0] ?? 0) & 0xe0) !== 0x20) return 'an address that is given to no one';
-  // ISATAP: an IPv4 address behind 0:5efe or 200:5efe, under any prefix.
+  // ISATAP (RFC 5214): an IPv4 address behind 0:5efe or 200:5efe, under any prefix.
   if (((bytes[8] ?? 0) & 0xfd) === 0 && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe)
     return 'an address that tunnels to another';
   return onLink(address, attached);

@@ -1,7 +1,4 @@
-/**
- * One GET over a connection of its own: no redirect is followed, no more is read than was allowed, nothing is left
- * open.
- */
+/** One GET over a connection of its own: follows no redirect, reads no more than it may, leaves nothing open. */
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
@@ -16,7 +13,7 @@ export interface GetOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Throws on a head whose body is not wanted. */
-  readonly head?: ((got: Head) => void) | undefined;
+  readonly head?: ((head: Head) => void) | undefined;
 }
 
 export interface Head {
@@ -24,20 +21,20 @@ export interface Head {
   /** Media type in lower case, without parameters; empty where there is none. */
   readonly type: string;
   readonly charset: string | undefined;
-  /** Where it sends its reader instead. */
+  /** The `location` of a redirect; absent for any other answer. */
   readonly location: string | undefined;
 }
 
-export interface Got extends Head {
+export interface GetResult extends Head {
   readonly bytes: Buffer;
-  /** There was more. */
+  /** The body was longer than `maxBytes`. */
   readonly cut: boolean;
 }
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 const NOTHING = Buffer.alloc(0);
 
-export async function get(url: URL, options: GetOptions): Promise<Got> {
+export async function get(url: URL, options: GetOptions): Promise<GetResult> {
   // undici's own Agent reads no proxy from the environment.
   const agent = new Agent({
     connect: options.connect,
@@ -53,7 +50,7 @@ export async function get(url: URL, options: GetOptions): Promise<Got> {
       headers: { 'accept-encoding': 'gzip, deflate, br', ...options.headers },
       signal,
     });
-    // The connection ends with the agent, whatever is still on its way.
+    // An error after this is of no interest: the connection is destroyed below.
     body.on('error', () => undefined);
     const field = (name: string): string | undefined => [headers[name]].flat()[0];
     const contentType = field('content-type') ?? '';
@@ -65,18 +62,18 @@ export async function get(url: URL, options: GetOptions): Promise<Got> {
     };
     if (head.location !== undefined) return { ...head, bytes: NOTHING, cut: false };
     options.head?.(head);
-    return { ...head, ...(await read(unpacked(body, field('content-encoding')), options.maxBytes)) };
+    return { ...head, ...(await read(decompressed(body, field('content-encoding')), options.maxBytes)) };
   } finally {
     await agent.destroy();
   }
 }
 
-/** A bomb is opened no further than it is read. */
-function unpacked(body: Readable, encoding = 'identity'): Readable {
+/** The body decompressed as it is read: of a decompression bomb, only as much as may be read. */
+function decompressed(body: Readable, encoding = 'identity'): Readable {
   const lenient = { finishFlush: constants.Z_SYNC_FLUSH };
   const name = encoding.trim().toLowerCase();
   if (name === '' || name === 'identity') return body;
-  const unpack =
+  const decompressor =
     name === 'gzip' || name === 'x-gzip'
       ? createGunzip(lenient)
       : name === 'deflate'
@@ -84,10 +81,10 @@ function unpacked(body: Readable, encoding = 'identity'): Readable {
         : name === 'br'
           ? createBrotliDecompress()
           : undefined;
-  if (unpack === undefined)
+  if (decompressor === undefined)
     throw new Error(`the answer is packed in a way that is not known here: ${name.slice(0, 40)}`);
-  // What goes wrong is seen by whoever reads the end of it.
-  return pipeline(body, unpack, () => undefined);
+  // An error reaches whoever reads the end of the pipeline.
+  return pipeline(body, decompressor, () => undefined);
 }
 
 async function read(body: Readable, maxBytes: number): Promise<{ readonly bytes: Buffer; readonly cut: boolean }> {

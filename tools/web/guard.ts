@@ -1,7 +1,8 @@
 /**
- * Where a policy may send this machine: to public addresses only. A host is resolved once and every address it has is
- * checked; the connection then goes to a checked address and to nothing else, so a name that changes its mind in
- * between changes nothing. No proxy of the environment is used, and each redirect passes through here again.
+ * The guard against server-side request forgery: a policy may make this machine fetch from public addresses only. A
+ * host is resolved once and each of its addresses is checked; the connection then goes to a checked address, so that a
+ * name which resolves differently a moment later (DNS rebinding) gains nothing. Each redirect is checked
+ * again, and no proxy of the environment is used.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -11,7 +12,7 @@ import { buildConnector } from 'undici';
 import { badRequest, GyreError, quoted, reasonOf } from '../../src/core/errors.js';
 import { attachedNetworks, notPublic } from './addresses.js';
 
-/** The outside as the guard meets it. */
+/** What the guard needs of the network; tests give their own. */
 export interface Network {
   /** Every address of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>;
@@ -29,7 +30,7 @@ export const INTERNET: Network = {
   attached: attachedNetworks,
 };
 
-/** A place that was checked, and the addresses that were found there. */
+/** An address that was checked, with the IP addresses of its host. */
 export interface Place {
   readonly url: URL;
   readonly addresses: readonly string[];
@@ -39,8 +40,9 @@ const MAX_URL = 2_048;
 /** Names that never mean a public host, whatever a resolver says of them. */
 const PRIVATE_NAME = /(^|\.)(localhost|localdomain|local|internal|intranet|lan|home|corp|private|onion|home\.arpa)$/;
 /**
- * Pages are at 80 and 443, or at a port that needs no privilege. Below 1024 live mail, shells and directories, and of
- * the ports above, browsers keep away from these, where other protocols take what HTTP says for commands.
+ * Pages are served at 80, 443, or ports from 1024 on. Below are mail, shells and directories. The ports listed here are
+ * those above 1024 that browsers block (the Fetch standard's "bad ports") and some of databases and caches: their
+ * protocols may take lines of an HTTP request for commands.
  */
 const OTHER_PROTOCOLS = new Set([
   1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697,

@@ -2,7 +2,7 @@
  * The text of an HTML page as a person would read it: no scripts, no styles, no menus, nothing hidden; paragraphs
  * apart, lists and tables in lines. One pass over the text, so that a page made to be slow is not.
  */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 
 import { unescaped } from './entities.js';
 
@@ -11,10 +11,10 @@ export interface Readable {
   readonly text: string;
 }
 
-/** Their content is not markup: it ends at their own end tag and nowhere else. */
+/** Their content is no markup: it ends at their own end tag and nowhere else (HTML standard, raw text elements). */
 const RAW = new Set(['script', 'style', 'title', 'textarea', 'xmp', 'iframe', 'noembed', 'noframes', 'noscript']);
-/** Shown, but no part of what a page says. */
-const BESIDE = new Set([
+/** Shown, but no part of the text of a page. */
+const LEFT_OUT = new Set([
   'nav',
   'footer',
   'aside',
@@ -80,14 +80,14 @@ const BLOCK = new Set([
 /** They begin a line. */
 const LINE = new Set(['br', 'li', 'tr', 'legend']);
 const [SPACE, DOUBLE, SINGLE, EQUALS, GREATER] = [0x20, 0x22, 0x27, 0x3d, 0x3e];
-/** Pieces of a page after which others get their turn: it is read beside requests that are being answered. */
-const TURN = 2_000;
+/** Pieces of a page after which the event loop goes on: other requests are being answered meanwhile. */
+const PIECES_PER_TURN = 2_000;
 /** Characters of text that are kept; a policy is shown far fewer. */
 const MAX_TEXT = 512 * 1024;
 /** Characters of a tag that are looked at. */
 const MAX_ATTRIBUTES = 1_000;
-/** A main part shorter than this is no page, but an empty frame around one. */
-const MAIN_LEAST = 200;
+/** Characters; a shorter main part is an empty frame around what a script would show, so the whole page is taken. */
+const MIN_MAIN = 200;
 
 export async function readable(html: string): Promise<Readable> {
   const page = new Page(html, true);
@@ -98,7 +98,7 @@ export async function readable(html: string): Promise<Readable> {
   const main = tidy(whole.main);
   return {
     title: tidy(unescaped(page.title)).replace(/\s+/g, ' '),
-    text: main.length >= MAIN_LEAST ? main : tidy(whole.all),
+    text: main.length >= MIN_MAIN ? main : tidy(whole.all),
   };
 }
 
@@ -108,12 +108,12 @@ class Page {
   readonly #leaveOut: boolean;
   readonly #all: string[] = [];
   readonly #main: string[] = [];
-  /** The element that is left out just now, and how often it is open within itself. */
-  #left: { readonly name: string; depth: number } | undefined;
-  #mains = 0;
-  /** What was put last ends with a space. */
+  /** The element that is being left out, and how many elements of its name are open in it. */
+  #skipped: { readonly name: string; depth: number } | undefined;
+  #mainDepth = 0;
+  /** The text so far ends with white space. */
   #spaced = true;
-  #pre = 0;
+  #preDepth = 0;
 
   constructor(html: string, leaveOut: boolean) {
     this.#html = html;
@@ -121,7 +121,7 @@ class Page {
   }
 
   get unclosed(): boolean {
-    return this.#left !== undefined;
+    return this.#skipped !== undefined;
   }
 
   get all(): string {
@@ -136,7 +136,7 @@ class Page {
     const html = this.#html;
     let at = 0;
     for (let piece = 1; at < html.length; piece += 1) {
-      if (piece % TURN === 0) await turn();
+      if (piece % PIECES_PER_TURN === 0) await yieldToOthers();
       const open = html.indexOf('<', at);
       if (open === -1) return this.#text(html.slice(at));
       if (open > at) this.#text(html.slice(at, open));
@@ -173,36 +173,41 @@ class Page {
   }
 
   #open(name: string, attributes: string): void {
-    if (this.#left !== undefined) {
-      if (name === this.#left.name) this.#left.depth += 1;
+    if (this.#skipped !== undefined) {
+      if (name === this.#skipped.name) this.#skipped.depth += 1;
       return;
     }
-    if (this.#leaveOut && !VOID.has(name) && !attributes.endsWith('/') && (BESIDE.has(name) || isHidden(attributes))) {
-      this.#left = { name, depth: 1 };
+    if (
+      this.#leaveOut &&
+      !VOID.has(name) &&
+      !attributes.endsWith('/') &&
+      (LEFT_OUT.has(name) || isHidden(attributes))
+    ) {
+      this.#skipped = { name, depth: 1 };
       return;
     }
-    if (name === 'main' || name === 'article') this.#mains += 1;
+    if (name === 'main' || name === 'article') this.#mainDepth += 1;
     if (BLOCK.has(name)) this.#put('\n\n');
     else if (LINE.has(name)) this.#put('\n');
     if (name === 'li') this.#put('- ');
-    if (name === 'pre') this.#pre += 1;
+    if (name === 'pre') this.#preDepth += 1;
   }
 
   #close(name: string): void {
-    if (this.#left !== undefined) {
-      if (name === this.#left.name) this.#left.depth -= 1;
-      if (this.#left.depth === 0) this.#left = undefined;
+    if (this.#skipped !== undefined) {
+      if (name === this.#skipped.name) this.#skipped.depth -= 1;
+      if (this.#skipped.depth === 0) this.#skipped = undefined;
       return;
     }
     if (BLOCK.has(name)) this.#put('\n\n');
     if (name === 'td' || name === 'th') this.#put('\t');
-    if (name === 'pre') this.#pre = Math.max(0, this.#pre - 1);
-    if (name === 'main' || name === 'article') this.#mains = Math.max(0, this.#mains - 1);
+    if (name === 'pre') this.#preDepth = Math.max(0, this.#preDepth - 1);
+    if (name === 'main' || name === 'article') this.#mainDepth = Math.max(0, this.#mainDepth - 1);
   }
 
   #text(text: string): void {
-    if (this.#left !== undefined) return;
-    if (this.#pre > 0) return this.#put(unescaped(text));
+    if (this.#skipped !== undefined) return;
+    if (this.#preDepth > 0) return this.#put(unescaped(text));
     const flat = unescaped(text.replace(/\s+/g, ' '));
     this.#put(this.#spaced && flat.startsWith(' ') ? flat.slice(1) : flat);
   }
@@ -211,7 +216,7 @@ class Page {
     if (text === '') return;
     this.#spaced = /\s$/.test(text.slice(-1));
     this.#all.push(text);
-    if (this.#mains > 0) this.#main.push(text);
+    if (this.#mainDepth > 0) this.#main.push(text);
   }
 }
 
@@ -241,7 +246,7 @@ function tagEnd(html: string, from: number): number {
   return html.length;
 }
 
-/** What only machines are meant to read is where instructions for them are hidden. */
+/** Text that people do not see is where instructions for a model are hidden. */
 function isHidden(all: string): boolean {
   const attributes = all.slice(0, MAX_ATTRIBUTES);
   return (

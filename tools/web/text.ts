@@ -1,7 +1,7 @@
-/** Text out of the bytes of a page, whatever it says its encoding is. */
+/** Decodes the bytes of a page: by its byte order mark, the charset of its head, its `<meta>`, or as UTF-8. */
 import { TextDecoder } from 'node:util';
 
-/** Where browsers look for a page's own word about its encoding. */
+/** Bytes in which the HTML standard looks for a `<meta>` that names the encoding. */
 const PRESCAN = 1_024;
 
 export function decoded(bytes: Buffer, charset: string | undefined, html: boolean): string {
@@ -13,7 +13,7 @@ function decoderOf(label: string): TextDecoder {
   try {
     return new TextDecoder(label);
   } catch {
-    // An encoding nobody knows is as good as none.
+    // An unknown encoding is treated as if none was named.
     return new TextDecoder('utf-8');
   }
 }
@@ -26,6 +26,6 @@ function byMark(bytes: Buffer): string | undefined {
 
 function inMeta(bytes: Buffer): string | undefined {
   const label = /<meta[^>]*?charset\s*=\s*["']?([\w:.-]+)/i.exec(bytes.toString('latin1', 0, PRESCAN))?.[1];
-  // A page that can be read far enough to say so is not in UTF-16.
+  // A page whose `<meta>` can be read as ASCII is not in UTF-16 (the HTML standard says UTF-8 then).
   return label !== undefined && /^utf-?16/i.test(label) ? 'utf-8' : label;
 }

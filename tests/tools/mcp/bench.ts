@@ -20,7 +20,7 @@ export interface McpBench {
   call(name: string, args?: unknown, signal?: AbortSignal): Promise<Observation>;
 }
 
-const QUICK: Pace = { firstMs: 20, longestMs: 100, refreshMs: 60_000, listMs: 20, lookMs: 20 };
+const QUICK: Pace = { firstMs: 20, longestMs: 100, refreshMs: 60_000, listMs: 20, acceptedMs: 20 };
 const BOUNDS = { timeoutMs: 5_000, maxBytes: 16_384 };
 
 const closers: (() => Promise<void> | void)[] = [];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { accept, pin, pinned, pinOf, pins, propose, settle, type Definition } from '../../../tools/mcp/pins.js';
+import { accept, pin, pinned, pinOf, pins, propose, clearProposed, type Definition } from '../../../tools/mcp/pins.js';
 import { temporaryFolder } from './bench.js';
 
 const first: Definition = { name: 'read', description: 'Reads.', inputSchema: { type: 'object' } };
@@ -37,7 +37,7 @@ test('a change lies beside the pin until it is accepted, or taken back', () => {
   expect(pins(folder)).toMatchObject([
     { name: 's__read', pinned: { definition: first }, changed: { definition: second } },
   ]);
-  settle(folder, 's__read');
+  clearProposed(folder, 's__read');
   expect(pins(folder)).toMatchObject([{ name: 's__read', pinned: { definition: first } }]);
   expect(() => accept(folder, 's__read')).toThrow('the tool "s__read" has not changed');
   propose(folder, 's__read', pinOf('s', second));
