@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * `npm run check`: everything a machine can say of the source without running it, two things at a time and each with
- * what it knew the last time. `npm test` asks the same from nothing.
+ * `npm run check`: every static check of the source, two at a time and each with its cache of the last run. `npm test`
+ * runs the same checks without caches.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -41,7 +41,7 @@ const lanes = [
       command: bin('eslint'),
       args: ['--cache', '--cache-strategy', 'content', '--cache-location', join(cache, 'eslint'), '.'],
     },
-    // The Python environment is not needed to work on the gateway: where it is missing, `npm test` brings it.
+    // The Python environment is not needed to work on the gateway; where it is missing, `npm test` installs it.
     ...(existsSync(ruff)
       ? [
           { name: 'python-format', command: ruff, args: ['format', '--check', '.', clients], mend: 'npm run format' },
@@ -57,7 +57,7 @@ if (failed.length > 0) {
   process.exitCode = 1;
 }
 
-/** Runs one after the other, also after a failure: all that is wrong is said at once. @param {Step[]} steps */
+/** Runs one after the other, also after a failure, so that one run shows all that is wrong. @param {Step[]} steps */
 async function runLane(steps) {
   const names = [];
   for (const step of steps) if (!(await run(step))) names.push(step.name);

@@ -1,5 +1,5 @@
 // @ts-check
-/** `npm start`: what is missing is set up, then this process is the gateway (`gyre serve`). Flags pass through. */
+/** `npm start`: what is missing is set up, then this process becomes the gateway (`gyre serve`). Flags pass through. */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 

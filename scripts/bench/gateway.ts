@@ -85,7 +85,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gyre-bench-'));
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const named = values.peers.split(',');
 const peers = peersIn(root).filter((peer) => named.includes('all') || named.includes(peer.name));
-/** What is left of Gyre's cost when nothing is logged. */
+/** Gyre without its log: the difference is what logging costs. */
 const UNLOGGED: Named = {
   ...plain,
   name: 'unlogged',

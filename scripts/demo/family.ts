@@ -1,13 +1,13 @@
 /**
- * The demo's task family: one-sentence arithmetic for a calculator. Sentence patterns are split too, so that
- * the report can tell new numbers from new wordings. Seeded: the same seed gives the same tasks.
+ * The demo's tasks: one-sentence arithmetic for a calculator. Some sentence patterns occur in held-out tasks only, so
+ * that the report can tell new numbers from new wordings. The same seed gives the same tasks.
  */
 import { toWire, type Message } from '../../src/core/message.js';
 import type { Task } from '../../src/core/learning/task.js';
 
 interface Pattern {
   readonly name: string;
-  /** Draws a question and the expression a careful reader would type. */
+  /** Draws a question and the expression that solves it. */
   readonly make: (draw: Draw) => { readonly question: string; readonly expression: string; readonly value: number };
 }
 
@@ -98,6 +98,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
+/** One worked example, as chat turns. */
 function worked(question: string, expression: string, value: number, at: number): Message[] {
   const call = toWire({ id: `call_example_${at}`, name: 'calculator', arguments: JSON.stringify({ expression }) });
   return [

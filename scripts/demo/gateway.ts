@@ -10,14 +10,14 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-/** Starts `gyre serve` with `args` and resolves when it can answer; `say` hears every line it prints until then. */
-export async function startGateway(args: readonly string[], say: (line: string) => void): Promise<Gateway> {
+/** Starts `gyre serve` with `args`; resolves when it can answer. `onLine` gets every line it prints until then. */
+export async function startGateway(args: readonly string[], onLine: (line: string) => void): Promise<Gateway> {
   const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { GYRE_LOG_LEVEL: 'warn', ...process.env },
   });
   endWithUs(child);
-  const url = await readyLine(child, say);
+  const url = await readyLine(child, onLine);
   return {
     url,
     async stop() {
@@ -29,7 +29,7 @@ export async function startGateway(args: readonly string[], say: (line: string) 
   };
 }
 
-/** Whoever stops us stops what we started, and we wait for it: it has an engine to end. */
+/** A signal that stops this process stops the gateway first, and is waited for: the gateway has an engine to end. */
 function endWithUs(child: ChildProcess): void {
   const stop = (): void => {
     if (child.exitCode !== null || child.signalCode !== null) process.exit(130);
@@ -39,7 +39,7 @@ function endWithUs(child: ChildProcess): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 }
 
-function readyLine(child: ChildProcess, say: (line: string) => void): Promise<string> {
+function readyLine(child: ChildProcess, onLine: (line: string) => void): Promise<string> {
   return new Promise((resolve, reject) => {
     let rest = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -49,7 +49,7 @@ function readyLine(child: ChildProcess, say: (line: string) => void): Promise<st
         rest = rest.slice(end + 1);
         const ready = /^ready (http:\/\/\S+)$/.exec(line);
         if (ready?.[1] !== undefined) resolve(ready[1]);
-        else say(line);
+        else onLine(line);
       }
     });
     child.once('exit', (code) => {

@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: real clients go through the gateway while it learns, and the model is measured before and
- * after on questions it never trained on. Everything it knows it learns from the gateway's own surface.
+ * after on questions it never trained on. It uses nothing of the gateway but its HTTP routes and its command line.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -34,7 +34,7 @@ interface Sets {
   readonly patterns: readonly Task[];
 }
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const clock = (seconds: number): string =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
@@ -71,28 +71,28 @@ async function main(options: Options): Promise<void> {
   );
 
   const setUp = performance.now();
-  say(`demo: seed ${seed}, ${minutes} minutes, report in ${out}`);
+  print(`demo: seed ${seed}, ${minutes} minutes, report in ${out}`);
   await verb(['learn', '--tasks', tasksFile, '--cycles', '0', '--data', data, '--config', config]);
   const gateway = await startGateway(['--port', '0', '--data', data, '--config', config, '--learn', 'off'], (line) => {
-    say(`  ${line}`);
+    print(`  ${line}`);
   });
   try {
-    const report = await circle(gateway, sets, {
+    const report = await measureAndLearn(gateway, sets, {
       seed,
       seconds: minutes * 60,
       perCycle: wholeNumber('--per-cycle', options.perCycle, 1),
       gateEvery: wholeNumber('--gate-every', options.gateEvery, 1),
       setUp,
     });
-    for (const line of [...chart(report.curve), ...summary(report)]) say(line);
+    for (const line of [...chart(report.curve), ...summary(report)]) print(line);
     for (const example of report.examples)
-      say(
+      print(
         `\n  ${example.question}  (${example.reference})\n    before: ` +
           `${example.before.trim()}\n    after:  ${example.after.trim()}`,
       );
     writeFileSync(join(out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
     writeFileSync(join(out, 'report.html'), html(report));
-    say(`\nwritten: ${join(out, 'report.json')} and ${join(out, 'report.html')}`);
+    print(`\nwritten: ${join(out, 'report.json')} and ${join(out, 'report.html')}`);
   } finally {
     await gateway.stop();
   }
@@ -107,7 +107,7 @@ interface Plan {
 }
 
 /** Measure, learn until the time is nearly up, measure again. */
-async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report> {
+async function measureAndLearn(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report> {
   const began = performance.now();
   const passed = (): number => (performance.now() - began) / 1000;
   const background = chatInBackground(gateway, 5_000);
@@ -123,7 +123,7 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
   };
   const before = await measure('gyre@base', 'measuring');
   const measuring = passed();
-  say(
+  print(
     `before: ${before.numbers.filter((answer) => answer.right).length} of ${before.numbers.length} ` +
       `held-out questions right (${clock(passed())})`,
   );
@@ -154,14 +154,14 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
         computed_tokens: distinct,
       });
     longest = Math.max(longest, passed() - at);
-    say(
+    print(
       `cycle ${number}: ${cycle.state}, reward ` +
         (point.reward?.toFixed(3) ?? '-') +
         (point.heldout === null ? '' : `, held-out (gate) ${(100 * point.heldout).toFixed(1)} %`) +
         `${point.promoted ? `, promoted version ${point.version}` : ''} - ${clock(passed())} gone, ` +
         `${clock(Math.max(0, plan.seconds - passed()))} left${cycle.state === 'done' ? '' : ` - ${cycle.note}`}`,
     );
-    if (number % 4 === 0) for (const line of chart(curve)) say(line);
+    if (number % 4 === 0) for (const line of chart(curve)) print(line);
     if (lastOne) break;
   }
 
@@ -204,7 +204,7 @@ async function circle(gateway: Gateway, sets: Sets, plan: Plan): Promise<Report>
   };
 }
 
-/** Starts a cycle and waits for its end, telling its stage. */
+/** Starts a cycle and waits for its end, showing its stage. */
 async function oneCycle(gateway: Gateway, gate: boolean): Promise<CycleView> {
   let cycle = await api<CycleView>(gateway, 'POST', '/gyre/v1/cycles', { gate });
   const show = live('cycle');
@@ -288,6 +288,7 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
     .map(({ item }) => item);
 }
 
+/** A progress line that overwrites itself; shown on terminals only. */
 function live(what: string): (done: number, total: number, note?: string) => void {
   return (done, total, note) => {
     if (process.stdout.isTTY)

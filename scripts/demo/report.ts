@@ -1,4 +1,4 @@
-/** What the demo found, as numbers: `report.json` and the table printed at the end are both made of this. */
+/** The demo's results as numbers: `report.json` and the table printed at the end are both made of this. */
 import { paired, proportion, type PairedDifference, type Proportion } from '../../src/promote/interval.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { textOf } from '../../src/core/message.js';

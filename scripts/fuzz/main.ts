@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz`: schemathesis, in a Python environment of its own, asks a real gateway everything that its
- * /openapi.json allows and much that it does not. The engine is scripted and the trainer trains nothing; the log is
- * proved at the end.
+ * `npm run fuzz`: schemathesis, in a Python environment of its own, sends a real gateway requests that its
+ * /openapi.json allows, and many that it does not. The engine is scripted and the trainer trains nothing; at the end
+ * `gyre verify` must find the log whole.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -56,7 +56,7 @@ async function run(command: string, args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${code}`);
 }
 
-/** `cwd` is where it may leave what it remembers. */
+/** `cwd` is where the command may leave files. */
 async function codeOf(command: string, args: readonly string[], cwd: string): Promise<number> {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
   const [code] = (await once(child, 'exit')) as [number | null];

@@ -1,4 +1,4 @@
-/** Clients that leave in the middle, and how many of them the engine hears of. */
+/** Clients that leave in the middle of an answer, and for how many of them the engine's connection is closed too. */
 import { startRole } from './processes.js';
 import type { Subject } from './question.js';
 
@@ -18,7 +18,8 @@ export async function cancelsOf(subject: Subject, data: string): Promise<Cancels
 }
 
 /**
- * Each client leaves after 200 ms of a reply that takes two seconds; a second later the engine is asked whom it lost.
+ * Each client leaves after 200 ms of a reply that takes two seconds; a second later the engine is asked how many
+ * connections it lost in the middle.
  */
 async function reached(subject: Subject, data: string, stream: boolean): Promise<string> {
   const engine = await startRole('engine', { stream: true, writes: 32, pauseMs: 60 });
@@ -39,8 +40,8 @@ async function reached(subject: Subject, data: string, stream: boolean): Promise
       .catch(() => undefined);
   }
   await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const heard = (await engine.counts())?.cut ?? 0;
+  const noticed = (await engine.counts())?.cut ?? 0;
   await gateway.stop();
   await engine.stop();
-  return `${heard}/${TIMES}`;
+  return `${noticed}/${TIMES}`;
 }

@@ -42,7 +42,7 @@ export async function startRole(
       child.send('counts');
       return reply<Counts>(child);
     },
-    stop: () => gone(child, () => child.send('stop')),
+    stop: () => ended(child, () => child.send('stop')),
   };
 }
 
@@ -59,14 +59,14 @@ export async function startCommand(
     detached: true,
   });
   children.add(child);
-  let said = '';
-  const hear = (part: Buffer): void => void (said = (said + part.toString()).slice(-2_000));
-  child.stdout.on('data', hear);
-  child.stderr.on('data', hear);
+  let output = '';
+  const keep = (part: Buffer): void => void (output = (output + part.toString()).slice(-2_000));
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
   const url = `http://127.0.0.1:${options.port}`;
   const deadline = Date.now() + 90_000;
   for (;;) {
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${command} did not come up: ${said}`);
+    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${command} did not come up: ${output}`);
     const answered = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
       () => true,
       () => false,
@@ -78,7 +78,7 @@ export async function startCommand(
     url,
     pid: child.pid ?? 0,
     counts: () => Promise.resolve(undefined),
-    stop: () => gone(child, () => end(child, 'SIGTERM')),
+    stop: () => ended(child, () => end(child, 'SIGTERM')),
   };
 }
 
@@ -125,7 +125,8 @@ export function usageOf(pid: number): { readonly cpuMicros: number; readonly rss
   return { cpuMicros: ticks * 10_000, rss: pages * 4_096 };
 }
 
-function gone(child: ChildProcess, ask: () => void): Promise<void> {
+/** Asks the process to end and waits until it has; after a while it is killed. */
+function ended(child: ChildProcess, ask: () => void): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     const late = setTimeout(() => end(child, 'SIGKILL'), 8_000);

@@ -69,7 +69,7 @@ async function engine(): Promise<Started> {
   return { url: made.url, cut: made.cut, stop: () => made.close() };
 }
 
-/** What anyone would write in an afternoon: forwards bytes, looks at nothing, keeps nothing. */
+/** The lower bound of the comparison: a proxy that forwards bytes, reads nothing of them and keeps nothing. */
 async function floor(): Promise<Started> {
   const pool = new Pool(options.engine ?? '', { pipelining: 1 });
   // node's web stream adapter throws when a client leaves in the middle
@@ -104,7 +104,7 @@ async function gyre(): Promise<Started> {
   const store = openStore(data);
   const log =
     options.log === false
-      ? nowhere()
+      ? noLog()
       : openLogBeside({
           dataDir: data,
           module: fileURLToPath(new URL('../../../src/store/beside/worker.js', import.meta.url)),
@@ -149,8 +149,8 @@ async function gyre(): Promise<Started> {
   };
 }
 
-/** Keeps nothing: what is left is what the gateway costs without its log. */
-function nowhere(): LogBeside {
+/** A log that keeps nothing: what is measured then is the gateway without it. */
+function noLog(): LogBeside {
   return {
     open: ({ messages }) => ({
       trajectoryId: 'traj-none',
