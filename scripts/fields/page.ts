@@ -33,8 +33,8 @@ export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
 function section({ name, path, fields, required }: Protocol): string {
   const lines = fieldRows(fields).map(
     (row) =>
-      `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} | ${cell(fate(row, required))}
-      |`,
+      `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} ` +
+      `| ${cell(fate(row, required))} |`,
   );
   return [
     `## ${name}`,
