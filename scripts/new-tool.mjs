@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const WIDTH = 120;
 const USAGE = 'node scripts/new-tool.mjs NAME [--root FOLDER]';
 
 /** @param {string} name @returns {string} */
@@ -40,13 +41,14 @@ export function ${creator(name)}(): Tool {
     },
     // False for a tool that has an effect, or whose answer changes: a rule judge evaluates pure tools.
     pure: true,
-    run: (args, signal) => Promise.resolve().then(() => {
-      const parsed = Arguments.safeParse(args);
-      if (!parsed.success) throw badRequest(\`${name} takes {"text": "some text"}, not \${quoted(args)}\`, 'text');
-      // Whatever takes time must end when this signal does.
-      signal.throwIfAborted();
-      return parsed.data.text;
-    }),
+    run: (args, signal) =>
+      Promise.resolve().then(() => {
+        const parsed = Arguments.safeParse(args);
+        if (!parsed.success) throw badRequest(\`${name} takes {"text": "some text"}, not \${quoted(args)}\`, 'text');
+        // Whatever takes time must end when this signal does.
+        signal.throwIfAborted();
+        return parsed.data.text;
+      }),
   };
 }
 `;
@@ -81,13 +83,25 @@ it('does nothing for a caller that has gone', async () => {
 function registered(index, name) {
   const imports = [...index.matchAll(/^import \{ create\w+ \} from '\.\/\w+\.js';\n/gm)];
   const last = imports.at(-1);
-  const list = /^const TOOLS: readonly Create\[\] = \[\n(?: {2}\w+,\n)*/m.exec(index);
+  const list = /^const TOOLS: readonly Create\[\] = \[([^\]]*)\];\n/m.exec(index);
   if (last === undefined || list === null)
     throw new Error('tools/index.ts has no list "TOOLS" of tools any more: add the new one by hand');
-  const [afterImports, afterList] = [last.index + last[0].length, list.index + list[0].length];
-  const imported = `import { ${creator(name)} } from './${name}.js';\n`;
-  const between = index.slice(afterImports, afterList);
-  return `${index.slice(0, afterImports)}${imported}${between}  ${creator(name)},\n${index.slice(afterList)}`;
+  const afterImports = last.index + last[0].length;
+  const names = [...(list[1] ?? '').matchAll(/\w+/g)].flat();
+  return (
+    `${index.slice(0, afterImports)}import { ${creator(name)} } from './${name}.js';\n` +
+    index.slice(afterImports, list.index) +
+    listOf([...names, creator(name)]) +
+    index.slice(list.index + list[0].length)
+  );
+}
+
+/** The list as the formatter writes it. @param {readonly string[]} names */
+function listOf(names) {
+  const [head, line] = ['const TOOLS: readonly Create[] = [', names.join(', ')];
+  return `${head}${line}];`.length <= WIDTH
+    ? `${head}${line}];\n`
+    : `${head}\n${names.map((each) => `  ${each},\n`).join('')}];\n`;
 }
 
 /** @param {readonly string[]} args @returns {string[]} paths that were written */
@@ -115,7 +129,7 @@ try {
   const [tool, test, index] = main(process.argv.slice(2));
   console.log(
     `${tool}\n${test}\n${index}: one line in each of two places\n` +
-      `Now make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for the README.`,
+      `Now make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for docs/files.md.`,
   );
 } catch (thrown) {
   console.error(thrown instanceof Error ? thrown.message : String(thrown));

@@ -1,4 +1,4 @@
-/** A new tool works as it is made: it compiles, passes lint and its own tests, and is in the toolbox. */
+/** A new tool works as it is made: it compiles, passes lint, format and its own tests, and is in the toolbox. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gyre-new-tool-'));
-  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json', 'vitest.config.ts'])
+  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json', '.prettierrc.json'])
     cpSync(join(ROOT, path), join(folder, path), { recursive: true });
   mkdirSync(join(folder, 'tests', 'tools'), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
@@ -29,7 +29,7 @@ const run = (tool: string, ...args: string[]): string =>
   });
 const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
 
-it('compiles, passes lint and tests as it is, and is in the toolbox', () => {
+it('compiles, passes lint, format and tests as it is, and is in the toolbox', () => {
   expect(make('word_count2')).toMatchObject({ status: 0, stderr: '' });
   expect(make('x')).toMatchObject({ status: 0 });
   writeFileSync(
@@ -43,9 +43,10 @@ it('has both', async () => {
 });
 `,
   );
+  run('prettier/bin/prettier.cjs', '--check', 'tools', 'tests/tools/word_count2.test.ts');
   run('typescript/bin/tsc', '--noEmit');
   run('eslint/bin/eslint.js', 'tools/word_count2.ts', 'tools/index.ts', 'tests/tools/word_count2.test.ts');
-  expect(run('vitest/vitest.mjs', 'run', '--maxWorkers=1')).toMatch(/13 passed/);
+  expect(run('vitest/vitest.mjs', 'run', '--dir', 'tests', '--maxWorkers=1')).toMatch(/13 passed/);
 }, 240_000);
 
 it.each([
