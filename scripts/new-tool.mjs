@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const WIDTH = 120;
 const USAGE = 'node scripts/new-tool.mjs NAME [--root FOLDER]';
 
 /** @param {string} name @returns {string} */
@@ -40,13 +41,14 @@ export function ${creator(name)}(): Tool {
     },
     // False for a tool that has an effect, or whose answer changes: a rule judge evaluates pure tools.
     pure: true,
-    run: (args, signal) => Promise.resolve().then(() => {
-      const parsed = Arguments.safeParse(args);
-      if (!parsed.success) throw badRequest(\`${name} takes {"text": "some text"}, not \${quoted(args)}\`, 'text');
-      // Whatever takes time must end when this signal does.
-      signal.throwIfAborted();
-      return parsed.data.text;
-    }),
+    run: (args, signal) =>
+      Promise.resolve().then(() => {
+        const parsed = Arguments.safeParse(args);
+        if (!parsed.success) throw badRequest(\`${name} takes {"text": "some text"}, not \${quoted(args)}\`, 'text');
+        // Whatever takes time must end when this signal does.
+        signal.throwIfAborted();
+        return parsed.data.text;
+      }),
   };
 }
 `;

@@ -78,7 +78,7 @@ export type Upstream = z.infer<typeof Upstream>;
 export type McpServer = z.infer<typeof McpServer>;
 export type Web = z.infer<typeof Web>;
 
-/** Every key, its default and its bounds. The README's table is checked against this. */
+/** Every key, its default and its bounds. docs/running.md has each; a guard compares. */
 export const ConfigKeys = {
   host: z.string().default('127.0.0.1'),
   port: port.default(8080),

@@ -1,4 +1,4 @@
-/** The README's table of clients: its rows and versions are those of the lock files, and every cell is a test. */
+/** The table of clients in docs/clients.md: its rows and versions are those of the lock files, and every cell is a test. */
 import { describe, expect, it } from 'vitest';
 
 import { read } from './tree.js';
@@ -62,7 +62,7 @@ const versionOf = ({ file, packages }: Client): string =>
     .map((name) => (file.endsWith('.py') ? pins.get(name) : npm[`node_modules/${name}`]?.version) ?? 'in no lock')
     .join(', ');
 
-const [, table = ''] = /<!-- clients -->\n([\s\S]*?)<!-- \/clients -->/.exec(read('README.md')) ?? [];
+const [, table = ''] = /<!-- clients -->\n([\s\S]*?)<!-- \/clients -->/.exec(read('docs/clients.md')) ?? [];
 const [head = [], , ...rows] = table
   .trim()
   .split('\n')
@@ -73,7 +73,7 @@ const [head = [], , ...rows] = table
       .map((cell) => cell.trim()),
   );
 
-describe("the README's table of clients", () => {
+describe('the table of clients', () => {
   it('has the columns that are tested', () => {
     expect(head).toEqual(['client', 'version', ...CELLS]);
   });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { ConfigKeys } from '../../src/core/config.js';
@@ -7,32 +7,33 @@ import { FILES, read, ROOT, SOURCE } from './tree.js';
 
 const README = read('README.md');
 const ARCHITECTURE = read('ARCHITECTURE.md');
-const DOCS = [README, ARCHITECTURE, read('CHANGELOG.md')].join('\n');
+const FILE_TREE = read('docs/files.md');
+/** Pages written by hand: what they name must be there. */
+const PAGES = FILES.filter((file) => /^(?:[A-Z]+\.md|docs\/.*\.md|trainer\/[A-Z]+\.md)$/.test(file));
+const DOCS = PAGES.filter((page) => !page.startsWith('trainer/'))
+  .map(read)
+  .join('\n');
 /** The composition: every verb and every route is written down in one of these. */
 const SURFACE = FILES.filter((file) => /^src\/(main\.ts|app\.ts|run\/|cli\/|http\/|learner\/)/.test(file))
   .map(read)
   .join('\n');
 
-/** File names of the README's tree. A folder's line ends with `/`; indentation by two columns nests. */
-function treeOf(readme: string): string[] {
-  const block = /```(?:text)?\n((?:src|tools|migrations|scripts)\/[\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  const folders: string[] = [];
+/** File names of the tree: a folder's line ends with `/`, a file's begins with two spaces, what goes on with more. */
+function filesOf(tree: string): string[] {
+  const block = /```\n([\s\S]*?)```/.exec(tree)?.[1] ?? '';
+  let folder = '';
   return block.split('\n').flatMap((line) => {
-    const match = /^((?:[│├└─ ]{2})*)(\S+)/.exec(line);
-    if (match === null) return [];
-    const [, indent = '', name = ''] = match;
-    folders.length = Math.floor(indent.replace(/[^ │├└─]/g, '').length / 2);
-    if (!name.endsWith('/')) return [folders.join('') + name];
-    folders.push(name);
-    return [];
+    folder = /^(\S+\/)$/.exec(line)?.[1] ?? folder;
+    const name = /^ {2}(\S+)/.exec(line)?.[1];
+    return name === undefined ? [] : [folder + name];
   });
 }
 
-describe("the README's file tree", () => {
-  const tree = treeOf(README);
+describe('the file tree in docs/files.md', () => {
+  const tree = filesOf(FILE_TREE);
 
   it('names every source file', () => {
-    expect(SOURCE.filter((file) => !tree.includes(file) && !file.endsWith('__init__.py'))).toEqual([]);
+    expect(SOURCE.filter((file) => !tree.includes(file))).toEqual([]);
   });
 
   it('names no file that is not there', () => {
@@ -40,9 +41,63 @@ describe("the README's file tree", () => {
   });
 });
 
+describe('the README', () => {
+  it('is read in one sitting', () => {
+    expect(README.split('\n').length - 1).toBeLessThanOrEqual(150);
+  });
+
+  it('leads to every other page', () => {
+    expect(PAGES.filter((page) => page !== 'README.md' && !README.includes(`](${page})`))).toEqual([]);
+  });
+});
+
+describe('the CHANGELOG', () => {
+  const text = read('CHANGELOG.md');
+  const versions = [...text.matchAll(/^## \[(.+?)\] - (\S+)$/gm)].map(([, version = '', date = '']) => ({
+    version,
+    date,
+  }));
+
+  it('begins with the version that everything has', () => {
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    expect(versions[0]?.version).toBe(version);
+    expect(/^__version__ = "(.*)"$/m.exec(read('trainer/gyre_trainer/__init__.py'))?.[1]).toBe(version);
+  });
+
+  it('is in the form of Keep a Changelog: dated versions, and six kinds of change', () => {
+    expect([...text.matchAll(/^## (.*)$/gm)]).toHaveLength(versions.length);
+    expect(versions.filter(({ date }) => !/^\d{4}-\d{2}-\d{2}$/.test(date))).toEqual([]);
+    const kinds = [...text.matchAll(/^### (.*)$/gm)].map(([, kind = '']) => kind);
+    expect(kinds.filter((kind) => !/^(Added|Changed|Deprecated|Removed|Fixed|Security)$/.test(kind))).toEqual([]);
+  });
+});
+
 describe('the documents', () => {
-  it('the README has every configuration key', () => {
-    expect(Object.keys(ConfigKeys).filter((key) => !README.includes(`\`${key}\``))).toEqual([]);
+  it('docs/running.md has every configuration key', () => {
+    const page = read('docs/running.md');
+    expect(Object.keys(ConfigKeys).filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
+  });
+
+  it('every link between them leads to a file and a heading that are there', () => {
+    const links = PAGES.flatMap((page) =>
+      [...prose(read(page)).matchAll(/\]\(([^()\s]+)\)/g)].map(([, to = '']) => ({ page, to })),
+    ).filter(({ to }) => !/^[a-z]+:/.test(to));
+    const broken = links.filter(({ page, to }) => {
+      const [path = '', anchor] = to.split('#');
+      const file = path === '' ? page : posix.join(posix.dirname(page), path);
+      return !existsSync(join(ROOT, file)) || (anchor !== undefined && !anchorsOf(read(file)).includes(anchor));
+    });
+    expect(broken).toEqual([]);
+    expect(links.length).toBeGreaterThan(10);
+  });
+
+  it('no line of prose is wider than 120 columns', () => {
+    const wide = PAGES.filter((page) => !page.startsWith('trainer/')).flatMap((page) =>
+      read(page)
+        .split('\n')
+        .flatMap((line, at) => (line.length > 120 && !line.startsWith('|') ? [`${page}:${at + 1}`] : [])),
+    );
+    expect(wide).toEqual([]);
   });
 
   it('every verb they name exists, and every verb is named', () => {
@@ -65,11 +120,30 @@ describe('the documents', () => {
     expect(routes.size).toBeGreaterThan(5);
   });
 
-  it('every path ARCHITECTURE names exists', () => {
-    const paths = [
-      ...ARCHITECTURE.matchAll(/`((?:src|tools|scripts|tests|trainer|migrations)\/[A-Za-z0-9_./-]*)`/g),
-    ].map((match) => match[1] ?? '');
-    expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  it('every path they name exists', () => {
+    const paths = [...DOCS.matchAll(/`((?:src|tools|scripts|tests|trainer|migrations|docs)\/[A-Za-z0-9_./-]*)`/g)].map(
+      (match) => match[1] ?? '',
+    );
+    // `NAME` stands for several.
+    expect(paths.filter((path) => !path.includes('NAME') && !existsSync(join(ROOT, path)))).toEqual([]);
+    expect(paths.length).toBeGreaterThan(20);
+  });
+
+  it('each recipe of CONTRIBUTING has fewer than fifteen lines', () => {
+    const [, recipes = ''] = read('CONTRIBUTING.md').split('\n## Recipes\n');
+    const lengths = recipes
+      .split('\n### ')
+      .slice(1)
+      .map((recipe) => recipe.trim().split('\n').length);
+    expect(lengths.length).toBeGreaterThan(5);
+    expect(lengths.filter((lines) => lines >= 15)).toEqual([]);
+  });
+
+  it('ARCHITECTURE has every folder of the source', () => {
+    const folders = new Set(
+      SOURCE.filter((file) => /^(src|tools)\//.test(file)).map((file) => `${posix.dirname(file)}/`),
+    );
+    expect([...folders].filter((folder) => folder !== 'src/' && !ARCHITECTURE.includes(`\`${folder}\``))).toEqual([]);
   });
 
   it('every npm script they name exists', () => {
@@ -79,6 +153,22 @@ describe('the documents', () => {
     expect(named.filter((name) => !/[A-Z]/.test(name) && scripts[name] === undefined)).toEqual([]);
   });
 });
+
+/** Markdown without what stands in it as code. */
+function prose(markdown: string): string {
+  return markdown.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+}
+
+/** Headings as links name them. */
+function anchorsOf(markdown: string): string[] {
+  return [...prose(markdown).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .trim()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 /** `/a/{id}` and `/a/:id` are one route. */
 function segments(path: string): string[] {

@@ -1,6 +1,6 @@
 /**
- * The Vercel AI SDK, unmodified, by each of its providers that speak to us: each test is a cell of the README's table
- * of clients.
+ * The Vercel AI SDK, unmodified, by each of its providers that speak to us: each test is a cell of the table in
+ * docs/clients.md.
  */
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';

@@ -1,4 +1,4 @@
-/** Anthropic's official Node client, unmodified: each test is a cell of the README's table of clients. */
+/** Anthropic's official Node client, unmodified: each test is a cell of the table in docs/clients.md. */
 import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 

@@ -1,5 +1,5 @@
 /**
- * The official Node client, unmodified, over both of its APIs: each test is a cell of the README's table of clients.
+ * The official Node client, unmodified, over both of its APIs: each test is a cell of the table in docs/clients.md.
  */
 import type OpenAI from 'openai';
 import { BadRequestError, NotFoundError, RateLimitError } from 'openai';
