@@ -1,6 +1,7 @@
 /** A gateway whose spans and metrics go to a real OTLP collector, made anew for every test of the file that asks. */
 import { afterEach, beforeEach, vi } from 'vitest';
 
+import { redactorOf } from '../../src/core/text/redact.js';
 import { openTelemetry, type Telemetry } from '../../src/telemetry/open.js';
 import { startCollector, type Collector, type Point, type Span } from '../fakes/collector.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
@@ -55,7 +56,7 @@ export function telemetryBench(): Bench {
         env,
         version: '1.2.3',
         provider: 'vllm',
-        redact,
+        redactor: redactorOf(redact),
         warn: (text) => warnings.push(text),
         flushMs: 300,
       });
