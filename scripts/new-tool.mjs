@@ -6,7 +6,6 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const WIDTH = 120;
 const USAGE = 'node scripts/new-tool.mjs NAME [--root FOLDER]';
 
 /** @param {string} name @returns {string} */
@@ -41,14 +40,13 @@ export function ${creator(name)}(): Tool {
     },
     // False for a tool that has an effect, or whose answer changes: a rule judge evaluates pure tools.
     pure: true,
-    run: (args, signal) =>
-      Promise.resolve().then(() => {
-        const parsed = Arguments.safeParse(args);
-        if (!parsed.success) throw badRequest(\`${name} takes {"text": "some text"}, not \${quoted(args)}\`, 'text');
-        // Whatever takes time must end when this signal does.
-        signal.throwIfAborted();
-        return parsed.data.text;
-      }),
+    run: (args, signal) => Promise.resolve().then(() => {
+      const parsed = Arguments.safeParse(args);
+      if (!parsed.success) throw badRequest(\`${name} takes {"text": "some text"}, not \${quoted(args)}\`, 'text');
+      // Whatever takes time must end when this signal does.
+      signal.throwIfAborted();
+      return parsed.data.text;
+    }),
   };
 }
 `;
@@ -93,7 +91,8 @@ function registered(index, name) {
       ? `const TOOLS: readonly Create[] = [\n${names.map((each) => `  ${each},\n`).join('')}];\n`
       : onOneLine;
   const imported = `import { ${creator(name)} } from './${name}.js';\n`;
-  return `${index.slice(0, afterImports)}${imported}${index.slice(afterImports, list.index)}${longer}${index.slice(afterList)}`;
+  const between = index.slice(afterImports, list.index);
+  return index.slice(0, afterImports) + imported + between + longer + index.slice(afterList);
 }
 
 /** @param {readonly string[]} args @returns {string[]} paths that were written */
@@ -121,7 +120,7 @@ try {
   const [tool, test, index] = main(process.argv.slice(2));
   console.log(
     `${tool}\n${test}\n${index}: an import, and a name in its list\n` +
-      `Now make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for the README.`,
+      `Now make it do something, run "npx vitest run ${test}", and "node scripts/tree.mjs" for docs/files.md.`,
   );
 } catch (thrown) {
   console.error(thrown instanceof Error ? thrown.message : String(thrown));

@@ -52,8 +52,14 @@ verb('serve', 'start the gateway')
   .option('--trainer <url>', 'use this running trainer and its engine')
   .option('--learn <on|off>', 'start learning cycles by itself')
   .action(async (flags: VerbFlags) => {
-    const [{ serve }, { openOutput }] = await Promise.all([import('./run/serve.js'), import('./run/lines/output.js')]);
-    await serve(config(flags), await openOutput(process.env, process), stopping.signal, process.env);
+    const [{ serve }, { openOutput }, { redactorOf }] = await Promise.all([
+      import('./run/serve.js'),
+      import('./run/lines/output.js'),
+      import('./core/text/redact.js'),
+    ]);
+    const given = config(flags);
+    const output = await openOutput(process.env, process, redactorOf(given.redact));
+    await serve(given, output, stopping.signal, process.env);
   });
 
 /** A verb of the learning clock. */

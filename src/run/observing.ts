@@ -5,6 +5,7 @@
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
 import type { Observer, Watch } from '../core/observe.js';
+import { redactorOf } from '../core/text/redact.js';
 import type { Env } from './lines/fields.js';
 import { VERSION } from './machine.js';
 import type { Output } from './lines/output.js';
@@ -35,7 +36,7 @@ export async function openObserving(env: Env, config: Config, output: Output): P
         version: VERSION,
         // An engine given by address is known by its protocol only.
         provider: config['engine.url'] === undefined ? 'vllm' : 'openai',
-        redact: config.redact,
+        redactor: redactorOf(config.redact),
         warn: (text) => output.warn(text),
       })
     : undefined;

@@ -4,7 +4,7 @@
  */
 import type { Attributes as Exported } from '@opentelemetry/api';
 
-/** Names, numbers, and words of this gateway. */
+/** Names, numbers, and words of this gateway: carried always. */
 export const PLAIN = [
   'error.type',
   'gen_ai.agent.name',
@@ -46,7 +46,10 @@ export const PLAIN = [
   'url.scheme',
 ] as const;
 
-/** What was said. A client's stop sequences are its own words too, though the conventions do not count them as such. */
+/**
+ * What was said: carried only where the operator asks for it. A client's stop sequences are its own words too, though
+ * the conventions do not count them as such.
+ */
 export const CONTENT = [
   'gen_ai.input.messages',
   'gen_ai.output.messages',
@@ -57,13 +60,15 @@ export const CONTENT = [
   'gen_ai.tool.definitions',
 ] as const;
 
-export type Plain = {
+export type PlainAttributes = {
   readonly [Name in (typeof PLAIN)[number]]?: string | number | boolean | readonly string[] | undefined;
 };
-export type Content = { readonly [Name in (typeof CONTENT)[number]]?: string | readonly string[] | undefined };
+export type ContentAttributes = {
+  readonly [Name in (typeof CONTENT)[number]]?: string | readonly string[] | undefined;
+};
 
 /** Without what is undefined. */
-export function present(attributes: Plain | Content): Exported {
+export function present(attributes: PlainAttributes | ContentAttributes): Exported {
   const out: Record<string, string | number | boolean | string[]> = {};
   for (const [name, value] of Object.entries(attributes))
     if (value !== undefined) out[name] = typeof value === 'object' ? [...value] : value;

@@ -15,29 +15,32 @@ import {
 
 import { GyreError } from '../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
-import { present, type Plain } from './attributes.js';
-import type { Contents } from './content.js';
+import type { Redactor } from '../core/text/redact.js';
+import { present, type PlainAttributes } from './attributes.js';
+import type { CapturedContent } from './content.js';
 import type { Instruments } from './instruments.js';
 
-export interface Deps {
+export interface SpanDeps {
   readonly tracer: Tracer;
   readonly instruments: Instruments;
   /** The engine's kind, `gen_ai.provider.name` of requests to the policy. */
   readonly provider: string;
+  /** Absent where there is nothing to redact. */
+  readonly redactor: Redactor | undefined;
   /** Absent where what is said must not be exported. */
-  readonly contents: Contents | undefined;
+  readonly content: CapturedContent | undefined;
 }
 
 type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
 
-/** What the spans of one answer have in common. */
-export interface Surroundings {
+/** What the spans of one answer to a client have in common. */
+export interface AnswerContext {
   readonly context: Context;
-  /** What spans and metrics of a request to the policy are told by. */
-  readonly about: Plain & { readonly 'gen_ai.request.model': string };
-  /** What only spans are told by. */
-  readonly answer: Plain;
-  /** Milliseconds since 1970, on a clock that only goes on. */
+  /** Attributes of every request to the policy, on its span and on its metrics. */
+  readonly about: PlainAttributes & { readonly 'gen_ai.request.model': string };
+  /** Attributes of spans only: as labels of metrics there would be too many of them. */
+  readonly ids: PlainAttributes;
+  /** Milliseconds since 1970, on a clock that is never set back. */
   readonly now: () => number;
   readonly began: (span: ChatSpan) => void;
 }
@@ -45,8 +48,8 @@ export interface Surroundings {
 const SETTER: TextMapSetter<Record<string, string>> = { set: (carrier, key, value) => (carrier[key] = value) };
 
 export class ChatSpan {
-  readonly #deps: Deps;
-  readonly #around: Surroundings;
+  readonly #deps: SpanDeps;
+  readonly #answer: AnswerContext;
   readonly #span: Span;
   readonly #began: number;
   /** Headers by which the engine's own spans become children of this one. */
@@ -56,31 +59,33 @@ export class ChatSpan {
   /** Milliseconds this call's tokens took after the first, and how many they were. */
   readonly pace = { ms: 0, tokens: 0 };
 
-  constructor(deps: Deps, around: Surroundings, request: PolicyRequest) {
+  constructor(deps: SpanDeps, answer: AnswerContext, request: PolicyRequest) {
     this.#deps = deps;
-    this.#around = around;
-    this.#began = around.now();
+    this.#answer = answer;
+    this.#began = answer.now();
     this.#span = deps.tracer.startSpan(
-      `chat ${around.about['gen_ai.request.model']}`,
+      `chat ${answer.about['gen_ai.request.model']}`,
       {
         kind: SpanKind.CLIENT,
         startTime: this.#began,
-        attributes: present({ ...around.about, ...around.answer, ...asked(request) }),
+        attributes: present({ ...answer.about, ...answer.ids, ...requestAttributes(request) }),
       },
-      around.context,
+      answer.context,
     );
-    if (deps.contents !== undefined && this.#span.isRecording())
-      this.#span.setAttributes(present(deps.contents.asked(request)));
+    if (deps.content !== undefined && this.#span.isRecording())
+      this.#span.setAttributes(present(deps.content.ofRequest(request)));
     const headers: Record<string, string> = {};
     // A client's baggage is between it and this gateway.
-    propagation.inject(propagation.deleteBaggage(trace.setSpan(around.context, this.#span)), headers, SETTER);
+    propagation.inject(propagation.deleteBaggage(trace.setSpan(answer.context, this.#span)), headers, SETTER);
     this.headers = headers;
-    around.began(this);
+    answer.began(this);
   }
 
   done(actions: readonly Action[]): void {
     const usage = (of: (action: Action) => number): number => actions.reduce((sum, action) => sum + of(action), 0);
     const [first] = actions;
+    const { redactor, content } = this.#deps;
+    const engineId = first?.engineId;
     const output = usage((action) => action.usage.completion_tokens);
     const firstToken = first?.timings.firstTokenMs;
     if (first !== undefined && firstToken !== undefined && output > 1)
@@ -88,7 +93,8 @@ export class ChatSpan {
     this.#span.setAttributes(
       present({
         'gen_ai.response.finish_reasons': actions.map((action) => action.finishReason),
-        'gen_ai.response.id': first?.engineId,
+        // An upstream may say anything.
+        'gen_ai.response.id': engineId && (redactor?.text(engineId) ?? engineId),
         'gen_ai.response.time_to_first_chunk': firstToken === undefined ? undefined : firstToken / 1000,
         'gen_ai.usage.input_tokens': usage((action) => action.usage.prompt_tokens),
         'gen_ai.usage.output_tokens': output,
@@ -96,8 +102,7 @@ export class ChatSpan {
         'gen_ai.usage.reasoning.output_tokens': usage((action) => action.usage.reasoning_tokens) || undefined,
       }),
     );
-    if (this.#deps.contents !== undefined && this.#span.isRecording())
-      this.#span.setAttributes(present(this.#deps.contents.answered(actions)));
+    if (content !== undefined && this.#span.isRecording()) this.#span.setAttributes(present(content.ofAnswer(actions)));
     this.#end(actions, undefined);
   }
 
@@ -110,15 +115,20 @@ export class ChatSpan {
   }
 
   #end(actions: readonly Action[], error: string | undefined): void {
-    const ended = this.#around.now();
+    const ended = this.#answer.now();
     this.ended = ended;
     this.#span.end(ended);
-    this.#deps.instruments.asked({ about: this.#around.about, seconds: (ended - this.#began) / 1000, actions, error });
+    this.#deps.instruments.policyCall({
+      about: this.#answer.about,
+      seconds: (ended - this.#began) / 1000,
+      actions,
+      error,
+    });
   }
 }
 
 /** `policy` with a span around every request to it. */
-export function spanned(policy: Policy, begin: (request: PolicyRequest) => ChatSpan): Policy {
+export function withSpans(policy: Policy, begin: (request: PolicyRequest) => ChatSpan): Policy {
   return {
     sample(request, signal) {
       const span = begin(request);
@@ -159,7 +169,7 @@ function codeOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.code : 'internal_error';
 }
 
-function asked({ sampling, n, forwarded }: PolicyRequest): Plain {
+function requestAttributes({ sampling, n, forwarded }: PolicyRequest): PlainAttributes {
   const format = (forwarded?.['response_format'] as { readonly type?: unknown } | undefined)?.type;
   return {
     'gen_ai.request.stream': true,

@@ -2,139 +2,122 @@
  * What was said, as JSON in the shape OpenTelemetry's conventions give it. It is put together only where capturing
  * content was asked for.
  */
-import { textOf, type Content as Said, type Message, type ToolCall } from '../core/message.js';
+import { textOf, type Content, type Message, type ToolCall } from '../core/message.js';
 import type { Action, PolicyRequest } from '../core/policy.js';
+import type { Redactor } from '../core/text/redact.js';
 import type { Observation } from '../core/tool.js';
-import type { Content } from './attributes.js';
+import type { ContentAttributes } from './attributes.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** `redact`: regular expressions; what they match is `[redacted]`, here as in the log. */
-export class Contents {
-  readonly #patterns: readonly RegExp[];
+/** The attributes that tell a conversation, redacted where there is a redactor. Never throws: an answer goes on. */
+export class CapturedContent {
+  readonly #redactor: Redactor | undefined;
 
-  constructor(redact: readonly string[]) {
-    this.#patterns = redact.map((pattern) => new RegExp(pattern, 'gu'));
+  constructor(redactor: Redactor | undefined) {
+    this.#redactor = redactor;
   }
 
-  asked({ messages, tools, sampling: { stop } }: PolicyRequest): Content {
+  ofRequest(request: PolicyRequest): ContentAttributes {
+    const messages = this.#redactor?.messages(request.messages) ?? request.messages;
+    const tools = this.#redactor?.tools(request.tools) ?? request.tools;
+    const stop = this.#redactor?.value(request.sampling.stop) ?? request.sampling.stop;
     // The instructions come first; a system message further on is part of the history.
     const history = messages.findIndex(({ role }) => role !== 'system' && role !== 'developer');
     const instructions = history === -1 ? messages : messages.slice(0, history);
     return {
       'gen_ai.system_instructions':
-        instructions.length === 0
-          ? undefined
-          : JSON.stringify(instructions.flatMap(({ content }) => this.#said(content))),
-      'gen_ai.input.messages': JSON.stringify(
-        messages.slice(instructions.length).map((message) => this.#message(message)),
-      ),
+        instructions.length === 0 ? undefined : json(instructions.flatMap(({ content }) => partsOf(content))),
+      'gen_ai.input.messages': json(messages.slice(instructions.length).map(messageOf)),
       'gen_ai.tool.definitions':
         tools.length === 0
           ? undefined
-          : JSON.stringify(
-              tools.map(({ name, description, parameters }) =>
-                this.#deep({ type: 'function', name, description, parameters }),
-              ),
+          : json(
+              tools.map(({ name, description, parameters }) => ({ type: 'function', name, description, parameters })),
             ),
-      'gen_ai.request.stop_sequences':
-        stop === undefined
-          ? undefined
-          : typeof stop === 'string'
-            ? [this.#text(stop)]
-            : stop.map((text) => this.#text(text)),
+      'gen_ai.request.stop_sequences': typeof stop === 'string' ? [stop] : stop,
     };
   }
 
-  answered(actions: readonly Action[]): Content {
+  ofAnswer(actions: readonly Action[]): ContentAttributes {
     return {
-      'gen_ai.output.messages': JSON.stringify(
-        actions.map(({ text, reasoning, calls, finishReason }) => ({
-          role: 'assistant',
-          parts: [
-            ...this.#thought(reasoning),
-            ...(text === '' ? [] : [this.#part(text)]),
-            ...calls.map((call) => this.#call(call)),
-          ],
-          finish_reason: finishReason === 'tool_calls' ? 'tool_call' : finishReason,
-        })),
+      'gen_ai.output.messages': json(
+        actions
+          .map((action) => this.#redactor?.action(action) ?? action)
+          .map(({ text, reasoning, calls, finishReason }) => ({
+            role: 'assistant',
+            parts: [...reasoningParts(reasoning), ...partsOf(text), ...calls.map(callPart)],
+            finish_reason: finishReason === 'tool_calls' ? 'tool_call' : finishReason,
+          })),
       ),
     };
   }
 
-  tool(call: ToolCall, observation: Observation): Content {
+  ofTool(call: ToolCall, observation: Observation): ContentAttributes {
     return {
-      'gen_ai.tool.call.arguments': this.#text(call.arguments),
-      'gen_ai.tool.call.result': this.#text(observation.content),
+      'gen_ai.tool.call.arguments': this.#redactor?.text(call.arguments) ?? call.arguments,
+      'gen_ai.tool.call.result': this.#redactor?.text(observation.content) ?? observation.content,
     };
   }
+}
 
-  #message(message: Message): Part {
-    switch (message.role) {
-      case 'system':
-      case 'developer':
-        return { role: 'system', parts: this.#said(message.content) };
-      case 'user':
-        return { role: 'user', parts: this.#said(message.content) };
-      case 'assistant': {
-        const calls = (message.tool_calls ?? []).map(({ id, function: { name, arguments: args } }) =>
-          this.#call({ id, name, arguments: args }),
-        );
-        return {
-          role: 'assistant',
-          parts: [...this.#thought(message.reasoning), ...this.#said(message.content), ...calls],
-        };
-      }
-      case 'tool':
-        return {
-          role: 'tool',
-          parts: [
-            { type: 'tool_call_response', id: message.tool_call_id, response: this.#text(textOf(message.content)) },
-          ],
-        };
-      default:
-        return message satisfies never;
+function messageOf(message: Message): Part {
+  switch (message.role) {
+    case 'system':
+    case 'developer':
+      return { role: 'system', parts: partsOf(message.content) };
+    case 'user':
+      return { role: 'user', parts: partsOf(message.content) };
+    case 'assistant': {
+      const calls = (message.tool_calls ?? []).map(({ id, function: { name, arguments: args } }) =>
+        callPart({ id, name, arguments: args }),
+      );
+      return {
+        role: 'assistant',
+        parts: [...reasoningParts(message.reasoning), ...partsOf(message.content), ...calls],
+      };
     }
+    case 'tool':
+      return {
+        role: 'tool',
+        parts: [{ type: 'tool_call_response', id: message.tool_call_id, response: textOf(message.content) }],
+      };
+    default:
+      return message satisfies never;
   }
+}
 
-  /** Of parts that are not text only their kind is told: an image would burst any span. */
-  #said(content: Said | null): Part[] {
-    if (content === null || content === '') return [];
-    if (typeof content === 'string') return [this.#part(content)];
-    return content.map((part) => (part.text === undefined ? { type: part.type } : this.#part(part.text)));
+/** Of parts that are not text only their kind is told: an image would burst any span. */
+function partsOf(content: Content | null): Part[] {
+  if (content === null || content === '') return [];
+  if (typeof content === 'string') return [textPart(content)];
+  return content.map((part) => (part.text === undefined ? { type: part.type } : textPart(part.text)));
+}
+
+function textPart(text: string): Part {
+  return { type: 'text', content: text };
+}
+
+function reasoningParts(reasoning: string | undefined): Part[] {
+  return reasoning === undefined || reasoning === '' ? [] : [{ type: 'reasoning', content: reasoning }];
+}
+
+/** The arguments as the value they spell; as they are where they spell none. */
+function callPart({ id, name, arguments: text }: ToolCall): Part {
+  let value: unknown = text;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // A policy may have sampled anything.
   }
+  return { type: 'tool_call', id, name, arguments: value };
+}
 
-  #part(text: string): Part {
-    return { type: 'text', content: this.#text(text) };
-  }
-
-  #thought(reasoning: string | undefined): Part[] {
-    return reasoning === undefined || reasoning === '' ? [] : [{ type: 'reasoning', content: this.#text(reasoning) }];
-  }
-
-  /** The arguments as the value they spell; as they are where they spell none. */
-  #call({ id, name, arguments: text }: ToolCall): Part {
-    let value: unknown = text;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      // A policy may have sampled anything.
-    }
-    return { type: 'tool_call', id, name, arguments: this.#deep(value) };
-  }
-
-  /** Every text in a value; its keys are names. */
-  #deep(value: unknown): unknown {
-    if (typeof value === 'string') return this.#text(value);
-    // A pattern that means a number means it as a number too.
-    if (typeof value === 'number')
-      return this.#text(String(value)) === String(value) ? value : this.#text(String(value));
-    if (Array.isArray(value)) return value.map((each) => this.#deep(each));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.#deep(each)]));
-  }
-
-  #text(text: string): string {
-    return this.#patterns.reduce((left, pattern) => left.replace(pattern, '[redacted]'), text);
+/** Undefined for what is nested too deep to be written, as a policy's arguments may be. */
+function json(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
   }
 }

@@ -4,7 +4,7 @@
 import type { Meter } from '@opentelemetry/api';
 
 import type { Action } from '../core/policy.js';
-import { present, type Plain } from './attributes.js';
+import { present, type PlainAttributes } from './attributes.js';
 
 const SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 const FIRST_TOKEN = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -12,8 +12,8 @@ const PER_TOKEN = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75
 const TOKENS = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864];
 
 /** One request to the policy, from this gateway to the engine. */
-interface Asked {
-  readonly about: Plain;
+interface PolicyCall {
+  readonly about: PlainAttributes;
   readonly seconds: number;
   /** Empty when it failed. */
   readonly actions: readonly Action[];
@@ -21,8 +21,8 @@ interface Asked {
 }
 
 /** One request of a client to this gateway. */
-interface Served {
-  readonly about: Plain;
+interface ClientRequest {
+  readonly about: PlainAttributes;
   readonly seconds: number;
   readonly error: string | undefined;
   /** Of an answer that succeeded. */
@@ -30,10 +30,11 @@ interface Served {
   readonly perToken: number | undefined;
 }
 
+/** Each is told of something that is over. */
 export interface Instruments {
-  asked(call: Asked): void;
-  served(request: Served): void;
-  tool(about: Plain, seconds: number): void;
+  policyCall(call: PolicyCall): void;
+  clientRequest(request: ClientRequest): void;
+  toolCall(about: PlainAttributes, seconds: number): void;
 }
 
 export function instruments(meter: Meter): Instruments {
@@ -66,7 +67,7 @@ export function instruments(meter: Meter): Instruments {
   );
   const tool = histogram('gen_ai.execute_tool.duration', 's', SECONDS, 'The duration of a single tool execution.');
   return {
-    asked({ about, seconds, actions, error }) {
+    policyCall({ about, seconds, actions, error }) {
       operation.record(seconds, present({ ...about, 'error.type': error }));
       if (actions.length === 0) return;
       const sum = (of: (action: Action) => number): number => actions.reduce((all, action) => all + of(action), 0);
@@ -78,12 +79,12 @@ export function instruments(meter: Meter): Instruments {
       usage.record(input, present({ ...about, 'gen_ai.token.type': 'input' }));
       usage.record(output, present({ ...about, 'gen_ai.token.type': 'output' }));
     },
-    served({ about, seconds, error, firstToken, perToken }) {
+    clientRequest({ about, seconds, error, firstToken, perToken }) {
       request.record(seconds, present({ ...about, 'error.type': error }));
       if (firstToken !== undefined) first.record(firstToken, present(about));
       if (perToken !== undefined) next.record(perToken, present(about));
     },
-    tool(about, seconds) {
+    toolCall(about, seconds) {
       tool.record(seconds, present(about));
     },
   };

@@ -16,7 +16,8 @@ import { core, NodeSDK, resources } from '@opentelemetry/sdk-node';
 
 import { reasonOf } from '../core/errors.js';
 import type { Observer } from '../core/observe.js';
-import { Contents } from './content.js';
+import type { Redactor } from '../core/text/redact.js';
+import { CapturedContent } from './content.js';
 import { instruments } from './instruments.js';
 import { tracing } from './spans.js';
 import { readVariables, valueOf, type Env } from './variables.js';
@@ -28,8 +29,8 @@ export interface TelemetryOptions {
   readonly version: string;
   /** The kind of engine, e.g. `vllm`. */
   readonly provider: string;
-  /** Regular expressions of what is not to be recorded anywhere. */
-  readonly redact: readonly string[];
+  /** Absent where there is nothing to redact. */
+  readonly redactor?: Redactor | undefined;
   readonly warn: (text: string) => void;
   /** How long what is left may take to be sent at the end. */
   readonly flushMs?: number | undefined;
@@ -42,8 +43,8 @@ export interface Telemetry {
 }
 
 const FLUSH_MS = 5_000;
-/** A collector that is away fails every few seconds. */
-const COMPLAIN_MS = 60_000;
+/** A collector that is away makes the SDK complain every few seconds. */
+const WARN_EVERY_MS = 60_000;
 
 /** Nothing here asks which span is current, and the SDK's way to know it slows every promise of the process. */
 const NO_CURRENT: ContextManager = {
@@ -59,7 +60,7 @@ export function openTelemetry({
   env,
   version,
   provider,
-  redact,
+  redactor,
   warn,
   flushMs = FLUSH_MS,
 }: TelemetryOptions): Telemetry {
@@ -77,7 +78,7 @@ export function openTelemetry({
     logRecordProcessors: [],
   });
   // After the SDK's constructor: left alone, it complains on standard output or not at all.
-  diag.setLogger(complaints(warn), {
+  diag.setLogger(sdkWarnings(warn), {
     logLevel: core.diagLogLevelFromString(valueOf(env, 'OTEL_LOG_LEVEL') ?? 'warn') ?? DiagLogLevel.WARN,
     suppressOverrideMessage: true,
   });
@@ -86,7 +87,8 @@ export function openTelemetry({
     tracer: trace.getTracer('gyre', version),
     instruments: instruments(metrics.getMeter('gyre', version)),
     provider,
-    contents: wanted.content ? new Contents(redact) : undefined,
+    redactor,
+    content: wanted.content ? new CapturedContent(redactor) : undefined,
   });
   return {
     observer,
@@ -104,17 +106,17 @@ export function openTelemetry({
 }
 
 /** The SDK's own complaints as warnings, one a minute at most; each says how many were left out before it. */
-function complaints(warn: (text: string) => void): Parameters<typeof diag.setLogger>[0] {
+function sdkWarnings(warn: (text: string) => void): Parameters<typeof diag.setLogger>[0] {
   let quietUntil = 0;
-  let unsaid = 0;
+  let suppressed = 0;
   const say = (message: string): void => {
     if (Date.now() < quietUntil) {
-      unsaid += 1;
+      suppressed += 1;
       return;
     }
-    quietUntil = Date.now() + COMPLAIN_MS;
-    warn(`OpenTelemetry: ${messageOf(message)}${unsaid === 0 ? '' : ` (and ${unsaid} more before it)`}`);
-    unsaid = 0;
+    quietUntil = Date.now() + WARN_EVERY_MS;
+    warn(`OpenTelemetry: ${messageOf(message)}${suppressed === 0 ? '' : ` (and ${suppressed} more before it)`}`);
+    suppressed = 0;
   };
   return { error: say, warn: say, info: say, debug: say, verbose: say };
 }

@@ -17,42 +17,42 @@ import type { GyreError } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
 import type { Arrival, Delivered, Observer, Accepted, Watch } from '../core/observe.js';
 import type { Policy } from '../core/policy.js';
+import type { Redactor } from '../core/text/redact.js';
 import type { Observation } from '../core/tool.js';
 import type { Ending } from '../core/trajectory.js';
-import { present, type Plain } from './attributes.js';
+import { present, type PlainAttributes } from './attributes.js';
 import { providerAt } from './provider.js';
-import { ChatSpan, spanned, type Deps, type Surroundings } from './chat_span.js';
+import { type AnswerContext, ChatSpan, type SpanDeps, withSpans } from './chat_span.js';
 
-export function tracing(deps: Deps): Observer {
+export function tracing(deps: SpanDeps): Observer {
   return { arrived: (arrival, route) => new RequestSpans(deps, arrival, route) };
 }
 
 /** This gateway's own `gen_ai.provider.name`, and its name as an agent. */
-const SELF = 'gyre';
-/** The name a span of a call gets whose tool is not there: the policy made it up. */
-const NO_SUCH_TOOL = '_OTHER';
-const GETTER: TextMapGetter<Arrival> = { get: (arrival, name) => arrival.header(name.toLowerCase()), keys: () => [] };
+const GATEWAY = 'gyre';
+/** Instead of the name of a tool that is not there: the policy made it up, and may have put anything into it. */
+const UNKNOWN_TOOL = '_OTHER';
 
 class RequestSpans implements Watch {
-  readonly #deps: Deps;
+  readonly #deps: SpanDeps;
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #server: Span;
   readonly #context: Context;
   #agent: Span | undefined;
-  #around: Surroundings | undefined;
+  #answer: AnswerContext | undefined;
   readonly #chats: ChatSpan[] = [];
   #end:
     | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
     | undefined;
 
-  constructor(deps: Deps, arrival: Arrival, route: string) {
+  constructor(deps: SpanDeps, arrival: Arrival, route: string) {
     this.#deps = deps;
     // The wall clock may be set back in the middle of a request; spans must not end before they began.
     const offset = arrival.startedAt - performance.now();
     this.#now = () => offset + performance.now();
     this.#startedAt = arrival.startedAt;
-    const parent = propagation.extract(ROOT_CONTEXT, arrival, GETTER);
+    const parent = propagation.extract(ROOT_CONTEXT, arrival, headersOf(deps.redactor));
     this.#server = deps.tracer.startSpan(
       `POST ${route}`,
       {
@@ -63,7 +63,7 @@ class RequestSpans implements Watch {
           'http.route': route,
           'url.path': route,
           'url.scheme': 'http',
-          'gyre.request.id': arrival.requestId,
+          'gyre.request.id': this.#redacted(arrival.requestId),
         }),
       },
       parent,
@@ -72,19 +72,19 @@ class RequestSpans implements Watch {
   }
 
   accepted({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Accepted): void {
-    const answer: Plain = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
+    const ids: PlainAttributes = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
     const agent = this.#deps.tracer.startSpan(
-      `invoke_agent ${SELF}`,
+      `invoke_agent ${GATEWAY}`,
       {
         kind: SpanKind.INTERNAL,
         startTime: this.#now(),
         attributes: present({
           'gen_ai.operation.name': 'invoke_agent',
-          'gen_ai.provider.name': SELF,
-          'gen_ai.agent.name': SELF,
+          'gen_ai.provider.name': GATEWAY,
+          'gen_ai.agent.name': GATEWAY,
           ...models,
-          ...answer,
+          ...ids,
           'gen_ai.request.stream': stream || undefined,
           'gen_ai.response.id': responseId,
         }),
@@ -92,52 +92,52 @@ class RequestSpans implements Watch {
       this.#context,
     );
     this.#agent = agent;
-    this.#around = {
+    this.#answer = {
       context: trace.setSpan(this.#context, agent),
       about: {
         'gen_ai.operation.name': 'chat',
         'gen_ai.provider.name': host === undefined ? this.#deps.provider : providerAt(host),
         ...models,
       },
-      answer,
+      ids,
       now: this.#now,
       began: (span) => this.#chats.push(span),
     };
   }
 
   policy(policy: Policy): Policy {
-    const around = this.#around;
-    return around === undefined ? policy : spanned(policy, (request) => new ChatSpan(this.#deps, around, request));
+    const answer = this.#answer;
+    return answer === undefined ? policy : withSpans(policy, (request) => new ChatSpan(this.#deps, answer, request));
   }
 
   tool(call: ToolCall, observation: Observation): void {
-    const around = this.#around;
-    if (around === undefined) return;
+    const answer = this.#answer;
+    if (answer === undefined) return;
+    const { content, instruments } = this.#deps;
     const { error, ms } = observation;
-    const name = error === 'unknown_tool' ? NO_SUCH_TOOL : call.name;
-    const about: Plain = {
+    const name = error === 'unknown_tool' ? UNKNOWN_TOOL : this.#redacted(call.name);
+    const about: PlainAttributes = {
       'gen_ai.operation.name': 'execute_tool',
       'gen_ai.tool.name': name,
       'gen_ai.tool.type': 'function',
       'error.type': error,
     };
-    // All calls of a step start as soon as its action is whole; that one is told of later than it ended is the order's
-    // doing.
+    // All calls of a step start together, when its action is whole; they are told of in order, so some only after they
+    // have ended.
     const startTime = this.#chats.at(-1)?.ended ?? this.#now() - ms;
     const span = this.#deps.tracer.startSpan(
       `execute_tool ${name}`,
       {
         kind: SpanKind.INTERNAL,
         startTime,
-        attributes: present({ ...about, ...around.answer, 'gen_ai.tool.call.id': call.id }),
+        attributes: present({ ...about, ...answer.ids, 'gen_ai.tool.call.id': this.#redacted(call.id) }),
       },
-      around.context,
+      answer.context,
     );
-    if (this.#deps.contents !== undefined && span.isRecording())
-      span.setAttributes(present(this.#deps.contents.tool(call, observation)));
+    if (content !== undefined && span.isRecording()) span.setAttributes(present(content.ofTool(call, observation)));
     if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end(startTime + ms);
-    this.#deps.instruments.tool(about, ms / 1000);
+    instruments.toolCall(about, ms / 1000);
   }
 
   ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void {
@@ -175,12 +175,12 @@ class RequestSpans implements Watch {
       (sum, chat) => ({ ms: sum.ms + chat.pace.ms, tokens: sum.tokens + chat.pace.tokens }),
       { ms: 0, tokens: 0 },
     );
-    this.#deps.instruments.served({
+    this.#deps.instruments.clientRequest({
       about: {
         'gen_ai.operation.name': 'chat',
-        'gen_ai.provider.name': SELF,
-        'gen_ai.request.model': this.#around?.about['gen_ai.request.model'],
-        'gen_ai.response.model': this.#around?.about['gen_ai.response.model'],
+        'gen_ai.provider.name': GATEWAY,
+        'gen_ai.request.model': this.#answer?.about['gen_ai.request.model'],
+        'gen_ai.response.model': this.#answer?.about['gen_ai.response.model'],
       },
       seconds: (now - this.#startedAt) / 1000,
       error: error ?? (status !== undefined && status >= 400 ? String(status) : undefined),
@@ -188,4 +188,20 @@ class RequestSpans implements Watch {
       perToken: whole && pace.tokens > 0 ? pace.ms / 1000 / pace.tokens : undefined,
     });
   }
+
+  #redacted(said: string): string {
+    return this.#deps.redactor?.text(said) ?? said;
+  }
+}
+
+/** The state of a client's trace is exported with every span of it: what matches is not gone on with. */
+function headersOf(redactor: Redactor | undefined): TextMapGetter<Arrival> {
+  return {
+    get(arrival, name) {
+      const value = arrival.header(name.toLowerCase());
+      if (value === undefined || name.toLowerCase() !== 'tracestate') return value;
+      return redactor === undefined || redactor.text(value) === value ? value : undefined;
+    },
+    keys: () => [],
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * The `OTEL_*` variables, checked. The SDK falls back to a default with a line nobody reads; whoever set a
- * variable meant it, so here a wrong one stops the start.
+ * The `OTEL_*` variables, checked. Of a wrong one the SDK only warns and takes a default; here it stops the start,
+ * since whoever set it would look for telemetry in vain.
  */
 import { accessSync, constants } from 'node:fs';
 
@@ -72,7 +72,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     'parentbased_traceidratio',
   ),
   OTEL_PROPAGATORS: listOf('tracecontext', 'baggage', 'b3', 'b3multi', 'jaeger', 'none'),
-  // Standard output is spoken for, and /metrics is there already.
+  // No `console`: others read the two lines on standard output. No `prometheus`: `GET /metrics` is there already.
   OTEL_TRACES_EXPORTER: oneOf('otlp', 'none'),
   OTEL_METRICS_EXPORTER: oneOf('otlp', 'none'),
   OTEL_LOG_LEVEL: (value) => oneOf('none', 'error', 'warn', 'info', 'debug', 'verbose', 'all')(value.toLowerCase()),

@@ -1,7 +1,7 @@
 /** `gyre serve` as a child of the test, on a free port before an engine of the test, its two streams kept apart. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,16 +22,37 @@ export interface ServeOptions {
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** The configuration file. */
+  readonly config?: string | undefined;
 }
 
 const inherited = ['PATH', 'HOME', 'TMPDIR'] as const;
 
 /** Resolves when it is ready. Throws what it said when it ends before. */
-export async function startServe({ engine, port = 0, env = {}, nodeArgs = [] }: ServeOptions): Promise<Serving> {
+export async function startServe({
+  engine,
+  port = 0,
+  env = {},
+  nodeArgs = [],
+  config = '',
+}: ServeOptions): Promise<Serving> {
   const data = mkdtempSync(join(tmpdir(), 'gyre-serve-'));
+  const file = join(data, 'gyre.yaml');
+  if (config !== undefined) writeFileSync(file, config);
   const child = spawn(
     process.execPath,
-    [...nodeArgs, MAIN, 'serve', '--port', String(port), '--data', data, '--engine', engine],
+    [
+      ...nodeArgs,
+      MAIN,
+      'serve',
+      ...(config === undefined ? [] : ['--config', file]),
+      '--port',
+      String(port),
+      '--data',
+      data,
+      '--engine',
+      engine,
+    ],
     {
       cwd: data,
       stdio: ['ignore', 'pipe', 'pipe'],

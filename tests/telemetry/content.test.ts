@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 
 import type { PolicyRequest } from '../../src/core/policy.js';
-import { Contents } from '../../src/telemetry/content.js';
+import { redactorOf } from '../../src/core/text/redact.js';
+import { CapturedContent } from '../../src/telemetry/content.js';
 
 const REQUEST: PolicyRequest = {
   model: 'base',
@@ -34,16 +35,16 @@ const REQUEST: PolicyRequest = {
     { role: 'system', content: 'a late rule' },
   ],
 };
-const parsed = (contents: Contents): Record<string, unknown> =>
+const parsed = (contents: CapturedContent): Record<string, unknown> =>
   Object.fromEntries(
-    Object.entries(contents.asked(REQUEST)).map(([name, value]) => [
+    Object.entries(contents.ofRequest(REQUEST)).map(([name, value]) => [
       name,
       typeof value === 'string' ? (JSON.parse(value) as unknown) : value,
     ]),
   );
 
 it('tells every kind of message by its parts, instructions apart, and of an image only that it was there', () => {
-  expect(parsed(new Contents([]))).toEqual({
+  expect(parsed(new CapturedContent(undefined))).toEqual({
     'gen_ai.system_instructions': [
       { type: 'text', content: 'first rule' },
       { type: 'text', content: 'second rule' },
@@ -74,12 +75,12 @@ it('tells every kind of message by its parts, instructions apart, and of an imag
 });
 
 it('redacts inside texts, arguments, definitions and stop sequences, and breaks no JSON by it', () => {
-  const contents = new Contents(['42']);
+  const contents = new CapturedContent(redactorOf(['42']));
   expect(JSON.stringify(parsed(contents))).not.toContain('42');
   expect(parsed(contents)['gen_ai.request.stop_sequences']).toEqual(['END-[redacted]']);
   const call = { id: 'c3', name: 'find', arguments: '{"n":42}' };
-  expect(contents.tool(call, { content: 'it is 42', ms: 1 })).toEqual({
-    'gen_ai.tool.call.arguments': '{"n":[redacted]}',
+  expect(contents.ofTool(call, { content: 'it is 42', ms: 1 })).toEqual({
+    'gen_ai.tool.call.arguments': '{"n": "[redacted]"}',
     'gen_ai.tool.call.result': 'it is [redacted]',
   });
   const action = {
@@ -90,7 +91,7 @@ it('redacts inside texts, arguments, definitions and stop sequences, and breaks 
     usage: { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 },
     timings: { startedAt: 0, totalMs: 0 },
   };
-  expect(JSON.parse(String(contents.answered([action])['gen_ai.output.messages']))).toEqual([
+  expect(JSON.parse(String(contents.ofAnswer([action])['gen_ai.output.messages']))).toEqual([
     {
       role: 'assistant',
       parts: [

@@ -1,22 +1,21 @@
 /**
- * Redaction: what the operator's patterns match becomes a mark. It is done to everything textual before anything is
- * hashed or stored. Whatever a redactor is given comes back as the very same object where nothing matched.
+ * Redaction: what the operator's patterns match becomes a mark. It is the one way anything textual takes out of a
+ * conversation: rows of the log, spans, lines of the log on standard error, feedback. Patterns are held against every
+ * text as it is written and as it is read ({@link Patterns}), parts of one message as one text, names as well as
+ * values. Where a match cannot be told from what is around it, all of the text goes.
+ *
+ * Whatever a redactor is given comes back as the very same object where nothing matched.
  */
-import {
-  textOf,
-  type AssistantMessage,
-  type Content,
-  type ContentPart,
-  type Message,
-  type ToolCall,
-  type WireToolCall,
-} from '../message.js';
+import type { AssistantMessage, Content, ContentPart, Message, ToolCall, WireToolCall } from '../message.js';
 import type { Action, FunctionSpec } from '../policy.js';
 import type { OwnedCall, Step } from '../trajectory.js';
+import type { Range } from './escapes.js';
+import { looksLikeJson, Patterns } from './patterns.js';
+import { normaliseArguments } from './spelling.js';
 
 export const MARK = '[redacted]';
 
-/** JSON inside of text that is deeper than this is not looked into: it goes whole. */
+/** What is nested deeper than this goes whole. */
 const MAX_DEPTH = 200;
 
 type Field = readonly [name: string, value: unknown];
@@ -27,29 +26,27 @@ export function redactorOf(patterns: readonly string[]): Redactor | undefined {
 }
 
 export class Redactor {
-  readonly #patterns: readonly RegExp[];
+  readonly #patterns: Patterns;
   readonly #known = new WeakMap<object, object>();
 
   constructor(patterns: readonly string[]) {
-    this.#patterns = patterns.map((pattern) => new RegExp(pattern, 'gu'));
+    this.#patterns = new Patterns(patterns);
   }
 
   text(said: string): string {
-    // Escapes hide what they spell: as it is written, JSON would show less to a pattern than to whoever reads it.
-    const opened = said.includes('\\') && /^\s*[[{"]/.test(said) ? this.#json(said) : said;
     try {
-      return this.#patterns.reduce(
-        (text, pattern) => text.replace(pattern, (match) => (match === '' ? '' : MARK)),
-        opened,
-      );
+      const found = this.#patterns.find(said);
+      const clean = found.length === 0 ? said : marked(said, found);
+      return looksLikeJson(said) ? this.#asJson(said, clean) : clean;
     } catch {
-      return MARK; // too much for the engine of regular expressions: better nothing than the text
+      return MARK; // it cannot be told what matches: better nothing than the text
     }
   }
 
-  /** Every text in a value of no known shape, names of fields included. */
+  /** Every text in a value of no known shape, names of fields and numbers included. */
   value<T>(value: T, depth = 0): T {
     if (typeof value === 'string') return this.text(value) as T;
+    if (typeof value === 'number') return (this.text(String(value)) === String(value) ? value : MARK) as T;
     if (typeof value !== 'object' || value === null) return value;
     if (depth > MAX_DEPTH) return MARK as T;
     if (Array.isArray(value)) return each(value as readonly unknown[], (item) => this.value(item, depth + 1)) as T;
@@ -67,6 +64,27 @@ export class Redactor {
     return each(messages, (message) => this.message(message));
   }
 
+  tools(specs: readonly FunctionSpec[]): readonly FunctionSpec[] {
+    return this.#once(specs, () => each(specs, (spec) => this.#spec(spec)));
+  }
+
+  call<C extends ToolCall>(call: C): C {
+    return this.#fields<ToolCall>(call, {
+      id: this.text(call.id),
+      name: this.text(call.name),
+      arguments: this.text(call.arguments),
+    }) as C;
+  }
+
+  /** What it says; not its tokens, which {@link step} takes away, nor the engine's id of it, which is not logged. */
+  action(action: Action): Action {
+    return this.#fields(action, {
+      text: this.text(action.text),
+      calls: each(action.calls, (call) => this.call(call)),
+      reasoning: this.#maybe(action.reasoning),
+    });
+  }
+
   /**
    * A step as it may be logged, with the turn the client has. Token ids spell what they are ids of: a step in which
    * anything was redacted keeps none of them, nor their log-probabilities, and is not trained on. `tainted`: its
@@ -74,38 +92,28 @@ export class Redactor {
    */
   step(step: Step, visible: AssistantMessage, tainted: boolean): readonly [step: Step, visible: AssistantMessage] {
     const shown = this.message(visible);
-    const { stop } = step.sampling;
-    const clean = {
+    const { toolChoice, sampling, action } = step;
+    const clean = this.#fields(step, {
       messages: this.messages(step.messages),
       appended: this.messages(step.appended),
-      tools: this.#once(step.tools, () => each(step.tools, (spec) => this.#spec(spec))),
+      tools: this.tools(step.tools),
       toolChoice:
-        typeof step.toolChoice === 'string'
-          ? step.toolChoice
-          : this.#fields(step.toolChoice, { name: this.text(step.toolChoice.name) }),
-      sampling: stop === undefined ? step.sampling : this.#fields(step.sampling, { stop: this.value(stop) }),
+        typeof toolChoice === 'string' ? toolChoice : this.#fields(toolChoice, { name: this.text(toolChoice.name) }),
+      sampling: this.#fields(sampling, { stop: this.value(sampling.stop) }),
       calls: each(step.calls, (call) => this.#owned(call)),
-    };
-    const action = step.action === undefined ? {} : { action: this.#action(step.action) };
-    const same =
-      shown === visible &&
-      action.action === step.action &&
-      Object.entries(clean).every(([field, value]) => value === step[field as keyof typeof clean]);
-    if (same && !tainted) return [step, visible];
-    return [
-      {
-        ...step,
-        ...clean,
-        ...(action.action === undefined ? {} : { action: withoutTokens(action.action) }),
-        notTrainable: 'redacted',
-      },
-      shown,
-    ];
+      action: action && this.action(action),
+    });
+    if (clean === step && shown === visible && !tainted) return [step, visible];
+    return [{ ...clean, action: clean.action && withoutTokens(clean.action), notTrainable: 'redacted' }, shown];
   }
 
   /** Whether a sampled action spells what may not be kept. */
   touches({ text, calls }: { readonly text: string; readonly calls: readonly ToolCall[] }): boolean {
-    return this.text(text) !== text || calls.some((call) => this.#call(call) !== call);
+    return this.text(text) !== text || calls.some((call) => this.call(call) !== call);
+  }
+
+  #maybe(said: string | undefined): string | undefined {
+    return said === undefined ? undefined : this.text(said);
   }
 
   #field(field: Field, depth: number): Field {
@@ -114,29 +122,11 @@ export class Redactor {
     return clean[0] === name && clean[1] === value ? field : clean;
   }
 
-  #action(action: Action): Action {
-    return this.#fields(action, {
-      text: this.text(action.text),
-      calls: each(action.calls, (call) => this.#call(call)),
-      ...(action.reasoning === undefined ? {} : { reasoning: this.text(action.reasoning) }),
-    });
-  }
-
-  #call<C extends ToolCall>(call: C): C {
-    return this.#fields<ToolCall>(call, {
-      id: this.text(call.id),
-      name: this.text(call.name),
-      arguments: this.text(call.arguments),
-    }) as C;
-  }
-
   #owned(call: OwnedCall): OwnedCall {
     const { observation } = call;
-    return observation === undefined
-      ? this.#call(call)
-      : this.#fields(this.#call(call), {
-          observation: this.#fields(observation, { content: this.text(observation.content) }),
-        });
+    return this.#fields(this.call(call), {
+      observation: observation && this.#fields(observation, { content: this.text(observation.content) }),
+    });
   }
 
   #wire(call: WireToolCall): WireToolCall {
@@ -150,8 +140,8 @@ export class Redactor {
   #spec(spec: FunctionSpec): FunctionSpec {
     return this.#fields(spec, {
       name: this.text(spec.name),
-      ...(spec.description === undefined ? {} : { description: this.text(spec.description) }),
-      ...(spec.parameters === undefined ? {} : { parameters: this.value(spec.parameters) }),
+      description: this.#maybe(spec.description),
+      parameters: this.value(spec.parameters),
     });
   }
 
@@ -163,10 +153,8 @@ export class Redactor {
       case 'assistant':
         return this.#fields(message, {
           content: message.content === null ? null : this.#content(message.content),
-          ...(message.tool_calls === undefined
-            ? {}
-            : { tool_calls: each(message.tool_calls, (call) => this.#wire(call)) }),
-          ...(message.reasoning === undefined ? {} : { reasoning: this.text(message.reasoning) }),
+          tool_calls: message.tool_calls && each(message.tool_calls, (call) => this.#wire(call)),
+          reasoning: this.#maybe(message.reasoning),
         });
       case 'tool':
         return this.#fields(message, {
@@ -178,38 +166,77 @@ export class Redactor {
       case 'user':
         return this.#fields(message, {
           content: this.#content(message.content),
-          ...(message.name === undefined ? {} : { name: this.text(message.name) }),
+          name: this.#maybe(message.name),
         });
       default:
         return message satisfies never;
     }
   }
 
-  /** Parts of text are one text, as where they are hashed: what a client has cut in two is found. */
   #content(content: Content): Content {
     if (typeof content === 'string') return this.text(content);
-    if (!content.every((part) => part.type === 'text')) return each(content, (part) => this.#part(part));
-    const whole = textOf(content);
-    const clean = this.text(whole);
-    return clean === whole ? content : clean;
+    const texts = this.#inParts(content.map((part) => part.text ?? ''));
+    return each(content, (part, at) => this.#part(part, texts[at] ?? ''));
   }
 
-  #part(part: ContentPart): ContentPart {
-    const { type, text, ...rest } = part;
-    const clean = this.value(rest);
-    const said = this.value(text);
-    return clean === rest && said === text ? part : { type, text: said, ...clean };
-  }
-
-  #json(said: string): string {
-    let value: unknown;
+  /** The texts of one message's parts: a match may begin in one and end in another, whatever stands between them. */
+  #inParts(texts: readonly string[]): readonly string[] {
+    if (texts.length === 1) return texts.map((text) => this.text(text));
     try {
-      value = JSON.parse(said);
+      let from = 0;
+      const found = [
+        ...this.#patterns.find(texts.join('')),
+        ...texts.flatMap((text) => {
+          const at = from;
+          from += text.length;
+          return this.#patterns.find(text).map(([start, end]): Range => [at + start, at + end]);
+        }),
+      ].sort(([a], [b]) => a - b);
+      let at = 0;
+      return texts.map((text) => {
+        const [start, end] = [at, (at += text.length)];
+        return marked(
+          text,
+          found
+            .filter((range) => range[0] < end && range[1] > start)
+            .map((range) => [range[0] - start, range[1] - start]),
+        );
+      });
     } catch {
-      return said; // it only looked like JSON
+      return texts.map((_, at) => (at === 0 ? MARK : ''));
     }
-    const clean = this.value(value);
-    return clean === value ? said : JSON.stringify(clean);
+  }
+
+  #part(part: ContentPart, clean: string): ContentPart {
+    const { type, text, ...rest } = part;
+    const more = this.value(rest);
+    // `text` is the protocol's word, and what tells a text from all else.
+    const kind = type === 'text' ? type : this.text(type);
+    const said = text === undefined ? undefined : clean;
+    return kind === type && said === text && more === rest ? part : { ...more, type: kind, text: said };
+  }
+
+  /**
+   * `clean` as JSON still, where `said` is: a number or a bracket that went leaves none behind. What is parsed is
+   * written again with other spaces, escapes and order, so those spellings must not show what this one hides.
+   */
+  #asJson(said: string, clean: string): string {
+    const value = parsed(said);
+    if (typeof value !== 'object' || value === null) return clean;
+    const rebuilt =
+      clean === said || parsed(clean) !== undefined ? clean : normaliseArguments(JSON.stringify(this.value(value)));
+    const kept = rebuilt !== clean && this.#shows(rebuilt) ? clean : rebuilt;
+    const again = parsed(kept);
+    const spellings = again === undefined ? [] : [JSON.stringify(again), normaliseArguments(kept)];
+    return spellings.some((other) => other !== kept && this.#shows(other)) ? MARK : kept;
+  }
+
+  /** Whether anything matches but the mark itself. */
+  #shows(text: string): boolean {
+    return this.#patterns.find(text).some(([from, to]) => {
+      const mark = text.lastIndexOf(MARK, from);
+      return mark === -1 || to > mark + MARK.length;
+    });
   }
 
   /** The object with these fields; itself where it has them already. */
@@ -226,8 +253,28 @@ export class Redactor {
   }
 }
 
+/** A range that begins before the text has its mark there already. */
+function marked(text: string, found: readonly Range[]): string {
+  let at = 0;
+  let clean = '';
+  for (const [from, to] of found) {
+    if (to <= at) continue;
+    clean += text.slice(at, Math.max(from, at)) + (from < at ? '' : MARK);
+    at = to;
+  }
+  return clean + text.slice(at);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined; // it only looked like JSON
+  }
+}
+
 /** The items as `make` has them; the very list where each is what it was. */
-function each<T>(items: readonly T[], make: (item: T) => T): readonly T[] {
+function each<T>(items: readonly T[], make: (item: T, at: number) => T): readonly T[] {
   const made = items.map(make);
   return made.every((item, at) => item === items[at]) ? items : made;
 }

@@ -4,6 +4,7 @@
  */
 import { operatorError, quoted } from '../../core/errors.js';
 import type { Observer } from '../../core/observe.js';
+import type { Redactor } from '../../core/text/redact.js';
 import { type Env, FIELDS, type Fields } from './fields.js';
 import { requestLines } from './requests.js';
 
@@ -27,17 +28,34 @@ interface Streams {
   readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean | undefined };
 }
 
-/** Throws an operator error when a variable is wrong. */
-export async function openOutput(env: Env, { stdout, stderr }: Streams): Promise<Output> {
+/** Throws an operator error when a variable is wrong. Nothing on standard error has what a `redactor` hides. */
+export async function openOutput(env: Env, { stdout, stderr }: Streams, redactor?: Redactor): Promise<Output> {
   const level = choiceOf(env, 'GYRE_LOG_LEVEL', LEVELS, 'info');
   const form = choiceOf(env, 'GYRE_LOG', ['json', 'text'], stderr.isTTY === true ? 'text' : 'json');
-  const write = form === 'json' ? await json(level) : plain(level, stderr);
+  const whole = form === 'json' ? await json(level) : plain(level, stderr);
+  const write = redactor === undefined ? whole : redacted(whole, redactor);
   return {
     line: (text) => void stdout.write(`${text}\n`),
     warn: (text) => write('warn', 'warning', {}, text),
     event: (name, fields, text) => write('info', name, fields, text),
     ...(level === 'debug' ? { requests: requestLines((fields, text) => write('debug', 'request', fields, text)) } : {}),
   };
+}
+
+/** Faults quote what they were met at, so texts are redacted whole; of the fields, those with words of others. */
+function redacted(write: WriteLine, redactor: Redactor): WriteLine {
+  return (at, event, fields, text) =>
+    write(
+      at,
+      event,
+      {
+        ...fields,
+        request_id: redactor.value(fields.request_id),
+        model: redactor.value(fields.model),
+        reason: redactor.value(fields.reason),
+      },
+      text === undefined ? undefined : redactor.text(text),
+    );
 }
 
 async function json(level: Level): Promise<WriteLine> {

@@ -7,11 +7,15 @@
 import type { Opening, Thread } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Redactor } from '../../core/text/redact.js';
+import { normaliseMessages } from '../../core/text/spelling.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import type { LocalLog } from './local.js';
 
 export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
-  const threadOf = (opening: Opening, open: (clean: Opening) => Thread): Thread => {
+  const threadOf = (asked: Opening, open: (clean: Opening) => Thread): Thread => {
+    // The log spells all calls alike. It is done before, so that its messages are told from the client's by what was
+    // redacted alone.
+    const opening = { ...asked, messages: normaliseMessages(asked.messages) };
     const clean = cleaned(opening, redactor);
     return new RedactedThread(open(clean), opening, clean, redactor);
   };
@@ -32,10 +36,10 @@ function cleaned(opening: Opening, redactor: Redactor): Opening {
   const { messages, metadata, taskId, requestId } = opening;
   return {
     ...opening,
-    messages: redactor.messages(messages),
+    messages: normaliseMessages(redactor.messages(messages)),
     requestId: redactor.text(requestId),
-    ...(metadata === undefined ? {} : { metadata: redactor.value(metadata) }),
-    ...(taskId === undefined ? {} : { taskId: redactor.text(taskId) }),
+    metadata: redactor.value(metadata),
+    taskId: redactor.value(taskId),
   };
 }
 

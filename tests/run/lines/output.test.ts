@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { VERSION } from '../../../src/run/machine.js';
+import { redactorOf } from '../../../src/core/text/redact.js';
 import { openOutput } from '../../../src/run/lines/output.js';
 import { FIELDS } from '../../../src/run/lines/fields.js';
 import { type Engine, inTurn, startEngine } from '../../fakes/engine.js';
@@ -52,6 +53,20 @@ describe('at a terminal', () => {
     expect(stderr.text()).toMatch(/^POST \/v1\/chat\/completions 401 [\d.]+ ms: refused, delivered\n$/);
   });
 
+  it('what is to be redacted is on no line, whoever quotes it, however it is spelled', async () => {
+    const stderr = captured();
+    const output = await openOutput(
+      { GYRE_LOG: 'text', GYRE_LOG_LEVEL: 'debug' },
+      { stdout: captured(), stderr },
+      redactorOf(['ann@x\\.org']),
+    );
+    output.warn('the log failed to write: Unexpected token in {"to":"\\u0061nn@x.org"');
+    output.event('cycle', { reason: 'ann@x.org' }, 'cycle failed: no ann@x.org');
+    expect(stderr.text()).toBe(
+      'the log failed to write: Unexpected token in {"to":"[redacted]"\ncycle failed: no [redacted]\n',
+    );
+  });
+
   it.each([
     ['GYRE_LOG', 'xml', 'json, text'],
     ['GYRE_LOG_LEVEL', 'loud', 'debug, info, warn, error, silent'],
@@ -70,14 +85,14 @@ describe('a gateway whose standard error is read by a program', () => {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  const start = async (env: Readonly<Record<string, string>>): Promise<Serving> => {
+  const start = async (env: Readonly<Record<string, string>>, config?: string): Promise<Serving> => {
     engine = await startEngine({
       script: inTurn(
         { calls: [{ name: 'calculator', arguments: '{"expression":"17+4"}' }] },
         { text: 'Answerword', usage: { prompt: 30, completion: 3, cached: 16 } },
       ),
     });
-    return (serving = await startServe({ engine: engine.url, env }));
+    return (serving = await startServe({ engine: engine.url, env, config }));
   };
   afterEach(async () => {
     await serving?.stop();
@@ -155,6 +170,16 @@ describe('a gateway whose standard error is read by a program', () => {
     expect(lines().flatMap((line) => Object.keys(line).filter((name) => !known.has(name)))).toEqual([]);
     for (const word of ['Promptword', 'Answerword', 'Fieldword', 'verysecret', 'Bearer', '17+4'])
       expect(serving?.stderr()).not.toContain(word);
+  });
+
+  it('tells a request by an id of the client that is redacted', async () => {
+    const { url, stop } = await start({ GYRE_LOG_LEVEL: 'debug' }, "redact: ['mine-\\d']\n");
+    const answer = await ask(url);
+    expect(answer.headers.get('x-request-id')).toBe('mine-1');
+    await answer.text();
+    expect(await stop()).toBe(0);
+    expect(lines().find(({ event }) => event === 'request')).toMatchObject({ request_id: '[redacted]', model: 'gyre' });
+    expect(serving?.stderr()).not.toContain('mine-1');
   });
 
   it('says less at a higher level, and plain lines where it is told to', async () => {
