@@ -1,5 +1,4 @@
 /** Trajectories and steps: the unit that is logged, judged and trained on. */
-import type { Hash } from './text/hash.js';
 import type { Message, ToolCall } from './message.js';
 import type { Action, FunctionSpec, Sampling, ToolChoice, Usage } from './policy.js';
 import type { Observation } from './tool.js';
@@ -80,12 +79,6 @@ export interface Asker {
   /** `''` when the gateway runs without keys: everyone is one owner. */
   readonly keyId: string;
   readonly consent: boolean;
-}
-
-/** Tips of the two histories: what the client saw and what the policy saw. */
-export interface Tips {
-  readonly client: Hash | '';
-  readonly policy: Hash | '';
 }
 
 export interface ServerToolUse {

@@ -16,7 +16,6 @@ export interface Candidate {
   readonly heldout: boolean;
   readonly evaluated: boolean;
   readonly finished: boolean;
-  readonly used: boolean;
   readonly hasState: boolean;
   readonly notTrainable?: string | undefined;
   readonly good?: boolean | undefined;
@@ -34,7 +33,6 @@ type Drop =
   | 'heldout'
   | 'evaluation'
   | 'unfinished'
-  | 'used'
   | 'stale'
   | 'no_state'
   | 'unjudged'
@@ -55,7 +53,6 @@ export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, 
   if (candidate.heldout) return drop('heldout');
   if (candidate.evaluated) return drop('evaluation');
   if (!candidate.finished) return drop('unfinished');
-  if (candidate.used) return drop('used');
   // Neither its state nor its action is on record as it was.
   if (candidate.notTrainable === 'redacted') return drop('not_trainable:redacted');
   if (mode === 'resample' && !candidate.hasState) return drop('no_state');

@@ -15,7 +15,6 @@ export interface CandidateRow {
   readonly heldout: 0 | 1;
   readonly evaluated: 0 | 1;
   readonly finished: 0 | 1;
-  readonly used: 0 | 1;
   readonly hasState: 0 | 1;
   readonly notTrainable: string | null;
   readonly good: 0 | 1 | null;
@@ -63,7 +62,6 @@ export function candidateRows(
           AND h.split = 'heldout' WHERE s0.trajectory_id = s.trajectory_id)) AS heldout,
       (t.origin = 'evaluate') AS evaluated,
       (s.outcome = 'done' AND EXISTS (SELECT 1 FROM responses r WHERE r.id = s.response_id)) AS finished,
-      0 AS used,
       (s.prompt_suffix IS NOT NULL AND coalesce(s.not_trainable, '') NOT IN ('upstream', 'constrained',
         'no_token_ids')) AS hasState,
       s.not_trainable AS notTrainable, d.good AS good,

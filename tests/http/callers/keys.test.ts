@@ -331,7 +331,6 @@ describe('consent that is withheld', () => {
           heldout: true,
           evaluated: true,
           finished: false,
-          used: true,
           hasState: false,
           notTrainable: 'redacted',
         },

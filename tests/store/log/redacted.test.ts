@@ -369,7 +369,6 @@ test('no filter takes a redacted step up, and each says why', async () => {
           heldout: false,
           evaluated: false,
           finished: true,
-          used: false,
           hasState: false,
           notTrainable: 'redacted',
         },
