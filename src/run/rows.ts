@@ -1,14 +1,14 @@
 /** Work on the rows of a data folder, and nothing else running: what most verbs need. */
 import type { Config } from '../core/config.js';
 import { redactorOf } from '../core/text/redact.js';
-import { settleLeft } from '../store/beside/recover.js';
+import { recoverAbandoned } from '../store/beside/recover.js';
 import { type Db, openStore } from '../store/file/db.js';
 
 /** Opens the rows for one verb, with all that was said before a gateway was killed. */
 export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
   const store = openStore(config.data);
   try {
-    settleLeft(store, config.data, redactorOf(config.redact)); // what cannot be kept, verify names
+    recoverAbandoned(store, config.data, redactorOf(config.redact)); // what cannot be kept, verify names
     return await work(store.db);
   } finally {
     store.close();

@@ -8,10 +8,10 @@ import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../http/callers/auth.js';
 import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
-import { settleLeft } from '../store/beside/recover.js';
+import { recoverAbandoned } from '../store/beside/recover.js';
 import { openKeyring } from '../store/keys/keys.js';
 import { openLog } from '../store/log/log.js';
-import { openLogBeside } from '../store/beside/log.js';
+import { openRemoteLog } from '../store/beside/log.js';
 import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';
 
@@ -42,14 +42,14 @@ export function openStorage(
   if (serving) tools.servers.start();
   const options = { failed: logFailed };
   const beside = serving
-    ? openLogBeside({
+    ? openRemoteLog({
         ...options,
         redact: config.redact,
         dataDir: config.data,
         module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
       })
     : undefined;
-  if (beside === undefined) settleLeft(store, config.data, redactor).forEach(logFailed);
+  if (beside === undefined) recoverAbandoned(store, config.data, redactor).forEach(logFailed);
   const log = beside ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,

@@ -10,7 +10,7 @@ import type Database from 'better-sqlite3';
 import { reasonOf } from '../../core/errors.js';
 import { bodyHash } from '../../core/text/hash.js';
 import type { Db } from '../file/db.js';
-import { setAsideIn } from '../beside/intake.js';
+import { quarantinedIn } from '../beside/intake.js';
 import {
   contentHash,
   idColumn,
@@ -81,7 +81,7 @@ class Verification {
 
   run(): Report {
     this.#guard('sqlite', () => this.#file());
-    this.#guard('intake', () => this.#setAside());
+    this.#guard('intake', () => this.#quarantined());
     this.#guard('ledger', () => {
       this.#total = ['ledger', 'messages', 'tool_sets', 'steps', ...Object.keys(LEDGERED)].reduce(
         (sum, table) => sum + this.#count(table),
@@ -108,8 +108,8 @@ class Verification {
   }
 
   /** What a gateway was told and nobody could commit. */
-  #setAside(): void {
-    for (const file of setAsideIn(dirname(this.#sqlite.name)))
+  #quarantined(): void {
+    for (const file of quarantinedIn(dirname(this.#sqlite.name)))
       this.#report('intake', file, 'something in it could not be committed');
   }
 

@@ -6,7 +6,7 @@ import { eq } from 'drizzle-orm';
 
 import { GyreError } from '../../core/errors.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
-import { messageOf, readLinks } from '../log/chain.js';
+import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
 import { MARK } from '../../core/text/redact.js';
 import { responses } from '../file/schema.js';
@@ -19,15 +19,15 @@ export function conversationOf(db: Db, keyId: string, responseId: string): reado
   const response = responseOf(db, keyId, responseId);
   if (response === undefined || response.outcome === 'failed' || response.outcome === 'cancelled') return undefined;
   const answer = rowOf(db, response);
-  const links = answer === undefined ? undefined : readLinks(db, answer.id);
-  if (answer?.redacted === true && links?.some(({ body }) => body.includes(MARK)) === true) {
+  const chain = answer === undefined ? undefined : readChain(db, answer.id);
+  if (answer?.redacted === true && chain?.some(({ body }) => body.includes(MARK)) === true) {
     throw redacted(
       'previous_response_id',
       `The conversation up to ${JSON.stringify(responseId)} is logged with parts of it redacted, so it cannot be ` +
         'gone on from by its id. Send its items in "input" instead.',
     );
   }
-  return links?.map(({ body }) => messageOf(body));
+  return chain?.map(({ body }) => messageOf(body));
 }
 
 /**

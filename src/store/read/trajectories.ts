@@ -6,7 +6,7 @@ import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../../core/message.js';
 import { NO_VERSION } from '../../core/trajectory.js';
-import { messageOf, readLinks } from '../log/chain.js';
+import { messageOf, readChain } from '../log/chain.js';
 import type { Db } from '../file/db.js';
 import { feedbackOf, type FeedbackView } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
@@ -209,12 +209,12 @@ interface CallRecord {
 function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: readonly ToolCall[]): ToolCallView[] {
   const records = JSON.parse(step.calls) as CallRecord[];
   if (records.length === 0) return [];
-  const own = readLinks(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
+  const own = readChain(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
   const after =
     next === undefined
       ? []
-      : (readLinks(db, next.stateAt, (hash) => hash === step.policyTip || hash === step.stateTip) ?? []);
-  const observed = [...own, ...after].map((said) => messageOf(said.body)).filter((message) => message.role === 'tool');
+      : (readChain(db, next.stateAt, (hash) => hash === step.policyTip || hash === step.stateTip) ?? []);
+  const observed = [...own, ...after].map(({ body }) => messageOf(body)).filter((message) => message.role === 'tool');
   return records.map(({ id, name, owner, error }, at) => {
     const place = observed.findIndex((message) => message.tool_call_id === id);
     const [observation] = place < 0 ? [] : observed.splice(place, 1);

@@ -15,20 +15,20 @@ const DIST = new URL('../../../dist/', import.meta.url).href;
 const WRITER = `
 import { openStore } from '${DIST}src/store/file/db.js';
 import { openLog } from '${DIST}src/store/log/log.js';
-import { openLogBeside } from '${DIST}src/store/beside/log.js';
+import { openRemoteLog } from '${DIST}src/store/beside/log.js';
 import { newId } from '${DIST}src/core/ids.js';
 const [folder, count, name, where] = process.argv.slice(1);
 const store = openStore(folder);
-const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('${DIST}src/store/beside/worker.js').pathname }) : openLog(store);
+const log = where === 'beside' ? openRemoteLog({ dataDir: folder, module: new URL('${DIST}src/store/beside/worker.js').pathname }) : openLog(store);
 const usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 async function ask(at) {
   const responseId = newId('chatcmpl');
   const messages = [{ role: 'system', content: 'shared' }, { role: 'user', content: name + ' ' + at }];
-  const thread = log.open({ asker: { keyId: '', consent: true }, origin: 'live', responseId, requestId: 'r', model: 'gyre', messages, at: Date.now() });
+  const recording = log.open({ asker: { keyId: '', consent: true }, origin: 'live', responseId, requestId: 'r', model: 'gyre', messages, at: Date.now() });
   const turn = { role: 'assistant', content: 'answer ' + at };
   const action = { text: turn.content, calls: [], finishReason: 'stop', cut: false, promptTokenIds: [1, 2, at], tokenIds: [3, at], logprobs: [-1, -2], usage, timings: { startedAt: 0, totalMs: 1 } };
-  void thread.step({ id: newId('step'), policyVersion: 0, messages, tools: [], toolChoice: 'auto', sampling: {}, action, calls: [], appended: [turn], outcome: 'done', startedAt: 0, ms: 1 }, turn);
-  if (await thread.finish({ outcome: 'completed', stopReason: 'stop', usage, toolUse: { requested: 0, executed: 0, by_tool: {} } })) process.stdout.write(responseId + '\\n');
+  void recording.step({ id: newId('step'), policyVersion: 0, messages, tools: [], toolChoice: 'auto', sampling: {}, action, calls: [], appended: [turn], outcome: 'done', startedAt: 0, ms: 1 }, turn);
+  if (await recording.finish({ outcome: 'completed', stopReason: 'stop', usage, toolUse: { requested: 0, executed: 0, by_tool: {} } })) process.stdout.write(responseId + '\\n');
 }
 process.stdout.write('ready\\n');
 await new Promise((go) => process.stdin.once('data', go));

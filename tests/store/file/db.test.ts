@@ -134,7 +134,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       id: 'key-1',
       limits: { concurrent: 2 },
     });
-    expect(readTrajectory(store.db, said.thread.trajectoryId)).toMatchObject({
+    expect(readTrajectory(store.db, said.recording.trajectoryId)).toMatchObject({
       response_id: said.opening.responseId,
       outcome: 'completed',
       steps: [{ action: 'a', prompt_token_ids: [1, 2], token_ids: [3] }],
