@@ -47,7 +47,7 @@ export function createFetchPage({ web, limits }: FetchPageOptions, network: Netw
       if (!parsed.success)
         throw badRequest(`fetch_page takes {"url": "https://example.com/page"}, not ${quoted(args)}`, 'url');
       const { url, got } = await follow(parsed.data.url.trim(), signal, limits.timeoutMs, network);
-      return told(url, got);
+      return pageText(url, got);
     },
   };
 }
@@ -94,7 +94,7 @@ function wanted({ status, type, location }: Head): void {
     );
 }
 
-async function told(url: URL, got: Got): Promise<string> {
+async function pageText(url: URL, got: Got): Promise<string> {
   const { title, text } = HTML.includes(got.type)
     ? await readable(decoded(got.bytes, got.charset, true))
     : { title: '', text: decoded(got.bytes, got.charset, false).trim() };

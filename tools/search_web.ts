@@ -125,8 +125,8 @@ function listed(query: string, answer: unknown): string {
 }
 
 /** One line of it, so that a title cannot pass for another result. */
-function line(said: string | null | undefined, most: number): string {
-  const flat = (said ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim();
+function line(text: string | null | undefined, most: number): string {
+  const flat = (text ?? '').replace(/[\s\p{Cc}]+/gu, ' ').trim();
   return flat.length > most ? `${flat.slice(0, most).trimEnd()}...` : flat;
 }
 

@@ -9,7 +9,7 @@ import { listTrajectories, readTrajectory } from '../store/read/trajectories.js'
 import { removeTrajectory } from '../store/read/remove.js';
 
 export function readingOf(db: Db, redactor?: Redactor): Reading {
-  const logged = (said: string): string => redactor?.text(said) ?? said;
+  const logged = (text: string): string => redactor?.text(text) ?? text;
   return {
     trajectories: ({ keyId }, page) => listTrajectories(db, { ...page, keyId }),
     trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),

@@ -4,11 +4,11 @@ import { redactorOf } from '../core/text/redact.js';
 import { recoverAbandoned } from '../store/beside/recover.js';
 import { type Db, openStore } from '../store/file/db.js';
 
-/** Opens the rows for one verb, with all that was said before a gateway was killed. */
+/** Opens the rows for one verb, with all that a killed gateway has left in its intake. */
 export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
   const store = openStore(config.data);
   try {
-    recoverAbandoned(store, config.data, redactorOf(config.redact)); // what cannot be kept, verify names
+    recoverAbandoned(store, config.data, redactorOf(config.redact)); // verify names what cannot be committed
     return await work(store.db);
   } finally {
     store.close();

@@ -138,7 +138,7 @@ async function serveOver(
       output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
     },
   });
-  const untold = external ? undefined : tellLearning(db, output);
+  const stopTelling = external ? undefined : tellLearning(db, output);
   try {
     await supply.ready(signal);
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
@@ -160,7 +160,7 @@ async function serveOver(
     output.event('stopping', {});
     withdraw(config.data);
     follower.stop();
-    untold?.();
+    stopTelling?.();
     await listening.close();
     await app.idle(); // what was cut off at the deadline still goes into the log
     // No request is left to tell of, and what stops below may take longer than whoever stops us waits.

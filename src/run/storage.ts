@@ -26,9 +26,9 @@ export interface Storage {
 }
 
 /**
- * `logFailed` hears why each time a write to the log is lost. `serving` keeps requests waiting as little as
- * possible: the log has a thread of its own, and tools and their servers start ahead of their first call. `warn` hears
- * what becomes of those servers.
+ * `logFailed` is called with the reason each time a write to the log is lost. `serving` keeps requests waiting as
+ * little as possible: the log has a thread of its own, and tools and their servers start before their first call.
+ * `warn` is called with what happens to those servers.
  */
 export function openStorage(
   config: Config,
@@ -41,7 +41,7 @@ export function openStorage(
   const tools = toolsOf(config, serving, warn, () => store.close());
   if (serving) tools.servers.start();
   const options = { failed: logFailed };
-  const beside = serving
+  const remote = serving
     ? openRemoteLog({
         ...options,
         redact: config.redact,
@@ -49,8 +49,8 @@ export function openStorage(
         module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
       })
     : undefined;
-  if (beside === undefined) recoverAbandoned(store, config.data, redactor).forEach(logFailed);
-  const log = beside ?? openLog(store, { ...options, redactor });
+  if (remote === undefined) recoverAbandoned(store, config.data, redactor).forEach(logFailed);
+  const log = remote ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,
     log,
@@ -59,8 +59,8 @@ export function openStorage(
     keys: openKeyring(store.db),
     reading: readingOf(store.db, redactor),
     async close() {
-      if (beside === undefined) await log.flush();
-      else await beside.close();
+      if (remote === undefined) await log.flush();
+      else await remote.close();
       await tools.close();
       store.close();
     },

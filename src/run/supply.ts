@@ -73,8 +73,8 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
       detail = reasonOf(thrown);
       return;
     }
-    const { state, url, detail: said } = health.engine;
-    detail = `vLLM is ${state}${said ? `: ${said}` : ''}`;
+    const { state, url, detail: reported } = health.engine;
+    detail = `vLLM is ${state}${reported ? `: ${reported}` : ''}`;
     if (state === 'ready' && url !== null) {
       engine.point({ url });
       for (const done of waiting.splice(0)) done();

@@ -33,22 +33,22 @@ export class HttpWire {
   }
 
   readonly fetch: FetchLike = async (url, init) => {
-    const said = saidIn(init);
-    if (said?.cancels !== undefined) {
+    const posted = postedIn(init);
+    if (posted?.cancels !== undefined) {
       // The server hears of it first; then the connection is of no more use.
-      const cancelled = said.cancels;
+      const cancelled = posted.cancels;
       return this.#send(url, init, AbortSignal.timeout(CANCEL_MS), undefined).finally(() => {
         this.#open.get(cancelled)?.abort();
         this.#open.delete(cancelled);
       });
     }
-    if (said?.id === undefined) return this.#send(url, init, undefined, undefined);
+    if (posted?.id === undefined) return this.#send(url, init, undefined, undefined);
     const stopping = new AbortController();
-    this.#open.set(said.id, stopping);
+    this.#open.set(posted.id, stopping);
     try {
-      return await this.#send(url, init, stopping.signal, said.id);
+      return await this.#send(url, init, stopping.signal, posted.id);
     } catch (thrown) {
-      this.#open.delete(said.id);
+      this.#open.delete(posted.id);
       throw thrown;
     }
   };
@@ -144,7 +144,7 @@ class EventSize {
 }
 
 /** What a POST of the transport says: which request it is, or which one it cancels. */
-function saidIn(
+function postedIn(
   init: RequestInit | undefined,
 ): { readonly id?: RequestId | undefined; readonly cancels?: RequestId | undefined } | undefined {
   if (init?.method !== 'POST' || typeof init.body !== 'string') return undefined;

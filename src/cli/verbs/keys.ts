@@ -4,10 +4,10 @@ import { operatorError } from '../../core/errors.js';
 import type { Role } from '../../core/key.js';
 import { withRows } from '../../run/rows.js';
 import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } from '../../store/keys/keys.js';
-import { monthOf, usageOf, type Used } from '../../store/keys/usage.js';
+import { monthOf, usageOf, type MonthlyUsage } from '../../store/keys/usage.js';
 import { type Printer, table } from '../../run/print.js';
 
-/** As commander hands them over; what is not said is not changed. */
+/** As commander hands them over; what is absent is not changed. */
 export interface KeyFlags {
   readonly role?: string | undefined;
   readonly train?: boolean | undefined;
@@ -69,7 +69,7 @@ export function keysVerb(
   });
 }
 
-const NOTHING: Used = { requests: 0, tokens: 0 };
+const NOTHING: MonthlyUsage = { requests: 0, tokens: 0 };
 const HEAD = [
   'id',
   'name',
@@ -85,7 +85,7 @@ const HEAD = [
   'revoked',
 ];
 
-function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: Used): string[] {
+function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: MonthlyUsage): string[] {
   const bound = (limit: number | undefined): string => (limit === undefined ? '' : String(limit));
   return [
     id,
@@ -128,16 +128,16 @@ function changesOf(flags: KeyFlags): KeyChanges {
   };
 }
 
-function roleOf(said: string): Role {
-  if (said === 'client' || said === 'admin') return said;
-  throw operatorError(`--role is "${said}"; it must be client or admin`);
+function roleOf(value: string): Role {
+  if (value === 'client' || value === 'admin') return value;
+  throw operatorError(`--role is "${value}"; it must be client or admin`);
 }
 
 /** Names are not looked up: tools of other servers come and go. One that the gateway does not have is not offered. */
-function toolsOf(said: string): readonly string[] | null {
-  if (said === 'any') return null;
-  if (said === 'none') return [];
-  const names = said.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
+function toolsOf(value: string): readonly string[] | null {
+  if (value === 'any') return null;
+  if (value === 'none') return [];
+  const names = value.split(',').map((name) => name.trim().replace(/^gyre:/, ''));
   const odd = names.find((name) => !/^[^\s,]{1,64}$/.test(name));
   if (odd === undefined) return [...new Set(names)];
   throw operatorError(
@@ -146,10 +146,10 @@ function toolsOf(said: string): readonly string[] | null {
   );
 }
 
-function boundOf<L extends string>(limit: L, flag: string, said: string | undefined): { [K in L]?: number | null } {
-  if (said === undefined) return {};
-  const value = said === 'none' ? null : Number(said);
-  if (value !== null && !(Number.isSafeInteger(value) && value >= 1))
-    throw operatorError(`${flag} is "${said}"; it must be a whole number of at least 1, or none for no bound`);
-  return { [limit]: value } as { [K in L]?: number | null };
+function boundOf<L extends string>(limit: L, flag: string, value: string | undefined): { [K in L]?: number | null } {
+  if (value === undefined) return {};
+  const bound = value === 'none' ? null : Number(value);
+  if (bound !== null && !(Number.isSafeInteger(bound) && bound >= 1))
+    throw operatorError(`${flag} is "${value}"; it must be a whole number of at least 1, or none for no bound`);
+  return { [limit]: bound } as { [K in L]?: number | null };
 }

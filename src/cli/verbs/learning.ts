@@ -113,12 +113,12 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
   ]);
 }
 
-/** `gyre`, `gyre@N`, `gyre@base` or a number; the head when nothing is said. */
+/** `gyre`, `gyre@N`, `gyre@base` or a number; the head where there is no --model. */
 function versionOf(learner: Learner, model: string | undefined): number {
   if (model === undefined) return headVersion(learner.db);
   if (model === 'gyre') return servingVersion(learner.db);
-  const said = model.replace(/^gyre@/, '');
-  const version = said === 'base' ? 0 : Number(said);
+  const name = model.replace(/^gyre@/, '');
+  const version = name === 'base' ? 0 : Number(name);
   if (version === 0 || allVersions(learner.db).some((known) => known.version === version)) return version;
   throw operatorError(
     `--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${

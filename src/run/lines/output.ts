@@ -50,14 +50,14 @@ async function json(level: Level): Promise<Tell> {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // At once: what is said last says why a process ended.
+    // At once: the last line says why a process ended.
     pino.destination({ fd: 2, sync: true }),
   );
   return (at, event, fields, text) => {
     if (!logger.isLevelEnabled(at)) return;
-    const said: Record<string, unknown> = { event };
-    for (const name of FIELDS) if (fields[name] !== undefined) said[name] = fields[name];
-    logger[at](said, text);
+    const line: Record<string, unknown> = { event };
+    for (const name of FIELDS) if (fields[name] !== undefined) line[name] = fields[name];
+    logger[at](line, text);
   };
 }
 

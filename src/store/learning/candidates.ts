@@ -5,7 +5,7 @@ import type { TrainMode } from '../../core/learning/cycle.js';
 import { NO_VERSION } from '../../core/trajectory.js';
 import type { Db } from '../file/db.js';
 
-/** What a filter looks at; the fields of `filter`'s Candidate, absence as null. */
+/** The fields of `Candidate` in `src/filter/filter.ts`, as SQLite gives them: absence as null, booleans as 0 and 1. */
 export interface CandidateRow {
   readonly stepId: string;
   readonly trajectoryId: string;
@@ -77,7 +77,7 @@ export function candidateRows(
     ORDER BY s.seq`);
 }
 
-/** How many of the newest `limit` steps are upstreams': they are no candidates, and take no candidate's place. */
+/** How many of the newest `limit` steps are upstreams': they are no candidates, and do not count towards the limit. */
 export function upstreamSteps(db: Db, limit: number): number {
   return db.get<{ steps: number }>(
     sql`SELECT count(*) AS steps FROM (SELECT policy_version FROM steps ORDER BY seq DESC LIMIT ${limit})

@@ -1,6 +1,6 @@
 /**
- * A conversation found again by the id of its last answer: what the client had said and been told, and no more than
- * that.
+ * A conversation found by the id of its last response: the messages its client has, without the tool turns it never
+ * saw.
  */
 import { eq } from 'drizzle-orm';
 
@@ -12,7 +12,7 @@ import { MARK } from '../../core/text/redact.js';
 import { responses } from '../file/schema.js';
 
 /**
- * Undefined when this key was given no such answer, or it never came to be one. Throws 400 when something of it was
+ * Undefined when this key has no such response, or it failed or was cancelled. Throws 400 when something of it was
  * redacted: the policy would be asked with other words than the client's, and the client would not know.
  */
 export function conversationOf(db: Db, keyId: string, responseId: string): readonly Message[] | undefined {
@@ -31,7 +31,7 @@ export function conversationOf(db: Db, keyId: string, responseId: string): reado
 }
 
 /**
- * The answer alone, as far as it came: its client has the beginning also of one that was broken off. Throws 400 when
+ * The answer alone, also of a response that failed or was cancelled: its client has the beginning. Throws 400 when
  * something of it was redacted.
  */
 export function answerOf(db: Db, keyId: string, responseId: string): AssistantMessage | undefined {
@@ -55,7 +55,7 @@ function responseOf(db: Db, keyId: string, responseId: string): Response | undef
   return response?.keyId === keyId ? response : undefined;
 }
 
-/** The message that ended the response, in its client's chain. */
+/** The row of the answer in the client's chain. */
 function rowOf(
   db: Db,
   { id: responseId, trajectoryId }: Response,
