@@ -1,12 +1,11 @@
 /**
- * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over
- * what the log and the verdicts say; the same log can be filtered in every way at any time, and every drop
- * has a counted reason.
+ * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over steps and
+ * their verdicts: the same log can be filtered in every way at any time, and every drop has a reason that is counted.
  */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { NO_VERSION } from '../core/trajectory.js';
 
-/** One logged step with everything a rule may look at. `good` is undefined where no judge has spoken. */
+/** One logged step with everything a rule looks at. Verdicts are undefined where no judge has given one. */
 export interface Candidate {
   readonly stepId: string;
   readonly trajectoryId: string;
@@ -27,24 +26,45 @@ export interface Candidate {
   readonly outcomeGood?: boolean | undefined;
 }
 
+/**
+ * Why a step is dropped: the first that holds, in this order. `gyre status` and each cycle count steps by these names.
+ */
 type Drop =
+  /** An upstream sampled it, not the policy. */
   | 'upstream'
+  /** Its own request, or the one that began its trajectory, did not consent to learning. */
   | 'no_consent'
+  /** Its trajectory answers a held-out task, or asks the question of one. */
   | 'heldout'
+  /** The learner took it to measure a version. */
   | 'evaluation'
+  /** It was cancelled or failed, or its response has no end in the log. */
   | 'unfinished'
-  | 'stale'
+  /**
+   * Mode `resample`: its state cannot be asked again as it was, because its prompt is not on record or was constrained.
+   */
   | 'no_state'
+  /**
+   * Its action is to be trained on (modes `logged` and `sft`) and cannot be, for this reason of `NotTrainable`;
+   * `redacted` in every mode, because its state is not on record either.
+   */
+  | `not_trainable:${string}`
+  /** Mode `logged`: more than {@link MAX_LAG} versions older than the head. */
+  | 'stale'
+  /** The verdict that the mode or the filter asks for has not been given. */
   | 'unjudged'
-  | 'filtered'
-  | `not_trainable:${string}`;
+  /** The verdict that the filter asks for is not good. */
+  | 'filtered';
 
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
 const KEEP: Kept = { keep: true };
 const drop = (reason: Drop): Kept => ({ keep: false, reason });
 
-/** Largest version lag at which a logged action is still corrected rather than dropped (field notes, learning 4). */
+/**
+ * The oldest logged action that is trained on, in versions behind the head: up to here importance weights correct for
+ * its age. Of the order of the staleness that AReaL (arXiv:2505.24298) trains with at no loss of quality.
+ */
 export const MAX_LAG = 8;
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
@@ -53,7 +73,6 @@ export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, 
   if (candidate.heldout) return drop('heldout');
   if (candidate.evaluated) return drop('evaluation');
   if (!candidate.finished) return drop('unfinished');
-  // Neither its state nor its action is on record as it was.
   if (candidate.notTrainable === 'redacted') return drop('not_trainable:redacted');
   if (mode === 'resample' && !candidate.hasState) return drop('no_state');
   if (mode !== 'resample' && candidate.notTrainable !== undefined)

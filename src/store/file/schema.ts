@@ -60,7 +60,7 @@ export const messages = sqliteTable(
 /** Tool lists by content hash. */
 export const toolSets = sqliteTable('tool_sets', { hash: text().primaryKey(), body: text().notNull() });
 
-/** One row per conversation branch; what changes later lives in `responses`. */
+/** One row per conversation: `Trajectory` in `src/core/trajectory.ts`. Its responses are found through its steps. */
 export const trajectories = sqliteTable(
   'trajectories',
   {

@@ -7,12 +7,12 @@ import type { Opening, Recording } from '../../core/log.js';
 import { assistantMessage, type AssistantMessage, type Message } from '../../core/message.js';
 import { NO_USAGE } from '../../core/policy.js';
 import { spelledAlike } from '../../core/text/spelling.js';
-import type { Ending, OwnedCall, Step } from '../../core/trajectory.js';
+import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.js';
 import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
-import type { StepRow, TrajectoryRow, Writer } from './writer.js';
+import type { StepRow, Writer } from './writer.js';
 
 /** What the recordings of one log share. */
 export interface LogContext {
@@ -52,7 +52,7 @@ export class LocalRecording implements Recording {
   readonly #opening: Opening;
   readonly #client: History;
   readonly #policy: PolicyHistory;
-  readonly #trajectory: TrajectoryRow;
+  readonly #trajectory: Trajectory;
   /** The writer's epoch when the histories were found in the store. */
   readonly #epoch: number;
   readonly #reopened: boolean;
@@ -84,8 +84,8 @@ export class LocalRecording implements Recording {
       origin,
       consent: asker.consent,
       model,
-      taskId: taskId ?? null,
-      metadata: metadata === undefined ? null : JSON.stringify(metadata),
+      taskId,
+      metadata,
       createdAt: at,
     };
   }

@@ -5,18 +5,18 @@
  */
 import { canonicalJson, sha256, type Hash } from '../../core/text/hash.js';
 import type { FunctionSpec } from '../../core/policy.js';
+import type { Trajectory } from '../../core/trajectory.js';
 import type { ChainedMessage } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
 import type { Transaction } from '../file/group.js';
 import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from '../file/ledger.js';
 import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
 import { shapeOf, type SqlValue } from '../file/rows.js';
-import { ledger, toolSets, type responses, type steps, type trajectories } from '../file/schema.js';
+import { ledger, toolSets, type responses, type steps } from '../file/schema.js';
 import { packU32 } from '../file/tokens.js';
 import { UsageSums } from '../keys/usage.js';
 
 export type StepRow = typeof steps.$inferInsert;
-export type TrajectoryRow = typeof trajectories.$inferInsert;
 export type ResponseRow = typeof responses.$inferInsert;
 
 /** Token ids of contexts kept for the next delta: at most 32 MiB. */
@@ -99,11 +99,15 @@ export class Writer implements Transaction {
   }
 
   /** Adds the row where it is not there. Returns whether it is new. */
-  trajectory(row: TrajectoryRow): boolean {
+  trajectory(trajectory: Trajectory): boolean {
     const shape = ledgeredShape('trajectories');
-    const values = shape.values(row);
+    const { metadata } = trajectory;
+    const values = shape.values({
+      ...trajectory,
+      metadata: metadata === undefined ? null : JSON.stringify(metadata),
+    });
     if (this.#insert(shape.insertOrIgnore, values) === 0) return false;
-    this.#entries.push(['trajectories', row.id, contentHash(shape, values)]);
+    this.#entries.push(['trajectories', trajectory.id, contentHash(shape, values)]);
     return true;
   }
 
