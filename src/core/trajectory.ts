@@ -9,10 +9,10 @@ import type { Observation } from './tool.js';
  *
  * A live request goes on from the longest prefix of its messages that ends in an answer its key was given. It continues
  * that answer's trajectory where the answer is the newest in it: a follow-up. Otherwise it is a branch and begins
- * another: when the trajectory has a later response, or one that is still being recorded, or when another model gave
- * the answer (all versions of the policy are one model). Policy and learner see either with the tool turns the client
- * never saw. Where there is no such prefix, because the conversation is new or its history was edited, a trajectory
- * begins with the messages as they were sent; so does each one of the learner's own requests.
+ * another: when the trajectory has a later response with an action, or one that is still being recorded, or when
+ * another model gave the answer (all versions of the policy are one model). Policy and learner see either with the tool
+ * turns the client never saw. Where there is no such prefix, because the conversation is new or its history was edited,
+ * a trajectory begins with the messages as they were sent. Each request of the learner begins a trajectory.
  */
 export interface Trajectory {
   readonly id: string;

@@ -134,16 +134,16 @@ export async function answer(
   let turn: AssistantMessage = assistantMessage('', []);
   const steps: Step[] = [];
   const committed: Promise<boolean>[] = [];
-  for (const said of turns) {
-    const asks = said.asks ?? [];
+  for (const planned of turns) {
+    const asks = planned.asks ?? [];
     const taken = action(
-      said.text,
+      planned.text,
       asks.map((one) => one.call),
       {
-        ...(said.prompt === undefined ? {} : { promptTokenIds: said.prompt }),
-        ...(said.ids === undefined
+        ...(planned.prompt === undefined ? {} : { promptTokenIds: planned.prompt }),
+        ...(planned.ids === undefined
           ? {}
-          : { tokenIds: said.ids, logprobs: said.ids.map((id) => Math.fround(-1 / (id + 1))) }),
+          : { tokenIds: planned.ids, logprobs: planned.ids.map((id) => Math.fround(-1 / (id + 1))) }),
       },
     );
     const calls = asks.map(({ call: made, gives }): OwnedCall =>
@@ -156,7 +156,7 @@ export async function answer(
       ...asks.flatMap(({ call: made, gives }) => (gives === undefined ? [] : [toolSays(made.id, gives)])),
     ];
     const step = stepOf(messages, taken, { calls, appended });
-    text += said.text;
+    text += planned.text;
     turn = assistantMessage(
       text,
       asks.filter((one) => one.gives === undefined).map((one) => one.call),

@@ -90,8 +90,8 @@ export type FromLog =
   | { readonly type: 'failed'; readonly reason: string; readonly failures: number };
 
 /**
- * The messages of a line of the intake. Gateways of version 0.1.0 and before wrote `say` for `type` and `thread` for
- * `recording`; what one of them left behind is recovered after an upgrade like any other.
+ * The messages of a line of the intake. Earlier builds wrote `say` for `type` and `thread` for `recording`: what a
+ * gateway of such a build left behind is recovered after an upgrade like any other.
  */
 export function parseIntakeLine(line: string): readonly RecordingMessage[] {
   return (JSON.parse(line) as readonly (RecordingMessage | { readonly say: string; readonly thread: number })[]).map(

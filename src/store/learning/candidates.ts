@@ -24,8 +24,9 @@ export interface CandidateRow {
 }
 
 /**
- * The newest steps of the policy no batch of this mode has taken up, with their verdicts folded: `deciding` lists
- * judges, the one that decides first. The fold of several steps is bad if one is bad, else unknown if one is unknown.
+ * The newest steps of the policy that no cycle of this mode has claimed, with their verdicts. A step's verdict is that
+ * of the first of `decidingJudges` that gave one; of several steps it is bad if one is bad, else unknown if one is
+ * unknown.
  */
 export function candidateRows(
   db: Db,

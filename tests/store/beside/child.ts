@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 const DIST = new URL('../../../dist/', import.meta.url).href;
 
 /**
- * Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name,
+ * Answers requests until it is killed; prints a line for each response that was acknowledged. Arguments: data folder, how many, a name,
  * `beside` for a log in a thread of its own.
  */
 const WRITER = `
@@ -40,13 +40,13 @@ process.stdin.destroy();
 
 export interface Writing {
   readonly process: ChildProcess;
-  /** Lines it has said so far. */
+  /** Lines it has printed so far. */
   readonly lines: string[];
   go(): void;
   /** Resolves when a line is there that starts with `start`. */
-  said(start: string): Promise<void>;
+  printed(start: string): Promise<void>;
   /** Resolves when `count` lines are there. */
-  saidLines(count: number): Promise<void>;
+  printedLines(count: number): Promise<void>;
   readonly ended: Promise<void>;
 }
 
@@ -57,34 +57,34 @@ export function writing(folder: string, count: number, name: string, where: 'her
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: string[] = [];
   let rest = '';
-  let told = (): void => undefined;
+  let changed = (): void => undefined;
   child.stdout.on('data', (bytes: Buffer) => {
     const parts = (rest + bytes.toString()).split('\n');
     rest = parts.pop() ?? '';
     lines.push(...parts);
-    told();
+    changed();
   });
   const ended = new Promise<void>(
     (done) =>
       void child.once('close', () => {
-        told();
+        changed();
         done();
       }),
   );
   const until = (holds: () => boolean): Promise<void> =>
     new Promise((done, fail) => {
-      told = () => {
+      changed = () => {
         if (holds()) done();
         else if (child.exitCode !== null) fail(new Error(`the writer ended first: ${lines.join(' ')}`));
       };
-      told();
+      changed();
     });
   return {
     process: child,
     lines,
     ended,
     go: () => void child.stdin.write('go\n'),
-    said: (start) => until(() => lines.some((line) => line.startsWith(start))),
-    saidLines: (wanted) => until(() => lines.length >= wanted),
+    printed: (start) => until(() => lines.some((line) => line.startsWith(start))),
+    printedLines: (wanted) => until(() => lines.length >= wanted),
   };
 }

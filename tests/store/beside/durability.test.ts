@@ -13,9 +13,9 @@ test('after kill -9 every acknowledged answer has its rows and the log is in ord
   for (const after of [1, 40, 200]) {
     const folder = temporaryFolder();
     const writer = writing(folder, 1_000_000, 'killed');
-    await writer.said('ready');
+    await writer.printed('ready');
     writer.go();
-    await writer.saidLines(after + 1);
+    await writer.printedLines(after + 1);
     writer.process.kill('SIGKILL');
     await writer.ended;
     const { store } = opened(folder);
@@ -33,7 +33,7 @@ test('after kill -9 every acknowledged answer has its rows and the log is in ord
 test('two processes write at once, open a new folder at once, and neither loses anything', async () => {
   const folder = temporaryFolder();
   const writers = ['ada', 'bob'].map((name) => writing(folder, 400, name));
-  await Promise.all(writers.map((writer) => writer.said('ready')));
+  await Promise.all(writers.map((writer) => writer.printed('ready')));
   for (const writer of writers) writer.go();
   const { store, log } = opened(folder);
   for (let at = 0; at < 20; at += 1) {
@@ -110,7 +110,7 @@ test('one bad row does not take the others of its group with it', async () => {
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('a step that cannot be put into words is counted and the rest of its response is kept', async () => {
+test('a step that cannot be stored is counted and the rest of its response is kept', async () => {
   const { store, log } = opened();
   const recording = log.open(opening([user('q')]));
   const impossible = stepOf([user('q')], action('half', [], { promptTokenIds: [1.5], tokenIds: [1], logprobs: [-1] }));
@@ -140,7 +140,7 @@ test('a closed store is counted, never thrown', async () => {
   expect(log.failures).toBe(2);
 });
 
-test('flush resolves when everything handed over is committed', async () => {
+test('flush resolves when everything recorded is committed', async () => {
   const { store, log } = opened(undefined, { flushMs: 60_000 });
   const recording = log.open(opening([user('q')]));
   void recording.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' });

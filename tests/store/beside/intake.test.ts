@@ -56,9 +56,9 @@ test('after kill -9 every acknowledged answer is recovered, and the log is in or
   for (const after of [1, 40, 400]) {
     const folder = temporaryFolder();
     const writer = writing(folder, 1_000_000, 'killed', 'beside');
-    await writer.said('ready');
+    await writer.printed('ready');
     writer.go();
-    await writer.saidLines(after + 1);
+    await writer.printedLines(after + 1);
     writer.process.kill('SIGKILL');
     await writer.ended;
     const { store } = opened(folder);
@@ -122,12 +122,12 @@ test('a conversation that went on is one trajectory again, its hidden turns with
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 1, responses: 2 } });
 });
 
-test('an intake that a gateway of an earlier version left, in its spelling of the messages, is recovered', () => {
+test('an intake that a gateway of an earlier build left, with `say` and `thread` in its messages, is recovered', () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'intake'));
-  // Written by version 0.1.0: an answer with a hidden tool turn, and the first step of one that was cut short.
+  // Written by such a build: an answer with a hidden tool turn, and the first step of one that was cut short.
   copyFileSync(
-    fileURLToPath(new URL('../../golden/intake/0.1.0.jsonl', import.meta.url)),
+    fileURLToPath(new URL('../../golden/intake/earlier-spelling.jsonl', import.meta.url)),
     join(folder, 'intake', GONE),
   );
   const { store } = opened(folder);
@@ -188,7 +188,7 @@ test('what was deleted does not come back', async () => {
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('a flipped bit is told, what precedes it is kept, and the file is set aside for verify to name', async () => {
+test('a flipped bit is reported, what precedes it is kept, and the file is quarantined for verify to name', async () => {
   const { folder, file } = await abandoned(async (log) => {
     await answer(log, opening([user('before')]), [{ text: 'a' }]);
     await answer(log, opening([user('damaged')]), [{ text: 'b' }]);
@@ -208,7 +208,7 @@ test('a flipped bit is told, what precedes it is kept, and the file is set aside
   expect(recoverAbandoned(store, folder)).toEqual([]);
 });
 
-test('what cannot be committed for a lock stays for the next process', async () => {
+test('what cannot be committed because of a lock stays for the next process', async () => {
   const { folder, file } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
   const { store } = opened(folder);
   const other = openStore(folder);
@@ -223,7 +223,7 @@ test('what cannot be committed for a lock stays for the next process', async () 
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { responses: 1 } });
 });
 
-test('a last line that was cut off was answered to nobody and is no damage', async () => {
+test('a last line that was cut off was never acknowledged and is no damage', async () => {
   const { folder, file } = await abandoned(async (log) => {
     await answer(log, opening([user('a')]), [{ text: 'b' }]);
     await answer(log, opening([user('c')]), [{ text: 'd' }]);
@@ -236,7 +236,7 @@ test('a last line that was cut off was answered to nobody and is no damage', asy
   expect(files(folder)).toEqual([]);
 });
 
-test('the intake of a process that is there is its own', async () => {
+test('the intake of a process that is alive is not claimed', async () => {
   const folder = temporaryFolder();
   const store = openStore(folder);
   onTestFinished(() => store.close());
@@ -249,7 +249,7 @@ test('the intake of a process that is there is its own', async () => {
   expect(files(folder)).toEqual([]);
 });
 
-test('what is open is carried into each new file, and a file is gone when all in it is committed', () => {
+test('unfinished recordings are copied into each new file, and a file is deleted when all in it is committed', () => {
   const folder = temporaryFolder();
   let open: string | undefined;
   const intake = new Intake(folder, () => open);

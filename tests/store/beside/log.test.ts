@@ -1,4 +1,4 @@
-/** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
+/** The log in a thread of its own keeps what the log in this thread keeps, and reports what it lost. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,7 +76,7 @@ test('a conversation goes on where the policy left it, hidden turns included, al
   expect(await next.finish(DONE)).toBe(true);
 });
 
-test('redaction is done over there: this side goes on in the words as they are, over hidden turns that are whole', async () => {
+test('the log thread redacts; the conversation continues in its original words, with hidden turns that were not redacted', async () => {
   const { folder, log, store } = beside(temporaryFolder(), ['\\w+@\\w+\\.org']);
   const first = await answer(log, opening([user('17 * 23?')]), [
     { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1], ids: [2] },
@@ -102,17 +102,17 @@ test('redaction is done over there: this side goes on in the words as they are, 
   expect(readdirSync(folder).filter((file) => readFileSync(join(folder, file)).includes('ann@x.org'))).toEqual([]);
 });
 
-test('an answer that is still being committed is found by whoever was quick to go on from it', async () => {
+test('a quick follow-up finds an answer that is still being committed', async () => {
   const { log } = beside();
   const recording = await log.open(opening([user('q')]));
-  const said = action('a');
-  void recording.step(stepOf(recording.messages, said), { role: 'assistant', content: 'a' });
+  const taken = action('a');
+  void recording.step(stepOf(recording.messages, taken), { role: 'assistant', content: 'a' });
   void recording.finish(DONE);
   const next = await log.open(opening([user('q'), { role: 'assistant', content: 'a' }, user('and?')]));
   expect(next).toMatchObject({ continued: true, trajectoryId: recording.trajectoryId });
 });
 
-test('whoever goes on from one answer among many finds its end, said later than its words', async () => {
+test('a follow-up finds the end of its answer, which was recorded later than its text, among many others', async () => {
   const { log } = beside();
   const recording = await log.open(opening([user('q')]));
   await recording.step(stepOf(recording.messages, action('a')), { role: 'assistant', content: 'a' });
@@ -143,7 +143,7 @@ test('many at once are all kept, each under its own trajectory', async () => {
   expect(verify(store.db).ok).toBe(true);
 });
 
-test('a step that cannot be stored is counted and told, and the next one is kept', async () => {
+test('a step that cannot be stored is counted and reported, and the next one is kept', async () => {
   const { log, lost } = beside();
   const bad = await answer(log, opening([user('bad')]), [{ text: 'x', prompt: [0.5], ids: [1] }]);
   await log.flush();
@@ -166,7 +166,7 @@ test('a log thread that dies is replaced by one that commits what was written do
   const open = await log.open(opening([user('two steps')]));
   const first = action('', [call('c1', '1+1')]);
   void open.step(stepOf(open.messages, first), { role: 'assistant', content: '' });
-  // Words no log can make sense of: what it throws outside of any transaction ends the thread.
+  // A message the log cannot read: it throws outside of any transaction, which ends the thread.
   const poison = await log.open({ ...opening([user('poison')]), asker: undefined as never });
   void poison.finish(DONE);
   const also = await answer(log, opening([user('beside it')]), [{ text: 'b' }]);
@@ -203,7 +203,7 @@ test('where nothing can be written down, an answer waits for its commit', async 
   expect(log.failures).toBe(0);
 });
 
-test('what is being answered stays written down while all before it is committed', async () => {
+test('an unfinished recording stays in the intake while all before it is committed', async () => {
   const { log, store, folder } = beside();
   const open = await log.open(opening([user('long')]));
   const first = stepOf(open.messages, action('', [call('c1', '1+1')]));

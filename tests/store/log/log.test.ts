@@ -191,8 +191,8 @@ test('a restart forgets nothing', async () => {
 test('a follow-up is found while what it follows is still waiting for its commit', async () => {
   const gyre = opened(undefined, { flushMs: 60_000 });
   const first = gyre.log.open(opening(HELLO));
-  const said = stepOf(first.messages, action('42'));
-  const waiting = Promise.all([first.step(said, { role: 'assistant', content: '42' }), first.finish(DONE)]);
+  const taken = stepOf(first.messages, action('42'));
+  const waiting = Promise.all([first.step(taken, { role: 'assistant', content: '42' }), first.finish(DONE)]);
   const second = gyre.log.open(opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]));
   expect(second.trajectoryId).toBe(first.trajectoryId);
   expect(await waiting).toEqual([true, true]);

@@ -312,8 +312,8 @@ test(
       { forwarded: { documents: [{ text: SECRET }] } },
     ]) {
       const { folder, store, log } = kept();
-      const said = await answer(log, opening([user('q')], more), [{ text: 'a', prompt: IDS, ids: [1] }]);
-      expect(readTrajectory(store.db, said.recording.trajectoryId)?.steps).toMatchObject([
+      const answered = await answer(log, opening([user('q')], more), [{ text: 'a', prompt: IDS, ids: [1] }]);
+      expect(readTrajectory(store.db, answered.recording.trajectoryId)?.steps).toMatchObject([
         { action: 'a', prompt_token_ids: null, not_trainable_reason: 'redacted' },
       ]);
       expect(holding(folder, [SECRET, packU32(IDS)])).toEqual([]);
@@ -323,10 +323,10 @@ test(
 
 test('metadata is redacted and taints no step', async () => {
   const { store, log } = kept();
-  const said = await answer(log, opening([user('q')], { metadata: { by: 'a@b.org' } }), [
+  const answered = await answer(log, opening([user('q')], { metadata: { by: 'a@b.org' } }), [
     { text: 'a', prompt: [1], ids: [2] },
   ]);
-  expect(readTrajectory(store.db, said.recording.trajectoryId)?.steps).toMatchObject([
+  expect(readTrajectory(store.db, answered.recording.trajectoryId)?.steps).toMatchObject([
     { trainable: true, token_ids: [2] },
   ]);
   expect(store.sqlite.prepare('SELECT metadata FROM trajectories').get()).toEqual({

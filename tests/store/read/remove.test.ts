@@ -148,7 +148,7 @@ test('a batch that was not sent yet is given up', async () => {
   expect(batchOf(store.db, 'cyc-1')).toMatchObject({ state: 'failed', batch: { actions: [] } });
 });
 
-test('what another chain holds stays, whichever of the two goes first', async () => {
+test('messages another trajectory refers to stay, whichever of the two is deleted first', async () => {
   for (const first of [0, 1]) {
     const { store, log } = opened();
     const asked = [system('s'), user('q')];
@@ -181,7 +181,7 @@ test('the log writes again what a deletion took from under it', async () => {
   expect(three.recording.trajectoryId).toBe(two.recording.trajectoryId);
 });
 
-test('what is said in a trajectory after its deletion is not logged, and is no failure', async () => {
+test('a step in a trajectory after its deletion is not logged, and is no failure', async () => {
   const { store, log } = opened();
   const first = await answer(log, opening([user('q')]), [{ text: 'a' }]);
   const recording = log.open(opening([user('q'), first.turn, user('again')]));

@@ -11,7 +11,7 @@ import { stateOf } from '../../../src/store/read/state.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { action, answer, call, DONE, opened, opening, stepOf, user } from '../fixture.js';
 
-test('a trajectory reads exactly as the Surface promises', async () => {
+test('a trajectory reads exactly as the API promises', async () => {
   const { store, log } = opened();
   const first = await answer(log, opening([user('6*7?')], { at: 1_795_437_629_061 }), [
     { text: '', asks: [{ call: call('c1', '6*7'), gives: '42' }], prompt: [1, 2, 3], ids: [4, 5] },
@@ -91,7 +91,7 @@ test('a trajectory reads exactly as the Surface promises', async () => {
   });
 });
 
-test('what the engine did not report is null, and why a step cannot be trained on is said', async () => {
+test('what the engine did not report is null, and a step that cannot be trained on has its reason', async () => {
   const { store, log } = opened();
   const recording = log.open(opening([user('q')], { asker: { keyId: 'key-a', consent: false } }));
   await recording.step(stepOf([user('q')], action('a'), { notTrainable: 'no_token_ids' }), {
