@@ -44,14 +44,14 @@ async function request(
     messages,
     at,
   };
-  const thread = log.open(opening);
+  const recording = log.open(opening);
   const turn = assistantMessage(text, []);
   const tokenIds = prompt.slice(0, 30);
-  const step = thread.step(
+  const step = recording.step(
     {
       id: newId('step', at),
       policyVersion: 0,
-      messages: thread.messages,
+      messages: recording.messages,
       tools: TOOLS,
       toolChoice: 'auto',
       sampling: { temperature: 0.7 },
@@ -74,7 +74,7 @@ async function request(
     },
     turn,
   );
-  const end = thread.finish({
+  const end = recording.finish({
     outcome: 'completed',
     stopReason: 'stop',
     usage: NO_USAGE,

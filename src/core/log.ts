@@ -1,12 +1,12 @@
 /**
- * The step log as the request clock sees it: open a thread for a request, append its steps, finish it.
- * That it is kept is awaited before the last frame; failing never reaches the answer. What is kept survives this
- * process: it is committed, or will be by whoever opens the data folder next.
+ * The step log as the request clock sees it: open a recording of a response, append its steps, finish it. Before the
+ * last frame of an answer the gateway waits until its recording is kept; a failure of the log never reaches the answer.
+ * What is kept survives this process: it is committed, or will be by whoever opens the data folder next.
  */
 import type { AssistantMessage, Message } from './message.js';
 import type { Asker, Ending, Origin, Step } from './trajectory.js';
 
-/** What a request says about itself when it arrives, all validation behind it. */
+/** What the log is told of a request when its recording begins; the request is validated. */
 export interface Opening {
   readonly asker: Asker;
   readonly origin: Origin;
@@ -18,34 +18,34 @@ export interface Opening {
   readonly messages: readonly Message[];
   readonly taskId?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
-  /** What the engine is sent as it came. Never logged; looked at only for what would have to be redacted. */
+  /** Fields the engine is sent unread. Never logged; a redactor looks at them, because they may be in the prompt. */
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   /** Hash of the chat template the engine renders with; absent when the upstream does not say. */
   readonly templateHash?: string | undefined;
   readonly at: number;
 }
 
-/** One request's place in the log. */
-export interface Thread {
+/** One response being recorded: its steps, then its end. */
+export interface Recording {
   readonly trajectoryId: string;
-  /** True when the conversation was known under this key and goes on. */
+  /** True when the response continues a trajectory of this key; false when it begins one. */
   readonly continued: boolean;
-  /** What the policy is to be conditioned on: the client's messages with hidden tool turns spliced back. */
+  /** What the policy is to be conditioned on: the client's messages, with the tool turns the client never saw. */
   readonly messages: readonly Message[];
   /**
-   * Appends one step. `visible` is the assistant turn as the client has it so far in this response: its
-   * hash is the client tip. Resolves to whether it is kept; never rejects.
+   * Appends one step. `visible` is the assistant turn of this response as the client has it so far: by its hash a
+   * follow-up is recognised. Resolves to whether the step is kept; never rejects.
    */
   step(step: Step, visible: AssistantMessage): Promise<boolean>;
-  /** The end of the response. Resolves to whether everything of this thread is kept; never rejects. */
+  /** Ends the recording. Resolves to whether all of it is kept; never rejects. */
   finish(ending: Ending): Promise<boolean>;
 }
 
 export interface StepLog {
-  /** At once where nothing has to be looked up elsewhere; never rejects. */
-  open(opening: Opening): Thread | Promise<Thread>;
+  /** A promise only where the log's thread has to look the conversation up; never rejects. */
+  open(opening: Opening): Recording | Promise<Recording>;
   /** Writes that failed since the process began. */
   readonly failures: number;
-  /** Resolves when everything handed over so far is committed or counted as failed. */
+  /** Resolves when everything recorded so far is committed or counted as failed. */
   flush(): Promise<void>;
 }

@@ -1,30 +1,88 @@
-/** Trajectories and steps: the unit that is logged, judged and trained on. */
-import type { Hash } from './text/hash.js';
+/** Trajectories, their steps and their ends: what is logged, judged and trained on. */
 import type { Message, ToolCall } from './message.js';
 import type { Action, FunctionSpec, Sampling, ToolChoice, Usage } from './policy.js';
 import type { Observation } from './tool.js';
 
-/** How answering one request ended. */
-export type Outcome = 'completed' | 'incomplete' | 'failed' | 'cancelled';
+/**
+ * One conversation: the unit that is judged and trained on. A *response*, the answering of one request, adds its steps
+ * to it and ends with an {@link Ending}.
+ *
+ * A live request goes on from the longest prefix of its messages that ends in an answer its key was given. It continues
+ * that answer's trajectory where the answer is the newest in it: a follow-up. Otherwise it is a branch and begins
+ * another: when the trajectory has a later response with an action, or one that is still being recorded, or when
+ * another model gave the answer (all versions of the policy are one model). Policy and learner see either with the tool
+ * turns the client never saw. Where there is no such prefix, because the conversation is new or its history was edited,
+ * a trajectory begins with the messages as they were sent. Each request of the learner begins a trajectory.
+ */
+export interface Trajectory {
+  readonly id: string;
+  /** The key that asked; `''` when the gateway runs without keys. */
+  readonly keyId: string;
+  readonly origin: Origin;
+  /** Whether its first request consented to learning. Each step has the consent of its own request. */
+  readonly consent: boolean;
+  /** The model name of its first request, as the client wrote it. */
+  readonly model: string;
+  readonly taskId?: string | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
 
-/** Why it ended. The second line are the loop's own limits; they show as `finish_reason: "length"`. */
+/**
+ * How a response ended: decided by the loop (`src/loop/tally.ts`). Of several choices the first that is not `completed`
+ * decides.
+ */
+export type Outcome =
+  /** The policy came to its end by itself: with text, or with calls that the client is to run. */
+  | 'completed'
+  /** A bound ended it: the token limit, a content filter, the deadline or a limit of the loop. */
+  | 'incomplete'
+  /** The engine or an upstream failed, or the gateway has a bug (`src/http/answering.ts`). */
+  | 'failed'
+  /** The client left, or the learning clock was stopped, before the answer was whole. */
+  | 'cancelled';
+
+/** Why a response ended. */
 export type StopReason =
+  /** `completed`: the policy's last action has no call the client is to run. */
   | 'stop'
+  /** `completed`: the policy's last action calls functions of the client. */
   | 'client_tools'
+  /** `incomplete`: the policy's last action was cut at the token limit of the request or of the model. */
   | 'max_tokens'
+  /** `incomplete`: the engine or the upstream says its content filter ended the last action. */
   | 'content_filter'
+  /** `cancelled`: the client closed its connection, or the caller's signal fired. */
   | 'client_abort'
+  /** `failed`: the policy call failed, or a bug of the gateway broke the answer off. */
   | 'engine_error'
+  // The limits of the loop (`src/loop/budget.ts`). After each but the deadline the policy is asked once more, for an
+  // answer without calls, and the response ends as `incomplete` for this reason. Clients see `finish_reason: "length"`.
+  /** As many steps with server tools were taken as `limits.steps` allows. */
   | 'max_steps'
+  /** A call was not run because `limits.tool_calls` calls were run before it. */
   | 'max_tool_calls'
+  /** `limits.seconds` were over: policy and tools were stopped, and nothing more was asked. */
   | 'deadline'
+  /** Three tool calls in a row failed. */
   | 'tool_errors'
+  /** A call was not run because the same call succeeded in each of the two steps before. */
   | 'repeated_call';
 
-/** Where a trajectory came from. Evaluation never reaches a batch, whatever else is true of it. */
-export type Origin = 'live' | 'generate' | 'evaluate';
+/** Who asked for a trajectory. */
+export type Origin =
+  /** A client of the gateway (`src/http/answering.ts`). */
+  | 'live'
+  /** The learner, which answers training tasks so that there are states to learn from (`src/learner/generating.ts`). */
+  | 'generate'
+  /**
+   * The learner, which answers held-out tasks to measure a version (`src/learner/evaluating.ts`). Never reaches a
+   * batch, whatever else is true of it.
+   */
+  | 'evaluate';
 
-/** A call with its owner settled before anything ran, and what came of it. */
+/** A call, whose it is to run (settled before anything ran), and its observation. */
 export interface OwnedCall extends ToolCall {
   readonly owner: 'server' | 'client';
   /** Absent while a client's own call is pending, or when the action was cut. */
@@ -32,26 +90,37 @@ export interface OwnedCall extends ToolCall {
 }
 
 /**
- * Why a step cannot be trained on. First reason that holds; `redacted`, which is known only to the log, before all
- * others.
+ * Why the action of a step cannot be trained on. A step whose policy call did not come to its end has `cancelled` or
+ * `engine_error` (`src/loop/record.ts`); of other reasons it has the first in this order (`src/loop/trainable.ts`).
  */
 export type NotTrainable =
-  | 'no_token_ids'
-  | 'no_logprobs'
-  | 'constrained'
-  | 'truncated_sampling'
-  | 'cut'
-  | 'cancelled'
+  /**
+   * The log's redactor found something in the step or in what was forwarded to the engine: its token ids, which would
+   * spell it, are not logged. Set by the redactor (`src/core/text/redact.ts`), before all other reasons.
+   */
+  | 'redacted'
+  /** The policy call failed: the action, if there is one, is what came before the fault. */
   | 'engine_error'
+  /** The engine or the upstream reported no ids of the prompt or of the action. */
+  | 'no_token_ids'
+  /** The engine reported no log-probabilities of the action. */
+  | 'no_logprobs'
+  /** A schema, a grammar, a forced or a strict tool masked the vocabulary: probabilities are of the masked one. */
+  | 'constrained'
+  /** Sampling was greedy, truncated (`top_p`, `top_k`, `min_p`) or tilted by a penalty or a bias. */
+  | 'truncated_sampling'
+  /** The action was cut at the token limit: its end is not the policy's. */
+  | 'cut'
+  /** The action has no tokens. */
   | 'empty'
-  | 'no_consent'
+  /** The client left or the deadline came, while the action was sampled or while its tools ran. */
+  | 'cancelled'
+  /** An upstream sampled the action, not the policy (`src/http/answering.ts`). */
   | 'upstream'
-  | 'redacted';
+  /** The key, `store: false` or the header `x-gyre-train: no` withholds consent (`src/http/answering.ts`). */
+  | 'no_consent';
 
-/**
- * Stands for a version where an upstream sampled: versions of the policy count from 0, and no learner takes such a step
- * up.
- */
+/** The version of a step an upstream sampled. Versions of the policy count from 0; no learner takes such a step up. */
 export const NO_VERSION = -1;
 
 /** One policy call and the observations after it, as the loop hands it to the log. */
@@ -75,17 +144,11 @@ export interface Step {
   readonly ms: number;
 }
 
-/** What identifies the asker, and whether the learner may use what is said. */
+/** The key a request was made with, and whether the learner may use the request and its answer. */
 export interface Asker {
   /** `''` when the gateway runs without keys: everyone is one owner. */
   readonly keyId: string;
   readonly consent: boolean;
-}
-
-/** Tips of the two histories: what the client saw and what the policy saw. */
-export interface Tips {
-  readonly client: Hash | '';
-  readonly policy: Hash | '';
 }
 
 export interface ServerToolUse {
@@ -94,7 +157,7 @@ export interface ServerToolUse {
   readonly by_tool: Readonly<Record<string, number>>;
 }
 
-/** The end of answering one request. */
+/** The end of a response. */
 export interface Ending {
   readonly outcome: Outcome;
   readonly stopReason: StopReason;

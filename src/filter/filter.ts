@@ -1,12 +1,11 @@
 /**
- * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over
- * what the log and the verdicts say; the same log can be filtered in every way at any time, and every drop
- * has a counted reason.
+ * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over steps and
+ * their verdicts: the same log can be filtered in every way at any time, and every drop has a reason that is counted.
  */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { NO_VERSION } from '../core/trajectory.js';
 
-/** One logged step with everything a rule may look at. `good` is undefined where no judge has spoken. */
+/** One logged step with everything a rule looks at. Verdicts are undefined where no judge has given one. */
 export interface Candidate {
   readonly stepId: string;
   readonly trajectoryId: string;
@@ -16,7 +15,6 @@ export interface Candidate {
   readonly heldout: boolean;
   readonly evaluated: boolean;
   readonly finished: boolean;
-  readonly used: boolean;
   readonly hasState: boolean;
   readonly notTrainable?: string | undefined;
   readonly good?: boolean | undefined;
@@ -28,18 +26,35 @@ export interface Candidate {
   readonly outcomeGood?: boolean | undefined;
 }
 
+/**
+ * Why a step is dropped: the first that holds, in this order. `gyre status` and each cycle count steps by these names.
+ */
 type Drop =
+  /** An upstream sampled it, not the policy. */
   | 'upstream'
+  /** Its own request, or the one that began its trajectory, did not consent to learning. */
   | 'no_consent'
+  /** Its trajectory answers a held-out task, or asks the question of one. */
   | 'heldout'
+  /** The learner took it to measure a version. */
   | 'evaluation'
+  /** It was cancelled or failed, or its response has no end in the log. */
   | 'unfinished'
-  | 'used'
-  | 'stale'
+  /**
+   * Mode `resample`: its state cannot be asked again as it was, because its prompt is not on record or was constrained.
+   */
   | 'no_state'
+  /**
+   * Its action is to be trained on (modes `logged` and `sft`) and cannot be, for this reason of `NotTrainable`;
+   * `redacted` in every mode, because its state is not on record either.
+   */
+  | `not_trainable:${string}`
+  /** Mode `logged`: more than {@link MAX_LAG} versions older than the head. */
+  | 'stale'
+  /** The verdict that the mode or the filter asks for has not been given. */
   | 'unjudged'
-  | 'filtered'
-  | `not_trainable:${string}`;
+  /** The verdict that the filter asks for is not good. */
+  | 'filtered';
 
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
@@ -59,8 +74,6 @@ export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, 
   if (candidate.heldout) return drop('heldout');
   if (candidate.evaluated) return drop('evaluation');
   if (!candidate.finished) return drop('unfinished');
-  if (candidate.used) return drop('used');
-  // Neither its state nor its action is on record as it was.
   if (candidate.notTrainable === 'redacted') return drop('not_trainable:redacted');
   if (mode === 'resample' && !candidate.hasState) return drop('no_state');
   if (mode !== 'resample' && candidate.notTrainable !== undefined)

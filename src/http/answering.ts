@@ -1,10 +1,10 @@
 /**
- * How a request is answered, whatever protocol it speaks: validate, lease, open a thread, run the loop, fold its
+ * How a request is answered, whatever protocol it speaks: validate, lease, open a recording, run the loop, fold its
  * events into an answer. Nothing is spent on a request that is refused, and the last frame waits for the log.
  */
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Thread } from '../core/log.js';
+import type { Recording } from '../core/log.js';
 import { NO_USAGE } from '../core/policy.js';
 import type { Lease } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
@@ -76,14 +76,14 @@ async function converse(
     templateHash: lease.templateHash,
     at: exchange.startedAt,
   });
-  const thread = opened instanceof Promise ? await opened : opened;
+  const recording = opened instanceof Promise ? await opened : opened;
   const head: CompletionHead = {
     id: responseId,
     created: Math.floor(exchange.startedAt / 1000),
     model: request.model,
     policyVersion: lease.version,
     headers: {
-      'x-gyre-trajectory': thread.trajectoryId,
+      'x-gyre-trajectory': recording.trajectoryId,
       // An upstream's answer is none of the policy's, so it names no version of it.
       ...(lease.upstream === undefined ? { 'x-gyre-policy-version': String(lease.version) } : {}),
       ...pass?.headers,
@@ -98,7 +98,7 @@ async function converse(
     engineModel: lease.engineModel,
     host: lease.host,
     policyVersion: lease.upstream === undefined ? lease.version : undefined,
-    trajectoryId: thread.trajectoryId,
+    trajectoryId: recording.trajectoryId,
     responseId,
     stream: request.stream,
   });
@@ -113,14 +113,14 @@ async function converse(
       : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
   const events = runWithClock(
     exchange.clock,
-    loopRequest(request, offer, lease, thread, exchange, consent),
+    loopRequest(request, offer, lease, recording, exchange, consent),
     watch?.policy(policy) ?? policy,
     bounds,
   );
-  const finish = await deliver(deps, face, exchange, thread, events, delivery);
+  const finish = await deliver(deps, face, exchange, recording, events, delivery);
   pass?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
-  await thread.finish(finish.ending);
+  await recording.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
   delivery.finish(finish);
 }
@@ -133,7 +133,7 @@ async function deliver(
   deps: ChatDeps,
   face: Face,
   exchange: Exchange,
-  thread: Thread,
+  recording: Recording,
   events: AsyncGenerator<LoopEvent, Finish>,
   delivery: Delivery,
 ): Promise<Finish> {
@@ -151,7 +151,7 @@ async function deliver(
       if (event.type === 'step') {
         stepsMs += event.step.ms;
         if (event.step.outcome === 'done' && event.step.action !== undefined) deps.metrics.action(event.step.action);
-        void thread.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
+        void recording.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
       } else if (event.type === 'tool_finished') {
         deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
         exchange.watch?.tool(event.call, event.observation);
@@ -172,14 +172,14 @@ function loopRequest(
   request: ChatRequest,
   offer: Offer,
   lease: Lease,
-  thread: Thread,
+  recording: Recording,
   exchange: Exchange,
   consent: boolean,
 ): LoopRequest {
   return {
     model: lease.engineModel,
     policyVersion: lease.version,
-    messages: thread.messages,
+    messages: recording.messages,
     ...offer,
     sampling: request.sampling,
     requestId: exchange.requestId,

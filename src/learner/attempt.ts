@@ -35,7 +35,7 @@ export async function attempt(
   const names = task.tools ?? config['tools.default'];
   await learner.prepareTools(names);
   const serverTools = toolsOf(task, learner.toolbox, names);
-  const thread = await learner.log.open({
+  const recording = await learner.log.open({
     asker: { keyId: '', consent: origin !== 'evaluate' },
     origin,
     responseId: newId('chatcmpl'),
@@ -50,7 +50,7 @@ export async function attempt(
     {
       model: learner.engineModel(version),
       policyVersion: version,
-      messages: thread.messages,
+      messages: recording.messages,
       clientTools: [],
       serverTools,
       toolChoice: 'auto',
@@ -65,13 +65,13 @@ export async function attempt(
     const next = await events.next();
     if (next.done === true) {
       const { ending, fault } = next.value;
-      await thread.finish(ending);
+      await recording.finish(ending);
       if (fault !== undefined && fault.side === 'engine' && fault.status >= 500) throw fault;
-      return { trajectoryId: thread.trajectoryId, outcome: ending.outcome, text };
+      return { trajectoryId: recording.trajectoryId, outcome: ending.outcome, text };
     }
     if (next.value.type === 'step') {
       text = textOf(next.value.visible.content);
-      await thread.step(next.value.step, next.value.visible);
+      await recording.step(next.value.step, next.value.visible);
     }
   }
 }

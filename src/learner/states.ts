@@ -40,7 +40,6 @@ function toCandidate(row: CandidateRow): Candidate {
     heldout: row.heldout === 1,
     evaluated: row.evaluated === 1,
     finished: row.finished === 1,
-    used: row.used === 1,
     hasState: row.hasState === 1,
     ...(notTrainable === null ? {} : { notTrainable }),
     ...(good === null ? {} : { good: good === 1 }),

@@ -9,8 +9,8 @@ import { hasTrajectory, listTrajectories, readTrajectory } from '../store/read/t
 import { removeTrajectory } from '../store/read/remove.js';
 
 export function readingOf(db: Db, redactor?: Redactor): Reading {
-  const logged = (said: string | undefined): string | undefined =>
-    said === undefined ? undefined : (redactor?.text(said) ?? said);
+  const logged = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : (redactor?.text(text) ?? text);
   return {
     hasTrajectory: ({ keyId }, id) => hasTrajectory(db, id, keyId),
     trajectories: ({ keyId }, page) => listTrajectories(db, page, keyId),

@@ -1,15 +1,15 @@
 /** A data folder's database without anything else: what verbs need that only read and write rows. */
 import type { Config } from '../core/config.js';
 import { redactorOf } from '../core/text/redact.js';
-import { settleLeft } from '../store/beside/recover.js';
+import { recoverAbandoned } from '../store/beside/recover.js';
 import { type Db, openStore } from '../store/file/db.js';
 
 /** Opens the database for one verb. What a killed gateway left in its intake is committed first. */
 export async function withRows<T>(config: Config, work: (db: Db) => Promise<T> | T): Promise<T> {
   const store = openStore(config.data);
   try {
-    // Lines that cannot be committed are set aside, and `gyre verify` names them.
-    settleLeft(store, config.data, redactorOf(config.redact));
+    // Lines that cannot be committed are quarantined, and `gyre verify` names them.
+    recoverAbandoned(store, config.data, redactorOf(config.redact));
     return await work(store.db);
   } finally {
     store.close();

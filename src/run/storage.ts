@@ -8,10 +8,10 @@ import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../http/callers/auth.js';
 import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
-import { settleLeft } from '../store/beside/recover.js';
+import { recoverAbandoned } from '../store/beside/recover.js';
 import { openKeyring } from '../store/keys/keys.js';
 import { openLog } from '../store/log/log.js';
-import { openLogBeside } from '../store/beside/log.js';
+import { openRemoteLog } from '../store/beside/log.js';
 import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';
 
@@ -41,16 +41,16 @@ export function openStorage(
   const tools = toolsOf(config, serving, warn, () => store.close());
   if (serving) tools.servers.start();
   const options = { failed: logFailed };
-  const beside = serving
-    ? openLogBeside({
+  const remote = serving
+    ? openRemoteLog({
         ...options,
         redact: config.redact,
         dataDir: config.data,
         module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
       })
     : undefined;
-  if (beside === undefined) settleLeft(store, config.data, redactor).forEach(logFailed);
-  const log = beside ?? openLog(store, { ...options, redactor });
+  if (remote === undefined) recoverAbandoned(store, config.data, redactor).forEach(logFailed);
+  const log = remote ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,
     log,
@@ -59,8 +59,8 @@ export function openStorage(
     keys: openKeyring(store.db),
     reading: readingOf(store.db, redactor),
     async close() {
-      if (beside === undefined) await log.flush();
-      else await beside.close();
+      if (remote === undefined) await log.flush();
+      else await remote.close();
       await tools.close();
       store.close();
     },

@@ -122,7 +122,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     policy: restoring(enginePolicy, (model) => serving.restore(model)),
     counter: restoringCounter(enginePolicy, (model) => serving.restore(model)),
     serving,
-    log: recording(openLog(store, { redactor }), logged),
+    log: remembering(openLog(store, { redactor }), logged),
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
     keys: openKeyring(store.db),
     reading: readingOf(store.db, redactor),
@@ -166,23 +166,23 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   };
 }
 
-function recording(log: LocalLog, logged: Logged[]): StepLog {
+function remembering(log: LocalLog, logged: Logged[]): StepLog {
   return {
     open(opening) {
-      const thread = log.open(opening);
-      const entry: Logged = { opening, trajectoryId: thread.trajectoryId, steps: [] };
+      const recording = log.open(opening);
+      const entry: Logged = { opening, trajectoryId: recording.trajectoryId, steps: [] };
       logged.push(entry);
       return {
-        trajectoryId: thread.trajectoryId,
-        continued: thread.continued,
-        messages: thread.messages,
+        trajectoryId: recording.trajectoryId,
+        continued: recording.continued,
+        messages: recording.messages,
         step(step, visible) {
           entry.steps.push(step);
-          return thread.step(step, visible);
+          return recording.step(step, visible);
         },
         finish(ending) {
           entry.ending = ending;
-          return thread.finish(ending);
+          return recording.finish(ending);
         },
       };
     },

@@ -11,7 +11,6 @@ const step: Candidate = {
   heldout: false,
   evaluated: false,
   finished: true,
-  used: false,
   hasState: true,
   good: true,
   earlierGood: true,
@@ -36,7 +35,6 @@ test.each([
   [{ heldout: true }, 'heldout'],
   [{ evaluated: true }, 'evaluation'],
   [{ finished: false }, 'unfinished'],
-  [{ used: true }, 'used'],
   [{ hasState: false }, 'no_state'],
 ] as const)('%o is dropped under every filter', (change, expected) => {
   for (const filter of ['none', 'process', 'outcome', 'both', 'prefix'] as const)

@@ -307,7 +307,7 @@ it('ten thousand strange requests to what takes a body are answered without a fa
   expect(gateway.app.inFlight()).toBe(0);
   expect(verify(gateway.store.db).problems).toEqual([]);
   expect(gateway.store.sqlite.prepare('SELECT count(*) AS rows FROM steps').get()).toEqual({
-    rows: gateway.logged.reduce((sum, thread) => sum + thread.steps.length, 0),
+    rows: gateway.logged.reduce((sum, { steps }) => sum + steps.length, 0),
   });
   expect(((await (await fetch(`${gateway.url}/health`)).json()) as { log_failures: number }).log_failures).toBe(0);
 }, 240_000);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 import { newId } from '../../src/core/ids.js';
-import type { Opening, StepLog, Thread } from '../../src/core/log.js';
+import type { Opening, StepLog, Recording } from '../../src/core/log.js';
 import { assistantMessage, type AssistantMessage, type Message, type ToolCall } from '../../src/core/message.js';
 import { type Action, type FunctionSpec, NO_USAGE } from '../../src/core/policy.js';
 import type { Ending, OwnedCall, Step } from '../../src/core/trajectory.js';
@@ -111,7 +111,7 @@ export interface Turn {
 }
 
 export interface Answered {
-  readonly thread: Thread;
+  readonly recording: Recording;
   readonly steps: readonly Step[];
   /** The assistant turn as the client has it: text of all steps, its own calls of the last. */
   readonly turn: AssistantMessage;
@@ -128,22 +128,22 @@ export async function answer(
   turns: readonly Turn[],
   ending: Ending = DONE,
 ): Promise<Answered> {
-  const thread = await log.open(asked);
-  let messages = thread.messages;
+  const recording = await log.open(asked);
+  let messages = recording.messages;
   let text = '';
   let turn: AssistantMessage = assistantMessage('', []);
   const steps: Step[] = [];
   const committed: Promise<boolean>[] = [];
-  for (const said of turns) {
-    const asks = said.asks ?? [];
+  for (const planned of turns) {
+    const asks = planned.asks ?? [];
     const taken = action(
-      said.text,
+      planned.text,
       asks.map((one) => one.call),
       {
-        ...(said.prompt === undefined ? {} : { promptTokenIds: said.prompt }),
-        ...(said.ids === undefined
+        ...(planned.prompt === undefined ? {} : { promptTokenIds: planned.prompt }),
+        ...(planned.ids === undefined
           ? {}
-          : { tokenIds: said.ids, logprobs: said.ids.map((id) => Math.fround(-1 / (id + 1))) }),
+          : { tokenIds: planned.ids, logprobs: planned.ids.map((id) => Math.fround(-1 / (id + 1))) }),
       },
     );
     const calls = asks.map(({ call: made, gives }): OwnedCall =>
@@ -156,15 +156,15 @@ export async function answer(
       ...asks.flatMap(({ call: made, gives }) => (gives === undefined ? [] : [toolSays(made.id, gives)])),
     ];
     const step = stepOf(messages, taken, { calls, appended });
-    text += said.text;
+    text += planned.text;
     turn = assistantMessage(
       text,
       asks.filter((one) => one.gives === undefined).map((one) => one.call),
     );
-    committed.push(thread.step(step, turn));
+    committed.push(recording.step(step, turn));
     steps.push(step);
     messages = [...messages, ...appended];
   }
-  committed.push(thread.finish(ending));
-  return { thread, steps, turn, opening: asked, kept: (await Promise.all(committed)).every(Boolean) };
+  committed.push(recording.finish(ending));
+  return { recording, steps, turn, opening: asked, kept: (await Promise.all(committed)).every(Boolean) };
 }

@@ -15,7 +15,7 @@ import { restoring } from '../../../src/policy/serving/restoring.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { openLogBeside, type LogBeside } from '../../../src/store/beside/log.js';
+import { openRemoteLog, type RemoteLog } from '../../../src/store/beside/log.js';
 import { startCanned } from './engine.js';
 
 export type Role = 'engine' | 'floor' | 'gyre';
@@ -105,7 +105,7 @@ async function gyre(): Promise<Started> {
   const log =
     options.log === false
       ? noLog()
-      : openLogBeside({
+      : openRemoteLog({
           dataDir: data,
           module: fileURLToPath(new URL('../../../src/store/beside/worker.js', import.meta.url)),
         });
@@ -150,7 +150,7 @@ async function gyre(): Promise<Started> {
 }
 
 /** A log that keeps nothing: what is measured then is the gateway without it. */
-function noLog(): LogBeside {
+function noLog(): RemoteLog {
   return {
     open: ({ messages }) => ({
       trajectoryId: 'traj-none',

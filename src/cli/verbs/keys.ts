@@ -4,7 +4,7 @@ import { operatorError } from '../../core/errors.js';
 import type { Role } from '../../core/key.js';
 import { withRows } from '../../run/rows.js';
 import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } from '../../store/keys/keys.js';
-import { monthOf, usageOf, type Used } from '../../store/keys/usage.js';
+import { monthOf, usageOf, type MonthlyUsage } from '../../store/keys/usage.js';
 import { type Printer, table } from '../../run/print.js';
 
 /** As commander hands them over; a flag that is absent changes nothing. */
@@ -69,7 +69,7 @@ export function keysVerb(
   });
 }
 
-const NOTHING: Used = { requests: 0, tokens: 0 };
+const NOTHING: MonthlyUsage = { requests: 0, tokens: 0 };
 const HEAD = [
   'id',
   'name',
@@ -85,7 +85,7 @@ const HEAD = [
   'revoked',
 ];
 
-function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: Used): string[] {
+function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: MonthlyUsage): string[] {
   const bound = (limit: number | undefined): string => (limit === undefined ? '' : String(limit));
   return [
     id,

@@ -1,7 +1,7 @@
 /**
- * The line to the log's thread. What is said is in the intake when its promise resolves, and is committed soon after,
- * in groups: nobody waits for that. Where there is no intake, or it cannot be written, what is said waits for its
- * commit instead. A log thread that dies is replaced by one that begins with what the intake has.
+ * The connection to the log's thread. A message is in the intake when its promise resolves, and is committed soon
+ * after, in groups: nobody waits for that. Where there is no intake, or it cannot be written, the promise waits for the
+ * commit instead. A log thread that crashes is replaced by one that begins with the files of the intake.
  */
 import { Worker } from 'node:worker_threads';
 
@@ -10,339 +10,359 @@ import { newId } from '../../core/ids.js';
 import type { Opening } from '../../core/log.js';
 import { textOf } from '../../core/message.js';
 import { Intake } from './intake.js';
-import type { FromLog, ThreadWords, ToLog } from './wire.js';
+import type { FromLog, RecordingMessage, ToLog } from './wire.js';
 import type { LogWorkerData } from './worker.js';
 
-export interface LinkOptions {
+export interface LogConnectionOptions {
   readonly dataDir: string;
-  /** The compiled `log_worker`. */
+  /** Path of the compiled `worker.ts`. */
   readonly module: string;
   readonly failed?: ((reason: unknown) => void) | undefined;
-  /** Patterns of what may not be logged; applied over there. */
+  /** Patterns of what may not be logged; applied by the log's thread. */
   readonly redact?: readonly string[] | undefined;
 }
 
-/** Text handed over at once, in characters: what is asked of the log meanwhile waits until it is committed. */
-const CHUNK = 128 * 1024;
-/** Less than that waits so long for company: nobody waits for it, and a commit's own cost is shared. */
-const GATHER_MS = 10;
+/** Characters sent at once: a request that looks something up in the log waits until they are committed. */
+const GROUP_CHARS = 128 * 1024;
+/** Fewer than that wait this long for others: nobody waits for their commit, and each commit has a cost of its own. */
+const GROUP_MS = 10;
 /**
- * More than this is not taken in before something of it is committed: a log that cannot keep up slows answers down, and
- * whoever reads it back waits for no more.
+ * With more than this in the intake and not sent, answers wait until some of it is committed: a log that cannot keep up
+ * slows the gateway down, and whoever reads the log back does not wait for longer.
  */
-const MOST = 8 * 1024 * 1024;
-/** A log thread that ended so often without committing anything will not commit it ever. */
-const DEATHS = 2;
+const MAX_UNSENT_CHARS = 8 * 1024 * 1024;
+/** A log thread that crashed this often in a row without committing anything will never commit it. */
+const MAX_CRASHES = 2;
 
-type Opened = Extract<FromLog, { say: 'opened' }>;
+type Opened = Extract<FromLog, { type: 'opened' }>;
 
-/** Words on their way into the intake, as text. */
-interface Said {
-  readonly thread: number;
+/** A message on its way into the intake, as JSON text. */
+interface UnwrittenMessage {
+  readonly recording: number;
   readonly text: string;
   readonly ends: boolean;
-  /** The text of the answer so far, as its client has it. */
-  readonly shown?: string | undefined;
+  /** Text of the answer so far, as its client has it. */
+  readonly answerText?: string | undefined;
   readonly resolve?: ((kept: boolean) => void) | undefined;
 }
 
-/** One text of the intake. */
-interface Taken {
+/** A line that is in the intake and not sent to the log's thread. */
+interface UnsentLine {
   readonly number: number;
-  /** Words with commas between. */
+  /** Its messages with commas between, without brackets. */
   readonly text: string;
 }
 
-export class Link {
-  readonly #options: LinkOptions;
+/** A recording that has begun and has no end yet. */
+interface UnfinishedRecording {
+  readonly texts: string[];
+  answerText: string | undefined;
+}
+
+export class LogConnection {
+  readonly #options: LogConnectionOptions;
   readonly #intake: Intake | undefined;
   #worker: Worker | undefined;
-  /** Failures told on this side, and those of log threads that are gone. */
-  #lost = 0;
+  /** Failures counted here, and those of log threads that have exited. */
+  #ownFailures = 0;
   /** Failures of the present log thread, by its own count. */
-  #counted = 0;
-  #numbers = 0;
-  #said: Said[] = [];
-  /** Threads that have begun and have no end yet, with all their words and what their clients were shown last. */
-  readonly #open = new Map<number, { readonly texts: string[]; shown: string | undefined }>();
-  /** Taken in and not handed over. */
-  #taken: Taken[] = [];
-  #takenSize = 0;
-  /** The newest text taken in, handed over, and committed. */
-  #newest = 0;
-  #handed = 0;
-  #committed = 0;
+  #workerFailures = 0;
+  #lastNumber = 0;
+  #unwritten: UnwrittenMessage[] = [];
+  readonly #unfinished = new Map<number, UnfinishedRecording>();
+  #unsent: UnsentLine[] = [];
+  #unsentChars = 0;
+  /** Number of the newest line that is in the intake, that is sent, and that is committed. */
+  #newestWritten = 0;
+  #newestSent = 0;
+  #newestCommitted = 0;
   /**
-   * Texts that clients were shown and that are not committed, with the newest they were taken in with, oldest first.
+   * Texts of answers that are not committed, with the number of the newest line they are part of, oldest first: a
+   * conversation that contains one must not be looked up before that line is committed.
    */
-  readonly #shown = new Map<string, number>();
-  #gathering: NodeJS.Timeout | undefined;
-  /** Who may go on when something is committed. */
-  #slowed: (() => void)[] = [];
-  /** The newest text in the files that the present log thread began with. */
+  readonly #uncommittedAnswers = new Map<string, number>();
+  #groupTimer: NodeJS.Timeout | undefined;
+  /** Promises of messages that wait because of {@link MAX_UNSENT_CHARS}. */
+  #slowedDown: (() => void)[] = [];
+  /** Number of the newest line in the files that the present log thread began with. */
   #recoverTo = 0;
-  #deaths = 0;
+  #crashes = 0;
   #closing = false;
-  readonly #asked = new Map<number, (committed: boolean) => void>();
-  readonly #opening = new Map<number, { readonly resolve: (opened: Opened) => void; readonly opening: Opening }>();
+  readonly #awaitingCommit = new Map<number, (committed: boolean) => void>();
+  readonly #awaitingOpened = new Map<
+    number,
+    { readonly resolve: (opened: Opened) => void; readonly opening: Opening }
+  >();
 
-  constructor(options: LinkOptions) {
+  constructor(options: LogConnectionOptions) {
     this.#options = options;
-    this.#intake = (options.redact ?? []).length > 0 ? undefined : new Intake(options.dataDir, () => this.#openText());
-    this.#worker = this.#start([]);
+    this.#intake =
+      (options.redact ?? []).length > 0 ? undefined : new Intake(options.dataDir, () => this.#unfinishedLine());
+    this.#worker = this.#startWorker([]);
   }
 
   get failures(): number {
-    return this.#lost + this.#counted;
+    return this.#ownFailures + this.#workerFailures;
   }
 
-  number(): number {
-    this.#numbers += 1;
-    return this.#numbers;
+  /** A number for a recording or a reply. */
+  nextNumber(): number {
+    this.#lastNumber += 1;
+    return this.#lastNumber;
   }
 
-  post(words: ThreadWords): void {
-    this.#say({ thread: words.thread, text: JSON.stringify(words), ends: words.say === 'finish' });
+  post(message: RecordingMessage): void {
+    const text = JSON.stringify(message);
+    this.#enqueue({ recording: message.recording, text, ends: message.type === 'finish' });
   }
 
-  /** Resolves to whether it is kept; never rejects. */
-  ask(words: ThreadWords): Promise<boolean> {
-    const text = JSON.stringify(words);
-    const shown = words.say === 'step' ? { shown: textOf(words.visible.content) } : {};
-    return new Promise((resolve) =>
-      this.#say({ thread: words.thread, text, ends: words.say === 'finish', resolve, ...shown }),
+  /** Resolves to whether the message is kept; never rejects. */
+  postAndWait(message: RecordingMessage): Promise<boolean> {
+    const { recording } = message;
+    const text = JSON.stringify(message);
+    const ends = message.type === 'finish';
+    const answerText = message.type === 'step' ? textOf(message.visible.content) : undefined;
+    return new Promise((resolve) => this.#enqueue({ recording, text, ends, answerText, resolve }));
+  }
+
+  /** Never rejects: where the log cannot answer, the conversation is recorded as a new one. */
+  open(message: { readonly type: 'open'; readonly recording: number; readonly opening: Opening }): Promise<Opened> {
+    const replyId = this.nextNumber();
+    this.#writeLine();
+    // The answers of this conversation are sent first; other lines that wait do not concern it.
+    const answeredIn = message.opening.messages.map((past) =>
+      past.role === 'assistant' ? (this.#uncommittedAnswers.get(textOf(past.content)) ?? 0) : 0,
     );
-  }
-
-  /** Never rejects: without a log the conversation goes on as a new one. */
-  open(words: { readonly say: 'open'; readonly thread: number; readonly opening: Opening }): Promise<Opened> {
-    const ask = this.number();
-    this.#takeIn();
-    // What it goes on from goes before it; all else that waits does not concern it.
-    const past = words.opening.messages.map((message) =>
-      message.role === 'assistant' ? (this.#shown.get(textOf(message.content)) ?? 0) : 0,
-    );
-    this.#handOver(Number.POSITIVE_INFINITY, Math.max(...past));
+    this.#sendLines(Number.POSITIVE_INFINITY, Math.max(...answeredIn));
     return new Promise((resolve) => {
-      this.#opening.set(ask, { resolve, opening: words.opening });
-      this.#send(JSON.stringify([{ ...words, ask } satisfies ToLog]), []);
+      this.#awaitingOpened.set(replyId, { resolve, opening: message.opening });
+      this.#postToWorker(JSON.stringify([{ ...message, replyId } satisfies ToLog]), []);
     });
   }
 
-  /** Resolves when everything said so far is committed or counted as failed. */
+  /** Resolves when everything posted so far is committed or counted as failed. */
   async flush(): Promise<void> {
-    this.#handOverAll();
-    const ask = this.number();
+    this.#sendAll();
+    const replyId = this.nextNumber();
     await new Promise<boolean>((resolve) => {
-      this.#asked.set(ask, resolve);
-      this.#send(JSON.stringify([{ say: 'flush', ask } satisfies ToLog]), [ask]);
+      this.#awaitingCommit.set(replyId, resolve);
+      this.#postToWorker(JSON.stringify([{ type: 'flush', replyId } satisfies ToLog]), [replyId]);
     });
-    this.#intake?.settled(this.#committed, true);
+    this.#intake?.discardCommitted(this.#newestCommitted, true);
   }
 
   async close(): Promise<void> {
     if (this.#closing) return;
-    this.#handOverAll();
+    this.#sendAll();
     this.#closing = true;
     const worker = this.#worker;
     if (worker !== undefined) {
-      const ended = new Promise((resolve) => worker.once('exit', resolve));
-      this.#send(JSON.stringify([{ say: 'close' } satisfies ToLog]), []);
-      await ended;
+      const exited = new Promise((resolve) => worker.once('exit', resolve));
+      this.#postToWorker(JSON.stringify([{ type: 'close' } satisfies ToLog]), []);
+      await exited;
     }
     this.#intake?.close();
   }
 
-  /** Once per turn of the event loop: what belongs together is one write. */
-  #say(said: Said): void {
-    this.#said.push(said);
-    if (this.#said.length === 1) setImmediate(() => this.#takeIn());
+  /** The messages of one turn of the event loop become one line, with one write. */
+  #enqueue(message: UnwrittenMessage): void {
+    this.#unwritten.push(message);
+    if (this.#unwritten.length === 1) setImmediate(() => this.#writeLine());
   }
 
-  #takeIn(): void {
-    const said = this.#said;
-    if (said.length === 0) return;
-    this.#said = [];
-    const text = said.map((each) => each.text).join(',');
-    const number = this.#newest + 1;
-    if (this.#intake?.append(`[${text}]`, number) !== true) return this.#wait(said);
-    this.#newest = number;
-    this.#taken.push({ number, text });
-    this.#takenSize += text.length;
-    for (const each of said) this.#keep(each, number);
+  #writeLine(): void {
+    const messages = this.#unwritten;
+    if (messages.length === 0) return;
+    this.#unwritten = [];
+    const text = messages.map((message) => message.text).join(',');
+    const number = this.#newestWritten + 1;
+    if (this.#intake?.append(`[${text}]`, number) !== true) return this.#sendWithoutIntake(messages);
+    this.#newestWritten = number;
+    this.#unsent.push({ number, text });
+    this.#unsentChars += text.length;
+    for (const message of messages) this.#trackRecording(message, number);
     const resolve = (): void => {
-      for (const each of said) each.resolve?.(true);
+      for (const message of messages) message.resolve?.(true);
     };
-    if (this.#takenSize > MOST) this.#slowed.push(resolve);
+    if (this.#unsentChars > MAX_UNSENT_CHARS) this.#slowedDown.push(resolve);
     else resolve();
-    this.#handOverNext();
+    this.#sendNextGroup();
   }
 
-  #keep({ thread, text, ends, shown }: Said, number: number): void {
-    let open = this.#open.get(thread);
-    if (open === undefined) this.#open.set(thread, (open = { texts: [], shown }));
-    open.texts.push(text);
-    open.shown = shown ?? open.shown;
-    if (open.shown !== undefined) {
-      // What goes on from an answer needs its end, too.
-      this.#shown.delete(open.shown);
-      this.#shown.set(open.shown, number);
+  #trackRecording({ recording, text, ends, answerText }: UnwrittenMessage, line: number): void {
+    let unfinished = this.#unfinished.get(recording);
+    if (unfinished === undefined) this.#unfinished.set(recording, (unfinished = { texts: [], answerText }));
+    unfinished.texts.push(text);
+    unfinished.answerText = answerText ?? unfinished.answerText;
+    if (unfinished.answerText !== undefined) {
+      // Also for the end of an answer: a conversation continues an answer only when its end is committed, too.
+      this.#uncommittedAnswers.delete(unfinished.answerText);
+      this.#uncommittedAnswers.set(unfinished.answerText, line);
     }
-    if (ends) this.#open.delete(thread);
+    if (ends) this.#unfinished.delete(recording);
   }
 
-  #openText(): string | undefined {
-    return this.#open.size === 0 ? undefined : `[${[...this.#open.values()].flatMap(({ texts }) => texts).join(',')}]`;
+  #unfinishedLine(): string | undefined {
+    if (this.#unfinished.size === 0) return undefined;
+    return `[${[...this.#unfinished.values()].flatMap(({ texts }) => texts).join(',')}]`;
   }
 
-  /** Without the intake: every word is answered when it is committed. */
-  #wait(said: readonly Said[]): void {
-    this.#handOverAll();
-    const asks: number[] = [];
-    const texts = said.map(({ text, resolve }) => {
+  /** Each message that somebody waits for gets a reply when it is committed. */
+  #sendWithoutIntake(messages: readonly UnwrittenMessage[]): void {
+    this.#sendAll();
+    const replyIds: number[] = [];
+    const texts = messages.map(({ text, resolve }) => {
       if (resolve === undefined) return text;
-      const ask = this.number();
-      asks.push(ask);
-      this.#asked.set(ask, resolve);
-      return `{"ask":${ask},${text.slice(1)}`;
+      const replyId = this.nextNumber();
+      replyIds.push(replyId);
+      this.#awaitingCommit.set(replyId, resolve);
+      return `{"replyId":${replyId},${text.slice(1)}`;
     });
-    for (const each of said) if (each.ends) this.#open.delete(each.thread);
-    this.#send(`[${texts.join(',')}]`, asks);
+    for (const message of messages) if (message.ends) this.#unfinished.delete(message.recording);
+    this.#postToWorker(`[${texts.join(',')}]`, replyIds);
   }
 
-  /** One group at a time: what comes while it is committed is the next. */
-  #handOverNext(gathered = false): void {
-    if (this.#handed > this.#committed || this.#taken.length === 0) return;
-    if (gathered || this.#takenSize >= CHUNK) return this.#handOver(CHUNK);
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined;
-      this.#handOverNext(true);
-    }, GATHER_MS);
+  /** One group at a time: lines that are written while it is committed are the next group. */
+  #sendNextGroup(waited = false): void {
+    if (this.#newestSent > this.#newestCommitted || this.#unsent.length === 0) return;
+    if (waited || this.#unsentChars >= GROUP_CHARS) return this.#sendLines(GROUP_CHARS);
+    this.#groupTimer ??= setTimeout(() => {
+      this.#groupTimer = undefined;
+      this.#sendNextGroup(true);
+    }, GROUP_MS);
   }
 
-  #handOverAll(): void {
-    this.#takeIn();
-    this.#handOver(Number.POSITIVE_INFINITY);
+  #sendAll(): void {
+    this.#writeLine();
+    this.#sendLines(Number.POSITIVE_INFINITY);
   }
 
-  /** So many characters at most, and nothing that was taken in after `last`. */
-  #handOver(most: number, last = Number.POSITIVE_INFINITY): void {
+  /** Sends lines up to number `last` until `maxChars` is reached. */
+  #sendLines(maxChars: number, last = Number.POSITIVE_INFINITY): void {
     const texts: string[] = [];
-    let size = 0;
-    let number = 0;
-    for (const taken of this.#taken) {
-      if (size >= most || taken.number > last) break;
-      texts.push(taken.text);
-      size += taken.text.length;
-      number = taken.number;
+    let chars = 0;
+    let newest = 0;
+    for (const line of this.#unsent) {
+      if (chars >= maxChars || line.number > last) break;
+      texts.push(line.text);
+      chars += line.text.length;
+      newest = line.number;
     }
     if (texts.length === 0) return;
-    this.#taken = this.#taken.slice(texts.length);
-    this.#takenSize -= size;
-    this.#handed = number;
-    this.#send(`[${texts.join(',')},{"say":"settle","number":${number}}]`, []);
+    this.#unsent = this.#unsent.slice(texts.length);
+    this.#unsentChars -= chars;
+    this.#newestSent = newest;
+    this.#postToWorker(`[${texts.join(',')},{"type":"commit","line":${newest}}]`, []);
   }
 
-  #settled(number: number): void {
-    this.#committed = Math.max(this.#committed, number);
-    for (const [text, taken] of this.#shown) {
-      if (taken > this.#committed) break;
-      this.#shown.delete(text);
+  #committed(line: number): void {
+    this.#newestCommitted = Math.max(this.#newestCommitted, line);
+    for (const [answerText, writtenIn] of this.#uncommittedAnswers) {
+      if (writtenIn > this.#newestCommitted) break;
+      this.#uncommittedAnswers.delete(answerText);
     }
-    this.#deaths = 0;
-    this.#intake?.settled(this.#committed);
-    if (this.#takenSize <= MOST) for (const go of this.#slowed.splice(0)) go();
-    this.#handOverNext();
+    this.#crashes = 0;
+    this.#intake?.discardCommitted(this.#newestCommitted);
+    if (this.#unsentChars <= MAX_UNSENT_CHARS) for (const resolve of this.#slowedDown.splice(0)) resolve();
+    this.#sendNextGroup();
   }
 
-  #send(text: string, asks: readonly number[]): void {
+  #postToWorker(text: string, replyIds: readonly number[]): void {
     try {
       // As text: objects are cloned key by key, which took both threads together 44 us a request against 24.
       if (this.#closing && this.#worker === undefined) throw new Error('the log is closed');
-      (this.#worker ??= this.#start([])).postMessage(text);
+      (this.#worker ??= this.#startWorker([])).postMessage(text);
     } catch (thrown) {
-      this.#lose(thrown, asks, []);
-      this.#recover();
+      this.#fail(thrown, replyIds, []);
+      this.#restartWorker();
     }
   }
 
-  #start(recover: readonly string[]): Worker {
+  #startWorker(recover: readonly string[]): Worker {
     const { dataDir, module, failed = () => undefined, redact = [] } = this.#options;
     const worker = new Worker(module, { workerData: { dataDir, redact, recover } satisfies LogWorkerData });
-    worker.on('message', (words: FromLog) => {
-      switch (words.say) {
-        case 'done':
-          for (let at = 0; at < words.asks.length; at += 2) this.#answer(words.asks[at] ?? 0, words.asks[at + 1] === 1);
+    worker.on('message', (message: FromLog) => {
+      switch (message.type) {
+        case 'results': {
+          const { results } = message;
+          for (let at = 0; at < results.length; at += 2) this.#reply(results[at] ?? 0, results[at + 1] === 1);
           return;
+        }
         case 'opened':
-          this.#opening.get(words.ask)?.resolve(words);
-          this.#opening.delete(words.ask);
+          this.#awaitingOpened.get(message.replyId)?.resolve(message);
+          this.#awaitingOpened.delete(message.replyId);
           return;
-        case 'settled':
-          return this.#settled(words.number);
+        case 'committed':
+          return this.#committed(message.line);
         case 'recovered':
-          this.#intake?.setAside(words.broken);
-          return this.#settled(this.#recoverTo);
+          this.#intake?.quarantine(message.damaged);
+          return this.#committed(this.#recoverTo);
         case 'failed':
-          this.#counted = words.failures;
-          return failed(words.reason);
+          this.#workerFailures = message.failures;
+          return failed(message.reason);
         default:
-          return words satisfies never;
+          return message satisfies never;
       }
     });
     let fault: unknown;
     worker.on('error', (thrown) => (fault = thrown));
     worker.on('exit', (code) =>
-      this.#gone(new Error(`the log's thread ended with ${code}${fault === undefined ? '' : `: ${reasonOf(fault)}`}`)),
+      this.#workerExited(
+        new Error(`the log's thread ended with ${code}${fault === undefined ? '' : `: ${reasonOf(fault)}`}`),
+      ),
     );
     return worker;
   }
 
-  #gone(reason: Error): void {
+  #workerExited(reason: Error): void {
     this.#worker = undefined;
-    this.#lost += this.#counted;
-    this.#counted = 0;
+    this.#ownFailures += this.#workerFailures;
+    this.#workerFailures = 0;
     if (this.#closing) return;
-    this.#lose(reason, [...this.#asked.keys()], [...this.#opening.keys()]);
-    this.#recover();
+    this.#fail(reason, [...this.#awaitingCommit.keys()], [...this.#awaitingOpened.keys()]);
+    this.#restartWorker();
   }
 
-  /** Begins again with what is in the intake, where that is not committed, or goes on in answers that are open. */
-  #recover(): void {
-    if (this.#closing || this.#intake === undefined || (this.#committed === this.#newest && this.#open.size === 0))
-      return;
-    const files = this.#intake.cut();
-    this.#recoverTo = this.#newest;
-    this.#handed = this.#newest;
-    this.#taken = [];
-    this.#takenSize = 0;
-    for (this.#deaths += 1; this.#deaths <= DEATHS; this.#deaths += 1) {
+  /**
+   * Starts a log thread that begins with the intake, where something in it is not committed or belongs to a recording
+   * that is not finished.
+   */
+  #restartWorker(): void {
+    const nothingToRecover = this.#newestCommitted === this.#newestWritten && this.#unfinished.size === 0;
+    if (this.#closing || this.#intake === undefined || nothingToRecover) return;
+    const files = this.#intake.rotate();
+    this.#recoverTo = this.#newestWritten;
+    this.#newestSent = this.#newestWritten;
+    this.#unsent = [];
+    this.#unsentChars = 0;
+    for (this.#crashes += 1; this.#crashes <= MAX_CRASHES; this.#crashes += 1) {
       try {
-        this.#worker = this.#start(files);
+        this.#worker = this.#startWorker(files);
         return;
       } catch (thrown) {
         this.#options.failed?.(thrown);
       }
     }
-    this.#lost += 1;
-    this.#intake.setAside(files);
-    this.#settled(this.#newest);
+    this.#ownFailures += 1;
+    this.#intake.quarantine(files);
+    this.#committed(this.#newestWritten);
   }
 
-  #answer(ask: number, committed: boolean): void {
-    this.#asked.get(ask)?.(committed);
-    this.#asked.delete(ask);
+  #reply(replyId: number, committed: boolean): void {
+    this.#awaitingCommit.get(replyId)?.(committed);
+    this.#awaitingCommit.delete(replyId);
   }
 
-  /** Everything that waits for a commit is told that it will not have one. */
-  #lose(reason: unknown, asks: readonly number[], openings: readonly number[]): void {
-    this.#lost += asks.length + openings.length;
+  /** Resolves the promises of these replies, which will not come: not committed, or opened as a new conversation. */
+  #fail(reason: unknown, commits: readonly number[], openings: readonly number[]): void {
+    this.#ownFailures += commits.length + openings.length;
     this.#options.failed?.(reason);
-    for (const ask of asks) this.#answer(ask, false);
-    for (const ask of openings) {
-      const waiting = this.#opening.get(ask);
-      this.#opening.delete(ask);
-      waiting?.resolve({ say: 'opened', ask, trajectoryId: newId('traj', waiting.opening.at), continued: false });
+    for (const replyId of commits) this.#reply(replyId, false);
+    for (const replyId of openings) {
+      const waiting = this.#awaitingOpened.get(replyId);
+      this.#awaitingOpened.delete(replyId);
+      const trajectoryId = newId('traj', waiting?.opening.at);
+      waiting?.resolve({ type: 'opened', replyId, trajectoryId, continued: false });
     }
   }
 }

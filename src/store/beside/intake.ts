@@ -1,8 +1,7 @@
 /**
- * The intake: what the log has been told and has not committed yet, in files of the gateway's own beside the
- * database. A line is written before its answer ends, and survives a killed process as a commit does; what is
- * committed is emptied out of it. Where a process ended with lines in its intake, whoever opens the data folder
- * next commits them (`intake_left.ts`).
+ * The intake: what is recorded and not committed yet, in files of the gateway's own beside the database. A line is
+ * written before its answer ends, and survives a killed process as a commit does; once it is committed it is deleted.
+ * Where a process ended with lines in its intake, whoever opens the data folder next commits them (`recover.ts`).
  */
 import {
   closeSync,
@@ -22,49 +21,47 @@ import { sha256, type Hash } from '../../core/text/hash.js';
 import { alive, processOf } from '../../core/process.js';
 
 /** A file is closed and another begun at this size. */
-const FILE_BYTES = 16 * 1024 * 1024;
-/** Worth moving what is open to another file, for the sake of what is not needed any more. */
-const MOVE_BYTES = 1024 * 1024;
-/** What could not be committed is kept under this ending, for a person to look at. */
-const SET_ASIDE = '.unsettled';
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+/** From this size on it is worth copying unfinished recordings into a new file so that the old one can be deleted. */
+const COMPACT_BYTES = 1024 * 1024;
 const ENDING = '.jsonl';
+/** The ending of files of which something could not be committed: kept for a person to look at. */
+const QUARANTINE_ENDING = '.unsettled';
 
-interface Part {
+interface IntakeFile {
   readonly path: string;
   readonly fd: number;
   bytes: number;
-  /** Hash of the last line: each line's is taken over it. */
+  /** Hash of the last line, over which the next line's is taken. */
   hash: Hash | '';
-  /** Number of the newest text in it. */
-  last: number;
+  /** Number of the newest line in it. */
+  newest: number;
 }
 
 export class Intake {
   readonly #folder: string;
   readonly #owner: string;
-  /** What is still needed of answers that are not over, when a file is begun: what precedes it may be gone. */
-  readonly #open: () => string | undefined;
-  #files = 0;
+  /** One line with all messages of recordings that have no end yet, asked for when a file is begun. */
+  readonly #unfinished: () => string | undefined;
+  #fileCount = 0;
   /** Oldest first. */
-  #parts: Part[] = [];
-  /** The one that is written to; the next text begins one where there is none. */
-  #current: Part | undefined;
+  #files: IntakeFile[] = [];
+  /** The file that is written to; where there is none, the next line begins one. */
+  #current: IntakeFile | undefined;
 
-  constructor(dataDir: string, open: () => string | undefined) {
+  constructor(dataDir: string, unfinished: () => string | undefined) {
     this.#folder = folderOf(dataDir);
     this.#owner = newOwner();
-    this.#open = open;
+    this.#unfinished = unfinished;
   }
 
-  /**
-   * Writes a text of one line under its number, which grows. False when it could not be written: then it is as if it
-   * had never been tried.
-   */
-  append(text: string, number: number): boolean {
+  /** Writes a line under its number, which grows. False when it could not be written: then nothing of it is there. */
+  append(line: string, number: number): boolean {
     try {
-      const part = this.#current === undefined || this.#current.bytes > FILE_BYTES ? this.#begin() : this.#current;
-      write(part, text);
-      part.last = number;
+      const file =
+        this.#current === undefined || this.#current.bytes > MAX_FILE_BYTES ? this.#beginFile() : this.#current;
+      write(file, line);
+      file.newest = number;
       return true;
     } catch {
       return false;
@@ -72,143 +69,150 @@ export class Intake {
   }
 
   /**
-   * Everything up to this number is committed; `now`: and nothing of it may stay. What a fault leaves behind is known
-   * to be committed when it is read.
+   * Deletes lines up to this number, all of which are committed. `completely` leaves none of them in any file, also
+   * where unfinished recordings must be copied for it. What a fault leaves behind does no harm: recovery finds it
+   * committed.
    */
-  settled(number: number, now = false): void {
+  discardCommitted(number: number, completely = false): void {
     const current = this.#current;
     try {
-      if (current !== undefined && current.bytes > 0 && current.last <= number) {
-        if (this.#open() === undefined) empty(current);
-        else if (now || current.bytes > MOVE_BYTES) this.#begin();
+      if (current !== undefined && current.bytes > 0 && current.newest <= number) {
+        if (this.#unfinished() === undefined) empty(current);
+        else if (completely || current.bytes > COMPACT_BYTES) this.#beginFile();
       }
     } catch {
-      // The disk is full: there will be another time.
+      // The disk is full: the next commit tries again.
     }
-    this.#drop((part) => part !== this.#current && part.last <= number);
+    this.#discardFiles((file) => file !== this.#current && file.newest <= number);
   }
 
-  /** The paths of all there is. Nothing more is written to them; they stay until they are `settled`. */
-  cut(): readonly string[] {
+  /** Ends the current file; the next line begins another. Returns the paths of all files, which stay where they are. */
+  rotate(): readonly string[] {
     this.#current = undefined;
-    return this.#parts.map(({ path }) => path);
+    return this.#files.map(({ path }) => path);
   }
 
-  /** Keeps these for a person to look at: they cannot be committed. */
-  setAside(paths: readonly string[]): void {
-    this.#parts = this.#parts.filter((part) => {
-      if (!paths.includes(part.path)) return true;
-      closeSync(part.fd);
-      letGo(part.path, true);
+  /** Keeps these files, of which something cannot be committed, for a person to look at. */
+  quarantine(paths: readonly string[]): void {
+    this.#files = this.#files.filter((file) => {
+      if (!paths.includes(file.path)) return true;
+      closeSync(file.fd);
+      quarantine(file.path);
       return false;
     });
   }
 
-  /** Lets go of its files. Those that are empty are gone, others wait for the next to open the folder. */
+  /** Closes its files. Empty ones are deleted, the others are recovered by whoever opens the folder next. */
   close(): void {
-    this.#drop((part) => part.bytes === 0);
-    for (const { fd } of this.#parts) closeSync(fd);
-    this.#parts = [];
+    this.#discardFiles((file) => file.bytes === 0);
+    for (const { fd } of this.#files) closeSync(fd);
+    this.#files = [];
     this.#current = undefined;
-    closed.add(this.#owner);
+    closedOwners.add(this.#owner);
   }
 
-  #begin(): Part {
+  #beginFile(): IntakeFile {
     mkdirSync(this.#folder, { recursive: true });
-    this.#files += 1;
-    const path = join(this.#folder, `${this.#owner}-${String(this.#files).padStart(6, '0')}${ENDING}`);
-    const part: Part = { path, fd: openSync(path, 'w'), bytes: 0, hash: '', last: 0 };
-    this.#parts.push(part);
-    const open = this.#open();
-    if (open !== undefined) write(part, open);
-    return (this.#current = part); // only now: without what is open the one before is still needed
+    this.#fileCount += 1;
+    const path = join(this.#folder, fileName(this.#owner, this.#fileCount));
+    const file: IntakeFile = { path, fd: openSync(path, 'w'), bytes: 0, hash: '', newest: 0 };
+    this.#files.push(file);
+    const unfinished = this.#unfinished();
+    if (unfinished !== undefined) write(file, unfinished);
+    return (this.#current = file); // last: if that write failed, the file before still has the unfinished recordings
   }
 
-  #drop(which: (part: Part) => boolean): void {
-    this.#parts = this.#parts.filter((part) => {
-      if (!which(part)) return true;
-      closeSync(part.fd);
-      letGo(part.path, false);
+  #discardFiles(which: (file: IntakeFile) => boolean): void {
+    this.#files = this.#files.filter((file) => {
+      if (!which(file)) return true;
+      closeSync(file.fd);
+      discard(file.path);
       return false;
     });
   }
 }
 
-function write(part: Part, text: string): void {
-  const hash = sha256(`${part.hash}\n${text}`);
-  const line = Buffer.from(`${hash} ${text}\n`);
+function write(file: IntakeFile, line: string): void {
+  const hash = sha256(`${file.hash}\n${line}`);
+  const bytes = Buffer.from(`${hash} ${line}\n`);
   let written = 0;
   try {
-    written = writeSync(part.fd, line, 0, line.length, part.bytes);
+    written = writeSync(file.fd, bytes, 0, bytes.length, file.bytes);
   } finally {
-    if (written < line.length) ftruncateSync(part.fd, part.bytes);
+    if (written < bytes.length) ftruncateSync(file.fd, file.bytes);
   }
-  if (written < line.length) throw new Error(`only ${written} of ${line.length} bytes could be written`);
-  part.bytes += line.length;
-  part.hash = hash;
+  if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written`);
+  file.bytes += bytes.length;
+  file.hash = hash;
 }
 
-function empty(part: Part): void {
-  ftruncateSync(part.fd, 0);
-  part.bytes = 0;
-  part.hash = '';
+function empty(file: IntakeFile): void {
+  ftruncateSync(file.fd, 0);
+  file.bytes = 0;
+  file.hash = '';
 }
 
 /**
- * The texts of a file, up to the first that is not as it was written. A last line without its end was never answered
- * for.
+ * The lines of a file, up to the first whose hash is wrong. A last line that was cut off is no fault: its answer was
+ * never acknowledged.
  */
-export function textsOf(path: string): { readonly texts: readonly string[]; readonly fault?: string | undefined } {
-  const texts: string[] = [];
+export function readLines(path: string): { readonly lines: readonly string[]; readonly fault?: string | undefined } {
+  const lines: string[] = [];
   try {
-    const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
     let hash: Hash | '' = '';
-    for (const [at, line] of lines.entries()) {
-      const end = line.indexOf(' ');
-      const text = line.slice(end + 1);
-      hash = sha256(`${hash}\n${text}`);
-      if (hash !== line.slice(0, end)) return { texts, fault: `line ${at + 1} is not as it was written` };
-      texts.push(text);
+    for (const [at, hashed] of readFileSync(path, 'utf8').split('\n').slice(0, -1).entries()) {
+      const end = hashed.indexOf(' ');
+      const line = hashed.slice(end + 1);
+      hash = sha256(`${hash}\n${line}`);
+      if (hash !== hashed.slice(0, end)) return { lines, fault: `line ${at + 1} is not as it was written` };
+      lines.push(line);
     }
-    return { texts };
+    return { lines };
   } catch (thrown) {
-    return { texts, fault: reasonOf(thrown) };
+    return { lines, fault: reasonOf(thrown) };
   }
 }
 
 /**
- * Takes over the intakes of processes that are gone, oldest first: the paths are this process's from now on, and nobody
- * else's.
+ * Takes over the intakes of processes that are gone, oldest first, by renaming their files: of two processes that open
+ * the folder at once, each gets the files it was first to rename. Returns the new paths.
  */
-export function takeLeft(dataDir: string): readonly string[] {
-  const left = filesIn(dataDir, ENDING).filter((name) => !isLive(ownerOf(name)));
-  if (left.length === 0) return [];
-  // Whose a file was still shows: numbers of threads are an owner's own.
-  const heirs = new Map([...new Set(left.map(ownerOf))].map((owner) => [owner, newOwner()]));
-  const taken = left.flatMap((name, at) => {
-    const path = join(folderOf(dataDir), `${heirs.get(ownerOf(name)) ?? ''}-${String(at).padStart(6, '0')}${ENDING}`);
+export function claimAbandoned(dataDir: string): readonly string[] {
+  const abandoned = filesIn(dataDir, ENDING).filter((name) => !isLive(ownerOf(name)));
+  if (abandoned.length === 0) return [];
+  // A new owner for each old one: two owners may have given the same number to different recordings.
+  const newOwners = new Map([...new Set(abandoned.map(ownerOf))].map((owner) => [owner, newOwner()]));
+  return abandoned.flatMap((name, at) => {
+    const path = join(folderOf(dataDir), fileName(newOwners.get(ownerOf(name)) ?? '', at));
     try {
       renameSync(join(folderOf(dataDir), name), path);
       return [path];
     } catch {
-      return []; // another process was quicker
+      return []; // another process was first
     }
   });
-  return taken;
 }
 
-/** Names of files that could not be committed. */
-export function setAsideIn(dataDir: string): readonly string[] {
-  return filesIn(dataDir, SET_ASIDE);
+/** Names of quarantined files. */
+export function quarantinedIn(dataDir: string): readonly string[] {
+  return filesIn(dataDir, QUARANTINE_ENDING);
 }
 
-/** A file is done with: gone, or kept for a person to look at. */
-export function letGo(path: string, keep: boolean): void {
+/** Deletes a file whose lines are committed. Where it cannot be deleted, recovery finds its lines committed. */
+export function discard(path: string): void {
   try {
-    if (keep) renameSync(path, path.replace(ENDING, SET_ASIDE));
-    else unlinkSync(path);
+    unlinkSync(path);
   } catch {
-    // Someone has removed it, or it cannot be removed: then it is read again, and known to be committed.
+    // A person has removed it, or the folder may not be written.
+  }
+}
+
+/** Keeps a file for a person to look at, under a name that is not recovered again. */
+export function quarantine(path: string): void {
+  try {
+    renameSync(path, path.replace(ENDING, QUARANTINE_ENDING));
+  } catch {
+    // A person has removed it, or the folder may not be written: then it is recovered again.
   }
 }
 
@@ -216,24 +220,28 @@ function folderOf(dataDir: string): string {
   return join(dataDir, 'intake');
 }
 
+function fileName(owner: string, number: number): string {
+  return `${owner}-${String(number).padStart(6, '0')}${ENDING}`;
+}
+
 function filesIn(dataDir: string, ending: string): readonly string[] {
   try {
     return readdirSync(folderOf(dataDir))
       .filter((name) => name.endsWith(ending))
-      .sort((a, b) => ageOf(a) - ageOf(b) || (a < b ? -1 : 1));
+      .sort((a, b) => startedAt(a) - startedAt(b) || (a < b ? -1 : 1));
   } catch {
-    return []; // nobody has had one yet
+    return []; // no gateway has made the folder yet
   }
 }
 
-/** Owners that are done in a process that is not. */
-const closed = new Set<string>();
-let made = 0;
+/** Owners whose intake is closed although their process goes on. */
+const closedOwners = new Set<string>();
+let ownerCount = 0;
 
-/** When it began, the process by number and start time, and a number within the process. */
+/** Whose a file is: when its intake was opened, its process by id and start time, and a number within the process. */
 function newOwner(): string {
-  made += 1;
-  return `${Date.now()}.${process.pid}.${processOf(process.pid)?.startTime ?? ''}.${made}`;
+  ownerCount += 1;
+  return `${Date.now()}.${process.pid}.${processOf(process.pid)?.startTime ?? ''}.${ownerCount}`;
 }
 
 /** The owner of a file, of its name or its path. */
@@ -241,17 +249,17 @@ export function ownerOf(path: string): string {
   return path.slice(0, path.lastIndexOf('-'));
 }
 
-function ageOf(name: string): number {
+function startedAt(name: string): number {
   return Number(name.split('.', 1)[0]);
 }
 
 function isLive(owner: string): boolean {
   const [, pid = '', startTime = ''] = owner.split('.');
   if (Number(pid) === process.pid && (startTime === '' || processOf(process.pid)?.startTime === startTime))
-    return !closed.has(owner);
+    return !closedOwners.has(owner);
   if (startTime !== '') return alive({ pid: Number(pid), startTime });
   try {
-    return process.kill(Number(pid), 0); // where a process's start cannot be known, its number has to do
+    return process.kill(Number(pid), 0); // where the system does not tell a process's start, its id has to do
   } catch {
     return false;
   }

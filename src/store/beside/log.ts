@@ -1,72 +1,80 @@
 /**
- * The step log in a thread of its own: the gateway's thread writes what happened into its intake, once per turn of
- * its event loop, and hands it over to be committed in groups. Nothing of SQLite runs here.
+ * The step log as the gateway's thread has it: what is recorded is written into the intake once per turn of the event
+ * loop, and sent to the log's thread, which commits it in groups. Nothing of SQLite runs here.
  */
 import { newId } from '../../core/ids.js';
-import type { Opening, StepLog, Thread } from '../../core/log.js';
+import type { Opening, Recording, StepLog } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Action, FunctionSpec } from '../../core/policy.js';
 import type { Ending, Step } from '../../core/trajectory.js';
-import { Link, type LinkOptions } from './connection.js';
-import type { Numbers, StepWords, ThreadWords } from './wire.js';
+import { LogConnection, type LogConnectionOptions } from './connection.js';
+import type { PackedNumbers, RecordingMessage, StepMessage } from './wire.js';
 import { packStep } from '../file/tokens.js';
 
-export interface LogBeside extends StepLog {
-  /** Everything is committed and the store is let go of when it resolves. */
+export interface RemoteLog extends StepLog {
+  /** Resolves when everything is committed and the log's thread has closed the store. */
   close(): Promise<void>;
 }
 
 /**
- * With patterns to redact nothing is written here: answers wait for their commit over there, where they are redacted.
+ * With patterns to redact there is no intake: nothing may be written before it is redacted, which the log's thread
+ * does, so that answers wait for their commit.
  */
-export function openLogBeside(options: LinkOptions): LogBeside {
-  const link = new Link(options);
+export function openRemoteLog(options: LogConnectionOptions): RemoteLog {
+  const connection = new LogConnection(options);
   const redacts = (options.redact ?? []).length > 0;
   return {
-    open(asked: Opening): Thread | Promise<Thread> {
-      // Only a redactor looks at it.
+    open(asked: Opening): Recording | Promise<Recording> {
+      // Only a redactor looks at what is forwarded to the engine.
       const opening = redacts || asked.forwarded === undefined ? asked : { ...asked, forwarded: undefined };
-      const number = link.number();
-      // Only an answer that was given before can be gone on from.
+      const number = connection.nextNumber();
+      // A conversation without an answer in it can only be new: nothing has to be looked up.
       if (opening.origin === 'live' && opening.messages.some(({ role }) => role === 'assistant')) {
-        return link
-          .open({ say: 'open', thread: number, opening })
-          .then((opened) => new FarThread(link, number, opening, opened));
+        return connection
+          .open({ type: 'open', recording: number, opening })
+          .then((opened) => new RemoteRecording(connection, number, opening, opened));
       }
-      return new FarThread(link, number, opening, { trajectoryId: newId('traj', opening.at), continued: false });
+      const opened = { trajectoryId: newId('traj', opening.at), continued: false };
+      return new RemoteRecording(connection, number, opening, opened);
     },
     get failures(): number {
-      return link.failures;
+      return connection.failures;
     },
-    flush: () => link.flush(),
-    close: () => link.close(),
+    flush: () => connection.flush(),
+    close: () => connection.close(),
   };
 }
 
-interface Opened extends Pick<Thread, 'trajectoryId' | 'continued'> {
+interface Opened extends Pick<Recording, 'trajectoryId' | 'continued'> {
   readonly messages?: readonly Message[] | undefined;
 }
 
-class FarThread implements Thread {
+class RemoteRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
-  readonly #link: Link;
+  readonly #connection: LogConnection;
   readonly #number: number;
-  /** What the other side has of this thread, object by object. */
-  #said: readonly Message[];
-  #begin: ThreadWords | undefined;
+  /** The messages the log's thread has of this recording; the same object means the same message. */
+  #sent: readonly Message[];
+  /** Sent before the first step or end; then undefined. */
+  #begin: RecordingMessage | undefined;
 
-  constructor(link: Link, number: number, opening: Opening, { trajectoryId, continued, messages }: Opened) {
+  constructor(
+    connection: LogConnection,
+    number: number,
+    opening: Opening,
+    { trajectoryId, continued, messages }: Opened,
+  ) {
     this.trajectoryId = trajectoryId;
     this.continued = continued;
     this.messages = messages ?? opening.messages;
-    this.#link = link;
+    this.#connection = connection;
     this.#number = number;
-    this.#said = this.messages;
+    this.#sent = this.messages;
     this.#begin = {
-      say: 'begin',
-      thread: number,
+      type: 'begin',
+      recording: number,
       trajectoryId,
       messages,
       opening,
@@ -76,36 +84,36 @@ class FarThread implements Thread {
   step(step: Step, visible: AssistantMessage): Promise<boolean> {
     const { messages, appended, action } = step;
     let known = 0;
-    while (known < messages.length && messages[known] === this.#said[known]) known += 1;
-    this.#said = appended.length === 0 ? messages : [...messages, ...appended];
-    const numbers = action === undefined ? undefined : numbersOf(action);
-    return this.#say({
-      say: 'step',
-      thread: this.#number,
+    while (known < messages.length && messages[known] === this.#sent[known]) known += 1;
+    this.#sent = appended.length === 0 ? messages : [...messages, ...appended];
+    const numbers = action === undefined ? undefined : packedNumbers(action);
+    return this.#record({
+      type: 'step',
+      recording: this.#number,
       known,
       added: messages.slice(known),
       tools: toolsJson(step.tools),
-      step: spoken(step, numbers === undefined),
+      step: stepFields(step, numbers === undefined),
       visible,
       numbers,
     });
   }
 
   finish(ending: Ending): Promise<boolean> {
-    return this.#say({ say: 'finish', thread: this.#number, ending });
+    return this.#record({ type: 'finish', recording: this.#number, ending });
   }
 
-  #say(words: ThreadWords): Promise<boolean> {
+  #record(message: RecordingMessage): Promise<boolean> {
     const begin = this.#begin;
     this.#begin = undefined;
-    if (begin !== undefined) this.#link.post(begin);
-    return this.#link.ask(words);
+    if (begin !== undefined) this.#connection.post(begin);
+    return this.#connection.postAndWait(message);
   }
 }
 
 const specs = new WeakMap<FunctionSpec, string>();
 
-/** Server tools are the same objects in every request. */
+/** Server tools are the same objects in every request: each is put into JSON once. */
 function toolsJson(tools: readonly FunctionSpec[]): string {
   const texts = tools.map((spec) => {
     let text = specs.get(spec);
@@ -115,33 +123,33 @@ function toolsJson(tools: readonly FunctionSpec[]): string {
   return `[${texts.join(',')}]`;
 }
 
-/** Every field there may be, as JSON leaves out what is undefined. */
-type Spoken<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
+/** Every field of `T` named, so that none can be forgotten; JSON leaves out what is undefined. */
+type AllFields<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
 
 /**
- * A step without what is said of it elsewhere; what is shown of single tokens is not logged at all. Field by field:
- * objects put together out of parts cost a tenth of the gateway's time.
+ * A step without what its message has elsewhere, and without the log-probabilities shown to the client, which are not
+ * logged. Field by field: objects spread out of parts cost a tenth of the gateway's time.
  */
-function spoken(
+function stepFields(
   { id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step,
   withNumbers: boolean,
-): StepWords['step'] {
+): StepMessage['step'] {
   return {
     id,
     policyVersion,
     toolChoice,
     sampling,
-    action: action && spokenAction(action, withNumbers),
+    action: action && actionFields(action, withNumbers),
     calls,
     appended,
     outcome,
     notTrainable,
     startedAt,
     ms,
-  } satisfies Spoken<StepWords['step']>;
+  } satisfies AllFields<StepMessage['step']>;
 }
 
-function spokenAction(
+function actionFields(
   {
     text,
     reasoning,
@@ -158,17 +166,25 @@ function spokenAction(
   }: Action,
   withNumbers: boolean,
 ): Action {
-  const action = { text, reasoning, calls, finishReason, cut, stopSequence, usage, engineId, timings } satisfies Spoken<
-    Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>
-  >;
+  const action = {
+    text,
+    reasoning,
+    calls,
+    finishReason,
+    cut,
+    stopSequence,
+    usage,
+    engineId,
+    timings,
+  } satisfies AllFields<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>>;
   return withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action;
 }
 
 /**
- * Undefined where they are not what can be stored: then they are said as they are, and refused where they would be
- * stored.
+ * Undefined where a number cannot be stored, e.g. a token id of 0.5: then the lists are sent as they are, and the log
+ * refuses the step and says why.
  */
-function numbersOf({ promptTokenIds, tokenIds, logprobs }: Action): Numbers | undefined {
+function packedNumbers({ promptTokenIds, tokenIds, logprobs }: Action): PackedNumbers | undefined {
   try {
     const bytes = packStep(promptTokenIds ?? [], tokenIds ?? [], logprobs ?? []).toString('base64');
     return { bytes, prompt: promptTokenIds?.length, ids: tokenIds?.length, logprobs: logprobs?.length };

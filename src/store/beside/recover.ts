@@ -1,91 +1,103 @@
 /**
- * Commits what an intake still holds of a process, or of a log's thread, that is gone. Its words are said again to a
- * log; what was committed already is known by its ids and not written twice, so that this may be broken off anywhere.
+ * Commits what is left in the intake of a process, or of a log thread, that is gone. Its messages are replayed to a
+ * log; what was committed already is known by its ids and not written twice, so that recovery may be interrupted
+ * anywhere and run again.
  */
 import Database from 'better-sqlite3';
 
 import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
-import { HeldThreads } from './held.js';
-import { letGo, ownerOf, takeLeft, textsOf } from './intake.js';
+import { claimAbandoned, discard, ownerOf, quarantine, readLines } from './intake.js';
 import type { LocalLog } from '../log/local.js';
 import { openLog } from '../log/log.js';
-import type { ThreadWords } from './wire.js';
+import { HeldRecordings } from './recordings.js';
+import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
-/** Threads to a commit. */
-const AT_ONCE = 256;
+const RECORDINGS_PER_COMMIT = 256;
 
 /**
  * Commits what processes that are gone have left in the data folder. Returns the reasons why something of it could not
  * be.
  */
-export function settleLeft(store: Store, dataDir: string, redactor?: Redactor): readonly unknown[] {
-  const paths = takeLeft(dataDir);
+export function recoverAbandoned(store: Store, dataDir: string, redactor?: Redactor): readonly unknown[] {
+  const paths = claimAbandoned(dataDir);
   if (paths.length === 0) return [];
   const reasons: unknown[] = [];
   const log = openLog(store, { redactor, failed: (reason) => reasons.push(reason) });
-  const broken = sayAgain(store.db, log, paths);
-  // What only had to wait is left as it is, for the next process.
-  const passing = reasons.some(isPassing);
-  for (const path of paths) if (!passing || !broken.includes(path)) letGo(path, broken.includes(path));
+  const damaged = replay(store.db, log, paths);
+  const retryLater = reasons.some(isTransient);
+  for (const path of paths) {
+    if (!damaged.includes(path)) discard(path);
+    else if (!retryLater) quarantine(path);
+  }
   return reasons;
 }
 
-/** A lock that did not open in its time, a full disk: no fault of what was to be committed. */
-function isPassing(reason: unknown): boolean {
+/** A locked database, a full disk: no fault of what was to be committed, which the next process tries again. */
+function isTransient(reason: unknown): boolean {
   return reason instanceof Database.SqliteError && /^SQLITE_(BUSY|FULL|IOERR)/.test(reason.code);
 }
 
 /**
- * Says everything in these files to the log, and commits it. Threads that have no end are handed
- * over to `held`, where there is one. Returns the files of which something could not be read or kept.
+ * Replays everything in these files to the log, and commits it. Recordings that have no end stay in `held`, where the
+ * caller goes on with them. Returns the files of which something could not be read or committed.
  */
-export function sayAgain(db: Db, log: LocalLog, paths: readonly string[], held = new HeldThreads()): readonly string[] {
-  const broken = new Set<string>();
-  const threads = new Map<string, { words: ThreadWords[]; path: string }>();
+export function replay(
+  db: Db,
+  log: LocalLog,
+  paths: readonly string[],
+  held = new HeldRecordings(),
+): readonly string[] {
+  const damaged = new Set<string>();
+  const recordings = new Map<string, { messages: RecordingMessage[]; path: string }>();
   for (const path of paths) {
-    const { texts, fault } = textsOf(path);
+    const { lines, fault } = readLines(path);
     if (fault !== undefined) {
       log.fail(new Error(`"${path}" cannot be read to its end: ${fault}`));
-      broken.add(path);
+      damaged.add(path);
     }
-    for (const words of texts.flatMap((text) => JSON.parse(text) as readonly ThreadWords[])) {
-      const key = `${ownerOf(path)} ${words.thread}`;
-      const known = threads.get(key);
-      // In the order of their ends: what goes on from an answer comes after it.
-      if (known !== undefined) threads.delete(key);
-      threads.set(
+    for (const message of lines.flatMap(parseIntakeLine)) {
+      const key = `${ownerOf(path)} ${message.recording}`;
+      const known = recordings.get(key);
+      // Kept in the order of their newest message: a follow-up must come after the answer it continues.
+      if (known !== undefined) recordings.delete(key);
+      recordings.set(
         key,
-        known === undefined || words.say === 'begin'
-          ? { words: [words], path }
-          : { words: [...known.words, words], path },
+        known === undefined || message.type === 'begin'
+          ? { messages: [message], path }
+          : { messages: [...known.messages, message], path },
       );
     }
   }
-  const all = [...threads.values()];
-  for (let from = 0; from < all.length; from += AT_ONCE) {
-    const some = all.slice(from, from + AT_ONCE);
+  const all = [...recordings.values()];
+  for (let from = 0; from < all.length; from += RECORDINGS_PER_COMMIT) {
+    const group = all.slice(from, from + RECORDINGS_PER_COMMIT);
     const before = log.failures;
-    for (const { words } of some) {
+    for (const { messages } of group) {
       try {
-        said(db, log, held, words);
+        replayRecording(db, log, held, messages);
       } catch (thrown) {
         log.fail(thrown);
       }
     }
     void log.flush();
-    if (log.failures > before) for (const { path } of some) broken.add(path);
+    if (log.failures > before) for (const { path } of group) damaged.add(path);
   }
-  return [...broken];
+  return [...damaged];
 }
 
-function said(db: Db, log: LocalLog, held: HeldThreads, [first, ...rest]: readonly ThreadWords[]): void {
-  // Without its beginning it was over, and committed, before the file began.
-  if (first?.say !== 'begin' || isDone(db, first.trajectoryId, first.opening.responseId)) return;
-  held.add(first.thread, log.recall(first.opening, first.trajectoryId), first.messages ?? first.opening.messages);
-  for (const each of rest) {
-    if (each.say === 'step') void held.step(each);
-    else if (each.say === 'finish') void held.finish(each);
+function replayRecording(
+  db: Db,
+  log: LocalLog,
+  held: HeldRecordings,
+  [begin, ...rest]: readonly RecordingMessage[],
+): void {
+  // A recording whose `begin` is missing was committed to its end before the file was started.
+  if (begin?.type !== 'begin' || isDone(db, begin.trajectoryId, begin.opening.responseId)) return;
+  held.add(begin.recording, log.reopen(begin.opening, begin.trajectoryId), begin.messages ?? begin.opening.messages);
+  for (const message of rest) {
+    if (message.type === 'step') void held.step(message);
+    else if (message.type === 'finish') void held.finish(message);
   }
 }
 

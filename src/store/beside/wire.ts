@@ -1,82 +1,104 @@
 /**
- * What the gateway's thread and the log's thread say to each other: plain data, as JSON text one way. The intake holds
- * the same words.
+ * The messages between the gateway's thread and the log's thread: plain data, as JSON text on its way to the log. A
+ * line of the intake is the same text, so that each message is put into JSON once.
  */
 import type { Opening } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 
 /**
- * As they are stored, one list after the other in base64: text that needs no reading is copied, a list of numbers is
- * printed and parsed.
+ * Token ids and log-probabilities as bytes, one list after the other, in base64: text is copied as it is, a list of
+ * numbers would be printed and parsed.
  */
-export interface Numbers {
+export interface PackedNumbers {
   readonly bytes: string;
-  /** Lengths; absent where the list is. */
+  /** Lengths of the lists; absent where the list is. */
   readonly prompt?: number | undefined;
   readonly ids?: number | undefined;
   readonly logprobs?: number | undefined;
 }
 
 /**
- * What is said of one answer, in this order. What waits for its commit has an `ask`, and {@link FromLog} `done` answers
- * it.
+ * The messages of one recording, in this order. One with a `replyId` is answered by {@link FromLog} `results` when it
+ * is committed. What is renamed here is renamed in the files of the intake: see {@link parseIntakeLine}.
  */
-export type ThreadWords =
+export type RecordingMessage =
   /**
-   * Where it has its place. Said before the thread's first step, and again wherever what was said before may be gone:
-   * then everything of the thread follows again. `messages` are what its steps count from, where those are not the
-   * client's.
+   * Where the recording belongs. Sent before its first step, and again into each new file of the intake, because the
+   * file before may be deleted: then all messages of the recording follow again. `messages` are what its steps count
+   * from, where those are not the client's.
    */
   | {
-      readonly say: 'begin';
-      readonly thread: number;
+      readonly type: 'begin';
+      readonly recording: number;
       readonly trajectoryId: string;
       readonly messages?: readonly Message[] | undefined;
       readonly opening: Opening;
     }
   | {
-      readonly say: 'step';
-      readonly ask?: number | undefined;
-      readonly thread: number;
-      /** The step's messages: so many of those said before in this thread, then `added`. */
+      readonly type: 'step';
+      readonly replyId?: number | undefined;
+      readonly recording: number;
+      /** The step's messages: the first `known` messages of the recording so far, then `added`. */
       readonly known: number;
       readonly added: readonly Message[];
-      /** Tool list as JSON: most requests have the same. */
+      /** Tool list as JSON: most requests have the same, and it is parsed once. */
       readonly tools: string;
       readonly step: Omit<Step, 'messages' | 'tools'>;
       readonly visible: AssistantMessage;
       /** The numbers of the step's action, which then has none of its own. */
-      readonly numbers?: Numbers | undefined;
+      readonly numbers?: PackedNumbers | undefined;
     }
-  | { readonly say: 'finish'; readonly ask?: number | undefined; readonly thread: number; readonly ending: Ending };
+  | {
+      readonly type: 'finish';
+      readonly replyId?: number | undefined;
+      readonly recording: number;
+      readonly ending: Ending;
+    };
 
-export type StepWords = Extract<ThreadWords, { readonly say: 'step' }>;
+export type StepMessage = Extract<RecordingMessage, { readonly type: 'step' }>;
+export type FinishMessage = Extract<RecordingMessage, { readonly type: 'finish' }>;
 
 export type ToLog =
-  | ThreadWords
+  | RecordingMessage
   /**
-   * Finds where a conversation goes on; answered by `opened`. A conversation without an answer in it needs no looking
-   * up.
+   * Finds what a conversation continues; answered by `opened`. Not sent for a conversation without an answer in it,
+   * which can only be new.
    */
-  | { readonly say: 'open'; readonly ask: number; readonly thread: number; readonly opening: Opening }
-  /** Everything said so far is to be committed now; answered by `settled`. */
-  | { readonly say: 'settle'; readonly number: number }
-  | { readonly say: 'flush'; readonly ask: number }
-  | { readonly say: 'close' };
+  | { readonly type: 'open'; readonly replyId: number; readonly recording: number; readonly opening: Opening }
+  /** Everything sent so far is to be committed now; answered by `committed`. `line` is the newest of the intake's. */
+  | { readonly type: 'commit'; readonly line: number }
+  /** The same, answered by `results`. */
+  | { readonly type: 'flush'; readonly replyId: number }
+  | { readonly type: 'close' };
 
 export type FromLog =
-  /** Pairs of an ask and 1 for committed, 0 for lost. */
-  | { readonly say: 'done'; readonly asks: readonly number[] }
+  /** Pairs: a `replyId`, then 1 for committed or 0 for lost. */
+  | { readonly type: 'results'; readonly results: readonly number[] }
   /** `messages` only where they differ from the client's. */
   | {
-      readonly say: 'opened';
-      readonly ask: number;
+      readonly type: 'opened';
+      readonly replyId: number;
       readonly trajectoryId: string;
       readonly continued: boolean;
       readonly messages?: readonly Message[] | undefined;
     }
-  | { readonly say: 'settled'; readonly number: number }
-  /** The intake it was given when it began is committed, but for these files. */
-  | { readonly say: 'recovered'; readonly broken: readonly string[] }
-  | { readonly say: 'failed'; readonly reason: string; readonly failures: number };
+  /** The intake's lines up to this one are committed, or counted as failed. */
+  | { readonly type: 'committed'; readonly line: number }
+  /** The intake files the log began with are committed, except for these, of which something could not be. */
+  | { readonly type: 'recovered'; readonly damaged: readonly string[] }
+  | { readonly type: 'failed'; readonly reason: string; readonly failures: number };
+
+/**
+ * The messages of a line of the intake. Earlier builds wrote `say` for `type` and `thread` for `recording`: what a
+ * gateway of such a build left behind is recovered after an upgrade like any other.
+ */
+export function parseIntakeLine(line: string): readonly RecordingMessage[] {
+  return (JSON.parse(line) as readonly (RecordingMessage | { readonly say: string; readonly thread: number })[]).map(
+    (message) => {
+      if (!('say' in message)) return message;
+      const { say: type, thread: recording, ...rest } = message;
+      return { type, recording, ...rest } as unknown as RecordingMessage;
+    },
+  );
+}

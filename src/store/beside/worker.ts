@@ -1,6 +1,6 @@
 /**
- * The log's own thread: holds the store and commits what it is told, so that the gateway's thread never waits for a
- * commit.
+ * The log's own thread: has the store open and commits what the gateway's thread records, so that the gateway's thread
+ * never waits for a commit.
  */
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
@@ -8,20 +8,20 @@ import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worke
 
 import { reasonOf } from '../../core/errors.js';
 import { openStore } from '../file/db.js';
-import { HeldThreads } from './held.js';
-import { sayAgain, settleLeft } from './recover.js';
+import { HeldRecordings } from './recordings.js';
+import { recoverAbandoned, replay } from './recover.js';
 import { openLog } from '../log/log.js';
 import type { FromLog, ToLog } from './wire.js';
 import { redactorOf } from '../../core/text/redact.js';
 
-/** `recover`: files of the gateway's own intake that the thread before this one did not come to the end of. */
+/** `recover`: files of the gateway's own intake that the log thread before this one did not commit to their end. */
 export interface LogWorkerData {
   readonly dataDir: string;
   readonly redact: readonly string[];
   readonly recover: readonly string[];
 }
 
-/** Where a processor is short, requests go first: what is in the intake can wait. */
+/** Where processor time is short, requests go first: a commit of what is in the intake can wait. */
 const NICENESS = 10;
 
 const { dataDir, redact, recover } = workerData as LogWorkerData;
@@ -29,66 +29,67 @@ const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
 const store = openStore(dataDir);
-/** Only should the thread that folds it in be gone does this one have to, at some hundred MiB. */
+/** At some hundred MiB, which are reached only when the folding thread has died: then this thread folds. */
 store.sqlite.pragma('wal_autocheckpoint = 64000');
 const folding = new Worker(new URL('../file/fold_worker.js', import.meta.url), { workerData: { dataDir } });
-const say = (words: FromLog): void => port.postMessage(words);
+const post = (message: FromLog): void => port.postMessage(message);
 const redactor = redactorOf(redact);
 const log = openLog(store, {
   redactor,
-  failed: (reason) => say({ say: 'failed', reason: reasonOf(reason), failures: log.failures }),
+  failed: (reason) => post({ type: 'failed', reason: reasonOf(reason), failures: log.failures }),
 });
-const held = new HeldThreads();
+const held = new HeldRecordings();
 
-/** Everything a commit has settled goes back in one message. */
-let settled: number[] = [];
-const done = (ask: number, committed: boolean): void => {
-  if (settled.length === 0) {
+/** All results of one commit go back in one message. */
+let results: number[] = [];
+const postResult = (replyId: number, committed: boolean): void => {
+  if (results.length === 0) {
     process.nextTick(() => {
-      say({ say: 'done', asks: settled });
-      settled = [];
+      post({ type: 'results', results });
+      results = [];
     });
   }
-  settled.push(ask, committed ? 1 : 0);
+  results.push(replyId, committed ? 1 : 0);
 };
 
-/** Nobody waits for what is in the intake: a fault is counted where it is met. */
-function answer(
-  { thread, ask }: { readonly thread: number; readonly ask?: number | undefined },
-  committed: () => Promise<boolean>,
+/** A fault is counted here, because nobody waits for the result of a message that is in the intake. */
+function record(
+  { recording, replyId }: { readonly recording: number; readonly replyId?: number | undefined },
+  write: () => Promise<boolean>,
 ): void {
-  if (!held.has(thread)) log.fail(new Error('the log does not know any more what this is a part of'));
-  const kept = committed();
-  if (ask !== undefined) void kept.then((is) => done(ask, is));
+  if (!held.has(recording)) log.fail(new Error('the log does not know any more what this is a part of'));
+  const committed = write();
+  if (replyId !== undefined) void committed.then((is) => postResult(replyId, is));
 }
 
-function hear(words: ToLog): void {
-  switch (words.say) {
+function handle(message: ToLog): void {
+  switch (message.type) {
     case 'open': {
-      const thread = log.open(words.opening);
-      held.add(words.thread, thread);
-      const { trajectoryId, continued, messages } = thread;
-      return say({
-        say: 'opened',
-        ask: words.ask,
+      const recording = log.open(message.opening);
+      held.add(message.recording, recording);
+      const { trajectoryId, continued, messages } = recording;
+      return post({
+        type: 'opened',
+        replyId: message.replyId,
         trajectoryId,
         continued,
-        ...(messages === words.opening.messages ? {} : { messages }),
+        messages: messages === message.opening.messages ? undefined : messages,
       });
     }
     case 'begin':
-      // One that was opened here has its place.
-      if (!held.has(words.thread)) held.add(words.thread, log.begin(words.opening, words.trajectoryId), words.messages);
+      // A recording that `open` looked up is held already, and knows its trajectory.
+      if (!held.has(message.recording))
+        held.add(message.recording, log.begin(message.opening, message.trajectoryId), message.messages);
       return;
     case 'step':
-      return answer(words, () => held.step(words));
+      return record(message, () => held.step(message));
     case 'finish':
-      return answer(words, () => held.finish(words));
-    case 'settle':
+      return record(message, () => held.finish(message));
+    case 'commit':
       void log.flush();
-      return say({ say: 'settled', number: words.number });
+      return post({ type: 'committed', line: message.line });
     case 'flush':
-      return void log.flush().then(() => done(words.ask, true));
+      return void log.flush().then(() => postResult(message.replyId, true));
     case 'close':
       return void log
         .flush()
@@ -98,32 +99,32 @@ function hear(words: ToLog): void {
           port?.close();
         });
     default:
-      return words satisfies never;
+      return message satisfies never;
   }
 }
 
-const hearAll = (batch: string): void => {
-  for (const words of JSON.parse(batch) as readonly ToLog[]) hear(words);
+const handleAll = (text: string): void => {
+  for (const message of JSON.parse(text) as readonly ToLog[]) handle(message);
 };
 
 if (redact.length === 0) yieldProcessor();
-const broken = sayAgain(store.db, log, recover, held);
-if (recover.length > 0) say({ say: 'recovered', broken });
-for (const reason of settleLeft(store, dataDir, redactor)) log.fail(reason);
+const damaged = replay(store.db, log, recover, held);
+if (recover.length > 0) post({ type: 'recovered', damaged });
+for (const reason of recoverAbandoned(store, dataDir, redactor)) log.fail(reason);
 
-port.on('message', (batch: string) => {
-  hearAll(batch);
-  // What came meanwhile is company for this commit; nobody else is to be waited for.
+port.on('message', (text: string) => {
+  handleAll(text);
+  // What has arrived meanwhile joins this commit; the commit waits for nothing else.
   for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
-    hearAll(more.message as string);
+    handleAll(more.message as string);
   void log.flush();
 });
 
-/** This thread alone, where the system can tell threads apart. */
+/** Lowers the priority of this thread alone, where the system can tell threads apart. */
 function yieldProcessor(): void {
   try {
     setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
   } catch {
-    // Elsewhere all threads are alike.
+    // Elsewhere a priority belongs to the whole process.
   }
 }

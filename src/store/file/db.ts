@@ -57,7 +57,7 @@ export function openStore(dataDir: string): Store {
 
 const statements = new WeakMap<Database.Database, Map<string, Database.Statement>>();
 
-/** The statement for `sql`, prepared once per connection. Callers give constants: the memory is never emptied. */
+/** The statement for `sql`, prepared once per connection. Callers give constant texts: the cache is never emptied. */
 export function prepared<P extends unknown[], R = unknown>(
   db: Pick<Db, '$client'>,
   sql: string,

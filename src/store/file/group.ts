@@ -1,6 +1,6 @@
 /**
- * Group commit: everything handed over in one turn of the event loop becomes one transaction, and every
- * waiter hears of it after the commit. A fault never travels further than a `false` and a count.
+ * Group commit: all writes added in one turn of the event loop become one transaction, and their promises resolve after
+ * its commit. A fault is never thrown: the promise resolves to false, and the failure is counted.
  */
 import Database from 'better-sqlite3';
 
@@ -10,14 +10,14 @@ export interface Transaction {
   begin(): void;
   /** Runs inside, after the last write. */
   end(): void;
-  /** Runs after it, with what became of it. */
+  /** Runs after the commit or the rollback. */
   settled(committed: boolean): void;
 }
 
 export interface Write {
   /** Adds rows; false when there is nothing to add them to. */
   write(): boolean;
-  /** Told when a transaction it wrote in came to nothing; it may be asked to write again. */
+  /** Called when the transaction it wrote in was rolled back; `write` may be called again. */
   undone?(): void;
 }
 
@@ -27,7 +27,7 @@ interface Entry {
 }
 
 export interface GroupOptions {
-  /** Milliseconds a group waits for company; 0 means until the event loop has heard everyone who is there. */
+  /** Milliseconds a group waits for more writes; 0 means until the end of this turn of the event loop. */
   readonly flushMs: number;
   readonly failed: (reason: unknown) => void;
 }
@@ -75,7 +75,7 @@ export class GroupCommit {
     this.#commit(entries);
   }
 
-  /** Counts a fault met before anything could be queued. */
+  /** Counts a fault that was met before a write could be queued. */
   fail(reason: unknown, count = 1): void {
     this.failures += count;
     this.#options.failed(reason);
@@ -88,7 +88,7 @@ export class GroupCommit {
     } catch (thrown) {
       this.#around.settled(false);
       for (const entry of entries) entry.write.undone?.();
-      // One bad row must not take its neighbours with it. A lock that did not open in its time is no row's fault.
+      // One bad row must not take its neighbours with it: each is tried alone. Not for a lock, which is no row's fault.
       if (entries.length > 1 && !isBusy(thrown)) for (const entry of entries) this.#commit([entry]);
       else {
         this.fail(thrown, entries.length);

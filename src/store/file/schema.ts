@@ -60,7 +60,7 @@ export const messages = sqliteTable(
 /** Tool lists by content hash. */
 export const toolSets = sqliteTable('tool_sets', { hash: text().primaryKey(), body: text().notNull() });
 
-/** One row per conversation branch; what changes later lives in `responses`. */
+/** One row per conversation: `Trajectory` in `src/core/trajectory.ts`. Its responses are found through its steps. */
 export const trajectories = sqliteTable(
   'trajectories',
   {
@@ -104,7 +104,7 @@ export const steps = sqliteTable(
     consent: integer({ mode: 'boolean' }).notNull(),
     /**
      * Chain tips: the state the policy saw, its action exactly as emitted, everything appended, what the client
-     * saw. A client tip inside a response has no row: what it says is said again by the next.
+     * saw. A client tip inside a response has no row: its turn is a prefix of the next one's.
      */
     stateTip: text('state_tip').notNull(),
     actionTip: text('action_tip'),

@@ -1,6 +1,6 @@
 /**
- * API keys. The secret is shown once and forgotten; what is kept is its hash. A running gateway learns
- * of a key revoked by another process within {@link CACHE_MS}.
+ * API keys. The secret is shown once; only its hash is kept. A running gateway stops accepting a key that another
+ * process revoked within {@link CACHE_MS}.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -29,9 +29,7 @@ export interface Key {
   readonly revokedAt?: number;
 }
 
-/**
- * What can be said of a key when it is made, and changed while it lives; null takes a bound or the list of tools away.
- */
+/** What can be set when a key is made, and changed afterwards; null removes a bound or the list of tools. */
 export interface KeyChanges {
   readonly role?: Role;
   readonly train?: boolean;
@@ -39,15 +37,15 @@ export interface KeyChanges {
   readonly limits?: { readonly [K in keyof KeyLimits]: number | null };
 }
 
-/** Milliseconds a looked-up key is believed. */
+/** Milliseconds a key is cached after it was looked up. */
 export const CACHE_MS = 2_000;
-/** Keys remembered at once; beyond it all are looked up again. */
+/** Keys in the cache; when there are more it is emptied. */
 const CACHE_KEYS = 10_000;
 
-/** Makes a key. The secret is in no other place. Throws an operator error when the name is in use. */
+/** Makes a key. The secret is only in what is returned. Throws an operator error when the name is in use. */
 export function addKey(
   db: Db,
-  { name, at = Date.now(), ...said }: KeyChanges & { readonly name: string; readonly at?: number },
+  { name, at = Date.now(), ...settings }: KeyChanges & { readonly name: string; readonly at?: number },
 ): { readonly key: Key; readonly secret: string } {
   if (name.trim() === '') throw operatorError('a key needs a name: `gyre keys add NAME`.');
   const secret = `gyre_sk_${randomBytes(32).toString('base64url')}`;
@@ -71,7 +69,7 @@ export function addKey(
           hash: sha256(secret),
           role: 'client',
           train: true,
-          ...columnsOf(said),
+          ...columnsOf(settings),
         })
         .returning()
         .get();
@@ -109,13 +107,13 @@ export interface Keyring {
   spent(keyId: string): number;
 }
 
-interface Remembered {
+interface CachedKey {
   readonly key: Key;
   readonly until: number;
 }
 
 export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
-  const known = new Map<Hash, Remembered>();
+  const known = new Map<Hash, CachedKey>();
   let required = false;
   let askAgain = 0;
   return {
@@ -129,8 +127,8 @@ export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
     },
     find(secret: string): Key | undefined {
       const hash = sha256(secret);
-      const remembered = known.get(hash);
-      if (remembered !== undefined && now() < remembered.until) return remembered.key;
+      const cached = known.get(hash);
+      if (cached !== undefined && now() < cached.until) return cached.key;
       known.delete(hash);
       const row = db.select().from(keys).where(eq(keys.hash, hash)).get();
       if (row === undefined || row.revokedAt !== null || !sameHash(row.hash, hash)) return undefined;

@@ -1,13 +1,14 @@
 /**
- * What each key used in each month of UTC. A sum beside the log, written in the transaction that ends an answer:
- * it survives a restart, is the same for every gateway on the data folder, and gives nothing back for what is deleted.
+ * What each key used in each month of UTC. A sum of its own, written in the transaction that ends a response: it
+ * survives a restart, is the same for every gateway on the data folder, and is not reduced when a trajectory is
+ * deleted.
  */
 import { eq } from 'drizzle-orm';
 
 import { prepared, type Db } from '../file/db.js';
 import { keyUsage } from '../file/schema.js';
 
-export interface Used {
+export interface MonthlyUsage {
   readonly requests: number;
   /** Prompt and completion of every step. */
   readonly tokens: number;
@@ -28,8 +29,8 @@ export function tokensUsed(db: Db, keyId: string, at: number): number {
   );
 }
 
-/** What was used in the month of `at`, by key; a key that asked nothing is absent. */
-export function usageOf(db: Db, at: number): ReadonlyMap<string, Used> {
+/** What was used in the month of `at`, by key; a key without a request is absent. */
+export function usageOf(db: Db, at: number): ReadonlyMap<string, MonthlyUsage> {
   return new Map(
     db
       .select()
@@ -40,7 +41,7 @@ export function usageOf(db: Db, at: number): ReadonlyMap<string, Used> {
   );
 }
 
-/** Sums of one transaction: an answer's end costs an addition, and the key one row however many answers ended. */
+/** Sums of one transaction: one write per key, however many responses ended in it. */
 export class UsageSums {
   readonly #sums = new Map<
     string,

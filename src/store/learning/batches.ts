@@ -10,7 +10,7 @@ import { internal } from '../../core/errors.js';
 import type { Db } from '../file/db.js';
 import { batches, batchItems } from '../file/schema.js';
 
-/** What of a batch is a row: its body goes to the trainer as it stands here, however often it is sent. */
+/** A batch as its row has it. */
 export interface BatchRow {
   readonly id: string;
   readonly cycleId: string;
@@ -18,7 +18,7 @@ export interface BatchRow {
   readonly batch: Batch;
 }
 
-/** Which sample or step stands in the batch. */
+/** Which sample or step is in the batch. */
 export interface BatchItem {
   readonly itemId: string;
   readonly stepId: string;
@@ -57,7 +57,7 @@ export function batchOf(db: Db, cycleId: string): BatchRow | undefined {
   return row === undefined ? undefined : readBatch(row);
 }
 
-/** Batches the trainer was sent and whose fate nobody heard, oldest first. */
+/** Batches that were sent to the trainer and are neither applied nor failed, oldest first. */
 export function openBatches(db: Db): BatchRow[] {
   return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
 }
@@ -73,14 +73,14 @@ export function moveBatch(db: Db, id: string, state: BatchState, note = ''): voi
       if (now === undefined) throw internal(`there is no batch ${id}`);
       if (!BATCH_TRANSITIONS[now].includes(state)) throw internal(`batch ${id} is ${now} and cannot become ${state}`);
       tx.update(batches).set({ state, note, updatedAt: Date.now() }).where(eq(batches.id, id)).run();
-      // A failed batch trained nothing: what stood in it is free for another.
+      // A failed batch trained nothing: its items may be used by another.
       if (state === 'failed') tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
     },
     { behavior: 'immediate' },
   );
 }
 
-/** The newest version number a batch has been promised, whether or not it came to be. */
+/** The newest version number any batch was to become, whether or not it did. */
 export function promisedVersion(db: Db): number {
   return (
     db

@@ -5,7 +5,7 @@ import type { TrainMode } from '../../core/learning/cycle.js';
 import { NO_VERSION } from '../../core/trajectory.js';
 import type { Db } from '../file/db.js';
 
-/** What a filter looks at; the fields of `filter`'s Candidate, absence as null. */
+/** The fields of `Candidate` in `src/filter/filter.ts`, as SQLite gives them: absence as null, booleans as 0 and 1. */
 export interface CandidateRow {
   readonly stepId: string;
   readonly trajectoryId: string;
@@ -15,7 +15,6 @@ export interface CandidateRow {
   readonly heldout: 0 | 1;
   readonly evaluated: 0 | 1;
   readonly finished: 0 | 1;
-  readonly used: 0 | 1;
   readonly hasState: 0 | 1;
   readonly notTrainable: string | null;
   readonly good: 0 | 1 | null;
@@ -25,8 +24,9 @@ export interface CandidateRow {
 }
 
 /**
- * The newest steps of the policy no batch of this mode has taken up, with their verdicts folded: `deciding` lists
- * judges, the one that decides first. The fold of several steps is bad if one is bad, else unknown if one is unknown.
+ * The newest steps of the policy that no cycle of this mode has claimed, with their verdicts. A step's verdict is that
+ * of the first of `decidingJudges` that gave one; of several steps it is bad if one is bad, else unknown if one is
+ * unknown.
  */
 export function candidateRows(
   db: Db,
@@ -63,7 +63,6 @@ export function candidateRows(
           AND h.split = 'heldout' WHERE s0.trajectory_id = s.trajectory_id)) AS heldout,
       (t.origin = 'evaluate') AS evaluated,
       (s.outcome = 'done' AND EXISTS (SELECT 1 FROM responses r WHERE r.id = s.response_id)) AS finished,
-      0 AS used,
       (s.prompt_suffix IS NOT NULL AND coalesce(s.not_trainable, '') NOT IN ('upstream', 'constrained',
         'no_token_ids')) AS hasState,
       s.not_trainable AS notTrainable, d.good AS good,
@@ -79,7 +78,7 @@ export function candidateRows(
     ORDER BY s.seq`);
 }
 
-/** How many of the newest `limit` steps are upstreams': they are no candidates, and take no candidate's place. */
+/** How many of the newest `limit` steps are upstreams': they are no candidates, and do not count towards the limit. */
 export function upstreamSteps(db: Db, limit: number): number {
   return db.get<{ steps: number }>(
     sql`SELECT count(*) AS steps FROM (SELECT policy_version FROM steps ORDER BY seq DESC LIMIT ${limit})

@@ -1,11 +1,11 @@
-/** Claims: a step is taken up by one cycle at most, by a unique index. */
+/** Claims: a unique index lets one cycle at most claim a step, per mode. */
 import { eq, sql } from 'drizzle-orm';
 
 import type { TrainMode } from '../../core/learning/cycle.js';
 import type { Db } from '../file/db.js';
 import { cycleSteps, steps } from '../file/schema.js';
 
-/** Takes steps up for a cycle. Returns those that were free; a step is taken up at most once per mode. */
+/** Claims steps for a cycle. Returns those that no other cycle had claimed in this mode. */
 export function claim(db: Db, cycleId: string, mode: TrainMode, stepIds: readonly string[]): string[] {
   return db.transaction(
     (tx) =>
@@ -16,7 +16,7 @@ export function claim(db: Db, cycleId: string, mode: TrainMode, stepIds: readonl
   );
 }
 
-/** Gives back what a cycle took up and no batch holds. */
+/** Releases the steps a cycle has claimed and that are in no batch. */
 export function unclaim(db: Db, cycleId: string): void {
   db.run(sql`DELETE FROM cycle_steps WHERE cycle_id = ${cycleId} AND NOT EXISTS (
     SELECT 1 FROM batch_items i JOIN batches b ON b.id = i.batch_id

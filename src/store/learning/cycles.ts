@@ -12,7 +12,7 @@ export function saveCycle(db: Db, cycle: Cycle): void {
     .run();
 }
 
-/** Moves a cycle. Throws when its state may not go there. */
+/** Changes a cycle. Throws when `CYCLE_TRANSITIONS` does not allow the state. */
 export function moveCycle(
   db: Db,
   id: string,
@@ -66,7 +66,7 @@ export function countCycles(db: Db): Readonly<Record<Cycle['state'], number>> {
   return counts;
 }
 
-/** The cycle a crash or a stop left behind: to be resumed before a new one starts. */
+/** The cycle that was running when its process crashed or was stopped: it is resumed before a new one starts. */
 export function runningCycle(db: Db): Cycle | undefined {
   const row = db.select().from(cycles).where(eq(cycles.state, 'running')).orderBy(desc(cycles.id)).get();
   return row === undefined ? undefined : readCycle(row);

@@ -1,4 +1,4 @@
-/** Decisions, and what they say: which version serves, and which one is the head. */
+/** Decisions, and what follows from them: which version serves, and which one is the head. */
 import { and, desc, eq, inArray } from 'drizzle-orm';
 
 import { newId } from '../../core/ids.js';

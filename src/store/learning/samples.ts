@@ -1,4 +1,4 @@
-/** Samples: a state has its whole group or nothing. */
+/** Samples: the group of actions drawn for one state. */
 import { eq } from 'drizzle-orm';
 
 import type { Sample } from '../../core/learning/sample.js';

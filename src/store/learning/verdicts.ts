@@ -1,4 +1,4 @@
-/** Verdicts: only added, one a subject and judge version; and the steps that still lack one. */
+/** Verdicts: only added, one per subject, judge and version of the judge; and the steps that still lack one. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
 import type { SubjectKind, Verdict } from '../../core/learning/judging.js';

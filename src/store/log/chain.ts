@@ -1,33 +1,35 @@
 /**
- * Conversations as chains of stored messages. A link's body is the message's canonical text, the very
- * bytes its hash is taken of: nothing of a stored message escapes `verify`.
+ * Conversations as hash chains of messages. The body of a chained message is its canonical text, the very bytes its
+ * hash is taken of: nothing of a stored message escapes `verify`.
  */
 import { bodyHash, messageBody, type Hash } from '../../core/text/hash.js';
 import type { Content, Message } from '../../core/message.js';
 import { prepared, type Db } from '../file/db.js';
 
-export interface Link {
+/** A message with its place in a chain: its hash is taken over the hash of the message before it. */
+export interface ChainedMessage {
   readonly hash: Hash;
   /** '' for the first message. */
   readonly parent: Hash | '';
   readonly body: string;
 }
 
-export function link(parent: Hash | '', message: Message): Link {
-  return relink(parent, messageBody(message));
+export function chainMessage(parent: Hash | '', message: Message): ChainedMessage {
+  return chainBody(parent, messageBody(message));
 }
 
-/** The same words after another history. */
-export function relink(parent: Hash | '', body: string): Link {
+/** A message, given by its canonical text, after another history. */
+export function chainBody(parent: Hash | '', body: string): ChainedMessage {
   return { hash: bodyHash(parent, body), parent, body };
 }
 
-export function linkAll(messages: readonly Message[], from: Hash | '' = ''): Link[] {
+/** The messages in a row, after the message whose hash is `from`. */
+export function chainMessages(messages: readonly Message[], from: Hash | '' = ''): ChainedMessage[] {
   let parent = from;
   return messages.map((message) => {
-    const made = link(parent, message);
-    parent = made.hash;
-    return made;
+    const chained = chainMessage(parent, message);
+    parent = chained.hash;
+    return chained;
   });
 }
 
@@ -38,10 +40,14 @@ interface Row {
 }
 
 /**
- * The links up to the message `at`, oldest first, from the one after the newest that is `known`.
- * Undefined when one is missing.
+ * The stored chain that ends in row `at`, oldest first, without the newest message that is `known` and those before it.
+ * Undefined when a row is missing.
  */
-export function readLinks(db: Db, at: number, known: (hash: Hash) => boolean = () => false): Link[] | undefined {
+export function readChain(
+  db: Db,
+  at: number,
+  known: (hash: Hash) => boolean = () => false,
+): ChainedMessage[] | undefined {
   const one = prepared<[number], Row>(db, 'SELECT parent, hash, body FROM messages WHERE id = ?');
   const rows: Row[] = [];
   let parent: Hash | '' = '';
@@ -56,9 +62,9 @@ export function readLinks(db: Db, at: number, known: (hash: Hash) => boolean = (
     id = row.parent;
   }
   return rows.reverse().map(({ hash, body }) => {
-    const made = { hash, parent, body };
+    const chained = { hash, parent, body };
     parent = hash;
-    return made;
+    return chained;
   });
 }
 
@@ -71,15 +77,15 @@ type Canonical =
     }
   | { readonly role: 'tool'; readonly tool_call_id: string; readonly content: Content };
 
-/** The message a canonical text says. */
+/** The message of a canonical text. */
 export function messageOf(body: string): Message {
-  const said = JSON.parse(body) as Canonical;
-  if (said.role !== 'assistant') return said;
-  if (said.tool_calls === undefined) return { role: 'assistant', content: said.content };
-  const calls = said.tool_calls.map(([id, name, args]) => ({
+  const canonical = JSON.parse(body) as Canonical;
+  if (canonical.role !== 'assistant') return canonical;
+  if (canonical.tool_calls === undefined) return { role: 'assistant', content: canonical.content };
+  const calls = canonical.tool_calls.map(([id, name, args]) => ({
     id,
     type: 'function' as const,
     function: { name, arguments: args },
   }));
-  return { role: 'assistant', content: said.content === '' ? null : said.content, tool_calls: calls };
+  return { role: 'assistant', content: canonical.content === '' ? null : canonical.content, tool_calls: calls };
 }

@@ -1,16 +1,15 @@
-/** The log in this very thread, as those who stand before it see it. */
-import type { Opening, StepLog, Thread } from '../../core/log.js';
+/** The log in the thread that has the store open: what a redactor, the recovery and the log's worker use of it. */
+import type { Opening, Recording, StepLog } from '../../core/log.js';
 
-/** The log in this very thread. */
 export interface LocalLog extends StepLog {
-  open(opening: Opening): Thread;
-  /** A conversation that is known to go on from nothing, under an id its caller made. */
-  begin(opening: Opening, trajectoryId: string): Thread;
+  open(opening: Opening): Recording;
+  /** A recording of a conversation that can only be new: it begins a trajectory, whose id the caller made. */
+  begin(opening: Opening, trajectoryId: string): Recording;
   /**
-   * A thread that was open before, perhaps in another process: what it says again and is there already is not written
-   * twice.
+   * A recording that was open before, perhaps in another process, and is replayed: steps that have their rows already
+   * are not written twice.
    */
-  recall(opening: Opening, trajectoryId: string): Thread;
-  /** Counts and tells a fault met on the way here. */
+  reopen(opening: Opening, trajectoryId: string): Recording;
+  /** Counts and reports a fault that was met before the log was reached. */
   fail(reason: unknown): void;
 }

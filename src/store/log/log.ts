@@ -1,35 +1,35 @@
 /**
- * The step log over SQLite: finds the trajectory a request goes on from and gives it its thread. A fault
- * of the store is counted and told; the request goes on without the log.
+ * The step log over SQLite: finds the trajectory a request continues, or begins one, and opens the recording of its
+ * response. A fault of the store is counted and reported; the request goes on without the log.
  */
 import { newId } from '../../core/ids.js';
-import type { Opening, Thread } from '../../core/log.js';
+import type { Opening, Recording } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
-import { type Link, linkAll } from './chain.js';
+import { type ChainedMessage, chainMessages } from './chain.js';
 import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';
 import type { LocalLog } from './local.js';
 import { redacting } from './redacted.js';
 import { findContinuation, splice } from './splice.js';
-import { type Desk, LogThread, type Place } from './recording.js';
+import { LocalRecording, type LogContext, type StartingPoint } from './recording.js';
 import { Writer } from './writer.js';
 
 export interface LogOptions {
-  /** Milliseconds a commit waits for company. */
+  /** Milliseconds a commit waits for more writes. */
   readonly flushMs?: number | undefined;
   readonly now?: (() => number) | undefined;
-  /** Told why, each time `failures` grows. */
+  /** Called with the reason each time `failures` grows. */
   readonly failed?: ((reason: unknown) => void) | undefined;
   readonly redactor?: Redactor | undefined;
 }
 
 /**
- * The client's chain has its calls in one spelling, so that a client is known whichever library it reads and writes
- * JSON with.
+ * The arguments of calls in one spelling, so that a client's follow-up is recognised whichever library it reads and
+ * writes JSON with.
  */
-function known(opening: Opening): Opening {
+function inOneSpelling(opening: Opening): Opening {
   const messages = normaliseMessages(opening.messages);
   return messages === opening.messages ? opening : { ...opening, messages };
 }
@@ -40,8 +40,8 @@ export function openLog(
   { flushMs = 0, now = Date.now, failed = () => undefined, redactor }: LogOptions = {},
 ): LocalLog {
   const writer = new Writer(store.db, now);
-  /** Trajectories with a thread that has not finished: going on from one of them is a branch. */
-  const answering = new Set<string>();
+  /** Trajectories with a recording that has not finished: to continue one of them is a branch. */
+  const recorded = new Set<string>();
   /** Client tips that may not be committed yet. */
   const uncommitted = new Set<string>();
   const group = new GroupCommit(
@@ -57,50 +57,55 @@ export function openLog(
     { flushMs, failed },
   );
 
-  const desk: Desk = {
+  const context: LogContext = {
     writer,
     group,
     now,
-    queued: (keyId, clientTip) => void uncommitted.add(`${keyId}\n${clientTip}`),
-    finished: (trajectoryId) => void answering.delete(trajectoryId),
+    stepQueued: (keyId, clientTip) => void uncommitted.add(`${keyId}\n${clientTip}`),
+    finished: (trajectoryId) => void recorded.delete(trajectoryId),
   };
 
-  const fresh = (messages: readonly Message[], links: readonly Link[], trajectoryId: string): Place => {
-    const client = { messages, links, stored: 0, storedAt: 0 };
+  const newTrajectory = (
+    messages: readonly Message[],
+    chain: readonly ChainedMessage[],
+    trajectoryId: string,
+  ): StartingPoint => {
+    const client = { messages, chain, stored: 0, storedAt: 0 };
     return { trajectoryId, continued: false, client, policy: client };
   };
 
-  /** Evaluation and generation ask the same question many times over: each time is a trajectory of its own. */
-  const place = (opening: Opening): Place => {
+  /** Evaluation and generation ask the same question many times over: each time begins a trajectory. */
+  const startingPoint = (opening: Opening): StartingPoint => {
     const { messages, origin, asker, at } = opening;
-    const links = linkAll(messages);
-    const other = fresh(messages, links, newId('traj', at));
-    if (origin !== 'live') return other;
+    const chain = chainMessages(messages);
+    const fresh = newTrajectory(messages, chain, newId('traj', at));
+    if (origin !== 'live') return fresh;
     try {
       if (
         messages.some(
-          ({ role }, place) => role === 'assistant' && uncommitted.has(`${asker.keyId}\n${links[place]?.hash ?? ''}`),
+          ({ role }, position) =>
+            role === 'assistant' && uncommitted.has(`${asker.keyId}\n${chain[position]?.hash ?? ''}`),
         )
       )
         group.commit();
-      return goingOn(opening, links) ?? other;
+      return continuation(opening, chain) ?? fresh;
     } catch (thrown) {
       group.fail(thrown);
-      return other;
+      return fresh;
     }
   };
 
-  const goingOn = (opening: Opening, links: readonly Link[]): Place | undefined => {
+  const continuation = (opening: Opening, chain: readonly ChainedMessage[]): StartingPoint | undefined => {
     const { messages, at } = opening;
-    const found = findContinuation(store.db, links, opening, (id) => answering.has(id));
+    const found = findContinuation(store.db, chain, opening, (id) => recorded.has(id));
     if (found === undefined) return undefined;
-    const { at: place, clientAt, answerAt } = found;
+    const { at: position, clientAt, answerAt } = found;
     const client = {
       messages,
-      links,
-      ...(answerAt === null ? { stored: place, storedAt: clientAt } : { stored: place + 1, storedAt: answerAt }),
+      chain,
+      ...(answerAt === null ? { stored: position, storedAt: clientAt } : { stored: position + 1, storedAt: answerAt }),
     };
-    const policy = found.redacted ? client : splice(store.db, links, messages, found);
+    const policy = found.redacted ? client : splice(store.db, chain, messages, found);
     if (policy === undefined) return undefined;
     return {
       trajectoryId: found.newest ? found.trajectoryId : newId('traj', at),
@@ -110,27 +115,28 @@ export function openLog(
     };
   };
 
-  const threadAt = (opening: Opening, at: Place): Thread => {
-    const thread = new LogThread(desk, opening, at);
-    answering.add(thread.trajectoryId);
-    return thread;
+  const record = (opening: Opening, from: StartingPoint): Recording => {
+    const recording = new LocalRecording(context, opening, from);
+    recorded.add(recording.trajectoryId);
+    return recording;
   };
 
-  const isKnown = (trajectoryId: string): boolean =>
+  const isStored = (trajectoryId: string): boolean =>
     prepared<[string]>(store.db, 'SELECT 1 FROM trajectories WHERE id = ?').get(trajectoryId) !== undefined;
 
   const log: LocalLog = {
     open(asked) {
-      const opening = known(asked);
-      return threadAt(opening, place(opening));
+      const opening = inOneSpelling(asked);
+      return record(opening, startingPoint(opening));
     },
     begin(asked, trajectoryId) {
-      const opening = known(asked);
-      return threadAt(opening, fresh(opening.messages, linkAll(opening.messages), trajectoryId));
+      const opening = inOneSpelling(asked);
+      return record(opening, newTrajectory(opening.messages, chainMessages(opening.messages), trajectoryId));
     },
-    recall(asked, trajectoryId) {
-      const opening = known(asked);
-      return threadAt(opening, { ...place(opening), trajectoryId, continued: isKnown(trajectoryId), recalled: true });
+    reopen(asked, trajectoryId) {
+      const opening = inOneSpelling(asked);
+      const from = startingPoint(opening);
+      return record(opening, { ...from, trajectoryId, continued: isStored(trajectoryId), reopened: true });
     },
     fail: (reason) => group.fail(reason),
     get failures(): number {

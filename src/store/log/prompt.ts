@@ -1,7 +1,6 @@
 /**
- * Prompt ids as deltas. Step n+1's prompt is nearly always step n's prompt, its action and a little more:
- * only the little more is stored. The base is a step of the same trajectory, so a trajectory can be
- * deleted whole.
+ * Prompt ids as deltas. Step n+1's prompt is nearly always step n's prompt, its action and a little more: only that
+ * little more is stored. The base is a step of the same trajectory, so that a trajectory can be deleted whole.
  */
 import { prepared, type Db } from '../file/db.js';
 import { viewU32 } from '../file/tokens.js';
@@ -31,8 +30,8 @@ interface Row {
 }
 
 /**
- * The context of a step, built forward from its first base, or from `near` where the bases meet it.
- * Undefined when the step or one of its bases reported no prompt ids.
+ * The context of a step, built forward from its first base, or from `near` where that is one of its bases. Undefined
+ * when the engine reported no prompt ids for the step or one of its bases.
  */
 export function readContext(db: Db, stepId: string, near?: Context): Context | undefined {
   const one = prepared<[string], Row>(
@@ -60,7 +59,7 @@ export function readContext(db: Db, stepId: string, near?: Context): Context | u
   return context;
 }
 
-/** Contexts of the newest steps by trajectory, at most `maxIds` token ids in all; the longest unused go first. */
+/** A cache of the newest step's context by trajectory, least recently used out first: at most `maxIds` token ids. */
 export class Contexts {
   readonly #kept = new Map<string, Context>();
   readonly #maxIds: number;

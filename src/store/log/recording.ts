@@ -1,84 +1,91 @@
 /**
- * One request's place in the log. Turns what the loop says of a step into rows and links, outside the
+ * The recording of one response in the log. Turns each step of the loop into rows and chained messages, outside the
  * transaction; what depends on other rows is left to the writer inside it.
  */
 import { messageBody, type Hash } from '../../core/text/hash.js';
-import type { Opening, Thread } from '../../core/log.js';
+import type { Opening, Recording } from '../../core/log.js';
 import { assistantMessage, type AssistantMessage, type Message } from '../../core/message.js';
 import { NO_USAGE } from '../../core/policy.js';
 import { normaliseMessage } from '../../core/text/spelling.js';
-import type { Ending, OwnedCall, Step } from '../../core/trajectory.js';
-import { link, linkAll, relink, type Link } from './chain.js';
+import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.js';
+import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
-import type { StepRow, TrajectoryRow, Writer } from './writer.js';
+import type { StepRow, Writer } from './writer.js';
 
-/** What threads of one log share. */
-export interface Desk {
+/** What the recordings of one log share. */
+export interface LogContext {
   readonly writer: Writer;
   readonly group: GroupCommit;
   readonly now: () => number;
-  /** Told of a step's client tip before it is committed, and of a thread's end. */
-  readonly queued: (keyId: string, clientTip: Hash) => void;
+  /** Called with a step's client tip before it is committed. */
+  readonly stepQueued: (keyId: string, clientTip: Hash) => void;
+  /** Called when a recording has ended. */
   readonly finished: (trajectoryId: string) => void;
 }
 
-export interface Place {
+/** Where a recording begins: its trajectory, and the conversation before its first step. */
+export interface StartingPoint {
   readonly trajectoryId: string;
   readonly continued: boolean;
-  /** It was open before: some of its steps may have their rows. */
-  readonly recalled?: boolean | undefined;
+  /** The recording was open before: some of its steps may have their rows. */
+  readonly reopened?: boolean | undefined;
   /** The conversation as the client has it. */
   readonly client: History;
   /** The conversation as the policy has it. */
   readonly policy: History;
 }
 
-/** A step as the end of its response needs it. */
-interface Said {
-  readonly state: Hash | '';
-  readonly shown: Link;
+/** What the end of a response needs of each step. */
+interface WrittenStep {
+  readonly stateTip: Hash | '';
+  /** The assistant turn as the client has it after this step. */
+  readonly visible: ChainedMessage;
 }
 
-export class LogThread implements Thread {
+export class LocalRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
-  readonly #desk: Desk;
+  readonly #context: LogContext;
   readonly #opening: Opening;
   readonly #client: History;
-  readonly #path: Path;
-  readonly #trajectory: TrajectoryRow;
-  /** The store as it was when the histories were found in it. */
+  readonly #policy: PolicyHistory;
+  readonly #trajectory: Trajectory;
+  /** The writer's epoch when the histories were found in the store. */
   readonly #epoch: number;
-  readonly #recalled: boolean;
+  readonly #reopened: boolean;
   /** Steps that have their row, or have it in the open transaction. */
-  readonly #rows = new Set<Said>();
-  /** Message rows this thread has met. */
-  readonly #known = new Map<Hash, number>();
-  /** Whether nothing was lost so far. */
-  #whole = true;
+  readonly #written = new Set<WrittenStep>();
+  /** Rows of the messages this recording has written, by hash. */
+  readonly #messageRows = new Map<Hash, number>();
+  /** Whether everything so far is committed. */
+  #complete = true;
 
-  constructor(desk: Desk, opening: Opening, { trajectoryId, continued, client, policy, recalled = false }: Place) {
+  constructor(
+    context: LogContext,
+    opening: Opening,
+    { trajectoryId, continued, client, policy, reopened = false }: StartingPoint,
+  ) {
     const { asker, origin, model, taskId, metadata, at } = opening;
     this.trajectoryId = trajectoryId;
     this.continued = continued;
     this.messages = policy.messages;
-    this.#desk = desk;
+    this.#context = context;
     this.#opening = opening;
     this.#client = client;
-    this.#path = new Path(policy);
-    this.#epoch = desk.writer.epoch;
-    this.#recalled = recalled;
+    this.#policy = new PolicyHistory(policy);
+    this.#epoch = context.writer.epoch;
+    this.#reopened = reopened;
     this.#trajectory = {
       id: trajectoryId,
       keyId: asker.keyId,
       origin,
       consent: asker.consent,
       model,
-      taskId: taskId ?? null,
-      metadata: metadata === undefined ? null : JSON.stringify(metadata),
+      taskId,
+      metadata,
       createdAt: at,
     };
   }
@@ -88,32 +95,33 @@ export class LogThread implements Thread {
   }
 
   async finish(ending: Ending): Promise<boolean> {
-    const ended = await this.#add(() => this.#writeEnd(ending));
-    return ended && this.#whole;
+    const committed = await this.#add(() => this.#writeEnd(ending));
+    return committed && this.#complete;
   }
 
   async #add(prepare: () => Write): Promise<boolean> {
     let committed = false;
     try {
-      committed = await this.#desk.group.add(prepare());
+      committed = await this.#context.group.add(prepare());
     } catch (thrown) {
-      this.#desk.group.fail(thrown);
+      this.#context.group.fail(thrown);
     }
-    this.#whole &&= committed;
+    this.#complete &&= committed;
     return committed;
   }
 
   #writeStep(step: Step, visible: AssistantMessage): Write {
-    const { writer, queued } = this.#desk;
+    const { writer, stepQueued } = this.#context;
     const { asker, responseId, requestId, templateHash } = this.#opening;
     const { action } = step;
-    const state = this.#path.moveTo(step.messages);
-    const emitted = action === undefined ? undefined : link(state.tip, assistantMessage(action.text, action.calls));
-    const appended = this.#path.append(step.appended, emitted);
-    const shown = linkLike(emitted, this.#client.links.at(-1)?.hash ?? '', normaliseMessage(visible));
-    const said: Said = { state: state.tip, shown };
-    // One object from here to the driver: what only the transaction knows is filled in there, again when it is tried
-    // again.
+    const state = this.#policy.moveTo(step.messages);
+    const emitted =
+      action === undefined ? undefined : chainMessage(state.tip, assistantMessage(action.text, action.calls));
+    const appended = this.#policy.append(step.appended, emitted);
+    const shown = chainOrReuse(emitted, this.#client.chain.at(-1)?.hash ?? '', normaliseMessage(visible));
+    const written: WrittenStep = { stateTip: state.tip, visible: shown };
+    // One object from here to the driver: what only the transaction knows is 0 or empty here and set there, each time
+    // the transaction is tried.
     const row: StepRow = {
       seq: 0,
       idx: 0,
@@ -155,47 +163,48 @@ export class LogThread implements Thread {
       }),
       startedAt: step.startedAt,
     };
-    queued(asker.keyId, shown.hash);
+    stepQueued(asker.keyId, shown.hash);
     return {
       write: () => {
-        if (writer.gone(this.trajectoryId, this.#epoch)) return false;
-        if (this.#recalled && writer.hasStep(row.id)) {
-          this.#rows.add(said);
+        if (writer.isDeleted(this.trajectoryId, this.#epoch)) return false;
+        if (this.#reopened && writer.hasStep(row.id)) {
+          this.#written.add(written);
           return true;
         }
-        const first = !this.continued && this.#rows.size === 0 && writer.trajectory(this.#trajectory);
-        row.clientAt = this.#chain(this.#client);
-        row.stateAt = this.#chain(state);
-        row.policyAt = writer.chain(appended, 0, row.stateAt, this.#known);
-        if (emitted !== undefined) writer.chain([emitted], 0, row.stateAt, this.#known);
+        const first = !this.continued && this.#written.size === 0 && writer.trajectory(this.#trajectory);
+        row.clientAt = this.#writeHistory(this.#client);
+        row.stateAt = this.#writeHistory(state);
+        row.policyAt = writer.messages(appended, 0, row.stateAt, this.#messageRows);
+        if (emitted !== undefined) writer.messages([emitted], 0, row.stateAt, this.#messageRows);
         row.toolSet = writer.toolSet(step.tools);
         writer.step(row, action?.promptTokenIds, action?.tokenIds, first);
-        this.#rows.add(said);
+        this.#written.add(written);
         return true;
       },
       undone: () => {
-        this.#rows.delete(said);
-        this.#known.clear();
+        this.#written.delete(written);
+        this.#messageRows.clear();
       },
     };
   }
 
-  /** A response none of whose steps could be kept has nothing to be the end of. */
+  /** Writes nothing where none of the response's steps could be committed. */
   #writeEnd(ending: Ending): Write {
-    const { writer, now, finished } = this.#desk;
+    const { writer, now, finished } = this.#context;
     const { responseId: id, asker, at } = this.#opening;
     return {
       write: () => {
-        // Not before the rows are there: whoever asks next must see them, or see that this is being answered.
+        // Only inside the transaction: a follow-up must find the rows, or find that this is still being recorded.
         finished(this.trajectoryId);
-        writer.used(asker.keyId, at, ending.usage.prompt_tokens + ending.usage.completion_tokens);
-        if (this.#rows.size === 0 || writer.gone(this.trajectoryId, this.#epoch)) return false;
-        const clientAt = this.#chain(this.#client);
-        // Only ends become rows of the client's chain: each turn inside a response repeats the one before.
-        const kept = [...this.#rows];
-        kept.forEach((said, index) => {
-          if (!kept.slice(index + 1).some((later) => later.state !== said.state))
-            writer.chain([said.shown], 0, clientAt, this.#known);
+        writer.countUsage(asker.keyId, at, ending.usage.prompt_tokens + ending.usage.completion_tokens);
+        if (this.#written.size === 0 || writer.isDeleted(this.trajectoryId, this.#epoch)) return false;
+        const clientAt = this.#writeHistory(this.#client);
+        // Only the last turn becomes a row of the client's chain: each turn before it is a prefix of the next. Several
+        // choices share their state, and each of them is a last turn.
+        const steps = [...this.#written];
+        steps.forEach(({ stateTip, visible }, index) => {
+          if (!steps.slice(index + 1).some((later) => later.stateTip !== stateTip))
+            writer.messages([visible], 0, clientAt, this.#messageRows);
         });
         writer.response({
           id,
@@ -213,29 +222,30 @@ export class LogThread implements Thread {
       },
       undone: () => {
         finished(this.trajectoryId);
-        this.#known.clear();
+        this.#messageRows.clear();
       },
     };
   }
 
   /**
-   * Rows for a whole history. What was found in the store is not looked at again unless something was deleted since.
+   * Adds the rows a history lacks and returns its last row. Rows that were found in the store when the recording began
+   * are trusted, unless something was deleted since.
    */
-  #chain({ links, stored, storedAt }: Pick<History, 'links' | 'stored' | 'storedAt'>): number {
-    const { writer } = this.#desk;
+  #writeHistory({ chain, stored, storedAt }: Pick<History, 'chain' | 'stored' | 'storedAt'>): number {
+    const { writer } = this.#context;
     return writer.epoch === this.#epoch
-      ? writer.chain(links, stored, storedAt, this.#known)
-      : writer.chain(links, 0, 0, this.#known);
+      ? writer.messages(chain, stored, storedAt, this.#messageRows)
+      : writer.messages(chain, 0, 0, this.#messageRows);
   }
 }
 
-/** The message's link after `parent`; `known` where it is that already. */
-function linkLike(known: Link | undefined, parent: Hash | '', message: Message): Link {
+/** The message chained after `parent`: `known` itself where that is the same, so that nothing is hashed twice. */
+function chainOrReuse(known: ChainedMessage | undefined, parent: Hash | '', message: Message): ChainedMessage {
   const body = messageBody(message);
-  return known?.parent === parent && known.body === body ? known : relink(parent, body);
+  return known?.parent === parent && known.body === body ? known : chainBody(parent, body);
 }
 
-/** Arguments and observations are in the chain already. */
+/** Without arguments and observations, which are in the chain. */
 function callsOf(calls: readonly OwnedCall[]): string {
   return JSON.stringify(
     calls.map(({ id, name, owner, observation }) => ({
@@ -248,43 +258,44 @@ function callsOf(calls: readonly OwnedCall[]): string {
   );
 }
 
-/** A prefix of the path as it was when a step was taken. */
-interface State extends Pick<History, 'links' | 'stored' | 'storedAt'> {
+/** The policy's history as a step was conditioned on it. */
+interface State extends Pick<History, 'chain' | 'stored' | 'storedAt'> {
   readonly tip: Hash | '';
 }
 
 /** The policy's history as it grows. A message that is the same object as before is not hashed again. */
-class Path {
+class PolicyHistory {
+  /** How much of the history was in the store when the recording began. */
   readonly #found: Pick<History, 'stored' | 'storedAt'>;
   #messages: Message[];
-  #links: Link[];
+  #chain: ChainedMessage[];
 
-  constructor({ messages, links, stored, storedAt }: History) {
+  constructor({ messages, chain, stored, storedAt }: History) {
     this.#messages = [...messages];
-    this.#links = [...links];
+    this.#chain = [...chain];
     this.#found = { stored, storedAt };
   }
 
-  /** Makes the path exactly these messages. */
+  /** Makes the history exactly these messages. */
   moveTo(messages: readonly Message[]): State {
     let same = 0;
     while (same < messages.length && this.#messages[same] === messages[same]) same += 1;
     this.#messages = [...messages];
-    this.#links = this.#links.slice(0, same);
-    this.#links.push(...linkAll(messages.slice(same), this.#links.at(-1)?.hash ?? ''));
+    this.#chain = this.#chain.slice(0, same);
+    this.#chain.push(...chainMessages(messages.slice(same), this.#chain.at(-1)?.hash ?? ''));
     const { stored, storedAt } = same < this.#found.stored ? { stored: 0, storedAt: 0 } : this.#found;
-    return { stored, storedAt, links: [...this.#links], tip: this.#links.at(-1)?.hash ?? '' };
+    return { stored, storedAt, chain: [...this.#chain], tip: this.#chain.at(-1)?.hash ?? '' };
   }
 
-  /** Adds what followed the action; the first link is `emitted` where it says the same. */
-  append(messages: readonly Message[], emitted: Link | undefined): readonly Link[] {
-    const tip = this.#links.at(-1)?.hash ?? '';
+  /** Adds the messages that followed an action, which was `emitted`. */
+  append(messages: readonly Message[], emitted: ChainedMessage | undefined): readonly ChainedMessage[] {
+    const tip = this.#chain.at(-1)?.hash ?? '';
     const [turn, ...rest] = messages;
     if (turn === undefined) return [];
-    const first = linkLike(emitted, tip, turn);
-    const added = [first, ...linkAll(rest, first.hash)];
+    const first = chainOrReuse(emitted, tip, turn);
+    const added = [first, ...chainMessages(rest, first.hash)];
     this.#messages.push(...messages);
-    this.#links.push(...added);
+    this.#chain.push(...added);
     return added;
   }
 }

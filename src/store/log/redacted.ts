@@ -1,10 +1,11 @@
 /**
- * The log behind a redactor. What goes in is redacted, so that a conversation is known again by its redacted form;
- * the policy is asked with the words as they are, this time and every time. The log can give back only what it has:
- * a conversation in which anything was redacted goes on in its client's words, without the turns the client never
- * saw. Two conversations that differ only in what was redacted are one to the log, and neither may get the other's.
+ * The log behind a redactor. Everything is redacted before it is logged, and a follow-up is recognised by its redacted
+ * form; the policy is always asked with the original words. The log can give back only what it has: a conversation in
+ * which anything was redacted continues with its client's messages alone, without the tool turns the client never saw.
+ * To the log two conversations that differ only in what was redacted are the same, and neither may get words of the
+ * other.
  */
-import type { Opening, Thread } from '../../core/log.js';
+import type { Opening, Recording } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
@@ -12,17 +13,14 @@ import type { Ending, Step } from '../../core/trajectory.js';
 import type { LocalLog } from './local.js';
 
 export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
-  const threadOf = (asked: Opening, open: (clean: Opening) => Thread): Thread => {
-    // The log spells all calls alike. It is done before, so that its messages are told from the client's by what was
-    // redacted alone.
-    const opening = { ...asked, messages: normaliseMessages(asked.messages) };
+  const recordingOf = (opening: Opening, open: (clean: Opening) => Recording): Recording => {
     const clean = cleaned(opening, redactor);
-    return new RedactedThread(open(clean), opening, clean, redactor);
+    return new RedactedRecording(open(clean), opening, clean, redactor);
   };
   return {
-    open: (opening) => threadOf(opening, (clean) => log.open(clean)),
-    begin: (opening, trajectoryId) => threadOf(opening, (clean) => log.begin(clean, trajectoryId)),
-    recall: (opening, trajectoryId) => threadOf(opening, (clean) => log.recall(clean, trajectoryId)),
+    open: (opening) => recordingOf(opening, (clean) => log.open(clean)),
+    begin: (opening, trajectoryId) => recordingOf(opening, (clean) => log.begin(clean, trajectoryId)),
+    reopen: (opening, trajectoryId) => recordingOf(opening, (clean) => log.reopen(clean, trajectoryId)),
     fail: (reason) => log.fail(reason),
     get failures(): number {
       return log.failures;
@@ -31,7 +29,7 @@ export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
   };
 }
 
-/** Metadata and ids are in no prompt: redacting them taints no step. */
+/** Metadata and ids are in no prompt: redacting them leaves the steps trainable. */
 function cleaned(opening: Opening, redactor: Redactor): Opening {
   const { messages, metadata, taskId, requestId } = opening;
   return {
@@ -43,33 +41,33 @@ function cleaned(opening: Opening, redactor: Redactor): Opening {
   };
 }
 
-class RedactedThread implements Thread {
+class RedactedRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
-  readonly #thread: Thread;
+  readonly #recording: Recording;
   readonly #redactor: Redactor;
-  /** Whether the engine was sent something that is not logged and that matched: the prompt spells it. */
+  /** Whether a field matched that is sent to the engine and not logged: it may be in the prompt, and so in its ids. */
   readonly #tainted: boolean;
 
-  constructor(thread: Thread, opening: Opening, clean: Opening, redactor: Redactor) {
-    this.trajectoryId = thread.trajectoryId;
-    this.continued = thread.continued;
-    const said = new Map(clean.messages.map((message, at) => [message, opening.messages[at] ?? message]));
+  constructor(recording: Recording, opening: Opening, clean: Opening, redactor: Redactor) {
+    this.trajectoryId = recording.trajectoryId;
+    this.continued = recording.continued;
+    const original = new Map(clean.messages.map((message, at) => [message, opening.messages[at] ?? message]));
     this.messages =
-      thread.messages === clean.messages
+      recording.messages === clean.messages
         ? opening.messages
-        : thread.messages.map((message) => said.get(message) ?? message);
-    this.#thread = thread;
+        : recording.messages.map((message) => original.get(message) ?? message);
+    this.#recording = recording;
     this.#redactor = redactor;
     this.#tainted = redactor.value(opening.forwarded) !== opening.forwarded;
   }
 
   step(step: Step, visible: AssistantMessage): Promise<boolean> {
-    return this.#thread.step(...this.#redactor.step(step, visible, this.#tainted));
+    return this.#recording.step(...this.#redactor.step(step, visible, this.#tainted));
   }
 
   finish(ending: Ending): Promise<boolean> {
-    return this.#thread.finish(ending);
+    return this.#recording.finish(ending);
   }
 }

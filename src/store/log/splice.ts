@@ -1,30 +1,34 @@
 /**
- * Finding where a conversation goes on. The client resends what it saw; the policy is to be conditioned
- * on what the policy saw. Both are chains, and a step knows its tip in each.
+ * Finds the step a conversation continues, and splices the policy's history back in. The client resends what it saw;
+ * the policy is to be conditioned on what the policy saw. Both histories are chains, and a step has its tip (the hash
+ * of the last message) in each.
  */
 import type { Hash } from '../../core/text/hash.js';
 import type { Opening } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import { isPolicyName } from '../../core/serving.js';
-import { messageOf, readLinks, relink, type Link } from './chain.js';
+import { chainBody, type ChainedMessage, messageOf, readChain } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
 
-/** Messages with their links. The first `stored` links are known to be rows, the last of them is `storedAt`. */
+/** Messages and their chain. The first `stored` of it are known to be rows; row `storedAt` is the last of those. */
 export interface History {
   readonly messages: readonly Message[];
-  readonly links: readonly Link[];
+  readonly chain: readonly ChainedMessage[];
   readonly stored: number;
   readonly storedAt: number;
 }
 
-/** The step a conversation goes on from. */
+/** The step a conversation continues. */
 export interface Continuation {
   readonly trajectoryId: string;
-  /** False when something was said after it already, or another model said it: going on from here is a branch. */
+  /**
+   * False when the trajectory has a later response already, when one is being recorded, or when another model took the
+   * step: then the conversation is a branch.
+   */
   readonly newest: boolean;
-  /** Something was redacted in it: what the log has of it is not what was said. */
+  /** Something was redacted in it: the log does not have the original messages. */
   readonly redacted: boolean;
-  /** Position in the client's messages of the answer this step ended. */
+  /** Position, in the client's messages, of the answer this step ended. */
   readonly at: number;
   readonly policyTip: Hash;
   /** Rows of the policy's tip, of the client's message before the answer, and of the answer as the client has it. */
@@ -60,17 +64,17 @@ const CANDIDATES = `
   ORDER BY s.seq DESC LIMIT 16`;
 
 /**
- * The longest known prefix of the client's messages under this key. Among equals a trajectory that still
- * goes on and that nobody is `answering` comes first. Only an assistant's turn ends a response.
+ * The step that ended the longest known prefix of the client's messages under this key. Among several the first whose
+ * trajectory can be continued: nothing came after the step, and no response in it is being recorded (`isOpen`). Only an
+ * assistant's turn ends a response.
  *
- * Going on with another model is a branch: a trajectory is the policy's, in whichever versions, or it is one
- * upstream's.
+ * Another model makes a branch: a trajectory is the policy's, in whichever versions, or one upstream's.
  */
 export function findContinuation(
   db: Db,
-  client: readonly Link[],
+  client: readonly ChainedMessage[],
   { messages, model, asker: { keyId } }: Opening,
-  answering: (trajectoryId: string) => boolean,
+  isOpen: (trajectoryId: string) => boolean,
 ): Continuation | undefined {
   const candidates = prepared<
     [string, string],
@@ -85,7 +89,7 @@ export function findContinuation(
     if (tip === undefined || messages[at]?.role !== 'assistant') continue;
     const found = candidates.all(tip, keyId).map((row) => ({
       ...row,
-      newest: row.newest === 1 && isSameActor(row.model, model) && !answering(row.trajectoryId),
+      newest: row.newest === 1 && isSameActor(row.model, model) && !isOpen(row.trajectoryId),
       redacted: row.redacted === 1,
       at,
     }));
@@ -100,29 +104,30 @@ function isSameActor(a: string, b: string): boolean {
 }
 
 /**
- * The policy's own history up to the continuation, then the rest of the client's messages. What both
- * chains share stays in the client's words, which say the same. Undefined when the store has a hole there.
+ * The policy's own history up to the continuation, then the rest of the client's messages. Where both chains are the
+ * same the client's own message objects are taken, which have fields the chain does not keep. Undefined when a row of
+ * the policy's history is missing.
  */
 export function splice(
   db: Db,
-  client: readonly Link[],
+  client: readonly ChainedMessage[],
   messages: readonly Message[],
   { at, policyTip, policyAt }: Continuation,
 ): History | undefined {
-  const places = new Map(client.slice(0, at + 1).map((known, place) => [known.hash, place]));
-  const own = readLinks(db, policyAt, (hash) => places.has(hash));
+  const positions = new Map(client.slice(0, at + 1).map(({ hash }, position) => [hash, position]));
+  const own = readChain(db, policyAt, (hash) => positions.has(hash));
   if (own === undefined) return undefined;
   const fork = own[0] === undefined ? policyTip : own[0].parent;
-  const shared = fork === '' ? 0 : (places.get(fork) ?? -1) + 1;
+  const shared = fork === '' ? 0 : (positions.get(fork) ?? -1) + 1;
   let parent: Hash | '' = policyTip;
-  const rest = client.slice(at + 1).map((said) => {
-    const made = said.parent === parent ? said : relink(parent, said.body);
-    parent = made.hash;
-    return made;
+  const rest = client.slice(at + 1).map((message) => {
+    const chained = message.parent === parent ? message : chainBody(parent, message.body);
+    parent = chained.hash;
+    return chained;
   });
   return {
     messages: [...messages.slice(0, shared), ...own.map((stored) => messageOf(stored.body)), ...messages.slice(at + 1)],
-    links: [...client.slice(0, shared), ...own, ...rest],
+    chain: [...client.slice(0, shared), ...own, ...rest],
     stored: shared + own.length,
     storedAt: policyAt,
   };

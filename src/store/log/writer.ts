@@ -1,39 +1,40 @@
 /**
- * The rows of the log, added inside one transaction at a time, and the ledger row that seals them.
- * Remembers what it has committed lately, so that what conversations share is not written again;
- * forgets it all when anyone, here or in another process, has deleted something.
+ * Writes the rows of the log, inside one transaction at a time, and the ledger row that seals them. Caches the rows
+ * that conversations share, so that they are not written again; empties its caches when this or another process has
+ * deleted something.
  */
 import { canonicalJson, sha256, type Hash } from '../../core/text/hash.js';
 import type { FunctionSpec } from '../../core/policy.js';
-import type { Link } from './chain.js';
+import type { Trajectory } from '../../core/trajectory.js';
+import type { ChainedMessage } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
 import type { Transaction } from '../file/group.js';
 import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from '../file/ledger.js';
 import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
 import { shapeOf, type SqlValue } from '../file/rows.js';
-import { ledger, toolSets, type responses, type steps, type trajectories } from '../file/schema.js';
+import { ledger, toolSets, type responses, type steps } from '../file/schema.js';
 import { packU32 } from '../file/tokens.js';
 import { UsageSums } from '../keys/usage.js';
 
 export type StepRow = typeof steps.$inferInsert;
-export type TrajectoryRow = typeof trajectories.$inferInsert;
 export type ResponseRow = typeof responses.$inferInsert;
 
 /** Token ids of contexts kept for the next delta: at most 32 MiB. */
 const CONTEXT_IDS = 4 * 1024 * 1024;
-const RECENT_KEYS = 2_048;
+/** Shared rows that are cached, twice over. */
+const ROW_CACHE_KEYS = 2_048;
 
 const LEDGER = shapeOf(ledger);
 const INSERT_TOOL_SET = shapeOf(toolSets).insertOrIgnore;
 
 export class Writer implements Transaction {
-  /** Grows with every deletion; stands still while what was found in the store is still there. */
+  /** Grows with every deletion: while it is the same, rows that were found in the store are still there. */
   epoch: number;
   readonly #db: Db;
   readonly #now: () => number;
   readonly #contexts = new Contexts(CONTEXT_IDS);
-  readonly #recent = new Recent(RECENT_KEYS);
-  readonly #used = new UsageSums();
+  readonly #sharedRows = new RowCache(ROW_CACHE_KEYS);
+  readonly #usage = new UsageSums();
   #entries: LedgerEntry[] = [];
   #seq: number | undefined;
 
@@ -45,28 +46,28 @@ export class Writer implements Transaction {
 
   begin(): void {
     this.#entries = [];
-    this.#used.clear();
+    this.#usage.clear();
     this.#seq = undefined;
     const epoch = this.#deletions();
     if (epoch === this.epoch) return;
     this.epoch = epoch;
-    this.#recent.clear();
+    this.#sharedRows.clear();
     this.#contexts.clear();
   }
 
   end(): void {
-    this.#used.write(this.#db);
+    this.#usage.write(this.#db);
     if (this.#entries.length === 0) return;
     const last = prepared<[], LedgerRow>(this.#db, 'SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1').get();
     this.#insert(LEDGER.insert, LEDGER.values(nextLedgerRow(last, this.#now(), this.#entries)));
   }
 
   settled(committed: boolean): void {
-    this.#recent.settle(committed);
+    this.#sharedRows.settled(committed);
   }
 
-  /** Whether the trajectory was deleted since `epoch`: what is said in it afterwards is not logged. */
-  gone(trajectoryId: string, epoch: number): boolean {
+  /** Whether the trajectory was deleted since `epoch`: a recording in it that goes on is not logged. */
+  isDeleted(trajectoryId: string, epoch: number): boolean {
     return (
       epoch !== this.epoch &&
       prepared<[string]>(this.#db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined
@@ -74,41 +75,45 @@ export class Writer implements Transaction {
   }
 
   /**
-   * Rows for `links` from position `from` on, under the message `parent`. Returns the last one's row.
-   * `known` are the rows the caller has met in transactions that stand; what it does not know is new, but for
-   * a system prompt. Nothing is looked up: an index by hash would cost more than the rare twin it finds.
+   * Adds rows for a chain from position `from` on, under the message of row `parent`. Returns the row of the last one.
+   * `known` are the rows the caller has written in committed transactions; any other message is taken for new, except
+   * a system prompt. Nothing is looked up: an index by hash would cost more than the rare duplicate it finds.
    */
-  chain(links: readonly Link[], from: number, parent: number, known: Map<Hash, number>): number {
-    let at = parent;
-    for (let next = from; next < links.length; next += 1) {
-      const link = links[next];
-      if (link !== undefined) at = known.get(link.hash) ?? this.#message(at, link, known);
+  messages(chain: readonly ChainedMessage[], from: number, parent: number, known: Map<Hash, number>): number {
+    let row = parent;
+    for (let next = from; next < chain.length; next += 1) {
+      const message = chain[next];
+      if (message !== undefined) row = known.get(message.hash) ?? this.#message(row, message, known);
     }
-    return at;
+    return row;
   }
 
   toolSet(tools: readonly FunctionSpec[]): Hash {
     const body = toolSetBody(tools);
     const hash = toolSetHash(body);
-    if (this.#recent.get(hash) === undefined) {
+    if (this.#sharedRows.get(hash) === undefined) {
       this.#insert(INSERT_TOOL_SET, [hash, body]);
-      this.#recent.stage(hash, 0);
+      this.#sharedRows.stage(hash, 0);
     }
     return hash;
   }
 
-  /** Idempotent. Returns whether the row is new. */
-  trajectory(row: TrajectoryRow): boolean {
+  /** Adds the row where it is not there. Returns whether it is new. */
+  trajectory(trajectory: Trajectory): boolean {
     const shape = ledgeredShape('trajectories');
-    const values = shape.values(row);
+    const { metadata } = trajectory;
+    const values = shape.values({
+      ...trajectory,
+      metadata: metadata === undefined ? null : JSON.stringify(metadata),
+    });
     if (this.#insert(shape.insertOrIgnore, values) === 0) return false;
-    this.#entries.push(['trajectories', row.id, contentHash(shape, values)]);
+    this.#entries.push(['trajectories', trajectory.id, contentHash(shape, values)]);
     return true;
   }
 
   /**
-   * Gives `row` its place and its prompt's delta, which are known only inside the transaction, and adds it.
-   * `first` is true for the first step of a trajectory made in this transaction: its place needs no look-up.
+   * Gives `row` its number and its prompt's delta, which are known only inside the transaction, and adds it. `first` is
+   * true for the first step of a trajectory that this transaction adds: its number needs no look-up.
    */
   step(
     row: StepRow,
@@ -124,7 +129,7 @@ export class Writer implements Transaction {
       row.promptBase = base?.stepId ?? null;
       row.promptShared = base === undefined ? 0 : sharedWith(base, prompt);
       row.promptSuffix = packU32(prompt, row.promptShared);
-      // True of the step whatever becomes of the transaction: whether it is a base is asked of the rows.
+      // Right also if the transaction is rolled back: `#base` asks the rows which step is the base.
       this.#contexts.set(trajectoryId, { stepId, prompt, action: action ?? [] });
     }
     this.#seal('steps', stepId, ledgeredShape('steps').values(row));
@@ -138,12 +143,9 @@ export class Writer implements Transaction {
     this.#seal('responses', row.id, ledgeredShape('responses').values(row));
   }
 
-  /**
-   * Counts an answer for its key, whatever becomes of its rows: what is deleted while it is answered was used all the
-   * same.
-   */
-  used(keyId: string, at: number, tokens: number): void {
-    if (keyId !== '') this.#used.add(keyId, at, tokens);
+  /** Counts an answer for its key, also where its trajectory was deleted meanwhile: the tokens were used. */
+  countUsage(keyId: string, at: number, tokens: number): void {
+    if (keyId !== '') this.#usage.add(keyId, at, tokens);
   }
 
   #seal(table: 'steps' | 'responses', id: string, values: SqlValue[]): void {
@@ -162,8 +164,8 @@ export class Writer implements Transaction {
     return prepared<[], { last: number | null }>(this.#db, 'SELECT max(rowid) AS last FROM deletions').get()?.last ?? 0;
   }
 
-  #message(parent: number, { hash, body }: Link, known: Map<Hash, number>): number {
-    let id = this.#recent.get(hash);
+  #message(parent: number, { hash, body }: ChainedMessage, known: Map<Hash, number>): number {
+    let id = this.#sharedRows.get(hash);
     if (id === undefined) {
       id = Number(
         prepared<[number, string, string]>(this.#db, 'INSERT INTO messages (parent, hash, body) VALUES (?, ?, ?)').run(
@@ -172,7 +174,7 @@ export class Writer implements Transaction {
           body,
         ).lastInsertRowid,
       );
-      if (parent === 0 && isSystem(body)) this.#recent.stage(hash, id);
+      if (parent === 0 && isSystem(body)) this.#sharedRows.stage(hash, id);
     }
     known.set(hash, id);
     return id;
@@ -219,17 +221,19 @@ export function toolSetHash(body: string): Hash {
   return sha256(`tools\n${body}`);
 }
 
-/** Of a canonical text, whose fields are sorted: a system message ends with its role. */
+/** In a canonical text fields are sorted: that of a system message ends with its role. */
 function isSystem(body: string): boolean {
   return body.endsWith('"role":"system"}');
 }
 
-/** The latest keys with their row numbers, in two generations: the older is dropped when the younger is full. */
-class Recent {
+/**
+ * Row numbers by hash, in two generations: when the younger is full it becomes the older, and the older is dropped.
+ */
+class RowCache {
   readonly #limit: number;
   #young = new Map<string, number>();
   #old = new Map<string, number>();
-  /** Of the transaction that is open: nobody's yet. */
+  /** Rows of the open transaction, which may be rolled back. */
   #staged = new Map<string, number>();
 
   constructor(limit: number) {
@@ -244,7 +248,7 @@ class Recent {
     this.#staged.set(key, row);
   }
 
-  settle(committed: boolean): void {
+  settled(committed: boolean): void {
     if (committed) for (const [key, row] of this.#staged) this.#young.set(key, row);
     this.#staged.clear();
     if (this.#young.size < this.#limit) return;

@@ -10,7 +10,7 @@ import type Database from 'better-sqlite3';
 import { reasonOf } from '../../core/errors.js';
 import { bodyHash } from '../../core/text/hash.js';
 import type { Db } from '../file/db.js';
-import { setAsideIn } from '../beside/intake.js';
+import { quarantinedIn } from '../beside/intake.js';
 import {
   contentHash,
   idColumn,
@@ -69,19 +69,19 @@ class Verification {
   constructor(db: Db, watch: Watch) {
     this.#sqlite = db.$client;
     this.#watch = watch;
-    // On disk where it is large: what the ledger names, and what deletions say is gone.
+    // What the ledger names, and what deletions name: in temporary tables, which SQLite moves to disk when large.
     this.#sqlite
       .exec(`CREATE TEMP TABLE ledgered (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
-      CREATE TEMP TABLE gone (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID`);
+      CREATE TEMP TABLE deleted (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID`);
   }
 
   close(): void {
-    this.#sqlite.exec('DROP TABLE IF EXISTS temp.ledgered; DROP TABLE IF EXISTS temp.gone');
+    this.#sqlite.exec('DROP TABLE IF EXISTS temp.ledgered; DROP TABLE IF EXISTS temp.deleted');
   }
 
   run(): Report {
     this.#guard('sqlite', () => this.#file());
-    this.#guard('intake', () => this.#setAside());
+    this.#guard('intake', () => this.#quarantined());
     this.#guard('ledger', () => {
       this.#total = ['ledger', 'messages', 'tool_sets', 'steps', ...Object.keys(LEDGERED)].reduce(
         (sum, table) => sum + this.#count(table),
@@ -107,9 +107,9 @@ class Verification {
     }
   }
 
-  /** What a gateway was told and nobody could commit. */
-  #setAside(): void {
-    for (const file of setAsideIn(dirname(this.#sqlite.name)))
+  /** Recordings that could not be committed. */
+  #quarantined(): void {
+    for (const file of quarantinedIn(dirname(this.#sqlite.name)))
       this.#report('intake', file, 'something in it could not be committed');
   }
 
@@ -150,7 +150,7 @@ class Verification {
     const values = this.#row(table).get(id);
     this.#seen(table);
     if (values === undefined) {
-      if (!this.#isGone(table, id)) this.#report(table, id, 'missing: the ledger has its hash');
+      if (!this.#isDeleted(table, id)) this.#report(table, id, 'missing: the ledger has its hash');
       return;
     }
     const derived = contentHash(shape, values);
@@ -196,7 +196,7 @@ class Verification {
   #stillThere(): void {
     this.#readDeletions();
     const page = this.#sqlite.prepare<[string, string], { tbl: string; id: string }>(
-      `SELECT tbl, id FROM temp.gone WHERE (tbl, id) > (?, ?) ORDER BY tbl, id LIMIT ${PAGE}`,
+      `SELECT tbl, id FROM temp.deleted WHERE (tbl, id) > (?, ?) ORDER BY tbl, id LIMIT ${PAGE}`,
     );
     let last = { tbl: '', id: '' };
     this.#pages(
@@ -300,8 +300,8 @@ class Verification {
   /**
    * Whether a deletion names the row. Deletion and its record are one commit: the record is there when the row is not.
    */
-  #isGone(table: string, id: string): boolean {
-    const known = this.#sqlite.prepare<[string, string]>('SELECT 1 FROM temp.gone WHERE tbl = ? AND id = ?');
+  #isDeleted(table: string, id: string): boolean {
+    const known = this.#sqlite.prepare<[string, string]>('SELECT 1 FROM temp.deleted WHERE tbl = ? AND id = ?');
     if (known.get(table, id) !== undefined) return true;
     this.#readDeletions();
     return known.get(table, id) !== undefined;
@@ -311,7 +311,7 @@ class Verification {
     const page = this.#sqlite.prepare<[number], { rowid: number; id: string; rows: string }>(
       `SELECT rowid, id, rows FROM deletions WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`,
     );
-    const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.gone VALUES (?, ?)');
+    const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.deleted VALUES (?, ?)');
     this.#pages(
       undefined,
       () => page.all(this.#lastDeletion),

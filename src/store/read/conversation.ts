@@ -1,37 +1,37 @@
 /**
- * A conversation found again by the id of its last answer: what the client had said and been told, and no more than
- * that.
+ * A conversation found by the id of its last response: the messages its client has, without the tool turns it never
+ * saw.
  */
 import { eq } from 'drizzle-orm';
 
 import { GyreError } from '../../core/errors.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
-import { messageOf, readLinks } from '../log/chain.js';
+import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
 import { MARK } from '../../core/text/redact.js';
 import { responses } from '../file/schema.js';
 
 /**
- * Undefined when this key was given no such answer, or it never came to be one. Throws 400 when something of it was
+ * Undefined when this key has no such response, or it failed or was cancelled. Throws 400 when something of it was
  * redacted: the policy would be asked with other words than the client's, and the client would not know.
  */
 export function conversationOf(db: Db, keyId: string, responseId: string): readonly Message[] | undefined {
   const response = responseOf(db, keyId, responseId);
   if (response === undefined || response.outcome === 'failed' || response.outcome === 'cancelled') return undefined;
   const answer = rowOf(db, response);
-  const links = answer === undefined ? undefined : readLinks(db, answer.id);
-  if (answer?.redacted === true && links?.some(({ body }) => body.includes(MARK)) === true) {
+  const chain = answer === undefined ? undefined : readChain(db, answer.id);
+  if (answer?.redacted === true && chain?.some(({ body }) => body.includes(MARK)) === true) {
     throw redacted(
       'previous_response_id',
       `The conversation up to ${JSON.stringify(responseId)} is logged with parts of it redacted, so it cannot be ` +
         'gone on from by its id. Send its items in "input" instead.',
     );
   }
-  return links?.map(({ body }) => messageOf(body));
+  return chain?.map(({ body }) => messageOf(body));
 }
 
 /**
- * The answer alone, as far as it came: its client has the beginning also of one that was broken off. Throws 400 when
+ * The answer alone, also of a response that failed or was cancelled: its client has the beginning. Throws 400 when
  * something of it was redacted.
  */
 export function answerOf(db: Db, keyId: string, responseId: string): AssistantMessage | undefined {
@@ -55,7 +55,7 @@ function responseOf(db: Db, keyId: string, responseId: string): Response | undef
   return response?.keyId === keyId ? response : undefined;
 }
 
-/** The message that ended the response, in its client's chain. */
+/** The row of the answer in the client's chain. */
 function rowOf(
   db: Db,
   { id: responseId, trajectoryId }: Response,

@@ -1,6 +1,6 @@
 /**
- * Feedback on answers, added by response id. The id of a row is the hash of what it says, so the same
- * words twice are one row, also when two processes hear them at once.
+ * Feedback on answers, added by response id. The id of a row is the hash of its content, so that the same feedback
+ * twice is one row, also when two processes are given it at once.
  */
 import { eq } from 'drizzle-orm';
 
@@ -14,9 +14,9 @@ import { feedback } from '../file/schema.js';
 
 export interface FeedbackInput {
   readonly responseId: string;
-  /** Who says it. */
+  /** Whose feedback it is. */
   readonly keyId: string;
-  /** Whose responses may be spoken of; undefined means everyone's. */
+  /** Only responses of this key can be given feedback; undefined means everyone's. */
   readonly within: string | undefined;
   /** From -1 (bad) to 1 (good). */
   readonly value?: number | undefined;
@@ -28,7 +28,7 @@ export interface FeedbackInput {
   readonly at?: number | undefined;
 }
 
-/** What was said of a trajectory, oldest first. */
+/** The feedback on a trajectory, oldest first. */
 export function feedbackOf(db: Db, trajectoryId: string): FeedbackView[] {
   return db
     .select()
@@ -40,8 +40,8 @@ export function feedbackOf(db: Db, trajectoryId: string): FeedbackView[] {
 }
 
 /**
- * Adds a row, or finds the one that says the same. Undefined when there is no such response within reach;
- * throws a 400 on `step` when the response has no such step.
+ * Adds a row, or finds the one with the same content. Undefined when the key has no such response; throws a 400 on
+ * `step` when the response has no such step.
  */
 export function addFeedback(db: Db, { within, at = Date.now(), ...input }: FeedbackInput): FeedbackView | undefined {
   return db.transaction(
@@ -63,7 +63,7 @@ export function addFeedback(db: Db, { within, at = Date.now(), ...input }: Feedb
           'step',
         );
       }
-      const said = {
+      const content = {
         responseId: input.responseId,
         keyId: input.keyId,
         step: input.step ?? null,
@@ -71,8 +71,8 @@ export function addFeedback(db: Db, { within, at = Date.now(), ...input }: Feedb
         comment: input.comment ?? null,
         demonstration: input.demonstration ?? null,
       };
-      const id = `fbk-${sha256(canonicalJson(said)).slice(-40)}`;
-      const row = { id, trajectoryId: response.trajectoryId, ...said, createdAt: at };
+      const id = `fbk-${sha256(canonicalJson(content)).slice(-40)}`;
+      const row = { id, trajectoryId: response.trajectoryId, ...content, createdAt: at };
       const known = tx.select().from(feedback).where(eq(feedback.id, id)).get();
       if (known !== undefined) return viewOf(known);
       tx.insert(feedback).values(row).run();

@@ -1,7 +1,7 @@
 /**
- * Deletion on request, one of the two exceptions to "rows are only added". A trajectory goes with
- * everything said in it and everything drawn from it, out of the tables and out of the files; what stays
- * is a row that says so, and where the data had gone before.
+ * Deletion on request, one of the two exceptions to "rows are only added". A trajectory is deleted with its messages
+ * and with every sample drawn from it, out of the tables and out of the files; what stays is a row that records the
+ * deletion and which batches and versions had used the data before.
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
@@ -22,7 +22,7 @@ import {
   verdicts,
 } from '../file/schema.js';
 
-/** How often, and for how long, the files are tried when another process is reading them. */
+/** How often, and for how long, the files are scrubbed again while another process is reading them. */
 const SCRUB_EVERY_MS = 50;
 const SCRUB_FOR_MS = 60_000;
 
@@ -43,9 +43,9 @@ export function removeTrajectory(db: Db, id: string, keyId?: string, at: number 
 }
 
 function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
-  const taken = tx.select().from(steps).where(eq(steps.trajectoryId, id)).all();
-  const stepIds = taken.map((step) => step.id);
-  const drawn = tx
+  const removed = tx.select().from(steps).where(eq(steps.trajectoryId, id)).all();
+  const stepIds = removed.map((step) => step.id);
+  const sampleIds = tx
     .select({ id: samples.id })
     .from(samples)
     .where(inArray(samples.stepId, stepIds))
@@ -54,14 +54,14 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
   const reached = reachedBy(tx, stepIds);
   emptyBatches(tx, reached.batches, at);
 
-  const gone: (readonly [table: string, id: string])[] = [['trajectories', id]];
-  const said = (table: string, rows: readonly { readonly id: string }[]): void =>
-    void gone.push(...rows.map((row) => [table, row.id] as const));
+  const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
+  const record = (table: string, rows: readonly { readonly id: string }[]): void =>
+    void deleted.push(...rows.map((row) => [table, row.id] as const));
   const isAbout = (kind: 'step' | 'trajectory' | 'sample', ids: readonly string[]): ReturnType<typeof and> =>
     and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, [...ids]));
-  said('verdicts', tx.delete(verdicts).where(isAbout('step', stepIds)).returning({ id: verdicts.id }).all());
-  said('verdicts', tx.delete(verdicts).where(isAbout('sample', drawn)).returning({ id: verdicts.id }).all());
-  said(
+  record('verdicts', tx.delete(verdicts).where(isAbout('step', stepIds)).returning({ id: verdicts.id }).all());
+  record('verdicts', tx.delete(verdicts).where(isAbout('sample', sampleIds)).returning({ id: verdicts.id }).all());
+  record(
     'verdicts',
     tx
       .delete(verdicts)
@@ -69,24 +69,24 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
       .returning({ id: verdicts.id })
       .all(),
   );
-  said('samples', tx.delete(samples).where(inArray(samples.id, drawn)).returning({ id: samples.id }).all());
-  said('feedback', tx.delete(feedback).where(eq(feedback.trajectoryId, id)).returning({ id: feedback.id }).all());
-  said(
+  record('samples', tx.delete(samples).where(inArray(samples.id, sampleIds)).returning({ id: samples.id }).all());
+  record('feedback', tx.delete(feedback).where(eq(feedback.trajectoryId, id)).returning({ id: feedback.id }).all());
+  record(
     'responses',
     tx
       .delete(responses)
-      .where(inArray(responses.id, [...new Set(taken.map((step) => step.responseId))]))
+      .where(inArray(responses.id, [...new Set(removed.map((step) => step.responseId))]))
       .returning({ id: responses.id })
       .all(),
   );
-  said('steps', tx.delete(steps).where(eq(steps.trajectoryId, id)).returning({ id: steps.id }).all());
+  record('steps', tx.delete(steps).where(eq(steps.trajectoryId, id)).returning({ id: steps.id }).all());
   tx.delete(trajectories).where(eq(trajectories.id, id)).run();
-  removeMessages(db, taken);
+  removeMessages(db, removed);
 
   const row = {
     id: `del-${id}`,
     trajectoryId: id,
-    rows: JSON.stringify(gone),
+    rows: JSON.stringify(deleted),
     batches: JSON.stringify(reached.batches),
     versions: JSON.stringify(reached.versions),
     createdAt: at,
@@ -97,8 +97,8 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
 }
 
 /**
- * The tokens of a batch are the deleted words in another form. One that was not sent yet is given up; one
- * that was sent is kept as an empty shell under its id, by which the trainer knows whether it was applied.
+ * The tokens of a batch spell the deleted messages. A batch that was not sent yet fails; one that was sent keeps its
+ * row without tokens, because by its id the trainer is asked whether it was applied.
  */
 function emptyBatches(tx: Tx, ids: readonly string[], at: number): void {
   const note = 'emptied: a trajectory in it was deleted';
@@ -122,18 +122,20 @@ function emptyBatches(tx: Tx, ids: readonly string[], at: number): void {
   }
 }
 
-/** Messages and tool lists that only the deleted steps held: leaf after leaf, up to what another chain holds. */
-function removeMessages(db: Db, taken: readonly (typeof steps.$inferSelect)[]): void {
-  // Answers to one state in the same words may be several rows: all of them, since only their words are referred to.
-  const saying = prepared<[number, string], { id: number }>(
+/**
+ * Deletes messages and tool lists that only the removed steps refer to: from each tip up to one that is referred to.
+ */
+function removeMessages(db: Db, removed: readonly (typeof steps.$inferSelect)[]): void {
+  // Equal answers to one state may be several rows. A step refers to them by hash, so all of them are looked at.
+  const withHash = prepared<[number, string], { id: number }>(
     db,
     'SELECT id FROM messages WHERE parent = ? AND hash = ?',
   );
-  const one = prepared<[number], { parent: number; hash: string }>(
+  const byId = prepared<[number], { parent: number; hash: string }>(
     db,
     'SELECT parent, hash FROM messages WHERE id = ?',
   );
-  const held = prepared<[{ id: number; parent: number; hash: string }]>(
+  const referredTo = prepared<[{ id: number; parent: number; hash: string }]>(
     db,
     `
     SELECT 1 WHERE EXISTS (SELECT 1 FROM messages WHERE parent = @id)
@@ -143,9 +145,9 @@ function removeMessages(db: Db, taken: readonly (typeof steps.$inferSelect)[]): 
       OR EXISTS (SELECT 1 FROM steps WHERE action_tip = @hash AND state_at = @parent AND action_tip <> policy_tip)`,
   );
   const remove = prepared<[number]>(db, 'DELETE FROM messages WHERE id = ?');
-  for (const step of taken) {
-    const answers = saying.all(step.clientAt, step.clientTip);
-    const actions = step.actionTip === null ? [] : saying.all(step.stateAt, step.actionTip);
+  for (const step of removed) {
+    const answers = withHash.all(step.clientAt, step.clientTip);
+    const actions = step.actionTip === null ? [] : withHash.all(step.stateAt, step.actionTip);
     for (const tip of [
       ...answers.map((row) => row.id),
       ...actions.map((row) => row.id),
@@ -153,23 +155,23 @@ function removeMessages(db: Db, taken: readonly (typeof steps.$inferSelect)[]): 
       step.clientAt,
     ]) {
       for (let id = tip; id !== 0;) {
-        const row = one.get(id);
-        if (row === undefined || held.get({ id, ...row }) !== undefined) break;
+        const row = byId.get(id);
+        if (row === undefined || referredTo.get({ id, ...row }) !== undefined) break;
         remove.run(id);
         id = row.parent;
       }
     }
   }
-  const unheld = prepared<[string, string]>(
+  const removeToolSet = prepared<[string, string]>(
     db,
     'DELETE FROM tool_sets WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM steps WHERE tool_set = ?)',
   );
-  for (const hash of new Set(taken.map((step) => step.toolSet))) unheld.run(hash, hash);
+  for (const hash of new Set(removed.map((step) => step.toolSet))) removeToolSet.run(hash, hash);
 }
 
 /**
- * Freed cells are zero already (secure_delete); what is left is the write-ahead log and the pages it
- * replaces. Folding it in needs every reader to have moved on: tried now, and then until it is done.
+ * SQLite has overwritten the freed cells with zeros (secure_delete); what is left is the write-ahead log and the pages
+ * it replaces. Folding it in waits for every reader to have moved on: tried now, and again until it is done.
  */
 function scrub(db: Db, until: number): void {
   const sqlite = db.$client;
@@ -181,7 +183,7 @@ function scrub(db: Db, until: number): void {
     const [result] = sqlite.pragma('wal_checkpoint(TRUNCATE)') as { readonly busy: number }[];
     done = result?.busy === 0;
   } catch {
-    // A busy or full disk is no fault of the deletion, which is committed: it is tried again.
+    // The database is busy or the disk is full. The deletion is committed; only the scrubbing is tried again.
   } finally {
     sqlite.pragma(`busy_timeout = ${wait}`);
   }

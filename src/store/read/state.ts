@@ -6,7 +6,7 @@ import { eq } from 'drizzle-orm';
 import { textOf, type Message, type ToolCall } from '../../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
 import type { NotTrainable, Origin } from '../../core/trajectory.js';
-import { messageOf, readLinks } from '../log/chain.js';
+import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
 import { readContext } from '../log/prompt.js';
 import { steps, toolSets, trajectories } from '../file/schema.js';
@@ -47,8 +47,8 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     .innerJoin(toolSets, eq(toolSets.hash, steps.toolSet))
     .where(eq(steps.id, stepId))
     .get();
-  const links = row === undefined ? undefined : readLinks(db, row.step.stateAt);
-  if (row === undefined || links === undefined) return undefined;
+  const chain = row === undefined ? undefined : readChain(db, row.step.stateAt);
+  if (row === undefined || chain === undefined) return undefined;
   const { step, taskId, origin } = row;
   const context = readContext(db, stepId);
   const sampling = JSON.parse(step.sampling) as Sampling;
@@ -62,7 +62,7 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     consent: step.consent,
     ...(step.notTrainable === null ? {} : { notTrainable: step.notTrainable as NotTrainable }),
     ...(step.templateHash === null ? {} : { templateHash: step.templateHash }),
-    messages: links.map((said) => messageOf(said.body)),
+    messages: chain.map(({ body }) => messageOf(body)),
     tools: JSON.parse(row.tools) as FunctionSpec[],
     toolChoice: JSON.parse(step.toolChoice) as ToolChoice,
     sampling,

@@ -1,6 +1,6 @@
 /**
- * Reading back: trajectories in the shape the Surface promises. Ids and log-probabilities come out as they were
- * sampled; nothing is tokenised again.
+ * Reading back: trajectories as `GET /gyre/v1/trajectories` shows them. Token ids and log-probabilities come out as
+ * they were sampled; nothing is tokenised again.
  */
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
@@ -9,7 +9,7 @@ import { type Listing, listingOf, type Page } from '../../core/paging.js';
 import type { StepView, ToolCallView, TrajectoryView, VerdictView } from '../../core/reading.js';
 import { seconds } from '../../core/seconds.js';
 import { NO_VERSION } from '../../core/trajectory.js';
-import { messageOf, readLinks } from '../log/chain.js';
+import { messageOf, readChain } from '../log/chain.js';
 import type { Db } from '../file/db.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
@@ -49,13 +49,13 @@ export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
 }
 
 function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
-  const taken = stepsOf(db, row.id);
-  const last = taken.at(-1);
+  const own = stepsOf(db, row.id);
+  const last = own.at(-1);
   const ended =
     last === undefined ? undefined : db.select().from(responses).where(eq(responses.id, last.responseId)).get();
-  const said = verdictsOfSteps(
+  const stepVerdicts = verdictsOfSteps(
     db,
-    taken.map((step) => step.id),
+    own.map((step) => step.id),
   );
   let near: Context | undefined;
   return {
@@ -65,12 +65,12 @@ function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
     policy_version: last === undefined ? null : versionView(last),
     outcome: ended?.outcome ?? null,
     stop_reason: ended?.stopReason ?? null,
-    consent: row.consent && taken.every((step) => step.consent),
+    consent: row.consent && own.every((step) => step.consent),
     key: row.keyId === '' ? null : row.keyId,
     created_at: seconds(row.createdAt),
-    steps: taken.map((step, at) => {
+    steps: own.map((step, at) => {
       near = readContext(db, step.id, near) ?? near;
-      return stepView(db, step, taken[at + 1], near, said.get(step.id) ?? []);
+      return stepView(db, step, own[at + 1], near, stepVerdicts.get(step.id) ?? []);
     }),
     feedback: feedbackOf(db, row.id),
   };
@@ -116,7 +116,7 @@ export function stepView(
   step: StepRow,
   next: StepRow | undefined,
   context: Context | undefined,
-  said: readonly VerdictView[],
+  stepVerdicts: readonly VerdictView[],
 ): StepView {
   const { text, calls } = actionOf(db, step);
   const reason = step.notTrainable ?? (step.consent ? null : 'no_consent');
@@ -132,7 +132,7 @@ export function stepView(
     logprobs: step.logprobs === null ? null : unpackF32(step.logprobs),
     trainable: reason === null,
     not_trainable_reason: reason ?? undefined,
-    verdicts: said,
+    verdicts: stepVerdicts,
   };
 }
 
@@ -150,15 +150,15 @@ interface CallRecord {
 function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: readonly ToolCall[]): ToolCallView[] {
   const records = JSON.parse(step.calls) as CallRecord[];
   if (records.length === 0) return [];
-  const own = readLinks(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
+  const own = readChain(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
   const after =
     next === undefined
       ? []
-      : (readLinks(db, next.stateAt, (hash) => hash === step.policyTip || hash === step.stateTip) ?? []);
-  const observed = [...own, ...after].map((said) => messageOf(said.body)).filter((message) => message.role === 'tool');
+      : (readChain(db, next.stateAt, (hash) => hash === step.policyTip || hash === step.stateTip) ?? []);
+  const observed = [...own, ...after].map(({ body }) => messageOf(body)).filter((message) => message.role === 'tool');
   return records.map(({ id, name, owner, error }, at) => {
-    const place = observed.findIndex((message) => message.tool_call_id === id);
-    const [observation] = place < 0 ? [] : observed.splice(place, 1);
+    const position = observed.findIndex((message) => message.tool_call_id === id);
+    const [observation] = position < 0 ? [] : observed.splice(position, 1);
     const args = calls[at]?.id === id ? calls[at] : calls.find((call) => call.id === id);
     return {
       name,

@@ -333,7 +333,6 @@ describe('consent that is withheld', () => {
           heldout: true,
           evaluated: true,
           finished: false,
-          used: true,
           hasState: false,
           notTrainable: 'redacted',
         },

@@ -9,26 +9,26 @@ import { onTestFinished } from 'vitest';
 const DIST = new URL('../../../dist/', import.meta.url).href;
 
 /**
- * Answers requests until it is killed; says on a line what was acknowledged. Arguments: data folder, how many, a name,
+ * Answers requests until it is killed; prints a line for each response that was acknowledged. Arguments: data folder, how many, a name,
  * `beside` for a log in a thread of its own.
  */
 const WRITER = `
 import { openStore } from '${DIST}src/store/file/db.js';
 import { openLog } from '${DIST}src/store/log/log.js';
-import { openLogBeside } from '${DIST}src/store/beside/log.js';
+import { openRemoteLog } from '${DIST}src/store/beside/log.js';
 import { newId } from '${DIST}src/core/ids.js';
 const [folder, count, name, where] = process.argv.slice(1);
 const store = openStore(folder);
-const log = where === 'beside' ? openLogBeside({ dataDir: folder, module: new URL('${DIST}src/store/beside/worker.js').pathname }) : openLog(store);
+const log = where === 'beside' ? openRemoteLog({ dataDir: folder, module: new URL('${DIST}src/store/beside/worker.js').pathname }) : openLog(store);
 const usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 async function ask(at) {
   const responseId = newId('chatcmpl');
   const messages = [{ role: 'system', content: 'shared' }, { role: 'user', content: name + ' ' + at }];
-  const thread = log.open({ asker: { keyId: '', consent: true }, origin: 'live', responseId, requestId: 'r', model: 'gyre', messages, at: Date.now() });
+  const recording = log.open({ asker: { keyId: '', consent: true }, origin: 'live', responseId, requestId: 'r', model: 'gyre', messages, at: Date.now() });
   const turn = { role: 'assistant', content: 'answer ' + at };
   const action = { text: turn.content, calls: [], finishReason: 'stop', cut: false, promptTokenIds: [1, 2, at], tokenIds: [3, at], logprobs: [-1, -2], usage, timings: { startedAt: 0, totalMs: 1 } };
-  void thread.step({ id: newId('step'), policyVersion: 0, messages, tools: [], toolChoice: 'auto', sampling: {}, action, calls: [], appended: [turn], outcome: 'done', startedAt: 0, ms: 1 }, turn);
-  if (await thread.finish({ outcome: 'completed', stopReason: 'stop', usage, toolUse: { requested: 0, executed: 0, by_tool: {} } })) process.stdout.write(responseId + '\\n');
+  void recording.step({ id: newId('step'), policyVersion: 0, messages, tools: [], toolChoice: 'auto', sampling: {}, action, calls: [], appended: [turn], outcome: 'done', startedAt: 0, ms: 1 }, turn);
+  if (await recording.finish({ outcome: 'completed', stopReason: 'stop', usage, toolUse: { requested: 0, executed: 0, by_tool: {} } })) process.stdout.write(responseId + '\\n');
 }
 process.stdout.write('ready\\n');
 await new Promise((go) => process.stdin.once('data', go));
@@ -40,13 +40,13 @@ process.stdin.destroy();
 
 export interface Writing {
   readonly process: ChildProcess;
-  /** Lines it has said so far. */
+  /** Lines it has printed so far. */
   readonly lines: string[];
   go(): void;
   /** Resolves when a line is there that starts with `start`. */
-  said(start: string): Promise<void>;
+  printed(start: string): Promise<void>;
   /** Resolves when `count` lines are there. */
-  saidLines(count: number): Promise<void>;
+  printedLines(count: number): Promise<void>;
   readonly ended: Promise<void>;
 }
 
@@ -57,34 +57,34 @@ export function writing(folder: string, count: number, name: string, where: 'her
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: string[] = [];
   let rest = '';
-  let told = (): void => undefined;
+  let changed = (): void => undefined;
   child.stdout.on('data', (bytes: Buffer) => {
     const parts = (rest + bytes.toString()).split('\n');
     rest = parts.pop() ?? '';
     lines.push(...parts);
-    told();
+    changed();
   });
   const ended = new Promise<void>(
     (done) =>
       void child.once('close', () => {
-        told();
+        changed();
         done();
       }),
   );
   const until = (holds: () => boolean): Promise<void> =>
     new Promise((done, fail) => {
-      told = () => {
+      changed = () => {
         if (holds()) done();
         else if (child.exitCode !== null) fail(new Error(`the writer ended first: ${lines.join(' ')}`));
       };
-      told();
+      changed();
     });
   return {
     process: child,
     lines,
     ended,
     go: () => void child.stdin.write('go\n'),
-    said: (start) => until(() => lines.some((line) => line.startsWith(start))),
-    saidLines: (wanted) => until(() => lines.length >= wanted),
+    printed: (start) => until(() => lines.some((line) => line.startsWith(start))),
+    printedLines: (wanted) => until(() => lines.length >= wanted),
   };
 }

@@ -13,9 +13,9 @@ test('after kill -9 every acknowledged answer has its rows and the log is in ord
   for (const after of [1, 40, 200]) {
     const folder = temporaryFolder();
     const writer = writing(folder, 1_000_000, 'killed');
-    await writer.said('ready');
+    await writer.printed('ready');
     writer.go();
-    await writer.saidLines(after + 1);
+    await writer.printedLines(after + 1);
     writer.process.kill('SIGKILL');
     await writer.ended;
     const { store } = opened(folder);
@@ -33,7 +33,7 @@ test('after kill -9 every acknowledged answer has its rows and the log is in ord
 test('two processes write at once, open a new folder at once, and neither loses anything', async () => {
   const folder = temporaryFolder();
   const writers = ['ada', 'bob'].map((name) => writing(folder, 400, name));
-  await Promise.all(writers.map((writer) => writer.said('ready')));
+  await Promise.all(writers.map((writer) => writer.printed('ready')));
   for (const writer of writers) writer.go();
   const { store, log } = opened(folder);
   for (let at = 0; at < 20; at += 1) {
@@ -51,7 +51,7 @@ test('two processes write at once, open a new folder at once, and neither loses 
         createdAt: 1,
       },
     ]);
-    if (at % 5 === 0) removeTrajectory(store.db, mine.thread.trajectoryId);
+    if (at % 5 === 0) removeTrajectory(store.db, mine.recording.trajectoryId);
     if (at % 7 === 0) expect(verify(store.db).problems).toEqual([]);
   }
   await Promise.all(writers.map((writer) => writer.ended));
@@ -82,7 +82,7 @@ test('a full disk is counted, the answer goes on, and writes succeed again when 
   store.sqlite.pragma('max_page_count = 1073741823');
   const followUp = await answer(log, opening([user(big), lost.turn, user('and?')]), [{ text: 'here again' }]);
   expect(followUp.kept).toBe(true);
-  expect(followUp.thread.continued).toBe(false);
+  expect(followUp.recording.continued).toBe(false);
   expect(log.failures).toBe(1);
   expect(verify(store.db).problems).toEqual([]);
 });
@@ -97,32 +97,32 @@ test('one bad row does not take the others of its group with it', async () => {
   );
   expect(answers.every((one) => one.kept)).toBe(true);
   const [twin] = answers;
-  const thread = log.open(opening([user('d')]));
-  const again = thread.step(
+  const recording = log.open(opening([user('d')]));
+  const again = recording.step(
     { ...stepOf([user('d')], action('d')), id: twin?.steps[0]?.id ?? '' },
     { role: 'assistant', content: 'd' },
   );
   const [bad, good] = await Promise.all([again, answer(log, opening([user('e')]), [{ text: 'e' }])]);
   expect(bad).toBe(false);
   expect(good.kept).toBe(true);
-  expect(await thread.finish(DONE)).toBe(false);
+  expect(await recording.finish(DONE)).toBe(false);
   expect(log.failures).toBe(1);
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('a step that cannot be put into words is counted and the rest of its response is kept', async () => {
+test('a step that cannot be stored is counted and the rest of its response is kept', async () => {
   const { store, log } = opened();
-  const thread = log.open(opening([user('q')]));
+  const recording = log.open(opening([user('q')]));
   const impossible = stepOf([user('q')], action('half', [], { promptTokenIds: [1.5], tokenIds: [1], logprobs: [-1] }));
-  const lost = thread.step(impossible, { role: 'assistant', content: 'half' });
+  const lost = recording.step(impossible, { role: 'assistant', content: 'half' });
   const whole = stepOf(
     [user('q'), { role: 'assistant', content: 'half' }, toolSays('c', '1')],
     action('whole', [call('c', '1')]),
   );
-  const kept = thread.step(whole, { role: 'assistant', content: 'halfwhole' });
-  expect(await Promise.all([lost, kept, thread.finish(DONE)])).toEqual([false, true, false]);
+  const kept = recording.step(whole, { role: 'assistant', content: 'halfwhole' });
+  expect(await Promise.all([lost, kept, recording.finish(DONE)])).toEqual([false, true, false]);
   expect(log.failures).toBe(1);
-  expect(readTrajectory(store.db, thread.trajectoryId)?.steps).toHaveLength(1);
+  expect(readTrajectory(store.db, recording.trajectoryId)?.steps).toHaveLength(1);
   expect(verify(store.db).problems).toEqual([]);
   const next = log.open(opening([user('q'), { role: 'assistant', content: 'halfwhole' }, user('go on')]));
   expect(next.continued).toBe(true);
@@ -132,19 +132,19 @@ test('a closed store is counted, never thrown', async () => {
   const folder = temporaryFolder();
   const store = openStore(folder);
   const log = openLog(store);
-  const thread = log.open(opening([user('q')]));
+  const recording = log.open(opening([user('q')]));
   store.close();
-  expect(await thread.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' })).toBe(false);
-  expect(await thread.finish(DONE)).toBe(false);
+  expect(await recording.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' })).toBe(false);
+  expect(await recording.finish(DONE)).toBe(false);
   await log.flush();
   expect(log.failures).toBe(2);
 });
 
-test('flush resolves when everything handed over is committed', async () => {
+test('flush resolves when everything recorded is committed', async () => {
   const { store, log } = opened(undefined, { flushMs: 60_000 });
-  const thread = log.open(opening([user('q')]));
-  void thread.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' });
-  void thread.finish(DONE);
+  const recording = log.open(opening([user('q')]));
+  void recording.step(stepOf([user('q')], action('a')), { role: 'assistant', content: 'a' });
+  void recording.finish(DONE);
   await log.flush();
   expect(store.sqlite.prepare('SELECT count(*) AS n FROM responses').get()).toEqual({ n: 1 });
 });

@@ -1,4 +1,4 @@
-/** The intake: what a process has written down and not committed is committed by whoever opens the folder next. */
+/** The intake: what a process recorded and did not commit is committed by whoever opens the folder next. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,9 +7,9 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { Intake, textsOf } from '../../../src/store/beside/intake.js';
-import { settleLeft } from '../../../src/store/beside/recover.js';
-import { openLogBeside } from '../../../src/store/beside/log.js';
+import { Intake, readLines } from '../../../src/store/beside/intake.js';
+import { recoverAbandoned } from '../../../src/store/beside/recover.js';
+import { openRemoteLog } from '../../../src/store/beside/log.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { stateOf } from '../../../src/store/read/state.js';
@@ -21,18 +21,18 @@ const MODULE = fileURLToPath(new URL('../../../dist/src/store/beside/worker.js',
 /** Of a process that is gone: no pid is as large. */
 const GONE = '1.99999999.1.1-000001.jsonl';
 
-type Beside = ReturnType<typeof openLogBeside>;
+type RemoteLog = ReturnType<typeof openRemoteLog>;
 
 /**
  * A data folder as a process leaves it that was killed right after `work`: `before` is committed, of `work` nothing is.
  */
-async function left(
-  work: (log: Beside) => Promise<unknown>,
-  before: (log: Beside) => Promise<unknown> = () => Promise.resolve(),
+async function abandoned(
+  work: (log: RemoteLog) => Promise<unknown>,
+  before: (log: RemoteLog) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<{ readonly folder: string; readonly file: string }> {
   const [from, folder] = [temporaryFolder(), temporaryFolder()];
   const [store, other] = [openStore(from), openStore(from)];
-  const log = openLogBeside({ dataDir: from, module: MODULE });
+  const log = openRemoteLog({ dataDir: from, module: MODULE });
   await before(log);
   await log.flush();
   other.sqlite.exec('BEGIN IMMEDIATE'); // nobody else can commit
@@ -52,17 +52,17 @@ function files(folder: string): readonly string[] {
   return readdirSync(join(folder, 'intake'));
 }
 
-test('after kill -9 every answer that was told as kept is there, and the log is in order', async () => {
+test('after kill -9 every acknowledged answer is recovered, and the log is in order', async () => {
   for (const after of [1, 40, 400]) {
     const folder = temporaryFolder();
     const writer = writing(folder, 1_000_000, 'killed', 'beside');
-    await writer.said('ready');
+    await writer.printed('ready');
     writer.go();
-    await writer.saidLines(after + 1);
+    await writer.printedLines(after + 1);
     writer.process.kill('SIGKILL');
     await writer.ended;
     const { store } = opened(folder);
-    expect(settleLeft(store, folder)).toEqual([]);
+    expect(recoverAbandoned(store, folder)).toEqual([]);
     const row = store.sqlite.prepare(
       'SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND ' +
         's.trajectory_id = r.trajectory_id WHERE r.id = ?',
@@ -76,12 +76,12 @@ test('after kill -9 every answer that was told as kept is there, and the log is 
 }, 120_000);
 
 test('steps of an answer that had no end are kept, without an end', async () => {
-  const { folder } = await left(async (log) => {
+  const { folder } = await abandoned(async (log) => {
     const open = await log.open(opening([user('q')]));
     await open.step(stepOf(open.messages, action('', [call('c1', '1+1')])), { role: 'assistant', content: '' });
   });
   const { store } = opened(folder);
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
   const [only] = listTrajectories(store.db, { limit: 10 }).data;
   expect(readTrajectory(store.db, only?.id ?? '')?.steps).toHaveLength(1);
   expect(verify(store.db).problems).toEqual([]);
@@ -90,25 +90,25 @@ test('steps of an answer that had no end are kept, without an end', async () => 
 test('a conversation that went on is one trajectory again, its hidden turns with it', async () => {
   let trajectoryId = '';
   const asked: Message[] = [user('17 * 23?')];
-  const { folder } = await left(
+  const { folder } = await abandoned(
     async (log) => {
       const next = await answer(log, opening([...asked, user('Sure?')]), [
         { text: 'Yes.', prompt: [1, 2, 3, 4, 5, 6], ids: [7] },
       ]);
-      expect(next.thread.trajectoryId).toBe(trajectoryId);
+      expect(next.recording.trajectoryId).toBe(trajectoryId);
     },
     async (log) => {
       const first = await answer(log, opening(asked), [
         { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1, 2], ids: [3] },
         { text: 'It is 391.', prompt: [1, 2, 3, 4], ids: [5] },
       ]);
-      ({ trajectoryId } = first.thread);
+      ({ trajectoryId } = first.recording);
       asked.push(first.turn);
     },
   );
   const { store } = opened(folder);
   const before = readTrajectory(store.db, trajectoryId)?.steps.length ?? 0;
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
   const read = readTrajectory(store.db, trajectoryId);
   expect([before, read?.steps.length]).toEqual([2, 3]);
   expect(read?.steps.at(-1)).toMatchObject({ prompt_token_ids: [1, 2, 3, 4, 5, 6], token_ids: [7] });
@@ -122,8 +122,34 @@ test('a conversation that went on is one trajectory again, its hidden turns with
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 1, responses: 2 } });
 });
 
+test('an intake that a gateway of an earlier build left, with `say` and `thread` in its messages, is recovered', () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'intake'));
+  // Written by such a build: an answer with a hidden tool turn, and the first step of one that was cut short.
+  copyFileSync(
+    fileURLToPath(new URL('../../golden/intake/earlier-spelling.jsonl', import.meta.url)),
+    join(folder, 'intake', GONE),
+  );
+  const { store } = opened(folder);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(files(folder)).toEqual([]);
+  const [whole, cut] = ['traj-0mgj6k3cw000af22efe559', 'traj-0mgj6k3cw0018b8d4618a9'].map((id) =>
+    readTrajectory(store.db, id),
+  );
+  expect(whole).toMatchObject({
+    response_id: 'chatcmpl-1',
+    outcome: 'completed',
+    steps: [
+      { id: 'step-1', action: '', prompt_token_ids: [1, 2], token_ids: [3], tool_calls: [{ observation: '391' }] },
+      { id: 'step-2', action: 'It is 391.', prompt_token_ids: [1, 2, 3, 4], token_ids: [5], logprobs: [-0.5] },
+    ],
+  });
+  expect(cut).toMatchObject({ outcome: null, steps: [{ id: 'step-3', action: 'half', token_ids: [8] }] });
+  expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 2, steps: 3, responses: 1 } });
+});
+
 test('what is committed already is not written twice, however often its file is read', async () => {
-  const { folder, file } = await left(async (log) => {
+  const { folder, file } = await abandoned(async (log) => {
     await answer(log, opening([user('a')]), [
       { text: '', asks: [{ call: call('c1', '1+1'), gives: '2' }] },
       { text: 'b' },
@@ -135,15 +161,15 @@ test('what is committed already is not written twice, however often its file is 
   const bytes = readFileSync(file);
   for (let time = 0; time < 3; time += 1) {
     writeFileSync(file, bytes);
-    expect(settleLeft(store, folder)).toEqual([]);
+    expect(recoverAbandoned(store, folder)).toEqual([]);
   }
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 2, steps: 3, responses: 1 } });
 });
 
 test('a gateway that starts commits what the one before it left', async () => {
-  const { folder } = await left((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+  const { folder } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
   const { store } = opened(folder);
-  const log = openLogBeside({ dataDir: folder, module: MODULE });
+  const log = openRemoteLog({ dataDir: folder, module: MODULE });
   onTestFinished(() => log.close());
   await log.flush();
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { responses: 1 } });
@@ -151,19 +177,19 @@ test('a gateway that starts commits what the one before it left', async () => {
 });
 
 test('what was deleted does not come back', async () => {
-  const { folder, file } = await left((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+  const { folder, file } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
   const { store } = opened(folder);
   const bytes = readFileSync(file);
-  settleLeft(store, folder);
+  recoverAbandoned(store, folder);
   removeTrajectory(store.db, listTrajectories(store.db, { limit: 1 }).data[0]?.id ?? '');
   writeFileSync(file, bytes);
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
   expect(listTrajectories(store.db, { limit: 10 }).data).toEqual([]);
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('a flipped bit is told, what precedes it is kept, and the file is set aside for verify to name', async () => {
-  const { folder, file } = await left(async (log) => {
+test('a flipped bit is reported, what precedes it is kept, and the file is quarantined for verify to name', async () => {
+  const { folder, file } = await abandoned(async (log) => {
     await answer(log, opening([user('before')]), [{ text: 'a' }]);
     await answer(log, opening([user('damaged')]), [{ text: 'b' }]);
     await answer(log, opening([user('behind')]), [{ text: 'c' }]);
@@ -172,78 +198,78 @@ test('a flipped bit is told, what precedes it is kept, and the file is set aside
   bytes[bytes.indexOf('damaged')] = 'D'.charCodeAt(0);
   writeFileSync(file, bytes);
   const { store } = opened(folder);
-  expect(settleLeft(store, folder).map(String).join()).toContain('line 2 is not as it was written');
+  expect(recoverAbandoned(store, folder).map(String).join()).toContain('line 2 is not as it was written');
   expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
   const [name = ''] = files(folder);
   expect(name).toMatch(/\.unsettled$/);
   expect(verify(store.db).problems).toEqual([
     { table: 'intake', id: name, problem: 'something in it could not be committed' },
   ]);
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
 });
 
-test('what cannot be committed for a lock stays for the next process', async () => {
-  const { folder, file } = await left((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+test('what cannot be committed because of a lock stays for the next process', async () => {
+  const { folder, file } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
   const { store } = opened(folder);
   const other = openStore(folder);
   store.sqlite.pragma('busy_timeout = 20');
   other.sqlite.exec('BEGIN IMMEDIATE');
-  expect(settleLeft(store, folder).map(String).join()).toContain('locked');
+  expect(recoverAbandoned(store, folder).map(String).join()).toContain('locked');
   other.close();
   const [name = ''] = files(folder);
   expect(name).toMatch(/\.jsonl$/);
   renameSync(join(folder, 'intake', name), file); // as if this process were gone, too
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { responses: 1 } });
 });
 
-test('a last line that was cut off was answered to nobody and is no damage', async () => {
-  const { folder, file } = await left(async (log) => {
+test('a last line that was cut off was never acknowledged and is no damage', async () => {
+  const { folder, file } = await abandoned(async (log) => {
     await answer(log, opening([user('a')]), [{ text: 'b' }]);
     await answer(log, opening([user('c')]), [{ text: 'd' }]);
   });
   const bytes = readFileSync(file);
   writeFileSync(file, bytes.subarray(0, bytes.length - 20));
   const { store } = opened(folder);
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
   expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
   expect(files(folder)).toEqual([]);
 });
 
-test('the intake of a process that is there is its own', async () => {
+test('the intake of a process that is alive is not claimed', async () => {
   const folder = temporaryFolder();
   const store = openStore(folder);
   onTestFinished(() => store.close());
   const intake = new Intake(folder, () => undefined);
   expect(intake.append('[]', 1)).toBe(true);
-  expect(settleLeft(store, folder)).toEqual([]);
+  expect(recoverAbandoned(store, folder)).toEqual([]);
   expect(files(folder)).toHaveLength(1);
-  intake.settled(1);
+  intake.discardCommitted(1);
   intake.close();
   expect(files(folder)).toEqual([]);
 });
 
-test('what is open is carried into each new file, and a file is gone when all in it is committed', () => {
+test('unfinished recordings are copied into each new file, and a file is deleted when all in it is committed', () => {
   const folder = temporaryFolder();
   let open: string | undefined;
   const intake = new Intake(folder, () => open);
   intake.append('["one"]', 1);
   open = '["open"]';
-  const [first = ''] = intake.cut();
+  const [first = ''] = intake.rotate();
   intake.append('["two"]', 2);
   expect(files(folder)).toHaveLength(2);
-  intake.settled(1);
+  intake.discardCommitted(1);
   expect(existsSync(first)).toBe(false);
   const [second = ''] = files(folder);
-  expect(textsOf(join(folder, 'intake', second))).toEqual({ texts: ['["open"]', '["two"]'] });
-  intake.settled(2);
+  expect(readLines(join(folder, 'intake', second))).toEqual({ lines: ['["open"]', '["two"]'] });
+  intake.discardCommitted(2);
   expect(files(folder)).toEqual([second]); // little is not worth another file
-  intake.settled(2, true);
+  intake.discardCommitted(2, true);
   const [third = ''] = files(folder);
-  expect(textsOf(join(folder, 'intake', third))).toEqual({ texts: ['["open"]'] });
+  expect(readLines(join(folder, 'intake', third))).toEqual({ lines: ['["open"]'] });
   open = undefined;
-  intake.settled(2);
-  expect(textsOf(join(folder, 'intake', third))).toEqual({ texts: [] });
+  intake.discardCommitted(2);
+  expect(readLines(join(folder, 'intake', third))).toEqual({ lines: [] });
   intake.close();
   expect(files(folder)).toEqual([]);
 });

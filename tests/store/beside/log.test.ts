@@ -1,4 +1,4 @@
-/** The log in a thread of its own keeps what the log in this thread keeps, and tells what it lost. */
+/** The log in a thread of its own keeps what the log in this thread keeps, and reports what it lost. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import type { StepLog } from '../../../src/core/log.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { openLogBeside } from '../../../src/store/beside/log.js';
+import { openRemoteLog } from '../../../src/store/beside/log.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { stateOf } from '../../../src/store/read/state.js';
@@ -27,7 +27,7 @@ interface Beside {
 function beside(folder = temporaryFolder(), redact: readonly string[] = []): Beside {
   const store = openStore(folder);
   const lost: unknown[] = [];
-  const log = openLogBeside({ dataDir: folder, module: MODULE, redact, failed: (reason) => lost.push(reason) });
+  const log = openRemoteLog({ dataDir: folder, module: MODULE, redact, failed: (reason) => lost.push(reason) });
   onTestFinished(async () => {
     await log.close();
     store.close();
@@ -51,7 +51,7 @@ test('a finished answer is written down when its promise says so, and committed 
   expect(answered.kept).toBe(true);
   await log.flush();
   expect(taken(folder)).toBe('');
-  const read = readTrajectory(store.db, answered.thread.trajectoryId);
+  const read = readTrajectory(store.db, answered.recording.trajectoryId);
   expect(
     read?.steps.map(({ action: text, prompt_token_ids: prompt, token_ids: ids }) => ({ text, prompt, ids })),
   ).toEqual([
@@ -70,13 +70,13 @@ test('a conversation goes on where the policy left it, hidden turns included, al
     { text: 'It is 391.' },
   ]);
   const next = await log.open(opening([user('17 * 23?'), first.turn, user('Sure?')]));
-  expect(next).toMatchObject({ continued: true, trajectoryId: first.thread.trajectoryId });
+  expect(next).toMatchObject({ continued: true, trajectoryId: first.recording.trajectoryId });
   expect(next.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
   expect(await next.step(stepOf(next.messages, action('Yes.')), { role: 'assistant', content: 'Yes.' })).toBe(true);
   expect(await next.finish(DONE)).toBe(true);
 });
 
-test('redaction is done over there: this side goes on in the words as they are, over hidden turns that are whole', async () => {
+test('the log thread redacts; the conversation continues in its original words, with hidden turns that were not redacted', async () => {
   const { folder, log, store } = beside(temporaryFolder(), ['\\w+@\\w+\\.org']);
   const first = await answer(log, opening([user('17 * 23?')]), [
     { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1], ids: [2] },
@@ -84,13 +84,13 @@ test('redaction is done over there: this side goes on in the words as they are, 
   ]);
   const asked = [user('17 * 23?'), first.turn, user('Mail it to ann@x.org')];
   const second = await answer(log, opening(asked), [{ text: 'Sent to ann@x.org.', prompt: [1, 2, 3, 4, 5], ids: [6] }]);
-  expect(second.thread.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
-  expect(second.thread.messages.at(-1)).toEqual(user('Mail it to ann@x.org'));
+  expect(second.recording.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+  expect(second.recording.messages.at(-1)).toEqual(user('Mail it to ann@x.org'));
   const next = [...asked, second.turn, user('Thanks')];
   const third = await log.open(opening(next));
-  expect(third).toMatchObject({ trajectoryId: first.thread.trajectoryId, continued: true, messages: next });
+  expect(third).toMatchObject({ trajectoryId: first.recording.trajectoryId, continued: true, messages: next });
   expect(
-    readTrajectory(store.db, first.thread.trajectoryId)?.steps.map(
+    readTrajectory(store.db, first.recording.trajectoryId)?.steps.map(
       ({ action: text, token_ids: ids, not_trainable_reason: reason }) => [text, ids, reason],
     ),
   ).toEqual([
@@ -102,28 +102,28 @@ test('redaction is done over there: this side goes on in the words as they are, 
   expect(readdirSync(folder).filter((file) => readFileSync(join(folder, file)).includes('ann@x.org'))).toEqual([]);
 });
 
-test('an answer that is still being committed is found by whoever was quick to go on from it', async () => {
+test('a quick follow-up finds an answer that is still being committed', async () => {
   const { log } = beside();
-  const thread = await log.open(opening([user('q')]));
-  const said = action('a');
-  void thread.step(stepOf(thread.messages, said), { role: 'assistant', content: 'a' });
-  void thread.finish(DONE);
+  const recording = await log.open(opening([user('q')]));
+  const taken = action('a');
+  void recording.step(stepOf(recording.messages, taken), { role: 'assistant', content: 'a' });
+  void recording.finish(DONE);
   const next = await log.open(opening([user('q'), { role: 'assistant', content: 'a' }, user('and?')]));
-  expect(next).toMatchObject({ continued: true, trajectoryId: thread.trajectoryId });
+  expect(next).toMatchObject({ continued: true, trajectoryId: recording.trajectoryId });
 });
 
-test('whoever goes on from one answer among many finds its end, said later than its words', async () => {
+test('a follow-up finds the end of its answer, which was recorded later than its text, among many others', async () => {
   const { log } = beside();
-  const thread = await log.open(opening([user('q')]));
-  await thread.step(stepOf(thread.messages, action('a')), { role: 'assistant', content: 'a' });
+  const recording = await log.open(opening([user('q')]));
+  await recording.step(stepOf(recording.messages, action('a')), { role: 'assistant', content: 'a' });
   const others = Array.from({ length: 50 }, (_, at) =>
     answer(log, opening([user(`other ${at}`)]), [{ text: `b ${at}` }]),
   );
-  await thread.finish(DONE);
+  await recording.finish(DONE);
   const next = await log.open(
     opening([user('q'), { role: 'assistant', content: [{ type: 'text', text: 'a' }] }, user('and?')]),
   );
-  expect(next).toMatchObject({ continued: true, trajectoryId: thread.trajectoryId });
+  expect(next).toMatchObject({ continued: true, trajectoryId: recording.trajectoryId });
   await Promise.all(others);
 });
 
@@ -137,17 +137,17 @@ test('many at once are all kept, each under its own trajectory', async () => {
     ),
   );
   expect(answers.every(({ kept }) => kept)).toBe(true);
-  expect(new Set(answers.map(({ thread }) => thread.trajectoryId)).size).toBe(200);
+  expect(new Set(answers.map(({ recording }) => recording.trajectoryId)).size).toBe(200);
   await log.flush();
   expect(listTrajectories(store.db, { limit: 200 }).data).toHaveLength(200);
   expect(verify(store.db).ok).toBe(true);
 });
 
-test('a step that cannot be stored is counted and told, and the next one is kept', async () => {
+test('a step that cannot be stored is counted and reported, and the next one is kept', async () => {
   const { log, lost } = beside();
   const bad = await answer(log, opening([user('bad')]), [{ text: 'x', prompt: [0.5], ids: [1] }]);
   await log.flush();
-  expect(bad.thread.continued).toBe(false);
+  expect(bad.recording.continued).toBe(false);
   expect(log.failures).toBeGreaterThan(0);
   expect(String(lost[0])).toContain('0.5');
   expect((await answer(log, opening([user('good')]), [{ text: 'y' }])).kept).toBe(true);
@@ -166,7 +166,7 @@ test('a log thread that dies is replaced by one that commits what was written do
   const open = await log.open(opening([user('two steps')]));
   const first = action('', [call('c1', '1+1')]);
   void open.step(stepOf(open.messages, first), { role: 'assistant', content: '' });
-  // Words no log can make sense of: what it throws outside of any transaction ends the thread.
+  // A message the log cannot read: it throws outside of any transaction, which ends the thread.
   const poison = await log.open({ ...opening([user('poison')]), asker: undefined as never });
   void poison.finish(DONE);
   const also = await answer(log, opening([user('beside it')]), [{ text: 'b' }]);
@@ -180,7 +180,7 @@ test('a log thread that dies is replaced by one that commits what was written do
   await log.flush();
   expect(lost.map(String).join()).toContain("the log's thread ended");
   const there = listTrajectories(store.db, { limit: 10 }).data.map(({ id }) => id);
-  for (const { thread } of [before, also, after]) expect(there).toContain(thread.trajectoryId);
+  for (const { recording } of [before, also, after]) expect(there).toContain(recording.trajectoryId);
   expect(readTrajectory(store.db, open.trajectoryId)?.steps).toHaveLength(2);
   expect(readTrajectory(store.db, open.trajectoryId)?.outcome).toBe('completed');
   const [file = ''] = readdirSync(join(folder, 'intake')).filter((name) => name.endsWith('.unsettled'));
@@ -199,11 +199,11 @@ test('where nothing can be written down, an answer waits for its commit', async 
     { text: 'a' },
   ]);
   expect(answered.kept).toBe(true);
-  expect(readTrajectory(store.db, answered.thread.trajectoryId)?.steps).toHaveLength(2);
+  expect(readTrajectory(store.db, answered.recording.trajectoryId)?.steps).toHaveLength(2);
   expect(log.failures).toBe(0);
 });
 
-test('what is being answered stays written down while all before it is committed', async () => {
+test('an unfinished recording stays in the intake while all before it is committed', async () => {
   const { log, store, folder } = beside();
   const open = await log.open(opening([user('long')]));
   const first = stepOf(open.messages, action('', [call('c1', '1+1')]));
@@ -226,7 +226,7 @@ test('what is deleted right after its answer is in no file', async () => {
   await open.step(stepOf(open.messages, action('', [call('c1', '1+1')])), { role: 'assistant', content: '' });
   const answered = await answer(log, opening([user('my secret word')]), [{ text: 'heard' }]);
   await log.flush();
-  removeTrajectory(store.db, answered.thread.trajectoryId);
+  removeTrajectory(store.db, answered.recording.trajectoryId);
   const files = (): string[] =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())

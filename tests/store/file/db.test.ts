@@ -111,12 +111,12 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     old
       .prepare(`INSERT INTO keys (id, name, role, hash, train, created_at) VALUES ('key-1', 'ada', 'client', ?, 0, 7)`)
       .run(sha256('gyre_sk_old'));
-    const said = await answer(
+    const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
       [{ text: 'a', prompt: [1, 2], ids: [3] }],
     );
-    expect(said.kept).toBe(true);
+    expect(answered.kept).toBe(true);
     old.close();
 
     const { store, log } = opened(folder);
@@ -134,16 +134,18 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       id: 'key-1',
       limits: { concurrent: 2 },
     });
-    expect(readTrajectory(store.db, said.thread.trajectoryId)).toMatchObject({
-      response_id: said.opening.responseId,
+    expect(readTrajectory(store.db, answered.recording.trajectoryId)).toMatchObject({
+      response_id: answered.opening.responseId,
       outcome: 'completed',
       steps: [{ action: 'a', prompt_token_ids: [1, 2], token_ids: [3] }],
     });
     expect(
       (
-        await answer(log, opening([user('q'), said.turn, user('more')], { asker: { keyId: 'key-1', consent: true } }), [
-          { text: 'b' },
-        ])
+        await answer(
+          log,
+          opening([user('q'), answered.turn, user('more')], { asker: { keyId: 'key-1', consent: true } }),
+          [{ text: 'b' }],
+        )
       ).kept,
     ).toBe(true);
     expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 2 } });

@@ -39,13 +39,13 @@ test('an answer counts for its key in the month it was asked, and a gateway with
 test('deleting gives nothing back, also not in the middle of an answer', async () => {
   const { store, log } = opened();
   const one = await answer(log, opening([user('q')], by('key-a')), [{ text: 'a' }], used(10, 5));
-  removeTrajectory(store.db, one.thread.trajectoryId);
+  removeTrajectory(store.db, one.recording.trajectoryId);
   expect(tokensUsed(store.db, 'key-a', NOVEMBER)).toBe(15);
 
-  const thread = log.open(opening([user('again')], by('key-a')));
-  await thread.step(stepOf([user('again')], action('b')), { role: 'assistant', content: 'b' });
-  removeTrajectory(store.db, thread.trajectoryId);
-  expect(await thread.finish(used(7, 0))).toBe(false);
+  const recording = log.open(opening([user('again')], by('key-a')));
+  await recording.step(stepOf([user('again')], action('b')), { role: 'assistant', content: 'b' });
+  removeTrajectory(store.db, recording.trajectoryId);
+  expect(await recording.finish(used(7, 0))).toBe(false);
   expect(usageOf(store.db, NOVEMBER).get('key-a')).toEqual({ requests: 2, tokens: 22 });
   expect(verify(store.db).problems).toEqual([]);
 });

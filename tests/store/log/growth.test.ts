@@ -34,7 +34,7 @@ test('a step takes no more bytes at depth 50 than at depth 5, when each turn is 
   const grown = await growth(async (copy, depth) => {
     const talk = talks[copy];
     if (talk === undefined) return;
-    const said = await answer(gyre.log, opening(talk.messages), [
+    const answered = await answer(gyre.log, opening(talk.messages), [
       {
         text: '',
         asks: [{ call: call(`c${depth}`, `${copy}+${depth}`), gives: String(copy + depth) }],
@@ -43,7 +43,7 @@ test('a step takes no more bytes at depth 50 than at depth 5, when each turn is 
       },
       { text: `answer ${copy} ${depth} `.repeat(8), prompt: [...talk.prompt, ...ids, 5, 6, 7], ids },
     ]);
-    talk.messages = [...talk.messages, said.turn, user(`question ${copy} ${depth} `.repeat(8))];
+    talk.messages = [...talk.messages, answered.turn, user(`question ${copy} ${depth} `.repeat(8))];
     talk.prompt = [...talk.prompt, ...ids, 5, 6, 7, ...ids, 8, 9];
   }, gyre);
   // The first turn also carries the trajectory; numbers gain a digit on the way.

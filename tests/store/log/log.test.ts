@@ -33,8 +33,8 @@ test('a plain request leaves a trajectory, a step, a response and its messages, 
   const gyre = opened();
   const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
   expect(first.kept).toBe(true);
-  expect(first.thread.continued).toBe(false);
-  expect(first.thread.messages).toEqual(HELLO);
+  expect(first.recording.continued).toBe(false);
+  expect(first.recording.messages).toEqual(HELLO);
   expect(
     ['trajectories', 'steps', 'responses', 'messages', 'tool_sets', 'ledger'].map((table) => rows(gyre, table)),
   ).toEqual([1, 1, 1, 3, 1, 1]);
@@ -48,14 +48,14 @@ test('a follow-up keeps its trajectory and gets the hidden tool turns back', asy
   const first = await answer(gyre.log, opening(HELLO), HIDDEN);
   const again = [...HELLO, first.turn, user('And plus one?')];
   const second = await answer(gyre.log, opening(again), [{ text: '43' }]);
-  expect(second.thread.continued).toBe(true);
-  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(second.recording.continued).toBe(true);
+  expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
   const [, last] = first.steps;
-  expect(canonical(second.thread.messages)).toEqual(
+  expect(canonical(second.recording.messages)).toEqual(
     canonical([...(last?.messages ?? []), ...(last?.appended ?? []), user('And plus one?')]),
   );
   expect(canonical(stateOf(gyre.store.db, second.steps[0]?.id ?? '')?.messages ?? [])).toEqual(
-    canonical(second.thread.messages),
+    canonical(second.recording.messages),
   );
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
@@ -67,9 +67,9 @@ test('what both histories share stays in the words of the client', async () => {
     { role: 'user', content: 'What is 6 * 7?', name: 'ada' },
   ];
   const first = await answer(gyre.log, opening(named), HIDDEN);
-  const thread = gyre.log.open(opening([...named, first.turn, user('And?')]));
-  expect(thread.messages.slice(0, 2)).toEqual(named);
-  expect(thread.messages).toHaveLength(6);
+  const recording = gyre.log.open(opening([...named, first.turn, user('And?')]));
+  expect(recording.messages.slice(0, 2)).toEqual(named);
+  expect(recording.messages).toHaveLength(6);
 });
 
 test('fields a client library wraps around an answer do not hide it', async () => {
@@ -82,7 +82,7 @@ test('fields a client library wraps around an answer do not hide it', async () =
     annotations: [],
   } as unknown as Message;
   const second = await answer(gyre.log, opening([...HELLO, wrapped, user('Thanks')]), [{ text: 'Welcome' }]);
-  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
 });
 
 test(
@@ -105,11 +105,11 @@ test(
       toolSays('c2', 'sunny'),
     ];
     const changed = await answer(gyre.log, opening(resent('{"city":"Oslo","days":2}')), [{ text: 'No.' }]);
-    expect(changed.thread.messages).toHaveLength(4);
+    expect(changed.recording.messages).toHaveLength(4);
     const second = await answer(gyre.log, opening(resent('{"city":"Rome","days":2}')), [{ text: 'Sunny, 42.' }]);
-    expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
+    expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
     // The policy has its own words back, those it was hidden included.
-    expect(canonical(second.thread.messages)).toEqual(
+    expect(canonical(second.recording.messages)).toEqual(
       canonical([...HELLO, ...(first.steps[0]?.appended ?? []), toolSays('c2', 'sunny')]),
     );
     const third = await answer(
@@ -117,10 +117,10 @@ test(
       opening([...resent('{ "days": 2, "city": "Rome" }'), second.turn, user('Thanks')]),
       [{ text: 'Welcome.' }],
     );
-    expect(third.thread.trajectoryId).toBe(first.thread.trajectoryId);
-    expect(third.thread.messages).toHaveLength(7);
+    expect(third.recording.trajectoryId).toBe(first.recording.trajectoryId);
+    expect(third.recording.messages).toHaveLength(7);
     expect(canonical(stateOf(gyre.store.db, third.steps[0]?.id ?? '')?.messages ?? [])).toEqual(
-      canonical(third.thread.messages),
+      canonical(third.recording.messages),
     );
     expect(verify(gyre.store.db).problems).toEqual([]);
   },
@@ -131,21 +131,21 @@ test('going on from an older step is a branch: a new trajectory with the history
   const first = await answer(gyre.log, opening(HELLO), HIDDEN);
   const second = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus one?')]), [{ text: '43' }]);
   const branch = await answer(gyre.log, opening([...HELLO, first.turn, user('Plus two?')]), [{ text: '44' }]);
-  expect(branch.thread.continued).toBe(false);
-  expect(branch.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
-  expect(branch.thread.messages).toHaveLength(6);
+  expect(branch.recording.continued).toBe(false);
+  expect(branch.recording.trajectoryId).not.toBe(first.recording.trajectoryId);
+  expect(branch.recording.messages).toHaveLength(6);
   const third = await answer(
     gyre.log,
     opening([...HELLO, first.turn, user('Plus two?'), branch.turn, user('Plus three?')]),
     [{ text: '45' }],
   );
-  expect(third.thread.trajectoryId).toBe(branch.thread.trajectoryId);
+  expect(third.recording.trajectoryId).toBe(branch.recording.trajectoryId);
   const longer = await answer(
     gyre.log,
     opening([...HELLO, first.turn, user('Plus one?'), second.turn, user('Plus four?')]),
     [{ text: '46' }],
   );
-  expect(longer.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(longer.recording.trajectoryId).toBe(first.recording.trajectoryId);
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
@@ -154,9 +154,9 @@ test('an edited history starts anew and is left as it was sent', async () => {
   const first = await answer(gyre.log, opening(HELLO), HIDDEN);
   const edited = [HELLO[0] as Message, user('What is 6 * 8?'), first.turn, user('Sure?')];
   const second = await answer(gyre.log, opening(edited), [{ text: 'No' }]);
-  expect(second.thread.continued).toBe(false);
-  expect(second.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
-  expect(second.thread.messages).toEqual(edited);
+  expect(second.recording.continued).toBe(false);
+  expect(second.recording.trajectoryId).not.toBe(first.recording.trajectoryId);
+  expect(second.recording.messages).toEqual(edited);
   const rewritten = gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'It is 43.' }, user('Sure?')]));
   expect(rewritten.messages).toHaveLength(4);
 });
@@ -180,17 +180,19 @@ test('a restart forgets nothing', async () => {
   before.store.close();
   const after = opened(folder);
   const second = await answer(after.log, opening([...HELLO, first.turn, user('And?')]), [{ text: 'So be it.' }]);
-  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
-  expect(second.thread.messages).toHaveLength(6);
-  expect(readTrajectory(after.store.db, first.thread.trajectoryId)?.steps.map((step) => step.index)).toEqual([0, 1, 2]);
+  expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
+  expect(second.recording.messages).toHaveLength(6);
+  expect(readTrajectory(after.store.db, first.recording.trajectoryId)?.steps.map((step) => step.index)).toEqual([
+    0, 1, 2,
+  ]);
   expect(verify(after.store.db).problems).toEqual([]);
 });
 
 test('a follow-up is found while what it follows is still waiting for its commit', async () => {
   const gyre = opened(undefined, { flushMs: 60_000 });
   const first = gyre.log.open(opening(HELLO));
-  const said = stepOf(first.messages, action('42'));
-  const waiting = Promise.all([first.step(said, { role: 'assistant', content: '42' }), first.finish(DONE)]);
+  const taken = stepOf(first.messages, action('42'));
+  const waiting = Promise.all([first.step(taken, { role: 'assistant', content: '42' }), first.finish(DONE)]);
   const second = gyre.log.open(opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]));
   expect(second.trajectoryId).toBe(first.trajectoryId);
   expect(await waiting).toEqual([true, true]);
@@ -204,11 +206,11 @@ test('a mixed turn comes back whole: the policy keeps its server calls, the clie
   expect(mixed.turn.tool_calls?.map((made) => made.id)).toEqual(['w1']);
   const resent = [...HELLO, mixed.turn, toolSays('w1', 'sunny')];
   const second = await answer(gyre.log, opening(resent), [{ text: '42 and sunny' }]);
-  expect(second.thread.trajectoryId).toBe(mixed.thread.trajectoryId);
-  expect(canonical(second.thread.messages.slice(2))).toEqual(
+  expect(second.recording.trajectoryId).toBe(mixed.recording.trajectoryId);
+  expect(canonical(second.recording.messages.slice(2))).toEqual(
     canonical([...(mixed.steps[0]?.appended ?? []), toolSays('w1', 'sunny')]),
   );
-  const [whole] = readTrajectory(gyre.store.db, mixed.thread.trajectoryId)?.steps ?? [];
+  const [whole] = readTrajectory(gyre.store.db, mixed.recording.trajectoryId)?.steps ?? [];
   expect(whole?.tool_calls).toEqual([
     { name: 'calculator', arguments: '{"expression":"6*7"}', owner: 'server', observation: '42' },
     { name: 'weather', arguments: '{"expression":""}', owner: 'client', observation: 'sunny' },
@@ -226,8 +228,8 @@ test('a turn that was only begun is no place to go on from', async () => {
 
 test('a message the loop puts between two steps belongs to the policy only', async () => {
   const gyre = opened();
-  const thread = gyre.log.open(opening(HELLO));
-  const asked = stepOf(thread.messages, action('Hm. ', [call('c1', '1')]), {
+  const recording = gyre.log.open(opening(HELLO));
+  const asked = stepOf(recording.messages, action('Hm. ', [call('c1', '1')]), {
     appended: [
       {
         role: 'assistant',
@@ -237,10 +239,10 @@ test('a message the loop puts between two steps belongs to the policy only', asy
       toolSays('c1', '1'),
     ],
   });
-  await thread.step(asked, { role: 'assistant', content: 'Hm. ' });
+  await recording.step(asked, { role: 'assistant', content: 'Hm. ' });
   const pressed = stepOf([...asked.messages, ...asked.appended, user('Answer now.')], action('One.'));
-  await thread.step(pressed, { role: 'assistant', content: 'Hm. One.' });
-  await thread.finish(DONE);
+  await recording.step(pressed, { role: 'assistant', content: 'Hm. One.' });
+  await recording.finish(DONE);
   const next = gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'Hm. One.' }, user('Go on')]));
   expect(next.continued).toBe(true);
   expect(next.messages).toHaveLength(7);
@@ -261,9 +263,9 @@ test('asking again after a failure goes on in the same trajectory; asking for an
   });
   await broken.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
   const retried = await answer(gyre.log, opening(again), [{ text: '43' }]);
-  expect(retried.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(retried.recording.trajectoryId).toBe(first.recording.trajectoryId);
   const other = await answer(gyre.log, opening(again), [{ text: '44' }]);
-  expect(other.thread.trajectoryId).not.toBe(first.thread.trajectoryId);
+  expect(other.recording.trajectoryId).not.toBe(first.recording.trajectoryId);
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
@@ -273,22 +275,22 @@ test('of two follow-ups at once one goes on and the other is a branch', async ()
   const [a, b] = await Promise.all(
     ['one', 'two'].map((word) => answer(gyre.log, opening([...HELLO, first.turn, user(word)]), [{ text: word }])),
   );
-  expect(a?.thread.continued).toBe(true);
-  expect(b?.thread.continued).toBe(false);
+  expect(a?.recording.continued).toBe(true);
+  expect(b?.recording.continued).toBe(false);
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
 test('each of several choices can be gone on from', async () => {
   const gyre = opened();
-  const thread = gyre.log.open(opening(HELLO));
+  const recording = gyre.log.open(opening(HELLO));
   for (const text of ['forty-two', '42', 'XLII'])
-    await thread.step(stepOf(thread.messages, action(text)), { role: 'assistant', content: text });
-  await thread.finish(DONE);
+    await recording.step(stepOf(recording.messages, action(text)), { role: 'assistant', content: text });
+  await recording.finish(DONE);
   expect(verify(gyre.store.db).problems).toEqual([]);
   const next = await answer(gyre.log, opening([...HELLO, { role: 'assistant', content: '42' }, user('And?')]), [
     { text: 'so' },
   ]);
-  expect(next.thread.trajectoryId).toBe(thread.trajectoryId);
+  expect(next.recording.trajectoryId).toBe(recording.trajectoryId);
   expect(gyre.log.open(opening([...HELLO, { role: 'assistant', content: 'XLII' }, user('And?')])).continued).toBe(
     false,
   );
@@ -300,32 +302,32 @@ test('evaluation and generation never go on from anything, and nothing goes on f
   const again = [...HELLO, first.turn, user('And?')];
   for (const origin of ['evaluate', 'generate'] as const) {
     const asked = await answer(gyre.log, opening(again, { origin, taskId: 't1' }), [{ text: `as ${origin}` }]);
-    expect(asked.thread.continued).toBe(false);
-    expect(asked.thread.messages).toEqual(again);
+    expect(asked.recording.continued).toBe(false);
+    expect(asked.recording.messages).toEqual(again);
     expect(gyre.log.open(opening([...again, asked.turn, user('Go on')])).trajectoryId).not.toBe(
-      asked.thread.trajectoryId,
+      asked.recording.trajectoryId,
     );
   }
 });
 
 test('the history the loop repaired for the engine is logged as the policy saw it, the action as it was emitted', async () => {
   const gyre = opened();
-  const thread = gyre.log.open(opening(HELLO));
+  const recording = gyre.log.open(opening(HELLO));
   const emitted = action('', [{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }], {
     cut: true,
     finishReason: 'length',
   });
-  const step = stepOf(thread.messages, emitted, {
+  const step = stepOf(recording.messages, emitted, {
     appended: [{ role: 'assistant', content: '' }],
     calls: [{ ...call('c1', ''), arguments: '{"expression": "6*7"', owner: 'server' }],
     notTrainable: 'cut',
   });
-  await thread.step(step, { role: 'assistant', content: '' });
-  await thread.finish({ ...DONE, outcome: 'incomplete', stopReason: 'max_tokens' });
+  await recording.step(step, { role: 'assistant', content: '' });
+  await recording.finish({ ...DONE, outcome: 'incomplete', stopReason: 'max_tokens' });
   expect(stateOf(gyre.store.db, step.id)?.calls).toEqual([
     { id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' },
   ]);
-  expect(readTrajectory(gyre.store.db, thread.trajectoryId)?.steps[0]?.tool_calls).toEqual([
+  expect(readTrajectory(gyre.store.db, recording.trajectoryId)?.steps[0]?.tool_calls).toEqual([
     { name: 'calculator', arguments: '{"expression": "6*7"', owner: 'server', observation: null },
   ]);
   const next = gyre.log.open(opening([...HELLO, { role: 'assistant', content: '' }, user('Try again')]));
@@ -342,7 +344,7 @@ test('a log that cannot read goes on without splicing and counts it', async () =
   const again = [...HELLO, first.turn, user('And?')];
   const second = await answer(log, opening(again), [{ text: '43' }]);
   expect(second.kept).toBe(false);
-  expect(second.thread.messages).toEqual(again);
+  expect(second.recording.messages).toEqual(again);
   expect(log.failures).toBe(reasons.length);
   expect(log.failures).toBeGreaterThanOrEqual(3);
 });

@@ -94,11 +94,11 @@ test('nothing that matches is in any file, whatever field it was in, nor the ids
     },
   ];
   const asked = [system(`rules of ${SECRET}`), user(`I am a.b@c.org, my key is ${SECRET}`)];
-  const thread = log.open(
+  const recording = log.open(
     opening(asked, { metadata: { note: SECRET, gyre_task: SECRET }, taskId: SECRET, requestId: SECRET }),
   );
-  expect(thread.messages).toBe(thread.messages);
-  expect(thread.messages).toEqual(asked);
+  expect(recording.messages).toBe(recording.messages);
+  expect(recording.messages).toEqual(asked);
   const made = call(SECRET, SECRET);
   const appended: Message[] = [
     {
@@ -119,11 +119,11 @@ test('nothing that matches is in any file, whatever field it was in, nor the ids
       calls: [{ ...made, owner: 'server', observation: { content: SECRET, ms: 1 } }],
     },
   );
-  expect(await thread.step(step, { role: 'assistant', content: SECRET })).toBe(true);
-  expect(await thread.finish(DONE)).toBe(true);
+  expect(await recording.step(step, { role: 'assistant', content: SECRET })).toBe(true);
+  expect(await recording.finish(DONE)).toBe(true);
   expect(holding(folder, [SECRET, 'a.b@c.org', packU32(IDS), packU32(IDS).subarray(8, 40)])).toEqual([]);
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 1 } });
-  expect(readTrajectory(store.db, thread.trajectoryId)?.steps).toMatchObject([
+  expect(readTrajectory(store.db, recording.trajectoryId)?.steps).toMatchObject([
     {
       action: MARK,
       prompt_token_ids: null,
@@ -151,8 +151,8 @@ test('a conversation with something redacted goes on, in its trajectory and in t
   ]);
   const next = [...asked, first.turn, user('Sure?')];
   const second = await answer(log, opening(next), [{ text: 'Yes.', prompt: [9, 9], ids: [8] }]);
-  expect(second.thread).toMatchObject({ trajectoryId: first.thread.trajectoryId, continued: true });
-  expect(second.thread.messages).toEqual(next);
+  expect(second.recording).toMatchObject({ trajectoryId: first.recording.trajectoryId, continued: true });
+  expect(second.recording.messages).toEqual(next);
   expect(second.steps[0]?.messages).toEqual(next);
   // The log has the same, redacted; its third step rests on what the client has.
   expect(stateOf(store.db, second.steps[0]?.id ?? '')?.messages).toEqual([
@@ -161,9 +161,9 @@ test('a conversation with something redacted goes on, in its trajectory and in t
     user('Sure?'),
   ]);
   const third = await answer(log, opening([...next, second.turn, user('Thanks')]), [{ text: 'Welcome.' }]);
-  expect(third.thread.trajectoryId).toBe(first.thread.trajectoryId);
+  expect(third.recording.trajectoryId).toBe(first.recording.trajectoryId);
   expect(
-    readTrajectory(store.db, first.thread.trajectoryId)?.steps.map((step) => [
+    readTrajectory(store.db, first.recording.trajectoryId)?.steps.map((step) => [
       step.index,
       step.not_trainable_reason,
       step.token_ids,
@@ -171,7 +171,7 @@ test('a conversation with something redacted goes on, in its trajectory and in t
   ).toEqual([0, 1, 2, 3].map((at) => [at, 'redacted', null]));
   expect(verify(store.db).problems).toEqual([]);
   expect(holding(folder, [SECRET])).toEqual([]);
-  expect(removeTrajectory(store.db, first.thread.trajectoryId)).toBeDefined();
+  expect(removeTrajectory(store.db, first.recording.trajectoryId)).toBeDefined();
   expect(verify(store.db).problems).toEqual([]);
   for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories'])
     expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
@@ -186,16 +186,16 @@ test('hidden turns that are whole are put back, and what the client says after t
   const second = await answer(log, opening([user('17*23?'), first.turn, user(`Mail it to a@b.org`)]), [
     { text: 'Sent.', prompt: [1, 2, 3, 4, 5, 6, 7, 8], ids: [9] },
   ]);
-  expect(second.thread.messages.map((message) => message.role)).toEqual([
+  expect(second.recording.messages.map((message) => message.role)).toEqual([
     'user',
     'assistant',
     'tool',
     'assistant',
     'user',
   ]);
-  expect(second.thread.messages.at(-1)).toEqual(user('Mail it to a@b.org'));
+  expect(second.recording.messages.at(-1)).toEqual(user('Mail it to a@b.org'));
   expect(
-    readTrajectory(store.db, first.thread.trajectoryId)?.steps.map((step) => [
+    readTrajectory(store.db, first.recording.trajectoryId)?.steps.map((step) => [
       step.not_trainable_reason,
       step.token_ids,
     ]),
@@ -216,10 +216,10 @@ test('hidden turns with something redacted are left out for good: what follows i
   const second = await answer(log, opening([user('Whose is it?'), first.turn, user('Sure?')]), [
     { text: 'Yes.', prompt: [1, 2, 6], ids: [7] },
   ]);
-  expect(second.thread.trajectoryId).toBe(first.thread.trajectoryId);
-  expect(second.thread.messages).toEqual([user('Whose is it?'), first.turn, user('Sure?')]);
+  expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
+  expect(second.recording.messages).toEqual([user('Whose is it?'), first.turn, user('Sure?')]);
   expect(
-    readTrajectory(store.db, first.thread.trajectoryId)?.steps.map((step) => [
+    readTrajectory(store.db, first.recording.trajectoryId)?.steps.map((step) => [
       step.not_trainable_reason,
       step.prompt_token_ids,
     ]),
@@ -258,8 +258,8 @@ test(
       { forwarded: { documents: [{ text: SECRET }] } },
     ]) {
       const { folder, store, log } = kept();
-      const said = await answer(log, opening([user('q')], more), [{ text: 'a', prompt: IDS, ids: [1] }]);
-      expect(readTrajectory(store.db, said.thread.trajectoryId)?.steps).toMatchObject([
+      const answered = await answer(log, opening([user('q')], more), [{ text: 'a', prompt: IDS, ids: [1] }]);
+      expect(readTrajectory(store.db, answered.recording.trajectoryId)?.steps).toMatchObject([
         { action: 'a', prompt_token_ids: null, not_trainable_reason: 'redacted' },
       ]);
       expect(holding(folder, [SECRET, packU32(IDS)])).toEqual([]);
@@ -269,10 +269,10 @@ test(
 
 test('metadata is redacted and taints no step', async () => {
   const { store, log } = kept();
-  const said = await answer(log, opening([user('q')], { metadata: { by: 'a@b.org' } }), [
+  const answered = await answer(log, opening([user('q')], { metadata: { by: 'a@b.org' } }), [
     { text: 'a', prompt: [1], ids: [2] },
   ]);
-  expect(readTrajectory(store.db, said.thread.trajectoryId)?.steps).toMatchObject([
+  expect(readTrajectory(store.db, answered.recording.trajectoryId)?.steps).toMatchObject([
     { trainable: true, token_ids: [2] },
   ]);
   expect(store.sqlite.prepare('SELECT metadata FROM trajectories').get()).toEqual({
@@ -283,15 +283,15 @@ test('metadata is redacted and taints no step', async () => {
 test('of several choices only those that say it are redacted', async () => {
   const { store, log } = kept();
   const asked = [user('q')];
-  const thread = log.open(opening(asked));
+  const recording = log.open(opening(asked));
   const [clean, spelled] = ['fine', `no: ${SECRET}`].map((text) =>
-    stepOf(thread.messages, action(text, [], { promptTokenIds: [1], tokenIds: [2], logprobs: [-1] })),
+    stepOf(recording.messages, action(text, [], { promptTokenIds: [1], tokenIds: [2], logprobs: [-1] })),
   );
   if (clean === undefined || spelled === undefined) throw new Error('two steps');
-  void thread.step(spelled, { role: 'assistant', content: `no: ${SECRET}` });
-  void thread.step(clean, { role: 'assistant', content: 'fine' });
-  expect(await thread.finish(DONE)).toBe(true);
-  expect(readTrajectory(store.db, thread.trajectoryId)?.steps.map((step) => [step.action, step.trainable])).toEqual([
+  void recording.step(spelled, { role: 'assistant', content: `no: ${SECRET}` });
+  void recording.step(clean, { role: 'assistant', content: 'fine' });
+  expect(await recording.finish(DONE)).toBe(true);
+  expect(readTrajectory(store.db, recording.trajectoryId)?.steps.map((step) => [step.action, step.trainable])).toEqual([
     [`no: ${MARK}`, false],
     ['fine', true],
   ]);
@@ -315,7 +315,6 @@ test('no filter takes a redacted step up, and each says why', async () => {
           heldout: false,
           evaluated: false,
           finished: true,
-          used: false,
           hasState: false,
           notTrainable: 'redacted',
         },

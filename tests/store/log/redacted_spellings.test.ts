@@ -83,5 +83,5 @@ test('a number of a call that matches leaves JSON behind, and its conversation i
   ]);
   const turn = spelled('{ "to": "bob", "pin": 4242 }', 'c1', 'pay');
   const next = log.open(opening([...asked, turn, toolSays('c1', 'done')]));
-  expect(next).toMatchObject({ trajectoryId: first.thread.trajectoryId, continued: true });
+  expect(next).toMatchObject({ trajectoryId: first.recording.trajectoryId, continued: true });
 });

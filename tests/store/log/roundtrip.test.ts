@@ -68,9 +68,9 @@ test('any talks with any branches, restarts and deletions come back exactly as t
           if (next.type === 'remove') {
             const victim = living[next.which];
             if (victim === undefined) continue;
-            removeTrajectory(store.db, victim.answered.thread.trajectoryId);
+            removeTrajectory(store.db, victim.answered.recording.trajectoryId);
             for (const one of known)
-              if (one.answered.thread.trajectoryId === victim.answered.thread.trajectoryId) one.gone = true;
+              if (one.answered.recording.trajectoryId === victim.answered.recording.trajectoryId) one.gone = true;
             continue;
           }
           const from = living.filter((one) => one.key === next.key)[next.from];
@@ -99,7 +99,7 @@ test('any talks with any branches, restarts and deletions come back exactly as t
             (one) => one.key === next.key && from !== undefined && tip(one.client) === tip(from.client),
           );
           const histories = from === undefined ? [tip(sent)] : twins.map((one) => tip([...one.policy, ...added]));
-          expect(histories).toContain(tip(answered.thread.messages));
+          expect(histories).toContain(tip(answered.recording.messages));
           const last = answered.steps.at(-1);
           known.push({
             key: next.key,
@@ -111,7 +111,7 @@ test('any talks with any branches, restarts and deletions come back exactly as t
         }
         expect(verify(store.db).problems).toEqual([]);
         for (const { answered, gone } of known) {
-          const read = readTrajectory(store.db, answered.thread.trajectoryId);
+          const read = readTrajectory(store.db, answered.recording.trajectoryId);
           expect(read === undefined).toBe(gone);
           for (const step of gone ? [] : answered.steps) {
             const state = stateOf(store.db, step.id);
@@ -130,7 +130,7 @@ test('any talks with any branches, restarts and deletions come back exactly as t
             );
           }
         }
-        for (const { answered } of known) removeTrajectory(store.db, answered.thread.trajectoryId);
+        for (const { answered } of known) removeTrajectory(store.db, answered.recording.trajectoryId);
         expect(verify(store.db).problems).toEqual([]);
         for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories']) {
           expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });

@@ -50,7 +50,7 @@ async function full(conversations = 6): Promise<Opened> {
         createdAt: 1,
       })),
     );
-    if (at === 2) removeTrajectory(gyre.store.db, first.thread.trajectoryId);
+    if (at === 2) removeTrajectory(gyre.store.db, first.recording.trajectoryId);
   }
   decide(gyre.store.db, {
     kind: 'gate',

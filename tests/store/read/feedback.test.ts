@@ -9,8 +9,8 @@ test('the same feedback twice is one row, other words are another', async () => 
   const {
     opening: { responseId },
   } = await answer(log, opening([user('q')]), [{ text: 'a' }]);
-  const said = { responseId, keyId: '', within: undefined, value: 0.5, comment: 'nice' };
-  const first = addFeedback(store.db, said);
+  const input = { responseId, keyId: '', within: undefined, value: 0.5, comment: 'nice' };
+  const first = addFeedback(store.db, input);
   expect(first).toMatchObject({
     response_id: responseId,
     value: 0.5,
@@ -18,8 +18,8 @@ test('the same feedback twice is one row, other words are another', async () => 
     step: null,
     demonstration: null,
   });
-  expect(addFeedback(store.db, { ...said, at: 5 })).toEqual(first);
-  expect(addFeedback(store.db, { ...said, comment: 'nicer' })?.id).not.toBe(first?.id);
+  expect(addFeedback(store.db, { ...input, at: 5 })).toEqual(first);
+  expect(addFeedback(store.db, { ...input, comment: 'nicer' })?.id).not.toBe(first?.id);
   expect(store.sqlite.prepare('SELECT count(*) AS n FROM feedback').get()).toEqual({ n: 2 });
   expect(verify(store.db).problems).toEqual([]);
 });

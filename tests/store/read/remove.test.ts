@@ -35,7 +35,7 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
   const other = await answer(log, opening([system('shared prompt'), user('harmless')]), [{ text: 'fine' }]);
   const asked = [system('shared prompt'), user(`remember ${SECRET}`)];
   const tools = [{ name: 'own', description: `for ${SECRET}` }];
-  const thread = log.open(opening(asked, { metadata: { note: SECRET } }));
+  const recording = log.open(opening(asked, { metadata: { note: SECRET } }));
   const step = stepOf(
     asked,
     action(`I know ${SECRET}`, [], {
@@ -46,8 +46,8 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
     }),
     { tools },
   );
-  void thread.step(step, { role: 'assistant', content: `I know ${SECRET}` });
-  await thread.finish(DONE);
+  void recording.step(step, { role: 'assistant', content: `I know ${SECRET}` });
+  await recording.finish(DONE);
   const responseId =
     db.$client.prepare<[string], { id: string }>('SELECT response_id AS id FROM steps WHERE id = ?').get(step.id)?.id ??
     '';
@@ -56,7 +56,7 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
     opening([...asked, { role: 'assistant', content: `I know ${SECRET}` }, user('Good')]),
     [{ text: '', asks: [{ call: call('c1', SECRET), gives: SECRET }] }, { text: 'yes' }],
   );
-  expect(follow.thread.trajectoryId).toBe(thread.trajectoryId);
+  expect(follow.recording.trajectoryId).toBe(recording.trajectoryId);
   addFeedback(db, { responseId, keyId: '', within: undefined, value: -1, comment: SECRET, demonstration: SECRET });
   saveSamples(db, [
     {
@@ -98,7 +98,7 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
     {
       id: 'vrd-3',
       subjectKind: 'trajectory',
-      subjectId: thread.trajectoryId,
+      subjectId: recording.trajectoryId,
       judge: 'rule',
       judgeVersion: '1',
       good: true,
@@ -126,29 +126,29 @@ test('a deleted trajectory is gone from every file, with all that was drawn from
   saveVersion(db, { version: 4, kind: 'rollback', parent: 3, copyOf: 0, metrics: {}, createdAt: 4 });
   expect(holding(folder, needles).length).toBeGreaterThan(0);
 
-  expect(removeTrajectory(db, thread.trajectoryId)).toEqual({
-    id: thread.trajectoryId,
+  expect(removeTrajectory(db, recording.trajectoryId)).toEqual({
+    id: recording.trajectoryId,
     deleted: true,
     batches: ['bat-1'],
     versions: [1, 2, 3],
   });
   expect(holding(folder, needles)).toEqual([]);
-  expect(readTrajectory(db, thread.trajectoryId)).toBeUndefined();
-  expect(removeTrajectory(db, thread.trajectoryId)).toBeUndefined();
+  expect(readTrajectory(db, recording.trajectoryId)).toBeUndefined();
+  expect(removeTrajectory(db, recording.trajectoryId)).toBeUndefined();
   expect(verify(db).problems).toEqual([]);
   expect(batchOf(db, 'cyc-1')).toMatchObject({ state: 'applied', batch: { batch_id: 'bat-1', actions: [] } });
-  expect(readTrajectory(db, other.thread.trajectoryId)?.steps[0]?.action).toBe('fine');
+  expect(readTrajectory(db, other.recording.trajectoryId)?.steps[0]?.action).toBe('fine');
 });
 
 test('a batch that was not sent yet is given up', async () => {
   const { store, log } = opened();
   const asked = await answer(log, opening([user('q')]), [{ text: 'a' }]);
   saveBatch(store.db, 'cyc-1', batchWith([1]), [{ itemId: 'smp-1', stepId: asked.steps[0]?.id ?? '', advantage: 1 }]);
-  expect(removeTrajectory(store.db, asked.thread.trajectoryId)?.batches).toEqual(['bat-1']);
+  expect(removeTrajectory(store.db, asked.recording.trajectoryId)?.batches).toEqual(['bat-1']);
   expect(batchOf(store.db, 'cyc-1')).toMatchObject({ state: 'failed', batch: { actions: [] } });
 });
 
-test('what another chain holds stays, whichever of the two goes first', async () => {
+test('messages another trajectory refers to stay, whichever of the two is deleted first', async () => {
   for (const first of [0, 1]) {
     const { store, log } = opened();
     const asked = [system('s'), user('q')];
@@ -158,7 +158,7 @@ test('what another chain holds stays, whichever of the two goes first', async ()
     ]);
     await answer(log, opening([...asked, base.turn, user('x')]), [{ text: 'X' }]);
     const branch = await answer(log, opening([...asked, base.turn, user('y')]), [{ text: 'Y' }]);
-    const order = [base.thread.trajectoryId, branch.thread.trajectoryId];
+    const order = [base.recording.trajectoryId, branch.recording.trajectoryId];
     removeTrajectory(store.db, order[first] ?? '');
     expect(verify(store.db).problems).toEqual([]);
     expect(readTrajectory(store.db, order[1 - first] ?? '')?.steps.at(-1)?.action).toBe(first === 0 ? 'Y' : 'X');
@@ -173,22 +173,24 @@ test('the log writes again what a deletion took from under it', async () => {
   const { store, log } = opened();
   const asked = [system('s'), user('q')];
   const one = await answer(log, opening(asked), [{ text: 'a' }]);
-  removeTrajectory(store.db, one.thread.trajectoryId);
+  removeTrajectory(store.db, one.recording.trajectoryId);
   const two = await answer(log, opening(asked), [{ text: 'a' }]);
   expect(two.kept).toBe(true);
   expect(verify(store.db).problems).toEqual([]);
   const three = await answer(log, opening([...asked, two.turn, user('more')]), [{ text: 'b' }]);
-  expect(three.thread.trajectoryId).toBe(two.thread.trajectoryId);
+  expect(three.recording.trajectoryId).toBe(two.recording.trajectoryId);
 });
 
-test('what is said in a trajectory after its deletion is not logged, and is no failure', async () => {
+test('a step in a trajectory after its deletion is not logged, and is no failure', async () => {
   const { store, log } = opened();
   const first = await answer(log, opening([user('q')]), [{ text: 'a' }]);
-  const thread = log.open(opening([user('q'), first.turn, user('again')]));
-  expect(thread.trajectoryId).toBe(first.thread.trajectoryId);
-  removeTrajectory(store.db, first.thread.trajectoryId);
-  expect(await thread.step(stepOf(thread.messages, action('b')), { role: 'assistant', content: 'b' })).toBe(false);
-  expect(await thread.finish(DONE)).toBe(false);
+  const recording = log.open(opening([user('q'), first.turn, user('again')]));
+  expect(recording.trajectoryId).toBe(first.recording.trajectoryId);
+  removeTrajectory(store.db, first.recording.trajectoryId);
+  expect(await recording.step(stepOf(recording.messages, action('b')), { role: 'assistant', content: 'b' })).toBe(
+    false,
+  );
+  expect(await recording.finish(DONE)).toBe(false);
   expect(log.failures).toBe(0);
   expect(store.sqlite.prepare('SELECT count(*) AS n FROM messages').get()).toEqual({ n: 0 });
   expect(verify(store.db).problems).toEqual([]);
@@ -202,7 +204,7 @@ test('a branch that was open when its origin was deleted is logged whole', async
   ]);
   await answer(log, opening([user('q'), first.turn, user('x')]), [{ text: 'X' }]);
   const branch = log.open(opening([user('q'), first.turn, user('y')]));
-  removeTrajectory(store.db, first.thread.trajectoryId);
+  removeTrajectory(store.db, first.recording.trajectoryId);
   expect(await branch.step(stepOf(branch.messages, action('Y')), { role: 'assistant', content: 'Y' })).toBe(true);
   expect(await branch.finish(DONE)).toBe(true);
   expect(verify(store.db).problems).toEqual([]);
@@ -215,7 +217,7 @@ test('a reader in the way delays the cleaning of the files but does not prevent 
   const reader = new Database(store.file, { readonly: true });
   reader.exec('BEGIN');
   reader.prepare('SELECT count(*) FROM messages').get();
-  expect(removeTrajectory(store.db, asked.thread.trajectoryId)).toBeDefined();
+  expect(removeTrajectory(store.db, asked.recording.trajectoryId)).toBeDefined();
   expect(holding(folder, [SECRET])).not.toEqual([]);
   reader.close();
   await vi.waitFor(() => expect(holding(folder, [SECRET])).toEqual([]), { timeout: 5_000, interval: 20 });
@@ -224,8 +226,11 @@ test('a reader in the way delays the cleaning of the files but does not prevent 
 test('a key deletes only what is its own', async () => {
   const { store, log } = opened();
   const asked = await answer(log, opening([user('q')], { asker: { keyId: 'key-a', consent: true } }), [{ text: 'a' }]);
-  expect(removeTrajectory(store.db, asked.thread.trajectoryId, 'key-b')).toBeUndefined();
-  expect(removeTrajectory(store.db, asked.thread.trajectoryId, 'key-a')).toMatchObject({ batches: [], versions: [] });
+  expect(removeTrajectory(store.db, asked.recording.trajectoryId, 'key-b')).toBeUndefined();
+  expect(removeTrajectory(store.db, asked.recording.trajectoryId, 'key-a')).toMatchObject({
+    batches: [],
+    versions: [],
+  });
 });
 
 function batchWith(tokens: readonly number[]): Batch {

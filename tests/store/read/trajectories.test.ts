@@ -11,7 +11,7 @@ import { stateOf } from '../../../src/store/read/state.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
 import { action, answer, call, DONE, opened, opening, stepOf, user } from '../fixture.js';
 
-test('a trajectory reads exactly as the Surface promises', async () => {
+test('a trajectory reads exactly as the API promises', async () => {
   const { store, log } = opened();
   const first = await answer(log, opening([user('6*7?')], { at: 1_795_437_629_061 }), [
     { text: '', asks: [{ call: call('c1', '6*7'), gives: '42' }], prompt: [1, 2, 3], ids: [4, 5] },
@@ -37,8 +37,8 @@ test('a trajectory reads exactly as the Surface promises', async () => {
       createdAt: 5_000,
     },
   ]);
-  expect(readTrajectory(store.db, first.thread.trajectoryId)).toEqual({
-    id: first.thread.trajectoryId,
+  expect(readTrajectory(store.db, first.recording.trajectoryId)).toEqual({
+    id: first.recording.trajectoryId,
     response_id: first.opening.responseId,
     model: 'gyre',
     policy_version: 0,
@@ -91,15 +91,15 @@ test('a trajectory reads exactly as the Surface promises', async () => {
   });
 });
 
-test('what the engine did not report is null, and why a step cannot be trained on is said', async () => {
+test('what the engine did not report is null, and a step that cannot be trained on has its reason', async () => {
   const { store, log } = opened();
-  const thread = log.open(opening([user('q')], { asker: { keyId: 'key-a', consent: false } }));
-  await thread.step(stepOf([user('q')], action('a'), { notTrainable: 'no_token_ids' }), {
+  const recording = log.open(opening([user('q')], { asker: { keyId: 'key-a', consent: false } }));
+  await recording.step(stepOf([user('q')], action('a'), { notTrainable: 'no_token_ids' }), {
     role: 'assistant',
     content: 'a',
   });
-  await thread.step(stepOf([user('q')], undefined, { outcome: 'failed' }), { role: 'assistant', content: 'a' });
-  const read = readTrajectory(store.db, thread.trajectoryId);
+  await recording.step(stepOf([user('q')], undefined, { outcome: 'failed' }), { role: 'assistant', content: 'a' });
+  const read = readTrajectory(store.db, recording.trajectoryId);
   expect(read).toMatchObject({ key: 'key-a', consent: false, outcome: null, stop_reason: null });
   expect(read?.steps[0]).toMatchObject({
     action: 'a',
@@ -115,8 +115,8 @@ test('what the engine did not report is null, and why a step cannot be trained o
     trainable: false,
     not_trainable_reason: 'no_consent',
   });
-  await thread.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
-  expect(readTrajectory(store.db, thread.trajectoryId)).toMatchObject({
+  await recording.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
+  expect(readTrajectory(store.db, recording.trajectoryId)).toMatchObject({
     outcome: 'failed',
     stop_reason: 'engine_error',
   });
@@ -131,7 +131,7 @@ test('a list is newest first, in pages, and each key sees its own', async () => 
       opening([user(`q ${at}`)], { asker: { keyId: at % 2 === 0 ? 'key-a' : 'key-b', consent: true } }),
       [{ text: 'a' }],
     );
-    ids.unshift(made.thread.trajectoryId);
+    ids.unshift(made.recording.trajectoryId);
   }
   const first = listTrajectories(store.db, { limit: 3 });
   expect(first.data.map((row) => row.id)).toEqual(ids.slice(0, 3));
@@ -195,7 +195,7 @@ test('a step reads with its state and everything its data reached', async () => 
   const read = readStep(db, stepId);
   expect(read).toMatchObject({
     id: stepId,
-    trajectory_id: asked.thread.trajectoryId,
+    trajectory_id: asked.recording.trajectoryId,
     response_id: asked.opening.responseId,
     messages: [user('q')],
     template_hash: 'sha:t',

@@ -1,0 +1,69 @@
+/** The recordings the log's thread holds, by number: turns the gateway's messages back into steps and ends. */
+import type { Recording } from '../../core/log.js';
+import type { Message } from '../../core/message.js';
+import type { Action, FunctionSpec } from '../../core/policy.js';
+import type { FinishMessage, PackedNumbers, StepMessage } from './wire.js';
+import { unpackStep } from '../file/tokens.js';
+
+interface Held {
+  readonly recording: Recording;
+  /** The policy's messages so far: the very objects that were hashed, which the log does not hash again. */
+  messages: readonly Message[];
+}
+
+/** Parsed tool lists that are remembered. */
+const MAX_TOOL_SETS = 256;
+
+export class HeldRecordings {
+  readonly #recordings = new Map<number, Held>();
+  readonly #toolSets = new Map<string, readonly FunctionSpec[]>();
+
+  has(number: number): boolean {
+    return this.#recordings.has(number);
+  }
+
+  add(number: number, recording: Recording, messages: readonly Message[] = recording.messages): void {
+    this.#recordings.set(number, { recording, messages });
+  }
+
+  /** Resolves to whether it is committed; false at once for a recording that is not held. Changes the message. */
+  step({ recording: number, known, added, tools, step, visible, numbers }: StepMessage): Promise<boolean> {
+    const held = this.#recordings.get(number);
+    if (held === undefined) return Promise.resolve(false);
+    const messages =
+      known === held.messages.length && added.length === 0
+        ? held.messages
+        : [...held.messages.slice(0, known), ...added];
+    held.messages = step.appended.length === 0 ? messages : [...messages, ...step.appended];
+    if (numbers !== undefined && step.action !== undefined) unpackInto(step.action, numbers);
+    return held.recording.step(Object.assign(step, { messages, tools: this.#toolsOf(tools) }), visible);
+  }
+
+  finish({ recording: number, ending }: FinishMessage): Promise<boolean> {
+    const held = this.#recordings.get(number);
+    this.#recordings.delete(number);
+    return held === undefined ? Promise.resolve(false) : held.recording.finish(ending);
+  }
+
+  /** The same list for the same text, so that its hash is made once. */
+  #toolsOf(json: string): readonly FunctionSpec[] {
+    let tools = this.#toolSets.get(json);
+    if (tools === undefined) {
+      tools = JSON.parse(json) as readonly FunctionSpec[];
+      if (this.#toolSets.size >= MAX_TOOL_SETS) this.#toolSets.clear();
+      this.#toolSets.set(json, tools);
+    }
+    return tools;
+  }
+}
+
+/** Typed arrays stand in for lists: the log only reads their length and the number at a position. */
+function unpackInto(
+  action: { -readonly [K in keyof Action]: Action[K] },
+  { bytes, prompt, ids, logprobs }: PackedNumbers,
+): void {
+  const lists = unpackStep(Buffer.from(bytes, 'base64'), prompt ?? 0, ids ?? 0);
+  if (prompt !== undefined) action.promptTokenIds = lists.prompt as unknown as readonly number[];
+  if (ids !== undefined) action.tokenIds = lists.ids as unknown as readonly number[];
+  if (logprobs !== undefined) action.logprobs = lists.logprobs as unknown as readonly number[];
+}
