@@ -12,7 +12,6 @@ import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
 import type { StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
-import type { Policy, TokenCounter } from './core/policy.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
@@ -26,7 +25,7 @@ import { countTokens } from './http/messages/count.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
-import type { ChatSettings, Face } from './http/protocol/face.js';
+import type { AnswerSettings, Face } from './http/protocol/face.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
 import { RESPONSES } from './http/responses/face.js';
 import { BODY_BYTES } from './http/wire/body.js';
@@ -39,8 +38,6 @@ export interface AppDeps {
   /** The gateway's own version, for `/health`. */
   readonly version: string;
   readonly config: Config;
-  readonly policy: Policy;
-  readonly counter: TokenCounter;
   readonly serving: Serving;
   readonly log: StepLog;
   readonly tools: Toolbox;
@@ -57,7 +54,7 @@ export interface AppDeps {
   /** Milliseconds that only grow, by which keys' limits are counted. */
   readonly now?: (() => number) | undefined;
   /** Bounds that are no matter of configuration. */
-  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
+  readonly pace?: Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
 }
 
 export interface App {
@@ -102,11 +99,10 @@ export function createApp(deps: AppDeps): App {
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
-  const settings = chatSettings(config, deps.pace);
+  const settings = answerSettings(config, deps.pace);
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const chat = {
-    policy: deps.policy,
     serving,
     log,
     tools: deps.tools,
@@ -116,7 +112,6 @@ export function createApp(deps: AppDeps): App {
     settings,
     past: reading,
   };
-  const counting = { ...chat, counter: deps.counter };
   const answering: Readonly<Record<string, Answering>> = {
     ...Object.fromEntries(
       Object.entries(FACES).map(([path, face]) => [
@@ -124,7 +119,7 @@ export function createApp(deps: AppDeps): App {
         { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) },
       ]),
     ),
-    '/v1/messages/count_tokens': { errors: ANTHROPIC, answer: (exchange) => countTokens(counting, exchange) },
+    '/v1/messages/count_tokens': { errors: ANTHROPIC, answer: (exchange) => countTokens(chat, exchange) },
   };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
@@ -204,7 +199,7 @@ export function createApp(deps: AppDeps): App {
   };
 }
 
-function chatSettings(config: Config, pace: AppDeps['pace']): ChatSettings {
+function answerSettings(config: Config, pace: AppDeps['pace']): AnswerSettings {
   return {
     limits: limitsOf(config),
     bodyBytes: pace?.bodyBytes ?? BODY_BYTES,

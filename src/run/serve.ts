@@ -8,8 +8,7 @@ import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
-import { openEngine } from '../policy/serving/pointed.js';
-import { restoring, restoringCounter } from '../policy/serving/restoring.js';
+import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';
 import { openUpstreams } from '../policy/serving/upstreams.js';
 import type { Env } from './lines/fields.js';
@@ -67,6 +66,7 @@ async function serveOver(
   const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
   const external = config['engine.url'] !== undefined;
   const serving = openServing({
+    engine,
     versions: external
       ? []
       : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
@@ -75,12 +75,10 @@ async function serveOver(
     upstreams: upstreams.models,
     load: (version) => needTrainer(supply.trainer).load(version),
   });
-  const restore = (name: string): Promise<boolean> => serving.restore(name);
-  const policy = restoring(engine.policy, restore);
   const learner = learnerOf({
     config,
     storage,
-    policy,
+    policy: serving.policy,
     supply: () => supply,
     signal,
     decided: () => follower.look(),
@@ -90,8 +88,6 @@ async function serveOver(
   const app = createApp({
     version: VERSION,
     config,
-    policy,
-    counter: restoringCounter(engine.counter, restore),
     serving,
     log: storage.log,
     tools: storage.tools,

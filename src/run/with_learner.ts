@@ -8,8 +8,8 @@ import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
 import { adapterVersion } from '../core/learning/version.js';
 import type { Learner } from '../learner/deps.js';
-import { openEngine } from '../policy/serving/pointed.js';
-import { restoring } from '../policy/serving/restoring.js';
+import { openEngine } from '../policy/serving/current_engine.js';
+import { reloadingPolicy } from '../policy/serving/reloading.js';
 import type { Trainer } from '../train/client.js';
 
 /**
@@ -47,7 +47,7 @@ export async function withLearner<T>(
     const learner = learnerOf({
       config,
       storage,
-      policy: remembering(sampled.policy, () => supply?.trainer),
+      policy: reloading(sampled.policy, () => supply?.trainer),
       supply: () => supply ?? none,
       signal,
       decided,
@@ -62,8 +62,8 @@ export async function withLearner<T>(
 }
 
 /** The policy, of an engine that may have been restarted without our adapters. */
-function remembering(policy: Policy, trainer: () => Trainer | undefined): Policy {
-  return restoring(policy, async (name) => {
+function reloading(policy: Policy, trainer: () => Trainer | undefined): Policy {
+  return reloadingPolicy(policy, async (name) => {
     const version = adapterVersion(name);
     if (version === undefined || version === 0) return false;
     await needTrainer(trainer()).load(version);

@@ -381,7 +381,7 @@ describe('an upstream that fails', () => {
       if (status === 429) expect(error.after).toBe('7');
       expect(gateway.logged[0]).toMatchObject({
         ending: { outcome: 'failed' },
-        steps: [{ policyVersion: -1, notTrainable: 'engine_error' }],
+        steps: [{ policyVersion: undefined, notTrainable: 'engine_error' }],
       });
     },
   );

@@ -8,7 +8,7 @@ import { NO_USAGE, type PolicyEvent } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import type { MessageFields } from './fields.js';
-import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { ANTHROPIC } from '../wire/failure.js';
 import { EventStream, type Pace } from '../wire/stream.js';
@@ -20,7 +20,7 @@ type Block =
 
 export class MessageAnswer implements Delivery {
   readonly #exchange: Exchange;
-  readonly #head: CompletionHead;
+  readonly #head: AnswerHead;
   readonly #fields: MessageFields;
   readonly #stream: EventStream | undefined;
   readonly #headers: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ export class MessageAnswer implements Delivery {
   #begun = false;
   #stopSequence: string | undefined;
 
-  constructor(exchange: Exchange, head: CompletionHead, fields: MessageFields, pace: Pace) {
+  constructor(exchange: Exchange, head: AnswerHead, fields: MessageFields, pace: Pace) {
     this.#exchange = exchange;
     this.#head = head;
     this.#fields = fields;

@@ -6,7 +6,7 @@
 import type { GyreError } from '../../core/errors.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import type { CompletionHead, Delivery } from '../protocol/face.js';
+import type { AnswerHead, Delivery } from '../protocol/face.js';
 import type { ResponseFields } from './fields.js';
 import { itemId } from './references.js';
 import type { Exchange } from '../wire/exchange.js';
@@ -49,7 +49,7 @@ type Output = MessageItem | ReasoningItem | CallItem | ServerItem;
 
 export class ResponseAnswer implements Delivery {
   readonly #exchange: Exchange;
-  readonly #head: CompletionHead;
+  readonly #head: AnswerHead;
   readonly #fields: ResponseFields;
   readonly #stream: EventStream | undefined;
   readonly #output: Output[] = [];
@@ -62,7 +62,7 @@ export class ResponseAnswer implements Delivery {
   #sequence = 0;
   #begun = false;
 
-  constructor(exchange: Exchange, head: CompletionHead, fields: ResponseFields, pace: Pace) {
+  constructor(exchange: Exchange, head: AnswerHead, fields: ResponseFields, pace: Pace) {
     this.#exchange = exchange;
     this.#head = head;
     this.#fields = fields;

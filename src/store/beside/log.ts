@@ -9,6 +9,7 @@ import type { Action, FunctionSpec } from '../../core/policy.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import { Link, type LinkOptions } from './connection.js';
 import type { Numbers, StepWords, ThreadWords } from './wire.js';
+import { versionColumn } from '../file/policy_version.js';
 import { packStep } from '../file/tokens.js';
 
 export interface LogBeside extends StepLog {
@@ -128,7 +129,7 @@ function spoken(
 ): StepWords['step'] {
   return {
     id,
-    policyVersion,
+    policyVersion: versionColumn(policyVersion),
     toolChoice,
     sampling,
     action: action && spokenAction(action, withNumbers),

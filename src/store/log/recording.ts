@@ -10,6 +10,7 @@ import { spelledAlike } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step } from '../../core/trajectory.js';
 import { link, linkAll, relink, type Link } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
+import { versionColumn } from '../file/policy_version.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
 import type { StepRow, TrajectoryRow, Writer } from './writer.js';
@@ -130,7 +131,7 @@ export class LogThread implements Thread {
       responseId,
       requestId,
       keyId: asker.keyId,
-      policyVersion: step.policyVersion,
+      policyVersion: versionColumn(step.policyVersion),
       consent: asker.consent,
       stateTip: state.tip,
       actionTip: emitted?.hash ?? null,

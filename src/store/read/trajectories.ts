@@ -5,9 +5,9 @@
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../../core/message.js';
-import { NO_VERSION } from '../../core/trajectory.js';
 import { messageOf, readLinks } from '../log/chain.js';
 import type { Db } from '../file/db.js';
+import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf, type FeedbackView } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
 import { responses, steps, trajectories, verdicts } from '../file/schema.js';
@@ -196,7 +196,7 @@ export function stepView(
 }
 
 function versionView({ policyVersion }: StepRow): number | null {
-  return policyVersion === NO_VERSION ? null : policyVersion;
+  return versionOfColumn(policyVersion) ?? null;
 }
 
 interface CallRecord {
