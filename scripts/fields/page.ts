@@ -3,7 +3,8 @@
  */
 import { z } from 'zod';
 
-import { fieldRows, PROTOCOLS, type FieldRow, type Protocol } from '../../src/http/openapi/tables.js';
+import { type FieldRow, fieldRows } from '../../src/http/protocol/fields.js';
+import { type Protocol, PROTOCOLS } from '../../src/http/protocols.js';
 
 const INTRO = `# Request fields
 
@@ -30,12 +31,11 @@ export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
   return [INTRO, ...protocols.map(section)].join('\n');
 }
 
-function section({ name, path, fields, required }: Protocol): string {
-  const lines = fieldRows(fields).map(
-    (row) =>
-      `| \`${row.field}\` | ${row.schema === undefined ? '' : cell(takes(row.schema))} | ${cell(fate(row, required))}
-      |`,
-  );
+function section({ name, path, fields }: Protocol): string {
+  const lines = fieldRows(fields).map((row) => {
+    const taken = row.schema === undefined ? '' : cell(takes(row.schema));
+    return `| \`${row.field}\` | ${taken} | ${cell(fate(row, fields.required))} |`;
+  });
   return [
     `## ${name}`,
     '',

@@ -144,4 +144,5 @@ export const CHAT_FIELDS: FieldTable<typeof Supported> = {
   forwarded: Forwarded,
   ignored: Ignored,
   refused: Refused,
+  required: ['model', 'messages'],
 };

@@ -177,6 +177,7 @@ export const MESSAGE_FIELDS: FieldTable<typeof Supported> = {
   forwarded: Forwarded,
   ignored: Ignored,
   refused: Refused,
+  required: ['model', 'messages', 'max_tokens'],
 };
 
 /** `POST /v1/messages/count_tokens`. */
@@ -190,6 +191,7 @@ export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
       Object.keys(Answer).map((name) => [name, 'A count is of the prompt, which it does not change.']),
     ),
   },
+  required: ['model', 'messages'],
 };
 
 export type MessageFields = FieldsOf<typeof MESSAGE_FIELDS.supported>;

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 
-import { OPERATIONS, type Operation, type Reply, type ShapeName } from './operations.js';
+import { OPERATIONS, type Operation, type Reply } from './operations.js';
 import { SHAPES } from './shapes.js';
 
 /** One route, its path as the document writes it: `/v1/models/{id}`. */
@@ -154,7 +154,7 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
   };
 }
 
-function failureOf(status: number, shape: ShapeName): Json {
+function failureOf(status: number, shape: string): Json {
   return {
     description: ERRORS[status] ?? 'An error.',
     headers: {
@@ -166,7 +166,7 @@ function failureOf(status: number, shape: ShapeName): Json {
   };
 }
 
-function ref(name: ShapeName): Json {
+function ref(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };
 }
 

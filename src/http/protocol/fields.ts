@@ -15,6 +15,30 @@ export interface FieldTable<S extends Schemas = Schemas> {
   readonly ignored: Schemas;
   /** With the reason. */
   readonly refused: Readonly<Record<string, string>>;
+  /** Fields without which a request says nothing. */
+  readonly required: readonly string[];
+}
+
+type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
+
+export interface FieldRow {
+  readonly field: string;
+  readonly treatment: Treatment;
+  readonly note: string;
+  /** What it may hold; absent for a field that is refused. */
+  readonly schema?: z.ZodType | undefined;
+}
+
+/** A table field by field. */
+export function fieldRows({ supported, forwarded, ignored, refused }: FieldTable): readonly FieldRow[] {
+  const rows = (fields: Readonly<Record<string, z.ZodType>>, treatment: Treatment, note: string): FieldRow[] =>
+    Object.entries(fields).map(([field, schema]) => ({ field, treatment, note, schema }));
+  return [
+    ...rows(supported, 'supported', ''),
+    ...rows(forwarded, 'forwarded', 'to the engine, unchanged'),
+    ...rows(ignored, 'ignored', 'accepted without effect'),
+    ...Object.entries(refused).map(([field, note]): FieldRow => ({ field, treatment: 'refused', note })),
+  ];
 }
 
 export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
