@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { MessageSchema } from './messages.js';
+import { MessageSchema } from '../../core/message_input.js';
 import { type FieldTable, FunctionName } from '../protocol/fields.js';
 
 const bool = z.boolean();

@@ -3,8 +3,8 @@
  * words.
  */
 import { badRequest } from '../../core/errors.js';
+import { toMessage } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { toMessage } from './messages.js';
 import { readFields } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
