@@ -10,13 +10,13 @@ import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
+import type { Keys } from './core/key.js';
 import type { StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { Allowances } from './http/callers/allowance.js';
-import type { Keys } from './http/callers/auth.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';

@@ -2,7 +2,8 @@
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
-import { callerOf, type Keys, requireAdmin } from '../http/callers/auth.js';
+import type { Keys } from '../core/key.js';
+import { callerOf, requireAdmin } from '../http/callers/auth.js';
 import { BODY_BYTES, readJson } from '../http/wire/body.js';
 import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/follow.js';

@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { Key, Keys } from '../../src/http/callers/auth.js';
+import type { Key, Keys } from '../../src/core/key.js';
 import { CONTENT, PLAIN } from '../../src/telemetry/attributes.js';
 import { openTelemetry, type Telemetry } from '../../src/telemetry/open.js';
 import { startCollector, type Collector, type Point, type Span } from '../fakes/collector.js';

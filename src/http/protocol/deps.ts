@@ -1,10 +1,10 @@
 /** What answering a request needs, whatever protocol it speaks. */
+import type { Keys } from '../../core/key.js';
 import type { StepLog } from '../../core/log.js';
 import type { Reading } from '../../core/reading.js';
 import type { Serving } from '../../core/serving.js';
 import type { Toolbox } from '../../core/tool.js';
 import type { Allowances } from '../callers/allowance.js';
-import type { Keys } from '../callers/auth.js';
 import type { Metrics } from '../numbers/metrics.js';
 import type { AnswerSettings } from './face.js';
 

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { FeedbackInput, Reading, Scope } from '../../../src/core/reading.js';
-import type { Keys } from '../../../src/http/callers/auth.js';
+import type { Keys } from '../../../src/core/key.js';
 import { inTurn } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 
