@@ -26,7 +26,7 @@ export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange)
   let admission: Admission | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    // What a key used this month is a sum in the log.
+    // What a key used this month is summed over committed rows.
     if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
     if (caller.limits !== undefined) admission = deps.allowances.admit(caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
@@ -121,8 +121,8 @@ async function converse(
 }
 
 /**
- * Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed; it never leaves a
- * policy running.
+ * Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed and stops the
+ * policy.
  */
 async function deliver(
   deps: AnswerDeps,

@@ -129,7 +129,7 @@ class Window {
     return (this.#times[at - 1] ?? Number.NEGATIVE_INFINITY) + WINDOW_MS;
   }
 
-  /** When nothing counts any more. */
+  /** When the last amount leaves the window; undefined where none is in it. */
   emptyAt(): number | undefined {
     return this.#times.at(-1) === undefined || this.#first === this.#times.length
       ? undefined
@@ -173,7 +173,7 @@ function exceeded(what: string, retryAfterMs: number): GyreError {
   });
 }
 
-/** Not worth trying again: the month is long. */
+/** Names no time to try again: the next month may be weeks away. */
 function exhausted(spent: number, budget: number): GyreError {
   return new GyreError({
     side: 'client',

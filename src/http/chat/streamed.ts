@@ -1,7 +1,7 @@
 /**
  * The answer as a stream of chunks: one id, the role once, one finish reason at the true end, `[DONE]`
- * once and never after an error. Progress is comments, because clients take any named event for a
- * chunk.
+ * once and never after an error. Progress of tools is sent as comments, because clients parse
+ * every named event as a chunk.
  */
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';

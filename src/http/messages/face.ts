@@ -10,6 +10,7 @@ import type { Face } from '../protocol/face.js';
 import { readFields } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ANTHROPIC } from '../wire/failure.js';
+
 type Forwarded = AnswerRequest['forwarded'];
 
 export const MESSAGES: Face = {
@@ -39,8 +40,8 @@ export function parseCount(raw: unknown): AnswerRequest {
 }
 
 /**
- * The tool runner of the official SDK asks for a thread unbidden, and sends the whole conversation when it reads this
- * code.
+ * The tool runner of Anthropic's SDK sends `thread` on its own, and goes on with the whole conversation when it reads
+ * this error code.
  */
 function refuseThread(raw: unknown): void {
   const thread = typeof raw === 'object' && raw !== null && 'thread' in raw ? raw.thread : null;
@@ -135,7 +136,7 @@ function forwardedOf({ output_config: output }: MessageFields, forwarded: Forwar
   return Object.keys(more).length === 0 ? forwarded : { ...forwarded, ...more };
 }
 
-/** A null says nothing. */
+/** A value of null means the same as leaving its key out. */
 function metadataOf(metadata: MessageFields['metadata']): AnswerRequest['metadata'] {
   if (metadata === undefined) return undefined;
   return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== null));

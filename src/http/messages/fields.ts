@@ -84,7 +84,7 @@ export type Turn = z.infer<typeof Turn>;
 export type Words = z.infer<typeof Words>;
 
 const CustomTool = z.strictObject({
-  // First, because the first fault of a tool is the one that is told.
+  // Stands first, so that a tool of another type is refused for its type and not for a field it lacks.
   type: z
     .literal(
       'custom',

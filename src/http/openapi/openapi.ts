@@ -13,7 +13,7 @@ export interface Route {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** `routes` is asked at the first request, when all of them are there. */
+/** `routes` is called at the first request, when every route is registered. */
 export function openApiRoutes(version: string, routes: () => readonly Route[]): Hono {
   const app = new Hono();
   let document: string | undefined;
@@ -178,7 +178,7 @@ function schemas(): Json {
   return Object.fromEntries(Object.entries(SHAPES).map(([name, shape]) => [name, inline(shape)]));
 }
 
-/** Fields may be missing that have a default: the schema is of what comes in. What only code can check stays open. */
+/** A schema of what comes in: a field with a default is optional. What JSON Schema cannot express is left out. */
 function inline(schema: z.ZodType): Json {
   return Object.fromEntries(
     Object.entries(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).filter(

@@ -72,11 +72,11 @@ export interface Face {
   readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): ParsedRequest;
-  /** Whether a request may refer to what was said before, which is looked up while it is parsed. */
+  /** Whether a request may refer to earlier answers: then the log is flushed first, because parsing looks them up. */
   refers?(raw: unknown): boolean;
   /**
-   * An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know
-   * it.
+   * An answer's turn as its client will send it back, where the protocol cannot carry it word for word. The log knows
+   * the conversation again by this form.
    */
   resent?(visible: AssistantMessage): AssistantMessage;
 }

@@ -70,7 +70,7 @@ export function readFields<S extends Schemas>(
   return { fields: fields as FieldsOf<S>, forwarded };
 }
 
-/** Most conversations are words by someone, and need no schema to be told so. */
+/** Whether every message is a role with a text and nothing else, as most are: the schema takes longer to say so. */
 function arePlain(messages: unknown): boolean {
   return (
     Array.isArray(messages) &&

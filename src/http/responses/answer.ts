@@ -207,12 +207,12 @@ export class ResponseAnswer implements Delivery {
     return item;
   }
 
-  /** An item that says nothing to the policy is known by its place among all. */
+  /** Items whose content is not read again when they come back: their place among all items makes the id. */
   #id(kind: 'rs' | 'mcp'): string {
     return itemId(kind, this.#head.id, this.#output.length);
   }
 
-  /** Ends the item that is open: another one comes, or the end. */
+  /** Ends the open item, before another one or the end. */
   #close(): void {
     const item = this.#open;
     if (item === undefined) return;

@@ -108,10 +108,10 @@ function messageOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
 }
 
-/** A month's budget is spent: trying again helps nobody. OpenAI has a type of its own for it. */
+/** The month's budget is spent: a 429 that is not transient, and a type of its own at OpenAI. */
 const QUOTA = 'insufficient_quota';
 
-/** What cannot be done will not be possible a second later. */
+/** Not a 501: what the engine cannot do it cannot do a second later either. */
 function isTransient({ status, code }: GyreError): boolean {
   return (status === 429 && code !== QUOTA) || (status >= 500 && status !== 501);
 }

@@ -121,9 +121,9 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   readonly #party: Party;
   readonly #signal: AbortSignal;
   readonly #dispatch: (stream: ActionStream) => void;
-  #deaf: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
   #begun = false;
-  /** Nobody takes anything any more. */
+  /** The consumer has returned, or has had the end. */
   #left = false;
   readonly #accumulator: Accumulator;
   readonly #parser: SseParser;
@@ -260,7 +260,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   #begin(): void {
     this.#begun = true;
     if (this.#signal.aborted) return this.#fail(cancelled());
-    this.#deaf = onAbort(this.#signal, () => this.#fail(cancelled()));
+    this.#stopListening = onAbort(this.#signal, () => this.#fail(cancelled()));
     try {
       this.#dispatch(this);
     } catch (thrown) {
@@ -271,7 +271,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   #leave(): void {
     if (this.#left) return;
     this.#left = true;
-    this.#deaf?.();
+    this.#stopListening?.();
     if (!this.#over) this.#fail(cancelled());
   }
 
