@@ -10,28 +10,24 @@ import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
+import type { Keys } from './core/key.js';
 import type { StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
-import type { Policy, TokenCounter } from './core/policy.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { Allowances } from './http/callers/allowance.js';
-import type { Keys } from './http/callers/auth.js';
-import { answerBy } from './http/answering.js';
-import { CHAT } from './http/chat/face.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
-import { MESSAGES } from './http/messages/face.js';
-import { countTokens } from './http/messages/count.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
-import type { ChatSettings, Face } from './http/protocol/face.js';
+import type { AnswerDeps } from './http/protocol/deps.js';
+import type { AnswerSettings } from './http/protocol/face.js';
+import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
-import { RESPONSES } from './http/responses/face.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
-import { ANTHROPIC, type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
+import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
 
@@ -39,8 +35,6 @@ export interface AppDeps {
   /** The gateway's own version, for `/health`. */
   readonly version: string;
   readonly config: Config;
-  readonly policy: Policy;
-  readonly counter: TokenCounter;
   readonly serving: Serving;
   readonly log: StepLog;
   readonly tools: Toolbox;
@@ -57,7 +51,7 @@ export interface AppDeps {
   /** Milliseconds that only grow, by which keys' limits are counted. */
   readonly now?: (() => number) | undefined;
   /** Bounds that are no matter of configuration. */
-  readonly pace?: Partial<Pick<ChatSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
+  readonly pace?: Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
 }
 
 export interface App {
@@ -75,20 +69,10 @@ export interface App {
   routes(): readonly Route[];
 }
 
-/** Answers of the policy, by the path they are asked at. */
-export const FACES: Readonly<Record<string, Face>> = {
-  '/v1/chat/completions': CHAT,
-  '/v1/responses': RESPONSES,
-  '/v1/messages': MESSAGES,
-};
+/** By path. What they answer is written to node's own response. */
+const PROTOCOL_AT: ReadonlyMap<string, Protocol> = new Map(PROTOCOLS.map((protocol) => [protocol.path, protocol]));
 
-/** What is answered on node's own response. Never throws. */
-interface Answering {
-  readonly errors: ErrorShape;
-  answer(exchange: Exchange): Promise<void>;
-}
-
-/** What a request is counted as whose client left before its first byte; nginx made the number. */
+/** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
 
 export function createApp(deps: AppDeps): App {
@@ -102,11 +86,10 @@ export function createApp(deps: AppDeps): App {
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
-  const settings = chatSettings(config, deps.pace);
+  const settings = answerSettings(config, deps.pace);
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
-  const chat = {
-    policy: deps.policy,
+  const answerDeps: AnswerDeps = {
     serving,
     log,
     tools: deps.tools,
@@ -116,21 +99,11 @@ export function createApp(deps: AppDeps): App {
     settings,
     past: reading,
   };
-  const counting = { ...chat, counter: deps.counter };
-  const answering: Readonly<Record<string, Answering>> = {
-    ...Object.fromEntries(
-      Object.entries(FACES).map(([path, face]) => [
-        path,
-        { errors: face.errors, answer: (exchange: Exchange) => answerBy(face, chat, exchange) },
-      ]),
-    ),
-    '/v1/messages/count_tokens': { errors: ANTHROPIC, answer: (exchange) => countTokens(counting, exchange) },
-  };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
   // What stands for every method is no route of its own.
   const routes = (): readonly Route[] => [
-    ...Object.keys(answering).map((path) => ({ method: 'POST', path })),
+    ...PROTOCOLS.map(({ path }) => ({ method: 'POST', path })),
     ...hono.routes
       .filter(({ method }) => method !== METHOD_NAME_ALL)
       .map(({ method, path }) => ({ method, path: documented(path) })),
@@ -158,7 +131,7 @@ export function createApp(deps: AppDeps): App {
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
   hono.notFound((c) => {
     const { method, path } = c.req;
-    const errors = path.startsWith('/v1/messages') ? ANTHROPIC : OPENAI;
+    const errors = errorsAt(path);
     const allowed = routes()
       .filter((route) => isAt(path, route.path))
       .map((route) => route.method);
@@ -172,11 +145,11 @@ export function createApp(deps: AppDeps): App {
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
   const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
-  const answer = async (path: string, by: Answering, exchange: Exchange): Promise<void> => {
+  const answer = async ({ path, answer: answerWith }: Protocol, exchange: Exchange): Promise<void> => {
     if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
     else {
       inFlight += 1;
-      await by.answer(exchange);
+      await answerWith(answerDeps, exchange);
       inFlight -= 1;
       if (inFlight === 0) for (const done of waiting.splice(0)) done();
     }
@@ -195,16 +168,16 @@ export function createApp(deps: AppDeps): App {
     routes,
     listener(incoming, outgoing) {
       const path = incoming.url?.split('?', 1)[0] ?? '';
-      const by = incoming.method === 'POST' && Object.hasOwn(answering, path) ? answering[path] : undefined;
-      if (by === undefined) return void rest(incoming, outgoing);
-      const exchange = new Exchange({ incoming, outgoing }, clocks, by.errors, closed);
+      const protocol = incoming.method === 'POST' ? PROTOCOL_AT.get(path) : undefined;
+      if (protocol === undefined) return void rest(incoming, outgoing);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, protocol.errors, closed);
       if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
-      void answer(path, by, exchange);
+      void answer(protocol, exchange);
     },
   };
 }
 
-function chatSettings(config: Config, pace: AppDeps['pace']): ChatSettings {
+function answerSettings(config: Config, pace: AppDeps['pace']): AnswerSettings {
   return {
     limits: limitsOf(config),
     bodyBytes: pace?.bodyBytes ?? BODY_BYTES,

@@ -3,7 +3,8 @@
  */
 import { z } from 'zod';
 
-import { fieldRows, PROTOCOLS, type FieldRow, type Protocol } from '../../src/http/openapi/tables.js';
+import { type FieldRow, fieldRows } from '../../src/http/protocol/fields.js';
+import { type Protocol, PROTOCOLS } from '../../src/http/protocols.js';
 
 const INTRO = `# Request fields
 
@@ -30,9 +31,9 @@ export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
   return [INTRO, ...protocols.map(section)].join('\n');
 }
 
-function section({ name, path, fields, required }: Protocol): string {
+function section({ name, path, fields }: Protocol): string {
   const lines = fieldRows(fields).map((row) => {
-    const cells = [`\`${row.field}\``, row.schema === undefined ? '' : takes(row.schema), fateOf(row, required)];
+    const cells = [`\`${row.field}\``, row.schema === undefined ? '' : takes(row.schema), fateOf(row, fields.required)];
     return `| ${cells.map(cell).join(' | ')} |`;
   });
   return [

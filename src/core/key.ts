@@ -19,3 +19,28 @@ export const KEY_LIMITS = [
   'concurrent',
   'monthlyTokens',
 ] as const satisfies readonly (keyof KeyLimits)[];
+
+/** A key as far as its requests go. */
+export interface Key {
+  readonly id: string;
+  readonly role: Role;
+  /** Consent of everything this key asks. */
+  readonly train: boolean;
+  /** Server tools it may use and is offered by default; absent means the gateway's default, and any by name. */
+  readonly tools?: readonly string[] | undefined;
+  /** Absent when nothing is bounded, so that such a key costs nothing to admit. */
+  readonly limits?: KeyLimits | undefined;
+}
+
+/** The keys of a gateway. */
+export interface Keys {
+  /**
+   * Whether any key was ever made. While false, every bearer token is accepted; a gateway whose last key was revoked
+   * stays closed.
+   */
+  required(): boolean;
+  /** The unrevoked key of a secret. Must compare hashes, never secrets. */
+  find(secret: string): Key | undefined;
+  /** Tokens a key has used this month, through any gateway on this data folder. */
+  spent(keyId: string): number;
+}

@@ -5,6 +5,7 @@
 import type { GyreError } from './errors.js';
 import type { ToolCall } from './message.js';
 import type { Policy } from './policy.js';
+import type { Source } from './serving.js';
 import type { Observation } from './tool.js';
 import type { Ending } from './trajectory.js';
 
@@ -21,10 +22,7 @@ export interface Accepted {
   /** The model as the client named it, and as the engine does. */
   readonly model: string;
   readonly engineModel: string;
-  /** The upstream's host, where one answers. */
-  readonly host?: string | undefined;
-  /** Absent where an upstream answers: then no version of the policy does. */
-  readonly policyVersion?: number | undefined;
+  readonly source: Source;
   readonly trajectoryId: string;
   readonly responseId: string;
   readonly stream: boolean;

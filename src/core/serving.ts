@@ -1,5 +1,5 @@
 /** Which weights answer which model name. A request keeps the version it began with. */
-import type { Policy } from './policy.js';
+import type { Policy, TokenCounter } from './policy.js';
 
 /**
  * Whether a model name is one of the policy's own: `gyre`, `gyre@N`, `gyre@base`. Every other name is an upstream's.
@@ -17,18 +17,26 @@ export interface Wanted {
 
 export type LimitField = 'max_tokens' | 'max_completion_tokens';
 
-/** A request's hold on one version. Until it is released the version's adapter stays loaded. */
+/** Whose answer it is: a version's of the policy, or an upstream's, which is no version of it. */
+export type Source =
+  { readonly kind: 'policy'; readonly version: number } | { readonly kind: 'upstream'; readonly host: string };
+
+/** The version of the policy that answers; undefined where an upstream does. */
+export function versionOf(source: Source): number | undefined {
+  return source.kind === 'policy' ? source.version : undefined;
+}
+
+/** A request's hold on what answers it. Until it is released a version's adapter stays loaded. */
 export interface Lease {
-  /** `NO_VERSION` where an upstream answers. */
-  readonly version: number;
-  /** The engine's own model name. */
+  readonly source: Source;
+  /** The model by the name it has where it runs: the engine's, or the upstream's own. */
   readonly engineModel: string;
   /** Hash of the chat template the engine renders with, when known. */
   readonly templateHash?: string | undefined;
-  /** Who samples in place of the policy's own engine, where an upstream does. */
-  readonly upstream?: ((wanted: Wanted) => Policy) | undefined;
-  /** The upstream's host. */
-  readonly host?: string | undefined;
+  /** Who samples, told what the client wanted of the answer's form. */
+  policy(wanted: Wanted): Policy;
+  /** Who counts the tokens of a prompt. An upstream cannot be asked: it throws 501. */
+  readonly counter: TokenCounter;
   /** Idempotent. */
   release(): void;
 }

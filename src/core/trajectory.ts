@@ -120,14 +120,11 @@ export type NotTrainable =
   /** The key, `store: false` or the header `x-gyre-train: no` withholds consent (`src/http/answering.ts`). */
   | 'no_consent';
 
-/** The version of a step an upstream sampled. Versions of the policy count from 0; no learner takes such a step up. */
-export const NO_VERSION = -1;
-
 /** One policy call and the observations after it, as the loop hands it to the log. */
 export interface Step {
   readonly id: string;
-  /** {@link NO_VERSION} where an upstream sampled. */
-  readonly policyVersion: number;
+  /** Absent where an upstream sampled: no learner takes such a step up. */
+  readonly policyVersion?: number | undefined;
   /** Messages the policy was conditioned on, hidden tool turns included. */
   readonly messages: readonly Message[];
   readonly tools: readonly FunctionSpec[];

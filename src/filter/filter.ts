@@ -3,14 +3,14 @@
  * their verdicts: the same log can be filtered in every way at any time, and every drop has a reason that is counted.
  */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
-import { NO_VERSION } from '../core/trajectory.js';
 
 /** One logged step with everything a rule looks at. Verdicts are undefined where no judge has given one. */
 export interface Candidate {
   readonly stepId: string;
   readonly trajectoryId: string;
   readonly index: number;
-  readonly policyVersion: number;
+  /** Absent where an upstream sampled. */
+  readonly policyVersion?: number | undefined;
   readonly consent: boolean;
   readonly heldout: boolean;
   readonly evaluated: boolean;
@@ -69,7 +69,7 @@ const drop = (reason: Drop): Kept => ({ keep: false, reason });
 export const MAX_LAG = 8;
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
-  if (candidate.policyVersion === NO_VERSION) return drop('upstream');
+  if (candidate.policyVersion === undefined) return drop('upstream');
   if (!candidate.consent) return drop('no_consent');
   if (candidate.heldout) return drop('heldout');
   if (candidate.evaluated) return drop('evaluation');

@@ -6,59 +6,59 @@ import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Recording } from '../core/log.js';
 import { NO_USAGE } from '../core/policy.js';
-import type { Lease } from '../core/serving.js';
+import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
-import type { Pass } from './callers/allowance.js';
+import type { Admission } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
-import type { ChatDeps } from './protocol/deps.js';
-import type { Asked, CompletionHead, Delivery, Face } from './protocol/face.js';
+import type { AnswerDeps } from './protocol/deps.js';
+import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
-import type { ChatRequest } from './protocol/request.js';
+import type { AnswerRequest } from './protocol/request.js';
 import { readJson } from './wire/body.js';
 import type { Exchange } from './wire/exchange.js';
 
 /** Answers one exchange, errors included; never throws. */
-export async function answerBy(face: Face, deps: ChatDeps, exchange: Exchange): Promise<void> {
-  /** Only a key with limits has one. */
-  let pass: Pass | undefined;
+export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange): Promise<void> {
+  /** Only a key with limits needs one. */
+  let admission: Admission | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    // What a key used this month is a sum in the log.
+    // What a key used this month is summed over committed rows.
     if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
-    if (caller.limits !== undefined) pass = deps.allowances.enter(caller.keyId, caller.limits);
-    if (pass?.refusal !== undefined) throw pass.refusal;
+    if (caller.limits !== undefined) admission = deps.allowances.admit(caller.keyId, caller.limits);
+    if (admission?.refusal !== undefined) throw admission.refusal;
     const raw = await readJson(exchange.incoming, deps.settings.bodyBytes);
     if (face.refers?.(raw) === true) await deps.log.flush();
-    const asked = face.parse(raw, new Past(deps.past, caller.keyId));
-    const { request } = asked;
+    const parsed = face.parse(raw, new Past(deps.past, caller.keyId));
+    const { request } = parsed;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
-      await converse(deps, exchange, caller, face, asked, offer, lease, pass);
+      await converse(deps, exchange, caller, face, parsed, offer, lease, admission);
     } finally {
       lease.release();
     }
   } catch (thrown) {
-    exchange.fail(thrown, pass?.headers ?? NO_HEADERS, false);
+    exchange.fail(thrown, admission?.headers ?? NO_HEADERS, false);
   } finally {
-    pass?.leave();
+    admission?.leave();
   }
 }
 
 const NO_HEADERS = {};
 
 async function converse(
-  deps: ChatDeps,
+  deps: AnswerDeps,
   exchange: Exchange,
   caller: Caller,
   face: Face,
-  { request, delivery: deliveryOf }: Asked,
+  { request, delivery: deliveryOf }: ParsedRequest,
   offer: Offer,
   lease: Lease,
-  pass: Pass | undefined,
+  admission: Admission | undefined,
 ): Promise<void> {
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId(face.id, exchange.startedAt);
@@ -77,16 +77,15 @@ async function converse(
     at: exchange.startedAt,
   });
   const recording = opened instanceof Promise ? await opened : opened;
-  const head: CompletionHead = {
+  const head: AnswerHead = {
     id: responseId,
     created: Math.floor(exchange.startedAt / 1000),
     model: request.model,
-    policyVersion: lease.version,
+    source: lease.source,
     headers: {
       'x-gyre-trajectory': recording.trajectoryId,
-      // An upstream's answer is none of the policy's, so it names no version of it.
-      ...(lease.upstream === undefined ? { 'x-gyre-policy-version': String(lease.version) } : {}),
-      ...pass?.headers,
+      ...versionHeader(lease.source),
+      ...admission?.headers,
     },
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
@@ -96,8 +95,7 @@ async function converse(
   watch?.accepted({
     model: request.model,
     engineModel: lease.engineModel,
-    host: lease.host,
-    policyVersion: lease.upstream === undefined ? lease.version : undefined,
+    source: lease.source,
     trajectoryId: recording.trajectoryId,
     responseId,
     stream: request.stream,
@@ -107,10 +105,7 @@ async function converse(
     request.maxToolCalls === undefined
       ? limits
       : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const policy =
-    lease.upstream === undefined
-      ? deps.policy
-      : lease.upstream({ tokenIds: request.tokenIds, limitField: request.limitField ?? 'max_tokens' });
+  const policy = lease.policy(request);
   const events = runWithClock(
     exchange.clock,
     loopRequest(request, offer, lease, recording, exchange, consent),
@@ -118,7 +113,7 @@ async function converse(
     bounds,
   );
   const finish = await deliver(deps, face, exchange, recording, events, delivery);
-  pass?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
+  admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   await recording.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
@@ -126,11 +121,11 @@ async function converse(
 }
 
 /**
- * Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed; it never leaves a
- * policy running.
+ * Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed and stops the
+ * policy.
  */
 async function deliver(
-  deps: ChatDeps,
+  deps: AnswerDeps,
   face: Face,
   exchange: Exchange,
   recording: Recording,
@@ -169,7 +164,7 @@ async function deliver(
 }
 
 function loopRequest(
-  request: ChatRequest,
+  request: AnswerRequest,
   offer: Offer,
   lease: Lease,
   recording: Recording,
@@ -178,7 +173,7 @@ function loopRequest(
 ): LoopRequest {
   return {
     model: lease.engineModel,
-    policyVersion: lease.version,
+    policyVersion: versionOf(lease.source),
     messages: recording.messages,
     ...offer,
     sampling: request.sampling,
@@ -187,7 +182,7 @@ function loopRequest(
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
     forwarded: request.forwarded,
-    ...(lease.upstream !== undefined ? { withheld: 'upstream' } : consent ? {} : { withheld: 'no_consent' }),
+    withheld: lease.source.kind === 'upstream' ? 'upstream' : consent ? undefined : 'no_consent',
   };
 }
 

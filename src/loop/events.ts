@@ -7,9 +7,10 @@ import type { Ending, NotTrainable, Step } from '../core/trajectory.js';
 
 /** One request to answer, parsed and checked. */
 export interface LoopRequest {
-  /** The engine's name of the leased weights, and their version. */
+  /** The engine's name of the leased weights. */
   readonly model: string;
-  readonly policyVersion: number;
+  /** Their version; absent where an upstream answers. */
+  readonly policyVersion?: number | undefined;
   readonly messages: readonly Message[];
   /** Functions the client runs itself. Their names and the server's never overlap. */
   readonly clientTools: readonly FunctionSpec[];

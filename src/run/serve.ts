@@ -2,14 +2,14 @@
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
-import { callerOf, type Keys, requireAdmin } from '../http/callers/auth.js';
+import type { Keys } from '../core/key.js';
+import { callerOf, requireAdmin } from '../http/callers/auth.js';
 import { BODY_BYTES, readJson } from '../http/wire/body.js';
 import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
-import { openEngine } from '../policy/serving/pointed.js';
-import { restoring, restoringCounter } from '../policy/serving/restoring.js';
+import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';
 import { openUpstreams } from '../policy/serving/upstreams.js';
 import type { Env } from './lines/fields.js';
@@ -67,6 +67,7 @@ async function serveOver(
   const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
   const external = config['engine.url'] !== undefined;
   const serving = openServing({
+    engine,
     versions: external
       ? []
       : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
@@ -75,12 +76,10 @@ async function serveOver(
     upstreams: upstreams.models,
     load: (version) => needTrainer(supply.trainer).load(version),
   });
-  const restore = (name: string): Promise<boolean> => serving.restore(name);
-  const policy = restoring(engine.policy, restore);
   const learner = learnerOf({
     config,
     storage,
-    policy,
+    policy: serving.policy,
     supply: () => supply,
     signal,
     decided: () => follower.check(),
@@ -90,8 +89,6 @@ async function serveOver(
   const app = createApp({
     version: VERSION,
     config,
-    policy,
-    counter: restoringCounter(engine.counter, restore),
     serving,
     log: storage.log,
     tools: storage.tools,

@@ -5,7 +5,7 @@ import type { StepLog } from '../core/log.js';
 import type { Reading } from '../core/reading.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Toolbox } from '../core/tool.js';
-import type { Keys } from '../http/callers/auth.js';
+import type { Keys } from '../core/key.js';
 import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
 import { recoverAbandoned } from '../store/beside/recover.js';

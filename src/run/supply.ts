@@ -9,7 +9,7 @@ import { reasonOf } from '../core/errors.js';
 import type { Part } from '../http/routes/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
 import { launchTrainer, type Launched } from '../train/launch.js';
-import { firstModel, type Engine } from '../policy/serving/pointed.js';
+import { firstModel, type Engine } from '../policy/serving/current_engine.js';
 import { modelFolder, python, TEMPLATE } from './machine.js';
 
 export interface Supply {

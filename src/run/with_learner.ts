@@ -8,8 +8,8 @@ import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
 import { adapterVersion } from '../core/learning/version.js';
 import type { Learner } from '../learner/deps.js';
-import { openEngine } from '../policy/serving/pointed.js';
-import { restoring } from '../policy/serving/restoring.js';
+import { openEngine } from '../policy/serving/current_engine.js';
+import { reloadingPolicy } from '../policy/serving/reloading.js';
 import type { Trainer } from '../train/client.js';
 
 /**
@@ -63,7 +63,7 @@ export async function withLearner<T>(
 
 /** A policy that loads an adapter again where the engine was restarted and has lost it. */
 function reloadingAdapters(policy: Policy, trainer: () => Trainer | undefined): Policy {
-  return restoring(policy, async (name) => {
+  return reloadingPolicy(policy, async (name) => {
     const version = adapterVersion(name);
     if (version === undefined || version === 0) return false;
     await needTrainer(trainer()).load(version);

@@ -18,6 +18,7 @@ import type { ToolCall } from '../core/message.js';
 import type { Arrival, Delivered, Observer, Accepted, Watch } from '../core/observe.js';
 import type { Policy } from '../core/policy.js';
 import type { Redactor } from '../core/text/redact.js';
+import { versionOf } from '../core/serving.js';
 import type { Observation } from '../core/tool.js';
 import type { Ending } from '../core/trajectory.js';
 import { present, type PlainAttributes } from './attributes.js';
@@ -71,8 +72,8 @@ class RequestSpans implements Watch {
     this.#context = trace.setSpan(parent, this.#server);
   }
 
-  accepted({ model, engineModel, host, policyVersion, trajectoryId, responseId, stream }: Accepted): void {
-    const ids: PlainAttributes = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': policyVersion };
+  accepted({ model, engineModel, source, trajectoryId, responseId, stream }: Accepted): void {
+    const ids: PlainAttributes = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': versionOf(source) };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
     const agent = this.#deps.tracer.startSpan(
       `invoke_agent ${GATEWAY}`,
@@ -96,7 +97,7 @@ class RequestSpans implements Watch {
       context: trace.setSpan(this.#context, agent),
       about: {
         'gen_ai.operation.name': 'chat',
-        'gen_ai.provider.name': host === undefined ? this.#deps.provider : providerAt(host),
+        'gen_ai.provider.name': source.kind === 'policy' ? this.#deps.provider : providerAt(source.host),
         ...models,
       },
       ids,

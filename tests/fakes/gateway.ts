@@ -15,7 +15,6 @@ import { redactorOf } from '../../src/core/text/redact.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
 import { listen } from '../../src/http/wire/listen.js';
-import { restoring, restoringCounter } from '../../src/policy/serving/restoring.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';
 import { openServing, type VersionTable } from '../../src/policy/serving/serving.js';
 import { openUpstreams } from '../../src/policy/serving/upstreams.js';
@@ -109,6 +108,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   });
   const upstreams = openUpstreams(config.upstreams, options.engineTimeoutMs ?? 5_000);
   const serving = openServing({
+    engine: { policy: enginePolicy, counter: enginePolicy },
     upstreams: upstreams.models,
     versions: [{ version: 1, created: 1_760_000_000 }],
     load: async (version) => {
@@ -119,8 +119,6 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const app = createApp({
     version: 'test',
     config,
-    policy: restoring(enginePolicy, (model) => serving.restore(model)),
-    counter: restoringCounter(enginePolicy, (model) => serving.restore(model)),
     serving,
     log: remembering(openLog(store, { redactor }), logged),
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),

@@ -30,7 +30,7 @@ const without = (...names: (keyof Candidate)[]): Candidate =>
   ) as unknown as Candidate;
 
 test.each([
-  [{ policyVersion: -1 }, 'upstream'],
+  [{ policyVersion: undefined }, 'upstream'],
   [{ consent: false }, 'no_consent'],
   [{ heldout: true }, 'heldout'],
   [{ evaluated: true }, 'evaluation'],

@@ -1,16 +1,20 @@
 import { expect, it } from 'vitest';
 
 import { fieldsPage } from '../../scripts/fields/page.js';
-import { FACES } from '../../src/app.js';
-import { fieldRows, PROTOCOLS } from '../../src/http/openapi/tables.js';
-import { read } from './tree.js';
+import { fieldRows } from '../../src/http/protocol/fields.js';
+import { PROTOCOLS } from '../../src/http/protocols.js';
+import { FILES, read } from './tree.js';
 
 it('docs/fields.md is what the schemas say; else run npm run build && node scripts/fields.mjs', () => {
   expect(read('docs/fields.md')).toBe(fieldsPage());
 });
 
-it('every protocol that is served has its table there', () => {
-  expect(PROTOCOLS.map((protocol) => protocol.path)).toEqual([...Object.keys(FACES), '/v1/messages/count_tokens']);
+it('every folder with a face is in the list of protocols', () => {
+  const faces = FILES.filter((file) => /^src\/http\/(?!protocol\/)\w+\/face\.ts$/.test(file));
+  expect(faces.length).toBeGreaterThan(0);
+  expect(PROTOCOLS.filter((protocol) => protocol.face !== undefined)).toHaveLength(faces.length);
+  for (const face of faces)
+    expect(read('src/http/protocols.ts')).toContain(`'./${face.slice('src/http/'.length, -'.ts'.length)}.js'`);
 });
 
 it("every field is in its protocol's table of the page", () => {

@@ -20,7 +20,7 @@ it('no source file is longer than 400 lines', () => {
 });
 
 /** A pattern that is matched against every token of a stream: a regular expression cannot be broken. */
-const WIDE = ['src/policy/engine/quick.ts'];
+const WIDE = ['src/policy/engine/token_chunk.ts'];
 
 it('no line is wider than 120 columns', () => {
   const wide = SOURCE.filter((file) => !WIDE.includes(file)).flatMap((file) =>

@@ -8,6 +8,7 @@ import { afterEach, expect, it } from 'vitest';
 import { z } from 'zod';
 
 import { SHAPES } from '../../src/http/openapi/shapes.js';
+import { ANTHROPIC } from '../../src/http/wire/failure.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
 import type { Gateway } from '../fakes/gateway.js';
@@ -34,7 +35,7 @@ interface Asked {
 /** Whether an error is told as the route's protocol tells it. */
 function isTold(path: string, text: string): boolean {
   const value: unknown = JSON.parse(text);
-  if (path.startsWith('/v1/messages')) return SHAPES.MessagesError.safeParse(value).success;
+  if (path.startsWith('/v1/messages')) return ANTHROPIC.body.schema.safeParse(value).success;
   return (
     SHAPES.Error.safeParse(value).success &&
     Object.keys((value as { error: object }).error)

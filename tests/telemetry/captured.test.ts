@@ -1,7 +1,7 @@
 /** What is said in a conversation: on no span, or on the spans where the operator asks for it. */
 import { describe, expect, it } from 'vitest';
 
-import type { Key, Keys } from '../../src/http/callers/auth.js';
+import type { Key, Keys } from '../../src/core/key.js';
 import { CONTENT, PLAIN } from '../../src/telemetry/attributes.js';
 import { inTurn } from '../fakes/engine.js';
 import { CAPTURE, telemetryBench } from './fixture.js';

@@ -11,7 +11,6 @@ import { createApp } from '../../../src/app.js';
 import { parseConfig } from '../../../src/core/config.js';
 import { OPEN } from '../../../src/http/callers/auth.js';
 import { listen } from '../../../src/http/wire/listen.js';
-import { restoring } from '../../../src/policy/serving/restoring.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
 import { openStore } from '../../../src/store/file/db.js';
@@ -110,7 +109,10 @@ async function gyre(): Promise<Started> {
           module: fileURLToPath(new URL('../../../src/store/beside/worker.js', import.meta.url)),
         });
   const enginePolicy = openPolicy({ url: options.engine ?? '', timeoutMs: 30_000 });
-  const serving = openServing({ load: () => Promise.resolve() });
+  const serving = openServing({
+    engine: { policy: enginePolicy, counter: enginePolicy },
+    load: () => Promise.resolve(),
+  });
   const nothing = {
     hasTrajectory: () => false,
     trajectories: () => ({ data: [], has_more: false }),
@@ -124,8 +126,6 @@ async function gyre(): Promise<Started> {
   const app = createApp({
     version: 'bench',
     config: parseConfig({ 'tools.default': [] }),
-    policy: restoring(enginePolicy, (model) => serving.restore(model)),
-    counter: enginePolicy,
     serving,
     log,
     tools: new Map(),

@@ -3,7 +3,7 @@ import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
 import type { Role } from '../../core/key.js';
 import { withRows } from '../../run/rows.js';
-import { addKey, changeKey, type Key, type KeyChanges, listKeys, revokeKey } from '../../store/keys/keys.js';
+import { addKey, changeKey, type KeyChanges, listKeys, revokeKey, type StoredKey } from '../../store/keys/keys.js';
 import { monthOf, usageOf, type MonthlyUsage } from '../../store/keys/usage.js';
 import { type Printer, table } from '../../run/print.js';
 
@@ -31,7 +31,7 @@ export function keysVerb(
         throw operatorError(`"gyre keys ${what}" needs a name: gyre keys ${what} NAME`);
       return name;
     };
-    const inUse = (key: Key | undefined): Key => {
+    const inUse = (key: StoredKey | undefined): StoredKey => {
       if (key === undefined) throw operatorError(`there is no key "${named()}" in use; "gyre keys list" shows them`);
       return key;
     };
@@ -85,7 +85,10 @@ const HEAD = [
   'revoked',
 ];
 
-function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt }: Key, used: MonthlyUsage): string[] {
+function rowOf(
+  { id, name, role, train, tools, limits = {}, createdAt, revokedAt }: StoredKey,
+  used: MonthlyUsage,
+): string[] {
   const bound = (limit: number | undefined): string => (limit === undefined ? '' : String(limit));
   return [
     id,
@@ -103,7 +106,7 @@ function rowOf({ id, name, role, train, tools, limits = {}, createdAt, revokedAt
   ];
 }
 
-function described({ role, train, tools, limits = {} }: Key): string {
+function described({ role, train, tools, limits = {} }: StoredKey): string {
   const bounds = Object.entries(limits).map(([limit, value]) => `${limit} ${String(value)}`);
   return [
     `role ${role}`,

@@ -1,31 +1,16 @@
 /** Tasks: questions asked on purpose, with what a rule judge may compare the answer with. */
 import { z } from 'zod';
 
+import { faultOf } from '../check.js';
 import { operatorError } from '../errors.js';
-import { canonicalJson, sha256, type Hash } from '../text/hash.js';
 import type { Message } from '../message.js';
-
-const part = z.looseObject({ type: z.string(), text: z.string().optional() });
-const content = z.union([z.string(), z.array(part)]);
-const wireCall = z.strictObject({
-  id: z.string(),
-  type: z.literal('function'),
-  function: z.strictObject({ name: z.string(), arguments: z.string() }),
-});
-
-/** A message as a task file or a request writes it. */
-const MessageInput = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.literal('system'), content, name: z.string().optional() }),
-  z.strictObject({ role: z.literal('developer'), content, name: z.string().optional() }),
-  z.strictObject({ role: z.literal('user'), content, name: z.string().optional() }),
-  z.strictObject({ role: z.literal('assistant'), content: content.nullish(), tool_calls: z.array(wireCall).nullish() }),
-  z.strictObject({ role: z.literal('tool'), tool_call_id: z.string(), content }),
-]);
+import { MessageSchema, toMessage } from '../message_input.js';
+import { canonicalJson, sha256, type Hash } from '../text/hash.js';
 
 const TaskLine = z
   .strictObject({
     id: z.string().min(1),
-    messages: z.array(MessageInput).min(1).optional(),
+    messages: z.array(MessageSchema).min(1).optional(),
     prompt: z.string().min(1).optional(),
     reference: z.union([z.string(), z.number()]).optional(),
     split: z.enum(['train', 'heldout']).optional(),
@@ -64,11 +49,9 @@ export function parseTasks(text: string, file: string): Task[] {
     }
     const parsed = TaskLine.safeParse(raw);
     if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      const field =
-        issue?.path.join('.') || (issue !== undefined && 'keys' in issue ? issue.keys.join(', ') : 'the line');
+      const { path, says } = faultOf(parsed.error, raw);
       throw operatorError(
-        `${where}, field "${field}": ${issue?.message ?? 'invalid'}. A task is {"id", "messages" | ` +
+        `${where}, field "${path.map(String).join('.') || 'the line'}": ${says}. A task is {"id", "messages" | ` +
           '"prompt", "reference"?, "split"?, "tools"?, "metadata"?}.',
       );
     }
@@ -80,7 +63,7 @@ export function parseTasks(text: string, file: string): Task[] {
     tasks.push({
       id,
       messages: parsed.data.messages?.map(toMessage) ?? [{ role: 'user', content: parsed.data.prompt ?? '' }],
-      ...(reference === undefined ? {} : { reference: String(reference) }),
+      reference: reference === undefined ? undefined : String(reference),
       split: parsed.data.split ?? 'train',
       tools,
       metadata: parsed.data.metadata ?? {},
@@ -89,17 +72,6 @@ export function parseTasks(text: string, file: string): Task[] {
   if (tasks.length === 0)
     throw operatorError(`${file}: no tasks in it. Each line is one JSON object with "id" and "prompt" or "messages".`);
   return tasks;
-}
-
-/** A parsed message input as the core's message: absent content of an assistant becomes null. */
-function toMessage(input: z.infer<typeof MessageInput>): Message {
-  if (input.role === 'assistant') {
-    const calls = input.tool_calls ?? [];
-    return { role: 'assistant', content: input.content ?? null, ...(calls.length === 0 ? {} : { tool_calls: calls }) };
-  }
-  if (input.role === 'tool') return input;
-  const { role, content: said, name } = input;
-  return { role, content: said, name };
 }
 
 /** Identity of an ordered set of tasks. */

@@ -17,15 +17,15 @@ export interface AllowanceDeps {
   readonly now?: (() => number) | undefined;
 }
 
-/** One request of a bounded key. */
-export interface Pass {
+/** The decision on one request of a key with limits, and what is told of it later. */
+export interface Admission {
   /** Why it may not begin; then nothing is counted of it. */
   readonly refusal: GyreError | undefined;
   /** `x-ratelimit-*` as they stand when the request begins, for its answer whatever that is. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Tokens of its answer, all steps. */
+  /** Counts the tokens of its answer, of all steps. */
   used(tokens: number): void;
-  /** It is over. */
+  /** Frees its place among the concurrent requests. */
   leave(): void;
 }
 
@@ -45,7 +45,7 @@ export class Allowances {
     this.#now = now;
   }
 
-  enter(keyId: string, limits: KeyLimits): Pass {
+  admit(keyId: string, limits: KeyLimits): Admission {
     let state = this.#states.get(keyId);
     if (state === undefined)
       this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
@@ -129,7 +129,7 @@ class Window {
     return (this.#times[at - 1] ?? Number.NEGATIVE_INFINITY) + WINDOW_MS;
   }
 
-  /** When nothing counts any more. */
+  /** When the last amount leaves the window; undefined where none is in it. */
   emptyAt(): number | undefined {
     return this.#times.at(-1) === undefined || this.#first === this.#times.length
       ? undefined
@@ -173,7 +173,7 @@ function exceeded(what: string, retryAfterMs: number): GyreError {
   });
 }
 
-/** Not worth trying again: the month is long. */
+/** Names no time to try again: the next month may be weeks away. */
 function exhausted(spent: number, budget: number): GyreError {
   return new GyreError({
     side: 'client',

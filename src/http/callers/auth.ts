@@ -3,27 +3,7 @@
  * answer takes says nothing of it. Without keys everyone is one owner, who may do everything.
  */
 import { GyreError } from '../../core/errors.js';
-import type { KeyLimits, Role } from '../../core/key.js';
-
-export interface Key {
-  readonly id: string;
-  readonly role: Role;
-  /** Consent of everything this key asks. */
-  readonly train: boolean;
-  /** Server tools it may use and is offered by default; absent means the gateway's default, and any by name. */
-  readonly tools?: readonly string[] | undefined;
-  /** Absent when nothing is bounded. */
-  readonly limits?: KeyLimits | undefined;
-}
-
-export interface Keys {
-  /** Whether any key was ever made. While false, every bearer token is accepted. */
-  required(): boolean;
-  /** The unrevoked key of a secret. Must compare hashes, never secrets. */
-  find(secret: string): Key | undefined;
-  /** Tokens a key has used this month. */
-  spent(keyId: string): number;
-}
+import type { KeyLimits, Keys } from '../../core/key.js';
 
 /** A gateway without keys. */
 export const OPEN: Keys = { required: () => false, find: () => undefined, spent: () => 0 };

@@ -1,11 +1,11 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
 import type { TokenLogprob } from '../../core/policy.js';
-import { type Ending, NO_VERSION } from '../../core/trajectory.js';
-import type { CompletionHead } from '../protocol/face.js';
+import type { Ending } from '../../core/trajectory.js';
+import type { AnswerHead } from '../protocol/face.js';
 
-/** As JSON. What an upstream runs on is not known here. */
-export function fingerprint(head: CompletionHead): string {
-  return head.policyVersion === NO_VERSION ? 'null' : `"gyre-${head.policyVersion}"`;
+/** `system_fingerprint` as JSON text: the policy's version, or null, because an upstream's is not known here. */
+export function fingerprint({ source }: AnswerHead): string {
+  return source.kind === 'policy' ? `"gyre-${source.version}"` : 'null';
 }
 
 /** Usage summed over all steps, as JSON text. */

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { MessageSchema } from './messages.js';
+import { MessageSchema } from '../../core/message_input.js';
 import { type FieldTable, FunctionName } from '../protocol/fields.js';
 
 const bool = z.boolean();
@@ -144,4 +144,5 @@ export const CHAT_FIELDS: FieldTable<typeof Supported> = {
   forwarded: Forwarded,
   ignored: Ignored,
   refused: Refused,
+  required: ['model', 'messages'],
 };

@@ -3,13 +3,13 @@
  * words.
  */
 import { badRequest } from '../../core/errors.js';
+import { toMessage } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { toMessage } from './messages.js';
 import { readFields } from '../protocol/fields.js';
-import { type ChatRequest, samplingOf } from '../protocol/request.js';
+import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
 /** Throws 400 that names the field. */
-export function parseChat(raw: unknown): ChatRequest {
+export function parseChat(raw: unknown): AnswerRequest {
   const { fields, forwarded } = readFields(raw, CHAT_FIELDS);
   const { model, messages } = fields;
   if (model === undefined)
@@ -42,7 +42,7 @@ export function parseChat(raw: unknown): ChatRequest {
     topLogprobs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
     tokenIds: fields.return_token_ids ?? false,
     sampling: samplingOf(fields),
-    ...(fields.max_completion_tokens === undefined ? {} : { limitField: 'max_completion_tokens' as const }),
+    limitField: fields.max_completion_tokens === undefined ? 'max_tokens' : 'max_completion_tokens',
     forwarded,
     store: fields.store ?? true,
     metadata: fields.metadata,

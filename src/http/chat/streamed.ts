@@ -1,12 +1,12 @@
 /**
  * The answer as a stream of chunks: one id, the role once, one finish reason at the true end, `[DONE]`
- * once and never after an error. Progress is comments, because clients take any named event for a
- * chunk.
+ * once and never after an error. Progress of tools is sent as comments, because clients parse
+ * every named event as a chunk.
  */
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
-import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { OPENAI } from '../wire/failure.js';
 import { EventStream, type Pace } from '../wire/stream.js';
@@ -20,14 +20,14 @@ export interface StreamOptions extends Pace {
 export class StreamedAnswer implements Delivery {
   readonly #exchange: Exchange;
   readonly #stream: EventStream;
-  readonly #head: CompletionHead;
+  readonly #head: AnswerHead;
   readonly #options: StreamOptions;
   /** Every chunk is `#before` + its choices + `#after`: most chunks are never built as objects. */
   readonly #before: string;
   readonly #after: string;
   readonly #roles = new Set<number>();
 
-  constructor(exchange: Exchange, head: CompletionHead, options: StreamOptions) {
+  constructor(exchange: Exchange, head: AnswerHead, options: StreamOptions) {
     this.#exchange = exchange;
     this.#stream = new EventStream(exchange, head.headers, options);
     this.#head = head;

@@ -2,7 +2,7 @@
 import type { TokenLogprob } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
-import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 
 interface Choice {
@@ -15,11 +15,11 @@ interface Choice {
 
 export class WholeAnswer implements Delivery {
   readonly #exchange: Exchange;
-  readonly #head: CompletionHead;
+  readonly #head: AnswerHead;
   readonly #choices: Choice[] = [];
   #promptTokenIds: readonly number[] | undefined;
 
-  constructor(exchange: Exchange, head: CompletionHead) {
+  constructor(exchange: Exchange, head: AnswerHead) {
     this.#exchange = exchange;
     this.#head = head;
   }

@@ -1,26 +1,26 @@
 /**
- * An answer as the Messages API tells it: a list of blocks, whole or as events. Both are one fold. A client reads one
- * block after another, so a block waits for the one before it to be whole, however an engine mixes what it emits; and
- * an input waits for itself, because half an object is none, unless its tool asked to have it as it is written.
+ * An answer as the Messages API tells it: a list of blocks, whole or as events. Both are one fold. A stream
+ * has one block after another, so a block waits until the one before it is whole, in whatever order the engine emits
+ * them; the input of a call waits until it is whole JSON, unless its tool has `eager_input_streaming`.
  */
 import { objectJson } from '../../core/text/arguments.js';
 import { NO_USAGE, type PolicyEvent } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import type { MessageFields } from './fields.js';
-import { type CompletionHead, type Delivery, limitOf } from '../protocol/face.js';
+import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { ANTHROPIC } from '../wire/failure.js';
 import { EventStream, type Pace } from '../wire/stream.js';
 
-/** `text` is what there is of it; in a stream, what was not told yet. */
+/** In a stream `text` is only what was not sent yet. */
 type Block =
   | { readonly type: 'text'; text: string }
   | { readonly type: 'tool_use'; text: string; readonly id: string; readonly name: string; readonly eager: boolean };
 
 export class MessageAnswer implements Delivery {
   readonly #exchange: Exchange;
-  readonly #head: CompletionHead;
+  readonly #head: AnswerHead;
   readonly #fields: MessageFields;
   readonly #stream: EventStream | undefined;
   readonly #headers: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ export class MessageAnswer implements Delivery {
   #begun = false;
   #stopSequence: string | undefined;
 
-  constructor(exchange: Exchange, head: CompletionHead, fields: MessageFields, pace: Pace) {
+  constructor(exchange: Exchange, head: AnswerHead, fields: MessageFields, pace: Pace) {
     this.#exchange = exchange;
     this.#head = head;
     this.#fields = fields;
@@ -135,7 +135,7 @@ export class MessageAnswer implements Delivery {
     else this.#blocks.push({ type: 'text', text });
   }
 
-  /** Tells what can be told. */
+  /** Streams every block, and every piece of one, that may be sent by now. */
   #tell(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
@@ -210,8 +210,8 @@ interface Stop {
 }
 
 /**
- * A limit of the loop is `max_tokens`, with its name beside it: at `pause_turn` clients send the turn back to be gone
- * on with, again and again, which is what the limit is there to end.
+ * A limit of the loop is told as `max_tokens`, with its own name beside it. `pause_turn` would have clients send the
+ * turn back to be continued, past the limit.
  */
 function stopOf({ finishReasons: [reason] }: Finish, sequence: string | undefined): Stop {
   const stop = (stop_reason: string): Stop => ({ stop_reason, stop_sequence: null, stop_details: null });
@@ -231,8 +231,8 @@ function stopOf({ finishReasons: [reason] }: Finish, sequence: string | undefine
 }
 
 /**
- * In this protocol `input_tokens` are those that were not in the cache. The two counts of the protocol's own server
- * tools are ours of the same kind.
+ * In this protocol `input_tokens` leaves out those of the cache. Its counts of web searches and web fetches are those
+ * of `search_web` and `fetch_page`.
  */
 function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
   const { search_web: searches = 0, fetch_page: fetches = 0 } = toolUse.by_tool;

@@ -8,9 +8,10 @@ import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
 import { messagesOf, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
 import { readFields } from '../protocol/fields.js';
-import { type ChatRequest, samplingOf } from '../protocol/request.js';
+import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ANTHROPIC } from '../wire/failure.js';
-type Forwarded = ChatRequest['forwarded'];
+
+type Forwarded = AnswerRequest['forwarded'];
 
 export const MESSAGES: Face = {
   id: 'msg',
@@ -33,14 +34,14 @@ export const MESSAGES: Face = {
 };
 
 /** A request for a count, as the request whose prompt is counted. */
-export function parseCount(raw: unknown): ChatRequest {
+export function parseCount(raw: unknown): AnswerRequest {
   const { fields, forwarded } = readFields(raw, COUNT_FIELDS);
   return requestOf(fields, forwarded);
 }
 
 /**
- * The tool runner of the official SDK asks for a thread unbidden, and sends the whole conversation when it reads this
- * code.
+ * The tool runner of Anthropic's SDK sends `thread` on its own, and goes on with the whole conversation when it reads
+ * this error code.
  */
 function refuseThread(raw: unknown): void {
   const thread = typeof raw === 'object' && raw !== null && 'thread' in raw ? raw.thread : null;
@@ -52,7 +53,7 @@ function refuseThread(raw: unknown): void {
     );
 }
 
-function requestOf(fields: MessageFields, forwarded: Forwarded): ChatRequest {
+function requestOf(fields: MessageFields, forwarded: Forwarded): AnswerRequest {
   const { model, messages, tool_choice: choice } = fields;
   if (model === undefined)
     throw badRequest(
@@ -103,13 +104,14 @@ function requestOf(fields: MessageFields, forwarded: Forwarded): ChatRequest {
       max_tokens: fields.max_tokens,
       stop: fields.stop_sequences?.length === 0 ? undefined : fields.stop_sequences,
     }),
+    limitField: 'max_tokens',
     forwarded: forwardedOf(fields, forwarded),
     store: true,
     metadata: metadataOf(fields.metadata),
   };
 }
 
-function choiceOf(choice: MessageFields['tool_choice']): ChatRequest['toolChoice'] {
+function choiceOf(choice: MessageFields['tool_choice']): AnswerRequest['toolChoice'] {
   if (choice === undefined) return undefined;
   if ('name' in choice) return { type: 'function', function: { name: choice.name } };
   switch (choice.type) {
@@ -134,8 +136,8 @@ function forwardedOf({ output_config: output }: MessageFields, forwarded: Forwar
   return Object.keys(more).length === 0 ? forwarded : { ...forwarded, ...more };
 }
 
-/** A null says nothing. */
-function metadataOf(metadata: MessageFields['metadata']): ChatRequest['metadata'] {
+/** A value of null means the same as leaving its key out. */
+function metadataOf(metadata: MessageFields['metadata']): AnswerRequest['metadata'] {
   if (metadata === undefined) return undefined;
   return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== null));
 }

@@ -84,7 +84,7 @@ export type Turn = z.infer<typeof Turn>;
 export type Words = z.infer<typeof Words>;
 
 const CustomTool = z.strictObject({
-  // First, because the first fault of a tool is the one that is told.
+  // Stands first, so that a tool of another type is refused for its type and not for a field it lacks.
   type: z
     .literal(
       'custom',
@@ -177,6 +177,7 @@ export const MESSAGE_FIELDS: FieldTable<typeof Supported> = {
   forwarded: Forwarded,
   ignored: Ignored,
   refused: Refused,
+  required: ['model', 'messages', 'max_tokens'],
 };
 
 /** `POST /v1/messages/count_tokens`. */
@@ -190,6 +191,7 @@ export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
       Object.keys(Answer).map((name) => [name, 'A count is of the prompt, which it does not change.']),
     ),
   },
+  required: ['model', 'messages'],
 };
 
 export type MessageFields = FieldsOf<typeof MESSAGE_FIELDS.supported>;

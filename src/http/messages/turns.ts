@@ -1,7 +1,8 @@
 /**
  * Turns of the Messages API to messages, and back to how its client will say them. What one side said in a row is one
- * turn: results of tools first, each a message of its own, then the words. An input has no text of its own on this
- * wire, only a value, so calls are written canonically; the policy's own words are in the log, which puts them back.
+ * turn: results of tools first, each a message of its own, then the words. This wire carries
+ * the input of a call as a value and not as the text the policy wrote, so it is written as canonical JSON here; the log
+ * has the policy's own text and puts it back.
  */
 import { objectJson } from '../../core/text/arguments.js';
 import { canonicalJson } from '../../core/text/hash.js';
@@ -31,7 +32,7 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[]): M
 }
 
 /**
- * The turn as a client sends it again: the same words and the same values, the spelling of the calls' JSON forgotten.
+ * The turn as a client sends it back: the same text and the same values, the calls' JSON in canonical spelling.
  */
 export function resent(visible: AssistantMessage): AssistantMessage {
   if (visible.tool_calls === undefined) return visible;
@@ -65,14 +66,14 @@ function userTurn(said: readonly Block[]): Message[] {
   return words === '' && results.length > 0 ? results : [...results, { role: 'user', content: words }];
 }
 
-/** A failure reads as those of the gateway's own tools do. */
+/** A failed result begins with `Error`, as those of the gateway's own tools do. */
 function resultOf({ content, is_error: failed }: Result): string {
   const words = wordsOf(content ?? '');
   if (failed !== true || /^error\b/i.test(words)) return words;
   return words === '' ? 'Error: the tool failed and gave no reason.' : `Error: ${words}`;
 }
 
-/** Blocks of text are paragraphs to the engine, which puts a line end between them as well. */
+/** Blocks of text are joined by line ends, as engines join the parts of a message. */
 function wordsOf(words: string | readonly Block[]): string {
   return typeof words === 'string'
     ? words

@@ -18,7 +18,7 @@ export interface LearningNumbers {
   readonly cycles: Readonly<Record<string, number>>;
 }
 
-/** What only others know, read when Prometheus asks. */
+/** Numbers that are kept elsewhere, read at each scrape. */
 export interface Gauges {
   readonly logFailures: () => number;
   readonly servingVersion: () => number;
@@ -32,7 +32,7 @@ export interface Gauges {
 const SHORT = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 const LONG = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const PER_TOKEN = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5];
-/** The label of a tool that is not there: its name is the policy's invention. */
+/** The label of tools that do not exist: the policy makes their names up, any number of them. */
 const NO_SUCH_TOOL = '(unknown)';
 
 export class Metrics {
@@ -77,8 +77,8 @@ export class Metrics {
     label: 'tool',
   });
   /**
-   * prom-client hashes the labels of every increment: per request that would be the dearest line here, so sums wait for
-   * the next scrape.
+   * prom-client hashes the labels of every increment: per request that would cost more than all else here, so sums wait
+   * for the next scrape.
    */
   readonly #waiting = new Map<string, { readonly add: (sum: number) => void; sum: number }>();
 
@@ -193,7 +193,7 @@ export class Metrics {
 
   /** `tool` is the name of a tool the gateway has, undefined for any other. */
   tool(tool: string | undefined, { ms, error }: Observation): void {
-    // A refused call took no time of any tool.
+    // A call that was refused at a limit never ran.
     if (tool !== undefined && error !== 'limit') this.#tool.observe(ms / 1000, tool);
     if (error !== undefined)
       this.#add(

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 
-import { OPERATIONS, type Operation, type Reply, type ShapeName } from './operations.js';
+import { OPERATIONS, type Operation, type Reply } from './operations.js';
 import { SHAPES } from './shapes.js';
 
 /** One route, its path as the document writes it: `/v1/models/{id}`. */
@@ -13,7 +13,7 @@ export interface Route {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** `routes` is asked at the first request, when all of them are there. */
+/** `routes` is called at the first request, when every route is registered. */
 export function openApiRoutes(version: string, routes: () => readonly Route[]): Hono {
   const app = new Hono();
   let document: string | undefined;
@@ -154,7 +154,7 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
   };
 }
 
-function failureOf(status: number, shape: ShapeName): Json {
+function failureOf(status: number, shape: string): Json {
   return {
     description: ERRORS[status] ?? 'An error.',
     headers: {
@@ -166,7 +166,7 @@ function failureOf(status: number, shape: ShapeName): Json {
   };
 }
 
-function ref(name: ShapeName): Json {
+function ref(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };
 }
 
@@ -178,7 +178,7 @@ function schemas(): Json {
   return Object.fromEntries(Object.entries(SHAPES).map(([name, shape]) => [name, inline(shape)]));
 }
 
-/** Fields may be missing that have a default: the schema is of what comes in. What only code can check stays open. */
+/** A schema of what comes in: a field with a default is optional. What JSON Schema cannot express is left out. */
 function inline(schema: z.ZodType): Json {
   return Object.fromEntries(
     Object.entries(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })).filter(

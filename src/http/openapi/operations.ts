@@ -5,14 +5,16 @@
 import { z } from 'zod';
 
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
-import type { SHAPES } from './shapes.js';
+import { type Protocol, PROTOCOLS } from '../protocols.js';
+import { requestName, type SHAPES } from './shapes.js';
 
-/** The name of a body among the components. */
-export type ShapeName = keyof typeof SHAPES | `${string}Request`;
+/** The name of a body of the gateway's own routes among the components. */
+type ShapeName = keyof typeof SHAPES;
 
 export interface Reply {
   readonly says: string;
-  readonly body: ShapeName | 'text';
+  /** Its name among the components; `text` is plain text. */
+  readonly body: string;
   /** The same answer as server-sent events, for a request that asked for a stream. */
   readonly events?: true | undefined;
 }
@@ -23,12 +25,12 @@ export interface Operation {
   /** Whose key it needs, once there are keys. */
   readonly key: 'none' | 'client' | 'admin';
   readonly query?: Readonly<Record<string, { readonly says: string; readonly schema: z.ZodType }>> | undefined;
-  readonly body?: { readonly name: ShapeName; readonly required: boolean; readonly example: unknown } | undefined;
+  readonly body?: { readonly name: string; readonly required: boolean; readonly example: unknown } | undefined;
   readonly replies: Readonly<Record<number, Reply>>;
   /** Statuses of errors beyond those that the key and the body bring. */
   readonly errors: readonly number[];
   /** The shape of its errors, where that is not OpenAI's. */
-  readonly failure?: ShapeName | undefined;
+  readonly failure?: string | undefined;
   /** Whether answers name a trajectory and a policy version in their headers. */
   readonly answer?: true | undefined;
 }
@@ -38,21 +40,29 @@ const PAGE = {
   after: { says: 'An id of the list; the page begins behind it.', schema: z.string() },
 };
 
-const answers = (name: ShapeName, reply: ShapeName, summary: string, example: unknown): Operation => ({
-  summary,
-  tag: 'Answers',
-  key: 'client',
-  answer: true,
-  body: { name, required: true, example },
-  replies: { 200: { says: 'The answer.', body: reply, events: true } },
-  errors: [404, 429, 500, 502, 503, 504],
-});
+/** What every protocol may meet: no such model, too much at once, and the faults of gateway and engine. */
+const PROTOCOL_ERRORS = [404, 429, 500, 502, 503, 504];
+
+const protocolOperation = (protocol: Protocol): Operation => {
+  const { operation, errors } = protocol;
+  const sampled = protocol.face === undefined ? undefined : true;
+  return {
+    summary: operation.summary,
+    tag: 'Answers',
+    key: 'client',
+    answer: sampled,
+    body: { name: requestName(protocol), required: true, example: operation.example },
+    replies: { 200: { says: operation.reply.says, body: operation.reply.name, events: sampled } },
+    errors: [...PROTOCOL_ERRORS, ...(operation.errors ?? [])],
+    failure: errors.body.name,
+  };
+};
 
 const reads = (
   summary: string,
   tag: Operation['tag'],
   key: Operation['key'],
-  body: Reply['body'],
+  body: ShapeName | 'text',
   more: Partial<Operation> = {},
 ): Operation => ({
   summary,
@@ -65,43 +75,7 @@ const reads = (
 
 /** By method and path, path parameters in braces. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
-  'POST /v1/chat/completions': answers(
-    'ChatCompletionsRequest',
-    'ChatCompletion',
-    "Answers a conversation, running the server's tools on the way.",
-    {
-      model: 'gyre',
-      messages: [{ role: 'user', content: 'What is 17 * 23?' }],
-      tools: [{ type: 'gyre:calculator' }],
-      max_tokens: 256,
-    },
-  ),
-  'POST /v1/responses': answers('ResponsesRequest', 'Response', 'The same as the Responses API tells it.', {
-    model: 'gyre',
-    input: 'What is 17 * 23?',
-    instructions: 'Answer briefly.',
-  }),
-  'POST /v1/messages': {
-    ...answers('MessagesRequest', 'Message', "The same as Anthropic's Messages API tells it.", {
-      model: 'gyre',
-      max_tokens: 256,
-      messages: [{ role: 'user', content: 'What is 17 * 23?' }],
-    }),
-    failure: 'MessagesError',
-  },
-  'POST /v1/messages/count_tokens': {
-    summary: 'How many tokens the prompt of a request has.',
-    tag: 'Answers',
-    key: 'client',
-    failure: 'MessagesError',
-    body: {
-      name: 'MessagesCountTokensRequest',
-      required: true,
-      example: { model: 'gyre', messages: [{ role: 'user', content: 'What is 17 * 23?' }] },
-    },
-    replies: { 200: { says: 'The count.', body: 'TokenCount' } },
-    errors: [404, 429, 500, 501, 502, 503, 504],
-  },
+  ...Object.fromEntries(PROTOCOLS.map((protocol) => [`POST ${protocol.path}`, protocolOperation(protocol)])),
   'GET /v1/models': reads('The models a request may name.', 'Models', 'client', 'ModelList'),
   'GET /v1/models/{id}': reads('One model. An id may have slashes.', 'Models', 'client', 'Model', { errors: [404] }),
   'POST /v1/feedback': reads(

@@ -1,16 +1,14 @@
 /** What answering a request needs, whatever protocol it speaks. */
+import type { Keys } from '../../core/key.js';
 import type { StepLog } from '../../core/log.js';
-import type { Policy } from '../../core/policy.js';
 import type { Reading } from '../../core/reading.js';
 import type { Serving } from '../../core/serving.js';
 import type { Toolbox } from '../../core/tool.js';
 import type { Allowances } from '../callers/allowance.js';
-import type { Keys } from '../callers/auth.js';
 import type { Metrics } from '../numbers/metrics.js';
-import type { ChatSettings } from './face.js';
+import type { AnswerSettings } from './face.js';
 
-export interface ChatDeps {
-  readonly policy: Policy;
+export interface AnswerDeps {
   readonly serving: Serving;
   readonly log: StepLog;
   readonly tools: Toolbox;
@@ -18,5 +16,5 @@ export interface ChatDeps {
   readonly allowances: Allowances;
   readonly metrics: Metrics;
   readonly past: Pick<Reading, 'conversation' | 'answer'>;
-  readonly settings: ChatSettings;
+  readonly settings: AnswerSettings;
 }

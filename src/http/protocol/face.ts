@@ -1,12 +1,13 @@
 /** What a protocol is to the gateway: it reads a request, and tells the answer. It only translates. */
 import type { IdKind } from '../../core/ids.js';
 import type { AssistantMessage } from '../../core/message.js';
+import type { Source } from '../../core/serving.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent, LoopLimits } from '../../loop/events.js';
 import type { Past } from './past.js';
 import type { Exchange } from '../wire/exchange.js';
 import type { ErrorShape } from '../wire/failure.js';
-import type { ChatRequest } from './request.js';
+import type { AnswerRequest } from './request.js';
 
 /** Where the events of one answer go. */
 export interface Delivery {
@@ -16,18 +17,23 @@ export interface Delivery {
   finish(finish: Finish): void;
 }
 
-/** Everything about a completion that is known before its first token. */
-export interface CompletionHead {
+/** Everything about an answer that is known before its first token. */
+export interface AnswerHead {
   readonly id: string;
   /** Seconds. */
   readonly created: number;
   readonly model: string;
-  /** `NO_VERSION` where an upstream answers. */
-  readonly policyVersion: number;
+  /** Whose answer it is. */
+  readonly source: Source;
   readonly headers: Readonly<Record<string, string>>;
   /** Whether the client asked for logprobs and for token ids: what the gateway asked for itself is never shown. */
   readonly logprobs: boolean;
   readonly tokenIds: boolean;
+}
+
+/** The header that names the version of the policy; none where an upstream answers. */
+export function versionHeader(source: Source): Readonly<Record<string, string>> {
+  return source.kind === 'policy' ? { 'x-gyre-policy-version': String(source.version) } : {};
 }
 
 /** The limit of the loop that ended the answer, where one did: `finish_reason` can only say "length". */
@@ -44,7 +50,7 @@ export function limitOf(ending: Ending): { readonly stop_reason: string } | unde
   }
 }
 
-export interface ChatSettings {
+export interface AnswerSettings {
   readonly limits: LoopLimits;
   readonly bodyBytes: number;
   /** Names of the toolbox that are offered when a request names none. */
@@ -53,10 +59,10 @@ export interface ChatSettings {
   readonly slowReaderMs: number;
 }
 
-/** One request of a protocol in the words of all, and how its answer is told. */
-export interface Asked {
-  readonly request: ChatRequest;
-  delivery(exchange: Exchange, head: CompletionHead, settings: ChatSettings): Delivery;
+/** One request of a protocol in the words all protocols share, and how its answer is told. */
+export interface ParsedRequest {
+  readonly request: AnswerRequest;
+  delivery(exchange: Exchange, head: AnswerHead, settings: AnswerSettings): Delivery;
 }
 
 /** A protocol: it only translates. */
@@ -65,12 +71,12 @@ export interface Face {
   readonly id: IdKind;
   readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
-  parse(raw: unknown, past: Past): Asked;
-  /** Whether a request may refer to what was said before, which is looked up while it is parsed. */
+  parse(raw: unknown, past: Past): ParsedRequest;
+  /** Whether a request may refer to earlier answers: then the log is flushed first, because parsing looks them up. */
   refers?(raw: unknown): boolean;
   /**
-   * An answer's turn as its client sends it again, where the protocol cannot say it word for word: so the log will know
-   * it.
+   * An answer's turn as its client will send it back, where the protocol cannot carry it word for word. The log knows
+   * the conversation again by this form.
    */
   resent?(visible: AssistantMessage): AssistantMessage;
 }

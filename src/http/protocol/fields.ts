@@ -1,6 +1,7 @@
 /** A protocol's table of fields, and a request's fields checked against it. What is not in it is refused by name. */
 import { z } from 'zod';
 
+import { excerpt, faultOf } from '../../core/check.js';
 import { badRequest, type GyreError } from '../../core/errors.js';
 import { nearest } from '../../core/text/nearest.js';
 
@@ -15,6 +16,30 @@ export interface FieldTable<S extends Schemas = Schemas> {
   readonly ignored: Schemas;
   /** With the reason. */
   readonly refused: Readonly<Record<string, string>>;
+  /** Fields without which a request says nothing. */
+  readonly required: readonly string[];
+}
+
+type Treatment = 'supported' | 'forwarded' | 'ignored' | 'refused';
+
+export interface FieldRow {
+  readonly field: string;
+  readonly treatment: Treatment;
+  readonly note: string;
+  /** What it may hold; absent for a field that is refused. */
+  readonly schema?: z.ZodType | undefined;
+}
+
+/** A table field by field. */
+export function fieldRows({ supported, forwarded, ignored, refused }: FieldTable): readonly FieldRow[] {
+  const rows = (fields: Readonly<Record<string, z.ZodType>>, treatment: Treatment, note: string): FieldRow[] =>
+    Object.entries(fields).map(([field, schema]) => ({ field, treatment, note, schema }));
+  return [
+    ...rows(supported, 'supported', ''),
+    ...rows(forwarded, 'forwarded', 'to the engine, unchanged'),
+    ...rows(ignored, 'ignored', 'accepted without effect'),
+    ...Object.entries(refused).map(([field, note]): FieldRow => ({ field, treatment: 'refused', note })),
+  ];
 }
 
 export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
@@ -28,7 +53,7 @@ export function readFields<S extends Schemas>(
   table: FieldTable<S>,
 ): { readonly fields: FieldsOf<S>; readonly forwarded: Readonly<Record<string, unknown>> | undefined } {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
-    throw badRequest(`The body must be a JSON object, not ${quote(raw)}.`, undefined, 'invalid_type');
+    throw badRequest(`The body must be a JSON object, not ${excerpt(raw)}.`, undefined, 'invalid_type');
   const fields: Record<string, unknown> = {};
   let forwarded: Record<string, unknown> | undefined;
   for (const [name, value] of Object.entries(raw)) {
@@ -45,7 +70,7 @@ export function readFields<S extends Schemas>(
   return { fields: fields as FieldsOf<S>, forwarded };
 }
 
-/** Most conversations are words by someone, and need no schema to be told so. */
+/** Whether every message is a role with a text and nothing else, as most are: the schema takes longer to say so. */
 function arePlain(messages: unknown): boolean {
   return (
     Array.isArray(messages) &&
@@ -77,43 +102,20 @@ function refusal(name: string, { supported, forwarded, ignored, refused }: Field
     [supported, forwarded, ignored].flatMap((part) => Object.keys(part)),
   );
   return badRequest(
-    `Unknown parameter ${quote(name)}. Did you mean "${known}"?`,
+    `Unknown parameter ${excerpt(name)}. Did you mean "${known}"?`,
     name.slice(0, 100),
     'unknown_parameter',
   );
 }
 
-/** A zod error as a 400 on the field at fault, with the value it had. */
+/** A failed check as a 400 on the field at fault, with the value it had. */
 export function invalid(error: z.ZodError, prefix: readonly PropertyKey[], value: unknown): GyreError {
-  const issue = deepest(error.issues[0]);
-  if (issue === undefined) return badRequest(error.message, prefix.map(String).join('.'));
-  const found = issue.path.reduce<unknown>(
-    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
-    value,
-  );
-  const path = [...prefix, ...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
-    .map(String)
-    .join('.');
-  if (issue.code === 'unrecognized_keys') return badRequest(`Unknown parameter "${path}".`, path, 'unknown_parameter');
+  const { path, code, says } = faultOf(error, value);
+  const field = [...prefix, ...path].map(String).join('.');
+  if (code === 'unrecognized_keys') return badRequest(`Unknown parameter "${field}".`, field, 'unknown_parameter');
   return badRequest(
-    `Invalid value for "${path}": ${issue.message} (it is ${quote(found)}).`,
-    path,
-    issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value',
+    `Invalid value for "${field}": ${says}.`,
+    field,
+    code === 'invalid_type' ? 'invalid_type' : 'invalid_value',
   );
-}
-
-/** Of a union that matched nothing, the issue of the option that came furthest says the most. */
-function deepest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
-  if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
-  const candidates = issue.errors.map((list) => deepest(list[0])).filter((inner) => inner !== undefined);
-  const best = candidates.reduce<z.core.$ZodIssue | undefined>(
-    (far, inner) => (far === undefined || inner.path.length > far.path.length ? inner : far),
-    undefined,
-  );
-  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] };
-}
-
-function quote(value: unknown): string {
-  const text = value === undefined ? 'missing' : (JSON.stringify(value) ?? typeof value);
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

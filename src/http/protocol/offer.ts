@@ -3,7 +3,7 @@ import { badRequest, GyreError } from '../../core/errors.js';
 import { nearest } from '../../core/text/nearest.js';
 import type { FunctionSpec, ToolChoice } from '../../core/policy.js';
 import type { Tool, Toolbox } from '../../core/tool.js';
-import type { ChatRequest } from './request.js';
+import type { AnswerRequest } from './request.js';
 
 export interface Offer {
   readonly clientTools: readonly FunctionSpec[];
@@ -19,7 +19,7 @@ const NONE: Toolbox = new Map();
  * Throws 400 on `tools`, `tool_choice` or `n`, 403 for a tool that is not the key's.
  */
 export function settleOffer(
-  request: ChatRequest,
+  request: AnswerRequest,
   toolbox: Toolbox,
   defaults: readonly string[],
   allowed?: readonly string[],
@@ -92,7 +92,7 @@ function named(name: string, toolbox: Toolbox, allowed: readonly string[] | unde
 }
 
 function choiceOf(
-  choice: ChatRequest['toolChoice'],
+  choice: AnswerRequest['toolChoice'],
   clientNames: ReadonlySet<string>,
   serverTools: Toolbox,
 ): ToolChoice {

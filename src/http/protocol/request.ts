@@ -20,29 +20,29 @@ interface ServerTool {
 }
 
 /** Which tool the policy must, may or may not call. */
-type AskedChoice =
+type ToolChoiceField =
   | 'none'
   | 'auto'
   | 'required'
   | (Pick<FunctionTool, 'type'> & { readonly function: { readonly name: string } })
   | ServerTool;
 
-export interface ChatRequest {
+export interface AnswerRequest {
   readonly model: string;
   readonly messages: readonly Message[];
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly toolEvents: boolean;
   readonly tools: readonly (FunctionTool | ServerTool)[];
-  readonly toolChoice: AskedChoice | undefined;
+  readonly toolChoice: ToolChoiceField | undefined;
   readonly parallelToolCalls: boolean | undefined;
   readonly n: number;
   /** Alternatives per token; undefined when no logprobs were asked for. */
   readonly topLogprobs: number | undefined;
   readonly tokenIds: boolean;
   readonly sampling: Sampling;
-  /** The client's own word for the bound of an action; `max_tokens` where it has none. */
-  readonly limitField?: LimitField | undefined;
+  /** The name the client gave the bound of an action: an upstream is sent the bound under the same name. */
+  readonly limitField: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number | undefined;
@@ -65,12 +65,12 @@ const SAMPLING = [
   'ignore_eos',
 ] as const satisfies readonly (keyof Sampling)[];
 
-/** Fields of sampling as chat names them; other protocols' are renamed to them. */
-type Drawn = {
+/** Fields of sampling under the names of Chat Completions; other protocols' are renamed to them. */
+type SamplingFields = {
   readonly [K in (typeof SAMPLING)[number] | 'max_tokens']?: Sampling[K] | undefined;
 } & { readonly max_completion_tokens?: number | undefined };
 
-export function samplingOf(fields: Drawn): Sampling {
+export function samplingOf(fields: SamplingFields): Sampling {
   const sampling: Record<string, unknown> = {};
   for (const name of SAMPLING) if (fields[name] !== undefined) sampling[name] = fields[name];
   const limit = Math.min(fields.max_tokens ?? Infinity, fields.max_completion_tokens ?? Infinity);

@@ -6,7 +6,7 @@
 import type { GyreError } from '../../core/errors.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import type { CompletionHead, Delivery } from '../protocol/face.js';
+import type { AnswerHead, Delivery } from '../protocol/face.js';
 import type { ResponseFields } from './fields.js';
 import { itemId } from './references.js';
 import type { Exchange } from '../wire/exchange.js';
@@ -49,7 +49,7 @@ type Output = MessageItem | ReasoningItem | CallItem | ServerItem;
 
 export class ResponseAnswer implements Delivery {
   readonly #exchange: Exchange;
-  readonly #head: CompletionHead;
+  readonly #head: AnswerHead;
   readonly #fields: ResponseFields;
   readonly #stream: EventStream | undefined;
   readonly #output: Output[] = [];
@@ -62,7 +62,7 @@ export class ResponseAnswer implements Delivery {
   #sequence = 0;
   #begun = false;
 
-  constructor(exchange: Exchange, head: CompletionHead, fields: ResponseFields, pace: Pace) {
+  constructor(exchange: Exchange, head: AnswerHead, fields: ResponseFields, pace: Pace) {
     this.#exchange = exchange;
     this.#head = head;
     this.#fields = fields;
@@ -207,12 +207,12 @@ export class ResponseAnswer implements Delivery {
     return item;
   }
 
-  /** An item that says nothing to the policy is known by its place among all. */
+  /** Items whose content is not read again when they come back: their place among all items makes the id. */
   #id(kind: 'rs' | 'mcp'): string {
     return itemId(kind, this.#head.id, this.#output.length);
   }
 
-  /** Ends the item that is open: another one comes, or the end. */
+  /** Ends the open item, before another one or the end. */
   #close(): void {
     const item = this.#open;
     if (item === undefined) return;

@@ -4,7 +4,7 @@ import type { Message } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
 import type { Face } from '../protocol/face.js';
 import { readFields } from '../protocol/fields.js';
-import { type ChatRequest, samplingOf } from '../protocol/request.js';
+import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
 import { RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
@@ -20,12 +20,12 @@ export const RESPONSES: Face = {
     ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
   parse(raw, past) {
     const { fields } = readFields(raw, RESPONSE_FIELDS);
-    const request = chatOf(fields, past);
+    const request = requestOf(fields, past);
     return { request, delivery: (exchange, head, settings) => new ResponseAnswer(exchange, head, fields, settings) };
   },
 };
 
-function chatOf(fields: ResponseFields, past: Past): ChatRequest {
+function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
   const { model, input } = fields;
   if (model === undefined)
     throw badRequest(
@@ -95,12 +95,12 @@ function before(id: string | undefined, past: Past): readonly Message[] {
   return first?.role === 'system' && id.startsWith('resp-') ? rest : conversation;
 }
 
-function toolChoiceOf(choice: ResponseFields['tool_choice']): ChatRequest['toolChoice'] {
+function toolChoiceOf(choice: ResponseFields['tool_choice']): AnswerRequest['toolChoice'] {
   if (choice === undefined || typeof choice === 'string') return choice;
   return 'name' in choice ? { type: 'function', function: { name: choice.name } } : choice;
 }
 
-function forwardedOf({ text, reasoning }: ResponseFields): ChatRequest['forwarded'] {
+function forwardedOf({ text, reasoning }: ResponseFields): AnswerRequest['forwarded'] {
   const format = text?.format;
   const forwarded = {
     ...(format?.type === 'json_object' ? { response_format: { type: 'json_object' } } : {}),

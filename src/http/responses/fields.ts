@@ -112,6 +112,7 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
     moderation: 'The gateway does not moderate.',
     context_management: 'A conversation is never cut silently.',
   },
+  required: ['model', 'input'],
 };
 
 export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;

@@ -64,7 +64,7 @@ function placeOf(item: Reference): { readonly kind: Kind; readonly answer: strin
   return { kind: kind as Kind, answer: PREFIX + answer, place: Number(place) };
 }
 
-/** Also of what has not been parsed yet. */
+/** Takes an item before it is checked as well. */
 export function isReference(item: unknown): item is Reference {
   return typeof item === 'object' && item !== null && 'type' in item && item.type === 'item_reference';
 }

@@ -4,8 +4,9 @@
 import { Hono } from 'hono';
 
 import { missing, quoted } from '../../core/errors.js';
+import type { Keys } from '../../core/key.js';
 import type { ServedModel, Serving } from '../../core/serving.js';
-import { callerOf, type Keys } from '../callers/auth.js';
+import { callerOf } from '../callers/auth.js';
 
 export function modelRoutes(serving: Serving, keys: Keys): Hono {
   const app = new Hono();

@@ -5,9 +5,10 @@
 import { Hono } from 'hono';
 
 import { missing, quoted } from '../../core/errors.js';
+import type { Keys } from '../../core/key.js';
 import { pageOf } from '../../core/paging.js';
 import { FeedbackSchema, type Reading, type Scope } from '../../core/reading.js';
-import { type Caller, callerOf, type Keys } from '../callers/auth.js';
+import { type Caller, callerOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import { readJson } from '../wire/body.js';
 import type { NodeBindings } from '../wire/exchange.js';

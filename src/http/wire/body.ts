@@ -103,7 +103,7 @@ function tooLarge(maxBytes: number): GyreError {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Counts brackets outside strings on the bytes: parsing something 10,000 deep is what this saves us from. */
+/** Counts brackets outside strings on the bytes, so that a body of 10,000 levels is refused before it is parsed. */
 function isTooDeep(bytes: Buffer): boolean {
   let depth = 0;
   for (let at = 0; at < bytes.length; at += 1) {

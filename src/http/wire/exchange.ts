@@ -35,7 +35,7 @@ export class Exchange implements Arrival {
   watch: Watch | undefined;
   readonly #began = performance.now();
   readonly #closed: (exchange: Exchange) => void;
-  /** The run and the response: either may end first. */
+  /** How many of the run and the response have not ended; either may end first. */
   #open = 2;
 
   /** `closed` hears of the end of both the run and the response. */

@@ -1,4 +1,6 @@
 /** The only place that makes a response of an error: its protocol's envelope, its headers, and whether to try again. */
+import { z } from 'zod';
+
 import { asGyreError, GyreError } from '../../core/errors.js';
 
 export interface Failure {
@@ -13,7 +15,11 @@ export interface ErrorShape {
   envelope(thrown: unknown, requestId: string): string;
   /** Where its clients look for the request's id, beside `x-request-id`. */
   readonly idHeader?: string | undefined;
+  /** The envelope as a whole body, by its name in /openapi.json. */
+  readonly body: { readonly name: string; readonly schema: z.ZodType };
 }
+
+const text = z.string();
 
 /** `{"error": {message, type, param, code}}`. */
 export const OPENAI: ErrorShape = {
@@ -22,6 +28,10 @@ export const OPENAI: ErrorShape = {
     return JSON.stringify({
       error: { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code },
     });
+  },
+  body: {
+    name: 'Error',
+    schema: z.object({ error: z.object({ message: text, type: text, param: text.nullable(), code: text }) }),
   },
 };
 
@@ -42,6 +52,14 @@ export const ANTHROPIC: ErrorShape = {
     });
   },
   idHeader: 'request-id',
+  body: {
+    name: 'MessagesError',
+    schema: z.object({
+      type: z.literal('error'),
+      error: z.object({ type: text, message: text, details: z.object({ error_code: text, param: text.nullable() }) }),
+      request_id: text,
+    }),
+  },
 };
 
 /** `toolsRan`: a tool may have had an effect, so the same request must not be sent again by an SDK on its own. */
@@ -90,10 +108,10 @@ function messageOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
 }
 
-/** A month's budget is spent: trying again helps nobody. OpenAI has a type of its own for it. */
+/** The month's budget is spent: a 429 that is not transient, and a type of its own at OpenAI. */
 const QUOTA = 'insufficient_quota';
 
-/** What cannot be done will not be possible a second later. */
+/** Not a 501: what the engine cannot do it cannot do a second later either. */
 function isTransient({ status, code }: GyreError): boolean {
   return (status === 429 && code !== QUOTA) || (status >= 500 && status !== 501);
 }

@@ -6,10 +6,10 @@ import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../
 import { NO_USAGE } from '../../core/policy.js';
 import { Calls, type CallDelta } from './calls.js';
 import { chunkFault, ENGINE, garbage, truncated, type Party } from './fault.js';
-import { QuickReader, type TokenChunk } from './quick.js';
+import { TokenChunkReader, type TokenChunk } from './token_chunk.js';
 
 /** What the request asked for that decides how its reply is read. */
-export interface Asked {
+export interface ReplyOptions {
   /** The token limit of one action, when there was one. */
   readonly maxTokens?: number | undefined;
   /** Whether the entries of each token are kept, beyond the numbers. */
@@ -77,17 +77,17 @@ interface Choice {
 }
 
 export class Accumulator {
-  readonly #asked: Asked;
+  readonly #options: ReplyOptions;
   readonly #party: Party;
   readonly #choices: Choice[] = [];
-  readonly #quick = new QuickReader();
+  readonly #tokenChunks = new TokenChunkReader();
   #begun = false;
   #engineId: string | undefined;
   #promptTokenIds: readonly number[] | undefined;
   #usage: WireUsage | undefined;
 
-  constructor(asked: Asked, party: Party = ENGINE) {
-    this.#asked = asked;
+  constructor(options: ReplyOptions, party: Party = ENGINE) {
+    this.#options = options;
     this.#party = party;
   }
 
@@ -96,7 +96,7 @@ export class Accumulator {
    * anything that is no chunk.
    */
   push(data: string, out: PolicyEvent[]): void {
-    const token = this.#asked.tokenLogprobs ? undefined : this.#quick.read(data);
+    const token = this.#options.tokenLogprobs ? undefined : this.#tokenChunks.read(data);
     if (token !== undefined) return this.#token(token, out);
     const chunk = parse(data, this.#party);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
@@ -110,7 +110,7 @@ export class Accumulator {
     }
     if (!this.#begun) this.#begin(chunk, out);
     for (const choice of choices) this.#choice(choice, out);
-    this.#quick.learn(data);
+    this.#tokenChunks.learn(data);
   }
 
   /** Every choice as a whole action, in order of index. Throws when one of them never finished. */
@@ -155,7 +155,7 @@ export class Accumulator {
     const entries = wire.logprobs?.content ?? undefined;
     if (entries !== undefined) {
       for (const entry of entries) choice.logprobs.push(entry.logprob);
-      if (this.#asked.tokenLogprobs) for (const entry of entries) choice.entries.push(entry);
+      if (this.#options.tokenLogprobs) for (const entry of entries) choice.entries.push(entry);
     }
     if (delta) {
       const reasoning = delta.reasoning ?? delta.reasoning_content;
@@ -168,7 +168,7 @@ export class Accumulator {
     // A token whose text the parser holds back, or that belongs to a call, still is a sampled token.
     if (text !== '' || tokenIds !== undefined) {
       choice.text += text;
-      const shown = this.#asked.tokenLogprobs && entries !== undefined && entries.length > 0;
+      const shown = this.#options.tokenLogprobs && entries !== undefined && entries.length > 0;
       if (shown)
         out.push(
           tokenIds === undefined
@@ -219,8 +219,8 @@ export class Accumulator {
    */
   #cut(choice: Choice, usage: Usage): boolean {
     if (choice.finish === 'length') return true;
-    if (this.#asked.maxTokens === undefined || choice.calls.count === 0) return false;
-    return (choice.tokenIds?.length ?? usage.completion_tokens) >= this.#asked.maxTokens;
+    if (this.#options.maxTokens === undefined || choice.calls.count === 0) return false;
+    return (choice.tokenIds?.length ?? usage.completion_tokens) >= this.#options.maxTokens;
   }
 }
 

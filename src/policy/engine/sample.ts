@@ -22,8 +22,8 @@ export interface EngineOptions {
   readonly timeoutMs: number;
 }
 
-/** Connections to one server. */
-export interface Line {
+/** The connections to one server, an engine or an upstream. */
+export interface ServerConnection {
   /** `body` is the request as this server takes it. */
   sample(request: PolicyRequest, body: string, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. */
@@ -39,15 +39,16 @@ export interface EnginePolicy extends Policy, TokenCounter {
 }
 
 export function openPolicy(options: EngineOptions): EnginePolicy {
-  const line = openLine(options, { ...ENGINE, at: new URL(options.url).origin });
+  const connection = connectTo(options, { ...ENGINE, at: new URL(options.url).origin });
   return {
-    sample: (request, signal) => line.sample(request, requestBody(request), signal),
-    count: (prompt, signal) => line.count(prompt, signal),
-    close: () => line.close(),
+    sample: (request, signal) => connection.sample(request, requestBody(request), signal),
+    count: (prompt, signal) => connection.count(prompt, signal),
+    close: () => connection.close(),
   };
 }
 
-export function openLine(options: EngineOptions, party: Omit<Party, 'secret'>): Line {
+/** Connects at the first request. */
+export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>): ServerConnection {
   const url = new URL(options.url);
   const who: Party = options.apiKey === undefined ? party : { ...party, secret: options.apiKey };
   const pool = new Pool(url.origin, {
@@ -70,11 +71,11 @@ export function openLine(options: EngineOptions, party: Omit<Party, 'secret'>): 
 
   return {
     sample(request, body, signal) {
-      return new Exchange(request, who, signal, (exchange) => {
+      return new ActionStream(request, who, signal, (stream) => {
         const headers = [...target.headers];
         if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
         if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
-        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, exchange);
+        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
       });
     },
     count(prompt, signal) {
@@ -116,13 +117,13 @@ type Next = IteratorResult<PolicyEvent, readonly Action[]>;
  * One request on the wire: undici calls the `on` methods, `next` takes what they left. Written out rather than
  * as a generator function: an event waits for one promise, not for a generator's several.
  */
-class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
+class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
   readonly #party: Party;
   readonly #signal: AbortSignal;
-  readonly #dispatch: (exchange: Exchange) => void;
-  #deaf: (() => void) | undefined;
+  readonly #dispatch: (stream: ActionStream) => void;
+  #stopListening: (() => void) | undefined;
   #begun = false;
-  /** Nobody takes anything any more. */
+  /** The consumer has returned, or has had the end. */
   #left = false;
   readonly #accumulator: Accumulator;
   readonly #parser: SseParser;
@@ -143,7 +144,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, party: Party, signal: AbortSignal, dispatch: (exchange: Exchange) => void) {
+  constructor(request: PolicyRequest, party: Party, signal: AbortSignal, dispatch: (stream: ActionStream) => void) {
     this.#party = party;
     this.#signal = signal;
     this.#dispatch = dispatch;
@@ -259,7 +260,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #begin(): void {
     this.#begun = true;
     if (this.#signal.aborted) return this.#fail(cancelled());
-    this.#deaf = onAbort(this.#signal, () => this.#fail(cancelled()));
+    this.#stopListening = onAbort(this.#signal, () => this.#fail(cancelled()));
     try {
       this.#dispatch(this);
     } catch (thrown) {
@@ -270,7 +271,7 @@ class Exchange implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent
   #leave(): void {
     if (this.#left) return;
     this.#left = true;
-    this.#deaf?.();
+    this.#stopListening?.();
     if (!this.#over) this.#fail(cancelled());
   }
 

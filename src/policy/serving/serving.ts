@@ -4,13 +4,16 @@
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
 import { GyreError, internal } from '../../core/errors.js';
-import type { Lease, ServedModel, Serving } from '../../core/serving.js';
-import { NO_VERSION } from '../../core/trajectory.js';
+import type { Policy, TokenCounter } from '../../core/policy.js';
+import type { Lease, ServedModel, Serving, Source } from '../../core/serving.js';
 import { adapterName } from '../../core/learning/version.js';
 import { cancelled } from '../engine/fault.js';
+import { reloadingCounter, reloadingPolicy } from './reloading.js';
 import type { UpstreamModel } from './upstreams.js';
 
 export interface ServingOptions {
+  /** The engine that holds the policy's weights. */
+  readonly engine: { readonly policy: Policy; readonly counter: TokenCounter };
   /** Versions that exist, with the second each was created. Version 0 is always known. */
   readonly versions?: readonly { readonly version: number; readonly created: number }[] | undefined;
   readonly serving?: number | undefined;
@@ -36,12 +39,13 @@ export interface VersionTable extends Serving {
   inFlight(version: number): number;
   /** Resolves when no lease on this version is left. */
   drained(version: number): Promise<void>;
-  /** Loads the version behind an engine's model name again; resolves to whether there is such a version. */
-  restore(engineModel: string): Promise<boolean>;
+  /** The engine for who holds no lease: weights that it no longer holds are loaded again when they are asked for. */
+  readonly policy: Policy;
 }
 
 interface Entry {
   readonly version: number;
+  readonly source: Source;
   readonly created: number;
   readonly engineModel: string;
   loaded: boolean;
@@ -55,14 +59,14 @@ export function openServing(options: ServingOptions): VersionTable {
   const now = (): number => Math.floor(Date.now() / 1000);
   const since = now();
   const others = new Map(
-    (options.upstreams ?? []).map(({ id, host, sampler }) => [
+    (options.upstreams ?? []).map(({ id, host, policy, counter }) => [
       id,
       {
         lease: {
-          version: NO_VERSION,
+          source: { kind: 'upstream', host },
           engineModel: id,
-          upstream: sampler,
-          host,
+          policy,
+          counter,
           release: () => undefined,
         } satisfies Lease,
         served: { id, created: since, owner: host } satisfies ServedModel,
@@ -78,6 +82,7 @@ export function openServing(options: ServingOptions): VersionTable {
     else
       entries.set(version, {
         version,
+        source: { kind: 'policy', version },
         created,
         engineModel: nameOf(version),
         loaded,
@@ -132,7 +137,19 @@ export function openServing(options: ServingOptions): VersionTable {
     return entry.loading;
   };
 
+  const reload = async (engineModel: string): Promise<boolean> => {
+    const entry = [...entries.values()].find((candidate) => candidate.engineModel === engineModel);
+    if (entry === undefined || entry.version === 0) return false;
+    entry.loaded = false;
+    await load(entry);
+    return true;
+  };
+  const policy = reloadingPolicy(options.engine.policy, reload);
+  const counter = reloadingCounter(options.engine.counter, reload);
+  const leasedPolicy = (): Policy => policy;
+
   return {
+    policy,
     get version() {
       return serving;
     },
@@ -157,9 +174,11 @@ export function openServing(options: ServingOptions): VersionTable {
         throw thrown;
       }
       return {
-        version: entry.version,
+        source: entry.source,
         engineModel: entry.engineModel,
         templateHash: options.templateHash,
+        policy: leasedPolicy,
+        counter,
         release,
       };
     },
@@ -190,13 +209,6 @@ export function openServing(options: ServingOptions): VersionTable {
       const entry = entries.get(version);
       if (entry === undefined || entry.leases === 0) return Promise.resolve();
       return new Promise((resolve) => entry.waiting.push(resolve));
-    },
-    async restore(engineModel) {
-      const entry = [...entries.values()].find((candidate) => candidate.engineModel === engineModel);
-      if (entry === undefined || entry.version === 0) return false;
-      entry.loaded = false;
-      await load(entry);
-      return true;
     },
   };
 }

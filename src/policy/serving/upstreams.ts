@@ -3,17 +3,18 @@
  * its own. What they sample is logged like everything, and is no version of the policy.
  */
 import type { Upstream } from '../../core/config.js';
-import { operatorError } from '../../core/errors.js';
-import type { Policy } from '../../core/policy.js';
+import { GyreError, operatorError } from '../../core/errors.js';
+import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';
-import { openLine, type Line } from '../engine/sample.js';
+import { connectTo, type ServerConnection } from '../engine/sample.js';
 import { upstreamBody } from '../engine/wire.js';
 
 /** One model a client may name. */
 export interface UpstreamModel {
   readonly id: string;
   readonly host: string;
-  readonly sampler: (wanted: Wanted) => Policy;
+  readonly policy: (wanted: Wanted) => Policy;
+  readonly counter: TokenCounter;
 }
 
 export interface Upstreams {
@@ -27,31 +28,47 @@ export interface Upstreams {
  * that no header can carry.
  */
 export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Upstreams {
-  const lines: Line[] = [];
+  const connections: ServerConnection[] = [];
   const models = list.flatMap((upstream): UpstreamModel[] => {
-    const line = lineTo(upstream, timeoutMs);
-    lines.push(line);
-    const sampler = (wanted: Wanted): Policy => ({
-      sample: (request, signal) => line.sample(request, upstreamBody(request, wanted), signal),
+    const connection = connectToUpstream(upstream, timeoutMs);
+    connections.push(connection);
+    const policy = (wanted: Wanted): Policy => ({
+      sample: (request, signal) => connection.sample(request, upstreamBody(request, wanted), signal),
     });
-    return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, sampler }));
+    return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, policy, counter: NO_COUNTER }));
   });
   return {
     models,
     async close() {
-      await Promise.all(lines.map((line) => line.close()));
+      await Promise.all(connections.map((connection) => connection.close()));
     },
   };
 }
 
-function lineTo({ url, api_key: apiKey }: Upstream, timeoutMs: number): Line {
+/** OpenAI's protocol has no way to ask for a count. */
+const NO_COUNTER: TokenCounter = {
+  count: ({ model }) =>
+    Promise.reject(
+      new GyreError({
+        side: 'client',
+        status: 501,
+        code: 'tokenize_unsupported',
+        param: 'model',
+        message:
+          `The model ${JSON.stringify(model)} is an upstream's, which this gateway cannot ask ` +
+          'for a count. Read "usage" of an answer.',
+      }),
+    ),
+};
+
+function connectToUpstream({ url, api_key: apiKey }: Upstream, timeoutMs: number): ServerConnection {
   const { origin } = new URL(url);
   if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
     throw operatorError(
       `upstreams: the api_key of ${origin} has a character that no header can carry, such as ` +
         'a space or a line end; write it without',
     );
-  return openLine(
+  return connectTo(
     { url, timeoutMs, apiKey },
     { it: `The upstream at ${origin}`, setting: 'its "api_key" in "upstreams"', named: true },
   );

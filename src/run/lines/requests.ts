@@ -2,6 +2,7 @@
 import type { GyreError } from '../../core/errors.js';
 import type { Arrival, Delivered, Observer, Accepted, Watch } from '../../core/observe.js';
 import type { Policy } from '../../core/policy.js';
+import { versionOf } from '../../core/serving.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Fields } from './fields.js';
 
@@ -45,13 +46,14 @@ class RequestLine implements Watch {
     const { ending, fault, firstToken } = this.#end ?? {};
     const ms = Math.round((performance.now() - this.#began) * 10) / 10;
     const usage = ending?.usage;
+    const source = this.#answer?.source;
     const fields: Fields = {
       request_id: this.#requestId,
       route: this.#route,
       status,
       model: this.#answer?.model,
-      upstream: this.#answer?.host,
-      policy_version: this.#answer?.policyVersion,
+      upstream: source?.kind === 'upstream' ? source.host : undefined,
+      policy_version: source && versionOf(source),
       trajectory: this.#answer?.trajectoryId,
       outcome: ending?.outcome,
       stop_reason: ending?.stopReason,

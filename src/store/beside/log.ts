@@ -9,6 +9,7 @@ import type { Action, FunctionSpec } from '../../core/policy.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import { LogConnection, type LogConnectionOptions } from './connection.js';
 import type { PackedNumbers, RecordingMessage, StepMessage } from './wire.js';
+import { versionColumn } from '../file/policy_version.js';
 import { packStep } from '../file/tokens.js';
 
 export interface RemoteLog extends StepLog {
@@ -136,7 +137,7 @@ function stepFields(
 ): StepMessage['step'] {
   return {
     id,
-    policyVersion,
+    policyVersion: versionColumn(policyVersion),
     toolChoice,
     sampling,
     action: action && actionFields(action, withNumbers),

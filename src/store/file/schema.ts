@@ -98,7 +98,7 @@ export const steps = sqliteTable(
     requestId: text('request_id').notNull(),
     /** The trajectory's key, here again so that a continuation is looked up under one key and no other. */
     keyId: text('key_id').notNull(),
-    /** -1 where an upstream sampled. */
+    /** `UPSTREAM_STEP` where an upstream sampled. */
     policyVersion: integer('policy_version').notNull(),
     /** Consent of this request: a trajectory may hold steps with and without. */
     consent: integer({ mode: 'boolean' }).notNull(),

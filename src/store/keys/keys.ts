@@ -9,24 +9,17 @@ import { and, eq, isNull, or } from 'drizzle-orm';
 import { operatorError } from '../../core/errors.js';
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { newId } from '../../core/ids.js';
-import { KEY_LIMITS, type KeyLimits, type Role } from '../../core/key.js';
+import { type Key, KEY_LIMITS, type KeyLimits, type Keys, type Role } from '../../core/key.js';
 import { prepared, type Db } from '../file/db.js';
 import { keys } from '../file/schema.js';
 import { tokensUsed } from './usage.js';
 
-export interface Key {
-  readonly id: string;
+/** A key as it is kept: also what it is called, and when it came and went. */
+export interface StoredKey extends Key {
   readonly name: string;
-  readonly role: Role;
-  /** Consent of everything this key asks. */
-  readonly train: boolean;
-  /** Server tools it may use and is offered by default; absent means the gateway's default, and any by name. */
-  readonly tools?: readonly string[];
-  /** Absent when nothing is bounded, so that such a key costs nothing to admit. */
-  readonly limits?: KeyLimits;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
-  readonly revokedAt?: number;
+  readonly revokedAt?: number | undefined;
 }
 
 /** What can be set when a key is made, and changed afterwards; null removes a bound or the list of tools. */
@@ -46,7 +39,7 @@ const CACHE_KEYS = 10_000;
 export function addKey(
   db: Db,
   { name, at = Date.now(), ...settings }: KeyChanges & { readonly name: string; readonly at?: number },
-): { readonly key: Key; readonly secret: string } {
+): { readonly key: StoredKey; readonly secret: string } {
   if (name.trim() === '') throw operatorError('a key needs a name: `gyre keys add NAME`.');
   const secret = `gyre_sk_${randomBytes(32).toString('base64url')}`;
   const row = db.transaction(
@@ -80,35 +73,30 @@ export function addKey(
 }
 
 /** Changes the unrevoked key with this name or id. Undefined when there is none. */
-export function changeKey(db: Db, nameOrId: string, changes: KeyChanges): Key | undefined {
+export function changeKey(db: Db, nameOrId: string, changes: KeyChanges): StoredKey | undefined {
   const row = db.update(keys).set(columnsOf(changes)).where(inUse(nameOrId)).returning().get() as
     typeof keys.$inferSelect | undefined;
   return row === undefined ? undefined : keyOf(row);
 }
 
 /** Every key ever made, oldest first. */
-export function listKeys(db: Db): Key[] {
+export function listKeys(db: Db): StoredKey[] {
   return db.select().from(keys).orderBy(keys.id).all().map(keyOf);
 }
 
 /** Ends the key with this name or id. Undefined when there is none in use. */
-export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): Key | undefined {
+export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): StoredKey | undefined {
   const row = db.update(keys).set({ revokedAt: at }).where(inUse(nameOrId)).returning().get() as
     typeof keys.$inferSelect | undefined;
   return row === undefined ? undefined : keyOf(row);
 }
 
-export interface Keyring {
-  /** Whether any key was ever made. A gateway whose last key was revoked does not become open to all. */
-  required(): boolean;
-  /** The unrevoked key of a secret. */
-  find(secret: string): Key | undefined;
-  /** Tokens a key has used this month, through any gateway on this data folder. */
-  spent(keyId: string): number;
+export interface Keyring extends Keys {
+  find(secret: string): StoredKey | undefined;
 }
 
 interface CachedKey {
-  readonly key: Key;
+  readonly key: StoredKey;
   readonly until: number;
 }
 
@@ -125,7 +113,7 @@ export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
       }
       return required;
     },
-    find(secret: string): Key | undefined {
+    find(secret: string): StoredKey | undefined {
       const hash = sha256(secret);
       const cached = known.get(hash);
       if (cached !== undefined && now() < cached.until) return cached.key;
@@ -159,7 +147,7 @@ function columnsOf({ role, train, tools, limits = {} }: KeyChanges): Partial<typ
   };
 }
 
-function keyOf(row: typeof keys.$inferSelect): Key {
+function keyOf(row: typeof keys.$inferSelect): StoredKey {
   const { id, name, role, train, tools, createdAt, revokedAt } = row;
   const bounds = KEY_LIMITS.flatMap((limit) => (row[limit] === null ? [] : [[limit, row[limit]] as const]));
   return {

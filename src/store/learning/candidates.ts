@@ -2,8 +2,8 @@
 import { sql } from 'drizzle-orm';
 
 import type { TrainMode } from '../../core/learning/cycle.js';
-import { NO_VERSION } from '../../core/trajectory.js';
 import type { Db } from '../file/db.js';
+import { UPSTREAM_STEP } from '../file/policy_version.js';
 
 /** The fields of `Candidate` in `src/filter/filter.ts`, as SQLite gives them: absence as null, booleans as 0 and 1. */
 export interface CandidateRow {
@@ -43,7 +43,7 @@ export function candidateRows(
     FROM steps s2 LEFT JOIN deciding d2 ON d2.id = s2.id WHERE s2.trajectory_id = s.trajectory_id AND ${where})`;
   return db.all<CandidateRow>(sql`
     WITH recent AS (
-      SELECT s.* FROM steps s WHERE s.policy_version > ${NO_VERSION}
+      SELECT s.* FROM steps s WHERE s.policy_version > ${UPSTREAM_STEP}
         AND NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
       ORDER BY s.seq DESC LIMIT ${limit}),
     deciding AS (
@@ -82,6 +82,6 @@ export function candidateRows(
 export function upstreamSteps(db: Db, limit: number): number {
   return db.get<{ steps: number }>(
     sql`SELECT count(*) AS steps FROM (SELECT policy_version FROM steps ORDER BY seq DESC LIMIT ${limit})
-      WHERE policy_version = ${NO_VERSION}`,
+      WHERE policy_version = ${UPSTREAM_STEP}`,
   ).steps;
 }

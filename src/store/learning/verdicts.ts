@@ -2,9 +2,9 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
 import type { SubjectKind, Verdict } from '../../core/learning/judging.js';
-import { NO_VERSION } from '../../core/trajectory.js';
 import type { Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { UPSTREAM_STEP } from '../file/policy_version.js';
 import { verdicts } from '../file/schema.js';
 
 /** A step that at least one of the judges, in its present version, has not looked at. */
@@ -29,7 +29,7 @@ export function unjudgedSteps(
     FROM steps s
     JOIN trajectories t ON t.id = s.trajectory_id
     JOIN responses r ON r.id = s.response_id
-    WHERE s.consent = 1 AND t.consent = 1 AND s.policy_version > ${NO_VERSION} AND s.outcome = 'done'
+    WHERE s.consent = 1 AND t.consent = 1 AND s.policy_version > ${UPSTREAM_STEP} AND s.outcome = 'done'
       AND s.action_tip IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.subject_kind = 'step' AND v.subject_id = s.id
         AND v.judge = ${judge.name} AND v.judge_version = ${judge.version})

@@ -10,6 +10,7 @@ import { normaliseMessage } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.js';
 import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
+import { versionColumn } from '../file/policy_version.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
 import type { StepRow, Writer } from './writer.js';
@@ -138,7 +139,7 @@ export class LocalRecording implements Recording {
       responseId,
       requestId,
       keyId: asker.keyId,
-      policyVersion: step.policyVersion,
+      policyVersion: versionColumn(step.policyVersion),
       consent: asker.consent,
       stateTip: state.tip,
       actionTip: emitted?.hash ?? null,

@@ -8,6 +8,7 @@ import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
 import type { NotTrainable, Origin } from '../../core/trajectory.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
+import { versionOfColumn } from '../file/policy_version.js';
 import { readContext } from '../log/prompt.js';
 import { steps, toolSets, trajectories } from '../file/schema.js';
 import { unpackF32, unpackU32 } from '../file/tokens.js';
@@ -19,7 +20,8 @@ export interface LoggedState {
   readonly index: number;
   readonly taskId?: string | undefined;
   readonly origin: Origin;
-  readonly policyVersion: number;
+  /** Absent where an upstream sampled. */
+  readonly policyVersion?: number | undefined;
   readonly consent: boolean;
   readonly notTrainable?: NotTrainable | undefined;
   readonly templateHash?: string | undefined;
@@ -58,7 +60,7 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     index: step.idx,
     ...(taskId === null ? {} : { taskId }),
     origin,
-    policyVersion: step.policyVersion,
+    policyVersion: versionOfColumn(step.policyVersion),
     consent: step.consent,
     ...(step.notTrainable === null ? {} : { notTrainable: step.notTrainable as NotTrainable }),
     ...(step.templateHash === null ? {} : { templateHash: step.templateHash }),

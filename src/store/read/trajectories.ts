@@ -8,9 +8,9 @@ import { textOf, type ToolCall } from '../../core/message.js';
 import { type Listing, listingOf, type Page } from '../../core/paging.js';
 import type { StepView, ToolCallView, TrajectoryView, VerdictView } from '../../core/reading.js';
 import { seconds } from '../../core/seconds.js';
-import { NO_VERSION } from '../../core/trajectory.js';
 import { messageOf, readChain } from '../log/chain.js';
 import type { Db } from '../file/db.js';
+import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
 import { responses, steps, trajectories, verdicts } from '../file/schema.js';
@@ -137,7 +137,7 @@ export function stepView(
 }
 
 function versionView({ policyVersion }: StepRow): number | null {
-  return policyVersion === NO_VERSION ? null : policyVersion;
+  return versionOfColumn(policyVersion) ?? null;
 }
 
 interface CallRecord {

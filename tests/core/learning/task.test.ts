@@ -30,6 +30,16 @@ test('worked examples may hold tool calls and tool messages', () => {
   expect(parseTasks(line({ id: 'a', messages }), 't.jsonl')[0]?.messages).toEqual(messages);
 });
 
+test('a message is what a request may have it be, with what an SDK wraps an answer in', () => {
+  const echoed = { role: 'assistant', content: null, refusal: 'No.', annotations: [], reasoning_content: 'hm' };
+  const messages = [{ role: 'user', content: 'q', name: null }, echoed, { role: 'user', content: 'again' }];
+  expect(parseTasks(line({ id: 'a', messages }), 't.jsonl')[0]?.messages).toEqual([
+    { role: 'user', content: 'q' },
+    { role: 'assistant', content: 'No.', reasoning: 'hm' },
+    { role: 'user', content: 'again' },
+  ]);
+});
+
 test.each([
   ['{"id": "a", "prompt": "x"', /t\.jsonl line 2: not JSON/],
   [line({ id: 'a' }), /line 2, field "messages": exactly one of/],
@@ -37,6 +47,11 @@ test.each([
   [line({ id: 'a', prompt: 'x', split: 'test' }), /line 2, field "split"/],
   [line({ id: 'a', prompt: 'x', refrence: '1' }), /line 2, field "refrence"/],
   [line({ id: 'a', messages: [{ role: 'robot', content: 'x' }] }), /line 2, field "messages\.0\.role"/],
+  [
+    line({ id: 'a', messages: [{ role: 'user', content: [{ type: 'text' }] }] }),
+    /line 2, field "messages\.0\.content\.0\.text": a part of type "text" needs a "text" \(it is missing\)/,
+  ],
+  [line({ id: 'a', messages: [{ role: 'user', content: 'q', mood: 1 }] }), /line 2, field "messages\.0\.mood"/],
   [line({ id: 'first', prompt: 'x' }), /line 2, field "id": "first" was used on line 1/],
 ])('a bad line is named with its field: %s', (bad, message) => {
   expect(() => parseTasks(`${line({ id: 'first', prompt: 'x' })}\n${bad}`, 't.jsonl')).toThrow(message);

@@ -18,7 +18,7 @@ describe('windows', () => {
 
   it('slide: a request frees its place 60 seconds after it began, and the time to wait is true to the millisecond', () => {
     const { at, allowances } = open();
-    const enter = (): GyreError | undefined => allowances.enter('a', { requestsPerMinute: 2 }).refusal;
+    const enter = (): GyreError | undefined => allowances.admit('a', { requestsPerMinute: 2 }).refusal;
     expect(enter()).toBeUndefined();
     at.now += 10_000;
     expect(enter()).toBeUndefined();
@@ -36,13 +36,13 @@ describe('windows', () => {
   it('of tokens close when what was used reaches the limit, and open when enough of it has passed', () => {
     const { at, allowances } = open();
     const limits = { tokensPerMinute: 100 };
-    const spend = (tokens: number): void => allowances.enter('a', limits).used(tokens);
+    const spend = (tokens: number): void => allowances.admit('a', limits).used(tokens);
     spend(30);
     at.now += 1_000;
     spend(30);
     at.now += 1_000;
     spend(500); // what an answer takes is known when it is there: the last may go over
-    const pass = allowances.enter('a', limits);
+    const pass = allowances.admit('a', limits);
     expect(pass.refusal?.message).toContain('may use 100 tokens in 60 seconds, and has used 560');
     // 560 - 30 - 30 is still too much: only when the large one passes is the sum below the limit.
     expect(pass.refusal?.retryAfterMs).toBe(60_000);
@@ -52,7 +52,7 @@ describe('windows', () => {
       'x-ratelimit-reset-tokens': '1m0s',
     });
     at.now += 60_000;
-    expect(allowances.enter('a', limits).headers).toEqual({
+    expect(allowances.admit('a', limits).headers).toEqual({
       'x-ratelimit-limit-tokens': '100',
       'x-ratelimit-remaining-tokens': '100',
       'x-ratelimit-reset-tokens': '0s',
@@ -63,18 +63,18 @@ describe('windows', () => {
     const { at, allowances } = open();
     for (let n = 0; n < 5_000; n += 1) {
       at.now += 30;
-      expect(allowances.enter('busy', { requestsPerMinute: 2_000 }).refusal).toBeUndefined();
+      expect(allowances.admit('busy', { requestsPerMinute: 2_000 }).refusal).toBeUndefined();
     }
-    expect(allowances.enter('busy', { requestsPerMinute: 2_000 }).refusal).toBeDefined();
-    expect(allowances.enter('other', { requestsPerMinute: 1 }).refusal).toBeUndefined();
+    expect(allowances.admit('busy', { requestsPerMinute: 2_000 }).refusal).toBeDefined();
+    expect(allowances.admit('other', { requestsPerMinute: 1 }).refusal).toBeUndefined();
   });
 
   it('follow a limit that is changed', () => {
     const { allowances } = open();
-    allowances.enter('a', { requestsPerMinute: 5 });
-    allowances.enter('a', { requestsPerMinute: 5 });
-    expect(allowances.enter('a', { requestsPerMinute: 2 }).refusal).toBeDefined();
-    expect(allowances.enter('a', { requestsPerMinute: 3 }).refusal).toBeUndefined();
+    allowances.admit('a', { requestsPerMinute: 5 });
+    allowances.admit('a', { requestsPerMinute: 5 });
+    expect(allowances.admit('a', { requestsPerMinute: 2 }).refusal).toBeDefined();
+    expect(allowances.admit('a', { requestsPerMinute: 3 }).refusal).toBeUndefined();
   });
 
   it('are told in the form OpenAI uses', () => {

@@ -9,7 +9,8 @@ import { inTurn } from '../../fakes/engine.js';
 import { startGateway, type Gateway } from '../../fakes/gateway.js';
 import { MESSAGES, parseCount } from '../../../src/http/messages/face.js';
 import { Past } from '../../../src/http/protocol/past.js';
-import { fieldRows, PROTOCOLS, type FieldRow } from '../../../src/http/openapi/tables.js';
+import { fieldRows, type FieldRow } from '../../../src/http/protocol/fields.js';
+import { PROTOCOLS } from '../../../src/http/protocols.js';
 
 /** The compiler refuses these lists when the SDK's types gain a field. */
 const CREATE = {

@@ -7,7 +7,7 @@ import { parseChat } from '../../../src/http/chat/request.js';
 import { Past } from '../../../src/http/protocol/past.js';
 import { RESPONSES } from '../../../src/http/responses/face.js';
 import { RESPONSE_FIELDS } from '../../../src/http/responses/fields.js';
-import { fieldRows } from '../../../src/http/openapi/tables.js';
+import { fieldRows } from '../../../src/http/protocol/fields.js';
 
 /** The compiler refuses this list when the SDK's types gain a field. */
 const OPENAI = {

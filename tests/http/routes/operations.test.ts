@@ -1,7 +1,7 @@
 /** Everything beside the answers: health, models, metrics, keys, consent, reading back, feedback. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Keys } from '../../../src/http/callers/auth.js';
+import type { Keys } from '../../../src/core/key.js';
 import { inTurn } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 

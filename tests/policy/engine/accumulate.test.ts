@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { GyreError } from '../../../src/core/errors.js';
 import type { Action, PolicyEvent } from '../../../src/core/policy.js';
-import { Accumulator, type Asked } from '../../../src/policy/engine/accumulate.js';
+import { Accumulator, type ReplyOptions } from '../../../src/policy/engine/accumulate.js';
 
 const TIMINGS = { startedAt: 0, totalMs: 1 };
 const chunk = (choice: Record<string, unknown>, more: Record<string, unknown> = {}): string =>
@@ -18,7 +18,7 @@ const finish = (reason: string): string => chunk({ finish_reason: reason });
 
 function fold(
   chunks: readonly string[],
-  asked: Partial<Asked> = {},
+  asked: Partial<ReplyOptions> = {},
 ): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
   const accumulator = new Accumulator({ tokenLogprobs: false, ...asked });
   const events: PolicyEvent[] = [];
@@ -26,7 +26,8 @@ function fold(
   return { actions: accumulator.finish(TIMINGS), events };
 }
 
-const one = (chunks: readonly string[], asked?: Partial<Asked>): Action | undefined => fold(chunks, asked).actions[0];
+const one = (chunks: readonly string[], asked?: Partial<ReplyOptions>): Action | undefined =>
+  fold(chunks, asked).actions[0];
 
 describe('tool calls in deltas', () => {
   const a = { name: 'a', arguments: '{"x":1}' };
@@ -189,7 +190,7 @@ describe('tokens that arrive together', () => {
 });
 
 describe('the end of an action', () => {
-  it.each<[string, string, Partial<Asked>, number, string, boolean]>([
+  it.each<[string, string, Partial<ReplyOptions>, number, string, boolean]>([
     ['length is a cut', 'length', {}, 3, 'length', true],
     ['stop without calls at the limit is believed', 'stop', { maxTokens: 3 }, 3, 'stop', false],
     ['an unknown reason is a stop', 'eos_token', {}, 3, 'stop', false],

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import type { Action, PolicyEvent } from '../../../src/core/policy.js';
-import { Accumulator, type Asked } from '../../../src/policy/engine/accumulate.js';
+import { Accumulator, type ReplyOptions } from '../../../src/policy/engine/accumulate.js';
 import { statusFault } from '../../../src/policy/engine/fault.js';
 import { SseParser } from '../../../src/policy/engine/sse.js';
 
@@ -16,7 +16,7 @@ const golden = (name: string): Buffer => readFileSync(new URL(`../../golden/sse/
 
 function read(
   bytes: Buffer,
-  asked: Partial<Asked> = {},
+  asked: Partial<ReplyOptions> = {},
   at: readonly number[] = [],
 ): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
   const events: PolicyEvent[] = [];

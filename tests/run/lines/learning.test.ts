@@ -9,6 +9,7 @@ import { reportLearning } from '../../../src/run/lines/learning.js';
 import type { Output } from '../../../src/run/lines/output.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
 import { follow } from '../../../src/learner/follow.js';
+import { openEngine } from '../../../src/policy/serving/current_engine.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
 import type { Fields } from '../../../src/run/lines/fields.js';
 import { openStore, type Store } from '../../../src/store/file/db.js';
@@ -83,7 +84,7 @@ test('a cycle and a decision are told once each as they happen, what was there b
 });
 
 test('a flip of the alias is heard of with both versions', async () => {
-  const alias = openServing({ load: () => Promise.resolve() });
+  const alias = openServing({ engine: openEngine(1_000), load: () => Promise.resolve() });
   const flips: [number, number][] = [];
   const follower = follow({
     db: store.db,

@@ -1,10 +1,11 @@
 /** A request as one line of the log: whose answer it was. */
 import { expect, it } from 'vitest';
 
+import type { Source } from '../../../src/core/serving.js';
 import { requestLines } from '../../../src/run/lines/requests.js';
 import type { Fields } from '../../../src/run/lines/fields.js';
 
-function lineOf(answered: { readonly host?: string; readonly policyVersion?: number }): Fields | undefined {
+function lineOf(source: Source): Fields | undefined {
   const lines: Fields[] = [];
   const watch = requestLines((fields) => lines.push(fields)).arrived(
     { requestId: 'mine', startedAt: Date.now(), header: () => undefined },
@@ -16,16 +17,19 @@ function lineOf(answered: { readonly host?: string; readonly policyVersion?: num
     trajectoryId: 'traj-1',
     responseId: 'chatcmpl-1',
     stream: false,
-    ...answered,
+    source,
   });
   watch.closed(200, 'delivered');
   return lines[0];
 }
 
 it('names the version of the policy that answered', () => {
-  expect(lineOf({ policyVersion: 3 })).toMatchObject({ policy_version: 3, upstream: undefined });
+  expect(lineOf({ kind: 'policy', version: 3 })).toMatchObject({ policy_version: 3, upstream: undefined });
 });
 
 it('names the upstream that answered, and then no version', () => {
-  expect(lineOf({ host: 'api.example.org' })).toMatchObject({ upstream: 'api.example.org', policy_version: undefined });
+  expect(lineOf({ kind: 'upstream', host: 'api.example.org' })).toMatchObject({
+    upstream: 'api.example.org',
+    policy_version: undefined,
+  });
 });

@@ -1,6 +1,6 @@
 /**
- * The engine this process talks to, once it is known. Until then, and whenever it is gone, asking it is a
- * clear 503; the gateway is up all the while.
+ * The engine this process talks to, once its address is known. Until then, and whenever it is gone, a request to it is
+ * a 503 with the reason; the gateway is up all the while.
  */
 import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../../core/policy.js';

@@ -1,10 +1,10 @@
 /**
- * Messages as clients send them. What would change the meaning of a conversation and is not known is
+ * Messages as clients and task files write them. What would change the meaning of a conversation and is not known is
  * refused by name; the fields an SDK adds when it resends an answer are known and dropped.
  */
 import { z } from 'zod';
 
-import type { ContentPart, Message, WireToolCall } from '../../core/message.js';
+import type { Message, WireToolCall } from './message.js';
 
 const Part = z
   .looseObject({ type: z.string(), text: z.string().optional() })
@@ -50,6 +50,7 @@ export const MessageSchema = z.discriminatedUnion('role', [
 
 export type MessageInput = z.infer<typeof MessageSchema>;
 
+/** The message a client or a task file means: what an SDK or an engine wrapped it in is left out. */
 export function toMessage(input: MessageInput): Message {
   switch (input.role) {
     case 'assistant': {
@@ -61,9 +62,9 @@ export function toMessage(input: MessageInput): Message {
       const reasoning = input.reasoning ?? input.reasoning_content ?? '';
       return {
         role: 'assistant',
-        content: content(input.content ?? null) ?? (calls.length === 0 ? (input.refusal ?? '') : null),
-        ...(calls.length === 0 ? {} : { tool_calls: calls }),
-        ...(reasoning === '' ? {} : { reasoning }),
+        content: input.content ?? (calls.length === 0 ? (input.refusal ?? '') : null),
+        tool_calls: calls.length === 0 ? undefined : calls,
+        reasoning: reasoning === '' ? undefined : reasoning,
       };
     }
     case 'tool':
@@ -71,17 +72,8 @@ export function toMessage(input: MessageInput): Message {
     case 'system':
     case 'developer':
     case 'user':
-      return {
-        role: input.role,
-        content: input.content,
-        ...(typeof input.name === 'string' ? { name: input.name } : {}),
-      };
+      return { role: input.role, content: input.content, name: input.name ?? undefined };
     default:
       return input satisfies never;
   }
-}
-
-/** Parts that say nothing are no content. */
-function content(value: MessageInput['content']): string | ContentPart[] | null {
-  return value ?? null;
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { PolicyEvent } from '../../../src/core/policy.js';
 import { Accumulator } from '../../../src/policy/engine/accumulate.js';
-import { QuickReader } from '../../../src/policy/engine/quick.js';
+import { TokenChunkReader } from '../../../src/policy/engine/token_chunk.js';
 
 const head = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'base' };
 const chunk = (
@@ -66,7 +66,7 @@ describe('the short way', () => {
   });
 
   it('is taken for ordinary tokens once one was parsed, with and without logprobs', () => {
-    const reader = new QuickReader();
+    const reader = new TokenChunkReader();
     expect(reader.read(chunk('a', -0.5, [7]))).toBeUndefined();
     reader.learn(chunk('a', -0.5, [7]));
     expect(reader.read(chunk(' leap', -1.5e-7, [3]))).toEqual({ text: ' leap', tokenId: 3, logprob: -1.5e-7 });
@@ -94,7 +94,7 @@ describe('the short way', () => {
     ['a broken end', chunk('a', -1, [1]).slice(0, -1)],
     ['a number that is none', chunk('a', -1, [1]).replace('"logprob":-1', '"logprob":null')],
   ])('is not taken for %s', (_name, data) => {
-    const reader = new QuickReader();
+    const reader = new TokenChunkReader();
     reader.learn(chunk('x', -1, [1]));
     expect(reader.read(data)).toBeUndefined();
   });

@@ -1,8 +1,8 @@
 /**
- * The short way through a stream: most chunks of vLLM are one token, alike but for a text, a
- * probability and an id. Once one such chunk has been parsed its like are matched by their shape,
- * which takes a fifth of the time of parsing them. What differs in a single byte from that shape is
- * declined, and parsed; this never guesses.
+ * The fast path through a stream: most chunks of vLLM are one token, alike but for a text, a
+ * probability and an id. Once one such chunk has been parsed as JSON, the next are matched by a
+ * regular expression, which takes a fifth of the time. A chunk that differs from that shape in a
+ * single byte is not read here, and is parsed as JSON.
  */
 
 /** What a token chunk of choice 0 says. */
@@ -19,11 +19,11 @@ const DELTA = '"choices":[{"index":0,"delta":{';
 const TOKEN =
   /(?:"content":"([^"\\]*)")?\},"logprobs":(?:null|\{"content":\[\{"token":"(?:[^"\\]|\\.)*","logprob":(-?[0-9][0-9.eE+-]*),"bytes":\[[0-9,]*\],"top_logprobs":\[\]\}\]\}),"finish_reason":null,"token_ids":\[([0-9]+)\]\}\]\}$/y;
 
-export class QuickReader {
+export class TokenChunkReader {
   /** A chunk up to its delta: the same in every chunk of a stream. */
   #head = '';
 
-  /** Takes the head of a chunk that was parsed and found to be one. */
+  /** Remembers the head of a chunk that was parsed: the next ones of the stream begin with the same bytes. */
   learn(data: string): void {
     const at = data.indexOf(DELTA);
     if (at !== -1) this.#head = data.slice(0, at + DELTA.length);
@@ -32,7 +32,8 @@ export class QuickReader {
   /** Undefined when the chunk is not exactly of the known shape. */
   read(data: string): TokenChunk | undefined {
     const { length } = this.#head;
-    if (length === 0 || data.slice(0, length) !== this.#head) return undefined; // three times as fast as startsWith
+    // Measured three times as fast as startsWith.
+    if (length === 0 || data.slice(0, length) !== this.#head) return undefined;
     TOKEN.lastIndex = length;
     const match = TOKEN.exec(data);
     if (match === null) return undefined;

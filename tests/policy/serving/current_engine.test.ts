@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, it } from 'vitest';
 
-import { openEngine, type Engine } from '../../../src/policy/serving/pointed.js';
+import { openEngine, type Engine } from '../../../src/policy/serving/current_engine.js';
 import type { Policy } from '../../../src/core/policy.js';
 import { startEngine, type Engine as Scripted } from '../../fakes/engine.js';
 

@@ -1,7 +1,7 @@
 /**
- * A policy or token counter whose engine may have forgotten an adapter (it was restarted, or evicted
- * it). That is nobody's fault and no client's error: the weights are loaded again and the request is
- * made once more. Nothing was sampled by then, so this is no retry of an action.
+ * A policy or token counter whose engine may no longer hold an adapter (it was restarted, or evicted
+ * it). That is no client's error: the weights are loaded again and the request is made once more.
+ * Nothing was sampled by then, so this is no retry of an action.
  */
 import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../../core/policy.js';
@@ -9,25 +9,28 @@ import { WEIGHTS_MISSING } from '../engine/fault.js';
 
 type Sampling = AsyncGenerator<PolicyEvent, readonly Action[]>;
 
-type Restore = (engineModel: string) => Promise<boolean>;
+/** Resolves to whether it loaded weights of this name. */
+type Reload = (engineModel: string) => Promise<boolean>;
 
-/** `restore` resolves to whether it loaded weights of this name. */
-export function restoring(policy: Policy, restore: Restore): Policy {
-  return { sample: (request, signal) => new Restoring(policy, restore, request, signal) };
+export function reloadingPolicy(policy: Policy, reload: Reload): Policy {
+  return { sample: (request, signal) => new Reloading(policy, reload, request, signal) };
 }
 
-/** Only the first event can bring the news: a generator around a generator would slow every later one. */
-class Restoring implements AsyncGenerator<PolicyEvent, readonly Action[]> {
+/**
+ * Missing weights show at the first event or not at all, so later events are passed on without a generator around the
+ * generator.
+ */
+class Reloading implements AsyncGenerator<PolicyEvent, readonly Action[]> {
   readonly #policy: Policy;
-  readonly #restore: Restore;
+  readonly #reload: Reload;
   readonly #request: PolicyRequest;
   readonly #signal: AbortSignal;
   #sampling: Sampling;
   #begun = false;
 
-  constructor(policy: Policy, restore: Restore, request: PolicyRequest, signal: AbortSignal) {
+  constructor(policy: Policy, reload: Reload, request: PolicyRequest, signal: AbortSignal) {
     this.#policy = policy;
-    this.#restore = restore;
+    this.#reload = reload;
     this.#request = request;
     this.#signal = signal;
     this.#sampling = policy.sample(request, signal);
@@ -59,21 +62,20 @@ class Restoring implements AsyncGenerator<PolicyEvent, readonly Action[]> {
     try {
       return await this.#sampling.next();
     } catch (thrown) {
-      if (!isMissing(thrown) || !(await this.#restore(this.#request.model))) throw thrown;
+      if (!isMissing(thrown) || !(await this.#reload(this.#request.model))) throw thrown;
     }
     this.#sampling = this.#policy.sample(this.#request, this.#signal);
     return this.#sampling.next();
   }
 }
 
-/** The same for counting. */
-export function restoringCounter(counter: TokenCounter, restore: Restore): TokenCounter {
+export function reloadingCounter(counter: TokenCounter, reload: Reload): TokenCounter {
   return {
     async count(prompt, signal) {
       try {
         return await counter.count(prompt, signal);
       } catch (thrown) {
-        if (!isMissing(thrown) || !(await restore(prompt.model))) throw thrown;
+        if (!isMissing(thrown) || !(await reload(prompt.model))) throw thrown;
       }
       return counter.count(prompt, signal);
     },

@@ -1,0 +1,40 @@
+/** What is said of a value that failed the check of its schema. */
+import type { z } from 'zod';
+
+export interface Fault {
+  /** Where in the value: of an unknown field its own name. */
+  readonly path: readonly PropertyKey[];
+  readonly code: string | undefined;
+  /** What is wrong and, but for an unknown field, what stands there. */
+  readonly says: string;
+}
+
+/** The one fault to tell. `value` is what was checked. */
+export function faultOf(error: z.ZodError, value: unknown): Fault {
+  const issue = furthest(error.issues[0]);
+  if (issue === undefined) return { path: [], code: undefined, says: error.message };
+  if (issue.code === 'unrecognized_keys')
+    return { path: [...issue.path, ...issue.keys.slice(0, 1)], code: issue.code, says: issue.message };
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key],
+    value,
+  );
+  return { path: issue.path, code: issue.code, says: `${issue.message} (it is ${excerpt(found)})` };
+}
+
+/** Of a union that matched nothing, the issue of the option that came furthest says the most. */
+function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+  if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
+  const candidates = issue.errors.map((list) => furthest(list[0])).filter((inner) => inner !== undefined);
+  const best = candidates.reduce<z.core.$ZodIssue | undefined>(
+    (far, inner) => (far === undefined || inner.path.length > far.path.length ? inner : far),
+    undefined,
+  );
+  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] };
+}
+
+/** A value as JSON, cut at 80 characters. */
+export function excerpt(value: unknown): string {
+  const text = value === undefined ? 'missing' : (JSON.stringify(value) ?? typeof value);
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}

@@ -1,0 +1,30 @@
+/** What /openapi.json says of a protocol beyond its path and its fields. */
+import { z } from 'zod';
+
+/** A body with the name it has among the components of the document. */
+export interface NamedBody {
+  readonly name: string;
+  readonly schema: z.ZodType;
+}
+
+export interface ProtocolOperation {
+  readonly summary: string;
+  /** A request that can be sent as it stands. */
+  readonly example: unknown;
+  /** What a request is answered with that asks for no stream. */
+  readonly reply: NamedBody & { readonly says: string };
+  /** Statuses of errors beyond those that every protocol has. */
+  readonly errors?: readonly number[] | undefined;
+}
+
+export const ServerToolUse = z.object({
+  requested: z.int(),
+  executed: z.int(),
+  by_tool: z.record(z.string(), z.int()),
+});
+
+/** The limit of the loop that ended an answer, where one did: every protocol tells it in this field. */
+export const LoopLimit = z
+  .object({ stop_reason: z.string() })
+  .optional()
+  .describe('The limit of the loop that ended the answer, where one did.');

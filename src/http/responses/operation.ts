@@ -1,0 +1,41 @@
+/** The Responses API in /openapi.json. */
+import { z } from 'zod';
+
+import { type ProtocolOperation, ServerToolUse } from '../protocol/operation.js';
+
+const text = z.string();
+const int = z.int();
+const object = z.record(text, z.unknown());
+
+const Response = z.looseObject({
+  id: text,
+  object: z.literal('response'),
+  created_at: int,
+  status: z.enum(['in_progress', 'completed', 'incomplete', 'failed']),
+  model: text,
+  output: z.array(
+    z.looseObject({ type: z.enum(['message', 'reasoning', 'function_call', 'mcp_call']), id: text, status: text }),
+  ),
+  error: object.nullable(),
+  incomplete_details: z.object({ reason: text }).nullable(),
+  usage: z
+    .object({
+      input_tokens: int,
+      output_tokens: int,
+      total_tokens: int,
+      input_tokens_details: object,
+      output_tokens_details: object,
+      server_tool_use: ServerToolUse,
+    })
+    .nullable(),
+});
+
+export const RESPONSES_OPERATION: ProtocolOperation = {
+  summary: 'The same as the Responses API tells it.',
+  example: {
+    model: 'gyre',
+    input: 'What is 17 * 23?',
+    instructions: 'Answer briefly.',
+  },
+  reply: { name: 'Response', schema: Response, says: 'The answer.' },
+};
