@@ -31,13 +31,13 @@ test.each<[string, Partial<Opening> & { readonly messages: readonly Message[] },
   ['a text that quotes JSON', { messages: [user(`use ${ESCAPED}`)] }],
   ['an observation that quotes JSON', { messages: [user('q'), toolSays('c', `got ${ESCAPED}`)] }],
   ['a text in two parts', { messages: [inParts('use sk-live-48', '15162342 now')] }],
-  ['a text in parts around an image', { messages: [inParts('sk-live-48', { type: 'image_url' }, '15162342')] }],
+  ['a text in parts around an image', { messages: [inParts('sk-li', { type: 'image_url' }, 've-4815162342')] }],
   ['JSON in two parts, cut in an escape', { messages: [inParts('{"a":"\\u00', '73k-live-4815162342"}')] }],
   ['the kind of a part', { messages: [inParts('q', { type: SECRET })] }],
   [
     'a number in parameters',
     { messages: [user('q')] },
-    { tools: [{ name: 'f', parameters: { maximum: 48_151_623 } }] },
+    { tools: [{ name: 'f', parameters: { maximum: 90_210_345 } }] },
   ],
   [
     'an example in parameters',
@@ -46,7 +46,7 @@ test.each<[string, Partial<Opening> & { readonly messages: readonly Message[] },
   ],
   ['metadata', { messages: [user('q')], metadata: { note: ESCAPED } }],
 ])('what matches is in no row, nor any reading of one: %s', async (_place, { messages, ...more }, step = {}) => {
-  const { store, log } = opened(temporaryFolder(), { redactor: redactorOf(['sk-live-\\d+', '48151623']) });
+  const { store, log } = opened(temporaryFolder(), { redactor: redactorOf(['sk-live-\\d+', '90210345']) });
   const thread = log.open(opening(messages, more));
   expect(thread.messages).toEqual(normaliseMessages(messages));
   expect(await thread.step(stepOf(thread.messages, action('a'), step), { role: 'assistant', content: 'a' })).toBe(true);
@@ -57,7 +57,7 @@ test.each<[string, Partial<Opening> & { readonly messages: readonly Message[] },
   let read = rows.join('\n');
   expect(read).toContain(MARK);
   for (let before = ''; before !== read;) {
-    expect(read).not.toMatch(/sk-live-4815|4815162342|48151623/);
+    expect(read).not.toMatch(/ve-4815|4815162342|90210345/);
     before = read;
     read = read.replace(/\\(?:u([0-9a-f]{4})|(.))/gi, (_, code: string | undefined, char: string) =>
       code === undefined ? char : String.fromCharCode(Number.parseInt(code, 16)),
