@@ -5,7 +5,7 @@ import { FACES } from '../../src/app.js';
 import { fieldRows, PROTOCOLS } from '../../src/http/openapi/tables.js';
 import { read } from './tree.js';
 
-it('docs/fields.md is what the schemas say; else run npm run build && node scripts/fields.mjs', () => {
+it('docs/fields.md is what the schemas say; else run node scripts/fields.mjs', () => {
   expect(read('docs/fields.md')).toBe(fieldsPage());
 });
 
