@@ -3,7 +3,7 @@ import { learnerOf, needTrainer } from './learner.js';
 import { present } from './presence.js';
 import type { Printer } from './print.js';
 import { openStorage } from './storage.js';
-import { openSupply } from './supply.js';
+import { openSupply, refuseUntrainable } from './supply.js';
 import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
 import { adapterVersion } from '../core/learning/version.js';
@@ -24,6 +24,8 @@ export async function withLearner<T>(
   work: (learner: Learner) => Promise<T> | T,
   decided: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
+  const trainerUrl = config['trainer.url'] ?? present(config.data)?.trainer;
+  if (engine) refuseUntrainable(config, trainerUrl);
   const storage = openStorage(
     config,
     (reason) => printer.line(`the log failed to write: ${String(reason)}`),
@@ -31,9 +33,7 @@ export async function withLearner<T>(
     (text) => printer.line(text),
   );
   const sampled = openEngine(config['engine.timeout_seconds'] * 1000);
-  const supply = engine
-    ? openSupply(config, sampled, config['trainer.url'] ?? present(config.data)?.trainer)
-    : undefined;
+  const supply = engine ? openSupply(config, sampled, trainerUrl) : undefined;
   try {
     if (supply !== undefined && sampled.address === undefined) printer.line('waiting for the engine');
     await supply?.ready(signal);
