@@ -54,7 +54,7 @@ test('a cycle goes from tasks to a trained version, and every stage leaves its r
   expect(verify(store.db)).toMatchObject({ ok: true, problems: [] });
 });
 
-test('a sample that spells what is to be redacted is not kept, in any form, nor is a reason that quotes it', async () => {
+test('a sample that spells what is to be redacted is not kept in any form, nor a reason that quotes it', async () => {
   const made = await start({ config: { redact: ['do not know', 'scripted fault'] } });
   tasks(made, TRAIN);
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
@@ -248,7 +248,7 @@ test('a trainer that is away in the middle of a batch is waited for', async () =
   expect(made.trainer.applied).toHaveLength(1);
 });
 
-test('a batch whose fate a failed cycle never heard is heard of before the next one begins, and its version counts', async () => {
+test('a batch whose fate a failed cycle never heard is heard of before the next, and its version counts', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const trainer = made.learner.trainer ?? expect.fail('no trainer');

@@ -58,86 +58,6 @@ function holding(folder: string, needles: readonly (string | Buffer)[]): string[
   );
 }
 
-test('without patterns there is no redactor, and with some nothing is touched that does not match', () => {
-  expect(redactorOf([])).toBeUndefined();
-  const made = redactor();
-  const messages: Message[] = [
-    system('plain'),
-    user('words'),
-    {
-      role: 'user',
-      content: [
-        { type: 'text', text: 'a' },
-        { type: 'image_url', image_url: { url: 'data:x' } },
-      ],
-    },
-    {
-      role: 'assistant',
-      content: null,
-      tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{"a":"\\n"}' } }],
-    },
-  ];
-  expect(made.messages(messages)).toBe(messages);
-  const step = stepOf(messages, action('fine', [call('c', '1')], { reasoning: 'so', tokenIds: [1] }), {
-    sampling: { stop: ['x'], logit_bias: { '48151': 1 } },
-  });
-  expect(made.step(step, { role: 'assistant', content: 'fine' }, false)[0]).toBe(step);
-});
-
-test(
-  'texts are searched as they are read: in JSON behind its escapes, in parts as one text, and ' +
-    'a pattern that matches nothing marks nothing',
-  () => {
-    const made = redactor([...PATTERNS, 'Z*', '^whole$']);
-    expect(made.text(`two ${SECRET}, a.b@c.org`)).toBe(`two ${MARK}, ${MARK}`);
-    expect(made.text('whole')).toBe(MARK);
-    expect(made.text('not the whole')).toBe('not the whole');
-    const escaped =
-      '{"key": "\\u0073k-live-48\\u00315", "list": ["line\\none"], "inner": ' +
-      `${JSON.stringify(JSON.stringify({ mail: 'a@b.org', quote: '"' }))}}`;
-    expect(JSON.parse(made.text(escaped))).toEqual({
-      key: MARK,
-      list: ['line\none'],
-      inner: JSON.stringify({ mail: MARK, quote: '"' }),
-    });
-    expect(made.text(`[ not JSON \\ ${SECRET}`)).toBe(`[ not JSON \\ ${MARK}`);
-    const deep = `${'['.repeat(300)}"\\u0073k-live-1"${']'.repeat(300)}`;
-    expect(made.text(deep)).not.toContain('sk-live');
-    expect(made.text(deep)).not.toContain('\\u0073k-live');
-    expect(
-      made.message({
-        role: 'user',
-        content: [
-          { type: 'text', text: 'sk-li' },
-          { type: 'text', text: 've-77' },
-        ],
-      }),
-    ).toEqual({ role: 'user', content: MARK });
-    expect(
-      made.message({
-        role: 'user',
-        content: [
-          { type: 'file', file: { name: 'a@b.org' } },
-          { type: 'text', text: SECRET },
-        ],
-      }),
-    ).toEqual({
-      role: 'user',
-      content: [
-        { type: 'file', file: { name: MARK } },
-        { type: 'text', text: MARK },
-      ],
-    });
-    expect(made.value({ 'a@b.org': 1, n: 7, none: null })).toEqual({ [MARK]: 1, n: 7, none: null });
-  },
-);
-
-test('a text too much for a pattern goes whole: nothing of it is kept rather than what it should have hidden', () => {
-  const text = `${'a'.repeat(10_000_000)} ${SECRET}`;
-  expect(() => text.replace(/^(a|b)*?c/u, '')).toThrow(RangeError);
-  expect(redactor(['^(a|b)*?c', ...PATTERNS]).text(text)).toBe(MARK);
-});
-
 test('nothing that matches is in any file, whatever field it was in, nor the ids that spell it', async () => {
   const { folder, store, log } = kept();
   const tools = [
@@ -231,7 +151,7 @@ test('a conversation with something redacted goes on, in its trajectory and in t
     expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
 });
 
-test('hidden turns that are whole are put back, and what the client says after them reaches the policy as it is', async () => {
+test('whole hidden turns are put back, and what the client says after them reaches the policy as it is', async () => {
   const { store, log } = kept();
   const first = await answer(log, opening([user('17*23?')]), [
     HIDDEN,
@@ -261,7 +181,7 @@ test('hidden turns that are whole are put back, and what the client says after t
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('hidden turns with something redacted are left out for good: what follows is whole, and may be learned from', async () => {
+test('redacted hidden turns are left out for good: what follows is whole, and may be learned from', async () => {
   const { store, log } = kept();
   const first = await answer(log, opening([user('Whose is it?')]), [
     { text: '', asks: [{ call: call('c1', 'owner'), gives: 'a@b.org' }], prompt: [1, 2], ids: [3] },
@@ -285,7 +205,7 @@ test('hidden turns with something redacted are left out for good: what follows i
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('of two conversations that differ only in what is redacted neither gets the words or the hidden turns of the other', async () => {
+test('two conversations that differ only in what is redacted get no words or hidden turns of each other', async () => {
   const { log } = kept();
   const ask = (mail: string, balance: string): Promise<Awaited<ReturnType<typeof answer>>> =>
     answer(log, opening([user(`Balance of ${mail}?`)]), [
