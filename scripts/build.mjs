@@ -1,5 +1,5 @@
 // @ts-check
-/** `npm run build`, and before `npm pack`: the packages, where they are missing, and `dist` from the source as it is. */
+/** `npm run build`, and before `npm pack`: packages, where they are missing, and `dist` from the source as it is. */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
