@@ -72,7 +72,7 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
     startedWith = url;
     const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
+      execArgv: process.execArgv.filter((flag) => flag === '--enable-source-maps'),
     });
     const tell = (words: ToClock): void => {
       if (made.connected) made.send(words, () => undefined);

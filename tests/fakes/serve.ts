@@ -31,7 +31,7 @@ export async function startServe({ engine, port = 0, env = {}, nodeArgs = [] }: 
   const data = mkdtempSync(join(tmpdir(), 'gyre-serve-'));
   const child = spawn(
     process.execPath,
-    [...nodeArgs, MAIN, 'serve', '--port', String(port), '--data', data, '--engine', engine],
+    ['--enable-source-maps', ...nodeArgs, MAIN, 'serve', '--port', String(port), '--data', data, '--engine', engine],
     {
       cwd: data,
       stdio: ['ignore', 'pipe', 'pipe'],
