@@ -19,6 +19,6 @@ await orRefuse(async () => {
       .map((file) => file.slice(0, -3));
     throw new Refusal(`there is no benchmark "${name}": choose one of ${known.join(', ')}.`);
   }
-  await setUp(root, { engine: false });
+  await setUp(root, { engine: false, compiled: ['build'] });
 });
-await handOver(join(root, 'dist', 'scripts', 'bench', `${name}.js`), args);
+await handOver(join(root, 'build', 'scripts', 'bench', `${name}.js`), args);

@@ -9,5 +9,5 @@ import { setUp } from './setup/setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-await orRefuse(() => setUp(root, { engine: true }));
-await handOver(join(root, 'dist', 'scripts', 'demo', 'main.js'), process.argv.slice(2));
+await orRefuse(() => setUp(root, { engine: true, compiled: ['build'] }));
+await handOver(join(root, 'build', 'scripts', 'demo', 'main.js'), process.argv.slice(2));

@@ -9,5 +9,5 @@ import { setUp } from './setup/setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-await orRefuse(() => setUp(root, { engine: false }));
-await handOver(join(root, 'dist', 'scripts', 'fuzz', 'main.js'), process.argv.slice(2));
+await orRefuse(() => setUp(root, { engine: false, compiled: ['build'] }));
+await handOver(join(root, 'build', 'scripts', 'fuzz', 'main.js'), process.argv.slice(2));

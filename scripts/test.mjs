@@ -75,7 +75,8 @@ await orRefuse(async () => {
   if (unknown !== undefined)
     throw new Refusal(`there is no check "${unknown}": choose of ${checks.map(({ name }) => name).join(', ')}.`);
   const chosen = checks.filter(({ name }) => names.length === 0 || names.includes(name));
-  await setUp(root, { engine: true, clients: chosen.some(({ name }) => name === 'clients') });
+  const clients = chosen.some(({ name }) => name === 'clients');
+  await setUp(root, { engine: true, clients, compiled: clients ? ['dist', 'build'] : ['dist'] });
   process.exitCode = await runAll(chosen);
   rmSync(reports, { recursive: true, force: true });
 });

@@ -149,10 +149,12 @@ verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
 verb('export', 'take the trajectories out as JSON lines')
   .option('--out <file>', 'file to write; standard output by default')
   .action(async (flags: VerbFlags) => (await import('./cli/verbs/operate.js')).exportVerb(config(flags), flags.out));
-verb('doctor', 'find what is wrong with the installation').action(async (flags: VerbFlags) => {
-  if (!(await (await import('./cli/verbs/doctor.js')).doctorVerb(config(flags), printer(flags.json === true))))
-    process.exitCode = 1;
-});
+verb('doctor', 'find what is wrong with the installation')
+  .option('--engine <url>', 'look for this running engine')
+  .action(async (flags: VerbFlags) => {
+    if (!(await (await import('./cli/verbs/doctor.js')).doctorVerb(config(flags), printer(flags.json === true))))
+      process.exitCode = 1;
+  });
 verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(
   async (dir: string, flags: VerbFlags) => {
     (await import('./cli/verbs/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));

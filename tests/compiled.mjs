@@ -3,7 +3,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { build } from '../scripts/setup/phases.mjs';
+import { build } from '../scripts/setup/build.mjs';
 import { childProcesses } from '../scripts/setup/processes.mjs';
 import { takeLock } from '../scripts/setup/lock.mjs';
 

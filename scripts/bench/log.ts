@@ -1,8 +1,7 @@
 /**
  * What logging costs the main thread: CPU time to open, log and finish a plain one-step request of two
  * messages and thirty tokens, with 1 and with 16 requests to a commit, and a follow-up at depth 25.
- * `npm run build && node dist/scripts/bench/log.js [requests]`. Prints a line per case; changes nothing outside a
- * temporary folder.
+ * `node scripts/bench.mjs log [requests]`. Prints a line per case; changes nothing outside a temporary folder.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -4,7 +4,7 @@
  * nothing, so that a run killed anywhere is healed by the next.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { failed, logOf } from './command.mjs';
@@ -75,47 +75,6 @@ function installedByHand(root) {
     wanted.every(([path, { version }]) => found[path]?.version === version) &&
     spawnSync(process.execPath, ['-e', 'require("better-sqlite3")(":memory:")'], { cwd: root }).status === 0
   );
-}
-
-/** Compiled beside and renamed, so that `dist` is never half of one build and half of another. @param {string} root */
-export function build(root) {
-  const hash = hashOf(
-    root,
-    [
-      'package-lock.json',
-      'tsconfig.json',
-      'tsconfig.build.json',
-      'src',
-      'tools',
-      'scripts',
-      join('tests', 'fakes'),
-      join('tests', 'clients'),
-    ],
-    [],
-    (path) => /\.(ts|js|json)$/.test(path),
-  );
-  const file = join(root, 'dist', '.stamp');
-  return {
-    current: isCurrent(file, hash),
-    /** @param {Site} site @param {Phase} phase */
-    async make({ children }, phase) {
-      const fresh = join(root, 'node_modules', '.gyre-dist');
-      const old = join(root, 'node_modules', '.gyre-dist-old');
-      for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
-      const log = logOf(root, 'build');
-      phase.at('compiling TypeScript');
-      const result = await children.run(
-        process.execPath,
-        [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh],
-        { cwd: root, log },
-      );
-      if (result.code !== 0) throw failed('the build', log, result);
-      stamp(join(fresh, '.stamp'), hash);
-      if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
-      renameSync(fresh, join(root, 'dist'));
-      rmSync(old, { recursive: true, force: true });
-    },
-  };
 }
 
 const LOCK = join('trainer', 'requirements.lock');

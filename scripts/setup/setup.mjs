@@ -3,9 +3,10 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
+import { build, buildScripts } from './build.mjs';
 import { clientsEnvironment } from './clients.mjs';
 import { takeLock } from './lock.mjs';
-import { build, model, nodePackages, pythonEnvironment } from './phases.mjs';
+import { model, nodePackages, pythonEnvironment } from './phases.mjs';
 import { preflight, thisMachine } from './preflight.mjs';
 import { childProcesses } from './processes.mjs';
 import { progress } from './progress.mjs';
@@ -15,22 +16,27 @@ const PHASES = 6;
 /**
  * Returns when everything is current. Throws a Refusal with one sentence when it cannot be.
  * @param {string} root The checkout.
- * @param {{ engine: boolean, clients?: boolean, listen?: { host: string, port: number } | undefined }} options
- *   `engine`: whether an engine will run on this machine; without one neither Python nor the model is needed.
- *   `clients`: whether the Python clients are.
+ * @param {object} options
+ * @param {boolean} options.engine Whether an engine will run on this machine; without one neither Python nor the
+ *   model is needed.
+ * @param {boolean} [options.clients] Whether the Python clients are.
+ * @param {('dist' | 'build')[]} [options.compiled] What is to be compiled.
+ * @param {{ host: string, port: number } | undefined} [options.listen]
  */
-export async function setUp(root, { engine, clients = false, listen }) {
+export async function setUp(root, { engine, clients = false, compiled = ['dist'], listen }) {
   const look = () => ({
     packages: nodePackages(root),
     python: pythonEnvironment(root),
     others: clientsEnvironment(root),
-    built: build(root),
+    dist: build(root),
+    scripts: buildScripts(root),
     converted: model(root),
   });
   let state = look();
   const isCurrent = () =>
     state.packages.current &&
-    state.built.current &&
+    (!compiled.includes('dist') || state.dist.current) &&
+    (!compiled.includes('build') || state.scripts.current) &&
     (!engine || (state.python.current && state.converted.current)) &&
     (!clients || state.others.current);
   const needs = () => ({
@@ -83,7 +89,11 @@ export async function setUp(root, { engine, clients = false, listen }) {
       : Promise.resolve();
     await bothOrNeither(
       [
-        javascript.then(() => step(4, 'build', state.built, (line) => state.built.make(site, line))),
+        javascript.then(async () => {
+          if (compiled.includes('dist')) await step(4, 'build', state.dist, (line) => state.dist.make(site, line));
+          if (compiled.includes('build'))
+            await step(4, 'build of scripts', state.scripts, (line) => state.scripts.make(site, line));
+        }),
         python.then(() =>
           engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined,
         ),

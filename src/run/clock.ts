@@ -78,7 +78,7 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
     startedWith = url;
     const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
+      execArgv: process.execArgv.filter((flag) => flag === '--enable-source-maps'),
     });
     const send = (message: ToClock): void => {
       if (made.connected) made.send(message, () => undefined);

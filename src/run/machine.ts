@@ -27,8 +27,15 @@ export function compiled(module: URL): string {
   return existsSync(path) ? path : join(ROOT, 'dist', relative(ROOT, path));
 }
 
-/** Interpreter of the trainer's environment. Throws an operator error when set-up has not run. */
+/** Why nothing here can train: what is installed as a package has no trainer, which is a checkout's alone. */
+export const UNTRAINABLE: string | undefined = existsSync(join(ROOT, 'trainer', 'pyproject.toml'))
+  ? undefined
+  : 'the installed package has no trainer, which is in Python: name a running engine with --engine URL to serve ' +
+    'without learning, or learn from a checkout of the repository, where "npm start" sets the trainer up';
+
+/** Interpreter of the trainer's environment. Throws an operator error where there is none. */
 export function python(): string {
+  if (UNTRAINABLE !== undefined) throw operatorError(UNTRAINABLE);
   const path = join(ROOT, '.venv', 'bin', 'python');
   if (!existsSync(path))
     throw operatorError(

@@ -25,13 +25,14 @@ import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, withdraw } from './presence.js';
 import { openStorage, type Storage } from './storage.js';
-import { openSupply } from './supply.js';
+import { openSupply, refuseUntrainable } from './supply.js';
 import { readTasks } from './tasks.js';
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
 export async function serve(config: Config, output: Output, signal: AbortSignal, env: Env): Promise<void> {
+  refuseUntrainable(config, config['trainer.url']);
   const observing = await openObserving(env, config, output);
   try {
     const storage = openStorage(

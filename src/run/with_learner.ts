@@ -3,7 +3,7 @@ import { learnerOf, needTrainer } from './learner.js';
 import { runningGateway } from './presence.js';
 import type { Printer } from './print.js';
 import { openStorage } from './storage.js';
-import { openSupply } from './supply.js';
+import { openSupply, refuseUntrainable } from './supply.js';
 import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
 import { adapterVersion } from '../core/learning/version.js';
@@ -24,6 +24,8 @@ export async function withLearner<T>(
   work: (learner: Learner) => Promise<T> | T,
   decided: () => Promise<void> = () => Promise.resolve(),
 ): Promise<T> {
+  const trainerUrl = config['trainer.url'] ?? runningGateway(config.data)?.trainer;
+  if (needsEngine) refuseUntrainable(config, trainerUrl);
   const storage = openStorage(
     config,
     (reason) => printer.line(`the log failed to write: ${String(reason)}`),
@@ -31,9 +33,7 @@ export async function withLearner<T>(
     (text) => printer.line(text),
   );
   const engine = openEngine(config['engine.timeout_seconds'] * 1000);
-  const supply = needsEngine
-    ? openSupply(config, engine, config['trainer.url'] ?? runningGateway(config.data)?.trainer)
-    : undefined;
+  const supply = needsEngine ? openSupply(config, engine, trainerUrl) : undefined;
   try {
     if (supply !== undefined && engine.address === undefined) printer.line('waiting for the engine');
     await supply?.ready(signal);

@@ -10,7 +10,7 @@ import pytest
 
 from seen import Seen
 
-GATEWAY = Path(__file__).parents[2] / "dist" / "tests" / "clients" / "gateway.js"
+GATEWAY = Path(__file__).parents[2] / "build" / "tests" / "clients" / "gateway.js"
 
 # No client is to ask anything of the network but the gateway, and that directly.
 os.environ.update(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
@@ -28,7 +28,7 @@ def gateway() -> Iterator[Seen]:
     assert process.stdin is not None and process.stdout is not None
     try:
         said = process.stdout.readline()
-        assert said, f"{GATEWAY} did not start: npm run build makes it"
+        assert said, f"{GATEWAY} did not start: npm test -- clients compiles it"
         yield Seen(**json.loads(said))
     finally:
         process.stdin.close()

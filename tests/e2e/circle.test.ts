@@ -10,13 +10,16 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { family } from '../../scripts/demo/family.js';
-import type { CycleView, ListedVersion } from '../../src/core/learning/views.js';
-import type { TrajectoryView } from '../../src/core/reading.js';
+import type { Task } from '../../src/core/learning/task.js';
+import type { CycleView, ListedVersion, VersionView } from '../../src/core/learning/views.js';
+import type { StepWithLineage, TrajectoryView } from '../../src/core/reading.js';
 import { type Gateway, startGateway, verb } from './gateway.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));
 const data = join(folder, 'data');
 const tasks = family(7, { train: 16, gate: 6, numbers: 2, patterns: 0 });
+/** Conversations that may be learned from, as the gateway named them. */
+const taught = new Set<string>();
 let gateway: Gateway;
 let client: OpenAI;
 
@@ -46,20 +49,41 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function askTraining(from: number, to: number): Promise<void> {
-  const asked = tasks.filter((task) => task.split === 'train').slice(from, to);
-  await Promise.all(
-    asked.map(async (task) => {
-      const answer = await client.chat.completions.create({
+/** A task as a client asks it; gives the name of the conversation. */
+async function askTask(task: Task | undefined, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  if (task === undefined) throw new Error('there is no such task');
+  const { data: answer, response } = await client.chat.completions
+    .create(
+      {
         model: 'gyre',
         messages: task.messages as OpenAI.ChatCompletionMessageParam[],
         temperature: 0.7,
         max_tokens: 64,
         metadata: { gyre_task: task.id },
-      });
-      expect(answer.choices[0]?.finish_reason).toBeTruthy();
-    }),
-  );
+      },
+      { headers },
+    )
+    .withResponse();
+  expect(answer.choices[0]?.finish_reason).toBeTruthy();
+  return response.headers.get('x-gyre-trajectory') ?? '';
+}
+
+async function askTraining(from: number, to: number): Promise<void> {
+  const asked = tasks.filter((task) => task.split === 'train').slice(from, to);
+  for (const trajectory of await Promise.all(asked.map((task) => askTask(task)))) taught.add(trajectory);
+}
+
+/** Every conversation in the log. */
+async function everything(): Promise<TrajectoryView[]> {
+  const all: TrajectoryView[] = [];
+  for (;;) {
+    const after = all.at(-1)?.id;
+    const page = await get<{ data: TrajectoryView[]; has_more: boolean }>(
+      `/gyre/v1/trajectories?limit=20${after === undefined ? '' : `&after=${after}`}`,
+    );
+    all.push(...page.data);
+    if (!page.has_more) return all;
+  }
 }
 
 async function cycle(): Promise<CycleView> {
@@ -111,6 +135,12 @@ test('a real client gets one clean completion, streamed or not, and each is what
 });
 
 test('two updates are trained from live traffic, parity holds, and the gate decides with numbers', async () => {
+  // Asked beside the others, and not to be learned from.
+  await askTask(tasks.find((task) => task.split === 'heldout'));
+  await askTask(
+    tasks.find((task) => task.split === 'train'),
+    { 'x-gyre-train': 'no' },
+  );
   for (const [from, to] of [
     [0, 8],
     [8, 16],
@@ -127,9 +157,10 @@ test('two updates are trained from live traffic, parity holds, and the gate deci
     const parity = version.decisions.find((decision) => decision.kind === 'parity');
     expect(parity?.passed, parity?.reason).toBe(true);
     expect(parity?.numbers['differs_from_base']).toBeGreaterThan(0);
-    expect(version.decisions.find((decision) => decision.kind === 'gate')?.numbers['tasks']).toBe(
-      tasks.filter((task) => task.split === 'heldout').length,
-    );
+    const gate = version.decisions.find((decision) => decision.kind === 'gate');
+    expect(gate?.numbers['tasks']).toBe(tasks.filter((task) => task.split === 'heldout').length);
+    expect(gate?.reason).toBeTruthy();
+    expect(version.decisions.some((decision) => decision.kind === 'promotion')).toBe(gate?.passed);
     expect(version.metrics['tokens_computed']).toBe(version.metrics['distinct_tokens']);
   }
 });
@@ -150,25 +181,58 @@ test('every version can be asked by name, and says which it is', async () => {
   ).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
 });
 
-test('a version that passed no gate cannot be promoted', async () => {
-  const { data: versions } = await get<{ data: ListedVersion[] }>('/gyre/v1/versions');
-  const refused = versions.find((version) =>
-    version.decisions.some((decision) => decision.kind === 'gate' && !decision.passed),
-  );
-  if (refused === undefined)
-    return expect(
-      versions.every((version) => version.decisions.some((decision) => decision.kind === 'promotion')),
-    ).toBe(true);
-  const response = await fetch(`${gateway.url}/gyre/v1/versions/${refused.version}/promote`, { method: 'POST' });
-  expect(response.status).toBe(409);
+test('a batch holds steps of live traffic with consent: nothing held out, evaluated or withheld', async () => {
+  const reached = new Set<string>();
+  for (const trajectory of await everything()) {
+    for (const step of trajectory.steps) {
+      const { lineage } = await get<StepWithLineage>(`/gyre/v1/steps/${step.id}`);
+      if (lineage.batches.length === 0) continue;
+      reached.add(trajectory.id);
+      expect(trajectory.consent).toBe(true);
+    }
+  }
+  expect(reached.size).toBeGreaterThan(0);
+  expect([...reached].filter((trajectory) => !taught.has(trajectory))).toEqual([]);
+  // And what was kept out is counted by its reason; evaluations are without consent.
+  const { dropped } = await get<{ dropped: Record<string, number> }>('/gyre/v1/status');
+  expect(dropped['heldout']).toBeGreaterThan(0);
+  expect(dropped['no_consent']).toBeGreaterThan(0);
 });
 
-test('held-out tasks and steps without consent never reach a batch', async () => {
-  const status = await get<{ dropped: Record<string, number> }>('/gyre/v1/status');
-  // Evaluation runs without consent, so that is the first reason its steps meet.
-  expect(status.dropped['no_consent']).toBeGreaterThan(0);
+test('a rollback serves the weights that served before, and is refused where nothing else ever served', async () => {
+  const { data: before } = await get<{ data: ListedVersion[] }>('/gyre/v1/versions');
+  const promoted = before.filter((version) => version.decisions.some((decision) => decision.kind === 'promotion'));
+  if (promoted.length === 0) {
+    const refused = await fetch(`${gateway.url}/gyre/v1/rollback`, { method: 'POST' });
+    expect([refused.status, await refused.json()]).toMatchObject([409, { error: { code: 'nothing_to_roll_back' } }]);
+    return;
+  }
+  const made = await post<VersionView>('/gyre/v1/rollback', {});
+  // Newest first: what was promoted before the last, or the model as it came.
+  expect(made).toMatchObject({ version: 3, copy_of: promoted[1]?.version ?? 0 });
+  const { response } = await client.chat.completions
+    .create({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }], max_tokens: 4, tool_choice: 'none' })
+    .withResponse();
+  expect(response.headers.get('x-gyre-policy-version')).toBe('3');
+  const { data: after } = await get<{ data: ListedVersion[] }>('/gyre/v1/versions');
+  expect(after.filter(({ serving }) => serving).map(({ version }) => version)).toEqual([3]);
+});
+
+test('a version that passed no gate cannot be promoted', async () => {
+  const { data: versions } = await get<{ data: ListedVersion[] }>('/gyre/v1/versions');
+  const { serving } = await get<{ serving: number }>('/gyre/v1/status');
+  // Either the gate refused one, or all were promoted and the rollback made one that never met a gate.
+  const ungated = versions.filter(
+    (version) => !version.decisions.some((decision) => decision.kind === 'gate' && decision.passed),
+  );
+  expect(ungated).not.toEqual([]);
+  for (const { version } of ungated) {
+    const response = await fetch(`${gateway.url}/gyre/v1/versions/${version}/promote`, { method: 'POST' });
+    expect([response.status, await response.json()]).toMatchObject([409, { error: { code: 'gate_not_passed' } }]);
+  }
+  expect((await get<{ serving: number }>('/gyre/v1/status')).serving).toBe(serving);
 });
 
 test('the log proves itself while the gateway serves', async () => {
-  await verb(['verify', '--data', data]);
+  expect(await verb(['verify', '--data', data])).toContain('the log is whole');
 });

@@ -11,7 +11,7 @@ export interface Gateway {
 }
 
 export async function startGateway(args: readonly string[]): Promise<Gateway> {
-  const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN, 'serve', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { GYRE_LOG_LEVEL: 'warn', ...process.env },
   });
@@ -37,7 +37,7 @@ export async function startGateway(args: readonly string[]): Promise<Gateway> {
 
 /** Runs one verb to its end and gives what it printed. */
 export async function verb(args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));

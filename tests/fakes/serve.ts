@@ -42,6 +42,7 @@ export async function startServe({
   const child = spawn(
     process.execPath,
     [
+      '--enable-source-maps',
       ...nodeArgs,
       MAIN,
       'serve',

@@ -1,8 +1,12 @@
-/** A trainer that speaks the contract and trains nothing: batches are kept, every new one is "applied" at once. */
+/**
+ * A trainer that speaks the contract and trains nothing: batches are kept, every new one is "applied" at once. What it
+ * is to load or unload it hands on to its engine.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { Batch } from '../../src/core/learning/batch.js';
+import { adapterName } from '../../src/core/learning/version.js';
 
 export interface FakeTrainer {
   readonly url: string;
@@ -103,6 +107,18 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
         return seen === undefined
           ? json(404, { error: { code: 'no_such_batch', message: `there is no batch ${asked}`, side: 'client' } })
           : json(200, seen);
+      }
+      const adapter = /^POST \/v1\/adapters\/(\d+)\/((?:un)?load)$/.exec(route);
+      if (adapter !== null) {
+        const name = adapterName(Number(adapter[1]));
+        // Both are idempotent here and not in the engine, so its answer is nobody's business.
+        return void fetch(`${engineUrl}/v1/${adapter[2]}_lora_adapter`, {
+          method: 'POST',
+          body: JSON.stringify({ lora_name: name, lora_path: `/nowhere/${name}` }),
+        }).then(
+          () => json(200, {}),
+          () => json(503, { error: { code: 'no_engine', message: 'the engine is away', side: 'engine' } }),
+        );
       }
       const said = (): { version: number; make_head?: boolean } =>
         JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };

@@ -12,20 +12,36 @@ interface Panel {
   readonly title: string;
   readonly datasource?: { readonly type: string; readonly uid: string };
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-  readonly targets?: readonly { readonly expr: string; readonly refId: string; readonly legendFormat: string; readonly datasource: { readonly uid: string } }[];
+  readonly targets?: readonly {
+    readonly expr: string;
+    readonly refId: string;
+    readonly legendFormat: string;
+    readonly datasource: { readonly uid: string };
+  }[];
 }
 interface Dashboard {
   readonly title: string;
   readonly uid: string;
   readonly schemaVersion: number;
   readonly panels: readonly Panel[];
-  readonly templating: { readonly list: readonly { readonly name: string; readonly type: string; readonly query: unknown; readonly definition?: string }[] };
+  readonly templating: {
+    readonly list: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly query: unknown;
+      readonly definition?: string;
+    }[];
+  };
   readonly annotations: { readonly list: readonly { readonly expr?: string }[] };
 }
 
 const dashboard = JSON.parse(read('grafana/gyre.json')) as Dashboard;
 const targets = dashboard.panels.flatMap((panel) => panel.targets ?? []);
-const asked = [...targets.map(({ expr }) => expr), ...dashboard.annotations.list.flatMap(({ expr }) => expr ?? []), ...dashboard.templating.list.flatMap(({ definition }) => definition ?? [])];
+const asked = [
+  ...targets.map(({ expr }) => expr),
+  ...dashboard.annotations.list.flatMap(({ expr }) => expr ?? []),
+  ...dashboard.templating.list.flatMap(({ definition }) => definition ?? []),
+];
 
 let gateway: Gateway;
 let families: Map<string, Family>;
@@ -42,7 +58,7 @@ beforeAll(async () => {
 afterAll(async () => gateway.close());
 
 describe('the dashboard', () => {
-  it('is one Grafana can import: the last schema of its kind, a data source to choose, panels that do not overlap', () => {
+  it('can be imported: the last schema of its kind, a data source to choose, panels that do not overlap', () => {
     expect(dashboard).toMatchObject({ title: 'Gyre', uid: 'gyre', schemaVersion: 42 });
     expect(dashboard.templating.list[0]).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
     expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
@@ -51,13 +67,19 @@ describe('the dashboard', () => {
       expect(panel.targets?.every((target) => target.datasource.uid === '${datasource}')).toBe(true);
       expect(new Set(panel.targets?.map(({ refId }) => refId)).size).toBe(panel.targets?.length);
     }
-    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`));
+    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, at) => `${x + (at % w)},${y + Math.floor(at / w)}`),
+    );
     expect(new Set(cells).size).toBe(cells.length);
     expect(dashboard.panels.every(({ gridPos: { x, w } }) => x + w <= 24)).toBe(true);
   });
 
   it('asks for nothing that /metrics does not have', () => {
-    const names = new Set([...families].flatMap(([name, { type }]) => (type === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name])));
+    const names = new Set(
+      [...families].flatMap(([name, { type }]) =>
+        type === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name],
+      ),
+    );
     const wanted = asked.flatMap((expr) => expr.match(/\bgyre_[a-z_]+/g) ?? []);
     expect(wanted.length).toBeGreaterThan(30);
     expect(wanted.filter((name) => !names.has(name))).toEqual([]);
@@ -69,17 +91,27 @@ describe('the dashboard', () => {
   });
 
   it('groups by, filters by and writes out labels that are there', () => {
-    const labels = new Set(['instance', 'le', ...[...families.values()].flatMap(({ samples }) => samples.flatMap((sample) => Object.keys(sample.labels)))]);
+    const labels = new Set([
+      'instance',
+      'le',
+      ...[...families.values()].flatMap(({ samples }) => samples.flatMap((sample) => Object.keys(sample.labels))),
+    ]);
     const used = [
-      ...asked.flatMap((expr) => [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap((match) => (match[1] ?? '').split(', '))),
+      ...asked.flatMap((expr) =>
+        [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap((match) => (match[1] ?? '').split(', ')),
+      ),
       ...asked.flatMap((expr) => [...expr.matchAll(/([a-z_]+)=~?"/g)].map((match) => match[1] ?? '')),
-      ...targets.flatMap(({ legendFormat }) => [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((match) => match[1] ?? '')),
+      ...targets.flatMap(({ legendFormat }) =>
+        [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map((match) => match[1] ?? ''),
+      ),
     ];
     expect(used.length).toBeGreaterThan(30);
     expect(used.filter((label) => !labels.has(label))).toEqual([]);
   });
 
   it('closes what it opens in every expression', () => {
-    for (const expr of asked) for (const [open, close] of ['()', '{}', '[]'] as const) expect(expr.split(open ?? '').length, expr).toBe(expr.split(close ?? '').length);
+    for (const expr of asked)
+      for (const [open, close] of ['()', '{}', '[]'] as const)
+        expect(expr.split(open ?? '').length, expr).toBe(expr.split(close ?? '').length);
   });
 });

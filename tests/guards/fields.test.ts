@@ -5,7 +5,7 @@ import { fieldRows } from '../../src/http/protocol/fields.js';
 import { PROTOCOLS } from '../../src/http/protocols.js';
 import { FILES, read } from './tree.js';
 
-it('docs/fields.md is what the schemas say; else run npm run build && node scripts/fields.mjs', () => {
+it('docs/fields.md is what the schemas say; else run node scripts/fields.mjs', () => {
   expect(read('docs/fields.md')).toBe(fieldsPage());
 });
 

@@ -1,13 +1,16 @@
 import { expect, it } from 'vitest';
 
-import { read, SOURCE } from './tree.js';
+import { FILES, read, SOURCE } from './tree.js';
 
 const CEILING = 400;
+const linesOf = (file: string): number => read(file).split('\n').length - 1;
 
-it('no source file is longer than 400 lines', () => {
-  const sizes = SOURCE.map((file) => ({ file, lines: read(file).split('\n').length - 1 })).sort(
-    (a, b) => b.lines - a.lines,
-  );
+const TESTS = FILES.filter((file) => /^tests\/.*\.(ts|mjs|py)$/.test(file));
+/** To be split by topic. */
+const LONG = ['tests/http/messages/messages.test.ts', 'tests/http/upstreams.test.ts', 'tests/telemetry/spans.test.ts'];
+
+it('no file of source or tests is longer than 400 lines', () => {
+  const sizes = SOURCE.map((file) => ({ file, lines: linesOf(file) })).sort((a, b) => b.lines - a.lines);
   const total = sizes.reduce((sum, { lines }) => sum + lines, 0);
   const quantile = (part: number): number => sizes[Math.floor((1 - part) * (sizes.length - 1))]?.lines ?? 0;
   console.log(
@@ -16,17 +19,24 @@ it('no source file is longer than 400 lines', () => {
       ...sizes.slice(0, 10).map(({ file, lines }) => `${String(lines).padStart(5)}  ${file}`),
     ].join('\n'),
   );
-  expect(sizes.filter(({ lines }) => lines > CEILING)).toEqual([]);
+  expect([...SOURCE, ...TESTS].filter((file) => !LONG.includes(file) && linesOf(file) > CEILING)).toEqual([]);
 });
 
-/** A pattern that is matched against every token of a stream: a regular expression cannot be broken. */
-const WIDE = ['src/policy/engine/token_chunk.ts'];
+const WIDE = [
+  // A pattern that is matched against every token of a stream: a regular expression cannot be broken.
+  'src/policy/engine/token_chunk.ts',
+  // To be wrapped.
+  'tests/http/',
+  'tests/telemetry/',
+];
 
 it('no line is wider than 120 columns', () => {
-  const wide = SOURCE.filter((file) => !WIDE.includes(file)).flatMap((file) =>
-    read(file)
-      .split('\n')
-      .flatMap((line, at) => (line.length > 120 ? [`${file}:${at + 1} has ${line.length}`] : [])),
-  );
+  const wide = [...SOURCE, ...TESTS]
+    .filter((file) => !WIDE.some((wide) => file.startsWith(wide)))
+    .flatMap((file) =>
+      read(file)
+        .split('\n')
+        .flatMap((line, at) => (line.length > 120 ? [`${file}:${at + 1} has ${line.length}`] : [])),
+    );
   expect(wide).toEqual([]);
 });

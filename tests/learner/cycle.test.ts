@@ -55,7 +55,7 @@ test('a cycle goes from tasks to a trained version, and every stage leaves its r
   expect(verify(store.db)).toMatchObject({ ok: true, problems: [] });
 });
 
-test('a sample that spells what is to be redacted is not kept, in any form, nor is a reason that quotes it', async () => {
+test('a sample that spells what is to be redacted is not kept in any form, nor a reason that quotes it', async () => {
   const made = await start({ config: { redact: ['do not know', 'scripted fault'] } });
   tasks(made, TRAIN);
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
@@ -249,7 +249,7 @@ test('a trainer that is away in the middle of a batch is waited for', async () =
   expect(made.trainer.applied).toHaveLength(1);
 });
 
-test('the fate of a batch that a failed cycle never learned is asked for before the next one, and its version counts', async () => {
+test('the fate of a batch that a failed cycle never learned is asked for first, and its version counts', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const trainer = made.learner.trainer ?? expect.fail('no trainer');

@@ -25,7 +25,7 @@ export interface Child {
 
 export function gyre(args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
   expect(existsSync(MAIN), 'run `npm run build` first').toBe(true);
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

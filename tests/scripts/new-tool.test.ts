@@ -42,7 +42,11 @@ it('compiles, passes lint and tests as it is, and is in the toolbox', () => {
     `import { expect, it } from 'vitest';
 import { createTools } from '../../tools/index.js';
 it('has both', async () => {
-  const tools = createTools({ dataDir: 'none', warm: false, web: { fetch: false }, limits: { timeoutMs: 1, maxBytes: 1 } }, { servers: [], defaults: ['word_count2'], version: '0', warn: () => undefined });
+  const limits = { timeoutMs: 1, maxBytes: 1 };
+  const tools = createTools(
+    { dataDir: 'none', warm: false, web: { fetch: false }, limits },
+    { servers: [], defaults: ['word_count2'], version: '0', warn: () => undefined },
+  );
   expect([...tools.toolbox.keys()]).toEqual(expect.arrayContaining(['calculator', 'word_count2', 'x']));
   await tools.close();
 });

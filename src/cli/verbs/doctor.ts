@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import type { Config } from '../../core/config.js';
 import { reasonOf } from '../../core/errors.js';
 import { openStore } from '../../store/file/db.js';
-import { modelFolder, python, VERSION } from '../../run/machine.js';
+import { modelFolder, python, UNTRAINABLE, VERSION } from '../../run/machine.js';
 import { runningGateway } from '../../run/presence.js';
 import { table, type Printer } from '../../run/print.js';
 
@@ -52,6 +52,7 @@ export async function doctorVerb(config: Config, printer: Printer): Promise<bool
 }
 
 async function ownEngine(config: Config): Promise<Finding[]> {
+  if (UNTRAINABLE !== undefined) return [{ what: 'trainer', ok: false, said: UNTRAINABLE }];
   const environment = check('python environment', python);
   const model = check('model', () => modelFolder(config));
   if (!environment.ok) return [environment, model];

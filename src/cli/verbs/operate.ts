@@ -18,6 +18,7 @@ import { allVersions } from '../../store/learning/versions.js';
 import { verify } from '../../store/proof/verify.js';
 import { listTrajectories } from '../../store/read/trajectories.js';
 import { needTrainer } from '../../run/learner.js';
+import { UNTRAINABLE } from '../../run/machine.js';
 import { type Presence, runningGateway } from '../../run/presence.js';
 import type { Printer } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
@@ -25,10 +26,10 @@ import { withdrawnTools } from './tools.js';
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
     const gateway = runningGateway(config.data);
-    const status = learningStatus(db, config, {
-      trainer: gateway?.trainer !== undefined,
-      learn: gateway?.learn ?? config.learn,
-    });
+    const trainer = gateway?.trainer !== undefined;
+    const found = learningStatus(db, config, { trainer, learn: gateway?.learn ?? config.learn });
+    const status =
+      trainer || UNTRAINABLE === undefined ? found : { ...found, waiting_for: `a trainer: ${UNTRAINABLE}` };
     const withdrawn = withdrawnTools(config);
     const shown = {
       gateway: gateway === undefined ? null : gatewayView(gateway),

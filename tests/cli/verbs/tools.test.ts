@@ -141,7 +141,7 @@ describe('the gateway', () => {
     return parts.some((each) => each.part === part && each.ready);
   };
 
-  it('serves tools of a child process and of a server that comes later, and ends the child when it is stopped', async () => {
+  it('serves tools of a child process and of a server that comes later, and ends the child with itself', async () => {
     const journal = join(folder(), 'journal');
     const later = await startMcp([echo], { listening: false });
     closers.push(() => later.close());

@@ -68,7 +68,7 @@ test('the last number is what an answer says', () => {
   expect(lastNumber('no digits')).toBeUndefined();
 });
 
-test('a call to a tool that was offered and is run elsewhere is not judged; one to a tool nobody offered is bad', async () => {
+test('a call to an offered tool that is run elsewhere is not judged; one to a tool nobody offered is bad', async () => {
   const offered = { tools: [spec, { name: 'files__read' }], reference: '6' };
   expect(await reference({ ...offered, calls: call('x', 'files__read') })).toBe('absent');
   expect(await reference({ ...offered, calls: call('x', 'files__write') })).toBe(false);
@@ -111,7 +111,7 @@ test.each([
   expect(said(await wellFormedJudge.judge(subject(fields), signal))).toBe(expected);
 });
 
-test('an answer follows the observation by value, and is not judged where no tool spoke or the tool failed', async () => {
+test('an answer follows the observation by value; where no tool spoke, or one failed, it is not judged', async () => {
   const after = (content: string, text: string): Promise<Judgement> =>
     followsObservationJudge.judge(
       subject({

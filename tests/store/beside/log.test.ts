@@ -63,7 +63,7 @@ test('a finished answer is written down when its promise says so, and committed 
   expect(lost).toEqual([]);
 });
 
-test('a conversation goes on where the policy left it, hidden turns included, also right after its answer', async () => {
+test('a conversation goes on where the policy left it, hidden turns and all, also right after its answer', async () => {
   const { log } = beside();
   const first = await answer(log, opening([user('17 * 23?')]), [
     { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }] },
@@ -76,7 +76,7 @@ test('a conversation goes on where the policy left it, hidden turns included, al
   expect(await next.finish(DONE)).toBe(true);
 });
 
-test('the log thread redacts; the conversation continues in its original words, with hidden turns that were not redacted', async () => {
+test('the log thread redacts; the conversation continues in its original words, hidden turns included', async () => {
   const { folder, log, store } = beside(temporaryFolder(), ['\\w+@\\w+\\.org']);
   const first = await answer(log, opening([user('17 * 23?')]), [
     { text: '', asks: [{ call: call('c1', '17*23'), gives: '391' }], prompt: [1], ids: [2] },
@@ -160,7 +160,7 @@ test('nobody has to flush: what is written down is committed by itself', async (
   await expect.poll(() => taken(folder), { timeout: 10_000 }).toBe('');
 });
 
-test('a log thread that dies is replaced by one that commits what was written down, but for what ended it', async () => {
+test('a log thread that dies is replaced by one that commits all that was written but what ended it', async () => {
   const { log, lost, folder, store } = beside();
   const before = await answer(log, opening([user('before')]), [{ text: 'a' }]);
   const open = await log.open(opening([user('two steps')]));

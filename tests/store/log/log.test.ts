@@ -29,7 +29,7 @@ function rows({ store }: Opened, table: string): number {
 const HELLO = [system('Be brief.'), user('What is 6 * 7?')];
 const HIDDEN = [{ text: 'Let me see. ', asks: [{ call: call('c1', '6*7'), gives: '42' }] }, { text: 'It is 42.' }];
 
-test('a plain request leaves a trajectory, a step, a response and its messages, and shares the system prompt', async () => {
+test('a request leaves a trajectory, a step, a response and its messages, and shares the system prompt', async () => {
   const gyre = opened();
   const first = await answer(gyre.log, opening(HELLO), [{ text: '42' }]);
   expect(first.kept).toBe(true);
@@ -310,7 +310,7 @@ test('evaluation and generation never go on from anything, and nothing goes on f
   }
 });
 
-test('the history the loop repaired for the engine is logged as the policy saw it, the action as it was emitted', async () => {
+test('a history repaired for the engine is logged as the policy saw it, the action as it was emitted', async () => {
   const gyre = opened();
   const recording = gyre.log.open(opening(HELLO));
   const emitted = action('', [{ id: 'c1', name: 'calculator', arguments: '{"expression": "6*7"' }], {

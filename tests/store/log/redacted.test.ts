@@ -177,7 +177,7 @@ test('a conversation with something redacted goes on, in its trajectory and in t
     expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
 });
 
-test('hidden turns that are whole are put back, and what the client says after them reaches the policy as it is', async () => {
+test('whole hidden turns are put back, and what the client says after them reaches the policy as it is', async () => {
   const { store, log } = kept();
   const first = await answer(log, opening([user('17*23?')]), [
     HIDDEN,
@@ -207,7 +207,7 @@ test('hidden turns that are whole are put back, and what the client says after t
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('hidden turns with something redacted are left out for good: what follows is whole, and may be learned from', async () => {
+test('redacted hidden turns are left out for good: what follows is whole, and may be learned from', async () => {
   const { store, log } = kept();
   const first = await answer(log, opening([user('Whose is it?')]), [
     { text: '', asks: [{ call: call('c1', 'owner'), gives: 'a@b.org' }], prompt: [1, 2], ids: [3] },
@@ -231,7 +231,7 @@ test('hidden turns with something redacted are left out for good: what follows i
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('of two conversations that differ only in what is redacted neither gets the words or the hidden turns of the other', async () => {
+test('two conversations that differ only in what is redacted get no words or hidden turns of each other', async () => {
   const { log } = kept();
   const ask = (mail: string, balance: string): Promise<Awaited<ReturnType<typeof answer>>> =>
     answer(log, opening([user(`Balance of ${mail}?`)]), [

@@ -27,7 +27,7 @@ function holding(folder: string, needles: readonly (string | Buffer)[]): string[
   );
 }
 
-test('a deleted trajectory is gone from every file, with all that was drawn from it, and verify still passes', async () => {
+test('a deleted trajectory is gone from every file, with all drawn from it, and verify still passes', async () => {
   const folder = temporaryFolder();
   const { store, log } = opened(folder);
   const { db } = store;

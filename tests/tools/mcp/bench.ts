@@ -10,6 +10,7 @@ import type { Observation, Tool } from '../../../src/core/tool.js';
 import { execute } from '../../../src/loop/execute.js';
 import type { Pace } from '../../../tools/mcp/server.js';
 import { openToolServers, type ToolServers } from '../../../tools/mcp/servers.js';
+import { startMcp, type McpFake } from '../../fakes/mcp.js';
 
 export interface McpBench {
   readonly toolbox: Map<string, Tool>;
@@ -24,7 +25,7 @@ const QUICK: Pace = { firstMs: 20, longestMs: 100, refreshMs: 60_000, listMs: 20
 const BOUNDS = { timeoutMs: 5_000, maxBytes: 16_384 };
 
 const closers: (() => Promise<void> | void)[] = [];
-export const later = (close: () => Promise<void> | void): void => void closers.push(close);
+const later = (close: () => Promise<void> | void): void => void closers.push(close);
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
@@ -62,6 +63,23 @@ export function open(
     call: (name, args = {}, signal = new AbortController().signal) =>
       execute({ id: 'call', name, arguments: JSON.stringify(args) }, toolbox, BOUNDS, signal),
   };
+}
+
+/** A server over HTTP, for as long as the test. */
+export async function fake(...args: Parameters<typeof startMcp>): Promise<McpFake> {
+  const made = await startMcp(...args);
+  later(() => made.close());
+  return made;
+}
+
+/** Open, and up. */
+export async function up(
+  servers: readonly Record<string, unknown>[],
+  options: Parameters<typeof open>[1] = {},
+): Promise<McpBench> {
+  const made = open(servers, options);
+  await until(() => made.servers.parts().every(({ ready }) => ready), 'every server');
+  return made;
 }
 
 /** Waits until `holds`. Throws after ten seconds: a child process may take one to start. */

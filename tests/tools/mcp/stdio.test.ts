@@ -41,7 +41,7 @@ test('a child is started, listed and called, calls side by side', async () => {
   expect(servers.parts()).toMatchObject([{ part: 'mcp:child', ready: true, needed: false }]);
 });
 
-test('it has what the configuration names and what every program needs, and nothing else of our environment', async () => {
+test('it has what the configuration names and every program needs, and nothing else of our environment', async () => {
   process.env['GYRE_TEST_SECRET'] = 'must not be seen';
   try {
     const { call } = await start({ env: { API_KEY: 'given' } });
@@ -113,7 +113,7 @@ test('a child that never says anything is ended too, and closing does not wait f
   await gone(pid);
 });
 
-test('a child that cannot start is told with its last words, without its secrets, and tried again less and less often', async () => {
+test('a child that cannot start is told with its last words, without secrets, and tried ever less often', async () => {
   const { servers, warnings, lines } = await start({ env: { DB_PASSWORD: 'correct-horse-battery' } }, 'crash');
   await until(() => warnings.length > 0, 'the warning');
   expect(warnings[0]).toMatch(/tool server "child" is down: .*cannot open the database with \[redacted\]/);

@@ -12,7 +12,8 @@ describe('a page as text', () => {
     expect(
       await text(
         '<h1>Ships</h1>\n<p>Two   of\n them:</p><ul><li>Anna</li><li>Berta ' +
-          '<i>(sold)</i></li></ul><table><tr><th>Name</th><th>Tons</th></tr><tr><td>Anna</td><td>40</td></tr></table>One<br>Two',
+          '<i>(sold)</i></li></ul><table><tr><th>Name</th><th>Tons</th></tr><tr><td>Anna</td><td>40</td></tr></table>' +
+          'One<br>Two',
       ),
     ).toBe('Ships\n\nTwo of them:\n\n- Anna\n- Berta (sold)\n\nName\tTons\nAnna\t40\n\nOne\nTwo');
   });
@@ -27,7 +28,8 @@ describe('a page as text', () => {
     expect(
       await text(
         '<script>if (1<2) document.write("<p>no</p>")</script><style>p{}</style><!-- no <p>no</p> ' +
-          '--><nav>no<ul><li>no</li></ul></nav><p>yes</p><noscript>no</noscript><svg><text>no</text></svg><button>no</button><footer>no</footer><template><p>no</p></template>',
+          '--><nav>no<ul><li>no</li></ul></nav><p>yes</p><noscript>no</noscript><svg><text>no</text></svg>' +
+          '<button>no</button><footer>no</footer><template><p>no</p></template>',
       ),
     ).toBe('yes');
   });

@@ -1,0 +1,131 @@
+/** Serving follows the decision rows: the real gateway, a trainer that trains nothing, and what the engine holds. */
+import { expect, onTestFinished, test } from 'vitest';
+
+import { adapterName } from '../../src/core/learning/version.js';
+import { follow, type Follower } from '../../src/learner/follow.js';
+import { decide } from '../../src/store/learning/decisions.js';
+import { saveVersion } from '../../src/store/learning/versions.js';
+import { openTrainer } from '../../src/train/client.js';
+import { type Gateway, startGateway, until } from '../fakes/gateway.js';
+import { type FakeTrainer, startTrainer } from '../fakes/trainer.js';
+
+interface Following extends Gateway {
+  readonly trainer: FakeTrainer;
+  readonly follower: Follower;
+  readonly warnings: string[];
+  /** Lets the engine answer the question "slow". */
+  readonly release: () => void;
+  /** As a gate that passed and a promotion leave it in the rows, followed. */
+  promote(version: number, against: number): Promise<void>;
+  ask(content: string): Promise<Asked>;
+}
+interface Asked {
+  readonly version: string | null;
+  readonly text: string | null | undefined;
+}
+
+async function following(): Promise<Following> {
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const gateway = await startGateway({
+    script: async ({ body }) => {
+      if (body.messages.at(-1)?.content === 'slow') await held;
+      return { text: `said by ${body.model}` };
+    },
+  });
+  const trainer = await startTrainer(gateway.engine.url);
+  const { load, unload } = openTrainer(trainer.url);
+  const warnings: string[] = [];
+  const { db } = gateway.store;
+  const follower = follow({
+    db,
+    alias: gateway.serving,
+    adapters: {
+      load,
+      unload: (version) => {
+        gateway.serving.dropped(version);
+        return unload(version);
+      },
+    },
+    known: (version) => gateway.serving.know(version, false),
+    failed: (message) => warnings.push(message),
+  });
+  onTestFinished(async () => {
+    follower.stop();
+    release();
+    await gateway.close();
+    await trainer.close();
+  });
+  const made = new Set<number>();
+  return {
+    ...gateway,
+    trainer,
+    follower,
+    warnings,
+    release,
+    promote(version, against) {
+      if (!made.has(version))
+        saveVersion(db, {
+          version,
+          kind: 'trained',
+          parent: version - 1,
+          batchId: `bat-${version}`,
+          metrics: {},
+          createdAt: Date.now(),
+        });
+      made.add(version);
+      decide(db, { kind: 'gate', version, against, passed: true, reason: 'better', numbers: {} });
+      decide(db, { kind: 'promotion', version, against, passed: true, reason: 'better', numbers: {} });
+      return follower.check();
+    },
+    async ask(content) {
+      const { data, response } = await gateway.client.chat.completions
+        .create({ model: 'gyre', messages: [{ role: 'user', content }] })
+        .withResponse();
+      return {
+        version: response.headers.get('x-gyre-policy-version'),
+        text: data.choices[0]?.message.content,
+      };
+    },
+  };
+}
+
+const unloads = (trainer: FakeTrainer): string[] => trainer.calls.filter((call) => call.endsWith('/unload'));
+
+test('a retired version is unloaded from the engine when its last request has ended, which nothing cuts off', async () => {
+  const { promote, ask, release, engine, trainer, warnings } = await following();
+  await promote(1, 0);
+  const running = ask('slow');
+  await until(() => engine.requests.length === 1, 'the request at the engine');
+  await promote(2, 1);
+  await promote(3, 2);
+  expect(await ask('quick')).toEqual({ version: '3', text: `said by ${adapterName(3)}` });
+  // Nobody serves version 1 any more, but for the request that began with it.
+  expect(unloads(trainer)).toEqual([]);
+  expect([...engine.adapters]).toEqual([1, 2, 3].map(adapterName));
+
+  release();
+  expect(await running).toEqual({ version: '1', text: `said by ${adapterName(1)}` });
+  await until(() => !engine.adapters.has(adapterName(1)), 'the end of version 1 in the engine');
+  expect(unloads(trainer)).toEqual(['POST /v1/adapters/1/unload']);
+  // The version that served before stays, so that going back is immediate.
+  expect([...engine.adapters]).toEqual([2, 3].map(adapterName));
+  expect(engine.aborts).toBe(0);
+  expect(warnings).toEqual([]);
+});
+
+test('a version that serves again by the time it is drained stays in the engine', async () => {
+  const { promote, ask, release, engine, trainer, follower } = await following();
+  await promote(1, 0);
+  const running = ask('slow');
+  await until(() => engine.requests.length === 1, 'the request at the engine');
+  await promote(2, 1);
+  await promote(3, 2);
+  await promote(1, 3);
+  release();
+  expect((await running).version).toBe('1');
+  await follower.check();
+  expect((await ask('quick')).version).toBe('1');
+  await until(() => !engine.adapters.has(adapterName(2)), 'the end of version 2 in the engine');
+  expect(unloads(trainer)).toEqual(['POST /v1/adapters/2/unload']);
+});
