@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** A body with the name it has among the components of the document. */
-export interface NamedBody {
+interface NamedBody {
   readonly name: string;
   readonly schema: z.ZodType;
 }
