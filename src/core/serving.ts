@@ -45,10 +45,7 @@ export interface Lease {
 export interface ServedModel {
   readonly id: string;
   readonly created: number;
-  /** Absent for an upstream's model: it is no version of the policy. */
-  readonly version?: number | undefined;
-  /** The upstream's host; absent for the gateway's own. */
-  readonly owner?: string | undefined;
+  readonly source: Source;
 }
 
 export interface Serving {

@@ -5,7 +5,7 @@ import { Hono } from 'hono';
 
 import { missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
-import type { ServedModel, Serving } from '../../core/serving.js';
+import { type ServedModel, type Serving, versionOf } from '../../core/serving.js';
 import { callerOf } from '../callers/auth.js';
 
 export function modelRoutes(serving: Serving, keys: Keys): Hono {
@@ -29,12 +29,12 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
 }
 
 function wireModel(model: ServedModel): Record<string, unknown> {
-  const { id, created, version, owner } = model;
+  const { id, created, source } = model;
   return {
     id,
     object: 'model',
     created,
-    owned_by: owner ?? 'gyre',
-    policy_version: version,
+    owned_by: source.kind === 'policy' ? 'gyre' : source.host,
+    policy_version: versionOf(source),
   };
 }

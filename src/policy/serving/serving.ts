@@ -69,7 +69,7 @@ export function openServing(options: ServingOptions): VersionTable {
           counter,
           release: () => undefined,
         } satisfies Lease,
-        served: { id, created: since, owner: host } satisfies ServedModel,
+        served: { id, created: since, source: { kind: 'upstream', host } } satisfies ServedModel,
       },
     ]),
   );
@@ -185,11 +185,11 @@ export function openServing(options: ServingOptions): VersionTable {
     models(): readonly ServedModel[] {
       const alias = entries.get(serving);
       return [
-        { id: 'gyre', version: serving, created: alias?.created ?? now() },
+        { id: 'gyre', created: alias?.created ?? now(), source: { kind: 'policy', version: serving } },
         ...[...entries.values()].map((entry) => ({
           id: entry.version === 0 ? 'gyre@base' : `gyre@${entry.version}`,
-          version: entry.version,
           created: entry.created,
+          source: entry.source,
         })),
         ...[...others.values()].map(({ served }) => served),
       ];
