@@ -1,4 +1,4 @@
-/** The table of clients in docs/clients.md: its rows and versions are those of the lock files, and every cell is a test. */
+/** The table in docs/clients.md: its rows and versions are those of the lock files, and every cell is a test. */
 import { describe, expect, it } from 'vitest';
 
 import { read } from './tree.js';

@@ -145,7 +145,8 @@ describe('a stream that is slow', () => {
   });
 
   it('whose reader stops is ended by a deadline, and the engine is not drained meanwhile', async () => {
-    const event = `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta: { content: 'x'.repeat(100_000) }, finish_reason: null }] })}\n\n`;
+    const choice = { index: 0, delta: { content: 'x'.repeat(100_000) }, finish_reason: null };
+    const event = `data: ${JSON.stringify({ id: 'x', choices: [choice] })}\n\n`;
     const deltas = Array.from({ length: 1_000 }, () => event);
     await start({ script: inTurn({ deltas }), deps: { pace: { slowReaderMs: 150 } } });
     const { port } = new URL(gateway.url);

@@ -225,7 +225,7 @@ const TURNS = [
   ],
 ];
 
-it('ten thousand strange requests to what takes a body are answered without a fault, and the log is whole', async () => {
+it('ten thousand strange bodies are answered without a fault, and the log is whole', async () => {
   gateway = await startWhole({ script });
   const ids = ['chatcmpl-none', 'resp-none'];
   for (let times = 0; times < 3; times += 1) {

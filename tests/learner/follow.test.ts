@@ -92,7 +92,7 @@ async function following(): Promise<Following> {
 
 const unloads = (trainer: FakeTrainer): string[] => trainer.calls.filter((call) => call.endsWith('/unload'));
 
-test('a retired version is unloaded from the engine when its last request has ended, which nothing cuts off', async () => {
+test('a retired version is unloaded when its last request has ended, which nothing cuts off', async () => {
   const { promote, ask, release, engine, trainer, warnings } = await following();
   await promote(1, 0);
   const running = ask('slow');

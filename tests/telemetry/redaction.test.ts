@@ -202,8 +202,9 @@ describe('what matches is on no span where it is', () => {
 
 describe('without content captured, what matches is on no span either', () => {
   it('in the ids a client and an engine give, or in the state of its trace', async () => {
+    const choice = { index: 0, delta: { content: 'ok' }, finish_reason: null };
     const named = (id: string): string =>
-      `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'ok' }, finish_reason: null }] })}\n\n`;
+      `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', choices: [choice] })}\n\n`;
     await start(
       {
         script: inTurn(calling('{"expression":"1"}', { id: 'call-sk-live-77' }), { deltas: [named('sk-live-77')] }),

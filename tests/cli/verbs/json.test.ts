@@ -21,7 +21,7 @@ async function printed(work: (printer: Printer) => Promise<unknown>): Promise<Re
   return JSON.parse(JSON.stringify(said)) as Readonly<Record<string, unknown>>;
 }
 
-test('cycles that were learned, an evaluation, a promotion and the status are spelled as the routes spell them', async () => {
+test('cycles, an evaluation, a promotion and the status are spelled as the routes spell them', async () => {
   made = await bench();
   const { learner, store, folder } = made;
   const config = { ...learner.config, data: folder };

@@ -76,7 +76,7 @@ describe('a match is marked in the text that spells it', () => {
   });
 });
 
-it('mail addresses and keys are marked in prose, in JSON, in parts and in values, and a whole text by its anchors', () => {
+it('mail addresses and keys are marked in prose, JSON, parts and values, and a whole text by its anchors', () => {
   const made = redactor('sk-live-\\d+', '[\\w.]+@[\\w.]+\\.\\w+', 'Z*', '^whole$');
   expect(made.text('two sk-live-4815, a.b@c.org')).toBe(`two ${MARK}, ${MARK}`);
   expect(made.text('whole')).toBe(MARK);

@@ -16,7 +16,7 @@ describe('windows', () => {
     return { at, allowances: new Allowances({ spent: () => 0, now: () => at.now }) };
   };
 
-  it('slide: a request frees its place 60 seconds after it began, and the time to wait is true to the millisecond', () => {
+  it('slide: a request frees its place after 60 seconds, and the time to wait is true to the millisecond', () => {
     const { at, allowances } = open();
     const enter = (): GyreError | undefined => allowances.admit('a', { requestsPerMinute: 2 }).refusal;
     expect(enter()).toBeUndefined();

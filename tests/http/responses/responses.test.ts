@@ -288,7 +288,7 @@ describe('what cannot be', () => {
     expect(gateway.engine.requests).toHaveLength(0);
   });
 
-  it('an engine that fails before a word is an error of its own status; after one, the response fails in its stream', async () => {
+  it('an engine that fails before a word is an error of its own status; after one, the stream fails', async () => {
     const client = await startBy({ script: inTurn({ status: 500 }, { text: ['one', ' two', ' three'], reset: 3 }) });
     await expect(client.responses.create({ model: 'gyre', input: 'q', stream: true })).rejects.toBeInstanceOf(APIError);
     const seen = await events(await client.responses.create({ model: 'gyre', input: 'q', stream: true }));

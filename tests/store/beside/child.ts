@@ -9,8 +9,8 @@ import { onTestFinished } from 'vitest';
 const DIST = new URL('../../../dist/', import.meta.url).href;
 
 /**
- * Answers requests until it is killed; prints a line for each response that was acknowledged. Arguments: data folder, how many, a name,
- * `beside` for a log in a thread of its own.
+ * Answers requests until it is killed; prints a line for each response that was acknowledged. Arguments: data folder,
+ * how many, a name, `beside` for a log in a thread of its own.
  */
 const WRITER = `
 import { openStore } from '${DIST}src/store/file/db.js';

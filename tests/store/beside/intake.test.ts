@@ -188,7 +188,7 @@ test('what was deleted does not come back', async () => {
   expect(verify(store.db).problems).toEqual([]);
 });
 
-test('a flipped bit is reported, what precedes it is kept, and the file is quarantined for verify to name', async () => {
+test('a flipped bit is reported, what precedes it is kept, and verify names the quarantined file', async () => {
   const { folder, file } = await abandoned(async (log) => {
     await answer(log, opening([user('before')]), [{ text: 'a' }]);
     await answer(log, opening([user('damaged')]), [{ text: 'b' }]);

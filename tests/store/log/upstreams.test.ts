@@ -44,7 +44,7 @@ describe('the log', () => {
     expect(trajectory?.steps[0]?.token_ids).toHaveLength(2);
   });
 
-  it('keeps one trajectory for one model; another model goes on from it in a branch, with what the tools said', async () => {
+  it('keeps one trajectory for one model; another model goes on in a branch, with what the tools said', async () => {
     const replies = (request: EngineRequest): Reply =>
       request.body.messages.at(-1)?.role === 'user' && request.body.messages.length === 1
         ? call('2+3')
