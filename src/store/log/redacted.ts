@@ -13,7 +13,10 @@ import type { Ending, Step } from '../../core/trajectory.js';
 import type { LocalLog } from './local.js';
 
 export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
-  const recordingOf = (opening: Opening, open: (clean: Opening) => Recording): Recording => {
+  const recordingOf = (asked: Opening, open: (clean: Opening) => Recording): Recording => {
+    // The log has all calls in one spelling. It is made before, so that its messages differ from the client's only in
+    // what was redacted.
+    const opening = { ...asked, messages: normaliseMessages(asked.messages) };
     const clean = cleaned(opening, redactor);
     return new RedactedRecording(open(clean), opening, clean, redactor);
   };
