@@ -33,7 +33,6 @@ export interface VersionTable extends Serving {
   setServing(version: number): void;
   /** Makes a version known. `loaded` says whether the engine holds it already. */
   know(version: number, loaded: boolean, created?: number): void;
-  known(version: number): boolean;
   /** Records that the engine no longer holds this version; the next lease loads it again. */
   dropped(version: number): void;
   inFlight(version: number): number;
@@ -199,7 +198,6 @@ export function openServing(options: ServingOptions): VersionTable {
       serving = version;
     },
     know,
-    known: (version) => entries.has(version),
     dropped(version) {
       const entry = entries.get(version);
       if (entry !== undefined && version !== 0) entry.loaded = false;
