@@ -63,7 +63,7 @@ export interface App {
   readonly metrics: Metrics;
   /** Requests to the policy that are being answered. */
   inFlight(): number;
-  /** Resolves when none is left: everything they had to say to the log is said. */
+  /** Resolves when none is left: everything they had for the log is handed over. */
   idle(): Promise<void>;
   /** Every route, its path as /openapi.json writes it. */
   routes(): readonly Route[];
@@ -113,7 +113,7 @@ export function createApp(deps: AppDeps): App {
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
     metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
-  // Whoever reads back what was said reads all that was said.
+  // Whoever reads the log back reads everything that was answered: it is committed first.
   for (const path of ['/v1/feedback', '/gyre/v1/*']) {
     hono.use(path, async (_, next) => {
       await log.flush();

@@ -1,4 +1,4 @@
-/** What is said of a value that failed the check of its schema. */
+/** What is wrong with a value that failed the check of its schema, in a sentence a client or operator is shown. */
 import type { z } from 'zod';
 
 export interface Fault {

@@ -1,5 +1,5 @@
 /**
- * The words for what is said: messages, tool calls and content, in the shape OpenAI's chat
+ * The words of a conversation: messages, tool calls and content, in the shape OpenAI's chat
  * protocol gives them, because that shape is what the engine renders and the client resends.
  * No logic beyond bringing a message to its one canonical form.
  */

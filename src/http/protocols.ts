@@ -72,7 +72,7 @@ export const PROTOCOLS: readonly Protocol[] = [
   },
 ];
 
-/** How an error at a path is told, also where nothing is served below a protocol's own path. */
+/** The shape of an error at a path, also where nothing is served below a protocol's own path. */
 export function errorsAt(path: string): ErrorShape {
   return PROTOCOLS.find((protocol) => path.startsWith(protocol.path))?.errors ?? OPENAI;
 }

@@ -1,6 +1,6 @@
 /**
  * Every attribute telemetry may carry, by the names of OpenTelemetry's conventions for generative AI. It is an
- * allow-list: what is not in it cannot be set, and what is said in a conversation is in a list of its own.
+ * allow-list: what is not in it cannot be set, and the content of conversations is in a list of its own.
  */
 import type { Attributes as Exported } from '@opentelemetry/api';
 
@@ -47,7 +47,7 @@ export const PLAIN = [
 ] as const;
 
 /**
- * What was said: carried only where the operator asks for it. A client's stop sequences are its own words too, though
+ * Content: carried only where the operator asks for it. A client's stop sequences are its own words too, though
  * the conventions do not count them as such.
  */
 export const CONTENT = [

@@ -27,7 +27,7 @@ export interface SpanDeps {
   readonly provider: string;
   /** Absent where there is nothing to redact. */
   readonly redactor: Redactor | undefined;
-  /** Absent where what is said must not be exported. */
+  /** Absent where content must not be exported. */
   readonly content: CapturedContent | undefined;
 }
 

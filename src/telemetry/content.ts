@@ -1,5 +1,5 @@
 /**
- * What was said, as JSON in the shape OpenTelemetry's conventions give it. It is put together only where capturing
+ * Messages as JSON in the shape OpenTelemetry's conventions give it. It is put together only where capturing
  * content was asked for.
  */
 import { textOf, type Content, type Message, type ToolCall } from '../core/message.js';
@@ -87,7 +87,7 @@ function messageOf(message: Message): Part {
   }
 }
 
-/** Of parts that are not text only their kind is told: an image would burst any span. */
+/** Of parts that are not text only their kind is exported: an image would burst any span. */
 function partsOf(content: Content | null): Part[] {
   if (content === null || content === '') return [];
   if (typeof content === 'string') return [textPart(content)];

@@ -30,7 +30,7 @@ interface ClientRequest {
   readonly perToken: number | undefined;
 }
 
-/** Each is told of something that is over. */
+/** Each is called when what it counts is over. */
 export interface Instruments {
   policyCall(call: PolicyCall): void;
   clientRequest(request: ClientRequest): void;

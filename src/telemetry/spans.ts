@@ -190,8 +190,8 @@ class RequestSpans implements Watch {
     });
   }
 
-  #redacted(said: string): string {
-    return this.#deps.redactor?.text(said) ?? said;
+  #redacted(text: string): string {
+    return this.#deps.redactor?.text(text) ?? text;
   }
 }
 

@@ -94,7 +94,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 export interface Settings {
   readonly traces: boolean;
   readonly metrics: boolean;
-  /** Whether spans carry what was said. */
+  /** Whether spans carry the content of messages. */
   readonly content: boolean;
 }
 

@@ -1,7 +1,7 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
 import { z } from 'zod';
 
-/** Which logged steps a cycle takes up, by what judges said of their trajectory: `learning.filter`. */
+/** Which logged steps a cycle takes up, by the verdicts on their trajectory: `learning.filter`. */
 export type FilterName =
   /** Every step. */
   | 'none'

@@ -41,9 +41,9 @@ export class Patterns {
     for (const pattern of this.#patterns) {
       pattern.lastIndex = 0;
       for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-        const [said] = match;
-        if (said === '') pattern.lastIndex += (text.codePointAt(match.index) ?? 0) > 0xffff ? 2 : 1;
-        else found.push([match.index, match.index + said.length]);
+        const [piece] = match;
+        if (piece === '') pattern.lastIndex += (text.codePointAt(match.index) ?? 0) > 0xffff ? 2 : 1;
+        else found.push([match.index, match.index + piece.length]);
       }
     }
     return found;
@@ -54,15 +54,15 @@ export class Patterns {
     if (!looksLikeJson(text)) return found;
     if (depth > MOST_LAYERS) throw new RangeError('JSON in JSON too often');
     for (const [from, to] of valuesOf(text)) {
-      const said = text.slice(from, to);
+      const piece = text.slice(from, to);
       if (text[from - 1] !== '"') {
         // Whoever parses a number writes it in another form: 4e3 is 4000.
-        const again = String(Number(said));
-        if (this.#plain(said).length > 0 || (again !== said && this.#plain(again).length > 0)) found.push([from, to]);
+        const again = String(Number(piece));
+        if (this.#plain(piece).length > 0 || (again !== piece && this.#plain(again).length > 0)) found.push([from, to]);
         continue;
       }
-      const decoded = decode(said);
-      for (const inner of this.#inJson(decoded?.text ?? said, depth + 1)) {
+      const decoded = decode(piece);
+      for (const inner of this.#inJson(decoded?.text ?? piece, depth + 1)) {
         const [start, end] = decoded?.sourceOf(inner) ?? inner;
         found.push([from + start, from + end]);
       }

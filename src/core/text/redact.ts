@@ -33,11 +33,11 @@ export class Redactor {
     this.#patterns = new Patterns(patterns);
   }
 
-  text(said: string): string {
+  text(original: string): string {
     try {
-      const found = this.#patterns.find(said);
-      const clean = found.length === 0 ? said : marked(said, found);
-      return looksLikeJson(said) ? this.#asJson(said, clean) : clean;
+      const found = this.#patterns.find(original);
+      const clean = found.length === 0 ? original : marked(original, found);
+      return looksLikeJson(original) ? this.#asJson(original, clean) : clean;
     } catch {
       return MARK; // it cannot be told what matches: better nothing than the text
     }
@@ -112,8 +112,8 @@ export class Redactor {
     return this.text(text) !== text || calls.some((call) => this.call(call) !== call);
   }
 
-  #maybe(said: string | undefined): string | undefined {
-    return said === undefined ? undefined : this.text(said);
+  #maybe(original: string | undefined): string | undefined {
+    return original === undefined ? undefined : this.text(original);
   }
 
   #field(field: Field, depth: number): Field {
@@ -212,19 +212,19 @@ export class Redactor {
     const more = this.value(rest);
     // `text` is the protocol's word, and what tells a text from all else.
     const kind = type === 'text' ? type : this.text(type);
-    const said = text === undefined ? undefined : clean;
-    return kind === type && said === text && more === rest ? part : { ...more, type: kind, text: said };
+    const cleanText = text === undefined ? undefined : clean;
+    return kind === type && cleanText === text && more === rest ? part : { ...more, type: kind, text: cleanText };
   }
 
   /**
-   * `clean` as JSON still, where `said` is: a number or a bracket that went leaves none behind. What is parsed is
+   * `clean` as JSON still, where `original` is: a number or a bracket that went leaves none behind. What is parsed is
    * written again with other spaces, escapes and order, so those spellings must not show what this one hides.
    */
-  #asJson(said: string, clean: string): string {
-    const value = parsed(said);
+  #asJson(original: string, clean: string): string {
+    const value = parsed(original);
     if (typeof value !== 'object' || value === null) return clean;
     const rebuilt =
-      clean === said || parsed(clean) !== undefined ? clean : normaliseArguments(JSON.stringify(this.value(value)));
+      clean === original || parsed(clean) !== undefined ? clean : normaliseArguments(JSON.stringify(this.value(value)));
     const kept = rebuilt !== clean && this.#shows(rebuilt) ? clean : rebuilt;
     const again = parsed(kept);
     const spellings = again === undefined ? [] : [JSON.stringify(again), normaliseArguments(kept)];

@@ -17,7 +17,7 @@ export interface AllowanceDeps {
   readonly now?: (() => number) | undefined;
 }
 
-/** The decision on one request of a key with limits, and what is told of it later. */
+/** The decision on one request of a key with limits; what it used is added when it is over. */
 export interface Admission {
   /** Why it may not begin; then nothing is counted of it. */
   readonly refusal: GyreError | undefined;

@@ -1,5 +1,5 @@
 /**
- * Turns of the Messages API to messages, and back to how its client will say them. What one side said in a row is one
+ * Turns of the Messages API to messages, and back to how its client will send them. Consecutive turns of one side are one
  * turn: results of tools first, each a message of its own, then the words. This wire carries
  * the input of a call as a value and not as the text the policy wrote, so it is written as canonical JSON here; the log
  * has the policy's own text and puts it back.
@@ -19,14 +19,14 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[]): M
     const role = all[at]?.role;
     const from = at;
     while (all[at]?.role === role) at += 1;
-    const said = all
+    const blocks = all
       .slice(from, at)
       .flatMap(({ content }): readonly Block[] =>
         typeof content === 'string' ? [{ type: 'text', text: content }] : content,
       );
-    if (role === 'assistant') messages.push(assistantTurn(said));
-    else if (role === 'system') messages.push(...systemTurn(said));
-    else messages.push(...userTurn(said));
+    if (role === 'assistant') messages.push(assistantTurn(blocks));
+    else if (role === 'system') messages.push(...systemTurn(blocks));
+    else messages.push(...userTurn(blocks));
   }
   return messages;
 }
@@ -46,23 +46,23 @@ export function resent(visible: AssistantMessage): AssistantMessage {
   );
 }
 
-function systemTurn(said: readonly Block[]): Message[] {
-  const words = wordsOf(said);
+function systemTurn(blocks: readonly Block[]): Message[] {
+  const words = wordsOf(blocks);
   return words === '' ? [] : [{ role: 'system', content: words }];
 }
 
-function assistantTurn(said: readonly Block[]): AssistantMessage {
-  const calls = said.flatMap((block): ToolCall[] =>
+function assistantTurn(blocks: readonly Block[]): AssistantMessage {
+  const calls = blocks.flatMap((block): ToolCall[] =>
     block.type === 'tool_use' ? [{ id: block.id, name: block.name, arguments: canonicalJson(block.input) }] : [],
   );
-  return assistantMessage(said.map((block) => (block.type === 'text' ? block.text : '')).join(''), calls);
+  return assistantMessage(blocks.map((block) => (block.type === 'text' ? block.text : '')).join(''), calls);
 }
 
-function userTurn(said: readonly Block[]): Message[] {
-  const results = said.flatMap((block): Message[] =>
+function userTurn(blocks: readonly Block[]): Message[] {
+  const results = blocks.flatMap((block): Message[] =>
     block.type === 'tool_result' ? [{ role: 'tool', tool_call_id: block.tool_use_id, content: resultOf(block) }] : [],
   );
-  const words = wordsOf(said);
+  const words = wordsOf(blocks);
   return words === '' && results.length > 0 ? results : [...results, { role: 'user', content: words }];
 }
 

@@ -59,7 +59,7 @@ export interface AnswerSettings {
   readonly slowReaderMs: number;
 }
 
-/** One request of a protocol in the words all protocols share, and how its answer is told. */
+/** One request of a protocol in the words all protocols share, and how its answer is delivered. */
 export interface ParsedRequest {
   readonly request: AnswerRequest;
   delivery(exchange: Exchange, head: AnswerHead, settings: AnswerSettings): Delivery;

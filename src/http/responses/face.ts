@@ -35,14 +35,14 @@ function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
     );
   if (input === undefined)
     throw badRequest('"input" is missing: send a text, or a list of items.', 'input', 'missing_required_parameter');
-  const said: readonly Message[] =
+  const asked: readonly Message[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   return {
     model,
     messages: [
       ...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]),
       ...before(fields.previous_response_id, past),
-      ...said,
+      ...asked,
     ],
     stream: fields.stream ?? false,
     includeUsage: false,

@@ -1,4 +1,4 @@
-/** Items of the Responses API to messages. What the policy said in a row is one turn, however many items told it. */
+/** Items of the Responses API to messages. Consecutive items of the policy are one turn. */
 import {
   assistantMessage,
   textOf,
@@ -17,11 +17,11 @@ export function messagesOf(items: readonly Item[], past: Past): Message[] {
   const messages: Message[] = [];
   for (const item of resolved(items, past)) {
     if ('role' in item) {
-      const said = item as MessageItem;
-      if (said.role === 'assistant') say(messages, textOfContent(said.content), undefined);
-      else messages.push({ role: said.role, content: textOfContent(said.content) });
+      const message = item as MessageItem;
+      if (message.role === 'assistant') addToTurn(messages, textOfContent(message.content), undefined);
+      else messages.push({ role: message.role, content: textOfContent(message.content) });
     } else if (item.type === 'function_call') {
-      say(messages, '', {
+      addToTurn(messages, '', {
         id: item.call_id,
         type: 'function',
         function: { name: item.name, arguments: item.arguments },
@@ -29,13 +29,13 @@ export function messagesOf(items: readonly Item[], past: Past): Message[] {
     } else if (item.type === 'function_call_output') {
       messages.push({ role: 'tool', tool_call_id: item.call_id, content: textOfContent(item.output) });
     }
-    // Reasoning is not said again to the policy; calls of our own tools are in the log, which puts them back.
+    // Reasoning is not sent to the policy again; calls of our own tools are in the log, which puts them back.
   }
   return messages;
 }
 
 /** Adds to the assistant's turn that is open, or opens one. */
-function say(messages: Message[], text: string, call: WireToolCall | undefined): void {
+function addToTurn(messages: Message[], text: string, call: WireToolCall | undefined): void {
   const last = messages.at(-1);
   const open: AssistantMessage | undefined = last?.role === 'assistant' ? last : undefined;
   if (open !== undefined) messages.pop();

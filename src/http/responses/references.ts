@@ -1,6 +1,6 @@
 /**
  * Items that are only referred to. The id of an item says which answer it is part of and where in it, so that an
- * answer is all that has to be kept for a client to send back references instead of what was said.
+ * answer is all that has to be kept for a client to send back references instead of the items themselves.
  */
 import { GyreError, quoted } from '../../core/errors.js';
 import { textOf, type AssistantMessage } from '../../core/message.js';
@@ -10,7 +10,7 @@ import type { Item } from './fields.js';
 /** A message, reasoning, a function's call, a call of our own tool. */
 type Kind = 'msg' | 'rs' | 'fc' | 'mcp';
 type Reference = Extract<Item, { readonly type: 'item_reference' }>;
-export type Said = Exclude<Item, Reference>;
+export type ResolvedItem = Exclude<Item, Reference>;
 
 const PREFIX = 'resp-';
 const FORM = /^(msg|rs|fc|mcp)-([0-9a-z]+)-(\d{1,9})$/;
@@ -24,7 +24,7 @@ export function itemId(kind: Kind, responseId: string, place: number): string {
 }
 
 /** The items, with what they refer to in its place. Throws 404 for an item that this caller was never given. */
-export function resolved(items: readonly Item[], past: Past): readonly Said[] {
+export function resolved(items: readonly Item[], past: Past): readonly ResolvedItem[] {
   const answers = new Map<string, AssistantMessage | undefined>();
   /** Where messages begin, by answer: one ends where the next begins. */
   const begins = new Map<string, number[]>();
@@ -37,13 +37,18 @@ export function resolved(items: readonly Item[], past: Past): readonly Said[] {
   return items.flatMap((item) => {
     if (!isReference(item)) return [item];
     const { kind, answer, place } = placeOf(item);
-    const said = answers.get(answer);
-    if (said === undefined) throw unknown(item);
-    return part(said, kind, place, begins.get(answer) ?? []) ?? [];
+    const given = answers.get(answer);
+    if (given === undefined) throw unknown(item);
+    return part(given, kind, place, begins.get(answer) ?? []) ?? [];
   });
 }
 
-function part(answer: AssistantMessage, kind: Kind, place: number, begins: readonly number[]): Said | undefined {
+function part(
+  answer: AssistantMessage,
+  kind: Kind,
+  place: number,
+  begins: readonly number[],
+): ResolvedItem | undefined {
   if (kind === 'msg') {
     const text = textOf(answer.content);
     return {
@@ -54,7 +59,7 @@ function part(answer: AssistantMessage, kind: Kind, place: number, begins: reado
   const call = kind === 'fc' ? answer.tool_calls?.[place] : undefined;
   if (call !== undefined)
     return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
-  // Reasoning is not said again to the policy; calls of our own tools are in the log, which puts them back.
+  // Reasoning is not sent to the policy again; calls of our own tools are in the log, which puts them back.
   return undefined;
 }
 

@@ -30,8 +30,8 @@ export function statusFault(
   retryAfter: string | undefined,
   party: Party = ENGINE,
 ): GyreError {
-  const said = errorOf(discreet(body, party));
-  const message = said.message ?? excerpt(discreet(body, party));
+  const reported = errorOf(discreet(body, party));
+  const message = reported.message ?? excerpt(discreet(body, party));
   if (status === 429) {
     return new GyreError({
       side: 'engine',
@@ -47,7 +47,7 @@ export function statusFault(
       WEIGHTS_MISSING,
       `${party.it} does not know the ${party.named ? 'model' : 'weights'} it was asked for: ${message}`,
     );
-  if (status === 400 || status === 413 || status === 422) return refused(said, message, party);
+  if (status === 400 || status === 413 || status === 422) return refused(reported, message, party);
   if (status === 401 || status === 403)
     return engine(
       502,
@@ -69,10 +69,10 @@ export function statusFault(
 /** An `error` object that arrived where a chunk was expected. */
 export function chunkFault(error: unknown, party: Party = ENGINE): GyreError {
   const body = discreet(JSON.stringify({ error }), party);
-  const said = errorOf(body);
-  const message = said.message ?? excerpt(body);
-  return said.status === 400
-    ? refused(said, message, party)
+  const reported = errorOf(body);
+  const message = reported.message ?? excerpt(body);
+  return reported.status === 400
+    ? refused(reported, message, party)
     : engine(502, 'engine_error', `${party.it} reported an error: ${message}`);
 }
 
@@ -137,30 +137,30 @@ function engine(status: number, code: string, message: string, cause?: unknown):
   return new GyreError({ side: 'engine', status, code, message, cause });
 }
 
-interface Said {
+interface ReportedError {
   readonly message?: string | undefined;
   readonly param?: string | undefined;
   readonly status?: number | undefined;
 }
 
 /** The engine understood the request and refused it: its own words go to the client, who alone can change it. */
-function refused(said: Said, message: string, party: Party): GyreError {
+function refused(reported: ReportedError, message: string, party: Party): GyreError {
   // A limit of one's own that is too large is another mistake than a conversation that is too long.
   const tooLong =
-    said.param !== 'max_tokens' &&
-    said.param !== 'max_completion_tokens' &&
+    reported.param !== 'max_tokens' &&
+    reported.param !== 'max_completion_tokens' &&
     /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message);
   return new GyreError({
     side: 'engine',
     status: 400,
     message: party.named ? `${party.it} refused the request: ${message}` : message,
     code: tooLong ? 'context_length_exceeded' : 'invalid_value',
-    ...(tooLong ? { param: 'messages' } : said.param === undefined ? {} : { param: said.param }),
+    ...(tooLong ? { param: 'messages' } : reported.param === undefined ? {} : { param: reported.param }),
   });
 }
 
 /** vLLM nests its error under `error`, older versions and others put the fields on top. */
-function errorOf(body: string): Said {
+function errorOf(body: string): ReportedError {
   try {
     const parsed = JSON.parse(body) as { error?: unknown; message?: unknown; detail?: unknown };
     const inner = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as {
