@@ -29,7 +29,7 @@ export class MessageAnswer implements Delivery {
   readonly #calls: Block[] = [];
   /** Blocks that nothing is added to any more: those of steps that are over. */
   #whole = 0;
-  /** The block that is being told, and whether its start was. */
+  /** The block that is being streamed, and whether its start was sent. */
   #telling = 0;
   #opened = false;
   #begun = false;
@@ -72,7 +72,7 @@ export class MessageAnswer implements Delivery {
         this.#stream?.write(`: gyre.${event.type.replace('_', '.')} ${event.call.name.replace(/\s/g, ' ')}\n\n`);
         break;
       case 'step':
-        if (event.step.outcome === 'failed') break; // what was being written is not told as if it were whole
+        if (event.step.outcome === 'failed') break; // a block that was being written is not ended as if it were whole
         // Text may go on in the next step; calls are whole, or will never be.
         this.#whole = this.#blocks.at(-1)?.type === 'text' ? this.#blocks.length - 1 : this.#blocks.length;
         this.#stopSequence = event.step.action?.stopSequence;
@@ -210,7 +210,7 @@ interface Stop {
 }
 
 /**
- * A limit of the loop is told as `max_tokens`, with its own name beside it. `pause_turn` would have clients send the
+ * A limit of the loop is sent as `max_tokens`, with its own name beside it. `pause_turn` would have clients send the
  * turn back to be continued, past the limit.
  */
 function stopOf({ finishReasons: [reason] }: Finish, sequence: string | undefined): Stop {

@@ -58,7 +58,7 @@ export class ResponseAnswer implements Delivery {
   readonly #calls = new Map<number, CallItem>();
   readonly #running = new Map<string, ServerItem>();
   /** Characters of text so far, of all messages. */
-  #told = 0;
+  #textLength = 0;
   #sequence = 0;
   #begun = false;
 
@@ -175,7 +175,7 @@ export class ResponseAnswer implements Delivery {
     if (item?.type !== 'message') {
       item = this.#openItem({
         type: 'message',
-        id: itemId('msg', this.#head.id, this.#told),
+        id: itemId('msg', this.#head.id, this.#textLength),
         status: 'in_progress',
         role: 'assistant',
         content: [],
@@ -186,7 +186,7 @@ export class ResponseAnswer implements Delivery {
     }
     const [part] = item.content;
     if (part !== undefined) part.text += text;
-    this.#told += text.length;
+    this.#textLength += text.length;
     this.#emit('response.output_text.delta', { ...this.#at(item), content_index: 0, delta: text, logprobs: [] });
   }
 

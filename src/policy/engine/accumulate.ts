@@ -51,7 +51,7 @@ interface WireUsage {
 }
 
 /**
- * The last event nobody has taken yet. Tokens that arrive together are told together: each event on its own costs more
+ * The last event nobody has taken yet. Tokens that arrive together become one event: each event on its own costs more
  * than its token.
  */
 type Growing =
