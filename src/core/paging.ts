@@ -20,8 +20,9 @@ export function pageOf(
   { limit, after }: { readonly limit?: string | undefined; readonly after?: string | undefined },
   listed: (id: string) => boolean,
 ): Page {
-  const size = limit === undefined ? DEFAULT_PAGE : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > MAX_PAGE)
+  // Digits alone: what else Number reads ("1e2", "0x10", " 5") is no whole number to a client's eye.
+  const size = limit === undefined ? DEFAULT_PAGE : /^[1-9]\d{0,2}$/.test(limit) ? Number(limit) : Number.NaN;
+  if (!(size <= MAX_PAGE))
     throw badRequest(`"limit" must be a whole number from 1 to ${MAX_PAGE}, not ${quoted(limit)}.`, 'limit');
   if (after !== undefined && !listed(after))
     throw badRequest(`"after" must be an id of this list, not ${quoted(after)}.`, 'after');

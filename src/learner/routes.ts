@@ -104,6 +104,6 @@ function isNumber(text: string): boolean {
 }
 
 function versionOf(text: string): number {
-  if (!/^\d+$/.test(text)) throw badRequest(`${quoted(text)} is not a version number`, 'version');
+  if (!isNumber(text)) throw badRequest(`${quoted(text)} is not a version number`, 'version');
   return Number(text);
 }

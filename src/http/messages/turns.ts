@@ -1,8 +1,8 @@
 /**
- * Turns of the Messages API to messages, and back to how its client will send them. Consecutive turns of one side are one
- * turn: results of tools first, each a message of its own, then the words. This wire carries
- * the input of a call as a value and not as the text the policy wrote, so it is written as canonical JSON here; the log
- * has the policy's own text and puts it back.
+ * Turns of the Messages API to messages, and back to how its client will send them. Consecutive turns of one side are
+ * one turn: results of tools first, each a message of its own, then the words. This wire carries the input of a call as
+ * a value and not as the text the policy wrote, so it is written as canonical JSON here; the log has the policy's own
+ * text and puts it back.
  */
 import { objectJson } from '../../core/text/arguments.js';
 import { canonicalJson } from '../../core/text/hash.js';

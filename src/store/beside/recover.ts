@@ -5,6 +5,7 @@
  */
 import Database from 'better-sqlite3';
 
+import { reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
 import { claimAbandoned, discard, ownerOf, quarantine, readLines } from './intake.js';
@@ -56,7 +57,7 @@ export function replay(
       log.fail(new Error(`"${path}" cannot be read to its end: ${fault}`));
       damaged.add(path);
     }
-    for (const message of lines.flatMap(parseIntakeLine)) {
+    for (const message of lines.flatMap((line) => parsedOr(line, path, log, damaged))) {
       const key = `${ownerOf(path)} ${message.recording}`;
       const known = recordings.get(key);
       // Kept in the order of their newest message: a follow-up must come after the answer it continues.
@@ -84,6 +85,17 @@ export function replay(
     if (log.failures > before) for (const { path } of group) damaged.add(path);
   }
   return [...damaged];
+}
+
+/** Of a line that cannot be understood nothing is replayed; its file is kept for a person, and the others go on. */
+function parsedOr(line: string, path: string, log: LocalLog, damaged: Set<string>): readonly RecordingMessage[] {
+  try {
+    return parseIntakeLine(line);
+  } catch (thrown) {
+    log.fail(new Error(`"${path}" has a line that cannot be understood: ${reasonOf(thrown)}`));
+    damaged.add(path);
+    return [];
+  }
 }
 
 function replayRecording(

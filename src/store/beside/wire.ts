@@ -91,14 +91,19 @@ export type FromLog =
 
 /**
  * The messages of a line of the intake. Earlier builds wrote `say` for `type` and `thread` for `recording`: what a
- * gateway of such a build left behind is recovered after an upgrade like any other.
+ * gateway of such a build left behind is recovered after an upgrade like any other. Throws on what no build writes, or
+ * only a later one.
  */
 export function parseIntakeLine(line: string): readonly RecordingMessage[] {
-  return (JSON.parse(line) as readonly (RecordingMessage | { readonly say: string; readonly thread: number })[]).map(
-    (message) => {
-      if (!('say' in message)) return message;
-      const { say: type, thread: recording, ...rest } = message;
-      return { type, recording, ...rest } as unknown as RecordingMessage;
-    },
-  );
+  const messages: unknown = JSON.parse(line);
+  if (!Array.isArray(messages)) throw new Error('a line of the intake is not a list of messages');
+  return messages.map((message: unknown) => {
+    if (typeof message !== 'object' || message === null) throw new Error('a message of the intake is not an object');
+    const { say, thread, type = say, recording = thread, ...rest } = message as Readonly<Record<string, unknown>>;
+    if (typeof type !== 'string' || !TYPES.includes(type) || typeof recording !== 'number')
+      throw new Error(`the intake has a message of another build, of the type ${JSON.stringify(type)}`);
+    return { type, recording, ...rest } as RecordingMessage;
+  });
 }
+
+const TYPES: readonly string[] = ['begin', 'step', 'finish'] satisfies readonly RecordingMessage['type'][];

@@ -13,7 +13,7 @@ import type { Db } from '../file/db.js';
 import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
-import { responses, steps, trajectories, verdicts } from '../file/schema.js';
+import { deletions, responses, steps, trajectories, verdicts } from '../file/schema.js';
 import { actionOf } from './state.js';
 import { unpackF32, unpackU32 } from '../file/tokens.js';
 
@@ -42,10 +42,11 @@ export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryVi
   return row === undefined || (keyId !== undefined && row.keyId !== keyId) ? undefined : viewOf(db, row);
 }
 
-/** Whether there is one, and of this key. */
+/** Whether there is one, and of this key, or was one that is deleted: a page may begin behind either. */
 export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
   const row = db.select({ keyId: trajectories.keyId }).from(trajectories).where(eq(trajectories.id, id)).get();
-  return row !== undefined && (keyId === undefined || row.keyId === keyId);
+  if (row !== undefined) return keyId === undefined || row.keyId === keyId;
+  return db.select({ id: deletions.id }).from(deletions).where(eq(deletions.trajectoryId, id)).get() !== undefined;
 }
 
 function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {

@@ -129,19 +129,22 @@ describe.each([
     expect(await list(`${path}?after=${String(data.at(-1)?.[id])}`)).toEqual({ data: [], has_more: false });
   });
 
-  it.each(['0', '201', '-1', '1.5', 'many', ''])('refuses %j as "limit" in the same words', async (limit) => {
-    expect(await ask(`${path}?limit=${limit}`)).toEqual({
-      status: 400,
-      body: {
-        error: {
-          message: `"limit" must be a whole number from 1 to 200, not "${limit}".`,
-          type: 'invalid_request_error',
-          param: 'limit',
-          code: 'invalid_value',
+  it.each(['0', '201', '-1', '1.5', 'many', '', '1e2', '0x10', '05', '5.0'])(
+    'refuses %j as "limit" in the same words',
+    async (limit) => {
+      expect(await ask(`${path}?limit=${limit}`)).toEqual({
+        status: 400,
+        body: {
+          error: {
+            message: `"limit" must be a whole number from 1 to 200, not "${limit}".`,
+            type: 'invalid_request_error',
+            param: 'limit',
+            code: 'invalid_value',
+          },
         },
-      },
-    });
-  });
+      });
+    },
+  );
 
   it.each(['nothing', '99', '01', '-1', '1e0', '9'.repeat(40), ''])(
     'refuses %j, which is no id of it, as "after" in the same words',
@@ -161,12 +164,13 @@ describe.each([
   );
 });
 
-it('a deleted conversation is no id of the list any more', async () => {
+it('a page may begin behind a conversation that is deleted meanwhile', async () => {
   await gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: 'forget me' }] });
   const gone = gateway.logged.at(-1)?.trajectoryId ?? '';
   expect((await ask(`/gyre/v1/trajectories?after=${gone}`)).status).toBe(200);
+  const before = await list(`/gyre/v1/trajectories?after=${gone}`);
   await ask(`/gyre/v1/trajectories/${gone}`, 'DELETE');
-  expect((await ask(`/gyre/v1/trajectories?after=${gone}`)).status).toBe(400);
+  expect(await list(`/gyre/v1/trajectories?after=${gone}`)).toEqual(before);
 });
 
 describe('every body', () => {

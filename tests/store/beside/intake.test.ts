@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
+import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { Intake, readLines } from '../../../src/store/beside/intake.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
@@ -207,6 +208,20 @@ test('a flipped bit is reported, what precedes it is kept, and verify names the 
   ]);
   expect(recoverAbandoned(store, folder)).toEqual([]);
 });
+
+test.each(['[null]', 'null', '{"say":"begin"}', '""', '[{"type":"later","recording":9}]', '[{"type":"step"}]', '[{'])(
+  'of a line no build of this kind wrote, %s, nothing is replayed; the others are, and the file is kept',
+  async (strange) => {
+    const { folder, file } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
+    const lines = readFileSync(file, 'utf8');
+    const last = /(\S+) [^\n]*\n$/.exec(lines)?.[1] ?? '';
+    writeFileSync(file, `${lines}${sha256(`${last}\n${strange}`)} ${strange}\n`);
+    const { store } = opened(folder);
+    expect(recoverAbandoned(store, folder).map(String).join()).toContain('cannot be understood');
+    expect(verify(store.db).counts['responses']).toBe(1);
+    expect(files(folder)).toEqual([expect.stringMatching(/\.unsettled$/)]);
+  },
+);
 
 test('what cannot be committed because of a lock stays for the next process', async () => {
   const { folder, file } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
