@@ -41,10 +41,10 @@ function toCandidate(row: CandidateRow): Candidate {
     evaluated: row.evaluated === 1,
     finished: row.finished === 1,
     hasState: row.hasState === 1,
-    ...(notTrainable === null ? {} : { notTrainable }),
-    ...(good === null ? {} : { good: good === 1 }),
-    ...(earlierGood === null ? {} : { earlierGood: earlierGood === 1 }),
-    ...(allGood === null ? {} : { allGood: allGood === 1 }),
-    ...(outcomeGood === null ? {} : { outcomeGood: outcomeGood === 1 }),
+    notTrainable: notTrainable ?? undefined,
+    good: good === null ? undefined : good === 1,
+    earlierGood: earlierGood === null ? undefined : earlierGood === 1,
+    allGood: allGood === null ? undefined : allGood === 1,
+    outcomeGood: outcomeGood === null ? undefined : outcomeGood === 1,
   };
 }

@@ -26,12 +26,12 @@ export function partialAction(seen: readonly PolicyEvent[], startedAt: number, m
   if (text === '' && reasoning === '' && tokenIds.length === 0 && made.length === 0) return undefined;
   return {
     text,
-    ...(reasoning === '' ? {} : { reasoning }),
+    reasoning: reasoning === '' ? undefined : reasoning,
     calls: made,
     finishReason: 'length',
     cut: true,
     promptTokenIds,
-    ...(tokenIds.length === 0 ? {} : { tokenIds }),
+    tokenIds: tokenIds.length === 0 ? undefined : tokenIds,
     usage: { ...NO_USAGE, prompt_tokens: promptTokenIds?.length ?? 0, completion_tokens: tokenIds.length },
     timings: { startedAt, totalMs: ms },
   };

@@ -120,7 +120,7 @@ export class Visible {
       index: event.index,
       text: event.text,
       tokenIds,
-      ...(logprobs.length === 0 ? {} : { logprobs }),
+      logprobs: logprobs.length === 0 ? undefined : logprobs,
     };
   }
 

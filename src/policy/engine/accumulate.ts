@@ -198,15 +198,15 @@ export class Accumulator {
       choice.logprobs.every(isLogprob);
     return {
       text: choice.text,
-      ...(choice.reasoning === '' ? {} : { reasoning: choice.reasoning }),
+      reasoning: choice.reasoning === '' ? undefined : choice.reasoning,
       calls: choice.calls.whole(),
       finishReason: cut ? 'length' : finishReason(choice, this.#party),
       cut,
       stopSequence: choice.stopSequence,
       promptTokenIds: this.#promptTokenIds,
       tokenIds: ids,
-      ...(logprobsWhole ? { logprobs: choice.logprobs } : {}),
-      ...(choice.entries.length > 0 ? { tokenLogprobs: choice.entries } : {}),
+      logprobs: logprobsWhole ? choice.logprobs : undefined,
+      tokenLogprobs: choice.entries.length > 0 ? choice.entries : undefined,
       usage,
       engineId: this.#engineId,
       timings,

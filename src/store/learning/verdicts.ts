@@ -61,7 +61,7 @@ export function verdictsOf(db: Db, kind: SubjectKind, ids: readonly string[]): M
       .where(and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, ids.slice(from, from + 500))))
       .all();
     for (const { score, good, ...row } of rows) {
-      const verdict: Verdict = { ...row, ...(score === null ? {} : { score }), ...(good === null ? {} : { good }) };
+      const verdict: Verdict = { ...row, score: score ?? undefined, good: good ?? undefined };
       found.set(row.subjectId, [...(found.get(row.subjectId) ?? []), verdict]);
     }
   }
