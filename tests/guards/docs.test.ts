@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -34,6 +35,11 @@ describe('the file tree in docs/files.md', () => {
 
   it('names every source file', () => {
     expect(SOURCE.filter((file) => !tree.includes(file))).toEqual([]);
+  });
+
+  it('says of each file what its first sentence says; else run node scripts/tree.mjs', () => {
+    const { status } = spawnSync(process.execPath, ['scripts/tree.mjs', '--check'], { cwd: ROOT });
+    expect(status).toBe(0);
   });
 
   it('names no file that is not there', () => {

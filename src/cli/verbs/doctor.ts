@@ -17,7 +17,7 @@ import { table, type Printer } from '../../run/print.js';
 interface Finding {
   readonly what: string;
   readonly ok: boolean;
-  readonly said: string;
+  readonly detail: string;
 }
 
 const GIB = 1024 ** 3;
@@ -25,13 +25,13 @@ const GIB = 1024 ** 3;
 /** True when nothing is wrong. */
 export async function doctorVerb(config: Config, printer: Printer): Promise<boolean> {
   const findings: Finding[] = [
-    { what: 'gyre', ok: true, said: VERSION },
+    { what: 'gyre', ok: true, detail: VERSION },
     {
       what: 'node',
       ok: Number(process.versions.node.split('.')[0]) >= 20,
-      said: `${process.version} (20 or newer is needed)`,
+      detail: `${process.version} (20 or newer is needed)`,
     },
-    { what: 'memory', ok: totalmem() >= 6 * GIB, said: `${(totalmem() / GIB).toFixed(1)} GiB (6 are needed)` },
+    { what: 'memory', ok: totalmem() >= 6 * GIB, detail: `${(totalmem() / GIB).toFixed(1)} GiB (6 are needed)` },
     check('data folder', () => {
       openStore(config.data).close();
       const { bavail, bsize } = statfsSync(config.data);
@@ -47,18 +47,18 @@ export async function doctorVerb(config: Config, printer: Printer): Promise<bool
       ? await ownEngine(config)
       : [await reach('engine', `${config['engine.url']}/v1/models`)]),
   ];
-  printer.result(findings, table(findings.map(({ what, ok, said }) => [ok ? 'ok' : 'WRONG', what, said])));
+  printer.result(findings, table(findings.map(({ what, ok, detail }) => [ok ? 'ok' : 'WRONG', what, detail])));
   return findings.every((finding) => finding.ok);
 }
 
 async function ownEngine(config: Config): Promise<Finding[]> {
-  if (UNTRAINABLE !== undefined) return [{ what: 'trainer', ok: false, said: UNTRAINABLE }];
+  if (UNTRAINABLE !== undefined) return [{ what: 'trainer', ok: false, detail: UNTRAINABLE }];
   const environment = check('python environment', python);
   const model = check('model', () => modelFolder(config));
   if (!environment.ok) return [environment, model];
   try {
     const { stdout } = await promisify(execFile)(
-      environment.said,
+      environment.detail,
       [
         '-c',
         'import importlib.metadata as m; print(*[f"{n} {m.version(n)}" for n in ("torch", ' +
@@ -66,14 +66,14 @@ async function ownEngine(config: Config): Promise<Finding[]> {
       ],
       { timeout: 30_000 },
     );
-    return [environment, { what: 'python packages', ok: true, said: stdout.trim() }, model];
+    return [environment, { what: 'python packages', ok: true, detail: stdout.trim() }, model];
   } catch (thrown) {
     return [
       environment,
       {
         what: 'python packages',
         ok: false,
-        said: `${reasonOf(thrown).split('\n').at(-2) ?? 'broken'}; delete .venv and run "npm start"`,
+        detail: `${reasonOf(thrown).split('\n').at(-2) ?? 'broken'}; delete .venv and run "npm start"`,
       },
       model,
     ];
@@ -83,17 +83,17 @@ async function ownEngine(config: Config): Promise<Finding[]> {
 async function reach(what: string, url: string): Promise<Finding> {
   try {
     const { status } = await fetch(url, { signal: AbortSignal.timeout(3_000) });
-    return { what, ok: status < 500, said: `${url} answered ${status}` };
+    return { what, ok: status < 500, detail: `${url} answered ${status}` };
   } catch (thrown) {
-    return { what, ok: false, said: `${url} cannot be reached: ${reasonOf(thrown)}` };
+    return { what, ok: false, detail: `${url} cannot be reached: ${reasonOf(thrown)}` };
   }
 }
 
 function check(what: string, probe: () => string): Finding {
   try {
-    const said = probe();
-    return { what, ok: !said.startsWith('/') || existsSync(said.split(',')[0] ?? said), said };
+    const detail = probe();
+    return { what, ok: !detail.startsWith('/') || existsSync(detail.split(',')[0] ?? detail), detail };
   } catch (thrown) {
-    return { what, ok: false, said: reasonOf(thrown) };
+    return { what, ok: false, detail: reasonOf(thrown) };
   }
 }
