@@ -9,7 +9,7 @@ import { Pool } from 'undici';
 
 import { createApp } from '../../../src/app.js';
 import { parseConfig } from '../../../src/core/config.js';
-import { OPEN } from '../../../src/http/callers/auth.js';
+import { NO_KEYS } from '../../../src/http/callers/auth.js';
 import { listen } from '../../../src/http/wire/listen.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
@@ -129,7 +129,7 @@ async function gyre(): Promise<Started> {
     serving,
     log,
     tools: new Map(),
-    keys: OPEN,
+    keys: NO_KEYS,
     reading: nothing,
     parts: () => [],
   });

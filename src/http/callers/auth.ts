@@ -6,7 +6,7 @@ import { GyreError } from '../../core/errors.js';
 import type { KeyLimits, Keys } from '../../core/key.js';
 
 /** A gateway without keys. */
-export const OPEN: Keys = { required: () => false, find: () => undefined, spent: () => 0 };
+export const NO_KEYS: Keys = { required: () => false, find: () => undefined, spent: () => 0 };
 
 export interface Caller {
   readonly keyId: string;

@@ -1,7 +1,7 @@
 /** Chat Completions in /openapi.json. */
 import { z } from 'zod';
 
-import { LoopLimit, type ProtocolOperation, ServerToolUse } from '../protocol/operation.js';
+import { LoopLimit, type ProtocolOperation, ServerToolUseShape } from '../protocol/operation.js';
 
 const text = z.string();
 const int = z.int();
@@ -39,7 +39,7 @@ const Completion = z.object({
     total_tokens: int,
     prompt_tokens_details: z.object({ cached_tokens: int }),
     completion_tokens_details: z.object({ reasoning_tokens: int }),
-    server_tool_use: ServerToolUse,
+    server_tool_use: ServerToolUseShape,
   }),
   gyre: LoopLimit,
   prompt_token_ids: ids.optional(),

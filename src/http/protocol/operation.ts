@@ -17,7 +17,7 @@ export interface ProtocolOperation {
   readonly errors?: readonly number[] | undefined;
 }
 
-export const ServerToolUse = z.object({
+export const ServerToolUseShape = z.object({
   requested: z.int(),
   executed: z.int(),
   by_tool: z.record(z.string(), z.int()),

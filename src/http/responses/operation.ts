@@ -1,7 +1,7 @@
 /** The Responses API in /openapi.json. */
 import { z } from 'zod';
 
-import { type ProtocolOperation, ServerToolUse } from '../protocol/operation.js';
+import { type ProtocolOperation, ServerToolUseShape } from '../protocol/operation.js';
 
 const text = z.string();
 const int = z.int();
@@ -25,7 +25,7 @@ const Response = z.looseObject({
       total_tokens: int,
       input_tokens_details: object,
       output_tokens_details: object,
-      server_tool_use: ServerToolUse,
+      server_tool_use: ServerToolUseShape,
     })
     .nullable(),
 });

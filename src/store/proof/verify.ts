@@ -41,13 +41,13 @@ export interface Report {
   readonly problems: readonly Problem[];
 }
 
-export type Watch = (progress: { readonly table: string; readonly done: number; readonly total: number }) => void;
+export type OnProgress = (progress: { readonly table: string; readonly done: number; readonly total: number }) => void;
 
 const MOST_PROBLEMS = 1_000;
 const PAGE = 500;
 
-export function verify(db: Db, watch: Watch = () => undefined): Report {
-  const verification = new Verification(db, watch);
+export function verify(db: Db, onProgress: OnProgress = () => undefined): Report {
+  const verification = new Verification(db, onProgress);
   try {
     return verification.run();
   } finally {
@@ -57,7 +57,7 @@ export function verify(db: Db, watch: Watch = () => undefined): Report {
 
 class Verification {
   readonly #sqlite: Database.Database;
-  readonly #watch: Watch;
+  readonly #onProgress: OnProgress;
   readonly #problems: Problem[] = [];
   readonly #counts: Record<string, number> = {};
   #total = 0;
@@ -66,9 +66,9 @@ class Verification {
   #last: Pick<LedgerRow, 'seq' | 'hash'> = { seq: 0, hash: '' };
   #lastDeletion = 0;
 
-  constructor(db: Db, watch: Watch) {
+  constructor(db: Db, onProgress: OnProgress) {
     this.#sqlite = db.$client;
-    this.#watch = watch;
+    this.#onProgress = onProgress;
     // What the ledger names, and what deletions name: in temporary tables, which SQLite moves to disk when large.
     this.#sqlite
       .exec(`CREATE TEMP TABLE ledgered (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
@@ -355,7 +355,8 @@ class Verification {
   #seen(table: string): void {
     this.#counts[table] = (this.#counts[table] ?? 0) + 1;
     this.#done += 1;
-    if (this.#done % PAGE === 0) this.#watch({ table, done: Math.min(this.#done, this.#total), total: this.#total });
+    if (this.#done % PAGE === 0)
+      this.#onProgress({ table, done: Math.min(this.#done, this.#total), total: this.#total });
   }
 
   #count(table: string): number {

@@ -12,7 +12,7 @@ import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { feedback } from '../file/schema.js';
 
-export interface FeedbackInput {
+export interface NewFeedback {
   readonly responseId: string;
   /** Whose feedback it is. */
   readonly keyId: string;
@@ -43,7 +43,7 @@ export function feedbackOf(db: Db, trajectoryId: string): FeedbackView[] {
  * Adds a row, or finds the one with the same content. Undefined when the key has no such response; throws a 400 on
  * `step` when the response has no such step.
  */
-export function addFeedback(db: Db, { within, at = Date.now(), ...input }: FeedbackInput): FeedbackView | undefined {
+export function addFeedback(db: Db, { within, at = Date.now(), ...input }: NewFeedback): FeedbackView | undefined {
   return db.transaction(
     (tx) => {
       const response = prepared<[string], { trajectoryId: string; keyId: string }>(

@@ -17,7 +17,7 @@ import { deletions, responses, steps, trajectories, verdicts } from '../file/sch
 import { actionOf } from './state.js';
 import { unpackF32, unpackU32 } from '../file/tokens.js';
 
-export type StepRow = typeof steps.$inferSelect;
+export type StoredStep = typeof steps.$inferSelect;
 
 /** Trajectories, newest first: their ids sort by time. `keyId`: only this key's; undefined means everyone's. */
 export function listTrajectories(db: Db, page: Page, keyId?: string): Listing<TrajectoryView> {
@@ -78,11 +78,11 @@ function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
 }
 
 /** Steps of a trajectory in their order. */
-export function stepsOf(db: Db, trajectoryId: string): StepRow[] {
+export function stepsOf(db: Db, trajectoryId: string): StoredStep[] {
   return db.select().from(steps).where(eq(steps.trajectoryId, trajectoryId)).orderBy(steps.idx).all();
 }
 
-export function stepRow(db: Db, stepId: string): StepRow | undefined {
+export function stepRow(db: Db, stepId: string): StoredStep | undefined {
   return db.select().from(steps).where(eq(steps.id, stepId)).get();
 }
 
@@ -114,8 +114,8 @@ export function verdictView(row: typeof verdicts.$inferSelect): VerdictView {
 /** `next` is the step after it in its trajectory: a client's observation stands in the state of the next step. */
 export function stepView(
   db: Db,
-  step: StepRow,
-  next: StepRow | undefined,
+  step: StoredStep,
+  next: StoredStep | undefined,
   context: Context | undefined,
   stepVerdicts: readonly VerdictView[],
 ): StepView {
@@ -137,7 +137,7 @@ export function stepView(
   };
 }
 
-function versionView({ policyVersion }: StepRow): number | null {
+function versionView({ policyVersion }: StoredStep): number | null {
   return versionOfColumn(policyVersion) ?? null;
 }
 
@@ -148,7 +148,7 @@ interface CallRecord {
   readonly error?: string | undefined;
 }
 
-function callsView(db: Db, step: StepRow, next: StepRow | undefined, calls: readonly ToolCall[]): ToolCallView[] {
+function callsView(db: Db, step: StoredStep, next: StoredStep | undefined, calls: readonly ToolCall[]): ToolCallView[] {
   const records = JSON.parse(step.calls) as CallRecord[];
   if (records.length === 0) return [];
   const own = readChain(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
