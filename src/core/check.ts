@@ -22,7 +22,7 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   return { path: issue.path, code: issue.code, says: `${issue.message} (it is ${excerpt(found)})` };
 }
 
-/** Of a union that matched nothing, the issue of the option that came furthest says the most. */
+/** Of a union of which no option matched: the issue of the option whose fault lies deepest, as it was likely meant. */
 function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
   const candidates = issue.errors.map((list) => furthest(list[0])).filter((inner) => inner !== undefined);

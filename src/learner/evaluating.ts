@@ -30,7 +30,7 @@ export async function evaluate(learner: Learner, version: number, tasks: readonl
   return evaluation;
 }
 
-/** An answer that failed to come is no result; one that came and is wrong, or was cut short, is 0. */
+/** Undefined where no answer came, since the engine failed; a wrong answer, or one that was cut short, scores 0. */
 async function score(learner: Learner, version: number, task: Task): Promise<EvaluationResult | undefined> {
   const answer = await attempt(learner, task, { version, origin: 'evaluate', sampling: { temperature: 0 } });
   if (answer.outcome === 'failed' || answer.outcome === 'cancelled') return undefined;

@@ -36,7 +36,7 @@ export class Clock {
     this.#controller.abort();
   }
 
-  /** The controller for another clock, once: undefined when it has fired or was already given away. */
+  /** Hands the controller over to another clock; undefined when it has fired or was handed over already. */
   surrender(): AbortController | undefined {
     const controller = this.#surrendered || this.#by !== undefined ? undefined : this.#controller;
     this.#surrendered = true;

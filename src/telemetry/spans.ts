@@ -143,7 +143,7 @@ class RequestSpans implements Watch {
 
   ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void {
     this.#end = { ending, fault, firstToken };
-    // A run that was left in the middle hears no more of its policy.
+    // A run that was left in the middle gets no further event, so its open chat span is ended here.
     this.#chats.at(-1)?.failed('cancelled');
     const { usage } = ending;
     this.#agent?.setAttributes(
@@ -195,7 +195,7 @@ class RequestSpans implements Watch {
   }
 }
 
-/** The state of a client's trace is exported with every span of it: what matches is not gone on with. */
+/** A client's `tracestate` is exported with every span of its trace, so one that matches a pattern is dropped. */
 function headersOf(redactor: Redactor | undefined): TextMapGetter<Arrival> {
   return {
     get(arrival, name) {

@@ -107,7 +107,7 @@ export class ResponseAnswer implements Delivery {
       }
       case 'tool_started': {
         const { id, name, arguments: args } = event.call;
-        // It begins without its arguments, as an item does: SDKs put what comes after to what they have.
+        // The item begins without its arguments: SDKs append the deltas that follow to the arguments it began with.
         const item = this.#add({
           type: 'mcp_call',
           id: this.#id('mcp'),

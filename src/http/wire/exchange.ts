@@ -35,7 +35,7 @@ export class Exchange implements Arrival {
   watch: Watch | undefined;
   readonly #began = performance.now();
   readonly #closed: (exchange: Exchange) => void;
-  /** How many of the run and the response have not ended; either may end first. */
+  /** 2: the loop's run and the HTTP response; each takes one off when it ends, in either order. */
   #open = 2;
 
   /** `closed` hears of the end of both the run and the response. */

@@ -38,7 +38,7 @@ export interface VersionTable extends Serving {
   inFlight(version: number): number;
   /** Resolves when no lease on this version is left. */
   drained(version: number): Promise<void>;
-  /** The engine for who holds no lease: weights that it no longer holds are loaded again when they are asked for. */
+  /** For callers without a lease, such as the learner: an adapter the engine has dropped is loaded again first. */
   readonly policy: Policy;
 }
 

@@ -7,7 +7,7 @@ import { unpackStep } from '../file/tokens.js';
 
 interface Held {
   readonly recording: Recording;
-  /** The policy's messages so far: the very objects that were hashed, which the log does not hash again. */
+  /** The policy's messages so far. They stay the same objects, because the log hashes only objects it has not met. */
   messages: readonly Message[];
 }
 

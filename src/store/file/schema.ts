@@ -140,8 +140,8 @@ export const steps = sqliteTable(
   (t) => [
     uniqueIndex('steps_place').on(t.trajectoryId, t.idx),
     index('steps_client_tip').on(t.clientTip, t.keyId),
-    // Deletion asks who else holds a message or a tool list. What another index or an ancestor answers needs no entry
-    // here.
+    // Deletion asks which other steps refer to a message or a tool list. Steps that another index or the message's
+    // parent already leads to are left out of these.
     index('steps_policy_at')
       .on(t.policyAt)
       .where(sql`policy_tip <> client_tip`),

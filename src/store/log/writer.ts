@@ -129,7 +129,7 @@ export class Writer implements Transaction {
       row.promptBase = base?.stepId ?? null;
       row.promptShared = base === undefined ? 0 : sharedWith(base, prompt);
       row.promptSuffix = packU32(prompt, row.promptShared);
-      // Right also if the transaction is rolled back: `#base` asks the rows which step is the base.
+      // Harmless if the transaction is rolled back: `#base` looks in the rows which step is the base, not here.
       this.#contexts.set(trajectoryId, { stepId, prompt, action: action ?? [] });
     }
     this.#seal('steps', stepId, ledgeredShape('steps').values(row));

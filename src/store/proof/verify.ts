@@ -172,7 +172,7 @@ class Verification {
       this.#report('ledger', String(this.#last.seq), `one row too many: ${after} were written`);
   }
 
-  /** Rows that came in by another way than a commit of ours. */
+  /** Rows that no ledger entry names: something other than Gyre has written them. */
   #unledgered(table: LedgerTable): void {
     const key = idColumn(table);
     const page = this.#sqlite.prepare<[string], { id: string }>(

@@ -1,8 +1,8 @@
 """Whose turn it is on cores that serve and train: requests first.
 
-An update's products run in a thread that takes only what nobody else wants (SCHED_IDLE), not merely at low priority.
-How much that gains is not shown: on two cores (AVX2), beside one chatting client, an update took 64 and 57 s in the
-idle class and 70 s at nice 10, alone 17 s; the client got about half its tokens a second either way.
+An update's matrix products run in a thread that takes only what nobody else wants (SCHED_IDLE), not merely at low
+priority. How much that gains is not shown: on two cores (AVX2), beside one chatting client, an update took 64 and 57
+s in the idle class and 70 s at nice 10, alone 17 s; the client got about half its tokens a second either way.
 """
 
 import os
@@ -30,10 +30,10 @@ def give_way() -> None:
 
 
 def left_over_time() -> ThreadPoolExecutor:
-    """One thread for products that can wait; torch's worker threads are started by it and inherit its class."""
+    """One thread for matrix products that can wait; torch's worker threads are started by it and inherit its class."""
     return ThreadPoolExecutor(1, "update", initializer=give_way)
 
 
 def run(pool: ThreadPoolExecutor | None, work: Callable[[], T]) -> T:
-    """`work` in the pool, or right here where there is none (a GPU does the products)."""
+    """`work` in the pool, or right here where there is none (a GPU does the matrix products)."""
     return work() if pool is None else pool.submit(work).result()
