@@ -68,7 +68,7 @@ export class ChatSpan {
       {
         kind: SpanKind.CLIENT,
         startTime: this.#began,
-        attributes: present({ ...answer.about, ...answer.ids, ...requestAttributes(request) }),
+        attributes: present({ ...answer.about, ...answer.ids, ...requestAttributes(request, deps.redactor) }),
       },
       answer.context,
     );
@@ -169,7 +169,9 @@ function codeOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.code : 'internal_error';
 }
 
-function requestAttributes({ sampling, n, forwarded }: PolicyRequest): PlainAttributes {
+function requestAttributes(request: PolicyRequest, redactor: Redactor | undefined): PlainAttributes {
+  const { n, forwarded } = request;
+  const sampling = redactor?.sampling(request.sampling) ?? request.sampling;
   const format = (forwarded?.['response_format'] as { readonly type?: unknown } | undefined)?.type;
   return {
     'gen_ai.request.stream': true,

@@ -102,11 +102,13 @@ function reasoningParts(reasoning: string | undefined): Part[] {
   return reasoning === undefined || reasoning === '' ? [] : [{ type: 'reasoning', content: reasoning }];
 }
 
-/** The arguments as the value they spell; as they are where they spell none. */
+/** The arguments as the object they spell; as they are where they spell none. */
 function callPart({ id, name, arguments: text }: ToolCall): Part {
   let value: unknown = text;
   try {
-    value = JSON.parse(text);
+    const spelled: unknown = JSON.parse(text);
+    // A bare number would be written in another form than the one that was redacted.
+    if (typeof spelled === 'object' && spelled !== null) value = spelled;
   } catch {
     // A policy may have sampled anything.
   }

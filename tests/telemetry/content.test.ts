@@ -80,7 +80,7 @@ it('redacts inside texts, arguments, definitions and stop sequences, and breaks 
   expect(parsed(contents)['gen_ai.request.stop_sequences']).toEqual(['END-[redacted]']);
   const call = { id: 'c3', name: 'find', arguments: '{"n":42}' };
   expect(contents.ofTool(call, { content: 'it is 42', ms: 1 })).toEqual({
-    'gen_ai.tool.call.arguments': '{"n": "[redacted]"}',
+    'gen_ai.tool.call.arguments': '{"n":"[redacted]"}',
     'gen_ai.tool.call.result': 'it is [redacted]',
   });
   const action = {

@@ -187,9 +187,29 @@ describe('what matches is on no span where it is', () => {
       {},
     ]);
     expect(span('execute_tool calculator').attributes).toMatchObject({
-      'gen_ai.tool.call.arguments': '{"expression": "[redacted]"}',
+      'gen_ai.tool.call.arguments': '{"expression":"[redacted]"}',
       'gen_ai.tool.call.result': '[redacted]',
     });
+  });
+
+  it('a bare number as the arguments of a call', async () => {
+    await start({ script: inTurn({ text: 'ok' }) }, CAPTURE, ['\\b\\d{16}\\b']);
+    const messages = [...history('4.111111111111111e15'), ...history('"4111111111111111"')];
+    await (await bench.gateway.post({ model: 'gyre', messages })).text();
+    await sent();
+    expect(bench.collector.bodies.join('')).not.toMatch(/4111111111111111|4\.11111/);
+  });
+
+  it('a field of the parameters of a tool, by a pattern of its name and its value', async () => {
+    await start({ script: inTurn({ text: 'ok' }) }, CAPTURE, ['"password":\\s*"[^"]*"']);
+    const tools = [lookup({ parameters: { type: 'object', examples: [{ user: 'ann', password: 'hunter2' }] } })];
+    await (await bench.gateway.post({ model: 'gyre', messages: [user('q')], tools })).text();
+    await sent();
+    expect(bench.collector.bodies.join('')).not.toContain('hunter2');
+    expect(JSON.parse(String(span('chat gyre').attributes['gen_ai.tool.definitions']))).toMatchObject([
+      { name: 'lookup', parameters: { type: 'object', examples: [{ user: 'ann', '[redacted]': '[redacted]' }] } },
+      { name: 'calculator' },
+    ]);
   });
 
   it('a character outside the basic plane, as itself or as the two halves JSON escapes it by', async () => {
@@ -201,6 +221,17 @@ describe('what matches is on no span where it is', () => {
 });
 
 describe('without content captured, what matches is on no span either', () => {
+  it('in the seed of a request', async () => {
+    await start({ script: inTurn({ text: 'ok' }, { text: 'ok' }) }, {}, ['\\b\\d{16}\\b']);
+    for (const seed of [4_111_111_111_111_111, 7])
+      await (await bench.gateway.post({ model: 'gyre', messages: [user('q')], seed })).text();
+    await sent();
+    const seeds = bench.collector.spans
+      .filter(({ name }) => name === 'chat gyre')
+      .map(({ attributes }) => attributes['gen_ai.request.seed']);
+    expect(seeds.map(String).sort()).toEqual(['7', 'undefined']);
+  });
+
   it('in the ids a client and an engine give, or in the state of its trace', async () => {
     const choice = { index: 0, delta: { content: 'ok' }, finish_reason: null };
     const named = (id: string): string =>

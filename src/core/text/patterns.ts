@@ -1,6 +1,6 @@
 /**
  * Where regular expressions match in a text as it may be read: as it stands, with the escapes of JSON decoded as often
- * as there are any (JSON in JSON has them twice), and each string and number of a JSON text by itself, for patterns
+ * as there are any (JSON in JSON has them twice), and each scalar of a JSON text by itself, for patterns
  * that mean a whole value.
  */
 import { decode, type Decoded, type Range } from './escapes.js';
@@ -9,6 +9,14 @@ import { decode, type Decoded, type Range } from './escapes.js';
 const MOST_LAYERS = 16;
 const JSON_BEGINS = /^\s*[[{"]/;
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const ONE_NUMBER = /^\s*-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\s*$/;
+const LITERALS: ReadonlySet<string> = new Set(['true', 'false', 'null']);
+const LITERAL = /(?:true|false|null)(?!\w)/y;
+/** Patterns that take in no punctuation of JSON and no space: letters, digits, and some signs, classes and groups. */
+const IN_ONE_SCALAR = new RegExp(
+  String.raw`^(?:[\w@#%&=~'<>;!/+*?|)$^-]|\((?!\?)|\(\?:|\\[dwb.+*?()|$^/-]|\{\d+(?:,\d*)?\}` +
+    String.raw`|\[(?:[a-z]-[a-z]|[A-Z]-[A-Z]|\d-\d|[\w.@%+]|\\[dw./+-])+-?\])*$`,
+);
 
 /** Whether a text sets out as JSON with anything inside; it may be cut off or be no JSON after all. */
 export function looksLikeJson(text: string): boolean {
@@ -17,9 +25,12 @@ export function looksLikeJson(text: string): boolean {
 
 export class Patterns {
   readonly #patterns: readonly RegExp[];
+  /** Whether a match may take in more than one scalar of a JSON text; if not, what is clean in each is clean in all. */
+  readonly reachAcross: boolean;
 
   constructor(patterns: readonly string[]) {
     this.#patterns = patterns.map((pattern) => new RegExp(pattern, 'gu'));
+    this.reachAcross = patterns.some((pattern) => !IN_ONE_SCALAR.test(pattern));
   }
 
   /**
@@ -51,13 +62,16 @@ export class Patterns {
 
   #inJson(text: string, depth: number): Range[] {
     const found = this.#plain(text);
-    if (!looksLikeJson(text)) return found;
+    if (!looksLikeJson(text)) {
+      if (ONE_NUMBER.test(text) && this.#plain(String(Number(text))).length > 0) found.push([0, text.length]);
+      return found;
+    }
     if (depth > MOST_LAYERS) throw new RangeError('JSON in JSON too often');
     for (const [from, to] of valuesOf(text)) {
       const piece = text.slice(from, to);
       if (text[from - 1] !== '"') {
         // Whoever parses a number writes it in another form: 4e3 is 4000.
-        const again = String(Number(piece));
+        const again = LITERALS.has(piece) ? piece : String(Number(piece));
         if (this.#plain(piece).length > 0 || (again !== piece && this.#plain(again).length > 0)) found.push([from, to]);
         continue;
       }
@@ -79,7 +93,7 @@ function textOf(range: Range, layers: readonly Decoded[]): Range {
   return layers.reduce((outer, layer) => layer.textOf(outer), range);
 }
 
-/** The strings, without their quotes, and the numbers of a JSON text, also of one that is cut off. */
+/** The strings, without their quotes, and the other scalars of a JSON text, also of one that is cut off. */
 function* valuesOf(text: string): Generator<Range> {
   for (let at = 0; at < text.length;) {
     const char = text[at] ?? '';
@@ -93,12 +107,17 @@ function* valuesOf(text: string): Generator<Range> {
       const end = NUMBER.test(text) ? NUMBER.lastIndex : at + 1;
       yield [at, end];
       at = end;
+    } else if (char === 't' || char === 'f' || char === 'n') {
+      LITERAL.lastIndex = at;
+      const end = LITERAL.test(text) ? LITERAL.lastIndex : at + 1;
+      if (end > at + 1) yield [at, end];
+      at = end;
     } else at += 1;
   }
 }
 
 /** The same ranges in order, those that overlap as one. */
-function apart(ranges: readonly Range[]): readonly Range[] {
+export function apart(ranges: readonly Range[]): readonly Range[] {
   const found: Range[] = [];
   for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
     const last = found.at(-1);

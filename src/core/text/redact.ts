@@ -7,10 +7,11 @@
  * Whatever a redactor is given comes back as the very same object where nothing matched.
  */
 import type { AssistantMessage, Content, ContentPart, Message, ToolCall, WireToolCall } from '../message.js';
-import type { Action, FunctionSpec } from '../policy.js';
+import type { Action, FunctionSpec, Sampling } from '../policy.js';
 import type { OwnedCall, Step } from '../trajectory.js';
 import type { Range } from './escapes.js';
-import { looksLikeJson, Patterns } from './patterns.js';
+import { type Edit, editsInJson, parsed } from './json_marks.js';
+import { apart, looksLikeJson, Patterns } from './patterns.js';
 import { normaliseArguments } from './spelling.js';
 
 export const MARK = '[redacted]';
@@ -37,7 +38,7 @@ export class Redactor {
     try {
       const found = this.#patterns.find(original);
       const clean = found.length === 0 ? original : marked(original, found);
-      return looksLikeJson(original) ? this.#asJson(original, clean) : clean;
+      return looksLikeJson(clean) && this.#showsRespelled(clean) ? MARK : clean;
     } catch {
       return MARK; // it cannot be told what matches: better nothing than the text
     }
@@ -46,13 +47,14 @@ export class Redactor {
   /** Every text in a value of no known shape, names of fields and numbers included. */
   value<T>(value: T, depth = 0): T {
     if (typeof value === 'string') return this.text(value) as T;
-    if (typeof value === 'number') return (this.text(String(value)) === String(value) ? value : MARK) as T;
-    if (typeof value !== 'object' || value === null) return value;
+    if (typeof value === 'number' || typeof value === 'boolean' || value === null)
+      return (this.text(String(value)) === String(value) ? value : MARK) as T;
+    if (typeof value !== 'object') return value;
     if (depth > MAX_DEPTH) return MARK as T;
-    if (Array.isArray(value)) return each(value as readonly unknown[], (item) => this.value(item, depth + 1)) as T;
-    const fields: readonly Field[] = Object.entries(value);
-    const clean = each(fields, (field) => this.#field(field, depth + 1));
-    return clean === fields ? value : (Object.fromEntries(clean) as T);
+    const clean = Array.isArray(value)
+      ? (each(value as readonly unknown[], (item) => this.value(item, depth + 1)) as T & object)
+      : this.#eachField(value, depth + 1);
+    return depth === 0 ? this.#asText(clean) : clean;
   }
 
   /** The same object for the same message: the log knows by that what it has hashed. */
@@ -99,12 +101,29 @@ export class Redactor {
       tools: this.tools(step.tools),
       toolChoice:
         typeof toolChoice === 'string' ? toolChoice : this.#fields(toolChoice, { name: this.text(toolChoice.name) }),
-      sampling: this.#fields(sampling, { stop: this.value(sampling.stop) }),
+      sampling: this.sampling(sampling),
       calls: each(step.calls, (call) => this.#owned(call)),
       action: action && this.action(action),
     });
     if (clean === step && shown === visible && !tainted) return [step, visible];
     return [{ ...clean, action: clean.action && withoutTokens(clean.action), notTrainable: 'redacted' }, shown];
+  }
+
+  /** Without the numbers that match: a mark can stand for none of them. */
+  sampling(sampling: Sampling): Sampling {
+    return this.#once(sampling, () => {
+      const bias = sampling.logit_bias;
+      const clean = this.#fields(sampling, {
+        ...Object.fromEntries(
+          Object.entries(sampling)
+            .filter(([, field]) => typeof field === 'number' && this.value(field) !== field)
+            .map(([name]) => [name, undefined]),
+        ),
+        stop: this.value(sampling.stop),
+        logit_bias: bias && this.#unmatched(bias),
+      });
+      return this.#asText(clean) === clean ? clean : {};
+    });
   }
 
   /** Whether a sampled action spells what may not be kept. */
@@ -116,10 +135,22 @@ export class Redactor {
     return original === undefined ? undefined : this.text(original);
   }
 
+  #eachField<T extends object>(value: T, depth: number): T {
+    const fields: readonly Field[] = Object.entries(value);
+    const clean = each(fields, (field) => this.#field(field, depth));
+    return clean === fields ? value : (Object.fromEntries(clean) as T);
+  }
+
   #field(field: Field, depth: number): Field {
     const [name, value] = field;
     const clean = [this.text(name), this.value(value, depth)] as const;
     return clean[0] === name && clean[1] === value ? field : clean;
+  }
+
+  #unmatched(numbers: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+    const fields = Object.entries(numbers);
+    const kept = fields.filter(([name, number]) => this.text(name) === name && this.value(number) === number);
+    return kept.length === fields.length ? numbers : Object.fromEntries(kept);
   }
 
   #owned(call: OwnedCall): OwnedCall {
@@ -184,23 +215,25 @@ export class Redactor {
     if (texts.length === 1) return texts.map((text) => this.text(text));
     try {
       let from = 0;
-      const found = [
+      const found = apart([
         ...this.#patterns.find(texts.join('')),
         ...texts.flatMap((text) => {
           const at = from;
           from += text.length;
           return this.#patterns.find(text).map(([start, end]): Range => [at + start, at + end]);
         }),
-      ].sort(([a], [b]) => a - b);
+      ]);
       let at = 0;
+      let next = 0;
       return texts.map((text) => {
         const [start, end] = [at, (at += text.length)];
-        return marked(
-          text,
-          found
-            .filter((range) => range[0] < end && range[1] > start)
-            .map((range) => [range[0] - start, range[1] - start]),
-        );
+        const here: Range[] = [];
+        for (; (found[next]?.[0] ?? Infinity) < end; next += 1) {
+          const [begins, ends] = found[next] ?? [0, 0];
+          if (ends > start) here.push([begins - start, ends - start]);
+          if (ends > end) break; // it goes on in the next part
+        }
+        return here.length === 0 ? text : marked(text, here);
       });
     } catch {
       return texts.map((_, at) => (at === 0 ? MARK : ''));
@@ -209,33 +242,48 @@ export class Redactor {
 
   #part(part: ContentPart, clean: string): ContentPart {
     const { type, text, ...rest } = part;
-    const more = this.value(rest);
+    const more = Object.keys(rest).length === 0 ? rest : this.value(rest);
     // `text` is the protocol's word, and what tells a text from all else.
     const kind = type === 'text' ? type : this.text(type);
     const cleanText = text === undefined ? undefined : clean;
     return kind === type && cleanText === text && more === rest ? part : { ...more, type: kind, text: cleanText };
   }
 
-  /**
-   * `clean` as JSON still, where `original` is: a number or a bracket that went leaves none behind. What is parsed is
-   * written again with other spaces, escapes and order, so those spellings must not show what this one hides.
-   */
-  #asJson(original: string, clean: string): string {
-    const value = parsed(original);
-    if (typeof value !== 'object' || value === null) return clean;
-    const rebuilt =
-      clean === original || parsed(clean) !== undefined ? clean : normaliseArguments(JSON.stringify(this.value(value)));
-    const kept = rebuilt !== clean && this.#shows(rebuilt) ? clean : rebuilt;
-    const again = parsed(kept);
-    const spellings = again === undefined ? [] : [JSON.stringify(again), normaliseArguments(kept)];
-    return spellings.some((other) => other !== kept && this.#shows(other)) ? MARK : kept;
+  /** What is parsed is written again with other spaces, escapes and order: whether that shows what this text hides. */
+  #showsRespelled(text: string): boolean {
+    const value = parsed(text);
+    if (typeof value !== 'object' || value === null) return false;
+    return [JSON.stringify(value), normaliseArguments(text)].some((other) => other !== text && this.#shows(other));
   }
 
-  /** Whether anything matches but the mark itself. */
+  /** A value whose texts are clean, so that it shows nothing as JSON either: a pattern may take in names of fields. */
+  #asText<T extends object>(value: T): T {
+    if (!this.#patterns.reachAcross) return value;
+    try {
+      let clean = value;
+      for (const spelled of [JSON.stringify, (object: T) => normaliseArguments(JSON.stringify(object))]) {
+        const text = spelled(clean);
+        if (!this.#shows(text)) continue;
+        const again = parsed(marked(text, this.#patterns.find(text)));
+        if (typeof again !== 'object' || again === null) return nothingOf(value);
+        clean = again as T;
+      }
+      if (clean === value) return value;
+      const text = JSON.stringify(clean);
+      return this.#shows(text) || this.#showsRespelled(text) ? nothingOf(value) : clean;
+    } catch {
+      return nothingOf(value);
+    }
+  }
+
+  /** Whether anything matches but marks, and the punctuation of JSON around them. */
   #shows(text: string): boolean {
     return this.#patterns.find(text).some(([from, to]) => {
-      const mark = text.lastIndexOf(MARK, from);
-      return mark === -1 || to > mark + MARK.length;
+      const begin = Math.max(0, from - MARK.length);
+      const blank = text.slice(begin, to + MARK.length).replaceAll(MARK, ' '.repeat(MARK.length));
+      const piece = text.slice(from, to);
+      const rest = blank.slice(from - begin, to - begin);
+      return rest === piece || /[^\s"\\,:[\]{}]/.test(rest);
     });
   }
 
@@ -253,24 +301,24 @@ export class Redactor {
   }
 }
 
-/** A range that begins before the text has its mark there already. */
+/** The text with its matches marked, which are in order and apart; JSON stays JSON. */
 function marked(text: string, found: readonly Range[]): string {
   let at = 0;
   let clean = '';
-  for (const [from, to] of found) {
-    if (to <= at) continue;
-    clean += text.slice(at, Math.max(from, at)) + (from < at ? '' : MARK);
+  for (const { from, to, text: mark } of editsInJson(text, found, MARK) ?? found.map(inText)) {
+    clean += text.slice(at, Math.max(from, at)) + mark;
     at = to;
   }
   return clean + text.slice(at);
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined; // it only looked like JSON
-  }
+/** A range that begins before the text has its mark there already. */
+function inText([from, to]: Range): Edit {
+  return { from, to, text: from < 0 ? '' : MARK };
+}
+
+function nothingOf<T extends object>(value: T): T {
+  return (Array.isArray(value) ? [MARK] : { [MARK]: MARK }) as T;
 }
 
 /** The items as `make` has them; the very list where each is what it was. */

@@ -9,7 +9,7 @@ import type { Opening, Recording } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
-import type { Ending, Step } from '../../core/trajectory.js';
+import type { Ending, ServerToolUse, Step } from '../../core/trajectory.js';
 import type { LocalLog } from './local.js';
 
 export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
@@ -71,6 +71,18 @@ class RedactedRecording implements Recording {
   }
 
   finish(ending: Ending): Promise<boolean> {
-    return this.#recording.finish(ending);
+    return this.#recording.finish({ ...ending, toolUse: this.#toolUse(ending.toolUse) });
+  }
+
+  /** Tools whose names are the same once they are redacted are counted as one. */
+  #toolUse(toolUse: ServerToolUse): ServerToolUse {
+    const counts = Object.entries(toolUse.by_tool);
+    if (counts.every(([name]) => this.#redactor.text(name) === name)) return toolUse;
+    const clean = new Map<string, number>();
+    for (const [tool, count] of counts) {
+      const name = this.#redactor.text(tool);
+      clean.set(name, (clean.get(name) ?? 0) + count);
+    }
+    return { ...toolUse, by_tool: Object.fromEntries(clean) };
   }
 }

@@ -39,8 +39,8 @@ describe('a match is marked in the text that spells it', () => {
 
   it('as a number of JSON, whichever way it is written, and the rest stays JSON', () => {
     const card = redactor('^4\\d{15}$', '^-7$');
-    expect(card.text('{"card":4111111111111111}')).toBe(`{"card": "${MARK}"}`);
-    expect(card.text('[4.111111111111111e15, -7, 7]')).toBe(`["${MARK}","${MARK}",7]`);
+    expect(card.text('{"card":4111111111111111}')).toBe(`{"card":"${MARK}"}`);
+    expect(card.text('[4.111111111111111e15, -7, 7]')).toBe(`["${MARK}", "${MARK}", 7]`);
     expect(card.text('"4111111111111111"')).toBe(`"${MARK}"`);
     expect(card.value({ card: 4_111_111_111_111_111, n: [7, -7] })).toEqual({ card: MARK, n: [7, MARK] });
   });
@@ -56,8 +56,21 @@ describe('a match is marked in the text that spells it', () => {
   it('all of it, where only another spelling of the same JSON shows the match', () => {
     const password = redactor('"password": ?"[^"]*"');
     expect(password.text('{"user":"ann","password" : "hunter2"}')).toBe(MARK);
-    expect(password.text('{"user":"ann","password":"hunter2"}')).toBe(`{"user":"ann",${MARK}}`);
+    expect(password.text('{"user":"ann","password":"hunter2"}')).toBe(`{"user":"ann","${MARK}":"${MARK}"}`);
     expect(password.text('{"user":"ann"}')).toBe('{"user":"ann"}');
+  });
+
+  it('all of it, where only what is left of it is JSON, and shows the match in another spelling', () => {
+    const made = redactor('\t', '"password":"[^"]*"');
+    expect(made.text('{"password" : "hunter2", "k": "a\tb"}')).toBe(MARK);
+    expect(made.text('{"user" : "ann", "k": "a\tb"}')).toBe(`{"user" : "ann", "k": "a${MARK}b"}`);
+  });
+
+  it('all of it, where it is one number, whichever way it is written', () => {
+    const card = redactor('\\b\\d{16}\\b');
+    expect(card.text('4.111111111111111e15')).toBe(MARK);
+    expect(card.text(' 4111111111111111.0\n')).toBe(MARK);
+    expect(card.text('4.2e3')).toBe('4.2e3');
   });
 
   it('all of it, where it is escaped too often to be looked into', () => {
@@ -74,6 +87,79 @@ describe('a match is marked in the text that spells it', () => {
     expect(redactor('z*').text('a🧀b')).toBe('a🧀b');
     expect(redactor('\\w+').text('["a b"]')).toBe(`["${MARK} ${MARK}"]`);
   });
+});
+
+describe('JSON stays JSON, and what did not match stays as it was written', () => {
+  const made = redactor('4242', '^true$', '"password":\\s*"[^"]*"', '"from":\\s*1,\\s*"to"');
+  it.each([
+    ['a number', '{"id":12345678901234567890, "pin": 4242}', `{"id":12345678901234567890, "pin": "${MARK}"}`],
+    ['a number in part', '[-42420e-1,1.50]', `["${MARK}",1.50]`],
+    ['a name that is there twice', '{"a":1,"a":2.0,"b":4242}', `{"a":1,"a":2.0,"b":"${MARK}"}`],
+    ['a literal', '{"a": true, "b": false, "c": null}', `{"a": "${MARK}", "b": false, "c": null}`],
+    ['a field', '{"n":1e3, "n":1,"password":"x"}', `{"n":1e3, "n":1,"${MARK}":"${MARK}"}`],
+    ['several fields', '{"x":"\\u0061","from":1, "to":2,"y":[ ]}', `{"x":"\\u0061","${MARK}":"${MARK}","y":[ ]}`],
+    [
+      'in JSON in JSON',
+      String.raw`{"q":1.0,"in":"{\"id\":12345678901234567890, \"\u0061\":[4242,true]}"}`,
+      String.raw`{"q":1.0,"in":"{\"id\":12345678901234567890, \"\u0061\":[\"${MARK}\",\"${MARK}\"]}"}`,
+    ],
+    [
+      'a field in JSON in JSON',
+      JSON.stringify([JSON.stringify({ password: 'x', a: '\n' })]),
+      JSON.stringify([`{"${MARK}":"${MARK}","a":"\\n"}`]),
+    ],
+    ['deep in lists', `${'['.repeat(900)}4242${']'.repeat(900)}`, `${'['.repeat(900)}"${MARK}"${']'.repeat(900)}`],
+  ])('%s', (_what, text, clean) => {
+    expect(made.text(text)).toBe(clean);
+  });
+
+  it('where all that holds a match is its punctuation, the smallest value around it goes', () => {
+    expect(redactor('\\{"a"').text('[1.0,{"a":1},{"b":2}]')).toBe(`[1.0,"${MARK}",{"b":2}]`);
+    expect(redactor('2\\]').text('[[1,2],{"b":2}]')).toBe(`["${MARK}",{"b":2}]`);
+    expect(redactor('; ').text('{"a":"x; y"}')).toBe(`{"a":"x${MARK}y"}`);
+    expect(redactor(',  ').text('{"a":[1,  2],"b":"c"}')).toBe(`{"a":"${MARK}","b":"c"}`);
+  });
+
+  it('also in one of several parts', () => {
+    const [first, second] = ['see', '{"id":12345678901234567890,"pin":4242}'];
+    const content = [first, second].map((text) => ({ type: 'text', text }));
+    expect(made.message({ role: 'user', content }).content).toEqual([
+      content[0],
+      { type: 'text', text: `{"id":12345678901234567890,"pin":"${MARK}"}` },
+    ]);
+  });
+});
+
+describe('a value is held against the patterns as the JSON it will be written as', () => {
+  it.each(['"password":\\s*"[^"]*"', '"password":"[^"]*"', '"password": "[^"]*"'])('%s', (pattern) => {
+    const made = redactor(pattern);
+    expect(made.value({ user: 'ann', password: 'hunter2' })).toEqual({ user: 'ann', [MARK]: MARK });
+    const properties = { login: { examples: [{ password: 'hunter2' }] } };
+    expect(made.tools([{ name: 'f', parameters: { type: 'object', properties } }])).toEqual([
+      { name: 'f', parameters: { type: 'object', properties: { login: { examples: [{ [MARK]: MARK }] } } } },
+    ]);
+    const clean = { user: 'ann', list: [1, { a: true }] };
+    expect(made.value(clean)).toBe(clean);
+  });
+
+  it('and stays an object or a list, whatever matches', () => {
+    expect(redactor('\\{.*\\}').value({ a: 1 })).toEqual({ [MARK]: MARK });
+    expect(redactor('\\[.*\\]').value([1, 2])).toEqual([MARK]);
+  });
+});
+
+it('the sampling of a step keeps no number that matches', () => {
+  const made = redactor('\\b\\d{16}\\b', 'secret');
+  const sampling = {
+    temperature: 0.7,
+    seed: 4_111_111_111_111_111,
+    logit_bias: { secret: 1, '7': 2 },
+    stop: ['secret'],
+  };
+  expect(made.sampling(sampling)).toEqual({ temperature: 0.7, seed: undefined, logit_bias: { '7': 2 }, stop: [MARK] });
+  const plain = { temperature: 0.7, seed: 7, logit_bias: { '7': 2 }, stop: 'x' };
+  expect(made.sampling(plain)).toBe(plain);
+  expect(redactor('"seed":\\s*7').sampling(plain)).toEqual({});
 });
 
 it('mail addresses and keys are marked in prose, JSON, parts and values, and a whole text by its anchors', () => {
@@ -165,6 +251,17 @@ describe('parts of a message are one text', () => {
     const content = [part('secret'), part('x')];
     expect(redactor('^secret$').message(user(...content)).content).toEqual([part(MARK), part('x')]);
     expect(redactor('^secretx$').message(user(...content)).content).toEqual([part(MARK), part('')]);
+  });
+
+  it('in time that grows with their number alone', () => {
+    const content = Array.from({ length: 30_000 }, () => part('ann bob'));
+    const before = performance.now();
+    expect(
+      redactor('ann')
+        .message(user(...content))
+        .content.at(-1),
+    ).toEqual(part(`${MARK} bob`));
+    expect(performance.now() - before).toBeLessThan(2_000);
   });
 
   it('in halves of a character or an escape', () => {

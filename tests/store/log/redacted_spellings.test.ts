@@ -44,6 +44,11 @@ test.each<[string, Partial<Opening> & { readonly messages: readonly Message[] },
     { messages: [user('q')] },
     { tools: [{ name: 'f', parameters: { examples: [ESCAPED] } }] },
   ],
+  [
+    'sampling',
+    { messages: [user('q')] },
+    { sampling: { seed: 90_210_345, logit_bias: { [SECRET]: 1 }, stop: [ESCAPED] }, tools: [] },
+  ],
   ['metadata', { messages: [user('q')], metadata: { note: ESCAPED } }],
 ])('what matches is in no row, nor any reading of one: %s', async (_place, { messages, ...more }, step = {}) => {
   const { store, log } = opened(temporaryFolder(), { redactor: redactorOf(['sk-live-\\d+', '90210345']) });
@@ -84,4 +89,36 @@ test('a number of a call that matches leaves JSON behind, and its conversation i
   const turn = spelled('{ "to": "bob", "pin": 4242 }', 'c1', 'pay');
   const next = log.open(opening([...asked, turn, toolSays('c1', 'done')]));
   expect(next).toMatchObject({ trajectoryId: first.recording.trajectoryId, continued: true });
+});
+
+test('sampling that matches makes a step that is not trained on, without what matched', async () => {
+  const { store, log } = opened(temporaryFolder(), { redactor: redactorOf(['\\b\\d{16}\\b', 'secret']) });
+  const thread = log.open(opening([user('q')]));
+  const sampling = { seed: 4_111_111_111_111_111, logit_bias: { secret: 1, '7': 2 } };
+  await thread.step(stepOf(thread.messages, action('a'), { sampling }), { role: 'assistant', content: 'a' });
+  await thread.finish(DONE);
+  expect(store.sqlite.prepare('SELECT sampling, not_trainable FROM steps').all()).toEqual([
+    { sampling: '{"logit_bias":{"7":2}}', not_trainable: 'redacted' },
+  ]);
+});
+
+test('metadata is held against patterns of JSON too, and stays an object', async () => {
+  const { store, log } = opened(temporaryFolder(), { redactor: redactorOf(['"password":\\s*"[^"]*"']) });
+  const thread = log.open(opening([user('q')], { metadata: { user: 'ann', password: 'hunter2' } }));
+  await thread.step(stepOf(thread.messages, action('a')), { role: 'assistant', content: 'a' });
+  await thread.finish(DONE);
+  expect(store.sqlite.prepare('SELECT metadata FROM trajectories').all()).toEqual([
+    { metadata: JSON.stringify({ user: 'ann', [MARK]: MARK }) },
+  ]);
+});
+
+test('tools whose names match are counted under the mark', async () => {
+  const { store, log } = opened(temporaryFolder(), { redactor: redactorOf(['secret_\\w+']) });
+  const thread = log.open(opening([user('q')]));
+  await thread.step(stepOf(thread.messages, action('a')), { role: 'assistant', content: 'a' });
+  const by_tool = { secret_one: 1, search: 2, secret_two: 3 };
+  await thread.finish({ ...DONE, toolUse: { requested: 6, executed: 6, by_tool } });
+  expect(store.sqlite.prepare('SELECT tool_use FROM responses').all()).toEqual([
+    { tool_use: JSON.stringify({ requested: 6, executed: 6, by_tool: { [MARK]: 4, search: 2 } }) },
+  ]);
 });
