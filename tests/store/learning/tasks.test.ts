@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+
+import type { Message } from '../../../src/core/message.js';
+import { candidateRows } from '../../../src/store/learning/candidates.js';
+import { saveTasks } from '../../../src/store/learning/tasks.js';
+import { answer, opened, opening, system, toolSays, user } from '../fixture.js';
+
+test('a held-out question is known where a client asks it, however its worked example spells a call', async () => {
+  const { store, log } = opened();
+  const asked = (spelling: string): Message[] => [
+    system('Use the calculator.'),
+    user('What is 14 * 23?'),
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'c', type: 'function', function: { name: 'calculator', arguments: spelling } }],
+    },
+    toolSays('c', '322'),
+    { role: 'assistant', content: 'It is 322.' },
+    user('What is 17 * 23?'),
+  ];
+  saveTasks(store.db, [{ id: 'q', messages: asked('{"expression":"14 * 23"}'), split: 'heldout', metadata: {} }]);
+  await answer(log, opening(asked('{ "expression" : "14 * 23" }')), [{ text: 'It is 391.', prompt: [1], ids: [2] }]);
+  await answer(log, opening([user('What else?')]), [{ text: 'Nothing.', prompt: [1], ids: [2] }]);
+  expect(candidateRows(store.db, 'resample', ['reference'], 10).map(({ heldout }) => heldout)).toEqual([1, 0]);
+});
