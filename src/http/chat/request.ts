@@ -5,25 +5,14 @@
 import { badRequest } from '../../core/errors.js';
 import { toMessage } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { readFields } from '../protocol/fields.js';
+import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
 /** Throws 400 that names the field. */
 export function parseChat(raw: unknown): AnswerRequest {
   const { fields, forwarded } = readFields(raw, CHAT_FIELDS);
-  const { model, messages } = fields;
-  if (model === undefined)
-    throw badRequest(
-      '"model" is missing. GET /v1/models lists the models there are.',
-      'model',
-      'missing_required_parameter',
-    );
-  if (messages === undefined)
-    throw badRequest(
-      '"messages" is missing: send a list with at least one message.',
-      'messages',
-      'missing_required_parameter',
-    );
+  const model = requiredModel(fields.model);
+  const messages = requiredField(fields.messages, 'messages', ': send a list with at least one message.');
   const stream = fields.stream ?? false;
   if (fields.stream_options !== undefined && !stream)
     throw badRequest('"stream_options" is only allowed with "stream": true.', 'stream_options');

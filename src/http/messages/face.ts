@@ -7,7 +7,7 @@ import { MessageAnswer } from './answer.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
 import { messagesOf, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
-import { readFields } from '../protocol/fields.js';
+import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ANTHROPIC } from '../wire/failure.js';
 
@@ -19,12 +19,7 @@ export const MESSAGES: Face = {
   parse(raw) {
     refuseThread(raw);
     const { fields, forwarded } = readFields(raw, MESSAGE_FIELDS);
-    if (fields.max_tokens === undefined)
-      throw badRequest(
-        '"max_tokens" is missing: say how many tokens a step of the answer may have.',
-        'max_tokens',
-        'missing_required_parameter',
-      );
+    requiredField(fields.max_tokens, 'max_tokens', ': say how many tokens a step of the answer may have.');
     return {
       request: requestOf(fields, forwarded),
       delivery: (exchange, head, pace) => new MessageAnswer(exchange, head, fields, pace),
@@ -54,19 +49,9 @@ function refuseThread(raw: unknown): void {
 }
 
 function requestOf(fields: MessageFields, forwarded: Forwarded): AnswerRequest {
-  const { model, messages, tool_choice: choice } = fields;
-  if (model === undefined)
-    throw badRequest(
-      '"model" is missing. GET /v1/models lists the models there are.',
-      'model',
-      'missing_required_parameter',
-    );
-  if (messages === undefined)
-    throw badRequest(
-      '"messages" is missing: send a list with at least one message.',
-      'messages',
-      'missing_required_parameter',
-    );
+  const model = requiredModel(fields.model);
+  const messages = requiredField(fields.messages, 'messages', ': send a list with at least one message.');
+  const choice = fields.tool_choice;
   if (messages.at(-1)?.role === 'assistant')
     throw badRequest(
       '"messages" ends with a turn of the assistant. The policy answers; it does not go on with an ' +

@@ -44,6 +44,17 @@ export function fieldRows({ supported, forwarded, ignored, refused }: FieldTable
 
 export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
 
+/** A field without which a request says nothing. Throws 400 that names it where absent; `mend` says what to do. */
+export function requiredField<T>(value: T | undefined, name: string, mend: string): T {
+  if (value === undefined) throw badRequest(`"${name}" is missing${mend}`, name, 'missing_required_parameter');
+  return value;
+}
+
+/** {@link requiredField} of `model`, which every protocol has. */
+export function requiredModel(model: string | undefined): string {
+  return requiredField(model, 'model', '. GET /v1/models lists the models there are.');
+}
+
 /**
  * Only the fields that are there are checked, so a short request costs little whatever the table holds. Throws 400 that
  * names the field.

@@ -1,9 +1,9 @@
 /** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
-import { badRequest, GyreError } from '../../core/errors.js';
+import { GyreError } from '../../core/errors.js';
 import type { Message } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
 import type { Face } from '../protocol/face.js';
-import { readFields } from '../protocol/fields.js';
+import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
 import { RESPONSE_FIELDS, type ResponseFields } from './fields.js';
@@ -26,15 +26,8 @@ export const RESPONSES: Face = {
 };
 
 function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
-  const { model, input } = fields;
-  if (model === undefined)
-    throw badRequest(
-      '"model" is missing. GET /v1/models lists the models there are.',
-      'model',
-      'missing_required_parameter',
-    );
-  if (input === undefined)
-    throw badRequest('"input" is missing: send a text, or a list of items.', 'input', 'missing_required_parameter');
+  const model = requiredModel(fields.model);
+  const input = requiredField(fields.input, 'input', ': send a text, or a list of items.');
   const asked: readonly Message[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   return {
