@@ -29,7 +29,7 @@ const vitest = [
   `--outputFile=${vitestReport}`,
 ];
 
-/** @typedef {{ passed: number, failed: number }} Counts */
+/** @typedef {{ passed: number, failed: number, faults?: string[] }} Counts `faults`: each failed test and why. */
 /** @typedef {{ name: string, command: string, args: string[], cwd?: string, counts?: () => Counts }} Check */
 
 /** @type {Check[]} */
@@ -85,6 +85,8 @@ await orRefuse(async () => {
 async function runAll(chosen) {
   const total = { passed: 0, failed: 0 };
   const summary = [];
+  /** @type {string[]} */
+  let faults = [];
   let code = 0;
   for (const check of chosen) {
     console.log(`\n== ${check.name}`);
@@ -95,6 +97,7 @@ async function runAll(chosen) {
     if (code !== 0 && counts.failed === 0) counts.failed = 1;
     total.passed += counts.passed;
     total.failed += counts.failed;
+    faults = counts.faults ?? [];
     summary.push(
       `${code === 0 ? 'ok  ' : 'FAIL'} ${check.name.padEnd(14)} ` +
         `${((performance.now() - began) / 1000).toFixed(1).padStart(7)} ` +
@@ -102,7 +105,8 @@ async function runAll(chosen) {
     );
     if (code !== 0) break;
   }
-  console.log(`\n${summary.join('\n')}\n${total.passed} passed, ${total.failed} failed`);
+  // Last of all, where whoever reads only the end of a log finds it.
+  console.log(`\n${[...summary, ...faults.slice(0, 10)].join('\n')}\n${total.passed} passed, ${total.failed} failed`);
   return code === 0 ? 0 : 1;
 }
 
@@ -130,17 +134,31 @@ function run({ command, args, cwd = root }) {
 /** @returns {Counts} */
 function vitestCounts() {
   if (!existsSync(vitestReport)) return { passed: 0, failed: 0 };
-  const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(vitestReport, 'utf8'));
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(vitestReport, 'utf8'));
   rmSync(vitestReport);
-  return { passed: numPassedTests, failed: numFailedTests };
+  const faults = testResults.flatMap((/** @type {any} */ { assertionResults, message }) => {
+    const failed = assertionResults.filter((/** @type {any} */ { status }) => status === 'failed');
+    // A file that broke before its tests has a message of its own.
+    if (failed.length === 0) return message === '' ? [] : [`  ${excerpt(message)}`];
+    return failed.map((/** @type {any} */ test) => `  ${test.fullName}: ${excerpt(test.failureMessages.join('\n'))}`);
+  });
+  return { passed: numPassedTests, failed: numFailedTests, faults };
 }
 
 /** @returns {Counts} */
 function pytestCounts() {
   if (!existsSync(pytestReport)) return { passed: 0, failed: 0 };
-  const suite = /<testsuite [^>]*>/.exec(readFileSync(pytestReport, 'utf8'))?.[0] ?? '';
+  const report = readFileSync(pytestReport, 'utf8');
+  const suite = /<testsuite [^>]*>/.exec(report)?.[0] ?? '';
   rmSync(pytestReport);
   const number = (/** @type {string} */ name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const failed = number('failures') + number('errors');
-  return { passed: number('tests') - failed - number('skipped'), failed };
+  const broken = report.matchAll(/<testcase [^>]*\bname="([^"]*)"[^>]*>\s*<(?:failure|error) message="([^"]*)"/g);
+  const faults = [...broken].map(([, name, message]) => `  ${name}: ${excerpt(message ?? '')}`);
+  return { passed: number('tests') - failed - number('skipped'), failed, faults };
+}
+
+/** The beginning of a fault's text, on few lines. @param {string} text */
+function excerpt(text) {
+  return text.split('\n').slice(0, 6).join('\n    ').slice(0, 600);
 }
