@@ -126,6 +126,8 @@ describe('a refusal', () => {
     ['base is not a multimodal model', ['image', 'audio', 'video', 'file']],
     ['At most 0 image(s) may be provided in one prompt.', ['image']],
     ['Unknown part type: file', ['file']],
+    ["Unsupported chat content part type: 'file'. Supported types: audio_url, image_url, video_url.", ['file']],
+    ['Invalid content type. image_url is only supported by certain models.', ['image']],
     ['image input is not supported - hint: if this is unexpected, you may need to provide the mmproj', ['image']],
     ['this model does not support images', ['image']],
     ['This model does not support vision.', ['image']],
