@@ -14,9 +14,9 @@ import type { Admission } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
-import { type Offer, settleOffer } from './protocol/offer.js';
+import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
-import type { AnswerRequest } from './protocol/request.js';
+import { type AnswerRequest, forwardedTo } from './protocol/request.js';
 import { readJson } from './wire/body.js';
 import type { Exchange } from './wire/exchange.js';
 
@@ -32,7 +32,7 @@ export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange)
     if (admission?.refusal !== undefined) throw admission.refusal;
     const raw = await readJson(exchange.incoming, deps.settings.bodyBytes);
     if (face.refers?.(raw) === true) await deps.log.flush();
-    const parsed = face.parse(raw, new Past(deps.past, caller.keyId));
+    const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
@@ -63,6 +63,7 @@ async function converse(
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
+  const forwarded = forwardedTo(lease.source, request);
   const opened = deps.log.open({
     asker: { keyId: caller.keyId, consent },
     origin: 'live',
@@ -72,7 +73,7 @@ async function converse(
     messages: request.messages,
     taskId,
     metadata: request.metadata,
-    forwarded: request.forwarded,
+    forwarded,
     templateHash: lease.templateHash,
     at: exchange.startedAt,
   });
@@ -85,6 +86,7 @@ async function converse(
     headers: {
       'x-gyre-trajectory': recording.trajectoryId,
       ...versionHeader(lease.source),
+      ...leftOutHeader(offer),
       ...admission?.headers,
     },
     logprobs: request.topLogprobs !== undefined,
@@ -108,7 +110,7 @@ async function converse(
   const policy = lease.policy(request);
   const events = runWithClock(
     exchange.clock,
-    loopRequest(request, offer, lease, recording, exchange, consent),
+    loopRequest(request, forwarded, offer, lease, recording, exchange, consent),
     watch?.policy(policy) ?? policy,
     bounds,
   );
@@ -165,6 +167,7 @@ async function deliver(
 
 function loopRequest(
   request: AnswerRequest,
+  forwarded: AnswerRequest['forwarded'],
   offer: Offer,
   lease: Lease,
   recording: Recording,
@@ -175,13 +178,15 @@ function loopRequest(
     model: lease.engineModel,
     policyVersion: versionOf(lease.source),
     messages: recording.messages,
-    ...offer,
+    clientTools: offer.clientTools,
+    serverTools: offer.serverTools,
+    toolChoice: offer.toolChoice,
     sampling: request.sampling,
     requestId: exchange.requestId,
     parallelToolCalls: request.parallelToolCalls,
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
-    forwarded: request.forwarded,
+    forwarded,
     withheld: lease.source.kind === 'upstream' ? 'upstream' : consent ? undefined : 'no_consent',
   };
 }

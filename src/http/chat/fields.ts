@@ -6,6 +6,7 @@
 import { z } from 'zod';
 
 import { MessageSchema } from '../../core/message_input.js';
+import { ENGINE_FIELDS, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
 import { type FieldTable, FunctionName } from '../protocol/fields.js';
 
 const bool = z.boolean();
@@ -14,17 +15,19 @@ const text = z.string();
 const any = z.unknown();
 const object = z.record(z.string(), any);
 
-const FunctionTool = z.strictObject({
-  type: z.literal('function'),
-  function: z.strictObject({
+const FunctionTool = z.object({
+  type: z.literal('function').default('function'),
+  function: z.object({
     name: FunctionName,
     description: text.nullish(),
     parameters: object.nullish(),
     strict: bool.nullish(),
   }),
 });
-const ServerTool = z.strictObject({
-  type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool'),
+// Ends the check of its object, so that a function with a fault is told its own and not that it is no server tool.
+const serverTool = text.regex(/^gyre:/, {
+  error: 'must be "function" or "gyre:" and the name of a server tool',
+  abort: true,
 });
 
 /** What the gateway itself reads. Absent and null mean the same. */
@@ -36,12 +39,13 @@ const Supported = {
     include_usage: bool.nullish(),
     include_obfuscation: bool.nullish(),
     include_tool_events: bool.nullish(),
+    continuous_usage_stats: bool.nullish(),
   }),
-  tools: z.array(z.union([FunctionTool, ServerTool])).max(128),
+  tools: z.array(z.union([FunctionTool, z.object({ type: serverTool })])).max(128),
   tool_choice: z.union([
     z.enum(['none', 'auto', 'required']),
     z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: text }) }),
-    z.strictObject({ type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool') }),
+    z.strictObject({ type: serverTool }),
   ]),
   parallel_tool_calls: bool,
   n: int.min(1).max(128),
@@ -52,16 +56,7 @@ const Supported = {
   max_completion_tokens: int.min(1),
   temperature: z.number().min(0).max(2),
   top_p: z.number().gt(0).max(1),
-  top_k: int.min(-1),
-  min_p: z.number().min(0).max(1),
-  presence_penalty: z.number().min(-2).max(2),
-  frequency_penalty: z.number().min(-2).max(2),
-  repetition_penalty: z.number().gt(0),
-  min_tokens: int.min(0),
-  seed: int,
-  stop: z.union([text, z.array(text).max(16)]),
-  logit_bias: z.record(z.string(), z.number().min(-100).max(100)),
-  ignore_eos: bool,
+  ...SAMPLING_FIELDS,
   store: bool,
   metadata: z
     .record(z.string().max(64), z.string().max(512))
@@ -71,32 +66,8 @@ const Supported = {
 /** Sent to the engine as they came: they shape rendering or sampling in ways the gateway need not understand. */
 const Forwarded: Readonly<Record<string, z.ZodType>> = {
   response_format: z.looseObject({ type: text }),
-  structured_outputs: object,
   reasoning_effort: text,
-  include_reasoning: bool,
-  thinking_token_budget: int,
-  chat_template: text,
-  chat_template_kwargs: object,
-  add_generation_prompt: bool,
-  continue_final_message: bool,
-  add_special_tokens: bool,
-  documents: z.array(any),
-  mm_processor_kwargs: object,
-  media_io_kwargs: object,
-  stop_token_ids: z.array(int),
-  include_stop_str_in_output: bool,
-  skip_special_tokens: bool,
-  spaces_between_special_tokens: bool,
-  truncate_prompt_tokens: int,
-  allowed_token_ids: z.array(int),
-  bad_words: z.array(text),
-  repetition_detection: object,
-  return_tokens_as_token_ids: bool,
-  logprob_token_ids: z.array(int),
-  stream_interval: int.min(1),
-  cache_salt: text,
-  priority: int,
-  session_id: text,
+  ...ENGINE_FIELDS,
 };
 
 /**
@@ -111,6 +82,8 @@ const Ignored: Readonly<Record<string, z.ZodType>> = {
   prompt_cache_options: object,
   service_tier: text,
   prediction: object,
+  /** A hint of how much to say. */
+  verbosity: text,
   modalities: z.array(z.literal('text')),
 };
 
@@ -120,7 +93,6 @@ const Refused: Readonly<Record<string, string>> = {
   function_call: 'It was replaced by "tool_choice".',
   audio: 'The policy answers in text only.',
   web_search_options: 'Offer a server tool in "tools" instead.',
-  verbosity: 'The policy has no such control.',
   moderation: 'The gateway does not moderate.',
   use_beam_search: 'A beam is not sampled from the policy, so it cannot be logged as an action.',
   best_of: 'Ask for "n" and choose.',
