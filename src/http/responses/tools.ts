@@ -72,7 +72,7 @@ export function choiceOf(choice: ToolChoiceField | undefined, { client }: Toolse
     allowed: choice.tools.flatMap((tool): readonly ToolName[] =>
       tool.type === 'namespace'
         ? [...client].flatMap(([name, { namespace }]) => (namespace === tool.name ? [chosen(name)] : []))
-        : [nameOf(tool as ChosenTool, client)],
+        : [nameOf(tool, client)],
     ),
   };
 }
