@@ -263,7 +263,7 @@ export class ResponseAnswer implements Delivery {
 
   /** The response object as it stands; without an ending it is in progress. */
   #response(ending?: Ending, fault?: GyreError): Readonly<Record<string, unknown>> & { readonly status: string } {
-    const { id, created, model } = this.#head;
+    const { id, created, model, sampling } = this.#head;
     const fields = this.#fields;
     const status =
       ending === undefined
@@ -302,12 +302,12 @@ export class ResponseAnswer implements Delivery {
       safety_identifier: null,
       service_tier: 'default',
       store: fields.store ?? true,
-      temperature: fields.temperature ?? 1,
+      temperature: sampling.temperature ?? 1,
       text: { format: fields.text?.format ?? { type: 'text' }, verbosity: 'medium' },
       tool_choice: fields.tool_choice ?? 'auto',
       tools: fields.tools ?? [],
       top_logprobs: 0,
-      top_p: fields.top_p ?? 1,
+      top_p: sampling.top_p ?? 1,
       truncation: 'disabled',
       usage: ending === undefined ? null : usageOf(ending),
       user: null,
