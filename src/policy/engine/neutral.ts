@@ -4,6 +4,7 @@
  */
 import { objectJson } from '../../core/text/arguments.js';
 import type { Neutraliser } from '../../core/text/control.js';
+import { normaliseArguments } from '../../core/text/spelling.js';
 import type { Content, ContentPart, Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec } from '../../core/policy.js';
 
@@ -108,7 +109,7 @@ function neutralArguments(json: string, text: (text: string) => string): string 
     found ||= broken !== inner;
     return broken;
   });
-  return found ? JSON.stringify(value) : text(json);
+  return found ? normaliseArguments(JSON.stringify(value)) : text(json);
 }
 
 /** Every text of a JSON value, the names of its fields included. */
