@@ -1,4 +1,4 @@
-/** How the policy is drawn from: what a request says, then the defaults; and what is used is what is logged and told. */
+/** How the policy is drawn from: what a request says, then the defaults. What is used is what is logged and told. */
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Sampling } from '../../src/core/policy.js';
