@@ -71,6 +71,13 @@ const McpServer = z
   })
   .refine((server) => (server.url === undefined) !== (server.command === undefined), 'needs either "url" or "command"');
 
+/** How the policy is drawn from where a request does not say. */
+const DefaultSampling = z.strictObject({
+  temperature: z.number().min(0).max(2).optional(),
+  top_p: z.number().gt(0).max(1).optional(),
+  max_tokens: count.optional(),
+});
+
 /** Tools that reach into the web; both are off until they are named here. */
 const Web = z.strictObject({ search_url: address.optional(), fetch: z.boolean().default(false) });
 
@@ -91,6 +98,7 @@ export const ConfigKeys = {
   upstreams: Upstreams.default([]),
   'trainer.url': z.string().optional(),
   'model.path': z.string().optional(),
+  sampling: DefaultSampling.default({}),
   'tools.default': z.array(z.string()).default(['calculator']),
   mcp: z.array(McpServer).default([]),
   web: Web.default({ fetch: false }),

@@ -14,7 +14,10 @@ export interface FunctionSpec {
 
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly name: string };
 
-/** How actions are drawn. Absent means the engine's own neutral default (temperature 1, top_p 1). */
+/**
+ * How actions are drawn, as the engine is told. Absent means the neutral default of an engine of ours (temperature 1,
+ * top_p 1); an engine given by address may have another one.
+ */
 export interface Sampling {
   readonly temperature?: number | undefined;
   readonly top_p?: number | undefined;

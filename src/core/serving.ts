@@ -1,5 +1,5 @@
 /** Which weights answer which model name. A request keeps the version it began with. */
-import type { Policy, TokenCounter } from './policy.js';
+import type { Policy, Sampling, TokenCounter } from './policy.js';
 
 /**
  * Whether a model name is one of the policy's own: `gyre`, `gyre@N`, `gyre@base`. Every other name is an upstream's.
@@ -26,6 +26,14 @@ export function versionOf(source: Source): number | undefined {
   return source.kind === 'policy' ? source.version : undefined;
 }
 
+/** How the policy is drawn from where a request does not say. */
+export interface SamplingDefaults {
+  /** By the configuration, else by the model's own `generation_config.json`. */
+  readonly sampling: Sampling;
+  /** The engine was given by address: what is not said here either, it draws by defaults of its own. */
+  readonly hosted: boolean;
+}
+
 /** A request's hold on what answers it. Until it is released a version's adapter stays loaded. */
 export interface Lease {
   readonly source: Source;
@@ -33,6 +41,8 @@ export interface Lease {
   readonly engineModel: string;
   /** Hash of the chat template the engine renders with, when known. */
   readonly templateHash?: string | undefined;
+  /** Absent where an upstream answers, and where nothing is known: then a request is sent as it is. */
+  readonly defaults?: SamplingDefaults | undefined;
   /** Who samples, told what the client wanted of the answer's form. */
   policy(wanted: Wanted): Policy;
   /** Who counts the tokens of a prompt. An upstream cannot be asked: it throws 501. */

@@ -107,6 +107,11 @@ export type NotTrainable =
   | 'no_logprobs'
   /** The policy was shown pictures, sound or files: the tokens of its prompt are not all there is to it. */
   | 'media'
+  /**
+   * Text from outside may stand in the prompt as control tokens, which nobody could break there: the request brought a
+   * chat template of its own.
+   */
+  | 'control_text'
   /** A schema, a grammar, a forced or a strict tool masked the vocabulary: probabilities are of the masked one. */
   | 'constrained'
   /** Sampling was greedy, truncated (`top_p`, `top_k`, `min_p`) or tilted by a penalty or a bias. */
@@ -120,7 +125,12 @@ export type NotTrainable =
   /** An upstream sampled the action, not the policy (`src/http/answering.ts`). */
   | 'upstream'
   /** The key, `store: false` or the header `x-gyre-train: no` withholds consent (`src/http/answering.ts`). */
-  | 'no_consent';
+  | 'no_consent'
+  /**
+   * Neither request nor configuration named a temperature, and the engine, given by address, drew by a default of its
+   * own, which it does not tell (`untoldSampling` in `src/http/protocol/request.ts`).
+   */
+  | 'unknown_sampling';
 
 /** One policy call and the observations after it, as the loop hands it to the log. */
 export interface Step {

@@ -5,7 +5,7 @@
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Recording } from '../core/log.js';
-import { NO_USAGE } from '../core/policy.js';
+import { NO_USAGE, type Sampling } from '../core/policy.js';
 import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
@@ -16,7 +16,7 @@ import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
-import { type AnswerRequest, forwardedTo } from './protocol/request.js';
+import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
 import { readJson } from './wire/body.js';
 import type { Exchange } from './wire/exchange.js';
 
@@ -78,6 +78,7 @@ async function converse(
     at: exchange.startedAt,
   });
   const recording = opened instanceof Promise ? await opened : opened;
+  const sampling = sampledBy(request.sampling, lease.defaults);
   const head: AnswerHead = {
     id: responseId,
     created: Math.floor(exchange.startedAt / 1000),
@@ -89,6 +90,7 @@ async function converse(
       ...leftOutHeader(offer),
       ...admission?.headers,
     },
+    sampling,
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
   };
@@ -110,7 +112,7 @@ async function converse(
   const policy = lease.policy(request);
   const events = runWithClock(
     exchange.clock,
-    loopRequest(request, forwarded, offer, lease, recording, exchange, consent),
+    loopRequest(request, forwarded, offer, lease, recording, exchange, sampling, consent),
     watch?.policy(policy) ?? policy,
     bounds,
   );
@@ -172,6 +174,7 @@ function loopRequest(
   lease: Lease,
   recording: Recording,
   exchange: Exchange,
+  sampling: Sampling,
   consent: boolean,
 ): LoopRequest {
   return {
@@ -181,13 +184,14 @@ function loopRequest(
     clientTools: offer.clientTools,
     serverTools: offer.serverTools,
     toolChoice: offer.toolChoice,
-    sampling: request.sampling,
+    sampling,
     requestId: exchange.requestId,
     parallelToolCalls: request.parallelToolCalls,
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
     forwarded,
-    withheld: lease.source.kind === 'upstream' ? 'upstream' : consent ? undefined : 'no_consent',
+    withheld:
+      lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };
 }
 

@@ -28,6 +28,7 @@ export function notTrainable(
   if (action.promptTokenIds === undefined || action.tokenIds === undefined) return 'no_token_ids';
   if (action.logprobs === undefined) return 'no_logprobs';
   if (hasMedia(request.messages)) return 'media';
+  if (request.forwarded?.['chat_template'] !== undefined) return 'control_text';
   if (isConstrained(request)) return 'constrained';
   if (isDistorted(request.sampling, request.forwarded ?? {})) return 'truncated_sampling';
   if (action.cut) return 'cut';

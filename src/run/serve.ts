@@ -76,6 +76,7 @@ async function serveOver(
     // An engine given by address holds none of our adapters: it serves its own model.
     serving: external ? 0 : servingVersion(db),
     upstreams: upstreams.models,
+    defaults: () => supply.defaults,
     load: (version) => needTrainer(supply.trainer).load(version),
   });
   const learner = learnerOf({

@@ -3,18 +3,25 @@
  * gateway that already serves this data folder, or one of our own. Keeps the engine pointed at whatever lives.
  */
 import { mkdirSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
 import type { Part } from '../http/routes/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
 import { launchTrainer, type Launched } from '../train/launch.js';
-import { firstModel, type Engine } from '../policy/serving/current_engine.js';
+import type { SamplingDefaults } from '../core/serving.js';
+import type { Neutraliser } from '../core/text/control.js';
+import type { Engine } from '../policy/serving/current_engine.js';
+import { watchEngine } from '../policy/serving/watch.js';
 import { modelFolder, python, TEMPLATE } from './machine.js';
+import { neutraliserFor, samplingFor } from './model.js';
 
 export interface Supply {
   readonly trainer: Trainer | undefined;
   readonly health: TrainerHealth | undefined;
+  /** Undefined until the model is known. */
+  readonly defaults: SamplingDefaults | undefined;
   /** What is up and what is still coming up. */
   parts(): readonly Part[];
   /** Resolves when the engine can answer. Rejects when `signal` fires. */
@@ -72,6 +79,17 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
   }
   const closing = new AbortController();
   const waiting: (() => void)[] = [];
+  /** The folder a trainer given by address names is on the same machine, where it is there at all. */
+  let model:
+    { readonly folder: string; readonly neutraliser: Neutraliser; readonly defaults: SamplingDefaults } | undefined;
+  const modelIn = (folder: string): NonNullable<typeof model> =>
+    model?.folder === folder
+      ? model
+      : {
+          folder,
+          neutraliser: neutraliserFor(folder, TEMPLATE),
+          defaults: { sampling: samplingFor(config, folder), hosted: false },
+        };
   const poll = async (): Promise<void> => {
     if (trainer === undefined) return;
     try {
@@ -84,7 +102,8 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
     const { state, url, detail: reason } = health.engine;
     detail = `vLLM is ${state}${reason ? `: ${reason}` : ''}`;
     if (state === 'ready' && url !== null) {
-      engine.point({ url });
+      model = modelIn(config['model.path'] ?? health.model.path);
+      engine.point({ url, neutraliser: model.neutraliser });
       for (const done of waiting.splice(0)) done();
     } else engine.point(undefined, detail);
   };
@@ -96,6 +115,9 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
     },
     get health() {
       return health;
+    },
+    get defaults() {
+      return model?.defaults;
     },
     parts: () => [
       { part: 'engine', ready: engine.address !== undefined, ...(engine.address === undefined ? { detail } : {}) },
@@ -130,30 +152,39 @@ function externalSupply(config: Config, engine: Engine, url: string): Supply {
   const publicUrl = `${origin}${pathname === '/' ? '' : pathname}`;
   const configured = config['engine.model'];
   const credentials = apiKey === undefined ? {} : { apiKey };
-  engine.point({ url, ...credentials, baseModel: configured });
-  const closing = new AbortController();
-  const learnName = async (): Promise<void> => {
-    if (configured !== undefined || closing.signal.aborted) return;
-    try {
-      engine.point({
-        url,
-        ...credentials,
-        baseModel: await firstModel(url, apiKey, AbortSignal.any([closing.signal, AbortSignal.timeout(2_000)])),
-      });
-    } catch {
-      // It may be started later; until then requests get their own clear 503 from the connection.
-      setTimeout(() => void learnName(), 1_000).unref();
-    }
-  };
-  const first = learnName();
+  /** The folder its model is from, where the configuration says it or it lies on this machine. */
+  let folder = config['model.path'];
+  let neutraliser = folder === undefined ? undefined : neutraliserFor(folder);
+  engine.point({ url, ...credentials, baseModel: configured, neutraliser });
+  const watch = watchEngine({
+    url,
+    apiKey,
+    changed({ model }) {
+      if (config['model.path'] === undefined && isLocal(url) && model?.root !== folder) {
+        folder = model?.root;
+        neutraliser = folder === undefined || !isAbsolute(folder) ? undefined : neutraliserFor(folder);
+      }
+      // An engine that is gone keeps its address: requests get their own clear 503 from the connection.
+      engine.point({ url, ...credentials, baseModel: configured ?? model?.id, neutraliser });
+    },
+  });
   return {
     trainer: undefined,
     health: undefined,
-    parts: () => [{ part: 'engine', ready: true, detail: publicUrl }],
-    ready: () => first,
+    defaults: { sampling: samplingFor(config, undefined), hosted: true },
+    parts: () => [
+      watch.trouble === undefined
+        ? { part: 'engine', ready: true, detail: publicUrl }
+        : { part: 'engine', ready: false, detail: `${publicUrl}: ${watch.trouble}` },
+    ],
+    ready: () => watch.asked,
     stop() {
-      closing.abort();
+      watch.stop();
       return Promise.resolve();
     },
   };
+}
+
+function isLocal(url: string): boolean {
+  return ['127.0.0.1', '[::1]', 'localhost'].includes(new URL(url).hostname);
 }

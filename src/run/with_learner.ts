@@ -40,6 +40,7 @@ export async function withLearner<T>(
     const none = {
       trainer: undefined,
       health: undefined,
+      defaults: undefined,
       parts: () => [],
       ready: () => Promise.resolve(),
       stop: () => Promise.resolve(),

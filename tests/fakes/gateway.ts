@@ -12,6 +12,8 @@ import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
 import { redactorOf } from '../../src/core/text/redact.js';
+import type { SamplingDefaults } from '../../src/core/serving.js';
+import type { Neutraliser } from '../../src/core/text/control.js';
 import type { Tool } from '../../src/core/tool.js';
 import type { Ending, Step } from '../../src/core/trajectory.js';
 import { listen } from '../../src/http/wire/listen.js';
@@ -70,6 +72,10 @@ export interface GatewayOptions {
   readonly engineUrl?: string;
   /** Sent to the engine with every request. */
   readonly engineKey?: string;
+  /** How the policy is drawn from where a request does not say. */
+  readonly defaults?: SamplingDefaults;
+  /** Breaks the control tokens of the engine's model. */
+  readonly neutraliser?: Neutraliser;
   /** A data folder that outlives the gateway. */
   readonly folder?: string;
 }
@@ -105,11 +111,13 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     url: options.engineUrl ?? engine.url,
     timeoutMs: options.engineTimeoutMs ?? 5_000,
     ...(options.engineKey === undefined ? {} : { apiKey: options.engineKey }),
+    neutraliser: options.neutraliser,
   });
   const upstreams = openUpstreams(config.upstreams, options.engineTimeoutMs ?? 5_000);
   const serving = openServing({
     engine: { policy: enginePolicy, counter: enginePolicy },
     upstreams: upstreams.models,
+    defaults: () => options.defaults,
     versions: [{ version: 1, created: 1_760_000_000 }],
     load: async (version) => {
       engine.adapters.add(`gyre-v${String(version).padStart(6, '0')}`);

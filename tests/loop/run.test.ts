@@ -237,6 +237,7 @@ describe('a step', () => {
     ]),
     ['with a logit bias', { sampling: { logit_bias: { '5': 1 } } }, {}, 'truncated_sampling'],
     ['with bad words', { forwarded: { bad_words: ['x'] } }, {}, 'truncated_sampling'],
+    ['by a template of the client', { forwarded: { chat_template: '{{ x }}' } }, {}, 'control_text'],
     ['that was cut', {}, { cut: true, finishReason: 'length' }, 'cut'],
     ['of no tokens', {}, { tokenIds: [], logprobs: [] }, 'empty'],
     ['without consent', { withheld: 'no_consent' }, {}, 'no_consent'],

@@ -1,6 +1,7 @@
 /** What a protocol is to the gateway: it reads a request, and tells the answer. It only translates. */
 import type { IdKind } from '../../core/ids.js';
 import type { AssistantMessage } from '../../core/message.js';
+import type { Sampling } from '../../core/policy.js';
 import type { Source } from '../../core/serving.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent, LoopLimits } from '../../loop/events.js';
@@ -27,6 +28,8 @@ export interface AnswerHead {
   /** Whose answer it is. */
   readonly source: Source;
   readonly headers: Readonly<Record<string, string>>;
+  /** By what it is drawn: what the request asked for, and the defaults. */
+  readonly sampling: Sampling;
   /** Whether the client asked for logprobs and for token ids: what the gateway asked for itself is never shown. */
   readonly logprobs: boolean;
   readonly tokenIds: boolean;

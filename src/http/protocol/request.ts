@@ -1,7 +1,8 @@
 /** A request in the words all protocols share. */
 import type { Message } from '../../core/message.js';
 import type { Sampling } from '../../core/policy.js';
-import type { LimitField, Source } from '../../core/serving.js';
+import type { LimitField, SamplingDefaults, Source } from '../../core/serving.js';
+import type { NotTrainable } from '../../core/trajectory.js';
 
 /** A function of the client's, as the chat protocol writes it. */
 interface FunctionTool {
@@ -109,4 +110,19 @@ export function samplingOf(fields: SamplingFields): Sampling {
   const limit = Math.min(fields.max_tokens ?? Infinity, fields.max_completion_tokens ?? Infinity);
   if (limit !== Infinity) sampling['max_tokens'] = limit;
   return sampling;
+}
+
+/** What a request asks for, and for the rest the defaults. */
+export function sampledBy(asked: Sampling, defaults: SamplingDefaults | undefined): Sampling {
+  if (defaults === undefined) return asked;
+  const sampling = { ...defaults.sampling, ...asked };
+  // A bound nobody asked for gives way to one that somebody did.
+  if (asked.max_tokens === undefined && (asked.min_tokens ?? 0) > (sampling.max_tokens ?? Infinity))
+    return { ...sampling, max_tokens: undefined };
+  return sampling;
+}
+
+/** Why what is drawn this way cannot be trained on, where that lies in what was left to the engine. */
+export function untoldSampling(sampling: Sampling, defaults: SamplingDefaults | undefined): NotTrainable | undefined {
+  return defaults?.hosted === true && sampling.temperature === undefined ? 'unknown_sampling' : undefined;
 }

@@ -59,7 +59,7 @@ export interface ServerItem {
 export type OutputItem = MessageItem | ReasoningItem | FunctionItem | CustomItem | ServerItem;
 
 /** What of an answer's head the object tells. */
-export type ResponseHead = Pick<AnswerHead, 'id' | 'created' | 'model'>;
+export type ResponseHead = Pick<AnswerHead, 'id' | 'created' | 'model' | 'sampling'>;
 
 /** How an answer ended. */
 export interface ResponseEnd {
@@ -112,12 +112,12 @@ export function responseObject(
     safety_identifier: fields.safety_identifier ?? null,
     service_tier: oneOf(TIERS, fields.service_tier) ?? 'default',
     store: fields.store ?? true,
-    temperature: fields.temperature ?? 1,
+    temperature: head.sampling.temperature ?? 1,
     text: { format: fields.text?.format ?? { type: 'text' }, verbosity: fields.text?.verbosity ?? 'medium' },
     tool_choice: shownChoice(fields.tool_choice),
     tools: (fields.tools ?? []).map(shownTool),
     top_logprobs: fields.top_logprobs ?? 0,
-    top_p: fields.top_p ?? 1,
+    top_p: head.sampling.top_p ?? 1,
     truncation: fields.truncation ?? 'disabled',
     // The schema has no null here: nothing is used before the end is known.
     usage: usageOf(ending ?? NOTHING_USED),

@@ -7,6 +7,7 @@ import { Pool, type Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
+import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
@@ -21,14 +22,16 @@ export interface EngineOptions {
   readonly apiKey?: string | undefined;
   /** Milliseconds until the reply's head must be there, and between two pieces of its body. */
   readonly timeoutMs: number;
+  /** Breaks the control tokens of the engine's model; those of the common families without it. */
+  readonly neutraliser?: Neutraliser | undefined;
 }
 
 /** The connections to one server, an engine or an upstream. */
 export interface ServerConnection {
   /** `body` is the request as this server takes it. */
   sample(request: PolicyRequest, body: string, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
-  /** Tokens of a prompt, where the server is a vLLM. */
-  count(prompt: Prompt, signal: AbortSignal): Promise<number>;
+  /** Tokens of a prompt, where the server is a vLLM. `body` is the prompt as vLLM takes it. */
+  count(prompt: Prompt, body: string, signal: AbortSignal): Promise<number>;
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -42,9 +45,16 @@ export interface EnginePolicy extends Policy, TokenCounter {
 export function openPolicy(options: EngineOptions): EnginePolicy {
   const connection = connectTo(options, { ...ENGINE, at: new URL(options.url).origin });
   const media = new Media({ inTools: true });
+  const neutraliser = options.neutraliser ?? ANY_MODEL;
   return {
-    ...readingMedia({ sample: (request, signal) => connection.sample(request, requestBody(request), signal) }, media),
-    ...countingMedia({ count: (prompt, signal) => connection.count(prompt, signal) }, media),
+    ...readingMedia(
+      { sample: (request, signal) => connection.sample(request, requestBody(request, neutraliser), signal) },
+      media,
+    ),
+    ...countingMedia(
+      { count: (prompt, signal) => connection.count(prompt, promptBody(prompt, neutraliser), signal) },
+      media,
+    ),
     close: () => connection.close(),
   };
 }
@@ -80,18 +90,13 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
         pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
       });
     },
-    count(prompt, signal) {
+    count(prompt, body, signal) {
       const headers = {
         'content-type': 'application/json',
         ...credentials,
         ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }),
       };
-      return countTokens(
-        pool,
-        { origin: url.origin, path: `${root}/tokenize`, headers, body: promptBody(prompt) },
-        who,
-        signal,
-      );
+      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body }, who, signal);
     },
     close: () => pool.destroy(),
   };
@@ -100,7 +105,7 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
 /**
  * A path that names a version of the protocol is kept, as OpenAI clients keep their base address; else `/v1` is meant.
  */
-function apiPath(path: string): string {
+export function apiPath(path: string): string {
   const bare = path.replace(/\/+$/, '');
   return /\/v\d[^/]*(?:\/|$)/.test(bare) ? bare : `${bare}/v1`;
 }

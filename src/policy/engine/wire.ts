@@ -3,12 +3,32 @@
  * field names.
  */
 import { objectJson } from '../../core/text/arguments.js';
+import type { Neutraliser } from '../../core/text/control.js';
 import type { Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';
+import { mayHide, neutral } from './neutral.js';
 
-/** The JSON body for our own engine: it is always asked for token ids and logprobs, which are what is learned from. */
-export function requestBody(request: PolicyRequest): string {
+/**
+ * The JSON body for our own engine, without control tokens in what was said: it is always asked for token ids and
+ * logprobs, which are what is learned from.
+ */
+export function requestBody(request: PolicyRequest, neutraliser: Neutraliser): string {
+  return neutralised(request, neutraliser, engineJson);
+}
+
+/** The same prompt for vLLM's `/tokenize`, which renders it and draws nothing. */
+export function promptBody(prompt: Prompt, neutraliser: Neutraliser): string {
+  return neutralised(prompt, neutraliser, promptJson);
+}
+
+/** One test of the whole body is all that most requests cost. */
+function neutralised<R extends Prompt>(request: R, neutraliser: Neutraliser, json: (request: R) => string): string {
+  const body = json(request);
+  return neutraliser.finds(body) || mayHide(request.messages) ? json(neutral(request, neutraliser)) : body;
+}
+
+function engineJson(request: PolicyRequest): string {
   return JSON.stringify({
     model: request.model,
     messages: request.messages.map(wireMessage),
@@ -24,8 +44,7 @@ export function requestBody(request: PolicyRequest): string {
   });
 }
 
-/** The same prompt for vLLM's `/tokenize`, which renders it and draws nothing. */
-export function promptBody({ model, messages, tools, forwarded }: Prompt): string {
+function promptJson({ model, messages, tools, forwarded }: Prompt): string {
   return JSON.stringify({
     model,
     messages: messages.map(wireMessage),

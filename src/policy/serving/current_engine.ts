@@ -4,6 +4,7 @@
  */
 import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, TokenCounter } from '../../core/policy.js';
+import type { Neutraliser } from '../../core/text/control.js';
 import { openPolicy, type EnginePolicy } from '../engine/sample.js';
 
 interface EngineAddress {
@@ -11,6 +12,8 @@ interface EngineAddress {
   readonly apiKey?: string | undefined;
   /** What the engine calls version 0, where that is not `base`. */
   readonly baseModel?: string | undefined;
+  /** Breaks its model's control tokens, where they are known. */
+  readonly neutraliser?: Neutraliser | undefined;
 }
 
 export interface Engine {
@@ -52,42 +55,18 @@ export function openEngine(timeoutMs: number): Engine {
     counter: { count: async (prompt, signal) => present().count(named(prompt), signal) },
     point(next, waitingFor) {
       if (waitingFor !== undefined) reason = waitingFor;
-      if (next?.url === address?.url && next?.baseModel === address?.baseModel) return;
+      if (
+        next?.url === address?.url &&
+        next?.baseModel === address?.baseModel &&
+        next?.neutraliser === address?.neutraliser
+      )
+        return;
       // Requests in flight on the old address fail by themselves if it is gone, and end well if it is not.
       address = next;
-      current = next === undefined ? undefined : openPolicy({ url: next.url, timeoutMs, apiKey: next.apiKey });
+      current = next === undefined ? undefined : openPolicy({ ...next, timeoutMs });
     },
     async close() {
       await current?.close();
     },
   };
-}
-
-/** The id of the first model a plain OpenAI-compatible server lists. Throws 503 when it cannot be reached. */
-export async function firstModel(url: string, apiKey: string | undefined, signal: AbortSignal): Promise<string> {
-  let body: unknown;
-  try {
-    const response = await fetch(`${url}/v1/models`, {
-      signal,
-      headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
-    });
-    body = await response.json();
-  } catch (cause) {
-    throw new GyreError({
-      side: 'engine',
-      status: 503,
-      code: 'engine_unreachable',
-      message: `the engine at ${url} does not list its models; is it running there?`,
-      cause,
-    });
-  }
-  const id = (body as { data?: readonly { id?: unknown }[] | undefined }).data?.[0]?.id;
-  if (typeof id !== 'string')
-    throw new GyreError({
-      side: 'engine',
-      status: 502,
-      code: 'engine_garbage',
-      message: `the engine at ${url} lists no model; set engine.model`,
-    });
-  return id;
 }

@@ -5,7 +5,7 @@
  */
 import { GyreError, internal } from '../../core/errors.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
-import type { Lease, ServedModel, Serving, Source } from '../../core/serving.js';
+import type { Lease, SamplingDefaults, ServedModel, Serving, Source } from '../../core/serving.js';
 import { adapterName } from '../../core/learning/version.js';
 import { cancelled } from '../engine/fault.js';
 import { reloadingCounter, reloadingPolicy } from './reloading.js';
@@ -20,6 +20,8 @@ export interface ServingOptions {
   /** What the engine calls version 0: `base` for our own vLLM, the model id of any other server. */
   readonly baseModel?: string | undefined;
   readonly templateHash?: string | undefined;
+  /** Read at each lease: a model may be known only when its engine is. */
+  readonly defaults?: (() => SamplingDefaults | undefined) | undefined;
   /** Names that are not the policy's. */
   readonly upstreams?: readonly UpstreamModel[] | undefined;
   /**
@@ -176,6 +178,7 @@ export function openServing(options: ServingOptions): VersionTable {
         source: entry.source,
         engineModel: entry.engineModel,
         templateHash: options.templateHash,
+        defaults: options.defaults?.(),
         policy: leasedPolicy,
         counter,
         release,

@@ -74,12 +74,13 @@ def test_an_unknown_tensor_is_refused() -> None:
         convert.hugging_face_name("blk.0.attn_q.bias")
 
 
-def test_the_folder_loads_with_tied_floating_point_weights_and_neutral_sampling(tiny_model: Path) -> None:
+def test_the_folder_loads_with_tied_floating_point_weights_and_says_how_it_is_drawn(tiny_model: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
     assert all(p.is_floating_point() for p in model.parameters())
     assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr()
     generation = json.loads((tiny_model / "generation_config.json").read_text())
-    assert generation == {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    assert generation == ids | {"do_sample": True, "temperature": 0.2, "max_new_tokens": 512}
 
 
 def test_converting_again_keeps_the_finished_folder(tiny_model: Path) -> None:

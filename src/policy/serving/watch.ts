@@ -1,0 +1,136 @@
+/**
+ * Whether an engine given by address is there: asked again and again, lightly, by what vLLM and other servers have for
+ * it. It is no process of ours, so nobody else would tell.
+ */
+import { GyreError, reasonOf } from '../../core/errors.js';
+import { apiPath } from '../engine/sample.js';
+
+export interface EngineWatch {
+  /** Undefined while it answers; else why it is not ready. */
+  readonly trouble: string | undefined;
+  /** The first model it lists; undefined until it has been asked for, or where it lists none. */
+  readonly model: ListedModel | undefined;
+  /** Resolves when it was asked for the first time, whatever came of it. */
+  readonly asked: Promise<void>;
+  stop(): void;
+}
+
+/** A model as vLLM lists it. */
+export interface ListedModel {
+  readonly id: string;
+  /** The folder or the repository its weights are from. */
+  readonly root?: string | undefined;
+}
+
+export interface WatchOptions {
+  /** With or without `/v1`. */
+  readonly url: string;
+  readonly apiKey?: string | undefined;
+  /** Called after each question. */
+  readonly changed: (watch: Pick<EngineWatch, 'trouble' | 'model'>) => void;
+}
+
+/** Milliseconds between two questions, and until one counts as unanswered: both together are under 5 s. */
+const PAUSE_MS = 2_000;
+const PATIENCE_MS = 2_000;
+/** Bytes of a list of models that are read. */
+const LIST_BYTES = 1024 * 1024;
+
+export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch {
+  const { origin, pathname } = new URL(url);
+  const api = apiPath(pathname);
+  const headers = apiKey === undefined ? undefined : { authorization: `Bearer ${apiKey}` };
+  const closing = new AbortController();
+  let trouble: string | undefined = 'it was not asked yet';
+  let model: ListedModel | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  /** It answered before, and has not failed since: only whether it lives is asked. */
+  let listed = false;
+  let hasHealth = true;
+
+  const get = (path: string): Promise<Response> =>
+    fetch(`${origin}${path}`, {
+      ...(headers === undefined ? {} : { headers }),
+      redirect: 'manual',
+      signal: AbortSignal.any([closing.signal, AbortSignal.timeout(PATIENCE_MS)]),
+    });
+  const look = async (): Promise<string | undefined> => {
+    if (listed && hasHealth) {
+      const health = await get(`${api.replace(/\/v1$/, '')}/health`);
+      await health.body?.cancel();
+      if (health.ok) return undefined;
+      if (health.status >= 500) return `it says ${health.status} to GET /health`;
+      hasHealth = false; // another server than vLLM
+    }
+    const list = await get(`${api}/models`);
+    if (!list.ok) {
+      await list.body?.cancel();
+      if (list.status === 401 || list.status === 403) return `it refuses the key (${list.status})`;
+      return list.status >= 500 ? `it says ${list.status} to GET /models` : undefined;
+    }
+    model = firstOf(await textOf(list)) ?? model;
+    return undefined;
+  };
+  const ask = async (): Promise<void> => {
+    try {
+      trouble = await look();
+    } catch (thrown) {
+      trouble = unreached(thrown);
+    }
+    if (closing.signal.aborted) return;
+    listed = trouble === undefined;
+    changed({ trouble, model });
+    timer = setTimeout(() => void ask(), PAUSE_MS).unref();
+  };
+  const asked = ask();
+  return {
+    get trouble() {
+      return trouble;
+    },
+    get model() {
+      return model;
+    },
+    asked,
+    stop() {
+      closing.abort();
+      clearTimeout(timer);
+    },
+  };
+}
+
+function unreached(thrown: unknown): string {
+  if (thrown instanceof DOMException && thrown.name === 'TimeoutError')
+    return `it did not answer within ${PATIENCE_MS / 1000} s`;
+  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
+  const { code } = cause as { readonly code?: unknown };
+  return `it cannot be reached: ${typeof code === 'string' ? code : reasonOf(cause)}`;
+}
+
+async function textOf(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.length;
+    if (size > LIST_BYTES)
+      throw new GyreError({
+        side: 'engine',
+        status: 502,
+        code: 'engine_garbage',
+        message: 'its list of models is too long',
+      });
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+/** Undefined where the text is no list of models: a server may answer chats all the same. */
+function firstOf(text: string): ListedModel | undefined {
+  try {
+    const { data } = JSON.parse(text) as { data?: readonly { id?: unknown; root?: unknown }[] | undefined };
+    const [first] = data ?? [];
+    if (typeof first?.id !== 'string') return undefined;
+    return { id: first.id, root: typeof first.root === 'string' ? first.root : undefined };
+  } catch {
+    return undefined;
+  }
+}
