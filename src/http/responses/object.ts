@@ -7,7 +7,7 @@ import type { ResponseFields } from './fields.js';
 import type { ToolChoiceField, ToolField } from './tool_fields.js';
 import { SERVER_LABEL } from './tools.js';
 
-export interface OutputText {
+interface OutputText {
   type: 'output_text';
   text: string;
   annotations: [];

@@ -4,7 +4,7 @@ import { startGateway, type Gateway, type GatewayOptions } from '../../fakes/gat
 
 type Json = Readonly<Record<string, unknown>>;
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Json & {
