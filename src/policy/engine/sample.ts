@@ -9,6 +9,7 @@ import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
+import { Capacities, fitting } from './fitting.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
@@ -24,8 +25,12 @@ export interface EngineOptions {
 
 /** The connections to one server, an engine or an upstream. */
 export interface ServerConnection {
-  /** `body` is the request as this server takes it. */
-  sample(request: PolicyRequest, body: string, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
+  /** `bodyOf` makes the request as this server takes it. */
+  sample(
+    request: PolicyRequest,
+    bodyOf: (request: PolicyRequest) => string,
+    signal: AbortSignal,
+  ): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. */
   count(prompt: Prompt, signal: AbortSignal): Promise<number>;
   /** Ends every connection; what is being sampled fails. */
@@ -41,7 +46,7 @@ export interface EnginePolicy extends Policy, TokenCounter {
 export function openPolicy(options: EngineOptions): EnginePolicy {
   const connection = connectTo(options, { ...ENGINE, at: new URL(options.url).origin });
   return {
-    sample: (request, signal) => connection.sample(request, requestBody(request), signal),
+    sample: (request, signal) => connection.sample(request, requestBody, signal),
     count: (prompt, signal) => connection.count(prompt, signal),
     close: () => connection.close(),
   };
@@ -69,13 +74,18 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
     headers: ['content-type', 'application/json', 'accept', 'text/event-stream', ...Object.entries(credentials).flat()],
   };
 
+  const capacities = new Capacities();
+
   return {
-    sample(request, body, signal) {
-      return new ActionStream(request, who, signal, (stream) => {
-        const headers = [...target.headers];
-        if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
-        if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
-        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
+    sample(request, bodyOf, signal) {
+      return fitting(request, capacities, (fitted) => {
+        const body = bodyOf(fitted);
+        return new ActionStream(fitted, capacities.of(fitted.model)?.length, who, signal, (stream) => {
+          const headers = [...target.headers];
+          if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
+          if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
+          pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
+        });
       });
     },
     count(prompt, signal) {
@@ -144,7 +154,13 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, party: Party, signal: AbortSignal, dispatch: (stream: ActionStream) => void) {
+  constructor(
+    request: PolicyRequest,
+    contextLength: number | undefined,
+    party: Party,
+    signal: AbortSignal,
+    dispatch: (stream: ActionStream) => void,
+  ) {
     this.#party = party;
     this.#signal = signal;
     this.#dispatch = dispatch;
@@ -152,6 +168,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
       {
         tokenLogprobs: request.topLogprobs !== undefined,
         maxTokens: request.sampling.max_tokens,
+        contextLength,
       },
       party,
     );
