@@ -35,6 +35,11 @@ export function keyAfter(before: Hash | '', answer: AssistantMessage, chained: C
   return before === chained.parent && body === chained.body ? chained.hash : bodyHash(before, body);
 }
 
+/** The same text for every form of a turn, at little cost; turns of other conversations may have it too. */
+export function roughly({ content, tool_calls: calls = [] }: AssistantMessage): string {
+  return calls.length > 0 ? calls.map(({ id }) => id).join('\n') : bare(textOf(content));
+}
+
 /** What the key of a turn is taken of; undefined where that is its own canonical text. */
 function recognisable(message: AssistantMessage): string | undefined {
   const calls = message.tool_calls ?? [];
@@ -47,16 +52,20 @@ function recognisable(message: AssistantMessage): string | undefined {
   const { content } = message;
   if (typeof content !== 'string' && content?.every(({ type }) => type === 'text') === false) return undefined;
   const text = textOf(content);
-  const bare = text.replace(THINKING, '').trim();
-  return bare === text ? undefined : messageBody({ role: 'assistant', content: bare });
+  const said = bare(text);
+  return said === text ? undefined : messageBody({ role: 'assistant', content: said });
 }
 
-/** Arguments without fields that say nothing. Text that is no JSON object stays as it is. */
+function bare(text: string): string {
+  return text.replace(THINKING, '').trim();
+}
+
+/** Arguments without fields that say nothing. Text that is no JSON object stays as it is, and so do long numbers. */
 function withoutEmpty(args: string): string {
   const normal = normaliseArguments(args);
-  if (!/null|""|\[\]|\{\}/.test(normal)) return normal;
+  if (!/null|""|\[\]|\{\}/.test(normal) || /\d{16}/.test(normal)) return normal;
   try {
-    return canonicalJson(stripped(JSON.parse(normal)));
+    return normaliseArguments(JSON.stringify(stripped(JSON.parse(normal))));
   } catch {
     return normal;
   }
@@ -67,8 +76,8 @@ function stripped(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, field]) => {
-      const bare = stripped(field);
-      return isEmpty(bare) ? [] : [[name, bare]];
+      const kept = stripped(field);
+      return isEmpty(kept) ? [] : [[name, kept]];
     }),
   );
 }
