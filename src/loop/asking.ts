@@ -10,7 +10,7 @@ import type { Schema } from './schema.js';
  * tool's. Its tools stay declared: without tools vLLM does not parse calls, and their markup would reach the client as
  * text.
  */
-export const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
+const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
 
 /** Said after an answer in words, where the client asked for a form. */
 const IN_FORM = 'Now give this answer in the required format, and nothing else.';

@@ -63,9 +63,9 @@ function keeps(value: unknown, schema: unknown, root: unknown, depth: number): b
       case 'maxItems':
         return !Array.isArray(value) || atLeast(said, value.length);
       case 'minLength':
-        return typeof value !== 'string' || atLeast([...value].length, said);
+        return typeof value !== 'string' || atLeast(Array.from(value).length, said);
       case 'maxLength':
-        return typeof value !== 'string' || atLeast(said, [...value].length);
+        return typeof value !== 'string' || atLeast(said, Array.from(value).length);
       case 'minimum':
         return typeof value !== 'number' || atLeast(value, said);
       case 'maximum':

@@ -18,8 +18,8 @@ export interface Settled {
 }
 
 /**
- * `callsAllowed` is false when the client forbade calls, or a limit did: then every call is dropped. So are those beyond
- * the bound of one action.
+ * `callsAllowed` is false when the client forbade calls, or a limit did: then every call is dropped. So are those
+ * beyond the bound of one action.
  */
 export function settle(action: Action, request: LoopRequest, callsAllowed: boolean): Settled {
   const most = !callsAllowed ? 0 : request.parallelToolCalls === false ? 1 : CALLS_PER_ACTION;

@@ -1,4 +1,4 @@
-/** A schema together with tools: it constrains the answer and nothing before it, and the client sees the answer alone. */
+/** A schema together with tools constrains the answer and nothing before it; the client sees the answer alone. */
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn, type Script } from '../fakes/engine.js';

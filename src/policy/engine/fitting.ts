@@ -1,7 +1,7 @@
 /**
- * A bound of tokens is an upper bound: where it is more than fits beside the prompt, it is brought down to that. Servers
- * refuse it instead, before they sample anything, so that asking once more is no retry of an action. What they say of
- * themselves in a refusal is remembered.
+ * A bound of tokens is an upper bound: where it is more than fits beside the prompt, it is brought down to that.
+ * Servers refuse it instead, before they sample anything, so that asking once more is no retry of an action. What they
+ * say of themselves in a refusal is remembered.
  */
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest, Sampling } from '../../core/policy.js';
@@ -141,13 +141,16 @@ function fitOf(thrown: unknown, sampling: Sampling): Fit | undefined {
  * itself bounds a request without a bound by what is left.
  */
 const LENGTHS: readonly RegExp[] = [
-  // vLLM, when the bound alone is too much, and when it is too much with the prompt, whose exact length it does not say.
+  // vLLM, when the bound alone is too much, and when it is with the prompt, whose exact length it does not say.
   /max_(?:completion_)?tokens=\d+ cannot be greater than max_model_len=(?:max_total_tokens=)?(\d+)/,
   /maximum context length is (\d+) tokens\. However, you requested [1-9]\d* output tokens/,
   // vLLM before 0.12.
   /maximum context length is (\d+) tokens and your request has (\d+) input tokens/,
   // OpenAI, and whoever copies its words.
-  /maximum context length is (\d+) tokens\. However, you requested \d+ tokens \((\d+) in the (?:messages|prompt), (?:(\d+) in the functions, )?(?:and )?[1-9]\d* in the completion\)/,
+  new RegExp(
+    'maximum context length is (\\d+) tokens\\. However, you requested \\d+ tokens \\((\\d+) in the (?:messages|prompt), ' +
+      '(?:(\\d+) in the functions, )?(?:and )?[1-9]\\d* in the completion\\)',
+  ),
   // SGLang.
   /maximum context length of (\d+) tokens\. You requested a total of \d+ tokens: (\d+) tokens from the input/,
   // Text Generation Inference.

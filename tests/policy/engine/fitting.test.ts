@@ -1,4 +1,4 @@
-/** A bound of tokens that is more than fits: brought down, not refused. The refusals are in the words of their servers. */
+/** A bound of tokens that is more than fits is brought down. The refusals are in the words of their servers. */
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { GyreError } from '../../../src/core/errors.js';
@@ -24,8 +24,8 @@ const vllm =
     const least = (body['min_tokens'] as number | undefined) ?? 0;
     if (asked > LENGTH)
       return refused(
-        `${field}=${asked} cannot be greater than max_model_len=max_total_tokens=${LENGTH}. Please request fewer output ` +
-          `tokens. (parameter=${field}, value=${asked})`,
+        `${field}=${asked} cannot be greater than max_model_len=max_total_tokens=${LENGTH}. Please request fewer ` +
+          `output tokens. (parameter=${field}, value=${asked})`,
         field,
       );
     if (prompt + asked > LENGTH)
@@ -164,14 +164,14 @@ describe('a bound of another server', () => {
     ],
     [
       'vLLM before 0.12',
-      "'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is 2048 tokens " +
-        'and your request has 49 input tokens (8000 > 2048 - 49).',
+      "'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is 2048 " +
+        'tokens and your request has 49 input tokens (8000 > 2048 - 49).',
       1_999,
     ],
     [
       'SGLang',
-      "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of 9000 " +
-        'tokens: 1000 tokens from the input messages and 8000 tokens for the completion. Please reduce the number of ' +
+      "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of " +
+        '9000 tokens: 1000 tokens from the input messages and 8000 tokens for the completion. Please reduce the number of ' +
         'tokens in the input messages or the completion to fit within the limit.',
       3_096,
     ],
