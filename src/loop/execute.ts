@@ -7,11 +7,16 @@ import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
 import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
 
+/** Names that are listed to a policy that called another one. */
+const NAMES_LISTED = 64;
+
+/** `offered` are the names the policy may call, the client's own among them. */
 export async function execute(
   call: ToolCall,
   tools: Toolbox,
   configured: ToolLimits,
   signal: AbortSignal,
+  offered: readonly string[] = [...tools.keys()],
 ): Promise<Observation> {
   const startedAt = performance.now();
   const tool = tools.get(call.name);
@@ -23,7 +28,7 @@ export async function execute(
   });
   if (tool === undefined)
     return observe(
-      `Error: there is no tool ${JSON.stringify(call.name)}. There are: ${[...tools.keys()].join(', ') || 'none'}.`,
+      `Error: there is no tool ${JSON.stringify(call.name)}. There are: ${listed(offered)}.`,
       'unknown_tool',
     );
 
@@ -37,6 +42,11 @@ export async function execute(
     );
   }
   return attempt(tool, args, limits, signal, observe);
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - NAMES_LISTED;
+  return (names.slice(0, NAMES_LISTED).join(', ') || 'none') + (more > 0 ? ` and ${more} more` : '');
 }
 
 async function attempt(

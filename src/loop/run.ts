@@ -5,23 +5,18 @@
  * HTTP nor the log.
  */
 import { asGyreError } from '../core/errors.js';
-import type { Message } from '../core/message.js';
-import type { Action, FunctionSpec, Policy, PolicyRequest } from '../core/policy.js';
+import type { Action, FunctionSpec, Policy } from '../core/policy.js';
 import type { OwnedCall } from '../core/trajectory.js';
-import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason, type Spent } from './budget.js';
+import { askedInForm, declared, policyRequest, toldToAnswer } from './asking.js';
+import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason } from './budget.js';
 import { Clock } from './clock.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from './events.js';
 import { execute } from './execute.js';
 import { StepRecord } from './record.js';
+import { schemaOf } from './schema.js';
 import { appended, isClientTool, settle } from './settle.js';
 import { Tally } from './tally.js';
 import { Visible } from './visible.js';
-
-/**
- * The user message before the policy's last turn. Its tools stay declared: without tools vLLM does not parse calls, and
- * their markup would reach the client as text.
- */
-const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
 
 /** Answers one request within its limits. Ends early, with what was sampled so far, when `signal` fires. */
 export function run(
@@ -50,15 +45,19 @@ export async function* runWithClock(
     holds: request.serverTools.size > 0,
   });
   let messages = request.messages;
+  const schema = schemaOf(request);
+  /** Whether the policy has said its answer, and is to give it in the client's form. */
+  let answering = false;
   let spent = NOTHING_SPENT;
   let limit: LimitReason | undefined;
 
   try {
     for (;;) {
-      const callsAllowed = limit === undefined && request.toolChoice !== 'none' && tools.length > 0;
-      const asked = policyRequest(request, messages, tools, spent);
+      const callsAllowed = limit === undefined && !answering && request.toolChoice !== 'none' && tools.length > 0;
+      const isDraft = schema !== undefined && callsAllowed;
+      const asked = policyRequest(request, messages, tools, spent, schema && { of: schema, keeps: !isDraft });
       const step = new StepRecord(request, asked);
-      visible.begin(callsAllowed);
+      visible.begin(callsAllowed, !isDraft);
 
       let actions: readonly Action[];
       try {
@@ -96,6 +95,16 @@ export async function* runWithClock(
       }
 
       const settled = settle(action, request, callsAllowed);
+      if (isDraft && settled.calls.length === 0 && isAnswer(action, request)) {
+        if (!schema.isKeptBy(action.text)) {
+          const said = appended(action, []);
+          yield { type: 'step', step: step.whole(action, [], said), visible: visible.message(0) };
+          messages = [...messages, ...askedInForm(said)];
+          answering = true;
+          continue;
+        }
+        yield* visible.kept();
+      }
       const rest = visible.end(settled.server.length > 0);
       if (rest !== undefined) yield rest;
 
@@ -110,18 +119,19 @@ export async function* runWithClock(
       }
 
       const refusals = admit(settled.server, spent, limits);
-      const calls = yield* observe(settled.calls, refusals, request, limits, clock.signal, tally);
-      const turn = appended(action, calls);
+      const calls = yield* observe(settled.calls, refusals, request, tools, limits, clock.signal, tally);
       const ended = clock.endedBy;
+      const goesOn = ended === undefined && settled.client.length === 0;
+      if (goesOn) {
+        spent = spend(spent, calls);
+        limit = reached(spent, refusals, limits);
+      }
+      const turn = limit === undefined ? appended(action, calls) : toldToAnswer(appended(action, calls));
       yield { type: 'step', step: step.whole(action, calls, turn, ended !== undefined), visible: visible.message(0) };
 
       if (ended !== undefined) return tally.stopped(ended);
-      if (settled.client.length > 0) return tally.answered(action, settled.client, undefined);
-
-      spent = spend(spent, calls);
-      limit = reached(spent, refusals, limits);
-      messages =
-        limit === undefined ? [...messages, ...turn] : [...messages, ...turn, { role: 'user', content: ANSWER_NOW }];
+      if (!goesOn) return tally.answered(action, settled.client, undefined);
+      messages = [...messages, ...turn];
     }
   } finally {
     if (tally.finished) clock.stop();
@@ -137,16 +147,18 @@ async function* observe(
   calls: readonly OwnedCall[],
   refusals: readonly (LimitReason | undefined)[],
   request: LoopRequest,
+  tools: readonly FunctionSpec[],
   limits: LoopLimits,
   signal: AbortSignal,
   tally: Tally,
 ): AsyncGenerator<LoopEvent, readonly OwnedCall[]> {
+  const names = tools.map(({ name }) => name);
   let server = 0;
   const running = calls.map((call) => {
     if (call.owner === 'client') return undefined;
     const refused = refusals[server++];
     return refused === undefined
-      ? execute(call, request.serverTools, limits.tool, signal)
+      ? execute(call, request.serverTools, limits.tool, signal, names)
       : Promise.resolve({ content: refusal(refused, limits), error: 'limit' as const, ms: 0 });
   });
   for (const [at, call] of calls.entries()) if (running[at] !== undefined) yield { type: 'tool_started', call };
@@ -162,30 +174,11 @@ async function* observe(
   return observed;
 }
 
-/** The functions the policy may call, as the engine is sent them. */
-export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools'>): readonly FunctionSpec[] {
-  if (request.serverTools.size === 0) return request.clientTools;
-  return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
-}
-
-function policyRequest(
-  request: LoopRequest,
-  messages: readonly Message[],
-  tools: readonly FunctionSpec[],
-  spent: Spent,
-): PolicyRequest {
-  // `required` or a named function holds for the first step only: forced again, the policy could never answer.
-  const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
-  return {
-    model: request.model,
-    messages,
-    tools,
-    toolChoice,
-    sampling: request.sampling,
-    parallelToolCalls: request.parallelToolCalls,
-    n: request.n,
-    topLogprobs: request.topLogprobs,
-    forwarded: request.forwarded,
-    requestId: request.requestId,
-  };
+/**
+ * Whether an action without calls is the policy's answer, perhaps in need of another form: not where a filter ended it,
+ * or where it filled what the engine can hold, so that nothing more fits.
+ */
+function isAnswer(action: Action, { sampling }: LoopRequest): boolean {
+  if (action.finishReason === 'content_filter') return false;
+  return !action.cut || action.usage.completion_tokens >= (sampling.max_tokens ?? Infinity);
 }

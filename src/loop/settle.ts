@@ -7,6 +7,9 @@ import type { Action } from '../core/policy.js';
 import type { OwnedCall } from '../core/trajectory.js';
 import type { LoopRequest } from './events.js';
 
+/** Calls of one action that count: OpenAI's own bound. A policy that repeats itself can write thousands. */
+export const CALLS_PER_ACTION = 128;
+
 export interface Settled {
   /** The calls that count, in the policy's order. */
   readonly calls: readonly OwnedCall[];
@@ -14,9 +17,13 @@ export interface Settled {
   readonly client: readonly OwnedCall[];
 }
 
-/** `callsAllowed` is false when the client forbade calls, or a limit did: then every call is dropped. */
+/**
+ * `callsAllowed` is false when the client forbade calls, or a limit did: then every call is dropped. So are those
+ * beyond the bound of one action.
+ */
 export function settle(action: Action, request: LoopRequest, callsAllowed: boolean): Settled {
-  const counted = !callsAllowed ? [] : request.parallelToolCalls === false ? action.calls.slice(0, 1) : action.calls;
+  const most = !callsAllowed ? 0 : request.parallelToolCalls === false ? 1 : CALLS_PER_ACTION;
+  const counted = action.calls.length <= most ? action.calls : action.calls.slice(0, most);
   const calls = counted.map((call): OwnedCall => ({
     ...call,
     owner: isClientTool(request, call.name) ? 'client' : 'server',

@@ -4,6 +4,7 @@
  */
 import { assistantMessage, type AssistantMessage, type ToolCall } from '../core/message.js';
 import type { PolicyEvent, TokenLogprob } from '../core/policy.js';
+import { CALLS_PER_ACTION } from './settle.js';
 
 type TextEvent = Extract<PolicyEvent, { type: 'text' }>;
 
@@ -23,7 +24,7 @@ interface ShownChoice {
 
 export class Visible {
   readonly #isClientTool: (name: string) => boolean;
-  readonly #oneCall: boolean;
+  readonly #mostCalls: number;
   /**
    * Tokens without text may belong to a call of a server tool, which the client must not see: where there are server
    * tools, such tokens are held back until the action is over.
@@ -32,6 +33,8 @@ export class Visible {
   readonly #choices: ShownChoice[] = [];
   #started = false;
   #callsShown = true;
+  /** The text of this action, where it is not to be seen before it is known what the action is. */
+  #draft: TextEvent[] | undefined;
   #heldIds: number[] = [];
   #heldLogprobs: TokenLogprob[] = [];
 
@@ -40,13 +43,17 @@ export class Visible {
     options: { readonly oneCall: boolean; readonly holds: boolean },
   ) {
     this.#isClientTool = isClientTool;
-    this.#oneCall = options.oneCall;
+    this.#mostCalls = options.oneCall ? 1 : CALLS_PER_ACTION;
     this.#holds = options.holds;
   }
 
-  /** A new action begins. `callsShown` is false when any call it makes will be dropped. */
-  begin(callsShown: boolean): void {
+  /**
+   * A new action begins. `callsShown` is false when any call it makes will be dropped, `textShown` when its text is a
+   * draft, which is seen only where it is {@link kept}.
+   */
+  begin(callsShown: boolean, textShown = true): void {
     this.#callsShown = callsShown;
+    this.#draft = textShown ? undefined : [];
     this.#heldIds = [];
     this.#heldLogprobs = [];
     for (const choice of this.#choices) choice.current = new Map();
@@ -65,8 +72,7 @@ export class Visible {
       case 'reasoning':
         return event;
       case 'call': {
-        if (!this.#callsShown || !this.#isClientTool(event.name) || (this.#oneCall && event.position > 0))
-          return undefined;
+        if (!this.#callsShown || !this.#isClientTool(event.name) || event.position >= this.#mostCalls) return undefined;
         const choice = this.#choice(event.index);
         const shown: ShownCall = { position: choice.calls.length, id: event.id, name: event.name, arguments: '' };
         choice.calls.push(shown);
@@ -81,6 +87,16 @@ export class Visible {
       }
       default:
         return event satisfies never;
+    }
+  }
+
+  /** The draft is the answer: its text as the client gets it. */
+  *kept(): Generator<PolicyEvent> {
+    const draft = this.#draft ?? [];
+    this.#draft = undefined;
+    for (const event of draft) {
+      const shown = this.#text(event);
+      if (shown !== undefined) yield shown;
     }
   }
 
@@ -100,6 +116,10 @@ export class Visible {
   }
 
   #text(event: TextEvent): PolicyEvent | undefined {
+    if (this.#draft !== undefined) {
+      this.#draft.push(event);
+      return undefined;
+    }
     if (event.text !== '') {
       this.#choice(event.index).text += event.text;
       return this.#heldIds.length === 0 ? event : this.#release(event);

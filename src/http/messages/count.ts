@@ -2,7 +2,7 @@
  * `POST /v1/messages/count_tokens`: how long the prompt of a request would be, counted by the engine; nothing is
  * sampled and nothing logged.
  */
-import { declared } from '../../loop/run.js';
+import { declared } from '../../loop/asking.js';
 import { identify } from '../callers/auth.js';
 import { parseCount } from './face.js';
 import { settleOffer } from '../protocol/offer.js';

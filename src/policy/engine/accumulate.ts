@@ -12,6 +12,8 @@ import { TokenChunkReader, type TokenChunk } from './token_chunk.js';
 export interface ReplyOptions {
   /** The token limit of one action, when there was one. */
   readonly maxTokens?: number | undefined;
+  /** The tokens of prompt and action together, where the engine has said how many it can hold. */
+  readonly contextLength?: number | undefined;
   /** Whether the entries of each token are kept, beyond the numbers. */
   readonly tokenLogprobs: boolean;
 }
@@ -219,8 +221,11 @@ export class Accumulator {
    */
   #cut(choice: Choice, usage: Usage): boolean {
     if (choice.finish === 'length') return true;
-    if (this.#options.maxTokens === undefined || choice.calls.count === 0) return false;
-    return (choice.tokenIds?.length ?? usage.completion_tokens) >= this.#options.maxTokens;
+    if (choice.calls.count === 0) return false;
+    const { maxTokens = Infinity, contextLength = Infinity } = this.#options;
+    const sampled = choice.tokenIds?.length ?? usage.completion_tokens;
+    const prompt = this.#promptTokenIds?.length ?? usage.prompt_tokens;
+    return sampled >= Math.min(maxTokens, prompt > 0 ? contextLength - prompt : Infinity);
   }
 }
 

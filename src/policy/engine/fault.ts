@@ -147,9 +147,11 @@ interface ReportedError {
 function refused(reported: ReportedError, message: string, party: Party): GyreError {
   // A limit of one's own that is too large is another mistake than a conversation that is too long.
   const tooLong =
-    reported.param !== 'max_tokens' &&
-    reported.param !== 'max_completion_tokens' &&
-    /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message);
+    // Nothing is left beside the prompt: vLLM makes a bound of 0 of that, and refuses its own bound.
+    /max_tokens must be at least 1, got 0/.test(message) ||
+    (reported.param !== 'max_tokens' &&
+      reported.param !== 'max_completion_tokens' &&
+      /context length|context_length|max_model_len|too long|longer than the maximum/i.test(message));
   return new GyreError({
     side: 'engine',
     status: 400,

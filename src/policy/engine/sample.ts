@@ -10,6 +10,7 @@ import { GyreError } from '../../core/errors.js';
 import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
+import { Capacities, fitting } from './fitting.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
 import { SseParser } from './sse.js';
@@ -28,8 +29,12 @@ export interface EngineOptions {
 
 /** The connections to one server, an engine or an upstream. */
 export interface ServerConnection {
-  /** `body` is the request as this server takes it. */
-  sample(request: PolicyRequest, body: string, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
+  /** `bodyOf` makes the request as this server takes it. */
+  sample(
+    request: PolicyRequest,
+    bodyOf: (request: PolicyRequest) => string,
+    signal: AbortSignal,
+  ): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. `body` is the prompt as vLLM takes it. */
   count(prompt: Prompt, body: string, signal: AbortSignal): Promise<number>;
   /** Ends every connection; what is being sampled fails. */
@@ -48,7 +53,9 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
   const neutraliser = options.neutraliser ?? ANY_MODEL;
   return {
     ...readingMedia(
-      { sample: (request, signal) => connection.sample(request, requestBody(request, neutraliser), signal) },
+      {
+        sample: (request, signal) => connection.sample(request, (fitted) => requestBody(fitted, neutraliser), signal),
+      },
       media,
     ),
     ...countingMedia(
@@ -81,13 +88,18 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
     headers: ['content-type', 'application/json', 'accept', 'text/event-stream', ...Object.entries(credentials).flat()],
   };
 
+  const capacities = new Capacities();
+
   return {
-    sample(request, body, signal) {
-      return new ActionStream(request, who, signal, (stream) => {
-        const headers = [...target.headers];
-        if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
-        if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
-        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
+    sample(request, bodyOf, signal) {
+      return fitting(request, capacities, (fitted) => {
+        const body = bodyOf(fitted);
+        return new ActionStream(fitted, capacities.of(fitted.model)?.length, who, signal, (stream) => {
+          const headers = [...target.headers];
+          if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
+          if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
+          pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
+        });
       });
     },
     count(prompt, body, signal) {
@@ -151,7 +163,13 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   #bodyBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, party: Party, signal: AbortSignal, dispatch: (stream: ActionStream) => void) {
+  constructor(
+    request: PolicyRequest,
+    contextLength: number | undefined,
+    party: Party,
+    signal: AbortSignal,
+    dispatch: (stream: ActionStream) => void,
+  ) {
     this.#party = party;
     this.#signal = signal;
     this.#dispatch = dispatch;
@@ -159,6 +177,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
       {
         tokenLogprobs: request.topLogprobs !== undefined,
         maxTokens: request.sampling.max_tokens,
+        contextLength,
       },
       party,
     );

@@ -34,7 +34,7 @@ export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Ups
     const connection = connectToUpstream(upstream, timeoutMs);
     connections.push(connection);
     const policy = (wanted: Wanted): Policy => ({
-      sample: (request, signal) => connection.sample(request, upstreamBody(request, wanted), signal),
+      sample: (request, signal) => connection.sample(request, (fitted) => upstreamBody(fitted, wanted), signal),
     });
     return upstream.models.map((id) => {
       const media = new Media({ inTools: false });

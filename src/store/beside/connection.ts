@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { reasonOf } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Opening } from '../../core/log.js';
-import { textOf } from '../../core/message.js';
+import { roughly } from '../log/recognise.js';
 import { Intake } from './intake.js';
 import type { FromLog, RecordingMessage, ToLog } from './wire.js';
 import type { LogWorkerData } from './worker.js';
@@ -41,7 +41,7 @@ interface UnwrittenMessage {
   readonly recording: number;
   readonly text: string;
   readonly ends: boolean;
-  /** Text of the answer so far, as its client has it. */
+  /** The answer so far as its client has it, in any of its forms. */
   readonly answerText?: string | undefined;
   readonly resolve?: ((kept: boolean) => void) | undefined;
 }
@@ -77,8 +77,8 @@ export class LogConnection {
   #newestSent = 0;
   #newestCommitted = 0;
   /**
-   * Texts of answers that are not committed, with the number of the newest line they are part of, oldest first: a
-   * conversation that contains one must not be looked up before that line is committed.
+   * Answers that are not committed, in any of their forms, with the number of the newest line they are part of, oldest
+   * first: a conversation that contains one must not be looked up before that line is committed.
    */
   readonly #uncommittedAnswers = new Map<string, number>();
   #groupTimer: NodeJS.Timeout | undefined;
@@ -121,7 +121,7 @@ export class LogConnection {
     const { recording } = message;
     const text = JSON.stringify(message);
     const ends = message.type === 'finish';
-    const answerText = message.type === 'step' ? textOf(message.visible.content) : undefined;
+    const answerText = message.type === 'step' ? roughly(message.visible) : undefined;
     return new Promise((resolve) => this.#enqueue({ recording, text, ends, answerText, resolve }));
   }
 
@@ -131,7 +131,7 @@ export class LogConnection {
     this.#writeLine();
     // The answers of this conversation are sent first; other lines that wait do not concern it.
     const answeredIn = message.opening.messages.map((past) =>
-      past.role === 'assistant' ? (this.#uncommittedAnswers.get(textOf(past.content)) ?? 0) : 0,
+      past.role === 'assistant' ? (this.#uncommittedAnswers.get(roughly(past)) ?? 0) : 0,
     );
     this.#sendLines(Number.POSITIVE_INFINITY, Math.max(...answeredIn));
     return new Promise((resolve) => {

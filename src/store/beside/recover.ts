@@ -24,7 +24,7 @@ export function recoverAbandoned(store: Store, dataDir: string, redactor?: Redac
   const paths = claimAbandoned(dataDir);
   if (paths.length === 0) return [];
   const reasons: unknown[] = [];
-  const log = openLog(store, { redactor, failed: (reason) => reasons.push(reason) });
+  const log = openLog(store, { redactor, answers: false, failed: (reason) => reasons.push(reason) });
   const damaged = replay(store.db, log, paths);
   const retryLater = reasons.some(isTransient);
   for (const path of paths) {

@@ -11,6 +11,7 @@ import { openStore } from '../file/db.js';
 import { HeldRecordings } from './recordings.js';
 import { recoverAbandoned, replay } from './recover.js';
 import { openLog } from '../log/log.js';
+import { forgetAbandoned } from '../log/open_recordings.js';
 import type { FromLog, ToLog } from './wire.js';
 import { redactorOf } from '../../core/text/redact.js';
 
@@ -108,6 +109,11 @@ const handleAll = (text: string): void => {
 };
 
 if (redact.length === 0) yieldProcessor();
+try {
+  forgetAbandoned(store.sqlite.name);
+} catch (thrown) {
+  log.fail(thrown);
+}
 const damaged = replay(store.db, log, recover, held);
 if (recover.length > 0) post({ type: 'recovered', damaged });
 for (const reason of recoverAbandoned(store, dataDir, redactor)) log.fail(reason);

@@ -110,6 +110,8 @@ export const steps = sqliteTable(
     actionTip: text('action_tip'),
     policyTip: text('policy_tip').notNull(),
     clientTip: text('client_tip').notNull(),
+    /** By what the client's history is recognised, where that is not the client tip (`src/store/log/recognise.ts`). */
+    clientKey: text('client_key'),
     /**
      * Rows of messages: the state's tip, the policy's tip, and the client's last message, which the client tip answers.
      */
@@ -140,6 +142,9 @@ export const steps = sqliteTable(
   (t) => [
     uniqueIndex('steps_place').on(t.trajectoryId, t.idx),
     index('steps_client_tip').on(t.clientTip, t.keyId),
+    index('steps_client_key')
+      .on(t.clientKey, t.keyId)
+      .where(sql`client_key IS NOT NULL`),
     // Deletion asks which other steps refer to a message or a tool list. Steps that another index or the message's
     // parent already leads to are left out of these.
     index('steps_policy_at')

@@ -33,6 +33,11 @@ export function chainMessages(messages: readonly Message[], from: Hash | '' = ''
   });
 }
 
+/** A message that is a row. */
+export interface StoredMessage extends ChainedMessage {
+  readonly at: number;
+}
+
 interface Row {
   readonly parent: number;
   readonly hash: Hash;
@@ -47,9 +52,9 @@ export function readChain(
   db: Db,
   at: number,
   known: (hash: Hash) => boolean = () => false,
-): ChainedMessage[] | undefined {
+): StoredMessage[] | undefined {
   const one = prepared<[number], Row>(db, 'SELECT parent, hash, body FROM messages WHERE id = ?');
-  const rows: Row[] = [];
+  const rows: (Row & { readonly at: number })[] = [];
   let parent: Hash | '' = '';
   for (let id = at; id !== 0;) {
     const row = one.get(id);
@@ -58,11 +63,11 @@ export function readChain(
       parent = row.hash;
       break;
     }
-    rows.push(row);
+    rows.push({ ...row, at: id });
     id = row.parent;
   }
-  return rows.reverse().map(({ hash, body }) => {
-    const chained = { hash, parent, body };
+  return rows.reverse().map(({ hash, body, at: id }) => {
+    const chained = { hash, parent, body, at: id };
     parent = hash;
     return chained;
   });

@@ -5,6 +5,7 @@
 import { newId } from '../../core/ids.js';
 import type { Opening, Recording } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
+import type { Hash } from '../../core/text/hash.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import { type ChainedMessage, chainMessages } from './chain.js';
@@ -12,7 +13,9 @@ import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';
 import type { LocalLog } from './local.js';
 import { redacting } from './redacted.js';
-import { findContinuation, splice } from './splice.js';
+import { OpenRecordings } from './open_recordings.js';
+import { keysOf } from './recognise.js';
+import { asGiven, type Continuation, findContinuation, isStillNewest, splice } from './splice.js';
 import { LocalRecording, type LogContext, type StartingPoint } from './recording.js';
 import { Writer } from './writer.js';
 
@@ -23,6 +26,8 @@ export interface LogOptions {
   /** Called with the reason each time `failures` grows. */
   readonly failed?: ((reason: unknown) => void) | undefined;
   readonly redactor?: Redactor | undefined;
+  /** False for a log that only replays what a process that is gone has left: it answers nobody. */
+  readonly answers?: boolean | undefined;
 }
 
 /**
@@ -37,20 +42,23 @@ function inOneSpelling(opening: Opening): Opening {
 /** A store has one log per thread: `flush` it before the store is closed. */
 export function openLog(
   store: Store,
-  { flushMs = 0, now = Date.now, failed = () => undefined, redactor }: LogOptions = {},
+  { flushMs = 0, now = Date.now, failed = () => undefined, redactor, answers = true }: LogOptions = {},
 ): LocalLog {
   const writer = new Writer(store.db, now);
-  /** Trajectories with a recording that has not finished: to continue one of them is a branch. */
-  const recorded = new Set<string>();
-  /** Client tips that may not be committed yet. */
+  const recorded = new OpenRecordings(store.sqlite.name, answers, (reason) => group.fail(reason));
+  /** Client tips and keys that may not be committed yet. */
   const uncommitted = new Set<string>();
   const group = new GroupCommit(
     store.sqlite,
     {
       begin: () => writer.begin(),
-      end: () => writer.end(),
+      end: () => {
+        recorded.end();
+        writer.end();
+      },
       settled: (committed) => {
         writer.settled(committed);
+        recorded.settled(committed);
         uncommitted.clear();
       },
     },
@@ -61,8 +69,11 @@ export function openLog(
     writer,
     group,
     now,
-    stepQueued: (keyId, clientTip) => void uncommitted.add(`${keyId}\n${clientTip}`),
-    finished: (trajectoryId) => void recorded.delete(trajectoryId),
+    stepQueued: (keyId, ...hashes) => {
+      for (const hash of hashes) uncommitted.add(`${keyId}\n${hash}`);
+    },
+    stepWritten: (trajectoryId) => recorded.wrote(trajectoryId),
+    finished: (trajectoryId) => recorded.ended(trajectoryId),
   };
 
   const newTrajectory = (
@@ -71,7 +82,7 @@ export function openLog(
     trajectoryId: string,
   ): StartingPoint => {
     const client = { messages, chain, stored: 0, storedAt: 0 };
-    return { trajectoryId, continued: false, client, policy: client };
+    return { trajectoryId, continued: false, client, key: keysOf(messages, chain).at(-1) ?? '', policy: client };
   };
 
   /** Evaluation and generation ask the same question many times over: each time begins a trajectory. */
@@ -81,43 +92,57 @@ export function openLog(
     const fresh = newTrajectory(messages, chain, newId('traj', at));
     if (origin !== 'live') return fresh;
     try {
+      const keys = keysOf(messages, chain);
+      const isUncommitted = (hash = ''): boolean => uncommitted.has(`${asker.keyId}\n${hash}`);
       if (
         messages.some(
           ({ role }, position) =>
-            role === 'assistant' && uncommitted.has(`${asker.keyId}\n${chain[position]?.hash ?? ''}`),
+            role === 'assistant' && (isUncommitted(chain[position]?.hash) || isUncommitted(keys[position])),
         )
       )
         group.commit();
-      return continuation(opening, chain) ?? fresh;
+      return continuation(opening, chain, keys) ?? fresh;
     } catch (thrown) {
       group.fail(thrown);
       return fresh;
     }
   };
 
-  const continuation = (opening: Opening, chain: readonly ChainedMessage[]): StartingPoint | undefined => {
+  const take = ({ trajectoryId, seq }: Continuation): boolean =>
+    recorded.take(trajectoryId, () => isStillNewest(store.db, seq));
+
+  const continuation = (
+    opening: Opening,
+    chain: readonly ChainedMessage[],
+    keys: readonly Hash[],
+  ): StartingPoint | undefined => {
     const { messages, at } = opening;
-    const found = findContinuation(store.db, chain, opening, (id) => recorded.has(id));
+    const found = findContinuation(store.db, chain, keys, opening, take);
     if (found === undefined) return undefined;
-    const { at: position, clientAt, answerAt } = found;
-    const client = {
-      messages,
-      chain,
-      ...(answerAt === null ? { stored: position, storedAt: clientAt } : { stored: position + 1, storedAt: answerAt }),
-    };
-    const policy = found.redacted ? client : splice(store.db, chain, messages, found);
-    if (policy === undefined) return undefined;
-    return {
-      trajectoryId: found.newest ? found.trajectoryId : newId('traj', at),
-      continued: found.newest,
-      client,
-      policy,
-    };
+    const newest = found.newest ? found.trajectoryId : undefined;
+    try {
+      const given = asGiven(store.db, chain, found);
+      const sent = given?.chain === chain ? given : { chain, stored: 0, storedAt: 0 };
+      const policy = found.redacted ? { messages, ...sent } : splice(store.db, chain, messages, found);
+      if (given !== undefined && policy !== undefined) {
+        return {
+          trajectoryId: newest ?? newId('traj', at),
+          continued: found.newest,
+          client: { messages, ...given },
+          key: keys.at(-1) ?? '',
+          policy,
+        };
+      }
+    } catch (thrown) {
+      group.fail(thrown);
+    }
+    if (newest !== undefined) recorded.ended(newest);
+    return undefined;
   };
 
   const record = (opening: Opening, from: StartingPoint): Recording => {
     const recording = new LocalRecording(context, opening, from);
-    recorded.add(recording.trajectoryId);
+    recorded.opened(recording.trajectoryId);
     return recording;
   };
 

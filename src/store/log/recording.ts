@@ -10,6 +10,7 @@ import { normaliseMessage } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.js';
 import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
+import { keyAfter } from './recognise.js';
 import { versionColumn } from '../file/policy_version.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
@@ -20,8 +21,10 @@ export interface LogContext {
   readonly writer: Writer;
   readonly group: GroupCommit;
   readonly now: () => number;
-  /** Called with a step's client tip before it is committed. */
-  readonly stepQueued: (keyId: string, clientTip: Hash) => void;
+  /** Called with a step's client tip and client key before it is committed. */
+  readonly stepQueued: (keyId: string, clientTip: Hash, clientKey: Hash) => void;
+  /** Called inside a transaction that writes a step. */
+  readonly stepWritten: (trajectoryId: string) => void;
   /** Called when a recording has ended. */
   readonly finished: (trajectoryId: string) => void;
 }
@@ -34,6 +37,8 @@ export interface StartingPoint {
   readonly reopened?: boolean | undefined;
   /** The conversation as the client has it. */
   readonly client: History;
+  /** By what that is recognised, in whatever form its client sends it. */
+  readonly key: Hash | '';
   /** The conversation as the policy has it. */
   readonly policy: History;
 }
@@ -52,6 +57,7 @@ export class LocalRecording implements Recording {
   readonly #context: LogContext;
   readonly #opening: Opening;
   readonly #client: History;
+  readonly #clientKey: Hash | '';
   readonly #policy: PolicyHistory;
   readonly #trajectory: Trajectory;
   /** The writer's epoch when the histories were found in the store. */
@@ -67,7 +73,7 @@ export class LocalRecording implements Recording {
   constructor(
     context: LogContext,
     opening: Opening,
-    { trajectoryId, continued, client, policy, reopened = false }: StartingPoint,
+    { trajectoryId, continued, client, key, policy, reopened = false }: StartingPoint,
   ) {
     const { asker, origin, model, taskId, metadata, at } = opening;
     this.trajectoryId = trajectoryId;
@@ -76,6 +82,7 @@ export class LocalRecording implements Recording {
     this.#context = context;
     this.#opening = opening;
     this.#client = client;
+    this.#clientKey = key;
     this.#policy = new PolicyHistory(policy);
     this.#epoch = context.writer.epoch;
     this.#reopened = reopened;
@@ -112,14 +119,16 @@ export class LocalRecording implements Recording {
   }
 
   #writeStep(step: Step, visible: AssistantMessage): Write {
-    const { writer, stepQueued } = this.#context;
+    const { writer, stepQueued, stepWritten } = this.#context;
     const { asker, responseId, requestId, templateHash } = this.#opening;
     const { action } = step;
     const state = this.#policy.moveTo(step.messages);
     const emitted =
       action === undefined ? undefined : chainMessage(state.tip, assistantMessage(action.text, action.calls));
     const appended = this.#policy.append(step.appended, emitted);
-    const shown = chainOrReuse(emitted, this.#client.chain.at(-1)?.hash ?? '', normaliseMessage(visible));
+    const given = normaliseMessage(visible);
+    const shown = chainOrReuse(emitted, this.#client.chain.at(-1)?.hash ?? '', given);
+    const key = keyAfter(this.#clientKey, given, shown);
     const written: WrittenStep = { stateTip: state.tip, visible: shown };
     // One object from here to the driver: what only the transaction knows is 0 or empty here and set there, each time
     // the transaction is tried.
@@ -145,6 +154,7 @@ export class LocalRecording implements Recording {
       actionTip: emitted?.hash ?? null,
       policyTip: appended.at(-1)?.hash ?? state.tip,
       clientTip: shown.hash,
+      clientKey: key === shown.hash ? null : key,
       toolChoice: JSON.stringify(step.toolChoice),
       sampling: JSON.stringify(step.sampling),
       templateHash: templateHash ?? null,
@@ -164,9 +174,10 @@ export class LocalRecording implements Recording {
       }),
       startedAt: step.startedAt,
     };
-    stepQueued(asker.keyId, shown.hash);
+    stepQueued(asker.keyId, shown.hash, key);
     return {
       write: () => {
+        stepWritten(this.trajectoryId);
         if (writer.isDeleted(this.trajectoryId, this.#epoch)) return false;
         if (this.#reopened && writer.hasStep(row.id)) {
           this.#written.add(written);

@@ -1,0 +1,58 @@
+/** What the policy is asked in each step of an answer. */
+import type { Message } from '../core/message.js';
+import type { FunctionSpec, PolicyRequest } from '../core/policy.js';
+import type { Spent } from './budget.js';
+import type { LoopRequest } from './events.js';
+import type { Schema } from './schema.js';
+
+/**
+ * Said before the policy's last turn, at the end of the last tool result: many templates take no user message after a
+ * tool's. Its tools stay declared: without tools vLLM does not parse calls, and their markup would reach the client as
+ * text.
+ */
+const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
+
+/** Said after an answer in words, where the client asked for a form. */
+const IN_FORM = 'Now give this answer in the required format, and nothing else.';
+
+/** The functions the policy may call, as the engine is sent them. */
+export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools'>): readonly FunctionSpec[] {
+  if (request.serverTools.size === 0) return request.clientTools;
+  return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
+}
+
+/** `schema` says that this step is free of it, or that it is the one that must keep to it. */
+export function policyRequest(
+  request: LoopRequest,
+  messages: readonly Message[],
+  tools: readonly FunctionSpec[],
+  spent: Spent,
+  schema: { readonly of: Schema; readonly keeps: boolean } | undefined,
+): PolicyRequest {
+  // `required` or a named function holds for the first step only: forced again, the policy could never answer.
+  const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
+  return {
+    model: request.model,
+    messages,
+    tools,
+    toolChoice: schema?.keeps === true ? 'none' : toolChoice,
+    sampling: request.sampling,
+    parallelToolCalls: request.parallelToolCalls,
+    n: request.n,
+    topLogprobs: request.topLogprobs,
+    forwarded: schema?.keeps === false ? schema.of.without : request.forwarded,
+    requestId: request.requestId,
+  };
+}
+
+/** The messages before the policy's last turn: the last tool result says that it is the last. */
+export function toldToAnswer(turn: readonly Message[]): readonly Message[] {
+  const last = turn.at(-1);
+  if (last?.role !== 'tool' || typeof last.content !== 'string') return turn;
+  return [...turn.slice(0, -1), { ...last, content: `${last.content}\n\n${ANSWER_NOW}` }];
+}
+
+/** After an answer in words: what asks for it in the form the client wants. */
+export function askedInForm(turn: readonly Message[]): readonly Message[] {
+  return [...turn, { role: 'user', content: IN_FORM }];
+}

@@ -1,0 +1,81 @@
+/**
+ * The form a client wants its answer in, where the policy may also call tools. An engine that is given both masks every
+ * token by the schema, so that no call could ever be sampled: the policy is asked without it until it answers, and an
+ * answer that does not keep to the schema is asked for once more with it.
+ */
+import type { LoopRequest } from './events.js';
+import { satisfies } from './satisfies.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface Schema {
+  /** The request's forwarded fields without those that constrain the answer. */
+  readonly without: Fields | undefined;
+  /** Whether a text keeps to it; false also where that cannot be told. */
+  isKeptBy(text: string): boolean;
+}
+
+/**
+ * The schema of a request whose calls it would prevent; undefined where there is none. An upstream is given both where
+ * the tools are its client's alone: what it makes of that is its own affair, and the answer is streamed as it comes.
+ */
+export function schemaOf(request: LoopRequest): Schema | undefined {
+  const { forwarded, serverTools, clientTools, toolChoice, policyVersion, n = 1 } = request;
+  if (forwarded === undefined || toolChoice === 'none' || n > 1) return undefined;
+  if (serverTools.size === 0 && (clientTools.length === 0 || policyVersion === undefined)) return undefined;
+  const { response_format: format, structured_outputs: structured, ...without } = forwarded;
+  const form = formOf(format, structured);
+  if (form === undefined) return undefined;
+  return { without: Object.keys(without).length === 0 ? undefined : without, isKeptBy: form };
+}
+
+/** How to tell whether a text keeps to the form; undefined where none is asked for. */
+function formOf(format: unknown, structured: unknown): Schema['isKeptBy'] | undefined {
+  if (isFields(structured)) {
+    if ('json' in structured) return (text) => keepsTo(schemaValue(structured['json']), text);
+    if (structured['json_object'] === true) return isJsonObject;
+    const { choice } = structured;
+    if (Array.isArray(choice)) return (text) => choice.includes(text);
+    return () => false;
+  }
+  if (!isFields(format)) return undefined;
+  switch (format['type']) {
+    case 'text':
+      return undefined;
+    case 'json_object':
+      return isJsonObject;
+    case 'json_schema': {
+      const schema = isFields(format['json_schema']) ? format['json_schema']['schema'] : undefined;
+      return (text) => keepsTo(schema, text);
+    }
+    default:
+      return () => false;
+  }
+}
+
+function isJsonObject(text: string): boolean {
+  return isFields(parsed(text));
+}
+
+function keepsTo(schema: unknown, text: string): boolean {
+  const value = parsed(text);
+  return value !== undefined && satisfies(value, schema);
+}
+
+/** vLLM takes the schema as a text too. */
+function schemaValue(schema: unknown): unknown {
+  return typeof schema === 'string' ? parsed(schema) : schema;
+}
+
+/** Undefined where it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
