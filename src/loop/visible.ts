@@ -63,6 +63,7 @@ export class Visible {
       case 'text':
         return this.#text(event);
       case 'reasoning':
+      case 'beside':
         return event;
       case 'call': {
         if (!this.#callsShown || !this.#isClientTool(event.name) || (this.#oneCall && event.position > 0))

@@ -5,7 +5,7 @@
  */
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
+import { fingerprint, moreFields, wireLogprobs, wireUsage } from './completion.js';
 import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { OPENAI } from '../wire/failure.js';
@@ -51,11 +51,15 @@ export class StreamedAnswer implements Delivery {
         this.#delta(event.index, `"reasoning":${text},"reasoning_content":${text}`);
         break;
       }
+      case 'beside':
+        this.#delta(event.index, moreFields(event.fields).slice(1));
+        break;
       case 'call':
         this.#delta(
           event.index,
           `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"function",` +
-            `"function":{"name":${JSON.stringify(event.name)},"arguments":""}}]`,
+            `"function":{"name":${JSON.stringify(event.name)},"arguments":""}` +
+            `${event.own?.['extra_content'] === undefined ? '' : moreFields({ extra_content: event.own['extra_content'] })}}]`,
         );
         break;
       case 'arguments':
@@ -125,7 +129,8 @@ export class StreamedAnswer implements Delivery {
     const logprobs =
       this.#head.logprobs && event.logprobs !== undefined ? JSON.stringify(wireLogprobs(event.logprobs)) : 'null';
     if (event.text === '' && ids === '' && logprobs === 'null') return;
-    this.#delta(event.index, `"content":${JSON.stringify(event.text)}`, logprobs, ids);
+    const name = event.refusal === true ? 'refusal' : 'content';
+    this.#delta(event.index, `"${name}":${JSON.stringify(event.text)}`, logprobs, ids);
   }
 
   #delta(index: number, delta: string, logprobs = 'null', ids = ''): void {

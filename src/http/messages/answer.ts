@@ -48,6 +48,7 @@ export class MessageAnswer implements Delivery {
     switch (event.type) {
       case 'start':
       case 'reasoning':
+      case 'beside':
         break;
       case 'text':
         if (event.text !== '') this.#text(event.text);

@@ -73,6 +73,7 @@ export class ResponseAnswer implements Delivery {
     if (!this.#begun && event.type !== 'step') this.#begin();
     switch (event.type) {
       case 'start':
+      case 'beside':
       case 'step':
         break;
       case 'text':

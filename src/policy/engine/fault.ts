@@ -108,6 +108,15 @@ export function garbage(what: string, party: Party = ENGINE, cause?: unknown): G
   );
 }
 
+/** An answer with more bytes than one may have. */
+export function tooLarge(bytes: number, party: Party): GyreError {
+  return engine(
+    502,
+    'engine_garbage',
+    `${party.it} sent an answer larger than ${bytes} bytes, which "limits.answer_bytes" allows; it was stopped.`,
+  );
+}
+
 /** A stream that ended before it said why. */
 export function truncated(party: Party = ENGINE): GyreError {
   return engine(

@@ -9,7 +9,7 @@ import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
-import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
+import { cancelled, ENGINE, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
 import { promptBody, requestBody } from './wire.js';
@@ -20,6 +20,16 @@ export interface EngineOptions {
   readonly apiKey?: string | undefined;
   /** Milliseconds until the reply's head must be there, and between two pieces of its body. */
   readonly timeoutMs: number;
+  /** Bytes one answer may have; 16 MiB without it. */
+  readonly answerBytes?: number | undefined;
+}
+
+/** What is asked of an upstream's connection beside. */
+export interface UpstreamReading {
+  /** Whether turns are sent back as they came, so that their own fields are kept. */
+  readonly keepsTurns: boolean;
+  /** Called with the names of what came beside text. */
+  readonly beside: (names: readonly string[]) => void;
 }
 
 /** The connections to one server, an engine or an upstream. */
@@ -48,7 +58,12 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
 }
 
 /** Connects at the first request. */
-export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>): ServerConnection {
+export function connectTo(
+  options: EngineOptions,
+  party: Omit<Party, 'secret'>,
+  reading?: UpstreamReading,
+): ServerConnection {
+  const answerBytes = options.answerBytes ?? ANSWER_BYTES;
   const url = new URL(options.url);
   const who: Party = options.apiKey === undefined ? party : { ...party, secret: options.apiKey };
   const pool = new Pool(url.origin, {
@@ -71,7 +86,7 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
 
   return {
     sample(request, body, signal) {
-      return new ActionStream(request, who, signal, (stream) => {
+      return new ActionStream(request, who, { answerBytes, reading }, signal, (stream) => {
         const headers = [...target.headers];
         if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
         if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
@@ -105,8 +120,11 @@ function apiPath(path: string): string {
 
 /** Events waiting for a slow reader before the socket is told to wait too. */
 const QUEUE_LIMIT = 1024;
-/** Bytes kept of a reply that is not a stream. */
-const BODY_LIMIT = 16 * 1024 * 1024;
+const ANSWER_BYTES = 16 * 1024 * 1024;
+/** Bytes on the wire for each byte of an answer: a token takes some hundred, with all its alternatives thousands. */
+const WIRE_BYTES = 64;
+/** Bytes of a body that is an error, however short an answer may be. */
+const ERROR_BYTES = 64 * 1024;
 const DONE = '[DONE]';
 
 type Kind = 'stream' | 'json' | 'error';
@@ -141,17 +159,27 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   #status = 0;
   #retryAfter: string | undefined;
   readonly #body: Buffer[] = [];
-  #bodyBytes = 0;
+  readonly #answerBytes: number;
+  #wireBytes = 0;
   #firstTokenMs: number | undefined;
 
-  constructor(request: PolicyRequest, party: Party, signal: AbortSignal, dispatch: (stream: ActionStream) => void) {
+  constructor(
+    request: PolicyRequest,
+    party: Party,
+    { answerBytes, reading }: { readonly answerBytes: number; readonly reading: UpstreamReading | undefined },
+    signal: AbortSignal,
+    dispatch: (stream: ActionStream) => void,
+  ) {
     this.#party = party;
+    this.#answerBytes = answerBytes;
     this.#signal = signal;
     this.#dispatch = dispatch;
     this.#accumulator = new Accumulator(
       {
         tokenLogprobs: request.topLogprobs !== undefined,
         maxTokens: request.sampling.max_tokens,
+        maxBytes: answerBytes,
+        ...reading,
       },
       party,
     );
@@ -159,7 +187,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
       if (this.#over) return; // what follows [DONE] says nothing
       if (data === DONE) this.#end();
       else this.#accumulator.push(data, this.#queue);
-    });
+    }, answerBytes);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -184,12 +212,14 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
 
   onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
     if (this.#over && this.#kind === 'stream') return;
+    this.#wireBytes += bytes.length;
     if (this.#kind !== 'stream') {
       this.#body.push(bytes);
-      this.#bodyBytes += bytes.length;
-      if (this.#bodyBytes > BODY_LIMIT) this.#fail(garbage(`its body is larger than ${BODY_LIMIT} bytes`, this.#party));
+      const limit = this.#kind === 'error' ? Math.max(ERROR_BYTES, this.#answerBytes) : this.#answerBytes;
+      if (this.#wireBytes > limit) this.#fail(tooLarge(this.#answerBytes, this.#party));
       return;
     }
+    if (this.#wireBytes > this.#answerBytes * WIRE_BYTES) return this.#fail(tooLarge(this.#answerBytes, this.#party));
     this.#guard(() => this.#parser.push(bytes));
     if (this.#queue.length === this.#taken) return;
     // The first event only says that the reply began; tokens are what follows it.
@@ -209,7 +239,12 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
         });
       case 'json':
         return this.#guard(() => {
-          this.#accumulator.push(this.#text(), this.#queue);
+          const text = this.#text();
+          // Some servers send events under the name of JSON.
+          if (/^\s*(data|event|:)/.test(text)) {
+            this.#parser.push(Buffer.from(text));
+            this.#parser.end();
+          } else this.#accumulator.push(text, this.#queue);
           this.#end();
         });
       case 'error':
@@ -296,6 +331,8 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   }
 
   #end(): void {
+    if (this.#over) return;
+    this.#accumulator.end(this.#queue);
     this.#over = true;
     this.#rouse();
   }

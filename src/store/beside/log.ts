@@ -129,7 +129,7 @@ type AllFields<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
 
 /**
  * A step without what its message has elsewhere, and without the log-probabilities shown to the client, which are not
- * logged. Field by field: objects spread out of parts cost a tenth of the gateway's time.
+ * logged, as the upstream's own form of its turn is not. Field by field: objects spread out of parts cost a tenth of the gateway's time.
  */
 function stepFields(
   { id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step,
@@ -177,7 +177,7 @@ function actionFields(
     usage,
     engineId,
     timings,
-  } satisfies AllFields<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>>;
+  } satisfies AllFields<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs' | 'native'>>;
   return withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action;
 }
 

@@ -20,7 +20,7 @@ function fold(
   chunks: readonly string[],
   asked: Partial<ReplyOptions> = {},
 ): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
-  const accumulator = new Accumulator({ tokenLogprobs: false, ...asked });
+  const accumulator = new Accumulator({ tokenLogprobs: false, maxBytes: 1e6, ...asked });
   const events: PolicyEvent[] = [];
   for (const each of chunks) accumulator.push(each, events);
   return { actions: accumulator.finish(TIMINGS), events };
@@ -161,7 +161,7 @@ describe('tokens that arrive together', () => {
     `"finish_reason":null,"token_ids":[${id}]}]}`;
 
   it('are one event, and those of the next packet another', () => {
-    const accumulator = new Accumulator({ tokenLogprobs: false });
+    const accumulator = new Accumulator({ tokenLogprobs: false, maxBytes: 1e6 });
     const first: PolicyEvent[] = [];
     for (const data of [token('a', 1), token('b', 2), token('c', 3)]) accumulator.push(data, first);
     const second: PolicyEvent[] = [];
