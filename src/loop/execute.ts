@@ -5,6 +5,7 @@
 import { onAbort } from '../core/abort.js';
 import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
+import { parseJson, writeJson } from '../core/text/json.js';
 import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
 
 export async function execute(
@@ -29,7 +30,7 @@ export async function execute(
 
   let args: unknown;
   try {
-    args = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
+    args = call.arguments.trim() === '' ? {} : parseJson(call.arguments);
   } catch (thrown) {
     return observe(
       `Error: the arguments are not valid JSON (${reasonOf(thrown)}). Send one JSON object.`,
@@ -80,7 +81,7 @@ async function attempt(
 
 /** A tool's type promises text; one that is not ours may break the promise. */
 function textOfResult(result: unknown): string {
-  return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
+  return typeof result === 'string' ? result : ((writeJson(result) as string | undefined) ?? '');
 }
 
 /** At most `maxBytes` of UTF-8, the mark included, cut between characters. */

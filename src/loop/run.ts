@@ -6,7 +6,7 @@
  */
 import { asGyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
-import type { Action, FunctionSpec, Policy, PolicyRequest } from '../core/policy.js';
+import type { Action, FunctionSpec, NativeTurn, Policy, PolicyRequest } from '../core/policy.js';
 import type { OwnedCall } from '../core/trajectory.js';
 import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason, type Spent } from './budget.js';
 import { Clock } from './clock.js';
@@ -50,13 +50,15 @@ export async function* runWithClock(
     holds: request.serverTools.size > 0,
   });
   let messages = request.messages;
+  /** How turns came that are sent back while this request is answered. */
+  let native: ReadonlyMap<Message, NativeTurn> | undefined = request.native;
   let spent = NOTHING_SPENT;
   let limit: LimitReason | undefined;
 
   try {
     for (;;) {
       const callsAllowed = limit === undefined && request.toolChoice !== 'none' && tools.length > 0;
-      const asked = policyRequest(request, messages, tools, spent);
+      const asked = policyRequest(request, messages, native, tools, spent);
       const step = new StepRecord(request, asked);
       visible.begin(callsAllowed);
 
@@ -120,6 +122,8 @@ export async function* runWithClock(
 
       spent = spend(spent, calls);
       limit = reached(spent, refusals, limits);
+      if (action.native !== undefined && turn[0] !== undefined)
+        native = new Map([...(native ?? []), [turn[0], action.native]]);
       messages =
         limit === undefined ? [...messages, ...turn] : [...messages, ...turn, { role: 'user', content: ANSWER_NOW }];
     }
@@ -171,6 +175,7 @@ export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools
 function policyRequest(
   request: LoopRequest,
   messages: readonly Message[],
+  native: ReadonlyMap<Message, NativeTurn> | undefined,
   tools: readonly FunctionSpec[],
   spent: Spent,
 ): PolicyRequest {
@@ -187,5 +192,6 @@ function policyRequest(
     topLogprobs: request.topLogprobs,
     forwarded: request.forwarded,
     requestId: request.requestId,
+    ...(native === undefined ? {} : { native }),
   };
 }

@@ -23,15 +23,28 @@ export function parseJson(text: string): unknown {
       );
 }
 
+/** The value with each bigint as a text that {@link unmarked} writes as the integer, for who writes JSON by other means. */
+export function marked(value: unknown): unknown {
+  if (typeof value === 'bigint') return `${MARK}${value}`;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(marked);
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, marked(field)]));
+}
+
+/** JSON text in which the texts of {@link marked} are integers. */
+export function unmarked(text: string): string {
+  return text.includes(MARK) ? text.replace(MARKED, '$1') : text;
+}
+
 /** As JSON.stringify of an object or a list writes it. */
 export function writeJson(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch (thrown) {
     if (!(thrown instanceof TypeError) || !/BigInt/.test(thrown.message)) throw thrown;
-    return JSON.stringify(value, (_key, inner: unknown) =>
-      typeof inner === 'bigint' ? `${MARK}${inner}` : inner,
-    ).replace(MARKED, '$1');
+    return unmarked(
+      JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? `${MARK}${inner}` : inner)),
+    );
   }
 }
 

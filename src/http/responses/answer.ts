@@ -4,6 +4,7 @@
  * are shown as `mcp_call` items of the server `gyre`, which SDKs know how to read.
  */
 import type { GyreError } from '../../core/errors.js';
+import { writeJson } from '../../core/text/json.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import type { AnswerHead, Delivery } from '../protocol/face.js';
@@ -156,8 +157,7 @@ export class ResponseAnswer implements Delivery {
       this.#close();
       for (const call of this.#calls.values()) this.#finishCall(call, ending);
     }
-    if (this.#stream === undefined)
-      return this.#exchange.json(JSON.stringify(this.#response(ending)), this.#head.headers);
+    if (this.#stream === undefined) return this.#exchange.json(writeJson(this.#response(ending)), this.#head.headers);
     if (fault !== undefined)
       this.#emit('error', { code: fault.code, message: fault.message, param: fault.param ?? null });
     const response = this.#response(ending, fault);
@@ -257,7 +257,7 @@ export class ResponseAnswer implements Delivery {
   }
 
   #frame(type: string, data: Readonly<Record<string, unknown>>): string {
-    const frame = `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: this.#sequence, ...data })}\n\n`;
+    const frame = `event: ${type}\ndata: ${writeJson({ type, sequence_number: this.#sequence, ...data })}\n\n`;
     this.#sequence += 1;
     return frame;
   }

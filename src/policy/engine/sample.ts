@@ -7,6 +7,8 @@ import { Pool, type Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
+import type { HttpProxy } from '../../core/proxy.js';
+import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { cancelled, ENGINE, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
@@ -22,6 +24,8 @@ export interface EngineOptions {
   readonly timeoutMs: number;
   /** Bytes one answer may have; 16 MiB without it. */
   readonly answerBytes?: number | undefined;
+  /** What is asked instead of connecting to it. */
+  readonly proxy?: HttpProxy | undefined;
 }
 
 /** What is asked of an upstream's connection beside. */
@@ -65,17 +69,26 @@ export function connectTo(
 ): ServerConnection {
   const answerBytes = options.answerBytes ?? ANSWER_BYTES;
   const url = new URL(options.url);
-  const who: Party = options.apiKey === undefined ? party : { ...party, secret: options.apiKey };
-  const pool = new Pool(url.origin, {
-    headersTimeout: options.timeoutMs,
-    bodyTimeout: options.timeoutMs,
-    connect: { timeout: Math.min(options.timeoutMs, 10_000), noDelay: true },
-    pipelining: 1,
-    // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing
-    // one.
-    keepAliveTimeout: 2_000,
-    keepAliveTimeoutThreshold: 2_000,
-  });
+  const { proxy } = options;
+  const who: Party = {
+    ...party,
+    ...(options.apiKey === undefined ? {} : { secret: options.apiKey }),
+    ...(proxy === undefined ? {} : { proxy: proxy.url.origin }),
+  };
+  const connectTimeout = Math.min(options.timeoutMs, 10_000);
+  const bounds = { headersTimeout: options.timeoutMs, bodyTimeout: options.timeoutMs };
+  const pool: Dispatcher =
+    proxy !== undefined
+      ? throughProxy(proxy, { ...bounds, connectTimeout })
+      : new Pool(url.origin, {
+          ...bounds,
+          connect: { timeout: connectTimeout, noDelay: true },
+          pipelining: 1,
+          // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing
+          // one.
+          keepAliveTimeout: 2_000,
+          keepAliveTimeoutThreshold: 2_000,
+        });
   const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   const target = {

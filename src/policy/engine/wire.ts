@@ -4,12 +4,13 @@
  */
 import { objectJson } from '../../core/text/arguments.js';
 import type { Message, WireToolCall } from '../../core/message.js';
-import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
+import type { FunctionSpec, NativeTurn, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
+import { writeJson } from '../../core/text/json.js';
 import type { Wanted } from '../../core/serving.js';
 
 /** The JSON body for our own engine: it is always asked for token ids and logprobs, which are what is learned from. */
 export function requestBody(request: PolicyRequest): string {
-  return JSON.stringify({
+  return writeJson({
     model: request.model,
     messages: request.messages.map(wireMessage),
     ...offered(request),
@@ -26,7 +27,7 @@ export function requestBody(request: PolicyRequest): string {
 
 /** The same prompt for vLLM's `/tokenize`, which renders it and draws nothing. */
 export function promptBody({ model, messages, tools, forwarded }: Prompt): string {
-  return JSON.stringify({
+  return writeJson({
     model,
     messages: messages.map(wireMessage),
     ...(tools.length === 0 ? {} : { tools: tools.map(wireTool) }),
@@ -37,13 +38,14 @@ export function promptBody({ model, messages, tools, forwarded }: Prompt): strin
 
 /**
  * The JSON body for anyone else's server: OpenAI's protocol and what the client itself asked for, nothing of ours.
- * Reasoning said earlier is left out: servers disagree on its name, and many refuse a message that has it.
+ * A turn it sampled for this request goes back as it came, `native` in the request. Reasoning said before it is left
+ * out: servers disagree on its name, and many refuse a message that has it.
  */
 export function upstreamBody(request: PolicyRequest, wanted: Wanted): string {
   const { max_tokens: limit, ...sampling } = request.sampling;
-  return JSON.stringify({
+  return writeJson({
     model: request.model,
-    messages: request.messages.map((message) => withoutReasoning(wireMessage(message))),
+    messages: request.messages.map((message) => upstreamMessage(message, request.native?.get(message))),
     ...offered(request),
     ...sampling,
     ...(limit === undefined ? {} : { [wanted.limitField]: limit }),
@@ -66,10 +68,17 @@ function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Reado
   };
 }
 
-function withoutReasoning(message: Message): Message {
-  if (message.role !== 'assistant' || message.reasoning === undefined) return message;
-  const { role, content, tool_calls: calls } = message;
-  return { role, content, tool_calls: calls };
+function upstreamMessage(message: Message, native: NativeTurn | undefined): unknown {
+  const plain = wireMessage(message);
+  if (plain.role !== 'assistant') return plain;
+  const { role, content, tool_calls: calls } = plain;
+  const own = calls?.map((call) => {
+    const fields = native?.calls[call.id];
+    return fields === undefined
+      ? call
+      : { ...call, ...fields, function: { ...(fields['function'] as object | undefined), ...call.function } };
+  });
+  return { role, content, tool_calls: own, ...native?.message };
 }
 
 function wireTool(spec: FunctionSpec): { readonly type: 'function'; readonly function: FunctionSpec } {

@@ -22,7 +22,8 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export function openEngine(timeoutMs: number): Engine {
+/** `answerBytes` is what one answer may have; 16 MiB without it. */
+export function openEngine(timeoutMs: number, answerBytes?: number): Engine {
   let address: EngineAddress | undefined;
   let current: EnginePolicy | undefined;
   let reason = 'it is starting';
@@ -55,7 +56,8 @@ export function openEngine(timeoutMs: number): Engine {
       if (next?.url === address?.url && next?.baseModel === address?.baseModel) return;
       // Requests in flight on the old address fail by themselves if it is gone, and end well if it is not.
       address = next;
-      current = next === undefined ? undefined : openPolicy({ url: next.url, timeoutMs, apiKey: next.apiKey });
+      current =
+        next === undefined ? undefined : openPolicy({ url: next.url, timeoutMs, apiKey: next.apiKey, answerBytes });
     },
     async close() {
       await current?.close();
