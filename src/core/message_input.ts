@@ -23,6 +23,8 @@ const Call = z.strictObject({
     arguments: z.string(),
     parsed_arguments: z.unknown().optional(),
   }),
+  /** An upstream's own, which it wants back. */
+  extra_content: z.unknown().optional(),
   /** Left over from a streamed delta. */
   index: z.unknown().optional(),
 });

@@ -5,6 +5,7 @@
 import { badRequest } from '../../core/errors.js';
 import { toMessage } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
+import { sentBack } from './sent_back.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
@@ -21,6 +22,7 @@ export function parseChat(raw: unknown): AnswerRequest {
   return {
     model,
     messages: messages.map(toMessage),
+    sentBack: sentBack(messages),
     stream,
     includeUsage: fields.stream_options?.include_usage ?? false,
     toolEvents: fields.stream_options?.include_tool_events ?? false,

@@ -1,6 +1,6 @@
 /** A request in the words all protocols share. */
 import type { Message } from '../../core/message.js';
-import type { Sampling } from '../../core/policy.js';
+import type { Sampling, NativeTurn } from '../../core/policy.js';
 import type { LimitField } from '../../core/serving.js';
 
 /** A function of the client's, as the chat protocol writes it. */
@@ -44,6 +44,8 @@ export interface AnswerRequest {
   /** The name the client gave the bound of an action: an upstream is sent the bound under the same name. */
   readonly limitField: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
+  /** An upstream's own fields that come back with turns of the history, by the id of a turn's first call. */
+  readonly sentBack?: ReadonlyMap<string, NativeTurn> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number | undefined;
   readonly store: boolean;

@@ -41,8 +41,10 @@ export function openUpstreams(list: readonly Upstream[], options: UpstreamOption
   const models = list.flatMap((upstream): UpstreamModel[] => {
     const connection = connectToUpstream(upstream, options);
     connections.push(connection);
+    const plain = upstream.resend === 'plain';
     const policy = (wanted: Wanted): Policy => ({
-      sample: (request, signal) => connection.sample(request, upstreamBody(request, wanted), signal),
+      sample: (request, signal) =>
+        connection.sample(request, upstreamBody(plain ? { ...request, native: undefined } : request, wanted), signal),
     });
     return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, policy, counter: NO_COUNTER }));
   });

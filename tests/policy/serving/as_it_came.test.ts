@@ -82,6 +82,24 @@ it("a client's call has its signature, streamed and whole, and what comes beside
   expect(gateway.warnings).toEqual([expect.stringContaining('sends images beside its text')]);
 });
 
+it.each([
+  ['as_it_came', true],
+  ['plain', false],
+])('what a client sends back of a turn with calls goes to the upstream with %s', async (resend, sent) => {
+  const upstream = await server(inTurn({ text: 'warm' }), ['big']);
+  const gateway = await start([{ url: upstream.url, models: ['big'], resend }]);
+  const made = { id: 'w', type: 'function', function: { name: 'weather', arguments: '{}' }, extra_content: SIGNED };
+  const turn = { role: 'assistant', content: null, reasoning_content: 'hm', tool_calls: [made] };
+  const answer = await gateway.post({
+    ...ASK,
+    messages: [...ASK.messages, turn, { role: 'tool', tool_call_id: 'w', content: '21' }],
+  });
+  expect(answer.status).toBe(200);
+  const text = JSON.stringify(upstream.requests[0]?.body.messages[1]);
+  expect(text.includes('SIG')).toBe(sent);
+  expect(text.includes('"reasoning_content":"hm"')).toBe(sent);
+});
+
 it('a refusal is one for chat clients, and its words are there for all others', async () => {
   const { gateway } = await both(inTurn({ deltas: [{ content: null, refusal: 'No.' }], finish: 'stop' }));
   expect((await gateway.client.chat.completions.create(ASK)).choices[0]?.message).toMatchObject({
