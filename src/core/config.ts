@@ -36,8 +36,8 @@ const Upstream = z.strictObject({
     .min(1),
   api_key: z.string().min(1).optional(),
   /**
-   * What goes back to it of a turn it took: the turn as it came, with fields of its own (`reasoning_content`, signatures
-   * of thoughts), which is the default, or only OpenAI's, for a server that refuses what it wrote itself.
+   * What goes back to it of a turn it took: the turn as it came, with fields of its own (`reasoning_content`,
+   * signatures of thoughts), which is the default, or only OpenAI's, for a server that refuses what it wrote itself.
    */
   resend: z.enum(['as_it_came', 'plain']).optional(),
 });

@@ -81,7 +81,7 @@ async function attempt(
 
 /** A tool's type promises text; one that is not ours may break the promise. */
 function textOfResult(result: unknown): string {
-  return typeof result === 'string' ? result : ((writeJson(result) as string | undefined) ?? '');
+  return typeof result === 'string' ? result : result === undefined ? '' : writeJson(result);
 }
 
 /** At most `maxBytes` of UTF-8, the mark included, cut between characters. */

@@ -152,7 +152,7 @@ it('the search engine is asked through it', async () => {
   expect(proxy.asked).toEqual(['GET http://search.example.test/search?q=q&format=json']);
 });
 
-it('a page is fetched through it, also one that only the proxy can look up, and what is not public is refused', async () => {
+it('a page is fetched through it, and what is not public is refused', async () => {
   const outside = await startOutside();
   opened.push(outside);
   outside.hosts.set('known.example.org', [PUBLIC]);

@@ -103,8 +103,8 @@ function tidy(exponential) {
 const EXACT_NAMES = new Set(
   (
     'mod gcd lcm xgcd invmod factorial combinations permutations pow square cube sqrt abs sign floor ceil round fix ' +
-    'add subtract multiply divide unaryMinus max min sum prod larger smaller equal unequal largerEq smallerEq compare ' +
-    'and or not xor true false bitAnd bitOr bitXor leftShift rightArithShift'
+    'add subtract multiply divide unaryMinus max min sum prod larger smaller equal unequal largerEq smallerEq ' +
+    'compare and or not xor true false bitAnd bitOr bitXor leftShift rightArithShift'
   ).split(' '),
 );
 const LONG_INTEGER = /\d{16}/;

@@ -203,7 +203,8 @@ class ChildTransport extends StdioClientTransport {
     const { _process: child } = this as unknown as {
       readonly _process?: { readonly stdin?: Writable | null } | undefined;
     };
-    if (exact === text || child?.stdin == null) return super.send(JSON.parse(exact) as JSONRPCMessage);
+    if (exact === text || child?.stdin === undefined || child.stdin === null)
+      return super.send(JSON.parse(exact) as JSONRPCMessage);
     const { stdin } = child;
     return new Promise((resolve) => {
       if (stdin.write(`${exact}\n`)) resolve();

@@ -23,7 +23,7 @@ export function parseJson(text: string): unknown {
       );
 }
 
-/** The value with each bigint as a text that {@link unmarked} writes as the integer, for who writes JSON by other means. */
+/** The value with each bigint as a text of which {@link unmarked} makes the integer: for JSON written by others. */
 export function marked(value: unknown): unknown {
   if (typeof value === 'bigint') return `${MARK}${value}`;
   if (typeof value !== 'object' || value === null) return value;

@@ -39,6 +39,12 @@ export function moreFields(fields: Readonly<Record<string, unknown>>): string {
     .join('');
 }
 
+/** Of a call's own fields the one its client sends back, and its upstream goes on with. */
+export function extraContent(own: Readonly<Record<string, unknown>> | undefined): string {
+  const extra = own?.['extra_content'];
+  return extra === undefined ? '' : moreFields({ extra_content: extra });
+}
+
 /** Adds what came beside the text: to lists what they lack, to sound its next piece. */
 export function addBeside(into: Record<string, unknown>, fields: Beside): void {
   for (const [name, value] of Object.entries(fields)) {

@@ -5,7 +5,7 @@
  */
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { fingerprint, moreFields, wireLogprobs, wireUsage } from './completion.js';
+import { extraContent, fingerprint, moreFields, wireLogprobs, wireUsage } from './completion.js';
 import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { OPENAI } from '../wire/failure.js';
@@ -59,7 +59,7 @@ export class StreamedAnswer implements Delivery {
           event.index,
           `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"function",` +
             `"function":{"name":${JSON.stringify(event.name)},"arguments":""}` +
-            `${event.own?.['extra_content'] === undefined ? '' : moreFields({ extra_content: event.own['extra_content'] })}}]`,
+            `${extraContent(event.own)}}]`,
         );
         break;
       case 'arguments':

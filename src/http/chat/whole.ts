@@ -1,7 +1,7 @@
 /** The whole answer: a fold of the same events a stream shows, sent once everything is logged. */
 import type { TokenLogprob } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { addBeside, fingerprint, moreFields, wireLogprobs, wireUsage } from './completion.js';
+import { addBeside, extraContent, fingerprint, moreFields, wireLogprobs, wireUsage } from './completion.js';
 import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 
@@ -117,15 +117,14 @@ export class WholeAnswer implements Delivery {
     return (
       `{"index":${index},"message":{"role":"assistant","content":${content},` +
       `"refusal":${refusal === '' ? 'null' : JSON.stringify(refusal)}${thoughts}` +
-      `${made}${beside === undefined ? '' : moreFields(beside)}},"logprobs":${this.#head.logprobs ? JSON.stringify(wireLogprobs(logprobs)) : 'null'},` +
+      `${made}${beside === undefined ? '' : moreFields(beside)}},` +
+      `"logprobs":${this.#head.logprobs ? JSON.stringify(wireLogprobs(logprobs)) : 'null'},` +
       `"finish_reason":"${reason}"${ids}}`
     );
   }
 }
 
-/** A client sends `extra_content` back, and its upstream goes on with it. */
 function wireCall({ id, name, arguments: args, own }: Choice['calls'][number]): string {
   const call = JSON.stringify({ id, type: 'function', function: { name, arguments: args } });
-  const extra = own?.['extra_content'];
-  return extra === undefined ? call : `${call.slice(0, -1)}${moreFields({ extra_content: extra })}}`;
+  return `${call.slice(0, -1)}${extraContent(own)}}`;
 }

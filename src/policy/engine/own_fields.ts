@@ -15,8 +15,8 @@ const SHOWN = new Set(['annotations', 'citations', 'search_results', 'images', '
 const IN_PIECES = /(^|_)(reasoning|thinking|thoughts?|content|text|summary|plan)$/;
 
 /**
- * Adds what one delta of a message has; returns the size of it, in characters. `whole` says that it is no delta, so that
- * its lists are as they are to be.
+ * Adds what one delta of a message has; returns the size of it, in characters. `whole` says that it is no delta, so
+ * that its lists are as they are to be.
  */
 export function addMessageFields(into: OwnFields, delta: object, whole: boolean): number {
   let size = 0;

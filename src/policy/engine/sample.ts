@@ -84,8 +84,8 @@ export function connectTo(
           ...bounds,
           connect: { timeout: connectTimeout, noDelay: true },
           pipelining: 1,
-          // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing
-          // one.
+          // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a
+          // closing one.
           keepAliveTimeout: 2_000,
           keepAliveTimeoutThreshold: 2_000,
         });

@@ -130,7 +130,8 @@ type AllFields<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
 
 /**
  * A step without what its message has elsewhere, and without the log-probabilities shown to the client, which are not
- * logged, as the upstream's own form of its turn is not. Field by field: objects spread out of parts cost a tenth of the gateway's time.
+ * logged, as the upstream's own form of its turn is not. Field by field: objects spread out of parts cost a tenth of
+ * the gateway's time.
  */
 function stepFields(
   { id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step,

@@ -192,7 +192,8 @@ it('integers beyond 2^53 survive in schemas, arguments and what is sent again', 
   upstream.seenText = (text) => raw.push(text);
   await send(
     '/v1/chat/completions',
-    `{"model":"big","messages":[{"role":"user","content":"q"}],"tools":[{"type":"gyre:lookup"},{"type":"function","function":{"name":"mine","parameters":${schema}}}]}`,
+    `{"model":"big","messages":[{"role":"user","content":"q"}],"tools":[{"type":"gyre:lookup"},` +
+      `{"type":"function","function":{"name":"mine","parameters":${schema}}}]}`,
   );
   expect(seen).toEqual([12345678901234567890n]);
   expect(raw).toHaveLength(2);
@@ -207,7 +208,10 @@ it('integers beyond 2^53 survive in schemas, arguments and what is sent again', 
   expect(answer).toContain('"maximum":18446744073709551615');
   await send(
     '/v1/messages',
-    '{"model":"big","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"mine","input":{"id":12345678901234567890}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"ok"}]}],"tools":[{"name":"mine","input_schema":{"type":"object"}}]}',
+    '{"model":"big","max_tokens":9,"tools":[{"name":"mine","input_schema":{"type":"object"}}],"messages":[' +
+      '{"role":"user","content":"q"},{"role":"assistant","content":[' +
+      '{"type":"tool_use","id":"t","name":"mine","input":{"id":12345678901234567890}}]},' +
+      '{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"ok"}]}]}',
   );
   expect(raw.at(-1)).toContain('{\\"id\\":12345678901234567890}');
 });
