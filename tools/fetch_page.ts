@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import type { Web } from '../src/core/config.js';
 import { badRequest, GyreError, quoted, reasonOf } from '../src/core/errors.js';
+import type { ProxyFor } from '../src/core/proxy.js';
 import type { Tool, ToolLimits } from '../src/core/tool.js';
 import { get, type GetResult, type Head } from './web/get.js';
 import { checked, INTERNET, pinned, type Network } from './web/guard.js';
@@ -24,9 +25,13 @@ const Arguments = z.strictObject({ url: z.string() });
 export interface FetchPageOptions {
   readonly web: Web;
   readonly limits: ToolLimits;
+  readonly proxyFor?: ProxyFor | undefined;
 }
 
-export function createFetchPage({ web, limits }: FetchPageOptions, network: Network = INTERNET): Tool | undefined {
+export function createFetchPage(
+  { web, limits, proxyFor }: FetchPageOptions,
+  network: Network = INTERNET,
+): Tool | undefined {
   if (!web.fetch) return undefined;
   return {
     spec: {
@@ -46,7 +51,7 @@ export function createFetchPage({ web, limits }: FetchPageOptions, network: Netw
       const parsed = Arguments.safeParse(args);
       if (!parsed.success)
         throw badRequest(`fetch_page takes {"url": "https://example.com/page"}, not ${quoted(args)}`, 'url');
-      const { url, got } = await follow(parsed.data.url.trim(), signal, limits.timeoutMs, network);
+      const { url, got } = await follow(parsed.data.url.trim(), signal, limits.timeoutMs, network, proxyFor);
       return pageText(url, got);
     },
   };
@@ -58,16 +63,18 @@ async function follow(
   signal: AbortSignal,
   timeoutMs: number,
   network: Network,
+  proxyFor: ProxyFor | undefined,
 ): Promise<{ readonly url: URL; readonly got: GetResult }> {
   let next = first;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-    const place = await checked(next, network);
+    const place = await checked(next, network, proxyFor);
     signal.throwIfAborted();
     const { url } = place;
     let got: GetResult;
     try {
       got = await get(url, {
         connect: pinned(place, network),
+        proxy: place.proxy,
         headers: { accept: 'text/html, text/plain, application/json;q=0.9, */*;q=0.1', 'user-agent': 'gyre' },
         maxBytes: MAX_PAGE,
         timeoutMs,

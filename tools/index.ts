@@ -5,6 +5,7 @@
 import type { McpServer, Web } from '../src/core/config.js';
 import { operatorError } from '../src/core/errors.js';
 import { nearest } from '../src/core/text/nearest.js';
+import type { ProxyFor } from '../src/core/proxy.js';
 import type { Tool, Toolbox, ToolLimits } from '../src/core/tool.js';
 import { createCalculator } from './calculator.js';
 import { createFetchPage } from './fetch_page.js';
@@ -20,6 +21,8 @@ export interface ToolOptions {
   readonly warm: boolean;
   readonly web: Web;
   readonly limits: ToolLimits;
+  /** The proxy for an address, where one is to be used: of tools that reach out, and of servers of tools. */
+  readonly proxyFor?: ProxyFor | undefined;
 }
 
 /** Makes a tool; undefined where the configuration does not turn it on. */
@@ -48,7 +51,8 @@ export interface Tools {
 /** Whoever creates them closes them. Servers of tools stay down until they are started. */
 export function createTools(options: ToolOptions, { servers, defaults, version, warn }: OutsideOptions): Tools {
   const toolbox = new Map<string, Tool>();
-  const opened = openToolServers({ servers, dataDir: options.dataDir, limits: options.limits, toolbox, version, warn });
+  const { dataDir, limits, proxyFor } = options;
+  const opened = openToolServers({ servers, dataDir, limits, proxyFor, toolbox, version, warn });
   for (const create of TOOLS) {
     const tool = create(options);
     if (tool !== undefined) toolbox.set(tool.spec.name, tool);

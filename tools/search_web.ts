@@ -7,6 +7,7 @@ import { z } from 'zod';
 
 import type { Web } from '../src/core/config.js';
 import { badRequest, GyreError, quoted, reasonOf } from '../src/core/errors.js';
+import type { ProxyFor } from '../src/core/proxy.js';
 import type { Tool, ToolLimits } from '../src/core/tool.js';
 import { get, type GetResult } from './web/get.js';
 
@@ -26,9 +27,10 @@ const Answer = z.looseObject({ results: z.array(z.looseObject({ title: text, url
 export interface SearchWebOptions {
   readonly web: Web;
   readonly limits: ToolLimits;
+  readonly proxyFor?: ProxyFor | undefined;
 }
 
-export function createSearchWeb({ web, limits }: SearchWebOptions): Tool | undefined {
+export function createSearchWeb({ web, limits, proxyFor }: SearchWebOptions): Tool | undefined {
   if (web.search_url === undefined) return undefined;
   const endpoint = web.search_url;
   return {
@@ -50,7 +52,7 @@ export function createSearchWeb({ web, limits }: SearchWebOptions): Tool | undef
       if (query === '') throw badRequest('the query is empty: write a few words to look for', 'query');
       if (query.length > MAX_QUERY)
         throw badRequest(`the query has ${query.length} characters, at most ${MAX_QUERY} are taken`, 'query');
-      return listed(query, await ask(endpoint, query, limits.timeoutMs, signal));
+      return listed(query, await ask(endpoint, query, limits.timeoutMs, signal, proxyFor));
     },
   };
 }
@@ -59,7 +61,13 @@ export function createSearchWeb({ web, limits }: SearchWebOptions): Tool | undef
  * The operator named the endpoint, so it may be at any address, also a private one; but redirects are followed within
  * its origin only. Error messages do not quote its address, which may hold a key.
  */
-async function ask(endpoint: string, query: string, timeoutMs: number, signal: AbortSignal): Promise<unknown> {
+async function ask(
+  endpoint: string,
+  query: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+  proxyFor: ProxyFor | undefined,
+): Promise<unknown> {
   let url = new URL(endpoint);
   const { username, password, origin } = url;
   const credentials =
@@ -74,6 +82,7 @@ async function ask(endpoint: string, query: string, timeoutMs: number, signal: A
     try {
       got = await get(url, {
         connect: buildConnector({ timeout: timeoutMs }),
+        proxy: proxyFor?.(url),
         headers: { accept: 'application/json', ...credentials },
         maxBytes: MAX_ANSWER,
         timeoutMs,

@@ -1,4 +1,5 @@
 /** What is wrong with a value that failed the check of its schema, in a sentence a client or operator is shown. */
+import { writeJson } from './text/json.js';
 import type { z } from 'zod';
 
 export interface Fault {
@@ -35,6 +36,6 @@ function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undef
 
 /** A value as JSON, cut at 80 characters. */
 export function excerpt(value: unknown): string {
-  const text = value === undefined ? 'missing' : (JSON.stringify(value) ?? typeof value);
+  const text = value === undefined ? 'missing' : ((writeJson(value) as string | undefined) ?? typeof value);
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

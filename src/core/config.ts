@@ -35,6 +35,11 @@ const Upstream = z.strictObject({
     )
     .min(1),
   api_key: z.string().min(1).optional(),
+  /**
+   * What goes back to it of a turn it took: the turn as it came, with fields of its own (`reasoning_content`,
+   * signatures of thoughts), which is the default, or only OpenAI's, for a server that refuses what it wrote itself.
+   */
+  resend: z.enum(['as_it_came', 'plain']).optional(),
 });
 
 const Upstreams = z.array(Upstream).superRefine((list, context) => {
@@ -110,6 +115,7 @@ export const ConfigKeys = {
   'limits.tool_calls': count.default(16),
   'limits.seconds': positive.default(300),
   'limits.concurrency': count.default(256),
+  'limits.answer_bytes': count.default(16 * 1024 * 1024),
   'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
   'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),
   'learning.samples': count.default(8),

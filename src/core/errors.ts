@@ -2,6 +2,7 @@
  * Errors as values with a side. Every fault that crosses a boundary becomes one of these, once, where
  * it is first understood; `http/failure.ts` alone makes a response of it.
  */
+import { writeJson } from './text/json.js';
 
 /** Whose fault it is, and so who must act. */
 export type Side = 'client' | 'gateway' | 'engine' | 'judge' | 'trainer';
@@ -60,7 +61,7 @@ export function operatorError(message: string, cause?: unknown): GyreError {
 /** A value as a message quotes it: JSON, cut at 200 characters. */
 export function quoted(value: unknown): string {
   // JSON.stringify gives undefined for undefined and for functions, whatever its type says.
-  const text = (JSON.stringify(value) as string | undefined) ?? typeof value;
+  const text = (writeJson(value) as string | undefined) ?? typeof value;
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
 }
 

@@ -34,6 +34,8 @@ const Call = z.object({
   id: text.min(1),
   type: z.literal('function').nullish(),
   function: FunctionCall,
+  /** An upstream's own, which it wants back. */
+  extra_content: z.unknown().optional(),
 });
 
 /** Every role OpenAI has; `function`, and the `function_call` it answers, are what tools replaced. */

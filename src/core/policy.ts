@@ -50,6 +50,8 @@ export interface PolicyRequest {
   /** Fields forwarded to the engine as they came, e.g. `chat_template_kwargs`, `response_format`. */
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   readonly requestId?: string | undefined;
+  /** Of turns that were sampled while this request is answered: how they came. Only an upstream is sent it. */
+  readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
   /** Headers by which a trace goes on at the engine, e.g. `traceparent`; absent where nothing is traced. */
   readonly trace?: Readonly<Record<string, string>> | undefined;
 }
@@ -85,6 +87,19 @@ export interface TokenLogprob {
   }[];
 }
 
+/**
+ * A turn in the words of the server that sampled it: its own fields by its own names (`reasoning_content`,
+ * `reasoning_details`, a content that is a list), without which some servers refuse the turn after it.
+ */
+export interface NativeTurn {
+  readonly message: Readonly<Record<string, unknown>>;
+  /** By the id of the call, e.g. `extra_content` with the signature of a thought. */
+  readonly calls: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** What a server says beside text, by the names Chat Completions has for it: `annotations`, `images`, `audio`, ... */
+export type Beside = Readonly<Record<string, unknown>>;
+
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /** What happens while one action is sampled, in the order the engine emits it. `index` numbers the choice. */
@@ -101,7 +116,10 @@ export type PolicyEvent =
       readonly text: string;
       readonly logprobs?: readonly TokenLogprob[] | undefined;
       readonly tokenIds?: readonly number[] | undefined;
+      /** The server sent it as a refusal. */
+      readonly refusal?: true | undefined;
     }
+  | { readonly type: 'beside'; readonly index: number; readonly fields: Beside }
   | { readonly type: 'reasoning'; readonly index: number; readonly text: string }
   /**
    * A call began: its name is known, its arguments may follow in pieces. `position` counts calls of this choice from 0.
@@ -112,6 +130,8 @@ export type PolicyEvent =
       readonly position: number;
       readonly id: string;
       readonly name: string;
+      /** What the server says of the call in fields of its own, as far as it came by then. */
+      readonly own?: Readonly<Record<string, unknown>> | undefined;
     }
   | { readonly type: 'arguments'; readonly index: number; readonly position: number; readonly text: string };
 
@@ -131,6 +151,8 @@ export interface Action {
   readonly logprobs?: readonly number[] | undefined;
   readonly tokenLogprobs?: readonly TokenLogprob[] | undefined;
   readonly usage: Usage;
+  /** Present where the server has fields of its own and is to get them back. */
+  readonly native?: NativeTurn | undefined;
   /** The engine's own id of the completion. */
   readonly engineId?: string | undefined;
   readonly timings: {

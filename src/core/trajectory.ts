@@ -118,6 +118,10 @@ export type NotTrainable =
   | 'truncated_sampling'
   /** The action was cut at the token limit: its end is not the policy's. */
   | 'cut'
+  /** A content filter ended the action: its end is not the policy's. */
+  | 'content_filter'
+  /** The arguments of one of its calls are no JSON object: what was sent back to the policy is not what it wrote. */
+  | 'malformed_call'
   /** The action has no tokens. */
   | 'empty'
   /** The client left or the deadline came, while the action was sampled or while its tools ran. */

@@ -10,6 +10,7 @@ import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
+import { byMessage } from './chat/sent_back.js';
 import type { Admission } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
@@ -190,6 +191,7 @@ function loopRequest(
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
     forwarded,
+    ...(request.sentBack === undefined ? {} : { native: byMessage(request.sentBack, recording.messages) }),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };

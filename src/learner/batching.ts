@@ -1,4 +1,5 @@
 /** From judged samples, or from kept logged steps, to one batch row. */
+import { isObjectJson } from '../core/text/arguments.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
 import type { Cycle } from '../core/learning/cycle.js';
@@ -70,13 +71,20 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
     samples.map((sample) => sample.id),
   );
   const groups = new Map<string, Scored<Example>[]>();
-  const counts = { cut: 0, no_reward: 0, zero_spread: 0, rewards: 0 };
+  const counts: Record<'cut' | 'no_reward' | 'zero_spread' | 'rewards', number> & { malformed_call?: number } = {
+    cut: 0,
+    no_reward: 0,
+    zero_spread: 0,
+    rewards: 0,
+  };
   let rewardSum = 0;
   for (const sample of samples) {
     const trajectoryId = trajectories.get(sample.stepId);
     if (trajectoryId === undefined) continue;
     const reward = rewardOf(verdicts.get(sample.id) ?? []);
     if (sample.cut) counts.cut += 1;
+    else if (sample.calls.some((call) => !isObjectJson(call.arguments)))
+      counts.malformed_call = (counts.malformed_call ?? 0) + 1;
     else if (reward === undefined) counts.no_reward += 1;
     else {
       counts.rewards += 1;

@@ -1,6 +1,6 @@
 /** What the policy is asked in each step of an answer. */
 import type { Message } from '../core/message.js';
-import type { FunctionSpec, PolicyRequest } from '../core/policy.js';
+import type { FunctionSpec, NativeTurn, PolicyRequest } from '../core/policy.js';
 import type { Spent } from './budget.js';
 import type { LoopRequest } from './events.js';
 import type { Schema } from './schema.js';
@@ -25,6 +25,7 @@ export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools
 export function policyRequest(
   request: LoopRequest,
   messages: readonly Message[],
+  native: ReadonlyMap<Message, NativeTurn> | undefined,
   tools: readonly FunctionSpec[],
   spent: Spent,
   schema: { readonly of: Schema; readonly keeps: boolean } | undefined,
@@ -42,6 +43,7 @@ export function policyRequest(
     topLogprobs: request.topLogprobs,
     forwarded: schema?.keeps === false ? schema.of.without : request.forwarded,
     requestId: request.requestId,
+    ...(native === undefined ? {} : { native }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** How much of its limits an answer has used, and which limit ends it. Pure. */
 import type { Config } from '../core/config.js';
 import { canonicalJson } from '../core/text/hash.js';
+import { parseJson } from '../core/text/json.js';
 import type { ToolCall } from '../core/message.js';
 import type { OwnedCall, StopReason } from '../core/trajectory.js';
 import type { LoopLimits } from './events.js';
@@ -90,7 +91,7 @@ export function refusal(reason: LimitReason, limits: LoopLimits): string {
 
 function identity(call: ToolCall): string {
   try {
-    return `${call.name}\n${canonicalJson(JSON.parse(call.arguments))}`;
+    return `${call.name}\n${canonicalJson(parseJson(call.arguments))}`;
   } catch {
     return `${call.name}\n${call.arguments.trim()}`; // not JSON: only its text can be compared
   }

@@ -1,7 +1,7 @@
 /** The loop's request, its limits, the events it emits while it runs, and how it ends. */
 import type { GyreError } from '../core/errors.js';
 import type { AssistantMessage, Message, ToolCall } from '../core/message.js';
-import type { FinishReason, FunctionSpec, PolicyEvent, Sampling, ToolChoice } from '../core/policy.js';
+import type { FinishReason, FunctionSpec, NativeTurn, PolicyEvent, Sampling, ToolChoice } from '../core/policy.js';
 import type { Observation, ToolLimits, Toolbox } from '../core/tool.js';
 import type { Ending, NotTrainable, Step } from '../core/trajectory.js';
 
@@ -24,6 +24,8 @@ export interface LoopRequest {
   readonly topLogprobs?: number | undefined;
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   readonly requestId?: string | undefined;
+  /** How turns of the history came, as their client sends them back. */
+  readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
   /** A reason outside the loop for which its steps cannot be trained on, e.g. withheld consent. */
   readonly withheld?: NotTrainable | undefined;
 }

@@ -5,6 +5,7 @@
 import { onAbort } from '../core/abort.js';
 import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
+import { parseJson, writeJson } from '../core/text/json.js';
 import type { Observation, Tool, ToolLimits, Toolbox } from '../core/tool.js';
 
 /** Names that are listed to a policy that called another one. */
@@ -34,7 +35,7 @@ export async function execute(
 
   let args: unknown;
   try {
-    args = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
+    args = call.arguments.trim() === '' ? {} : parseJson(call.arguments);
   } catch (thrown) {
     return observe(
       `Error: the arguments are not valid JSON (${reasonOf(thrown)}). Send one JSON object.`,
@@ -90,7 +91,7 @@ async function attempt(
 
 /** A tool's type promises text; one that is not ours may break the promise. */
 function textOfResult(result: unknown): string {
-  return typeof result === 'string' ? result : (JSON.stringify(result) ?? '');
+  return typeof result === 'string' ? result : result === undefined ? '' : writeJson(result);
 }
 
 /** At most `maxBytes` of UTF-8, the mark included, cut between characters. */

@@ -17,7 +17,7 @@ export function partialAction(seen: readonly PolicyEvent[], startedAt: number, m
       if (event.tokenIds !== undefined) tokenIds.push(...event.tokenIds);
     } else if (event.type === 'reasoning') reasoning += event.text;
     else if (event.type === 'call') calls[event.position] = { id: event.id, name: event.name, arguments: '' };
-    else {
+    else if (event.type === 'arguments') {
       const call = calls[event.position];
       if (call !== undefined) call.arguments += event.text;
     }

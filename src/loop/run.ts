@@ -5,7 +5,8 @@
  * HTTP nor the log.
  */
 import { asGyreError } from '../core/errors.js';
-import type { Action, FunctionSpec, Policy } from '../core/policy.js';
+import type { Message } from '../core/message.js';
+import type { Action, FunctionSpec, NativeTurn, Policy } from '../core/policy.js';
 import type { OwnedCall } from '../core/trajectory.js';
 import { askedInForm, declared, policyRequest, toldToAnswer } from './asking.js';
 import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason } from './budget.js';
@@ -45,6 +46,8 @@ export async function* runWithClock(
     holds: request.serverTools.size > 0,
   });
   let messages = request.messages;
+  /** How turns came that are sent back while this request is answered. */
+  let native: ReadonlyMap<Message, NativeTurn> | undefined = request.native;
   const schema = schemaOf(request);
   /** Whether the policy has said its answer, and is to give it in the client's form. */
   let answering = false;
@@ -55,7 +58,7 @@ export async function* runWithClock(
     for (;;) {
       const callsAllowed = limit === undefined && !answering && request.toolChoice !== 'none' && tools.length > 0;
       const isDraft = schema !== undefined && callsAllowed;
-      const asked = policyRequest(request, messages, tools, spent, schema && { of: schema, keeps: !isDraft });
+      const asked = policyRequest(request, messages, native, tools, spent, schema && { of: schema, keeps: !isDraft });
       const step = new StepRecord(request, asked);
       visible.begin(callsAllowed, !isDraft);
 
@@ -131,6 +134,8 @@ export async function* runWithClock(
 
       if (ended !== undefined) return tally.stopped(ended);
       if (!goesOn) return tally.answered(action, settled.client, undefined);
+      if (action.native !== undefined && turn[0] !== undefined)
+        native = new Map([...(native ?? []), [turn[0], action.native]]);
       messages = [...messages, ...turn];
     }
   } finally {

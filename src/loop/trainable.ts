@@ -3,6 +3,7 @@
  * probability now to the recorded one, which is only right where the action was drawn from the whole distribution:
  * nothing masked, truncated or tilted.
  */
+import { isObjectJson } from '../core/text/arguments.js';
 import type { Action, FunctionSpec, PolicyRequest, Sampling } from '../core/policy.js';
 import { hasMedia } from '../core/media.js';
 import type { NotTrainable } from '../core/trajectory.js';
@@ -32,6 +33,8 @@ export function notTrainable(
   if (isConstrained(request)) return 'constrained';
   if (isDistorted(request.sampling, request.forwarded ?? {})) return 'truncated_sampling';
   if (action.cut) return 'cut';
+  if (action.finishReason === 'content_filter') return 'content_filter';
+  if (action.calls.some((call) => !isObjectJson(call.arguments))) return 'malformed_call';
   if (action.tokenIds.length === 0) return 'empty';
   return withheld;
 }

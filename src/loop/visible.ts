@@ -70,6 +70,7 @@ export class Visible {
       case 'text':
         return this.#text(event);
       case 'reasoning':
+      case 'beside':
         return event;
       case 'call': {
         if (!this.#callsShown || !this.#isClientTool(event.name) || event.position >= this.#mostCalls) return undefined;

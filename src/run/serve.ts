@@ -3,6 +3,7 @@ import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
+import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin } from '../http/callers/auth.js';
 import { BODY_BYTES, readJson } from '../http/wire/body.js';
 import { listen } from '../http/wire/listen.js';
@@ -43,7 +44,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
       (text) => output.warn(text),
     );
     try {
-      await serveOver(storage, observing, config, output, signal);
+      await serveOver(storage, observing, config, output, signal, env);
     } finally {
       // Also where the start was refused: the log's thread would keep the process alive.
       await storage.close();
@@ -60,13 +61,19 @@ async function serveOver(
   config: Config,
   output: Output,
   signal: AbortSignal,
+  env: Env,
 ): Promise<void> {
   const { db, keys } = storage;
   requireKeysBeyondLoopback(config, keys);
   if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
 
-  const engine = openEngine(config['engine.timeout_seconds'] * 1000);
-  const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
+  const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
+  const upstreams = openUpstreams(config.upstreams, {
+    timeoutMs: config['engine.timeout_seconds'] * 1000,
+    answerBytes: config['limits.answer_bytes'],
+    proxyFor: proxiesOf(env),
+    warn: (text) => output.warn(text),
+  });
   const external = config['engine.url'] !== undefined;
   const serving = openServing({
     engine,

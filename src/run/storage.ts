@@ -6,6 +6,7 @@ import type { Reading } from '../core/reading.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../core/key.js';
+import { proxiesOf } from '../core/proxy.js';
 import { limitsOf } from '../loop/budget.js';
 import { type Db, openStore } from '../store/file/db.js';
 import { recoverAbandoned } from '../store/beside/recover.js';
@@ -70,7 +71,13 @@ export function openStorage(
 function toolsOf(config: Config, warm: boolean, warn: (text: string) => void, close: () => void): Tools {
   try {
     return createTools(
-      { dataDir: config.data, warm, web: config.web, limits: limitsOf(config).tool },
+      {
+        dataDir: config.data,
+        warm,
+        web: config.web,
+        limits: limitsOf(config).tool,
+        proxyFor: proxiesOf(process.env),
+      },
       { servers: config.mcp, defaults: config['tools.default'], version: VERSION, warn },
     );
   } catch (thrown) {

@@ -32,7 +32,7 @@ export async function withLearner<T>(
     false,
     (text) => printer.line(text),
   );
-  const engine = openEngine(config['engine.timeout_seconds'] * 1000);
+  const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
   const supply = needsEngine ? openSupply(config, engine, trainerUrl) : undefined;
   try {
     if (supply !== undefined && engine.address === undefined) printer.line('waiting for the engine');

@@ -2,6 +2,7 @@
  * Messages as JSON in the shape OpenTelemetry's conventions give it. It is put together only where capturing
  * content was asked for.
  */
+import { parseJson, writeJson } from '../core/text/json.js';
 import { textOf, type Content, type Message, type ToolCall } from '../core/message.js';
 import type { Action, PolicyRequest } from '../core/policy.js';
 import type { Redactor } from '../core/text/redact.js';
@@ -106,7 +107,7 @@ function reasoningParts(reasoning: string | undefined): Part[] {
 function callPart({ id, name, arguments: text }: ToolCall): Part {
   let value: unknown = text;
   try {
-    const spelled: unknown = JSON.parse(text);
+    const spelled = parseJson(text);
     // A bare number would be written in another form than the one that was redacted.
     if (typeof spelled === 'object' && spelled !== null) value = spelled;
   } catch {
@@ -118,7 +119,7 @@ function callPart({ id, name, arguments: text }: ToolCall): Part {
 /** Undefined for what is nested too deep to be written, as a policy's arguments may be. */
 function json(value: unknown): string | undefined {
   try {
-    return JSON.stringify(value);
+    return writeJson(value);
   } catch {
     return undefined;
   }

@@ -33,6 +33,8 @@ export interface Engine {
   /** What `/tokenize` answers instead of a count. */
   tokenizer: 'missing' | 'silent' | Pick<Reply, 'status' | 'body'> | undefined;
   script: Script;
+  /** Called with the text of every chat request. */
+  seenText: ((text: string) => void) | undefined;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     counted: [] as Engine['counted'][number][],
     tokenizer: undefined as Engine['tokenizer'],
     script: options.script ?? inTurn({}),
+    seenText: undefined as Engine['seenText'],
     close: async () => shut(server, sockets),
   };
   const server = createServer((incoming, outgoing) => void serve(incoming, outgoing));
@@ -119,6 +122,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     }
     if (route !== 'POST /v1/chat/completions') return json(404, { detail: 'Not Found' });
 
+    engine.seenText?.(text);
     const request: EngineRequest = {
       path: incoming.url ?? '',
       headers: incoming.headers,

@@ -10,6 +10,7 @@ import OpenAI from 'openai';
 import { type App, type AppDeps, createApp } from '../../src/app.js';
 import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
+import { proxiesOf } from '../../src/core/proxy.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
 import { redactorOf } from '../../src/core/text/redact.js';
 import type { SamplingDefaults } from '../../src/core/serving.js';
@@ -50,6 +51,8 @@ export interface Gateway {
   key(name: string, said?: KeyChanges): { readonly id: string; readonly headers: { readonly authorization: string } };
   /** Everything handed to the log, in order. */
   readonly logged: Logged[];
+  /** Lines for the operator. */
+  readonly warnings: readonly string[];
   /** The official client, without retries. */
   readonly client: OpenAI;
   /** A raw chat request. */
@@ -76,6 +79,8 @@ export interface GatewayOptions {
   readonly defaults?: SamplingDefaults;
   /** Breaks the control tokens of the engine's model. */
   readonly neutraliser?: Neutraliser;
+  /** The environment its upstreams are reached by. */
+  readonly env?: Readonly<Record<string, string>>;
   /** A data folder that outlives the gateway. */
   readonly folder?: string;
 }
@@ -107,13 +112,20 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const redactor = redactorOf(config.redact);
   const store = openStore(folder);
   const logged: Logged[] = [];
+  const warnings: string[] = [];
   const enginePolicy = openPolicy({
+    answerBytes: config['limits.answer_bytes'],
     url: options.engineUrl ?? engine.url,
     timeoutMs: options.engineTimeoutMs ?? 5_000,
     ...(options.engineKey === undefined ? {} : { apiKey: options.engineKey }),
     neutraliser: options.neutraliser,
   });
-  const upstreams = openUpstreams(config.upstreams, options.engineTimeoutMs ?? 5_000);
+  const upstreams = openUpstreams(config.upstreams, {
+    timeoutMs: options.engineTimeoutMs ?? 5_000,
+    answerBytes: config['limits.answer_bytes'],
+    proxyFor: proxiesOf(options.env ?? {}),
+    warn: (text) => warnings.push(text),
+  });
   const serving = openServing({
     engine: { policy: enginePolicy, counter: enginePolicy },
     upstreams: upstreams.models,
@@ -145,6 +157,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     store,
     folder,
     logged,
+    warnings,
     key: (name, said = {}) => {
       const { key, secret } = addKey(store.db, { name, ...said });
       return { id: key.id, headers: { authorization: `Bearer ${secret}` } };

@@ -12,6 +12,8 @@ import type { Network } from '../../tools/web/guard.js';
 
 export interface Outside {
   readonly network: Network;
+  /** Where it listens on this machine. */
+  readonly port: number;
   /** Addresses by host name; a function is asked each time, with how often it was asked before. */
   readonly hosts: Map<string, readonly string[] | ((asked: number) => readonly string[])>;
   readonly resolved: string[];
@@ -41,6 +43,7 @@ export async function startOutside(
   const dial = buildConnector({ ...(tls ? { ca: CERTIFICATE } : {}), timeout: 2_000 });
   const asked = new Map<string, number>();
   const outside: Outside = {
+    port: Number(port),
     hosts: new Map(),
     resolved: [],
     dialled: [],
@@ -73,7 +76,7 @@ export async function startOutside(
 }
 
 /** Self-signed for page.example.org; protects nothing. */
-const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBqjCCAVCgAwIBAgIUWBFsJ1f/Mt3TCuIUrCBJ0RfcMyQwCgYIKoZIzj0EAwIw
 GzEZMBcGA1UEAwwQcGFnZS5leGFtcGxlLm9yZzAgFw0yNjExMjYwMzAyMTVaGA8y
 MTI2MTEwMjAzMDIxNVowGzEZMBcGA1UEAwwQcGFnZS5leGFtcGxlLm9yZzBZMBMG
@@ -85,7 +88,7 @@ bXBsZS5vcmcwCgYIKoZIzj0EAwIDSAAwRQIhAPeBzWuxGflX0Dy8BjiT46awlzlj
 Sl2R+7hpwDsO4fubAiBSUCMTBLJpRIkPVoUDMA3kBMHwiULpHeLpLsoxNuF+xg==
 -----END CERTIFICATE-----
 `;
-const KEY = `-----BEGIN PRIVATE KEY-----
+export const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7L3Rh1NzKGhg/CBP
 ClHQBzQ/gySRqF2dOKb1qZ5sGGehRANCAARqeAqf+uZ7I0QfNPTobLb2yCFj6xuD
 Iae1Uu3ZOXgrjhi5Ty8fKeulKp9VXYXa0jNmJvzt5+81nmrY1cZqPUBb

@@ -9,6 +9,7 @@ import { FILES, read, ROOT } from './tree.js';
 /** Folder to floor. A file imports its own folder and strictly lower floors. */
 const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
+  network: 0.5,
   store: 1,
   policy: 1,
   telemetry: 1,

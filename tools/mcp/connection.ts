@@ -3,6 +3,7 @@
  * calls; when to open one again is its owner's matter. The SDK is heavy, so this file is loaded when a server is first
  * reached.
  */
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -12,6 +13,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
   CallToolResultSchema,
   ErrorCode,
+  type JSONRPCMessage,
   McpError,
   ListToolsResultSchema,
   ToolListChangedNotificationSchema,
@@ -20,6 +22,9 @@ import { Agent } from 'undici';
 
 import type { McpServer } from '../../src/core/config.js';
 import { reasonOf } from '../../src/core/errors.js';
+import type { ProxyFor } from '../../src/core/proxy.js';
+import { marked, unmarked } from '../../src/core/text/json.js';
+import { throughProxy } from '../../src/network/proxied.js';
 import { NotDelivered } from './faults.js';
 import { observationOf } from './observation.js';
 import type { Definition } from './pins.js';
@@ -34,6 +39,8 @@ export interface ConnectionOptions {
   /** Milliseconds after which a call is given up, should its caller not have done so. */
   readonly callMs: number;
   readonly signal: AbortSignal;
+  /** The proxy for an address of http or https, where one is to be used. */
+  readonly proxyFor?: ProxyFor | undefined;
   /** The server says that its list is another. */
   readonly listChanged: () => void;
   /** The transport reported an error outside of any call: the server may be gone. */
@@ -58,6 +65,7 @@ export interface Connection {
 
 /** Bytes one message of a server may have: pictures are read and left out. */
 const MAX_MESSAGE = 8 * 1024 * 1024;
+const CONNECT_MS = 10_000;
 const MAX_PAGES = 32;
 const MAX_TOOLS = 512;
 const LINE_BYTES = 300;
@@ -69,7 +77,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const { server, openMs, signal } = options;
   const client = new Client({ name: 'gyre', version: options.version }, { capabilities: {} });
   const { transport, end } =
-    server.url === undefined ? byChild(server, options.line) : byHttp(new URL(server.url), server.headers);
+    server.url === undefined
+      ? byChild(server, options.line)
+      : byHttp(new URL(server.url), server.headers, options.proxyFor);
   let closing = false;
   const active = new Set<Promise<unknown>>();
   client.setNotificationHandler(ToolListChangedNotificationSchema, options.listChanged);
@@ -110,7 +120,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     async call(tool, args, aborted) {
       try {
         const calling = client.request(
-          { method: 'tools/call', params: { name: tool, arguments: args } },
+          { method: 'tools/call', params: { name: tool, arguments: marked(args) as Record<string, unknown> } },
           CallToolResultSchema,
           { timeout: options.callMs, signal: aborted },
         );
@@ -145,9 +155,14 @@ interface Link {
 }
 
 /** By streamable HTTP. The transport follows a redirect within the server's origin only. */
-function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined): Link {
+function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined, proxyFor: ProxyFor | undefined): Link {
   // A stream of notifications may be silent for hours; calls have bounds of their own.
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } });
+  const unbounded = { headersTimeout: 0, bodyTimeout: 0 };
+  const proxy = proxyFor?.(url);
+  const agent =
+    proxy === undefined
+      ? new Agent({ ...unbounded, connect: { timeout: CONNECT_MS } })
+      : throughProxy(proxy, { ...unbounded, connectTimeout: CONNECT_MS });
   const wire = new HttpWire({
     dispatcher: agent,
     maxBytes: MAX_MESSAGE,
@@ -163,7 +178,7 @@ function byHttp(url: URL, headers: Readonly<Record<string, string>> | undefined)
 
 /** By a child process. It gets what the configuration names, and of our environment only what every program needs. */
 function byChild({ command = '', args, env }: McpServer, line: (text: string) => void): Link {
-  const transport = new StdioClientTransport({
+  const transport = new ChildTransport({
     command,
     ...(args === undefined ? {} : { args }),
     ...(env === undefined ? {} : { env }),
@@ -178,6 +193,24 @@ function byChild({ command = '', args, env }: McpServer, line: (text: string) =>
     if (last !== undefined) line(last.trim().slice(0, LINE_BYTES));
   });
   return { transport, end: () => Promise.resolve() };
+}
+
+/** The SDK writes a message by JSON.stringify, which knows no long integers. */
+class ChildTransport extends StdioClientTransport {
+  override send(message: JSONRPCMessage): Promise<void> {
+    const text = JSON.stringify(message);
+    const exact = unmarked(text);
+    const { _process: child } = this as unknown as {
+      readonly _process?: { readonly stdin?: Writable | null } | undefined;
+    };
+    if (exact === text || child?.stdin === undefined || child.stdin === null)
+      return super.send(JSON.parse(exact) as JSONRPCMessage);
+    const { stdin } = child;
+    return new Promise((resolve) => {
+      if (stdin.write(`${exact}\n`)) resolve();
+      else stdin.once('drain', resolve);
+    });
+  }
 }
 
 /** MCP answers an unknown session with 404, some servers with 400; both before anything is run. */

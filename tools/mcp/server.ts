@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { McpServer } from '../../src/core/config.js';
 import { GyreError, reasonOf } from '../../src/core/errors.js';
+import type { ProxyFor } from '../../src/core/proxy.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
 import type { Connection } from './connection.js';
 import { fault, NotDelivered } from './faults.js';
@@ -32,6 +33,7 @@ export interface ToolServerOptions {
   readonly server: McpServer;
   readonly version: string;
   readonly prefixes: readonly string[];
+  readonly proxyFor?: ProxyFor | undefined;
   readonly dataDir: string;
   readonly limits: ToolLimits;
   readonly toolbox: Map<string, Tool>;
@@ -180,6 +182,7 @@ export class ToolServer {
       const opened = await openConnection({
         server,
         version,
+        proxyFor: this.#options.proxyFor,
         signal,
         openMs: OPEN_MS,
         callMs: limits.timeoutMs + GRACE_MS,

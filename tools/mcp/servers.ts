@@ -3,6 +3,7 @@
  */
 import type { McpServer } from '../../src/core/config.js';
 import { operatorError } from '../../src/core/errors.js';
+import type { ProxyFor } from '../../src/core/proxy.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
 import { prefixOf } from './names.js';
 import { PACE, ToolServer, type Pace, type ServerPart } from './server.js';
@@ -12,6 +13,8 @@ export interface ToolServersOptions {
   readonly dataDir: string;
   /** For servers whose configuration has none of its own. */
   readonly limits: ToolLimits;
+  /** For servers over HTTP: the proxy to reach one by, where one is to be used. */
+  readonly proxyFor?: ProxyFor | undefined;
   readonly toolbox: Map<string, Tool>;
   /** The gateway's own version. */
   readonly version: string;
@@ -34,6 +37,7 @@ export function openToolServers({
   servers,
   dataDir,
   limits,
+  proxyFor,
   toolbox,
   version,
   warn,
@@ -46,6 +50,7 @@ export function openToolServers({
       new ToolServer({
         server,
         version,
+        proxyFor,
         prefixes,
         dataDir,
         toolbox,

@@ -5,6 +5,7 @@
  */
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ErrorCode, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/sdk/types.js';
+import { unmarked } from '../../src/core/text/json.js';
 import { fetch as send, type Dispatcher, type RequestInit as SendInit } from 'undici';
 
 export interface WireOptions {
@@ -63,6 +64,7 @@ export class HttpWire {
     // The transport's own signal fires when it is closed, and then the dispatcher is destroyed anyway.
     const response = (await send(url, {
       ...init,
+      ...(typeof init?.body === 'string' ? { body: unmarked(init.body) } : {}),
       dispatcher: this.#options.dispatcher,
       signal: stop,
     } as SendInit)) as unknown as Response;

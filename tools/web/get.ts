@@ -5,8 +5,13 @@ import { constants, createBrotliDecompress, createGunzip, createInflate } from '
 
 import { Agent, request, type buildConnector } from 'undici';
 
+import type { HttpProxy } from '../../src/core/proxy.js';
+import { throughProxy } from '../../src/network/proxied.js';
+
 export interface GetOptions {
   readonly connect: buildConnector.connector;
+  /** Asked instead of connecting. */
+  readonly proxy?: HttpProxy | undefined;
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes that are read of a body, after it is unpacked. */
   readonly maxBytes: number;
@@ -35,13 +40,12 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 const NOTHING = Buffer.alloc(0);
 
 export async function get(url: URL, options: GetOptions): Promise<GetResult> {
+  const bounds = { headersTimeout: options.timeoutMs, bodyTimeout: options.timeoutMs };
   // undici's own Agent reads no proxy from the environment.
-  const agent = new Agent({
-    connect: options.connect,
-    pipelining: 1,
-    headersTimeout: options.timeoutMs,
-    bodyTimeout: options.timeoutMs,
-  });
+  const agent =
+    options.proxy === undefined
+      ? new Agent({ connect: options.connect, pipelining: 1, ...bounds })
+      : throughProxy(options.proxy, { ...bounds, connectTimeout: options.timeoutMs });
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   try {
     const { statusCode, headers, body } = await request(url, {

@@ -1,8 +1,11 @@
 /**
  * The guard against server-side request forgery: a policy may make this machine fetch from public addresses only. A
  * host is resolved once and each of its addresses is checked; the connection then goes to a checked address, so that a
- * name which resolves differently a moment later (DNS rebinding) gains nothing. Each redirect is checked
- * again, and no proxy of the environment is used.
+ * name which resolves differently a moment later (DNS rebinding) gains nothing. Each redirect is checked again.
+ *
+ * Through a proxy the same is refused that can be told from here: addresses and names that are not public, and names
+ * that this machine resolves to such addresses. A name it cannot resolve goes to the proxy, which resolves every name
+ * itself: what lies in its own network is for the proxy to refuse.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -10,6 +13,7 @@ import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 
 import { badRequest, GyreError, quoted, reasonOf } from '../../src/core/errors.js';
+import type { HttpProxy, ProxyFor } from '../../src/core/proxy.js';
 import { attachedNetworks, notPublic } from './addresses.js';
 
 /** What the guard needs of the network; tests give their own. */
@@ -34,6 +38,7 @@ export const INTERNET: Network = {
 export interface Place {
   readonly url: URL;
   readonly addresses: readonly string[];
+  readonly proxy?: HttpProxy | undefined;
 }
 
 const MAX_URL = 2_048;
@@ -50,17 +55,18 @@ const OTHER_PROTOCOLS = new Set([
 ]);
 
 /** Throws an error for whoever named the address, in a sentence that gives no private address away. */
-export async function checked(text: string, network: Network): Promise<Place> {
+export async function checked(text: string, network: Network, proxyFor?: ProxyFor): Promise<Place> {
   const url = parsed(text);
   const host = hostOf(url);
-  const addresses = isIP(host) === 0 ? await resolved(host, url, network) : [host];
+  const proxy = proxyFor?.(url);
+  const addresses = isIP(host) === 0 ? await resolved(host, url, network, proxy !== undefined) : [host];
   const attached = network.attached();
   for (const address of addresses) {
     const kind = notPublic(address, attached);
     if (kind !== undefined)
       throw badRequest(`${quoted(url.href)} cannot be fetched: it leads to ${kind}. Only public addresses can.`, 'url');
   }
-  return { url, addresses };
+  return { url, addresses, proxy };
 }
 
 /** Connects to the checked addresses of a place, in turn until one answers, under the name it was asked by. */
@@ -109,13 +115,15 @@ function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '');
 }
 
-async function resolved(host: string, url: URL, network: Network): Promise<readonly string[]> {
+/** Of what lies behind a proxy the answer may be none: then only the proxy knows it. */
+async function resolved(host: string, url: URL, network: Network, proxied: boolean): Promise<readonly string[]> {
   if (!host.includes('.') || PRIVATE_NAME.test(host))
     throw badRequest(`${quoted(url.href)} cannot be fetched: "${host}" is no public host`, 'url');
   let addresses: readonly string[];
   try {
     addresses = await network.resolve(host);
   } catch (thrown) {
+    if (proxied) return [];
     const code = (thrown as NodeJS.ErrnoException).code ?? reasonOf(thrown);
     throw new GyreError({
       side: 'gateway',
@@ -125,7 +133,7 @@ async function resolved(host: string, url: URL, network: Network): Promise<reado
       cause: thrown,
     });
   }
-  if (addresses.length === 0)
+  if (addresses.length === 0 && !proxied)
     throw new GyreError({
       side: 'gateway',
       status: 502,

@@ -1,4 +1,5 @@
 /** Tasks: questions asked on purpose, with what a rule judge may compare the answer with. */
+import { parseJson } from '../text/json.js';
 import { z } from 'zod';
 
 import { faultOf } from '../check.js';
@@ -43,7 +44,7 @@ export function parseTasks(text: string, file: string): Task[] {
     const where = `${file} line ${at + 1}`;
     let raw: unknown;
     try {
-      raw = JSON.parse(line);
+      raw = parseJson(line);
     } catch (cause) {
       throw operatorError(`${where}: not JSON (${(cause as Error).message}). Each line is one JSON object.`, cause);
     }

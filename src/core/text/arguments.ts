@@ -8,11 +8,12 @@
  * `malformed_arguments`, so that policy and client can read what was wrong.
  */
 export function objectJson(text: string): string {
-  if (isObject(text)) return text;
+  if (isObjectJson(text)) return text;
   return text.trim() === '' ? '{}' : JSON.stringify({ malformed_arguments: text });
 }
 
-function isObject(text: string): boolean {
+/** Whether a text is one JSON object, as the arguments of a call are to be. */
+export function isObjectJson(text: string): boolean {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value);

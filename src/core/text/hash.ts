@@ -17,6 +17,7 @@ export function sha256(text: string | Uint8Array): Hash {
 
 /** JSON with keys sorted at every depth; `undefined` fields are left out, as JSON.stringify does. */
 export function canonicalJson(value: unknown): string {
+  if (typeof value === 'bigint') return String(value);
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`;
   const fields = Object.entries(value)

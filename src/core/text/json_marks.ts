@@ -3,6 +3,7 @@
  * written again would round long numbers and lose fields that are named twice.
  */
 import { decode, type Range } from './escapes.js';
+import { parseJson } from './json.js';
 import { looksLikeJson } from './patterns.js';
 
 /** What is to stand where a part of the text stood. */
@@ -48,7 +49,7 @@ export function editsInJson(text: string, found: readonly Range[], mark: string)
 /** Undefined where it only looks like JSON. */
 export function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch {
     return undefined;
   }

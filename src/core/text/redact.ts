@@ -6,6 +6,7 @@
  *
  * Whatever a redactor is given comes back as the very same object where nothing matched.
  */
+import { writeJson } from './json.js';
 import type { AssistantMessage, Content, ContentPart, Message, ToolCall, WireToolCall } from '../message.js';
 import type { Action, FunctionSpec, Sampling } from '../policy.js';
 import type { OwnedCall, Step } from '../trajectory.js';
@@ -47,7 +48,7 @@ export class Redactor {
   /** Every text in a value of no known shape, names of fields and numbers included. */
   value<T>(value: T, depth = 0): T {
     if (typeof value === 'string') return this.text(value) as T;
-    if (typeof value === 'number' || typeof value === 'boolean' || value === null)
+    if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' || value === null)
       return (this.text(String(value)) === String(value) ? value : MARK) as T;
     if (typeof value !== 'object') return value;
     if (depth > MAX_DEPTH) return MARK as T;
@@ -253,7 +254,7 @@ export class Redactor {
   #showsRespelled(text: string): boolean {
     const value = parsed(text);
     if (typeof value !== 'object' || value === null) return false;
-    return [JSON.stringify(value), normaliseArguments(text)].some((other) => other !== text && this.#shows(other));
+    return [writeJson(value), normaliseArguments(text)].some((other) => other !== text && this.#shows(other));
   }
 
   /** A value whose texts are clean, so that it shows nothing as JSON either: a pattern may take in names of fields. */
@@ -261,7 +262,7 @@ export class Redactor {
     if (!this.#patterns.reachAcross) return value;
     try {
       let clean = value;
-      for (const spelled of [JSON.stringify, (object: T) => normaliseArguments(JSON.stringify(object))]) {
+      for (const spelled of [writeJson, (object: T) => normaliseArguments(writeJson(object))]) {
         const text = spelled(clean);
         if (!this.#shows(text)) continue;
         const again = parsed(marked(text, this.#patterns.find(text)));
@@ -269,7 +270,7 @@ export class Redactor {
         clean = again as T;
       }
       if (clean === value) return value;
-      const text = JSON.stringify(clean);
+      const text = writeJson(clean);
       return this.#shows(text) || this.#showsRespelled(text) ? nothingOf(value) : clean;
     } catch {
       return nothingOf(value);

@@ -1,5 +1,6 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
-import type { TokenLogprob } from '../../core/policy.js';
+import type { Beside, TokenLogprob } from '../../core/policy.js';
+import { writeJson } from '../../core/text/json.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { AnswerHead, AnswerSettings } from '../protocol/face.js';
 
@@ -35,4 +36,38 @@ export function wireLogprobs(entries: readonly TokenLogprob[]): {
 export function wireReasoning(text: string, { reasoningFields }: Pick<AnswerSettings, 'reasoningFields'>): string {
   const json = JSON.stringify(text);
   return reasoningFields.map((name) => `"${name}":${json}`).join(',');
+}
+
+/** Fields as they stand inside an object, each after a comma. */
+export function moreFields(fields: Readonly<Record<string, unknown>>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `,${JSON.stringify(name)}:${writeJson(value)}`)
+    .join('');
+}
+
+/** Of a call's own fields the one its client sends back, and its upstream goes on with. */
+export function extraContent(own: Readonly<Record<string, unknown>> | undefined): string {
+  const extra = own?.['extra_content'];
+  return extra === undefined ? '' : moreFields({ extra_content: extra });
+}
+
+/** Adds what came beside the text: to lists what they lack, to sound its next piece. */
+export function addBeside(into: Record<string, unknown>, fields: Beside): void {
+  for (const [name, value] of Object.entries(fields)) {
+    const before = into[name];
+    if (Array.isArray(value) && Array.isArray(before)) {
+      const known = new Set(before.map(writeJson));
+      into[name] = [...(before as unknown[]), ...(value as unknown[]).filter((item) => !known.has(writeJson(item)))];
+    } else if (isObject(value) && isObject(before)) {
+      const joined = { ...before, ...value };
+      for (const piece of ['data', 'transcript'])
+        if (typeof before[piece] === 'string' && typeof value[piece] === 'string')
+          joined[piece] = `${before[piece]}${value[piece]}`;
+      into[name] = joined;
+    } else into[name] = value;
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -5,6 +5,7 @@
 import { badRequest } from '../../core/errors.js';
 import { toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
+import { sentBack } from './sent_back.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
@@ -26,6 +27,7 @@ export function parseChat(raw: unknown): ChatRequest {
   return {
     model,
     messages: toMessages(messages),
+    sentBack: sentBack(messages),
     stream,
     includeUsage: fields.stream_options?.include_usage ?? false,
     runningUsage: fields.stream_options?.continuous_usage_stats ?? false,

@@ -30,6 +30,7 @@ export class RunningUsage {
         this.#completions += event.step.action?.usage.completion_tokens ?? 0;
         this.#prompt = this.#tokens = this.#pieces = 0;
         break;
+      case 'beside':
       case 'call':
       case 'tool_started':
       case 'tool_finished':

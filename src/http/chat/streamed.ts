@@ -5,7 +5,7 @@
  */
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { fingerprint, wireLogprobs, wireReasoning, wireUsage } from './completion.js';
+import { extraContent, fingerprint, moreFields, wireLogprobs, wireReasoning, wireUsage } from './completion.js';
 import { RunningUsage } from './running_usage.js';
 import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
@@ -55,11 +55,15 @@ export class StreamedAnswer implements Delivery {
       case 'reasoning':
         this.#delta(event.index, wireReasoning(event.text, this.#options));
         break;
+      case 'beside':
+        this.#delta(event.index, moreFields(event.fields).slice(1));
+        break;
       case 'call':
         this.#delta(
           event.index,
           `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"function",` +
-            `"function":{"name":${JSON.stringify(event.name)},"arguments":""}}]`,
+            `"function":{"name":${JSON.stringify(event.name)},"arguments":""}` +
+            `${extraContent(event.own)}}]`,
         );
         break;
       case 'arguments':
@@ -130,7 +134,8 @@ export class StreamedAnswer implements Delivery {
     const logprobs =
       this.#head.logprobs && event.logprobs !== undefined ? JSON.stringify(wireLogprobs(event.logprobs)) : 'null';
     if (event.text === '' && ids === '' && logprobs === 'null') return;
-    this.#delta(event.index, `"content":${JSON.stringify(event.text)}`, logprobs, ids);
+    const name = event.refusal === true ? 'refusal' : 'content';
+    this.#delta(event.index, `"${name}":${JSON.stringify(event.text)}`, logprobs, ids);
   }
 
   #delta(index: number, delta: string, logprobs = 'null', ids = ''): void {

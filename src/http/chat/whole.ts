@@ -1,14 +1,29 @@
 /** The whole answer: a fold of the same events a stream shows, sent once everything is logged. */
 import type { TokenLogprob } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { fingerprint, wireLogprobs, wireReasoning, wireUsage } from './completion.js';
+import {
+  addBeside,
+  extraContent,
+  fingerprint,
+  moreFields,
+  wireLogprobs,
+  wireReasoning,
+  wireUsage,
+} from './completion.js';
 import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 
 interface Choice {
   text: string;
   reasoning: string;
-  readonly calls: { readonly id: string; readonly name: string; arguments: string }[];
+  readonly calls: {
+    readonly id: string;
+    readonly name: string;
+    arguments: string;
+    readonly own: Readonly<Record<string, unknown>> | undefined;
+  }[];
+  refusal: string;
+  beside: Record<string, unknown> | undefined;
   readonly logprobs: TokenLogprob[];
   readonly tokenIds: number[];
 }
@@ -33,7 +48,8 @@ export class WholeAnswer implements Delivery {
         return;
       case 'text': {
         const choice = this.#choice(event.index);
-        choice.text += event.text;
+        if (event.refusal === true) choice.refusal += event.text;
+        else choice.text += event.text;
         if (this.#head.logprobs && event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
         if (this.#head.tokenIds && event.tokenIds !== undefined) choice.tokenIds.push(...event.tokenIds);
         return;
@@ -41,8 +57,16 @@ export class WholeAnswer implements Delivery {
       case 'reasoning':
         this.#choice(event.index).reasoning += event.text;
         return;
+      case 'beside':
+        addBeside((this.#choice(event.index).beside ??= {}), event.fields);
+        return;
       case 'call':
-        this.#choice(event.index).calls[event.position] = { id: event.id, name: event.name, arguments: '' };
+        this.#choice(event.index).calls[event.position] = {
+          id: event.id,
+          name: event.name,
+          arguments: '',
+          own: event.own,
+        };
         return;
       case 'arguments': {
         const call = this.#choice(event.index).calls[event.position];
@@ -81,22 +105,34 @@ export class WholeAnswer implements Delivery {
   }
 
   #choice(index: number): Choice {
-    return (this.#choices[index] ??= { text: '', reasoning: '', calls: [], logprobs: [], tokenIds: [] });
+    return (this.#choices[index] ??= {
+      text: '',
+      reasoning: '',
+      calls: [],
+      refusal: '',
+      beside: undefined,
+      logprobs: [],
+      tokenIds: [],
+    });
   }
 
   #wireChoice(index: number, reason: string): string {
-    const { text, reasoning, calls, logprobs, tokenIds } = this.#choice(index);
-    const content = text === '' && calls.length > 0 ? 'null' : JSON.stringify(text);
+    const { text, reasoning, calls, refusal, beside, logprobs, tokenIds } = this.#choice(index);
+    const content = text === '' && (calls.length > 0 || refusal !== '') ? 'null' : JSON.stringify(text);
     const thoughts = reasoning === '' ? '' : `,${wireReasoning(reasoning, this.#settings)}`;
-    const made =
-      calls.length === 0
-        ? ''
-        : `,"tool_calls":${JSON.stringify(calls.map(({ id, ...call }) => ({ id, type: 'function', function: call })))}`;
+    const made = calls.length === 0 ? '' : `,"tool_calls":[${calls.map(wireCall).join(',')}]`;
     const ids = this.#head.tokenIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
     return (
-      `{"index":${index},"message":{"role":"assistant","content":${content},"refusal":null${thoughts}` +
-      `${made}},"logprobs":${this.#head.logprobs ? JSON.stringify(wireLogprobs(logprobs)) : 'null'},` +
+      `{"index":${index},"message":{"role":"assistant","content":${content},` +
+      `"refusal":${refusal === '' ? 'null' : JSON.stringify(refusal)}${thoughts}` +
+      `${made}${beside === undefined ? '' : moreFields(beside)}},` +
+      `"logprobs":${this.#head.logprobs ? JSON.stringify(wireLogprobs(logprobs)) : 'null'},` +
       `"finish_reason":"${reason}"${ids}}`
     );
   }
+}
+
+function wireCall({ id, name, arguments: args, own }: Choice['calls'][number]): string {
+  const call = JSON.stringify({ id, type: 'function', function: { name, arguments: args } });
+  return `${call.slice(0, -1)}${extraContent(own)}}`;
 }

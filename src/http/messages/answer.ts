@@ -60,6 +60,8 @@ export class MessageAnswer implements Delivery {
       case 'reasoning':
         if (this.#thinks && event.text !== '') this.#thought(this.#thinksAloud ? event.text : '');
         break;
+      case 'beside':
+        break;
       case 'text':
         if (event.text !== '') this.#text(event.text);
         break;

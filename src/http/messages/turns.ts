@@ -6,6 +6,7 @@
  */
 import { objectJson } from '../../core/text/arguments.js';
 import { canonicalJson } from '../../core/text/hash.js';
+import { parseJson } from '../../core/text/json.js';
 import {
   assistantMessage,
   textOf,
@@ -52,7 +53,7 @@ export function resent(visible: AssistantMessage): AssistantMessage {
     visible.tool_calls.map(({ id, function: { name, arguments: args } }) => ({
       id,
       name,
-      arguments: canonicalJson(JSON.parse(objectJson(args))),
+      arguments: canonicalJson(parseJson(objectJson(args))),
     })),
   );
 }

@@ -1,4 +1,5 @@
 /** An answer of the Responses API on its way to its client: the fold's object, or its events as they happen. */
+import { writeJson } from '../../core/text/json.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import type { AnswerHead, Delivery } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
@@ -37,11 +38,11 @@ export class ResponseAnswer implements Delivery {
       return this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
     if (ending.outcome === 'cancelled') return;
     const response = this.#fold.end({ ending, fault, at: Math.floor(Date.now() / 1000) });
-    if (this.#stream === undefined) this.#exchange.json(JSON.stringify(response), this.#head.headers);
+    if (this.#stream === undefined) this.#exchange.json(writeJson(response), this.#head.headers);
     else this.#stream.end('');
   }
 }
 
 function frameOf(event: ResponseEvent): string {
-  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `event: ${event.type}\ndata: ${writeJson(event)}\n\n`;
 }

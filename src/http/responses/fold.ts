@@ -65,6 +65,7 @@ export class ResponseFold {
     if (!this.#begun && event.type !== 'step') this.#begin();
     switch (event.type) {
       case 'start':
+      case 'beside':
       case 'step':
         break;
       case 'text':

@@ -7,6 +7,7 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
+import { parseJson } from '../../core/text/json.js';
 
 /** Bytes of a body, also after unpacking. */
 export const BODY_BYTES = 32 * 1024 * 1024;
@@ -25,7 +26,7 @@ export async function readJson(incoming: IncomingMessage, maxBytes: number, empt
   if (isTooDeep(bytes))
     throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseJson(bytes.toString('utf8'));
   } catch (cause) {
     throw badRequest(`The body is not JSON: ${reasonOf(cause)}.`, undefined, 'invalid_json');
   }

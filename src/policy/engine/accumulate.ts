@@ -2,11 +2,16 @@
  * Chunks in, events and whole actions out. Pure: no socket, no clock. Each chunk is read once and
  * trusted as little as its fields deserve; what the engine did not report stays absent.
  */
-import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../../core/policy.js';
+import type { Action, Beside, NativeTurn, PolicyEvent, TokenLogprob, Usage } from '../../core/policy.js';
 import { NO_USAGE } from '../../core/policy.js';
+import { parseJson, writeJson } from '../../core/text/json.js';
 import { Calls, type CallDelta } from './calls.js';
-import { chunkFault, ENGINE, garbage, truncated, type Party } from './fault.js';
+import { chunkFault, ENGINE, garbage, tooLarge, truncated, type Party } from './fault.js';
+import { endedBy, type Ended, finishWord, graver } from './finish.js';
+import { addMessageFields, addParts, type OwnFields } from './own_fields.js';
+import { besideOf, type Delta, saidIn } from './said.js';
 import { TokenChunkReader, type TokenChunk } from './token_chunk.js';
+import { shareUsage, type WireUsage } from './usage.js';
 
 /** What the request asked for that decides how its reply is read. */
 export interface ReplyOptions {
@@ -16,13 +21,12 @@ export interface ReplyOptions {
   readonly contextLength?: number | undefined;
   /** Whether the entries of each token are kept, beyond the numbers. */
   readonly tokenLogprobs: boolean;
-}
-
-interface Delta {
-  readonly content?: unknown;
-  readonly reasoning?: unknown;
-  readonly reasoning_content?: unknown;
-  readonly tool_calls?: unknown;
+  /** Bytes an answer may have, all its choices together. */
+  readonly maxBytes: number;
+  /** Whether a turn is to be sent back to its server as it came, so that its own fields are kept. */
+  readonly keepsTurns?: boolean | undefined;
+  /** Called with the names of what came beside text. */
+  readonly beside?: ((names: readonly string[]) => void) | undefined;
 }
 
 interface ChunkChoice {
@@ -30,6 +34,9 @@ interface ChunkChoice {
   readonly delta?: Delta | null | undefined;
   /** Some servers answer a streamed request with one whole completion. */
   readonly message?: Delta | null | undefined;
+  /** The form of older completions. */
+  readonly text?: unknown;
+  readonly error?: unknown;
   readonly finish_reason?: unknown;
   /** vLLM's: the stop string or the id of the token that ended it. */
   readonly stop_reason?: unknown;
@@ -39,17 +46,11 @@ interface ChunkChoice {
 
 interface Chunk {
   readonly id?: unknown;
+  readonly object?: unknown;
   readonly error?: unknown;
   readonly choices?: unknown;
   readonly usage?: WireUsage | null | undefined;
   readonly prompt_token_ids?: readonly number[] | null | undefined;
-}
-
-interface WireUsage {
-  readonly prompt_tokens?: number | undefined;
-  readonly completion_tokens?: number | undefined;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: number | null } | null | undefined;
-  readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null | undefined;
 }
 
 /**
@@ -63,8 +64,11 @@ type Growing =
       text: string;
       tokenIds?: number[] | undefined;
       readonly logprobs?: readonly TokenLogprob[] | undefined;
+      readonly refusal?: true | undefined;
     }
-  | { type: Exclude<PolicyEvent['type'], 'text'> };
+  | { type: 'reasoning'; readonly index: number; text: string }
+  | { type: 'arguments'; readonly index: number; readonly position: number; text: string }
+  | { type: Exclude<PolicyEvent['type'], 'text' | 'reasoning' | 'arguments'> };
 
 interface Choice {
   readonly index: number;
@@ -76,7 +80,14 @@ interface Choice {
   tokenIds: number[] | undefined;
   readonly logprobs: number[];
   readonly entries: TokenLogprob[];
+  /** What the server says in fields of its own, where it is to get them back. */
+  own: OwnFields | undefined;
+  /** The content where some of it came as a list. */
+  parts: OwnFields[] | undefined;
 }
+
+/** What one event counts for beside its text: it is kept until the step is over. */
+const EVENT_BYTES = 64;
 
 export class Accumulator {
   readonly #options: ReplyOptions;
@@ -87,6 +98,9 @@ export class Accumulator {
   #engineId: string | undefined;
   #promptTokenIds: readonly number[] | undefined;
   #usage: WireUsage | undefined;
+  #bytes = 0;
+  /** What came beside the choices: some servers repeat it in every chunk. */
+  #beside = '';
 
   constructor(options: ReplyOptions, party: Party = ENGINE) {
     this.#options = options;
@@ -102,6 +116,7 @@ export class Accumulator {
     if (token !== undefined) return this.#token(token, out);
     const chunk = parse(data, this.#party);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
+    if (chunk.object === 'error') throw chunkFault(chunk, this.#party);
     if (chunk.usage) this.#usage = chunk.usage;
     const choices: readonly ChunkChoice[] | undefined = Array.isArray(chunk.choices)
       ? (chunk.choices as readonly ChunkChoice[])
@@ -112,7 +127,13 @@ export class Accumulator {
     }
     if (!this.#begun) this.#begin(chunk, out);
     for (const choice of choices) this.#choice(choice, out);
+    if (this.#options.keepsTurns !== undefined) this.#besideChoices(chunk, out);
     this.#tokenChunks.learn(data);
+  }
+
+  /** Nothing more will come. What was held back until it is known to be whole is told now. */
+  end(out: PolicyEvent[]): void {
+    for (const choice of this.#choices) choice?.calls.end(out);
   }
 
   /** Every choice as a whole action, in order of index. Throws when one of them never finished. */
@@ -133,7 +154,8 @@ export class Accumulator {
   }
 
   #token({ text, tokenId, logprob }: TokenChunk, out: PolicyEvent[]): void {
-    const choice = (this.#choices[0] ??= emptyChoice(0));
+    const choice = (this.#choices[0] ??= this.#emptyChoice(0));
+    this.#count(text.length + 8);
     choice.text += text;
     (choice.tokenIds ??= []).push(tokenId);
     if (logprob !== undefined) choice.logprobs.push(logprob);
@@ -144,65 +166,151 @@ export class Accumulator {
     } else out.push({ type: 'text', index: 0, text, tokenIds: [tokenId] });
   }
 
-  #choice(wire: ChunkChoice, out: PolicyEvent[]): void {
-    const index = typeof wire.index === 'number' ? wire.index : 0;
-    const choice = (this.#choices[index] ??= emptyChoice(index));
-    const delta = wire.delta ?? wire.message;
+  #choice(wire: ChunkChoice | null, out: PolicyEvent[]): void {
+    if (typeof wire !== 'object' || wire === null) return;
+    if (typeof wire.error === 'object' && wire.error !== null) throw chunkFault(wire.error, this.#party);
+    const index = typeof wire.index === 'number' && wire.index >= 0 && wire.index < MAX_CHOICES ? wire.index : 0;
+    const choice = (this.#choices[index] ??= this.#emptyChoice(index));
+    const delta = wire.delta ?? wire.message ?? (typeof wire.text === 'string' ? { content: wire.text } : undefined);
     const tokenIds =
       Array.isArray(wire.token_ids) && wire.token_ids.length > 0 ? (wire.token_ids as readonly number[]) : undefined;
     if (tokenIds !== undefined) {
       choice.tokenIds ??= [];
       for (const id of tokenIds) choice.tokenIds.push(id);
+      this.#count(tokenIds.length * 8);
     }
-    const entries = wire.logprobs?.content ?? undefined;
+    const listed = wire.logprobs?.content;
+    const entries = Array.isArray(listed) ? (listed as readonly TokenLogprob[]) : undefined;
     if (entries !== undefined) {
       for (const entry of entries) choice.logprobs.push(entry.logprob);
       if (this.#options.tokenLogprobs) for (const entry of entries) choice.entries.push(entry);
+      this.#count(entries.length * 8);
     }
-    if (delta) {
-      const reasoning = delta.reasoning ?? delta.reasoning_content;
-      if (typeof reasoning === 'string' && reasoning !== '') {
-        choice.reasoning += reasoning;
-        out.push({ type: 'reasoning', index, text: reasoning });
-      }
-    }
-    const text = typeof delta?.content === 'string' ? delta.content : '';
+    const text = delta ? this.#said(choice, delta, wire.delta === undefined, out) : '';
     // A token whose text the parser holds back, or that belongs to a call, still is a sampled token.
     if (text !== '' || tokenIds !== undefined) {
       choice.text += text;
-      const shown = this.#options.tokenLogprobs && entries !== undefined && entries.length > 0;
-      if (shown)
-        out.push(
-          tokenIds === undefined
-            ? { type: 'text', index, text, logprobs: entries }
-            : { type: 'text', index, text, logprobs: entries, tokenIds },
-        );
-      else
-        out.push(
-          tokenIds === undefined
-            ? { type: 'text', index, text }
-            : { type: 'text', index, text, tokenIds: [...tokenIds] },
-        );
+      this.#grow(Buffer.byteLength(text), out, {
+        type: 'text',
+        index,
+        text,
+        ...(this.#options.tokenLogprobs && entries !== undefined && entries.length > 0 ? { logprobs: entries } : {}),
+        ...(tokenIds === undefined ? {} : { tokenIds: [...tokenIds] }),
+      });
     }
-    if (delta && Array.isArray(delta.tool_calls)) choice.calls.push(delta.tool_calls as readonly CallDelta[], out);
-    if (typeof wire.finish_reason === 'string') {
-      choice.finish = wire.finish_reason;
+    if (delta) this.#callsIn(choice, delta, out);
+    const word = finishWord(wire.finish_reason);
+    if (word !== undefined) {
+      choice.finish = graver(choice.finish, word);
       if (typeof wire.stop_reason === 'string') choice.stopSequence = wire.stop_reason;
     }
   }
 
+  /** Everything of a delta but its calls. Returns its text, which belongs to its tokens. */
+  #said(choice: Choice, delta: Delta, whole: boolean, out: PolicyEvent[]): string {
+    const { index } = choice;
+    const { text, reasoning, refusal, parts, beside } = saidIn(delta);
+    if (this.#options.keepsTurns === true) {
+      this.#count(addMessageFields((choice.own ??= {}), delta, whole));
+      if (parts !== undefined || (choice.parts !== undefined && text !== ''))
+        addParts(
+          (choice.parts ??= choice.text === '' ? [] : [{ type: 'text', text: choice.text }]),
+          parts?.map((part) => (typeof part === 'string' ? { type: 'text', text: part } : part)) ?? [
+            { type: 'text', text },
+          ],
+          whole,
+        );
+    }
+    if (reasoning !== '') {
+      choice.reasoning += reasoning;
+      this.#grow(Buffer.byteLength(reasoning), out, { type: 'reasoning', index, text: reasoning });
+    }
+    if (refusal !== '') {
+      choice.text += refusal;
+      this.#grow(Buffer.byteLength(refusal), out, { type: 'text', index, text: refusal, refusal: true });
+    }
+    if (beside !== undefined) this.#tellBeside(index, beside, out);
+    return text;
+  }
+
+  #callsIn(choice: Choice, delta: Delta, out: PolicyEvent[]): void {
+    const { tool_calls: listed, function_call: legacy } = delta;
+    const deltas: readonly CallDelta[] =
+      Array.isArray(listed) && listed.length > 0
+        ? (listed as readonly CallDelta[])
+        : typeof legacy === 'object' && legacy !== null
+          ? [{ index: 0, function: legacy }]
+          : [];
+    if (deltas.length === 0) return;
+    const before = choice.calls.bytes;
+    const from = out.length;
+    choice.calls.push(deltas, out);
+    this.#count(choice.calls.bytes - before + EVENT_BYTES * deltas.length);
+    joinArguments(out, from);
+  }
+
+  /** A list of sources beside the choices, as a search engine's server sends it. */
+  #besideChoices(chunk: Chunk, out: PolicyEvent[]): void {
+    const found = besideOf(chunk as Readonly<Record<string, unknown>>);
+    if (found === undefined) return;
+    const text = writeJson(found);
+    if (text === this.#beside) return;
+    this.#beside = text;
+    this.#tellBeside(0, found, out);
+  }
+
+  #tellBeside(index: number, fields: Beside, out: PolicyEvent[]): void {
+    this.#count(writeJson(fields).length + EVENT_BYTES);
+    out.push({ type: 'beside', index, fields });
+    this.#options.beside?.(Object.keys(fields));
+  }
+
+  /** Adds an event, to the last one where that is of the same kind and nobody has taken it yet. */
+  #grow(bytes: number, out: PolicyEvent[], event: Extract<PolicyEvent, { readonly type: 'text' | 'reasoning' }>): void {
+    this.#count(bytes + EVENT_BYTES);
+    const last = out.at(-1) as Growing | undefined;
+    if (last?.type === event.type && last.index === event.index && isBare(last) && isBare(event))
+      last.text += event.text;
+    else out.push(event);
+  }
+
+  #emptyChoice(index: number): Choice {
+    return {
+      index,
+      text: '',
+      reasoning: '',
+      calls: new Calls(index, this.#options.keepsTurns === true),
+      finish: undefined,
+      stopSequence: undefined,
+      tokenIds: undefined,
+      logprobs: [],
+      entries: [],
+      own: undefined,
+      parts: undefined,
+    };
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#options.maxBytes) throw tooLarge(this.#options.maxBytes, this.#party);
+  }
+
   #action(choice: Choice, usage: Usage, timings: Action['timings']): Action {
-    const cut = this.#cut(choice, usage);
+    const ended = endedBy(choice.finish ?? '', this.#party);
+    const cut = this.#cut(choice, ended, usage);
     const ids = choice.tokenIds;
     const logprobsWhole =
       choice.logprobs.length > 0 &&
       (ids === undefined || ids.length === choice.logprobs.length) &&
       choice.logprobs.every(isLogprob);
+    const calls = choice.calls.whole();
+    if (calls.some(({ name }) => name === '')) throw garbage('a tool call without a name', this.#party);
     return {
       text: choice.text,
       reasoning: choice.reasoning === '' ? undefined : choice.reasoning,
-      calls: choice.calls.whole(),
-      finishReason: cut ? 'length' : finishReason(choice, this.#party),
+      calls,
+      // A named tool_choice ends with `stop` although it made a call.
+      finishReason: cut ? 'length' : ended === 'stop' && calls.length > 0 ? 'tool_calls' : ended,
       cut,
       stopSequence: choice.stopSequence,
       promptTokenIds: this.#promptTokenIds,
@@ -210,6 +318,7 @@ export class Accumulator {
       logprobs: logprobsWhole ? choice.logprobs : undefined,
       tokenLogprobs: choice.entries.length > 0 ? choice.entries : undefined,
       usage,
+      native: nativeOf(choice),
       engineId: this.#engineId,
       timings,
     };
@@ -219,8 +328,8 @@ export class Accumulator {
    * vLLM streams say `tool_calls` for an action its token limit ended (vllm#58228), so with calls the
    * count decides. Without calls `stop` is believed: an answer may end exactly at the limit.
    */
-  #cut(choice: Choice, usage: Usage): boolean {
-    if (choice.finish === 'length') return true;
+  #cut(choice: Choice, ended: Ended, usage: Usage): boolean {
+    if (ended === 'length') return true;
     if (choice.calls.count === 0) return false;
     const { maxTokens = Infinity, contextLength = Infinity } = this.#options;
     const sampled = choice.tokenIds?.length ?? usage.completion_tokens;
@@ -229,24 +338,39 @@ export class Accumulator {
   }
 }
 
-function emptyChoice(index: number): Choice {
-  return {
-    index,
-    text: '',
-    reasoning: '',
-    calls: new Calls(index),
-    finish: undefined,
-    stopSequence: undefined,
-    tokenIds: undefined,
-    logprobs: [],
-    entries: [],
-  };
+/** The most a request may ask for. */
+const MAX_CHOICES = 128;
+
+function nativeOf({ own, parts, calls }: Choice): NativeTurn | undefined {
+  const message = { ...own, ...(parts === undefined ? {} : { content: parts }) };
+  const ofCalls = calls.own();
+  return Object.keys(message).length === 0 && ofCalls === undefined ? undefined : { message, calls: ofCalls ?? {} };
 }
+
+/** Whether an event has nothing but its text. */
+function isBare(event: Growing | PolicyEvent): boolean {
+  if (event.type === 'reasoning') return true;
+  return (
+    event.type === 'text' && event.tokenIds === undefined && event.logprobs === undefined && event.refusal === undefined
+  );
+}
+
+/** Joins the last piece of arguments, where it is one, to the piece before it that nobody has taken yet. */
+function joinArguments(out: PolicyEvent[], from: number): void {
+  const [last, next] = [out[from - 1], out[from]] as [Growing | undefined, Growing | undefined];
+  if (out.length !== from + 1 || last?.type !== 'arguments' || next?.type !== 'arguments') return;
+  if (last.index !== next.index || last.position !== next.position) return;
+  last.text += next.text;
+  out.pop();
+}
+
+/** Arguments that are no text: the numbers in them are the policy's. */
+const OBJECT_ARGUMENTS = /"arguments":\s*[{[]/;
 
 function parse(data: string, party: Party): Chunk {
   let value: unknown;
   try {
-    value = JSON.parse(data);
+    value = OBJECT_ARGUMENTS.test(data) ? parseJson(data) : JSON.parse(data);
   } catch (cause) {
     throw garbage(`not JSON: ${data}`, party, cause);
   }
@@ -254,34 +378,7 @@ function parse(data: string, party: Party): Chunk {
   return value;
 }
 
-/** The engine's word in OpenAI's four; a named tool_choice ends with `stop` although it made a call. */
-function finishReason(choice: Choice, party: Party): FinishReason {
-  switch (choice.finish) {
-    case 'abort':
-    case 'error':
-      throw garbage(`it gave the answer up (finish reason "${choice.finish}")`, party);
-    case 'content_filter':
-      return 'content_filter';
-    default:
-      return choice.calls.count > 0 ? 'tool_calls' : 'stop';
-  }
-}
-
 /** -9999 is vLLM's placeholder for a number it cannot give. */
 function isLogprob(value: number): boolean {
   return typeof value === 'number' && value > -9999;
-}
-
-/** One usage stands for all choices: the prompt counts once, completions by their own tokens where these are known. */
-function shareUsage(wire: WireUsage | undefined, choices: readonly Choice[]): Usage[] {
-  const total: Usage = {
-    prompt_tokens: wire?.prompt_tokens ?? 0,
-    completion_tokens: wire?.completion_tokens ?? 0,
-    cached_tokens: wire?.prompt_tokens_details?.cached_tokens ?? 0,
-    reasoning_tokens: wire?.completion_tokens_details?.reasoning_tokens ?? 0,
-  };
-  if (choices.length === 1) return [total];
-  const rest = choices.slice(1).map((choice) => ({ ...NO_USAGE, completion_tokens: choice.tokenIds?.length ?? 0 }));
-  const spent = rest.reduce((sum, usage) => sum + usage.completion_tokens, 0);
-  return [{ ...total, completion_tokens: Math.max(0, total.completion_tokens - spent) }, ...rest];
 }

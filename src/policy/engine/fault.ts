@@ -12,6 +12,8 @@ export interface Party {
   readonly at?: string | undefined;
   /** Where the operator sets its key, as a message says it. */
   readonly setting: string;
+  /** The proxy it is reached by, where one is. */
+  readonly proxy?: string | undefined;
   /** Its key: never shown, even where it says it itself. */
   readonly secret?: string | undefined;
   /** Whether the client named it, and is to know whose words it reads. */
@@ -79,6 +81,14 @@ export function chunkFault(error: unknown, party: Party = ENGINE): GyreError {
 /** What undici threw. `began` is whether any byte of the reply had arrived. */
 export function transportFault(thrown: unknown, began: boolean, party: Party): GyreError {
   const code = codeOf(thrown);
+  const refused = /^Proxy response \((\d+)\)/.exec(reasonOf(thrown))?.[1];
+  if (refused !== undefined)
+    return engine(
+      502,
+      'engine_unreachable',
+      `${party.it} cannot be reached: the proxy at ${party.proxy ?? '?'} answered ${refused}.`,
+      thrown,
+    );
   if (code === 'UND_ERR_HEADERS_TIMEOUT')
     return engine(504, 'engine_timeout', `${party.it} sent no reply in time.`, thrown);
   if (code === 'UND_ERR_BODY_TIMEOUT')
@@ -90,6 +100,7 @@ export function transportFault(thrown: unknown, began: boolean, party: Party): G
       code: 'engine_unreachable',
       message:
         `${party.it}${party.at === undefined ? '' : ` at ${party.at}`} cannot be reached ` +
+        (party.proxy === undefined ? '' : `through the proxy at ${party.proxy} `) +
         `(${code}).${party.named ? '' : ' It may still be starting.'}`,
       retryAfterMs: 1000,
       cause: thrown,
@@ -105,6 +116,15 @@ export function garbage(what: string, party: Party = ENGINE, cause?: unknown): G
     'engine_garbage',
     `${party.it} replied with what is not a chat completion: ${excerpt(discreet(what, party))}`,
     cause,
+  );
+}
+
+/** An answer with more bytes than one may have. */
+export function tooLarge(bytes: number, party: Party): GyreError {
+  return engine(
+    502,
+    'engine_garbage',
+    `${party.it} sent an answer larger than ${bytes} bytes, which "limits.answer_bytes" allows; it was stopped.`,
   );
 }
 

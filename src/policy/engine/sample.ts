@@ -8,10 +8,12 @@ import { Pool, type Dispatcher } from 'undici';
 import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
 import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
+import type { HttpProxy } from '../../core/proxy.js';
+import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { Capacities, fitting } from './fitting.js';
-import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
+import { cancelled, ENGINE, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
@@ -25,6 +27,26 @@ export interface EngineOptions {
   readonly timeoutMs: number;
   /** Breaks the control tokens of the engine's model; those of the common families without it. */
   readonly neutraliser?: Neutraliser | undefined;
+  /** Bytes one answer may have; 16 MiB without it. */
+  readonly answerBytes?: number | undefined;
+  /** What is asked instead of connecting to it. */
+  readonly proxy?: HttpProxy | undefined;
+}
+
+/** What is asked of an upstream's connection beside. */
+export interface UpstreamReading {
+  /** Whether turns are sent back as they came, so that their own fields are kept. */
+  readonly keepsTurns: boolean;
+  /** Called with the names of what came beside text. */
+  readonly beside: (names: readonly string[]) => void;
+}
+
+/** What bounds and shapes the reading of a reply. */
+interface ReplyBounds {
+  readonly answerBytes: number;
+  /** The tokens of prompt and action together, where the engine has said how many it can hold. */
+  readonly contextLength: number | undefined;
+  readonly reading: UpstreamReading | undefined;
 }
 
 /** The connections to one server, an engine or an upstream. */
@@ -67,19 +89,33 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
 }
 
 /** Connects at the first request. */
-export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>): ServerConnection {
+export function connectTo(
+  options: EngineOptions,
+  party: Omit<Party, 'secret'>,
+  reading?: UpstreamReading,
+): ServerConnection {
+  const answerBytes = options.answerBytes ?? ANSWER_BYTES;
   const url = new URL(options.url);
-  const who: Party = options.apiKey === undefined ? party : { ...party, secret: options.apiKey };
-  const pool = new Pool(url.origin, {
-    headersTimeout: options.timeoutMs,
-    bodyTimeout: options.timeoutMs,
-    connect: { timeout: Math.min(options.timeoutMs, 10_000), noDelay: true },
-    pipelining: 1,
-    // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a closing
-    // one.
-    keepAliveTimeout: 2_000,
-    keepAliveTimeoutThreshold: 2_000,
-  });
+  const { proxy } = options;
+  const who: Party = {
+    ...party,
+    ...(options.apiKey === undefined ? {} : { secret: options.apiKey }),
+    ...(proxy === undefined ? {} : { proxy: proxy.url.origin }),
+  };
+  const connectTimeout = Math.min(options.timeoutMs, 10_000);
+  const bounds = { headersTimeout: options.timeoutMs, bodyTimeout: options.timeoutMs };
+  const pool: Dispatcher =
+    proxy !== undefined
+      ? throughProxy(proxy, { ...bounds, connectTimeout })
+      : new Pool(url.origin, {
+          ...bounds,
+          connect: { timeout: connectTimeout, noDelay: true },
+          pipelining: 1,
+          // An idle connection is dropped well before an engine does it (uvicorn: 5 s), so that no request meets a
+          // closing one.
+          keepAliveTimeout: 2_000,
+          keepAliveTimeoutThreshold: 2_000,
+        });
   const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   const target = {
@@ -94,7 +130,8 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
     sample(request, bodyOf, signal) {
       return fitting(request, capacities, (fitted) => {
         const body = bodyOf(fitted);
-        return new ActionStream(fitted, capacities.of(fitted.model)?.length, who, signal, (stream) => {
+        const contextLength = capacities.of(fitted.model)?.length;
+        return new ActionStream(fitted, who, { answerBytes, contextLength, reading }, signal, (stream) => {
           const headers = [...target.headers];
           if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
           if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
@@ -124,8 +161,11 @@ export function apiPath(path: string): string {
 
 /** Events waiting for a slow reader before the socket is told to wait too. */
 const QUEUE_LIMIT = 1024;
-/** Bytes kept of a reply that is not a stream. */
-const BODY_LIMIT = 16 * 1024 * 1024;
+const ANSWER_BYTES = 16 * 1024 * 1024;
+/** Bytes on the wire for each byte of an answer: a token takes some hundred, with all its alternatives thousands. */
+const WIRE_BYTES = 64;
+/** Bytes of a body that is an error, however short an answer may be. */
+const ERROR_BYTES = 64 * 1024;
 const DONE = '[DONE]';
 
 type Kind = 'stream' | 'json' | 'error';
@@ -160,17 +200,19 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   #status = 0;
   #retryAfter: string | undefined;
   readonly #body: Buffer[] = [];
-  #bodyBytes = 0;
+  readonly #answerBytes: number;
+  #wireBytes = 0;
   #firstTokenMs: number | undefined;
 
   constructor(
     request: PolicyRequest,
-    contextLength: number | undefined,
     party: Party,
+    { answerBytes, contextLength, reading }: ReplyBounds,
     signal: AbortSignal,
     dispatch: (stream: ActionStream) => void,
   ) {
     this.#party = party;
+    this.#answerBytes = answerBytes;
     this.#signal = signal;
     this.#dispatch = dispatch;
     this.#accumulator = new Accumulator(
@@ -178,6 +220,8 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
         tokenLogprobs: request.topLogprobs !== undefined,
         maxTokens: request.sampling.max_tokens,
         contextLength,
+        maxBytes: answerBytes,
+        ...reading,
       },
       party,
     );
@@ -185,7 +229,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
       if (this.#over) return; // what follows [DONE] says nothing
       if (data === DONE) this.#end();
       else this.#accumulator.push(data, this.#queue);
-    });
+    }, answerBytes);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -210,12 +254,14 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
 
   onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
     if (this.#over && this.#kind === 'stream') return;
+    this.#wireBytes += bytes.length;
     if (this.#kind !== 'stream') {
       this.#body.push(bytes);
-      this.#bodyBytes += bytes.length;
-      if (this.#bodyBytes > BODY_LIMIT) this.#fail(garbage(`its body is larger than ${BODY_LIMIT} bytes`, this.#party));
+      const limit = this.#kind === 'error' ? Math.max(ERROR_BYTES, this.#answerBytes) : this.#answerBytes;
+      if (this.#wireBytes > limit) this.#fail(tooLarge(this.#answerBytes, this.#party));
       return;
     }
+    if (this.#wireBytes > this.#answerBytes * WIRE_BYTES) return this.#fail(tooLarge(this.#answerBytes, this.#party));
     this.#guard(() => this.#parser.push(bytes));
     if (this.#queue.length === this.#taken) return;
     // The first event only says that the reply began; tokens are what follows it.
@@ -235,7 +281,12 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
         });
       case 'json':
         return this.#guard(() => {
-          this.#accumulator.push(this.#text(), this.#queue);
+          const text = this.#text();
+          // Some servers send events under the name of JSON.
+          if (/^\s*(data|event|:)/.test(text)) {
+            this.#parser.push(Buffer.from(text));
+            this.#parser.end();
+          } else this.#accumulator.push(text, this.#queue);
           this.#end();
         });
       case 'error':
@@ -322,6 +373,8 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
   }
 
   #end(): void {
+    if (this.#over) return;
+    this.#accumulator.end(this.#queue);
     this.#over = true;
     this.#rouse();
   }

@@ -8,21 +8,24 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 
-/** Bytes one unfinished event may hold before the stream is given up as garbage. */
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
+/** Bytes an event may hold beside the answer: ids of the prompt, most of all. */
+const FRAME_BYTES = 16 * 1024 * 1024;
 
 export class SseParser {
   readonly #onData: (data: string) => void;
+  readonly #maxEventBytes: number;
   /** Bytes after the last line feed: a line is decoded only when it is whole, so no character is cut. */
   #rest: Buffer[] = [];
   #restBytes = 0;
   #data: string | undefined;
 
-  constructor(onData: (data: string) => void) {
+  /** `answerBytes` is what the whole answer may have. */
+  constructor(onData: (data: string) => void, answerBytes = 0) {
     this.#onData = onData;
+    this.#maxEventBytes = answerBytes + FRAME_BYTES;
   }
 
-  /** Throws RangeError when one event grows beyond {@link MAX_EVENT_BYTES}, and whatever `onData` throws. */
+  /** Throws RangeError when one unfinished event has too many bytes, and whatever `onData` throws. */
   push(bytes: Buffer): void {
     const last = bytes.lastIndexOf(LINE_FEED);
     if (last === -1) {
@@ -43,8 +46,8 @@ export class SseParser {
   #keep(bytes: Buffer): void {
     this.#rest.push(bytes);
     this.#restBytes += bytes.length;
-    if (this.#restBytes + (this.#data?.length ?? 0) > MAX_EVENT_BYTES)
-      throw new RangeError(`one event is larger than ${MAX_EVENT_BYTES} bytes`);
+    if (this.#restBytes + (this.#data?.length ?? 0) > this.#maxEventBytes)
+      throw new RangeError(`one event is larger than ${this.#maxEventBytes} bytes`);
   }
 
   #take(tail: Buffer): string {

@@ -5,7 +5,8 @@
 import { objectJson } from '../../core/text/arguments.js';
 import type { Neutraliser } from '../../core/text/control.js';
 import type { Message, WireToolCall } from '../../core/message.js';
-import type { FunctionSpec, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
+import type { FunctionSpec, NativeTurn, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
+import { writeJson } from '../../core/text/json.js';
 import type { Wanted } from '../../core/serving.js';
 import { mayHide, neutral } from './neutral.js';
 
@@ -29,7 +30,7 @@ function neutralised<R extends Prompt>(request: R, neutraliser: Neutraliser, jso
 }
 
 function engineJson(request: PolicyRequest): string {
-  return JSON.stringify({
+  return writeJson({
     model: request.model,
     messages: request.messages.map(wireMessage),
     ...offered(request),
@@ -45,7 +46,7 @@ function engineJson(request: PolicyRequest): string {
 }
 
 function promptJson({ model, messages, tools, forwarded }: Prompt): string {
-  return JSON.stringify({
+  return writeJson({
     model,
     messages: messages.map(wireMessage),
     ...(tools.length === 0 ? {} : { tools: tools.map(wireTool) }),
@@ -56,13 +57,14 @@ function promptJson({ model, messages, tools, forwarded }: Prompt): string {
 
 /**
  * The JSON body for anyone else's server: OpenAI's protocol and what the client itself asked for, nothing of ours.
- * Reasoning said earlier is left out: servers disagree on its name, and many refuse a message that has it.
+ * A turn it sampled for this request goes back as it came, `native` in the request. Reasoning said before it is left
+ * out: servers disagree on its name, and many refuse a message that has it.
  */
 export function upstreamBody(request: PolicyRequest, wanted: Wanted): string {
   const { max_tokens: limit, ...sampling } = request.sampling;
-  return JSON.stringify({
+  return writeJson({
     model: request.model,
-    messages: request.messages.map((message) => withoutReasoning(wireMessage(message))),
+    messages: request.messages.map((message) => upstreamMessage(message, request.native?.get(message))),
     ...offered(request),
     ...sampling,
     ...(limit === undefined ? {} : { [wanted.limitField]: limit }),
@@ -85,10 +87,17 @@ function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Reado
   };
 }
 
-function withoutReasoning(message: Message): Message {
-  if (message.role !== 'assistant' || message.reasoning === undefined) return message;
-  const { role, content, tool_calls: calls } = message;
-  return { role, content, tool_calls: calls };
+function upstreamMessage(message: Message, native: NativeTurn | undefined): unknown {
+  const plain = wireMessage(message);
+  if (plain.role !== 'assistant') return plain;
+  const { role, content, tool_calls: calls } = plain;
+  const own = calls?.map((call) => {
+    const fields = native?.calls[call.id];
+    return fields === undefined
+      ? call
+      : { ...call, ...fields, function: { ...(fields['function'] as object | undefined), ...call.function } };
+  });
+  return { role, content, tool_calls: own, ...native?.message };
 }
 
 function wireTool(spec: FunctionSpec): { readonly type: 'function'; readonly function: FunctionSpec } {

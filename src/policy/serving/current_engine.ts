@@ -25,7 +25,8 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export function openEngine(timeoutMs: number): Engine {
+/** `answerBytes` is what one answer may have; 16 MiB without it. */
+export function openEngine(timeoutMs: number, answerBytes?: number): Engine {
   let address: EngineAddress | undefined;
   let current: EnginePolicy | undefined;
   let reason = 'it is starting';
@@ -63,7 +64,7 @@ export function openEngine(timeoutMs: number): Engine {
         return;
       // Requests in flight on the old address fail by themselves if it is gone, and end well if it is not.
       address = next;
-      current = next === undefined ? undefined : openPolicy({ ...next, timeoutMs });
+      current = next === undefined ? undefined : openPolicy({ ...next, timeoutMs, answerBytes });
     },
     async close() {
       await current?.close();

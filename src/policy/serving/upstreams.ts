@@ -4,6 +4,7 @@
  */
 import type { Upstream } from '../../core/config.js';
 import { GyreError, operatorError } from '../../core/errors.js';
+import type { ProxyFor } from '../../core/proxy.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';
 import { Media, readingMedia } from '../engine/media.js';
@@ -24,17 +25,31 @@ export interface Upstreams {
   close(): Promise<void>;
 }
 
-/**
- * Connects to nothing yet. `timeoutMs` is the longest silence, as for the engine. Throws an operator error on a key
- * that no header can carry.
- */
-export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Upstreams {
+export interface UpstreamOptions {
+  /** The longest silence, as for the engine. */
+  readonly timeoutMs: number;
+  /** Bytes one answer may have; 16 MiB without it. */
+  readonly answerBytes?: number | undefined;
+  /** The proxy for an address, where one is to be used. */
+  readonly proxyFor?: ProxyFor | undefined;
+  /** One line for the operator. */
+  readonly warn?: ((text: string) => void) | undefined;
+}
+
+/** Connects to nothing yet. Throws an operator error on a key that no header can carry. */
+export function openUpstreams(list: readonly Upstream[], options: UpstreamOptions): Upstreams {
   const connections: ServerConnection[] = [];
   const models = list.flatMap((upstream): UpstreamModel[] => {
-    const connection = connectToUpstream(upstream, timeoutMs);
+    const connection = connectToUpstream(upstream, options);
     connections.push(connection);
+    const plain = upstream.resend === 'plain';
     const policy = (wanted: Wanted): Policy => ({
-      sample: (request, signal) => connection.sample(request, (fitted) => upstreamBody(fitted, wanted), signal),
+      sample: (request, signal) =>
+        connection.sample(
+          request,
+          (fitted) => upstreamBody(plain ? { ...fitted, native: undefined } : fitted, wanted),
+          signal,
+        ),
     });
     return upstream.models.map((id) => {
       const media = new Media({ inTools: false });
@@ -70,15 +85,33 @@ const NO_COUNTER: TokenCounter = {
     ),
 };
 
-function connectToUpstream({ url, api_key: apiKey }: Upstream, timeoutMs: number): ServerConnection {
+function connectToUpstream(
+  { url, api_key: apiKey, resend }: Upstream,
+  { timeoutMs, answerBytes, proxyFor, warn }: UpstreamOptions,
+): ServerConnection {
   const { origin } = new URL(url);
   if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
     throw operatorError(
       `upstreams: the api_key of ${origin} has a character that no header can carry, such as ` +
         'a space or a line end; write it without',
     );
+  const it = `The upstream at ${origin}`;
+  const said = new Set<string>();
   return connectTo(
-    { url, timeoutMs, apiKey },
-    { it: `The upstream at ${origin}`, setting: 'its "api_key" in "upstreams"', named: true },
+    { url, timeoutMs, apiKey, answerBytes, proxy: proxyFor?.(new URL(url)) },
+    { it, setting: 'its "api_key" in "upstreams"', named: true },
+    {
+      keepsTurns: resend !== 'plain',
+      beside(names) {
+        const news = names.filter((name) => !said.has(name));
+        for (const name of news) said.add(name);
+        if (news.length > 0)
+          warn?.(
+            `${it} sends ${news.join(', ')} beside its text: clients of /v1/chat/completions get it under that name, ` +
+              'clients of other protocols only where those have a form for it, and the log does not keep it. ' +
+              'This is said once',
+          );
+      },
+    },
   );
 }

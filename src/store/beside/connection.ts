@@ -3,6 +3,7 @@
  * after, in groups: nobody waits for that. Where there is no intake, or it cannot be written, the promise waits for the
  * commit instead. A log thread that crashes is replaced by one that begins with the files of the intake.
  */
+import { writeJson } from '../../core/text/json.js';
 import { Worker } from 'node:worker_threads';
 
 import { reasonOf } from '../../core/errors.js';
@@ -112,14 +113,14 @@ export class LogConnection {
   }
 
   post(message: RecordingMessage): void {
-    const text = JSON.stringify(message);
+    const text = writeJson(message);
     this.#enqueue({ recording: message.recording, text, ends: message.type === 'finish' });
   }
 
   /** Resolves to whether the message is kept; never rejects. */
   postAndWait(message: RecordingMessage): Promise<boolean> {
     const { recording } = message;
-    const text = JSON.stringify(message);
+    const text = writeJson(message);
     const ends = message.type === 'finish';
     const answerText = message.type === 'step' ? roughly(message.visible) : undefined;
     return new Promise((resolve) => this.#enqueue({ recording, text, ends, answerText, resolve }));
@@ -136,7 +137,7 @@ export class LogConnection {
     this.#sendLines(Number.POSITIVE_INFINITY, Math.max(...answeredIn));
     return new Promise((resolve) => {
       this.#awaitingOpened.set(replyId, { resolve, opening: message.opening });
-      this.#postToWorker(JSON.stringify([{ ...message, replyId } satisfies ToLog]), []);
+      this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]), []);
     });
   }
 

@@ -1,4 +1,5 @@
 /** The recordings the log's thread holds, by number: turns the gateway's messages back into steps and ends. */
+import { parseJson } from '../../core/text/json.js';
 import type { Recording } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import type { Action, FunctionSpec } from '../../core/policy.js';
@@ -49,7 +50,7 @@ export class HeldRecordings {
   #toolsOf(json: string): readonly FunctionSpec[] {
     let tools = this.#toolSets.get(json);
     if (tools === undefined) {
-      tools = JSON.parse(json) as readonly FunctionSpec[];
+      tools = parseJson(json) as readonly FunctionSpec[];
       if (this.#toolSets.size >= MAX_TOOL_SETS) this.#toolSets.clear();
       this.#toolSets.set(json, tools);
     }

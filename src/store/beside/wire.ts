@@ -2,6 +2,7 @@
  * The messages between the gateway's thread and the log's thread: plain data, as JSON text on its way to the log. A
  * line of the intake is the same text, so that each message is put into JSON once.
  */
+import { parseJson } from '../../core/text/json.js';
 import type { Opening } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Ending, Step } from '../../core/trajectory.js';
@@ -95,7 +96,7 @@ export type FromLog =
  * only a later one.
  */
 export function parseIntakeLine(line: string): readonly RecordingMessage[] {
-  const messages: unknown = JSON.parse(line);
+  const messages: unknown = parseJson(line);
   if (!Array.isArray(messages)) throw new Error('a line of the intake is not a list of messages');
   return messages.map((message: unknown) => {
     if (typeof message !== 'object' || message === null) throw new Error('a message of the intake is not an object');

@@ -2,6 +2,7 @@
  * The log's own thread: has the store open and commits what the gateway's thread records, so that the gateway's thread
  * never waits for a commit.
  */
+import { parseJson } from '../../core/text/json.js';
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
@@ -105,7 +106,7 @@ function handle(message: ToLog): void {
 }
 
 const handleAll = (text: string): void => {
-  for (const message of JSON.parse(text) as readonly ToLog[]) handle(message);
+  for (const message of parseJson(text) as readonly ToLog[]) handle(message);
 };
 
 if (redact.length === 0) yieldProcessor();

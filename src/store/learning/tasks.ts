@@ -1,4 +1,5 @@
 /** Tasks, by id and by the hash of their question. */
+import { parseJson, writeJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
 import { chain } from '../../core/text/hash.js';
@@ -17,7 +18,7 @@ export function saveTasks(db: Db, list: readonly Task[]): void {
     (tx) => {
       for (const task of list) {
         const hash = chain(normaliseMessages(task.messages)).at(-1) ?? '';
-        const row = { hash, split: task.split, body: JSON.stringify(task) };
+        const row = { hash, split: task.split, body: writeJson(task) };
         tx.insert(tasks)
           .values({ id: task.id, ...row, createdAt })
           .onConflictDoUpdate({ target: tasks.id, set: row })
@@ -30,7 +31,7 @@ export function saveTasks(db: Db, list: readonly Task[]): void {
 
 export function taskById(db: Db, id: string): Task | undefined {
   const row = db.select({ body: tasks.body }).from(tasks).where(eq(tasks.id, id)).get();
-  return row === undefined ? undefined : (JSON.parse(row.body) as Task);
+  return row === undefined ? undefined : (parseJson(row.body) as Task);
 }
 
 /** Tasks of a split in the order of their ids. */
@@ -41,5 +42,5 @@ export function tasksOf(db: Db, split: Task['split']): Task[] {
     .where(eq(tasks.split, split))
     .orderBy(tasks.id)
     .all()
-    .map((row) => JSON.parse(row.body) as Task);
+    .map((row) => parseJson(row.body) as Task);
 }

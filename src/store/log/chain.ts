@@ -2,6 +2,7 @@
  * Conversations as hash chains of messages. The body of a chained message is its canonical text, the very bytes its
  * hash is taken of: nothing of a stored message escapes `verify`.
  */
+import { parseJson } from '../../core/text/json.js';
 import { bodyHash, messageBody, type Hash } from '../../core/text/hash.js';
 import type { Content, Message } from '../../core/message.js';
 import { prepared, type Db } from '../file/db.js';
@@ -84,7 +85,7 @@ type Canonical =
 
 /** The message of a canonical text. */
 export function messageOf(body: string): Message {
-  const canonical = JSON.parse(body) as Canonical;
+  const canonical = parseJson(body) as Canonical;
   if (canonical.role !== 'assistant') return canonical;
   if (canonical.tool_calls === undefined) return { role: 'assistant', content: canonical.content };
   const calls = canonical.tool_calls.map(([id, name, args]) => ({

@@ -1,6 +1,7 @@
 /**
  * One logged step as the learning clock takes it up: the state the policy was conditioned on, and the action it took.
  */
+import { parseJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
 import { textOf, type Message, type ToolCall } from '../../core/message.js';
@@ -65,7 +66,7 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     notTrainable: step.notTrainable === null ? undefined : (step.notTrainable as NotTrainable),
     templateHash: step.templateHash ?? undefined,
     messages: chain.map(({ body }) => messageOf(body)),
-    tools: JSON.parse(row.tools) as FunctionSpec[],
+    tools: parseJson(row.tools) as FunctionSpec[],
     toolChoice: JSON.parse(step.toolChoice) as ToolChoice,
     sampling,
     temperature: sampling.temperature ?? 1,

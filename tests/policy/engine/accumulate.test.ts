@@ -2,150 +2,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { GyreError } from '../../../src/core/errors.js';
-import type { Action, PolicyEvent } from '../../../src/core/policy.js';
+import type { PolicyEvent } from '../../../src/core/policy.js';
 import { Accumulator, type ReplyOptions } from '../../../src/policy/engine/accumulate.js';
-
-const TIMINGS = { startedAt: 0, totalMs: 1 };
-const chunk = (choice: Record<string, unknown>, more: Record<string, unknown> = {}): string =>
-  JSON.stringify({
-    id: 'x',
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta: {}, finish_reason: null, ...choice }],
-    ...more,
-  });
-const calls = (...tool_calls: readonly Record<string, unknown>[]): string => chunk({ delta: { tool_calls } });
-const finish = (reason: string): string => chunk({ finish_reason: reason });
-
-function fold(
-  chunks: readonly string[],
-  asked: Partial<ReplyOptions> = {},
-): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
-  const accumulator = new Accumulator({ tokenLogprobs: false, ...asked });
-  const events: PolicyEvent[] = [];
-  for (const each of chunks) accumulator.push(each, events);
-  return { actions: accumulator.finish(TIMINGS), events };
-}
-
-const one = (chunks: readonly string[], asked?: Partial<ReplyOptions>): Action | undefined =>
-  fold(chunks, asked).actions[0];
-
-describe('tool calls in deltas', () => {
-  const a = { name: 'a', arguments: '{"x":1}' };
-  const b = { name: 'b', arguments: '{"y":2}' };
-
-  it.each<[string, readonly string[]]>([
-    [
-      'by index, the name first',
-      [
-        calls({ index: 0, id: '1', function: { name: 'a' } }),
-        calls({ index: 0, function: { arguments: '{"x"' } }),
-        calls({ index: 0, function: { arguments: ':1}' } }),
-        calls({ index: 1, id: '2', function: { name: 'b', arguments: '{"y":2}' } }),
-      ],
-    ],
-    ['whole, in one chunk', [calls({ index: 0, id: '1', function: a }, { index: 1, id: '2', function: b })]],
-    ['all with index 0', [calls({ index: 0, id: '1', function: a }), calls({ index: 0, id: '2', function: b })]],
-    [
-      'all with index 0, arguments following each',
-      [
-        calls({ index: 0, id: '1', function: { name: 'a' } }),
-        calls({ index: 0, function: { arguments: '{"x":1}' } }),
-        calls({ index: 0, id: '2', function: { name: 'b' } }),
-        calls({ index: 0, function: { arguments: '{"y":2}' } }),
-      ],
-    ],
-    [
-      'without any index',
-      [
-        calls({ id: '1', function: { name: 'a', arguments: '{"x":' } }),
-        calls({ function: { arguments: '1}' } }),
-        calls({ id: '2', function: b }),
-      ],
-    ],
-    [
-      'with indexes that begin at 1 and leave gaps',
-      [
-        calls({ index: 1, id: '1', function: a }),
-        calls({ index: 4, id: '2', function: { name: 'b' } }),
-        calls({ index: 4, function: { arguments: '{"y":2}' } }),
-      ],
-    ],
-    [
-      'interleaved',
-      [
-        calls(
-          { index: 0, id: '1', function: { name: 'a', arguments: '{"x"' } },
-          { index: 1, id: '2', function: { name: 'b', arguments: '{"y"' } },
-        ),
-        calls({ index: 1, function: { arguments: ':2}' } }, { index: 0, function: { arguments: ':1}' } }),
-      ],
-    ],
-    [
-      'with the id repeated on every piece',
-      [
-        calls({ index: 0, id: '1', function: { name: 'a', arguments: '{"x"' } }),
-        calls({ index: 0, id: '1', function: { arguments: ':1}' } }),
-        calls({ index: 0, id: '2', function: b }),
-      ],
-    ],
-    [
-      'with the id after the name',
-      [
-        calls({ index: 0, function: { name: 'a' } }),
-        calls({ index: 0, id: '1', function: { arguments: '{"x":1}' } }),
-        calls({ index: 1, function: b }),
-      ],
-    ],
-    [
-      'without ids, the name repeated on every piece',
-      [
-        calls({ index: 0, function: { name: 'a', arguments: '{"x"' } }),
-        calls({ index: 0, function: { name: 'a', arguments: ':1}' } }),
-        calls({ index: 0, function: b }),
-      ],
-    ],
-    [
-      'with arguments as an object',
-      [
-        calls({ index: 0, id: '1', function: { name: 'a', arguments: { x: 1 } } }),
-        calls({ index: 1, id: '2', function: { name: 'b', arguments: { y: 2 } } }),
-      ],
-    ],
-  ])('%s are two calls', (_name, chunks) => {
-    const { actions, events } = fold([...chunks, finish('tool_calls')]);
-    expect(actions[0]?.calls.map(({ name, arguments: args }) => ({ name, arguments: args }))).toEqual([a, b]);
-    const ids = actions[0]?.calls.map((call) => call.id) ?? [];
-    expect(new Set(ids).size).toBe(2);
-    expect(ids.every((id) => id !== '')).toBe(true);
-    const streamed = [0, 1].map((position) =>
-      events
-        .filter((event) => event.type === 'arguments' && event.position === position)
-        .map((event) => (event.type === 'arguments' ? event.text : ''))
-        .join(''),
-    );
-    expect(streamed).toEqual([a.arguments, b.arguments]);
-    expect(
-      events
-        .filter((event) => event.type === 'call')
-        .map((event) => (event.type === 'call' ? [event.position, event.id] : [])),
-    ).toEqual(ids.map((id, position) => [position, id]));
-  });
-
-  it('twice the same name with complete arguments, without ids, is two calls', () => {
-    expect(
-      one([calls({ index: 0, function: a }), calls({ index: 0, function: a }), finish('tool_calls')])?.calls,
-    ).toHaveLength(2);
-  });
-
-  it('show a call only once its name is known, because the name says whose it is', () => {
-    const { events } = fold([
-      calls({ index: 0, id: '1', function: { arguments: '{' } }),
-      calls({ index: 0, function: { name: 'a', arguments: '}' } }),
-      finish('tool_calls'),
-    ]);
-    expect(events.map((event) => event.type)).toEqual(['start', 'call', 'arguments']);
-  });
-});
+import { calls, chunk, finish, fold, one } from '../../fakes/chunks.js';
 
 it.each([
   ['a stop string is told', 'END', { finishReason: 'stop', stopSequence: 'END' }],
@@ -161,7 +20,7 @@ describe('tokens that arrive together', () => {
     `"finish_reason":null,"token_ids":[${id}]}]}`;
 
   it('are one event, and those of the next packet another', () => {
-    const accumulator = new Accumulator({ tokenLogprobs: false });
+    const accumulator = new Accumulator({ tokenLogprobs: false, maxBytes: 1e6 });
     const first: PolicyEvent[] = [];
     for (const data of [token('a', 1), token('b', 2), token('c', 3)]) accumulator.push(data, first);
     const second: PolicyEvent[] = [];
@@ -169,7 +28,7 @@ describe('tokens that arrive together', () => {
     expect(first.slice(1)).toEqual([{ type: 'text', index: 0, text: 'abc', tokenIds: [1, 2, 3] }]);
     expect(second).toEqual([{ type: 'text', index: 0, text: 'd', tokenIds: [4] }]);
     accumulator.push(finish('stop'), second);
-    expect(accumulator.finish(TIMINGS)[0]).toMatchObject({ text: 'abcd', tokenIds: [1, 2, 3, 4] });
+    expect(accumulator.finish({ startedAt: 0, totalMs: 1 })[0]).toMatchObject({ text: 'abcd', tokenIds: [1, 2, 3, 4] });
   });
 
   it('stay apart where the client asked for the entries of each', () => {
@@ -193,7 +52,22 @@ describe('the end of an action', () => {
   it.each<[string, string, Partial<ReplyOptions>, number, string, boolean]>([
     ['length is a cut', 'length', {}, 3, 'length', true],
     ['stop without calls at the limit is believed', 'stop', { maxTokens: 3 }, 3, 'stop', false],
-    ['an unknown reason is a stop', 'eos_token', {}, 3, 'stop', false],
+    ["TGI's word for the end", 'eos_token', {}, 3, 'stop', false],
+    ["Anthropic's", 'end_turn', {}, 3, 'stop', false],
+    ["Gemini's", 'STOP', {}, 3, 'stop', false],
+    ...['max_tokens', 'MAX_TOKENS', 'FinishReason.MAX_TOKENS', 'model_length', 'pause_turn'].map(
+      (word): [string, string, Partial<ReplyOptions>, number, string, boolean] => [word, word, {}, 3, 'length', true],
+    ),
+    ...['SAFETY', 'RECITATION', 'PROHIBITED_CONTENT', 'refusal', 'guardrail_intervened'].map(
+      (word): [string, string, Partial<ReplyOptions>, number, string, boolean] => [
+        word,
+        word,
+        {},
+        3,
+        'content_filter',
+        false,
+      ],
+    ),
     ['content_filter stays', 'content_filter', {}, 3, 'content_filter', false],
   ])('%s', (_name, reason, asked, tokens, finishReason, wasCut) => {
     const action = one([chunk({ delta: { content: 'x' }, token_ids: Array(tokens).fill(1) }), finish(reason)], asked);
@@ -212,6 +86,23 @@ describe('the end of an action', () => {
       finishReason: 'tool_calls',
     });
     expect(one([made, finish('stop'), usage])).toMatchObject({ cut: false, finishReason: 'tool_calls' });
+  });
+
+  it.each(['insufficient_system_resource', 'MALFORMED_FUNCTION_CALL', 'error', 'network_error', 'quite_new'])(
+    '%s is a fault that names it',
+    (word) => {
+      expect(() => fold([chunk({ delta: { content: 'x' } }), finish(word)])).toThrow(word);
+    },
+  );
+
+  it.each(['', 'null', null, 'FINISH_REASON_UNSPECIFIED'])('%j is none yet', (word) => {
+    const said = chunk({ delta: { content: 'x' }, finish_reason: word });
+    expect(() => fold([said])).toThrow(/without a finish reason/);
+    expect(one([said, finish('length'), said])).toMatchObject({ finishReason: 'length', text: 'xx' });
+  });
+
+  it('of two words is the one that says more', () => {
+    expect(one([chunk({ delta: { content: 'x' } }), finish('length'), finish('stop')])?.cut).toBe(true);
   });
 
   it('that never comes is a fault of the engine', () => {

@@ -20,7 +20,7 @@ function read(
   at: readonly number[] = [],
 ): { readonly actions: readonly Action[]; readonly events: readonly PolicyEvent[] } {
   const events: PolicyEvent[] = [];
-  const accumulator = new Accumulator({ tokenLogprobs: false, ...asked });
+  const accumulator = new Accumulator({ tokenLogprobs: false, maxBytes: 1e6, ...asked });
   const parser = new SseParser((data) => {
     if (data !== '[DONE]') accumulator.push(data, events);
   });

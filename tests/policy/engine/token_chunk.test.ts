@@ -52,7 +52,7 @@ describe('the short way', () => {
         ];
         const read = (spaced: boolean): unknown => {
           const events: PolicyEvent[] = [];
-          const accumulator = new Accumulator({ tokenLogprobs: false });
+          const accumulator = new Accumulator({ tokenLogprobs: false, maxBytes: 1e6 });
           // One space is enough to be of no known shape, so every chunk is parsed.
           for (const data of chunks) accumulator.push(spaced ? data.replace('{', '{ ') : data, events);
           const content = events.map((event) =>
