@@ -41,7 +41,7 @@ export interface Reading {
   trajectory(scope: Scope, id: string): TrajectoryView | undefined;
   step(scope: Scope, id: string): StepWithLineage | undefined;
   /** The conversation with an answer of this key, as its client has it. */
-  conversation(keyId: string, responseId: string): readonly Message[] | undefined;
+  conversation(keyId: string, responseId: string): Conversation | undefined;
   /** An answer of this key as its client has it, also one that was broken off. */
   answer(keyId: string, responseId: string): AssistantMessage | undefined;
   /** A response of this key with all that was said in it. Of one that asked not to be stored there is none. */
@@ -52,6 +52,13 @@ export interface Reading {
   erase(scope: Scope, id: string): Removal | undefined;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
+}
+
+/** What was said up to and with an answer, as its client has it. */
+export interface Conversation {
+  readonly messages: readonly Message[];
+  /** What the answer's request said, where its protocol had it logged. */
+  readonly asked: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A response as it was logged: what its protocol needs to tell it again. */
@@ -73,15 +80,16 @@ export interface LoggedResponse {
   readonly turns: readonly LoggedTurn[];
 }
 
-/** One action of a response, and what came back to the calls that the server ran. */
+/** One action of a response. */
 export interface LoggedTurn {
   readonly reasoning: string | undefined;
   readonly text: string;
-  readonly served: readonly LoggedCall[];
+  readonly calls: readonly LoggedCall[];
 }
 
-/** A call the server ran, and its observation: absent where the answer was broken off before. */
+/** A call with what came back: nothing where the answer was broken off before, or the client has not answered. */
 export interface LoggedCall extends ToolCall {
+  readonly owner: 'server' | 'client';
   readonly observation: string | undefined;
   readonly error: string | undefined;
 }

@@ -1,5 +1,5 @@
 /** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
-import { GyreError } from '../../core/errors.js';
+import { badRequest, GyreError, quoted } from '../../core/errors.js';
 import type { Message } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
 import type { Face } from '../protocol/face.js';
@@ -19,22 +19,35 @@ export const RESPONSES: Face = {
     raw !== null &&
     ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
   parse(raw, past) {
-    const { fields } = readFields(raw, RESPONSE_FIELDS);
-    const request = requestOf(fields, past);
+    const { fields, request } = readRequest(raw, past);
     return { request, delivery: (exchange, head, settings) => new ResponseAnswer(exchange, head, fields, settings) };
   },
 };
 
+/** A request of the protocol, whatever its answer is carried by. */
+export function readRequest(
+  raw: unknown,
+  past: Past,
+): { readonly fields: ResponseFields; readonly request: AnswerRequest } {
+  const { fields } = readFields(raw, RESPONSE_FIELDS);
+  return { fields, request: requestOf(fields, past) };
+}
+
 function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
   const model = requiredModel(fields.model);
-  const input = requiredField(fields.input, 'input', ': send a text, or a list of items.');
+  const input =
+    fields.previous_response_id === undefined
+      ? requiredField(fields.input, 'input', ': send a text, or a list of items.')
+      : (fields.input ?? []);
   const asked: readonly Message[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
+  const earlier = before(fields.previous_response_id, past);
+  if (fields.previous_response_id !== undefined) checkResults([...earlier, ...asked]);
   return {
     model,
     messages: [
       ...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]),
-      ...before(fields.previous_response_id, past),
+      ...earlier,
       ...asked,
     ],
     stream: fields.stream ?? false,
@@ -67,6 +80,7 @@ function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
     forwarded: forwardedOf(fields),
     maxToolCalls: fields.max_tool_calls,
     store: fields.store ?? true,
+    asked: askedOf(fields),
     metadata: fields.metadata,
   };
 }
@@ -84,8 +98,30 @@ function before(id: string | undefined, past: Past): readonly Message[] {
       message: `There is no response ${JSON.stringify(id.slice(0, 100))} that this key may go on from.`,
     });
   }
-  const [first, ...rest] = conversation;
-  return first?.role === 'system' && id.startsWith('resp-') ? rest : conversation;
+  const { messages, asked } = conversation;
+  const [first, ...rest] = messages;
+  // Earlier builds did not log whether a request had instructions: there a system message that is the first is taken
+  // for them.
+  const instructed = asked === undefined ? id.startsWith('resp-') : asked['instructions'] === true;
+  return first?.role === 'system' && instructed ? rest : messages;
+}
+
+/** What is logged of a request to be told again: not the conversation, which is in the log as messages. */
+function askedOf({ input: _, instructions, ...fields }: ResponseFields): Readonly<Record<string, unknown>> {
+  return instructions === undefined ? fields : { ...fields, instructions: true };
+}
+
+/** A result that answers no call of the conversation it continues: the client has another one in mind. */
+function checkResults(messages: readonly Message[]): void {
+  const calls = new Set<string>();
+  for (const message of messages) {
+    if (message.role === 'assistant') for (const call of message.tool_calls ?? []) calls.add(call.id);
+    if (message.role === 'tool' && !calls.has(message.tool_call_id))
+      throw badRequest(
+        `No call with the call_id ${quoted(message.tool_call_id)} is in the conversation that is continued.`,
+        'input',
+      );
+  }
 }
 
 function toolChoiceOf(choice: ResponseFields['tool_choice']): AnswerRequest['toolChoice'] {

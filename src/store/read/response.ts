@@ -7,7 +7,7 @@ import type { ServerToolUse } from '../../core/trajectory.js';
 import { messageOf, readChain } from '../log/chain.js';
 import type { Db } from '../file/db.js';
 import { trajectories } from '../file/schema.js';
-import { responseOf, rowOf } from './conversation.js';
+import { askedOf, responseOf, rowOf } from './conversation.js';
 import { actionOf } from './state.js';
 import { callsOf, stepsOf } from './trajectories.js';
 
@@ -28,7 +28,7 @@ export function loggedResponse(db: Db, keyId: string, responseId: string): Logge
   return {
     id: responseId,
     model: trajectory.model,
-    asked: response.asked === null ? undefined : (JSON.parse(response.asked) as Readonly<Record<string, unknown>>),
+    asked: askedOf(response),
     createdAt: response.createdAt,
     ms: response.ms,
     ending: {
@@ -44,15 +44,11 @@ export function loggedResponse(db: Db, keyId: string, responseId: string): Logge
       return {
         reasoning: step.reasoning ?? undefined,
         text,
-        served: callsOf(db, step, next, calls)
-          .filter(({ owner }) => owner === 'server')
-          .map(({ id, name, arguments: args, observation, error }) => ({
-            id,
-            name,
-            arguments: args,
-            observation: observation ?? undefined,
-            error,
-          })),
+        calls: callsOf(db, step, next, calls).map(({ observation, ...call }) => ({
+          ...call,
+          error: call.error,
+          observation: observation ?? undefined,
+        })),
       };
     }),
   };
