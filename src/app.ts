@@ -25,6 +25,7 @@ import type { AnswerDeps } from './http/protocol/deps.js';
 import type { AnswerSettings } from './http/protocol/face.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
+import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/sockets.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
@@ -120,7 +121,7 @@ export function createApp(deps: AppDeps): App {
     metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
   // Whoever reads the log back reads everything that was answered: it is committed first.
-  for (const path of ['/v1/feedback', '/gyre/v1/*']) {
+  for (const path of ['/v1/feedback', '/v1/responses/*', '/gyre/v1/*']) {
     hono.use(path, async (_, next) => {
       await log.flush();
       await next();
@@ -132,6 +133,7 @@ export function createApp(deps: AppDeps): App {
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
+  hono.route('/v1', responseRoutes(reading, keys));
   hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);

@@ -104,7 +104,8 @@ export function responseObject(
 function statusOf(end: ResponseEnd | undefined): string {
   if (end === undefined) return 'in_progress';
   if (end.fault !== undefined) return 'failed';
-  return end.ending.outcome === 'completed' ? 'completed' : 'incomplete';
+  const { outcome } = end.ending;
+  return outcome === 'completed' || outcome === 'cancelled' ? outcome : 'incomplete';
 }
 
 function usageOf({ usage, toolUse }: Ending): Readonly<Record<string, unknown>> {
