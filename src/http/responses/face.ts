@@ -6,9 +6,11 @@ import type { Face } from '../protocol/face.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
-import { RESPONSE_FIELDS, type ResponseFields } from './fields.js';
+import { COUNT_FIELDS, RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
+import { asksLogprobs } from './object.js';
 import { isReference } from './references.js';
+import { choiceOf, toolsetOf } from './tools.js';
 import { OPENAI } from '../wire/failure.js';
 
 export const RESPONSES: Face = {
@@ -29,61 +31,56 @@ export function readRequest(
   raw: unknown,
   past: Past,
 ): { readonly fields: ResponseFields; readonly request: AnswerRequest } {
-  const { fields } = readFields(raw, RESPONSE_FIELDS);
-  return { fields, request: requestOf(fields, past) };
+  const { fields, forwarded } = readFields(raw, RESPONSE_FIELDS);
+  return { fields, request: requestOf(fields, forwarded, past) };
 }
 
-function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
+/** A request whose prompt is to be counted. */
+export function readCount(raw: unknown, past: Past): AnswerRequest {
+  const { fields, forwarded } = readFields(raw, COUNT_FIELDS);
+  return requestOf(fields, forwarded, past);
+}
+
+function requestOf(fields: ResponseFields, engine: AnswerRequest['forwarded'], past: Past): AnswerRequest {
   const model = requiredModel(fields.model);
-  const input =
-    fields.previous_response_id === undefined
-      ? requiredField(fields.input, 'input', ': send a text, or a list of items.')
-      : (fields.input ?? []);
-  const asked: readonly Message[] =
-    typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
-  const earlier = before(fields.previous_response_id, past);
-  if (fields.previous_response_id !== undefined) checkResults([...earlier, ...asked]);
+  if (fields.previous_response_id === undefined)
+    requiredField(fields.input, 'input', ': send a text, or a list of items.');
+  const toolset = toolsetOf(fields);
   return {
     model,
-    messages: [
-      ...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]),
-      ...earlier,
-      ...asked,
-    ],
+    messages: conversationOf(fields, past),
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,
-    tools: (fields.tools ?? []).map((tool) =>
-      'name' in tool
-        ? {
-            type: 'function' as const,
-            function: {
-              name: tool.name,
-              description: tool.description,
-              parameters: tool.parameters,
-              strict: tool.strict,
-            },
-          }
-        : tool,
-    ),
-    toolChoice: toolChoiceOf(fields.tool_choice),
+    tools: toolset.offered,
+    toolChoice: choiceOf(fields.tool_choice, toolset),
     parallelToolCalls: fields.parallel_tool_calls,
     n: 1,
-    topLogprobs: undefined,
+    topLogprobs: asksLogprobs(fields) ? (fields.top_logprobs ?? 0) : undefined,
     tokenIds: false,
-    sampling: samplingOf({
-      temperature: fields.temperature,
-      top_p: fields.top_p,
-      max_tokens: fields.max_output_tokens,
-    }),
+    sampling: samplingOf({ ...fields, max_tokens: fields.max_output_tokens }),
     limitField: 'max_completion_tokens',
-    forwarded: forwardedOf(fields),
+    forwarded: forwardedOf(fields, engine),
     maxToolCalls: fields.max_tool_calls,
     store: fields.store ?? true,
     asked: askedOf(fields),
     metadata: fields.metadata,
   };
 }
+
+/** The conversation of a request: its instructions, what it goes on from, and its input. */
+export function conversationOf(
+  { instructions, previous_response_id: previous, input = [] }: ConversationFields,
+  past: Past,
+): readonly Message[] {
+  const asked: readonly Message[] =
+    typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
+  const messages = [...before(previous, past), ...asked];
+  if (previous !== undefined) checkResults(messages);
+  return instructions === undefined ? messages : [{ role: 'system', content: instructions }, ...messages];
+}
+
+type ConversationFields = Pick<ResponseFields, 'instructions' | 'previous_response_id' | 'input'>;
 
 /** What was said up to the answer that is gone on from, but for its instructions: each request brings its own. */
 function before(id: string | undefined, past: Past): readonly Message[] {
@@ -106,9 +103,15 @@ function before(id: string | undefined, past: Past): readonly Message[] {
   return first?.role === 'system' && instructed ? rest : messages;
 }
 
-/** What is logged of a request to be told again: not the conversation, which is in the log as messages. */
-function askedOf({ input: _, instructions, ...fields }: ResponseFields): Readonly<Record<string, unknown>> {
-  return instructions === undefined ? fields : { ...fields, instructions: true };
+/** What is logged of a request to be told again: of its input only the tools in it,
+ * since the conversation is in the log as messages. */
+function askedOf({ input, instructions, ...fields }: ResponseFields): Readonly<Record<string, unknown>> {
+  const added = typeof input === 'string' ? [] : (input ?? []).filter(({ type }) => type === 'additional_tools');
+  return {
+    ...fields,
+    ...(added.length === 0 ? {} : { input: added }),
+    ...(instructions === undefined ? {} : { instructions: true }),
+  };
 }
 
 /** A result that answers no call of the conversation it continues: the client has another one in mind. */
@@ -124,14 +127,13 @@ function checkResults(messages: readonly Message[]): void {
   }
 }
 
-function toolChoiceOf(choice: ResponseFields['tool_choice']): AnswerRequest['toolChoice'] {
-  if (choice === undefined || typeof choice === 'string') return choice;
-  return 'name' in choice ? { type: 'function', function: { name: choice.name } } : choice;
-}
-
-function forwardedOf({ text, reasoning }: ResponseFields): AnswerRequest['forwarded'] {
+function forwardedOf(
+  { text, reasoning }: ResponseFields,
+  engine: AnswerRequest['forwarded'],
+): AnswerRequest['forwarded'] {
   const format = text?.format;
   const forwarded = {
+    ...engine,
     ...(format?.type === 'json_object' ? { response_format: { type: 'json_object' } } : {}),
     ...(format?.type === 'json_schema'
       ? {

@@ -9,12 +9,16 @@ import type { ResponseObject } from './object.js';
 
 /** `tell` hears its events; texts come in one piece each. */
 export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => void): ResponseObject {
-  const { id, createdAt, ending } = logged;
+  const { id, createdAt, ms, ending } = logged;
   const fields = fieldsOf(logged);
   const head = { id, created: Math.floor(createdAt / 1000), model: fields.model ?? logged.model };
   const fold = new ResponseFold(head, fields, tell);
   for (const event of eventsOf(logged)) fold.event(event);
-  return fold.end({ ending, fault: ending.outcome === 'failed' ? lostFault() : undefined });
+  return fold.end({
+    ending,
+    fault: ending.outcome === 'failed' ? lostFault() : undefined,
+    at: Math.floor((createdAt + ms) / 1000),
+  });
 }
 
 /** What the request said, as far as it was logged. */

@@ -95,7 +95,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
       const head = { id, created: Math.floor(exchange.startedAt / 1000), model: request.model };
       const fold = new ResponseFold(head, fields, messagesTo(exchange, envelope));
       fold.event({ type: 'start' });
-      fold.end({ ending: NOTHING });
+      fold.end({ ending: NOTHING, at: Math.floor(Date.now() / 1000) });
     } catch (thrown) {
       exchange.fail(thrown, {}, false);
     }

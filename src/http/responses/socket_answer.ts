@@ -61,6 +61,6 @@ export class SocketAnswer implements Delivery {
     if (this.#exchange.gone || ending.outcome === 'cancelled') return;
     if (fault !== undefined && this.#exchange.status === undefined)
       return this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
-    this.#fold.end(finish);
+    this.#fold.end({ ending, fault, at: Math.floor(Date.now() / 1000) });
   }
 }

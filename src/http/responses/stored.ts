@@ -9,10 +9,8 @@ import { requestIdOf } from '../wire/exchange.js';
 import { failureOf } from '../wire/failure.js';
 import { frameOf } from './answer.js';
 import { inputItems } from './input_items.js';
+import { RESPONSE_ID } from './references.js';
 import { replay } from './replay.js';
-
-/** Ids of this protocol's responses, in the form of earlier builds as well. */
-const RESPONSE = /^resp[-_]/;
 
 /** Mounted under `/v1`. */
 export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, keys: Keys): Hono {
@@ -40,7 +38,7 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
   });
   app.delete('/responses/:id', (c) => {
     const [{ keyId }, id] = [callerOf(keys, c.req.raw), c.req.param('id')];
-    if (!RESPONSE.test(id) || !reading.withdraw(keyId, id)) throw unknown(id);
+    if (!RESPONSE_ID.test(id) || !reading.withdraw(keyId, id)) throw unknown(id);
     return c.json({ id, object: 'response.deleted', deleted: true });
   });
   app.get('/responses/:id/input_items', (c) =>
@@ -50,7 +48,7 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
 }
 
 function present(reading: Pick<Reading, 'response'>, keyId: string, id: string): LoggedResponse {
-  const logged = RESPONSE.test(id) ? reading.response(keyId, id) : undefined;
+  const logged = RESPONSE_ID.test(id) ? reading.response(keyId, id) : undefined;
   if (logged === undefined) throw unknown(id);
   return logged;
 }
