@@ -11,7 +11,7 @@ const Response = z.looseObject({
   id: text,
   object: z.literal('response'),
   created_at: int,
-  status: z.enum(['in_progress', 'completed', 'incomplete', 'failed']),
+  status: z.enum(['in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
   model: text,
   output: z.array(
     z.looseObject({ type: z.enum(['message', 'reasoning', 'function_call', 'mcp_call']), id: text, status: text }),
@@ -55,6 +55,7 @@ export const INPUT_TOKENS_OPERATION: ProtocolOperation = {
 /** `POST /v1/responses/compact`. */
 export const COMPACT_OPERATION: ProtocolOperation = {
   summary: 'A conversation, summed up by the policy, to be sent in its place.',
+  whole: true,
   example: { model: 'gyre', input: 'We launch on Tuesday, and tell support first.' },
   reply: {
     name: 'Compaction',
