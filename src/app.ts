@@ -27,9 +27,12 @@ import type { AnswerSettings } from './http/protocol/face.js';
 import { Seal } from './http/protocol/seal.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
+import { responseRoutes } from './http/responses/stored.js';
+import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/sockets.js';
 import { BODY_BYTES } from './http/wire/body.js';
-import { Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
+import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
+import { Sockets } from './http/wire/sockets.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
 
@@ -55,7 +58,9 @@ export interface AppDeps {
   /** Signs the reasoning in answers. Without it there is a new one, and what was signed before is no longer known. */
   readonly secret?: Uint8Array | undefined;
   /** Bounds that are no matter of configuration. */
-  readonly pace?: Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
+  readonly pace?:
+    | Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'> & { readonly socketMs: number }>
+    | undefined;
 }
 
 export interface App {
@@ -64,6 +69,8 @@ export interface App {
    * would cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
    */
   listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
+  /** The connections that stop speaking HTTP. */
+  readonly sockets: Sockets;
   readonly metrics: Metrics;
   /** Requests to the policy that are being answered. */
   inFlight(): number;
@@ -118,7 +125,7 @@ export function createApp(deps: AppDeps): App {
     metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
   // Whoever reads the log back reads everything that was answered: it is committed first.
-  for (const path of ['/v1/feedback', '/gyre/v1/*']) {
+  for (const path of ['/v1/feedback', '/v1/responses/*', '/gyre/v1/*']) {
     hono.use(path, async (_, next) => {
       await log.flush();
       await next();
@@ -130,6 +137,7 @@ export function createApp(deps: AppDeps): App {
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
+  hono.route('/v1', responseRoutes(reading, keys));
   hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
@@ -149,7 +157,11 @@ export function createApp(deps: AppDeps): App {
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
   const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
-  const answer = async ({ path, answer: answerWith }: Protocol, exchange: Exchange): Promise<void> => {
+  const answer = async <E extends AnyExchange>(
+    { path, answer: answerWith }: Answering<E>,
+    exchange: E,
+  ): Promise<void> => {
+    if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
     if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
     else {
       inFlight += 1;
@@ -161,12 +173,17 @@ export function createApp(deps: AppDeps): App {
     metrics.took(path, exchange.elapsed() / 1000);
     exchange.done();
   };
-  const closed = (exchange: Exchange): void => {
+  const closed = (exchange: AnyExchange): void => {
     metrics.delivered(exchange.delivered);
     exchange.watch?.closed(exchange.status, exchange.delivered);
   };
+  const sockets = new Sockets(new Map([[RESPONSES_SOCKET, responsesSocket(answerDeps, { clocks, closed, answer })]]), {
+    ...settings,
+    socketMs: deps.pace?.socketMs ?? 3_600_000,
+  });
   return {
     metrics,
+    sockets,
     inFlight: () => inFlight,
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
@@ -175,7 +192,6 @@ export function createApp(deps: AppDeps): App {
       const protocol = incoming.method === 'POST' ? PROTOCOL_AT.get(path) : undefined;
       if (protocol === undefined) return void rest(incoming, outgoing);
       const exchange = new Exchange({ incoming, outgoing }, clocks, protocol.errors, closed);
-      if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
       void answer(protocol, exchange);
     },
   };

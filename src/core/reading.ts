@@ -9,7 +9,7 @@ import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
 import type { Listing, Page } from './paging.js';
 import type { FunctionSpec, Sampling, Usage } from './policy.js';
-import type { Outcome } from './trajectory.js';
+import type { Ending, Outcome } from './trajectory.js';
 
 /** Whose rows may be touched. Undefined means everyone's. */
 export interface Scope {
@@ -41,13 +41,59 @@ export interface Reading {
   trajectory(scope: Scope, id: string): TrajectoryView | undefined;
   step(scope: Scope, id: string): StepWithLineage | undefined;
   /** The conversation with an answer of this key, as its client has it. */
-  conversation(keyId: string, responseId: string): readonly Message[] | undefined;
+  conversation(keyId: string, responseId: string): Conversation | undefined;
   /** An answer of this key as its client has it, also one that was broken off. */
   answer(keyId: string, responseId: string): AssistantMessage | undefined;
+  /** A response of this key with all that was said in it. Of one that asked not to be stored there is none. */
+  response(keyId: string, responseId: string): LoggedResponse | undefined;
+  /** Deletes a response of this key; its trajectory goes with its last one. False where there is none. */
+  withdraw(keyId: string, responseId: string): boolean;
   /** Deletes a trajectory for good. */
   erase(scope: Scope, id: string): Removal | undefined;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
+}
+
+/** What was said up to and with an answer, as its client has it. */
+export interface Conversation {
+  readonly messages: readonly Message[];
+  /** What the answer's request said, where its protocol had it logged. */
+  readonly asked: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A response as it was logged: what its protocol needs to tell it again. */
+export interface LoggedResponse {
+  readonly id: string;
+  /** The model name of the trajectory's first request. */
+  readonly model: string;
+  /** What the request said, where its protocol had it logged. */
+  readonly asked: Readonly<Record<string, unknown>> | undefined;
+  /** How its actions were drawn. */
+  readonly sampling: Sampling;
+  /** Milliseconds since 1970; how long it took, milliseconds. */
+  readonly createdAt: number;
+  readonly ms: number;
+  readonly ending: Ending;
+  /** The conversation before the answer, as its client has it. */
+  readonly said: readonly Message[];
+  /** The answer as its client has it; undefined where there was none. */
+  readonly answer: AssistantMessage | undefined;
+  /** What the policy emitted, step by step. */
+  readonly turns: readonly LoggedTurn[];
+}
+
+/** One action of a response. */
+export interface LoggedTurn {
+  readonly reasoning: string | undefined;
+  readonly text: string;
+  readonly calls: readonly LoggedCall[];
+}
+
+/** A call with what came back: nothing where the answer was broken off before, or the client has not answered. */
+export interface LoggedCall extends ToolCall {
+  readonly owner: 'server' | 'client';
+  readonly observation: string | undefined;
+  readonly error: string | undefined;
 }
 
 export interface TrajectoryView {

@@ -18,11 +18,10 @@ import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionH
 import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
 import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
-import { readJson } from './wire/body.js';
-import type { Exchange } from './wire/exchange.js';
+import type { AnyExchange } from './wire/exchange.js';
 
 /** Answers one exchange, errors included; never throws. */
-export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange): Promise<void> {
+export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: AnswerDeps, exchange: E): Promise<void> {
   /** Only a key with limits needs one. */
   let admission: Admission | undefined;
   try {
@@ -31,7 +30,7 @@ export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange)
     if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
     if (caller.limits !== undefined) admission = deps.allowances.admit(caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
-    const raw = await readJson(exchange.incoming, deps.settings.bodyBytes);
+    const raw = await exchange.body(deps.settings.bodyBytes);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
@@ -51,12 +50,12 @@ export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange)
 
 const NO_HEADERS = {};
 
-async function converse(
+async function converse<E extends AnyExchange>(
   deps: AnswerDeps,
-  exchange: Exchange,
+  exchange: E,
   caller: Caller,
-  face: Face,
-  { request, delivery: deliveryOf }: ParsedRequest,
+  face: Face<E>,
+  { request, delivery: deliveryOf }: ParsedRequest<E>,
   offer: Offer,
   lease: Lease,
   admission: Admission | undefined,
@@ -75,6 +74,7 @@ async function converse(
     taskId,
     metadata: request.metadata,
     forwarded,
+    asked: request.asked,
     templateHash: lease.templateHash,
     at: exchange.startedAt,
   });
@@ -131,8 +131,8 @@ async function converse(
  */
 async function deliver(
   deps: AnswerDeps,
-  face: Face,
-  exchange: Exchange,
+  face: Pick<Face, 'resent'>,
+  exchange: AnyExchange,
   recording: Recording,
   events: AsyncGenerator<LoopEvent, Finish>,
   delivery: Delivery,
@@ -174,7 +174,7 @@ function loopRequest(
   offer: Offer,
   lease: Lease,
   recording: Recording,
-  exchange: Exchange,
+  exchange: AnyExchange,
   sampling: Sampling,
   consent: boolean,
 ): LoopRequest {

@@ -15,8 +15,10 @@ import type { Face } from './protocol/face.js';
 import type { FieldTable } from './protocol/fields.js';
 import type { ProtocolOperation } from './protocol/operation.js';
 import { RESPONSES } from './responses/face.js';
-import { RESPONSE_FIELDS } from './responses/fields.js';
-import { RESPONSES_OPERATION } from './responses/operation.js';
+import { COMPACT } from './responses/compact.js';
+import { COMPACT_FIELDS, COUNT_FIELDS as RESPONSE_COUNT_FIELDS, RESPONSE_FIELDS } from './responses/fields.js';
+import { COMPACT_OPERATION, INPUT_TOKENS_OPERATION, RESPONSES_OPERATION } from './responses/operation.js';
+import { countInput } from './responses/tokens.js';
 import type { Exchange } from './wire/exchange.js';
 import { ANTHROPIC, type ErrorShape, OPENAI } from './wire/failure.js';
 
@@ -54,6 +56,21 @@ export const PROTOCOLS: readonly Protocol[] = [
     fields: RESPONSE_FIELDS,
     operation: RESPONSES_OPERATION,
     ...sampled(RESPONSES),
+  },
+  {
+    path: '/v1/responses/input_tokens',
+    name: 'Responses Input Tokens',
+    fields: RESPONSE_COUNT_FIELDS,
+    operation: INPUT_TOKENS_OPERATION,
+    errors: OPENAI,
+    answer: countInput,
+  },
+  {
+    path: '/v1/responses/compact',
+    name: 'Responses Compact',
+    fields: COMPACT_FIELDS,
+    operation: COMPACT_OPERATION,
+    ...sampled(COMPACT),
   },
   {
     path: '/v1/messages',

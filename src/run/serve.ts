@@ -125,6 +125,7 @@ async function serveOver(
   const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), {
     host: config.host,
     port: config.port,
+    upgrades: app.sockets,
   });
   output.line(`listening ${listening.url}`);
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });

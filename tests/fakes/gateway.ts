@@ -148,7 +148,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...options.deps,
     ...options.depsOver?.(store),
   });
-  const listening = await listen(app.listener, { host: '127.0.0.1', port: 0 });
+  const listening = await listen(app.listener, { host: '127.0.0.1', port: 0, upgrades: app.sockets });
   return {
     url: listening.url,
     engine,

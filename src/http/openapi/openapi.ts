@@ -85,6 +85,7 @@ const ERRORS: Readonly<Record<number, string>> = {
   409: 'Not now: the state of things forbids it.',
   413: 'The body is too large.',
   415: "The body's encoding is not known.",
+  426: 'This path opens a WebSocket, and none was asked for.',
   429: 'Too much at once, here or at the engine.',
   500: 'A fault of the gateway.',
   501: 'The engine has no such thing.',

@@ -8,7 +8,7 @@ import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
 import { type Protocol, PROTOCOLS } from '../protocols.js';
 import { requestName, type SHAPES } from './shapes.js';
 
-/** The name of a body of the gateway's own routes among the components. */
+/** The name of a body of the gateway's own routes among the components; `Response` is a protocol's. */
 type ShapeName = keyof typeof SHAPES;
 
 export interface Reply {
@@ -52,7 +52,13 @@ const protocolOperation = (protocol: Protocol): Operation => {
     key: 'client',
     answer: sampled,
     body: { name: requestName(protocol), required: true, example: operation.example },
-    replies: { 200: { says: operation.reply.says, body: operation.reply.name, events: sampled } },
+    replies: {
+      200: {
+        says: operation.reply.says,
+        body: operation.reply.name,
+        events: operation.whole === true ? undefined : sampled,
+      },
+    },
     errors: [...PROTOCOL_ERRORS, ...(operation.errors ?? [])],
     failure: errors.body.name,
   };
@@ -62,7 +68,7 @@ const reads = (
   summary: string,
   tag: Operation['tag'],
   key: Operation['key'],
-  body: ShapeName | 'text',
+  body: ShapeName | 'Response' | 'text',
   more: Partial<Operation> = {},
 ): Operation => ({
   summary,
@@ -78,6 +84,45 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...Object.fromEntries(PROTOCOLS.map((protocol) => [`POST ${protocol.path}`, protocolOperation(protocol)])),
   'GET /v1/models': reads('The models a request may name.', 'Models', 'client', 'ModelList'),
   'GET /v1/models/{id}': reads('One model. An id may have slashes.', 'Models', 'client', 'Model', { errors: [404] }),
+  'GET /v1/responses': reads(
+    'Opens a WebSocket, on which requests and events are messages.',
+    'Answers',
+    'client',
+    'text',
+    {
+      replies: { 101: { says: 'It is open: each message to it is a `response.create`.', body: 'text' } },
+      errors: [403, 426],
+    },
+  ),
+  'GET /v1/responses/{id}': reads('A response as it was answered.', 'Answers', 'client', 'Response', {
+    query: {
+      stream: { says: 'As the events it was told by.', schema: z.boolean().default(false) },
+      starting_after: { says: 'Of a stream: only events after this number.', schema: z.int().min(0) },
+    },
+    replies: { 200: { says: 'A response as it was answered.', body: 'Response', events: true } },
+    errors: [400, 404],
+  }),
+  'DELETE /v1/responses/{id}': reads(
+    'Deletes a response; the conversation goes with its last one.',
+    'Answers',
+    'client',
+    'DeletedResponse',
+    { errors: [404] },
+  ),
+  'GET /v1/responses/{id}/input_items': reads(
+    'What a response was an answer to.',
+    'Answers',
+    'client',
+    'InputItemList',
+    {
+      query: {
+        limit: { says: 'How many.', schema: z.int().min(1).max(100).default(20) },
+        order: { says: 'The newest first, or the oldest.', schema: z.enum(['asc', 'desc']).default('desc') },
+        after: { says: 'An id of the list; the page begins behind it.', schema: z.string() },
+      },
+      errors: [400, 404],
+    },
+  ),
   'POST /v1/feedback': reads(
     'Adds feedback on an answer; the same twice is one row.',
     'Feedback',

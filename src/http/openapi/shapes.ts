@@ -18,6 +18,8 @@ const Model = z.object({
   policy_version: int.optional().describe("Absent for an upstream's model."),
 });
 
+const InputItem = z.looseObject({ id: text, type: text, status: text });
+
 const Part = z.object({ part: text, ready: bool, needed: bool.optional(), detail: text.optional() });
 
 /** Bodies, by the names /openapi.json has for them. */
@@ -26,6 +28,14 @@ export const SHAPES = {
   ...Object.fromEntries(PROTOCOLS.map(({ operation: { reply } }) => [reply.name, reply.schema])),
   Model,
   ModelList: z.object({ object: z.literal('list'), data: z.array(Model) }),
+  DeletedResponse: z.object({ id: text, object: z.literal('response.deleted'), deleted: z.literal(true) }),
+  InputItemList: z.object({
+    object: z.literal('list'),
+    data: z.array(InputItem),
+    first_id: text.nullable(),
+    last_id: text.nullable(),
+    has_more: bool,
+  }),
   Health: z.object({
     status: z.literal('ok'),
     version: text,

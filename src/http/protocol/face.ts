@@ -6,7 +6,7 @@ import type { Source } from '../../core/serving.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent, LoopLimits } from '../../loop/events.js';
 import type { Past } from './past.js';
-import type { Exchange } from '../wire/exchange.js';
+import type { AnyExchange, Exchange } from '../wire/exchange.js';
 import type { ErrorShape } from '../wire/failure.js';
 import type { AnswerRequest } from './request.js';
 import type { Seal } from './seal.js';
@@ -68,18 +68,18 @@ export interface AnswerSettings {
 }
 
 /** One request of a protocol in the words all protocols share, and how its answer is delivered. */
-export interface ParsedRequest {
+export interface ParsedRequest<E extends AnyExchange = Exchange> {
   readonly request: AnswerRequest;
-  delivery(exchange: Exchange, head: AnswerHead, settings: AnswerSettings): Delivery;
+  delivery(exchange: E, head: AnswerHead, settings: AnswerSettings): Delivery;
 }
 
-/** A protocol: it only translates. */
-export interface Face {
+/** A protocol: it only translates. `E` is what carries its requests. */
+export interface Face<E extends AnyExchange = Exchange> {
   /** What its answers' ids begin with. */
   readonly id: IdKind;
   readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
-  parse(raw: unknown, past: Past): ParsedRequest;
+  parse(raw: unknown, past: Past): ParsedRequest<E>;
   /** Whether a request may refer to earlier answers: then the log is flushed first, because parsing looks them up. */
   refers?(raw: unknown): boolean;
   /**

@@ -13,6 +13,8 @@ export interface ProtocolOperation {
   readonly example: unknown;
   /** What a request is answered with that asks for no stream. */
   readonly reply: NamedBody & { readonly says: string };
+  /** Present where no answer is a stream. */
+  readonly whole?: true | undefined;
   /** Statuses of errors beyond those that every protocol has. */
   readonly errors?: readonly number[] | undefined;
 }

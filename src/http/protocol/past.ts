@@ -1,6 +1,6 @@
 /** What was said earlier to one caller: never to another. */
-import type { AssistantMessage, Message } from '../../core/message.js';
-import type { Reading } from '../../core/reading.js';
+import type { AssistantMessage } from '../../core/message.js';
+import type { Conversation, Reading } from '../../core/reading.js';
 import type { Seal } from './seal.js';
 
 export class Past {
@@ -20,7 +20,7 @@ export class Past {
   }
 
   /** The conversation up to and with an answer; undefined when there is no such answer. */
-  conversation(responseId: string): readonly Message[] | undefined {
+  conversation(responseId: string): Conversation | undefined {
     return this.#reading.conversation(this.#keyId, responseId);
   }
 

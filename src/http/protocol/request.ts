@@ -67,6 +67,8 @@ export interface AnswerRequest {
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number | undefined;
   readonly store: boolean;
+  /** What the log is to keep of the request, where the protocol tells its answers again. */
+  readonly asked?: Readonly<Record<string, unknown>> | undefined;
   readonly metadata: Readonly<Record<string, string>> | undefined;
 }
 

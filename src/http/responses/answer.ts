@@ -43,6 +43,7 @@ export class ResponseAnswer implements Delivery {
   }
 }
 
-function frameOf(event: ResponseEvent): string {
+/** An event as a frame of a stream. */
+export function frameOf(event: ResponseEvent): string {
   return `event: ${event.type}\ndata: ${writeJson(event)}\n\n`;
 }

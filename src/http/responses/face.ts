@@ -1,15 +1,15 @@
 /** `POST /v1/responses`: the Responses API as a face of the same loop. Its conversations are the log's own. */
-import { GyreError } from '../../core/errors.js';
+import { badRequest, GyreError, quoted } from '../../core/errors.js';
 import type { Message } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
 import type { Face } from '../protocol/face.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
-import { RESPONSE_FIELDS, type ResponseFields } from './fields.js';
+import { COUNT_FIELDS, RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
 import { asksLogprobs } from './object.js';
-import { isReference, RESPONSE_ID } from './references.js';
+import { isReference } from './references.js';
 import { choiceOf, toolsetOf } from './tools.js';
 import { OPENAI } from '../wire/failure.js';
 
@@ -21,25 +21,34 @@ export const RESPONSES: Face = {
     raw !== null &&
     ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
   parse(raw, past) {
-    const { fields, forwarded } = readFields(raw, RESPONSE_FIELDS);
-    const request = requestOf(fields, forwarded, past);
+    const { fields, request } = readRequest(raw, past);
     return { request, delivery: (exchange, head, settings) => new ResponseAnswer(exchange, head, fields, settings) };
   },
 };
 
+/** A request of the protocol, whatever its answer is carried by. */
+export function readRequest(
+  raw: unknown,
+  past: Past,
+): { readonly fields: ResponseFields; readonly request: AnswerRequest } {
+  const { fields, forwarded } = readFields(raw, RESPONSE_FIELDS);
+  return { fields, request: requestOf(fields, forwarded, past) };
+}
+
+/** A request whose prompt is to be counted. */
+export function readCount(raw: unknown, past: Past): AnswerRequest {
+  const { fields, forwarded } = readFields(raw, COUNT_FIELDS);
+  return requestOf(fields, forwarded, past);
+}
+
 function requestOf(fields: ResponseFields, engine: AnswerRequest['forwarded'], past: Past): AnswerRequest {
   const model = requiredModel(fields.model);
-  const input = requiredField(fields.input, 'input', ': send a text, or a list of items.');
+  if (fields.previous_response_id === undefined)
+    requiredField(fields.input, 'input', ': send a text, or a list of items.');
   const toolset = toolsetOf(fields);
-  const asked: readonly Message[] =
-    typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   return {
     model,
-    messages: [
-      ...(fields.instructions === undefined ? [] : [{ role: 'system' as const, content: fields.instructions }]),
-      ...before(fields.previous_response_id, past),
-      ...asked,
-    ],
+    messages: conversationOf(fields, past),
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,
@@ -54,9 +63,24 @@ function requestOf(fields: ResponseFields, engine: AnswerRequest['forwarded'], p
     forwarded: forwardedOf(fields, engine),
     maxToolCalls: fields.max_tool_calls,
     store: fields.store ?? true,
+    asked: askedOf(fields),
     metadata: fields.metadata,
   };
 }
+
+/** The conversation of a request: its instructions, what it goes on from, and its input. */
+export function conversationOf(
+  { instructions, previous_response_id: previous, input = [] }: ConversationFields,
+  past: Past,
+): readonly Message[] {
+  const asked: readonly Message[] =
+    typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
+  const messages = [...before(previous, past), ...asked];
+  if (previous !== undefined) checkResults(messages);
+  return instructions === undefined ? messages : [{ role: 'system', content: instructions }, ...messages];
+}
+
+type ConversationFields = Pick<ResponseFields, 'instructions' | 'previous_response_id' | 'input'>;
 
 /** What was said up to the answer that is gone on from, but for its instructions: each request brings its own. */
 function before(id: string | undefined, past: Past): readonly Message[] {
@@ -71,8 +95,36 @@ function before(id: string | undefined, past: Past): readonly Message[] {
       message: `There is no response ${JSON.stringify(id.slice(0, 100))} that this key may go on from.`,
     });
   }
-  const [first, ...rest] = conversation;
-  return first?.role === 'system' && RESPONSE_ID.test(id) ? rest : conversation;
+  const { messages, asked } = conversation;
+  const [first, ...rest] = messages;
+  // Earlier builds did not log whether a request had instructions: there a system message that is the first is taken
+  // for them.
+  const instructed = asked === undefined ? id.startsWith('resp-') : asked['instructions'] === true;
+  return first?.role === 'system' && instructed ? rest : messages;
+}
+
+/** What is logged of a request to be told again: of its input only the tools in it,
+ * since the conversation is in the log as messages. */
+function askedOf({ input, instructions, ...fields }: ResponseFields): Readonly<Record<string, unknown>> {
+  const added = typeof input === 'string' ? [] : (input ?? []).filter(({ type }) => type === 'additional_tools');
+  return {
+    ...fields,
+    ...(added.length === 0 ? {} : { input: added }),
+    ...(instructions === undefined ? {} : { instructions: true }),
+  };
+}
+
+/** A result that answers no call of the conversation it continues: the client has another one in mind. */
+function checkResults(messages: readonly Message[]): void {
+  const calls = new Set<string>();
+  for (const message of messages) {
+    if (message.role === 'assistant') for (const call of message.tool_calls ?? []) calls.add(call.id);
+    if (message.role === 'tool' && !calls.has(message.tool_call_id))
+      throw badRequest(
+        `No call with the call_id ${quoted(message.tool_call_id)} is in the conversation that is continued.`,
+        'input',
+      );
+  }
 }
 
 function forwardedOf(

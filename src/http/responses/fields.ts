@@ -105,4 +105,52 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
   required: ['model', 'input'],
 };
 
+const { model, input, instructions, previous_response_id, tools, tool_choice } = Supported;
+const { parallel_tool_calls, reasoning, text: form, truncation, include } = Supported;
+const said = { model, input, instructions, previous_response_id } as const;
+const unused = (reason: string, kept: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> => ({
+  ...RESPONSE_FIELDS.refused,
+  ...Object.fromEntries(
+    Object.keys(Supported)
+      .filter((name) => !Object.hasOwn(kept, name))
+      .map((name) => [name, reason]),
+  ),
+});
+
+/** `POST /v1/responses/input_tokens`: what makes the prompt. */
+const Prompt = { ...said, tools, tool_choice, parallel_tool_calls, reasoning, text: form } as const;
+const CountIgnored = { ...RESPONSE_FIELDS.ignored, truncation, personality: text };
+export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
+  supported: Prompt,
+  forwarded: ENGINE_FIELDS,
+  ignored: CountIgnored,
+  refused: unused('A count is of the prompt, which it does not change.', { ...Prompt, ...CountIgnored }),
+  required: ['model', 'input'],
+};
+
+/** `POST /v1/responses/compact`: what is to be summed up. Codex sends what it would send to be answered. */
+const CompactIgnored = {
+  ...RESPONSE_FIELDS.ignored,
+  tools,
+  tool_choice,
+  parallel_tool_calls,
+  reasoning,
+  text: form,
+  include,
+  truncation,
+  prompt_cache_key: text,
+  prompt_cache_retention: text,
+  service_tier: text,
+  safety_identifier: text,
+  store: bool,
+  stream: z.literal(false, 'must be false: a compaction comes whole'),
+};
+export const COMPACT_FIELDS: FieldTable<typeof said> = {
+  supported: said,
+  forwarded: {},
+  ignored: CompactIgnored,
+  refused: unused('A compaction is not shaped by it.', { ...said, ...CompactIgnored }),
+  required: ['model', 'input'],
+};
+
 export type ResponseFields = FieldsOf<typeof RESPONSE_FIELDS.supported>;

@@ -62,6 +62,7 @@ const KNOWN = [
   'reasoning',
   'mcp_call',
   'item_reference',
+  'compaction',
   'additional_tools',
 ];
 
@@ -80,6 +81,7 @@ export const Item = z.union([
       }),
       z.looseObject({ type: z.literal('mcp_call'), server_label: text }),
       z.looseObject({ type: z.literal('item_reference'), id: text.min(1) }),
+      z.looseObject({ type: z.literal('compaction'), encrypted_content: text }),
       z.looseObject({ type: z.literal('additional_tools'), tools: z.array(ToolField) }),
     ],
     `must be one of "${KNOWN.join('", "')}", or what a hosted tool left`,

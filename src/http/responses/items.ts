@@ -9,6 +9,7 @@ import {
   type ToolCall,
 } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
+import { unpackSummary } from './compaction.js';
 import { pairOf, pairsOf, resultOf, wordsOf } from './foreign.js';
 import type { Content, ForeignItem, Item } from './item_fields.js';
 import { resolved, type ResolvedItem } from './references.js';
@@ -61,6 +62,8 @@ function addTo(turns: Turns, item: ResolvedItem, pairs: ReadonlySet<string>): vo
       const { content } = item as Of<'reasoning'>;
       return turns.reason((content ?? []).map(({ text }) => text ?? '').join(''));
     }
+    case 'compaction':
+      return turns.add({ role: 'user', content: unpackSummary((item as Of<'compaction'>).encrypted_content) });
     case 'additional_tools':
       return;
     case 'mcp_call':

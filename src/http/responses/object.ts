@@ -138,12 +138,14 @@ function oneOf(known: readonly string[], value: string | undefined): string | un
 function statusOf(end: ResponseEnd | undefined): string {
   if (end === undefined) return 'in_progress';
   if (end.fault !== undefined) return 'failed';
-  return end.ending.outcome === 'completed' ? 'completed' : 'incomplete';
+  const { outcome } = end.ending;
+  return outcome === 'completed' || outcome === 'cancelled' ? outcome : 'incomplete';
 }
 
 const NOTHING_USED = { usage: NO_USAGE, toolUse: { requested: 0, executed: 0, by_tool: {} } };
 
-function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
+/** Tokens and tool use in the protocol's words. */
+export function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
   return {
     input_tokens: usage.prompt_tokens,
     input_tokens_details: { cached_tokens: usage.cached_tokens, cache_write_tokens: 0 },

@@ -12,7 +12,7 @@ const Response = z.looseObject({
   object: z.literal('response'),
   created_at: int,
   completed_at: int.nullable(),
-  status: z.enum(['in_progress', 'completed', 'incomplete', 'failed']),
+  status: z.enum(['in_progress', 'completed', 'incomplete', 'failed', 'cancelled']),
   model: text,
   output: z.array(
     z.looseObject({
@@ -42,4 +42,34 @@ export const RESPONSES_OPERATION: ProtocolOperation = {
     instructions: 'Answer briefly.',
   },
   reply: { name: 'Response', schema: Response, says: 'The answer.' },
+};
+
+/** `POST /v1/responses/input_tokens`. */
+export const INPUT_TOKENS_OPERATION: ProtocolOperation = {
+  summary: 'How many tokens the prompt of a request has.',
+  example: { model: 'gyre', input: 'What is 17 * 23?' },
+  reply: {
+    name: 'InputTokens',
+    schema: z.object({ object: z.literal('response.input_tokens'), input_tokens: int }),
+    says: 'The count.',
+  },
+  errors: [501],
+};
+
+/** `POST /v1/responses/compact`. */
+export const COMPACT_OPERATION: ProtocolOperation = {
+  summary: 'A conversation, summed up by the policy, to be sent in its place.',
+  whole: true,
+  example: { model: 'gyre', input: 'We launch on Tuesday, and tell support first.' },
+  reply: {
+    name: 'Compaction',
+    schema: z.object({
+      id: text,
+      object: z.literal('response.compaction'),
+      created_at: int,
+      output: z.array(z.looseObject({ type: z.enum(['message', 'compaction']), id: text })),
+      usage: object,
+    }),
+    says: 'What to send as the beginning of the next input.',
+  },
 };

@@ -29,6 +29,11 @@ export function itemId(kind: Kind, responseId: string, place: number): string {
   return `${kind}_${responseId.slice(PREFIX.length)}_${place}`;
 }
 
+/** Of a compaction there is one in an answer; it is not referred to. */
+export function compactionId(responseId: string): string {
+  return `cmp_${responseId.slice(PREFIX.length)}`;
+}
+
 /** The items, with what they refer to in its place. Throws 404 for an item that this caller was never given. */
 export function resolved(items: readonly Item[], past: Past): readonly ResolvedItem[] {
   const answers = new Map<string, AssistantMessage | undefined>();

@@ -23,6 +23,11 @@ export async function readJson(incoming: IncomingMessage, maxBytes: number, empt
   if (declared > maxBytes) throw tooLarge(maxBytes);
   const bytes = await readBytes(incoming, maxBytes);
   if (bytes.length === 0 && empty !== undefined) return empty;
+  return jsonOf(bytes);
+}
+
+/** Throws 400 on what is not JSON, or too deep. */
+export function jsonOf(bytes: Buffer): unknown {
   if (isTooDeep(bytes))
     throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');
   try {

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { newId } from '../../core/ids.js';
 import type { Arrival, Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
+import { readJson } from './body.js';
 import { failureOf, type ErrorShape } from './failure.js';
 
 /** What @hono/node-server puts into a context's `env`. */
@@ -23,18 +24,36 @@ export function requestIdOf(header: string | readonly string[] | undefined): str
   return typeof header === 'string' && REQUEST_ID.test(header) ? header : newId('req');
 }
 
-export class Exchange implements Arrival {
+/** One request and its response, whatever carries them: an HTTP request, or a message on a WebSocket. */
+export interface AnyExchange extends Arrival {
+  /** Fires its signal when the client goes away before its answer is whole, or at the deadline. */
+  readonly clock: Clock;
+  /** Who watches it, if anyone does. */
+  watch: Watch | undefined;
+  /** The request as JSON. Throws 400 on what is none, 413 on too many bytes. */
+  body(maxBytes: number): Promise<unknown>;
+  /** Milliseconds since the request's head was read. */
+  elapsed(): number;
+  json(body: string, headers: Readonly<Record<string, string>>): void;
+  /** Answers with the error, unless an answer has begun or nobody is there to read it. */
+  fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void;
+  /** The run is over: nothing more will be written. */
+  done(): void;
+  /** The status that was sent, if the response got that far. */
+  readonly status: number | undefined;
+  readonly delivered: Delivered;
+}
+
+export class Exchange implements AnyExchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly requestId: string;
   readonly startedAt = Date.now();
-  /** Fires its signal when the client goes away before its answer is whole, or at the deadline. */
   readonly clock: Clock;
   readonly #errors: ErrorShape;
-  /** Who watches it, if anyone does. */
   watch: Watch | undefined;
   readonly #began = performance.now();
-  readonly #closed: (exchange: Exchange) => void;
+  readonly #closed: (exchange: AnyExchange) => void;
   /** 2: the loop's run and the HTTP response; each takes one off when it ends, in either order. */
   #open = 2;
 
@@ -43,7 +62,7 @@ export class Exchange implements Arrival {
     { incoming, outgoing }: NodeBindings,
     clocks: Clocks,
     errors: ErrorShape,
-    closed: (exchange: Exchange) => void,
+    closed: (exchange: AnyExchange) => void,
   ) {
     this.#errors = errors;
     this.#closed = closed;
@@ -58,12 +77,14 @@ export class Exchange implements Arrival {
     });
   }
 
-  /** The run is over: nothing more will be written. */
+  body(maxBytes: number): Promise<unknown> {
+    return readJson(this.incoming, maxBytes);
+  }
+
   done(): void {
     this.#end();
   }
 
-  /** The status that was sent, if the response got that far. */
   get status(): number | undefined {
     return this.outgoing.headersSent ? this.outgoing.statusCode : undefined;
   }
@@ -77,7 +98,6 @@ export class Exchange implements Arrival {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** Milliseconds since the request's head was read. */
   elapsed(): number {
     return performance.now() - this.#began;
   }
@@ -86,7 +106,6 @@ export class Exchange implements Arrival {
     this.#send(200, flat(headers, ['content-type', 'application/json', 'x-request-id', this.requestId]), body);
   }
 
-  /** Answers with the error, unless an answer has begun or nobody is there to read it. */
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
     const failure = failureOf(thrown, this.requestId, toolsRan, this.#errors);
     this.#send(failure.status, flat({ ...headers, ...failure.headers }, []), failure.body);

@@ -96,6 +96,16 @@ export function notFound(method: string, path: string): GyreError {
   });
 }
 
+export function shuttingDown(): GyreError {
+  return new GyreError({
+    side: 'gateway',
+    status: 503,
+    code: 'shutting_down',
+    message: 'The gateway is shutting down and takes no new requests. Try again in a few seconds.',
+    retryAfterMs: 5_000,
+  });
+}
+
 /** A path that is served, though not by this method. */
 export function methodNotAllowed(method: string, path: string, allowed: readonly string[]): GyreError {
   return new GyreError({

@@ -1,10 +1,11 @@
 /** The socket: opens a port for an app and closes it without cutting anyone off who can still be answered. */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
-import { GyreError, operatorError, reasonOf } from '../../core/errors.js';
+import { operatorError, reasonOf } from '../../core/errors.js';
 import { requestIdOf } from './exchange.js';
-import { failureOf } from './failure.js';
+import { failureOf, shuttingDown } from './failure.js';
 
 /** Longer than the idle time of common clients and load balancers (60 s), so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
@@ -18,12 +19,31 @@ export interface Listening {
   close(deadlineMs?: number): Promise<void>;
 }
 
+/** The connections that stop speaking HTTP. */
+export interface Upgrades {
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Sends away who waits for nothing, and the others when they have what they wait for. */
+  close(): void;
+  /** Cuts off who is left. */
+  terminate(): void;
+}
+
+interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly upgrades?: Upgrades | undefined;
+}
+
 /** Throws an operator error when the port cannot be had. */
-export async function listen(
-  listener: RequestListener,
-  options: { readonly host: string; readonly port: number },
-): Promise<Listening> {
+export async function listen(listener: RequestListener, options: ListenOptions): Promise<Listening> {
   const server = createServer(listener);
+  const { upgrades } = options;
+  if (upgrades !== undefined) {
+    server.on('upgrade', (incoming, socket, head) => {
+      if (incoming.headers.upgrade?.toLowerCase() === 'websocket') upgrades.upgrade(incoming, socket, head);
+      else stayHttp(server, incoming, socket, head);
+    });
+  }
   // Node's 5 s closes a pooled connection just as its client sends again; that client sees a failed request.
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
@@ -32,14 +52,18 @@ export async function listen(
   });
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, port, close: (deadlineMs = 10_000) => close(server, deadlineMs) };
+  return { url: `http://${host}:${port}`, port, close: (deadlineMs = 10_000) => close(server, upgrades, deadlineMs) };
 }
 
-function close(server: Server, deadlineMs: number): Promise<void> {
+function close(server: Server, upgrades: Upgrades | undefined, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
     // A connection that is kept alive is open to new requests, and would hold us until its client drops it.
     server.removeAllListeners('request').on('request', refuse);
-    const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    const deadline = setTimeout(() => {
+      server.closeAllConnections();
+      upgrades?.terminate();
+    }, deadlineMs);
+    upgrades?.close();
     const looking = setInterval(() => server.closeIdleConnections(), LOOK_MS);
     server.close(() => {
       clearTimeout(deadline);
@@ -50,15 +74,24 @@ function close(server: Server, deadlineMs: number): Promise<void> {
   });
 }
 
+/**
+ * Who listens for upgrades is handed every request that offers one, and some clients offer HTTP/2 with each
+ * (`Upgrade: h2c`). An offer may be ignored: the request goes back to where it came from, without it.
+ */
+function stayHttp(server: Server, incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const lines = [`${incoming.method ?? 'GET'} ${incoming.url ?? '/'} HTTP/${incoming.httpVersion}`];
+  for (let at = 0; at + 1 < incoming.rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = incoming.rawHeaders.slice(at, at + 2);
+    if (!OFFER.test(name)) lines.push(`${name}: ${value}`);
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('connection', socket);
+}
+
+const OFFER = /^(connection|upgrade|http2-settings)$/i;
+
 function refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const stopping = new GyreError({
-    side: 'gateway',
-    status: 503,
-    code: 'shutting_down',
-    message: 'The gateway is shutting down and takes no new requests. Try again in a few seconds.',
-    retryAfterMs: 5_000,
-  });
-  const failure = failureOf(stopping, requestIdOf(incoming.headers['x-request-id']));
+  const failure = failureOf(shuttingDown(), requestIdOf(incoming.headers['x-request-id']));
   outgoing.writeHead(failure.status, { ...failure.headers, connection: 'close' }).end(failure.body);
 }
 

@@ -5,7 +5,8 @@
 import { eq } from 'drizzle-orm';
 
 import { GyreError } from '../../core/errors.js';
-import type { AssistantMessage, Message } from '../../core/message.js';
+import type { AssistantMessage } from '../../core/message.js';
+import type { Conversation } from '../../core/reading.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
 import { MARK } from '../../core/text/redact.js';
@@ -15,7 +16,7 @@ import { responses } from '../file/schema.js';
  * Undefined when this key has no such response, or it failed or was cancelled. Throws 400 when something of it was
  * redacted: the policy would be asked with other words than the client's, and the client would not know.
  */
-export function conversationOf(db: Db, keyId: string, responseId: string): readonly Message[] | undefined {
+export function conversationOf(db: Db, keyId: string, responseId: string): Conversation | undefined {
   const response = responseOf(db, keyId, responseId);
   if (response === undefined || response.outcome === 'failed' || response.outcome === 'cancelled') return undefined;
   const answer = rowOf(db, response);
@@ -27,7 +28,7 @@ export function conversationOf(db: Db, keyId: string, responseId: string): reado
         'gone on from by its id. Send its items in "input" instead.',
     );
   }
-  return chain?.map(({ body }) => messageOf(body));
+  return chain && { messages: chain.map(({ body }) => messageOf(body)), asked: askedOf(response) };
 }
 
 /**
@@ -48,15 +49,23 @@ export function answerOf(db: Db, keyId: string, responseId: string): AssistantMe
   return message?.role === 'assistant' ? message : undefined;
 }
 
-type Response = typeof responses.$inferSelect;
+export type Response = typeof responses.$inferSelect;
 
-function responseOf(db: Db, keyId: string, responseId: string): Response | undefined {
+/** A response of the key, unless it was withdrawn, or its request asked for it not to be stored. */
+export function responseOf(db: Db, keyId: string, responseId: string): Response | undefined {
   const response = db.select().from(responses).where(eq(responses.id, responseId)).get();
-  return response?.keyId === keyId ? response : undefined;
+  if (response?.keyId !== keyId || (askedOf(response)?.['store'] ?? true) !== true) return undefined;
+  const withdrawn = prepared<[string]>(db, 'SELECT 1 FROM withdrawals WHERE id = ?').get(responseId) !== undefined;
+  return withdrawn ? undefined : response;
+}
+
+/** What its request said, as far as its protocol had it logged. */
+export function askedOf({ asked }: Pick<Response, 'asked'>): Conversation['asked'] {
+  return asked === null ? undefined : (JSON.parse(asked) as Readonly<Record<string, unknown>>);
 }
 
 /** The row of the answer in the client's chain. */
-function rowOf(
+export function rowOf(
   db: Db,
   { id: responseId, trajectoryId }: Response,
 ): { readonly id: number; readonly body: string; readonly redacted: boolean } | undefined {

@@ -54,7 +54,7 @@ it.each<[string, Message]>([
     canonical([...second.recording.messages, { role: 'assistant', content: ' 42 and sunny. ' }, user('Thanks')]),
   );
   // What the log says the client has is what it was given.
-  expect(canonical(conversationOf(gyre.store.db, '', third.opening.responseId) ?? [])).toEqual(
+  expect(canonical(conversationOf(gyre.store.db, '', third.opening.responseId)?.messages ?? [])).toEqual(
     canonical([
       ...HELLO,
       first.turn,

@@ -334,8 +334,8 @@ test('a conversation is gone on from by its id only where all of it is on record
     { text: 'Known.' },
   ]);
   const shown = await answer(log, opening([user(SECRET)]), [{ text: 'a' }]);
-  expect(conversationOf(store.db, '', clean.opening.responseId)).toEqual([user('q'), clean.turn]);
-  expect(conversationOf(store.db, '', hidden.opening.responseId)).toEqual([user('Whose?'), hidden.turn]);
+  expect(conversationOf(store.db, '', clean.opening.responseId)?.messages).toEqual([user('q'), clean.turn]);
+  expect(conversationOf(store.db, '', hidden.opening.responseId)?.messages).toEqual([user('Whose?'), hidden.turn]);
   expect(() => conversationOf(store.db, '', shown.opening.responseId)).toThrow(
     /logged with parts of it redacted.*Send its items in "input" instead/,
   );

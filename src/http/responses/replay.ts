@@ -1,0 +1,71 @@
+/** A logged response told again: the events it was made of go through the same fold, so that it is the same response. */
+import { GyreError } from '../../core/errors.js';
+import { textOf } from '../../core/message.js';
+import type { LoggedResponse } from '../../core/reading.js';
+import type { LoopEvent } from '../../loop/events.js';
+import type { ResponseFields } from './fields.js';
+import { type ResponseEvent, ResponseFold } from './fold.js';
+import type { ResponseObject } from './object.js';
+
+/** `tell` hears its events; texts come in one piece each. */
+export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => void): ResponseObject {
+  const { id, createdAt, ms, ending, sampling } = logged;
+  const fields = fieldsOf(logged);
+  const head = { id, created: Math.floor(createdAt / 1000), model: fields.model ?? logged.model, sampling };
+  const fold = new ResponseFold(head, fields, tell);
+  for (const event of eventsOf(logged)) fold.event(event);
+  return fold.end({
+    ending,
+    fault: ending.outcome === 'failed' ? lostFault() : undefined,
+    at: Math.floor((createdAt + ms) / 1000),
+  });
+}
+
+/** What the request said, as far as it was logged. */
+export function fieldsOf({ asked, said }: Pick<LoggedResponse, 'asked' | 'said'>): ResponseFields {
+  const { instructions, ...fields } = (asked ?? {}) as ResponseFields & { readonly instructions?: unknown };
+  return instructed(asked) ? { ...fields, instructions: textOf(said[0]?.content ?? '') } : fields;
+}
+
+/** Whether the conversation begins with the request's own instructions. */
+export function instructed(asked: LoggedResponse['asked']): boolean {
+  return asked?.['instructions'] === true;
+}
+
+function* eventsOf({ turns, answer }: LoggedResponse): Generator<LoopEvent> {
+  yield { type: 'start' };
+  for (const [at, { reasoning, text, calls }] of turns.entries()) {
+    if (reasoning !== undefined) yield { type: 'reasoning', index: 0, text: reasoning };
+    // Without a call and not the last, it was a draft that was asked for again in the client's form.
+    const draft = calls.length === 0 && at < turns.length - 1;
+    if (text !== '' && !draft) yield { type: 'text', index: 0, text };
+    // Calls of the client end an answer: they are in its last turn. Their arguments are told as the policy wrote them.
+    if (at === turns.length - 1) {
+      for (const [position, call] of (answer?.tool_calls ?? []).entries()) {
+        const emitted = calls.find((each) => each.owner === 'client' && each.id === call.id);
+        yield { type: 'call', index: 0, position, id: call.id, name: call.function.name };
+        yield { type: 'arguments', index: 0, position, text: emitted?.arguments ?? call.function.arguments };
+      }
+    }
+    const served = calls.filter(({ owner, observation }) => owner === 'server' && observation !== undefined);
+    for (const call of served) yield { type: 'tool_started', call };
+    for (const call of served) {
+      const { observation = '', error } = call;
+      yield {
+        type: 'tool_finished',
+        call,
+        observation: { content: observation, ms: 0, ...(error === undefined ? {} : { error: error as 'failed' }) },
+      };
+    }
+  }
+}
+
+/** That a response failed is logged; what was said of it is not. */
+function lostFault(): GyreError {
+  return new GyreError({
+    side: 'engine',
+    status: 502,
+    code: 'server_error',
+    message: 'The answer was broken off by a fault. What it was is not kept.',
+  });
+}

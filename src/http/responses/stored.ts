@@ -1,0 +1,73 @@
+/** Responses that were answered: read back, deleted, and what they were answers to. A key sees its own alone. */
+import { Hono } from 'hono';
+
+import { badRequest, GyreError, missing, quoted } from '../../core/errors.js';
+import type { Keys } from '../../core/key.js';
+import type { LoggedResponse, Reading } from '../../core/reading.js';
+import { callerOf } from '../callers/auth.js';
+import { requestIdOf } from '../wire/exchange.js';
+import { failureOf } from '../wire/failure.js';
+import { frameOf } from './answer.js';
+import { inputItems } from './input_items.js';
+import { RESPONSE_ID } from './references.js';
+import { replay } from './replay.js';
+
+/** Mounted under `/v1`. */
+export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, keys: Keys): Hono {
+  const app = new Hono();
+  app.get('/responses', (c) => {
+    callerOf(keys, c.req.raw);
+    const { status, headers, body } = failureOf(noUpgrade(), requestIdOf(c.req.header('x-request-id')));
+    return new Response(body, { status, headers: { ...headers, upgrade: 'websocket' } });
+  });
+  app.get('/responses/:id', (c) => {
+    const logged = present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id'));
+    const { stream, starting_after: after } = c.req.query();
+    if (!flag(stream, 'stream')) {
+      if (after !== undefined)
+        throw badRequest('"starting_after" is of a stream: ask with "stream=true".', 'starting_after');
+      return c.json(replay(logged));
+    }
+    if (after !== undefined && !/^\d{1,9}$/.test(after))
+      throw badRequest(`"starting_after" must be the number of an event, not ${quoted(after)}.`, 'starting_after');
+    let frames = '';
+    replay(logged, (event) => {
+      if (after === undefined || event.sequence_number > Number(after)) frames += frameOf(event);
+    });
+    return c.body(frames, 200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
+  });
+  app.delete('/responses/:id', (c) => {
+    const [{ keyId }, id] = [callerOf(keys, c.req.raw), c.req.param('id')];
+    if (!RESPONSE_ID.test(id) || !reading.withdraw(keyId, id)) throw unknown(id);
+    return c.json({ id, object: 'response.deleted', deleted: true });
+  });
+  app.get('/responses/:id/input_items', (c) =>
+    c.json(inputItems(present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id')), c.req.query())),
+  );
+  return app;
+}
+
+function present(reading: Pick<Reading, 'response'>, keyId: string, id: string): LoggedResponse {
+  const logged = RESPONSE_ID.test(id) ? reading.response(keyId, id) : undefined;
+  if (logged === undefined) throw unknown(id);
+  return logged;
+}
+
+function noUpgrade(): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 426,
+    code: 'upgrade_required',
+    message: 'This opens a WebSocket. Without one, POST a request here, or GET a response by its id.',
+  });
+}
+
+function unknown(id: string): GyreError {
+  return missing('response', `There is no response ${quoted(id)} that this key may see.`, 'response_id');
+}
+
+function flag(value: string | undefined, name: string): boolean {
+  if (value === undefined || value === 'false') return false;
+  if (value === 'true') return true;
+  throw badRequest(`"${name}" must be true or false, not ${quoted(value)}.`, name);
+}

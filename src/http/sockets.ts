@@ -1,0 +1,71 @@
+/** The WebSocket of the Responses API put together: who may open one, and how its messages are answered. */
+import { GyreError, quoted } from '../core/errors.js';
+import type { Clocks } from '../loop/clock.js';
+import { answerBy } from './answering.js';
+import { identify } from './callers/auth.js';
+import type { AnswerDeps } from './protocol/deps.js';
+import { openResponses } from './responses/socket.js';
+import type { AnyExchange } from './wire/exchange.js';
+import { OPENAI } from './wire/failure.js';
+import { SocketExchange } from './wire/socket_exchange.js';
+import type { SocketService } from './wire/sockets.js';
+
+export const RESPONSES_SOCKET = '/v1/responses';
+
+/** What answers an exchange, and the path it is counted under. It never throws. */
+export interface Answering<E extends AnyExchange> {
+  readonly path: string;
+  readonly answer: (deps: AnswerDeps, exchange: E) => Promise<void>;
+}
+
+interface SocketApp {
+  readonly clocks: Clocks;
+  readonly closed: (exchange: AnyExchange) => void;
+  /** Answers within the gateway's limits. */
+  readonly answer: <E extends AnyExchange>(answering: Answering<E>, exchange: E) => Promise<void>;
+}
+
+export function responsesSocket(deps: AnswerDeps, { clocks, closed, answer }: SocketApp): SocketService {
+  const path = RESPONSES_SOCKET;
+  return {
+    errors: OPENAI,
+    admit({ headers, method }) {
+      if (method !== 'GET') throw notGet(method);
+      const apiKey = headers['x-api-key'];
+      identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
+      if (headers.origin !== undefined && !isOwn(headers.origin, headers.host)) throw otherSite(headers.origin);
+    },
+    open: (link) =>
+      openResponses(deps, {
+        exchange: (read, envelope) => new SocketExchange(link, read, envelope, { clocks, closed, errors: OPENAI }),
+        answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
+        run: (exchange, run) => answer({ path, answer: run }, exchange),
+      }),
+  };
+}
+
+/**
+ * A browser lets any site open a WebSocket anywhere and read what comes; it only says which site it is. Programs say
+ * nothing.
+ */
+function isOwn(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+function otherSite(origin: string): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 403,
+    code: 'origin_not_allowed',
+    message: `A page of ${quoted(origin)} may not open a WebSocket here.`,
+  });
+}
+
+function notGet(method: string | undefined): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 405,
+    code: 'method_not_allowed',
+    message: `A WebSocket is opened by GET, not ${method ?? 'nothing'}.`,
+  });
+}

@@ -1,0 +1,101 @@
+/** WebSockets beside the HTTP routes: which upgrades are taken, and how they end when the gateway does. */
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+
+import { WebSocketServer } from 'ws';
+
+import { GyreError } from '../../core/errors.js';
+import { requestIdOf } from './exchange.js';
+import { type ErrorShape, failureOf, shuttingDown } from './failure.js';
+import { connectionLimit, Link, type LinkLimits } from './link.js';
+import { errorMessage } from './socket_exchange.js';
+
+export interface SocketService {
+  readonly errors: ErrorShape;
+  /** Throws why an upgrade is refused. */
+  admit(incoming: IncomingMessage): void;
+  /** What answers the messages of a connection. It never rejects. */
+  open(link: Link): (message: Buffer) => Promise<void>;
+}
+
+export class Sockets {
+  readonly #services: ReadonlyMap<string, SocketService>;
+  readonly #limits: LinkLimits;
+  readonly #server: WebSocketServer;
+  readonly #links = new Set<Link>();
+  #closing = false;
+
+  /** `services` by path. */
+  constructor(services: ReadonlyMap<string, SocketService>, limits: LinkLimits) {
+    this.#services = services;
+    this.#limits = limits;
+    // What is compressed has a window for each connection, and the events of an answer are short.
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: limits.bodyBytes,
+      perMessageDeflate: false,
+    });
+  }
+
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Until a WebSocket has taken it over nobody else listens, and an error would end the process.
+    const ignore = (): void => undefined;
+    socket.on('error', ignore);
+    const path = incoming.url?.split('?', 1)[0] ?? '';
+    const service = this.#services.get(path);
+    try {
+      if (this.#closing) throw shuttingDown();
+      if (service === undefined) throw noSocket(path, [...this.#services.keys()]);
+      service.admit(incoming);
+    } catch (thrown) {
+      return refuse(thrown, incoming, socket, service?.errors);
+    }
+    this.#server.handleUpgrade(incoming, socket, head, (opened) => {
+      socket.off('error', ignore);
+      const link = new Link(opened, incoming, this.#limits, () => {
+        const { status, body } = failureOf(connectionLimit(this.#limits.socketMs), '', false, service.errors);
+        return errorMessage(status, body);
+      });
+      this.#links.add(link);
+      link.onGone(() => void this.#links.delete(link));
+      link.serve(service.open(link));
+      if (this.#closing) link.goAway();
+    });
+  }
+
+  /** Takes nobody new, sends away who waits for nothing, and the others when they have their answer. */
+  close(): void {
+    this.#closing = true;
+    for (const link of [...this.#links]) link.goAway();
+  }
+
+  /** Cuts off who is left. */
+  terminate(): void {
+    for (const link of [...this.#links]) link.terminate();
+  }
+}
+
+function noSocket(path: string, paths: readonly string[]): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 404,
+    code: 'unknown_url',
+    message: `There is no WebSocket at ${path}. There is one at ${paths.join(', ')}.`,
+  });
+}
+
+function refuse(thrown: unknown, incoming: IncomingMessage, socket: Duplex, errors?: ErrorShape): void {
+  const failure = failureOf(thrown, requestIdOf(incoming.headers['x-request-id']), false, errors);
+  const outgoing = new ServerResponse(incoming);
+  outgoing.assignSocket(socket as Socket);
+  outgoing.on('finish', () => socket.end());
+  outgoing
+    .writeHead(failure.status, {
+      ...failure.headers,
+      'content-length': Buffer.byteLength(failure.body),
+      connection: 'close',
+    })
+    .end(failure.body);
+}
