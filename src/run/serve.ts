@@ -62,7 +62,7 @@ async function serveOver(
 ): Promise<void> {
   const { db, keys } = storage;
   requireKeysBeyondLoopback(config, keys);
-  if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
+  if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout'], storage.tools, config));
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000);
   const upstreams = openUpstreams(config.upstreams, config['engine.timeout_seconds'] * 1000);
