@@ -175,6 +175,7 @@ function loopRequest(
     model: lease.engineModel,
     policyVersion: versionOf(lease.source),
     messages: recording.messages,
+    raw: request.raw,
     ...offer,
     sampling: request.sampling,
     requestId: exchange.requestId,

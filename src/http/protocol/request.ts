@@ -1,6 +1,6 @@
 /** A request in the words all protocols share. */
 import type { Message } from '../../core/message.js';
-import type { Sampling } from '../../core/policy.js';
+import type { RawPrompts, Sampling } from '../../core/policy.js';
 import type { LimitField } from '../../core/serving.js';
 
 /** A function of the client's, as the chat protocol writes it. */
@@ -30,6 +30,8 @@ type ToolChoiceField =
 export interface AnswerRequest {
   readonly model: string;
   readonly messages: readonly Message[];
+  /** Prompts instead of a conversation; `messages` has one for each, as the log is to have it. */
+  readonly raw?: RawPrompts | undefined;
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly toolEvents: boolean;

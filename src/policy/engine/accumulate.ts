@@ -2,9 +2,11 @@
  * Chunks in, events and whole actions out. Pure: no socket, no clock. Each chunk is read once and
  * trusted as little as its fields deserve; what the engine did not report stays absent.
  */
-import type { Action, FinishReason, PolicyEvent, TokenLogprob, Usage } from '../../core/policy.js';
+import type { Action, FinishReason, PolicyEvent, RawPrompts, TokenLogprob, Usage } from '../../core/policy.js';
 import { NO_USAGE } from '../../core/policy.js';
 import { Calls, type CallDelta } from './calls.js';
+import type { Chunk, ChunkChoice, WireUsage } from './chunk.js';
+import { asChatChunk } from './completion.js';
 import { chunkFault, ENGINE, garbage, truncated, type Party } from './fault.js';
 import { TokenChunkReader, type TokenChunk } from './token_chunk.js';
 
@@ -14,40 +16,8 @@ export interface ReplyOptions {
   readonly maxTokens?: number | undefined;
   /** Whether the entries of each token are kept, beyond the numbers. */
   readonly tokenLogprobs: boolean;
-}
-
-interface Delta {
-  readonly content?: unknown;
-  readonly reasoning?: unknown;
-  readonly reasoning_content?: unknown;
-  readonly tool_calls?: unknown;
-}
-
-interface ChunkChoice {
-  readonly index?: unknown;
-  readonly delta?: Delta | null | undefined;
-  /** Some servers answer a streamed request with one whole completion. */
-  readonly message?: Delta | null | undefined;
-  readonly finish_reason?: unknown;
-  /** vLLM's: the stop string or the id of the token that ended it. */
-  readonly stop_reason?: unknown;
-  readonly token_ids?: unknown;
-  readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null | undefined;
-}
-
-interface Chunk {
-  readonly id?: unknown;
-  readonly error?: unknown;
-  readonly choices?: unknown;
-  readonly usage?: WireUsage | null | undefined;
-  readonly prompt_token_ids?: readonly number[] | null | undefined;
-}
-
-interface WireUsage {
-  readonly prompt_tokens?: number | undefined;
-  readonly completion_tokens?: number | undefined;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: number | null } | null | undefined;
-  readonly completion_tokens_details?: { readonly reasoning_tokens?: number | null } | null | undefined;
+  /** The prompts, where it is the reply of `/v1/completions`. */
+  readonly raw?: RawPrompts | undefined;
 }
 
 /**
@@ -71,6 +41,7 @@ interface Choice {
   readonly calls: Calls;
   finish: string | undefined;
   stopSequence: string | undefined;
+  promptTokenIds: readonly number[] | undefined;
   tokenIds: number[] | undefined;
   readonly logprobs: number[];
   readonly entries: TokenLogprob[];
@@ -98,7 +69,9 @@ export class Accumulator {
   push(data: string, out: PolicyEvent[]): void {
     const token = this.#options.tokenLogprobs ? undefined : this.#tokenChunks.read(data);
     if (token !== undefined) return this.#token(token, out);
-    const chunk = parse(data, this.#party);
+    const { raw, maxTokens } = this.#options;
+    const said = parse(data, this.#party);
+    const chunk = raw === undefined ? said : asChatChunk(said, raw, maxTokens);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
     if (chunk.usage) this.#usage = chunk.usage;
     const choices: readonly ChunkChoice[] | undefined = Array.isArray(chunk.choices)
@@ -166,7 +139,12 @@ export class Accumulator {
     }
     const text = typeof delta?.content === 'string' ? delta.content : '';
     // A token whose text the parser holds back, or that belongs to a call, still is a sampled token.
-    if (text !== '' || tokenIds !== undefined) {
+    if (wire.prompt !== undefined) {
+      choice.promptTokenIds = wire.prompt.tokenIds;
+      out.push({ type: 'text', index, text: '', prompt: wire.prompt });
+    }
+    // So does the last of a completion, which ends without a text.
+    if (text !== '' || tokenIds !== undefined || (entries !== undefined && this.#options.raw !== undefined)) {
       choice.text += text;
       const shown = this.#options.tokenLogprobs && entries !== undefined && entries.length > 0;
       if (shown)
@@ -203,7 +181,7 @@ export class Accumulator {
       finishReason: cut ? 'length' : finishReason(choice, this.#party),
       cut,
       stopSequence: choice.stopSequence,
-      promptTokenIds: this.#promptTokenIds,
+      promptTokenIds: choice.promptTokenIds ?? this.#promptTokenIds,
       tokenIds: ids,
       logprobs: logprobsWhole ? choice.logprobs : undefined,
       tokenLogprobs: choice.entries.length > 0 ? choice.entries : undefined,
@@ -232,6 +210,7 @@ function emptyChoice(index: number): Choice {
     calls: new Calls(index),
     finish: undefined,
     stopSequence: undefined,
+    promptTokenIds: undefined,
     tokenIds: undefined,
     logprobs: [],
     entries: [],

@@ -9,6 +9,7 @@ import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
+import { completionBody } from './completion.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
@@ -41,7 +42,12 @@ export interface EnginePolicy extends Policy, TokenCounter {
 export function openPolicy(options: EngineOptions): EnginePolicy {
   const connection = connectTo(options, { ...ENGINE, at: new URL(options.url).origin });
   return {
-    sample: (request, signal) => connection.sample(request, requestBody(request), signal),
+    sample: (request, signal) =>
+      connection.sample(
+        request,
+        request.raw === undefined ? requestBody(request) : completionBody(request, request.raw),
+        signal,
+      ),
     count: (prompt, signal) => connection.count(prompt, signal),
     close: () => connection.close(),
   };
@@ -63,9 +69,11 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
   });
   const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
+  const api = apiPath(url.pathname);
+  const completions = `${api}/completions${url.search}`;
   const target = {
     origin: url.origin,
-    path: `${apiPath(url.pathname)}/chat/completions${url.search}`,
+    path: `${api}/chat/completions${url.search}`,
     headers: ['content-type', 'application/json', 'accept', 'text/event-stream', ...Object.entries(credentials).flat()],
   };
 
@@ -75,7 +83,8 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
         const headers = [...target.headers];
         if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
         if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
-        pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
+        const path = request.raw === undefined ? target.path : completions;
+        pool.dispatch({ origin: target.origin, path, method: 'POST', headers, body }, stream);
       });
     },
     count(prompt, signal) {
@@ -152,6 +161,7 @@ class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyE
       {
         tokenLogprobs: request.topLogprobs !== undefined,
         maxTokens: request.sampling.max_tokens,
+        raw: request.raw,
       },
       party,
     );

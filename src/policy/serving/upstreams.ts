@@ -6,6 +6,7 @@ import type { Upstream } from '../../core/config.js';
 import { GyreError, operatorError } from '../../core/errors.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';
+import { upstreamCompletionBody } from '../engine/completion.js';
 import { connectTo, type ServerConnection } from '../engine/sample.js';
 import { upstreamBody } from '../engine/wire.js';
 
@@ -33,7 +34,12 @@ export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Ups
     const connection = connectToUpstream(upstream, timeoutMs);
     connections.push(connection);
     const policy = (wanted: Wanted): Policy => ({
-      sample: (request, signal) => connection.sample(request, upstreamBody(request, wanted), signal),
+      sample(request, signal) {
+        const { raw } = request;
+        if (raw === undefined) return connection.sample(request, upstreamBody(request, wanted), signal);
+        const asked = wanted.tokenIds ? request : { ...request, raw: { ...raw, inText: true as const } };
+        return connection.sample(asked, upstreamCompletionBody(request, raw, wanted), signal);
+      },
     });
     return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, policy, counter: NO_COUNTER }));
   });
