@@ -18,6 +18,7 @@ import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { Allowances } from './http/callers/allowance.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
+import { isAt, meantBy } from './http/routes/meant.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
@@ -25,7 +26,9 @@ import type { AnswerDeps } from './http/protocol/deps.js';
 import type { AnswerSettings } from './http/protocol/face.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
+import { relay, RELAYED } from './http/routes/relay.js';
 import { BODY_BYTES } from './http/wire/body.js';
+import { corsOf } from './http/wire/cors.js';
 import { Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
 import { limitsOf } from './loop/budget.js';
@@ -69,8 +72,14 @@ export interface App {
   routes(): readonly Route[];
 }
 
-/** By path. What they answer is written to node's own response. */
-const PROTOCOL_AT: ReadonlyMap<string, Protocol> = new Map(PROTOCOLS.map((protocol) => [protocol.path, protocol]));
+/** What answers at a path by writing to node's own response. */
+type Direct = Pick<Protocol, 'path' | 'errors' | 'answer'>;
+
+const DIRECT: readonly Direct[] = [
+  ...PROTOCOLS,
+  ...RELAYED.map((path): Direct => ({ path, errors: OPENAI, answer: (deps, exchange) => relay(path, deps, exchange) })),
+];
+const DIRECT_AT: ReadonlyMap<string, Direct> = new Map(DIRECT.map((each) => [each.path, each]));
 
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
@@ -86,6 +95,7 @@ export function createApp(deps: AppDeps): App {
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
+  const cors = corsOf(config.cors);
   const settings = answerSettings(config, deps.pace);
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
@@ -103,7 +113,7 @@ export function createApp(deps: AppDeps): App {
   const hono = new Hono<{ Bindings: NodeBindings }>();
   // What stands for every method is no route of its own.
   const routes = (): readonly Route[] => [
-    ...PROTOCOLS.map(({ path }) => ({ method: 'POST', path })),
+    ...DIRECT.map(({ path }) => ({ method: 'POST', path })),
     ...hono.routes
       .filter(({ method }) => method !== METHOD_NAME_ALL)
       .map(({ method, path }) => ({ method, path: documented(path) })),
@@ -135,7 +145,11 @@ export function createApp(deps: AppDeps): App {
     const allowed = routes()
       .filter((route) => isAt(path, route.path))
       .map((route) => route.method);
-    if (allowed.length === 0) return failed(notFound(method, path), c.req.header('x-request-id'), errors);
+    if (allowed.length === 0) {
+      const meant = meantBy(method, path, c.req.header('host'), routes());
+      const shape = meant === undefined ? errors : errorsAt(meant.path);
+      return failed(notFound(method, path, meant?.hint), c.req.header('x-request-id'), shape);
+    }
     return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, {
       allow: allowed.join(', '),
     });
@@ -145,7 +159,7 @@ export function createApp(deps: AppDeps): App {
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
   const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
-  const answer = async ({ path, answer: answerWith }: Protocol, exchange: Exchange): Promise<void> => {
+  const answer = async ({ path, answer: answerWith }: Direct, exchange: Exchange): Promise<void> => {
     if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
     else {
       inFlight += 1;
@@ -167,12 +181,13 @@ export function createApp(deps: AppDeps): App {
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
     listener(incoming, outgoing) {
+      if (cors?.(incoming, outgoing) === true) return;
       const path = incoming.url?.split('?', 1)[0] ?? '';
-      const protocol = incoming.method === 'POST' ? PROTOCOL_AT.get(path) : undefined;
-      if (protocol === undefined) return void rest(incoming, outgoing);
-      const exchange = new Exchange({ incoming, outgoing }, clocks, protocol.errors, closed);
+      const direct = incoming.method === 'POST' ? DIRECT_AT.get(path) : undefined;
+      if (direct === undefined) return void rest(incoming, outgoing);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, closed);
       if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
-      void answer(protocol, exchange);
+      void answer(direct, exchange);
     },
   };
 }
@@ -207,10 +222,4 @@ function failed(
 ): Response {
   const failure = failureOf(thrown, requestIdOf(requestId), false, errors);
   return new Response(failure.body, { status: failure.status, headers: { ...failure.headers, ...headers } });
-}
-
-/** Whether a path is one of the route's. */
-function isAt(path: string, route: string): boolean {
-  const [parts, wanted] = [path.split('/'), route.split('/')];
-  return parts.length === wanted.length && wanted.every((part, at) => part.startsWith('{') || part === parts[at]);
 }

@@ -7,10 +7,12 @@ import { Pool, type Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/abort.js';
 import { GyreError } from '../../core/errors.js';
+import type { Relayed, RelayReply } from '../../core/serving.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { completionBody } from './completion.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
+import { relayTo } from './relay.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
 import { promptBody, requestBody } from './wire.js';
@@ -29,6 +31,8 @@ export interface ServerConnection {
   sample(request: PolicyRequest, body: string, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. */
   count(prompt: Prompt, signal: AbortSignal): Promise<number>;
+  /** Passes on what is no conversation, as it came. */
+  relay(request: Relayed, signal: AbortSignal): Promise<RelayReply>;
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -99,6 +103,10 @@ export function connectTo(options: EngineOptions, party: Omit<Party, 'secret'>):
         who,
         signal,
       );
+    },
+    relay({ path, contentType, accept = '*/*', body, requestId }, signal) {
+      const headers = { 'content-type': contentType, accept, ...credentials, 'x-request-id': requestId };
+      return relayTo(pool, { origin: url.origin, path: `${api}${path}${url.search}`, headers, body }, who, signal);
     },
     close: () => pool.destroy(),
   };

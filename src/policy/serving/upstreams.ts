@@ -5,7 +5,7 @@
 import type { Upstream } from '../../core/config.js';
 import { GyreError, operatorError } from '../../core/errors.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
-import type { Wanted } from '../../core/serving.js';
+import type { Relay, Wanted } from '../../core/serving.js';
 import { upstreamCompletionBody } from '../engine/completion.js';
 import { connectTo, type ServerConnection } from '../engine/sample.js';
 import { upstreamBody } from '../engine/wire.js';
@@ -16,6 +16,7 @@ export interface UpstreamModel {
   readonly host: string;
   readonly policy: (wanted: Wanted) => Policy;
   readonly counter: TokenCounter;
+  readonly relay: Relay;
 }
 
 export interface Upstreams {
@@ -41,7 +42,9 @@ export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Ups
         return connection.sample(asked, upstreamCompletionBody(request, raw, wanted), signal);
       },
     });
-    return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, policy, counter: NO_COUNTER }));
+    const relay: Relay = (request, signal) => connection.relay(request, signal);
+    const { host } = new URL(upstream.url);
+    return upstream.models.map((id) => ({ id, host, policy, counter: NO_COUNTER, relay }));
   });
   return {
     models,
