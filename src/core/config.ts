@@ -1,5 +1,5 @@
 /**
- * One configuration object, parsed once and passed as a value. Every key has a default, at most 30
+ * One configuration object, parsed once and passed as a value. Every key has a default, at most 40
  * keys exist, and an unknown key is refused with the nearest known name.
  */
 import { z } from 'zod';

@@ -1,5 +1,9 @@
 /** What a client meant that asked for a path which is none: most often its base address is written otherwise. */
-import type { Route } from '../openapi/openapi.js';
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
 
 export interface Meant {
   readonly method: string;
@@ -66,5 +70,8 @@ function endsAs(path: string, route: string): boolean {
 /** Whether a path is one of the route's. */
 export function isAt(path: string, route: string): boolean {
   const [parts, wanted] = [path.split('/'), route.split('/')];
-  return parts.length === wanted.length && wanted.every((part, at) => part.startsWith('{') || part === parts[at]);
+  return (
+    parts.length === wanted.length &&
+    wanted.every((part, at) => (part.startsWith('{') ? parts[at] !== '' : part === parts[at]))
+  );
 }
