@@ -37,12 +37,9 @@ export type RawPrompt = string | readonly number[];
 /** Prompts instead of a conversation; each is a state of its own. */
 export interface RawPrompts {
   readonly list: readonly RawPrompt[];
-  /**
-   * Whether the answer begins with the prompt. The gateway can repeat a text by itself; only the engine knows a prompt's
-   * tokens and what they weigh.
-   */
+  /** Whether the answer begins with the prompt. The gateway can repeat a text; only the engine knows its tokens. */
   readonly echo: 'none' | 'gateway' | 'engine';
-  /** A server that is not asked for ids has the prompt in the text of its answer, and nobody can say where it ends. */
+  /** Of a server that was not asked for ids: the prompt is in its text, and nobody can say where it ends. */
   readonly inText?: true | undefined;
 }
 

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { spaced } from './scripts.js';
 
 /**
- * Raised when the tables change. What an older catalogue holds is taken over by `gyre index`, and every file read again;
- * until then it is searched as it is.
+ * Raised when the tables change. What an older catalogue holds is taken over by `gyre index`, and every file read
+ * again; until then it is searched as it is.
  */
 const VERSION = 2;
 /** Its words were those between spaces only. */

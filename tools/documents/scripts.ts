@@ -4,8 +4,8 @@
  * has each of their characters as a word of its own, and what is looked for is a row of them.
  */
 
-const LETTER =
-  '[\\p{scx=Han}\\p{scx=Hira}\\p{scx=Kana}\\p{scx=Hang}\\p{scx=Bopo}\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmr}\\p{scx=Mymr}]';
+const SCRIPTS = ['Han', 'Hira', 'Kana', 'Hang', 'Bopo', 'Thai', 'Lao', 'Khmr', 'Mymr'];
+const LETTER = `[${SCRIPTS.map((script) => `\\p{scx=${script}}`).join('')}]`;
 /** A character with the marks that stand above, below or behind it. */
 const CHARACTER = new RegExp(`(?=[\\p{L}\\p{N}])${LETTER}\\p{M}*`, 'gu');
 /** A run of such characters, or a word of any other script. */

@@ -3,7 +3,7 @@
  * it Windows-1252, which includes Latin-1. Where the encoding cannot be told nothing is guessed.
  */
 
-export type Decoded =
+export type DecodedText =
   { readonly text: string; readonly encoding: Encoding } | { readonly text?: undefined; readonly fault: string };
 
 type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252';
@@ -24,7 +24,7 @@ const UNKNOWN = 'its encoding is not known: save it as UTF-8';
 const HIGH = '€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ';
 
 /** The text without its mark. `legacy` takes what is no Unicode for Windows-1252 where it reads as a western text. */
-export function decodeText(bytes: Uint8Array, legacy = false): Decoded {
+export function decodeText(bytes: Uint8Array, legacy = false): DecodedText {
   if (startsWith(bytes, [0xff, 0xfe, 0, 0]) || startsWith(bytes, [0, 0, 0xfe, 0xff])) return { fault: UNKNOWN };
   const marked = MARKS.find(([, mark]) => startsWith(bytes, mark));
   if (marked !== undefined) {
@@ -60,7 +60,7 @@ function strictly(bytes: Uint8Array, encoding: Exclude<Encoding, 'windows-1252'>
 }
 
 /** UTF-16 without a mark: its zero bytes, of spaces, line ends and Latin letters, all lie on the same side. */
-function unmarked(bytes: Uint8Array): Decoded | undefined {
+function unmarked(bytes: Uint8Array): DecodedText | undefined {
   if (bytes.length % 2 !== 0) return undefined;
   const zeros = [0, 0];
   bytes.forEach((byte, at) => {

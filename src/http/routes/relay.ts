@@ -80,7 +80,9 @@ async function modelOf(type: string, body: Buffer): Promise<string | undefined> 
       side: 'client',
       status: 415,
       code: 'unsupported_media_type',
-      message: `The content type ${JSON.stringify(media.slice(0, 100))} is not known. Send application/json or multipart/form-data.`,
+      message:
+        `The content type ${JSON.stringify(media.slice(0, 100))} is not known. ` +
+        'Send application/json or multipart/form-data.',
     });
   if (model === undefined || model === null || model === '') return undefined;
   if (typeof model !== 'string') throw badRequest('"model" must be a text.', 'model', 'invalid_type');

@@ -95,7 +95,9 @@ function refuse(origin: string, incoming: IncomingMessage, outgoing: ServerRespo
     side: 'client',
     status: 403,
     code: 'origin_not_allowed',
-    message: `Pages of ${JSON.stringify(origin.slice(0, 200))} may not ask here. The operator lists origins under "cors".`,
+    message:
+      `Pages of ${JSON.stringify(origin.slice(0, 200))} may not ask here. ` +
+      'The operator lists origins under "cors".',
   });
   const { status, headers, body } = failureOf(refusal, requestIdOf(incoming.headers['x-request-id']));
   outgoing.writeHead(status, headers).end(body);

@@ -8,8 +8,8 @@ import { asNumber, sameNumber, states } from './answer.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
 
 /**
- * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference, or any
- * of several, bad when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or
+ * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
+ * of several), bad when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or
  * contains the reference; bad when the tool does not exist, the call fails, or the result is another number; several
  * calls at once are bad. Absent where the task has no reference, the tool has effects or is not run by this process,
  * and where a result in words does not contain the reference.

@@ -276,7 +276,7 @@ test('a prompt that is too long is the fault of the prompt', async () => {
   }
 });
 
-test('what is redacted is redacted in a raw prompt, and ids are not logged where nobody can tell what they spell', async () => {
+test('what matches is redacted in a raw prompt, and ids are, where nobody can tell what they spell', async () => {
   const gateway = await start({ config: { redact: ['secret'] } });
   await complete(gateway, { prompt: 'my secret' });
   await complete(gateway, { prompt: [5, 6] });
