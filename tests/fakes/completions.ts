@@ -71,9 +71,9 @@ export function completionEvents(reply: Reply, body: CompletionBody): string[] {
 
 function promptsOf(prompt: CompletionBody['prompt']): readonly (string | readonly number[])[] {
   if (typeof prompt === 'string') return [prompt];
-  return typeof prompt[0] === 'number'
-    ? [prompt as readonly number[]]
-    : (prompt as readonly (string | readonly number[])[]);
+  const list = prompt as readonly (string | number | readonly number[])[];
+  const ids = list.filter((each) => typeof each === 'number');
+  return ids.length > 0 ? [ids] : list.filter((each) => typeof each !== 'number');
 }
 
 function tokensOf(prompt: string | readonly number[]): Token[] {
@@ -89,7 +89,7 @@ function legacy(tokens: readonly Token[], fromPrompt: boolean, top: number): Rec
     top_logprobs: tokens.map(({ text }, at) =>
       fromPrompt && at === 0
         ? null
-        : Object.fromEntries([
+        : Object.fromEntries<number>([
             [text, -0.25 - at],
             ...Array.from({ length: top }, (__, place) => [`other${place}`, -1 - at - place]),
           ]),

@@ -15,7 +15,6 @@ const MARKS: readonly (readonly [Exclude<Encoding, 'windows-1252'>, readonly num
 ];
 
 /** What no text has: control characters but tab, line ends, form feed, escape and the mark of DOS for an end. */
-// eslint-disable-next-line no-control-regex -- they are what is looked for
 const CONTROL = /[\0-\x08\x0e-\x19\x1c-\x1f]/;
 const NOT_TEXT = 'it is binary: it holds bytes that no text has';
 const UNKNOWN = 'its encoding is not known: save it as UTF-8';

@@ -43,7 +43,7 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
     if (admission?.refusal !== undefined) throw admission.refusal;
     const body = await readBody(exchange.incoming, deps.settings.bodyBytes);
     const type = exchange.header('content-type') ?? 'application/json';
-    const model = requiredModel(await modelOf(type, body));
+    const model = requiredModel(modelOf(type, body));
     const { signal } = exchange.clock;
     const send = await relayOf(deps.serving, model, path, signal);
     const reply = await send(
@@ -70,10 +70,10 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
 }
 
 /** Of a JSON object its field, of a form its part; undefined where there is none. */
-async function modelOf(type: string, body: Buffer): Promise<string | undefined> {
+function modelOf(type: string, body: Buffer): string | undefined {
   const [media = ''] = type.toLowerCase().split(';');
   let model: unknown;
-  if (media.trim() === 'multipart/form-data') model = await partOf(type, body);
+  if (media.trim() === 'multipart/form-data') model = partOf(type, body);
   else if (/^application\/(?:[\w.+-]+\+)?json$/.test(media.trim())) model = fieldOf(jsonOf(body));
   else
     throw new GyreError({
@@ -95,14 +95,24 @@ function fieldOf(body: unknown): unknown {
   return 'model' in body ? body.model : undefined;
 }
 
-async function partOf(type: string, body: Buffer): Promise<unknown> {
-  try {
-    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData();
-    return form.get('model');
-  } catch {
-    throw badRequest('The body is no form: its parts cannot be told apart.', undefined, 'invalid_form');
+/** The part "model" of a form, found between its boundaries: the others may be large, and are not read. */
+function partOf(type: string, body: Buffer): string | undefined {
+  const [, plain, inQuotes] = /;\s*boundary=(?:([^\s;"]+)|"([^"]+)")/i.exec(type) ?? [];
+  const boundary = `--${plain ?? inQuotes ?? ''}`;
+  let at = boundary === '--' ? -1 : body.indexOf(boundary);
+  if (at === -1) throw badRequest('The body is no form: its parts cannot be told apart.', undefined, 'invalid_form');
+  while (at !== -1) {
+    const head = at + boundary.length;
+    const headEnd = body.indexOf('\r\n\r\n', head);
+    const next = body.indexOf(`\r\n${boundary}`, head);
+    if (headEnd !== -1 && headEnd < next && IS_MODEL.test(body.toString('latin1', head, headEnd)))
+      return body.toString('utf8', headEnd + 4, next).trim();
+    at = next === -1 ? -1 : next + 2;
   }
+  return undefined;
 }
+
+const IS_MODEL = /^content-disposition:[^\r\n]*;\s*name=(?:"model"|model(?=[\s;]|$))/im;
 
 /** Throws 400 for a model of the policy, 404 for one that is nobody's. */
 async function relayOf(serving: Serving, model: string, path: string, signal: AbortSignal): Promise<Relay> {

@@ -72,7 +72,7 @@ export function corsOf(origins: readonly string[]): Cors | undefined {
 }
 
 function preflight(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const asked = String(incoming.headers['access-control-request-headers'] ?? '')
+  const asked = (incoming.headers['access-control-request-headers'] ?? '')
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter((name) => NAMES.includes(name) || PREFIXES.some((prefix) => name.startsWith(prefix)));

@@ -97,9 +97,9 @@ describe('what only an upstream does', () => {
     expect(Buffer.from(await sound.arrayBuffer()).equals(bytes)).toBe(true);
     const events = await post(gateway, '/v1/images/generations', { model: MODEL, stream: true });
     expect(events.headers.get('content-type')).toBe('text/event-stream');
-    const reader = events.body?.getReader();
-    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: {"delta":"a"}\n\n');
-    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('data: [DONE]\n\n');
+    const reader = (events.body as ReadableStream<Uint8Array>).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('data: {"delta":"a"}\n\n');
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('data: [DONE]\n\n');
   });
 });
 
