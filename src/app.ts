@@ -19,6 +19,7 @@ import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { Allowances } from './http/callers/allowance.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
+import { isAt, meantBy } from './http/routes/meant.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
@@ -27,9 +28,11 @@ import type { AnswerSettings } from './http/protocol/face.js';
 import { Seal } from './http/protocol/seal.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
+import { relay, RELAYED } from './http/routes/relay.js';
 import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/sockets.js';
 import { BODY_BYTES } from './http/wire/body.js';
+import { corsOf } from './http/wire/cors.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
 import { Sockets } from './http/wire/sockets.js';
@@ -80,8 +83,14 @@ export interface App {
   routes(): readonly Route[];
 }
 
-/** By path. What they answer is written to node's own response. */
-const PROTOCOL_AT: ReadonlyMap<string, Protocol> = new Map(PROTOCOLS.map((protocol) => [protocol.path, protocol]));
+/** What answers at a path by writing to node's own response. */
+type Direct = Pick<Protocol, 'path' | 'errors' | 'answer'>;
+
+const DIRECT: readonly Direct[] = [
+  ...PROTOCOLS,
+  ...RELAYED.map((path): Direct => ({ path, errors: OPENAI, answer: (deps, exchange) => relay(path, deps, exchange) })),
+];
+const DIRECT_AT: ReadonlyMap<string, Direct> = new Map(DIRECT.map((each) => [each.path, each]));
 
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
@@ -97,6 +106,7 @@ export function createApp(deps: AppDeps): App {
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
+  const cors = corsOf(config.cors);
   const settings = answerSettings(config, deps);
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
@@ -114,7 +124,7 @@ export function createApp(deps: AppDeps): App {
   const hono = new Hono<{ Bindings: NodeBindings }>();
   // What stands for every method is no route of its own.
   const routes = (): readonly Route[] => [
-    ...PROTOCOLS.map(({ path }) => ({ method: 'POST', path })),
+    ...DIRECT.map(({ path }) => ({ method: 'POST', path })),
     ...hono.routes
       .filter(({ method }) => method !== METHOD_NAME_ALL)
       .map(({ method, path }) => ({ method, path: documented(path) })),
@@ -147,7 +157,11 @@ export function createApp(deps: AppDeps): App {
     const allowed = routes()
       .filter((route) => isAt(path, route.path))
       .map((route) => route.method);
-    if (allowed.length === 0) return failed(notFound(method, path), c.req.header('x-request-id'), errors);
+    if (allowed.length === 0) {
+      const meant = meantBy(method, path, c.req.header('host'), routes());
+      const shape = meant === undefined ? errors : errorsAt(meant.path);
+      return failed(notFound(method, path, meant?.hint), c.req.header('x-request-id'), shape);
+    }
     return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, {
       allow: allowed.join(', '),
     });
@@ -188,11 +202,12 @@ export function createApp(deps: AppDeps): App {
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
     listener(incoming, outgoing) {
+      if (cors?.(incoming, outgoing) === true) return;
       const path = incoming.url?.split('?', 1)[0] ?? '';
-      const protocol = incoming.method === 'POST' ? PROTOCOL_AT.get(path) : undefined;
-      if (protocol === undefined) return void rest(incoming, outgoing);
-      const exchange = new Exchange({ incoming, outgoing }, clocks, protocol.errors, closed);
-      void answer(protocol, exchange);
+      const direct = incoming.method === 'POST' ? DIRECT_AT.get(path) : undefined;
+      if (direct === undefined) return void rest(incoming, outgoing);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, closed);
+      void answer(direct, exchange);
     },
   };
 }
@@ -230,10 +245,4 @@ function failed(
 ): Response {
   const failure = failureOf(thrown, requestIdOf(requestId), false, errors);
   return new Response(failure.body, { status: failure.status, headers: { ...failure.headers, ...headers } });
-}
-
-/** Whether a path is one of the route's. */
-function isAt(path: string, route: string): boolean {
-  const [parts, wanted] = [path.split('/'), route.split('/')];
-  return parts.length === wanted.length && wanted.every((part, at) => part.startsWith('{') || part === parts[at]);
 }

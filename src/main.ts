@@ -86,19 +86,23 @@ const learning = (
       const wanted = engine && flags.cycles !== '0';
       await withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
     });
-const tasksOf = async (flags: VerbFlags): Promise<import('./core/learning/task.js').Task[] | undefined> => {
+type Tasks = import('./core/learning/task.js').Task[];
+const tasksOf = async (
+  { toolbox, config }: import('./learner/deps.js').Learner,
+  { tasks }: VerbFlags,
+): Promise<Tasks | undefined> => {
   const { readTasks } = await import('./run/tasks.js');
-  return flags.tasks === undefined ? undefined : readTasks(flags.tasks);
+  return tasks === undefined ? undefined : readTasks(tasks, toolbox, config);
 };
-const needTasks = async (flags: VerbFlags): Promise<import('./core/learning/task.js').Task[]> => {
-  const tasks = await tasksOf(flags);
+const needTasks = async (learner: import('./learner/deps.js').Learner, flags: VerbFlags): Promise<Tasks> => {
+  const tasks = await tasksOf(learner, flags);
   if (tasks === undefined)
-    throw new Error('--tasks FILE is needed: JSON lines of {"id", "prompt" | "messages", "reference"?, "split"?}');
+    throw new Error('--tasks FILE is needed: JSON lines of {"prompt" | "messages", "reference"?, "split"?}');
   return tasks;
 };
 
 learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) =>
-  verbs.generateVerb(learner, await needTasks(flags), wholeNumber('--n', flags.n, 1), flags.model, out),
+  verbs.generateVerb(learner, await needTasks(learner, flags), wholeNumber('--n', flags.n, 1), flags.model, out),
 )
   .option('--tasks <file>', 'task file')
   .option('--n <n>', 'trajectories per task')
@@ -111,12 +115,12 @@ learning('train', 'one cycle on what the log holds', true, (verbs, learner, _, o
   verbs.learnVerb(learner, { cycles: 1, perTask: 1 }, out),
 );
 learning('evaluate', 'answer held-out tasks with one version', true, async (verbs, learner, flags, out) =>
-  verbs.evaluateVerb(learner, await needTasks(flags), flags.model, out),
+  verbs.evaluateVerb(learner, await needTasks(learner, flags), flags.model, out),
 )
   .option('--tasks <file>', 'task file')
   .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
 learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, out) => {
-  const tasks = await tasksOf(flags);
+  const tasks = await tasksOf(learner, flags);
   await verbs.learnVerb(
     learner,
     {

@@ -8,13 +8,17 @@ import { z } from 'zod';
 
 import { badRequest, quoted } from '../src/core/errors.js';
 import type { Tool } from '../src/core/tool.js';
-import { openCatalogue } from './documents/catalogue.js';
+import { type Catalogue, openCatalogue } from './documents/catalogue.js';
+import { wordsOf } from './documents/scripts.js';
 
 export { indexDocuments, type IndexProgress } from './documents/indexing.js';
 
 const RESULTS = 5;
-/** Words of a query that are searched for: a whole page pasted as a query would take long. */
+/** What is searched for of a query: a whole page pasted as a query would take long. */
+const MAX_CHARACTERS = 4_000;
 const MAX_WORDS = 32;
+const MAX_PHRASES = 96;
+const OLDER = ' The index was made by an earlier version; the operator can make it anew with: gyre index DIR';
 
 const Arguments = z.strictObject({ query: z.string() });
 
@@ -27,7 +31,7 @@ interface Hit {
 
 /** `dataDir` holds the catalogue, which may appear while the tool is in use. */
 export function createSearchDocuments({ dataDir }: { readonly dataDir: string }): Tool {
-  let catalogue: Database | undefined;
+  let catalogue: Catalogue | undefined;
   return {
     spec: {
       name: 'search_documents',
@@ -50,15 +54,15 @@ export function createSearchDocuments({ dataDir }: { readonly dataDir: string })
         if (match === undefined)
           throw badRequest(`the query "${query.slice(0, 80)}" holds no word to look for`, 'query');
         catalogue ??= openCatalogue(dataDir);
-        if (catalogue === undefined || catalogue.prepare('SELECT 1 FROM passages LIMIT 1').get() === undefined) {
+        if (catalogue?.db.prepare('SELECT 1 FROM passages LIMIT 1').get() === undefined) {
           return 'No documents are indexed yet. The operator can index a folder with: gyre index DIR';
         }
-        const hits = search(catalogue, match);
-        if (hits.length === 0) return `No passage fits "${query.slice(0, 200)}".`;
+        const hits = search(catalogue.db, match);
+        if (hits.length === 0) return `No passage fits "${query.slice(0, 200)}".${catalogue.isOlder() ? OLDER : ''}`;
         return hits.map((hit, at) => `[${at + 1}] ${sourceOf(hit)}\n${hit.text}`).join('\n\n');
       }),
     close: () => {
-      catalogue?.close();
+      catalogue?.db.close();
       catalogue = undefined;
     },
   };
@@ -66,13 +70,22 @@ export function createSearchDocuments({ dataDir }: { readonly dataDir: string })
 
 /**
  * The query as FTS5 reads it: every word quoted, so that none of it is syntax, joined with OR; the whole phrase once
- * more, so that passages with the words in a row rank first. Undefined when there is no word.
+ * more, so that passages with the words in a row rank first. A run of an unspaced script is looked for whole, and by
+ * every two of its characters: its words cannot be told apart. Undefined when there is no word.
  */
 export function matching(query: string): string | undefined {
-  const words = (query.match(/[\p{L}\p{N}\p{M}]+/gu) ?? []).slice(0, MAX_WORDS);
-  if (words.length === 0) return undefined;
-  const terms = [...new Set(words.map((word) => `"${word.toLowerCase()}"`))];
-  return words.length === 1 ? terms[0] : [`"${words.join(' ').toLowerCase()}"`, ...terms].join(' OR ');
+  const words = wordsOf(query.slice(0, MAX_CHARACTERS)).slice(0, MAX_WORDS);
+  const [only] = words;
+  if (only === undefined) return undefined;
+  const phrases = words.flatMap(({ spaced, characters = [] }) => [
+    spaced,
+    ...(characters.length > 2 ? characters.slice(1).map((next, at) => `${characters[at] ?? ''} ${next}`) : []),
+  ]);
+  if (words.length > 1) phrases.unshift(words.map(({ spaced }) => spaced).join(' '));
+  return [...new Set(phrases)]
+    .slice(0, MAX_PHRASES)
+    .map((phrase) => `"${phrase}"`)
+    .join(' OR ');
 }
 
 /** A heading counts twice as much as the text below it. */

@@ -4,7 +4,7 @@
  */
 import OpenAI from 'openai';
 
-import type { Task } from '../../src/core/learning/task.js';
+import { answersOf, type Task } from '../../src/core/learning/task.js';
 import { states } from '../../src/judge/rules/answer.js';
 import { inParallel } from '../../src/learner/pool.js';
 import { api, type Gateway } from './gateway.js';
@@ -64,7 +64,8 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
       .withResponse();
     const choice = data.choices[0];
     const text = choice?.message.content ?? '';
-    const right = choice?.finish_reason === 'stop' && task.reference !== undefined && states(text, task.reference);
+    const accepted = answersOf(task.reference ?? []);
+    const right = choice?.finish_reason === 'stop' && accepted.some((each) => states(text, each));
     return {
       taskId: task.id,
       text,

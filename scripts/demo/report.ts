@@ -1,6 +1,6 @@
 /** The demo's results as numbers: `report.json` and the table printed at the end are both made of this. */
 import { paired, proportion, type PairedDifference, type Proportion } from '../../src/promote/interval.js';
-import type { Task } from '../../src/core/learning/task.js';
+import { answersOf, type Task } from '../../src/core/learning/task.js';
 import { textOf } from '../../src/core/message.js';
 import type { Answer, Background } from './clients.js';
 
@@ -77,7 +77,7 @@ export function examples(tasks: readonly Task[], before: readonly Answer[], afte
   const order = tasks.map((_, at) => at).sort((a, b) => changed(before, after, b) - changed(before, after, a));
   return order.slice(0, 10).map((at) => ({
     question: textOf(tasks[at]?.messages.at(-1)?.content ?? ''),
-    reference: tasks[at]?.reference ?? '',
+    reference: answersOf(tasks[at]?.reference ?? '').join(' | '),
     before: before[at]?.text ?? '',
     after: after[at]?.text ?? '',
   }));

@@ -57,6 +57,14 @@ const Upstreams = z.array(Upstream).superRefine((list, context) => {
   );
 });
 
+/** Of a web page that may ask: what its browser sends as `Origin`, or `*` for every page. */
+const Origin = z
+  .string()
+  .regex(
+    /^(?:\*|[a-z][a-z0-9+.-]*:\/\/[^\s/?#@*]+)$/i,
+    'must be an origin like https://app.example.com, without a path, or "*"',
+  );
+
 /**
  * A server of tools. `command` starts it as a child process, which only the operator may do; `url` speaks streamable
  * HTTP.
@@ -101,6 +109,7 @@ export const ConfigKeys = {
   'engine.api_key': z.string().optional(),
   'engine.timeout_seconds': positive.default(120),
   upstreams: Upstreams.default([]),
+  cors: z.array(Origin).default([]),
   'trainer.url': z.string().optional(),
   'model.path': z.string().optional(),
   sampling: DefaultSampling.default({}),

@@ -7,8 +7,9 @@ import { randomBytes } from 'node:crypto';
 export type IdKind =
   | 'traj'
   | 'step'
-  /** Answers, in the form of their protocol: chat completions, responses, messages. */
+  /** Answers, in the form of their protocol: chat completions, completions, responses, messages. */
   | 'chatcmpl'
+  | 'cmpl'
   | 'resp'
   | 'msg'
   | 'call'

@@ -43,4 +43,6 @@ export interface Keys {
   find(secret: string): Key | undefined;
   /** Tokens a key has used this month, through any gateway on this data folder. */
   spent(keyId: string): number;
+  /** Counts a request of a key that is not logged, and the tokens it took. Absent where nobody counts. */
+  count?(keyId: string, tokens: number): void;
 }

@@ -11,6 +11,9 @@ export interface ContentPart {
   readonly [field: string]: unknown;
 }
 
+/** The kind of part that stands in the log for a prompt which is no message: its text, or `token_ids`. */
+export const RAW_PROMPT = 'raw_prompt';
+
 /** A function call the policy asked for. `arguments` is the JSON text exactly as it was emitted. */
 export interface ToolCall {
   readonly id: string;

@@ -34,11 +34,25 @@ export interface Sampling {
   readonly ignore_eos?: boolean | undefined;
 }
 
+/** A prompt that no template makes: a text, or the ids of its tokens. */
+export type RawPrompt = string | readonly number[];
+
+/** Prompts instead of a conversation; each is a state of its own. */
+export interface RawPrompts {
+  readonly list: readonly RawPrompt[];
+  /** Whether the answer begins with the prompt. The gateway can repeat a text; only the engine knows its tokens. */
+  readonly echo: 'none' | 'gateway' | 'engine';
+  /** Of a server that was not asked for ids: the prompt is in its text, and nobody can say where it ends. */
+  readonly inText?: true | undefined;
+}
+
 /** What the policy is conditioned on, and how to draw from it. */
 export interface PolicyRequest {
   /** The engine's name of the weights: `base` or an adapter name. */
   readonly model: string;
   readonly messages: readonly Message[];
+  /** What the engine is sent instead of `messages`, which then only say so. The actions come prompt by prompt. */
+  readonly raw?: RawPrompts | undefined;
   readonly tools: readonly FunctionSpec[];
   readonly toolChoice: ToolChoice;
   readonly parallelToolCalls?: boolean | undefined;
@@ -100,6 +114,13 @@ export interface NativeTurn {
 /** What a server says beside text, by the names Chat Completions has for it: `annotations`, `images`, `audio`, ... */
 export type Beside = Readonly<Record<string, unknown>>;
 
+/** A raw prompt as the engine read it. */
+export interface ReadPrompt {
+  readonly tokenIds: readonly number[] | undefined;
+  /** Where it was to be echoed with its log-probabilities; that of its first token is no number. */
+  readonly tokens?: readonly (Omit<TokenLogprob, 'logprob'> & { readonly logprob: number | null })[] | undefined;
+}
+
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /** What happens while one action is sampled, in the order the engine emits it. `index` numbers the choice. */
@@ -118,6 +139,8 @@ export type PolicyEvent =
       readonly tokenIds?: readonly number[] | undefined;
       /** The server sent it as a refusal. */
       readonly refusal?: true | undefined;
+      /** With the first text of a choice, where the prompt was a raw one and the engine says how it read it. */
+      readonly prompt?: ReadPrompt | undefined;
     }
   | { readonly type: 'beside'; readonly index: number; readonly fields: Beside }
   | { readonly type: 'reasoning'; readonly index: number; readonly text: string }

@@ -34,6 +34,26 @@ export interface SamplingDefaults {
   readonly hosted: boolean;
 }
 
+/** A request that is no conversation, for an upstream to answer as it stands. */
+export interface Relayed {
+  /** Below the address of its protocol, e.g. `/embeddings`. */
+  readonly path: string;
+  readonly contentType: string;
+  readonly accept: string | undefined;
+  readonly body: Uint8Array;
+  readonly requestId: string;
+}
+
+/** A good reply: its head is there, its body comes. */
+export interface RelayReply {
+  readonly status: number;
+  header(name: string): string | undefined;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Throws {@link GyreError} with the side `engine` for every other reply. */
+export type Relay = (request: Relayed, signal: AbortSignal) => Promise<RelayReply>;
+
 /** A request's hold on what answers it. Until it is released a version's adapter stays loaded. */
 export interface Lease {
   readonly source: Source;
@@ -47,6 +67,8 @@ export interface Lease {
   policy(wanted: Wanted): Policy;
   /** Who counts the tokens of a prompt. An upstream cannot be asked: it throws 501. */
   readonly counter: TokenCounter;
+  /** Where an upstream answers: passes on what is no conversation. */
+  readonly relay?: Relay | undefined;
   /** Idempotent. */
   release(): void;
 }

@@ -101,6 +101,8 @@ export type NotTrainable =
   | 'redacted'
   /** The policy call failed: the action, if there is one, is what came before the fault. */
   | 'engine_error'
+  /** Of a raw prompt (`POST /v1/completions`): no conversation that a judge could read or that could be asked again. */
+  | 'raw_prompt'
   /** The engine or the upstream reported no ids of the prompt or of the action. */
   | 'no_token_ids'
   /** The engine reported no log-probabilities of the action. */

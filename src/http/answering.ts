@@ -182,6 +182,7 @@ function loopRequest(
     model: lease.engineModel,
     policyVersion: versionOf(lease.source),
     messages: recording.messages,
+    raw: request.raw,
     clientTools: offer.clientTools,
     serverTools: offer.serverTools,
     toolChoice: offer.toolChoice,

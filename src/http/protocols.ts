@@ -6,6 +6,9 @@ import { answerBy } from './answering.js';
 import { CHAT } from './chat/face.js';
 import { CHAT_FIELDS } from './chat/fields.js';
 import { CHAT_OPERATION } from './chat/operation.js';
+import { COMPLETIONS } from './completions/face.js';
+import { COMPLETION_FIELDS } from './completions/fields.js';
+import { COMPLETIONS_OPERATION } from './completions/operation.js';
 import { countTokens } from './messages/count.js';
 import { MESSAGES } from './messages/face.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS } from './messages/fields.js';
@@ -49,6 +52,13 @@ export const PROTOCOLS: readonly Protocol[] = [
     fields: CHAT_FIELDS,
     operation: CHAT_OPERATION,
     ...sampled(CHAT),
+  },
+  {
+    path: '/v1/completions',
+    name: 'Completions',
+    fields: COMPLETION_FIELDS,
+    operation: COMPLETIONS_OPERATION,
+    ...sampled(COMPLETIONS),
   },
   {
     path: '/v1/responses',

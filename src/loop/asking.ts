@@ -35,6 +35,7 @@ export function policyRequest(
   return {
     model: request.model,
     messages,
+    raw: request.raw,
     tools,
     toolChoice: schema?.keeps === true ? 'none' : toolChoice,
     sampling: request.sampling,

@@ -1,7 +1,15 @@
 /** The loop's request, its limits, the events it emits while it runs, and how it ends. */
 import type { GyreError } from '../core/errors.js';
 import type { AssistantMessage, Message, ToolCall } from '../core/message.js';
-import type { FinishReason, FunctionSpec, NativeTurn, PolicyEvent, Sampling, ToolChoice } from '../core/policy.js';
+import type {
+  FinishReason,
+  FunctionSpec,
+  NativeTurn,
+  PolicyEvent,
+  RawPrompts,
+  Sampling,
+  ToolChoice,
+} from '../core/policy.js';
 import type { Observation, ToolLimits, Toolbox } from '../core/tool.js';
 import type { Ending, NotTrainable, Step } from '../core/trajectory.js';
 
@@ -12,6 +20,8 @@ export interface LoopRequest {
   /** Their version; absent where an upstream answers. */
   readonly policyVersion?: number | undefined;
   readonly messages: readonly Message[];
+  /** Prompts instead of a conversation: `messages` has one for each. */
+  readonly raw?: RawPrompts | undefined;
   /** Functions the client runs itself. Their names and the server's never overlap. */
   readonly clientTools: readonly FunctionSpec[];
   /** Tools this gateway runs, by function name. */

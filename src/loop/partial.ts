@@ -14,6 +14,7 @@ export function partialAction(seen: readonly PolicyEvent[], startedAt: number, m
     else if (event.index !== 0) continue;
     else if (event.type === 'text') {
       text += event.text;
+      promptTokenIds ??= event.prompt?.tokenIds;
       if (event.tokenIds !== undefined) tokenIds.push(...event.tokenIds);
     } else if (event.type === 'reasoning') reasoning += event.text;
     else if (event.type === 'call') calls[event.position] = { id: event.id, name: event.name, arguments: '' };

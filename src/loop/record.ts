@@ -30,10 +30,22 @@ export class StepRecord {
     return partialAction(this.#seen, this.#startedAt, performance.now() - this.#clock);
   }
 
-  /** The policy finished; `cancelled` says that the answer ended while this step's tools ran. */
-  whole(action: Action, calls: readonly OwnedCall[], appended: readonly Message[], cancelled = false): Step {
+  /**
+   * The policy finished; `cancelled` says that the answer ended while this step's tools ran. `choice` is the action's
+   * place among those of all prompts.
+   */
+  whole(
+    action: Action,
+    calls: readonly OwnedCall[],
+    appended: readonly Message[],
+    cancelled = false,
+    choice = 0,
+  ): Step {
     const reason = notTrainable(this.#asked, action, cancelled ? 'cancelled' : this.#request.withheld);
-    return this.#step(action, calls, appended, cancelled ? 'cancelled' : 'done', reason);
+    const step = this.#step(action, calls, appended, cancelled ? 'cancelled' : 'done', reason);
+    if (this.#asked.raw === undefined) return step;
+    const prompt = Math.floor(choice / (this.#asked.n ?? 1));
+    return { ...step, messages: this.#asked.messages.slice(prompt, prompt + 1) };
   }
 
   /** The policy was stopped or failed, after it had emitted `partial`. */

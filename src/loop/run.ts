@@ -92,7 +92,8 @@ export async function* runWithClock(
       if (action === undefined || actions.length > 1) {
         for (const [index, each] of actions.entries()) {
           const { calls } = settle(each, request, callsAllowed);
-          yield { type: 'step', step: step.whole(each, calls, appended(each, calls)), visible: visible.message(index) };
+          const said = appended(each, calls);
+          yield { type: 'step', step: step.whole(each, calls, said, false, index), visible: visible.message(index) };
         }
         return tally.chosen(actions, callsAllowed);
       }

@@ -26,6 +26,7 @@ export function notTrainable(
   action: Action,
   withheld: NotTrainable | undefined,
 ): NotTrainable | undefined {
+  if (request.raw !== undefined) return 'raw_prompt';
   if (action.promptTokenIds === undefined || action.tokenIds === undefined) return 'no_token_ids';
   if (action.logprobs === undefined) return 'no_logprobs';
   if (hasMedia(request.messages)) return 'media';

@@ -65,7 +65,9 @@ async function serveOver(
 ): Promise<void> {
   const { db, keys } = storage;
   requireKeysBeyondLoopback(config, keys);
-  if (config['learning.heldout'] !== undefined) saveTasks(db, readTasks(config['learning.heldout']));
+  requireKeysForEveryPage(config, keys);
+  if (config['learning.heldout'] !== undefined)
+    saveTasks(db, readTasks(config['learning.heldout'], storage.tools, config));
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
   const upstreams = openUpstreams(config.upstreams, {
@@ -184,8 +186,18 @@ async function serveOver(
 /** Without keys every caller may do everything, so only this machine may call. */
 function requireKeysBeyondLoopback(config: Config, keys: Keys): void {
   if (LOOPBACK.includes(config.host) || keys.required()) return;
+  const pages = config.cors.length === 0 ? '' : `, pages of ${config.cors.join(', ')} ("cors") among them`;
   throw operatorError(
     `--host is "${config.host}" and there are no API keys, so anyone who reaches this machine could use and read ` +
-      'everything; make one with "gyre keys add NAME --role admin", or serve 127.0.0.1',
+      `everything${pages}; make one with "gyre keys add NAME --role admin", or serve 127.0.0.1`,
+  );
+}
+
+/** Loopback keeps people out, but not the pages that a browser on this machine shows. */
+function requireKeysForEveryPage(config: Config, keys: Keys): void {
+  if (!config.cors.includes('*') || keys.required()) return;
+  throw operatorError(
+    '"cors" is "*" and there are no API keys, so any page that is opened on this machine could use and read ' +
+      'everything; make one with "gyre keys add NAME --role admin", or list the origins that may ask',
   );
 }

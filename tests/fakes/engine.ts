@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
+import { type CompletionBody, completionEvents } from './completions.js';
 import { answer, type ChatBody, type Reply, tokenId, vllmError, words } from './replies.js';
 
 export { encode, tokenId, type ChatBody, type EngineCall, type Reply } from './replies.js';
@@ -120,7 +121,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
         return json(404, vllmError(404, `The lora adapter '${name}' cannot be found.`));
       return void outgoing.writeHead(200).end(`Success: LoRA adapter '${name}' removed successfully.`);
     }
-    if (route !== 'POST /v1/chat/completions') return json(404, { detail: 'Not Found' });
+    const raw = route === 'POST /v1/completions';
+    if (!raw && route !== 'POST /v1/chat/completions') return json(404, { detail: 'Not Found' });
 
     engine.seenText?.(text);
     const request: EngineRequest = {
@@ -137,7 +139,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     const number = engine.requests.push(request) - 1;
     if (!models.includes(request.body.model) && !engine.adapters.has(request.body.model))
       return json(404, vllmError(404, `The model \`${request.body.model}\` does not exist.`));
-    await answer(outgoing, request.body, await engine.script(request, number));
+    const reply = await engine.script(request, number);
+    if (!raw) return answer(outgoing, request.body, reply);
+    const events = completionEvents(reply, JSON.parse(text) as CompletionBody);
+    await answer(outgoing, request.body, reply, events);
   };
 
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));

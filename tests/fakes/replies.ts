@@ -207,15 +207,24 @@ export function tokenId(token: string): number {
   return hash;
 }
 
-/** Writes a reply as it says, with all its faults. */
-export async function answer(outgoing: ServerResponse, body: ChatBody, reply: Reply): Promise<void> {
+/** Writes a reply as it says, with all its faults; `instead` are the events of another protocol. */
+export async function answer(
+  outgoing: ServerResponse,
+  body: ChatBody,
+  reply: Reply,
+  instead?: readonly string[],
+): Promise<void> {
   if (reply.silent === true) return;
   if (reply.headDelayMs !== undefined) await pause(reply.headDelayMs);
   if (reply.status !== undefined || reply.body !== undefined) {
     outgoing.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers });
     return void outgoing.end(reply.body ?? JSON.stringify(vllmError(reply.status ?? 500, 'scripted fault')));
   }
-  const { json, events } = encode(reply, body);
+  const { json, events: ours } = encode(
+    instead === undefined ? reply : {},
+    instead === undefined ? body : { ...body, messages: [] },
+  );
+  const events = instead ?? ours;
   if (body.stream !== true) {
     outgoing.writeHead(200, { 'content-type': 'application/json' });
     return void outgoing.end(json);

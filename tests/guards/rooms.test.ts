@@ -13,6 +13,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     numbers: 1,
     protocol: 2,
     chat: 3,
+    completions: 3,
     messages: 3,
     responses: 3,
     routes: 3,

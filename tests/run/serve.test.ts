@@ -54,6 +54,27 @@ test('another address than loopback is refused while there are no keys, and the 
   }
 });
 
+test('every web page is refused while there are no keys, and the process ends', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'gyre.yaml'), 'cors: ["*"]\n');
+  const common = [
+    '--data',
+    folder,
+    '--config',
+    join(folder, 'gyre.yaml'),
+    '--port',
+    '0',
+    '--engine',
+    'http://127.0.0.1:9',
+  ];
+  const { code, out, err } = await gyre(['serve', ...common]).ended;
+  expect([code, out]).toEqual([1, '']);
+  expect(err).toMatch(/^gyre: "cors" is "\*" and there are no API keys.*gyre keys add NAME/);
+  const beyond = await gyre(['serve', ...common, '--host', '0.0.0.0']).ended;
+  expect(beyond.code).toBe(1);
+  expect(beyond.err).toMatch(/--host is "0\.0\.0\.0" and there are no API keys.*pages of \* \("cors"\) among them/);
+});
+
 test('with a key another address is served, to that key only', async () => {
   const folder = temporaryFolder();
   const { url: engine } = await engineOf(() => ({ text: 'ok' }));

@@ -1,6 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { passagesOf } from '../../tools/documents/passages.js';
@@ -25,7 +28,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function write(file: string, text: string): void {
+function write(file: string, text: string | Buffer): void {
   mkdirSync(dirname(join(docs, file)), { recursive: true });
   writeFileSync(join(docs, file), text);
 }
@@ -79,7 +82,101 @@ describe('indexing a folder', () => {
     symlinkSync(docs, join(docs, 'loop'));
     const seen: IndexProgress[] = [];
     expect(indexDocuments(data, docs, (progress) => seen.push(progress))).toMatchObject({ added: 0, skipped: 1 });
-    expect(seen).toEqual([{ done: 1, total: 1, file: 'binary.txt', skipped: 'not a text file' }]);
+    expect(seen).toEqual([
+      { done: 1, total: 1, file: 'binary.txt', skipped: 'it is binary: it holds bytes that no text has' },
+    ]);
+  });
+
+  const skippedIn = (): Record<string, string | undefined> => {
+    const seen: IndexProgress[] = [];
+    indexDocuments(data, docs, (progress) => seen.push(progress));
+    return Object.fromEntries(seen.flatMap(({ file, skipped }) => (skipped === undefined ? [] : [[file, skipped]])));
+  };
+
+  it('what is left out is named with its reason, and does not stop the rest', async () => {
+    write('a.md', 'alpha');
+    write('binary.txt', Buffer.from([0, 1, 2, 0]));
+    write('large.txt', Buffer.alloc(16 * 1024 * 1024 + 1, 'x'));
+    write('shift_jis.txt', Buffer.from([0x93, 0x8c, 0x8b, 0x9e, 0x82, 0xcd, 0x93, 0xfa]));
+    execFileSync('mkfifo', [join(docs, 'pipe.txt')]);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(join(docs, 'socket.md'), resolve));
+    symlinkSync('/dev/zero', join(docs, 'device.txt'));
+    symlinkSync(join(docs, 'pipe.txt'), join(docs, 'to_pipe.txt'));
+    try {
+      expect(skippedIn()).toEqual({
+        'binary.txt': expect.stringContaining('binary') as string,
+        'large.txt': expect.stringContaining('too large') as string,
+        'shift_jis.txt': expect.stringContaining('encoding is not known') as string,
+        'pipe.txt': 'it is no file but a named pipe',
+        'socket.md': 'it is no file but a socket',
+        'device.txt': 'it is a link that leads out of the folder',
+        'to_pipe.txt': 'it is a link to a named pipe',
+      });
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+    expect(await search('alpha')).toContain('alpha');
+  });
+
+  it('no link leads out of the folder, and none in a circle', async () => {
+    mkdirSync(join(folder, 'outside'));
+    writeFileSync(join(folder, 'outside', 'secret.md'), 'a secret word');
+    writeFileSync(join(folder, 'handbook-two.md'), 'a secret word');
+    write('inside.md', 'an open word');
+    symlinkSync(join(folder, 'outside', 'secret.md'), join(docs, 'secret.md'));
+    symlinkSync(join(folder, 'handbook-two.md'), join(docs, 'two.md'));
+    symlinkSync('inside.md', join(docs, 'again.md'));
+    symlinkSync('loop.md', join(docs, 'loop.md'));
+    symlinkSync('nothing.md', join(docs, 'nowhere.md'));
+    symlinkSync(join(folder, 'outside'), join(docs, 'folder.md'));
+    symlinkSync('..', join(docs, 'up'));
+    expect(skippedIn()).toEqual({
+      'secret.md': 'it is a link that leads out of the folder',
+      'two.md': 'it is a link that leads out of the folder',
+      'loop.md': expect.stringContaining('leads nowhere') as string,
+      'nowhere.md': expect.stringContaining('leads nowhere') as string,
+    });
+    expect(await search('secret')).toMatch(/No passage fits/);
+    expect(await search('open')).toContain('handbook/again.md');
+  });
+
+  it.runIf(process.getuid?.() === 0)('a folder or a file that cannot be read does not stop the run', () => {
+    write('a.md', 'alpha');
+    write('locked.md', 'beta');
+    write('private/b.md', 'beta');
+    write('private-not/c.md', 'gamma');
+    mkdirSync(data);
+    // Whoever may read everything cannot be refused: somebody else looks.
+    chmodSync(folder, 0o755);
+    chmodSync(join(docs, 'private'), 0o700);
+    chmodSync(join(docs, 'locked.md'), 0o600);
+    chownSync(data, 65_534, 65_534);
+    process.seteuid?.(65_534);
+    try {
+      expect(skippedIn()).toEqual({
+        'locked.md': expect.stringMatching(/^it cannot be read: EACCES/) as string,
+        private: expect.stringMatching(/^the folder cannot be read: EACCES/) as string,
+      });
+      expect(indexDocuments(data, docs)).toMatchObject({ unchanged: 2 });
+      expect(() => indexDocuments(data, join(docs, 'private'))).toThrow(/cannot be read/);
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+
+  it('reads files of western code pages and of UTF-16', async () => {
+    write('latin1.txt', Buffer.from('Die Größe der Kühlräume', 'latin1'));
+    write('windows.txt', Buffer.from([0x93, ...Buffer.from('Naïve'.normalize('NFC'), 'latin1'), 0x94]));
+    write('wide.txt', Buffer.from('\uFEFFÜberseehafen', 'utf16le'));
+    write('wider.txt', Buffer.from('\uFEFFŁódź', 'utf16le').swap16());
+    write('bare.txt', Buffer.from('Hafenmeister\n', 'utf16le'));
+    expect(skippedIn()).toEqual({});
+    expect(await search('größe')).toContain('Die Größe der Kühlräume');
+    expect(await search('naïve')).toContain('“Naïve”');
+    expect(await search('überseehafen')).toContain('wide.txt');
+    expect(await search('Łódź')).toContain('wider.txt');
+    expect(await search('hafenmeister')).toContain('bare.txt');
   });
 
   it('reports every file as it goes', () => {
@@ -160,6 +257,105 @@ describe('searching', () => {
     expect(matching('Red  house, red!')).toBe('"red house red" OR "red" OR "house"');
     expect(matching('one')).toBe('"one"');
     expect(matching(' ?')).toBeUndefined();
+  });
+});
+
+describe('scripts without spaces between words', () => {
+  beforeEach(() => {
+    write('zh.md', '# 首都\n\n北京是中华人民共和国的首都，位于华北平原。');
+    write('ja.md', '東京都は日本の首都で、約1400万人が住んでいる。カタカナのテスト。');
+    write('ko.md', '서울에서 회의가 열렸습니다. 부산은 항구 도시입니다.');
+    write('th.md', 'กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย');
+    write('en.md', 'Bergen is a town in Norway. The café is open; running costs are low.');
+    indexDocuments(data, docs);
+  });
+
+  it.each([
+    ['北京', 'zh.md'],
+    ['华北平原', 'zh.md'],
+    ['京', 'zh.md'],
+    ['北京在哪里？', 'zh.md'],
+    ['中华人民共和国的首都是哪个城市', 'zh.md'],
+    ['東京', 'ja.md'],
+    ['都', 'ja.md'],
+    ['日本の首都はどこですか', 'ja.md'],
+    ['ﾃｽﾄ', 'ja.md'],
+    ['住', 'ja.md'],
+    ['서울', 'ko.md'],
+    ['서울은 어디입니까', 'ko.md'],
+    ['항구', 'ko.md'],
+    ['부산'.normalize('NFD'), 'ko.md'],
+    ['กรุงเทพ', 'th.md'],
+    ['เมืองหลวง', 'th.md'],
+    ['ไทย', 'th.md'],
+    ['ประเทศไทยมีเมืองหลวงชื่ออะไร', 'th.md'],
+    ['1400万人', 'ja.md'],
+    ['Bergen の 町', 'en.md'],
+    ['CAFE', 'en.md'],
+    ['run', 'en.md'],
+  ])('%s is found', async (query, file) => {
+    expect(await search(query)).toContain(`handbook/${file}`);
+  });
+
+  it('the file that has the whole row of characters comes first', async () => {
+    write('other.md', '首に都がある。');
+    indexDocuments(data, docs);
+    expect(await search('日本の首都')).toMatch(/^\[1\] handbook\/ja\.md/);
+  });
+
+  it('what is not there is not found', async () => {
+    expect(await search('上海')).toBe('No passage fits "上海".');
+    expect(await search('대구')).toBe('No passage fits "대구".');
+    expect(await search('ภูเก็ต')).not.toContain('ko.md');
+  });
+
+  it('a passage is shown as it was written', async () => {
+    expect(await search('北京')).toBe('[1] handbook/zh.md: 首都\n北京是中华人民共和国的首都，位于华北平原。');
+  });
+});
+
+describe('an index of an earlier version', () => {
+  beforeEach(() => {
+    write('a.md', 'alpha beta');
+    write('zh.md', '北京是首都');
+    mkdirSync(data);
+    const db = new Database(join(data, 'documents.sqlite'));
+    db.exec(`
+      CREATE TABLE documents (id INTEGER PRIMARY KEY, root TEXT NOT NULL, path TEXT NOT NULL, mtime_ms REAL NOT NULL,
+        size INTEGER NOT NULL, hash TEXT NOT NULL, UNIQUE (root, path));
+      CREATE TABLE passages (id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES documents (id)
+        ON DELETE CASCADE, heading TEXT NOT NULL, text TEXT NOT NULL);
+      CREATE INDEX passages_document ON passages (document_id);
+      CREATE VIRTUAL TABLE passage_words USING fts5 (heading, text, content='passages', content_rowid='id',
+        tokenize='porter unicode61 remove_diacritics 2');
+      CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
+        INSERT INTO passage_words (rowid, heading, text) VALUES (new.id, new.heading, new.text);
+      END;
+      CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
+        INSERT INTO passage_words (passage_words, rowid, heading, text)
+          VALUES ('delete', old.id, old.heading, old.text);
+      END;
+      PRAGMA user_version = 1;
+      INSERT INTO documents VALUES (1, '/gone', 'a.md', 1, 1, 'h'), (2, '/gone', 'zh.md', 1, 1, 'h');
+      INSERT INTO passages VALUES (1, 1, '', 'alpha beta'), (2, 2, '', '北京是首都');
+    `);
+    db.close();
+  });
+
+  it('is searched as it is, and says what to do where it finds nothing', async () => {
+    expect(await search('alpha')).toBe('[1] gone/a.md\nalpha beta');
+    expect(await search('首都')).toMatch(
+      /No passage fits "首都"\. The index was made by an earlier version.*gyre index DIR/,
+    );
+  });
+
+  it('is taken over by the next run, other folders too', async () => {
+    expect(await search('alpha')).toContain('gone/a.md');
+    expect(indexDocuments(data, docs)).toMatchObject({ added: 2 });
+    expect(await search('首都')).toMatch(/handbook\/zh\.md[\s\S]*gone\/zh\.md|gone\/zh\.md[\s\S]*handbook\/zh\.md/);
+    rmSync(join(docs, 'zh.md'));
+    expect(indexDocuments(data, docs)).toMatchObject({ removed: 1, unchanged: 1 });
+    expect(await search('首都')).not.toContain('handbook');
   });
 });
 

@@ -6,11 +6,18 @@ import Database from 'better-sqlite3';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Raised when the tables change: an older catalogue is emptied, and `gyre index` fills it again. */
-const VERSION = 1;
+import { spaced } from './scripts.js';
+
+/**
+ * Raised when the tables change. What an older catalogue holds is taken over by `gyre index`, and every file read
+ * again; until then it is searched as it is.
+ */
+const VERSION = 2;
+/** Its words were those between spaces only. */
+const OLDER = 1;
 
 const TABLES = `
-  DROP TABLE IF EXISTS passage_words; DROP TABLE IF EXISTS passages; DROP TABLE IF EXISTS documents;
+  DROP TABLE IF EXISTS passages; DROP TABLE IF EXISTS documents;
   CREATE TABLE documents (
     id INTEGER PRIMARY KEY, root TEXT NOT NULL, path TEXT NOT NULL, mtime_ms REAL NOT NULL, size INTEGER
       NOT NULL, hash TEXT NOT NULL,
@@ -21,15 +28,23 @@ const TABLES = `
       NOT NULL REFERENCES documents (id) ON DELETE CASCADE, heading TEXT NOT NULL, text TEXT NOT NULL
   );
   CREATE INDEX passages_document ON passages (document_id);
-  CREATE VIRTUAL TABLE passage_words USING fts5 (heading, text, content='passages', content_rowid='id',
-    tokenize='porter unicode61 remove_diacritics 2');
+`;
+/** The words are not those of the passages to the letter, so they are kept without them. */
+const WORDS = `
+  DROP TRIGGER IF EXISTS passages_added; DROP TRIGGER IF EXISTS passages_removed; DROP TABLE IF EXISTS passage_words;
+  CREATE VIRTUAL TABLE passage_words USING fts5 (heading, text, content='', contentless_delete=1,
+    tokenize="porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'");
   CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
-    INSERT INTO passage_words (rowid, heading, text) VALUES (new.id, new.heading, new.text);
+    INSERT INTO passage_words (rowid, heading, text) VALUES (new.id, spaced(new.heading), spaced(new.text));
   END;
   CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
-    INSERT INTO passage_words (passage_words, rowid, heading, text) VALUES ('delete', old.id, old.heading, old.text);
+    DELETE FROM passage_words WHERE rowid = old.id;
   END;
   PRAGMA user_version = ${VERSION};
+`;
+const TAKE_OVER = `
+  INSERT INTO passage_words (rowid, heading, text) SELECT id, spaced(heading), spaced(text) FROM passages;
+  UPDATE documents SET mtime_ms = -1, hash = '';
 `;
 
 const fileIn = (dataDir: string): string => join(dataDir, 'documents.sqlite');
@@ -40,18 +55,30 @@ export function createCatalogue(dataDir: string): Database.Database {
   const db = new Database(fileIn(dataDir), { timeout: 10_000 });
   db.pragma('journal_mode = WAL');
   db.pragma('foreign_keys = ON');
+  db.function('spaced', { deterministic: true }, (text) => spaced(String(text)));
   db.transaction(() => {
-    if (db.pragma('user_version', { simple: true }) !== VERSION) db.exec(TABLES);
+    const version = db.pragma('user_version', { simple: true });
+    if (version === VERSION) return;
+    if (version !== OLDER) db.exec(TABLES);
+    db.exec(WORDS);
+    if (version === OLDER) db.exec(TAKE_OVER);
   }).immediate();
   return db;
 }
 
+export interface Catalogue {
+  readonly db: Database.Database;
+  /** Made before characters of unspaced scripts were words: they are not found in it. */
+  isOlder(): boolean;
+}
+
 /** Opened for reading; undefined while nothing was ever indexed. */
-export function openCatalogue(dataDir: string): Database.Database | undefined {
+export function openCatalogue(dataDir: string): Catalogue | undefined {
   if (!existsSync(fileIn(dataDir))) return undefined;
   const db = new Database(fileIn(dataDir), { timeout: 2_000 });
   db.pragma('query_only = ON');
-  if (db.pragma('user_version', { simple: true }) === VERSION) return db;
+  const version = (): unknown => db.pragma('user_version', { simple: true });
+  if (version() === VERSION || version() === OLDER) return { db, isOlder: () => version() === OLDER };
   db.close();
   return undefined;
 }

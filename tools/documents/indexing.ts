@@ -4,10 +4,11 @@
  * so an interrupted run is continued by the next.
  */
 import type { Database } from 'better-sqlite3';
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { extname, join, relative } from 'node:path';
+import { type Dirent, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { extname, join, relative, sep } from 'node:path';
 
 import { operatorError, reasonOf } from '../../src/core/errors.js';
+import { decodeText } from '../../src/core/text/decode.js';
 import { sha256 } from '../../src/core/text/hash.js';
 import { createCatalogue } from './catalogue.js';
 import { passagesOf } from './passages.js';
@@ -67,9 +68,9 @@ function bringUpToDate(db: Database, root: string, onProgress: (progress: IndexP
   );
   const counts = { added: 0, changed: 0, unchanged: 0, removed: 0, skipped: 0 };
   const files = documentsIn(root);
-  files.forEach((file, at) => {
+  files.forEach(({ file, skipped }, at) => {
     const before = known.get(file);
-    const outcome = refresh(db, root, file, before);
+    const outcome = skipped === undefined ? refresh(db, root, file, before) : { skipped };
     if (typeof outcome === 'string') {
       counts[outcome] += 1;
       known.delete(file);
@@ -100,19 +101,21 @@ function refresh(
   try {
     const stat = statSync(join(root, file));
     if (before !== undefined && before.mtime_ms === stat.mtimeMs && before.size === stat.size) return 'unchanged';
-    if (stat.size > MAX_BYTES) return { skipped: `${stat.size} bytes are more than ${MAX_BYTES}` };
+    if (stat.size > MAX_BYTES)
+      return { skipped: `it is too large: ${stat.size} bytes, and at most ${MAX_BYTES} are read` };
     mtimeMs = stat.mtimeMs;
     body = readFileSync(join(root, file));
   } catch (thrown) {
-    return { skipped: reasonOf(thrown) };
+    return { skipped: `it cannot be read: ${reasonOf(thrown)}` };
   }
-  if (body.includes(0)) return { skipped: 'not a text file' };
+  const decoded = decodeText(body, true);
+  if (decoded.text === undefined) return { skipped: decoded.fault };
   const hash = sha256(body);
   if (before?.hash === hash) {
     db.prepare('UPDATE documents SET mtime_ms = ?, size = ? WHERE id = ?').run(mtimeMs, body.length, before.id);
     return 'unchanged';
   }
-  const passages = passagesOf(body.toString('utf8'), extname(file) !== '.txt');
+  const passages = passagesOf(decoded.text, extname(file).toLowerCase() !== '.txt');
   db.transaction(() => {
     if (before !== undefined) db.prepare('DELETE FROM documents WHERE id = ?').run(before.id);
     const { lastInsertRowid } = db
@@ -124,23 +127,65 @@ function refresh(
   return before === undefined ? 'added' : 'changed';
 }
 
-/** Paths relative to the root, sorted. Hidden entries, node_modules and links to folders are left out. */
-function documentsIn(root: string): string[] {
-  const found: string[] = [];
+/** A path that is named like a document, or of a folder that cannot be read. */
+interface Found {
+  /** Relative to the root. */
+  readonly file: string;
+  /** Why it is not even looked into. */
+  readonly skipped?: string | undefined;
+}
+
+/** Sorted. Hidden entries, node_modules and links to folders are left out. Throws where the root cannot be read. */
+function documentsIn(root: string): Found[] {
+  const found: Found[] = [];
   const walk = (at: string): void => {
     for (const entry of readdirSync(at, { withFileTypes: true })) {
       if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
       const path = join(at, entry.name);
-      if (entry.isDirectory()) walk(path);
-      else if (EXTENSIONS.includes(extname(entry.name).toLowerCase())) found.push(relative(root, path));
+      const file = relative(root, path);
+      if (entry.isDirectory()) {
+        try {
+          walk(path);
+        } catch (thrown) {
+          found.push({ file, skipped: `the folder cannot be read: ${reasonOf(thrown)}` });
+        }
+      } else if (EXTENSIONS.includes(extname(entry.name).toLowerCase()) && !isLinkedFolder(entry, path))
+        found.push({ file, skipped: refusal(entry, path, root) });
     }
   };
   try {
     walk(root);
   } catch (cause) {
-    throw operatorError(`a folder in "${root}" cannot be read: ${reasonOf(cause)}`, cause);
+    throw operatorError(`the folder "${root}" cannot be read: ${reasonOf(cause)}`, cause);
   }
-  return found.sort();
+  return found.sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+function isLinkedFolder(entry: Dirent, path: string): boolean {
+  if (!entry.isSymbolicLink()) return false;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // it leads nowhere, or in a circle: that is said of it as of a file
+  }
+}
+
+/** Why something with the name of a document is not to be opened: a pipe would be waited for, and for ever. */
+function refusal(entry: Dirent, path: string, root: string): string | undefined {
+  if (entry.isFile()) return undefined;
+  if (!entry.isSymbolicLink()) return `it is no file but ${kindOf(entry)}`;
+  try {
+    const target = realpathSync(path);
+    if (!target.startsWith(root.endsWith(sep) ? root : root + sep)) return 'it is a link that leads out of the folder';
+    const stat = statSync(target);
+    return stat.isFile() ? undefined : `it is a link to ${kindOf(stat)}`;
+  } catch (thrown) {
+    return `it is a link that leads nowhere: ${reasonOf(thrown)}`;
+  }
+}
+
+function kindOf(entry: Pick<Dirent, 'isFIFO' | 'isSocket'>): string {
+  return entry.isFIFO() ? 'a named pipe' : entry.isSocket() ? 'a socket' : 'a device';
 }
 
 function folder(dir: string): string {

@@ -110,9 +110,10 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
 }
 
 export function indexVerb(config: Config, dir: string, printer: Printer): void {
-  const indexed = indexDocuments(config.data, dir, ({ done, total }) =>
-    printer.progress({ stage: 'index', done, total }),
-  );
+  const indexed = indexDocuments(config.data, dir, ({ done, total, file, skipped }) => {
+    if (skipped !== undefined) printer.line(`skipped ${file}: ${skipped}`);
+    printer.progress({ stage: 'index', done, total });
+  });
   printer.result(indexed, [
     `indexed ${dir}: ${Object.entries(indexed)
       .map(([what, count]) => `${String(count)} ${what}`)

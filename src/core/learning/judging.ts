@@ -1,6 +1,7 @@
 /** Judging: what is judged, by whom, and what comes of it. */
 import type { Message, ToolCall } from '../message.js';
 import type { FunctionSpec } from '../policy.js';
+import type { Reference } from './task.js';
 
 /** What a verdict is about: on a step or a sample it is process supervision, on a trajectory outcome supervision. */
 export type SubjectKind =
@@ -23,7 +24,7 @@ export interface Subject {
   readonly calls: readonly ToolCall[];
   /** Index of this step in its trajectory, from 0. */
   readonly index: number;
-  readonly reference?: string | undefined;
+  readonly reference?: Reference | undefined;
 }
 
 /** A judge's answer. `absent` means that it cannot tell: an answer of its own, which never becomes a number. */

@@ -7,6 +7,7 @@
  * Whatever a redactor is given comes back as the very same object where nothing matched.
  */
 import { writeJson } from './json.js';
+import { RAW_PROMPT } from '../message.js';
 import type { AssistantMessage, Content, ContentPart, Message, ToolCall, WireToolCall } from '../message.js';
 import type { Action, FunctionSpec, Sampling } from '../policy.js';
 import type { OwnedCall, Step } from '../trajectory.js';
@@ -243,6 +244,8 @@ export class Redactor {
 
   #part(part: ContentPart, clean: string): ContentPart {
     const { type, text, ...rest } = part;
+    // What ids spell cannot be looked at, so it may be anything.
+    if (type === RAW_PROMPT && rest['token_ids'] !== undefined) return { type, text: MARK };
     const more = Object.keys(rest).length === 0 ? rest : this.value(rest);
     // `text` is the protocol's word, and what tells a text from all else.
     const kind = type === 'text' ? type : this.text(type);

@@ -185,6 +185,12 @@ export class Metrics {
     if (usage.reasoning_tokens > 0) this.#token('reasoning', usage.reasoning_tokens);
   }
 
+  /** Tokens of what an upstream answered beside conversations. */
+  relayed(prompt: number, completion: number): void {
+    if (prompt > 0) this.#token('prompt', prompt);
+    if (completion > 0) this.#token('completion', completion);
+  }
+
   /** A whole action: how fast its tokens came once they came. */
   action({ usage, timings }: Action): void {
     if (timings.firstTokenMs === undefined || usage.completion_tokens < 2) return;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
 import { type Protocol, PROTOCOLS } from '../protocols.js';
+import { RELAYED } from '../routes/relay.js';
 import { requestName, type SHAPES } from './shapes.js';
 
 /** The name of a body of the gateway's own routes among the components; `Response` is a protocol's. */
@@ -64,6 +65,19 @@ const protocolOperation = (protocol: Protocol): Operation => {
   };
 };
 
+const relayed = (path: string): Operation => ({
+  summary: `Passes the request on to the upstream whose model it names: ${path.slice('/v1/'.length)}.`,
+  tag: 'Answers',
+  key: 'client',
+  body: {
+    name: 'Relayed',
+    required: true,
+    example: { model: 'text-embedding-3-small', input: 'What is 17 * 23?' },
+  },
+  replies: { 200: { says: "The upstream's own reply, of whatever kind.", body: 'RelayedReply' } },
+  errors: PROTOCOL_ERRORS,
+});
+
 const reads = (
   summary: string,
   tag: Operation['tag'],
@@ -82,6 +96,7 @@ const reads = (
 /** By method and path, path parameters in braces. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...Object.fromEntries(PROTOCOLS.map((protocol) => [`POST ${protocol.path}`, protocolOperation(protocol)])),
+  ...Object.fromEntries(RELAYED.map((path) => [`POST ${path}`, relayed(path)])),
   'GET /v1/models': reads('The models a request may name.', 'Models', 'client', 'ModelList'),
   'GET /v1/models/{id}': reads('One model. An id may have slashes.', 'Models', 'client', 'Model', { errors: [404] }),
   'GET /v1/responses': reads(

@@ -46,6 +46,8 @@ export const SHAPES = {
   }),
   Ready: z.object({ ready: bool, waiting_for: z.array(text), parts: z.array(Part) }),
   OpenApi: object,
+  Relayed: z.looseObject({ model: text.describe("A model of an upstream's. In a form it is the part of that name.") }),
+  RelayedReply: object,
   ...RECORDS,
   Error: OPENAI.body.schema,
   ...Object.fromEntries(PROTOCOLS.map(({ errors: { body } }) => [body.name, body.schema])),

@@ -1,6 +1,6 @@
 /** A request in the words all protocols share. */
 import type { Message } from '../../core/message.js';
-import type { NativeTurn, Sampling } from '../../core/policy.js';
+import type { NativeTurn, RawPrompts, Sampling } from '../../core/policy.js';
 import type { LimitField, SamplingDefaults, Source } from '../../core/serving.js';
 import type { NotTrainable } from '../../core/trajectory.js';
 
@@ -46,6 +46,8 @@ type ToolChoiceField = 'none' | 'auto' | 'required' | ToolName | AllowedTools;
 export interface AnswerRequest {
   readonly model: string;
   readonly messages: readonly Message[];
+  /** Prompts instead of a conversation; `messages` has one for each, as the log is to have it. */
+  readonly raw?: RawPrompts | undefined;
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly toolEvents: boolean;

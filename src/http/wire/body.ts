@@ -19,14 +19,17 @@ const MAX_DEPTH = 100;
  * body at all means, where that means something.
  */
 export async function readJson(incoming: IncomingMessage, maxBytes: number, empty?: unknown): Promise<unknown> {
-  const declared = Number(incoming.headers['content-length'] ?? 0);
-  if (declared > maxBytes) throw tooLarge(maxBytes);
-  const bytes = await readBytes(incoming, maxBytes);
-  if (bytes.length === 0 && empty !== undefined) return empty;
-  return jsonOf(bytes);
+  const bytes = await readBody(incoming, maxBytes);
+  return bytes.length === 0 && empty !== undefined ? empty : jsonOf(bytes);
 }
 
-/** Throws 400 on what is not JSON, or too deep. */
+/** The bytes of a body, unpacked. Throws 413 on too many, 415 on an unknown encoding. */
+export function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const declared = Number(incoming.headers['content-length'] ?? 0);
+  return declared > maxBytes ? Promise.reject(tooLarge(maxBytes)) : readBytes(incoming, maxBytes);
+}
+
+/** Throws 400 on what is not JSON or too deep. */
 export function jsonOf(bytes: Buffer): unknown {
   if (isTooDeep(bytes))
     throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');

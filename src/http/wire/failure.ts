@@ -87,12 +87,13 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
   };
 }
 
-export function notFound(method: string, path: string): GyreError {
+/** `hint` says what was meant, where that can be told. */
+export function notFound(method: string, path: string, hint = 'GET /openapi.json lists the routes.'): GyreError {
   return new GyreError({
     side: 'client',
     status: 404,
     code: 'unknown_url',
-    message: `Unknown request URL: ${method} ${path}. GET /openapi.json lists the routes.`,
+    message: `Unknown request URL: ${method} ${path.slice(0, 200)}. ${hint}`,
   });
 }
 

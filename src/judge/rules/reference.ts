@@ -1,17 +1,18 @@
 /** The rule `reference`: whether an action gives its task's reference. The only rule that knows right from wrong. */
 import { reasonOf } from '../../core/errors.js';
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
+import { answersOf } from '../../core/learning/task.js';
 import type { ToolCall } from '../../core/message.js';
 import type { Toolbox } from '../../core/tool.js';
 import { asNumber, sameNumber, states } from './answer.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
 
 /**
- * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference, bad
- * when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or contains the
- * reference; bad when the tool does not exist, the call fails, or the result is another number; several calls at once
- * are bad. Absent where the task has no reference, the tool has effects or is not run by this process, and where a
- * result in words does not contain the reference.
+ * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
+ * of several), bad when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or
+ * contains the reference; bad when the tool does not exist, the call fails, or the result is another number; several
+ * calls at once are bad. Absent where the task has no reference, the tool has effects or is not run by this process,
+ * and where a result in words does not contain the reference.
  */
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
@@ -24,12 +25,13 @@ export function referenceJudge(toolbox: Toolbox): Judge {
       const [call] = calls;
       if (call === undefined) {
         if (subject.text.trim() === '') return bad('the answer is empty');
-        return states(subject.text, reference)
-          ? good(`the answer states ${reference}`)
-          : bad(`the answer does not state ${reference}`);
+        const stated = answersOf(reference).find((each) => states(subject.text, each));
+        return stated === undefined
+          ? bad(`the answer does not state ${inWords(answersOf(reference))}`)
+          : good(`the answer states ${stated}`);
       }
       if (calls.length > 1) return bad(`${calls.length} calls at once: which of them is meant cannot be told`);
-      return evaluateCall(call, subject, reference, toolbox, signal);
+      return evaluateCall(call, subject, answersOf(reference), toolbox, signal);
     },
   };
 }
@@ -37,7 +39,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
 async function evaluateCall(
   call: ToolCall,
   subject: Subject,
-  reference: string,
+  accepted: readonly string[],
   toolbox: Toolbox,
   signal: AbortSignal,
 ): Promise<Judgement> {
@@ -58,14 +60,20 @@ async function evaluateCall(
     return bad(`the call fails: ${reasonOf(fault)}`);
   }
   const value = asNumber(result);
-  const wanted = asNumber(reference);
-  if (value !== undefined && wanted !== undefined) {
-    return sameNumber(value, wanted)
-      ? good(`the call gives ${reference}`)
-      : bad(`the call gives ${result}, not ${reference}`);
+  const wanted = accepted.map(asNumber).filter((each) => each !== undefined);
+  if (value !== undefined && wanted.length > 0) {
+    return wanted.some((each) => sameNumber(value, each))
+      ? good(`the call gives ${result}`)
+      : bad(`the call gives ${result}, not ${inWords(accepted)}`);
   }
   // A passage without the reference may still be a sound first of several searches: a rule cannot tell.
-  return states(result, reference)
-    ? good(`the result contains ${reference}`)
-    : absent('the result neither contains nor excludes the reference');
+  const contained = accepted.find((each) => states(result, each));
+  return contained === undefined
+    ? absent('the result neither contains nor excludes the reference')
+    : good(`the result contains ${contained}`);
+}
+
+function inWords(accepted: readonly string[]): string {
+  const [only = ''] = accepted;
+  return accepted.length === 1 ? only : `any of ${accepted.join(' | ')}`;
 }

@@ -2,10 +2,12 @@
  * Chunks in, events and whole actions out. Pure: no socket, no clock. Each chunk is read once and
  * trusted as little as its fields deserve; what the engine did not report stays absent.
  */
-import type { Action, Beside, NativeTurn, PolicyEvent, TokenLogprob, Usage } from '../../core/policy.js';
+import type { Action, Beside, NativeTurn, PolicyEvent, RawPrompts, TokenLogprob, Usage } from '../../core/policy.js';
 import { NO_USAGE } from '../../core/policy.js';
 import { parseJson, writeJson } from '../../core/text/json.js';
 import { Calls, type CallDelta } from './calls.js';
+import type { Chunk, ChunkChoice } from './chunk.js';
+import { asChatChunk } from './completion.js';
 import { chunkFault, ENGINE, garbage, tooLarge, truncated, type Party } from './fault.js';
 import { endedBy, type Ended, finishWord, graver } from './finish.js';
 import { addMessageFields, addParts, type OwnFields } from './own_fields.js';
@@ -27,30 +29,8 @@ export interface ReplyOptions {
   readonly keepsTurns?: boolean | undefined;
   /** Called with the names of what came beside text. */
   readonly beside?: ((names: readonly string[]) => void) | undefined;
-}
-
-interface ChunkChoice {
-  readonly index?: unknown;
-  readonly delta?: Delta | null | undefined;
-  /** Some servers answer a streamed request with one whole completion. */
-  readonly message?: Delta | null | undefined;
-  /** The form of older completions. */
-  readonly text?: unknown;
-  readonly error?: unknown;
-  readonly finish_reason?: unknown;
-  /** vLLM's: the stop string or the id of the token that ended it. */
-  readonly stop_reason?: unknown;
-  readonly token_ids?: unknown;
-  readonly logprobs?: { readonly content?: readonly TokenLogprob[] | null } | null | undefined;
-}
-
-interface Chunk {
-  readonly id?: unknown;
-  readonly object?: unknown;
-  readonly error?: unknown;
-  readonly choices?: unknown;
-  readonly usage?: WireUsage | null | undefined;
-  readonly prompt_token_ids?: readonly number[] | null | undefined;
+  /** The prompts, where it is the reply of `/v1/completions`. */
+  readonly raw?: RawPrompts | undefined;
 }
 
 /**
@@ -77,6 +57,7 @@ interface Choice {
   readonly calls: Calls;
   finish: string | undefined;
   stopSequence: string | undefined;
+  promptTokenIds: readonly number[] | undefined;
   tokenIds: number[] | undefined;
   readonly logprobs: number[];
   readonly entries: TokenLogprob[];
@@ -114,7 +95,9 @@ export class Accumulator {
   push(data: string, out: PolicyEvent[]): void {
     const token = this.#options.tokenLogprobs ? undefined : this.#tokenChunks.read(data);
     if (token !== undefined) return this.#token(token, out);
-    const chunk = parse(data, this.#party);
+    const { raw, maxTokens } = this.#options;
+    const said = parse(data, this.#party);
+    const chunk = raw === undefined ? said : asChatChunk(said, raw, maxTokens);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
     if (chunk.object === 'error') throw chunkFault(chunk, this.#party);
     if (chunk.usage) this.#usage = chunk.usage;
@@ -188,7 +171,12 @@ export class Accumulator {
     }
     const text = delta ? this.#said(choice, delta, wire.delta === undefined, out) : '';
     // A token whose text the parser holds back, or that belongs to a call, still is a sampled token.
-    if (text !== '' || tokenIds !== undefined) {
+    if (wire.prompt !== undefined) {
+      choice.promptTokenIds = wire.prompt.tokenIds;
+      out.push({ type: 'text', index, text: '', prompt: wire.prompt });
+    }
+    // So does the last of a completion, which ends without a text.
+    if (text !== '' || tokenIds !== undefined || (entries !== undefined && this.#options.raw !== undefined)) {
       choice.text += text;
       this.#grow(Buffer.byteLength(text), out, {
         type: 'text',
@@ -282,6 +270,7 @@ export class Accumulator {
       calls: new Calls(index, this.#options.keepsTurns === true),
       finish: undefined,
       stopSequence: undefined,
+      promptTokenIds: undefined,
       tokenIds: undefined,
       logprobs: [],
       entries: [],
@@ -313,7 +302,7 @@ export class Accumulator {
       finishReason: cut ? 'length' : ended === 'stop' && calls.length > 0 ? 'tool_calls' : ended,
       cut,
       stopSequence: choice.stopSequence,
-      promptTokenIds: this.#promptTokenIds,
+      promptTokenIds: choice.promptTokenIds ?? this.#promptTokenIds,
       tokenIds: ids,
       logprobs: logprobsWhole ? choice.logprobs : undefined,
       tokenLogprobs: choice.entries.length > 0 ? choice.entries : undefined,

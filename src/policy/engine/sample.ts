@@ -5,17 +5,17 @@
  */
 import { Pool, type Dispatcher } from 'undici';
 
-import { onAbort } from '../../core/abort.js';
-import { GyreError } from '../../core/errors.js';
 import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
 import type { HttpProxy } from '../../core/proxy.js';
+import type { Relayed, RelayReply } from '../../core/serving.js';
 import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
-import { Accumulator } from './accumulate.js';
+import { ActionStream, type UpstreamReading } from './action_stream.js';
+import { completionBody } from './completion.js';
 import { Capacities, fitting } from './fitting.js';
-import { cancelled, ENGINE, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
+import { ENGINE, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
-import { SseParser } from './sse.js';
+import { relayTo } from './relay.js';
 import { countTokens } from './tokenize.js';
 import { promptBody, requestBody } from './wire.js';
 
@@ -33,21 +33,7 @@ export interface EngineOptions {
   readonly proxy?: HttpProxy | undefined;
 }
 
-/** What is asked of an upstream's connection beside. */
-export interface UpstreamReading {
-  /** Whether turns are sent back as they came, so that their own fields are kept. */
-  readonly keepsTurns: boolean;
-  /** Called with the names of what came beside text. */
-  readonly beside: (names: readonly string[]) => void;
-}
-
-/** What bounds and shapes the reading of a reply. */
-interface ReplyBounds {
-  readonly answerBytes: number;
-  /** The tokens of prompt and action together, where the engine has said how many it can hold. */
-  readonly contextLength: number | undefined;
-  readonly reading: UpstreamReading | undefined;
-}
+const ANSWER_BYTES = 16 * 1024 * 1024;
 
 /** The connections to one server, an engine or an upstream. */
 export interface ServerConnection {
@@ -59,6 +45,8 @@ export interface ServerConnection {
   ): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. `body` is the prompt as vLLM takes it. */
   count(prompt: Prompt, body: string, signal: AbortSignal): Promise<number>;
+  /** Passes on what is no conversation, as it came. */
+  relay(request: Relayed, signal: AbortSignal): Promise<RelayReply>;
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -76,7 +64,13 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
   return {
     ...readingMedia(
       {
-        sample: (request, signal) => connection.sample(request, (fitted) => requestBody(fitted, neutraliser), signal),
+        sample: (request, signal) =>
+          connection.sample(
+            request,
+            (fitted) =>
+              fitted.raw === undefined ? requestBody(fitted, neutraliser) : completionBody(fitted, fitted.raw),
+            signal,
+          ),
       },
       media,
     ),
@@ -118,9 +112,11 @@ export function connectTo(
         });
   const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
+  const api = apiPath(url.pathname);
+  const completions = `${api}/completions${url.search}`;
   const target = {
     origin: url.origin,
-    path: `${apiPath(url.pathname)}/chat/completions${url.search}`,
+    path: `${api}/chat/completions${url.search}`,
     headers: ['content-type', 'application/json', 'accept', 'text/event-stream', ...Object.entries(credentials).flat()],
   };
 
@@ -135,7 +131,8 @@ export function connectTo(
           const headers = [...target.headers];
           if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
           if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
-          pool.dispatch({ origin: target.origin, path: target.path, method: 'POST', headers, body }, stream);
+          const path = request.raw === undefined ? target.path : completions;
+          pool.dispatch({ origin: target.origin, path, method: 'POST', headers, body }, stream);
         });
       });
     },
@@ -147,6 +144,10 @@ export function connectTo(
       };
       return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body }, who, signal);
     },
+    relay({ path, contentType, accept = '*/*', body, requestId }, signal) {
+      const headers = { 'content-type': contentType, accept, ...credentials, 'x-request-id': requestId };
+      return relayTo(pool, { origin: url.origin, path: `${api}${path}${url.search}`, headers, body }, who, signal);
+    },
     close: () => pool.destroy(),
   };
 }
@@ -157,262 +158,4 @@ export function connectTo(
 export function apiPath(path: string): string {
   const bare = path.replace(/\/+$/, '');
   return /\/v\d[^/]*(?:\/|$)/.test(bare) ? bare : `${bare}/v1`;
-}
-
-/** Events waiting for a slow reader before the socket is told to wait too. */
-const QUEUE_LIMIT = 1024;
-const ANSWER_BYTES = 16 * 1024 * 1024;
-/** Bytes on the wire for each byte of an answer: a token takes some hundred, with all its alternatives thousands. */
-const WIRE_BYTES = 64;
-/** Bytes of a body that is an error, however short an answer may be. */
-const ERROR_BYTES = 64 * 1024;
-const DONE = '[DONE]';
-
-type Kind = 'stream' | 'json' | 'error';
-
-type Next = IteratorResult<PolicyEvent, readonly Action[]>;
-
-/**
- * One request on the wire: undici calls the `on` methods, `next` takes what they left. Written out rather than
- * as a generator function: an event waits for one promise, not for a generator's several.
- */
-class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
-  readonly #party: Party;
-  readonly #signal: AbortSignal;
-  readonly #dispatch: (stream: ActionStream) => void;
-  #stopListening: (() => void) | undefined;
-  #begun = false;
-  /** The consumer has returned, or has had the end. */
-  #left = false;
-  readonly #accumulator: Accumulator;
-  readonly #parser: SseParser;
-  readonly #startedAt = Date.now();
-  readonly #clock = performance.now();
-  #controller: Dispatcher.DispatchController | undefined;
-  #queue: PolicyEvent[] = [];
-  /** Events of the queue that were taken. */
-  #taken = 0;
-  #waiting: { readonly resolve: (next: Next) => void; readonly reject: (fault: unknown) => void } | undefined;
-  #fault: unknown;
-  /** Nothing more will come, for good or ill. */
-  #over = false;
-  #kind: Kind = 'stream';
-  #status = 0;
-  #retryAfter: string | undefined;
-  readonly #body: Buffer[] = [];
-  readonly #answerBytes: number;
-  #wireBytes = 0;
-  #firstTokenMs: number | undefined;
-
-  constructor(
-    request: PolicyRequest,
-    party: Party,
-    { answerBytes, contextLength, reading }: ReplyBounds,
-    signal: AbortSignal,
-    dispatch: (stream: ActionStream) => void,
-  ) {
-    this.#party = party;
-    this.#answerBytes = answerBytes;
-    this.#signal = signal;
-    this.#dispatch = dispatch;
-    this.#accumulator = new Accumulator(
-      {
-        tokenLogprobs: request.topLogprobs !== undefined,
-        maxTokens: request.sampling.max_tokens,
-        contextLength,
-        maxBytes: answerBytes,
-        ...reading,
-      },
-      party,
-    );
-    this.#parser = new SseParser((data) => {
-      if (this.#over) return; // what follows [DONE] says nothing
-      if (data === DONE) this.#end();
-      else this.#accumulator.push(data, this.#queue);
-    }, answerBytes);
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#over) controller.abort(cancelled());
-  }
-
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (status < 200) return; // informational; the reply is still to come
-    this.#status = status;
-    const type = String(headers['content-type'] ?? 'text/event-stream');
-    if (status !== 200) this.#kind = 'error';
-    else if (type.includes('json')) this.#kind = 'json';
-    else if (!type.includes('event-stream')) this.#fail(garbage(`its content type is "${type}"`, this.#party));
-    const after = headers['retry-after'];
-    this.#retryAfter = Array.isArray(after) ? after[0] : after;
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
-    if (this.#over && this.#kind === 'stream') return;
-    this.#wireBytes += bytes.length;
-    if (this.#kind !== 'stream') {
-      this.#body.push(bytes);
-      const limit = this.#kind === 'error' ? Math.max(ERROR_BYTES, this.#answerBytes) : this.#answerBytes;
-      if (this.#wireBytes > limit) this.#fail(tooLarge(this.#answerBytes, this.#party));
-      return;
-    }
-    if (this.#wireBytes > this.#answerBytes * WIRE_BYTES) return this.#fail(tooLarge(this.#answerBytes, this.#party));
-    this.#guard(() => this.#parser.push(bytes));
-    if (this.#queue.length === this.#taken) return;
-    // The first event only says that the reply began; tokens are what follows it.
-    if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start')
-      this.#firstTokenMs = performance.now() - this.#clock;
-    if (this.#queue.length - this.#taken > QUEUE_LIMIT) controller.pause();
-    this.#rouse();
-  }
-
-  onResponseEnd(): void {
-    if (this.#over) return;
-    switch (this.#kind) {
-      case 'stream':
-        return this.#guard(() => {
-          this.#parser.end();
-          this.#end();
-        });
-      case 'json':
-        return this.#guard(() => {
-          const text = this.#text();
-          // Some servers send events under the name of JSON.
-          if (/^\s*(data|event|:)/.test(text)) {
-            this.#parser.push(Buffer.from(text));
-            this.#parser.end();
-          } else this.#accumulator.push(text, this.#queue);
-          this.#end();
-        });
-      case 'error':
-        return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter, this.#party));
-      default:
-        return this.#kind satisfies never;
-    }
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, thrown: Error): void {
-    this.#fail(transportFault(thrown, this.#status !== 0, this.#party));
-  }
-
-  /**
-   * Resolves to the next event, then to the actions; rejects with the fault once all events before it are taken. Not
-   * called again before it has.
-   */
-  next(): Promise<Next> {
-    if (!this.#begun && !this.#left) this.#begin();
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      this.#rouse();
-    });
-  }
-
-  /**
-   * Leaves early: the engine is told to stop. After the end it does nothing, so that the connection can serve again.
-   */
-  return(actions: readonly Action[] | PromiseLike<readonly Action[]>): Promise<Next> {
-    this.#leave();
-    return Promise.resolve(actions).then((value) => ({ done: true, value }));
-  }
-
-  throw(thrown: unknown): Promise<Next> {
-    this.#leave();
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what was thrown in is thrown out
-    return Promise.reject(thrown);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#leave();
-  }
-
-  #begin(): void {
-    this.#begun = true;
-    if (this.#signal.aborted) return this.#fail(cancelled());
-    this.#stopListening = onAbort(this.#signal, () => this.#fail(cancelled()));
-    try {
-      this.#dispatch(this);
-    } catch (thrown) {
-      this.#fail(thrown);
-    }
-  }
-
-  #leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    this.#stopListening?.();
-    if (!this.#over) this.#fail(cancelled());
-  }
-
-  #actions(): readonly Action[] {
-    return this.#accumulator.finish({
-      startedAt: this.#startedAt,
-      firstTokenMs: this.#firstTokenMs,
-      totalMs: performance.now() - this.#clock,
-    });
-  }
-
-  #text(): string {
-    return Buffer.concat(this.#body).toString('utf8');
-  }
-
-  #guard(read: () => void): void {
-    try {
-      read();
-    } catch (thrown) {
-      this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), this.#party, thrown));
-    }
-  }
-
-  #end(): void {
-    if (this.#over) return;
-    this.#accumulator.end(this.#queue);
-    this.#over = true;
-    this.#rouse();
-  }
-
-  #fail(fault: unknown): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#fault = fault;
-    this.#controller?.abort(fault instanceof Error ? fault : new Error(String(fault)));
-    this.#rouse();
-  }
-
-  /** Gives whoever waits what there is: an event, else the end or the fault. */
-  #rouse(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    const event = this.#queue[this.#taken];
-    if (event !== undefined) {
-      this.#taken += 1;
-      if (this.#taken === this.#queue.length) this.#emptied();
-      this.#waiting = undefined;
-      return waiting.resolve({ done: false, value: event });
-    }
-    if (!this.#over && !this.#left) return;
-    this.#waiting = undefined;
-    const fault = this.#left ? cancelled() : this.#fault;
-    this.#leave();
-    if (fault !== undefined) return waiting.reject(fault);
-    try {
-      waiting.resolve({ done: true, value: this.#actions() });
-    } catch (thrown) {
-      waiting.reject(thrown);
-    }
-  }
-
-  #emptied(): void {
-    this.#queue = [];
-    this.#taken = 0;
-    if (this.#controller?.paused === true) this.#controller.resume();
-  }
 }

@@ -60,7 +60,7 @@ export function openServing(options: ServingOptions): VersionTable {
   const now = (): number => Math.floor(Date.now() / 1000);
   const since = now();
   const others = new Map(
-    (options.upstreams ?? []).map(({ id, host, policy, counter }) => [
+    (options.upstreams ?? []).map(({ id, host, policy, counter, relay }) => [
       id,
       {
         lease: {
@@ -68,6 +68,7 @@ export function openServing(options: ServingOptions): VersionTable {
           engineModel: id,
           policy,
           counter,
+          relay,
           release: () => undefined,
         } satisfies Lease,
         served: { id, created: since, source: { kind: 'upstream', host } } satisfies ServedModel,

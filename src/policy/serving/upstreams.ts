@@ -6,7 +6,8 @@ import type { Upstream } from '../../core/config.js';
 import { GyreError, operatorError } from '../../core/errors.js';
 import type { ProxyFor } from '../../core/proxy.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
-import type { Wanted } from '../../core/serving.js';
+import type { Relay, Wanted } from '../../core/serving.js';
+import { upstreamCompletionBody } from '../engine/completion.js';
 import { Media, readingMedia } from '../engine/media.js';
 import { connectTo, type ServerConnection } from '../engine/sample.js';
 import { upstreamBody } from '../engine/wire.js';
@@ -17,6 +18,7 @@ export interface UpstreamModel {
   readonly host: string;
   readonly policy: (wanted: Wanted) => Policy;
   readonly counter: TokenCounter;
+  readonly relay: Relay;
 }
 
 export interface Upstreams {
@@ -44,13 +46,19 @@ export function openUpstreams(list: readonly Upstream[], options: UpstreamOption
     connections.push(connection);
     const plain = upstream.resend === 'plain';
     const policy = (wanted: Wanted): Policy => ({
-      sample: (request, signal) =>
-        connection.sample(
-          request,
-          (fitted) => upstreamBody(plain ? { ...fitted, native: undefined } : fitted, wanted),
-          signal,
-        ),
+      sample(request, signal) {
+        const { raw } = request;
+        if (raw === undefined)
+          return connection.sample(
+            request,
+            (fitted) => upstreamBody(plain ? { ...fitted, native: undefined } : fitted, wanted),
+            signal,
+          );
+        const asked = wanted.tokenIds ? request : { ...request, raw: { ...raw, inText: true as const } };
+        return connection.sample(asked, (fitted) => upstreamCompletionBody(fitted, raw, wanted), signal);
+      },
     });
+    const relay: Relay = (request, signal) => connection.relay(request, signal);
     return upstream.models.map((id) => {
       const media = new Media({ inTools: false });
       return {
@@ -58,6 +66,7 @@ export function openUpstreams(list: readonly Upstream[], options: UpstreamOption
         host: new URL(upstream.url).host,
         policy: (wanted) => readingMedia(policy(wanted), media),
         counter: NO_COUNTER,
+        relay,
       };
     });
   });

@@ -12,7 +12,7 @@ import { newId } from '../../core/ids.js';
 import { type Key, KEY_LIMITS, type KeyLimits, type Keys, type Role } from '../../core/key.js';
 import { prepared, type Db } from '../file/db.js';
 import { keys } from '../file/schema.js';
-import { tokensUsed } from './usage.js';
+import { tokensUsed, UsageSums } from './usage.js';
 
 /** A key as it is kept: also what it is called, and when it came and went. */
 export interface StoredKey extends Key {
@@ -126,6 +126,11 @@ export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
       return key;
     },
     spent: (keyId) => tokensUsed(db, keyId, now()),
+    count(keyId, tokens) {
+      const sums = new UsageSums();
+      sums.add(keyId, now(), tokens);
+      sums.write(db);
+    },
   };
 }
 

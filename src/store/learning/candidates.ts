@@ -66,7 +66,7 @@ export function candidateRows(
       (t.origin = 'evaluate') AS evaluated,
       (s.outcome = 'done' AND EXISTS (SELECT 1 FROM responses r WHERE r.id = s.response_id)) AS finished,
       (s.prompt_suffix IS NOT NULL AND coalesce(s.not_trainable, '') NOT IN ('upstream', 'constrained',
-        'no_token_ids', 'control_text')) AS hasState,
+        'no_token_ids', 'control_text', 'raw_prompt')) AS hasState,
       s.not_trainable AS notTrainable, d.good AS good,
       CASE WHEN s.idx = 0 THEN 1 ELSE ${fold(sql`s2.idx < s.idx`)} END AS earlierGood,
       ${fold(sql`1 = 1`)} AS allGood,

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { OPERATIONS } from '../../../src/http/openapi/operations.js';
 import { inTurn } from '../../fakes/engine.js';
 import type { Gateway } from '../../fakes/gateway.js';
+import { startRelayUpstream } from '../../fakes/relayed.js';
 import { startWhole } from '../../fakes/whole.js';
 
 interface Schema {
@@ -39,11 +40,17 @@ interface Document {
 
 let gateway: Gateway;
 let document: Document;
+let upstream: Awaited<ReturnType<typeof startRelayUpstream>>;
 beforeAll(async () => {
-  gateway = await startWhole({ script: inTurn({ text: 'It is 391.' }) });
+  upstream = await startRelayUpstream();
+  const upstreams = [{ url: upstream.url, models: ['text-embedding-3-small'] }];
+  gateway = await startWhole({ script: inTurn({ text: 'It is 391.' }), config: { upstreams } });
   document = (await (await fetch(`${gateway.url}/openapi.json`)).json()) as Document;
 });
-afterAll(async () => gateway.close());
+afterAll(async () => {
+  await gateway.close();
+  await upstream.close();
+});
 
 const each = (): readonly (readonly [string, string, Described])[] =>
   Object.entries(document.paths).flatMap(([path, methods]) =>

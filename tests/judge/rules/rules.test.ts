@@ -93,6 +93,17 @@ test('a text result that lacks the reference may be a first hop, so the rule is 
   expect(await reference({ calls: call('hello'), reference: 'world' })).toBe(true);
 });
 
+test('any of several references is right', async () => {
+  const either = ['391', 'three hundred'];
+  expect(await reference({ text: 'It is 391.', reference: either })).toBe(true);
+  expect(await reference({ text: 'Three hundred, about.', reference: either })).toBe(true);
+  expect(await reference({ text: 'It is 392.', reference: either })).toBe(false);
+  expect(await reference({ calls: call('2*3'), reference: ['5', '6'] })).toBe(true);
+  expect(await reference({ calls: call('2*3'), reference: ['5', 'seven'] })).toBe(false);
+  expect(await reference({ calls: call('hello'), reference: ['rome', 'world'] })).toBe(true);
+  expect(await reference({ calls: call('hello'), reference: ['rome', 'oslo'] })).toBe('absent');
+});
+
 test('without a reference the judge is absent, not zero', async () => {
   expect(await reference({ text: 'anything' })).toBe('absent');
 });

@@ -1,0 +1,73 @@
+/**
+ * A completion request out of untrusted JSON: raw prompts, each of which the log has as a message of a kind of its own,
+ * so that no conversation is ever taken for its continuation.
+ */
+import { badRequest } from '../../core/errors.js';
+import { type Message, RAW_PROMPT } from '../../core/message.js';
+import type { RawPrompt, RawPrompts } from '../../core/policy.js';
+import { COMPLETION_FIELDS, MAX_PROMPTS } from './fields.js';
+import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
+import { type AnswerRequest, samplingOf } from '../protocol/request.js';
+
+export interface CompletionRequest extends AnswerRequest {
+  readonly raw: RawPrompts;
+  /** The usage so far, in every chunk of a stream. */
+  readonly continuousUsage: boolean;
+}
+
+/** Throws 400 that names the field. */
+export function parseCompletion(raw: unknown): CompletionRequest {
+  const { fields, forwarded } = readFields(raw, COMPLETION_FIELDS);
+  const model = requiredModel(fields.model);
+  const list = promptsOf(requiredField(fields.prompt, 'prompt', ': send a text, token ids, or a list of either.'));
+  const stream = fields.stream ?? false;
+  const n = fields.n ?? 1;
+  const echo = fields.echo ?? false;
+  if (fields.stream_options !== undefined && !stream)
+    throw badRequest('"stream_options" is only allowed with "stream": true.', 'stream_options');
+  if (list.length * n > MAX_PROMPTS)
+    throw badRequest(`${list.length} prompts and "n" ${n} are more than ${MAX_PROMPTS} answers.`, 'n');
+  if (fields.max_tokens === 0 && !echo)
+    throw badRequest('"max_tokens" may be 0 only with "echo": true: nothing would be answered.', 'max_tokens');
+  if ((fields.suffix ?? '') !== '') throw unsupported('suffix', 'The policy is not asked to fill gaps.');
+  if (fields.best_of !== undefined && fields.best_of !== n) throw unsupported('best_of', 'Ask for "n" and choose.');
+  const byEngine =
+    fields.logprobs !== undefined || fields.max_tokens === 0 || list.some((each) => typeof each !== 'string');
+  return {
+    model,
+    raw: { list, echo: !echo ? 'none' : byEngine ? 'engine' : 'gateway' },
+    messages: list.map(messageOf),
+    stream,
+    includeUsage: fields.stream_options?.include_usage ?? false,
+    continuousUsage: fields.stream_options?.continuous_usage_stats ?? false,
+    toolEvents: false,
+    tools: [],
+    toolChoice: 'none',
+    parallelToolCalls: undefined,
+    n,
+    topLogprobs: fields.logprobs,
+    tokenIds: fields.return_token_ids ?? false,
+    sampling: samplingOf(fields),
+    limitField: 'max_tokens',
+    forwarded,
+    store: fields.store ?? true,
+    metadata: fields.metadata,
+  };
+}
+
+function promptsOf(prompt: string | string[] | number[] | number[][]): readonly RawPrompt[] {
+  if (typeof prompt === 'string') return [prompt];
+  return prompt.every((each) => typeof each === 'number')
+    ? [prompt]
+    : prompt.filter((each) => typeof each !== 'number');
+}
+
+function messageOf(prompt: RawPrompt): Message {
+  const part =
+    typeof prompt === 'string' ? { type: RAW_PROMPT, text: prompt } : { type: RAW_PROMPT, token_ids: prompt };
+  return { role: 'user', content: [part] };
+}
+
+function unsupported(name: string, why: string): Error {
+  return badRequest(`The parameter "${name}" is not supported. ${why}`, name, 'unsupported_parameter');
+}

@@ -1,0 +1,208 @@
+/**
+ * What the gateway does not do itself and an upstream may: embeddings, moderation, ranking, pictures, sound. A request
+ * goes to the upstream whose model it names, as it came and with the upstream's key in place of the client's; its reply
+ * comes back as it is. Keys' limits hold and tokens are counted, but nothing is logged.
+ */
+import type { ServerResponse } from 'node:http';
+
+import { badRequest, GyreError } from '../../core/errors.js';
+import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
+import type { Admission } from '../callers/allowance.js';
+import { identify } from '../callers/auth.js';
+import type { AnswerDeps } from '../protocol/deps.js';
+import { requiredModel } from '../protocol/fields.js';
+import { jsonOf, readBody } from '../wire/body.js';
+import { type Exchange, flat } from '../wire/exchange.js';
+
+/** Only these: an upstream has other routes that are its operator's business. */
+export const RELAYED: readonly string[] = [
+  '/v1/embeddings',
+  '/v1/moderations',
+  '/v1/rerank',
+  '/v1/score',
+  '/v1/classify',
+  '/v1/pooling',
+  '/v1/images/generations',
+  '/v1/images/edits',
+  '/v1/images/variations',
+  '/v1/audio/speech',
+  '/v1/audio/transcriptions',
+  '/v1/audio/translations',
+];
+
+/** Headers of a reply that say what it is. */
+const KEPT = ['content-type', 'content-length', 'content-encoding', 'content-disposition', 'cache-control'];
+
+/** Answers one exchange, errors included; never throws. */
+export async function relay(path: string, deps: AnswerDeps, exchange: Exchange): Promise<void> {
+  let admission: Admission | undefined;
+  try {
+    const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
+    if (caller.limits !== undefined) admission = deps.allowances.admit(caller.keyId, caller.limits);
+    if (admission?.refusal !== undefined) throw admission.refusal;
+    const body = await readBody(exchange.incoming, deps.settings.bodyBytes);
+    const type = exchange.header('content-type') ?? 'application/json';
+    const model = requiredModel(modelOf(type, body));
+    const { signal } = exchange.clock;
+    const send = await relayOf(deps.serving, model, path, signal);
+    const reply = await send(
+      {
+        path: path.slice('/v1'.length),
+        contentType: type,
+        accept: exchange.header('accept'),
+        body,
+        requestId: exchange.requestId,
+      },
+      signal,
+    );
+    const usage = await passOn(reply, exchange, admission?.headers ?? {}, deps.settings.slowReaderMs);
+    const tokens = usage.prompt + usage.completion;
+    deps.metrics.relayed(usage.prompt, usage.completion);
+    admission?.used(tokens);
+    if (caller.keyId !== '') deps.keys.count?.(caller.keyId, tokens);
+  } catch (thrown) {
+    if (exchange.outgoing.headersSent) exchange.outgoing.destroy();
+    else exchange.fail(exchange.clock.endedBy === 'deadline' ? tooLong() : thrown, admission?.headers ?? {}, false);
+  } finally {
+    admission?.leave();
+  }
+}
+
+/** Of a JSON object its field, of a form its part; undefined where there is none. */
+function modelOf(type: string, body: Buffer): string | undefined {
+  const [media = ''] = type.toLowerCase().split(';');
+  let model: unknown;
+  if (media.trim() === 'multipart/form-data') model = partOf(type, body);
+  else if (/^application\/(?:[\w.+-]+\+)?json$/.test(media.trim())) model = fieldOf(jsonOf(body));
+  else
+    throw new GyreError({
+      side: 'client',
+      status: 415,
+      code: 'unsupported_media_type',
+      message:
+        `The content type ${JSON.stringify(media.slice(0, 100))} is not known. ` +
+        'Send application/json or multipart/form-data.',
+    });
+  if (model === undefined || model === null || model === '') return undefined;
+  if (typeof model !== 'string') throw badRequest('"model" must be a text.', 'model', 'invalid_type');
+  return model;
+}
+
+function fieldOf(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw badRequest('The body must be a JSON object.', undefined, 'invalid_type');
+  return 'model' in body ? body.model : undefined;
+}
+
+/** The part "model" of a form, found between its boundaries: the others may be large, and are not read. */
+function partOf(type: string, body: Buffer): string | undefined {
+  const [, plain, inQuotes] = /;\s*boundary=(?:([^\s;"]+)|"([^"]+)")/i.exec(type) ?? [];
+  const boundary = `--${plain ?? inQuotes ?? ''}`;
+  let at = boundary === '--' ? -1 : body.indexOf(boundary);
+  if (at === -1) throw badRequest('The body is no form: its parts cannot be told apart.', undefined, 'invalid_form');
+  while (at !== -1) {
+    const head = at + boundary.length;
+    const headEnd = body.indexOf('\r\n\r\n', head);
+    const next = body.indexOf(`\r\n${boundary}`, head);
+    if (headEnd !== -1 && headEnd < next && IS_MODEL.test(body.toString('latin1', head, headEnd)))
+      return body.toString('utf8', headEnd + 4, next).trim();
+    at = next === -1 ? -1 : next + 2;
+  }
+  return undefined;
+}
+
+const IS_MODEL = /^content-disposition:[^\r\n]*;\s*name=(?:"model"|model(?=[\s;]|$))/im;
+
+/** Throws 400 for a model of the policy, 404 for one that is nobody's. */
+async function relayOf(serving: Serving, model: string, path: string, signal: AbortSignal): Promise<Relay> {
+  if (!isPolicyName(model)) {
+    const lease = await serving.lease(model, signal);
+    lease.release(); // nothing of an upstream is held
+    if (lease.relay !== undefined) return lease.relay;
+  }
+  const others = serving.models().flatMap(({ id, source }) => (source.kind === 'upstream' ? [id] : []));
+  const there =
+    others.length === 0
+      ? 'There are none: name an upstream and its models under "upstreams" in the configuration.'
+      : `There are: ${others.join(', ')}.`;
+  throw badRequest(
+    `The model ${JSON.stringify(model.slice(0, 100))} is this gateway's own, which has no answer to ${path}: ` +
+      `it goes to models of upstreams. ${there}`,
+    'model',
+  );
+}
+
+interface Used {
+  readonly prompt: number;
+  readonly completion: number;
+}
+
+/** The reply, piece by piece, no faster than the client takes it; resolves to what it says it used. */
+async function passOn(
+  reply: RelayReply,
+  exchange: Exchange,
+  limits: Readonly<Record<string, string>>,
+  slowReaderMs: number,
+): Promise<Used> {
+  const { outgoing } = exchange;
+  const headers = flat(limits, ['x-request-id', exchange.requestId]);
+  for (const name of KEPT) {
+    const value = reply.header(name);
+    if (value !== undefined) headers.push(name, value);
+  }
+  const usage = new UsageReader();
+  let begun = false;
+  for await (const piece of reply.body) {
+    if (!begun) outgoing.writeHead(reply.status, headers);
+    begun = true;
+    usage.read(piece);
+    if (!outgoing.write(piece)) await drained(outgoing, slowReaderMs);
+  }
+  if (!begun) outgoing.writeHead(reply.status, headers);
+  outgoing.end();
+  return usage.used();
+}
+
+function drained(outgoing: ServerResponse, slowReaderMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(deadline);
+      outgoing.off('drain', done).off('close', done);
+      resolve();
+    };
+    const deadline = setTimeout(() => outgoing.destroy(), slowReaderMs);
+    outgoing.on('drain', done).on('close', done);
+  });
+}
+
+/** Bytes at the end of a reply in which its usage is looked for: it stands behind vectors and pictures. */
+const TAIL = 4096;
+
+class UsageReader {
+  #tail = Buffer.alloc(0);
+
+  read(piece: Uint8Array): void {
+    this.#tail = Buffer.concat([this.#tail, piece.subarray(-TAIL)]).subarray(-TAIL);
+  }
+
+  used(): Used {
+    const found = [...this.#tail.toString('latin1').matchAll(/"usage"\s*:\s*\{((?:[^{}]|\{[^{}]*\})*)\}/g)].at(-1)?.[1];
+    const number = (...names: string[]): number => {
+      const [, digits] = new RegExp(`"(?:${names.join('|')})"\\s*:\\s*(\\d{1,12})`).exec(found ?? '') ?? [];
+      return Number(digits ?? 0);
+    };
+    const prompt = number('prompt_tokens', 'input_tokens');
+    const completion = number('completion_tokens', 'output_tokens');
+    return prompt + completion === 0 ? { prompt: number('total_tokens'), completion } : { prompt, completion };
+  }
+}
+
+function tooLong(): GyreError {
+  return new GyreError({
+    side: 'engine',
+    status: 504,
+    code: 'engine_timeout',
+    message: 'The upstream did not answer within "limits.seconds".',
+  });
+}

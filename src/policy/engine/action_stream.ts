@@ -1,0 +1,286 @@
+/**
+ * One request on its way: what undici reads of the reply becomes events, then whole actions. It reads and reports; it
+ * never retries, and an aborted signal destroys the socket, which is how an engine learns to stop.
+ */
+import type { Dispatcher } from 'undici';
+
+import { onAbort } from '../../core/abort.js';
+import { GyreError } from '../../core/errors.js';
+import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
+import { Accumulator } from './accumulate.js';
+import { cancelled, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
+import { SseParser } from './sse.js';
+
+/** What is asked of an upstream's connection beside. */
+export interface UpstreamReading {
+  /** Whether turns are sent back as they came, so that their own fields are kept. */
+  readonly keepsTurns: boolean;
+  /** Called with the names of what came beside text. */
+  readonly beside: (names: readonly string[]) => void;
+}
+
+/** What bounds and shapes the reading of a reply. */
+interface ReplyBounds {
+  readonly answerBytes: number;
+  /** The tokens of prompt and action together, where the engine has said how many it can hold. */
+  readonly contextLength: number | undefined;
+  readonly reading: UpstreamReading | undefined;
+}
+
+/** Events waiting for a slow reader before the socket is told to wait too. */
+const QUEUE_LIMIT = 1024;
+/** Bytes on the wire for each byte of an answer: a token takes some hundred, with all its alternatives thousands. */
+const WIRE_BYTES = 64;
+/** Bytes of a body that is an error, however short an answer may be. */
+const ERROR_BYTES = 64 * 1024;
+const DONE = '[DONE]';
+
+type Kind = 'stream' | 'json' | 'error';
+
+type Next = IteratorResult<PolicyEvent, readonly Action[]>;
+
+/**
+ * One request on the wire: undici calls the `on` methods, `next` takes what they left. Written out rather than
+ * as a generator function: an event waits for one promise, not for a generator's several.
+ */
+export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<PolicyEvent, readonly Action[]> {
+  readonly #party: Party;
+  readonly #signal: AbortSignal;
+  readonly #dispatch: (stream: ActionStream) => void;
+  #stopListening: (() => void) | undefined;
+  #begun = false;
+  /** The consumer has returned, or has had the end. */
+  #left = false;
+  readonly #accumulator: Accumulator;
+  readonly #parser: SseParser;
+  readonly #startedAt = Date.now();
+  readonly #clock = performance.now();
+  #controller: Dispatcher.DispatchController | undefined;
+  #queue: PolicyEvent[] = [];
+  /** Events of the queue that were taken. */
+  #taken = 0;
+  #waiting: { readonly resolve: (next: Next) => void; readonly reject: (fault: unknown) => void } | undefined;
+  #fault: unknown;
+  /** Nothing more will come, for good or ill. */
+  #over = false;
+  #kind: Kind = 'stream';
+  #status = 0;
+  #retryAfter: string | undefined;
+  readonly #body: Buffer[] = [];
+  readonly #answerBytes: number;
+  #wireBytes = 0;
+  #firstTokenMs: number | undefined;
+
+  constructor(
+    request: PolicyRequest,
+    party: Party,
+    { answerBytes, contextLength, reading }: ReplyBounds,
+    signal: AbortSignal,
+    dispatch: (stream: ActionStream) => void,
+  ) {
+    this.#party = party;
+    this.#answerBytes = answerBytes;
+    this.#signal = signal;
+    this.#dispatch = dispatch;
+    this.#accumulator = new Accumulator(
+      {
+        tokenLogprobs: request.topLogprobs !== undefined,
+        maxTokens: request.sampling.max_tokens,
+        contextLength,
+        maxBytes: answerBytes,
+        raw: request.raw,
+        ...reading,
+      },
+      party,
+    );
+    this.#parser = new SseParser((data) => {
+      if (this.#over) return; // what follows [DONE] says nothing
+      if (data === DONE) this.#end();
+      else this.#accumulator.push(data, this.#queue);
+    }, answerBytes);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(cancelled());
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return; // informational; the reply is still to come
+    this.#status = status;
+    const type = String(headers['content-type'] ?? 'text/event-stream');
+    if (status !== 200) this.#kind = 'error';
+    else if (type.includes('json')) this.#kind = 'json';
+    else if (!type.includes('event-stream')) this.#fail(garbage(`its content type is "${type}"`, this.#party));
+    const after = headers['retry-after'];
+    this.#retryAfter = Array.isArray(after) ? after[0] : after;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (this.#over && this.#kind === 'stream') return;
+    this.#wireBytes += bytes.length;
+    if (this.#kind !== 'stream') {
+      this.#body.push(bytes);
+      const limit = this.#kind === 'error' ? Math.max(ERROR_BYTES, this.#answerBytes) : this.#answerBytes;
+      if (this.#wireBytes > limit) this.#fail(tooLarge(this.#answerBytes, this.#party));
+      return;
+    }
+    if (this.#wireBytes > this.#answerBytes * WIRE_BYTES) return this.#fail(tooLarge(this.#answerBytes, this.#party));
+    this.#guard(() => this.#parser.push(bytes));
+    if (this.#queue.length === this.#taken) return;
+    // The first event only says that the reply began; tokens are what follows it.
+    if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start')
+      this.#firstTokenMs = performance.now() - this.#clock;
+    if (this.#queue.length - this.#taken > QUEUE_LIMIT) controller.pause();
+    this.#rouse();
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    switch (this.#kind) {
+      case 'stream':
+        return this.#guard(() => {
+          this.#parser.end();
+          this.#end();
+        });
+      case 'json':
+        return this.#guard(() => {
+          const text = this.#text();
+          // Some servers send events under the name of JSON.
+          if (/^\s*(data|event|:)/.test(text)) {
+            this.#parser.push(Buffer.from(text));
+            this.#parser.end();
+          } else this.#accumulator.push(text, this.#queue);
+          this.#end();
+        });
+      case 'error':
+        return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter, this.#party));
+      default:
+        return this.#kind satisfies never;
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, thrown: Error): void {
+    this.#fail(transportFault(thrown, this.#status !== 0, this.#party));
+  }
+
+  /**
+   * Resolves to the next event, then to the actions; rejects with the fault once all events before it are taken. Not
+   * called again before it has.
+   */
+  next(): Promise<Next> {
+    if (!this.#begun && !this.#left) this.#begin();
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#rouse();
+    });
+  }
+
+  /**
+   * Leaves early: the engine is told to stop. After the end it does nothing, so that the connection can serve again.
+   */
+  return(actions: readonly Action[] | PromiseLike<readonly Action[]>): Promise<Next> {
+    this.#leave();
+    return Promise.resolve(actions).then((value) => ({ done: true, value }));
+  }
+
+  throw(thrown: unknown): Promise<Next> {
+    this.#leave();
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what was thrown in is thrown out
+    return Promise.reject(thrown);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#leave();
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    if (this.#signal.aborted) return this.#fail(cancelled());
+    this.#stopListening = onAbort(this.#signal, () => this.#fail(cancelled()));
+    try {
+      this.#dispatch(this);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
+  #leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#stopListening?.();
+    if (!this.#over) this.#fail(cancelled());
+  }
+
+  #actions(): readonly Action[] {
+    return this.#accumulator.finish({
+      startedAt: this.#startedAt,
+      firstTokenMs: this.#firstTokenMs,
+      totalMs: performance.now() - this.#clock,
+    });
+  }
+
+  #text(): string {
+    return Buffer.concat(this.#body).toString('utf8');
+  }
+
+  #guard(read: () => void): void {
+    try {
+      read();
+    } catch (thrown) {
+      this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), this.#party, thrown));
+    }
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#accumulator.end(this.#queue);
+    this.#over = true;
+    this.#rouse();
+  }
+
+  #fail(fault: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#fault = fault;
+    this.#controller?.abort(fault instanceof Error ? fault : new Error(String(fault)));
+    this.#rouse();
+  }
+
+  /** Gives whoever waits what there is: an event, else the end or the fault. */
+  #rouse(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    const event = this.#queue[this.#taken];
+    if (event !== undefined) {
+      this.#taken += 1;
+      if (this.#taken === this.#queue.length) this.#emptied();
+      this.#waiting = undefined;
+      return waiting.resolve({ done: false, value: event });
+    }
+    if (!this.#over && !this.#left) return;
+    this.#waiting = undefined;
+    const fault = this.#left ? cancelled() : this.#fault;
+    this.#leave();
+    if (fault !== undefined) return waiting.reject(fault);
+    try {
+      waiting.resolve({ done: true, value: this.#actions() });
+    } catch (thrown) {
+      waiting.reject(thrown);
+    }
+  }
+
+  #emptied(): void {
+    this.#queue = [];
+    this.#taken = 0;
+    if (this.#controller?.paused === true) this.#controller.resume();
+  }
+}
