@@ -26,7 +26,7 @@ import type { AnswerSettings } from './http/protocol/face.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
 import { responseRoutes } from './http/responses/stored.js';
-import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/sockets.js';
+import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';

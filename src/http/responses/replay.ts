@@ -1,4 +1,4 @@
-/** A logged response told again: the events it was made of go through the same fold, so that it is the same response. */
+/** A logged response told again: the events it was made of go through the same fold, so it is the same response. */
 import { GyreError } from '../../core/errors.js';
 import { textOf } from '../../core/message.js';
 import type { LoggedResponse } from '../../core/reading.js';
