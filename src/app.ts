@@ -30,7 +30,7 @@ import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
 import { relay, RELAYED } from './http/routes/relay.js';
 import { responseRoutes } from './http/responses/stored.js';
-import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/sockets.js';
+import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { corsOf } from './http/wire/cors.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';

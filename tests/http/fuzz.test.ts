@@ -253,6 +253,22 @@ it('ten thousand strange bodies are answered without a fault, and the log is who
         previous_response_id: [null, ...ids],
       }),
     ],
+    ...Object.fromEntries(
+      [
+        ['input_tokens', 'ResponsesInputTokensRequest'],
+        ['compact', 'ResponsesCompactRequest'],
+      ].map(([name, shape]) => [
+        `/v1/responses/${name ?? ''}`,
+        [
+          6,
+          bodyOf(SHAPES[shape as 'Error'], {
+            model: models,
+            input: ['hi', [{ role: 'user', content: 'hi' }]],
+            previous_response_id: [null, ...ids],
+          }),
+        ] as const,
+      ]),
+    ),
     '/v1/messages': [
       24,
       bodyOf(SHAPES['MessagesRequest' as 'Error'], { model: models, max_tokens: [1, 64], messages: TURNS }),

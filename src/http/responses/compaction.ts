@@ -36,5 +36,5 @@ const RECALL = 'The conversation before this was replaced by this summary of it.
 /** What the policy is asked for. */
 export const SUMMARISE =
   'The conversation up to here will be replaced by a summary that you write now. Write down what is needed to go on ' +
-  'without it: what is wanted, what was decided, what is known (names, numbers, files and words that matter, exactly), ' +
-  'what was done and what came of it, and what is still to be done. Write the summary and nothing else.';
+  'without it: what is wanted, what was decided, what is known (names, numbers, files and words that matter), ' +
+  'what was done, what came of it, what is still to be done. Write the summary and nothing else.';

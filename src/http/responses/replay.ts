@@ -1,4 +1,4 @@
-/** A logged response told again: the events it was made of go through the same fold, so that it is the same response. */
+/** A logged response told again: the events it was made of go through the same fold, so it is the same response. */
 import { GyreError } from '../../core/errors.js';
 import { textOf } from '../../core/message.js';
 import type { LoggedResponse } from '../../core/reading.js';
@@ -22,7 +22,7 @@ export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => 
 }
 
 /** What the request said, as far as it was logged. */
-export function fieldsOf({ asked, said }: Pick<LoggedResponse, 'asked' | 'said'>): ResponseFields {
+function fieldsOf({ asked, said }: Pick<LoggedResponse, 'asked' | 'said'>): ResponseFields {
   const { instructions, ...fields } = (asked ?? {}) as ResponseFields & { readonly instructions?: unknown };
   return instructed(asked) ? { ...fields, instructions: textOf(said[0]?.content ?? '') } : fields;
 }

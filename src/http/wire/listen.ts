@@ -20,7 +20,7 @@ export interface Listening {
 }
 
 /** The connections that stop speaking HTTP. */
-export interface Upgrades {
+interface Upgrades {
   upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Sends away who waits for nothing, and the others when they have what they wait for. */
   close(): void;

@@ -1,7 +1,7 @@
 /** WebSockets beside the HTTP routes: which upgrades are taken, and how they end when the gateway does. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Socket } from 'node:net';
 
 import { WebSocketServer } from 'ws';
 
@@ -89,7 +89,9 @@ function noSocket(path: string, paths: readonly string[]): GyreError {
 function refuse(thrown: unknown, incoming: IncomingMessage, socket: Duplex, errors?: ErrorShape): void {
   const failure = failureOf(thrown, requestIdOf(incoming.headers['x-request-id']), false, errors);
   const outgoing = new ServerResponse(incoming);
-  outgoing.assignSocket(socket as Socket);
+  // A server over TCP is given its own sockets; the type allows any stream.
+  if (socket instanceof Socket) outgoing.assignSocket(socket);
+  else return void socket.destroy();
   outgoing.on('finish', () => socket.end());
   outgoing
     .writeHead(failure.status, {

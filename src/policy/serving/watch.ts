@@ -109,7 +109,7 @@ function unreached(thrown: unknown): string {
 async function textOf(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of response.body ?? []) {
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += part.length;
     if (size > LIST_BYTES)
       throw new GyreError({

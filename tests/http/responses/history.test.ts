@@ -36,7 +36,6 @@ describe('an item of a tool that ran elsewhere', () => {
     [{ type: 'mcp_list_tools', id: 'm', server_label: 'wiki', tools: [] }, undefined],
     [{ type: 'mcp_approval_request', id: 'a', server_label: 'w', name: 'f', arguments: '{}' }, undefined],
     [{ type: 'mcp_approval_response', approval_request_id: 'a', approve: true }, undefined],
-    [{ type: 'compaction', id: 'cmp_1', encrypted_content: 'gAAAA' }, undefined],
     [{ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'gAAAA' }, undefined],
     [{ type: 'ghost_snapshot', ghost_commit: { id: 'x' } }, undefined],
     [{ type: 'tool_search_call', call_id: 'ts', execution: 'server', arguments: {} }, undefined],

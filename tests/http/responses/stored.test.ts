@@ -259,22 +259,19 @@ describe('deleting', () => {
 });
 
 describe('counting', () => {
+  const ASKED = { model: 'gyre', input: 'one two three', tool_choice: 'none' as const };
+
   it('counts the prompt with tools and what it goes on from, and samples nothing', async () => {
     const client = await start({ text: 'Fine.' });
     const given = await client.responses.create({ model: 'gyre', input: 'one two' });
     const count = async (more: object): Promise<number> =>
-      (
-        await client.responses.inputTokens.count({
-          model: 'gyre',
-          input: 'one two three',
-          tool_choice: 'none',
-          ...more,
-        })
-      ).input_tokens;
+      (await client.responses.inputTokens.count({ ...ASKED, ...more })).input_tokens;
     const plain = await count({});
     expect(plain).toBeGreaterThan(0);
     expect(await count({ instructions: 'Be very brief.' })).toBeGreaterThan(plain);
-    expect(await count({ tools: [WEATHER], tool_choice: 'auto' })).toBeGreaterThan(plain);
+    expect(
+      await count({ tools: [{ ...WEATHER, description: 'Tells the weather.' }], tool_choice: 'auto' }),
+    ).toBeGreaterThan(plain);
     expect(await count({ previous_response_id: given.id })).toBeGreaterThan(plain);
     expect(gateway.logged).toHaveLength(1);
     await expect(client.responses.inputTokens.count({ input: 'q' })).rejects.toMatchObject({

@@ -4,7 +4,7 @@ import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
 import { identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
-import { openResponses } from './responses/socket.js';
+import { openResponses } from './sockets/conversation.js';
 import type { AnyExchange } from './wire/exchange.js';
 import { OPENAI } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';

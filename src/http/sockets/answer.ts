@@ -3,8 +3,8 @@ import type { AssistantMessage } from '../../core/message.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import type { AnswerHead, Delivery } from '../protocol/face.js';
 import type { SocketExchange } from '../wire/socket_exchange.js';
-import type { ResponseFields } from './fields.js';
-import { type ResponseEvent, ResponseFold } from './fold.js';
+import type { ResponseFields } from '../responses/fields.js';
+import { type ResponseEvent, ResponseFold } from '../responses/fold.js';
 
 const LAST: ReadonlySet<string> = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 

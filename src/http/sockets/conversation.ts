@@ -16,10 +16,10 @@ import { Past } from '../protocol/past.js';
 import { sampledBy } from '../protocol/request.js';
 import { jsonOf } from '../wire/body.js';
 import type { SocketExchange } from '../wire/socket_exchange.js';
-import { readRequest, RESPONSES } from './face.js';
-import { ResponseFold } from './fold.js';
+import { readRequest, RESPONSES } from '../responses/face.js';
+import { ResponseFold } from '../responses/fold.js';
 import { Memory } from './memory.js';
-import { messagesTo, SocketAnswer } from './socket_answer.js';
+import { messagesTo, SocketAnswer } from './answer.js';
 
 /** How a connection has an exchange made for a message, and answered within the gateway's limits. */
 export interface SocketDeps {

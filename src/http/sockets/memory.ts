@@ -1,5 +1,5 @@
 /**
- * What one connection was answered last, in each of its lanes: it may be gone on from there even where the log is not to
+ * What one connection was answered last, in each of its lanes: it may be gone on from there even where the log may not
  * give it back (`store: false`), and before the log has committed it.
  */
 import type { AssistantMessage, Message } from '../../core/message.js';
