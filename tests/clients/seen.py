@@ -83,6 +83,24 @@ class Seen:
             (call["name"], call["owner"]) for answer in self.log for step in answer["steps"] for call in step["calls"]
         ]
 
+    def text(self) -> str:
+        """All that the engine was last told."""
+        return json.dumps(self.engine[-1]["body"]["messages"])
+
+    def parts(self) -> set[str]:
+        """The types of the parts it was ever given."""
+        return {
+            part["type"]
+            for request in self.engine
+            for message in request["body"]["messages"]
+            if isinstance(message.get("content"), list)
+            for part in message["content"]
+        }
+
+    def is_sampling(self) -> bool:
+        """Whether the engine's last answer is under way."""
+        return not self.engine[-1]["aborted"] and self.log[-1].get("outcome") is None
+
     def is_one_conversation(self) -> None:
         assert all(answer["outcome"] == "completed" for answer in self.log)
         assert len({answer["trajectoryId"] for answer in self.log}) == 1
@@ -93,7 +111,7 @@ class Seen:
         self.is_one_conversation()
 
     def is_cancelled(self) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 10
         while not (self.engine[-1]["aborted"] and self.log[-1].get("outcome") == "cancelled"):
             assert time.monotonic() < deadline, f"never cancelled: {self.engine[-1]['aborted']}, {self.log[-1]}"
             time.sleep(0.01)
