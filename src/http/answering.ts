@@ -14,7 +14,7 @@ import type { Admission } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
-import { type Offer, settleOffer } from './protocol/offer.js';
+import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
 import type { AnswerRequest } from './protocol/request.js';
 import { readJson } from './wire/body.js';
@@ -85,6 +85,7 @@ async function converse(
     headers: {
       'x-gyre-trajectory': recording.trajectoryId,
       ...versionHeader(lease.source),
+      ...leftOutHeader(offer),
       ...admission?.headers,
     },
     logprobs: request.topLogprobs !== undefined,
@@ -175,7 +176,9 @@ function loopRequest(
     model: lease.engineModel,
     policyVersion: versionOf(lease.source),
     messages: recording.messages,
-    ...offer,
+    clientTools: offer.clientTools,
+    serverTools: offer.serverTools,
+    toolChoice: offer.toolChoice,
     sampling: request.sampling,
     requestId: exchange.requestId,
     parallelToolCalls: request.parallelToolCalls,

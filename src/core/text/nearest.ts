@@ -1,6 +1,6 @@
 /** The known name that was probably meant, for messages that refuse an unknown one. */
 
-/** The known name with the smallest edit distance (Levenshtein); ties go to the first. */
+/** The known name with the smallest edit distance; ties go to the first. */
 export function nearest(name: string, known: readonly string[]): string {
   const distances = known.map((candidate) =>
     // `seconds` may have been meant for `limits.seconds`; the full name goes first where both are as near.
@@ -9,7 +9,8 @@ export function nearest(name: string, known: readonly string[]): string {
   return known[distances.indexOf(Math.min(...distances))] ?? '';
 }
 
-function editDistance(a: string, b: string): number {
+/** How many letters are put in, left out or replaced between two words (Levenshtein). */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];

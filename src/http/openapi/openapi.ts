@@ -66,6 +66,10 @@ const HEADERS: Readonly<Record<string, Json>> = {
     description: 'The version that answered. Absent where an upstream did.',
     schema: { type: 'string' },
   },
+  ToolsLeftOut: {
+    description: 'Hosted tools of the request that are not here, by their types. Absent where there are none.',
+    schema: { type: 'string' },
+  },
   RetryAfter: { description: 'Seconds until it is worth asking again.', schema: { type: 'string' } },
   ShouldRetry: {
     description: 'Whether the same request may be sent again.',
@@ -141,7 +145,11 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
     headers: {
       'x-request-id': header('RequestId'),
       ...(answer
-        ? { 'x-gyre-trajectory': header('Trajectory'), 'x-gyre-policy-version': header('PolicyVersion') }
+        ? {
+            'x-gyre-trajectory': header('Trajectory'),
+            'x-gyre-policy-version': header('PolicyVersion'),
+            'x-gyre-tools-left-out': header('ToolsLeftOut'),
+          }
         : {}),
     },
     content: {

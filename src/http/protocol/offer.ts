@@ -3,12 +3,19 @@ import { badRequest, GyreError } from '../../core/errors.js';
 import { nearest } from '../../core/text/nearest.js';
 import type { FunctionSpec, ToolChoice } from '../../core/policy.js';
 import type { Tool, Toolbox } from '../../core/tool.js';
-import type { AnswerRequest } from './request.js';
+import type { AnswerRequest, HostedTool, ToolName } from './request.js';
 
 export interface Offer {
   readonly clientTools: readonly FunctionSpec[];
   readonly serverTools: Toolbox;
   readonly toolChoice: ToolChoice;
+  /** Types of hosted tools that are not here, as the client wrote them. */
+  readonly leftOut: readonly string[];
+}
+
+/** The header that says once which of a request's tools were left out; none where all are there. */
+export function leftOutHeader({ leftOut }: Offer): Readonly<Record<string, string>> {
+  return leftOut.length === 0 ? {} : { 'x-gyre-tools-left-out': leftOut.join(', ') };
 }
 
 const PREFIX = 'gyre:';
@@ -26,8 +33,10 @@ export function settleOffer(
 ): Offer {
   const clientTools: FunctionSpec[] = [];
   const asked: string[] = [];
+  const hosted: HostedTool[] = [];
   for (const entry of request.tools) {
     if ('function' in entry) clientTools.push(specOf(entry.function));
+    else if ('hosted' in entry) hosted.push(entry);
     else asked.push(entry.type.slice(PREFIX.length));
   }
   const clientNames = new Set(clientTools.map((tool) => tool.name));
@@ -44,6 +53,12 @@ export function settleOffer(
       );
     }
   }
+  const leftOut = new Set<string>();
+  for (const entry of hosted) {
+    const own = ownTool(entry, toolbox, allowed, clientNames);
+    if (own === undefined) leftOut.add(entry.hosted);
+    else explicit.push(own);
+  }
   const choice = request.toolChoice;
   const off = choice === 'none';
   if (request.n > 1 && explicit.length > 0 && !off)
@@ -57,7 +72,51 @@ export function settleOffer(
         ? []
         : defaultTools(toolbox, allowed ?? defaults, clientNames);
   const serverTools: Toolbox = offered.length === 0 ? NONE : new Map(offered.map((tool) => [tool.spec.name, tool]));
-  return { clientTools, serverTools, toolChoice: choiceOf(choice, clientNames, serverTools) };
+  const all = { clientTools, serverTools, leftOut: [...leftOut] };
+  const demands = choice === 'required' || (typeof choice === 'object' && 'mode' in choice && choice.mode !== 'auto');
+  if (demands && leftOut.size > 0 && clientTools.length + explicit.length === 0)
+    throw badRequest(
+      `"tool_choice" demands a call, but what "tools" offers is not here: ${all.leftOut.join(', ')}.`,
+      'tool_choice',
+    );
+  if (typeof choice === 'object' && 'allowed' in choice) return narrowed(all, choice.allowed, choice.mode);
+  return { ...all, toolChoice: choiceOf(choice, clientNames, serverTools) };
+}
+
+/** Only what may be called is declared: no engine knows a list of what it may call among its tools. */
+function narrowed(
+  { clientTools, serverTools, leftOut }: Omit<Offer, 'toolChoice'>,
+  names: readonly ToolName[],
+  mode: 'auto' | 'required',
+): Offer {
+  const clientNames = new Set(clientTools.map((tool) => tool.name));
+  const kept = new Set(
+    names.flatMap((tool) => {
+      const name = nameOf(tool);
+      if (serverTools.has(name) || ('function' in tool && clientNames.has(name))) return [name];
+      if ('hosted' in tool && leftOut.includes(tool.hosted)) return [];
+      throw notOffered(name);
+    }),
+  );
+  if (mode === 'required' && kept.size === 0)
+    throw badRequest('"tool_choice" demands a call, but none of the tools it allows is here.', 'tool_choice');
+  return {
+    clientTools: clientTools.filter((tool) => kept.has(tool.name)),
+    serverTools: new Map([...serverTools].filter(([name]) => kept.has(name))),
+    toolChoice: mode,
+    leftOut,
+  };
+}
+
+/** The server tool that does what a hosted one does; a client's function of the same name goes before it. */
+function ownTool(
+  { as: name }: HostedTool,
+  toolbox: Toolbox,
+  allowed: readonly string[] | undefined,
+  clientNames: ReadonlySet<string>,
+): Tool | undefined {
+  if (name === undefined || clientNames.has(name) || allowed?.includes(name) === false) return undefined;
+  return toolbox.get(name);
 }
 
 /** A client's function of the same name replaces a default tool. */
@@ -92,7 +151,7 @@ function named(name: string, toolbox: Toolbox, allowed: readonly string[] | unde
 }
 
 function choiceOf(
-  choice: AnswerRequest['toolChoice'],
+  choice: Exclude<AnswerRequest['toolChoice'], { readonly allowed: unknown }>,
   clientNames: ReadonlySet<string>,
   serverTools: Toolbox,
 ): ToolChoice {
@@ -102,14 +161,24 @@ function choiceOf(
       throw badRequest('"tool_choice" demands a call, but no tools are offered. Offer some in "tools".', 'tool_choice');
     return choice;
   }
-  const name = 'function' in choice ? choice.function.name : choice.type.slice(PREFIX.length);
+  const name = nameOf(choice);
   const offered = serverTools.has(name) || ('function' in choice && clientNames.has(name));
-  if (!offered)
-    throw badRequest(
-      `"tool_choice" names ${JSON.stringify(name)}, which is not among the tools of this request.`,
-      'tool_choice',
-    );
-  return { name };
+  if (offered) return { name };
+  if ('hosted' in choice)
+    throw badRequest(`"tool_choice" demands ${JSON.stringify(choice.hosted)}, which is not here.`, 'tool_choice');
+  throw notOffered(name);
+}
+
+function nameOf(tool: ToolName): string {
+  if ('function' in tool) return tool.function.name;
+  return 'hosted' in tool ? (tool.as ?? tool.hosted) : tool.type.slice(PREFIX.length);
+}
+
+function notOffered(name: string): GyreError {
+  return badRequest(
+    `"tool_choice" names ${JSON.stringify(name)}, which is not among the tools of this request.`,
+    'tool_choice',
+  );
 }
 
 function specOf(spec: {

@@ -19,13 +19,28 @@ interface ServerTool {
   readonly type: string;
 }
 
+/**
+ * A tool that is run by whoever made its protocol, e.g. `web_search`: here one of ours that does the same, or none.
+ */
+export interface HostedTool {
+  /** Its type, as the client wrote it. */
+  readonly hosted: string;
+  /** The server tool that does the same, where it is in the toolbox and the key's. */
+  readonly as?: string | undefined;
+}
+
+/** One tool of a request, named. */
+export type ToolName =
+  (Pick<FunctionTool, 'type'> & { readonly function: { readonly name: string } }) | ServerTool | HostedTool;
+
+/** Only these may be called; the others are not declared to the policy. */
+interface AllowedTools {
+  readonly allowed: readonly ToolName[];
+  readonly mode: 'auto' | 'required';
+}
+
 /** Which tool the policy must, may or may not call. */
-type ToolChoiceField =
-  | 'none'
-  | 'auto'
-  | 'required'
-  | (Pick<FunctionTool, 'type'> & { readonly function: { readonly name: string } })
-  | ServerTool;
+type ToolChoiceField = 'none' | 'auto' | 'required' | ToolName | AllowedTools;
 
 export interface AnswerRequest {
   readonly model: string;
@@ -33,7 +48,7 @@ export interface AnswerRequest {
   readonly stream: boolean;
   readonly includeUsage: boolean;
   readonly toolEvents: boolean;
-  readonly tools: readonly (FunctionTool | ServerTool)[];
+  readonly tools: readonly (FunctionTool | ServerTool | HostedTool)[];
   readonly toolChoice: ToolChoiceField | undefined;
   readonly parallelToolCalls: boolean | undefined;
   readonly n: number;
