@@ -20,6 +20,8 @@ export interface Opening {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Fields the engine is sent unread. Never logged; a redactor looks at them, because they may be in the prompt. */
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
+  /** What the request said that its protocol tells again when the response is read back. Absent where it never does. */
+  readonly asked?: Readonly<Record<string, unknown>> | undefined;
   /** Hash of the chat template the engine renders with; absent when the upstream does not say. */
   readonly templateHash?: string | undefined;
   readonly at: number;

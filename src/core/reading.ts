@@ -9,7 +9,7 @@ import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
 import type { Listing, Page } from './paging.js';
 import type { FunctionSpec, Sampling, Usage } from './policy.js';
-import type { Outcome } from './trajectory.js';
+import type { Ending, Outcome } from './trajectory.js';
 
 /** Whose rows may be touched. Undefined means everyone's. */
 export interface Scope {
@@ -44,10 +44,46 @@ export interface Reading {
   conversation(keyId: string, responseId: string): readonly Message[] | undefined;
   /** An answer of this key as its client has it, also one that was broken off. */
   answer(keyId: string, responseId: string): AssistantMessage | undefined;
+  /** A response of this key with all that was said in it. Of one that asked not to be stored there is none. */
+  response(keyId: string, responseId: string): LoggedResponse | undefined;
+  /** Deletes a response of this key; its trajectory goes with its last one. False where there is none. */
+  withdraw(keyId: string, responseId: string): boolean;
   /** Deletes a trajectory for good. */
   erase(scope: Scope, id: string): Removal | undefined;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
+}
+
+/** A response as it was logged: what its protocol needs to tell it again. */
+export interface LoggedResponse {
+  readonly id: string;
+  /** The model name of the trajectory's first request. */
+  readonly model: string;
+  /** What the request said, where its protocol had it logged. */
+  readonly asked: Readonly<Record<string, unknown>> | undefined;
+  /** Milliseconds since 1970; how long it took, milliseconds. */
+  readonly createdAt: number;
+  readonly ms: number;
+  readonly ending: Ending;
+  /** The conversation before the answer, as its client has it. */
+  readonly said: readonly Message[];
+  /** The answer as its client has it; undefined where there was none. */
+  readonly answer: AssistantMessage | undefined;
+  /** What the policy emitted, step by step. */
+  readonly turns: readonly LoggedTurn[];
+}
+
+/** One action of a response, and what came back to the calls that the server ran. */
+export interface LoggedTurn {
+  readonly reasoning: string | undefined;
+  readonly text: string;
+  readonly served: readonly LoggedCall[];
+}
+
+/** A call the server ran, and its observation: absent where the answer was broken off before. */
+export interface LoggedCall extends ToolCall {
+  readonly observation: string | undefined;
+  readonly error: string | undefined;
 }
 
 export interface TrajectoryView {

@@ -6,7 +6,8 @@ import type { Db } from '../store/file/db.js';
 import { addFeedback } from '../store/read/feedback.js';
 import { readStep } from '../store/read/lineage.js';
 import { hasTrajectory, listTrajectories, readTrajectory } from '../store/read/trajectories.js';
-import { removeTrajectory } from '../store/read/remove.js';
+import { removeTrajectory, withdrawResponse } from '../store/read/remove.js';
+import { loggedResponse } from '../store/read/response.js';
 
 export function readingOf(db: Db, redactor?: Redactor): Reading {
   const logged = (text: string | undefined): string | undefined =>
@@ -18,6 +19,8 @@ export function readingOf(db: Db, redactor?: Redactor): Reading {
     step: ({ keyId }, id) => readStep(db, id, keyId),
     conversation: (keyId, responseId) => conversationOf(db, keyId, responseId),
     answer: (keyId, responseId) => answerOf(db, keyId, responseId),
+    response: (keyId, responseId) => loggedResponse(db, keyId, responseId),
+    withdraw: (keyId, responseId) => withdrawResponse(db, responseId, keyId),
     erase: ({ keyId }, id) => removeTrajectory(db, id, keyId),
     feedback: (scope, keyId, input) => {
       const { response_id: responseId, value, step, comment, demonstration } = input;

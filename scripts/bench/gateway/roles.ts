@@ -120,6 +120,8 @@ async function gyre(): Promise<Started> {
     step: () => undefined,
     conversation: () => undefined,
     answer: () => undefined,
+    response: () => undefined,
+    withdraw: () => false,
     erase: () => undefined,
     feedback: () => undefined,
   };

@@ -21,10 +21,11 @@ import {
   trajectories,
   verdicts,
   versions,
+  withdrawals,
 } from './schema.js';
 
 /**
- * Tables whose rows are never changed. A row of the first seven that is in no ledger row is a fault; the others may be
+ * Tables whose rows are never changed. A row of the first eight that is in no ledger row is a fault; the others may be
  * entered.
  */
 export const LEDGERED = {
@@ -34,6 +35,7 @@ export const LEDGERED = {
   feedback,
   verdicts,
   deletions,
+  withdrawals,
   decisions,
   samples,
   versions,
@@ -46,6 +48,7 @@ export const MUST_BE_LEDGERED = [
   'feedback',
   'verdicts',
   'deletions',
+  'withdrawals',
   'decisions',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;

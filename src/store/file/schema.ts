@@ -166,6 +166,8 @@ export const responses = sqliteTable('responses', {
   toolUse: text('tool_use').notNull(),
   createdAt: integer('created_at').notNull(),
   ms: integer().notNull(),
+  /** JSON of what the request said that its protocol tells again; null where it never does. */
+  asked: text(),
   contentHash: text('content_hash').notNull(),
 });
 
@@ -186,6 +188,17 @@ export const deletions = sqliteTable('deletions', {
   rows: text().notNull(),
   batches: text().notNull(),
   versions: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+/**
+ * Responses that were deleted each by itself: nobody can read them or go on from them, and their steps are not learned
+ * from. What they said is still part of what was said after them; it goes with the last response of the trajectory.
+ */
+export const withdrawals = sqliteTable('withdrawals', {
+  /** The response's. */
+  id: text().primaryKey(),
+  trajectoryId: text('trajectory_id').notNull(),
   createdAt: integer('created_at').notNull(),
 });
 

@@ -24,7 +24,8 @@ export interface CandidateRow {
 }
 
 /**
- * The newest steps of the policy that no cycle of this mode has claimed, with their verdicts. A step's verdict is that
+ * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
+ * their verdicts. A step's verdict is that
  * of the first of `decidingJudges` that gave one; of several steps it is bad if one is bad, else unknown if one is
  * unknown.
  */
@@ -45,6 +46,7 @@ export function candidateRows(
     WITH recent AS (
       SELECT s.* FROM steps s WHERE s.policy_version > ${UPSTREAM_STEP}
         AND NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
+        AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)
       ORDER BY s.seq DESC LIMIT ${limit}),
     deciding AS (
       SELECT id, good FROM (

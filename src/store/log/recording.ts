@@ -192,7 +192,7 @@ export class LocalRecording implements Recording {
   /** Writes nothing where none of the response's steps could be committed. */
   #writeEnd(ending: Ending): Write {
     const { writer, now, finished } = this.#context;
-    const { responseId: id, asker, at } = this.#opening;
+    const { responseId: id, asker, at, asked } = this.#opening;
     return {
       write: () => {
         // Only inside the transaction: a follow-up must find the rows, or find that this is still being recorded.
@@ -217,6 +217,7 @@ export class LocalRecording implements Recording {
           toolUse: JSON.stringify(ending.toolUse),
           createdAt: at,
           ms: Math.max(0, Math.round(now() - at)),
+          asked: asked === undefined ? null : JSON.stringify(asked),
           contentHash: '',
         });
         return true;

@@ -32,14 +32,15 @@ export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
   };
 }
 
-/** Metadata and ids are in no prompt: redacting them leaves the steps trainable. */
+/** Metadata, ids and what is told again are in no prompt: redacting them leaves the steps trainable. */
 function cleaned(opening: Opening, redactor: Redactor): Opening {
-  const { messages, metadata, taskId, requestId } = opening;
+  const { messages, metadata, taskId, requestId, asked } = opening;
   return {
     ...opening,
     messages: normaliseMessages(redactor.messages(messages)),
     requestId: redactor.text(requestId),
     metadata: redactor.value(metadata),
+    asked: redactor.value(asked),
     taskId: redactor.value(taskId),
   };
 }

@@ -48,15 +48,23 @@ export function answerOf(db: Db, keyId: string, responseId: string): AssistantMe
   return message?.role === 'assistant' ? message : undefined;
 }
 
-type Response = typeof responses.$inferSelect;
+export type Response = typeof responses.$inferSelect;
 
-function responseOf(db: Db, keyId: string, responseId: string): Response | undefined {
+/** A response of the key, unless it was withdrawn, or its request asked for it not to be stored. */
+export function responseOf(db: Db, keyId: string, responseId: string): Response | undefined {
   const response = db.select().from(responses).where(eq(responses.id, responseId)).get();
-  return response?.keyId === keyId ? response : undefined;
+  if (response?.keyId !== keyId || !isStored(response.asked)) return undefined;
+  const withdrawn = prepared<[string]>(db, 'SELECT 1 FROM withdrawals WHERE id = ?').get(responseId) !== undefined;
+  return withdrawn ? undefined : response;
+}
+
+function isStored(asked: string | null): boolean {
+  const { store = true } = asked === null ? {} : (JSON.parse(asked) as { readonly store?: unknown });
+  return store === true;
 }
 
 /** The row of the answer in the client's chain. */
-function rowOf(
+export function rowOf(
   db: Db,
   { id: responseId, trajectoryId }: Response,
 ): { readonly id: number; readonly body: string; readonly redacted: boolean } | undefined {

@@ -48,7 +48,8 @@ export function addFeedback(db: Db, { within, at = Date.now(), ...input }: NewFe
     (tx) => {
       const response = prepared<[string], { trajectoryId: string; keyId: string }>(
         db,
-        'SELECT trajectory_id AS trajectoryId, key_id AS keyId FROM responses WHERE id = ?',
+        'SELECT trajectory_id AS trajectoryId, key_id AS keyId FROM responses WHERE id = ? AND id NOT IN ' +
+          '(SELECT id FROM withdrawals)',
       ).get(input.responseId);
       if (response === undefined || (within !== undefined && response.keyId !== within)) return undefined;
       const steps =

@@ -9,6 +9,7 @@ import type { Batch } from '../../core/learning/batch.js';
 import type { Removal } from '../../core/reading.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { responseOf } from './conversation.js';
 import { reachedBy, type Reached } from './lineage.js';
 import {
   batches,
@@ -20,6 +21,7 @@ import {
   steps,
   trajectories,
   verdicts,
+  withdrawals,
 } from '../file/schema.js';
 
 /** How often, and for how long, the files are scrubbed again while another process is reading them. */
@@ -40,6 +42,34 @@ export function removeTrajectory(db: Db, id: string, keyId?: string, at: number 
   if (reached === undefined) return undefined;
   scrub(db, Date.now() + SCRUB_FOR_MS);
   return { id, deleted: true, ...reached };
+}
+
+/**
+ * Withdraws a response of the key. What it said is a part of every later prompt of its conversation, so rows are
+ * deleted only when no response of the trajectory is left: then all of it is. False when there is no such response.
+ */
+export function withdrawResponse(db: Db, id: string, keyId: string, at: number = Date.now()): boolean {
+  const left = db.transaction(
+    (tx) => {
+      const response = responseOf(db, keyId, id);
+      if (response === undefined) return undefined;
+      const { trajectoryId } = response;
+      const row = { id, trajectoryId, createdAt: at };
+      tx.insert(withdrawals).values(row).run();
+      appendLedger(tx, [['withdrawals', id, contentHashOf('withdrawals', row)]], at);
+      const rest =
+        prepared<[string], { count: number }>(
+          db,
+          'SELECT count(*) AS count FROM steps WHERE trajectory_id = ? AND response_id NOT IN ' +
+            '(SELECT id FROM withdrawals)',
+        ).get(trajectoryId)?.count ?? 0;
+      if (rest === 0) removeRows(db, tx, trajectoryId, at);
+      return rest;
+    },
+    { behavior: 'immediate' },
+  );
+  if (left === 0) scrub(db, Date.now() + SCRUB_FOR_MS);
+  return left !== undefined;
 }
 
 function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {

@@ -127,7 +127,7 @@ export function stepView(
     policy_version: versionView(step),
     action: step.actionTip === null ? null : text,
     finish_reason: step.finishReason,
-    tool_calls: callsView(db, step, next, calls),
+    tool_calls: callsOf(db, step, next, calls).map(({ id: _, ...call }) => call),
     prompt_token_ids: context?.stepId === step.id ? Array.from(context.prompt) : null,
     token_ids: step.tokenIds === null ? null : unpackU32(step.tokenIds),
     logprobs: step.logprobs === null ? null : unpackF32(step.logprobs),
@@ -148,7 +148,18 @@ interface CallRecord {
   readonly error?: string | undefined;
 }
 
-function callsView(db: Db, step: StoredStep, next: StoredStep | undefined, calls: readonly ToolCall[]): ToolCallView[] {
+/** A call of a step with its id, by which a protocol tells it. */
+export interface StoredCall extends ToolCallView {
+  readonly id: string;
+}
+
+/** The calls of a step's action, with what came back. */
+export function callsOf(
+  db: Db,
+  step: StoredStep,
+  next: StoredStep | undefined,
+  calls: readonly ToolCall[],
+): StoredCall[] {
   const records = JSON.parse(step.calls) as CallRecord[];
   if (records.length === 0) return [];
   const own = readChain(db, step.policyAt, (hash) => hash === step.stateTip) ?? [];
@@ -162,6 +173,7 @@ function callsView(db: Db, step: StoredStep, next: StoredStep | undefined, calls
     const [observation] = position < 0 ? [] : observed.splice(position, 1);
     const args = calls[at]?.id === id ? calls[at] : calls.find((call) => call.id === id);
     return {
+      id,
       name,
       arguments: args?.arguments ?? '',
       owner,
