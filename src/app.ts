@@ -1,6 +1,7 @@
 /**
  * The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment.
  */
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { getRequestListener } from '@hono/node-server';
@@ -23,6 +24,7 @@ import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
 import type { AnswerDeps } from './http/protocol/deps.js';
 import type { AnswerSettings } from './http/protocol/face.js';
+import { Seal } from './http/protocol/seal.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
 import { BODY_BYTES } from './http/wire/body.js';
@@ -50,6 +52,8 @@ export interface AppDeps {
   readonly learning?: (() => LearningNumbers) | undefined;
   /** Milliseconds that only grow, by which keys' limits are counted. */
   readonly now?: (() => number) | undefined;
+  /** Signs the reasoning in answers. Without it there is a new one, and what was signed before is no longer known. */
+  readonly secret?: Uint8Array | undefined;
   /** Bounds that are no matter of configuration. */
   readonly pace?: Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'>> | undefined;
 }
@@ -86,7 +90,7 @@ export function createApp(deps: AppDeps): App {
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
-  const settings = answerSettings(config, deps.pace);
+  const settings = answerSettings(config, deps);
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const answerDeps: AnswerDeps = {
@@ -177,13 +181,16 @@ export function createApp(deps: AppDeps): App {
   };
 }
 
-function answerSettings(config: Config, pace: AppDeps['pace']): AnswerSettings {
+function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' | 'secret'>): AnswerSettings {
   return {
     limits: limitsOf(config),
     bodyBytes: pace?.bodyBytes ?? BODY_BYTES,
     defaultTools: config['tools.default'],
     keepaliveMs: pace?.keepaliveMs ?? 15_000,
     slowReaderMs: pace?.slowReaderMs ?? 30_000,
+    reasoningFields:
+      config['chat.reasoning'] === 'both' ? ['reasoning', 'reasoning_content'] : [config['chat.reasoning']],
+    seal: new Seal(secret ?? randomBytes(32)),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * One configuration object, parsed once and passed as a value. Every key has a default, at most 30
+ * One configuration object, parsed once and passed as a value. Every key has a default, at most 40
  * keys exist, and an unknown key is refused with the nearest known name.
  */
 import { z } from 'zod';
@@ -95,6 +95,7 @@ export const ConfigKeys = {
   mcp: z.array(McpServer).default([]),
   web: Web.default({ fetch: false }),
   redact: z.array(pattern).default([]),
+  'chat.reasoning': z.enum(['reasoning', 'reasoning_content', 'both']).default('reasoning'),
   'tools.timeout_seconds': positive.default(10),
   'tools.output_bytes': count.default(16_384),
   'limits.steps': count.default(8),

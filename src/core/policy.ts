@@ -86,7 +86,12 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /** What happens while one action is sampled, in the order the engine emits it. `index` numbers the choice. */
 export type PolicyEvent =
-  | { readonly type: 'start'; readonly promptTokenIds?: readonly number[] | undefined }
+  | {
+      readonly type: 'start';
+      readonly promptTokenIds?: readonly number[] | undefined;
+      /** What the engine was told, where that is not word for word what it was to be asked with. */
+      readonly messages?: readonly Message[] | undefined;
+    }
   | {
       readonly type: 'text';
       readonly index: number;

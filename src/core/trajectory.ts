@@ -105,6 +105,8 @@ export type NotTrainable =
   | 'no_token_ids'
   /** The engine reported no log-probabilities of the action. */
   | 'no_logprobs'
+  /** The policy was shown pictures, sound or files: the tokens of its prompt are not all there is to it. */
+  | 'media'
   /** A schema, a grammar, a forced or a strict tool masked the vocabulary: probabilities are of the masked one. */
   | 'constrained'
   /** Sampling was greedy, truncated (`top_p`, `top_k`, `min_p`) or tilted by a penalty or a bias. */

@@ -32,7 +32,7 @@ export async function answerBy(face: Face, deps: AnswerDeps, exchange: Exchange)
     if (admission?.refusal !== undefined) throw admission.refusal;
     const raw = await readJson(exchange.incoming, deps.settings.bodyBytes);
     if (face.refers?.(raw) === true) await deps.log.flush();
-    const parsed = face.parse(raw, new Past(deps.past, caller.keyId));
+    const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);

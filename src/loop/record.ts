@@ -9,7 +9,7 @@ import { notTrainable } from './trainable.js';
 
 export class StepRecord {
   readonly #request: LoopRequest;
-  readonly #asked: PolicyRequest;
+  #asked: PolicyRequest;
   readonly #startedAt = Date.now();
   readonly #clock = performance.now();
   /** Kept until the action is whole: a broken one is put together from them. */
@@ -21,6 +21,8 @@ export class StepRecord {
   }
 
   saw(event: PolicyEvent): void {
+    if (event.type === 'start' && event.messages !== undefined)
+      this.#asked = { ...this.#asked, messages: event.messages };
     this.#seen.push(event);
   }
 

@@ -4,6 +4,7 @@
  * nothing masked, truncated or tilted.
  */
 import type { Action, FunctionSpec, PolicyRequest, Sampling } from '../core/policy.js';
+import { hasMedia } from '../core/media.js';
 import type { NotTrainable } from '../core/trajectory.js';
 
 /** Forwarded fields by which vLLM masks tokens ("structured outputs" in its documentation). */
@@ -26,6 +27,7 @@ export function notTrainable(
 ): NotTrainable | undefined {
   if (action.promptTokenIds === undefined || action.tokenIds === undefined) return 'no_token_ids';
   if (action.logprobs === undefined) return 'no_logprobs';
+  if (hasMedia(request.messages)) return 'media';
   if (isConstrained(request)) return 'constrained';
   if (isDistorted(request.sampling, request.forwarded ?? {})) return 'truncated_sampling';
   if (action.cut) return 'cut';

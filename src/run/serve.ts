@@ -24,6 +24,7 @@ import { VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, withdraw } from './presence.js';
+import { secretOf } from './secret.js';
 import { openStorage, type Storage } from './storage.js';
 import { openSupply, refuseUntrainable } from './supply.js';
 import { readTasks } from './tasks.js';
@@ -97,6 +98,7 @@ async function serveOver(
     reading: storage.reading,
     parts: () => [...supply.parts(), ...storage.toolServers.parts()],
     observer: observing.observer,
+    secret: secretOf(config.data),
     ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
     extra: [
       learningRoutes({

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { faultOf } from '../check.js';
 import { operatorError } from '../errors.js';
 import type { Message } from '../message.js';
-import { MessageSchema, toMessage } from '../message_input.js';
+import { MessageSchema, toMessages } from '../message_input.js';
 import { canonicalJson, sha256, type Hash } from '../text/hash.js';
 
 const TaskLine = z
@@ -62,7 +62,10 @@ export function parseTasks(text: string, file: string): Task[] {
     seen.set(id, at + 1);
     tasks.push({
       id,
-      messages: parsed.data.messages?.map(toMessage) ?? [{ role: 'user', content: parsed.data.prompt ?? '' }],
+      messages:
+        parsed.data.messages === undefined
+          ? [{ role: 'user', content: parsed.data.prompt ?? '' }]
+          : toMessages(parsed.data.messages),
       reference: reference === undefined ? undefined : String(reference),
       split: parsed.data.split ?? 'train',
       tools,

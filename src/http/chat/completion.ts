@@ -1,7 +1,7 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
 import type { TokenLogprob } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
-import type { AnswerHead } from '../protocol/face.js';
+import type { AnswerHead, AnswerSettings } from '../protocol/face.js';
 
 /** `system_fingerprint` as JSON text: the policy's version, or null, because an upstream's is not known here. */
 export function fingerprint({ source }: AnswerHead): string {
@@ -29,4 +29,10 @@ export function wireLogprobs(entries: readonly TokenLogprob[]): {
   readonly refusal: null;
 } {
   return { content: entries, refusal: null };
+}
+
+/** The fields that tell what was reasoned, as JSON text: one, unless the operator wants both names that are in use. */
+export function wireReasoning(text: string, { reasoningFields }: Pick<AnswerSettings, 'reasoningFields'>): string {
+  const json = JSON.stringify(text);
+  return reasoningFields.map((name) => `"${name}":${json}`).join(',');
 }

@@ -17,10 +17,11 @@ export const CHAT: Face = {
         request.stream
           ? new StreamedAnswer(exchange, head, {
               includeUsage: request.includeUsage,
+              runningUsage: request.includeUsage && request.runningUsage,
               toolEvents: request.toolEvents,
               ...settings,
             })
-          : new WholeAnswer(exchange, head),
+          : new WholeAnswer(exchange, head, settings),
     };
   },
 };

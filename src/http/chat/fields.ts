@@ -14,16 +14,16 @@ const text = z.string();
 const any = z.unknown();
 const object = z.record(z.string(), any);
 
-const FunctionTool = z.strictObject({
-  type: z.literal('function'),
-  function: z.strictObject({
+const FunctionTool = z.object({
+  type: z.literal('function').default('function'),
+  function: z.object({
     name: FunctionName,
     description: text.nullish(),
     parameters: object.nullish(),
     strict: bool.nullish(),
   }),
 });
-const ServerTool = z.strictObject({
+const ServerTool = z.object({
   type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool'),
 });
 
@@ -36,6 +36,7 @@ const Supported = {
     include_usage: bool.nullish(),
     include_obfuscation: bool.nullish(),
     include_tool_events: bool.nullish(),
+    continuous_usage_stats: bool.nullish(),
   }),
   tools: z.array(z.union([FunctionTool, ServerTool])).max(128),
   tool_choice: z.union([
@@ -111,6 +112,8 @@ const Ignored: Readonly<Record<string, z.ZodType>> = {
   prompt_cache_options: object,
   service_tier: text,
   prediction: object,
+  /** A hint of how much to say. */
+  verbosity: text,
   modalities: z.array(z.literal('text')),
 };
 
@@ -120,7 +123,6 @@ const Refused: Readonly<Record<string, string>> = {
   function_call: 'It was replaced by "tool_choice".',
   audio: 'The policy answers in text only.',
   web_search_options: 'Offer a server tool in "tools" instead.',
-  verbosity: 'The policy has no such control.',
   moderation: 'The gateway does not moderate.',
   use_beam_search: 'A beam is not sampled from the policy, so it cannot be logged as an action.',
   best_of: 'Ask for "n" and choose.',

@@ -3,13 +3,18 @@
  * words.
  */
 import { badRequest } from '../../core/errors.js';
-import { toMessage } from '../../core/message_input.js';
+import { toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
+export interface ChatRequest extends AnswerRequest {
+  /** Usage so far on every chunk. */
+  readonly runningUsage: boolean;
+}
+
 /** Throws 400 that names the field. */
-export function parseChat(raw: unknown): AnswerRequest {
+export function parseChat(raw: unknown): ChatRequest {
   const { fields, forwarded } = readFields(raw, CHAT_FIELDS);
   const model = requiredModel(fields.model);
   const messages = requiredField(fields.messages, 'messages', ': send a list with at least one message.');
@@ -20,9 +25,10 @@ export function parseChat(raw: unknown): AnswerRequest {
     throw badRequest('"top_logprobs" is only allowed with "logprobs": true.', 'top_logprobs');
   return {
     model,
-    messages: messages.map(toMessage),
+    messages: toMessages(messages),
     stream,
     includeUsage: fields.stream_options?.include_usage ?? false,
+    runningUsage: fields.stream_options?.continuous_usage_stats ?? false,
     toolEvents: fields.stream_options?.include_tool_events ?? false,
     tools: fields.tools ?? [],
     toolChoice: fields.tool_choice,

@@ -5,14 +5,17 @@
  */
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
-import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
+import { fingerprint, wireLogprobs, wireReasoning, wireUsage } from './completion.js';
+import { RunningUsage } from './running_usage.js';
+import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { OPENAI } from '../wire/failure.js';
 import { EventStream, type Pace } from '../wire/stream.js';
 
-export interface StreamOptions extends Pace {
+export interface StreamOptions extends Pace, Pick<AnswerSettings, 'reasoningFields'> {
   readonly includeUsage: boolean;
+  /** Usage so far on every chunk, as vLLM's `continuous_usage_stats` has it. */
+  readonly runningUsage: boolean;
   /** Named events about tools, for clients that asked for them. */
   readonly toolEvents: boolean;
 }
@@ -25,6 +28,7 @@ export class StreamedAnswer implements Delivery {
   /** Every chunk is `#before` + its choices + `#after`: most chunks are never built as objects. */
   readonly #before: string;
   readonly #after: string;
+  readonly #usage: RunningUsage | undefined;
   readonly #roles = new Set<number>();
 
   constructor(exchange: Exchange, head: AnswerHead, options: StreamOptions) {
@@ -36,9 +40,11 @@ export class StreamedAnswer implements Delivery {
     const common = JSON.stringify({ id, object: 'chat.completion.chunk', created, model });
     this.#before = `data: ${common.slice(0, -1)},"system_fingerprint":${fingerprint(head)},"choices":[`;
     this.#after = options.includeUsage ? '],"usage":null}\n\n' : ']}\n\n';
+    this.#usage = options.runningUsage ? new RunningUsage() : undefined;
   }
 
   event(event: LoopEvent): Promise<void> | undefined {
+    this.#usage?.saw(event);
     switch (event.type) {
       case 'start':
         this.#start(event);
@@ -46,11 +52,9 @@ export class StreamedAnswer implements Delivery {
       case 'text':
         this.#text(event);
         break;
-      case 'reasoning': {
-        const text = JSON.stringify(event.text);
-        this.#delta(event.index, `"reasoning":${text},"reasoning_content":${text}`);
+      case 'reasoning':
+        this.#delta(event.index, wireReasoning(event.text, this.#options));
         break;
-      }
       case 'call':
         this.#delta(
           event.index,
@@ -101,7 +105,8 @@ export class StreamedAnswer implements Delivery {
     }
     if (finish.ending.outcome === 'cancelled') return;
     const limit = limitOf(finish.ending);
-    const after = limit === undefined ? this.#after : `],"gyre":${JSON.stringify(limit)}${this.#after.slice(1)}`;
+    const end = this.#usage === undefined ? this.#after : `],"usage":${wireUsage(finish.ending)}}\n\n`;
+    const after = limit === undefined ? end : `],"gyre":${JSON.stringify(limit)}${end.slice(1)}`;
     let last = '';
     finish.finishReasons.forEach((reason, index) => {
       if (!this.#roles.has(index)) last += this.#role(index);
@@ -114,7 +119,7 @@ export class StreamedAnswer implements Delivery {
   #start(event: Extract<PolicyEvent, { type: 'start' }>): void {
     const ids =
       this.#head.tokenIds && event.promptTokenIds !== undefined
-        ? `],"prompt_token_ids":${JSON.stringify(event.promptTokenIds)}${this.#after.slice(1)}`
+        ? `],"prompt_token_ids":${JSON.stringify(event.promptTokenIds)}${this.#tail().slice(1)}`
         : undefined;
     this.#stream.write(this.#role(0, ids));
   }
@@ -132,11 +137,15 @@ export class StreamedAnswer implements Delivery {
     const role = this.#roles.has(index) ? '' : this.#role(index);
     this.#stream.write(
       `${role}${this.#before}{"index":${index},"delta":{${delta}},"logprobs":${logprobs},` +
-        `"finish_reason":null${ids}}${this.#after}`,
+        `"finish_reason":null${ids}}${this.#tail()}`,
     );
   }
 
-  #role(index: number, after: string = this.#after): string {
+  #tail(): string {
+    return this.#usage === undefined ? this.#after : `],"usage":${this.#usage.wire()}}\n\n`;
+  }
+
+  #role(index: number, after: string = this.#tail()): string {
     this.#roles.add(index);
     return (
       `${this.#before}{"index":${index},"delta":{"role":"assistant","content":""},` +

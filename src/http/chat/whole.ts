@@ -1,8 +1,8 @@
 /** The whole answer: a fold of the same events a stream shows, sent once everything is logged. */
 import type { TokenLogprob } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { fingerprint, wireLogprobs, wireUsage } from './completion.js';
-import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
+import { fingerprint, wireLogprobs, wireReasoning, wireUsage } from './completion.js';
+import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 
 interface Choice {
@@ -16,12 +16,14 @@ interface Choice {
 export class WholeAnswer implements Delivery {
   readonly #exchange: Exchange;
   readonly #head: AnswerHead;
+  readonly #settings: Pick<AnswerSettings, 'reasoningFields'>;
   readonly #choices: Choice[] = [];
   #promptTokenIds: readonly number[] | undefined;
 
-  constructor(exchange: Exchange, head: AnswerHead) {
+  constructor(exchange: Exchange, head: AnswerHead, settings: Pick<AnswerSettings, 'reasoningFields'>) {
     this.#exchange = exchange;
     this.#head = head;
+    this.#settings = settings;
   }
 
   event(event: LoopEvent): undefined {
@@ -85,9 +87,7 @@ export class WholeAnswer implements Delivery {
   #wireChoice(index: number, reason: string): string {
     const { text, reasoning, calls, logprobs, tokenIds } = this.#choice(index);
     const content = text === '' && calls.length > 0 ? 'null' : JSON.stringify(text);
-    const thought = JSON.stringify(reasoning);
-    // Both names are in use; clients read the one they know.
-    const thoughts = reasoning === '' ? '' : `,"reasoning":${thought},"reasoning_content":${thought}`;
+    const thoughts = reasoning === '' ? '' : `,${wireReasoning(reasoning, this.#settings)}`;
     const made =
       calls.length === 0
         ? ''

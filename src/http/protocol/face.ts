@@ -8,6 +8,7 @@ import type { Past } from './past.js';
 import type { Exchange } from '../wire/exchange.js';
 import type { ErrorShape } from '../wire/failure.js';
 import type { AnswerRequest } from './request.js';
+import type { Seal } from './seal.js';
 
 /** Where the events of one answer go. */
 export interface Delivery {
@@ -57,6 +58,10 @@ export interface AnswerSettings {
   readonly defaultTools: readonly string[];
   readonly keepaliveMs: number;
   readonly slowReaderMs: number;
+  /** Under which names a chat message tells what was reasoned. */
+  readonly reasoningFields: readonly string[];
+  /** Knows the reasoning of this installation's own answers again. */
+  readonly seal: Seal;
 }
 
 /** One request of a protocol in the words all protocols share, and how its answer is delivered. */

@@ -10,6 +10,7 @@ import { GyreError } from '../../core/errors.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
 import { cancelled, ENGINE, garbage, statusFault, transportFault, type Party } from './fault.js';
+import { countingMedia, Media, readingMedia } from './media.js';
 import { SseParser } from './sse.js';
 import { countTokens } from './tokenize.js';
 import { promptBody, requestBody } from './wire.js';
@@ -40,9 +41,10 @@ export interface EnginePolicy extends Policy, TokenCounter {
 
 export function openPolicy(options: EngineOptions): EnginePolicy {
   const connection = connectTo(options, { ...ENGINE, at: new URL(options.url).origin });
+  const media = new Media({ inTools: true });
   return {
-    sample: (request, signal) => connection.sample(request, requestBody(request), signal),
-    count: (prompt, signal) => connection.count(prompt, signal),
+    ...readingMedia({ sample: (request, signal) => connection.sample(request, requestBody(request), signal) }, media),
+    ...countingMedia({ count: (prompt, signal) => connection.count(prompt, signal) }, media),
     close: () => connection.close(),
   };
 }

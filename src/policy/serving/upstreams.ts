@@ -6,6 +6,7 @@ import type { Upstream } from '../../core/config.js';
 import { GyreError, operatorError } from '../../core/errors.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';
+import { Media, readingMedia } from '../engine/media.js';
 import { connectTo, type ServerConnection } from '../engine/sample.js';
 import { upstreamBody } from '../engine/wire.js';
 
@@ -35,7 +36,15 @@ export function openUpstreams(list: readonly Upstream[], timeoutMs: number): Ups
     const policy = (wanted: Wanted): Policy => ({
       sample: (request, signal) => connection.sample(request, upstreamBody(request, wanted), signal),
     });
-    return upstream.models.map((id) => ({ id, host: new URL(upstream.url).host, policy, counter: NO_COUNTER }));
+    return upstream.models.map((id) => {
+      const media = new Media({ inTools: false });
+      return {
+        id,
+        host: new URL(upstream.url).host,
+        policy: (wanted) => readingMedia(policy(wanted), media),
+        counter: NO_COUNTER,
+      };
+    });
   });
   return {
     models,
