@@ -76,6 +76,8 @@ class Program:
     apis: tuple[str, ...]
     own = "weather"
     """The tool of its own that the policy calls, as its engine is told of it."""
+    unknown = "The model nope does not exist."
+    """What it says of a model that is not there, without quotation marks."""
     named = False
     """Whether its request can name a server tool."""
     looks = True
@@ -153,7 +155,7 @@ class Library(PythonProgram):
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
         return [
             self.bin / "python",
-            HERE / "runners" / f"{self.runner}.py",
+            HERE / "runners" / f"{self.runner}_runner.py",
             place.api,
             place.url,
             turn.model,

@@ -13,7 +13,7 @@ import pytest
 from pictures import PICTURE
 from program import Place, Program, Ran, Turn
 from programs import chosen
-from seen import PLAIN, SUM, UNKNOWN, Seen
+from seen import PLAIN, SUM, Seen
 
 
 @dataclass
@@ -86,7 +86,7 @@ def test_image_in_history(talk: Talk, seen: Seen) -> None:
 def test_error(talk: Talk) -> None:
     failed = talk.say("hi", model="nope")
     assert failed.code != 0 or "rror" in failed.said
-    assert UNKNOWN.replace('"', "") in failed.said.replace("\\", "").replace('"', "")
+    assert talk.program.unknown in failed.said.replace("\\", "").replace('"', "")
 
 
 def test_engine_that_breaks(talk: Talk) -> None:

@@ -3,8 +3,9 @@
 from program import Program
 
 from .agents import ClaudeCode, Codex, OpenCode
+from .frameworks import Inspect, LlamaIndex, Llm
 
-IN_TEST: list[Program] = [Codex(), ClaudeCode(), OpenCode()]
+IN_TEST: list[Program] = [Codex(), ClaudeCode(), OpenCode(), Llm(), Inspect(), LlamaIndex()]
 
 
 def chosen() -> list[Program]:

@@ -42,6 +42,8 @@ class ClaudeCode(Program):
     package = "@anthropic-ai/claude-code"
     apis = ("messages",)
     own = "Bash"
+    # It has words of its own for a model that is not there.
+    unknown = "an issue with the selected model (nope)"
 
     def environment(self, place: Place) -> dict[str, str]:
         return {
@@ -70,7 +72,7 @@ class ClaudeCode(Program):
         ]
 
     def streams(self, stdout: str) -> bool:
-        return stdout.count('"text_delta"') > 1
+        return '"text_delta"' in stdout
 
 
 class OpenCode(Program):

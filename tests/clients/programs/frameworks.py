@@ -1,0 +1,56 @@
+"""Programs and libraries of Python; a library is driven by its file in `runners`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from program import Library, Place, PythonProgram, Turn
+
+WEATHER = '''
+def weather(city: str, days: float) -> str:
+    """The weather of a city in some days."""
+    return f"sunny in {city}"
+'''
+
+
+class Llm(PythonProgram):
+    name = "llm"
+    package = "llm"
+    apis = ("chat",)
+
+    def prepare(self, place: Place) -> None:
+        where = f'  api_base: "{place.base_url}"\n  api_key_name: gyre\n  supports_tools: true\n  vision: true\n'
+        place.write(
+            "llm/extra-openai-models.yaml",
+            "".join(f"- model_id: {name}\n  model_name: {name}\n{where}" for name in ("gyre", "nope")),
+        )
+        place.write("llm/keys.json", '{"gyre": "any"}')
+        place.write("weather.py", WEATHER)
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {"LLM_USER_PATH": str(place.home / "llm")}
+
+    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
+        return [
+            self.bin / "llm",
+            "prompt",
+            "-m",
+            turn.model,
+            *([] if turn.streamed else ["--no-stream"]),
+            *(["-c"] if turn.resumed else []),
+            *([] if turn.streamed else ["--functions", place.home / "weather.py"]),
+            turn.words,
+        ]
+
+
+class Inspect(Library):
+    name = "inspect-ai"
+    package = "inspect-ai"
+    apis = ("openai-api", "openai", "anthropic")
+    runner = "inspect"
+
+
+class LlamaIndex(Library):
+    name = "LlamaIndex"
+    package = "llama-index"
+    apis = ("OpenAILike", "OpenAIResponses")
+    runner = "llama_index"
