@@ -88,11 +88,10 @@ class Seen:
         return json.dumps(self.engine[-1]["body"]["messages"])
 
     def parts(self) -> set[str]:
-        """The types of the parts it was ever given."""
+        """The types of the parts it was last given."""
         return {
             part["type"]
-            for request in self.engine
-            for message in request["body"]["messages"]
+            for message in self.engine[-1]["body"]["messages"]
             if isinstance(message.get("content"), list)
             for part in message["content"]
         }

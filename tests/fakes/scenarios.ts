@@ -50,7 +50,14 @@ const BUSY: Reply = {
 };
 const BROKEN: Reply = { text: ['Half', ' an', ' answer', ' and', ' no'], reset: 4 };
 
+/** What vLLM says of pictures where its model reads text alone. */
+const BLIND: Reply = {
+  status: 400,
+  body: JSON.stringify({ error: { message: 'base is not a multimodal model', type: 'BadRequestError', code: 400 } }),
+};
+
 const byWord: Script = ({ body }) => {
+  if (JSON.stringify(body.messages).includes('"image_url"')) return BLIND;
   const at = body.messages.findLastIndex(
     (message) => message.role === 'user' && !isResult(message) && !isReminder(message),
   );
