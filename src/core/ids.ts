@@ -24,6 +24,9 @@ export type IdKind =
   | 'fbk'
   | 'key';
 
+/** Kinds whose ids are `kind_...`, as clients know them; earlier versions wrote them with a hyphen. */
+const UNDERSCORED: ReadonlySet<IdKind> = new Set<IdKind>(['resp', 'msg']);
+
 let last = 0;
 let time = '';
 let counter = 0;
@@ -42,12 +45,12 @@ function randomHex(): string {
   return page.slice(used - RANDOM_DIGITS, used);
 }
 
-/** `kind-` + 9 base-36 digits of milliseconds + a counter within the millisecond + 40 random bits. */
+/** `kind-` or `kind_` + 9 base-36 digits of milliseconds + a counter within the millisecond + 40 random bits. */
 export function newId(kind: IdKind, now: number = Date.now()): string {
   if (now > last) {
     last = now;
     time = now.toString(36).padStart(9, '0');
     counter = 0;
   } else counter += 1;
-  return `${kind}-${time}${counter.toString(36).padStart(3, '0')}${randomHex()}`;
+  return `${kind}${UNDERSCORED.has(kind) ? '_' : '-'}${time}${counter.toString(36).padStart(3, '0')}${randomHex()}`;
 }

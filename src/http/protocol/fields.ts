@@ -12,6 +12,8 @@ export type Schemas = Readonly<Record<string, z.ZodType>>;
 /** What becomes of each field of a protocol's request. */
 export interface FieldTable<S extends Schemas = Schemas> {
   readonly supported: S;
+  /** Those of `supported` that have no effect but to be given back in the answer. */
+  readonly echoed?: readonly string[] | undefined;
   readonly forwarded: Schemas;
   readonly ignored: Schemas;
   /** With the reason. */
@@ -30,12 +32,16 @@ export interface FieldRow {
   readonly schema?: z.ZodType | undefined;
 }
 
+const ECHOED = 'accepted without effect, and given back in the answer';
+
 /** A table field by field. */
-export function fieldRows({ supported, forwarded, ignored, refused }: FieldTable): readonly FieldRow[] {
+export function fieldRows({ supported, echoed = [], forwarded, ignored, refused }: FieldTable): readonly FieldRow[] {
   const rows = (fields: Readonly<Record<string, z.ZodType>>, treatment: Treatment, note: string): FieldRow[] =>
     Object.entries(fields).map(([field, schema]) => ({ field, treatment, note, schema }));
   return [
-    ...rows(supported, 'supported', ''),
+    ...rows(supported, 'supported', '').map((row) =>
+      echoed.includes(row.field) ? { ...row, treatment: 'ignored' as const, note: ECHOED } : row,
+    ),
     ...rows(forwarded, 'forwarded', 'to the engine, unchanged'),
     ...rows(ignored, 'ignored', 'accepted without effect'),
     ...Object.entries(refused).map(([field, note]): FieldRow => ({ field, treatment: 'refused', note })),

@@ -36,7 +36,7 @@ export class ResponseAnswer implements Delivery {
     if (fault !== undefined && this.#stream?.begun !== true)
       return this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
     if (ending.outcome === 'cancelled') return;
-    const response = this.#fold.end(finish);
+    const response = this.#fold.end({ ending, fault, at: Math.floor(Date.now() / 1000) });
     if (this.#stream === undefined) this.#exchange.json(JSON.stringify(response), this.#head.headers);
     else this.#stream.end('');
   }

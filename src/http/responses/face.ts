@@ -8,7 +8,9 @@ import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
 import { RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
-import { isReference } from './references.js';
+import { asksLogprobs } from './object.js';
+import { isReference, RESPONSE_ID } from './references.js';
+import { choiceOf, toolsetOf } from './tools.js';
 import { OPENAI } from '../wire/failure.js';
 
 export const RESPONSES: Face = {
@@ -19,15 +21,16 @@ export const RESPONSES: Face = {
     raw !== null &&
     ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
   parse(raw, past) {
-    const { fields } = readFields(raw, RESPONSE_FIELDS);
-    const request = requestOf(fields, past);
+    const { fields, forwarded } = readFields(raw, RESPONSE_FIELDS);
+    const request = requestOf(fields, forwarded, past);
     return { request, delivery: (exchange, head, settings) => new ResponseAnswer(exchange, head, fields, settings) };
   },
 };
 
-function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
+function requestOf(fields: ResponseFields, engine: AnswerRequest['forwarded'], past: Past): AnswerRequest {
   const model = requiredModel(fields.model);
   const input = requiredField(fields.input, 'input', ': send a text, or a list of items.');
+  const toolset = toolsetOf(fields);
   const asked: readonly Message[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   return {
@@ -40,31 +43,15 @@ function requestOf(fields: ResponseFields, past: Past): AnswerRequest {
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,
-    tools: (fields.tools ?? []).map((tool) =>
-      'name' in tool
-        ? {
-            type: 'function' as const,
-            function: {
-              name: tool.name,
-              description: tool.description,
-              parameters: tool.parameters,
-              strict: tool.strict,
-            },
-          }
-        : tool,
-    ),
-    toolChoice: toolChoiceOf(fields.tool_choice),
+    tools: toolset.offered,
+    toolChoice: choiceOf(fields.tool_choice, toolset),
     parallelToolCalls: fields.parallel_tool_calls,
     n: 1,
-    topLogprobs: undefined,
+    topLogprobs: asksLogprobs(fields) ? (fields.top_logprobs ?? 0) : undefined,
     tokenIds: false,
-    sampling: samplingOf({
-      temperature: fields.temperature,
-      top_p: fields.top_p,
-      max_tokens: fields.max_output_tokens,
-    }),
+    sampling: samplingOf({ ...fields, max_tokens: fields.max_output_tokens }),
     limitField: 'max_completion_tokens',
-    forwarded: forwardedOf(fields),
+    forwarded: forwardedOf(fields, engine),
     maxToolCalls: fields.max_tool_calls,
     store: fields.store ?? true,
     metadata: fields.metadata,
@@ -85,17 +72,16 @@ function before(id: string | undefined, past: Past): readonly Message[] {
     });
   }
   const [first, ...rest] = conversation;
-  return first?.role === 'system' && id.startsWith('resp-') ? rest : conversation;
+  return first?.role === 'system' && RESPONSE_ID.test(id) ? rest : conversation;
 }
 
-function toolChoiceOf(choice: ResponseFields['tool_choice']): AnswerRequest['toolChoice'] {
-  if (choice === undefined || typeof choice === 'string') return choice;
-  return 'name' in choice ? { type: 'function', function: { name: choice.name } } : choice;
-}
-
-function forwardedOf({ text, reasoning }: ResponseFields): AnswerRequest['forwarded'] {
+function forwardedOf(
+  { text, reasoning }: ResponseFields,
+  engine: AnswerRequest['forwarded'],
+): AnswerRequest['forwarded'] {
   const format = text?.format;
   const forwarded = {
+    ...engine,
     ...(format?.type === 'json_object' ? { response_format: { type: 'json_object' } } : {}),
     ...(format?.type === 'json_schema'
       ? {

@@ -4,35 +4,30 @@
  */
 import { z } from 'zod';
 
-import { type FieldsOf, type FieldTable, FunctionName } from '../protocol/fields.js';
+import { nearest } from '../../core/text/nearest.js';
+import { ENGINE_FIELDS, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
+import type { FieldsOf, FieldTable } from '../protocol/fields.js';
+import { Item } from './item_fields.js';
+import { ToolChoiceField, ToolField } from './tool_fields.js';
 
 const bool = z.boolean();
 const int = z.int();
 const text = z.string();
 const object = z.record(z.string(), z.unknown());
 
-const Part = z.union([
-  z.looseObject({ type: z.enum(['input_text', 'output_text', 'text']), text }),
-  z.looseObject({ type: z.literal('refusal'), refusal: text }),
-]);
-const Content = z.union([text, z.array(Part)]);
+/** More that an answer may have in it. Of all this there is only the one: the others have nothing to give. */
+const INCLUDABLE = [
+  'message.output_text.logprobs',
+  'reasoning.encrypted_content',
+  'file_search_call.results',
+  'web_search_call.results',
+  'web_search_call.action.sources',
+  'message.input_image.image_url',
+  'computer_call_output.output.image_url',
+  'code_interpreter_call.outputs',
+];
 
-/** What a conversation is made of on the wire. Fields an SDK adds when it resends an answer are let pass. */
-export const Item = z.union([
-  z.looseObject({
-    type: z.literal('message').optional(),
-    role: z.enum(['user', 'assistant', 'system', 'developer']),
-    content: Content,
-  }),
-  z.looseObject({ type: z.literal('function_call'), call_id: text.min(1), name: text.min(1), arguments: text }),
-  z.looseObject({ type: z.literal('function_call_output'), call_id: text.min(1), output: Content }),
-  z.looseObject({ type: z.literal('reasoning') }),
-  z.looseObject({ type: z.literal('mcp_call'), server_label: z.literal('gyre') }),
-  z.strictObject({ type: z.literal('item_reference'), id: text.min(1) }),
-]);
-export type Item = z.infer<typeof Item>;
-
-const serverTool = text.regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool');
+const summary = z.enum(['auto', 'concise', 'detailed']).nullish();
 
 const Supported = {
   model: text.min(1),
@@ -40,31 +35,21 @@ const Supported = {
   instructions: text,
   previous_response_id: text.min(1),
   stream: bool,
-  stream_options: z.strictObject({ include_obfuscation: bool.nullish() }),
-  tools: z
-    .array(
-      z.union([
-        z.strictObject({
-          type: z.literal('function'),
-          name: FunctionName,
-          description: text.nullish(),
-          parameters: object.nullish(),
-          strict: bool.nullish(),
-        }),
-        z.strictObject({ type: serverTool }),
-      ]),
-    )
-    .max(128),
-  tool_choice: z.union([
-    z.enum(['none', 'auto', 'required']),
-    z.strictObject({ type: z.literal('function'), name: text }),
-    z.strictObject({ type: serverTool }),
-  ]),
+  stream_options: z.looseObject({ include_obfuscation: bool.nullish() }),
+  tools: z.array(ToolField).max(128),
+  tool_choice: ToolChoiceField,
   parallel_tool_calls: bool,
   max_output_tokens: int.min(1),
   max_tool_calls: int.min(1),
   temperature: z.number().min(0).max(2),
   top_p: z.number().gt(0).max(1),
+  top_logprobs: int.min(0).max(20),
+  include: z.array(
+    z.enum(INCLUDABLE, {
+      error: ({ input }) => `is not known; did you mean "${nearest(String(input).slice(0, 100), INCLUDABLE)}"?`,
+    }),
+  ),
+  ...SAMPLING_FIELDS,
   text: z.strictObject({
     format: z
       .union([
@@ -78,39 +63,44 @@ const Supported = {
         }),
       ])
       .nullish(),
-    verbosity: z.literal('medium', 'must be "medium": the policy has no such control').nullish(),
+    verbosity: z.enum(['low', 'medium', 'high']).nullish(),
   }),
   reasoning: z.strictObject({
     effort: text.nullish(),
-    summary: z.literal('auto', 'must be "auto": reasoning is given whole').nullish(),
-    generate_summary: z.null().optional(),
+    summary,
+    generate_summary: summary,
+    mode: text.nullish(),
+    context: text.nullish(),
   }),
   store: bool,
   metadata: z
     .record(text.max(64), text.max(512))
     .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
-  truncation: z.literal('disabled', 'must be "disabled": a conversation is never cut silently'),
+  truncation: z.enum(['auto', 'disabled']),
   background: z.literal(false, 'must be false: answers are given while the client waits'),
-  include: z.array(z.never({ error: 'nothing can be included' })),
+  user: text,
+  safety_identifier: text,
+  prompt_cache_key: text,
+  prompt_cache_retention: text,
+  service_tier: text,
 } as const;
 
 export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
   supported: Supported,
-  forwarded: {},
+  echoed: ['truncation', 'user', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'service_tier'],
+  forwarded: ENGINE_FIELDS,
   ignored: {
-    user: text,
-    safety_identifier: text,
-    prompt_cache_key: text,
-    prompt_cache_retention: text,
+    client_metadata: object,
     prompt_cache_options: object,
-    service_tier: text,
-    top_logprobs: z.literal(0, 'must be 0: ask chat completions for logprobs'),
+    // A conversation that does not fit is refused; nothing is taken out of it before.
+    context_management: z.array(
+      z.looseObject({ type: z.literal('compaction', 'must be "compaction": other edits would change the answer') }),
+    ),
   },
   refused: {
     conversation: 'Send "previous_response_id", or the items themselves.',
     prompt: 'There are no stored prompts.',
     moderation: 'The gateway does not moderate.',
-    context_management: 'A conversation is never cut silently.',
   },
   required: ['model', 'input'],
 };

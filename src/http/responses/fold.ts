@@ -1,13 +1,17 @@
 /**
  * An answer as the Responses API tells it: a list of items, whole or as events. Both are one fold: every change
  * of an item is an event, and who did not ask for a stream hears none of them. Where the events go is not its concern.
- * Calls of the gateway's own tools are shown as `mcp_call` items of the server `gyre`, which SDKs know how to read.
+ * Calls of the gateway's own tools are shown where the request named the tool: as `mcp_call` items of the server
+ * `gyre`, which SDKs know how to read.
  */
-import type { Ending } from '../../core/trajectory.js';
 import type { LoopEvent } from '../../loop/events.js';
+import { openaiError } from '../wire/failure.js';
 import type { ResponseFields } from './fields.js';
+import { FreeformInput } from './freeform.js';
 import {
-  type CallItem,
+  asksLogprobs,
+  type CustomItem,
+  type FunctionItem,
   type MessageItem,
   type OutputItem,
   type ReasoningItem,
@@ -16,8 +20,10 @@ import {
   type ResponseObject,
   responseObject,
   type ServerItem,
+  wireLogprobs,
 } from './object.js';
 import { itemId } from './references.js';
+import { SERVER_LABEL, type Toolset, toolsetOf } from './tools.js';
 
 /** One event of a response, numbered. Its items go on changing: whoever keeps it writes it down at once. */
 export interface ResponseEvent {
@@ -26,14 +32,21 @@ export interface ResponseEvent {
   readonly [field: string]: unknown;
 }
 
+type On<T extends LoopEvent['type']> = Extract<LoopEvent, { readonly type: T }>;
+
+/** A call of the client's that is still being told. */
+type OpenCall = { readonly item: FunctionItem } | { readonly item: CustomItem; readonly input: FreeformInput };
+
 export class ResponseFold {
   readonly #head: ResponseHead;
   readonly #fields: ResponseFields;
   readonly #tell: ((event: ResponseEvent) => void) | undefined;
+  readonly #tools: Toolset;
+  readonly #logprobs: boolean;
   readonly #output: OutputItem[] = [];
   /** The item text is added to. */
   #open: MessageItem | ReasoningItem | undefined;
-  readonly #calls = new Map<number, CallItem>();
+  readonly #calls = new Map<number, OpenCall>();
   readonly #running = new Map<string, ServerItem>();
   /** Characters of text so far, of all messages. */
   #textLength = 0;
@@ -44,6 +57,8 @@ export class ResponseFold {
     this.#head = head;
     this.#fields = fields;
     this.#tell = tell;
+    this.#tools = toolsetOf(fields);
+    this.#logprobs = asksLogprobs(fields);
   }
 
   event(event: LoopEvent): void {
@@ -53,67 +68,23 @@ export class ResponseFold {
       case 'step':
         break;
       case 'text':
-        if (event.text !== '') this.#text(event.text);
+        this.#text(event);
         break;
       case 'reasoning':
         this.#reason(event.text);
         break;
       case 'call':
-        this.#calls.set(
-          event.position,
-          this.#add({
-            type: 'function_call',
-            id: itemId('fc', this.#head.id, event.position),
-            status: 'in_progress',
-            call_id: event.id,
-            name: event.name,
-            arguments: '',
-          }),
-        );
+        this.#call(event);
         break;
-      case 'arguments': {
-        const call = this.#calls.get(event.position);
-        if (call === undefined) break;
-        call.arguments += event.text;
-        this.#emit('response.function_call_arguments.delta', {
-          item_id: call.id,
-          output_index: this.#output.indexOf(call),
-          delta: event.text,
-        });
+      case 'arguments':
+        this.#arguments(event);
         break;
-      }
-      case 'tool_started': {
-        const { id, name, arguments: args } = event.call;
-        // The item begins without its arguments: SDKs append the deltas that follow to the arguments it began with.
-        const item = this.#add({
-          type: 'mcp_call',
-          id: this.#id('mcp'),
-          status: 'in_progress',
-          server_label: 'gyre',
-          name,
-          arguments: '',
-          output: null,
-          error: null,
-          approval_request_id: null,
-        });
-        this.#running.set(id, item);
-        this.#emit('response.mcp_call.in_progress', this.#at(item));
-        item.arguments = args;
-        this.#emit('response.mcp_call_arguments.delta', { ...this.#at(item), delta: args });
-        this.#emit('response.mcp_call_arguments.done', { ...this.#at(item), arguments: args });
+      case 'tool_started':
+        if (this.#tools.server.has(event.call.name)) this.#started(event);
         break;
-      }
-      case 'tool_finished': {
-        const item = this.#running.get(event.call.id);
-        if (item === undefined) break;
-        const { content, error } = event.observation;
-        item.status = error === undefined ? 'completed' : 'failed';
-        item.output = content;
-        item.error = error ?? null;
-        this.#emit(`response.mcp_call.${item.status}`, this.#at(item));
-        this.#done(item);
+      case 'tool_finished':
+        this.#finished(event);
         break;
-      }
       default:
         event satisfies never;
     }
@@ -124,9 +95,14 @@ export class ResponseFold {
     const { ending, fault } = end;
     if (!this.#begun) this.#begin();
     if (fault === undefined) {
-      this.#close();
-      for (const call of this.#calls.values()) this.#finishCall(call, ending);
-    } else this.#emit('error', { code: fault.code, message: fault.message, param: fault.param ?? null });
+      const status = ending.outcome === 'completed' ? 'completed' : 'incomplete';
+      this.#close(status);
+      for (const call of this.#calls.values()) this.#finishCall(call, status);
+    } else {
+      // As the API documents it, and as it sends it: its clients read the one or the other.
+      const error = openaiError(fault);
+      this.#emit('error', { code: error.code, message: error.message, param: error.param, error });
+    }
     const response = responseObject(this.#head, this.#fields, this.#output, end);
     this.#emit(`response.${response.status}`, { response });
     return response;
@@ -140,40 +116,51 @@ export class ResponseFold {
     this.#emit('response.in_progress', { response });
   }
 
-  #text(text: string): void {
+  #text({ text, logprobs }: On<'text'>): void {
     let item = this.#open;
     if (item?.type !== 'message') {
+      // Tokens without text begin no message.
+      if (text === '') return;
       item = this.#openItem({
         type: 'message',
         id: itemId('msg', this.#head.id, this.#textLength),
         status: 'in_progress',
         role: 'assistant',
-        content: [],
+        content: [{ type: 'output_text', text: '', annotations: [], logprobs: [] }],
       });
-      const part = { type: 'output_text' as const, text: '', annotations: [] as [], logprobs: [] as [] };
-      item.content.push(part);
-      this.#emit('response.content_part.added', { ...this.#at(item), content_index: 0, part });
     }
+    const entries = this.#logprobs ? wireLogprobs(logprobs) : [];
+    if (text === '' && entries.length === 0) return;
     const [part] = item.content;
-    if (part !== undefined) part.text += text;
+    if (part !== undefined) {
+      part.text += text;
+      part.logprobs.push(...entries);
+    }
     this.#textLength += text.length;
-    this.#emit('response.output_text.delta', { ...this.#at(item), content_index: 0, delta: text, logprobs: [] });
+    this.#emit('response.output_text.delta', { ...this.#at(item), content_index: 0, delta: text, logprobs: entries });
   }
 
   #reason(text: string): void {
     let item = this.#open;
     if (item?.type !== 'reasoning') {
-      item = this.#openItem({ type: 'reasoning', id: this.#id('rs'), status: 'in_progress', summary: [], content: [] });
-      item.content.push({ type: 'reasoning_text', text: '' });
+      item = this.#openItem({
+        type: 'reasoning',
+        id: this.#id('rs'),
+        status: 'in_progress',
+        summary: [],
+        content: [{ type: 'reasoning_text', text: '' }],
+      });
     }
     const [part] = item.content;
     if (part !== undefined) part.text += text;
     this.#emit('response.reasoning_text.delta', { ...this.#at(item), content_index: 0, delta: text });
   }
 
+  /** The item begins without its part, which is told next. */
   #openItem<T extends MessageItem | ReasoningItem>(item: T): T {
-    this.#add(item);
+    this.#add(item, { ...item, content: [] });
     this.#open = item;
+    this.#emit('response.content_part.added', { ...this.#at(item), content_index: 0, part: item.content[0] });
     return item;
   }
 
@@ -183,33 +170,102 @@ export class ResponseFold {
   }
 
   /** Ends the open item, before another one or the end. */
-  #close(): void {
+  #close(status: string): void {
     const item = this.#open;
     if (item === undefined) return;
     this.#open = undefined;
-    item.status = 'completed';
-    const text = item.content[0]?.text ?? '';
-    if (item.type === 'message') {
-      this.#emit('response.output_text.done', { ...this.#at(item), content_index: 0, text, logprobs: [] });
-      this.#emit('response.content_part.done', { ...this.#at(item), content_index: 0, part: item.content[0] });
-    } else this.#emit('response.reasoning_text.done', { ...this.#at(item), content_index: 0, text });
+    item.status = status;
+    const at = { ...this.#at(item), content_index: 0 };
+    const [part] = item.content;
+    const text = part?.text ?? '';
+    if (part?.type === 'output_text') this.#emit('response.output_text.done', { ...at, text, logprobs: part.logprobs });
+    else this.#emit('response.reasoning_text.done', { ...at, text });
+    this.#emit('response.content_part.done', { ...at, part });
     this.#done(item);
   }
 
-  #finishCall(call: CallItem, ending: Ending): void {
-    call.status = ending.outcome === 'completed' ? 'completed' : 'incomplete';
-    this.#emit('response.function_call_arguments.done', {
-      ...this.#at(call),
-      name: call.name,
-      arguments: call.arguments,
-    });
-    this.#done(call);
+  #call({ position, id: callId, name: called }: On<'call'>): void {
+    const { kind, name, namespace } = this.#tools.client.get(called) ?? { kind: 'function', name: called };
+    const common = {
+      status: 'in_progress',
+      call_id: callId,
+      ...(namespace === undefined ? {} : { namespace }),
+      name,
+    };
+    const id = (prefix: 'fc' | 'ctc'): string => itemId(prefix, this.#head.id, position);
+    const call: OpenCall =
+      kind === 'custom'
+        ? { item: { type: 'custom_tool_call', id: id('ctc'), ...common, input: '' }, input: new FreeformInput() }
+        : { item: { type: 'function_call', id: id('fc'), ...common, arguments: '' } };
+    this.#calls.set(position, call);
+    this.#add(call.item);
   }
 
-  #add<T extends OutputItem>(item: T): T {
-    this.#close();
+  #arguments({ position, text }: On<'arguments'>): void {
+    const call = this.#calls.get(position);
+    if (call === undefined) return;
+    if ('input' in call) {
+      const delta = call.input.add(text);
+      if (delta === '') return;
+      call.item.input += delta;
+      this.#emit('response.custom_tool_call_input.delta', { ...this.#at(call.item), delta });
+    } else {
+      call.item.arguments += text;
+      this.#emit('response.function_call_arguments.delta', { ...this.#at(call.item), delta: text });
+    }
+  }
+
+  #finishCall(call: OpenCall, status: string): void {
+    call.item.status = status;
+    if ('input' in call) {
+      const told = call.item.input;
+      call.item.input = call.input.whole(told);
+      if (told === '' && call.item.input !== '')
+        this.#emit('response.custom_tool_call_input.delta', { ...this.#at(call.item), delta: call.item.input });
+      this.#emit('response.custom_tool_call_input.done', { ...this.#at(call.item), input: call.item.input });
+    } else {
+      const { name, arguments: args } = call.item;
+      this.#emit('response.function_call_arguments.done', { ...this.#at(call.item), name, arguments: args });
+    }
+    this.#done(call.item);
+  }
+
+  /** The item begins without its arguments: SDKs append the deltas that follow to the arguments it began with. */
+  #started({ call: { id, name, arguments: args } }: On<'tool_started'>): void {
+    const item = this.#add({
+      type: 'mcp_call',
+      id: this.#id('mcp'),
+      status: 'in_progress',
+      server_label: SERVER_LABEL,
+      name,
+      arguments: '',
+      output: null,
+      error: null,
+      approval_request_id: null,
+    } satisfies ServerItem as ServerItem);
+    this.#running.set(id, item);
+    this.#emit('response.mcp_call.in_progress', this.#at(item));
+    item.arguments = args;
+    this.#emit('response.mcp_call_arguments.delta', { ...this.#at(item), delta: args });
+    this.#emit('response.mcp_call_arguments.done', { ...this.#at(item), arguments: args });
+  }
+
+  #finished({ call, observation: { content, error } }: On<'tool_finished'>): void {
+    const item = this.#running.get(call.id);
+    if (item === undefined) return;
+    item.status = error === undefined ? 'completed' : 'failed';
+    item.output = content;
+    if (error !== undefined)
+      item.error = { type: 'mcp_tool_execution_error', content: [{ type: 'text', text: `${error}: ${content}` }] };
+    this.#emit(`response.mcp_call.${item.status}`, this.#at(item));
+    this.#done(item);
+  }
+
+  /** `begun`: the item as it is told now, where it is not told whole. */
+  #add<T extends OutputItem>(item: T, begun: OutputItem = item): T {
+    this.#close('completed');
     this.#output.push(item);
-    this.#emit('response.output_item.added', { output_index: this.#output.length - 1, item });
+    this.#emit('response.output_item.added', { output_index: this.#output.length - 1, item: begun });
     return item;
   }
 

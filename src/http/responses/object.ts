@@ -1,15 +1,24 @@
 /** The response object: what an answer is as a whole, whoever it is sent to and however it is kept. */
 import type { GyreError } from '../../core/errors.js';
+import type { TokenLogprob } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
-import type { AnswerHead } from '../protocol/face.js';
+import { type AnswerHead, limitOf } from '../protocol/face.js';
 import type { ResponseFields } from './fields.js';
+import type { ToolChoiceField, ToolField } from './tool_fields.js';
+import { SERVER_LABEL } from './tools.js';
 
+export interface OutputText {
+  type: 'output_text';
+  text: string;
+  annotations: [];
+  logprobs: WireLogprob[];
+}
 export interface MessageItem {
   type: 'message';
   id: string;
   status: string;
   role: 'assistant';
-  content: { type: 'output_text'; text: string; annotations: []; logprobs: [] }[];
+  content: OutputText[];
 }
 export interface ReasoningItem {
   type: 'reasoning';
@@ -18,63 +27,75 @@ export interface ReasoningItem {
   summary: [];
   content: { type: 'reasoning_text'; text: string }[];
 }
-export interface CallItem {
+export interface FunctionItem {
   type: 'function_call';
   id: string;
   status: string;
   call_id: string;
+  namespace?: string;
   name: string;
   arguments: string;
+}
+export interface CustomItem {
+  type: 'custom_tool_call';
+  id: string;
+  status: string;
+  call_id: string;
+  namespace?: string;
+  name: string;
+  input: string;
 }
 export interface ServerItem {
   type: 'mcp_call';
   id: string;
   status: string;
-  server_label: 'gyre';
+  server_label: typeof SERVER_LABEL;
   name: string;
   arguments: string;
   output: string | null;
-  error: string | null;
+  error: { readonly type: 'mcp_tool_execution_error'; readonly content: readonly unknown[] } | null;
   approval_request_id: null;
 }
-export type OutputItem = MessageItem | ReasoningItem | CallItem | ServerItem;
+export type OutputItem = MessageItem | ReasoningItem | FunctionItem | CustomItem | ServerItem;
 
 /** What of an answer's head the object tells. */
 export type ResponseHead = Pick<AnswerHead, 'id' | 'created' | 'model'>;
 
-/** How an answer ended; absent while it is in progress. */
+/** How an answer ended. */
 export interface ResponseEnd {
   readonly ending: Ending;
   readonly fault?: GyreError | undefined;
+  /** When, in seconds. */
+  readonly at: number;
 }
 
 export type ResponseObject = Readonly<Record<string, unknown>> & { readonly status: string };
 
-/** `fields` are echoed, as SDKs expect. */
+/** What the request said is given back. Without an end the answer is in progress. */
 export function responseObject(
   head: ResponseHead,
   fields: ResponseFields,
   output: readonly OutputItem[],
   end?: ResponseEnd,
 ): ResponseObject {
-  const { ending, fault } = end ?? {};
+  const { ending, fault, at } = end ?? {};
   const status = statusOf(end);
+  const limit = ending === undefined ? undefined : limitOf(ending);
   return {
     id: head.id,
     object: 'response',
     created_at: head.created,
     status,
     background: false,
+    completed_at: status === 'completed' ? at : null,
     error:
       fault === undefined
         ? null
         : { code: fault.status === 429 ? 'rate_limit_exceeded' : 'server_error', message: fault.message },
+    // The protocol has words for two reasons; a limit of the loop is told beside them.
     incomplete_details:
       status === 'incomplete'
-        ? {
-            reason:
-              ending?.stopReason === 'max_tokens' ? 'max_output_tokens' : (ending?.stopReason ?? 'max_output_tokens'),
-          }
+        ? { reason: ending?.stopReason === 'content_filter' ? 'content_filter' : 'max_output_tokens' }
         : null,
     instructions: fields.instructions ?? null,
     max_output_tokens: fields.max_output_tokens ?? null,
@@ -82,23 +103,35 @@ export function responseObject(
     model: head.model,
     output,
     parallel_tool_calls: fields.parallel_tool_calls ?? true,
+    presence_penalty: fields.presence_penalty ?? 0,
+    frequency_penalty: fields.frequency_penalty ?? 0,
     previous_response_id: fields.previous_response_id ?? null,
-    prompt_cache_key: null,
+    prompt_cache_key: fields.prompt_cache_key ?? null,
+    prompt_cache_retention: oneOf(RETENTIONS, fields.prompt_cache_retention) ?? null,
     reasoning: { effort: fields.reasoning?.effort ?? null, summary: fields.reasoning?.summary ?? null },
-    safety_identifier: null,
-    service_tier: 'default',
+    safety_identifier: fields.safety_identifier ?? null,
+    service_tier: oneOf(TIERS, fields.service_tier) ?? 'default',
     store: fields.store ?? true,
     temperature: fields.temperature ?? 1,
-    text: { format: fields.text?.format ?? { type: 'text' }, verbosity: 'medium' },
-    tool_choice: fields.tool_choice ?? 'auto',
-    tools: fields.tools ?? [],
-    top_logprobs: 0,
+    text: { format: fields.text?.format ?? { type: 'text' }, verbosity: fields.text?.verbosity ?? 'medium' },
+    tool_choice: shownChoice(fields.tool_choice),
+    tools: (fields.tools ?? []).map(shownTool),
+    top_logprobs: fields.top_logprobs ?? 0,
     top_p: fields.top_p ?? 1,
-    truncation: 'disabled',
+    truncation: fields.truncation ?? 'disabled',
     usage: ending === undefined ? null : usageOf(ending),
-    user: null,
+    ...(fields.user === undefined ? {} : { user: fields.user }),
     metadata: fields.metadata ?? {},
+    ...(limit === undefined ? {} : { gyre: limit }),
   };
+}
+
+/** Tiers an answer may be said to be of; `auto` is none. */
+const TIERS = ['default', 'flex', 'scale', 'priority', 'fast', 'ultrafast'];
+const RETENTIONS = ['in_memory', '24h'];
+
+function oneOf(known: readonly string[], value: string | undefined): string | undefined {
+  return value !== undefined && known.includes(value) ? value : undefined;
 }
 
 function statusOf(end: ResponseEnd | undefined): string {
@@ -110,10 +143,52 @@ function statusOf(end: ResponseEnd | undefined): string {
 function usageOf({ usage, toolUse }: Ending): Readonly<Record<string, unknown>> {
   return {
     input_tokens: usage.prompt_tokens,
-    input_tokens_details: { cached_tokens: usage.cached_tokens },
+    input_tokens_details: { cached_tokens: usage.cached_tokens, cache_write_tokens: 0 },
     output_tokens: usage.completion_tokens,
     output_tokens_details: { reasoning_tokens: usage.reasoning_tokens },
     total_tokens: usage.prompt_tokens + usage.completion_tokens,
     server_tool_use: toolUse,
   };
+}
+
+const PREFIX = 'gyre:';
+
+/** A tool as it came, with what SDKs expect of a function; one of ours as a tool of the server its calls are of. */
+function shownTool(tool: ToolField): unknown {
+  if (tool.type === 'function') return { description: null, parameters: null, strict: null, ...tool };
+  return tool.type.startsWith(PREFIX)
+    ? { type: 'mcp', server_label: SERVER_LABEL, allowed_tools: [tool.type.slice(PREFIX.length)] }
+    : tool;
+}
+
+function shownChoice(choice: ToolChoiceField = 'auto'): unknown {
+  return typeof choice === 'object' && choice.type.startsWith(PREFIX)
+    ? { type: 'mcp', server_label: SERVER_LABEL, name: choice.type.slice(PREFIX.length) }
+    : choice;
+}
+
+interface Candidate {
+  readonly token: string;
+  readonly logprob: number;
+  readonly bytes: readonly number[];
+}
+interface WireLogprob extends Candidate {
+  readonly top_logprobs: readonly Candidate[];
+}
+
+const LOGPROBS = 'message.output_text.logprobs';
+
+/** Whether the request asks for the logprobs of the text. */
+export function asksLogprobs({ include = [], top_logprobs: top = 0 }: ResponseFields): boolean {
+  return top > 0 || include.includes(LOGPROBS);
+}
+
+/** The protocol's entries have bytes always. */
+export function wireLogprobs(entries: readonly TokenLogprob[] = []): WireLogprob[] {
+  return entries.map(({ token, logprob, bytes, top_logprobs: top }) => ({
+    token,
+    logprob,
+    bytes: bytes ?? [],
+    top_logprobs: top.map((each) => ({ token: each.token, logprob: each.logprob, bytes: each.bytes ?? [] })),
+  }));
 }

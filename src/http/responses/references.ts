@@ -5,22 +5,28 @@
 import { GyreError, quoted } from '../../core/errors.js';
 import { textOf, type AssistantMessage } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
-import type { Item } from './fields.js';
+import type { Item } from './item_fields.js';
 
-/** A message, reasoning, a function's call, a call of our own tool. */
-type Kind = 'msg' | 'rs' | 'fc' | 'mcp';
-type Reference = Extract<Item, { readonly type: 'item_reference' }>;
+/** A message, reasoning, a call of a function, of a custom tool, of our own tool. */
+type Kind = 'msg' | 'rs' | 'fc' | 'ctc' | 'mcp';
+interface Reference {
+  readonly type: 'item_reference';
+  readonly id: string;
+}
 export type ResolvedItem = Exclude<Item, Reference>;
 
-const PREFIX = 'resp-';
-const FORM = /^(msg|rs|fc|mcp)-([0-9a-z]+)-(\d{1,9})$/;
+const PREFIX = 'resp_';
+/** Ids of earlier versions have hyphens. */
+const FORM = /^(msg|rs|fc|ctc|mcp)([-_])([0-9a-z]+)\2(\d{1,9})$/;
+/** A response's id, of whichever version. */
+export const RESPONSE_ID = /^resp[-_]/;
 
 /**
  * `place`: where a message begins in the text of its answer, which call of the client's it is, or any number of its
  * own.
  */
 export function itemId(kind: Kind, responseId: string, place: number): string {
-  return `${kind}-${responseId.slice(PREFIX.length)}-${place}`;
+  return `${kind}_${responseId.slice(PREFIX.length)}_${place}`;
 }
 
 /** The items, with what they refer to in its place. Throws 404 for an item that this caller was never given. */
@@ -56,7 +62,7 @@ function part(
       content: text.slice(place, Math.min(text.length, ...begins.filter((begin) => begin > place))),
     };
   }
-  const call = kind === 'fc' ? answer.tool_calls?.[place] : undefined;
+  const call = kind === 'fc' || kind === 'ctc' ? answer.tool_calls?.[place] : undefined;
   if (call !== undefined)
     return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
   // Reasoning is not sent to the policy again; calls of our own tools are in the log, which puts them back.
@@ -64,9 +70,9 @@ function part(
 }
 
 function placeOf(item: Reference): { readonly kind: Kind; readonly answer: string; readonly place: number } {
-  const [, kind, answer, place] = FORM.exec(item.id) ?? [];
-  if (kind === undefined || answer === undefined) throw unknown(item);
-  return { kind: kind as Kind, answer: PREFIX + answer, place: Number(place) };
+  const [, kind, mark, answer, place] = FORM.exec(item.id) ?? [];
+  if (kind === undefined || mark === undefined || answer === undefined) throw unknown(item);
+  return { kind: kind as Kind, answer: `resp${mark}${answer}`, place: Number(place) };
 }
 
 /** Takes an item before it is checked as well. */

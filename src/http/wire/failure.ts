@@ -21,19 +21,22 @@ export interface ErrorShape {
 
 const text = z.string();
 
+const OpenaiError = z.object({ message: text, type: text, param: text.nullable(), code: text });
+
 /** `{"error": {message, type, param, code}}`. */
 export const OPENAI: ErrorShape = {
-  envelope(thrown) {
-    const error = asGyreError(thrown);
-    return JSON.stringify({
-      error: { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code },
-    });
-  },
+  envelope: (thrown) => JSON.stringify({ error: openaiError(thrown) }),
   body: {
     name: 'Error',
-    schema: z.object({ error: z.object({ message: text, type: text, param: text.nullable(), code: text }) }),
+    schema: z.object({ error: OpenaiError }),
   },
 };
+
+/** What stands in the envelope: events of the Responses API have it beside fields of their own. */
+export function openaiError(thrown: unknown): z.infer<typeof OpenaiError> {
+  const error = asGyreError(thrown);
+  return { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code };
+}
 
 /**
  * `{"type": "error", "error": {type, message, details}, request_id}`; its SDK reads our code as `details.error_code`.
