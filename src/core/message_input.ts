@@ -32,10 +32,7 @@ const name = text.nullish();
 const FunctionCall = z.object({ name: text.min(1), arguments: text });
 const Call = z.object({
   id: text.min(1),
-  type: z
-    .literal('function')
-    .nullish()
-    .transform(() => 'function' as const),
+  type: z.literal('function').nullish(),
   function: FunctionCall,
 });
 

@@ -16,7 +16,7 @@ import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
-import type { AnswerRequest } from './protocol/request.js';
+import { type AnswerRequest, forwardedTo } from './protocol/request.js';
 import { readJson } from './wire/body.js';
 import type { Exchange } from './wire/exchange.js';
 
@@ -63,6 +63,7 @@ async function converse(
   const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
+  const forwarded = forwardedTo(lease.source, request);
   const opened = deps.log.open({
     asker: { keyId: caller.keyId, consent },
     origin: 'live',
@@ -72,7 +73,7 @@ async function converse(
     messages: request.messages,
     taskId,
     metadata: request.metadata,
-    forwarded: request.forwarded,
+    forwarded,
     templateHash: lease.templateHash,
     at: exchange.startedAt,
   });
@@ -109,7 +110,7 @@ async function converse(
   const policy = lease.policy(request);
   const events = runWithClock(
     exchange.clock,
-    loopRequest(request, offer, lease, recording, exchange, consent),
+    loopRequest(request, forwarded, offer, lease, recording, exchange, consent),
     watch?.policy(policy) ?? policy,
     bounds,
   );
@@ -166,6 +167,7 @@ async function deliver(
 
 function loopRequest(
   request: AnswerRequest,
+  forwarded: AnswerRequest['forwarded'],
   offer: Offer,
   lease: Lease,
   recording: Recording,
@@ -184,7 +186,7 @@ function loopRequest(
     parallelToolCalls: request.parallelToolCalls,
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
-    forwarded: request.forwarded,
+    forwarded,
     withheld: lease.source.kind === 'upstream' ? 'upstream' : consent ? undefined : 'no_consent',
   };
 }

@@ -45,6 +45,7 @@ const CLIENTS: readonly Client[] = [
   },
   { name: 'AI SDK', packages: ['ai', '@ai-sdk/openai'], file: AI_SDK, apis: ['openai.chat', 'openai.responses'] },
   { name: 'AI SDK', packages: ['ai', '@ai-sdk/openai-compatible'], file: AI_SDK, apis: ['openai-compatible'] },
+  { name: 'AI SDK', packages: ['ai', '@ai-sdk/anthropic'], file: AI_SDK, apis: ['anthropic'] },
   ...PYTHON,
 ];
 

@@ -24,8 +24,10 @@ const FunctionTool = z.object({
     strict: bool.nullish(),
   }),
 });
-const ServerTool = z.object({
-  type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool'),
+// Ends the check of its object, so that a function with a fault is told its own and not that it is no server tool.
+const serverTool = text.regex(/^gyre:/, {
+  error: 'must be "function" or "gyre:" and the name of a server tool',
+  abort: true,
 });
 
 /** What the gateway itself reads. Absent and null mean the same. */
@@ -39,11 +41,11 @@ const Supported = {
     include_tool_events: bool.nullish(),
     continuous_usage_stats: bool.nullish(),
   }),
-  tools: z.array(z.union([FunctionTool, ServerTool])).max(128),
+  tools: z.array(z.union([FunctionTool, z.object({ type: serverTool })])).max(128),
   tool_choice: z.union([
     z.enum(['none', 'auto', 'required']),
     z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: text }) }),
-    z.strictObject({ type: z.string().regex(/^gyre:/, 'must be "function" or "gyre:" and the name of a server tool') }),
+    z.strictObject({ type: serverTool }),
   ]),
   parallel_tool_calls: bool,
   n: int.min(1).max(128),

@@ -7,22 +7,23 @@ import { objectJson } from '../../core/text/arguments.js';
 import { NO_USAGE, type PolicyEvent } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
+import { begun, type Block, deltaOf, wireBlock } from './block.js';
 import type { MessageFields } from './fields.js';
-import { type AnswerHead, type Delivery, limitOf } from '../protocol/face.js';
+import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
+import type { Seal } from '../protocol/seal.js';
 import type { Exchange } from '../wire/exchange.js';
 import { ANTHROPIC } from '../wire/failure.js';
 import { EventStream, type Pace } from '../wire/stream.js';
-
-/** In a stream `text` is only what was not sent yet. */
-type Block =
-  | { readonly type: 'text'; text: string }
-  | { readonly type: 'tool_use'; text: string; readonly id: string; readonly name: string; readonly eager: boolean };
 
 export class MessageAnswer implements Delivery {
   readonly #exchange: Exchange;
   readonly #head: AnswerHead;
   readonly #fields: MessageFields;
   readonly #stream: EventStream | undefined;
+  readonly #seal: Seal;
+  /** Whether reasoning is shown, and whether its words are. */
+  readonly #thinks: boolean;
+  readonly #thinksAloud: boolean;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #blocks: Block[] = [];
   /** By the number of the call in the whole response. */
@@ -35,19 +36,29 @@ export class MessageAnswer implements Delivery {
   #begun = false;
   #stopSequence: string | undefined;
 
-  constructor(exchange: Exchange, head: AnswerHead, fields: MessageFields, pace: Pace) {
+  constructor(
+    exchange: Exchange,
+    head: AnswerHead,
+    fields: MessageFields,
+    settings: Pace & Pick<AnswerSettings, 'seal'>,
+  ) {
     this.#exchange = exchange;
     this.#head = head;
     this.#fields = fields;
     this.#headers = { ...head.headers, 'request-id': exchange.requestId };
-    this.#stream = fields.stream === true ? new EventStream(exchange, this.#headers, pace) : undefined;
+    this.#stream = fields.stream === true ? new EventStream(exchange, this.#headers, settings) : undefined;
+    this.#seal = settings.seal;
+    this.#thinks = fields.thinking !== undefined && fields.thinking.type !== 'disabled';
+    this.#thinksAloud = fields.thinking?.display !== 'omitted';
   }
 
   event(event: LoopEvent): Promise<void> | undefined {
     if (!this.#begun && event.type !== 'step') this.#begin(event.type === 'start' ? event : undefined);
     switch (event.type) {
       case 'start':
+        break;
       case 'reasoning':
+        if (this.#thinks && event.text !== '') this.#thought(this.#thinksAloud ? event.text : '');
         break;
       case 'text':
         if (event.text !== '') this.#text(event.text);
@@ -105,7 +116,7 @@ export class MessageAnswer implements Delivery {
       const whole = JSON.stringify({ ...this.#message(ending), ...stop, ...more });
       // Inputs go in as text: read and written again, a number could become another one.
       return this.#exchange.json(
-        `${whole.slice(0, -1)},"content":[${this.#blocks.map(wireBlock).join(',')}]}`,
+        `${whole.slice(0, -1)},"content":[${this.#blocks.map((block) => wireBlock(block, this.#seal)).join(',')}]}`,
         this.#headers,
       );
     }
@@ -113,8 +124,12 @@ export class MessageAnswer implements Delivery {
     this.#whole = this.#blocks.length;
     this.#tell();
     this.#stream.end(
-      frame('message_delta', { delta: { ...stop, container: null }, usage: usageOf(ending), ...more }) +
-        frame('message_stop', {}),
+      frame('message_delta', {
+        delta: { ...stop, container: null },
+        usage: usageOf(ending),
+        ...this.#edits(),
+        ...more,
+      }) + frame('message_stop', {}),
     );
   }
 
@@ -135,6 +150,15 @@ export class MessageAnswer implements Delivery {
     else this.#blocks.push({ type: 'text', text });
   }
 
+  /** What is reasoned in one step is one block: its signature is over all of it. */
+  #thought(text: string): void {
+    const last = this.#blocks.length > this.#whole ? this.#blocks.at(-1) : undefined;
+    if (last?.type === 'thinking') {
+      last.text += text;
+      last.said += text;
+    } else this.#blocks.push({ type: 'thinking', text, said: text });
+  }
+
   /** Streams every block, and every piece of one, that may be sent by now. */
   #tell(): void {
     const stream = this.#stream;
@@ -143,35 +167,32 @@ export class MessageAnswer implements Delivery {
       const block = this.#blocks[this.#telling];
       if (block === undefined) return;
       const index = this.#telling;
-      const whole = index < this.#whole || (block.type === 'text' && index < this.#blocks.length - 1);
+      const whole = index < this.#whole || (block.type !== 'tool_use' && index < this.#blocks.length - 1);
       if (block.type === 'tool_use' && !block.eager && !whole) return;
       if (!this.#opened) {
         this.#opened = true;
-        stream.write(
-          frame('content_block_start', {
-            index,
-            content_block:
-              block.type === 'text'
-                ? { type: 'text', text: '', citations: null }
-                : { type: 'tool_use', id: block.id, name: block.name, input: {}, caller: DIRECT },
-          }),
-        );
+        stream.write(frame('content_block_start', { index, content_block: begun(block) }));
       }
       const text = block.type === 'tool_use' && !block.eager ? objectJson(block.text) : block.text;
       block.text = '';
-      if (text !== '')
+      if (text !== '') stream.write(frame('content_block_delta', { index, delta: deltaOf(block, text) }));
+      if (!whole) return;
+      if (block.type === 'thinking')
         stream.write(
           frame('content_block_delta', {
             index,
-            delta:
-              block.type === 'text' ? { type: 'text_delta', text } : { type: 'input_json_delta', partial_json: text },
+            delta: { type: 'signature_delta', signature: this.#seal.of(block.said) },
           }),
         );
-      if (!whole) return;
       stream.write(frame('content_block_stop', { index }));
       this.#telling += 1;
       this.#opened = false;
     }
+  }
+
+  /** Who asks for edits of the conversation is told of those that were made: none. */
+  #edits(): Readonly<Record<string, unknown>> {
+    return this.#fields.context_management === undefined ? {} : { context_management: { applied_edits: [] } };
   }
 
   /** The message but for its content and its end. */
@@ -184,19 +205,10 @@ export class MessageAnswer implements Delivery {
       model,
       container: null,
       diagnostics: null,
+      ...this.#edits(),
       usage: { ...usageOf(ending), cache_creation: null, inference_geo: null, service_tier: 'standard', speed: null },
     };
   }
-}
-
-const DIRECT = { type: 'direct' } as const;
-
-function wireBlock(block: Block): string {
-  if (block.type === 'text') return JSON.stringify({ type: 'text', text: block.text, citations: null });
-  return (
-    `{"type":"tool_use","id":${JSON.stringify(block.id)},"name":${JSON.stringify(block.name)},"input":` +
-    `${objectJson(block.text)},"caller":${JSON.stringify(DIRECT)}}`
-  );
 }
 
 function frame(type: string, data: Readonly<Record<string, unknown>>): string {

@@ -1,12 +1,14 @@
 /**
- * `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. Its reasoning stays in the log: `thinking`
- * is refused, so none is shown.
+ * `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. What the policy reasons is shown to who asks
+ * for `thinking`, signed, so that it is known again when it comes back.
  */
 import { badRequest } from '../../core/errors.js';
 import { MessageAnswer } from './answer.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
+import { type MessageTool, toolOf } from './tools.js';
 import { messagesOf, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
+import type { Past } from '../protocol/past.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ANTHROPIC } from '../wire/failure.js';
@@ -16,12 +18,12 @@ type Forwarded = AnswerRequest['forwarded'];
 export const MESSAGES: Face = {
   id: 'msg',
   errors: ANTHROPIC,
-  parse(raw) {
+  parse(raw, past) {
     refuseThread(raw);
     const { fields, forwarded } = readFields(raw, MESSAGE_FIELDS);
     requiredField(fields.max_tokens, 'max_tokens', ': say how many tokens a step of the answer may have.');
     return {
-      request: requestOf(fields, forwarded),
+      request: requestOf(fields, forwarded, past),
       delivery: (exchange, head, pace) => new MessageAnswer(exchange, head, fields, pace),
     };
   },
@@ -29,9 +31,9 @@ export const MESSAGES: Face = {
 };
 
 /** A request for a count, as the request whose prompt is counted. */
-export function parseCount(raw: unknown): AnswerRequest {
+export function parseCount(raw: unknown, past: Pick<Past, 'signed'>): AnswerRequest {
   const { fields, forwarded } = readFields(raw, COUNT_FIELDS);
-  return requestOf(fields, forwarded);
+  return requestOf(fields, forwarded, past);
 }
 
 /**
@@ -48,7 +50,7 @@ function refuseThread(raw: unknown): void {
     );
 }
 
-function requestOf(fields: MessageFields, forwarded: Forwarded): AnswerRequest {
+function requestOf(fields: MessageFields, forwarded: Forwarded, past: Pick<Past, 'signed'>): AnswerRequest {
   const model = requiredModel(fields.model);
   const messages = requiredField(fields.messages, 'messages', ': send a list with at least one message.');
   const choice = fields.tool_choice;
@@ -60,24 +62,12 @@ function requestOf(fields: MessageFields, forwarded: Forwarded): AnswerRequest {
     );
   return {
     model,
-    messages: messagesOf(fields.system, messages),
+    messages: messagesOf(fields.system, messages, (signature, text) => past.signed(signature, text)),
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,
-    tools: (fields.tools ?? []).map((tool) =>
-      'name' in tool
-        ? {
-            type: 'function' as const,
-            function: {
-              name: tool.name,
-              description: tool.description,
-              parameters: tool.input_schema,
-              strict: tool.strict,
-            },
-          }
-        : { type: tool.type },
-    ),
-    toolChoice: choiceOf(choice),
+    tools: (fields.tools ?? []).map(toolOf),
+    toolChoice: choiceOf(choice, fields.tools ?? []),
     parallelToolCalls: choice?.disable_parallel_tool_use === true ? false : undefined,
     n: 1,
     topLogprobs: undefined,
@@ -91,14 +81,20 @@ function requestOf(fields: MessageFields, forwarded: Forwarded): AnswerRequest {
     }),
     limitField: 'max_tokens',
     forwarded: forwardedOf(fields, forwarded),
+    thinks: thinksOf(fields.thinking),
     store: true,
     metadata: metadataOf(fields.metadata),
   };
 }
 
-function choiceOf(choice: MessageFields['tool_choice']): AnswerRequest['toolChoice'] {
+function choiceOf(choice: MessageFields['tool_choice'], tools: readonly MessageTool[]): AnswerRequest['toolChoice'] {
   if (choice === undefined) return undefined;
-  if ('name' in choice) return { type: 'function', function: { name: choice.name } };
+  if ('name' in choice) {
+    // A tool of Anthropic's is chosen by its name, and may be one of ours.
+    const chosen = tools.find((tool) => 'name' in tool && tool.name === choice.name);
+    const named = chosen === undefined ? undefined : toolOf(chosen);
+    return named !== undefined && 'hosted' in named ? named : { type: 'function', function: { name: choice.name } };
+  }
   switch (choice.type) {
     case 'auto':
     case 'none':
@@ -110,13 +106,22 @@ function choiceOf(choice: MessageFields['tool_choice']): AnswerRequest['toolChoi
   }
 }
 
-function forwardedOf({ output_config: output }: MessageFields, forwarded: Forwarded): Forwarded {
-  const format = output?.format;
+/** `adaptive` leaves it to the model. */
+function thinksOf(thinking: MessageFields['thinking']): boolean | undefined {
+  return thinking === undefined || thinking.type === 'adaptive' ? undefined : thinking.type === 'enabled';
+}
+
+/** Efforts beyond the highest that every server knows. */
+const HIGHEST = new Set(['xhigh', 'max']);
+
+function forwardedOf({ output_config: output, output_format: older }: MessageFields, forwarded: Forwarded): Forwarded {
+  const format = output?.format ?? older;
+  const effort = output?.effort ?? undefined;
   const more = {
     ...(format
       ? { response_format: { type: 'json_schema', json_schema: { name: 'answer', schema: format.schema } } }
       : {}),
-    ...(typeof output?.effort === 'string' ? { reasoning_effort: output.effort } : {}),
+    ...(effort === undefined ? {} : { reasoning_effort: HIGHEST.has(effort) ? 'high' : effort }),
   };
   return Object.keys(more).length === 0 ? forwarded : { ...forwarded, ...more };
 }

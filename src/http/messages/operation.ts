@@ -8,7 +8,8 @@ const int = z.int();
 const object = z.record(text, z.unknown());
 
 const Block = z.union([
-  z.object({ type: z.literal('text'), text, citations: z.null() }),
+  z.object({ type: z.literal('text'), text }),
+  z.object({ type: z.literal('thinking'), thinking: text, signature: text }),
   z.object({ type: z.literal('tool_use'), id: text, name: text, input: object, caller: object }),
 ]);
 const Message = z.looseObject({
@@ -26,6 +27,7 @@ const Message = z.looseObject({
     cache_creation_input_tokens: int,
     server_tool_use: object.nullable(),
   }),
+  context_management: z.object({ applied_edits: z.array(object) }).optional(),
   gyre: LoopLimit,
 });
 const QUESTION = { role: 'user', content: 'What is 17 * 23?' };

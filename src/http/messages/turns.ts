@@ -6,13 +6,24 @@
  */
 import { objectJson } from '../../core/text/arguments.js';
 import { canonicalJson } from '../../core/text/hash.js';
-import { assistantMessage, textOf, type AssistantMessage, type Message, type ToolCall } from '../../core/message.js';
-import type { Turn, Words } from './fields.js';
+import {
+  assistantMessage,
+  textOf,
+  type AssistantMessage,
+  type Content,
+  type ContentPart,
+  type Message,
+  type ToolCall,
+} from '../../core/message.js';
+import type { AnyBlock, Turn, Words } from './blocks.js';
+import { partsOf } from './parts.js';
 
-type Block = Exclude<Turn['content'], string>[number];
-type Result = Extract<Block, { type: 'tool_result' }>;
+type Result = Extract<AnyBlock, { type: 'tool_result' }>;
 
-export function messagesOf(system: Words | undefined, turns: readonly Turn[]): Message[] {
+/** Whether reasoning that comes back is what was said here, word for word. */
+type Signed = (signature: string, text: string) => boolean;
+
+export function messagesOf(system: Words | undefined, turns: readonly Turn[], signed: Signed = () => false): Message[] {
   const messages: Message[] = [];
   const all: readonly Turn[] = system === undefined ? turns : [{ role: 'system', content: system }, ...turns];
   for (let at = 0; at < all.length;) {
@@ -21,10 +32,10 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[]): M
     while (all[at]?.role === role) at += 1;
     const blocks = all
       .slice(from, at)
-      .flatMap(({ content }): readonly Block[] =>
+      .flatMap(({ content }): readonly AnyBlock[] =>
         typeof content === 'string' ? [{ type: 'text', text: content }] : content,
       );
-    if (role === 'assistant') messages.push(assistantTurn(blocks));
+    if (role === 'assistant') messages.push(assistantTurn(blocks, signed));
     else if (role === 'system') messages.push(...systemTurn(blocks));
     else messages.push(...userTurn(blocks));
   }
@@ -46,36 +57,44 @@ export function resent(visible: AssistantMessage): AssistantMessage {
   );
 }
 
-function systemTurn(blocks: readonly Block[]): Message[] {
-  const words = wordsOf(blocks);
+function systemTurn(blocks: readonly AnyBlock[]): Message[] {
+  const words = contentOf(blocks);
   return words === '' ? [] : [{ role: 'system', content: words }];
 }
 
-function assistantTurn(blocks: readonly Block[]): AssistantMessage {
+/** Reasoning that another model signed, or that was changed, is left out: it is not what this policy thought. */
+function assistantTurn(blocks: readonly AnyBlock[], signed: Signed): AssistantMessage {
   const calls = blocks.flatMap((block): ToolCall[] =>
     block.type === 'tool_use' ? [{ id: block.id, name: block.name, arguments: canonicalJson(block.input) }] : [],
   );
-  return assistantMessage(blocks.map((block) => (block.type === 'text' ? block.text : '')).join(''), calls);
+  const said = blocks.flatMap((block) => (block.type === 'tool_use' ? [] : partsOf(block)));
+  const turn = assistantMessage(said.map(({ text }) => text ?? '').join(''), calls);
+  const reasoning = blocks
+    .flatMap((block) =>
+      block.type === 'thinking' && signed(block.signature ?? '', block.thinking) ? [block.thinking] : [],
+    )
+    .join('\n');
+  return reasoning === '' ? turn : { ...turn, reasoning };
 }
 
-function userTurn(blocks: readonly Block[]): Message[] {
+function userTurn(blocks: readonly AnyBlock[]): Message[] {
   const results = blocks.flatMap((block): Message[] =>
     block.type === 'tool_result' ? [{ role: 'tool', tool_call_id: block.tool_use_id, content: resultOf(block) }] : [],
   );
-  const words = wordsOf(blocks);
+  const words = contentOf(blocks);
   return words === '' && results.length > 0 ? results : [...results, { role: 'user', content: words }];
 }
 
 /** A failed result begins with `Error`, as those of the gateway's own tools do. */
-function resultOf({ content, is_error: failed }: Result): string {
-  const words = wordsOf(content ?? '');
-  if (failed !== true || /^error\b/i.test(words)) return words;
+function resultOf({ content, is_error: failed }: Result): Content {
+  const words = typeof content === 'string' ? content : contentOf(content ?? []);
+  if (failed !== true || /^error\b/i.test(textOf(words))) return words;
+  if (typeof words !== 'string') return [{ type: 'text', text: 'Error:' }, ...words];
   return words === '' ? 'Error: the tool failed and gave no reason.' : `Error: ${words}`;
 }
 
-/** Blocks of text are joined by line ends, as engines join the parts of a message. */
-function wordsOf(words: string | readonly Block[]): string {
-  return typeof words === 'string'
-    ? words
-    : words.flatMap((block) => (block.type === 'text' && block.text !== '' ? [block.text] : [])).join('\n');
+/** Blocks of text are joined by line ends, as engines join the parts of a message; with others they stay parts. */
+function contentOf(blocks: readonly AnyBlock[]): Content {
+  const parts = blocks.flatMap((block): readonly ContentPart[] => partsOf(block).filter(({ text }) => text !== ''));
+  return parts.every(({ type }) => type === 'text') ? parts.map(({ text }) => text ?? '').join('\n') : parts;
 }

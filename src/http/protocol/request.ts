@@ -1,7 +1,7 @@
 /** A request in the words all protocols share. */
 import type { Message } from '../../core/message.js';
 import type { Sampling } from '../../core/policy.js';
-import type { LimitField } from '../../core/serving.js';
+import type { LimitField, Source } from '../../core/serving.js';
 
 /** A function of the client's, as the chat protocol writes it. */
 interface FunctionTool {
@@ -59,10 +59,28 @@ export interface AnswerRequest {
   /** The name the client gave the bound of an action: an upstream is sent the bound under the same name. */
   readonly limitField: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
+  /** Whether the policy is to reason before it answers, where the client says so. */
+  readonly thinks?: boolean | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number | undefined;
   readonly store: boolean;
   readonly metadata: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * What goes to the engine unread. Templates of models that reason, or not, as they are told know `enable_thinking`, and
+ * others do not mind it; other people's servers refuse what they do not know.
+ */
+export function forwardedTo(
+  { kind }: Source,
+  { forwarded, thinks }: Pick<AnswerRequest, 'forwarded' | 'thinks'>,
+): AnswerRequest['forwarded'] {
+  if (thinks === undefined || kind === 'upstream') return forwarded;
+  const own = forwarded?.['chat_template_kwargs'];
+  return {
+    ...forwarded,
+    chat_template_kwargs: { enable_thinking: thinks, ...(typeof own === 'object' ? own : {}) },
+  };
 }
 
 const SAMPLING = [

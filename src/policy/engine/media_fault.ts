@@ -2,7 +2,7 @@
  * Whether a server's refusal says that its model does not take pictures, sound or files at all. It must not be mistaken
  * for a word on one broken picture: a model that sees would be told of pictures in words from then on.
  */
-import type { MediaKind } from '../../core/media.js';
+import { type MediaKind, mediaKind } from '../../core/media.js';
 
 const ALL: readonly MediaKind[] = ['image', 'audio', 'video', 'file'];
 
@@ -16,12 +16,16 @@ const NAMED: Readonly<Record<MediaKind, RegExp>> = {
 /** vLLM's word for a model of text alone. */
 const TEXT_MODEL = /not a multi-?modal model/i;
 
+/** The type of a part that was refused; what follows may list those that are taken. */
+const TYPE_OF_PART: readonly RegExp[] = [
+  /(?:unsupported|unknown|unrecogni[sz]ed|invalid)[\w ]* (?:part|content)[\w ]* type[:.]? ['"`]?(\w+)/i,
+  /unknown variant ['"`]?(\w+)/i,
+];
+
 /** Nothing but such a model says this. */
 const LACKS: readonly RegExp[] = [
   /at most 0 (?:image|audio|video|file)/i,
   /missing data required for image input/i,
-  /unknown (?:part|content|content part) type/i,
-  /unknown variant/i,
   /no endpoints found that support/i,
   /only .?text.? (?:content|is|parts?|input|messages?)/i,
   /(?:should|must) be a (?:valid )?string/i,
@@ -38,6 +42,9 @@ const THIS_ONE =
 
 export function refusedKinds(says: string, present: ReadonlySet<MediaKind>): readonly MediaKind[] {
   if (TEXT_MODEL.test(says)) return ALL;
+  const type = TYPE_OF_PART.map((words) => words.exec(says)?.[1]).find((named) => named !== undefined);
+  const kind = type === undefined ? undefined : mediaKind({ type });
+  if (kind !== undefined) return [kind];
   const lacks =
     LACKS.some((words) => words.test(says)) || (UNSUPPORTED.some((words) => words.test(says)) && !THIS_ONE.test(says));
   if (!lacks) return [];

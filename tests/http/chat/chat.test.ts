@@ -125,10 +125,18 @@ describe('a plain request', () => {
     expect(gateway.engine.requests[0]?.body.tools).toBeUndefined();
   });
 
-  it('passes reasoning on under both names and keeps it out of the content', async () => {
-    const { client } = await start({ script: inTurn({ reasoning: 'hmm so', text: 'five' }) });
+  it.each([
+    [{}, { reasoning: 'hmm so' }],
+    [{ 'chat.reasoning': 'reasoning_content' }, { reasoning_content: 'hmm so' }],
+    [{ 'chat.reasoning': 'both' }, { reasoning: 'hmm so', reasoning_content: 'hmm so' }],
+  ])('says with %j what was reasoned once, or as often as the operator wants it', async (config, told) => {
+    const { client } = await start({ script: inTurn({ reasoning: ['hmm', ' so'], text: 'five' }), config });
     const { choices } = await client.chat.completions.create(ASK);
-    expect(choices[0]?.message).toMatchObject({ content: 'five', reasoning: 'hmm so', reasoning_content: 'hmm so' });
+    expect(choices[0]?.message).toEqual({ role: 'assistant', refusal: null, content: 'five', ...told });
+    const chunks = await chunksOf(await client.chat.completions.create({ ...ASK, stream: true }));
+    const deltas = chunks.map((chunk) => chunk.choices[0]?.delta as Record<string, unknown> | undefined);
+    for (const name of ['reasoning', 'reasoning_content'])
+      expect(deltas.map((delta) => delta?.[name] ?? '').join('')).toBe(name in told ? 'hmm so' : '');
   });
 });
 

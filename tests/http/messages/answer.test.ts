@@ -33,7 +33,7 @@ describe('a plain answer', () => {
       stop_details: null,
       container: null,
     });
-    expect(answer.content).toEqual([{ type: 'text', text: 'Four days.', citations: null }]);
+    expect(answer.content).toEqual([{ type: 'text', text: 'Four days.' }]);
     expect(answer.usage).toMatchObject({
       input_tokens: 12,
       cache_read_input_tokens: 8,
@@ -81,12 +81,7 @@ describe('a plain answer', () => {
   });
 
   it.each<[string, Reply, Params, Record<string, unknown>]>([
-    [
-      'ends by itself',
-      { text: 'Four.' },
-      ASK,
-      { stop_reason: 'end_turn', content: [{ type: 'text', text: 'Four.', citations: null }] },
-    ],
+    ['ends by itself', { text: 'Four.' }, ASK, { stop_reason: 'end_turn', content: [{ type: 'text', text: 'Four.' }] }],
     ['is empty', { text: [] }, ASK, { stop_reason: 'end_turn', content: [] }],
     ['is cut by its limit', { text: 'one two', finish: 'length' }, ASK, { stop_reason: 'max_tokens' }],
     [

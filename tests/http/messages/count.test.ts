@@ -135,7 +135,7 @@ describe('a count', () => {
 
   it.each([
     [{ model: 'claude-x' }, 404, 'model'],
-    [{ thinking: { type: 'enabled', budget_tokens: 1024 } }, 400, 'thinking'],
+    [{ thinking: { type: 'enabled', budget_tokens: 0 } }, 400, 'thinking.budget_tokens'],
     [{ max_tokens: 5 }, 400, 'max_tokens'],
     [{ messages: undefined }, 400, 'messages'],
   ])('of %j is refused by name', async (more, status, param) => {

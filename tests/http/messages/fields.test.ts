@@ -58,8 +58,8 @@ const COUNT = {
 } satisfies Record<keyof Anthropic.MessageCountTokensParams, true>;
 
 const ASK = { model: 'gyre', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
-const read = (more: object): ReturnType<typeof parseCount> =>
-  MESSAGES.parse({ ...ASK, ...more }, new Past({ conversation: () => undefined, answer: () => undefined }, '')).request;
+const PAST = new Past({ conversation: () => undefined, answer: () => undefined }, '');
+const read = (more: object): ReturnType<typeof parseCount> => MESSAGES.parse({ ...ASK, ...more }, PAST).request;
 const tableOf = (path: string): readonly FieldRow[] =>
   PROTOCOLS.filter((protocol) => protocol.path === path).flatMap(({ fields }) => fieldRows(fields));
 
@@ -76,7 +76,7 @@ describe('the tables of fields', () => {
   it.each(tableOf('/v1/messages').filter((row) => row.treatment === 'refused'))(
     'refuses $field by name, with its reason, but not a null',
     ({ field, note }) => {
-      for (const parse of [read, (more: object) => parseCount({ ...ASK, max_tokens: null, ...more })])
+      for (const parse of [read, (more: object) => parseCount({ ...ASK, max_tokens: null, ...more }, PAST)])
         expect(() => parse({ [field]: { type: 'enabled' } })).toThrow(`"${field}" is not supported. ${note}`);
       expect(() => read({ [field]: null })).not.toThrow();
     },

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { assistantMessage } from '../../../src/core/message.js';
 import { messagesOf, resent } from '../../../src/http/messages/turns.js';
-import type { Turn } from '../../../src/http/messages/fields.js';
+import type { Turn } from '../../../src/http/messages/blocks.js';
 import { messageBody } from '../../../src/core/text/hash.js';
 
 const text = (said: string): { type: 'text'; text: string } => ({ type: 'text', text: said });
