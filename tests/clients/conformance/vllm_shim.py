@@ -1,0 +1,130 @@
+"""A plugin of pytest for vLLM's own tests: their server is a gateway that runs already, and where they need vLLM itself
+(its classes, its weights, its tokenizer) they are left out, with the reason.
+"""
+
+import ast
+import importlib.machinery
+import inspect
+import os
+import sys
+import types
+from typing import Any
+
+import pytest
+
+URL = os.environ["GYRE_SUITE_URL"]
+STUBBED = ("vllm", "torch", "pybase64")
+
+# By "file::test", or by the file alone: what cannot be asked of a gateway that has no such thing.
+LEFT_OUT: dict[str, str] = {}
+
+
+class Stub(types.ModuleType):
+    """Whatever is asked of it is there, and of no use."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (Exception,), {})
+
+
+class Stubs:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name.split(".")[0] not in STUBBED:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+
+    def create_module(self, spec: Any) -> types.ModuleType:
+        return Stub(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        pass
+
+
+class Server:
+    """What vLLM's tests call `RemoteOpenAIServer`."""
+
+    DUMMY_API_KEY = "any"
+    url_root = URL
+
+    def __init__(self, *_args: Any, **_more: Any) -> None:
+        pass
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        pass
+
+    def url_for(self, *parts: str) -> str:
+        return "/".join([URL, *parts])
+
+    def get_client(self, **more: Any) -> Any:
+        import openai
+
+        return openai.OpenAI(base_url=self.url_for("v1"), api_key="any", max_retries=0, **more)
+
+    def get_async_client(self, **more: Any) -> Any:
+        import openai
+
+        return openai.AsyncOpenAI(base_url=self.url_for("v1"), api_key="any", max_retries=0, **more)
+
+    def get_client_anthropic(self, **more: Any) -> Any:
+        import anthropic
+
+        return anthropic.Anthropic(base_url=URL, api_key="any", max_retries=0, **more)
+
+    def get_async_client_anthropic(self, **more: Any) -> Any:
+        import anthropic
+
+        return anthropic.AsyncAnthropic(base_url=URL, api_key="any", max_retries=0, **more)
+
+
+sys.meta_path.insert(0, Stubs())  # type: ignore[arg-type]
+utils = Stub("tests.utils")
+utils.RemoteOpenAIServer = Server  # type: ignore[attr-defined]
+utils.ROCM_EXTRA_ARGS = []  # type: ignore[attr-defined]
+sys.modules["tests.utils"] = utils
+
+
+def stubbed_names(module: types.ModuleType) -> set[str]:
+    """What a test file imports of vLLM, by the names it uses."""
+    tree = ast.parse(inspect.getsource(module))
+    return {
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and (node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0] in STUBBED
+        for alias in node.names
+    }
+
+
+def needs(item: Any) -> str | None:
+    file = os.path.basename(item.fspath)
+    test = item.originalname
+    for key in (f"{file}::{test}", file):
+        if key in LEFT_OUT:
+            return LEFT_OUT[key]
+    used = {node.id for node in ast.walk(ast.parse(inspect.getsource(item.module))) if isinstance(node, ast.Name)}
+    mine = stubbed_names(item.module) & used
+    try:
+        body = {node.id for node in ast.walk(ast.parse(_dedented(item.function))) if isinstance(node, ast.Name)}
+    except SyntaxError:
+        return None
+    found = sorted(mine & body)
+    return f"is about vLLM's own {', '.join(found)}" if found else None
+
+
+def _dedented(function: Any) -> str:
+    import textwrap
+
+    return textwrap.dedent(inspect.getsource(function))
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    for item in items:
+        reason = needs(item)
+        if reason is not None:
+            item.add_marker(pytest.mark.skip(reason=reason))
