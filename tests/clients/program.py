@@ -74,6 +74,8 @@ class Program:
     package: str
     """Whose version docs/clients.md shows."""
     apis: tuple[str, ...]
+    scenes: tuple[str, ...] = ()
+    """Those it can play; all where none is named."""
     own = "weather"
     """The tool of its own that the policy calls, as its engine is told of it."""
     unknown = "The model nope does not exist."

@@ -45,12 +45,56 @@ class Llm(PythonProgram):
 class Inspect(Library):
     name = "inspect-ai"
     package = "inspect-ai"
-    apis = ("openai-api", "openai", "anthropic")
+    apis = ("chat", "responses", "messages")
     runner = "inspect"
 
 
 class LlamaIndex(Library):
     name = "LlamaIndex"
     package = "llama-index"
-    apis = ("OpenAILike", "OpenAIResponses")
+    apis = ("chat", "responses")
     runner = "llama_index"
+
+
+class ShellGpt(PythonProgram):
+    name = "shell-gpt"
+    package = "shell-gpt"
+    apis = ("chat",)
+    scenes = ("plain", "streamed", "server_tool", "cancel")
+
+    def prepare(self, place: Place) -> None:
+        settings = {
+            "API_BASE_URL": place.base_url,
+            "OPENAI_API_KEY": "any",
+            "DEFAULT_MODEL": "gyre",
+            "OPENAI_USE_FUNCTIONS": "false",
+            "SHELL_INTERACTION": "false",
+        }
+        place.write(
+            ".config/shell_gpt/.sgptrc", "".join(f"{name}={value}\n" for name, value in settings.items())
+        )
+
+    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
+        return [self.bin / "sgpt", "--model", turn.model, "--no-md", "--no-cache", turn.words]
+
+
+class Aider(PythonProgram):
+    name = "aider"
+    package = "aider-chat"
+    apis = ("chat",)
+    scenes = ("plain", "streamed", "server_tool", "cancel")
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {"OPENAI_API_BASE": place.base_url, "OPENAI_API_KEY": "any", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+
+    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
+        flags = "--no-git --yes-always --no-check-update --analytics-disable --no-show-model-warnings --no-pretty"
+        return [self.bin / "aider", "--model", f"openai/{turn.model}", *flags.split(), "--message", turn.words]
+
+
+class Dspy(Library):
+    name = "DSPy"
+    package = "dspy"
+    apis = ("chat",)
+    runner = "dspy"
+    scenes = ("plain", "streamed", "server_tool")

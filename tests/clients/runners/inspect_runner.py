@@ -29,9 +29,9 @@ def weather() -> Tool:
 
 
 PROVIDERS = {
-    "openai-api": (f"openai-api/gyre/{ask.model}", ask.base_url, {}),
-    "openai": (f"openai/{ask.model}", ask.base_url, {"responses_api": True}),
-    "anthropic": (f"anthropic/{ask.model}", ask.url, {}),
+    "chat": (f"openai-api/gyre/{ask.model}", ask.base_url, {}),
+    "responses": (f"openai/{ask.model}", ask.base_url, {"responses_api": True}),
+    "messages": (f"anthropic/{ask.model}", ask.url, {}),
 }
 
 

@@ -14,7 +14,7 @@ ask = asked()
 where = {"model": ask.model, "api_base": ask.base_url, "api_key": "any", "max_retries": 0}
 llm = (
     OpenAILike(**where, is_chat_model=True, is_function_calling_model=True)
-    if ask.api == "OpenAILike"
+    if ask.api == "chat"
     else OpenAIResponses(**where, context_window=100_000)
 )
 history = [ChatMessage.model_validate(message) for message in ask.history()]
