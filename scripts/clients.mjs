@@ -1,9 +1,11 @@
 // @ts-check
 /**
  * `npm run clients`: the libraries and programs of `npm test` alone; `-- all` the others too, which it installs first;
- * `-- NAME` those with this in their name. What stands after a second `--` goes to pytest.
+ * `-- NAME...` only these: a program by its package, a library by its test file. What stands after a second `--` goes
+ * to pytest.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,7 +25,7 @@ await orRefuse(async () => {
   await setUp(root, { engine: false, clients: true, others, compiled: ['build'] });
   const { status } = spawnSync(
     join(root, '.venv-clients', 'bin', 'python'),
-    ['-m', 'pytest', ...(asked.length === 0 ? [] : ['-k', asked.join(' or ')]), ...more],
+    ['-m', 'pytest', ...filesOf(asked), ...more],
     {
       cwd: join(root, 'tests', 'clients'),
       stdio: 'inherit',
@@ -32,3 +34,11 @@ await orRefuse(async () => {
   );
   process.exitCode = status ?? 1;
 });
+
+/** @param {string[]} names */
+function filesOf(names) {
+  const files = names.map((name) => `test_${name.replaceAll('-', '_')}.py`);
+  return [
+    ...new Set(files.map((file) => (existsSync(join(root, 'tests', 'clients', file)) ? file : 'test_programs.py'))),
+  ];
+}

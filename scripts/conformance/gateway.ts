@@ -12,10 +12,10 @@ export interface Scripted {
   close(): Promise<void>;
 }
 
-export async function startScripted(args: readonly string[] = []): Promise<Scripted> {
+export async function startScripted({ reasons = false } = {}): Promise<Scripted> {
   const data = mkdtempSync(join(tmpdir(), 'gyre-conformance-data-'));
-  const engine = await startEngine({ script: obliging });
-  const gateway = await startGateway(['--engine', engine.url, '--port', '0', '--data', data, ...args], () => undefined);
+  const engine = await startEngine({ script: obliging(reasons) });
+  const gateway = await startGateway(['--engine', engine.url, '--port', '0', '--data', data], () => undefined);
   return {
     url: gateway.url,
     async close() {

@@ -8,46 +8,80 @@ type Json = Readonly<Record<string, unknown>>;
 
 const WORDS = ['Hello', ' there', ',', ' my', ' friend', '.'];
 
-export const obliging: Script = ({ body }) => {
-  const limit = body.max_tokens ?? (body['max_completion_tokens'] as number | undefined);
-  const call = callOf(body);
-  if (call !== undefined) return { calls: [call] };
-  const schema = schemaOf(body);
-  if (schema !== undefined) return { text: [JSON.stringify(valueOf(schema, schema))] };
-  return limited(body['ignore_eos'] === true ? undefined : WORDS, limit);
-};
+/** A limit below this is meant to be met. */
+const SHORT = 64;
 
-function limited(words: readonly string[] | undefined, limit: number | undefined): Reply {
-  if (limit === undefined || (words !== undefined && words.length < limit)) return { text: words ?? WORDS };
-  return {
-    text: Array.from({ length: limit }, (_, at) => WORDS[at % WORDS.length] ?? ''),
-    finish: 'length',
+/** `reasons`: whether it thinks before it says something, unless it is told not to. */
+export function obliging(reasons: boolean): Script {
+  return ({ body }, number) => {
+    const limit = body.max_tokens ?? (body['max_completion_tokens'] as number | undefined);
+    const template = body['chat_template_kwargs'] as { enable_thinking?: boolean } | undefined;
+    const thought = reasons && template?.enable_thinking !== false && (limit ?? SHORT) >= SHORT ? THOUGHT : {};
+    if ((limit ?? SHORT) < 16 && (body.tools ?? []).length > 0) return { text: [], finish: 'length' };
+    const calls = callsOf(body);
+    if (calls.length > 0) return { ...thought, calls };
+    const text = constrained(body, number) ?? known(body);
+    if (text !== undefined) return { ...thought, text: [text] };
+    return { ...thought, ...limited(limit) };
   };
 }
 
-/** Calls the tool that was asked for; else the first, once in a conversation's turn. */
-function callOf(body: ChatBody): { readonly name: string; readonly arguments: string } | undefined {
+const USAGE = { prompt: 37 };
+const THOUGHT: Reply = { reasoning: ['They', ' greet', ' me', '.'], usage: { ...USAGE, reasoning: 4 } };
+
+function limited(limit = SHORT): Reply {
+  if (limit >= SHORT) return { text: WORDS };
+  const text = (from: number): string[] => Array.from({ length: limit }, (_, at) => WORDS[(at + from) % 6] ?? '');
+  const variants = [0, 1, 2, 3, 4].map((from) => ({ text: text(from) }));
+  return { text: text(0), variants, finish: 'length', usage: { ...USAGE, completion: limit } };
+}
+
+/** Calls what the words or the choice ask for, once in a conversation's turn. */
+function callsOf(body: ChatBody): readonly { readonly name: string; readonly arguments: string }[] {
   const tools = (body.tools ?? []) as readonly { function: { name: string; parameters?: Json } }[];
   const choice = body.tool_choice as string | { function?: { name?: string } } | undefined;
-  if (tools.length === 0 || choice === 'none' || body.messages.at(-1)?.role === 'tool') return undefined;
-  const named = typeof choice === 'object' ? choice.function?.name : undefined;
+  if (choice === 'none' || body.messages.at(-1)?.role === 'tool') return [];
   const words = JSON.stringify(body.messages.at(-1)?.content ?? '').toLowerCase();
-  // What a suite's words ask for is in its tools' names: "what is the weather" and `get_weather`.
-  const wanted = tools.find(({ function: { name } }) =>
-    named !== undefined
-      ? name === named
-      : name.split(/[_.]+/).some((word) => word.length > 3 && words.includes(word.toLowerCase())),
+  const named = tools.filter(({ function: { name } }) =>
+    typeof choice === 'object' ? name === choice.function?.name : words.includes(name.toLowerCase()),
   );
-  const tool = wanted ?? (choice === 'required' ? tools[0] : undefined);
-  if (tool === undefined) return undefined;
-  const schema = tool.function.parameters ?? {};
-  return { name: tool.function.name, arguments: JSON.stringify(valueOf(schema, schema)) };
+  // "What is the weather" is meant for `get_weather`.
+  const meant = tools.filter(({ function: { name } }) =>
+    name.split(/[_.]+/).some((word) => word.length > 3 && words.includes(word.toLowerCase())),
+  );
+  const wanted = named.length > 0 ? named : meant.length > 0 ? meant.slice(0, 1) : tools.slice(0, 1);
+  if (named.length === 0 && meant.length === 0 && choice !== 'required') return [];
+  return wanted.map(({ function: { name, parameters = {} } }) => ({
+    name,
+    arguments: JSON.stringify(valueOf(parameters, parameters)),
+  }));
+}
+
+/** What suites ask to hear whether a conversation is whole. */
+function known(body: ChatBody): string | undefined {
+  const said = JSON.stringify(body.messages);
+  const last = JSON.stringify(body.messages.at(-1)?.content ?? '');
+  if (last.includes('13 * 24')) return '312. QED.';
+  if (last.includes('Multiply the result by 2')) return '30. QED.';
+  if (last.includes('1+1')) return '2';
+  return last.includes('name again') ? [...said.matchAll(/name is (\w+)\./g)].at(-1)?.[1] : undefined;
+}
+
+/** What the engine's own grammar would let through; another value each time. */
+function constrained(body: ChatBody, number: number): string | undefined {
+  const outputs = body['structured_outputs'] as { choice?: string[]; regex?: string; json?: Json } | undefined;
+  if (outputs?.choice !== undefined) return outputs.choice[number % outputs.choice.length];
+  if (outputs?.regex !== undefined) return `192.168.0.${number % 200}`;
+  const schema = outputs?.json ?? schemaOf(body);
+  return schema === undefined
+    ? undefined
+    : JSON.stringify(valueOf(schema, schema)).replaceAll('Paris', ['Paris', 'Rome', 'Oslo'][number % 3] ?? '');
 }
 
 function schemaOf(body: ChatBody): Json | undefined {
   const format = body['response_format'] as { type?: string; json_schema?: { schema?: Json } } | undefined;
   if (format?.type === 'json_schema') return format.json_schema?.schema ?? {};
-  return format?.type === 'json_object' ? { type: 'object', properties: { answer: { type: 'string' } } } : undefined;
+  return format?.type === 'json_object' ? { type: 'object', properties: { result: { type: 'integer' } } } : undefined;
 }
 
 /** A value of a schema, as small as it may be. */
@@ -64,7 +98,7 @@ function valueOf(schema: Json, root: Json): unknown {
       );
     case 'integer':
     case 'number':
-      return schema['minimum'] ?? 25;
+      return schema['minimum'] ?? 2;
     case 'boolean':
       return true;
     case 'null':

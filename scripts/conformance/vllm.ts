@@ -18,6 +18,7 @@ const ENVIRONMENT = join(ROOT, '.gyre', 'conformance');
 const ENTRYPOINTS = join('tests', 'entrypoints');
 /** The tests of chat, function calling, responses and messages that send requests. */
 const FILES = [
+  'conftest.py',
   'openai/chat_completion/test_chat.py',
   'openai/chat_completion/test_chat_completion.py',
   'openai/chat_completion/test_completion_with_function_calling.py',
@@ -34,7 +35,7 @@ const FILES = [
   'openai/responses/test_namespace_tool_separator.py',
   'anthropic/test_messages.py',
 ];
-const THEIR_MODELS = /"(?:Qwen|HuggingFaceH4|google|facebook)\/[\w.-]+"/g;
+const THEIR_MODELS = /"(?:(?:Qwen|HuggingFaceH4|google|facebook)\/|claude-)[\w.-]+"/g;
 
 export const vllm: Suite = {
   name: "vLLM's entrypoint tests",
@@ -42,7 +43,7 @@ export const vllm: Suite = {
   recognises: (path) => existsSync(join(path, ENTRYPOINTS, 'openai')),
   async run(path, more) {
     const folder = mkdtempSync(join(tmpdir(), 'gyre-vllm-tests-'));
-    const gateway = await startScripted();
+    const gateway = await startScripted({ reasons: true });
     try {
       copy(path, folder);
       const report = join(folder, 'report.xml');

@@ -101,9 +101,9 @@ export async function setUp(root, { engine, clients = false, others = [], compil
           engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined,
         ),
         clients
-          ? step(6, 'python clients', state.libraries, (line) =>
-              state.libraries.make(site, line, interpreter),
-            ).then(() => step(7, 'programs', state.whole, (line) => state.whole.make(site, line, interpreter)))
+          ? step(6, 'python clients', state.libraries, (line) => state.libraries.make(site, line, interpreter)).then(
+              () => step(7, 'programs', state.whole, (line) => state.whole.make(site, line, interpreter)),
+            )
           : Promise.resolve(),
       ],
       () => children.endAll('SIGKILL'),

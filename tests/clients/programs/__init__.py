@@ -25,10 +25,11 @@ OTHERS: list[Program] = [OpenCode(), ShellGpt(), Aider(), Dspy()]
 
 
 def chosen() -> list[tuple[Program, str]]:
-    """What is to run: `GYRE_CLIENTS` is "all", or names, or nothing for those of `npm test`."""
-    asked = os.environ.get("GYRE_CLIENTS", "")
+    """What is to run: `GYRE_CLIENTS` is "all", or packages, or nothing for those of `npm test`."""
+    asked = os.environ.get("GYRE_CLIENTS", "").split()
     tested = [(program, api) for program, apis in IN_TEST for api in apis]
-    more = [(program, api) for program in OTHERS for api in program.apis]
-    is_asked = asked == "all"
-    wanted = [one for one in more if is_asked or one[0].package in asked.split()]
-    return tested + [one for one in wanted if (one[0].name, one[1]) not in {(p.name, api) for p, api in tested}]
+    if not asked:
+        return tested
+    have = {(program.name, api) for program, api in tested}
+    others = [(program, api) for program in OTHERS for api in program.apis if (program.name, api) not in have]
+    return [one for one in tested + others if asked == ["all"] or one[0].package in asked]
