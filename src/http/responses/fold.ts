@@ -242,7 +242,7 @@ export class ResponseFold {
       output: null,
       error: null,
       approval_request_id: null,
-    } satisfies ServerItem as ServerItem);
+    } satisfies ServerItem);
     this.#running.set(id, item);
     this.#emit('response.mcp_call.in_progress', this.#at(item));
     item.arguments = args;

@@ -86,8 +86,9 @@ export const Item = z.union([
   ),
   // Items of tools that ran elsewhere, by whatever name: their words are kept, and the conversation goes on.
   z.looseObject({
-    type: text.refine((type) => mayBeHosted(type, KNOWN)),
-    role: z.undefined(),
+    // Ends the check of its object, so that a slip in a known item is told as what it is.
+    type: text.refine((type) => mayBeHosted(type, KNOWN), { abort: true }),
+    role: z.never().optional(),
   }),
 ]);
 export type Item = z.infer<typeof Item>;

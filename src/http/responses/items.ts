@@ -66,7 +66,7 @@ function addTo(turns: Turns, item: ResolvedItem, pairs: ReadonlySet<string>): vo
     case 'mcp_call':
       // Calls of our own tools are in the log, which puts them back.
       if ((item as Of<'mcp_call'>).server_label === SERVER_LABEL) return;
-      return addForeign(turns, item as ForeignItem, pairs);
+      return addForeign(turns, item, pairs);
     default:
       return addForeign(turns, item as ForeignItem, pairs);
   }

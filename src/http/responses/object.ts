@@ -1,13 +1,13 @@
 /** The response object: what an answer is as a whole, whoever it is sent to and however it is kept. */
 import type { GyreError } from '../../core/errors.js';
-import type { TokenLogprob } from '../../core/policy.js';
+import { NO_USAGE, type TokenLogprob } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import { type AnswerHead, limitOf } from '../protocol/face.js';
 import type { ResponseFields } from './fields.js';
 import type { ToolChoiceField, ToolField } from './tool_fields.js';
 import { SERVER_LABEL } from './tools.js';
 
-export interface OutputText {
+interface OutputText {
   type: 'output_text';
   text: string;
   annotations: [];
@@ -119,7 +119,8 @@ export function responseObject(
     top_logprobs: fields.top_logprobs ?? 0,
     top_p: fields.top_p ?? 1,
     truncation: fields.truncation ?? 'disabled',
-    usage: ending === undefined ? null : usageOf(ending),
+    // The schema has no null here: nothing is used before the end is known.
+    usage: usageOf(ending ?? NOTHING_USED),
     ...(fields.user === undefined ? {} : { user: fields.user }),
     metadata: fields.metadata ?? {},
     ...(limit === undefined ? {} : { gyre: limit }),
@@ -140,7 +141,9 @@ function statusOf(end: ResponseEnd | undefined): string {
   return end.ending.outcome === 'completed' ? 'completed' : 'incomplete';
 }
 
-function usageOf({ usage, toolUse }: Ending): Readonly<Record<string, unknown>> {
+const NOTHING_USED = { usage: NO_USAGE, toolUse: { requested: 0, executed: 0, by_tool: {} } };
+
+function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonly<Record<string, unknown>> {
   return {
     input_tokens: usage.prompt_tokens,
     input_tokens_details: { cached_tokens: usage.cached_tokens, cache_write_tokens: 0 },

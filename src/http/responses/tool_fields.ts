@@ -37,8 +37,9 @@ const NamespaceTool = z.looseObject({
 const KNOWN = ['function', 'custom', 'namespace', 'allowed_tools'];
 const OTHERS = 'must be "function", "custom", "namespace", "gyre:" and the name of a server tool, or a hosted type';
 
-const serverTool = text.regex(/^gyre:/, OTHERS);
-const hostedTool = text.refine((type) => mayBeHosted(type, KNOWN), OTHERS);
+// Both end the check of their object, so that a slip in a function is told as what it is.
+const serverTool = text.regex(/^gyre:/, { error: OTHERS, abort: true });
+const hostedTool = text.refine((type) => mayBeHosted(type, KNOWN), { error: OTHERS, abort: true });
 
 export const ToolField = z.union([
   z.discriminatedUnion('type', [FunctionTool, CustomTool, NamespaceTool], OTHERS),

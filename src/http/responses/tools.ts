@@ -11,7 +11,7 @@ import type { ChosenTool, NamedTool, ToolChoiceField, ToolField } from './tool_f
 type RequestTool = AnswerRequest['tools'][number];
 
 /** A tool of the client's as the client knows it. */
-export interface ClientTool {
+interface ClientTool {
   readonly kind: NamedTool['type'];
   readonly name: string;
   readonly namespace?: string | undefined;
@@ -72,7 +72,7 @@ export function choiceOf(choice: ToolChoiceField | undefined, { client }: Toolse
     allowed: choice.tools.flatMap((tool): readonly ToolName[] =>
       tool.type === 'namespace'
         ? [...client].flatMap(([name, { namespace }]) => (namespace === tool.name ? [chosen(name)] : []))
-        : [nameOf(tool as ChosenTool, client)],
+        : [nameOf(tool, client)],
     ),
   };
 }

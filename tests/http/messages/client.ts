@@ -46,7 +46,7 @@ export async function bothWays(options: GatewayOptions, params: Params): Promise
   }
   return answers.map((answer) => {
     const { id, content, container, role, stop_reason, stop_sequence, stop_details, usage, type, model } = answer;
-    expect(id).toMatch(/^msg-/);
+    expect(id).toMatch(/^msg_/);
     return { content, container, role, stop_reason, stop_sequence, stop_details, usage, type, model };
   });
 }

@@ -19,6 +19,7 @@ const SUM: Reply = {
   text: 'Let me see. ',
   calls: [{ id: 'c1', name: 'calculator', arguments: '{"expression":"1+1"}' }],
 };
+const CALCULATOR = { type: 'gyre:calculator' } as unknown as OpenAI.Responses.Tool;
 const WEATHER = { type: 'function' as const, name: 'weather', parameters: { type: 'object' }, strict: null };
 const ROME = { id: 'c2', name: 'weather', arguments: '{"city":"Rome"}' };
 
@@ -29,7 +30,7 @@ const sent = (at: number): unknown => gateway.engine.requests[at]?.body.messages
 it('references to all of an answer are the answer, with what the policy knows beside it', async () => {
   const client = await start([SUM, { text: 'It is 2. ', reasoning: 'Easy.' }, { text: 'Yes.' }]);
   const input: Items = [{ role: 'user', content: '1+1?' }];
-  const first = await client.responses.create({ model: 'gyre', input });
+  const first = await client.responses.create({ model: 'gyre', input, tools: [CALCULATOR] });
   expect(first.output.map((item) => item.type)).toEqual(['message', 'mcp_call', 'reasoning', 'message']);
   await client.responses.create({
     model: 'gyre',
@@ -47,7 +48,12 @@ it('references to all of an answer are the answer, with what the policy knows be
 
 it('each of them is its own part', async () => {
   const client = await start([SUM, { text: 'It is 2. ', calls: [ROME, { ...ROME, id: 'c3' }] }, { text: 'Yes.' }]);
-  const { output } = await client.responses.create({ model: 'gyre', input: '1+1?', tools: [WEATHER], store: true });
+  const { output } = await client.responses.create({
+    model: 'gyre',
+    input: '1+1?',
+    tools: [WEATHER, CALCULATOR],
+    store: true,
+  });
   const [before, , after, , second] = output;
   const alone = async (...items: ({ readonly id?: string | null } | undefined)[]): Promise<unknown> => {
     await client.responses.create({
@@ -107,6 +113,7 @@ it("another key's items are not there, nor are items that never were", async () 
   for (const input of [
     [own],
     [{ type: 'item_reference', id: 'msg-0mwwz19c2001b80116185a-0' }],
+    [{ type: 'item_reference', id: 'msg_0mwwz19c2001b80116185a_0' }],
     [{ type: 'item_reference', id: 'msg_of_another_server' }],
     [{ type: 'item_reference', id: 'mcp-nothing-0' }],
   ] as Items[]) {
@@ -123,4 +130,20 @@ it("another key's items are not there, nor are items that never were", async () 
     input: [{ role: 'user', content: 'q' }, own as Items[number], { role: 'user', content: 'r' }],
   });
   expect(sent(1)).toMatchObject([{ content: 'q' }, { content: 'Secret.' }, { content: 'r' }]);
+});
+
+it('ids of earlier versions, which had hyphens, are still known', async () => {
+  const client = await start([{ text: 'One.' }, { text: 'ok' }]);
+  const { id, output } = await client.responses.create({ model: 'gyre', input: 'q', instructions: 'Be brief.' });
+  const old = (each: string): string => each.replaceAll('_', '-');
+  for (const column of ['responses SET id = ? WHERE id', 'steps SET response_id = ? WHERE response_id'])
+    gateway.store.sqlite.prepare(`UPDATE ${column} = ?`).run(old(id), id);
+  const [item] = output;
+  await client.responses.create({
+    model: 'gyre',
+    input: [...referring([{ id: old(item?.id ?? '') }]), { role: 'user', content: 'on' }],
+  });
+  expect(sent(1)).toMatchObject([{ content: 'One.' }, { content: 'on' }]);
+  await client.responses.create({ model: 'gyre', input: 'on', instructions: 'Anew.', previous_response_id: old(id) });
+  expect(sent(2)).toMatchObject([{ content: 'Anew.' }, { content: 'q' }, { content: 'One.' }, { content: 'on' }]);
 });
