@@ -1,4 +1,4 @@
-/** A data folder's own secret. What is signed with it is known again by every gateway of the folder, and by no other. */
+/** A data folder's own secret: what is signed with it is known again by every gateway of the folder, and no other. */
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -64,9 +64,9 @@ describe('a request that is refused', () => {
       { status: 400, param: 'messages.0.content', code: 'invalid_type' },
     ],
     [
-      'an unknown field of a message',
-      { ...ASK, messages: [{ role: 'user', content: 'x', colour: 'red' }] },
-      { status: 400, param: 'messages.0.colour', code: 'unknown_parameter' },
+      'an unknown field of what a stream is to have',
+      { ...ASK, stream: true, stream_options: { colour: 'red' } },
+      { status: 400, param: 'stream_options.colour', code: 'unknown_parameter' },
     ],
     [
       'an unknown parameter',

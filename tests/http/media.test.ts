@@ -193,6 +193,30 @@ describe('a model that reads text only', () => {
   });
 });
 
+describe('with redaction', () => {
+  it('the log has neither what matched nor loses the picture, and the conversation goes on', async () => {
+    gateway = await startGateway({ script: () => ({ text: 'ok' }), config: { redact: ['secret\\d+'] } });
+    const question = { role: 'user', content: [{ type: 'text', text: 'my secret42' }, PICTURE] };
+    await chat(question);
+    await chat(question, { role: 'assistant', content: 'ok' }, USER);
+    expect(sent(1)[0]?.content).toEqual(question.content);
+    expect(gateway.logged[1]?.trajectoryId).toBe(gateway.logged[0]?.trajectoryId);
+    const rows = gateway.store.sqlite.prepare('SELECT body FROM messages').all() as { readonly body: string }[];
+    expect(rows.map(({ body }) => body).join()).not.toContain('secret42');
+    expect(rows.some(({ body }) => body.includes('[redacted]') && body.includes(DATA))).toBe(true);
+  });
+
+  it('what a model of text was told is logged without what matched', async () => {
+    gateway = await startGateway({ script: blind, config: { redact: ['private'] } });
+    const result = { ...RESULT, content: [{ type: 'image_url', image_url: { url: 'https://a.example/private.png' } }] };
+    await chat(...VIEWED, result);
+    expect(sent(1)[2]?.content).toContain('private.png');
+    const rows = gateway.store.sqlite.prepare('SELECT body FROM messages').all() as { readonly body: string }[];
+    expect(rows.map(({ body }) => body).join()).not.toContain('private');
+    expect(verify(gateway.store.db).problems).toEqual([]);
+  });
+});
+
 describe('an upstream', () => {
   const upstream = async (script: Script): Promise<Awaited<ReturnType<typeof server>>> => {
     const other = await server(script, ['other']);

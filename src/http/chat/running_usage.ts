@@ -1,4 +1,4 @@
-/** Usage while an answer is streamed, for a client that asked for it on every chunk. The last chunk has the true sum. */
+/** Usage while an answer is streamed, for a client that wants it on every chunk. The last chunk has the true sum. */
 import type { LoopEvent } from '../../loop/events.js';
 
 export class RunningUsage {

@@ -45,7 +45,7 @@ export class MessageAnswer implements Delivery {
     this.#exchange = exchange;
     this.#head = head;
     this.#fields = fields;
-    this.#headers = { ...head.headers, 'request-id': exchange.requestId };
+    this.#headers = { ...head.headers, 'request-id': exchange.requestId, ...versionOf(exchange) };
     this.#stream = fields.stream === true ? new EventStream(exchange, this.#headers, settings) : undefined;
     this.#seal = settings.seal;
     this.#thinks = fields.thinking !== undefined && fields.thinking.type !== 'disabled';
@@ -209,6 +209,12 @@ export class MessageAnswer implements Delivery {
       usage: { ...usageOf(ending), cache_creation: null, inference_geo: null, service_tier: 'standard', speed: null },
     };
   }
+}
+
+/** The version of the protocol, as the client named it: some look for it. */
+function versionOf(exchange: Exchange): Readonly<Record<string, string>> {
+  const version = exchange.header('anthropic-version');
+  return version !== undefined && /^[\d-]{1,20}$/.test(version) ? { 'anthropic-version': version } : {};
 }
 
 function frame(type: string, data: Readonly<Record<string, unknown>>): string {

@@ -1,6 +1,6 @@
 /**
- * What a conversation of the Messages API is made of. A field that is not known is dropped; a block that is not known is
- * refused, because to leave it out would change what was said.
+ * What a conversation of the Messages API is made of. A field that is not known is dropped; a block that is not known
+ * is refused, because to leave it out would change what was said.
  */
 import { z } from 'zod';
 

@@ -1,6 +1,6 @@
 /**
- * `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. What the policy reasons is shown to who asks
- * for `thinking`, signed, so that it is known again when it comes back.
+ * `POST /v1/messages`: Anthropic's Messages API as a face of the same loop. What the policy reasons is shown to who
+ * asks for `thinking`, signed, so that it is known again when it comes back.
  */
 import { badRequest } from '../../core/errors.js';
 import { MessageAnswer } from './answer.js';

@@ -1,6 +1,4 @@
-/**
- * Every field a request of the Messages API may have, and what becomes of it.
- */
+/** Every field a request of the Messages API may have, and what becomes of it. */
 import { z } from 'zod';
 
 import type { FieldsOf, FieldTable } from '../protocol/fields.js';
@@ -12,7 +10,7 @@ const int = z.int();
 const text = z.string();
 const object = z.record(z.string(), z.unknown());
 
-/** Edits of the conversation that a service would make. To leave out earlier reasoning is the engine's template's own. */
+/** Edits of the conversation that a service would make. To leave out earlier reasoning is up to the template. */
 const ContextManagement = z.object({
   edits: z
     .array(

@@ -80,12 +80,15 @@ function hostedOf(block: Hosted): readonly ContentPart[] {
 /** Names of fields that hold words a reader is meant to see. */
 const WORDS = new Set(['text', 'title', 'url', 'stdout', 'stderr', 'data']);
 
-function wordsIn(value: unknown): readonly string[] {
+/** What is nested deeper says nothing to a reader. */
+const MAX_DEPTH = 16;
+
+function wordsIn(value: unknown, depth = 0): readonly string[] {
   if (typeof value === 'string') return value === '' ? [] : [value];
-  if (Array.isArray(value)) return value.flatMap(wordsIn);
-  if (typeof value !== 'object' || value === null) return [];
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
+  if (Array.isArray(value)) return value.flatMap((item) => wordsIn(item, depth + 1));
   const binary = 'media_type' in value && value.media_type !== 'text/plain';
   return Object.entries(value).flatMap(([name, field]: [string, unknown]) =>
-    typeof field === 'string' ? (WORDS.has(name) && field !== '' && !binary ? [field] : []) : wordsIn(field),
+    typeof field === 'string' ? (WORDS.has(name) && field !== '' && !binary ? [field] : []) : wordsIn(field, depth + 1),
   );
 }

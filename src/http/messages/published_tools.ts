@@ -1,6 +1,6 @@
 /**
- * Tools that a client runs and whose schema Anthropic has published and trained into its models, so that a request names
- * only their type. The policy was told nothing of them, so it is told here.
+ * Tools that a client runs and whose schema Anthropic has published and trained into its models, so that a request
+ * names only their type. The policy was told nothing of them, so it is told here.
  */
 import type { FunctionSpec } from '../../core/policy.js';
 
@@ -118,7 +118,7 @@ const PUBLISHED: readonly (readonly [type: RegExp, spec: Published])[] = [
   ],
 ];
 
-/** Undefined for a type that its maker runs itself. The client's own name for the tool goes before the published one. */
+/** Undefined for a type that its maker runs itself. The client's own name for the tool goes first. */
 export function publishedTool(tool: {
   readonly type: string;
   readonly name?: string | null | undefined;

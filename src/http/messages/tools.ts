@@ -17,6 +17,8 @@ const loading = {
     .nullish(),
 };
 
+const toolName = text.regex(/^[a-zA-Z0-9_-]{1,128}$/, 'must be 1 to 128 letters, digits, "_" or "-"');
+
 const CustomTool = z.object({
   // Stands first, so that a tool of another type is refused for its type and not for a field it lacks.
   type: z
@@ -26,7 +28,7 @@ const CustomTool = z.object({
         'such as "web_search_20250305"',
     )
     .nullish(),
-  name: text.regex(/^[a-zA-Z0-9_-]{1,128}$/, 'must be 1 to 128 letters, digits, "_" or "-"'),
+  name: toolName,
   description: text.nullish(),
   input_schema: object,
   strict: bool.nullish(),
@@ -37,7 +39,7 @@ const CustomTool = z.object({
 });
 const TypedTool = z.looseObject({
   type: text.regex(/^(?:[a-z][a-z0-9_]{0,50}_\d{8}|mcp_toolset)$/, { error: 'is not a type of a tool', abort: true }),
-  name: text.max(128).nullish(),
+  name: toolName.nullish(),
   ...loading,
 });
 // Ends the check of its object, so that a tool of another type is not told what a server tool lacks.

@@ -31,14 +31,21 @@ const LACKS: readonly RegExp[] = [
   /(?:should|must) be a (?:valid )?string/i,
   /(?:did not match|invalid type).{0,80}string/i,
 ];
+const SENSE = 'image|audio|video|file|vision|multi-?modal|media';
 const UNSUPPORTED: readonly RegExp[] = [
-  /(?:does not|doesn't|do not|don't|cannot|can't) (?:support|accept|take|handle|process|read)[^.]{0,40}(?:image|audio|video|file|vision|multi-?modal|media)/i,
-  /(?:image|audio|video|file|vision|multi-?modal)[\w ]{0,40} (?:is|are) not (?:supported|enabled|available|allowed)/i,
+  new RegExp(
+    `(?:does not|doesn't|do not|don't|cannot|can't) (?:support|accept|take|handle|process|read)[^.]{0,40}(?:${SENSE})`,
+    'i',
+  ),
+  new RegExp(`(?:${SENSE})[\\w ]{0,40} (?:is|are) not (?:supported|enabled|available|allowed)`, 'i'),
   /not (?:a|support) (?:vision|multi-?modal|image)/i,
 ];
 /** What is said of one picture and not of all of them. */
-const THIS_ONE =
-  /format|\b(?:png|jpe?g|webp|gif|bmp|tiff|svg|mime|wav|mp3|docx?)\b|corrupt|decod|too (?:large|big)|base64|resolution|download|domain/i;
+const THIS_ONE = new RegExp(
+  'format|\\b(?:png|jpe?g|webp|gif|bmp|tiff|svg|mime|wav|mp3|docx?)\\b|' +
+    'corrupt|decod|too (?:large|big)|base64|resolution|download|domain',
+  'i',
+);
 
 export function refusedKinds(says: string, present: ReadonlySet<MediaKind>): readonly MediaKind[] {
   if (TEXT_MODEL.test(says)) return ALL;

@@ -136,7 +136,9 @@ describe('a plain request', () => {
     const chunks = await chunksOf(await client.chat.completions.create({ ...ASK, stream: true }));
     const deltas = chunks.map((chunk) => chunk.choices[0]?.delta as Record<string, unknown> | undefined);
     for (const name of ['reasoning', 'reasoning_content'])
-      expect(deltas.map((delta) => delta?.[name] ?? '').join('')).toBe(name in told ? 'hmm so' : '');
+      expect(deltas.map((delta) => (delta?.[name] as string | undefined) ?? '').join('')).toBe(
+        name in told ? 'hmm so' : '',
+      );
   });
 });
 

@@ -45,13 +45,23 @@ describe('a request', () => {
     expect(await client.messages.create({ ...ASK, ...claudeCode } as Params)).toMatchObject({
       context_management: { applied_edits: [] },
     });
-    const seen = await events(await client.messages.create({ ...ASK, ...claudeCode, stream: true } as never));
+    const streamed = await client.messages.create({ ...(ASK as object), ...claudeCode, stream: true } as never);
+    const seen = await events(streamed as unknown as Parameters<typeof events>[0]);
     expect(seen.find(({ type }) => type === 'message_delta')).toMatchObject({
       context_management: { applied_edits: [] },
     });
     expect(await client.messages.create(ASK)).not.toHaveProperty('context_management');
     expect(sent()).not.toHaveProperty('context_management');
     expect(sent()).toMatchObject({ reasoning_effort: 'high' });
+  });
+
+  it('is told the version of the protocol that it named', async () => {
+    const client = await start({ text: 'ok' });
+    const named = { headers: { 'anthropic-version': '2023-06-01' } };
+    const whole = await client.messages.create(ASK, named).withResponse();
+    const streamed = await client.messages.create({ ...ASK, stream: true }, named).withResponse();
+    await events(streamed.data);
+    for (const { response } of [whole, streamed]) expect(response.headers.get('anthropic-version')).toBe('2023-06-01');
   });
 
   it('with a schema in its older name is held to it', async () => {

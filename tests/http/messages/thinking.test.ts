@@ -52,7 +52,7 @@ describe('reasoning', () => {
     ['nobody asks for it', {}],
     ['it is disabled', { thinking: { type: 'disabled' } }],
   ])('is not shown where %s', async (_name, more) => {
-    const [whole, streamed] = await bothWays({ script: inTurn(REASONED) }, { ...ASK, ...more } as Params);
+    const [whole, streamed] = await bothWays({ script: inTurn(REASONED) }, { ...ASK, ...more });
     for (const answer of [whole, streamed]) expect(answer?.['content']).toEqual([{ type: 'text', text: 'Four days.' }]);
   });
 
@@ -122,7 +122,10 @@ describe('reasoning that comes back', () => {
   ])('with %s is dropped, and the conversation goes on', async (_name, change) => {
     const client = await start(REASONED);
     const { content } = await client.messages.create({ ...ASK, thinking: { type: 'adaptive' } });
-    await again(client, content.map((block) => (block.type === 'thinking' ? change(block) : block)) as never);
+    await again(
+      client,
+      content.map((block) => (block.type === 'thinking' ? change(block) : block)),
+    );
     expect(gateway.engine.requests[1]?.body.messages[1]).toEqual({ role: 'assistant', content: 'Four days.' });
     expect(gateway.logged[1]?.trajectoryId).toBe(gateway.logged[0]?.trajectoryId);
   });
