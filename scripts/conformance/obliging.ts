@@ -16,8 +16,13 @@ export function obliging(reasons: boolean): Script {
   return ({ body }, number) => {
     const limit = body.max_tokens ?? (body['max_completion_tokens'] as number | undefined);
     const template = body['chat_template_kwargs'] as { enable_thinking?: boolean } | undefined;
-    const thought = reasons && template?.enable_thinking !== false && (limit ?? SHORT) >= SHORT ? THOUGHT : {};
-    if ((limit ?? SHORT) < 16 && (body.tools ?? []).length > 0) return { text: [], finish: 'length' };
+    const thought =
+      reasons && template?.enable_thinking !== false && body['include_reasoning'] !== false && (limit ?? SHORT) >= SHORT
+        ? THOUGHT
+        : {};
+    // What it must call does not fit.
+    const must = body.tool_choice !== undefined && body.tool_choice !== 'auto' && body.tool_choice !== 'none';
+    if (must && (limit ?? SHORT) < 16) return { text: limit === 1 ? [] : ['Hello'], finish: 'length' };
     const calls = callsOf(body);
     if (calls.length > 0) return { ...thought, calls };
     const text = constrained(body, number) ?? known(body);
@@ -72,7 +77,11 @@ function constrained(body: ChatBody, number: number): string | undefined {
   const outputs = body['structured_outputs'] as { choice?: string[]; regex?: string; json?: Json } | undefined;
   if (outputs?.choice !== undefined) return outputs.choice[number % outputs.choice.length];
   if (outputs?.regex !== undefined) return `192.168.0.${number % 200}`;
-  const schema = outputs?.json ?? schemaOf(body);
+  if (outputs?.json !== undefined)
+    return JSON.stringify(valueOf(outputs.json, outputs.json))
+      .replaceAll(':2', `:${20 + (number % 30)}`)
+      .replaceAll('Paris', `Paris ${number}`);
+  const schema = schemaOf(body);
   return schema === undefined
     ? undefined
     : JSON.stringify(valueOf(schema, schema)).replaceAll('Paris', ['Paris', 'Rome', 'Oslo'][number % 3] ?? '');

@@ -96,6 +96,11 @@ class Seen:
             for part in message["content"]
         }
 
+    def is_told_of_a_picture(self) -> None:
+        """The policy reads none: a text says what was there."""
+        assert self.parts() <= {"text"}
+        assert "image/png" in self.text()
+
     def is_sampling(self) -> bool:
         """Whether the engine's last answer is under way."""
         return not self.engine[-1]["aborted"] and self.log[-1].get("outcome") is None
