@@ -21,6 +21,8 @@ URL = f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
 
 def seen_picture(api: str) -> list[Any]:
     """The turn in which a user showed it, in OpenAI's two protocols."""
-    image = {"type": "image_url", "image_url": {"url": URL}} if api == "chat" else {"type": "input_image", "image_url": URL}
+    image = (
+        {"type": "image_url", "image_url": {"url": URL}} if api == "chat" else {"type": "input_image", "image_url": URL}
+    )
     text = {"type": "text" if api == "chat" else "input_text", "text": "Look."}
     return [{"role": "user", "content": [text, image]}, {"role": "assistant", "content": "I see."}]

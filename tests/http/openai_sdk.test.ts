@@ -43,8 +43,11 @@ interface Talk {
   deltas(words: string): AsyncGenerator<string>;
 }
 
-const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: OpenAI): Talk }>> = {
+const APIS: Readonly<
+  Record<string, { readonly weather: unknown; readonly picture: unknown; talk(client: OpenAI): Talk }>
+> = {
   chat: {
+    picture: { type: 'image_url', image_url: { url: PICTURE } },
     weather: { type: 'function', function: WEATHER },
     talk(client) {
       const messages: OpenAI.ChatCompletionMessageParam[] = [];

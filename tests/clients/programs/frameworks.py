@@ -70,9 +70,7 @@ class ShellGpt(PythonProgram):
             "OPENAI_USE_FUNCTIONS": "false",
             "SHELL_INTERACTION": "false",
         }
-        place.write(
-            ".config/shell_gpt/.sgptrc", "".join(f"{name}={value}\n" for name, value in settings.items())
-        )
+        place.write(".config/shell_gpt/.sgptrc", "".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
         return [self.bin / "sgpt", "--model", turn.model, "--no-md", "--no-cache", turn.words]
