@@ -17,7 +17,8 @@ if (!existsSync(path)) refuse(`${path} does not exist.`);
 const suite = SUITES.find((each) => each.recognises(path));
 if (suite === undefined)
   refuse(
-    `${path} is no suite that is known: ${SUITES.map(({ name, mark }) => `${name} (a folder with ${mark})`).join(', ')}.`,
+    `${path} is no suite that is known: ` +
+      `${SUITES.map(({ name, mark }) => `${name} (a folder with ${mark})`).join(', ')}.`,
   );
 const cases = await suite.run(path, more);
 console.log(report(suite, cases));

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from program import Place, Program, Turn, machine, npm_binary
 
@@ -81,11 +82,15 @@ class OpenCode(Program):
     apis = ("chat", "responses", "messages")
     own = "bash"
 
-    PROVIDERS = {"chat": "@ai-sdk/openai-compatible", "responses": "@ai-sdk/openai", "messages": "@ai-sdk/anthropic"}
+    providers: ClassVar = {
+        "chat": "@ai-sdk/openai-compatible",
+        "responses": "@ai-sdk/openai",
+        "messages": "@ai-sdk/anthropic",
+    }
 
     def prepare(self, place: Place) -> None:
         provider = {
-            "npm": self.PROVIDERS[place.api],
+            "npm": self.providers[place.api],
             "name": "Gyre",
             "options": {"baseURL": place.base_url, "apiKey": "any"},
             "models": {
