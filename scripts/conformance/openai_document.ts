@@ -112,14 +112,11 @@ function judgeOf(document: Document): (exchange: Exchange) => readonly Judged[] 
     const operation = route === undefined ? undefined : document.paths[route]?.[method.toLowerCase()];
     if (route === undefined || operation === undefined || status === 404 || !whole) return [];
     const name = `${method} ${route} ${status}`;
-    if (status >= 400)
-      return [{ name, asked, faults: faultsOf('/components/schemas/ErrorResponse', JSON.parse(answer)) }];
+    if (status >= 400) return [{ name, asked, faults: faultsOf('/components/schemas/ErrorResponse', valueOf(answer)) }];
     const pointerTo = (media: string): string =>
       `/paths/${escaped(route)}/${method.toLowerCase()}/responses/200/content/${escaped(media)}/schema`;
     if (!type.includes('event-stream'))
-      return answer === ''
-        ? []
-        : [{ name, asked, faults: faultsOf(pointerTo('application/json'), JSON.parse(answer)) }];
+      return answer === '' ? [] : [{ name, asked, faults: faultsOf(pointerTo('application/json'), valueOf(answer)) }];
     return dataOf(answer).map((value) => {
       const kind = typeof value['type'] === 'string' ? value['type'] : 'chunk';
       // A chat stream that breaks says so in place of a chunk.
@@ -129,6 +126,15 @@ function judgeOf(document: Document): (exchange: Exchange) => readonly Judged[] 
       return { name: `${name} ${kind}`, asked, faults };
     });
   };
+}
+
+/** An answer that is no JSON is its own fault. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 const escaped = (key: string): string => encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'));
