@@ -38,18 +38,41 @@ export function recorded(listener: RequestListener): RequestListener {
       write(...values)
     )) as typeof outgoing.write;
     outgoing.end = ((...values: unknown[]) => (keep(values[0], values[1]), end(...values))) as typeof outgoing.end;
+    let typeSent = '';
+    const writeHead = outgoing.writeHead.bind(outgoing) as (...values: unknown[]) => typeof outgoing;
+    outgoing.writeHead = ((...values: unknown[]) => {
+      typeSent = /content-type"?[:,]"([^"]+)"/i.exec(JSON.stringify(values))?.[1] ?? '';
+      return writeHead(...values);
+    }) as typeof outgoing.writeHead;
     outgoing.on('close', () => {
       const exchange: Exchange = {
         method: incoming.method ?? '',
         path: (incoming.url ?? '').split('?')[0] ?? '',
         asked: Buffer.concat(asked).toString().slice(0, 20_000),
         status: outgoing.statusCode,
-        type: String(outgoing.getHeader('content-type') ?? ''),
-        answer: Buffer.concat(answer).toString(),
+        type: String(outgoing.getHeader('content-type') ?? typeSent),
+        answer: unframed(Buffer.concat(answer)),
         whole: outgoing.writableFinished,
       };
       appendFileSync(join(folder, `${process.pid}.jsonl`), `${JSON.stringify(exchange)}\n`);
     });
     listener(incoming, outgoing);
   };
+}
+
+/** Streams are written with the frames of chunked coding already around them. */
+function unframed(bytes: Buffer): string {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (let frame = frameAt(bytes, at); frame !== undefined; frame = frameAt(bytes, at)) {
+    parts.push(bytes.subarray(frame.from, frame.to));
+    at = frame.to + 2;
+  }
+  return (parts.length === 0 ? bytes : Buffer.concat(parts)).toString();
+}
+
+function frameAt(bytes: Buffer, at: number): { readonly from: number; readonly to: number } | undefined {
+  const [head, size = ''] = /^([0-9a-f]+)\r\n/i.exec(bytes.toString('latin1', at, at + 12)) ?? [];
+  if (head === undefined) return undefined;
+  return { from: at + head.length, to: at + head.length + Number.parseInt(size, 16) };
 }
