@@ -39,7 +39,7 @@ export const openAiDocument: Suite = {
     const folder = flag === '--recorded' && given !== undefined ? given : mkdtempSync(join(tmpdir(), 'gyre-record-'));
     try {
       if (folder !== given) await record(folder);
-      const judge = judgeOf(parse(readFileSync(fileOf(path) ?? '', 'utf8')) as Document);
+      const judge = judgeOf(parse(readFileSync(fileOf(path) ?? '', 'utf8'), withoutNullable) as Document);
       return casesOf(exchangesIn(folder).flatMap(judge));
     } finally {
       if (folder !== given) rmSync(folder, { recursive: true, force: true });
@@ -126,6 +126,13 @@ function judgeOf(document: Document): (exchange: Exchange) => readonly Judged[] 
       return { name: `${name} ${kind}`, asked, faults };
     });
   };
+}
+
+/** A keyword of an older OpenAPI, which the validator takes only beside a type. */
+function withoutNullable(_key: unknown, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || 'type' in value || !('nullable' in value)) return value;
+  const { nullable, ...rest } = value;
+  return typeof nullable === 'boolean' ? rest : value;
 }
 
 /** An answer that is no JSON is its own fault. */
