@@ -128,11 +128,17 @@ function judgeOf(document: Document): (exchange: Exchange) => readonly Judged[] 
   };
 }
 
-/** A keyword of an older OpenAPI, which the validator takes only beside a type. */
+/** A keyword of an older OpenAPI: the validator takes it only beside a type, and wants null among the values too. */
 function withoutNullable(_key: unknown, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || 'type' in value || !('nullable' in value)) return value;
-  const { nullable, ...rest } = value;
-  return typeof nullable === 'boolean' ? rest : value;
+  if (typeof value !== 'object' || value === null || !('nullable' in value)) return value;
+  const { nullable, ...rest } = value as {
+    readonly nullable: unknown;
+    readonly type?: unknown;
+    readonly enum?: unknown;
+  };
+  if (typeof nullable !== 'boolean') return value;
+  const values = Array.isArray(rest.enum) && nullable ? { enum: [...(rest.enum as unknown[]), null] } : {};
+  return { ...rest, ...values, ...('type' in rest ? { nullable } : {}) };
 }
 
 /** An answer that is no JSON is its own fault. */

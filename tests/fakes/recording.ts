@@ -40,10 +40,10 @@ export function recorded(listener: RequestListener): RequestListener {
     outgoing.end = ((...values: unknown[]) => (keep(values[0], values[1]), end(...values))) as typeof outgoing.end;
     let typeSent = '';
     const writeHead = outgoing.writeHead.bind(outgoing) as (...values: unknown[]) => typeof outgoing;
-    outgoing.writeHead = ((...values: unknown[]) => {
+    outgoing.writeHead = (...values: unknown[]) => {
       typeSent = /content-type"?[:,]"([^"]+)"/i.exec(JSON.stringify(values))?.[1] ?? '';
       return writeHead(...values);
-    }) as typeof outgoing.writeHead;
+    };
     outgoing.on('close', () => {
       const exchange: Exchange = {
         method: incoming.method ?? '',
