@@ -9,9 +9,10 @@ import { takeLock } from './lock.mjs';
 import { model, nodePackages, pythonEnvironment } from './phases.mjs';
 import { preflight, thisMachine } from './preflight.mjs';
 import { childProcesses } from './processes.mjs';
+import { programs } from './programs.mjs';
 import { progress } from './progress.mjs';
 
-const PHASES = 6;
+const PHASES = 7;
 
 /**
  * Returns when everything is current. Throws a Refusal with one sentence when it cannot be.
@@ -19,15 +20,17 @@ const PHASES = 6;
  * @param {object} options
  * @param {boolean} options.engine Whether an engine will run on this machine; without one neither Python nor the
  *   model is needed.
- * @param {boolean} [options.clients] Whether the Python clients are.
+ * @param {boolean} [options.clients] Whether the clients are: the libraries of Python and the whole programs.
+ * @param {string[]} [options.others] Programs beside those that `npm test` runs.
  * @param {('dist' | 'build')[]} [options.compiled] What is to be compiled.
  * @param {{ host: string, port: number } | undefined} [options.listen]
  */
-export async function setUp(root, { engine, clients = false, compiled = ['dist'], listen }) {
+export async function setUp(root, { engine, clients = false, others = [], compiled = ['dist'], listen }) {
   const look = () => ({
     packages: nodePackages(root),
     python: pythonEnvironment(root),
-    others: clientsEnvironment(root),
+    libraries: clientsEnvironment(root),
+    whole: programs(root, others),
     dist: build(root),
     scripts: buildScripts(root),
     converted: model(root),
@@ -38,10 +41,10 @@ export async function setUp(root, { engine, clients = false, compiled = ['dist']
     (!compiled.includes('dist') || state.dist.current) &&
     (!compiled.includes('build') || state.scripts.current) &&
     (!engine || (state.python.current && state.converted.current)) &&
-    (!clients || state.others.current);
+    (!clients || (state.libraries.current && state.whole.current));
   const needs = () => ({
     nodePackages: !state.packages.current,
-    python: (engine && !state.python.packagesCurrent) || (clients && !state.others.current),
+    python: (engine && !state.python.packagesCurrent) || (clients && !(state.libraries.current && state.whole.current)),
     engine,
     listen,
   });
@@ -49,7 +52,7 @@ export async function setUp(root, { engine, clients = false, compiled = ['dist']
   if (isCurrent()) return;
 
   const lines = progress(
-    clients ? PHASES : PHASES - 1,
+    clients ? PHASES : PHASES - 2,
     (line) => console.log(line),
     () => performance.now(),
   );
@@ -98,7 +101,9 @@ export async function setUp(root, { engine, clients = false, compiled = ['dist']
           engine ? step(5, 'model', state.converted, (line) => state.converted.make(site, line)) : undefined,
         ),
         clients
-          ? step(6, 'python clients', state.others, (line) => state.others.make(site, line, interpreter))
+          ? step(6, 'python clients', state.libraries, (line) => state.libraries.make(site, line, interpreter)).then(
+              () => step(7, 'programs', state.whole, (line) => state.whole.make(site, line, interpreter)),
+            )
           : Promise.resolve(),
       ],
       () => children.endAll('SIGKILL'),

@@ -83,6 +83,28 @@ class Seen:
             (call["name"], call["owner"]) for answer in self.log for step in answer["steps"] for call in step["calls"]
         ]
 
+    def text(self) -> str:
+        """All that the engine was last told."""
+        return json.dumps(self.engine[-1]["body"]["messages"])
+
+    def parts(self) -> set[str]:
+        """The types of the parts it was last given."""
+        return {
+            part["type"]
+            for message in self.engine[-1]["body"]["messages"]
+            if isinstance(message.get("content"), list)
+            for part in message["content"]
+        }
+
+    def is_told_of_a_picture(self) -> None:
+        """The policy reads none: a text says what was there."""
+        assert self.parts() <= {"text"}
+        assert "image/png" in self.text()
+
+    def is_sampling(self) -> bool:
+        """Whether the engine's last answer is under way."""
+        return not self.engine[-1]["aborted"] and self.log[-1].get("outcome") is None
+
     def is_one_conversation(self) -> None:
         assert all(answer["outcome"] == "completed" for answer in self.log)
         assert len({answer["trajectoryId"] for answer in self.log}) == 1
@@ -93,7 +115,7 @@ class Seen:
         self.is_one_conversation()
 
     def is_cancelled(self) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 10
         while not (self.engine[-1]["aborted"] and self.log[-1].get("outcome") == "cancelled"):
             assert time.monotonic() < deadline, f"never cancelled: {self.engine[-1]['aborted']}, {self.log[-1]}"
             time.sleep(0.01)

@@ -6,6 +6,7 @@ import litellm
 import pytest
 from litellm.exceptions import BadRequestError, MidStreamFallbackError, NotFoundError, RateLimitError
 
+from pictures import seen_picture
 from seen import BOTH, BROKEN, BUSY, PLAIN, SUM, SUNNY, Seen, call_weather, weather_schema
 
 APIS = ["chat", "responses"]
@@ -111,6 +112,11 @@ def test_mixed(asked: Asked, streams: bool) -> None:
     assert asked.ask([*history, *said("And now?")], streams, tools=tools) == PLAIN
     assert asked.seen.roles == ["user", "assistant", "tool", "tool", "assistant", "user"]
     asked.seen.is_mixed()
+
+
+def test_image_in_history(asked: Asked) -> None:
+    assert asked.ask([*seen_picture(asked.api), *said("And now?")]) == PLAIN
+    asked.seen.is_told_of_a_picture()
 
 
 def test_error(asked: Asked) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from openai import APIError, BadRequestError, NotFoundError, OpenAI, RateLimitError
 
+from pictures import seen_picture
 from seen import BOTH, BROKEN, BUSY, PLAIN, SUM, SUNNY, TOO_HOT, UNKNOWN, Seen, call_weather, weather_schema
 
 APIS = ["chat", "responses"]
@@ -113,6 +114,12 @@ def test_mixed(client: OpenAI, seen: Seen, api: str, by: Callable[..., str]) -> 
     assert by(client, api, [*history, *items("And now?")], tools=tools) == PLAIN
     assert seen.roles == ["user", "assistant", "tool", "tool", "assistant", "user"]
     seen.is_mixed()
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_image_in_history(client: OpenAI, seen: Seen, api: str) -> None:
+    assert ask(client, api, [*seen_picture(api), *items("And now?")]) == PLAIN
+    seen.is_told_of_a_picture()
 
 
 @pytest.mark.parametrize("api", APIS)

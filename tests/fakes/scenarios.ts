@@ -14,12 +14,33 @@ const SUM: EngineCall = { id: 'call_sum', name: 'calculator', arguments: '{"expr
  */
 const WEATHER: EngineCall = { id: 'call_weather', name: 'weather', arguments: '{"days": 2.0,"city":"Rome"}' };
 
-/** What the first turn calls; once the results are there, the policy repeats them. */
-const CALLS: Readonly<Record<string, readonly EngineCall[]>> = {
-  SERVER_TOOL: [SUM],
-  OWN_TOOL: [WEATHER],
-  MIXED: [SUM, WEATHER],
+/** A program that has no such tool prints the weather by its own shell, whatever that is called. */
+const PRINT = { command: 'echo sunny in Rome', description: 'Tells the weather' };
+const SHELLS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  exec_command: { cmd: PRINT.command },
+  Bash: PRINT,
+  bash: PRINT,
+  run_shell_command: { ...PRINT, is_background: false },
 };
+/** What programs look at a picture with, and how that tool calls its path. */
+const VIEWERS: Readonly<Record<string, string>> = { view_image: 'path', Read: 'file_path', read: 'filePath' };
+
+/** What the first turn calls, as far as it is offered; once the results are there, the policy repeats them. */
+function callsOf(word: string, asked: string, offered: readonly string[]): readonly EngineCall[] {
+  const has = (name: string): boolean => offered.includes(name);
+  const call = (name: string | undefined, args: unknown): readonly EngineCall[] =>
+    name === undefined ? [] : [{ id: `call_${name}`, name, arguments: JSON.stringify(args) }];
+  const own = (): readonly EngineCall[] => {
+    const shell = Object.keys(SHELLS).find(has);
+    return has('weather') ? [WEATHER] : call(shell, SHELLS[shell ?? '']);
+  };
+  const look = (): readonly EngineCall[] => {
+    const viewer = Object.keys(VIEWERS).find(has);
+    return call(viewer, { [VIEWERS[viewer ?? ''] ?? '']: /PICTURE (\S+)/.exec(asked)?.[1] });
+  };
+  const sum = has('calculator') ? [SUM] : [];
+  return { SERVER_TOOL: sum, OWN_TOOL: own(), MIXED: [...sum, ...own()], PICTURE: look() }[word] ?? [];
+}
 /** Twenty seconds of tokens: whoever waits for their end has not stopped it. */
 const SLOW: Reply = { text: Array.from({ length: 1_000 }, (_, at) => ` ${at}`), delayMs: 20 };
 const BUSY: Reply = {
@@ -29,10 +50,19 @@ const BUSY: Reply = {
 };
 const BROKEN: Reply = { text: ['Half', ' an', ' answer', ' and', ' no'], reset: 4 };
 
+/** What vLLM says of pictures where its model reads text alone. */
+const BLIND: Reply = {
+  status: 400,
+  body: JSON.stringify({ error: { message: 'base is not a multimodal model', type: 'BadRequestError', code: 400 } }),
+};
+
 const byWord: Script = ({ body }) => {
-  const at = body.messages.findLastIndex((message) => message.role === 'user' && !isResult(message));
+  if (JSON.stringify(body.messages).includes('"image_url"')) return BLIND;
+  const at = body.messages.findLastIndex(
+    (message) => message.role === 'user' && !isResult(message) && !isReminder(message),
+  );
   const asked = textOf(body.messages[at]?.content);
-  const word = /\b(SERVER_TOOL|OWN_TOOL|MIXED|SLOW|BUSY|BROKEN)\b/.exec(asked)?.[1];
+  const word = /\b(SERVER_TOOL|OWN_TOOL|MIXED|PICTURE|SLOW|BUSY|BROKEN)\b/.exec(asked)?.[1];
   if (word === 'SLOW') return SLOW;
   if (word === 'BUSY') return BUSY;
   if (word === 'BROKEN') return BROKEN;
@@ -40,8 +70,9 @@ const byWord: Script = ({ body }) => {
     .slice(at + 1)
     .filter(isResult)
     .map((message) => textOf(message.content).replace(OBSERVED, ''));
-  const calls = word === undefined ? undefined : CALLS[word];
-  if (calls !== undefined && results.length === 0) return { calls };
+  const offered = (body.tools ?? []).map((tool) => tool.function.name);
+  const calls = word === undefined ? [] : callsOf(word, asked, offered);
+  if (calls.length > 0 && results.length === 0) return { calls };
   return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.join(' and '), '.']);
 };
 
@@ -63,6 +94,11 @@ const OBSERVED = /^Observation:\n/;
 
 function isResult({ role, content }: ChatBody['messages'][number]): boolean {
   return role === 'tool' || (role === 'user' && OBSERVED.test(textOf(content)));
+}
+
+/** What a program says of itself in the user's name, and nothing else. */
+function isReminder({ content }: ChatBody['messages'][number]): boolean {
+  return /^\s*(<system-reminder>[^]*?<\/system-reminder>\s*)+$/.test(textOf(content));
 }
 
 function textOf(content: unknown): string {

@@ -15,6 +15,8 @@ export interface Seen {
    * never saw.
    */
   isMixed(): void;
+  /** Fails unless the policy, which reads no pictures, was told in words of one. */
+  isToldOfPicture(): void;
   isCancelled(): Promise<void>;
 }
 
@@ -32,6 +34,11 @@ export function seenBy(gateway: Gateway): Seen {
       expect(calls()).toEqual(['server calculator', 'client weather']);
       expect(gateway.logged.map((entry) => entry.ending?.outcome)).toEqual(gateway.logged.map(() => 'completed'));
       expect(new Set(gateway.logged.map((entry) => entry.trajectoryId)).size).toBe(1);
+    },
+    isToldOfPicture() {
+      const told = JSON.stringify(last()?.messages);
+      expect(told).toContain('image/png');
+      expect(told).not.toContain('image_url');
     },
     async isCancelled() {
       await until(() => gateway.engine.aborts === 1, 'the abort at the engine');

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { read } from './tree.js';
 
-const CELLS = ['plain', 'streamed', 'server tool', 'own tool', 'mixed', 'error', 'cancel'];
+const PICTURE = 'image in history';
+const CELLS = ['plain', 'streamed', 'server tool', 'own tool', 'mixed', PICTURE, 'error', 'cancel'];
 
 interface Client {
   /** As the table calls it, before its API. */
@@ -88,7 +89,7 @@ describe('the table of clients', () => {
   it('has something to say in every cell', () => {
     expect(rows.flat().filter((cell) => cell === '')).toEqual([]);
     expect(
-      rows.flatMap(([, , ...cells]) => cells).filter((cell) => !/^(yes|named|default|as text)$/.test(cell)),
+      rows.flatMap(([, , ...cells]) => cells).filter((cell) => !/^(yes|named|default|as text|not tried)$/.test(cell)),
     ).toEqual([]);
   });
 
@@ -96,15 +97,54 @@ describe('the table of clients', () => {
     const text = read(file);
     const isTested = (cell: string): boolean =>
       file.endsWith('.py')
-        ? text.includes(`def test_${cell.replace(' ', '_')}(`)
+        ? text.includes(`def test_${cell.replaceAll(' ', '_')}(`)
         : new RegExp(`\\bit(\\.each\\(.*\\))?\\('${cell}[' ]`).test(text);
-    expect(CELLS.filter((cell) => !isTested(cell))).toEqual([]);
+    const untried = rows.some((row) => row[0]?.startsWith(`${name}, `) === true && row.includes('not tried'));
+    expect(CELLS.filter((cell) => !isTested(cell))).toEqual(untried ? [PICTURE] : []);
     expect(text).not.toMatch(/skip|xfail|todo/i);
     expect(apis.length).toBeGreaterThan(0);
     if (!file.endsWith('.py'))
       for (const api of apis) expect(text).toMatch(new RegExp(`'(${name}, )?${api}'|\\b${api}: \\{`));
     // Each test runs over all of its APIs, by a parameter or by a fixture that has it.
     else if (apis.length > 1) expect(text).toMatch(/params=APIS|\("api", APIS\)/);
+  });
+});
+
+describe('the table of programs', () => {
+  const [, programs = ''] = /<!-- programs -->\n([\s\S]*?)<!-- \/programs -->/.exec(read('docs/clients.md')) ?? [];
+  const lines = programs
+    .trim()
+    .split('\n')
+    .slice(2)
+    .map((line) => line.split('|').map((cell) => cell.trim()));
+  const list = read('tests/clients/programs/__init__.py');
+  const classes = read('tests/clients/programs/agents.py') + read('tests/clients/programs/frameworks.py');
+  const tested = [...list.matchAll(/^ {4}\((\w+)\(\), \(([^)]*)\)\),$/gm)].flatMap(([, type = '', apis = '']) => {
+    const text = new RegExp(`class ${type}\\([^]*?(?=\\nclass |$)`).exec(classes)?.[0] ?? '';
+    const said = (field: string): string => new RegExp(`${field} = "([^"]+)"`).exec(text)?.[1] ?? '';
+    return [...apis.matchAll(/"(\w+)"/g)].map(([, api = '']) => [`${said('name')}, ${api}`, said('package')]);
+  });
+
+  it('has a row for each of `npm test`, with the version that is installed', () => {
+    const pinned = (name: string): string => {
+      const { packages } = JSON.parse(read('tests/clients/programs/package-lock.json')) as {
+        packages: Readonly<Record<string, { readonly version?: string }>>;
+      };
+      const binary = name === 'opencode-ai' ? 'opencode-linux-x64-baseline' : name;
+      const npmVersion = packages[`node_modules/${binary}`]?.version;
+      if (npmVersion !== undefined) return npmVersion;
+      const core = name === 'llama-index' ? 'llama-index-core' : name;
+      return new RegExp(`^${core}==(\\S+)`, 'm').exec(read(`tests/clients/programs/${name}.lock`))?.[1] ?? 'no lock';
+    };
+    expect(lines.map(([, name, version]) => [name, version])).toEqual(
+      tested.map(([name = '', from = '']) => [name, pinned(from)]),
+    );
+  });
+
+  it('says no less than its scenes', () => {
+    const scenes = read('tests/clients/test_programs.py');
+    expect(CELLS.filter((cell) => !scenes.includes(`def test_${cell.replaceAll(' ', '_')}(`))).toEqual([]);
+    expect(scenes).not.toMatch(/skip|xfail|todo/i);
   });
 });
 

@@ -13,6 +13,7 @@ const WEATHER = {
   name: 'weather',
   parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'number' } } },
 };
+const PICTURE = `data:image/png;base64,${'iVBORw0KGgo'.repeat(4)}`;
 const CALCULATOR = { type: 'gyre:calculator' };
 const weather = (args: string): string => `sunny in ${(JSON.parse(args) as { city: string }).city}`;
 
@@ -34,14 +35,19 @@ interface More {
 interface Talk {
   /** Says something, whole or by the library's own accumulator; its answer becomes part of the conversation. */
   ask(words: string, streamed: boolean, more?: More): Promise<string>;
+  /** Something said before, as it would be sent again. */
+  remember(message: unknown): void;
   /** Runs the call it was answered with and asks again. */
   run(streamed: boolean, more?: More): Promise<string>;
   /** Text as it comes. */
   deltas(words: string): AsyncGenerator<string>;
 }
 
-const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: OpenAI): Talk }>> = {
+const APIS: Readonly<
+  Record<string, { readonly weather: unknown; readonly picture: unknown; talk(client: OpenAI): Talk }>
+> = {
   chat: {
+    picture: { type: 'image_url', image_url: { url: PICTURE } },
     weather: { type: 'function', function: WEATHER },
     talk(client) {
       const messages: OpenAI.ChatCompletionMessageParam[] = [];
@@ -58,6 +64,7 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
         return message?.content ?? '';
       };
       return {
+        remember: (message) => void messages.push(message as OpenAI.ChatCompletionMessageParam),
         ask(words, streamed, more = {}) {
           messages.push({ role: 'user', content: words });
           return go(streamed, more);
@@ -82,6 +89,7 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
     },
   },
   responses: {
+    picture: { type: 'input_image', image_url: PICTURE },
     weather: { type: 'function', ...WEATHER, strict: null },
     talk(client) {
       const input: OpenAI.Responses.ResponseInput = [];
@@ -97,6 +105,7 @@ const APIS: Readonly<Record<string, { readonly weather: unknown; talk(client: Op
         return answer.output_text;
       };
       return {
+        remember: (message) => void input.push(message as OpenAI.Responses.ResponseInputItem),
         ask(words, streamed, more = {}) {
           input.push({ role: 'user', content: words });
           return go(streamed, more);
@@ -152,6 +161,14 @@ describe.each(Object.entries(APIS))('openai (Node), %s:', (_name, api) => {
     expect(await conversation.ask('And now?', streamed, more)).toBe('Hello from the policy.');
     expect(seen.roles()).toEqual(['user', 'assistant', 'tool', 'tool', 'assistant', 'user']);
     seen.isMixed();
+  });
+
+  it('image in history', async () => {
+    const conversation = talk();
+    conversation.remember({ role: 'user', content: [api.picture] });
+    conversation.remember({ role: 'assistant', content: 'I see.' });
+    expect(await conversation.ask('And now?', false)).toBe('Hello from the policy.');
+    seen.isToldOfPicture();
   });
 
   it('error', async () => {

@@ -1,0 +1,177 @@
+"""How an installed program is run: in a folder and a home of its own, with nothing of ours in its environment."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+"""Where `npm run clients` and `npm test` install what is no library: one folder for npm, one each for Python."""
+NPM = HERE / "programs" / "node_modules"
+PYTHON = ROOT / ".gyre" / "clients"
+
+PATIENCE_S = 120
+"""Only a hang reaches it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one conversation is held."""
+
+    api: str
+    url: str
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def write(self, path: str, text: str) -> None:
+        """A file of its home."""
+        file = self.home / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a program is asked to do once."""
+
+    words: str
+    model: str = "gyre"
+    resumed: bool = False
+    streamed: bool = False
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.stdout}\n{self.stderr}"
+
+
+class Program:
+    """One program; what a subclass says is all that differs between them."""
+
+    name: str
+    """As docs/clients.md calls it."""
+    package: str
+    """Whose version docs/clients.md shows."""
+    apis: tuple[str, ...]
+    scenes: tuple[str, ...] = ()
+    """Those it can play; all where none is named."""
+    own = "weather"
+    """The tool of its own that the policy calls, as its engine is told of it."""
+    unknown = "The model nope does not exist."
+    """What it says of a model that is not there, without quotation marks."""
+    named = False
+    """Whether its request can name a server tool."""
+    looks = True
+    """Whether it has a tool that looks at a picture; else the picture is part of an older turn."""
+
+    def prepare(self, place: Place) -> None:
+        """Its configuration."""
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {}
+
+    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
+        raise NotImplementedError
+
+    def streams(self, stdout: str) -> bool:
+        """Whether what it printed for a streamed turn shows that it came in pieces; true where it cannot show it."""
+        return True
+
+    @property
+    def is_installed(self) -> bool:
+        return True
+
+    def run(self, place: Place, turn: Turn) -> Ran:
+        started = self.start(place, turn)
+        try:
+            stdout, stderr = started.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            stdout, stderr = started.communicate()
+            raise AssertionError(f"{self.name} hangs:\n{stdout}\n{stderr}") from None
+        return Ran(started.returncode, stdout, stderr)
+
+    def start(self, place: Place, turn: Turn) -> "subprocess.Popen[str]":
+        for folder in (place.home, place.work):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.prepare(place)
+        return subprocess.Popen(
+            [str(word) for word in self.command(place, turn)],
+            cwd=place.work,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(place.home),
+                "NO_PROXY": "127.0.0.1",
+                "no_proxy": "127.0.0.1",
+                "LANG": "C.UTF-8",
+                **self.environment(place),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A group of its own, so that whatever it starts can be ended with it.
+            start_new_session=True,
+        )
+
+
+class PythonProgram(Program):
+    """Installed by pip, in an environment of its own."""
+
+    @property
+    def bin(self) -> Path:
+        return PYTHON / self.package / "bin"
+
+    @property
+    def is_installed(self) -> bool:
+        return (self.bin / "python").exists()
+
+
+class Library(PythonProgram):
+    """A library, driven by `runners/NAME.py`, which holds the whole conversation: turns are its arguments."""
+
+    runner: str
+    looks = False
+
+    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
+        return [
+            self.bin / "python",
+            HERE / "runners" / f"{self.runner}_runner.py",
+            place.api,
+            place.url,
+            turn.model,
+            "streamed" if turn.streamed else "whole",
+            place.folder / "conversation.json",
+            turn.words,
+        ]
+
+
+def npm_binary(folder: str, binary: str) -> Path:
+    return NPM / folder / binary
+
+
+def machine() -> str:
+    """As npm calls this machine."""
+    cpu = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64", "AMD64": "x64"}[os.uname().machine]
+    return f"{sys.platform}-{cpu}"

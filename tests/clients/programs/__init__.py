@@ -1,0 +1,35 @@
+"""The programs the gateway is tested with: `IN_TEST` by `npm test`, the others by `npm run clients -- all`.
+
+To add one is to describe it in a class here and to pin it: in package.json, or in NAME.lock (by hash; `npm test`) or
+others/NAME.txt. A library needs a file in `runners` too.
+"""
+
+import os
+
+from program import Program
+
+from .agents import ClaudeCode, Codex, OpenCode
+from .frameworks import Aider, Dspy, Inspect, LlamaIndex, Llm, ShellGpt
+
+IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
+    (Codex(), ("responses",)),
+    (ClaudeCode(), ("messages",)),
+    (OpenCode(), ("chat",)),
+    (Llm(), ("chat",)),
+    (Inspect(), ("chat", "responses", "messages")),
+    (LlamaIndex(), ("chat", "responses")),
+]
+"""And over which of their APIs: a start of opencode takes seconds, and two others cover these."""
+
+OTHERS: list[Program] = [OpenCode(), ShellGpt(), Aider(), Dspy()]
+
+
+def chosen() -> list[tuple[Program, str]]:
+    """What is to run: `GYRE_CLIENTS` is "all", or packages, or nothing for those of `npm test`."""
+    asked = os.environ.get("GYRE_CLIENTS", "").split()
+    tested = [(program, api) for program, apis in IN_TEST for api in apis]
+    if not asked:
+        return tested
+    have = {(program.name, api) for program, api in tested}
+    others = [(program, api) for program in OTHERS for api in program.apis if (program.name, api) not in have]
+    return [one for one in tested + others if asked == ["all"] or one[0].package in asked]
