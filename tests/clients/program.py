@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -76,6 +77,8 @@ class Program:
     apis: tuple[str, ...]
     scenes: tuple[str, ...] = ()
     """Those it can play; all where none is named."""
+    lacks: ClassVar[dict[str, str]] = {}
+    """Those it cannot, and the word for that in docs/clients.md."""
     own = "weather"
     """The tool of its own that the policy calls, as its engine is told of it."""
     unknown = "The model nope does not exist."
@@ -97,6 +100,14 @@ class Program:
     def streams(self, stdout: str) -> bool:
         """Whether what it printed for a streamed turn shows that it came in pieces; true where it cannot show it."""
         return True
+
+    def plays(self, scene: str) -> bool:
+        return scene not in self.lacks and (not self.scenes or scene in self.scenes)
+
+    @property
+    def absent(self) -> str | None:
+        """Why it cannot run on this machine at all, where that is nobody's fault."""
+        return None
 
     @property
     def is_installed(self) -> bool:
@@ -173,5 +184,5 @@ def npm_binary(folder: str, binary: str) -> Path:
 
 def machine() -> str:
     """As npm calls this machine."""
-    cpu = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64", "AMD64": "x64"}[os.uname().machine]
+    cpu = {"x86_64": "x64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     return f"{sys.platform}-{cpu}"

@@ -14,6 +14,7 @@ from agents import (
 )
 from openai import APIError, AsyncOpenAI, BadRequestError, NotFoundError, RateLimitError
 
+from pictures import seen_picture
 from seen import BOTH, BROKEN, BUSY, PLAIN, SUM, SUNNY, TOO_HOT, UNKNOWN, Seen, wait, weather
 
 APIS = ["chat", "responses"]
@@ -97,6 +98,14 @@ def test_mixed_goes_on_from_a_response(seen: Seen) -> None:
     assert run(agent, "And now?", previous_response_id=first.last_response_id).final_output == PLAIN
     assert seen.roles == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
     seen.is_mixed()
+
+
+@BY
+def test_image_in_history(asked: Asked, by: Any) -> None:
+    """Both of its models are told of pictures as Responses has them."""
+    history = [*seen_picture("responses"), {"role": "user", "content": "And now?"}]
+    assert by(asked.agent(), history).final_output == PLAIN
+    asked.seen.is_told_of_a_picture()
 
 
 def test_error(asked: Asked) -> None:

@@ -9,6 +9,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import OpenAIInvalidRequestError, OpenAIModelNotFoundError, OpenAIRateLimitError
 
+from pictures import seen_picture
 from seen import BOTH, BROKEN, BUSY, PLAIN, SUM, SUNNY, TOO_HOT, UNKNOWN, Seen, weather
 
 APIS = ["chat", "responses"]
@@ -83,6 +84,12 @@ def test_mixed(model: ChatOpenAI, seen: Seen, by: Any) -> None:
     assert by(both, [*history, HumanMessage("And now?")]).text == PLAIN
     assert seen.roles == ["user", "assistant", "tool", "tool", "assistant", "user"]
     seen.is_mixed()
+
+
+def test_image_in_history(model: ChatOpenAI, seen: Seen) -> None:
+    """It has one spelling of pictures for both APIs."""
+    assert model.invoke([*seen_picture("chat"), HumanMessage("And now?")]).text == PLAIN
+    seen.is_told_of_a_picture()
 
 
 def test_error(model: ChatOpenAI, seen: Seen) -> None:

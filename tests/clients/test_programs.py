@@ -36,13 +36,15 @@ class Talk:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each scene over the programs that can play it."""
     scene = metafunc.function.__name__.removeprefix("test_")
-    playing = [(program, api) for program, api in chosen() if not program.scenes or scene in program.scenes]
+    playing = [(program, api) for program, api in chosen() if program.plays(scene)]
     metafunc.parametrize("program", playing, ids=[f"{program.name}, {api}" for program, api in playing])
 
 
 @pytest.fixture
 def talk(program: tuple[Program, str], seen: Seen, tmp_path: Path) -> Talk:
     played, api = program
+    if played.absent is not None:
+        pytest.skip(played.absent)
     assert played.is_installed, f"{played.name} is not installed: npm run clients installs it"
     return Talk(played, Place(api, seen.url, tmp_path))
 

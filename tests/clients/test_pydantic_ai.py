@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
-from pydantic_ai import Agent
+from pydantic_ai import Agent, BinaryContent
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
+from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from pictures import PICTURE
 from seen import BOTH, BROKEN, BUSY, PLAIN, SUM, SUNNY, TOO_HOT, UNKNOWN, Seen, wait, weather
 
 APIS = ["chat", "responses"]
@@ -77,6 +79,14 @@ def test_mixed(asked: Asked, by: Any) -> None:
     assert by(agent, "And now?", message_history=history)[0] == PLAIN
     assert asked.seen.roles == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
     asked.seen.is_mixed()
+
+
+@BY
+def test_image_in_history(asked: Asked, by: Any) -> None:
+    look = UserPromptPart(["Look.", BinaryContent(PICTURE, media_type="image/png")])
+    history = [ModelRequest([look]), ModelResponse([TextPart("I see.")])]
+    assert by(asked.agent(), "And now?", message_history=history)[0] == PLAIN
+    asked.seen.is_told_of_a_picture()
 
 
 def test_error(asked: Asked) -> None:

@@ -1,12 +1,15 @@
 """smolagents' OpenAIModel and its tool-calling agent. It names no server tool, so the default ones are offered."""
 
 import gc
+import io
 from typing import Any
 
+import PIL.Image
 import pytest
 from openai import APIError, BadRequestError, NotFoundError, RateLimitError
 from smolagents import OpenAIModel, ToolCallingAgent, tool
 
+from pictures import PICTURE
 from seen import BROKEN, BUSY, PLAIN, SUM, SUNNY, TOO_HOT, UNKNOWN, Seen
 
 APIS = ["chat"]
@@ -74,6 +77,13 @@ def test_mixed(seen: Seen, streams: bool) -> None:
     assert agent(seen, streams).run("MIXED") == SUNNY
     assert seen.calls() == [("calculator", "server"), ("weather", "client"), ("final_answer", "client")]
     assert seen.roles == ["system", "user", "assistant", "user"]
+
+
+def test_image_in_history(seen: Seen) -> None:
+    look = {"type": "image", "image": PIL.Image.open(io.BytesIO(PICTURE))}
+    see = {"role": "assistant", "content": [{"type": "text", "text": "I see."}]}
+    assert model(seen).generate([{"role": "user", "content": [look]}, see, *said("And now?")]).content == PLAIN
+    seen.is_told_of_a_picture()
 
 
 def test_error(seen: Seen) -> None:

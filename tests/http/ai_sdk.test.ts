@@ -151,6 +151,16 @@ describe.each(Object.entries(PROVIDERS))(
       seen.isMixed();
     });
 
+    it.each([false, true])('image in history (streamed: %s)', async (streamed) => {
+      const look = { type: 'image' as const, image: 'iVBORw0KGgo=', mediaType: 'image/png' };
+      const history: ModelMessage[] = [
+        { role: 'user', content: [look, { type: 'text', text: 'Look.' }] },
+        { role: 'assistant', content: 'I see.' },
+      ];
+      expect((await ask(model('gyre'), [...history, said('And now?')], streamed)).text).toBe('Hello from the policy.');
+      seen.isToldOfPicture();
+    });
+
     it('error', async () => {
       const [unknown, wrong, busy] = [
         await refusal(ask(model('nope'), [said('hi')], false)),

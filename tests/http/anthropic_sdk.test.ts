@@ -24,9 +24,18 @@ afterEach(async () => gateway.close());
 
 type More = Partial<Anthropic.MessageCreateParamsNonStreaming>;
 
+const PICTURE: Anthropic.ImageBlockParam = {
+  type: 'image',
+  source: { type: 'base64', media_type: 'image/png', data: 'iVBORw0KGgo=' },
+};
+
 /** A conversation as the library holds it. */
 class Talk {
   readonly #messages: Anthropic.MessageParam[] = [];
+
+  remember(message: Anthropic.MessageParam): void {
+    this.#messages.push(message);
+  }
 
   async ask(content: Anthropic.MessageParam['content'], streamed: boolean, more: More = {}): Promise<string> {
     this.#messages.push({ role: 'user', content });
@@ -99,6 +108,14 @@ describe.each(['messages'])('Anthropic SDK (Node), %s:', () => {
     expect(await talk.ask('And now?', streamed, more)).toBe('Hello from the policy.');
     expect(seen.roles()).toEqual(['user', 'assistant', 'tool', 'tool', 'assistant', 'user']);
     seen.isMixed();
+  });
+
+  it.each([false, true])('image in history (streamed: %s)', async (streamed) => {
+    const talk = new Talk();
+    talk.remember({ role: 'user', content: [PICTURE, { type: 'text', text: 'Look.' }] });
+    talk.remember({ role: 'assistant', content: 'I see.' });
+    expect(await talk.ask('And now?', streamed)).toBe('Hello from the policy.');
+    seen.isToldOfPicture();
   });
 
   it('error', async () => {

@@ -114,11 +114,20 @@ class OpenCode(Program):
             for what in ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "DEFAULT_PLUGINS")
         }
 
+    @property
+    def binary(self) -> Path:
+        # The build for processors without AVX2 runs on all of them.
+        return npm_binary(f"opencode-{machine()}-baseline", "bin/opencode")
+
+    @property
+    def absent(self) -> str | None:
+        return None if machine() == "linux-x64" else f"opencode is pinned for linux-x64 alone, this is {machine()}"
+
+    @property
+    def is_installed(self) -> bool:
+        return self.binary.exists()
+
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
-        # Processors without AVX2 have a build of their own, which runs everywhere.
-        binary = npm_binary(f"opencode-{machine()}-baseline", "bin/opencode")
-        if not binary.exists():
-            binary = npm_binary(f"opencode-{machine()}", "bin/opencode")
         # With a title it asks the model for none.
         flags = ["--format", "json", "--title", "A test", "-m", f"gyre/{turn.model}"]
-        return [binary, "run", *flags, *(["--continue"] if turn.resumed else []), turn.words]
+        return [self.binary, "run", *flags, *(["--continue"] if turn.resumed else []), turn.words]

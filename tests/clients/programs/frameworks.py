@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from program import Library, Place, PythonProgram, Turn
 
@@ -16,6 +17,8 @@ class Llm(PythonProgram):
     name = "llm"
     package = "llm"
     apis = ("chat",)
+    # It keeps no turn that was refused.
+    lacks: ClassVar = {"image_in_history": "not sent"}
 
     def prepare(self, place: Place) -> None:
         where = f'  api_base: "{place.base_url}"\n  api_key_name: gyre\n  supports_tools: true\n  vision: true\n'
