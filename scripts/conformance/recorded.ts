@@ -90,8 +90,10 @@ function valueOf(text: string): unknown {
 
 function dataOf(stream: string): Json[] {
   return stream.split(/\r?\n\r?\n/).flatMap((event) => {
-    const data = event
-      .split(/\r?\n/)
+    const lines = event.split(/\r?\n/);
+    // About tools, for a client that asked for them: no chunk.
+    if (lines.some((line) => line.startsWith('event: gyre.'))) return [];
+    const data = lines
       .filter((line) => line.startsWith('data:'))
       .map((line) => line.slice(5).trim())
       .join('\n');
