@@ -31,6 +31,14 @@ const GAPS: readonly Gap[] = [
         : said.value,
   },
   {
+    says: 'a chunk of completions that is not the last has usage null where usage was asked for',
+    without: (said) => (isCompletion(said) && said.kind === 'event' ? withoutNull(said.value, 'usage') : said.value),
+  },
+  {
+    says: 'the system_fingerprint of what an upstream answers is not known: null',
+    without: ({ value }) => withoutNull(value, 'system_fingerprint'),
+  },
+  {
     says: 'the first token of an echoed prompt has no logprob: null',
     without: (said) =>
       isCompletion(said)
@@ -44,14 +52,21 @@ const GAPS: readonly Gap[] = [
         : said.value,
   },
   {
-    says: "a tool of OpenAI's own is echoed as the client wrote it, whatever it lacks",
+    says: "a tool of OpenAI's own, or its choice, is echoed as the client wrote it, whatever it lacks",
     without: ({ value, asked }) => {
-      const given = toolsOf(jsonOf(asked));
+      const request = jsonOf(asked);
+      const given = [...toolsOf(request), (request as Json | undefined)?.['tool_choice']];
       const echoed = (tool: unknown): boolean =>
         !OURS.includes(String((tool as Json)['type'])) && given.some((each) => isDeepStrictEqual(each, tool));
       return within(value, (response) => {
         const tools = toolsOf(response);
-        return tools.some(echoed) ? { ...response, tools: tools.filter((tool) => !echoed(tool)) } : response;
+        const { tool_choice: choice, ...rest } = response;
+        const chosen = typeof choice === 'object' && choice !== null && echoed(choice);
+        if (!chosen && !tools.some(echoed)) return response;
+        return {
+          ...(chosen ? { ...rest, tool_choice: 'auto' } : response),
+          tools: tools.filter((tool) => !echoed(tool)),
+        };
       });
     },
   },
@@ -91,6 +106,12 @@ export function withoutGaps(all: readonly Said[]): { readonly said: readonly Sai
 }
 
 const isCompletion = ({ path }: Said): boolean => path === '/completions';
+
+function withoutNull(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || (value as Json)[name] !== null) return value;
+  const { [name]: _, ...rest } = value as Json;
+  return rest;
+}
 
 function choices(value: unknown, mend: (choice: Json) => Json): unknown {
   const all = (value as { choices?: readonly Json[] } | null)?.choices;

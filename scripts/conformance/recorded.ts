@@ -74,7 +74,8 @@ function saidIn({ method, path, asked, status, type, answer, whole }: Exchange):
   if (status >= 400) return [{ ...said, kind: 'error', value: valueOf(answer) }];
   if (!type.includes('event-stream')) return [{ ...said, kind: 'answer', value: valueOf(answer) }];
   return dataOf(answer).map((value) => {
-    const broken = 'error' in value && value['type'] === undefined;
+    // On a WebSocket it has the words of a whole answer.
+    const broken = 'error' in value && (value['type'] === undefined || method === 'WEBSOCKET');
     return { ...said, kind: broken ? 'error' : 'event', value };
   });
 }
