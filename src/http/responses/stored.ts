@@ -64,7 +64,7 @@ function noUpgrade(): GyreError {
 }
 
 function unknown(id: string): GyreError {
-  return missing('response', `There is no response ${quoted(id)} that this key may see.`, 'response_id');
+  return missing('response', `Response with id ${quoted(id)} not found.`, 'response_id');
 }
 
 function flag(value: string | undefined, name: string): boolean {
