@@ -133,7 +133,7 @@ export function connectTo(
   };
 
   const longest = async ({ model, raw, requestId }: PolicyRequest, signal: AbortSignal): Promise<number> => {
-    const lengths = (raw?.list ?? []).map((prompt) =>
+    const lengths = (raw?.list ?? []).map(async (prompt) =>
       typeof prompt === 'string' ? count(JSON.stringify({ model, prompt }), requestId, signal) : prompt.length,
     );
     return Math.max(...(await Promise.all(lengths)));
