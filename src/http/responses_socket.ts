@@ -6,7 +6,7 @@ import { identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
 import type { AnyExchange } from './wire/exchange.js';
-import { OPENAI } from './wire/failure.js';
+import { RESPONSES_ERRORS } from './responses/fault.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
 
@@ -28,7 +28,7 @@ interface SocketApp {
 export function responsesSocket(deps: AnswerDeps, { clocks, closed, answer }: SocketApp): SocketService {
   const path = RESPONSES_SOCKET;
   return {
-    errors: OPENAI,
+    errors: RESPONSES_ERRORS,
     admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
@@ -37,7 +37,8 @@ export function responsesSocket(deps: AnswerDeps, { clocks, closed, answer }: So
     },
     open: (link) =>
       openResponses(deps, {
-        exchange: (read, envelope) => new SocketExchange(link, read, envelope, { clocks, closed, errors: OPENAI }),
+        exchange: (read, envelope) =>
+          new SocketExchange(link, read, envelope, { clocks, closed, errors: RESPONSES_ERRORS }),
         answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
         run: (exchange, run) => answer({ path, answer: run }, exchange),
       }),

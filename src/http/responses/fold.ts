@@ -5,7 +5,7 @@
  * `gyre`, which SDKs know how to read.
  */
 import type { LoopEvent } from '../../loop/events.js';
-import { openaiError } from '../wire/failure.js';
+import { responsesError } from './fault.js';
 import type { ResponseFields } from './fields.js';
 import { FreeformInput } from './freeform.js';
 import {
@@ -101,7 +101,7 @@ export class ResponseFold {
       for (const call of this.#calls.values()) this.#finishCall(call, status);
     } else {
       // As the API documents it, and as it sends it: its clients read the one or the other.
-      const error = openaiError(fault);
+      const error = responsesError(fault);
       this.#emit('error', { code: error.code, message: error.message, param: error.param, error });
     }
     const response = responseObject(this.#head, this.#fields, this.#output, end);
