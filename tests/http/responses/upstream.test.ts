@@ -1,4 +1,4 @@
-/** What an upstream says in forms of its own, as the Responses API and the Messages API tell it. */
+/** What an upstream says in forms of its own, as the Responses API tells it. */
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn, type Reply } from '../../fakes/engine.js';
@@ -82,17 +82,6 @@ describe('a refusal of an upstream', () => {
     expect(response['output']).toMatchObject([
       { content: [{ text: 'Well. ' }, { refusal: 'No.' }, { text: ' Sorry.' }] },
     ]);
-  });
-
-  it('stops an answer of the Messages API as a refusal, with its words as text', async () => {
-    const body = { max_tokens: 9, messages: [{ role: 'user', content: 'q' }] };
-    expect(JSON.parse(await ask([REFUSED], '/v1/messages', body))).toMatchObject({
-      stop_reason: 'refusal',
-      stop_details: { type: 'refusal' },
-      content: [{ type: 'text', text: "I can't do that." }],
-    });
-    const events = eventsOf(await ask([REFUSED], '/v1/messages', { ...body, stream: true }));
-    expect(events.find(({ type }) => type === 'message_delta')).toMatchObject({ stop_reason: 'refusal' });
   });
 });
 
