@@ -76,6 +76,8 @@ export function conversationOf(
   const asked: readonly Message[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   const messages = [...before(previous, past), ...asked];
+  if (messages.length === 0 && instructions === undefined)
+    throw badRequest('"input" has no item that says anything: send a message with it.', 'input');
   if (previous !== undefined) checkResults(messages);
   return instructions === undefined ? messages : [{ role: 'system', content: instructions }, ...messages];
 }

@@ -10,15 +10,27 @@ import { SERVER_LABEL } from './tools.js';
 interface OutputText {
   type: 'output_text';
   text: string;
-  annotations: [];
+  annotations: UrlCitation[];
   logprobs: WireLogprob[];
+}
+interface Refusal {
+  type: 'refusal';
+  refusal: string;
+}
+export interface UrlCitation {
+  readonly type: 'url_citation';
+  readonly start_index: number;
+  readonly end_index: number;
+  readonly url: string;
+  readonly title: string;
 }
 export interface MessageItem {
   type: 'message';
   id: string;
   status: string;
   role: 'assistant';
-  content: OutputText[];
+  /** The last one is added to. */
+  content: (OutputText | Refusal)[];
 }
 export interface ReasoningItem {
   type: 'reasoning';
