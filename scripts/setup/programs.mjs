@@ -2,9 +2,9 @@
 /**
  * Whole programs the gateway is tested with, each as its users install it: those of npm in a folder, those of Python in
  * an environment each, since what they need does not go together. `npm test` needs those with a lock; the others, which
- * are pinned by version alone, only `npm run clients -- all`.
+ * are pinned by version alone (`others/NAME.txt` by pip, `others/NAME.npm.txt` by npm), only `npm run clients -- all`.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { failed, logOf } from './command.mjs';
@@ -21,29 +21,46 @@ const NPM_LOCK = join(FOLDER, 'package-lock.json');
 export function programs(root, others = []) {
   const environments = [
     ...locked(root).map((name) => ({ name, pins: join(FOLDER, `${name}.lock`), isLocked: true })),
-    ...others.map((name) => ({ name, pins: join(FOLDER, 'others', `${name}.txt`), isLocked: false })),
+    ...others.filter((name) => !isOfNpm(root, name)).map((name) => ({ name, pins: pinsFile(name), isLocked: false })),
   ].map((each) => environment(root, each));
-  const parts = [npm(root), ...environments];
+  const folders = others.filter((name) => isOfNpm(root, name)).map((name) => otherOfNpm(root, name));
+  // A checkout may lack them all.
+  const lanes = [[...(existsSync(join(root, NPM_LOCK)) ? [npm(root)] : []), ...folders], environments];
   return {
-    current: parts.every(({ current }) => current),
+    current: lanes.flat().every(({ current }) => current),
     /**
      * @param {import('./phases.mjs').Site} site
      * @param {import('./progress.mjs').Phase} phase
      * @param {string | undefined} interpreter
      */
     async make(site, phase, interpreter) {
-      for (const part of parts) if (!part.current) await part.make(site, phase, interpreter);
+      // Side by side: both mostly wait for what they fetch.
+      await Promise.all(
+        lanes.map(async (lane) => {
+          for (const part of lane) if (!part.current) await part.make(site, phase, interpreter);
+        }),
+      );
     },
   };
 }
 
+/** @param {string} name @param {boolean} [ofNpm] */
+const pinsFile = (name, ofNpm = false) => join(FOLDER, 'others', `${name}${ofNpm ? '.npm' : ''}.txt`);
+
+/** @param {string} root @param {string} name */
+const isOfNpm = (root, name) => existsSync(join(root, pinsFile(name, true)));
+
+/** The names of what a folder has with an ending. @param {string} folder @param {RegExp} ending */
+const namesIn = (folder, ending) =>
+  existsSync(folder)
+    ? readdirSync(folder).flatMap((name) => (ending.test(name) ? [name.replace(ending, '')] : []))
+    : [];
+
 /** @param {string} root */
-const locked = (root) =>
-  readdirSync(join(root, FOLDER)).flatMap((name) => (name.endsWith('.lock') ? [name.slice(0, -'.lock'.length)] : []));
+const locked = (root) => namesIn(join(root, FOLDER), /\.lock$/);
 
 /** The programs that only `npm run clients -- all` asks. @param {string} root */
-export const otherPrograms = (root) =>
-  readdirSync(join(root, FOLDER, 'others')).flatMap((name) => (name.endsWith('.txt') ? [name.slice(0, -4)] : []));
+export const otherPrograms = (root) => namesIn(join(root, FOLDER, 'others'), /(\.npm)?\.txt$/);
 
 /** @param {string} root */
 function npm(root) {
@@ -59,6 +76,29 @@ function npm(root) {
       const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
       const result = await children.run('npm', args, { cwd: join(root, FOLDER), log });
       if (result.code !== 0) throw failed('npm ci of the programs', log, result);
+      stamp(file, hash);
+    },
+  };
+}
+
+/** @param {string} root @param {string} name */
+function otherOfNpm(root, name) {
+  const folder = join(root, '.gyre', 'clients', name);
+  const file = join(folder, '.gyre-stamp');
+  const pins = pinsFile(name, true);
+  const hash = hashOf(root, [pins], [process.platform, process.arch]);
+  return {
+    current: isCurrent(file, hash),
+    /** @param {import('./phases.mjs').Site} site @param {import('./progress.mjs').Phase} phase */
+    async make({ children }, phase) {
+      const log = logOf(root, 'programs');
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      phase.at(name);
+      const args = ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', folder];
+      const wanted = readFileSync(join(root, pins), 'utf8').trim().split('\n');
+      const result = await children.run('npm', [...args, ...wanted], { cwd: folder, log });
+      if (result.code !== 0) throw failed(`installing ${name}`, log, result);
       stamp(file, hash);
     },
   };
@@ -81,12 +121,15 @@ function environment(root, { name, pins, isLocked }) {
       const run = runner(site, logOf(root, 'programs'));
       rmSync(venv, { recursive: true, force: true });
       phase.at(`${name}: an environment`);
-      await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', venv]);
+      await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', '--without-pip', venv]);
+      const libraries = join(root, '.venv-clients', 'bin', 'python');
       const count = counting(venv, pinsOf(join(root, pins)).length, phase);
+      const told = isLocked ? count.onLine : undefined;
       const strict = isLocked ? ['--no-deps', '--require-hashes'] : [];
       try {
+        // By the libraries' pip: to unpack one for each takes longer than some of them.
         const args = [...INSTALL, '--no-compile', ...strict, '-r', join(root, pins)];
-        await run(`installing ${name}`, python, args, isLocked ? count.onLine : undefined);
+        await run(`installing ${name}`, libraries, ['-m', 'pip', '--python', python, ...args.slice(2)], told);
       } finally {
         count.stop();
       }

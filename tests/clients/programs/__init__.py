@@ -1,7 +1,7 @@
 """The programs the gateway is tested with: `IN_TEST` by `npm test`, the others by `npm run clients -- all`.
 
 To add one is to describe it in a class here and to pin it: in package.json, or in NAME.lock (by hash; `npm test`) or
-others/NAME.txt. A library needs a file in `runners` too.
+others/NAME.txt (npm: others/NAME.npm.txt). A library needs a file in `runners` too.
 """
 
 import os
@@ -9,7 +9,8 @@ import os
 from program import Program
 
 from .agents import ClaudeCode, Codex, OpenCode
-from .frameworks import Aider, Dspy, Inspect, LlamaIndex, Llm, ShellGpt
+from .frameworks import Aider, Dspy, Inspect, Instructor, LlamaIndex, Llm, ShellGpt
+from .others_of_npm import AgentsJs, AiSdk5, LangChainJs, Promptfoo
 
 IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
     (Codex(), ("responses",)),
@@ -21,7 +22,17 @@ IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
 ]
 """And over which of their APIs: a start of opencode takes seconds, and two others cover these."""
 
-OTHERS: list[Program] = [OpenCode(), ShellGpt(), Aider(), Dspy()]
+OTHERS: list[Program] = [
+    OpenCode(),
+    ShellGpt(),
+    Aider(),
+    Dspy(),
+    Instructor(),
+    AiSdk5(),
+    AgentsJs(),
+    LangChainJs(),
+    Promptfoo(),
+]
 
 
 def chosen() -> list[tuple[Program, str]]:
