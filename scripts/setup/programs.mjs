@@ -2,9 +2,9 @@
 /**
  * Whole programs the gateway is tested with, each as its users install it: those of npm in a folder, those of Python in
  * an environment each, since what they need does not go together. `npm test` needs those with a lock; the others, which
- * are pinned by version alone (`others/NAME.txt` by pip, `others/NAME.npm.txt` by npm), only `npm run clients -- all`.
+ * are pinned by version alone, only `npm run clients -- all`.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { failed, logOf } from './command.mjs';
@@ -21,11 +21,10 @@ const NPM_LOCK = join(FOLDER, 'package-lock.json');
 export function programs(root, others = []) {
   const environments = [
     ...locked(root).map((name) => ({ name, pins: join(FOLDER, `${name}.lock`), isLocked: true })),
-    ...others.filter((name) => !isOfNpm(root, name)).map((name) => ({ name, pins: pinsFile(name), isLocked: false })),
+    ...others.map((name) => ({ name, pins: join(FOLDER, 'others', `${name}.txt`), isLocked: false })),
   ].map((each) => environment(root, each));
-  const folders = others.filter((name) => isOfNpm(root, name)).map((name) => otherOfNpm(root, name));
   // A checkout may lack them all.
-  const lanes = [[...(existsSync(join(root, NPM_LOCK)) ? [npm(root)] : []), ...folders], environments];
+  const lanes = [existsSync(join(root, NPM_LOCK)) ? [npm(root)] : [], environments];
   return {
     current: lanes.flat().every(({ current }) => current),
     /**
@@ -44,12 +43,6 @@ export function programs(root, others = []) {
   };
 }
 
-/** @param {string} name @param {boolean} [ofNpm] */
-const pinsFile = (name, ofNpm = false) => join(FOLDER, 'others', `${name}${ofNpm ? '.npm' : ''}.txt`);
-
-/** @param {string} root @param {string} name */
-const isOfNpm = (root, name) => existsSync(join(root, pinsFile(name, true)));
-
 /** The names of what a folder has with an ending. @param {string} folder @param {RegExp} ending */
 const namesIn = (folder, ending) =>
   existsSync(folder)
@@ -60,7 +53,7 @@ const namesIn = (folder, ending) =>
 const locked = (root) => namesIn(join(root, FOLDER), /\.lock$/);
 
 /** The programs that only `npm run clients -- all` asks. @param {string} root */
-export const otherPrograms = (root) => namesIn(join(root, FOLDER, 'others'), /(\.npm)?\.txt$/);
+export const otherPrograms = (root) => namesIn(join(root, FOLDER, 'others'), /\.txt$/);
 
 /** @param {string} root */
 function npm(root) {
@@ -76,29 +69,6 @@ function npm(root) {
       const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
       const result = await children.run('npm', args, { cwd: join(root, FOLDER), log });
       if (result.code !== 0) throw failed('npm ci of the programs', log, result);
-      stamp(file, hash);
-    },
-  };
-}
-
-/** @param {string} root @param {string} name */
-function otherOfNpm(root, name) {
-  const folder = join(root, '.gyre', 'clients', name);
-  const file = join(folder, '.gyre-stamp');
-  const pins = pinsFile(name, true);
-  const hash = hashOf(root, [pins], [process.platform, process.arch]);
-  return {
-    current: isCurrent(file, hash),
-    /** @param {import('./phases.mjs').Site} site @param {import('./progress.mjs').Phase} phase */
-    async make({ children }, phase) {
-      const log = logOf(root, 'programs');
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder, { recursive: true });
-      phase.at(name);
-      const args = ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', folder];
-      const wanted = readFileSync(join(root, pins), 'utf8').trim().split('\n');
-      const result = await children.run('npm', [...args, ...wanted], { cwd: folder, log });
-      if (result.code !== 0) throw failed(`installing ${name}`, log, result);
       stamp(file, hash);
     },
   };

@@ -176,27 +176,6 @@ class Library(PythonProgram):
         return driven(self.bin / "python", f"{self.runner}_runner.py", place, turn)
 
 
-class NodeLibrary(Program):
-    """One of npm, driven by `runners/NAME_runner.cjs`."""
-
-    runner: str
-    looks = False
-
-    @property
-    def modules(self) -> Path:
-        return EACH / self.package / "node_modules"
-
-    @property
-    def is_installed(self) -> bool:
-        return self.modules.exists()
-
-    def environment(self, place: Place) -> dict[str, str]:
-        return {"NODE_PATH": str(self.modules)}
-
-    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
-        return driven("node", f"{self.runner}_runner.cjs", place, turn)
-
-
 def npm_binary(folder: str, binary: str) -> Path:
     return NPM / folder / binary
 

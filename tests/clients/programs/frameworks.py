@@ -99,11 +99,3 @@ class Dspy(Library):
     apis = ("chat",)
     runner = "dspy"
     scenes = ("plain", "streamed", "server_tool")
-
-
-class Instructor(Library):
-    name = "instructor"
-    package = "instructor"
-    apis = ("chat",)
-    runner = "instructor"
-    scenes = ("own_tool", "error", "cancel")
