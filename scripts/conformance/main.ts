@@ -3,11 +3,12 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { openAiDocument } from './openai_document.js';
+import { openAiPython } from './openai_python.js';
 import { openResponses } from './open_responses.js';
 import { report, type Suite } from './suite.js';
 import { vllm } from './vllm.js';
 
-const SUITES: readonly Suite[] = [openResponses, vllm, openAiDocument];
+const SUITES: readonly Suite[] = [openResponses, vllm, openAiDocument, openAiPython];
 
 const [flag, given, ...more] = process.argv.slice(2);
 if (flag !== '--suite' || given === undefined)

@@ -2,19 +2,16 @@
  * vLLM's own tests of its entrypoints (github.com/vllm-project/vllm, tests/entrypoints): those that talk to a server
  * talk to a gateway instead. They are copied beside, with the names of their models made ours; nothing else is changed.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
+import { python, SHIMS } from './environment.js';
 import { startScripted } from './gateway.js';
 import type { Case, Suite } from './suite.js';
 
-const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
-const PINS = join(ROOT, 'tests', 'clients', 'conformance', 'requirements.lock');
-const ENVIRONMENT = join(ROOT, '.gyre', 'conformance');
 const ENTRYPOINTS = join('tests', 'entrypoints');
 /** The tests of chat, function calling, responses and messages that send requests. */
 const FILES = [
@@ -47,14 +44,13 @@ export const vllm: Suite = {
     try {
       copy(path, folder);
       const report = join(folder, 'report.xml');
-      const shim = join(ROOT, 'tests', 'clients', 'conformance');
       const child = spawn(
         python(),
         // Their retries hide nothing here, since the engine is a script.
         ['-m', 'pytest', '-q', '-p', 'vllm_shim', '--asyncio-mode=auto', `--junitxml=${report}`, '--tb=short', ...more],
         {
           cwd: folder,
-          env: { ...process.env, PYTHONPATH: `${shim}:${folder}`, GYRE_SUITE_URL: gateway.url },
+          env: { ...process.env, PYTHONPATH: `${SHIMS}:${folder}`, GYRE_SUITE_URL: gateway.url },
           stdio: ['ignore', more.length > 0 ? 'inherit' : 'ignore', 'inherit'],
         },
       );
@@ -76,23 +72,6 @@ function copy(path: string, folder: string): void {
   // Each of their folders is a package.
   for (const at of ['tests', 'tests/entrypoints', ...FILES.map((file) => dirname(join(ENTRYPOINTS, file)))])
     if (existsSync(join(folder, at))) writeFileSync(join(folder, at, '__init__.py'), '');
-}
-
-/** An environment of its own, made once and again when its pins change. */
-function python(): string {
-  const binary = join(ENVIRONMENT, 'bin', 'python');
-  const stamp = join(ENVIRONMENT, 'pins');
-  const pins = readFileSync(PINS, 'utf8');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === pins) return binary;
-  rmSync(ENVIRONMENT, { recursive: true, force: true });
-  const run = (command: string, args: readonly string[]): void => {
-    if (spawnSync(command, args, { stdio: 'inherit' }).status !== 0)
-      throw new Error(`${command} ${args.join(' ')} failed`);
-  };
-  run(process.env['PYTHON'] ?? 'python3', ['-m', 'venv', ENVIRONMENT]);
-  run(binary, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', PINS]);
-  writeFileSync(stamp, pins);
-  return binary;
 }
 
 function casesOf(xml: string): Case[] {

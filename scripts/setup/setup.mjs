@@ -13,6 +13,7 @@ import { programs } from './programs.mjs';
 import { progress } from './progress.mjs';
 
 const PHASES = 7;
+const NO_PROGRAMS = { current: true, make: () => Promise.resolve() };
 
 /**
  * Returns when everything is current. Throws a Refusal with one sentence when it cannot be.
@@ -30,7 +31,8 @@ export async function setUp(root, { engine, clients = false, others = [], compil
     packages: nodePackages(root),
     python: pythonEnvironment(root),
     libraries: clientsEnvironment(root),
-    whole: programs(root, others),
+    // Only who tests clients has their folder.
+    whole: clients ? programs(root, others) : NO_PROGRAMS,
     dist: build(root),
     scripts: buildScripts(root),
     converted: model(root),

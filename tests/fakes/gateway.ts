@@ -26,7 +26,7 @@ import { addKey, type KeyChanges, openKeyring } from '../../src/store/keys/keys.
 import type { LocalLog } from '../../src/store/log/local.js';
 import { openLog } from '../../src/store/log/log.js';
 import { type Engine, type Script, startEngine } from './engine.js';
-import { recorded } from './recording.js';
+import { recorded, recordedSockets } from './recording.js';
 
 interface Logged {
   readonly opening: Opening;
@@ -149,7 +149,11 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...options.deps,
     ...options.depsOver?.(store),
   });
-  const listening = await listen(recorded(app.listener), { host: '127.0.0.1', port: 0, upgrades: app.sockets });
+  const listening = await listen(recorded(app.listener), {
+    host: '127.0.0.1',
+    port: 0,
+    upgrades: recordedSockets(app.sockets),
+  });
   return {
     url: listening.url,
     engine,

@@ -3,8 +3,11 @@
  * against a published document.
  */
 import { appendFileSync } from 'node:fs';
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+
+import type { Sockets } from '../../src/http/wire/sockets.js';
 
 export interface Exchange {
   readonly method: string;
@@ -58,6 +61,52 @@ export function recorded(listener: RequestListener): RequestListener {
     });
     listener(incoming, outgoing);
   };
+}
+
+/** The messages of a WebSocket are kept as a stream of events, `WEBSOCKET` their method. */
+export function recordedSockets(sockets: Sockets): Pick<Sockets, 'upgrade' | 'close' | 'terminate'> {
+  const folder = process.env['GYRE_RECORD'];
+  if (folder === undefined) return sockets;
+  const upgrade = (incoming: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const sent: Buffer[] = [];
+    const write = socket.write.bind(socket) as (...values: unknown[]) => boolean;
+    socket.write = ((...values: unknown[]) => {
+      if (typeof values[0] === 'string' || values[0] instanceof Uint8Array) sent.push(Buffer.from(values[0]));
+      return write(...values);
+    }) as typeof socket.write;
+    socket.on('close', () => {
+      const events = messagesIn(Buffer.concat(sent)).map((message) => `data: ${message}\n\n`);
+      const exchange: Exchange = {
+        method: 'WEBSOCKET',
+        path: (incoming.url ?? '').split('?')[0] ?? '',
+        asked: '',
+        status: 200,
+        type: 'text/event-stream',
+        answer: events.join(''),
+        whole: true,
+      };
+      appendFileSync(join(folder, `${process.pid}.jsonl`), `${JSON.stringify(exchange)}\n`);
+    });
+    sockets.upgrade(incoming, socket, head);
+  };
+  return { upgrade, close: () => sockets.close(), terminate: () => sockets.terminate() };
+}
+
+/** The texts behind the answer to the upgrade: a server's frames are not masked, and ours are whole messages. */
+function messagesIn(bytes: Buffer): string[] {
+  const messages: string[] = [];
+  let at = bytes.indexOf('\r\n\r\n') + 4;
+  while (at >= 4 && at + 2 <= bytes.length) {
+    const short = bytes.readUInt8(at + 1);
+    const from = at + (short === 126 ? 4 : short === 127 ? 10 : 2);
+    if (from > bytes.length) break;
+    const size =
+      short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : short;
+    if (bytes.readUInt8(at) === 0x81 && from + size <= bytes.length)
+      messages.push(bytes.toString('utf8', from, from + size));
+    at = from + size;
+  }
+  return messages;
 }
 
 /** Streams are written with the frames of chunked coding already around them. */

@@ -108,13 +108,17 @@ const EXACT_NAMES = new Set(
   ).split(' '),
 );
 const LONG_INTEGER = /\d{16}/;
+/** Not the digits behind a point, which are a measure: 0.3333333333333333 * 3 is 1. */
+const LONG_WHOLE = /(?<![\d.])\d{16}/;
+/** 0x1F, 0b11 and 0o17 are numbers, not names. */
+const BASED = /\b0[xob][\da-f]+\b/gi;
 
 /** Whether exact integers may give another result than numbers of 53 bits. @param {string} text @param {any} value */
 function wantsExact(text, value) {
   // 6.02e23 is a measure, not an integer.
   if (/\d[eE][+-]?\d/.test(text)) return false;
   const assigned = new Set(Array.from(text.matchAll(/\b([A-Za-z_]\w*)\s*=(?!=)/g), ([, name]) => name));
-  const names = text.match(/[A-Za-z_]\w*/g) ?? [];
+  const names = text.replace(BASED, '0').match(/[A-Za-z_]\w*/g) ?? [];
   if (names.some((name) => !EXACT_NAMES.has(name) && !assigned.has(name))) return false;
   if (LONG_INTEGER.test(text)) return true;
   const numbers = value?.isMatrix === true ? value.toArray().flat(Infinity) : [value];
@@ -129,7 +133,7 @@ function wantsExact(text, value) {
 }
 
 /**
- * The result by exact integers; undefined where it is no integer, or cannot be had in time.
+ * The result by exact integers; undefined where it is no integer and none of them is long, or cannot be had in time.
  * @param {string} expression @param {any} approximate @returns {string | undefined}
  */
 function exactly(expression, approximate) {
@@ -144,7 +148,8 @@ function exactly(expression, approximate) {
   }
   if (typeof value === 'boolean') return String(value);
   if (value?.isMatrix === true && approximate?.isMatrix === true) return format(value, exactlyReadable);
-  if (value?.isBigNumber !== true || !value.isInteger()) return undefined;
+  if (value?.isBigNumber !== true || !value.isFinite()) return undefined;
+  if (!value.isInteger()) return LONG_WHOLE.test(expression) ? readable(value.toNumber()) : undefined;
   if (value.e < DIGITS) return exactlyReadable(value);
   if (Number.isFinite(approximate)) return undefined;
   throw new Error(`the result has ${value.e + 1} digits, at most ${DIGITS} are given back`);

@@ -9,6 +9,7 @@ import { indexDocuments } from '../../../tools/search_documents.js';
 import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
+import { writeJson } from '../../core/text/json.js';
 import { decisionView, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
@@ -101,7 +102,7 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
     const sink: NodeJS.WritableStream = out === undefined ? process.stdout : createWriteStream(out);
     for (let after: string | undefined; ;) {
       const page = listTrajectories(db, { limit: 50, after });
-      for (const trajectory of page.data) if (!sink.write(`${JSON.stringify(trajectory)}\n`)) await once(sink, 'drain');
+      for (const trajectory of page.data) if (!sink.write(`${writeJson(trajectory)}\n`)) await once(sink, 'drain');
       after = page.data.at(-1)?.id;
       if (!page.has_more) break;
     }

@@ -3,9 +3,11 @@
  * library's spacing, key order and forms of numbers: that is still the same message. With another value it is not.
  */
 import type { Message, WireToolCall } from '../message.js';
+import { parseJson } from './json.js';
 
-/** JSON.parse rounds longer integers than 15 digits: such a number is left as it stands, or it would be another. */
 const LONG_NUMBER = /\d{16}/;
+/** A number of so many digits that is no integer. */
+const LONG_DECIMAL = /\d{16}\d*(?:\.\d|[eE])|\d\.\d*\d{16}/;
 const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 
 /**
@@ -35,16 +37,22 @@ function normaliseCall(call: WireToolCall): WireToolCall {
  */
 export function normaliseArguments(text: string): string {
   if (text.trim() === '') return '{}';
-  if (LONG_NUMBER.test(text) && LONG_NUMBER.test(text.replace(STRINGS, ''))) return text;
+  if (hasLongDecimal(text)) return text;
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? inNormalForm(value) : text;
   } catch {
     return text; // a policy may emit anything, also JSON nested too deep for the recursion
   }
 }
 
+/** Whether there is a number that no parser here keeps: it is left as it stands, or it would be another. */
+export function hasLongDecimal(json: string): boolean {
+  return LONG_NUMBER.test(json) && LONG_DECIMAL.test(json.replace(STRINGS, ''));
+}
+
 function inNormalForm(value: unknown): string {
+  if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(inNormalForm).join(', ')}]`;
   const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,6 +1,7 @@
 /** Tools as the Messages API writes them: the client's own, those whose schema every Claude knows, and hosted ones. */
 import { z } from 'zod';
 
+import { writeJson } from '../../core/text/json.js';
 import { hostedTool } from '../protocol/hosted.js';
 import type { AnswerRequest } from '../protocol/request.js';
 import { publishedTool } from './published_tools.js';
@@ -69,7 +70,7 @@ function ownTool({
   strict,
   input_examples: examples,
 }: z.infer<typeof CustomTool>): AnswerRequest['tools'][number] {
-  const shown = (examples ?? []).map((example) => JSON.stringify(example));
+  const shown = (examples ?? []).map((example) => writeJson(example));
   return {
     type: 'function',
     function: {

@@ -3,6 +3,7 @@
  * dropped. A call that the client ran is a call with its result, as that of a function would be.
  */
 import type { ContentPart } from '../../core/message.js';
+import { writeJson } from '../../core/text/json.js';
 import type { ForeignItem } from './item_fields.js';
 
 /** The call an item is, or the result of one; undefined where nothing pairs it. */
@@ -33,7 +34,7 @@ export function pairOf(item: ForeignItem, pairs: ReadonlySet<string>): ForeignPa
     id,
     call: {
       name: item.type.replace(CALL, ''),
-      arguments: typeof given === 'string' ? given : JSON.stringify(given),
+      arguments: typeof given === 'string' ? given : writeJson(given),
     },
   };
 }

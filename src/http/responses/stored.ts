@@ -7,6 +7,7 @@ import type { LoggedResponse, Reading } from '../../core/reading.js';
 import { callerOf } from '../callers/auth.js';
 import { requestIdOf } from '../wire/exchange.js';
 import { failureOf } from '../wire/failure.js';
+import { jsonReply } from '../wire/reply.js';
 import { frameOf } from './answer.js';
 import { inputItems } from './input_items.js';
 import { RESPONSE_ID } from './references.js';
@@ -26,7 +27,7 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
     if (!flag(stream, 'stream')) {
       if (after !== undefined)
         throw badRequest('"starting_after" is of a stream: ask with "stream=true".', 'starting_after');
-      return c.json(replay(logged));
+      return jsonReply(replay(logged));
     }
     if (after !== undefined && !/^\d{1,9}$/.test(after))
       throw badRequest(`"starting_after" must be the number of an event, not ${quoted(after)}.`, 'starting_after');
@@ -42,7 +43,7 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
     return c.json({ id, object: 'response.deleted', deleted: true });
   });
   app.get('/responses/:id/input_items', (c) =>
-    c.json(inputItems(present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id')), c.req.query())),
+    jsonReply(inputItems(present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id')), c.req.query())),
   );
   return app;
 }

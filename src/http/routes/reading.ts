@@ -12,13 +12,14 @@ import { type Caller, callerOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import { readJson } from '../wire/body.js';
 import type { NodeBindings } from '../wire/exchange.js';
+import { jsonReply } from '../wire/reply.js';
 
 /** Mounted under `/gyre/v1`. */
 export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   const app = new Hono();
   app.get('/trajectories', (c) => {
     const scope = scopeOf(callerOf(keys, c.req.raw));
-    return c.json(
+    return jsonReply(
       reading.trajectories(
         scope,
         pageOf(c.req.query(), (id) => reading.hasTrajectory(scope, id)),
@@ -27,7 +28,7 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   });
   app.get('/trajectories/:id', (c) => {
     const id = c.req.param('id');
-    return c.json(present(reading.trajectory(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
+    return jsonReply(present(reading.trajectory(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
   });
   app.delete('/trajectories/:id', (c) => {
     const id = c.req.param('id');
@@ -35,7 +36,7 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   });
   app.get('/steps/:id', (c) => {
     const id = c.req.param('id');
-    return c.json(present(reading.step(scopeOf(callerOf(keys, c.req.raw)), id), 'step', id));
+    return jsonReply(present(reading.step(scopeOf(callerOf(keys, c.req.raw)), id), 'step', id));
   });
   return app;
 }

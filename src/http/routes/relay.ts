@@ -49,7 +49,7 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
     const reply = await send(
       {
         path: path.slice('/v1'.length),
-        contentType: type,
+        contentType: isForm(type) ? type : 'application/json',
         accept: exchange.header('accept'),
         body,
         requestId: exchange.requestId,
@@ -69,21 +69,16 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
   }
 }
 
+function isForm(type: string): boolean {
+  return type.toLowerCase().split(';', 1)[0]?.trim() === 'multipart/form-data';
+}
+
 /** Of a JSON object its field, of a form its part; undefined where there is none. */
 function modelOf(type: string, body: Buffer): string | undefined {
-  const [media = ''] = type.toLowerCase().split(';');
   let model: unknown;
-  if (media.trim() === 'multipart/form-data') model = partOf(type, body);
-  else if (/^application\/(?:[\w.+-]+\+)?json$/.test(media.trim())) model = fieldOf(jsonOf(body));
-  else
-    throw new GyreError({
-      side: 'client',
-      status: 415,
-      code: 'unsupported_media_type',
-      message:
-        `The content type ${JSON.stringify(media.slice(0, 100))} is not known. ` +
-        'Send application/json or multipart/form-data.',
-    });
+  // As on the other routes, whatever is no form is read as JSON.
+  if (isForm(type)) model = partOf(type, body);
+  else model = fieldOf(jsonOf(body));
   if (model === undefined || model === null || model === '') return undefined;
   if (typeof model !== 'string') throw badRequest('"model" must be a text.', 'model', 'invalid_type');
   return model;

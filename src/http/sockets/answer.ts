@@ -1,5 +1,6 @@
 /** An answer of the Responses API as messages on a WebSocket: the events of a stream, one message each. */
 import type { AssistantMessage } from '../../core/message.js';
+import { writeJson } from '../../core/text/json.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import type { AnswerHead, Delivery } from '../protocol/face.js';
 import type { SocketExchange } from '../wire/socket_exchange.js';
@@ -22,7 +23,7 @@ export function messagesTo(
       skipped += 1;
       return;
     }
-    const text = JSON.stringify({ ...event, sequence_number: event.sequence_number - skipped, ...envelope });
+    const text = writeJson({ ...event, sequence_number: event.sequence_number - skipped, ...envelope });
     if (LAST.has(event.type)) exchange.json(text);
     else exchange.send(text);
   };

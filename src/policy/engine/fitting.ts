@@ -148,8 +148,8 @@ const LENGTHS: readonly RegExp[] = [
   /maximum context length is (\d+) tokens and your request has (\d+) input tokens/,
   // OpenAI, and whoever copies its words.
   new RegExp(
-    'maximum context length is (\\d+) tokens\\. However, you requested \\d+ tokens \\((\\d+) in the (?:messages|prompt), ' +
-      '(?:(\\d+) in the functions, )?(?:and )?[1-9]\\d* in the completion\\)',
+    'maximum context length is (\\d+) tokens\\. However, you requested \\d+ tokens ' +
+      '\\((\\d+) in the (?:messages|prompt), (?:(\\d+) in the functions, )?(?:and )?[1-9]\\d* in the completion\\)',
   ),
   // SGLang.
   /maximum context length of (\d+) tokens\. You requested a total of \d+ tokens: (\d+) tokens from the input/,

@@ -4,6 +4,7 @@
  */
 import { objectJson } from '../../core/text/arguments.js';
 import type { Neutraliser } from '../../core/text/control.js';
+import { parseJson, writeJson } from '../../core/text/json.js';
 import { normaliseArguments } from '../../core/text/spelling.js';
 import type { Content, ContentPart, Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec } from '../../core/policy.js';
@@ -104,12 +105,12 @@ function neutralCall(call: WireToolCall, text: (text: string) => string): WireTo
 /** Arguments are compared decoded; they stay word for word where nothing is found. */
 function neutralArguments(json: string, text: (text: string) => string): string {
   let found = false;
-  const value = everyText(JSON.parse(objectJson(json)), (inner) => {
+  const value = everyText(parseJson(objectJson(json)), (inner) => {
     const broken = text(inner);
     found ||= broken !== inner;
     return broken;
   });
-  return found ? normaliseArguments(JSON.stringify(value)) : text(json);
+  return found ? normaliseArguments(writeJson(value)) : text(json);
 }
 
 /** Every text of a JSON value, the names of its fields included. */

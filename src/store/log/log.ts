@@ -13,9 +13,10 @@ import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';
 import type { LocalLog } from './local.js';
 import { redacting } from './redacted.js';
+import { ordered } from './order.js';
 import { OpenRecordings } from './open_recordings.js';
 import { keysOf } from './recognise.js';
-import { asGiven, type Continuation, findContinuation, isStillNewest, splice } from './splice.js';
+import { asGiven, type Continuation, findContinuation, type History, isStillNewest, splice } from './splice.js';
 import { LocalRecording, type LogContext, type StartingPoint } from './recording.js';
 import { Writer } from './writer.js';
 
@@ -37,6 +38,12 @@ export interface LogOptions {
 function inOneSpelling(opening: Opening): Opening {
   const messages = normaliseMessages(opening.messages);
   return messages === opening.messages ? opening : { ...opening, messages };
+}
+
+/** What the policy gets of messages that the log has no form of its own of. */
+function asSent(client: History): History {
+  const messages = ordered(client.messages);
+  return messages === client.messages ? client : { messages, chain: chainMessages(messages), stored: 0, storedAt: 0 };
 }
 
 /** A store has one log per thread: `flush` it before the store is closed. */
@@ -82,7 +89,8 @@ export function openLog(
     trajectoryId: string,
   ): StartingPoint => {
     const client = { messages, chain, stored: 0, storedAt: 0 };
-    return { trajectoryId, continued: false, client, key: keysOf(messages, chain).at(-1) ?? '', policy: client };
+    const key = keysOf(messages, chain).at(-1) ?? '';
+    return { trajectoryId, continued: false, client, key, policy: asSent(client) };
   };
 
   /** Evaluation and generation ask the same question many times over: each time begins a trajectory. */
@@ -123,7 +131,7 @@ export function openLog(
     try {
       const given = asGiven(store.db, chain, found);
       const sent = given?.chain === chain ? given : { chain, stored: 0, storedAt: 0 };
-      const policy = found.redacted ? { messages, ...sent } : splice(store.db, chain, messages, found);
+      const policy = found.redacted ? asSent({ messages, ...sent }) : splice(store.db, chain, messages, found);
       if (given !== undefined && policy !== undefined) {
         return {
           trajectoryId: newest ?? newId('traj', at),

@@ -9,8 +9,10 @@
  */
 import { bodyHash, canonicalJson, messageBody, type Hash } from '../../core/text/hash.js';
 import { textOf, type AssistantMessage, type Message } from '../../core/message.js';
-import { normaliseArguments } from '../../core/text/spelling.js';
+import { parseJson, writeJson } from '../../core/text/json.js';
+import { hasLongDecimal, normaliseArguments } from '../../core/text/spelling.js';
 import type { ChainedMessage } from './chain.js';
+import { inOrderOfCalls } from './order.js';
 
 /** Reasoning that a client, or a policy whose engine does not part it from the answer, writes before the answer. */
 const THINKING = /^(?:\s*<(think|thinking)>[^]*?<\/\1>)+/;
@@ -60,12 +62,12 @@ function bare(text: string): string {
   return text.replace(THINKING, '').trim();
 }
 
-/** Arguments without fields that say nothing. Text that is no JSON object stays as it is, and so do long numbers. */
+/** Arguments without fields that say nothing. Text that is no JSON object stays as it is. */
 function withoutEmpty(args: string): string {
   const normal = normaliseArguments(args);
-  if (!/null|""|\[\]|\{\}/.test(normal) || /\d{16}/.test(normal)) return normal;
+  if (!/null|""|\[\]|\{\}/.test(normal) || hasLongDecimal(normal)) return normal;
   try {
-    return normaliseArguments(JSON.stringify(stripped(JSON.parse(normal))));
+    return normaliseArguments(writeJson(stripped(parseJson(normal))));
   } catch {
     return normal;
   }
@@ -84,24 +86,4 @@ function stripped(value: unknown): unknown {
 
 function isEmpty(value: unknown): boolean {
   return value === null || value === '' || (typeof value === 'object' && Object.keys(value).length === 0);
-}
-
-/** Positions of the messages, the results of each turn in the order of its calls. */
-function inOrderOfCalls(messages: readonly Message[]): number[] {
-  const order = messages.map((_, at) => at);
-  for (let at = 0; at < messages.length; at += 1) {
-    const turn = messages[at];
-    if (turn?.role !== 'assistant' || (turn.tool_calls?.length ?? 0) < 2) continue;
-    const ids = turn.tool_calls?.map(({ id }) => id) ?? [];
-    let end = at + 1;
-    while (messages[end]?.role === 'tool') end += 1;
-    const place = (position: number): number => {
-      const result = messages[position];
-      const found = result?.role === 'tool' ? ids.indexOf(result.tool_call_id) : -1;
-      return found < 0 ? ids.length : found;
-    };
-    const run = order.slice(at + 1, end).sort((a, b) => place(a) - place(b) || a - b);
-    order.splice(at + 1, run.length, ...run);
-  }
-  return order;
 }

@@ -6,6 +6,7 @@ import { messageBody, type Hash } from '../../core/text/hash.js';
 import type { Opening, Recording } from '../../core/log.js';
 import { assistantMessage, type AssistantMessage, type Message } from '../../core/message.js';
 import { NO_USAGE } from '../../core/policy.js';
+import { writeJson } from '../../core/text/json.js';
 import { normaliseMessage } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.js';
 import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
@@ -228,7 +229,7 @@ export class LocalRecording implements Recording {
           toolUse: JSON.stringify(ending.toolUse),
           createdAt: at,
           ms: Math.max(0, Math.round(now() - at)),
-          asked: asked === undefined ? null : JSON.stringify(asked),
+          asked: asked === undefined ? null : writeJson(asked),
           contentHash: '',
         });
         return true;

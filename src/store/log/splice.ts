@@ -9,7 +9,7 @@ import type { Message } from '../../core/message.js';
 import { isPolicyName } from '../../core/serving.js';
 import { chainBody, type ChainedMessage, chainMessage, messageOf, readChain, type StoredMessage } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
-import { inOrder } from './order.js';
+import { inOrder, ordered } from './order.js';
 
 /** Messages and their chain. The first `stored` of it are known to be rows; row `storedAt` is the last of those. */
 export interface History {
@@ -146,7 +146,7 @@ export function splice(
   if (found === undefined) return undefined;
   const { shared, own } = found;
   const before = [...messages.slice(0, shared), ...own.map((stored) => messageOf(stored.body))];
-  const { kept, rest } = inOrder(before, messages.slice(at + 1));
+  const { kept, rest } = inOrder(before, ordered(messages.slice(at + 1)));
   const known = new Map<Message, ChainedMessage>(own.map((stored, nth) => [before[shared + nth] as Message, stored]));
   for (let next = at + 1; next < messages.length; next += 1)
     known.set(messages[next] as Message, client[next] as ChainedMessage);

@@ -9,6 +9,7 @@ import type { AssistantMessage } from '../../core/message.js';
 import type { Conversation } from '../../core/reading.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
+import { parseJson } from '../../core/text/json.js';
 import { MARK } from '../../core/text/redact.js';
 import { responses } from '../file/schema.js';
 
@@ -61,7 +62,7 @@ export function responseOf(db: Db, keyId: string, responseId: string): Response 
 
 /** What its request said, as far as its protocol had it logged. */
 export function askedOf({ asked }: Pick<Response, 'asked'>): Conversation['asked'] {
-  return asked === null ? undefined : (JSON.parse(asked) as Readonly<Record<string, unknown>>);
+  return asked === null ? undefined : (parseJson(asked) as Readonly<Record<string, unknown>>);
 }
 
 /** The row of the answer in the client's chain. */

@@ -67,7 +67,11 @@ describe('a request', () => {
   it('with a schema in its older name is held to it', async () => {
     const client = await start({ text: '{}' });
     const schema = { type: 'object', properties: { a: { type: 'number' } } };
-    await client.messages.create({ ...ASK, output_format: { type: 'json_schema', schema } } as never);
+    await client.messages.create({
+      ...ASK,
+      tool_choice: { type: 'none' },
+      output_format: { type: 'json_schema', schema },
+    } as never);
     expect(sent()).toMatchObject({ response_format: { type: 'json_schema', json_schema: { schema } } });
   });
 

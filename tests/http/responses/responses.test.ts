@@ -117,6 +117,7 @@ describe('a plain answer', () => {
     const response = await client.responses.parse({
       model: 'gyre',
       input: 'q',
+      tool_choice: 'none',
       text: { format: { type: 'json_schema', name: 'days', schema, strict: true } },
     });
     expect(response.output_text).toBe('{"days":4}');

@@ -159,7 +159,7 @@ describe('what goes wrong', () => {
       { body: 'a', headers: { 'content-type': 'multipart/form-data; boundary=x' } },
       { status: 400, code: 'invalid_form' },
     ],
-    ['another kind of body', { body: 'a', headers: { 'content-type': 'text/plain' } }, { status: 415 }],
+    ['a body that is no JSON', { body: 'a', headers: { 'content-type': 'text/plain' } }, { status: 400 }],
   ])('%s is refused here', async (_, init, expected) => {
     const { gateway, upstream } = await relaying();
     expect(await errorOf(await post(gateway, '/v1/embeddings', undefined, init))).toMatchObject(expected);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { GyreError } from '../../../src/core/errors.js';
 import type { PolicyEvent } from '../../../src/core/policy.js';
 import { Accumulator, type ReplyOptions } from '../../../src/policy/engine/accumulate.js';
-import { calls, chunk, finish, fold, one } from '../../fakes/chunks.js';
+import { calls, chunk, finish, fold, one } from './chunks.js';
 
 it.each([
   ['a stop string is told', 'END', { finishReason: 'stop', stopSequence: 'END' }],

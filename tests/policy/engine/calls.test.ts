@@ -1,7 +1,7 @@
 /** Calls out of deltas, however an engine tells them apart. */
 import { describe, expect, it } from 'vitest';
 
-import { calls, chunk, finish, fold, one } from '../../fakes/chunks.js';
+import { calls, chunk, finish, fold, one } from './chunks.js';
 
 describe('tool calls in deltas', () => {
   const a = { name: 'a', arguments: '{"x":1}' };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Action } from '../../../src/core/policy.js';
-import { calls, chunk, finish, fold, one } from '../../fakes/chunks.js';
+import { calls, chunk, finish, fold, one } from './chunks.js';
 
 describe('what is said in other forms', () => {
   const kept = (...chunks: readonly string[]): Action | undefined =>

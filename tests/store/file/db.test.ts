@@ -113,6 +113,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       .run(sha256('gyre_sk_old'));
     // What an earlier build wrote is what this one writes, less a column that is null.
     if (known < 3) old.exec('ALTER TABLE steps ADD client_key text');
+    if (known < 4) old.exec('ALTER TABLE responses ADD asked text');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
@@ -120,6 +121,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     );
     expect(answered.kept).toBe(true);
     if (known < 3) old.exec('ALTER TABLE steps DROP COLUMN client_key');
+    if (known < 4) old.exec('ALTER TABLE responses DROP COLUMN asked');
     old.close();
 
     const { store, log } = opened(folder);

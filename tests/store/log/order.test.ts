@@ -99,3 +99,25 @@ test('a turn whose results nobody gave is left as it is', async () => {
   const sent = [...HELLO, first.turn, user('Never mind.')];
   expect(gyre.log.open(opening(sent)).messages).toEqual(sent);
 });
+
+const turn = (...ids: string[]): Message => ({
+  role: 'assistant',
+  content: null,
+  tool_calls: ids.map((id) => ({ id, type: 'function', function: { name: 'f', arguments: '{}' } })),
+});
+
+test('so they do in a conversation that the log does not know, and in its follow-up', async () => {
+  const gyre = opened();
+  const sent = [...HELLO, turn('a', 'b'), says('b'), says('a'), turn('c', 'd'), says('d'), says('c'), user('So?')];
+  const all = ['a', 'b', 'c', 'd'].map((id) => `${id}=of ${id}`);
+  const first = await answer(gyre.log, opening(sent), [{ text: 'Done.' }]);
+  expect(results(first.recording.messages)).toEqual(all);
+  const next = [...sent, first.turn, turn('e', 'f'), says('f'), says('e'), turn('g', 'h'), says('h'), says('g')];
+  const second = await answer(gyre.log, opening(next), [{ text: 'Well.' }]);
+  expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
+  expect(results(second.recording.messages)).toEqual([...all, ...['e', 'f', 'g', 'h'].map((id) => `${id}=of ${id}`)]);
+  expect(canonical(stateOf(gyre.store.db, second.steps[0]?.id ?? '')?.messages ?? [])).toEqual(
+    canonical(second.recording.messages),
+  );
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});

@@ -151,3 +151,17 @@ test('a form is looked up by an index', () => {
     .all('a', 'b') as { readonly detail: string }[];
   expect(plan.map(({ detail }) => detail)).toEqual([expect.stringContaining('INDEX steps_client_key')]);
 });
+
+test.each([
+  ['with other spacing and order', '{"id": 12345678901234567890, "note": null, "at": 1}'],
+  ['without what is empty', '{"at":1,"id":12345678901234567890}'],
+])('arguments with a long integer come back %s', async (_name, args) => {
+  const gyre = opened();
+  const said = { id: 'w1', name: 'weather', arguments: '{"at":1,"id":12345678901234567890,"note":null}' };
+  const first = await answer(gyre.log, opening(HELLO), [{ text: '', asks: [{ call: said }] }]);
+  const next = (json: string): boolean =>
+    gyre.log.open(opening([...HELLO, turn('', json), toolSays('w1', 'x')])).continued;
+  expect(first.recording.continued).toBe(false);
+  expect(next(args.replace('7890', '7891'))).toBe(false);
+  expect(next(args)).toBe(true);
+});

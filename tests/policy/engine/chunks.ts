@@ -1,6 +1,6 @@
 /** Chunks of a stream, and what the accumulator makes of them. */
-import type { Action, PolicyEvent } from '../../src/core/policy.js';
-import { Accumulator, type ReplyOptions } from '../../src/policy/engine/accumulate.js';
+import type { Action, PolicyEvent } from '../../../src/core/policy.js';
+import { Accumulator, type ReplyOptions } from '../../../src/policy/engine/accumulate.js';
 
 const TIMINGS = { startedAt: 0, totalMs: 1 };
 export const chunk = (choice: Record<string, unknown>, more: Record<string, unknown> = {}): string =>
