@@ -15,7 +15,6 @@ IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
     (Codex(), ("responses",)),
     (ClaudeCode(), ("messages",)),
     (Llm(), ("chat",)),
-    (Inspect(), ("responses",)),
 ]
 """And over which of their APIs; the others take longer than they tell: a start of opencode is ten seconds of work."""
 
