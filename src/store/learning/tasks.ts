@@ -6,18 +6,19 @@ import { chain } from '../../core/text/hash.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import type { Task } from '../../core/learning/task.js';
 import type { Db } from '../file/db.js';
+import { ordered } from '../log/order.js';
 import { tasks } from '../file/schema.js';
 
 /**
- * Keeps the tasks; a known id gets the new content. The hash is the chain tip of its messages, spelled as the log
- * spells them, by which a held-out question is known wherever it is asked.
+ * Keeps the tasks; a known id gets the new content. The hash is the chain tip of its messages, spelled and ordered as
+ * the log has them, by which a held-out question is known wherever it is asked.
  */
 export function saveTasks(db: Db, list: readonly Task[]): void {
   const createdAt = Date.now();
   db.transaction(
     (tx) => {
       for (const task of list) {
-        const hash = chain(normaliseMessages(task.messages)).at(-1) ?? '';
+        const hash = chain(normaliseMessages(ordered(task.messages))).at(-1) ?? '';
         const row = { hash, split: task.split, body: writeJson(task) };
         tx.insert(tasks)
           .values({ id: task.id, ...row, createdAt })

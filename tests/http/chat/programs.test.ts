@@ -89,8 +89,8 @@ describe('a message', () => {
     ]);
     expect(sent.filter(({ role }) => role === 'tool').map((each) => [each.tool_call_id, each.content])).toEqual([
       ['function_call_1', 'one'],
-      ['e', 'three'],
       ['d', 'two'],
+      ['e', 'three'],
       ['function_call_6', ''],
     ]);
   });

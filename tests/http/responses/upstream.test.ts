@@ -51,6 +51,17 @@ describe('a refusal of an upstream', () => {
     ]);
   });
 
+  it('ends a message as one, with its words', async () => {
+    const body = { max_tokens: 9, messages: [{ role: 'user', content: 'q' }] };
+    const end = { stop_reason: 'refusal', stop_details: { type: 'refusal' } };
+    expect(JSON.parse(await ask([REFUSED], '/v1/messages', body))).toMatchObject({
+      content: [{ type: 'text', text: "I can't do that." }],
+      ...end,
+    });
+    const told = eventsOf(await ask([REFUSED], '/v1/messages', { ...body, stream: true }));
+    expect(told.find(({ type }) => type === 'message_delta')).toMatchObject({ delta: end });
+  });
+
   it('has its own events', async () => {
     const events = await streamed(REFUSED);
     const of = (type: string): Json[] => events.filter((event) => event['type'] === type);
