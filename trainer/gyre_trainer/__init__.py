@@ -3,4 +3,4 @@
 It is not a rollout worker and knows no tools, judges or SQLite; the HTTP contract is `trainer/CONTRACT.md`.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
