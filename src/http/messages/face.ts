@@ -9,7 +9,7 @@ import { type MessageTool, toolOf } from './tools.js';
 import { messagesOf, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
 import type { Past } from '../protocol/past.js';
-import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
+import { readFields, reasonOf, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ANTHROPIC } from '../wire/failure.js';
 
@@ -44,7 +44,7 @@ function refuseThread(raw: unknown): void {
   const thread = typeof raw === 'object' && raw !== null && 'thread' in raw ? raw.thread : null;
   if (thread !== null)
     throw badRequest(
-      `The parameter "thread" is not supported. ${MESSAGE_FIELDS.refused['thread'] ?? ''}`,
+      `The parameter "thread" is not supported. ${reasonOf(MESSAGE_FIELDS.refused['thread'] ?? '')}`,
       'thread',
       'thread_unsupported_request',
     );

@@ -48,7 +48,9 @@ export function toolsetOf({ tools = [], input }: ResponseFields): Toolset {
   const addAny = (tool: ToolField): void => {
     if (isNamed(tool)) return add(tool);
     if (isNamespace(tool))
-      return tool.tools.forEach((inner) => add(inner, { name: tool.name, says: tool.description ?? undefined }));
+      return tool.tools.forEach((inner) =>
+        isNamed(inner) ? add(inner, { name: tool.name, says: tool.description ?? undefined }) : addAny(inner),
+      );
     const own = tool.type.startsWith(PREFIX) ? [tool.type] : ownTools(tool);
     if (own !== undefined) {
       for (const type of own) server.add(type.slice(PREFIX.length));
@@ -152,7 +154,7 @@ function addedBy(input: ResponseFields['input']): readonly ToolField[] {
 
 function namesOf(tool: ToolField): readonly string[] {
   if (isNamed(tool)) return [tool.name];
-  return isNamespace(tool) ? tool.tools.map(({ name }) => policyName(name, tool.name)) : [];
+  return isNamespace(tool) ? tool.tools.filter(isNamed).map(({ name }) => policyName(name, tool.name)) : [];
 }
 
 function isNamed(tool: ToolField): tool is NamedTool {
