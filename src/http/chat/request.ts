@@ -6,8 +6,8 @@ import { badRequest } from '../../core/errors.js';
 import { toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
 import { sentBack } from './sent_back.js';
-import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
-import { type AnswerRequest, samplingOf } from '../protocol/request.js';
+import { type FieldsOf, readFields, requiredField, requiredModel } from '../protocol/fields.js';
+import { type AnswerRequest, samplingOf, type ToolName } from '../protocol/request.js';
 
 export interface ChatRequest extends AnswerRequest {
   /** Usage so far on every chunk. */
@@ -32,7 +32,7 @@ export function parseChat(raw: unknown): ChatRequest {
     runningUsage: streamed?.continuous_usage_stats ?? false,
     toolEvents: streamed?.include_tool_events ?? false,
     tools: fields.tools ?? [],
-    toolChoice: fields.tool_choice,
+    toolChoice: choiceOf(fields.tool_choice),
     parallelToolCalls: fields.parallel_tool_calls,
     n: fields.n ?? 1,
     topLogprobs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
@@ -43,4 +43,10 @@ export function parseChat(raw: unknown): ChatRequest {
     store: fields.store ?? true,
     metadata: fields.metadata,
   };
+}
+
+function choiceOf(choice: FieldsOf<typeof CHAT_FIELDS.supported>['tool_choice']): AnswerRequest['toolChoice'] {
+  if (typeof choice !== 'object' || !('allowed_tools' in choice)) return choice;
+  const { mode, tools } = choice.allowed_tools as { readonly mode: 'auto' | 'required'; readonly tools: ToolName[] };
+  return { mode, allowed: tools };
 }

@@ -16,7 +16,7 @@ const text = z.string();
 const object = z.record(z.string(), z.unknown());
 
 /** More that an answer may have in it. Of all this there is only the one: the others have nothing to give. */
-const INCLUDABLE = [
+export const INCLUDABLE: readonly string[] = [
   'message.output_text.logprobs',
   'reasoning.encrypted_content',
   'file_search_call.results',
@@ -109,6 +109,7 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
       unless: z.array(z.unknown()).max(0),
     },
     ...ENGINE_REFUSED,
+    n: { reason: 'An answer is one; ask again for another.', unless: z.literal(1) },
   },
   required: ['model', 'input'],
   notes: {

@@ -196,6 +196,7 @@ it.each([
   [{ stop: Array.from({ length: 17 }, () => 'x') }, 'stop', 'more than the 16 texts'],
   [{ input: [{ role: 'user', content: null }] }, 'input.0.content', 'for an assistant only'],
   [{ input: [{ type: 'function_call_output', call_id: 'c' }] }, 'input.0.output', 'expected'],
+  [{ n: 2 }, 'n', 'An answer is one'],
   [{ clientmetadata: {} }, 'clientmetadata', '"client_metadata"'],
 ])('%j is refused by name', async (wrong, param, says) => {
   const { ask, gateway } = await start({ text: 'ok' });
