@@ -7,7 +7,7 @@ import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
 import { originsOf } from './wire/cors.js';
 import type { AnyExchange } from './wire/exchange.js';
-import { RESPONSES_ERRORS } from './responses/fault.js';
+import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
 

@@ -66,7 +66,8 @@ describe('an integer beyond 2^53', () => {
     [
       "a call's own fields",
       `{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","extra_content":{"n":${LONG}},` +
-        `"function":{"name":"find","arguments":"{\\"id\\":${LONG}}"}}]},{"role":"tool","tool_call_id":"a","content":"x"}`,
+        `"function":{"name":"find","arguments":"{\\"id\\":${LONG}}"}}]},` +
+        '{"role":"tool","tool_call_id":"a","content":"x"}',
     ],
   ])('is no fault in %s, also when the log is read', async (_, message) => {
     const { status, text } = await post('/v1/chat/completions', `{"model":"gyre","messages":[${message}]}`);

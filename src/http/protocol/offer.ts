@@ -174,7 +174,8 @@ function choiceOf(
   if (offered) return { name };
   if ('hosted' in choice)
     throw badRequest(
-      `"tool_choice" demands ${JSON.stringify(choice.hosted)}, which is not here. Leave it to "auto", or offer a function.`,
+      `"tool_choice" demands ${JSON.stringify(choice.hosted)}, which is not here. ` +
+        'Leave it to "auto", or offer a function.',
       'tool_choice',
     );
   throw notOffered(name);

@@ -6,7 +6,7 @@ import type { Face } from '../protocol/face.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
-import { RESPONSES_ERRORS } from './fault.js';
+import { RESPONSES_ERRORS } from '../wire/failure.js';
 import { COUNT_FIELDS, RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
 import { asksLogprobs } from './object.js';

@@ -6,7 +6,7 @@
  */
 import type { LoopEvent } from '../../loop/events.js';
 import { Citations } from './citations.js';
-import { responsesError } from './fault.js';
+import { responsesError } from '../wire/failure.js';
 import type { ResponseFields } from './fields.js';
 import { FreeformInput } from './freeform.js';
 import {

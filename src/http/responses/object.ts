@@ -170,7 +170,10 @@ export function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): 
 
 const PREFIX = 'gyre:';
 
-/** A tool as it came, with what SDKs expect of a function and a namespace; one of ours as a tool of the server its calls are of. */
+/**
+ * A tool as it came, with what SDKs expect of a function and a namespace; one of ours as a tool of the server its calls
+ * are of.
+ */
 function shownTool(tool: ToolField): unknown {
   if (tool.type === 'function') return { description: null, parameters: null, strict: null, ...tool };
   if (tool.type === 'namespace') return { ...tool, description: tool['description'] ?? '' };

@@ -76,7 +76,8 @@ function checkIncluded({ include = [], 'include[]': listed = [] }: Readonly<Reco
   const unknown = [...include, ...listed].flatMap((value) => value.split(',')).find((value) => !isIncludable(value));
   if (unknown === undefined) return;
   throw badRequest(
-    `"include" names ${quoted(unknown)}, which is not known; did you mean "${nearest(unknown.slice(0, 100), INCLUDABLE)}"?`,
+    `"include" names ${quoted(unknown)}, which is not known; ` +
+      `did you mean "${nearest(unknown.slice(0, 100), INCLUDABLE)}"?`,
     'include',
   );
 }

@@ -3,7 +3,7 @@
  * custom tool is a function of one text; a hosted one is ours or none. How a call is shown follows from the request
  * alone.
  */
-import { hostedTool } from '../protocol/hosted.js';
+import { chosenTool, hostedTool } from '../protocol/hosted.js';
 import type { AnswerRequest, ToolName } from '../protocol/request.js';
 import type { ResponseFields } from './fields.js';
 import type { ChosenTool, NamedTool, ToolChoiceField, ToolField } from './tool_fields.js';
@@ -84,9 +84,8 @@ function nameOf(tool: ChosenTool, client: Toolset['client']): ToolName {
     const { name, namespace } = tool as { readonly name: string; readonly namespace?: string | null };
     return chosen(knownAs(policyName(name, namespace), client));
   }
-  if (tool.type.startsWith(PREFIX)) return { type: tool.type };
-  if (isOurServer(tool) && typeof tool['name'] === 'string') return { type: PREFIX + tool['name'] };
-  return hostedTool(tool.type);
+  if (isOurServer(tool) && typeof tool['name'] === 'string') return chosenTool(PREFIX + tool['name']);
+  return chosenTool(tool.type);
 }
 
 /** Within a namespace a tool may be named without it where no other has its name. */
@@ -97,7 +96,7 @@ function knownAs(name: string, client: Toolset['client']): string {
 }
 
 function chosen(name: string): ToolName {
-  return { type: 'function', function: { name } };
+  return chosenTool('function', name);
 }
 
 function functionOf(

@@ -38,6 +38,20 @@ export function openaiError(thrown: unknown): z.infer<typeof OpenaiError> {
   return { message: messageOf(thrown), type: openaiType(error), param: error.param ?? null, code: error.code };
 }
 
+/** As {@link OPENAI}, for the Responses API: what the floors below call `messages` is a request's `input` there. */
+export const RESPONSES_ERRORS: ErrorShape = {
+  ...OPENAI,
+  envelope: (thrown) => JSON.stringify({ error: responsesError(thrown) }),
+};
+
+export function responsesError(thrown: unknown): ReturnType<typeof openaiError> {
+  const { param, ...error } = openaiError(thrown);
+  return { ...error, param: param === 'messages' && !OF_FIELDS.has(error.code) ? 'input' : param };
+}
+
+/** A request that has a field of that name is told so by it. */
+const OF_FIELDS = new Set(['unknown_parameter', 'unsupported_parameter']);
+
 /**
  * `{"type": "error", "error": {type, message, details}, request_id}`; its SDK reads our code as `details.error_code`.
  */

@@ -16,7 +16,7 @@ export interface EngineWatch {
 }
 
 /** A model as vLLM lists it. */
-export interface ListedModel {
+interface ListedModel {
   readonly id: string;
   /** The folder or the repository its weights are from. */
   readonly root?: string | undefined;

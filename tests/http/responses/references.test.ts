@@ -174,6 +174,6 @@ it('a reference may leave its type out, or null it', async () => {
       { content: 'and?' },
     ]);
   }
-  const unknown = client.responses.create({ model: 'gyre', input: [{ id: 'msg_0_0' }] as unknown as Items });
+  const unknown = client.responses.create({ model: 'gyre', input: [{ id: 'msg_0_0' }] });
   await expect(unknown).rejects.toMatchObject({ status: 404, code: 'item_not_found' });
 });

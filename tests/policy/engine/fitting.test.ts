@@ -192,8 +192,8 @@ describe('a bound of another server', () => {
     [
       'SGLang',
       "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of " +
-        '9000 tokens: 1000 tokens from the input messages and 8000 tokens for the completion. Please reduce the number ' +
-        'of tokens in the input messages or the completion to fit within the limit.',
+        '9000 tokens: 1000 tokens from the input messages and 8000 tokens for the completion. Please reduce the ' +
+        'number of tokens in the input messages or the completion to fit within the limit.',
       3_096,
     ],
     [
