@@ -24,8 +24,8 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
 }
 
 /**
- * Of a union of which no option matched: the issue of the option whose fault lies deepest, as it was likely meant, and of
- * options that are as deep one whose type is right.
+ * Of a union of which no option matched: the issue of the option whose fault lies deepest, as it was likely meant, and
+ * of options that are as deep one whose type is right.
  */
 function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
