@@ -12,19 +12,20 @@ Made by \`node scripts/fields.mjs\` from the schemas requests are checked with; 
 
 What becomes of a field:
 
-- *supported*: the gateway reads it, and it has its meaning in that protocol.
-- *forwarded*: sent to the engine as it came, once its type is right.
-- *ignored*: accepted without effect. It says where or how a request is billed, cached or traced elsewhere, never
-  what is answered.
-- *refused*: a 400 that names the field, with the reason given here. Its value may be \`null\`.
+- *supported*: used; the gateway reads it, and it has its meaning in that protocol. Where some of it has no effect, that
+  is said.
+- *forwarded*: passed on to the engine or upstream as it came, once its type is right.
+- *ignored*: noted and ignored; it is a hint, bookkeeping, or an edit that changes nothing here.
+- *refused*: a 400 that names the field, with the reason given here; only where ignoring it would change the answer
+  without the client knowing. Values that change nothing are accepted and ignored: \`null\`, and those under *takes*.
 
-A field that is in no table is refused as unknown, with the nearest known name. \`null\` means the same as leaving a
-field out.
+A parameter that is in no table is refused as unknown, with what it is called here or the nearest known name. In a
+message, a part, a call or a tool, a field that is not known is dropped. \`null\` means the same as leaving a field out.
 
 A request whose \`model\` is an upstream's name is checked by the same tables. The upstream is sent what the client
 asked for of the supported and forwarded fields, vLLM's own among them, and refuses what it does not know in its own
-words. It is asked for log-probabilities and token ids only when the client asks for them. Reasoning of earlier
-turns is not sent to it.
+words. It is asked for log-probabilities and token ids only when the client asks for them. Reasoning of earlier turns is
+not sent to an upstream, but for a turn with calls whose chat client sends \`reasoning_content\` back.
 `;
 
 export function fieldsPage(protocols: readonly Protocol[] = PROTOCOLS): string {
@@ -100,6 +101,7 @@ function described(schema: Schema): string {
     case 'number':
       return `${type}${bounds(schema)}`;
     case 'array':
+      if (schema.maxItems === 0) return '`[]`';
       return (
         `list of ${described(schema.items ?? {})}` +
         (schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`) +
@@ -113,6 +115,7 @@ function described(schema: Schema): string {
 }
 
 function object({ properties, required = [], additionalProperties, propertyNames }: Schema): string {
+  if (properties !== undefined && Object.keys(properties).length === 0 && additionalProperties === false) return '`{}`';
   if (properties !== undefined) {
     const value = ({ const: only, pattern }: Schema): string =>
       only !== undefined ? `: ${JSON.stringify(only)}` : pattern !== undefined ? `: /${pattern}/` : '';

@@ -23,15 +23,23 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   return { path: issue.path, code: issue.code, says: `${issue.message} (it is ${excerpt(found)})` };
 }
 
-/** Of a union of which no option matched: the issue of the option whose fault lies deepest, as it was likely meant. */
+/**
+ * Of a union of which no option matched: the issue of the option whose fault lies deepest, as it was likely meant, and
+ * of options that are as deep one whose type is right.
+ */
 function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
   const candidates = issue.errors.map((list) => furthest(list[0])).filter((inner) => inner !== undefined);
   const best = candidates.reduce<z.core.$ZodIssue | undefined>(
-    (far, inner) => (far === undefined || inner.path.length > far.path.length ? inner : far),
+    (far, inner) => (far === undefined || isBetter(inner, far) ? inner : far),
     undefined,
   );
   return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] };
+}
+
+function isBetter(inner: z.core.$ZodIssue, far: z.core.$ZodIssue): boolean {
+  if (inner.path.length !== far.path.length) return inner.path.length > far.path.length;
+  return far.code === 'invalid_type' && inner.code === 'too_big';
 }
 
 /** A value as JSON, cut at 80 characters. */

@@ -91,11 +91,6 @@ describe('a request that is refused', () => {
       { status: 400, param: 'use_beam_search', code: 'unsupported_parameter' },
     ],
     [
-      'stream_options without stream',
-      { ...ASK, stream_options: { include_usage: true } },
-      { status: 400, param: 'stream_options', code: 'invalid_value' },
-    ],
-    [
       'top_logprobs without logprobs',
       { ...ASK, top_logprobs: 2 },
       { status: 400, param: 'top_logprobs', code: 'invalid_value' },

@@ -1,13 +1,14 @@
 /**
  * Every field a chat completion request may have, and what becomes of it. This table is the
  * compatibility table of the documentation: what is not in it is refused as unknown, and what would
- * change the meaning of a request and is not supported is refused by name. Nothing is dropped silently.
+ * change the meaning of a request and is not supported is refused by name. No parameter of the request is dropped
+ * silently.
  */
 import { z } from 'zod';
 
 import { MessageSchema } from '../../core/message_input.js';
-import { ENGINE_FIELDS, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
-import { type FieldTable, FunctionName } from '../protocol/fields.js';
+import { ENGINE_FIELDS, ENGINE_IGNORED, ENGINE_REFUSED, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
+import { type FieldTable, metadataOf, MetadataText, type Refusal, toolName } from '../protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();
@@ -25,7 +26,7 @@ function otherTool({ input }: { readonly input?: unknown }): string {
 const FunctionTool = z.object({
   type: z.literal('function', { error: otherTool }).default('function'),
   function: z.object({
-    name: FunctionName,
+    name: toolName(64),
     description: text.nullish(),
     parameters: object.nullish(),
     strict: bool.nullish(),
@@ -77,9 +78,7 @@ const Supported = {
   top_p: z.number().gt(0).max(1),
   ...SAMPLING_FIELDS,
   store: bool,
-  metadata: z
-    .record(z.string().max(64), z.string().max(512))
-    .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+  metadata: metadataOf(MetadataText),
 } as const;
 
 /** Sent to the engine as they came: they shape rendering or sampling in ways the gateway need not understand. */
@@ -104,30 +103,21 @@ const Ignored: Readonly<Record<string, z.ZodType>> = {
   /** A hint of how much to say. */
   verbosity: text,
   modalities: z.array(z.literal('text')),
+  ...ENGINE_IGNORED,
 };
 
 /** Known, and refused with the reason. */
-const Refused: Readonly<Record<string, string>> = {
-  functions: 'It was replaced by "tools".',
-  function_call: 'It was replaced by "tool_choice".',
+const Refused: Readonly<Record<string, Refusal>> = {
+  functions: { reason: 'It was replaced by "tools".', unless: z.array(any).max(0) },
+  function_call: { reason: 'It was replaced by "tool_choice".', unless: z.enum(['auto', 'none']) },
   audio: 'The policy answers in text only.',
   web_search_options: 'Offer a server tool in "tools" instead.',
   moderation: 'The gateway does not moderate.',
-  use_beam_search: 'A beam is not sampled from the policy, so it cannot be logged as an action.',
-  best_of: 'Ask for "n" and choose.',
-  length_penalty: 'It belongs to beam search, which is not supported.',
-  early_stopping: 'It belongs to beam search, which is not supported.',
-  echo: "The answer would not be the policy's action alone.",
+  best_of: { reason: 'Ask for "n" and choose.', unless: z.literal(1) },
+  echo: { reason: "The answer would not be the policy's action alone.", unless: z.literal(false) },
   prompt_logprobs: 'The engine cannot give them in a stream, and the gateway always streams from it.',
-  return_prompt_text: 'Ask for "return_token_ids".',
-  logits_processors: 'It names code to run in the engine.',
-  vllm_xargs: 'It reaches into the engine.',
-  kv_transfer_params: 'It reaches into the engine.',
-  request_id: 'Send the header x-request-id.',
-  guided_json: 'It was replaced by "structured_outputs".',
-  guided_regex: 'It was replaced by "structured_outputs".',
-  guided_choice: 'It was replaced by "structured_outputs".',
-  guided_grammar: 'It was replaced by "structured_outputs".',
+  return_prompt_text: { reason: 'Ask for "return_token_ids".', unless: z.literal(false) },
+  ...ENGINE_REFUSED,
 };
 
 export const CHAT_FIELDS: FieldTable<typeof Supported> = {
@@ -136,4 +126,11 @@ export const CHAT_FIELDS: FieldTable<typeof Supported> = {
   ignored: Ignored,
   refused: Refused,
   required: ['model', 'messages'],
+  notes: {
+    stream_options: 'without "stream" it has no effect, and "include_obfuscation" never has',
+    prediction: 'nothing is answered faster by it',
+    request_id: 'the header x-request-id names a request',
+    length_penalty: 'it shapes beams, of which there are none',
+    early_stopping: 'it shapes beams, of which there are none',
+  },
 };

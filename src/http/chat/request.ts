@@ -20,8 +20,7 @@ export function parseChat(raw: unknown): ChatRequest {
   const model = requiredModel(fields.model);
   const messages = requiredField(fields.messages, 'messages', ': send a list with at least one message.');
   const stream = fields.stream ?? false;
-  if (fields.stream_options !== undefined && !stream)
-    throw badRequest('"stream_options" is only allowed with "stream": true.', 'stream_options');
+  const streamed = stream ? fields.stream_options : undefined;
   if ((fields.top_logprobs ?? 0) > 0 && fields.logprobs !== true)
     throw badRequest('"top_logprobs" is only allowed with "logprobs": true.', 'top_logprobs');
   return {
@@ -29,9 +28,9 @@ export function parseChat(raw: unknown): ChatRequest {
     messages: toMessages(messages),
     sentBack: sentBack(messages),
     stream,
-    includeUsage: fields.stream_options?.include_usage ?? false,
-    runningUsage: fields.stream_options?.continuous_usage_stats ?? false,
-    toolEvents: fields.stream_options?.include_tool_events ?? false,
+    includeUsage: streamed?.include_usage ?? false,
+    runningUsage: streamed?.continuous_usage_stats ?? false,
+    toolEvents: streamed?.include_tool_events ?? false,
     tools: fields.tools ?? [],
     toolChoice: choiceOf(fields.tool_choice),
     parallelToolCalls: fields.parallel_tool_calls,

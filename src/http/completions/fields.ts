@@ -1,7 +1,8 @@
 /** Every field a completion request may have, and what becomes of it. */
 import { z } from 'zod';
 
-import type { FieldTable } from '../protocol/fields.js';
+import { ENGINE_IGNORED, ENGINE_REFUSED, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
+import { type FieldTable, metadataOf, MetadataText, type Refusal } from '../protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();
@@ -18,7 +19,6 @@ const Supported = {
   model: text.min(1),
   prompt: Prompt,
   echo: bool,
-  suffix: text,
   best_of: int.min(1),
   stream: bool,
   stream_options: z.strictObject({
@@ -32,20 +32,9 @@ const Supported = {
   max_tokens: int.min(0),
   temperature: z.number().min(0).max(2),
   top_p: z.number().gt(0).max(1),
-  top_k: int.min(-1),
-  min_p: z.number().min(0).max(1),
-  presence_penalty: z.number().min(-2).max(2),
-  frequency_penalty: z.number().min(-2).max(2),
-  repetition_penalty: z.number().gt(0),
-  min_tokens: int.min(0),
-  seed: int,
-  stop: z.union([text, z.array(text).max(16)]),
-  logit_bias: z.record(z.string(), z.number().min(-100).max(100)),
-  ignore_eos: bool,
+  ...SAMPLING_FIELDS,
   store: bool,
-  metadata: z
-    .record(z.string().max(64), z.string().max(512))
-    .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+  metadata: metadataOf(MetadataText),
 } as const;
 
 const Forwarded: Readonly<Record<string, z.ZodType>> = {
@@ -76,25 +65,18 @@ const Ignored: Readonly<Record<string, z.ZodType>> = {
   prompt_cache_key: text,
   prompt_cache_retention: text,
   service_tier: text,
+  ...ENGINE_IGNORED,
 };
 
-const Refused: Readonly<Record<string, string>> = {
+const none = z.array(z.unknown()).max(0);
+
+const Refused: Readonly<Record<string, Refusal>> = {
+  suffix: { reason: 'The policy is not asked to fill gaps.', unless: z.literal('') },
   prompt_logprobs: 'Ask for "echo" and "logprobs".',
   prompt_embeds: 'A prompt is a text or token ids.',
-  messages: 'Post a conversation to /v1/chat/completions.',
-  tools: 'A raw prompt has no tools. Post a conversation to /v1/chat/completions.',
-  use_beam_search: 'A beam is not sampled from the policy, so it cannot be logged as an action.',
-  length_penalty: 'It belongs to beam search, which is not supported.',
-  early_stopping: 'It belongs to beam search, which is not supported.',
-  logits_processors: 'It names code to run in the engine.',
-  vllm_xargs: 'It reaches into the engine.',
-  kv_transfer_params: 'It reaches into the engine.',
-  ec_transfer_params: 'It reaches into the engine.',
-  request_id: 'Send the header x-request-id.',
-  guided_json: 'It was replaced by "structured_outputs".',
-  guided_regex: 'It was replaced by "structured_outputs".',
-  guided_choice: 'It was replaced by "structured_outputs".',
-  guided_grammar: 'It was replaced by "structured_outputs".',
+  messages: { reason: 'Post a conversation to /v1/chat/completions.', unless: none },
+  tools: { reason: 'A raw prompt has no tools. Post a conversation to /v1/chat/completions.', unless: none },
+  ...ENGINE_REFUSED,
 };
 
 export const COMPLETION_FIELDS: FieldTable<typeof Supported> = {
@@ -103,4 +85,11 @@ export const COMPLETION_FIELDS: FieldTable<typeof Supported> = {
   ignored: Ignored,
   refused: Refused,
   required: ['model', 'prompt'],
+  notes: {
+    best_of: 'as many as "n", else it is refused',
+    stream_options: 'without "stream" it has no effect, and "include_obfuscation" never has',
+    request_id: 'the header x-request-id names a request',
+    length_penalty: 'it shapes beams, of which there are none',
+    early_stopping: 'it shapes beams, of which there are none',
+  },
 };

@@ -22,16 +22,19 @@ export function parseCompletion(raw: unknown): CompletionRequest {
   const model = requiredModel(fields.model);
   const list = promptsOf(requiredField(fields.prompt, 'prompt', ': send a text, token ids, or a list of either.'));
   const stream = fields.stream ?? false;
+  const streamed = stream ? fields.stream_options : undefined;
   const n = fields.n ?? 1;
   const echo = fields.echo ?? false;
-  if (fields.stream_options !== undefined && !stream)
-    throw badRequest('"stream_options" is only allowed with "stream": true.', 'stream_options');
   if (list.length * n > MAX_PROMPTS)
     throw badRequest(`${list.length} prompts and "n" ${n} are more than ${MAX_PROMPTS} answers.`, 'n');
   if (fields.max_tokens === 0 && !echo)
     throw badRequest('"max_tokens" may be 0 only with "echo": true: nothing would be answered.', 'max_tokens');
-  if ((fields.suffix ?? '') !== '') throw unsupported('suffix', 'The policy is not asked to fill gaps.');
-  if (fields.best_of !== undefined && fields.best_of !== n) throw unsupported('best_of', 'Ask for "n" and choose.');
+  if (fields.best_of !== undefined && fields.best_of !== n)
+    throw badRequest(
+      'The parameter "best_of" is not supported but for the number of "n". Ask for "n" and choose.',
+      'best_of',
+      'unsupported_parameter',
+    );
   const byEngine =
     fields.logprobs !== undefined || fields.max_tokens === 0 || list.some((each) => typeof each !== 'string');
   return {
@@ -39,8 +42,8 @@ export function parseCompletion(raw: unknown): CompletionRequest {
     raw: { list, echo: !echo ? 'none' : byEngine ? 'engine' : 'gateway' },
     messages: list.map(messageOf),
     stream,
-    includeUsage: fields.stream_options?.include_usage ?? false,
-    continuousUsage: fields.stream_options?.continuous_usage_stats ?? false,
+    includeUsage: streamed?.include_usage ?? false,
+    continuousUsage: streamed?.continuous_usage_stats ?? false,
     toolEvents: false,
     tools: [],
     toolChoice: 'none',
@@ -101,8 +104,4 @@ function messageOf(prompt: RawPrompt): Message {
   const part =
     typeof prompt === 'string' ? { type: RAW_PROMPT, text: prompt } : { type: RAW_PROMPT, token_ids: prompt };
   return { role: 'user', content: [part] };
-}
-
-function unsupported(name: string, why: string): Error {
-  return badRequest(`The parameter "${name}" is not supported. ${why}`, name, 'unsupported_parameter');
 }

@@ -8,8 +8,9 @@ import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
 import { type MessageTool, toolOf } from './tools.js';
 import { messagesOf, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
+import { chosenTool } from '../protocol/hosted.js';
 import type { Past } from '../protocol/past.js';
-import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
+import { readFields, reasonOf, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ANTHROPIC } from '../wire/failure.js';
 
@@ -44,7 +45,7 @@ function refuseThread(raw: unknown): void {
   const thread = typeof raw === 'object' && raw !== null && 'thread' in raw ? raw.thread : null;
   if (thread !== null)
     throw badRequest(
-      `The parameter "thread" is not supported. ${MESSAGE_FIELDS.refused['thread'] ?? ''}`,
+      `The parameter "thread" is not supported. ${reasonOf(MESSAGE_FIELDS.refused['thread'] ?? '')}`,
       'thread',
       'thread_unsupported_request',
     );
@@ -93,7 +94,7 @@ function choiceOf(choice: MessageFields['tool_choice'], tools: readonly MessageT
     // A tool of Anthropic's is chosen by its name, and may be one of ours.
     const chosen = tools.find((tool) => 'name' in tool && tool.name === choice.name);
     const named = chosen === undefined ? undefined : toolOf(chosen);
-    return named !== undefined && 'hosted' in named ? named : { type: 'function', function: { name: choice.name } };
+    return named !== undefined && 'hosted' in named ? named : chosenTool('function', choice.name);
   }
   switch (choice.type) {
     case 'auto':
@@ -102,7 +103,7 @@ function choiceOf(choice: MessageFields['tool_choice'], tools: readonly MessageT
     case 'any':
       return 'required';
     default:
-      return { type: choice.type };
+      return chosenTool(choice.type);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Every field a request of the Messages API may have, and what becomes of it. */
 import { z } from 'zod';
 
-import type { FieldsOf, FieldTable } from '../protocol/fields.js';
+import { type FieldsOf, type FieldTable, metadataOf, MetadataText, type Refusal } from '../protocol/fields.js';
 import { Turn, Words } from './blocks.js';
 import { MessageTool, serverTool } from './tools.js';
 
@@ -71,21 +71,31 @@ const Ignored = {
   betas: z.array(text),
   service_tier: text,
   inference_geo: text,
-  speed: z.literal('standard', 'must be "standard": there is one speed'),
+  /** A hint: there is one speed. */
+  speed: text,
+  billing_policy: z.unknown(),
+  fallback_credit_token: z.union([text, object]),
   diagnostics: object,
   user_profile_id: text,
   workspace_id: text,
 } as const;
 
-const Refused: Readonly<Record<string, string>> = {
+const none = z.array(z.unknown()).max(0);
+
+const Refused: Readonly<Record<string, Refusal>> = {
   container: 'There are no containers; offer a server tool in "tools" instead.',
-  mcp_servers: "Servers of tools are the operator's to name, in the configuration.",
+  mcp_servers: { reason: "Servers of tools are the operator's to name, in the configuration.", unless: none },
   compaction: 'A conversation is never cut silently.',
   thread: 'Send the conversation itself; the gateway finds where it goes on.',
-  fallbacks: 'Every answer is by the model that was asked for.',
-  fallback_credit_token: 'Every answer is by the model that was asked for.',
-  billing_policy: 'Nothing is billed here.',
+  fallbacks: { reason: 'Every answer is by the model that was asked for.', unless: none },
 };
+
+const notes = {
+  output_config: '"task_budget" has no effect',
+  thinking: '"budget_tokens" bounds nothing: "max_tokens" does',
+  context_management: 'what is accepted of it has no effect',
+  speed: 'there is one speed',
+} as const;
 
 /** What shapes the answer and not the prompt. */
 const Answer = {
@@ -96,9 +106,7 @@ const Answer = {
   top_k: int.min(0),
   stop_sequences: z.array(text.min(1)),
   // The protocol knows `user_id` alone; `gyre_task` and others go to the log with it, as with the other protocols.
-  metadata: z
-    .record(text.max(64), text.max(512).nullable())
-    .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+  metadata: metadataOf(MetadataText.nullable()),
 } as const;
 
 const Supported = { ...Prompt, ...Answer } as const;
@@ -109,20 +117,17 @@ export const MESSAGE_FIELDS: FieldTable<typeof Supported> = {
   ignored: Ignored,
   refused: Refused,
   required: ['model', 'messages', 'max_tokens'],
+  notes,
 };
 
 /** `POST /v1/messages/count_tokens`. */
 export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
   supported: Prompt,
   forwarded: Forwarded,
-  ignored: Ignored,
-  refused: {
-    ...Refused,
-    ...Object.fromEntries(
-      Object.keys(Answer).map((name) => [name, 'A count is of the prompt, which it does not change.']),
-    ),
-  },
+  ignored: { ...Ignored, ...Answer },
+  refused: Refused,
   required: ['model', 'messages'],
+  notes,
 };
 
 export type MessageFields = FieldsOf<typeof MESSAGE_FIELDS.supported>;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import { writeJson } from '../../core/text/json.js';
+import { toolName } from '../protocol/fields.js';
 import { hostedTool } from '../protocol/hosted.js';
 import type { AnswerRequest } from '../protocol/request.js';
 import { publishedTool } from './published_tools.js';
@@ -18,7 +19,7 @@ const loading = {
     .nullish(),
 };
 
-const toolName = text.regex(/^[a-zA-Z0-9_-]{1,128}$/, 'must be 1 to 128 letters, digits, "_" or "-"');
+const name = toolName(128);
 
 const CustomTool = z.object({
   // Stands first, so that a tool of another type is refused for its type and not for a field it lacks.
@@ -29,7 +30,7 @@ const CustomTool = z.object({
         'such as "web_search_20250305"',
     )
     .nullish(),
-  name: toolName,
+  name,
   description: text.nullish(),
   input_schema: object,
   strict: bool.nullish(),
@@ -40,7 +41,7 @@ const CustomTool = z.object({
 });
 const TypedTool = z.looseObject({
   type: text.regex(/^(?:[a-z][a-z0-9_]{0,50}_\d{8}|mcp_toolset)$/, { error: 'is not a type of a tool', abort: true }),
-  name: toolName.nullish(),
+  name: name.nullish(),
   ...loading,
 });
 // Ends the check of its object, so that a tool of another type is not told what a server tool lacks.

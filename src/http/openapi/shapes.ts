@@ -68,13 +68,14 @@ function requestSchema(table: FieldTable): z.ZodType {
       fieldRows(table).map(({ field, schema, treatment, note }) => {
         if (schema === undefined) return [field, z.null().optional().describe(`Not supported. ${note}`)];
         if (table.required.includes(field)) return [field, schema];
-        return [
-          field,
-          treatment === 'supported'
-            ? schema.nullish()
-            : schema.nullish().describe(`${treatment === 'forwarded' ? 'Sent on' : 'Ignored'}: ${note}.`),
-        ];
+        if (treatment === 'supported') return [field, note === '' ? schema.nullish() : described(schema, note)];
+        if (treatment === 'refused') return [field, described(schema, `Not supported but for this. ${note}`)];
+        return [field, described(schema, `${treatment === 'forwarded' ? 'Sent on' : 'Ignored'}: ${note}.`)];
       }),
     ),
   );
+}
+
+function described(schema: z.ZodType, says: string): z.ZodType {
+  return schema.nullish().describe(says);
 }

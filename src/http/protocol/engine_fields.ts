@@ -1,6 +1,8 @@
 /** vLLM's own fields of a request, the same in every protocol of OpenAI's. */
 import { z } from 'zod';
 
+import type { Refusal } from './fields.js';
+
 const bool = z.boolean();
 const int = z.int();
 const text = z.string();
@@ -16,7 +18,7 @@ export const SAMPLING_FIELDS = {
   repetition_penalty: z.number().gt(0),
   min_tokens: int.min(0),
   seed: int,
-  stop: z.union([text, z.array(text).max(16)]),
+  stop: z.union([text, z.array(text).max(16, 'has more than the 16 texts that are allowed')]),
   logit_bias: z.record(z.string(), z.number().min(-100).max(100)),
   ignore_eos: bool,
 } as const;
@@ -49,3 +51,31 @@ export const ENGINE_FIELDS = {
   priority: int,
   session_id: text,
 } as const;
+
+/** Accepted without effect. */
+export const ENGINE_IGNORED = {
+  /** Our answers have ids of ours. */
+  request_id: text,
+  // They shape a search with beams, which is refused by its own name.
+  length_penalty: z.number(),
+  early_stopping: z.union([bool, z.literal('never')]),
+} as const;
+
+const none = z.strictObject({});
+const REPLACED = 'It was replaced by "structured_outputs".';
+
+/** What would change an answer in ways the log could not tell. */
+export const ENGINE_REFUSED: Readonly<Record<string, Refusal>> = {
+  use_beam_search: {
+    reason: 'A beam is not sampled from the policy, so it cannot be logged as an action.',
+    unless: z.literal(false),
+  },
+  logits_processors: { reason: 'It names code to run in the engine.', unless: z.array(any).max(0) },
+  vllm_xargs: { reason: 'It reaches into the engine.', unless: none },
+  kv_transfer_params: { reason: 'It reaches into the engine.', unless: none },
+  ec_transfer_params: { reason: 'It reaches into the engine.', unless: none },
+  guided_json: REPLACED,
+  guided_regex: REPLACED,
+  guided_choice: REPLACED,
+  guided_grammar: REPLACED,
+};

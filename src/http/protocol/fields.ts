@@ -3,9 +3,28 @@ import { z } from 'zod';
 
 import { excerpt, faultOf } from '../../core/check.js';
 import { badRequest, type GyreError } from '../../core/errors.js';
-import { nearest } from '../../core/text/nearest.js';
+import { meantBy } from './other_names.js';
 
-export const FunctionName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
+/** The name of a client's function; protocols differ in how long it may be. */
+export function toolName(longest: number): z.ZodString {
+  return z
+    .string()
+    .regex(new RegExp(`^[a-zA-Z0-9_-]{1,${longest}}$`), `must be 1 to ${longest} letters, digits, "_" or "-"`);
+}
+
+/** What a request has with it in the log, of whichever values. */
+export function metadataOf<T extends z.ZodType>(value: T): z.ZodRecord<z.ZodString, T> {
+  return z
+    .record(z.string().max(64), value)
+    .refine((entries) => Object.keys(entries).length <= 16, 'has more than 16 keys');
+}
+export const MetadataText = z.string().max(512);
+
+/**
+ * Why a field is refused, and where some values of it change nothing, those: with one of them it is accepted without
+ * effect.
+ */
+export type Refusal = string | { readonly reason: string; readonly unless: z.ZodType };
 
 export type Schemas = Readonly<Record<string, z.ZodType>>;
 
@@ -16,8 +35,10 @@ export interface FieldTable<S extends Schemas = Schemas> {
   readonly echoed?: readonly string[] | undefined;
   readonly forwarded: Schemas;
   readonly ignored: Schemas;
-  /** With the reason. */
-  readonly refused: Readonly<Record<string, string>>;
+  /** Only what would change the answer without the client knowing. */
+  readonly refused: Readonly<Record<string, Refusal>>;
+  /** What is to be known of a field besides what becomes of it. */
+  readonly notes?: Readonly<Record<string, string>> | undefined;
   /** Fields without which a request says nothing. */
   readonly required: readonly string[];
 }
@@ -28,24 +49,40 @@ export interface FieldRow {
   readonly field: string;
   readonly treatment: Treatment;
   readonly note: string;
-  /** What it may hold; absent for a field that is refused. */
+  /** What it may hold; absent for a field that is refused whatever it holds. */
   readonly schema?: z.ZodType | undefined;
 }
 
 const ECHOED = 'accepted without effect, and given back in the answer';
 
 /** A table field by field. */
-export function fieldRows({ supported, echoed = [], forwarded, ignored, refused }: FieldTable): readonly FieldRow[] {
+export function fieldRows(table: FieldTable): readonly FieldRow[] {
+  const { supported, echoed = [], forwarded, ignored, refused, notes = {} } = table;
   const rows = (fields: Readonly<Record<string, z.ZodType>>, treatment: Treatment, note: string): FieldRow[] =>
-    Object.entries(fields).map(([field, schema]) => ({ field, treatment, note, schema }));
+    Object.entries(fields).map(([field, schema]) => ({
+      field,
+      treatment,
+      note: [note, notes[field] ?? ''].filter((part) => part !== '').join('; '),
+      schema,
+    }));
   return [
     ...rows(supported, 'supported', '').map((row) =>
       echoed.includes(row.field) ? { ...row, treatment: 'ignored' as const, note: ECHOED } : row,
     ),
     ...rows(forwarded, 'forwarded', 'to the engine, unchanged'),
     ...rows(ignored, 'ignored', 'accepted without effect'),
-    ...Object.entries(refused).map(([field, note]): FieldRow => ({ field, treatment: 'refused', note })),
+    ...Object.entries(refused).map(([field, refusal]): FieldRow => ({
+      field,
+      treatment: 'refused',
+      note: reasonOf(refusal),
+      schema: typeof refusal === 'string' ? undefined : refusal.unless,
+    })),
   ];
+}
+
+/** Why a field is refused. */
+export function reasonOf(refusal: Refusal): string {
+  return typeof refusal === 'string' ? refusal : refusal.reason;
 }
 
 export type FieldsOf<S extends Schemas> = { readonly [K in keyof S]?: z.infer<S[K]> };
@@ -82,7 +119,8 @@ export function readFields<S extends Schemas>(
       if (value !== null) (forwarded ??= {})[name] = checked(table.forwarded[name] ?? z.unknown(), name, value);
     } else if (Object.hasOwn(table.ignored, name)) {
       if (value !== null) checked(table.ignored[name] ?? z.unknown(), name, value);
-    } else if (value !== null || !Object.hasOwn(table.refused, name)) throw refusal(name, table);
+    } else if (!Object.hasOwn(table.refused, name)) throw unknown(name, table);
+    else if (value !== null) refuse(name, table.refused[name] ?? '', value);
   }
   return { fields: fields as FieldsOf<S>, forwarded };
 }
@@ -110,11 +148,14 @@ function checked(schema: z.ZodType, name: string, value: unknown): unknown {
   throw invalid(result.error, [name], value);
 }
 
-function refusal(name: string, { supported, forwarded, ignored, refused }: FieldTable): GyreError {
-  const reason = refused[name];
-  if (reason !== undefined && Object.hasOwn(refused, name))
-    return badRequest(`The parameter "${name}" is not supported. ${reason}`, name, 'unsupported_parameter');
-  const known = nearest(
+/** Throws unless the value changes nothing. */
+function refuse(name: string, refusal: Refusal, value: unknown): void {
+  if (typeof refusal !== 'string' && refusal.unless.safeParse(value).success) return;
+  throw badRequest(`The parameter "${name}" is not supported. ${reasonOf(refusal)}`, name, 'unsupported_parameter');
+}
+
+function unknown(name: string, { supported, forwarded, ignored }: FieldTable): GyreError {
+  const known = meantBy(
     name.slice(0, 100),
     [supported, forwarded, ignored].flatMap((part) => Object.keys(part)),
   );

@@ -1,12 +1,12 @@
 /**
- * Every field a request of the Responses API may have, and what becomes of it; as for chat, nothing is dropped
- * silently.
+ * Every field a request of the Responses API may have, and what becomes of it; as for chat, no parameter of the
+ * request is dropped silently.
  */
 import { z } from 'zod';
 
 import { nearest } from '../../core/text/nearest.js';
-import { ENGINE_FIELDS, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
-import type { FieldsOf, FieldTable } from '../protocol/fields.js';
+import { ENGINE_FIELDS, ENGINE_IGNORED, ENGINE_REFUSED, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
+import { type FieldsOf, type FieldTable, metadataOf, MetadataText } from '../protocol/fields.js';
 import { Item } from './item_fields.js';
 import { ToolChoiceField, ToolField } from './tool_fields.js';
 
@@ -73,9 +73,7 @@ const Supported = {
     context: text.nullish(),
   }),
   store: bool,
-  metadata: z
-    .record(text.max(64), text.max(512))
-    .refine((value) => Object.keys(value).length <= 16, 'has more than 16 keys'),
+  metadata: metadataOf(MetadataText),
   truncation: z.enum(['auto', 'disabled']),
   background: z.literal(false, 'must be false: answers are given while the client waits'),
   user: text,
@@ -90,6 +88,7 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
   echoed: ['truncation', 'user', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'service_tier'],
   forwarded: ENGINE_FIELDS,
   ignored: {
+    ...ENGINE_IGNORED,
     client_metadata: object,
     prompt_cache_options: object,
     // A conversation that does not fit is refused; nothing is taken out of it before.
@@ -101,62 +100,63 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
     conversation: 'Send "previous_response_id", or the items themselves.',
     prompt: 'There are no stored prompts.',
     moderation: 'The gateway does not moderate.',
-    messages: 'Send "input", or ask /v1/chat/completions.',
-    max_tokens: 'Send "max_output_tokens".',
-    max_completion_tokens: 'Send "max_output_tokens".',
-    response_format: 'Send "text.format".',
-    reasoning_effort: 'Send "reasoning.effort".',
-    verbosity: 'Send "text.verbosity".',
-    n: 'An answer is one; ask again for another.',
+    enable_response_messages: {
+      reason: 'An answer is told in items; "GET /gyre/v1/trajectories/{id}" has the turns of it.',
+      unless: z.literal(false),
+    },
+    previous_input_messages: {
+      reason: 'Send "previous_response_id", or the items themselves.',
+      unless: z.array(z.unknown()).max(0),
+    },
+    ...ENGINE_REFUSED,
+    n: { reason: 'An answer is one; ask again for another.', unless: z.literal(1) },
   },
   required: ['model', 'input'],
+  notes: {
+    stream_options: 'it has no effect: nothing is padded',
+    text: '"verbosity" is given back and has no effect',
+    reasoning: 'all but "effort" is given back and has no effect',
+    include: 'only "message.output_text.logprobs" has an effect: of the others there is nothing to give',
+    request_id: 'the header x-request-id names a request',
+    length_penalty: 'it shapes beams, of which there are none',
+    early_stopping: 'it shapes beams, of which there are none',
+    context_management: 'what does not fit is refused, and nothing is taken out before',
+  },
 };
 
-const { model, input, instructions, previous_response_id, tools, tool_choice } = Supported;
-const { parallel_tool_calls, reasoning, text: form, truncation, include } = Supported;
+/** What Codex says of how to speak. */
+const personality = text;
+const { model, input, instructions, previous_response_id } = Supported;
+const { tools, tool_choice, parallel_tool_calls, reasoning, text: form } = Supported;
 const said = { model, input, instructions, previous_response_id } as const;
-const unused = (reason: string, kept: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> => ({
-  ...RESPONSE_FIELDS.refused,
+
+/** What shapes an answer changes neither a count nor a compaction: clients send it with the rest. */
+const ignoredBut = (kept: Readonly<Record<string, unknown>>): Readonly<Record<string, z.ZodType>> => ({
   ...Object.fromEntries(
-    Object.keys(Supported)
-      .filter((name) => !Object.hasOwn(kept, name))
-      .map((name) => [name, reason]),
+    Object.entries({ ...ENGINE_FIELDS, ...Supported, ...RESPONSE_FIELDS.ignored }).filter(
+      ([name]) => !Object.hasOwn(kept, name),
+    ),
   ),
+  background: bool,
+  personality,
 });
 
 /** `POST /v1/responses/input_tokens`: what makes the prompt. */
 const Prompt = { ...said, tools, tool_choice, parallel_tool_calls, reasoning, text: form } as const;
-const CountIgnored = { ...RESPONSE_FIELDS.ignored, truncation, personality: text };
 export const COUNT_FIELDS: FieldTable<typeof Prompt> = {
   supported: Prompt,
   forwarded: ENGINE_FIELDS,
-  ignored: CountIgnored,
-  refused: unused('A count is of the prompt, which it does not change.', { ...Prompt, ...CountIgnored }),
+  ignored: ignoredBut({ ...Prompt, ...ENGINE_FIELDS }),
+  refused: RESPONSE_FIELDS.refused,
   required: ['model', 'input'],
 };
 
 /** `POST /v1/responses/compact`: what is to be summed up. Codex sends what it would send to be answered. */
-const CompactIgnored = {
-  ...RESPONSE_FIELDS.ignored,
-  tools,
-  tool_choice,
-  parallel_tool_calls,
-  reasoning,
-  text: form,
-  include,
-  truncation,
-  prompt_cache_key: text,
-  prompt_cache_retention: text,
-  service_tier: text,
-  safety_identifier: text,
-  store: bool,
-  stream: z.literal(false, 'must be false: a compaction comes whole'),
-};
 export const COMPACT_FIELDS: FieldTable<typeof said> = {
   supported: said,
   forwarded: {},
-  ignored: CompactIgnored,
-  refused: unused('A compaction is not shaped by it.', { ...said, ...CompactIgnored }),
+  ignored: ignoredBut(said),
+  refused: RESPONSE_FIELDS.refused,
   required: ['model', 'input'],
 };
 

@@ -44,11 +44,19 @@ const Part = z.discriminatedUnion(
 const Content = z.union([text, z.array(Part)]);
 export type Content = z.infer<typeof Content>;
 
-const MessageItem = z.looseObject({
-  type: z.literal('message').nullish(),
-  role: z.enum(['user', 'assistant', 'system', 'developer']),
-  content: Content,
-});
+const MessageItem = z
+  .looseObject({
+    type: z.literal('message').nullish(),
+    role: z.enum(['user', 'assistant', 'system', 'developer']),
+    // An assistant that only called says nothing.
+    content: Content.nullable(),
+  })
+  .refine(({ role, content }) => role === 'assistant' || content !== null, {
+    path: ['content'],
+    message: 'may be null for an assistant only',
+  });
+/** A tool may have nothing to say. */
+const Output = Content.nullable();
 const namespace = text.nullish();
 const call_id = text.min(1);
 const name = text.min(1);
@@ -72,9 +80,9 @@ export const Item = z.union([
     [
       MessageItem,
       z.looseObject({ type: z.literal('function_call'), call_id, name, namespace, arguments: text }),
-      z.looseObject({ type: z.literal('function_call_output'), call_id, output: Content }),
+      z.looseObject({ type: z.literal('function_call_output'), call_id, output: Output }),
       z.looseObject({ type: z.literal('custom_tool_call'), call_id, name, namespace, input: text }),
-      z.looseObject({ type: z.literal('custom_tool_call_output'), call_id, output: Content }),
+      z.looseObject({ type: z.literal('custom_tool_call_output'), call_id, output: Output }),
       z.looseObject({
         type: z.literal('reasoning'),
         content: z.array(z.looseObject({ text: text.nullish() })).nullish(),

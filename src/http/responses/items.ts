@@ -17,7 +17,7 @@ import { resolved, type ResolvedItem } from './references.js';
 import { policyName, SERVER_LABEL } from './tools.js';
 
 type Part = Exclude<Content, string>[number];
-type MessageItem = Extract<Item, { readonly content: Content }>;
+type MessageItem = Extract<Item, { readonly role: string; readonly content: unknown }>;
 type Of<T extends string> = Extract<Item, { readonly type: T }>;
 
 /** Throws 404 for a reference to an item that this caller was never given. */
@@ -133,8 +133,8 @@ function saidOf(content: MessageContent): string {
 }
 
 /** Text where there is nothing else, as most clients send it. */
-function contentOf(content: Content): MessageContent {
-  if (typeof content === 'string') return content;
+function contentOf(content: Content | null): MessageContent {
+  if (content === null || typeof content === 'string') return content ?? '';
   const parts = content.map(partOf);
   return parts.every(({ type }) => type === 'text') ? textOf(parts) : parts;
 }

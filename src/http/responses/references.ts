@@ -46,11 +46,18 @@ export function resolved(items: readonly Item[], past: Past): readonly ResolvedI
     if (!answers.has(answer)) answers.set(answer, past.answer(answer));
     if (kind === 'msg') begins.set(answer, [...(begins.get(answer) ?? []), place]);
   }
+  /** Answers whose reasoning stands there: the first item of it is all of it, as the log has it. */
+  const reasoned = new Set<string>();
   return items.flatMap((item) => {
     if (!isReference(item)) return [item];
     const { kind, answer, place } = placeOf(item);
     const given = answers.get(answer);
     if (given === undefined) throw unknown(item);
+    if (kind === 'rs') {
+      const text = reasoned.has(answer) ? undefined : given.reasoning;
+      reasoned.add(answer);
+      return text === undefined ? [] : [{ type: 'reasoning', content: [{ text }] }];
+    }
     return part(given, kind, place, begins.get(answer) ?? []) ?? [];
   });
 }
@@ -71,7 +78,7 @@ function part(
   const call = kind === 'fc' || kind === 'ctc' ? answer.tool_calls?.[place] : undefined;
   if (call !== undefined)
     return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
-  // Reasoning is not sent to the policy again; calls of our own tools are in the log, which puts them back.
+  // Calls of our own tools are in the log, which puts them back.
   return undefined;
 }
 

@@ -1,11 +1,12 @@
 /** Tools of the Responses API as they come, and the choice among them. What an SDK adds to a tool is let pass. */
 import { z } from 'zod';
 
+import { toolName } from '../protocol/fields.js';
 import { mayBeHosted } from '../protocol/hosted.js';
 
 const text = z.string();
 
-const name = text.regex(/^[a-zA-Z0-9_-]{1,128}$/, 'must be 1 to 128 letters, digits, "_" or "-"');
+const name = toolName(128);
 
 const FunctionTool = z.looseObject({
   type: z.literal('function'),
@@ -25,21 +26,25 @@ const CustomTool = z.looseObject({
     ])
     .nullish(),
 });
+const KNOWN = ['function', 'custom', 'namespace', 'allowed_tools'];
+const OTHERS = 'must be "function", "custom", "namespace", "gyre:" and the name of a server tool, or a hosted type';
+const WITHIN = 'must be a tool of the type "function" or "custom", or a hosted type';
+
+// Both end the check of their object, so that a slip in a function is told as what it is.
+const serverTool = text.regex(/^gyre:/, { error: OTHERS, abort: true });
+const hostedTool = text.refine((type) => mayBeHosted(type, KNOWN), { error: OTHERS, abort: true });
+
 const NamespaceTool = z.looseObject({
   type: z.literal('namespace'),
   name,
   description: text.nullish(),
   tools: z.array(
-    z.discriminatedUnion('type', [FunctionTool, CustomTool], 'must be a tool of the type "function" or "custom"'),
+    z.union([
+      z.discriminatedUnion('type', [FunctionTool, CustomTool], WITHIN),
+      z.looseObject({ type: text.refine((type) => mayBeHosted(type, KNOWN), { error: WITHIN, abort: true }) }),
+    ]),
   ),
 });
-
-const KNOWN = ['function', 'custom', 'namespace', 'allowed_tools'];
-const OTHERS = 'must be "function", "custom", "namespace", "gyre:" and the name of a server tool, or a hosted type';
-
-// Both end the check of their object, so that a slip in a function is told as what it is.
-const serverTool = text.regex(/^gyre:/, { error: OTHERS, abort: true });
-const hostedTool = text.refine((type) => mayBeHosted(type, KNOWN), { error: OTHERS, abort: true });
 
 export const ToolField = z.union([
   z.discriminatedUnion('type', [FunctionTool, CustomTool, NamespaceTool], OTHERS),

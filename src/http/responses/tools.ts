@@ -3,7 +3,7 @@
  * custom tool is a function of one text; a hosted one is ours or none. How a call is shown follows from the request
  * alone.
  */
-import { hostedTool } from '../protocol/hosted.js';
+import { chosenTool, hostedTool } from '../protocol/hosted.js';
 import type { AnswerRequest, ToolName } from '../protocol/request.js';
 import type { ResponseFields } from './fields.js';
 import type { ChosenTool, NamedTool, ToolChoiceField, ToolField } from './tool_fields.js';
@@ -48,7 +48,9 @@ export function toolsetOf({ tools = [], input }: ResponseFields): Toolset {
   const addAny = (tool: ToolField): void => {
     if (isNamed(tool)) return add(tool);
     if (isNamespace(tool))
-      return tool.tools.forEach((inner) => add(inner, { name: tool.name, says: tool.description ?? undefined }));
+      return tool.tools.forEach((inner) =>
+        isNamed(inner) ? add(inner, { name: tool.name, says: tool.description ?? undefined }) : addAny(inner),
+      );
     const own = tool.type.startsWith(PREFIX) ? [tool.type] : ownTools(tool);
     if (own !== undefined) {
       for (const type of own) server.add(type.slice(PREFIX.length));
@@ -82,9 +84,8 @@ function nameOf(tool: ChosenTool, client: Toolset['client']): ToolName {
     const { name, namespace } = tool as { readonly name: string; readonly namespace?: string | null };
     return chosen(knownAs(policyName(name, namespace), client));
   }
-  if (tool.type.startsWith(PREFIX)) return { type: tool.type };
-  if (isOurServer(tool) && typeof tool['name'] === 'string') return { type: PREFIX + tool['name'] };
-  return hostedTool(tool.type);
+  if (isOurServer(tool) && typeof tool['name'] === 'string') return chosenTool(PREFIX + tool['name']);
+  return chosenTool(tool.type);
 }
 
 /** Within a namespace a tool may be named without it where no other has its name. */
@@ -95,7 +96,7 @@ function knownAs(name: string, client: Toolset['client']): string {
 }
 
 function chosen(name: string): ToolName {
-  return { type: 'function', function: { name } };
+  return chosenTool('function', name);
 }
 
 function functionOf(
@@ -152,7 +153,7 @@ function addedBy(input: ResponseFields['input']): readonly ToolField[] {
 
 function namesOf(tool: ToolField): readonly string[] {
   if (isNamed(tool)) return [tool.name];
-  return isNamespace(tool) ? tool.tools.map(({ name }) => policyName(name, tool.name)) : [];
+  return isNamespace(tool) ? tool.tools.filter(isNamed).map(({ name }) => policyName(name, tool.name)) : [];
 }
 
 function isNamed(tool: ToolField): tool is NamedTool {

@@ -33,7 +33,7 @@ export function conversationOf(db: Db, keyId: string, responseId: string): Conve
 }
 
 /**
- * The answer alone, also of a response that failed or was cancelled: its client has the beginning. Throws 400 when
+ * The answer alone with what was reasoned for it, also of a response that failed or was cancelled: its client has the beginning. Throws 400 when
  * something of it was redacted.
  */
 export function answerOf(db: Db, keyId: string, responseId: string): AssistantMessage | undefined {
@@ -47,7 +47,19 @@ export function answerOf(db: Db, keyId: string, responseId: string): AssistantMe
     );
   }
   const message = answer && messageOf(answer.body);
-  return message?.role === 'assistant' ? message : undefined;
+  if (message?.role !== 'assistant') return undefined;
+  const reasoning = reasoningOf(db, response);
+  return reasoning === '' ? message : { ...message, reasoning };
+}
+
+/** Of all its steps. */
+function reasoningOf(db: Db, response: Response | undefined): string {
+  if (response === undefined) return '';
+  const rows = prepared<[string, string], { reasoning: string | null }>(
+    db,
+    'SELECT reasoning FROM steps WHERE trajectory_id = ? AND response_id = ? ORDER BY idx',
+  ).all(response.trajectoryId, response.id);
+  return rows.map(({ reasoning }) => reasoning ?? '').join('');
 }
 
 export type Response = typeof responses.$inferSelect;

@@ -133,10 +133,26 @@ describe('a count', () => {
     await until(() => gateway.app.inFlight() === 0, 'the end');
   });
 
+  it('is not changed by what shapes an answer alone', async () => {
+    const client = await start();
+    const bare = await client.messages.countTokens(ASK);
+    const more = {
+      max_tokens: 5,
+      stream: true,
+      temperature: 1,
+      top_p: 1,
+      top_k: 3,
+      stop_sequences: ['x'],
+      metadata: {},
+    };
+    expect(await client.messages.countTokens({ ...ASK, ...more } as Anthropic.MessageCountTokensParams)).toEqual(bare);
+  });
+
   it.each([
     [{ model: 'claude-x' }, 404, 'model'],
     [{ thinking: { type: 'enabled', budget_tokens: 0 } }, 400, 'thinking.budget_tokens'],
-    [{ max_tokens: 5 }, 400, 'max_tokens'],
+    [{ max_tokens: 'five' }, 400, 'max_tokens'],
+    [{ mcp_servers: [{}] }, 400, 'mcp_servers'],
     [{ messages: undefined }, 400, 'messages'],
   ])('of %j is refused by name', async (more, status, param) => {
     const client = await start();

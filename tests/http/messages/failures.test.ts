@@ -87,7 +87,11 @@ describe('a refusal', () => {
       { tools: [{ name: 'f', input_schema: {}, allowed_callers: ['code_execution_20250825'] }] },
       { status: 400, type: 'invalid_request_error', param: 'tools.0.allowed_callers' },
     ],
-    ['servers of tools', { mcp_servers: [] }, { status: 400, type: 'invalid_request_error', param: 'mcp_servers' }],
+    [
+      'servers of tools',
+      { mcp_servers: [{ type: 'url', url: 'https://tools.example', name: 't' }] },
+      { status: 400, type: 'invalid_request_error', param: 'mcp_servers' },
+    ],
     [
       'an image without a source',
       { messages: [{ role: 'user', content: [{ type: 'image' }] }] },

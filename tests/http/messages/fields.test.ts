@@ -82,6 +82,31 @@ describe('the tables of fields', () => {
     },
   );
 
+  it.each([
+    { mcp_servers: [] },
+    { fallbacks: [] },
+    { container: null },
+    { speed: 'fast' },
+    { billing_policy: { type: 'any' }, fallback_credit_token: 't' },
+  ])('takes %j, which changes nothing', (more) => {
+    expect(read(more)).toEqual(read({}));
+  });
+
+  it.each([
+    ['reasoning', 'output_config.effort'],
+    ['reasoning_effort', 'output_config.effort'],
+    ['response_format', 'output_config.format'],
+    ['enable_thinking', 'thinking'],
+    ['max_completion_tokens', 'max_tokens'],
+    ['stop', 'stop_sequences'],
+    ['instructions', 'system'],
+    ['input', 'messages'],
+    ['function_call', 'tool_choice'],
+    ['temprature', 'temperature'],
+  ])('say for %s what it is called here: %s', (name, known) => {
+    expect(() => read({ [name]: 'x' })).toThrow(`Did you mean "${known}"?`);
+  });
+
   it('are those of routes that are there', async () => {
     const gateway = await startGateway();
     for (const { path } of PROTOCOLS)

@@ -143,10 +143,11 @@ describe('the document', () => {
     const ask = { model: 'gyre', messages: [{ role: 'user', content: 'hi' }] };
     for (const good of [
       ask,
+      { ...ask, functions: [], use_beam_search: false },
       { ...ask, n: 2, temperature: null, functions: null, response_format: { type: 'json_object' } },
     ])
       expect(request.safeParse(good).success, JSON.stringify(good)).toBe(true);
-    for (const bad of [{}, { model: 'gyre' }, { ...ask, n: 0 }, { ...ask, functions: [] }, { ...ask, unheard: 1 }])
+    for (const bad of [{}, { model: 'gyre' }, { ...ask, n: 0 }, { ...ask, functions: [{}] }, { ...ask, unheard: 1 }])
       expect(request.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
   });
 });

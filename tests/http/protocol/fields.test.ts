@@ -99,7 +99,7 @@ describe('the table of fields', () => {
   it.each(fieldRows(CHAT_FIELDS).filter((row) => row.treatment === 'refused'))(
     'refuses $field by name, with its reason',
     ({ field, note }) => {
-      expect(() => parseChat({ ...ASK, [field]: 1 })).toThrow(`"${field}" is not supported. ${note}`);
+      expect(() => parseChat({ ...ASK, [field]: [1] })).toThrow(`"${field}" is not supported. ${note}`);
       expect(() => parseChat({ ...ASK, [field]: null })).not.toThrow();
     },
   );
@@ -112,10 +112,67 @@ describe('the table of fields', () => {
           { model: 'gyre', input: 'q', [field]: value },
           new Past({ conversation: () => undefined, answer: () => undefined }, ''),
         );
-      expect(() => parse(1)).toThrow(`"${field}" is not supported. ${note}`);
+      expect(() => parse([1])).toThrow(`"${field}" is not supported. ${note}`);
       expect(() => parse(null)).not.toThrow();
     },
   );
+
+  it.each([
+    { use_beam_search: false },
+    { best_of: 1 },
+    { echo: false },
+    { length_penalty: 1 },
+    { early_stopping: false },
+    { functions: [] },
+    { function_call: 'auto' },
+    { function_call: 'none' },
+    { logits_processors: [] },
+    { vllm_xargs: {}, kv_transfer_params: {} },
+    { return_prompt_text: false },
+    { request_id: 'r' },
+    { stream_options: { include_usage: true, continuous_usage_stats: true, include_tool_events: true } },
+  ])('takes %j, which changes nothing', (more) => {
+    expect(parseChat({ ...ASK, ...more })).toEqual(parseChat(ASK));
+  });
+
+  it.each([
+    { use_beam_search: true },
+    { best_of: 2 },
+    { echo: true },
+    { functions: [{ name: 'f' }] },
+    { function_call: { name: 'f' } },
+    { logits_processors: ['x'] },
+    { vllm_xargs: { a: 1 } },
+  ])('refuses %j, which would change the answer', (more) => {
+    expect(() => parseChat({ ...ASK, ...more })).toThrow('is not supported');
+  });
+
+  it.each([
+    ['reasoning', 'reasoning_effort'],
+    ['thinking', 'chat_template_kwargs'],
+    ['enable_thinking', 'chat_template_kwargs'],
+    ['max_output_tokens', 'max_completion_tokens'],
+    ['max_new_tokens', 'max_completion_tokens'],
+    ['text', 'response_format'],
+    ['output_config', 'response_format'],
+    ['input', 'messages'],
+    ['system', 'messages'],
+    ['stop_sequences', 'stop'],
+    ['random_seed', 'seed'],
+    ['temprature', 'temperature'],
+    ['max_token', 'max_tokens'],
+    ['streem', 'stream'],
+    ['cache_prompt_key', 'prompt_cache_key'],
+    ['sampling_top_logprobs', 'top_logprobs'],
+  ])('says for %s what it is called here: %s', (name, known) => {
+    expect(() => parseChat({ ...ASK, [name]: 1 })).toThrow(`Did you mean "${known}"?`);
+  });
+
+  it('says how many stop texts there may be', () => {
+    const stop = Array.from({ length: 17 }, (_, at) => `s${at}`);
+    expect(() => parseChat({ ...ASK, stop })).toThrow(/"stop": has more than the 16 texts that are allowed/);
+    expect(parseChat({ ...ASK, stop: stop.slice(1) }).sampling.stop).toHaveLength(16);
+  });
 
   it('hands every forwarded field on and no ignored one', () => {
     const parsed = parseChat({

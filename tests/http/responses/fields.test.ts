@@ -88,6 +88,49 @@ it('hints are taken, and given back where the object has them', async () => {
     expect(sent()).not.toHaveProperty(name);
 });
 
+it.each([
+  { enable_response_messages: false, request_id: 'r', vllm_xargs: {}, previous_input_messages: [] },
+  { use_beam_search: false, logits_processors: [], length_penalty: 1, early_stopping: false },
+  { stream_options: { include_obfuscation: true } },
+])('%j changes nothing and is taken', async (more) => {
+  const { ask, sent } = await start({ text: 'ok' }, { text: 'ok' });
+  await ask({});
+  expect((await ask(more)).status).toBe(200);
+  expect(sent(1)).toEqual(sent(0));
+});
+
+it('what a tool or an assistant left null is empty', async () => {
+  const { ask, sent } = await start({ text: 'ok' });
+  const { status } = await ask({
+    input: [
+      { role: 'user', content: 'q' },
+      { role: 'assistant', content: null },
+      { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' },
+      { type: 'function_call_output', call_id: 'c', output: null },
+      { type: 'custom_tool_call', call_id: 'd', name: 'g', input: 'x' },
+      { type: 'custom_tool_call_output', call_id: 'd', output: null },
+    ],
+  });
+  expect(status).toBe(200);
+  expect(sent().messages).toMatchObject([
+    { role: 'user', content: 'q' },
+    { role: 'assistant', tool_calls: [{ id: 'c' }] },
+    { role: 'tool', content: '' },
+    { role: 'assistant', tool_calls: [{ id: 'd' }] },
+    { role: 'tool', content: '' },
+  ]);
+});
+
+it('a hosted tool within a namespace is left out, and the others of it are offered', async () => {
+  const { ask, sent } = await start({ text: 'ok' });
+  const tools = [
+    { type: 'namespace', name: 'n', tools: [{ type: 'function', name: 'f' }, { type: 'image_generation' }] },
+  ];
+  const { status, headers } = await ask({ tools });
+  expect([status, headers.get('x-gyre-tools-left-out')]).toEqual([200, 'image_generation']);
+  expect(sent().tools).toContainEqual(expect.objectContaining({ function: { name: 'n__f' } }));
+});
+
 it('an answer says everything its schema wants, of a request that said nothing', async () => {
   const { ask } = await start({ text: 'ok' });
   const { body } = await ask({ tools: [{ type: 'function', name: 'f' }] });
@@ -139,7 +182,21 @@ it.each([
   [{ top_logprobs: 21 }, 'top_logprobs', '20'],
   [{ truncation: 'middle' }, 'truncation', 'auto'],
   [{ text: { verbosity: 'loud' } }, 'text.verbosity', 'low'],
-  [{ max_tokens: 5 }, 'max_tokens', 'Send "max_output_tokens"'],
+  [{ max_tokens: 5 }, 'max_tokens', 'Did you mean "max_output_tokens"?'],
+  [{ response_format: { type: 'json_object' } }, 'response_format', 'Did you mean "text.format"?'],
+  [{ reasoning_effort: 'low' }, 'reasoning_effort', 'Did you mean "reasoning.effort"?'],
+  [{ messages: [] }, 'messages', 'Did you mean "input"?'],
+  [{ system: 'x' }, 'system', 'Did you mean "instructions"?'],
+  [{ enable_thinking: true }, 'enable_thinking', 'Did you mean "chat_template_kwargs"?'],
+  [{ functions: [] }, 'functions', 'Did you mean "tools"?'],
+  [{ stop_sequences: ['x'] }, 'stop_sequences', 'Did you mean "stop"?'],
+  [{ vllm_xargs: { a: 1 } }, 'vllm_xargs', 'reaches into the engine'],
+  [{ enable_response_messages: true }, 'enable_response_messages', 'told in items'],
+  [{ use_beam_search: true }, 'use_beam_search', 'beam'],
+  [{ stop: Array.from({ length: 17 }, () => 'x') }, 'stop', 'more than the 16 texts'],
+  [{ input: [{ role: 'user', content: null }] }, 'input.0.content', 'for an assistant only'],
+  [{ input: [{ type: 'function_call_output', call_id: 'c' }] }, 'input.0.output', 'expected'],
+  [{ n: 2 }, 'n', 'An answer is one'],
   [{ clientmetadata: {} }, 'clientmetadata', '"client_metadata"'],
 ])('%j is refused by name', async (wrong, param, says) => {
   const { ask, gateway } = await start({ text: 'ok' });

@@ -46,6 +46,17 @@ it('references to all of an answer are the answer, with what the policy knows be
   expect(gateway.logged[1]?.trajectoryId).toBe(gateway.logged[0]?.trajectoryId);
 });
 
+it('reasoning that is referred to is what the item itself would be', async () => {
+  const client = await start([{ text: 'Four.', reasoning: 'Easy.' }, { text: 'ok' }, { text: 'ok' }]);
+  const { output } = await client.responses.create({ model: 'gyre', input: 'q' });
+  // Another conversation: nothing of it is put back from the log.
+  const within = (items: Items): Items => [{ role: 'user', content: 'r' }, ...items, { role: 'user', content: 'on' }];
+  await client.responses.create({ model: 'gyre', input: within(output as Items) });
+  await client.responses.create({ model: 'gyre', input: within(referring(output)) });
+  expect(sent(1)).toMatchObject([{}, { role: 'assistant', content: 'Four.', reasoning: 'Easy.' }, {}]);
+  expect(sent(2)).toEqual(sent(1));
+});
+
 it('each of them is its own part', async () => {
   const client = await start([SUM, { text: 'It is 2. ', calls: [ROME, { ...ROME, id: 'c3' }] }, { text: 'Yes.' }]);
   const { output } = await client.responses.create({

@@ -278,7 +278,7 @@ describe('counting', () => {
       status: 400,
       param: 'model',
     });
-    await expect(count({ temperature: 1 })).rejects.toMatchObject({ status: 400, param: 'temperature' });
+    await expect(count({ conversation: 'c' })).rejects.toMatchObject({ status: 400, param: 'conversation' });
   });
 });
 

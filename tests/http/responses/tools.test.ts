@@ -213,7 +213,7 @@ describe('a hosted tool', () => {
     [{ type: 'functoin', name: 'x' }, 'must be "function"'],
     [{ type: 'function' }, 'tools.0.name'],
     [{ type: 'function', name: 'no spaces' }, 'letters'],
-    [{ type: 'namespace', name: 'x', tools: [{ type: 'web_search' }] }, 'must be a tool of the type "function"'],
+    [{ type: 'namespace', name: 'x', tools: [{ type: 'functoin' }] }, 'must be a tool of the type "function"'],
     [{ type: 'a word\nwith more' }, 'must be "function"'],
   ])('a slip is no hosted tool: %j', async (wrong, says) => {
     const { ask } = await start({ text: 'ok' });
