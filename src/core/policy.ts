@@ -109,6 +109,8 @@ export interface NativeTurn {
   readonly message: Readonly<Record<string, unknown>>;
   /** By the id of the call, e.g. `extra_content` with the signature of a thought. */
   readonly calls: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** What was reasoned, of a turn that comes back from its client: its server has a name of its own for it. */
+  readonly reasoning?: string | undefined;
 }
 
 /** What a server says beside text, by the names Chat Completions has for it: `annotations`, `images`, `audio`, ... */

@@ -3,9 +3,8 @@
  * words.
  */
 import { badRequest } from '../../core/errors.js';
-import { toMessages } from '../../core/message_input.js';
+import { type MessageInput, toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { sentBack } from './sent_back.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
@@ -27,7 +26,7 @@ export function parseChat(raw: unknown): ChatRequest {
   return {
     model,
     messages: toMessages(messages),
-    sentBack: sentBack(messages),
+    callFields: callFieldsOf(messages),
     stream,
     includeUsage: fields.stream_options?.include_usage ?? false,
     runningUsage: fields.stream_options?.continuous_usage_stats ?? false,
@@ -44,4 +43,14 @@ export function parseChat(raw: unknown): ChatRequest {
     store: fields.store ?? true,
     metadata: fields.metadata,
   };
+}
+
+function callFieldsOf(messages: readonly MessageInput[]): AnswerRequest['callFields'] {
+  let found: Map<string, { readonly extra_content: unknown }> | undefined;
+  for (const message of messages) {
+    if (message.role !== 'assistant') continue;
+    for (const { id, extra_content: extra } of message.tool_calls ?? [])
+      if (extra !== undefined && extra !== null) (found ??= new Map()).set(id, { extra_content: extra });
+  }
+  return found;
 }

@@ -17,6 +17,8 @@ export interface UpstreamReading {
   readonly keepsTurns: boolean;
   /** Called with the names of what came beside text. */
   readonly beside: (names: readonly string[]) => void;
+  /** Called with the name it has for reasoning; undefined where that is no plain text. */
+  readonly reasoned: (name: string | undefined) => void;
 }
 
 /** What bounds and shapes the reading of a reply. */
