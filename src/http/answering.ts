@@ -94,6 +94,7 @@ async function converse<E extends AnyExchange>(
     sampling,
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
+    leftOut: offer.leftOut,
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
   const { watch } = exchange;
