@@ -193,6 +193,7 @@ function loopRequest(
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
     forwarded,
+    ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
     ...(lease.source.kind === 'upstream' ? { native: sentBack(request, recording.messages) } : {}),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',

@@ -34,6 +34,8 @@ export interface LoopRequest {
   readonly topLogprobs?: number | undefined;
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   readonly requestId?: string | undefined;
+  /** Of the last message, where the protocol can tell: how many of its parts that are no text the newest turn brought. */
+  readonly newestMedia?: number | undefined;
   /** How turns of the history came, as their client sends them back. */
   readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
   /** A reason outside the loop for which its steps cannot be trained on, e.g. withheld consent. */

@@ -6,7 +6,7 @@ import { badRequest } from '../../core/errors.js';
 import { MessageAnswer } from './answer.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
 import { type MessageTool, toolOf } from './tools.js';
-import { messagesOf, resent } from './turns.js';
+import { messagesOf, newestMedia, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
 import type { Past } from '../protocol/past.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
@@ -63,6 +63,7 @@ function requestOf(fields: MessageFields, forwarded: Forwarded, past: Pick<Past,
   return {
     model,
     messages: messagesOf(fields.system, messages, (signature, text) => past.signed(signature, text)),
+    newestMedia: newestMedia(messages),
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,

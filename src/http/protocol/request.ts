@@ -64,6 +64,8 @@ export interface AnswerRequest {
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
   /** Whether the policy is to reason before it answers, where the client says so. */
   readonly thinks?: boolean | undefined;
+  /** How many parts of the last message are no text and of the newest turn, where a message has several turns. */
+  readonly newestMedia?: number | undefined;
   /** An upstream's own fields that come back with calls of the history, by the id of the call. */
   readonly callFields?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */

@@ -25,6 +25,8 @@ export interface ReplyOptions {
   readonly tokenLogprobs: boolean;
   /** Bytes an answer may have, all its choices together. */
   readonly maxBytes: number;
+  /** Bytes that the same answer had in actions before. */
+  readonly bytesBefore?: number | undefined;
   /** Whether a turn is to be sent back to its server as it came, so that its own fields are kept. */
   readonly keepsTurns?: boolean | undefined;
   /** Called with the names of what came beside text. */
@@ -88,6 +90,7 @@ export class Accumulator {
   constructor(options: ReplyOptions, party: Party = ENGINE) {
     this.#options = options;
     this.#party = party;
+    this.#bytes = options.bytesBefore ?? 0;
   }
 
   /**

@@ -90,6 +90,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
         maxTokens: request.sampling.max_tokens,
         contextLength,
         maxBytes: answerBytes,
+        bytesBefore: request.bytesBefore,
         raw: request.raw,
         ...reading,
       },
