@@ -191,7 +191,8 @@ export function createApp(deps: AppDeps): App {
     metrics.delivered(exchange.delivered);
     exchange.watch?.closed(exchange.status, exchange.delivered);
   };
-  const sockets = new Sockets(new Map([[RESPONSES_SOCKET, responsesSocket(answerDeps, { clocks, closed, answer })]]), {
+  const socket = responsesSocket(answerDeps, { origins: config.cors, clocks, closed, answer });
+  const sockets = new Sockets(new Map([[RESPONSES_SOCKET, socket]]), {
     ...settings,
     socketMs: deps.pace?.socketMs ?? 3_600_000,
   });

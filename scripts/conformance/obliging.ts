@@ -2,7 +2,7 @@
  * What the engine of a suite says: it calls the tool that the last user's turn may want, answers a schema by a value of
  * it, stops at the limit, and else says a few words.
  */
-import type { ChatBody, Reply, Script } from '../../tests/fakes/engine.js';
+import type { ChatBody, EngineRequest, Reply, Script } from '../../tests/fakes/engine.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -13,32 +13,36 @@ const SHORT = 64;
 
 /** `reasons`: whether it thinks before it says something, unless it is told not to. */
 export function obliging(reasons: boolean): Script {
-  return ({ body }, number) => {
-    const limit = body.max_tokens ?? (body['max_completion_tokens'] as number | undefined);
-    const template = body['chat_template_kwargs'] as { enable_thinking?: boolean } | undefined;
-    const thought =
-      reasons && template?.enable_thinking !== false && body['include_reasoning'] !== false && (limit ?? SHORT) >= SHORT
-        ? THOUGHT
-        : {};
-    // What it must call does not fit.
-    const must = body.tool_choice !== undefined && body.tool_choice !== 'auto' && body.tool_choice !== 'none';
-    if (must && (limit ?? SHORT) < 16) return { text: limit === 1 ? [] : ['Hello'], finish: 'length' };
-    const calls = callsOf(body);
-    if (calls.length > 0) return { ...thought, calls };
-    const text = constrained(body, number) ?? known(body);
-    if (text !== undefined) return { ...thought, text: [text] };
-    return { ...thought, ...limited(limit) };
-  };
+  return (request, number) => ({ promptTokenIds: PROMPT, ...replyTo(request, number, reasons) });
 }
 
-const USAGE = { prompt: 37 };
-const THOUGHT: Reply = { reasoning: ['They', ' greet', ' me', '.'], usage: { ...USAGE, reasoning: 4 } };
+/** As long as a template makes a short conversation. */
+const PROMPT = Array.from({ length: 37 }, (_, at) => at);
+
+function replyTo({ body }: EngineRequest, number: number, reasons: boolean): Reply {
+  const limit = body.max_tokens ?? (body['max_completion_tokens'] as number | undefined);
+  const template = body['chat_template_kwargs'] as { enable_thinking?: boolean } | undefined;
+  const thought =
+    reasons && template?.enable_thinking !== false && body['include_reasoning'] !== false && (limit ?? SHORT) >= SHORT
+      ? THOUGHT
+      : {};
+  // What it must call does not fit.
+  const must = body.tool_choice !== undefined && body.tool_choice !== 'auto' && body.tool_choice !== 'none';
+  if (must && (limit ?? SHORT) < 16) return { text: limit === 1 ? [] : ['Hello'], finish: 'length' };
+  const calls = callsOf(body);
+  if (calls.length > 0) return { ...thought, calls };
+  const text = constrained(body, number) ?? known(body);
+  if (text !== undefined) return { ...thought, text: [text] };
+  return { ...thought, ...limited(limit) };
+}
+
+const THOUGHT: Reply = { reasoning: ['They', ' greet', ' me', '.'], usage: { reasoning: 4 } };
 
 function limited(limit = SHORT): Reply {
   if (limit >= SHORT) return { text: WORDS };
   const text = (from: number): string[] => Array.from({ length: limit }, (_, at) => WORDS[(at + from) % 6] ?? '');
   const variants = [0, 1, 2, 3, 4].map((from) => ({ text: text(from) }));
-  return { text: text(0), variants, finish: 'length', usage: { ...USAGE, completion: limit } };
+  return { text: text(0), variants, finish: 'length', usage: { completion: limit } };
 }
 
 /** Calls what the words or the choice ask for, once in a conversation's turn. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 
+import { withoutGaps } from './gaps.js';
 import { casesOf, type Json, type Judged, nameOf, recordedBy, type Said } from './recorded.js';
 import type { Suite } from './suite.js';
 
@@ -23,8 +24,11 @@ export const openAiDocument: Suite = {
   mark: NAMES.join(' or '),
   recognises: (path) => fileOf(path) !== undefined,
   async run(path, more) {
-    const said = await recordedBy(more);
-    return casesOf(said.flatMap(judgeOf(parse(readFileSync(fileOf(path) ?? '', 'utf8'), withoutNullable) as Document)));
+    const { said, gaps } = withoutGaps(await recordedBy(more));
+    const judged = casesOf(
+      said.flatMap(judgeOf(parse(readFileSync(fileOf(path) ?? '', 'utf8'), withoutNullable) as Document)),
+    );
+    return [...judged, ...gaps];
   },
 };
 
@@ -54,13 +58,19 @@ function judgeOf(document: Document): (said: Said) => readonly Judged[] {
     const { method, path, kind, value, asked } = said;
     const route = routeOf(document, path);
     const verb = method === 'WEBSOCKET' ? 'post' : method.toLowerCase();
-    if (route === undefined || document.paths[route]?.[verb] === undefined) return [];
+    const operation = route === undefined ? undefined : document.paths[route]?.[verb];
+    if (route === undefined || operation === undefined) return [];
     const pointerTo = (media: string): string =>
       `/paths/${escaped(route)}/${verb}/responses/200/content/${escaped(media)}/schema`;
     const faults = (): string => {
       if (kind === 'error') return faultsOf('/components/schemas/ErrorResponse', value);
+      if (kind === 'answer' && operation.responses?.['200'] === undefined) return 'no answer is described';
+      // Of some answers it says only that they are there.
+      if (kind === 'answer' && !('content' in (operation.responses?.['200'] as Json))) return '';
       if (kind === 'answer') return faultsOf(pointerTo('application/json'), value);
-      return route === '/responses' ? eventFaults(value as Json) : faultsOf(chunkOf(document, route, pointerTo), value);
+      return route.startsWith('/responses')
+        ? eventFaults(value as Json)
+        : faultsOf(chunkOf(document, route, pointerTo), value);
     };
     return [{ name: nameOf(said, route), asked, faults: faults() }];
   };
@@ -76,6 +86,7 @@ function withoutNullable(_key: unknown, value: unknown): unknown {
   };
   if (typeof nullable !== 'boolean') return value;
   const values = Array.isArray(rest.enum) && nullable ? { enum: [...(rest.enum as unknown[]), null] } : {};
+  if ('$ref' in rest && nullable) return { anyOf: [rest, { type: 'null' }] };
   return { ...rest, ...values, ...('type' in rest ? { nullable } : {}) };
 }
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 import { python, SHIMS } from './environment.js';
+import { withoutGaps } from './gaps.js';
 import { casesOf, type Judged, nameOf, recordedBy } from './recorded.js';
 import type { Suite } from './suite.js';
 
@@ -21,7 +22,7 @@ export const openAiPython: Suite = {
   mark: join('src', MARK),
   recognises: (path) => PLACES.some((place) => existsSync(join(path, place, MARK))),
   async run(path, more) {
-    const said = await recordedBy(more);
+    const { said, gaps } = withoutGaps(await recordedBy(more));
     const library = PLACES.map((place) => join(path, place)).find((place) => existsSync(join(place, MARK))) ?? path;
     const judge = spawn(python(), [join(SHIMS, 'openai_models.py'), library], { stdio: ['pipe', 'pipe', 'inherit'] });
     judge.stdin.end(said.map((each) => `${JSON.stringify(each)}\n`).join(''));
@@ -31,11 +32,12 @@ export const openAiPython: Suite = {
       .split('\n')
       .map((line) => JSON.parse(line) as { readonly route: string | null; readonly faults: string });
     if (judged.length !== said.length) throw new Error('the judge in Python ended early');
-    return casesOf(
+    const cases = casesOf(
       said.flatMap((each, at): Judged[] => {
         const { route, faults } = judged[at] ?? { route: null, faults: '' };
         return route === null ? [] : [{ name: nameOf(each, route), faults, asked: each.asked }];
       }),
     );
+    return [...cases, ...gaps];
   },
 };

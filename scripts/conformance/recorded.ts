@@ -74,7 +74,8 @@ function saidIn({ method, path, asked, status, type, answer, whole }: Exchange):
   if (status >= 400) return [{ ...said, kind: 'error', value: valueOf(answer) }];
   if (!type.includes('event-stream')) return [{ ...said, kind: 'answer', value: valueOf(answer) }];
   return dataOf(answer).map((value) => {
-    const broken = 'error' in value && value['type'] === undefined;
+    // On a WebSocket it has the words of a whole answer.
+    const broken = 'error' in value && (value['type'] === undefined || method === 'WEBSOCKET');
     return { ...said, kind: broken ? 'error' : 'event', value };
   });
 }
@@ -90,8 +91,10 @@ function valueOf(text: string): unknown {
 
 function dataOf(stream: string): Json[] {
   return stream.split(/\r?\n\r?\n/).flatMap((event) => {
-    const data = event
-      .split(/\r?\n/)
+    const lines = event.split(/\r?\n/);
+    // About tools, for a client that asked for them: no chunk.
+    if (lines.some((line) => line.startsWith('event: gyre.'))) return [];
+    const data = lines
       .filter((line) => line.startsWith('data:'))
       .map((line) => line.slice(5).trim())
       .join('\n');

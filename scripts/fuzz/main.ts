@@ -22,8 +22,10 @@ const ENVIRONMENT = join(ROOT, '.gyre', 'fuzz');
 
 /** Every third conversation goes through a tool. */
 function script({ body }: EngineRequest, number: number): Reply {
+  // A completion has a prompt, and no messages.
+  const { messages = [] } = body as Partial<typeof body>;
   const asked =
-    body.messages.at(-1)?.role !== 'tool' &&
+    messages.at(-1)?.role !== 'tool' &&
     (body.tools ?? []).some((tool) => tool.function.name === 'calculator') &&
     number % 3 === 0;
   return asked ? { calls: [{ name: 'calculator', arguments: '{"expression":"17*23"}' }] } : { text: 'It is 391.' };

@@ -18,7 +18,7 @@ export const buildScripts = (root) =>
   compilation(root, {
     out: 'build',
     project: 'tsconfig.scripts.json',
-    inputs: ['scripts', join('tests', 'fakes'), join('tests', 'clients')],
+    inputs: ['scripts', join('tests', 'fakes'), join('tests', 'clients', 'gateway.ts')],
   });
 
 /**

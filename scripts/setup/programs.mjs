@@ -23,27 +23,37 @@ export function programs(root, others = []) {
     ...locked(root).map((name) => ({ name, pins: join(FOLDER, `${name}.lock`), isLocked: true })),
     ...others.map((name) => ({ name, pins: join(FOLDER, 'others', `${name}.txt`), isLocked: false })),
   ].map((each) => environment(root, each));
-  const parts = [npm(root), ...environments];
+  // A checkout may lack them all.
+  const lanes = [existsSync(join(root, NPM_LOCK)) ? [npm(root)] : [], environments];
   return {
-    current: parts.every(({ current }) => current),
+    current: lanes.flat().every(({ current }) => current),
     /**
      * @param {import('./phases.mjs').Site} site
      * @param {import('./progress.mjs').Phase} phase
      * @param {string | undefined} interpreter
      */
     async make(site, phase, interpreter) {
-      for (const part of parts) if (!part.current) await part.make(site, phase, interpreter);
+      // Side by side: both mostly wait for what they fetch.
+      await Promise.all(
+        lanes.map(async (lane) => {
+          for (const part of lane) if (!part.current) await part.make(site, phase, interpreter);
+        }),
+      );
     },
   };
 }
 
+/** The names of what a folder has with an ending. @param {string} folder @param {RegExp} ending */
+const namesIn = (folder, ending) =>
+  existsSync(folder)
+    ? readdirSync(folder).flatMap((name) => (ending.test(name) ? [name.replace(ending, '')] : []))
+    : [];
+
 /** @param {string} root */
-const locked = (root) =>
-  readdirSync(join(root, FOLDER)).flatMap((name) => (name.endsWith('.lock') ? [name.slice(0, -'.lock'.length)] : []));
+const locked = (root) => namesIn(join(root, FOLDER), /\.lock$/);
 
 /** The programs that only `npm run clients -- all` asks. @param {string} root */
-export const otherPrograms = (root) =>
-  readdirSync(join(root, FOLDER, 'others')).flatMap((name) => (name.endsWith('.txt') ? [name.slice(0, -4)] : []));
+export const otherPrograms = (root) => namesIn(join(root, FOLDER, 'others'), /\.txt$/);
 
 /** @param {string} root */
 function npm(root) {
@@ -81,12 +91,15 @@ function environment(root, { name, pins, isLocked }) {
       const run = runner(site, logOf(root, 'programs'));
       rmSync(venv, { recursive: true, force: true });
       phase.at(`${name}: an environment`);
-      await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', venv]);
+      await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', '--without-pip', venv]);
+      const libraries = join(root, '.venv-clients', 'bin', 'python');
       const count = counting(venv, pinsOf(join(root, pins)).length, phase);
+      const told = isLocked ? count.onLine : undefined;
       const strict = isLocked ? ['--no-deps', '--require-hashes'] : [];
       try {
+        // By the libraries' pip: to unpack one for each takes longer than some of them.
         const args = [...INSTALL, '--no-compile', ...strict, '-r', join(root, pins)];
-        await run(`installing ${name}`, python, args, isLocked ? count.onLine : undefined);
+        await run(`installing ${name}`, libraries, ['-m', 'pip', '--python', python, ...args.slice(2)], told);
       } finally {
         count.stop();
       }

@@ -67,8 +67,17 @@ function proxyAt(text: string, name: string): HttpProxy | undefined {
   const { username, password } = url;
   url.username = url.password = '';
   if (username === '' && password === '') return { url };
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decoded(username)}:${decoded(password)}`;
   return { url, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
+
+/** A password with a percent sign in it that escapes nothing is meant as it stands. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function exceptionOf(entry: string): Exception {

@@ -72,7 +72,7 @@ export const PROTOCOLS: readonly Protocol[] = [
     name: 'Responses Input Tokens',
     fields: RESPONSE_COUNT_FIELDS,
     operation: INPUT_TOKENS_OPERATION,
-    errors: OPENAI,
+    errors: RESPONSES.errors,
     answer: countInput,
   },
   {

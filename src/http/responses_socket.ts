@@ -5,8 +5,9 @@ import { answerBy } from './answering.js';
 import { identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
+import { originsOf } from './wire/cors.js';
 import type { AnyExchange } from './wire/exchange.js';
-import { OPENAI } from './wire/failure.js';
+import { RESPONSES_ERRORS } from './responses/fault.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
 
@@ -19,25 +20,30 @@ export interface Answering<E extends AnyExchange> {
 }
 
 interface SocketApp {
+  /** Origins whose pages may open one, beside the gateway's own. */
+  readonly origins: readonly string[];
   readonly clocks: Clocks;
   readonly closed: (exchange: AnyExchange) => void;
   /** Answers within the gateway's limits. */
   readonly answer: <E extends AnyExchange>(answering: Answering<E>, exchange: E) => Promise<void>;
 }
 
-export function responsesSocket(deps: AnswerDeps, { clocks, closed, answer }: SocketApp): SocketService {
+export function responsesSocket(deps: AnswerDeps, { origins, clocks, closed, answer }: SocketApp): SocketService {
   const path = RESPONSES_SOCKET;
+  const isWelcome = originsOf(origins);
   return {
-    errors: OPENAI,
+    errors: RESPONSES_ERRORS,
     admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
       identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
-      if (headers.origin !== undefined && !isOwn(headers.origin, headers.host)) throw otherSite(headers.origin);
+      const { origin } = headers;
+      if (origin !== undefined && !isOwn(origin, headers.host) && !isWelcome(origin)) throw otherSite(origin);
     },
     open: (link) =>
       openResponses(deps, {
-        exchange: (read, envelope) => new SocketExchange(link, read, envelope, { clocks, closed, errors: OPENAI }),
+        exchange: (read, envelope) =>
+          new SocketExchange(link, read, envelope, { clocks, closed, errors: RESPONSES_ERRORS }),
         answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
         run: (exchange, run) => answer({ path, answer: run }, exchange),
       }),
@@ -57,7 +63,7 @@ function otherSite(origin: string): GyreError {
     side: 'client',
     status: 403,
     code: 'origin_not_allowed',
-    message: `A page of ${quoted(origin)} may not open a WebSocket here.`,
+    message: `A page of ${quoted(origin)} may not open a WebSocket here. The operator lists origins under "cors".`,
   });
 }
 

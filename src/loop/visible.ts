@@ -137,9 +137,7 @@ export class Visible {
     this.#heldIds = [];
     this.#heldLogprobs = [];
     return {
-      type: 'text',
-      index: event.index,
-      text: event.text,
+      ...event,
       tokenIds,
       logprobs: logprobs.length === 0 ? undefined : logprobs,
     };

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-"""Where `npm run clients` and `npm test` install what is no library: one folder for npm, one each for Python."""
+"""Where `npm run clients` and `npm test` install programs: one folder for the coding agents, one for each other."""
 NPM = HERE / "programs" / "node_modules"
-PYTHON = ROOT / ".gyre" / "clients"
+EACH = ROOT / ".gyre" / "clients"
 
 PATIENCE_S = 120
 """Only a hang reaches it."""
@@ -152,30 +152,28 @@ class PythonProgram(Program):
 
     @property
     def bin(self) -> Path:
-        return PYTHON / self.package / "bin"
+        return EACH / self.package / "bin"
 
     @property
     def is_installed(self) -> bool:
         return (self.bin / "python").exists()
 
 
+def driven(program: str | Path, runner: str, place: Place, turn: Turn) -> Sequence[str | Path]:
+    """A library by its file in `runners`, which holds the whole conversation: turns are its arguments."""
+    how = "streamed" if turn.streamed else "whole"
+    kept = place.folder / "conversation.json"
+    return [program, HERE / "runners" / runner, place.api, place.url, turn.model, how, kept, turn.words]
+
+
 class Library(PythonProgram):
-    """A library, driven by `runners/NAME.py`, which holds the whole conversation: turns are its arguments."""
+    """A library of Python, driven by `runners/NAME_runner.py`."""
 
     runner: str
     looks = False
 
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
-        return [
-            self.bin / "python",
-            HERE / "runners" / f"{self.runner}_runner.py",
-            place.api,
-            place.url,
-            turn.model,
-            "streamed" if turn.streamed else "whole",
-            place.folder / "conversation.json",
-            turn.words,
-        ]
+        return driven(self.bin / "python", f"{self.runner}_runner.py", place, turn)
 
 
 def npm_binary(folder: str, binary: str) -> Path:

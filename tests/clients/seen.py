@@ -109,6 +109,12 @@ class Seen:
         assert all(answer["outcome"] == "completed" for answer in self.log)
         assert len({answer["trajectoryId"] for answer in self.log}) == 1
 
+    def goes_on(self) -> None:
+        """The newest answer is of the conversation that made every call; a program may ask other things beside it."""
+        assert all(answer["outcome"] == "completed" for answer in self.log)
+        calling = {answer["trajectoryId"] for answer in self.log if any(step["calls"] for step in answer["steps"])}
+        assert calling == {self.log[-1]["trajectoryId"]}
+
     def is_mixed(self) -> None:
         """Both tools ran in one turn, and the policy was given back the result its client never saw."""
         assert self.calls() == [("calculator", "server"), ("weather", "client")]

@@ -78,7 +78,7 @@ def test_mixed(talk: Talk, seen: Seen) -> None:
     turn = [role for role in seen.roles if role not in ("system", "developer")]
     assert turn[-6:] == ["user", "assistant", "tool", "tool", "assistant", "user"]
     assert seen.calls() == [("calculator", "server"), (talk.program.own, "client")]
-    seen.is_one_conversation()
+    seen.goes_on()
 
 
 def test_image_in_history(talk: Talk, seen: Seen) -> None:

@@ -44,3 +44,8 @@ it.each(['socks5://proxy.example', 'http://', 'ftp://secret@proxy.example'])('%s
   );
   expect(() => proxiesOf({ HTTPS_PROXY: text })).not.toThrow(/secret/);
 });
+
+it('a password with a percent sign that escapes nothing is meant as it stands', () => {
+  const proxy = proxiesOf({ HTTP_PROXY: 'http://ann:100%zz@proxy:3128' })(new URL('http://far.example'));
+  expect(proxy?.authorization).toBe(`Basic ${Buffer.from('ann:100%zz').toString('base64')}`);
+});

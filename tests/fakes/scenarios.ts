@@ -36,7 +36,7 @@ function callsOf(word: string, asked: string, offered: readonly string[]): reado
   };
   const look = (): readonly EngineCall[] => {
     const viewer = Object.keys(VIEWERS).find(has);
-    return call(viewer, { [VIEWERS[viewer ?? ''] ?? '']: /PICTURE (\S+)/.exec(asked)?.[1] });
+    return call(viewer, { [VIEWERS[viewer ?? ''] ?? '']: /PICTURE ([^\s"]+)/.exec(asked)?.[1] });
   };
   const sum = has('calculator') ? [SUM] : [];
   return { SERVER_TOOL: sum, OWN_TOOL: own(), MIXED: [...sum, ...own()], PICTURE: look() }[word] ?? [];

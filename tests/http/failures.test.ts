@@ -23,6 +23,13 @@ interface Envelope {
   };
 }
 
+const ask = (path: string, body: unknown): Promise<Response> =>
+  fetch(`${gateway.url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
 async function refused(
   body: unknown,
   init: PostOptions = {},
@@ -286,6 +293,26 @@ describe('an engine that fails before its first byte', () => {
       param: 'messages',
       type: 'invalid_request_error',
     });
+  });
+
+  it.each<[string, object, string]>([
+    ['/v1/responses', { model: 'gyre', input: 'hi' }, 'input'],
+    ['/v1/responses', { model: 'gyre', input: 'hi', stream: true }, 'input'],
+    ['/v1/completions', { model: 'gyre', prompt: 'hi' }, 'prompt'],
+  ])('refusing too long a prompt is told at %s by the field of the request %j', async (path, body, param) => {
+    const error = { message: "This model's maximum context length is 2048 tokens. You requested 4008.", code: 400 };
+    await start({ script: inTurn({ status: 400, body: JSON.stringify({ error }) }) });
+    const response = await ask(path, body);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { error: { code: 'context_length_exceeded', param } },
+    ]);
+  });
+
+  it('a request with a field of another protocol is told so by its name', async () => {
+    await start();
+    const response = await ask('/v1/responses', ASK);
+    expect(await response.json()).toMatchObject({ error: { param: 'messages', code: 'unknown_parameter' } });
   });
 
   it('having lost an adapter gets it loaded again, and the client notices nothing', async () => {

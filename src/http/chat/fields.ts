@@ -15,8 +15,15 @@ const text = z.string();
 const any = z.unknown();
 const object = z.record(z.string(), any);
 
+function otherTool({ input }: { readonly input?: unknown }): string {
+  return (
+    'must be "function" or "gyre:" and the name of a server tool' +
+    (input === 'custom' ? ': a custom tool is taken by /v1/responses, here it is a function of one text' : '')
+  );
+}
+
 const FunctionTool = z.object({
-  type: z.literal('function').default('function'),
+  type: z.literal('function', { error: otherTool }).default('function'),
   function: z.object({
     name: FunctionName,
     description: text.nullish(),
@@ -26,7 +33,7 @@ const FunctionTool = z.object({
 });
 // Ends the check of its object, so that a function with a fault is told its own and not that it is no server tool.
 const serverTool = text.regex(/^gyre:/, {
-  error: 'must be "function" or "gyre:" and the name of a server tool',
+  error: otherTool,
   abort: true,
 });
 
@@ -46,6 +53,18 @@ const Supported = {
     z.enum(['none', 'auto', 'required']),
     z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: text }) }),
     z.strictObject({ type: serverTool }),
+    z.looseObject({
+      type: z.literal('allowed_tools'),
+      allowed_tools: z.looseObject({
+        mode: z.enum(['auto', 'required']),
+        tools: z.array(
+          z.union([
+            z.looseObject({ type: z.literal('function'), function: z.looseObject({ name: text }) }),
+            z.looseObject({ type: serverTool }),
+          ]),
+        ),
+      }),
+    }),
   ]),
   parallel_tool_calls: bool,
   n: int.min(1).max(128),

@@ -5,8 +5,8 @@
 import { badRequest } from '../../core/errors.js';
 import { type MessageInput, toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
-import { type AnswerRequest, samplingOf } from '../protocol/request.js';
+import { type FieldsOf, readFields, requiredField, requiredModel } from '../protocol/fields.js';
+import { type AnswerRequest, samplingOf, type ToolName } from '../protocol/request.js';
 
 export interface ChatRequest extends AnswerRequest {
   /** Usage so far on every chunk. */
@@ -32,7 +32,7 @@ export function parseChat(raw: unknown): ChatRequest {
     runningUsage: fields.stream_options?.continuous_usage_stats ?? false,
     toolEvents: fields.stream_options?.include_tool_events ?? false,
     tools: fields.tools ?? [],
-    toolChoice: fields.tool_choice,
+    toolChoice: choiceOf(fields.tool_choice),
     parallelToolCalls: fields.parallel_tool_calls,
     n: fields.n ?? 1,
     topLogprobs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
@@ -53,4 +53,10 @@ function callFieldsOf(messages: readonly MessageInput[]): AnswerRequest['callFie
       if (extra !== undefined && extra !== null) (found ??= new Map()).set(id, { extra_content: extra });
   }
   return found;
+}
+
+function choiceOf(choice: FieldsOf<typeof CHAT_FIELDS.supported>['tool_choice']): AnswerRequest['toolChoice'] {
+  if (typeof choice !== 'object' || !('allowed_tools' in choice)) return choice;
+  const { mode, tools } = choice.allowed_tools as { readonly mode: 'auto' | 'required'; readonly tools: ToolName[] };
+  return { mode, allowed: tools };
 }

@@ -2,7 +2,7 @@
  * A completion request out of untrusted JSON: raw prompts, each of which the log has as a message of a kind of its own,
  * so that no conversation is ever taken for its continuation.
  */
-import { badRequest } from '../../core/errors.js';
+import { badRequest, quoted } from '../../core/errors.js';
 import { type Message, RAW_PROMPT } from '../../core/message.js';
 import type { RawPrompt, RawPrompts } from '../../core/policy.js';
 import { COMPLETION_FIELDS, MAX_PROMPTS } from './fields.js';
@@ -17,6 +17,7 @@ export interface CompletionRequest extends AnswerRequest {
 
 /** Throws 400 that names the field. */
 export function parseCompletion(raw: unknown): CompletionRequest {
+  if (typeof raw === 'object' && raw !== null && 'prompt' in raw && raw.prompt !== null) checkPrompt(raw.prompt);
   const { fields, forwarded } = readFields(raw, COMPLETION_FIELDS);
   const model = requiredModel(fields.model);
   const list = promptsOf(requiredField(fields.prompt, 'prompt', ': send a text, token ids, or a list of either.'));
@@ -53,6 +54,40 @@ export function parseCompletion(raw: unknown): CompletionRequest {
     store: fields.store ?? true,
     metadata: fields.metadata,
   };
+}
+
+/** Of a value that may have four forms a schema cannot say in which of them it is wrong. Throws 400 that does. */
+function checkPrompt(prompt: unknown): void {
+  if (typeof prompt === 'string') return;
+  if (!Array.isArray(prompt) || prompt.length === 0)
+    throw wrong('prompt', prompt, 'send a text, token ids, or a list of either');
+  const list = prompt as readonly unknown[];
+  const [first] = list;
+  if (typeof first === 'number' || typeof first === 'bigint') return checkIds(list, 'prompt');
+  if (list.length > MAX_PROMPTS)
+    throw badRequest(
+      `"prompt" has ${list.length} prompts, at most ${MAX_PROMPTS} are taken: send them in several requests.`,
+      'prompt',
+    );
+  for (const [at, each] of list.entries()) {
+    const name = `prompt.${at}`;
+    if (!Array.isArray(first)) {
+      if (typeof each !== 'string') throw wrong(name, each, 'in a list of prompts each is a text');
+    } else if (!Array.isArray(each)) throw wrong(name, each, 'in a list of prompts in token ids each is a list');
+    else if (each.length === 0) throw wrong(name, each, 'a prompt has one token id or more', 'invalid_value');
+    else checkIds(each, name);
+  }
+}
+
+function checkIds(ids: readonly unknown[], name: string): void {
+  const at = ids.findIndex((id) => !Number.isSafeInteger(id) || Number(id) < 0);
+  if (at < 0) return;
+  const code = typeof ids[at] === 'number' ? 'invalid_value' : 'invalid_type';
+  throw wrong(`${name}.${at}`, ids[at], 'a token id is an integer from 0 on', code);
+}
+
+function wrong(name: string, value: unknown, why: string, code = 'invalid_type'): Error {
+  return badRequest(`Invalid value for "${name}": ${why} (it is ${quoted(value)}).`, name, code);
 }
 
 function promptsOf(prompt: string | string[] | number[] | number[][]): readonly RawPrompt[] {

@@ -35,6 +35,8 @@ export class MessageAnswer implements Delivery {
   #opened = false;
   #begun = false;
   #stopSequence: string | undefined;
+  /** Its server said so of what it said. */
+  #refused = false;
 
   constructor(
     exchange: Exchange,
@@ -64,6 +66,7 @@ export class MessageAnswer implements Delivery {
         break;
       case 'text':
         if (event.text !== '') this.#text(event.text);
+        this.#refused ||= event.refusal === true;
         break;
       case 'call': {
         const eager =
@@ -110,6 +113,7 @@ export class MessageAnswer implements Delivery {
     if (ending.outcome === 'cancelled') return;
     const stop = stopOf(
       finish,
+      this.#refused,
       this.#fields.stop_sequences?.find((sequence) => sequence === this.#stopSequence),
     );
     const limit = limitOf(ending);
@@ -233,17 +237,22 @@ interface Stop {
  * A limit of the loop is sent as `max_tokens`, with its own name beside it. `pause_turn` would have clients send the
  * turn back to be continued, past the limit.
  */
-function stopOf({ finishReasons: [reason] }: Finish, sequence: string | undefined): Stop {
+function stopOf({ finishReasons: [reason] }: Finish, refused: boolean, sequence: string | undefined): Stop {
   const stop = (stop_reason: string): Stop => ({ stop_reason, stop_sequence: null, stop_details: null });
+  const refusal: Stop = {
+    ...stop('refusal'),
+    stop_details: { type: 'refusal', category: null, explanation: null },
+  };
   switch (reason) {
     case 'tool_calls':
       return stop('tool_use');
     case 'length':
       return stop('max_tokens');
     case 'content_filter':
-      return { ...stop('refusal'), stop_details: { type: 'refusal', category: null, explanation: null } };
+      return refusal;
     case 'stop':
     case undefined:
+      if (refused) return refusal;
       return sequence === undefined ? stop('end_turn') : { ...stop('stop_sequence'), stop_sequence: sequence };
     default:
       return reason satisfies never;

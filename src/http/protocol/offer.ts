@@ -1,5 +1,5 @@
 /** Which tools a request offers to the policy and whose each name is, settled before anything is spent. */
-import { badRequest, GyreError } from '../../core/errors.js';
+import { badRequest, GyreError, quoted } from '../../core/errors.js';
 import { nearest } from '../../core/text/nearest.js';
 import type { FunctionSpec, ToolChoice } from '../../core/policy.js';
 import type { Tool, Toolbox } from '../../core/tool.js';
@@ -41,7 +41,11 @@ export function settleOffer(
   }
   const clientNames = new Set(clientTools.map((tool) => tool.name));
   if (clientNames.size < clientTools.length)
-    throw badRequest('Two functions in "tools" have the same name; names must be unique.', 'tools');
+    throw badRequest(
+      `Two functions in "tools" have the same name, ${quoted(repeated(clientTools))}; names must be unique, with ` +
+        'their namespaces too.',
+      'tools',
+    );
 
   const explicit = asked.map((name) => named(name, toolbox, allowed));
   for (const tool of explicit) {
@@ -81,6 +85,10 @@ export function settleOffer(
     );
   if (typeof choice === 'object' && 'allowed' in choice) return narrowed(all, choice.allowed, choice.mode);
   return { ...all, toolChoice: choiceOf(choice, clientNames, serverTools) };
+}
+
+function repeated(tools: readonly FunctionSpec[]): string | undefined {
+  return tools.find(({ name }, at) => tools.findIndex((other) => other.name === name) < at)?.name;
 }
 
 /** Only what may be called is declared: no engine knows a list of what it may call among its tools. */
@@ -165,7 +173,10 @@ function choiceOf(
   const offered = serverTools.has(name) || ('function' in choice && clientNames.has(name));
   if (offered) return { name };
   if ('hosted' in choice)
-    throw badRequest(`"tool_choice" demands ${JSON.stringify(choice.hosted)}, which is not here.`, 'tool_choice');
+    throw badRequest(
+      `"tool_choice" demands ${JSON.stringify(choice.hosted)}, which is not here. Leave it to "auto", or offer a function.`,
+      'tool_choice',
+    );
   throw notOffered(name);
 }
 

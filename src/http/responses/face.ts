@@ -6,16 +6,16 @@ import type { Face } from '../protocol/face.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 import { ResponseAnswer } from './answer.js';
+import { RESPONSES_ERRORS } from './fault.js';
 import { COUNT_FIELDS, RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
 import { asksLogprobs } from './object.js';
 import { isReference } from './references.js';
 import { choiceOf, toolsetOf } from './tools.js';
-import { OPENAI } from '../wire/failure.js';
 
 export const RESPONSES: Face = {
   id: 'resp',
-  errors: OPENAI,
+  errors: RESPONSES_ERRORS,
   refers: (raw) =>
     typeof raw === 'object' &&
     raw !== null &&
@@ -76,6 +76,8 @@ export function conversationOf(
   const asked: readonly Message[] =
     typeof input === 'string' ? [{ role: 'user', content: input }] : messagesOf(input, past);
   const messages = [...before(previous, past), ...asked];
+  if (messages.length === 0 && instructions === undefined)
+    throw badRequest('"input" has no item that says anything: send a message with it.', 'input');
   if (previous !== undefined) checkResults(messages);
   return instructions === undefined ? messages : [{ role: 'system', content: instructions }, ...messages];
 }

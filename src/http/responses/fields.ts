@@ -16,7 +16,7 @@ const text = z.string();
 const object = z.record(z.string(), z.unknown());
 
 /** More that an answer may have in it. Of all this there is only the one: the others have nothing to give. */
-const INCLUDABLE = [
+export const INCLUDABLE: readonly string[] = [
   'message.output_text.logprobs',
   'reasoning.encrypted_content',
   'file_search_call.results',
@@ -101,6 +101,13 @@ export const RESPONSE_FIELDS: FieldTable<typeof Supported> = {
     conversation: 'Send "previous_response_id", or the items themselves.',
     prompt: 'There are no stored prompts.',
     moderation: 'The gateway does not moderate.',
+    messages: 'Send "input", or ask /v1/chat/completions.',
+    max_tokens: 'Send "max_output_tokens".',
+    max_completion_tokens: 'Send "max_output_tokens".',
+    response_format: 'Send "text.format".',
+    reasoning_effort: 'Send "reasoning.effort".',
+    verbosity: 'Send "text.verbosity".',
+    n: 'An answer is one; ask again for another.',
   },
   required: ['model', 'input'],
 };

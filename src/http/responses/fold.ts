@@ -5,7 +5,8 @@
  * `gyre`, which SDKs know how to read.
  */
 import type { LoopEvent } from '../../loop/events.js';
-import { openaiError } from '../wire/failure.js';
+import { Citations } from './citations.js';
+import { responsesError } from './fault.js';
 import type { ResponseFields } from './fields.js';
 import { FreeformInput } from './freeform.js';
 import {
@@ -48,6 +49,7 @@ export class ResponseFold {
   #open: MessageItem | ReasoningItem | undefined;
   readonly #calls = new Map<number, OpenCall>();
   readonly #running = new Map<string, ServerItem>();
+  readonly #cited = new Citations();
   /** Characters of text so far, of all messages. */
   #textLength = 0;
   #sequence = 0;
@@ -65,11 +67,17 @@ export class ResponseFold {
     if (!this.#begun && event.type !== 'step') this.#begin();
     switch (event.type) {
       case 'start':
+        break;
       case 'beside':
+        this.#cited.add(event.fields);
+        this.#annotate();
+        break;
       case 'step':
+        this.#cited.next(this.#openText()?.text.length ?? 0);
         break;
       case 'text':
-        this.#text(event);
+        if (event.refusal === true) this.#refuse(event.text);
+        else this.#text(event);
         break;
       case 'reasoning':
         this.#reason(event.text);
@@ -101,7 +109,7 @@ export class ResponseFold {
       for (const call of this.#calls.values()) this.#finishCall(call, status);
     } else {
       // As the API documents it, and as it sends it: its clients read the one or the other.
-      const error = openaiError(fault);
+      const error = responsesError(fault);
       this.#emit('error', { code: error.code, message: error.message, param: error.param, error });
     }
     const response = responseObject(this.#head, this.#fields, this.#output, end);
@@ -129,16 +137,70 @@ export class ResponseFold {
         role: 'assistant',
         content: [{ type: 'output_text', text: '', annotations: [], logprobs: [] }],
       });
+      this.#cited.begin();
+    }
+    // What is said after a refusal is a part of its own.
+    if (item.content.at(-1)?.type !== 'output_text') {
+      if (text === '') return;
+      this.#openPart(item, { type: 'output_text', text: '', annotations: [], logprobs: [] });
+      this.#cited.begin();
     }
     const entries = this.#logprobs ? wireLogprobs(logprobs) : [];
     if (text === '' && entries.length === 0) return;
-    const [part] = item.content;
-    if (part !== undefined) {
+    const part = item.content.at(-1);
+    if (part?.type === 'output_text') {
       part.text += text;
       part.logprobs.push(...entries);
     }
     this.#textLength += text.length;
-    this.#emit('response.output_text.delta', { ...this.#at(item), content_index: 0, delta: text, logprobs: entries });
+    this.#emit('response.output_text.delta', { ...this.#atPart(item), delta: text, logprobs: entries });
+    this.#annotate();
+  }
+
+  #refuse(text: string): void {
+    if (text === '') return;
+    const refusal = { type: 'refusal', refusal: '' } as const;
+    let item = this.#open;
+    if (item?.type !== 'message') {
+      item = this.#openItem({
+        type: 'message',
+        id: itemId('msg', this.#head.id, this.#textLength),
+        status: 'in_progress',
+        role: 'assistant',
+        content: [{ ...refusal }],
+      });
+    } else if (item.content.at(-1)?.type !== 'refusal') this.#openPart(item, { ...refusal });
+    const part = item.content.at(-1);
+    if (part?.type === 'refusal') part.refusal += text;
+    this.#textLength += text.length;
+    this.#emit('response.refusal.delta', { ...this.#atPart(item), delta: text });
+  }
+
+  /** The text that is being told, where one is. */
+  #openText(): Extract<MessageItem['content'][number], { readonly type: 'output_text' }> | undefined {
+    const part = this.#open?.type === 'message' ? this.#open.content.at(-1) : undefined;
+    return part?.type === 'output_text' ? part : undefined;
+  }
+
+  /** Tells what was cited once there is a text that cites it. */
+  #annotate(): void {
+    const [item, part] = [this.#open, this.#openText()];
+    if (item === undefined || part === undefined) return;
+    for (const annotation of this.#cited.take()) {
+      part.annotations.push(annotation);
+      this.#emit('response.output_text.annotation.added', {
+        ...this.#atPart(item),
+        annotation_index: part.annotations.length - 1,
+        annotation,
+      });
+    }
+  }
+
+  /** The part before ends, and the next one begins. */
+  #openPart(item: MessageItem, part: MessageItem['content'][number]): void {
+    this.#closePart(item);
+    item.content.push(part);
+    this.#emit('response.content_part.added', { ...this.#atPart(item), part });
   }
 
   #reason(text: string): void {
@@ -176,13 +238,29 @@ export class ResponseFold {
     if (item === undefined) return;
     this.#open = undefined;
     item.status = status;
-    const at = { ...this.#at(item), content_index: 0 };
-    const [part] = item.content;
-    const text = part?.text ?? '';
-    if (part?.type === 'output_text') this.#emit('response.output_text.done', { ...at, text, logprobs: part.logprobs });
-    else this.#emit('response.reasoning_text.done', { ...at, text });
-    this.#emit('response.content_part.done', { ...at, part });
+    this.#closePart(item);
     this.#done(item);
+  }
+
+  #closePart(item: MessageItem | ReasoningItem): void {
+    const at = this.#atPart(item);
+    const part = item.content.at(-1);
+    switch (part?.type) {
+      case 'output_text':
+        this.#emit('response.output_text.done', { ...at, text: part.text, logprobs: part.logprobs });
+        break;
+      case 'refusal':
+        this.#emit('response.refusal.done', { ...at, refusal: part.refusal });
+        break;
+      case 'reasoning_text':
+        this.#emit('response.reasoning_text.done', { ...at, text: part.text });
+        break;
+      case undefined:
+        return;
+      default:
+        part satisfies never;
+    }
+    this.#emit('response.content_part.done', { ...at, part });
   }
 
   #call({ position, id: callId, name: called }: On<'call'>): void {
@@ -276,6 +354,11 @@ export class ResponseFold {
 
   #at(item: OutputItem): { item_id: string; output_index: number } {
     return { item_id: item.id, output_index: this.#output.indexOf(item) };
+  }
+
+  /** Of its part that is being told. */
+  #atPart(item: MessageItem | ReasoningItem): Readonly<Record<string, unknown>> {
+    return { ...this.#at(item), content_index: item.content.length - 1 };
   }
 
   #emit(type: string, data: Readonly<Record<string, unknown>>): void {

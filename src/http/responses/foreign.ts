@@ -18,7 +18,7 @@ const CALL = /_call$/;
 const OUTPUT = /_output$/;
 
 /** Ids of calls that are there with their result. */
-export function pairsOf(items: readonly { readonly type?: string | undefined }[]): ReadonlySet<string> {
+export function pairsOf(items: readonly { readonly type?: string | null | undefined }[]): ReadonlySet<string> {
   const of = (form: RegExp): Set<string> =>
     new Set(items.flatMap((item) => (form.test(item.type ?? '') ? [idOf(item as ForeignItem)] : [])));
   const results = of(OUTPUT);

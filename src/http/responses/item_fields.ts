@@ -45,7 +45,7 @@ const Content = z.union([text, z.array(Part)]);
 export type Content = z.infer<typeof Content>;
 
 const MessageItem = z.looseObject({
-  type: z.literal('message').optional(),
+  type: z.literal('message').nullish(),
   role: z.enum(['user', 'assistant', 'system', 'developer']),
   content: Content,
 });
@@ -86,6 +86,8 @@ export const Item = z.union([
     ],
     `must be one of "${KNOWN.join('", "')}", or what a hosted tool left`,
   ),
+  // A reference may leave its type out.
+  z.looseObject({ type: z.null().optional(), role: z.never().optional(), id: text.min(1) }),
   // Items of tools that ran elsewhere, by whatever name: their words are kept, and the conversation goes on.
   z.looseObject({
     // Ends the check of its object, so that a slip in a known item is told as what it is.

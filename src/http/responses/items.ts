@@ -8,6 +8,7 @@ import {
   type Message,
   type ToolCall,
 } from '../../core/message.js';
+import { described } from '../../core/media.js';
 import type { Past } from '../protocol/past.js';
 import { unpackSummary } from './compaction.js';
 import { pairOf, pairsOf, resultOf, wordsOf } from './foreign.js';
@@ -31,9 +32,10 @@ export function messagesOf(items: readonly Item[], past: Past): Message[] {
 function addTo(turns: Turns, item: ResolvedItem, pairs: ReadonlySet<string>): void {
   switch (item.type) {
     case undefined:
+    case null:
     case 'message': {
       const { role, content } = item as MessageItem;
-      if (role === 'assistant') turns.say(textOf(contentOf(content)));
+      if (role === 'assistant') turns.say(saidOf(contentOf(content)));
       else turns.add({ role, content: contentOf(content) });
       return;
     }
@@ -122,6 +124,12 @@ class Turns {
     this.#reasoning = '';
     this.messages.push(reasoning === '' ? turn : { ...turn, reasoning });
   }
+}
+
+/** No template takes more than words from the policy: of what else is there, it is said what it was. */
+function saidOf(content: MessageContent): string {
+  if (typeof content === 'string') return content;
+  return content.map((part) => (part.type === 'text' ? (part.text ?? '') : `[${described(part)}]`)).join('');
 }
 
 /** Text where there is nothing else, as most clients send it. */

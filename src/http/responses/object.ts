@@ -10,15 +10,27 @@ import { SERVER_LABEL } from './tools.js';
 interface OutputText {
   type: 'output_text';
   text: string;
-  annotations: [];
+  annotations: UrlCitation[];
   logprobs: WireLogprob[];
+}
+interface Refusal {
+  type: 'refusal';
+  refusal: string;
+}
+export interface UrlCitation {
+  readonly type: 'url_citation';
+  readonly start_index: number;
+  readonly end_index: number;
+  readonly url: string;
+  readonly title: string;
 }
 export interface MessageItem {
   type: 'message';
   id: string;
   status: string;
   role: 'assistant';
-  content: OutputText[];
+  /** The last one is added to. */
+  content: (OutputText | Refusal)[];
 }
 export interface ReasoningItem {
   type: 'reasoning';
@@ -163,9 +175,10 @@ export function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): 
 
 const PREFIX = 'gyre:';
 
-/** A tool as it came, with what SDKs expect of a function; one of ours as a tool of the server its calls are of. */
+/** A tool as it came, with what SDKs expect of a function and a namespace; one of ours as a tool of the server its calls are of. */
 function shownTool(tool: ToolField): unknown {
   if (tool.type === 'function') return { description: null, parameters: null, strict: null, ...tool };
+  if (tool.type === 'namespace') return { ...tool, description: tool['description'] ?? '' };
   return tool.type.startsWith(PREFIX)
     ? { type: 'mcp', server_label: SERVER_LABEL, allowed_tools: [tool.type.slice(PREFIX.length)] }
     : tool;

@@ -9,8 +9,9 @@ import type { Item } from './item_fields.js';
 
 /** A message, reasoning, a call of a function, of a custom tool, of our own tool. */
 type Kind = 'msg' | 'rs' | 'fc' | 'ctc' | 'mcp';
+/** Its type may be left out, or null. */
 interface Reference {
-  readonly type: 'item_reference';
+  readonly type?: 'item_reference' | null | undefined;
   readonly id: string;
 }
 export type ResolvedItem = Exclude<Item, Reference>;
@@ -82,7 +83,9 @@ function placeOf(item: Reference): { readonly kind: Kind; readonly answer: strin
 
 /** Takes an item before it is checked as well. */
 export function isReference(item: unknown): item is Reference {
-  return typeof item === 'object' && item !== null && 'type' in item && item.type === 'item_reference';
+  if (typeof item !== 'object' || item === null) return false;
+  const { type = null, role, id } = item as { readonly type?: unknown; readonly role?: unknown; readonly id?: unknown };
+  return type === 'item_reference' || (type === null && role === undefined && typeof id === 'string');
 }
 
 function unknown({ id }: Reference): GyreError {

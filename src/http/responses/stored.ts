@@ -4,11 +4,13 @@ import { Hono } from 'hono';
 import { badRequest, GyreError, missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import type { LoggedResponse, Reading } from '../../core/reading.js';
+import { nearest } from '../../core/text/nearest.js';
 import { callerOf } from '../callers/auth.js';
 import { requestIdOf } from '../wire/exchange.js';
 import { failureOf } from '../wire/failure.js';
 import { jsonReply } from '../wire/reply.js';
 import { frameOf } from './answer.js';
+import { INCLUDABLE } from './fields.js';
 import { inputItems } from './input_items.js';
 import { RESPONSE_ID } from './references.js';
 import { replay } from './replay.js';
@@ -24,6 +26,7 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
   app.get('/responses/:id', (c) => {
     const logged = present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id'));
     const { stream, starting_after: after } = c.req.query();
+    checkIncluded(c.req.queries());
     if (!flag(stream, 'stream')) {
       if (after !== undefined)
         throw badRequest('"starting_after" is of a stream: ask with "stream=true".', 'starting_after');
@@ -42,9 +45,10 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
     if (!RESPONSE_ID.test(id) || !reading.withdraw(keyId, id)) throw unknown(id);
     return c.json({ id, object: 'response.deleted', deleted: true });
   });
-  app.get('/responses/:id/input_items', (c) =>
-    jsonReply(inputItems(present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id')), c.req.query())),
-  );
+  app.get('/responses/:id/input_items', (c) => {
+    checkIncluded(c.req.queries());
+    return jsonReply(inputItems(present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id')), c.req.query()));
+  });
   return app;
 }
 
@@ -64,7 +68,21 @@ function noUpgrade(): GyreError {
 }
 
 function unknown(id: string): GyreError {
-  return missing('response', `There is no response ${quoted(id)} that this key may see.`, 'response_id');
+  return missing('response', `Response with id ${quoted(id)} not found.`, 'response_id');
+}
+
+/** As when a response is made; nothing of it is kept, so there is nothing more to show. */
+function checkIncluded({ include = [], 'include[]': listed = [] }: Readonly<Record<string, readonly string[]>>): void {
+  const unknown = [...include, ...listed].flatMap((value) => value.split(',')).find((value) => !isIncludable(value));
+  if (unknown === undefined) return;
+  throw badRequest(
+    `"include" names ${quoted(unknown)}, which is not known; did you mean "${nearest(unknown.slice(0, 100), INCLUDABLE)}"?`,
+    'include',
+  );
+}
+
+function isIncludable(value: string): boolean {
+  return value === '' || INCLUDABLE.includes(value);
 }
 
 function flag(value: string | undefined, name: string): boolean {

@@ -20,6 +20,7 @@ export function meantBy(
   routes: readonly Route[],
 ): Meant | undefined {
   const bare = `/${path
+    .replace(/%2f/gi, '/')
     .split('/')
     .filter((part) => part !== '')
     .join('/')}`;

@@ -5,7 +5,7 @@
  */
 import type { ServerResponse } from 'node:http';
 
-import { badRequest, GyreError } from '../../core/errors.js';
+import { badRequest, GyreError, quoted } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
 import type { Admission } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
@@ -80,13 +80,14 @@ function modelOf(type: string, body: Buffer): string | undefined {
   if (isForm(type)) model = partOf(type, body);
   else model = fieldOf(jsonOf(body));
   if (model === undefined || model === null || model === '') return undefined;
-  if (typeof model !== 'string') throw badRequest('"model" must be a text.', 'model', 'invalid_type');
+  if (typeof model !== 'string')
+    throw badRequest(`"model" must be a text, not ${quoted(model)}.`, 'model', 'invalid_type');
   return model;
 }
 
 function fieldOf(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw badRequest('The body must be a JSON object.', undefined, 'invalid_type');
+    throw badRequest(`The body must be a JSON object, not ${quoted(body)}.`, undefined, 'invalid_type');
   return 'model' in body ? body.model : undefined;
 }
 
@@ -95,7 +96,13 @@ function partOf(type: string, body: Buffer): string | undefined {
   const [, plain, inQuotes] = /;\s*boundary=(?:([^\s;"]+)|"([^"]+)")/i.exec(type) ?? [];
   const boundary = `--${plain ?? inQuotes ?? ''}`;
   let at = boundary === '--' ? -1 : body.indexOf(boundary);
-  if (at === -1) throw badRequest('The body is no form: its parts cannot be told apart.', undefined, 'invalid_form');
+  if (at === -1)
+    throw badRequest(
+      'The body is no form: the boundary that the header content-type names is not in it. ' +
+        'Let your HTTP library write that header.',
+      undefined,
+      'invalid_form',
+    );
   while (at !== -1) {
     const head = at + boundary.length;
     const headEnd = body.indexOf('\r\n\r\n', head);

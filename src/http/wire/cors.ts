@@ -50,17 +50,23 @@ const REMEMBERED = '7200';
 /** Says of a request what a page may; true where it was a preflight, which is answered with that. */
 export type Cors = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
 
+/** Whether pages of an origin may ask. */
+export function originsOf(origins: readonly string[]): (origin: string) => boolean {
+  const allowed = new Set(origins.map((origin) => origin.toLowerCase()));
+  return (origin) => allowed.has('*') || allowed.has(origin.toLowerCase());
+}
+
 /** Undefined where no page may ask: nothing is said then, and nothing costs anything. */
 export function corsOf(origins: readonly string[]): Cors | undefined {
   if (origins.length === 0) return undefined;
   const any = origins.includes('*');
-  const allowed = new Set(origins.map((origin) => origin.toLowerCase()));
+  const isWelcome = originsOf(origins);
   return (incoming, outgoing) => {
     const { origin } = incoming.headers;
     // A cache must not give one page's answer to another.
     if (!any) outgoing.setHeader('vary', 'Origin');
     if (origin === undefined) return false;
-    const welcome = any || allowed.has(origin.toLowerCase());
+    const welcome = isWelcome(origin);
     if (welcome) {
       outgoing.setHeader('access-control-allow-origin', any ? '*' : origin);
       outgoing.setHeader('access-control-expose-headers', EXPOSED);

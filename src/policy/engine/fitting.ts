@@ -37,28 +37,36 @@ export class Capacities {
   }
 }
 
-/** Samples with `stream`, within what fits. */
+/** Samples with `stream`, within what fits. `longest` counts the longest of raw prompts. */
 export function fitting(
   request: PolicyRequest,
   capacities: Capacities,
   stream: (request: PolicyRequest) => Stream,
+  longest: () => Promise<number>,
 ): Stream {
   const { max_tokens: most, min_tokens: least } = request.sampling;
   if (most === undefined && least === undefined) return stream(request);
-  return new Fitting(within(request, capacities.of(request.model)), capacities, stream);
+  return new Fitting(within(request, capacities.of(request.model)), capacities, stream, longest);
 }
 
 /** A refusal shows at the first event or not at all, so later events are passed on without a generator around them. */
 class Fitting implements Stream {
   readonly #capacities: Capacities;
   readonly #open: (request: PolicyRequest) => Stream;
+  readonly #longest: () => Promise<number>;
   #request: PolicyRequest;
   #stream: Stream;
   #begun = false;
 
-  constructor(request: PolicyRequest, capacities: Capacities, open: (request: PolicyRequest) => Stream) {
+  constructor(
+    request: PolicyRequest,
+    capacities: Capacities,
+    open: (request: PolicyRequest) => Stream,
+    longest: () => Promise<number>,
+  ) {
     this.#capacities = capacities;
     this.#open = open;
+    this.#longest = longest;
     this.#request = request;
     this.#stream = open(request);
   }
@@ -93,10 +101,18 @@ class Fitting implements Stream {
         const fit = tried < TRIES ? fitOf(thrown, this.#request.sampling) : undefined;
         if (fit === undefined) throw thrown;
         this.#capacities.learn(this.#request.model, fit);
-        this.#request = { ...this.#request, sampling: fit.sampling };
+        this.#request = { ...this.#request, sampling: await this.#bounded(fit) };
       }
       this.#stream = this.#open(this.#request);
     }
+  }
+
+  /** Without a bound a raw prompt is gone on from by 16 tokens, so that there its length has to be asked for. */
+  async #bounded({ length, sampling }: Fit): Promise<Sampling> {
+    if (this.#request.raw === undefined || length === undefined || sampling.max_tokens !== undefined) return sampling;
+    const longest = await this.#longest().catch(() => undefined);
+    // Where nothing fits it is asked for one token: then the refusal is about the prompt.
+    return longest === undefined ? sampling : { ...sampling, max_tokens: Math.max(1, length - longest) };
   }
 }
 
@@ -104,7 +120,8 @@ function within(request: PolicyRequest, capacity: Capacity | undefined): PolicyR
   const { sampling } = request;
   const { max_tokens: bound } = sampling;
   if (capacity === undefined || bound === undefined) return request;
-  if (capacity.length !== undefined && bound >= capacity.length) return { ...request, sampling: unbounded(sampling) };
+  if (capacity.length !== undefined && bound >= capacity.length && request.raw === undefined)
+    return { ...request, sampling: unbounded(sampling) };
   return capacity.most !== undefined && bound > capacity.most
     ? { ...request, sampling: { ...sampling, max_tokens: capacity.most } }
     : request;

@@ -124,9 +124,26 @@ export function connectTo(
 
   const capacities = new Capacities();
 
+  /** Counts tokens by vLLM's `/tokenize`. */
+  const count = (body: string, requestId: string | undefined, signal: AbortSignal): Promise<number> => {
+    const headers = {
+      'content-type': 'application/json',
+      ...credentials,
+      ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
+    };
+    return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body }, who, signal);
+  };
+
+  const longest = async ({ model, raw, requestId }: PolicyRequest, signal: AbortSignal): Promise<number> => {
+    const lengths = (raw?.list ?? []).map(async (prompt) =>
+      typeof prompt === 'string' ? count(JSON.stringify({ model, prompt }), requestId, signal) : prompt.length,
+    );
+    return Math.max(...(await Promise.all(lengths)));
+  };
+
   return {
     sample(request, bodyOf, signal) {
-      return fitting(request, capacities, (fitted) => {
+      const open = (fitted: PolicyRequest): ActionStream => {
         const body = bodyOf(fitted);
         const contextLength = capacities.of(fitted.model)?.length;
         return new ActionStream(fitted, who, { answerBytes, contextLength, reading }, signal, (stream) => {
@@ -136,16 +153,10 @@ export function connectTo(
           const path = request.raw === undefined ? target.path : completions;
           pool.dispatch({ origin: target.origin, path, method: 'POST', headers, body }, stream);
         });
-      });
-    },
-    count(prompt, body, signal) {
-      const headers = {
-        'content-type': 'application/json',
-        ...credentials,
-        ...(prompt.requestId === undefined ? {} : { 'x-request-id': prompt.requestId }),
       };
-      return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body }, who, signal);
+      return fitting(request, capacities, open, () => longest(request, signal));
     },
+    count: (prompt, body, signal) => count(body, prompt.requestId, signal),
     relay({ path, contentType, accept = '*/*', body, requestId }, signal) {
       const headers = { 'content-type': contentType, accept, ...credentials, 'x-request-id': requestId };
       return relayTo(

@@ -236,12 +236,26 @@ test('the official client completes, whole and streamed', async () => {
 });
 
 test.each([
+  [[], 'send a text, token ids, or a list of either (it is [])'],
+  [[1.5], 'a token id is an integer from 0 on (it is 1.5)'],
+  [Array.from({ length: 2_049 }, () => 'a'), 'has 2049 prompts, at most 1024 are taken'],
+])('what is wrong with a prompt is said of the form it has: %#', async (prompt, says) => {
+  const response = await post(await start(), { prompt });
+  expect(((await response.json()) as { error: { message: string } }).error.message).toContain(says);
+});
+
+test.each([
   [{}, 'prompt', 'missing_required_parameter'],
   [{ prompt: 5 }, 'prompt', 'invalid_type'],
   [{ prompt: [] }, 'prompt', 'invalid_type'],
   [{ prompt: [[]] }, 'prompt.0', 'invalid_value'],
   [{ prompt: [-1] }, 'prompt.0', 'invalid_value'],
   [{ prompt: ['a', 5] }, 'prompt.1', 'invalid_type'],
+  [{ prompt: [1.5] }, 'prompt.0', 'invalid_value'],
+  [{ prompt: [1, 'a'] }, 'prompt.1', 'invalid_type'],
+  [{ prompt: [[1], 'a'] }, 'prompt.1', 'invalid_type'],
+  [{ prompt: [[1], [2, -3]] }, 'prompt.1.1', 'invalid_value'],
+  [{ prompt: Array.from({ length: 2_049 }, () => 'a') }, 'prompt', 'invalid_value'],
   [{ prompt: 'a', max_tokens: 0 }, 'max_tokens', 'invalid_value'],
   [{ prompt: 'a', suffix: 'b' }, 'suffix', 'unsupported_parameter'],
   [{ prompt: 'a', best_of: 3 }, 'best_of', 'unsupported_parameter'],

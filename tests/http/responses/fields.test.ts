@@ -139,7 +139,7 @@ it.each([
   [{ top_logprobs: 21 }, 'top_logprobs', '20'],
   [{ truncation: 'middle' }, 'truncation', 'auto'],
   [{ text: { verbosity: 'loud' } }, 'text.verbosity', 'low'],
-  [{ max_tokens: 5 }, 'max_tokens', 'Did you mean'],
+  [{ max_tokens: 5 }, 'max_tokens', 'Send "max_output_tokens"'],
   [{ clientmetadata: {} }, 'clientmetadata', '"client_metadata"'],
 ])('%j is refused by name', async (wrong, param, says) => {
   const { ask, gateway } = await start({ text: 'ok' });

@@ -171,3 +171,20 @@ it('what an SDK adds to items, parts and tools is let pass', async () => {
     }),
   ).toEqual([{ role: 'assistant', content: 'Hi.' }]);
 });
+
+describe('a message in an odd form', () => {
+  it('says what an assistant showed, where no template takes a picture from it', async () => {
+    const shown = { role: 'assistant', content: [{ type: 'input_image', image_url: PIXEL }] };
+    expect(await read(shown)).toEqual([{ role: 'assistant', content: '[image: image/png, 8 bytes]' }]);
+  });
+
+  it('may have a type of null', async () => {
+    expect(await read({ type: null, role: 'assistant', content: 'a' })).toEqual([{ role: 'assistant', content: 'a' }]);
+  });
+
+  it('is asked for where no item says anything', async () => {
+    asking = await startAsking([{ text: 'ok' }]);
+    const { status, body } = await asking.ask({ input: [{ type: 'reasoning', summary: [], encrypted_content: 'x' }] });
+    expect([status, body.error?.param, asking.gateway.engine.requests.length]).toEqual([400, 'input', 0]);
+  });
+});

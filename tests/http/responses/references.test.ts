@@ -147,3 +147,22 @@ it('ids of earlier versions, which had hyphens, are still known', async () => {
   await client.responses.create({ model: 'gyre', input: 'on', instructions: 'Anew.', previous_response_id: old(id) });
   expect(sent(2)).toMatchObject([{ content: 'Anew.' }, { content: 'q' }, { content: 'One.' }, { content: 'on' }]);
 });
+
+it('a reference may leave its type out, or null it', async () => {
+  const client = await start([{ text: 'One.' }, { text: 'Two.' }]);
+  const first = await client.responses.create({ model: 'gyre', input: 'q' });
+  const id = first.output[0]?.id;
+  for (const bare of [{ id }, { id, type: null }]) {
+    await client.responses.create({
+      model: 'gyre',
+      input: [{ role: 'user', content: 'q' }, bare, { role: 'user', content: 'and?' }] as unknown as Items,
+    });
+    expect(gateway.engine.requests.at(-1)?.body.messages).toMatchObject([
+      { role: 'user' },
+      { role: 'assistant', content: 'One.' },
+      { content: 'and?' },
+    ]);
+  }
+  const unknown = client.responses.create({ model: 'gyre', input: [{ id: 'msg_0_0' }] as unknown as Items });
+  await expect(unknown).rejects.toMatchObject({ status: 404, code: 'item_not_found' });
+});

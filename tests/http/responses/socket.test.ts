@@ -239,6 +239,17 @@ describe('errors', () => {
     expect(await statusOf(gateway.url, { origin: gateway.url })).toBe(101);
   });
 
+  it('takes pages of the origins that the operator lists, and no others', async () => {
+    gateway = await startGateway({ config: { cors: ['https://app.example'] } });
+    expect(await statusOf(gateway.url, { origin: 'https://app.example' })).toBe(101);
+    expect(await statusOf(gateway.url, { origin: 'HTTPS://APP.example' })).toBe(101);
+    expect(await statusOf(gateway.url, { origin: 'https://app.example.evil' })).toBe(403);
+    expect(await statusOf(gateway.url, { origin: 'null' })).toBe(403);
+    await gateway.close();
+    gateway = await startGateway({ config: { cors: ['*'] } });
+    expect(await statusOf(gateway.url, { origin: 'https://any.example' })).toBe(101);
+  });
+
   it('refuses the upgrade without a key', async () => {
     gateway = await startGateway({ script: inTurn({ text: 'fine' }) });
     const { headers } = gateway.key('ann');

@@ -378,3 +378,19 @@ describe('compacting', () => {
     await expect(client.responses.compact({ model: 'gyre', input: INPUT })).rejects.toMatchObject({ status: 502 });
   });
 });
+
+it('is asked to include only what can be included', async () => {
+  const client = await start({ text: 'ok' });
+  const { id } = await client.responses.create({ model: 'gyre', input: 'q' });
+  await client.responses.retrieve(id, { include: ['message.output_text.logprobs', 'reasoning.encrypted_content'] });
+  for (const path of [`/v1/responses/${id}`, `/v1/responses/${id}/input_items`]) {
+    expect((await rows(`${path}?include=reasoning.encrypted_content`)).status).toBe(200);
+    for (const query of ['include=reasoning.encrypted', 'include[]=reasoning.encrypted']) {
+      const { status, body } = await rows(`${path}?${query}`);
+      expect(status).toBe(400);
+      expect(body).toMatchObject({
+        error: { param: 'include', message: expect.stringContaining('mean "reasoning.encrypted_content"') as unknown },
+      });
+    }
+  }
+});

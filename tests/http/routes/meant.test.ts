@@ -22,6 +22,7 @@ test.each([
   ['/openai/v1/chat/completions', '/v1/chat/completions', '/v1'],
   ['/v1/chat/completions/chat/completions', '/v1/chat/completions', '/v1'],
   ['/responses', '/v1/responses', '/v1'],
+  ['/v1%2Fchat%2fcompletions', '/v1/chat/completions', '/v1'],
   ['/completions', '/v1/completions', '/v1'],
   ['/v1/completions/', '/v1/completions', '/v1'],
   ['/embeddings', '/v1/embeddings', '/v1'],

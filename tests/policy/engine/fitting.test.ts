@@ -53,13 +53,14 @@ async function start(script: Engine['script']): Promise<void> {
   policy = openPolicy({ url: engine.url, timeoutMs: 5_000 });
 }
 
-async function sample(sampling: PolicyRequest['sampling']): Promise<Action> {
+async function sample(sampling: PolicyRequest['sampling'], raw?: PolicyRequest['raw']): Promise<Action> {
   const request: PolicyRequest = {
     model: 'base',
     messages: [{ role: 'user', content: 'hi' }],
     tools: [{ name: 't' }],
     toolChoice: 'auto',
     sampling,
+    raw,
   };
   const sampling_ = policy.sample(request, new AbortController().signal);
   for (;;) {
@@ -84,6 +85,26 @@ describe('a bound of vLLM', () => {
     await sample({ max_tokens: 2_000 });
     await sample({ max_tokens: 1_999 });
     expect(bounds()).toEqual([2_000, undefined, 1_999]);
+  });
+
+  it.each([
+    ['a text, counted by the engine', 1_801, 'apple', 512, [512, 247]],
+    ['token ids', 1_801, Array.from({ length: 1_801 }, () => 5), 32_000, [32_000, 247]],
+    ['a text whose engine cannot count, which then has its own bound', undefined, 'apple', 512, [512, undefined]],
+  ])('beside a raw prompt is told, or 16 tokens would be all: %s', async (_what, count, prompt, max_tokens, sent) => {
+    await start(vllm(1_801));
+    engine.tokenizer = count === undefined ? 'missing' : { status: 200, body: JSON.stringify({ count }) };
+    await sample({ max_tokens }, { list: [prompt], echo: 'none' });
+    expect(bounds()).toEqual(sent);
+  });
+
+  it('is nothing to a raw prompt that does not fit', async () => {
+    await start(vllm(3_000));
+    engine.tokenizer = { status: 200, body: '{"count": 3000}' };
+    const fault = await sample({ max_tokens: 5_000 }, { list: ['apple'], echo: 'none' }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(fault).toMatchObject({ status: 400, code: 'context_length_exceeded' });
   });
 
   it('is nothing to a prompt that does not fit: that alone is a context that is too long', async () => {
@@ -171,8 +192,7 @@ describe('a bound of another server', () => {
     [
       'SGLang',
       "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of " +
-        '9000 tokens: 1000 tokens from the input messages and 8000 tokens for the completion.' +
-        ' Please reduce the number ' +
+        '9000 tokens: 1000 tokens from the input messages and 8000 tokens for the completion. Please reduce the number ' +
         'of tokens in the input messages or the completion to fit within the limit.',
       3_096,
     ],
