@@ -34,7 +34,7 @@ export interface LoopRequest {
   readonly topLogprobs?: number | undefined;
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   readonly requestId?: string | undefined;
-  /** Of the last message, where the protocol can tell: how many of its parts that are no text the newest turn brought. */
+  /** How many parts of the last message are no text and of the newest turn, where the protocol can tell. */
   readonly newestMedia?: number | undefined;
   /** How turns of the history came, as their client sends them back. */
   readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;

@@ -125,7 +125,12 @@ function messageOf(thrown: unknown): string {
 /** How engines say how long a prompt is and how long one may be. */
 const LENGTHS: readonly (readonly [RegExp, 'prompt first' | 'bound first'])[] = [
   [
-    /maximum context length is (\d+) tokens[^]*?(?:contains at least|prompt contains|has|resulted in) (\d+) (?:input )?tokens/i,
+    // vLLM and OpenAI.
+    new RegExp(
+      'maximum context length is (\\d+) tokens[^]*?' +
+        '(?:contains at least|prompt contains|has|resulted in) (\\d+) (?:input )?tokens',
+      'i',
+    ),
     'bound first',
   ],
   [/maximum context length is (\d+) tokens[^]*?\((\d+) in the (?:messages|prompt)/i, 'bound first'],
