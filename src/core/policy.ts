@@ -64,8 +64,15 @@ export interface PolicyRequest {
   /** Fields forwarded to the engine as they came, e.g. `chat_template_kwargs`, `response_format`. */
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   readonly requestId?: string | undefined;
+  /** Bytes of the same answer that were sampled before this action: a server's bound is for all of them. */
+  readonly bytesBefore?: number | undefined;
   /** Of turns that were sampled while this request is answered: how they came. Only an upstream is sent it. */
   readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
+  /**
+   * How many parts of the last message, from its last one on, are no text and were brought by the user's newest turn,
+   * where the protocol puts other turns and results of tools in one with it.
+   */
+  readonly newestMedia?: number | undefined;
   /** Headers by which a trace goes on at the engine, e.g. `traceparent`; absent where nothing is traced. */
   readonly trace?: Readonly<Record<string, string>> | undefined;
 }
@@ -109,6 +116,8 @@ export interface NativeTurn {
   readonly message: Readonly<Record<string, unknown>>;
   /** By the id of the call, e.g. `extra_content` with the signature of a thought. */
   readonly calls: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** What was reasoned, of a turn that comes back from its client: its server has a name of its own for it. */
+  readonly reasoning?: string | undefined;
 }
 
 /** What a server says beside text, by the names Chat Completions has for it: `annotations`, `images`, `audio`, ... */
@@ -191,7 +200,7 @@ export interface Policy {
 }
 
 /** What an engine renders into one prompt. */
-export type Prompt = Pick<PolicyRequest, 'model' | 'messages' | 'tools' | 'forwarded' | 'requestId'>;
+export type Prompt = Pick<PolicyRequest, 'model' | 'messages' | 'tools' | 'forwarded' | 'requestId' | 'newestMedia'>;
 
 /**
  * Counts the tokens of a prompt without drawing any. Throws {@link GyreError} with the side `engine`, 501 where the

@@ -10,13 +10,13 @@ import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
-import { byMessage } from './chat/sent_back.js';
 import type { Admission } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
+import { sentBack } from './protocol/sent_back.js';
 import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
 
@@ -94,6 +94,7 @@ async function converse<E extends AnyExchange>(
     sampling,
     logprobs: request.topLogprobs !== undefined,
     tokenIds: request.tokenIds,
+    leftOut: offer.leftOut,
   };
   const delivery = deliveryOf(exchange, head, deps.settings);
   const { watch } = exchange;
@@ -192,7 +193,8 @@ function loopRequest(
     ...(request.n === 1 ? {} : { n: request.n }),
     topLogprobs: request.topLogprobs,
     forwarded,
-    ...(request.sentBack === undefined ? {} : { native: byMessage(request.sentBack, recording.messages) }),
+    ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
+    ...(lease.source.kind === 'upstream' ? { native: sentBack(request, recording.messages) } : {}),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };

@@ -29,6 +29,7 @@ export function policyRequest(
   tools: readonly FunctionSpec[],
   spent: Spent,
   schema: { readonly of: Schema; readonly keeps: boolean } | undefined,
+  bytesBefore: number,
 ): PolicyRequest {
   // `required` or a named function holds for the first step only: forced again, the policy could never answer.
   const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
@@ -44,6 +45,8 @@ export function policyRequest(
     topLogprobs: request.topLogprobs,
     forwarded: schema?.keeps === false ? schema.of.without : request.forwarded,
     requestId: request.requestId,
+    ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
+    ...(bytesBefore === 0 ? {} : { bytesBefore }),
     ...(native === undefined ? {} : { native }),
   };
 }

@@ -34,6 +34,8 @@ export interface LoopRequest {
   readonly topLogprobs?: number | undefined;
   readonly forwarded?: Readonly<Record<string, unknown>> | undefined;
   readonly requestId?: string | undefined;
+  /** How many parts of the last message are no text and of the newest turn, where the protocol can tell. */
+  readonly newestMedia?: number | undefined;
   /** How turns of the history came, as their client sends them back. */
   readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
   /** A reason outside the loop for which its steps cannot be trained on, e.g. withheld consent. */

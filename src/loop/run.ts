@@ -58,7 +58,8 @@ export async function* runWithClock(
     for (;;) {
       const callsAllowed = limit === undefined && !answering && request.toolChoice !== 'none' && tools.length > 0;
       const isDraft = schema !== undefined && callsAllowed;
-      const asked = policyRequest(request, messages, native, tools, spent, schema && { of: schema, keeps: !isDraft });
+      const form = schema && { of: schema, keeps: !isDraft };
+      const asked = policyRequest(request, messages, native, tools, spent, form, tally.bytes);
       const step = new StepRecord(request, asked);
       visible.begin(callsAllowed, !isDraft);
 
@@ -104,6 +105,7 @@ export async function* runWithClock(
           const said = appended(action, []);
           yield { type: 'step', step: step.whole(action, [], said), visible: visible.message(0) };
           messages = [...messages, ...askedInForm(said)];
+          tally.wentOn(action);
           answering = true;
           continue;
         }
@@ -138,6 +140,7 @@ export async function* runWithClock(
       if (action.native !== undefined && turn[0] !== undefined)
         native = new Map([...(native ?? []), [turn[0], action.native]]);
       messages = [...messages, ...turn];
+      tally.wentOn(action);
     }
   } finally {
     if (tally.finished) clock.stop();

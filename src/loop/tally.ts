@@ -9,6 +9,7 @@ import type { Finish } from './events.js';
 export class Tally {
   #usage: Usage = NO_USAGE;
   #requested = 0;
+  #bytes = 0;
   #executed = 0;
   readonly #byTool: Record<string, number> = {};
   #finished = false;
@@ -18,8 +19,18 @@ export class Tally {
     return this.#finished;
   }
 
+  /** Of all that was sampled and is gone on from: what an answer may have is for all its actions together. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   sampled(action: Action | undefined): void {
     if (action !== undefined) this.#usage = addUsage(this.#usage, action.usage);
+  }
+
+  wentOn({ text, reasoning = '', calls }: Action): void {
+    this.#bytes += Buffer.byteLength(text) + Buffer.byteLength(reasoning);
+    for (const call of calls) this.#bytes += Buffer.byteLength(call.arguments);
   }
 
   observed(call: OwnedCall, observation: Observation): void {

@@ -113,6 +113,29 @@ describe('a model that sees', () => {
 describe('a model that reads text only', () => {
   const WORDS = '[image: image/png, 16 KB, not shown: this model reads text only]';
 
+  it('goes on in the Messages API after a turn with a picture that was refused', async () => {
+    await start(blind);
+    const seen: Anthropic.MessageParam = { role: 'user', content: [IMAGE, { type: 'text', text: 'q' }] };
+    await expect(ask(anthropic(), seen)).rejects.toMatchObject({ status: 400 });
+    await ask(anthropic(), seen, { role: 'user', content: 'go on' });
+    expect(sent(gateway.engine.requests.length - 1)[0]?.content).toBe(`${WORDS}\nq\ngo on`);
+    await expect(ask(anthropic(), seen, { role: 'user', content: [IMAGE] })).rejects.toMatchObject({ status: 400 });
+  });
+
+  it('refuses in the Messages API what a user shows beside the result of a tool, and not what the tool gave', async () => {
+    await start(blind);
+    const [question, call, result] = SEEN as [Anthropic.MessageParam, Anthropic.MessageParam, Anthropic.MessageParam];
+    await ask(anthropic(), ...SEEN);
+    const blocks = result.content as Anthropic.ContentBlockParam[];
+    const beside: Anthropic.MessageParam = {
+      role: 'user',
+      content: [...blocks, IMAGE, { type: 'text', text: 'And?' }],
+    };
+    await expect(ask(anthropic(), question, call, beside)).rejects.toMatchObject({ status: 400 });
+    await ask(anthropic(), question, call, { role: 'user', content: [...blocks, { type: 'text', text: 'And?' }] });
+    await ask(anthropic(), question, call, beside, { role: 'user', content: 'go on' });
+  });
+
   it('is told of the picture in a result in words, and is not asked again whether it sees', async () => {
     await start(blind);
     expect((await chat(...VIEWED, RESULT)).status).toBe(200);

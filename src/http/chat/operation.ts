@@ -19,14 +19,24 @@ const Completion = z.object({
       message: z.object({
         role: z.literal('assistant'),
         content: text.nullable(),
-        refusal: z.null(),
+        refusal: text.nullable(),
         reasoning: text.optional(),
         reasoning_content: text.optional(),
         tool_calls: z
           .array(
-            z.object({ id: text, type: z.literal('function'), function: z.object({ name: text, arguments: text }) }),
+            z.object({
+              id: text,
+              type: z.literal('function'),
+              function: z.object({ name: text, arguments: text }),
+              extra_content: z.unknown().optional().describe("An upstream's own, which it wants back."),
+            }),
           )
           .optional(),
+        annotations: z.array(z.unknown()).optional().describe('Of an upstream, as are the fields below.'),
+        citations: z.array(z.unknown()).optional(),
+        search_results: z.array(z.unknown()).optional(),
+        images: z.array(z.unknown()).optional(),
+        audio: z.record(text, z.unknown()).optional(),
       }),
       logprobs: z.object({ content: z.array(z.record(text, z.unknown())), refusal: z.null() }).nullable(),
       finish_reason: z.enum(['stop', 'length', 'tool_calls', 'content_filter']),

@@ -3,9 +3,8 @@
  * words.
  */
 import { badRequest } from '../../core/errors.js';
-import { toMessages } from '../../core/message_input.js';
+import { type MessageInput, toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { sentBack } from './sent_back.js';
 import { type FieldsOf, readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf, type ToolName } from '../protocol/request.js';
 
@@ -26,7 +25,7 @@ export function parseChat(raw: unknown): ChatRequest {
   return {
     model,
     messages: toMessages(messages),
-    sentBack: sentBack(messages),
+    callFields: callFieldsOf(messages),
     stream,
     includeUsage: streamed?.include_usage ?? false,
     runningUsage: streamed?.continuous_usage_stats ?? false,
@@ -43,6 +42,16 @@ export function parseChat(raw: unknown): ChatRequest {
     store: fields.store ?? true,
     metadata: fields.metadata,
   };
+}
+
+function callFieldsOf(messages: readonly MessageInput[]): AnswerRequest['callFields'] {
+  let found: Map<string, { readonly extra_content: unknown }> | undefined;
+  for (const message of messages) {
+    if (message.role !== 'assistant') continue;
+    for (const { id, extra_content: extra } of message.tool_calls ?? [])
+      if (extra !== undefined && extra !== null) (found ??= new Map()).set(id, { extra_content: extra });
+  }
+  return found;
 }
 
 function choiceOf(choice: FieldsOf<typeof CHAT_FIELDS.supported>['tool_choice']): AnswerRequest['toolChoice'] {

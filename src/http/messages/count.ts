@@ -37,6 +37,7 @@ export async function countTokens(
         tools: declared(offer),
         requestId: exchange.requestId,
         forwarded: forwardedTo(lease.source, request),
+        newestMedia: request.newestMedia,
       };
       exchange.json(`{"input_tokens":${await lease.counter.count(prompt, signal)}}`, {
         'request-id': exchange.requestId,

@@ -6,7 +6,7 @@ import { badRequest } from '../../core/errors.js';
 import { MessageAnswer } from './answer.js';
 import { COUNT_FIELDS, MESSAGE_FIELDS, type MessageFields } from './fields.js';
 import { type MessageTool, toolOf } from './tools.js';
-import { messagesOf, resent } from './turns.js';
+import { messagesOf, newestMedia, resent } from './turns.js';
 import type { Face } from '../protocol/face.js';
 import { chosenTool } from '../protocol/hosted.js';
 import type { Past } from '../protocol/past.js';
@@ -64,6 +64,7 @@ function requestOf(fields: MessageFields, forwarded: Forwarded, past: Pick<Past,
   return {
     model,
     messages: messagesOf(fields.system, messages, (signature, text) => past.signed(signature, text)),
+    newestMedia: newestMedia(messages),
     stream: fields.stream ?? false,
     includeUsage: false,
     toolEvents: false,

@@ -1,5 +1,6 @@
 /** A block as parts of a message, in the shape the engine is sent them: texts, pictures and files. */
 import type { ContentPart } from '../../core/message.js';
+import { wordsIn } from '../protocol/foreign_words.js';
 import type { AnyBlock, Hosted } from './blocks.js';
 
 type Of<T extends AnyBlock['type']> = Extract<AnyBlock, { type: T }>;
@@ -75,20 +76,4 @@ function hostedOf(block: Hosted): readonly ContentPart[] {
   if (!block.type.endsWith('_tool_result')) return [];
   const words = wordsIn(block['content']).join('\n');
   return words === '' ? [] : [said(`[${block.type.replace(/_tool_result$/, '')}]\n${words}\n`)];
-}
-
-/** Names of fields that hold words a reader is meant to see. */
-const WORDS = new Set(['text', 'title', 'url', 'stdout', 'stderr', 'data']);
-
-/** What is nested deeper says nothing to a reader. */
-const MAX_DEPTH = 16;
-
-function wordsIn(value: unknown, depth = 0): readonly string[] {
-  if (typeof value === 'string') return value === '' ? [] : [value];
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return [];
-  if (Array.isArray(value)) return value.flatMap((item) => wordsIn(item, depth + 1));
-  const binary = 'media_type' in value && value.media_type !== 'text/plain';
-  return Object.entries(value).flatMap(([name, field]: [string, unknown]) =>
-    typeof field === 'string' ? (WORDS.has(name) && field !== '' && !binary ? [field] : []) : wordsIn(field, depth + 1),
-  );
 }

@@ -4,6 +4,7 @@
  * a value and not as the text the policy wrote, so it is written as canonical JSON here; the log has the policy's own
  * text and puts it back.
  */
+import { mediaKind } from '../../core/media.js';
 import { objectJson } from '../../core/text/arguments.js';
 import { canonicalJson } from '../../core/text/hash.js';
 import { parseJson } from '../../core/text/json.js';
@@ -41,6 +42,13 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[], si
     else messages.push(...userTurn(blocks));
   }
   return messages;
+}
+
+/** How many pictures and files the newest turn of the user brings: what tools gave lies in their results. */
+export function newestMedia(turns: readonly Turn[]): number {
+  const newest = turns.findLast(({ role }) => role !== 'system');
+  if (newest?.role !== 'user' || typeof newest.content === 'string') return 0;
+  return newest.content.flatMap(partsOf).filter((part) => mediaKind(part) !== undefined).length;
 }
 
 /**

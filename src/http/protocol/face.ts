@@ -33,6 +33,8 @@ export interface AnswerHead {
   /** Whether the client asked for logprobs and for token ids: what the gateway asked for itself is never shown. */
   readonly logprobs: boolean;
   readonly tokenIds: boolean;
+  /** Tools the request named that are not here. */
+  readonly leftOut: readonly string[];
 }
 
 /** The header that names the version of the policy; none where an upstream answers. */

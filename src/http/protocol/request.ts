@@ -1,6 +1,6 @@
 /** A request in the words all protocols share. */
 import type { Message } from '../../core/message.js';
-import type { NativeTurn, RawPrompts, Sampling } from '../../core/policy.js';
+import type { RawPrompts, Sampling } from '../../core/policy.js';
 import type { LimitField, SamplingDefaults, Source } from '../../core/serving.js';
 import type { NotTrainable } from '../../core/trajectory.js';
 
@@ -64,8 +64,10 @@ export interface AnswerRequest {
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
   /** Whether the policy is to reason before it answers, where the client says so. */
   readonly thinks?: boolean | undefined;
-  /** An upstream's own fields that come back with turns of the history, by the id of a turn's first call. */
-  readonly sentBack?: ReadonlyMap<string, NativeTurn> | undefined;
+  /** How many parts of the last message are no text and of the newest turn, where a message has several turns. */
+  readonly newestMedia?: number | undefined;
+  /** An upstream's own fields that come back with calls of the history, by the id of the call. */
+  readonly callFields?: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
   /** Bound of the tool calls of this answer, under the gateway's own. */
   readonly maxToolCalls?: number | undefined;
   readonly store: boolean;

@@ -4,6 +4,7 @@
  */
 import type { ContentPart } from '../../core/message.js';
 import { writeJson } from '../../core/text/json.js';
+import { wordsIn } from '../protocol/foreign_words.js';
 import type { ForeignItem } from './item_fields.js';
 
 /** The call an item is, or the result of one; undefined where nothing pairs it. */
@@ -44,7 +45,7 @@ export function resultOf(item: ForeignItem): string | readonly ContentPart[] {
   const output = item['output'];
   const url = typeof output === 'object' && output !== null && 'image_url' in output ? output.image_url : undefined;
   if (typeof url === 'string') return [{ type: 'image_url', image_url: { url } }];
-  const words = wordsIn(output);
+  const words = wordsIn(output).join('\n');
   return words === '' && typeof item['status'] === 'string' ? item['status'] : words;
 }
 
@@ -52,23 +53,8 @@ export function resultOf(item: ForeignItem): string | readonly ContentPart[] {
 export function wordsOf(item: ForeignItem): string {
   if (item.type.startsWith('image')) return '';
   const { results, outputs, output, result, error } = item;
-  const words = wordsIn([results, outputs, output, result, item.type === 'mcp_call' ? error : undefined]);
+  const words = wordsIn([results, outputs, output, result, item.type === 'mcp_call' ? error : undefined]).join('\n');
   return words === '' ? '' : `[${item.type.replace(CALL, '')}] ${words}`;
-}
-
-/** Where words stand in a result, in the order they are read. */
-const FIELDS = ['title', 'filename', 'url', 'text', 'snippet', 'content', 'logs', 'stdout', 'stderr', 'message'];
-
-function wordsIn(value: unknown): string {
-  if (typeof value === 'string') return value.startsWith('data:') ? '' : value;
-  if (Array.isArray(value)) return joined(value.map(wordsIn));
-  if (typeof value !== 'object' || value === null) return '';
-  const fields = value as Readonly<Record<string, unknown>>;
-  return String(fields['type']).includes('image') ? '' : joined(FIELDS.map((field) => wordsIn(fields[field])));
-}
-
-function joined(parts: readonly string[]): string {
-  return parts.filter((part) => part !== '').join('\n');
 }
 
 /** Some shells name the call they answer in `id`. */

@@ -2,7 +2,9 @@
 import { badRequest, quoted } from '../../core/errors.js';
 import { type Content, type Message, textOf } from '../../core/message.js';
 import type { LoggedResponse } from '../../core/reading.js';
-import { instructed } from './replay.js';
+import { FreeformInput } from './freeform.js';
+import { fieldsOf, instructed } from './replay.js';
+import { type Toolset, toolsetOf } from './tools.js';
 
 type Item = Readonly<Record<string, unknown>> & { readonly id: string };
 
@@ -26,7 +28,11 @@ export function inputItems(logged: LoggedResponse, query: Readonly<Record<string
     throw badRequest(`"order" must be "asc" or "desc", not ${quoted(order)}.`, 'order');
   const { id, said, asked } = logged;
   const messages = instructed(asked) && said[0]?.role === 'system' ? said.slice(1) : said;
-  const all = messages.flatMap(itemsOf).map((item, at) => ({ ...item, id: `${item.prefix}_${id.slice(5)}_in${at}` }));
+  const tools = toolsetOf(fieldsOf(logged));
+  const custom = customCalls(messages, tools);
+  const all = messages
+    .flatMap((message) => itemsOf(message, tools, custom))
+    .map((item, at) => ({ ...item, id: `${item.prefix}_${id.slice(5)}_in${at}` }));
   const items = all.map(({ prefix: _, ...item }): Item => item);
   if (order === 'desc') items.reverse();
   const begin = after === undefined ? 0 : items.findIndex((item) => item.id === after) + 1;
@@ -44,24 +50,31 @@ export function inputItems(logged: LoggedResponse, query: Readonly<Record<string
 
 type Unnamed = Readonly<Record<string, unknown>> & { readonly prefix: string };
 
-function itemsOf(message: Message): Unnamed[] {
+/** Ids of calls of custom tools: their results have a type of their own. */
+function customCalls(messages: readonly Message[], { client }: Toolset): ReadonlySet<string> {
+  const calls = messages.flatMap((message) => (message.role === 'assistant' ? (message.tool_calls ?? []) : []));
+  return new Set(calls.flatMap(({ id, function: { name } }) => (client.get(name)?.kind === 'custom' ? [id] : [])));
+}
+
+function itemsOf(message: Message, { client }: Toolset, custom: ReadonlySet<string>): Unnamed[] {
   const status = 'completed';
   switch (message.role) {
     case 'tool': {
       const { tool_call_id: call_id, content } = message;
       const output = typeof content === 'string' ? content : content.map(inputPart);
-      return [{ prefix: 'fco', type: 'function_call_output', status, call_id, output }];
+      return custom.has(call_id)
+        ? [{ prefix: 'ctco', type: 'custom_tool_call_output', status, call_id, output }]
+        : [{ prefix: 'fco', type: 'function_call_output', status, call_id, output }];
     }
     case 'assistant': {
       const text = textOf(message.content);
-      const calls = (message.tool_calls ?? []).map(({ id: call_id, function: { name, arguments: args } }) => ({
-        prefix: 'fc',
-        type: 'function_call',
-        status,
-        call_id,
-        name,
-        arguments: args,
-      }));
+      const calls = (message.tool_calls ?? []).map(({ id: call_id, function: { name: called, arguments: args } }) => {
+        const { kind, name, namespace } = client.get(called) ?? { kind: 'function', name: called };
+        const common = { status, call_id, ...(namespace === undefined ? {} : { namespace }), name };
+        return kind === 'custom'
+          ? { prefix: 'ctc', type: 'custom_tool_call', ...common, input: inputOf(args) }
+          : { prefix: 'fc', type: 'function_call', ...common, arguments: args };
+      });
       const content = [{ type: 'output_text', text, annotations: [], logprobs: [] }];
       const said = { prefix: 'msg', type: 'message', status, role: 'assistant', content };
       return text === '' ? calls : [said, ...calls];
@@ -69,6 +82,12 @@ function itemsOf(message: Message): Unnamed[] {
     default:
       return [{ prefix: 'msg', type: 'message', status, role: message.role, content: partsOf(message.content) }];
   }
+}
+
+/** The text a custom tool was called with. */
+function inputOf(args: string): string {
+  const input = new FreeformInput();
+  return input.whole(input.add(args));
 }
 
 function partsOf(content: Content): unknown[] {

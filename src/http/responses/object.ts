@@ -71,7 +71,8 @@ export interface ServerItem {
 export type OutputItem = MessageItem | ReasoningItem | FunctionItem | CustomItem | ServerItem;
 
 /** What of an answer's head the object tells. */
-export type ResponseHead = Pick<AnswerHead, 'id' | 'created' | 'model' | 'sampling'>;
+export type ResponseHead = Pick<AnswerHead, 'id' | 'created' | 'model' | 'sampling'> &
+  Partial<Pick<AnswerHead, 'leftOut'>>;
 
 /** How an answer ended. */
 export interface ResponseEnd {
@@ -92,7 +93,11 @@ export function responseObject(
 ): ResponseObject {
   const { ending, fault, at } = end ?? {};
   const status = statusOf(end);
-  const limit = ending === undefined ? undefined : limitOf(ending);
+  const gyre = {
+    ...(ending === undefined ? {} : limitOf(ending)),
+    // A WebSocket has no headers to say so.
+    ...(head.leftOut === undefined || head.leftOut.length === 0 ? {} : { tools_left_out: head.leftOut }),
+  };
   return {
     id: head.id,
     object: 'response',
@@ -135,7 +140,7 @@ export function responseObject(
     usage: usageOf(ending ?? NOTHING_USED),
     ...(fields.user === undefined ? {} : { user: fields.user }),
     metadata: fields.metadata ?? {},
-    ...(limit === undefined ? {} : { gyre: limit }),
+    ...(Object.keys(gyre).length === 0 ? {} : { gyre }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The Responses API in /openapi.json. */
 import { z } from 'zod';
 
-import { LoopLimit, type ProtocolOperation, ServerToolUseShape } from '../protocol/operation.js';
+import { type ProtocolOperation, ServerToolUseShape } from '../protocol/operation.js';
 
 const text = z.string();
 const int = z.int();
@@ -23,7 +23,10 @@ const Response = z.looseObject({
   ),
   error: object.nullable(),
   incomplete_details: z.object({ reason: z.enum(['max_output_tokens', 'content_filter']) }).nullable(),
-  gyre: LoopLimit,
+  gyre: z
+    .object({ stop_reason: text.optional(), tools_left_out: z.array(text).optional() })
+    .optional()
+    .describe('The limit of the loop that ended the answer, and tools that are not here, where there are any.'),
   usage: z.object({
     input_tokens: int,
     output_tokens: int,

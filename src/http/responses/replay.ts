@@ -22,7 +22,7 @@ export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => 
 }
 
 /** What the request said, as far as it was logged. */
-function fieldsOf({ asked, said }: Pick<LoggedResponse, 'asked' | 'said'>): ResponseFields {
+export function fieldsOf({ asked, said }: Pick<LoggedResponse, 'asked' | 'said'>): ResponseFields {
   const { instructions, ...fields } = (asked ?? {}) as ResponseFields & { readonly instructions?: unknown };
   return instructed(asked) ? { ...fields, instructions: textOf(said[0]?.content ?? '') } : fields;
 }

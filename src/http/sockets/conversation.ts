@@ -89,7 +89,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
       const raw = await exchange.body();
       if (RESPONSES.refers?.(raw) === true) await deps.log.flush();
       const { fields, request } = readRequest(raw, memory.before(new Past(deps.past, caller.keyId)));
-      settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
+      const { leftOut } = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
       const lease = await deps.serving.lease(request.model, exchange.clock.signal);
       lease.release();
       const id = newId(RESPONSES.id, exchange.startedAt);
@@ -99,6 +99,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
         created: Math.floor(exchange.startedAt / 1000),
         model: request.model,
         sampling: sampledBy(request.sampling, lease.defaults),
+        leftOut,
       };
       const fold = new ResponseFold(head, fields, messagesTo(exchange, envelope));
       fold.event({ type: 'start' });

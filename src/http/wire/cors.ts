@@ -35,6 +35,7 @@ const EXPOSED = [
   'request-id',
   'x-gyre-trajectory',
   'x-gyre-policy-version',
+  'x-gyre-tools-left-out',
   'x-should-retry',
   'retry-after',
   'retry-after-ms',

@@ -62,7 +62,7 @@ export const ANTHROPIC: ErrorShape = {
       type: 'error',
       error: {
         type: anthropicType(status),
-        message: messageOf(thrown),
+        message: tooLongOf(thrown) ?? messageOf(thrown),
         details: { error_code: code, param: param ?? null },
       },
       request_id: requestId,
@@ -134,6 +134,34 @@ export function methodNotAllowed(method: string, path: string, allowed: readonly
 /** What a client may read of it: of a bug, only that it is one. */
 function messageOf(thrown: unknown): string {
   return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
+}
+
+/** How engines say how long a prompt is and how long one may be. */
+const LENGTHS: readonly (readonly [RegExp, 'prompt first' | 'bound first'])[] = [
+  [
+    // vLLM and OpenAI.
+    new RegExp(
+      'maximum context length is (\\d+) tokens[^]*?' +
+        '(?:contains at least|prompt contains|has|resulted in) (\\d+) (?:input )?tokens',
+      'i',
+    ),
+    'bound first',
+  ],
+  [/maximum context length is (\d+) tokens[^]*?\((\d+) in the (?:messages|prompt)/i, 'bound first'],
+  [/prompt \(length (\d+)\) is longer than the maximum model length of (\d+)/i, 'prompt first'],
+];
+
+/** Anthropic's own words before the engine's: by them its programs know that they are to compact. */
+function tooLongOf(thrown: unknown): string | undefined {
+  const { code, message } = asGyreError(thrown);
+  if (code !== 'context_length_exceeded') return undefined;
+  for (const [pattern, order] of LENGTHS) {
+    const [, first, second] = pattern.exec(message) ?? [];
+    const [prompt, bound] = order === 'prompt first' ? [first, second] : [second, first];
+    if (prompt !== undefined && bound !== undefined && Number(prompt) > Number(bound))
+      return `prompt is too long: ${prompt} tokens > ${bound} maximum. ${message}`;
+  }
+  return `prompt is too long. ${message}`;
 }
 
 /** The month's budget is spent: a 429 that is not transient, and a type of its own at OpenAI. */

@@ -11,7 +11,7 @@ import { asChatChunk } from './completion.js';
 import { chunkFault, ENGINE, garbage, tooLarge, truncated, type Party } from './fault.js';
 import { endedBy, type Ended, finishWord, graver } from './finish.js';
 import { addMessageFields, addParts, type OwnFields } from './own_fields.js';
-import { besideOf, type Delta, saidIn } from './said.js';
+import { besideOf, type Delta, reasoningName, saidIn } from './said.js';
 import { TokenChunkReader, type TokenChunk } from './token_chunk.js';
 import { shareUsage, type WireUsage } from './usage.js';
 
@@ -25,10 +25,14 @@ export interface ReplyOptions {
   readonly tokenLogprobs: boolean;
   /** Bytes an answer may have, all its choices together. */
   readonly maxBytes: number;
+  /** Bytes that the same answer had in actions before. */
+  readonly bytesBefore?: number | undefined;
   /** Whether a turn is to be sent back to its server as it came, so that its own fields are kept. */
   readonly keepsTurns?: boolean | undefined;
   /** Called with the names of what came beside text. */
   readonly beside?: ((names: readonly string[]) => void) | undefined;
+  /** Called with the name that the server has for reasoning; undefined where that is no plain text. */
+  readonly reasoned?: ((name: string | undefined) => void) | undefined;
   /** The prompts, where it is the reply of `/v1/completions`. */
   readonly raw?: RawPrompts | undefined;
 }
@@ -86,6 +90,7 @@ export class Accumulator {
   constructor(options: ReplyOptions, party: Party = ENGINE) {
     this.#options = options;
     this.#party = party;
+    this.#bytes = options.bytesBefore ?? 0;
   }
 
   /**
@@ -293,6 +298,7 @@ export class Accumulator {
       (ids === undefined || ids.length === choice.logprobs.length) &&
       choice.logprobs.every(isLogprob);
     const calls = choice.calls.whole();
+    if (choice.reasoning !== '' && choice.own !== undefined) this.#options.reasoned?.(reasoningName(choice.own));
     if (calls.some(({ name }) => name === '')) throw garbage('a tool call without a name', this.#party);
     return {
       text: choice.text,

@@ -17,6 +17,8 @@ export interface UpstreamReading {
   readonly keepsTurns: boolean;
   /** Called with the names of what came beside text. */
   readonly beside: (names: readonly string[]) => void;
+  /** Called with the name it has for reasoning; undefined where that is no plain text. */
+  readonly reasoned: (name: string | undefined) => void;
 }
 
 /** What bounds and shapes the reading of a reply. */
@@ -88,6 +90,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
         maxTokens: request.sampling.max_tokens,
         contextLength,
         maxBytes: answerBytes,
+        bytesBefore: request.bytesBefore,
         raw: request.raw,
         ...reading,
       },

@@ -128,6 +128,15 @@ export function tooLarge(bytes: number, party: Party): GyreError {
   );
 }
 
+/** A reply that is passed on and has more bytes than one may have. */
+export function replyTooLarge(bytes: number, party: Party): GyreError {
+  return engine(
+    502,
+    'engine_garbage',
+    `${party.it} sent a reply larger than ${bytes} bytes, which is 16 times "limits.answer_bytes"; it was stopped.`,
+  );
+}
+
 /** A stream that ended before it said why. */
 export function truncated(party: Party = ENGINE): GyreError {
   return engine(

@@ -20,7 +20,7 @@ export function countingMedia(counter: TokenCounter, media: Media): TokenCounter
   return {
     async count(prompt, signal) {
       for (;;) {
-        const messages = media.told(prompt.messages);
+        const messages = media.told(prompt.messages, prompt.newestMedia);
         try {
           return await counter.count({ ...prompt, messages }, signal);
         } catch (thrown) {
@@ -38,7 +38,7 @@ async function* sample(
   signal: AbortSignal,
 ): AsyncGenerator<PolicyEvent, readonly Action[]> {
   for (;;) {
-    const messages = media.told(request.messages);
+    const messages = media.told(request.messages, request.newestMedia);
     const sampling = policy.sample({ ...request, messages }, signal);
     let first: IteratorResult<PolicyEvent, readonly Action[]>;
     try {
@@ -74,12 +74,14 @@ export class Media {
 
   /**
    * The messages as the server takes them; the very list where they are that already, and the same objects for the same
-   * messages. Throws 400 where the newest turn of a user has what it does not take.
+   * messages. Throws 400 where the newest turn of a user has what it does not take; `newestMedia` is how many parts of
+   * the last message it brought that are no text, where the protocol can tell.
    */
-  told(messages: readonly Message[]): readonly Message[] {
+  told(messages: readonly Message[], newestMedia?: number): readonly Message[] {
     const refused = this.#current();
     if (refused.length === 0 && this.#inTools) return messages;
-    const newest = newestOfUser(messages);
+    const newest = newestOfUser(messages, newestMedia !== undefined);
+    const brought = newestMedia ?? Infinity;
     const told: Message[] = [];
     /** Of the tools' results before, to be shown by the user after them. */
     let moved: ContentPart[] = [];
@@ -89,14 +91,14 @@ export class Media {
           message.role === 'user'
             ? this.#once(message, `${refused.join()} ${moved.length}`, () => ({
                 ...message,
-                content: [...moved, ...partsOf(this.#message(message, refused, at === newest).content)],
+                content: [...moved, ...partsOf(this.#message(message, refused, at === newest ? brought : 0).content)],
               }))
             : this.#shown(messages[at - 1], moved),
         );
         moved = [];
         if (message.role === 'user') continue;
       }
-      const next = this.#message(message, refused, at === newest);
+      const next = this.#message(message, refused, at === newest ? brought : 0);
       if (next.role === 'tool' && !this.#inTools && holdsMedia(next.content)) {
         moved.push(...next.content.filter((part) => mediaKind(part) !== undefined));
         told.push(this.#once(next, 'moved', () => ({ ...next, content: plain(next.content, IN_NEXT) })));
@@ -131,13 +133,15 @@ export class Media {
     return [...this.#refused.keys()].sort();
   }
 
-  #message(message: Message, refused: readonly MediaKind[], newest: boolean): Message {
+  /** `brought`: how many of its parts that are no text, from the last one on, were just brought. */
+  #message(message: Message, refused: readonly MediaKind[], brought: number): Message {
     if (!holdsMedia(message.content)) return message;
     const isRefused = (part: ContentPart): boolean => refused.some((kind) => kind === mediaKind(part));
     const { content } = message;
     if (!content.some(isRefused)) return message;
-    if (newest) {
-      const unread = content.find((part) => isRefused(part) && textOfFile(part) === undefined);
+    if (brought > 0) {
+      const media = content.filter((part) => mediaKind(part) !== undefined);
+      const unread = media.slice(-brought).find((part) => isRefused(part) && textOfFile(part) === undefined);
       if (unread !== undefined) throw cannotRead(unread, refused);
     }
     return this.#once(message, refused.join(), () => ({
@@ -162,12 +166,12 @@ export class Media {
 }
 
 /**
- * The place of the message that a user has just sent. One that follows results of tools is theirs: that is how clients
- * show what a tool gave.
+ * The place of the message that a user has just sent. One that follows results of tools is theirs, that being how
+ * clients show what a tool gave, unless the protocol tells the two apart.
  */
-function newestOfUser(messages: readonly Message[]): number {
+function newestOfUser(messages: readonly Message[], toldApart: boolean): number {
   const last = messages.findLastIndex(({ role }) => role !== 'system' && role !== 'developer');
-  return messages[last]?.role === 'user' && messages[last - 1]?.role !== 'tool' ? last : -1;
+  return messages[last]?.role === 'user' && (toldApart || messages[last - 1]?.role !== 'tool') ? last : -1;
 }
 
 function kindsIn(messages: readonly Message[]): ReadonlySet<MediaKind> {

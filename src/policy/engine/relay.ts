@@ -6,7 +6,7 @@ import type { Dispatcher } from 'undici';
 
 import { GyreError } from '../../core/errors.js';
 import type { RelayReply } from '../../core/serving.js';
-import { cancelled, statusFault, transportFault, type Party } from './fault.js';
+import { cancelled, replyTooLarge, statusFault, transportFault, type Party } from './fault.js';
 
 export interface RelayRequest {
   readonly origin: string;
@@ -24,6 +24,7 @@ export async function relayTo(
   request: RelayRequest,
   party: Party,
   signal: AbortSignal,
+  maxBytes: number,
 ): Promise<RelayReply> {
   const fault = (thrown: unknown, began: boolean): unknown => {
     if (signal.aborted) return cancelled();
@@ -43,11 +44,20 @@ export async function relayTo(
   };
   const pieces = async function* (): AsyncGenerator<Uint8Array> {
     try {
-      for await (const piece of body as AsyncIterable<Buffer>) yield piece;
+      let bytes = 0;
+      for await (const piece of body as AsyncIterable<Buffer>) {
+        bytes += piece.length;
+        if (bytes > maxBytes) throw replyTooLarge(maxBytes, party);
+        yield piece;
+      }
     } catch (thrown) {
       throw fault(thrown, true);
     }
   };
+  if (Number(header('content-length') ?? 0) > maxBytes) {
+    body.destroy();
+    throw replyTooLarge(maxBytes, party);
+  }
   if (status >= 200 && status < 300) return { status, header, body: pieces() };
   const text = await excerptOf(pieces());
   if (status !== 404 && status !== 405) throw statusFault(status, text, header('retry-after'), party);

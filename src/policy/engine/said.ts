@@ -77,6 +77,11 @@ export function besideOf(fields: Readonly<Record<string, unknown>>): Beside | un
   return found;
 }
 
+/** The name under which a server tells reasoning as a plain text; undefined where it does not. */
+export function reasoningName(fields: Readonly<Record<string, unknown>>): string | undefined {
+  return REASONING.find((name) => typeof fields[name] === 'string' && fields[name] !== '');
+}
+
 function reasoningOf(delta: Delta): string {
   for (const name of REASONING) {
     const value = delta[name];

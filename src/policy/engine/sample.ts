@@ -34,6 +34,8 @@ export interface EngineOptions {
 }
 
 const ANSWER_BYTES = 16 * 1024 * 1024;
+/** Pictures and sound are larger than what is said: what is passed on may have so many times as much. */
+const RELAYED_BYTES = 16;
 
 /** The connections to one server, an engine or an upstream. */
 export interface ServerConnection {
@@ -157,7 +159,13 @@ export function connectTo(
     count: (prompt, body, signal) => count(body, prompt.requestId, signal),
     relay({ path, contentType, accept = '*/*', body, requestId }, signal) {
       const headers = { 'content-type': contentType, accept, ...credentials, 'x-request-id': requestId };
-      return relayTo(pool, { origin: url.origin, path: `${api}${path}${url.search}`, headers, body }, who, signal);
+      return relayTo(
+        pool,
+        { origin: url.origin, path: `${api}${path}${url.search}`, headers, body },
+        who,
+        signal,
+        answerBytes * RELAYED_BYTES,
+      );
     },
     close: () => pool.destroy(),
   };

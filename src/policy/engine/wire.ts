@@ -57,14 +57,15 @@ function promptJson({ model, messages, tools, forwarded }: Prompt): string {
 
 /**
  * The JSON body for anyone else's server: OpenAI's protocol and what the client itself asked for, nothing of ours.
- * A turn it sampled for this request goes back as it came, `native` in the request. Reasoning said before it is left
- * out: servers disagree on its name, and many refuse a message that has it.
+ * A turn it sampled for this request goes back as it came, `native` in the request, and one that its client sends back
+ * with the reasoning before its calls. Other reasoning is left out: many servers refuse a message that has it.
+ * `reasoningName` is the server's name for it, none where it has no plain text of it.
  */
-export function upstreamBody(request: PolicyRequest, wanted: Wanted): string {
+export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningName?: string): string {
   const { max_tokens: limit, ...sampling } = request.sampling;
   return writeJson({
     model: request.model,
-    messages: request.messages.map((message) => upstreamMessage(message, request.native?.get(message))),
+    messages: request.messages.map((message) => upstreamMessage(message, request.native?.get(message), reasoningName)),
     ...offered(request),
     ...sampling,
     ...(limit === undefined ? {} : { [wanted.limitField]: limit }),
@@ -87,7 +88,7 @@ function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Reado
   };
 }
 
-function upstreamMessage(message: Message, native: NativeTurn | undefined): unknown {
+function upstreamMessage(message: Message, native: NativeTurn | undefined, reasoningName?: string): unknown {
   const plain = wireMessage(message);
   if (plain.role !== 'assistant') return plain;
   const { role, content, tool_calls: calls } = plain;
@@ -97,7 +98,9 @@ function upstreamMessage(message: Message, native: NativeTurn | undefined): unkn
       ? call
       : { ...call, ...fields, function: { ...(fields['function'] as object | undefined), ...call.function } };
   });
-  return { role, content, tool_calls: own, ...native?.message };
+  const reasoned =
+    native?.reasoning === undefined || reasoningName === undefined ? {} : { [reasoningName]: native.reasoning };
+  return { role, content, tool_calls: own, ...reasoned, ...native?.message };
 }
 
 function wireTool(spec: FunctionSpec): { readonly type: 'function'; readonly function: FunctionSpec } {

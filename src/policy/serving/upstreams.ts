@@ -42,7 +42,11 @@ export interface UpstreamOptions {
 export function openUpstreams(list: readonly Upstream[], options: UpstreamOptions): Upstreams {
   const connections: ServerConnection[] = [];
   const models = list.flatMap((upstream): UpstreamModel[] => {
-    const connection = connectToUpstream(upstream, options);
+    /** What most call it, until this one has said. */
+    let reasoningName: string | undefined = 'reasoning_content';
+    const connection = connectToUpstream(upstream, options, (name) => {
+      reasoningName = name;
+    });
     connections.push(connection);
     const plain = upstream.resend === 'plain';
     const policy = (wanted: Wanted): Policy => ({
@@ -51,7 +55,7 @@ export function openUpstreams(list: readonly Upstream[], options: UpstreamOption
         if (raw === undefined)
           return connection.sample(
             request,
-            (fitted) => upstreamBody(plain ? { ...fitted, native: undefined } : fitted, wanted),
+            (fitted) => upstreamBody(plain ? { ...fitted, native: undefined } : fitted, wanted, reasoningName),
             signal,
           );
         const asked = wanted.tokenIds ? request : { ...request, raw: { ...raw, inText: true as const } };
@@ -97,6 +101,7 @@ const NO_COUNTER: TokenCounter = {
 function connectToUpstream(
   { url, api_key: apiKey, resend }: Upstream,
   { timeoutMs, answerBytes, proxyFor, warn }: UpstreamOptions,
+  reasoned: (name: string | undefined) => void,
 ): ServerConnection {
   const { origin } = new URL(url);
   if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
@@ -111,6 +116,7 @@ function connectToUpstream(
     { it, setting: 'its "api_key" in "upstreams"', named: true },
     {
       keepsTurns: resend !== 'plain',
+      reasoned,
       beside(names) {
         const news = names.filter((name) => !said.has(name));
         for (const name of news) said.add(name);

@@ -294,6 +294,28 @@ describe('an engine that fails', () => {
     },
   );
 
+  it.each([
+    ["This model's maximum context length is 2048 tokens. However, your request has 3000 input tokens.", 3000, 2048],
+    [
+      "This model's maximum context length is 2048 tokens. However, you requested 0 output tokens and your prompt " +
+        'contains at least 2049 input tokens, for a total of at least 2049 tokens.',
+      2049,
+      2048,
+    ],
+    ['The decoder prompt (length 3000) is longer than the maximum model length of 2048.', 3000, 2048],
+    ["This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.", 9001, 8192],
+  ])(
+    'for a prompt that is too long says so in the words its programs compact by: %s',
+    async (message, prompt, most) => {
+      const client = await start({
+        script: inTurn({ status: 400, body: JSON.stringify({ error: { message, code: 400 } }) }),
+      });
+      expect((await refusal(client.messages.create(ASK))).message).toContain(
+        `prompt is too long: ${prompt} tokens > ${most} maximum`,
+      );
+    },
+  );
+
   it('because it is not there is overloaded, to be tried again', async () => {
     const client = await start({ engineUrl: 'http://127.0.0.1:9' });
     expect(await refusal(client.messages.create(ASK))).toMatchObject({ status: 503, type: 'overloaded_error' });

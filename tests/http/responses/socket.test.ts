@@ -55,6 +55,13 @@ describe('one turn', () => {
     socket.close();
   });
 
+  it('says which tools are left out', async () => {
+    const socket = await start({ text: 'ok' });
+    const seen = await socket.ask({ input: 'q', tools: [{ type: 'image_generation' }, WEATHER] });
+    expect(responseOf(seen)).toMatchObject({ gyre: { tools_left_out: ['image_generation'] } });
+    socket.close();
+  });
+
   it('runs server tools, and hands a call of the client out', async () => {
     const socket = await start(sum, { calls: [{ id: 'c2', name: 'weather', arguments: '{}' }] }, { text: 'Rain.' });
     const first = await socket.ask({ input: 'q', tools: [{ type: 'gyre:calculator' }, WEATHER] });

@@ -207,6 +207,36 @@ describe('input items', () => {
       expect((await rows(`/v1/responses/${second.id}/input_items?${query}`)).status).toBe(400);
   });
 
+  it('have calls under the names and in the types the client knows', async () => {
+    const client = await start({ text: 'Done.' });
+    const { id } = await client.responses.create({
+      model: 'gyre',
+      input: [
+        { role: 'user', content: 'q' },
+        { type: 'function_call', call_id: 'a', namespace: 'files', name: 'read', arguments: '{}' } as never,
+        { type: 'custom_tool_call', call_id: 'b', name: 'patch', input: 'X "1"' },
+        { type: 'function_call_output', call_id: 'a', output: 'A' },
+        { type: 'custom_tool_call_output', call_id: 'b', output: 'B' },
+      ],
+      tools: [
+        {
+          type: 'namespace',
+          name: 'files',
+          description: 'Files.',
+          tools: [{ type: 'function', name: 'read' }],
+        } as never,
+        { type: 'custom', name: 'patch' },
+      ],
+    });
+    const { data } = await client.responses.inputItems.list(id, { order: 'asc' });
+    expect(data.slice(1)).toMatchObject([
+      { type: 'function_call', call_id: 'a', namespace: 'files', name: 'read', arguments: '{}' },
+      { type: 'custom_tool_call', call_id: 'b', name: 'patch', input: 'X "1"' },
+      { type: 'function_call_output', call_id: 'a', output: 'A' },
+      { type: 'custom_tool_call_output', call_id: 'b', output: 'B' },
+    ]);
+  });
+
   it('are calls and their results as well', async () => {
     const client = await start({ text: 'Rain.' });
     const { id } = await client.responses.create({

@@ -154,8 +154,9 @@ describe('a hosted tool', () => {
   ])('that is not here is left out, which is said once: %s, %s, %s', async (...types) => {
     const { ask, events } = await start({ text: 'ok' });
     const tools = [...types, types[0]].map((type) => ({ type, some_setting: 1 }));
-    const { status, headers } = await ask({ tools: [...tools, weather] });
+    const { status, headers, body } = await ask({ tools: [...tools, weather] });
     expect(status).toBe(200);
+    expect(body['gyre']).toEqual({ tools_left_out: types });
     expect(headers.get('x-gyre-tools-left-out')).toBe(types.join(', '));
     expect(declared()).toEqual(['weather', 'calculator']);
     expect((await events({ tools })).at(-1)).toMatchObject({ type: 'response.completed' });

@@ -103,6 +103,39 @@ describe('what only an upstream does', () => {
   });
 });
 
+describe('a reply larger than 16 times "limits.answer_bytes"', () => {
+  const config = { 'limits.answer_bytes': 1_000 };
+  const large = Buffer.alloc(20_000);
+
+  it('is a 502 where it says so, and broken off where it does not', async () => {
+    const { gateway } = await relaying(
+      (outgoing, { url }) => {
+        const length = url.endsWith('/speech') ? { 'content-length': String(large.length) } : {};
+        outgoing.writeHead(200, { 'content-type': 'audio/mpeg', ...length });
+        outgoing.write(large.subarray(0, 10_000));
+        return setTimeout(() => outgoing.end(large.subarray(10_000)), 50);
+      },
+      { config },
+    );
+    expect(await errorOf(await post(gateway, '/v1/audio/speech', { model: MODEL }))).toMatchObject({
+      status: 502,
+      code: 'engine_garbage',
+      message: expect.stringContaining('16000 bytes') as string,
+    });
+    await expect(
+      post(gateway, '/v1/images/generations', { model: MODEL }).then((response) => response.arrayBuffer()),
+    ).rejects.toThrow();
+  });
+
+  it('and one within it is passed on', async () => {
+    const { gateway } = await relaying((outgoing) => outgoing.writeHead(200).end(large.subarray(0, 15_000)), {
+      config,
+    });
+    const response = await post(gateway, '/v1/audio/speech', { model: MODEL });
+    expect((await response.arrayBuffer()).byteLength).toBe(15_000);
+  });
+});
+
 describe('what is counted of it', () => {
   it('requests and tokens, under the key that asked', async () => {
     const { gateway } = await relaying();

@@ -156,6 +156,19 @@ it.each<[string, Reply]>([
   });
 });
 
+it('the bound is for all steps of an answer together', async () => {
+  const step: Reply = { text: 'x'.repeat(15_000), calls: [sum] };
+  const { gateway, upstream } = await both(inTurn(step, step, step, { text: 'five' }), {
+    config: { 'limits.answer_bytes': 20_000 },
+  });
+  expect(await refused(gateway)).toMatchObject({
+    status: 502,
+    code: 'engine_garbage',
+    message: expect.stringContaining('larger than 20000 bytes') as string,
+  });
+  expect(upstream.requests).toHaveLength(2);
+});
+
 it('a call whose arguments are no JSON is answered to the policy, and its step is not trainable', async () => {
   const { gateway } = await both(inTurn({}), {
     script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression": "2+' }] }, { text: 'sorry' }),
