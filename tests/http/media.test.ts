@@ -122,7 +122,7 @@ describe('a model that reads text only', () => {
     await expect(ask(anthropic(), seen, { role: 'user', content: [IMAGE] })).rejects.toMatchObject({ status: 400 });
   });
 
-  it('refuses in the Messages API what a user shows beside the result of a tool, and not what the tool gave', async () => {
+  it('refuses in Messages what a user shows beside the result of a tool, and not what the tool gave', async () => {
     await start(blind);
     const [question, call, result] = SEEN as [Anthropic.MessageParam, Anthropic.MessageParam, Anthropic.MessageParam];
     await ask(anthropic(), ...SEEN);

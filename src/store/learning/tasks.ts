@@ -3,10 +3,10 @@ import { parseJson, writeJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
 import { chain } from '../../core/text/hash.js';
+import { ordered } from '../../core/text/order.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import type { Task } from '../../core/learning/task.js';
 import type { Db } from '../file/db.js';
-import { ordered } from '../log/order.js';
 import { tasks } from '../file/schema.js';
 
 /**

@@ -13,7 +13,7 @@ import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';
 import type { LocalLog } from './local.js';
 import { redacting } from './redacted.js';
-import { ordered } from './order.js';
+import { ordered } from '../../core/text/order.js';
 import { OpenRecordings } from './open_recordings.js';
 import { keysOf } from './recognise.js';
 import { asGiven, type Continuation, findContinuation, type History, isStillNewest, splice } from './splice.js';

@@ -12,7 +12,7 @@ import { textOf, type AssistantMessage, type Message } from '../../core/message.
 import { parseJson, writeJson } from '../../core/text/json.js';
 import { hasLongDecimal, normaliseArguments } from '../../core/text/spelling.js';
 import type { ChainedMessage } from './chain.js';
-import { inOrderOfCalls } from './order.js';
+import { inOrderOfCalls } from '../../core/text/order.js';
 
 /** Reasoning that a client, or a policy whose engine does not part it from the answer, writes before the answer. */
 const THINKING = /^(?:\s*<(think|thinking)>[^]*?<\/\1>)+/;

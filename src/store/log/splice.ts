@@ -9,7 +9,8 @@ import type { Message } from '../../core/message.js';
 import { isPolicyName } from '../../core/serving.js';
 import { chainBody, type ChainedMessage, chainMessage, messageOf, readChain, type StoredMessage } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
-import { inOrder, ordered } from './order.js';
+import { ordered } from '../../core/text/order.js';
+import { inOrder } from './order.js';
 
 /** Messages and their chain. The first `stored` of it are known to be rows; row `storedAt` is the last of those. */
 export interface History {

@@ -33,8 +33,8 @@ export function conversationOf(db: Db, keyId: string, responseId: string): Conve
 }
 
 /**
- * The answer alone with what was reasoned for it, also of a response that failed or was cancelled: its client has the beginning. Throws 400 when
- * something of it was redacted.
+ * The answer alone with what was reasoned for it, also of a response that failed or was cancelled: its client has the
+ * beginning. Throws 400 when something of it was redacted.
  */
 export function answerOf(db: Db, keyId: string, responseId: string): AssistantMessage | undefined {
   const response = responseOf(db, keyId, responseId);

@@ -145,7 +145,7 @@ describe('a count', () => {
       stop_sequences: ['x'],
       metadata: {},
     };
-    expect(await client.messages.countTokens({ ...ASK, ...more } as Anthropic.MessageCountTokensParams)).toEqual(bare);
+    expect(await client.messages.countTokens({ ...ASK, ...more })).toEqual(bare);
   });
 
   it.each([
