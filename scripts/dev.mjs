@@ -21,7 +21,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const home = join(root, '.gyre', 'dev');
 const out = join(home, 'compiled');
 const WATCHED = ['src', 'tools'];
-const FAKES = ['engine.ts', 'replies.ts'].map((name) => join('tests', 'fakes', name));
+const FAKES = ['completions.ts', 'engine.ts', 'replies.ts'].map((name) => join('tests', 'fakes', name));
 
 await orRefuse(() => setUp(root, { engine: false, compiled: [] }));
 const { default: ts } = await import('typescript');

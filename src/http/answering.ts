@@ -14,7 +14,7 @@ import type { Admission } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
-import { leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
+import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
 import { sentBack } from './protocol/sent_back.js';
 import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
@@ -74,7 +74,7 @@ async function converse<E extends AnyExchange>(
     taskId,
     metadata: request.metadata,
     forwarded,
-    asked: request.asked,
+    asked: askedOf(request, offer),
     templateHash: lease.templateHash,
     at: exchange.startedAt,
   });
@@ -198,6 +198,11 @@ function loopRequest(
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };
+}
+
+/** What is logged of the request beside its messages, where its protocol tells the answer again. */
+function askedOf({ asked }: AnswerRequest, { leftOut }: Offer): AnswerRequest['asked'] {
+  return asked === undefined || leftOut.length === 0 ? asked : { ...asked, [LEFT_OUT]: leftOut };
 }
 
 function broken(thrown: unknown): Finish {

@@ -307,7 +307,7 @@ describe('an engine that fails before its first byte', () => {
   it('a request with a field of another protocol is told so by its name', async () => {
     await start();
     const response = await ask('/v1/responses', ASK);
-    expect(await response.json()).toMatchObject({ error: { param: 'messages', code: 'unsupported_parameter' } });
+    expect(await response.json()).toMatchObject({ error: { param: 'messages', code: 'unknown_parameter' } });
   });
 
   it('having lost an adapter gets it loaded again, and the client notices nothing', async () => {

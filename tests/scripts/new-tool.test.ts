@@ -12,7 +12,7 @@ let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gyre-new-tool-'));
-  for (const path of ['tools', 'src/core', 'tsconfig.json', 'eslint.config.js', 'package.json'])
+  for (const path of ['tools', 'src/core', 'src/network', 'tsconfig.json', 'eslint.config.js', 'package.json'])
     cpSync(join(ROOT, path), join(folder, path), { recursive: true });
   // Without the repository's global set-up, which compiles folders that are not here.
   writeFileSync(

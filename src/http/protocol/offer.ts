@@ -13,6 +13,9 @@ export interface Offer {
   readonly leftOut: readonly string[];
 }
 
+/** The name of what was left out among the logged fields of a request. */
+export const LEFT_OUT = 'gyre_tools_left_out';
+
 /** The header that says once which of a request's tools were left out; none where all are there. */
 export function leftOutHeader({ leftOut }: Offer): Readonly<Record<string, string>> {
   return leftOut.length === 0 ? {} : { 'x-gyre-tools-left-out': leftOut.join(', ') };

@@ -3,6 +3,7 @@ import { GyreError } from '../../core/errors.js';
 import { textOf } from '../../core/message.js';
 import type { LoggedResponse } from '../../core/reading.js';
 import type { LoopEvent } from '../../loop/events.js';
+import { LEFT_OUT } from '../protocol/offer.js';
 import type { ResponseFields } from './fields.js';
 import { type ResponseEvent, ResponseFold } from './fold.js';
 import type { ResponseObject } from './object.js';
@@ -11,7 +12,13 @@ import type { ResponseObject } from './object.js';
 export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => void): ResponseObject {
   const { id, createdAt, ms, ending, sampling } = logged;
   const fields = fieldsOf(logged);
-  const head = { id, created: Math.floor(createdAt / 1000), model: fields.model ?? logged.model, sampling };
+  const head = {
+    id,
+    created: Math.floor(createdAt / 1000),
+    model: fields.model ?? logged.model,
+    sampling,
+    leftOut: leftOutOf(logged),
+  };
   const fold = new ResponseFold(head, fields, tell);
   for (const event of eventsOf(logged)) fold.event(event);
   return fold.end({
@@ -23,8 +30,18 @@ export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => 
 
 /** What the request said, as far as it was logged. */
 export function fieldsOf({ asked, said }: Pick<LoggedResponse, 'asked' | 'said'>): ResponseFields {
-  const { instructions, ...fields } = (asked ?? {}) as ResponseFields & { readonly instructions?: unknown };
+  const {
+    instructions,
+    [LEFT_OUT]: _,
+    ...fields
+  } = (asked ?? {}) as ResponseFields & { readonly instructions?: unknown; readonly [LEFT_OUT]?: unknown };
   return instructed(asked) ? { ...fields, instructions: textOf(said[0]?.content ?? '') } : fields;
+}
+
+/** Tools of the request that were not here, and were left out. */
+function leftOutOf({ asked }: LoggedResponse): readonly string[] {
+  const names = asked?.[LEFT_OUT];
+  return Array.isArray(names) ? names.map(String) : [];
 }
 
 /** Whether the conversation begins with the request's own instructions. */
