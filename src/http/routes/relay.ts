@@ -3,8 +3,6 @@
  * goes to the upstream whose model it names, as it came and with the upstream's key in place of the client's; its reply
  * comes back as it is. Keys' limits hold and tokens are counted, but nothing is logged.
  */
-import type { ServerResponse } from 'node:http';
-
 import { badRequest, GyreError, quoted } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
 import type { Admission } from '../callers/allowance.js';
@@ -13,6 +11,7 @@ import type { AnswerDeps } from '../protocol/deps.js';
 import { requiredModel } from '../protocol/fields.js';
 import { jsonOf, readBody } from '../wire/body.js';
 import { type Exchange, flat } from '../wire/exchange.js';
+import { drained } from '../wire/stream.js';
 
 /** Only these: an upstream has other routes that are its operator's business. */
 export const RELAYED: readonly string[] = [
@@ -164,18 +163,6 @@ async function passOn(
   if (!begun) outgoing.writeHead(reply.status, headers);
   outgoing.end();
   return usage.used();
-}
-
-function drained(outgoing: ServerResponse, slowReaderMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(deadline);
-      outgoing.off('drain', done).off('close', done);
-      resolve();
-    };
-    const deadline = setTimeout(() => outgoing.destroy(), slowReaderMs);
-    outgoing.on('drain', done).on('close', done);
-  });
 }
 
 /** Bytes at the end of a reply in which its usage is looked for: it stands behind vectors and pictures. */

@@ -60,7 +60,7 @@ export class EventStream {
 
   /** A promise means: wait, the client is slower than the policy. */
   get full(): Promise<void> | undefined {
-    return this.#outgoing.writableNeedDrain ? this.#drained() : undefined;
+    return this.#outgoing.writableNeedDrain ? drained(this.#outgoing, this.#pace.slowReaderMs) : undefined;
   }
 
   /** No more signs of life. Nothing is written. */
@@ -110,21 +110,6 @@ export class EventStream {
   }
 
   /** Resolves when the reader has caught up, or is gone: then the exchange's signal has fired. */
-  #drained(): Promise<void> {
-    return new Promise((resolve) => {
-      const outgoing = this.#outgoing;
-      const done = (): void => {
-        clearTimeout(deadline);
-        outgoing.off('drain', done);
-        outgoing.off('close', done);
-        resolve();
-      };
-      const deadline = setTimeout(() => outgoing.destroy(), this.#pace.slowReaderMs);
-      outgoing.on('drain', done);
-      outgoing.on('close', done);
-    });
-  }
-
   /** The last frames of a reader that stopped would otherwise hold their socket for ever. */
   #giveUpIfUnread(): void {
     const outgoing = this.#outgoing;
@@ -133,4 +118,17 @@ export class EventStream {
     outgoing.once('close', () => clearTimeout(deadline));
     outgoing.once('finish', () => clearTimeout(deadline));
   }
+}
+
+/** Resolves when a reader has taken what was written, or is gone; one that is too slow is given up. */
+export function drained(outgoing: ServerResponse, slowReaderMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(deadline);
+      outgoing.off('drain', done).off('close', done);
+      resolve();
+    };
+    const deadline = setTimeout(() => outgoing.destroy(), slowReaderMs);
+    outgoing.on('drain', done).on('close', done);
+  });
 }
