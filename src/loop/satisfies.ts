@@ -2,6 +2,7 @@
  * Whether a value keeps to a JSON schema, for the keywords that clients' libraries write. It never errs on the side of
  * yes: a keyword that is not known here, or a pattern, which may take for ever to match, is answered with no.
  */
+import { isObject } from '../core/text/json.js';
 import { isDeepStrictEqual } from 'node:util';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -26,7 +27,7 @@ export function satisfies(value: unknown, schema: unknown): boolean {
 
 function keeps(value: unknown, schema: unknown, root: unknown, depth: number): boolean {
   if (schema === true) return true;
-  if (!isFields(schema) || depth > DEEPEST) return false;
+  if (!isObject(schema) || depth > DEEPEST) return false;
   const within = (inner: unknown, its: unknown): boolean => keeps(inner, its, root, depth + 1);
   return Object.entries(schema).every(([keyword, said]) => {
     if (NOTES.has(keyword)) return true;
@@ -47,14 +48,14 @@ function keeps(value: unknown, schema: unknown, root: unknown, depth: number): b
         return listed(said).filter((one) => within(value, one)).length === 1;
       case 'properties':
         return (
-          !isFields(value) ||
-          (isFields(said) && Object.entries(said).every(([name, its]) => !has(value, name) || within(value[name], its)))
+          !isObject(value) ||
+          (isObject(said) && Object.entries(said).every(([name, its]) => !has(value, name) || within(value[name], its)))
         );
       case 'required':
-        return !isFields(value) || listed(said).every((name) => typeof name === 'string' && has(value, name));
+        return !isObject(value) || listed(said).every((name) => typeof name === 'string' && has(value, name));
       case 'additionalProperties': {
-        const known = isFields(schema['properties']) ? schema['properties'] : {};
-        return !isFields(value) || Object.entries(value).every(([name, its]) => has(known, name) || within(its, said));
+        const known = isObject(schema['properties']) ? schema['properties'] : {};
+        return !isObject(value) || Object.entries(value).every(([name, its]) => has(known, name) || within(its, said));
       }
       case 'items':
         return !Array.isArray(value) || value.every((one) => within(one, said));
@@ -83,7 +84,7 @@ function keeps(value: unknown, schema: unknown, root: unknown, depth: number): b
 function isOfType(value: unknown, name: unknown): boolean {
   switch (name) {
     case 'object':
-      return isFields(value);
+      return isObject(value);
     case 'array':
       return Array.isArray(value);
     case 'null':
@@ -107,7 +108,7 @@ function referred(root: unknown, pointer: string): unknown {
     .slice(2)
     .split('/')
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .reduce<unknown>((at, part) => (isFields(at) && has(at, part) ? at[part] : undefined), root);
+    .reduce<unknown>((at, part) => (isObject(at) && has(at, part) ? at[part] : undefined), root);
 }
 
 function atLeast(larger: unknown, smaller: unknown): boolean {
@@ -120,8 +121,4 @@ function listed(value: unknown): readonly unknown[] {
 
 function has(fields: Fields, name: string): boolean {
   return Object.hasOwn(fields, name);
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

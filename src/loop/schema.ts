@@ -3,6 +3,7 @@
  * token by the schema, so that no call could ever be sampled: the policy is asked without it until it answers, and an
  * answer that does not keep to the schema is asked for once more with it.
  */
+import { isObject } from '../core/text/json.js';
 import type { LoopRequest } from './events.js';
 import { satisfies } from './satisfies.js';
 
@@ -31,21 +32,21 @@ export function schemaOf(request: LoopRequest): Schema | undefined {
 
 /** How to tell whether a text keeps to the form; undefined where none is asked for. */
 function formOf(format: unknown, structured: unknown): Schema['isKeptBy'] | undefined {
-  if (isFields(structured)) {
+  if (isObject(structured)) {
     if ('json' in structured) return (text) => keepsTo(schemaValue(structured['json']), text);
     if (structured['json_object'] === true) return isJsonObject;
     const { choice } = structured;
     if (Array.isArray(choice)) return (text) => choice.includes(text);
     return () => false;
   }
-  if (!isFields(format)) return undefined;
+  if (!isObject(format)) return undefined;
   switch (format['type']) {
     case 'text':
       return undefined;
     case 'json_object':
       return isJsonObject;
     case 'json_schema': {
-      const schema = isFields(format['json_schema']) ? format['json_schema']['schema'] : undefined;
+      const schema = isObject(format['json_schema']) ? format['json_schema']['schema'] : undefined;
       return (text) => keepsTo(schema, text);
     }
     default:
@@ -54,7 +55,7 @@ function formOf(format: unknown, structured: unknown): Schema['isKeptBy'] | unde
 }
 
 function isJsonObject(text: string): boolean {
-  return isFields(parsed(text));
+  return isObject(parsed(text));
 }
 
 function keepsTo(schema: unknown, text: string): boolean {
@@ -74,8 +75,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
  * accepts the change.
  */
 import { badRequest, quoted, reasonOf } from '../../src/core/errors.js';
+import { isObject } from '../../src/core/text/json.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
 import { fault } from './faults.js';
 import { functionName } from './names.js';
@@ -173,8 +174,4 @@ function isWithdrawn({ pin: known, announced }: Held): boolean {
 /** The first few: a server must not be able to fill the operator's log. */
 function firstFew(texts: readonly string[]): string[] {
   return texts.length <= SHOWN ? [...texts] : [...texts.slice(0, SHOWN), `${texts.length - SHOWN} more`];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -48,6 +48,11 @@ export function writeJson(value: unknown): string {
   }
 }
 
+/** Whether a value is what JSON calls an object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The text with each integer that would be rounded as a marked string; undefined where there is none. */
 function withMarks(text: string): string | undefined {
   let out = '';

@@ -3,7 +3,7 @@
  * library's spacing, key order and forms of numbers: that is still the same message. With another value it is not.
  */
 import type { Message, WireToolCall } from '../message.js';
-import { parseJson } from './json.js';
+import { isObject, parseJson } from './json.js';
 
 const LONG_NUMBER = /\d{16}/;
 /** A number of so many digits that is no integer. */
@@ -40,7 +40,7 @@ export function normaliseArguments(text: string): string {
   if (hasLongDecimal(text)) return text;
   try {
     const value = parseJson(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? inNormalForm(value) : text;
+    return isObject(value) ? inNormalForm(value) : text;
   } catch {
     return text; // a policy may emit anything, also JSON nested too deep for the recursion
   }

@@ -1,6 +1,6 @@
 /** What the streamed and the whole form of a chat completion share: its head, and the fields both spell alike. */
 import type { Beside, TokenLogprob } from '../../core/policy.js';
-import { writeJson } from '../../core/text/json.js';
+import { isObject, writeJson } from '../../core/text/json.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { AnswerHead, AnswerSettings } from '../protocol/face.js';
 
@@ -66,8 +66,4 @@ export function addBeside(into: Record<string, unknown>, fields: Beside): void {
       into[name] = joined;
     } else into[name] = value;
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,7 @@
  * deltas under the names it has there, so that a turn can be sent back as it came. Nothing here is understood.
  */
 
-import { writeJson } from '../../core/text/json.js';
+import { isObject, writeJson } from '../../core/text/json.js';
 
 export type OwnFields = Record<string, unknown>;
 
@@ -69,7 +69,7 @@ function add(into: OwnFields, name: string, value: unknown, whole: boolean): num
     into[name] = value;
     return 8;
   }
-  const inner: OwnFields = isFields(before) ? before : {};
+  const inner: OwnFields = isObject(before) ? before : {};
   into[name] = inner;
   return Object.entries(value).reduce((size, [key, field]) => size + add(inner, key, field, whole), 0);
 }
@@ -84,8 +84,4 @@ function goesOn(last: OwnFields, piece: OwnFields): boolean {
     (last['signature'] ?? '') === '' &&
     ![last, piece].some((part) => 'data' in part || 'url' in part || 'image_url' in part)
   );
-}
-
-function isFields(value: unknown): value is OwnFields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
