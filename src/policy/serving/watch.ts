@@ -33,6 +33,7 @@ export interface WatchOptions {
 /** Milliseconds between two questions, and until one counts as unanswered: both together are under 5 s. */
 const PAUSE_MS = 2_000;
 const PATIENCE_MS = 2_000;
+const LATE = new Error(`it did not answer within ${PATIENCE_MS / 1000} s`);
 /** Bytes of a list of models that are read. */
 const LIST_BYTES = 1024 * 1024;
 
@@ -40,7 +41,7 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
   const { origin, pathname } = new URL(url);
   const api = apiPath(pathname);
   const headers = apiKey === undefined ? undefined : { authorization: `Bearer ${apiKey}` };
-  const closing = new AbortController();
+  let stopped = false;
   let trouble: string | undefined = 'it was not asked yet';
   let model: ListedModel | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -48,11 +49,13 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
   let listed = false;
   let hasHealth = true;
 
+  /** The question under way. Its timer is held here: a timeout among `AbortSignal.any` may be collected unfired. */
+  let question = new AbortController();
   const get = (path: string): Promise<Response> =>
     fetch(`${origin}${path}`, {
       ...(headers === undefined ? {} : { headers }),
       redirect: 'manual',
-      signal: AbortSignal.any([closing.signal, AbortSignal.timeout(PATIENCE_MS)]),
+      signal: question.signal,
     });
   const look = async (): Promise<string | undefined> => {
     if (listed && hasHealth) {
@@ -72,12 +75,15 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
     return undefined;
   };
   const ask = async (): Promise<void> => {
+    question = new AbortController();
+    const late = setTimeout(() => question.abort(LATE), PATIENCE_MS);
     try {
       trouble = await look();
     } catch (thrown) {
       trouble = unreached(thrown);
     }
-    if (closing.signal.aborted) return;
+    clearTimeout(late);
+    if (stopped) return;
     listed = trouble === undefined;
     changed({ trouble, model });
     timer = setTimeout(() => void ask(), PAUSE_MS).unref();
@@ -92,15 +98,15 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
     },
     asked,
     stop() {
-      closing.abort();
+      stopped = true;
+      question.abort();
       clearTimeout(timer);
     },
   };
 }
 
 function unreached(thrown: unknown): string {
-  if (thrown instanceof DOMException && thrown.name === 'TimeoutError')
-    return `it did not answer within ${PATIENCE_MS / 1000} s`;
+  if (thrown === LATE) return LATE.message;
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
   const { code } = cause as { readonly code?: unknown };
   return `it cannot be reached: ${typeof code === 'string' ? code : reasonOf(cause)}`;
