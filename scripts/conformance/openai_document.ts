@@ -85,6 +85,7 @@ function withoutNullable(_key: unknown, value: unknown): unknown {
     readonly enum?: unknown;
   };
   if (typeof nullable !== 'boolean') return value;
+  if (nullable && !('type' in rest)) return { anyOf: [rest, { type: 'null' }] };
   const values = Array.isArray(rest.enum) && nullable ? { enum: [...(rest.enum as unknown[]), null] } : {};
   if ('$ref' in rest && nullable) return { anyOf: [rest, { type: 'null' }] };
   return { ...rest, ...values, ...('type' in rest ? { nullable } : {}) };
