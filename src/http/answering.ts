@@ -10,7 +10,7 @@ import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
-import type { Admission } from './callers/allowance.js';
+import { type Admission, admit } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
@@ -26,9 +26,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
   let admission: Admission | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    // What a key used this month is summed over committed rows.
-    if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
-    if (caller.limits !== undefined) admission = deps.allowances.admit(caller.keyId, caller.limits);
+    if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
     const raw = await exchange.body(deps.settings.bodyBytes);
     if (face.refers?.(raw) === true) await deps.log.flush();

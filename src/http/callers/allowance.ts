@@ -5,6 +5,7 @@
  */
 import { GyreError } from '../../core/errors.js';
 import type { KeyLimits } from '../../core/key.js';
+import type { StepLog } from '../../core/log.js';
 
 const WINDOW_MS = 60_000;
 /** When a place among concurrent requests frees cannot be known; this is how soon it is worth asking. */
@@ -33,6 +34,18 @@ interface State {
   readonly requests: Window;
   readonly tokens: Window;
   concurrent: number;
+}
+
+/** What decides on the requests of keys with limits. */
+export interface Admitting {
+  readonly allowances: Allowances;
+  readonly log: Pick<StepLog, 'flush'>;
+}
+
+/** The decision on one request of a key with limits. What it used this month is summed over committed rows. */
+export async function admit({ allowances, log }: Admitting, keyId: string, limits: KeyLimits): Promise<Admission> {
+  if (limits.monthlyTokens !== undefined) await log.flush();
+  return allowances.admit(keyId, limits);
 }
 
 export class Allowances {

@@ -5,7 +5,7 @@
  */
 import { badRequest, GyreError, quoted } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
-import type { Admission } from '../callers/allowance.js';
+import { type Admission, admit } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import { requiredModel } from '../protocol/fields.js';
@@ -37,8 +37,7 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
   let admission: Admission | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    if (caller.limits?.monthlyTokens !== undefined) await deps.log.flush();
-    if (caller.limits !== undefined) admission = deps.allowances.admit(caller.keyId, caller.limits);
+    if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
     const body = await readBody(exchange.incoming, deps.settings.bodyBytes);
     const type = exchange.header('content-type') ?? 'application/json';
