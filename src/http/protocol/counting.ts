@@ -1,0 +1,63 @@
+/**
+ * How long the prompt of a request would be, whatever protocol it speaks: counted by the engine, with the tools it
+ * would be offered; nothing is sampled and nothing logged. Turns that the log would put back are not in it.
+ */
+import { declared } from '../../loop/asking.js';
+import { type Caller, identify } from '../callers/auth.js';
+import type { AnswerDeps } from './deps.js';
+import { versionHeader } from './face.js';
+import { settleOffer } from './offer.js';
+import { Past } from './past.js';
+import { type AnswerRequest, forwardedTo } from './request.js';
+import type { Exchange } from '../wire/exchange.js';
+
+/** What a protocol is to a count. */
+export interface Counting {
+  /** Throws 400 that names the field, 404 for a past that is not there. */
+  parse(raw: unknown, past: Past): AnswerRequest;
+  /** Whether a request may refer to earlier answers: then the log is flushed first. */
+  readonly refers?: ((raw: unknown) => boolean) | undefined;
+  /** The answer as JSON. */
+  told(tokens: number): string;
+  /** Headers of the protocol's own. */
+  headers?(exchange: Exchange): Readonly<Record<string, string>>;
+}
+
+/** Never throws. */
+export async function countBy(counting: Counting, deps: AnswerDeps, exchange: Exchange): Promise<void> {
+  try {
+    const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const raw = await exchange.body(deps.settings.bodyBytes);
+    if (counting.refers?.(raw) === true) await deps.log.flush();
+    const request = counting.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
+    await count(counting, deps, exchange, caller, request);
+  } catch (thrown) {
+    exchange.fail(thrown, {}, false);
+  }
+}
+
+async function count(
+  counting: Counting,
+  { serving, tools, settings }: AnswerDeps,
+  exchange: Exchange,
+  caller: Caller,
+  request: AnswerRequest,
+): Promise<void> {
+  const offer = settleOffer(request, tools, settings.defaultTools, caller.tools);
+  const { signal } = exchange.clock;
+  const lease = await serving.lease(request.model, signal);
+  try {
+    const prompt = {
+      model: lease.engineModel,
+      messages: request.messages,
+      tools: declared(offer),
+      requestId: exchange.requestId,
+      forwarded: forwardedTo(lease.source, request),
+      newestMedia: request.newestMedia,
+    };
+    const tokens = await lease.counter.count(prompt, signal);
+    exchange.json(counting.told(tokens), { ...counting.headers?.(exchange), ...versionHeader(lease.source) });
+  } finally {
+    lease.release();
+  }
+}
