@@ -74,8 +74,6 @@ const Supported = {
   return_token_ids: bool,
   max_tokens: int.min(1),
   max_completion_tokens: int.min(1),
-  temperature: z.number().min(0).max(2),
-  top_p: z.number().gt(0).max(1),
   ...SAMPLING_FIELDS,
   store: bool,
   metadata: metadataOf(MetadataText),

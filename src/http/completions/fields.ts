@@ -1,13 +1,12 @@
 /** Every field a completion request may have, and what becomes of it. */
 import { z } from 'zod';
 
-import { ENGINE_IGNORED, ENGINE_REFUSED, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
+import { ENGINE_IGNORED, ENGINE_REFUSED, SAMPLING_FIELDS, TOKEN_FIELDS } from '../protocol/engine_fields.js';
 import { type FieldTable, metadataOf, MetadataText, type Refusal } from '../protocol/fields.js';
 
 const bool = z.boolean();
 const int = z.int();
 const text = z.string();
-const object = z.record(z.string(), z.unknown());
 
 /** Prompts of one request, as many as vLLM takes. */
 export const MAX_PROMPTS = 1024;
@@ -30,8 +29,6 @@ const Supported = {
   logprobs: int.min(0),
   return_token_ids: bool,
   max_tokens: int.min(0),
-  temperature: z.number().min(0).max(2),
-  top_p: z.number().gt(0).max(1),
   ...SAMPLING_FIELDS,
   store: bool,
   metadata: metadataOf(MetadataText),
@@ -39,24 +36,8 @@ const Supported = {
 
 const Forwarded: Readonly<Record<string, z.ZodType>> = {
   response_format: z.looseObject({ type: text }),
-  structured_outputs: object,
-  add_special_tokens: bool,
-  truncate_prompt_tokens: int,
   truncation_side: text,
-  stop_token_ids: z.array(int),
-  include_stop_str_in_output: bool,
-  skip_special_tokens: bool,
-  spaces_between_special_tokens: bool,
-  allowed_token_ids: z.array(int),
-  bad_words: z.array(text),
-  thinking_token_budget: int,
-  repetition_detection: object,
-  return_tokens_as_token_ids: bool,
-  logprob_token_ids: z.array(int),
-  stream_interval: int.min(1),
-  cache_salt: text,
-  priority: int,
-  session_id: text,
+  ...TOKEN_FIELDS,
 };
 
 const Ignored: Readonly<Record<string, z.ZodType>> = {

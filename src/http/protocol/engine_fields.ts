@@ -11,6 +11,8 @@ const object = z.record(z.string(), any);
 
 /** How the policy is sampled. */
 export const SAMPLING_FIELDS = {
+  temperature: z.number().min(0).max(2),
+  top_p: z.number().gt(0).max(1),
   top_k: int.min(-1),
   min_p: z.number().min(0).max(1),
   presence_penalty: z.number().min(-2).max(2),
@@ -23,19 +25,11 @@ export const SAMPLING_FIELDS = {
   ignore_eos: bool,
 } as const;
 
-/** Sent to the engine as they came: they shape rendering or sampling in ways the gateway need not understand. */
-export const ENGINE_FIELDS = {
+/** Sent to the engine as they came, also with a raw prompt: they shape tokens and the reply. */
+export const TOKEN_FIELDS = {
   structured_outputs: object,
-  include_reasoning: bool,
   thinking_token_budget: int,
-  chat_template: text,
-  chat_template_kwargs: object,
-  add_generation_prompt: bool,
-  continue_final_message: bool,
   add_special_tokens: bool,
-  documents: z.array(any),
-  mm_processor_kwargs: object,
-  media_io_kwargs: object,
   stop_token_ids: z.array(int),
   include_stop_str_in_output: bool,
   skip_special_tokens: bool,
@@ -50,6 +44,19 @@ export const ENGINE_FIELDS = {
   cache_salt: text,
   priority: int,
   session_id: text,
+} as const;
+
+/** The same with a conversation, whose rendering they shape too, in ways the gateway need not understand. */
+export const ENGINE_FIELDS = {
+  ...TOKEN_FIELDS,
+  include_reasoning: bool,
+  chat_template: text,
+  chat_template_kwargs: object,
+  add_generation_prompt: bool,
+  continue_final_message: bool,
+  documents: z.array(any),
+  mm_processor_kwargs: object,
+  media_io_kwargs: object,
 } as const;
 
 /** Accepted without effect. */

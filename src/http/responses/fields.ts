@@ -41,8 +41,6 @@ const Supported = {
   parallel_tool_calls: bool,
   max_output_tokens: int.min(1),
   max_tool_calls: int.min(1),
-  temperature: z.number().min(0).max(2),
-  top_p: z.number().gt(0).max(1),
   top_logprobs: int.min(0).max(20),
   include: z.array(
     z.enum(INCLUDABLE, {
