@@ -6,14 +6,13 @@ import type { Action, Beside, NativeTurn, PolicyEvent, RawPrompts, TokenLogprob,
 import { NO_USAGE } from '../../core/policy.js';
 import { parseJson, writeJson } from '../../core/text/json.js';
 import { Calls, type CallDelta } from './calls.js';
-import type { Chunk, ChunkChoice } from './chunk.js';
+import { type Chunk, type ChunkChoice, shareUsage, type WireUsage } from './chunk.js';
 import { asChatChunk } from './completion.js';
 import { chunkFault, ENGINE, garbage, tooLarge, truncated, type Party } from './fault.js';
 import { endedBy, type Ended, finishWord, graver } from './finish.js';
 import { addMessageFields, addParts, type OwnFields } from './own_fields.js';
 import { besideOf, type Delta, reasoningName, saidIn } from './said.js';
 import { TokenChunkReader, type TokenChunk } from './token_chunk.js';
-import { shareUsage, type WireUsage } from './usage.js';
 
 /** What the request asked for that decides how its reply is read. */
 export interface ReplyOptions {

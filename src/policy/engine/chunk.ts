@@ -1,7 +1,6 @@
-/** A chunk of a chat completion as engines write it; nothing about it is certain. */
-import type { ReadPrompt, TokenLogprob } from '../../core/policy.js';
+/** A chunk of a chat completion as engines write it, and what it says was used; nothing about it is certain. */
+import { NO_USAGE, type ReadPrompt, type TokenLogprob, type Usage } from '../../core/policy.js';
 import type { Delta } from './said.js';
-import type { WireUsage } from './usage.js';
 
 export interface ChunkChoice {
   readonly index?: unknown;
@@ -27,4 +26,32 @@ export interface Chunk {
   readonly choices?: unknown;
   readonly usage?: WireUsage | null | undefined;
   readonly prompt_token_ids?: readonly number[] | null | undefined;
+}
+
+export interface WireUsage {
+  readonly prompt_tokens?: unknown;
+  readonly completion_tokens?: unknown;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null | undefined;
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: unknown } | null | undefined;
+}
+
+/** One usage stands for all choices: the prompt counts once, completions by their own tokens where these are known. */
+export function shareUsage(
+  wire: WireUsage | undefined,
+  choices: readonly { readonly tokenIds: readonly number[] | undefined }[],
+): Usage[] {
+  const total: Usage = {
+    prompt_tokens: count(wire?.prompt_tokens),
+    completion_tokens: count(wire?.completion_tokens),
+    cached_tokens: count(wire?.prompt_tokens_details?.cached_tokens),
+    reasoning_tokens: count(wire?.completion_tokens_details?.reasoning_tokens),
+  };
+  if (choices.length === 1) return [total];
+  const rest = choices.slice(1).map((choice) => ({ ...NO_USAGE, completion_tokens: choice.tokenIds?.length ?? 0 }));
+  const spent = rest.reduce((sum, usage) => sum + usage.completion_tokens, 0);
+  return [{ ...total, completion_tokens: Math.max(0, total.completion_tokens - spent) }, ...rest];
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' && value >= 0 ? value : 0;
 }

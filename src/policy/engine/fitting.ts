@@ -4,9 +4,8 @@
  * say of themselves in a refusal is remembered.
  */
 import { GyreError } from '../../core/errors.js';
-import type { Action, PolicyEvent, PolicyRequest, Sampling } from '../../core/policy.js';
-
-type Stream = AsyncGenerator<PolicyEvent, readonly Action[]>;
+import type { PolicyRequest, Sampling } from '../../core/policy.js';
+import { Reopening, type Stream } from './reopening.js';
 
 /** What a server has said of one of its models. */
 export interface Capacity {
@@ -46,74 +45,29 @@ export function fitting(
 ): Stream {
   const { max_tokens: most, min_tokens: least } = request.sampling;
   if (most === undefined && least === undefined) return stream(request);
-  return new Fitting(within(request, capacities.of(request.model)), capacities, stream, longest);
+  let asked = within(request, capacities.of(request.model));
+  return new Reopening(
+    () => stream(asked),
+    async (thrown, tried) => {
+      const fit = tried < TRIES ? fitOf(thrown, asked.sampling) : undefined;
+      if (fit === undefined) return false;
+      capacities.learn(asked.model, fit);
+      asked = { ...asked, sampling: await bounded(asked, fit, longest) };
+      return true;
+    },
+  );
 }
 
-/** A refusal shows at the first event or not at all, so later events are passed on without a generator around them. */
-class Fitting implements Stream {
-  readonly #capacities: Capacities;
-  readonly #open: (request: PolicyRequest) => Stream;
-  readonly #longest: () => Promise<number>;
-  #request: PolicyRequest;
-  #stream: Stream;
-  #begun = false;
-
-  constructor(
-    request: PolicyRequest,
-    capacities: Capacities,
-    open: (request: PolicyRequest) => Stream,
-    longest: () => Promise<number>,
-  ) {
-    this.#capacities = capacities;
-    this.#open = open;
-    this.#longest = longest;
-    this.#request = request;
-    this.#stream = open(request);
-  }
-
-  next(): ReturnType<Stream['next']> {
-    if (this.#begun) return this.#stream.next();
-    this.#begun = true;
-    return this.#first();
-  }
-
-  return(actions: readonly Action[] | PromiseLike<readonly Action[]>): ReturnType<Stream['next']> {
-    return this.#stream.return(actions);
-  }
-
-  throw(thrown: unknown): ReturnType<Stream['next']> {
-    return this.#stream.throw(thrown);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stream.return([]);
-  }
-
-  async #first(): ReturnType<Stream['next']> {
-    for (let tried = 1; ; tried += 1) {
-      try {
-        return await this.#stream.next();
-      } catch (thrown) {
-        const fit = tried < TRIES ? fitOf(thrown, this.#request.sampling) : undefined;
-        if (fit === undefined) throw thrown;
-        this.#capacities.learn(this.#request.model, fit);
-        this.#request = { ...this.#request, sampling: await this.#bounded(fit) };
-      }
-      this.#stream = this.#open(this.#request);
-    }
-  }
-
-  /** Without a bound a raw prompt is gone on from by 16 tokens, so that there its length has to be asked for. */
-  async #bounded({ length, sampling }: Fit): Promise<Sampling> {
-    if (this.#request.raw === undefined || length === undefined || sampling.max_tokens !== undefined) return sampling;
-    const longest = await this.#longest().catch(() => undefined);
-    // Where nothing fits it is asked for one token: then the refusal is about the prompt.
-    return longest === undefined ? sampling : { ...sampling, max_tokens: Math.max(1, length - longest) };
-  }
+/** Without a bound a raw prompt is gone on from by 16 tokens, so that there its length has to be asked for. */
+async function bounded(
+  { raw }: PolicyRequest,
+  { length, sampling }: Fit,
+  longest: () => Promise<number>,
+): Promise<Sampling> {
+  if (raw === undefined || length === undefined || sampling.max_tokens !== undefined) return sampling;
+  const tokens = await longest().catch(() => undefined);
+  // Where nothing fits it is asked for one token: then the refusal is about the prompt.
+  return tokens === undefined ? sampling : { ...sampling, max_tokens: Math.max(1, length - tokens) };
 }
 
 function within(request: PolicyRequest, capacity: Capacity | undefined): PolicyRequest {
