@@ -12,7 +12,7 @@ import { METHOD_NAME_ALL } from 'hono/router';
 import type { Config } from './core/config.js';
 import { GyreError } from './core/errors.js';
 import type { Keys } from './core/key.js';
-import type { StepLog } from './core/log.js';
+import { logWaits, type StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
@@ -38,6 +38,7 @@ import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from '
 import { Sockets } from './http/wire/sockets.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
+import { isPassing, passingReason } from './store/file/passing.js';
 
 export interface AppDeps {
   /** The gateway's own version, for `/health`. */
@@ -101,6 +102,7 @@ export function createApp(deps: AppDeps): App {
   const { config, serving, log, keys, reading, observer } = deps;
   const metrics = new Metrics({
     logFailures: () => log.failures,
+    log: () => log.state,
     servingVersion: () => serving.version,
     inFlight: () => inFlight,
     limit: config['limits.concurrency'],
@@ -166,7 +168,7 @@ export function createApp(deps: AppDeps): App {
       allow: allowed.join(', '),
     });
   });
-  hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id'), OPENAI));
+  hono.onError((thrown, c) => failed(passing(thrown, config.data), c.req.header('x-request-id'), OPENAI));
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
@@ -218,12 +220,19 @@ function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' |
     limits: limitsOf(config),
     bodyBytes: pace?.bodyBytes ?? BODY_BYTES,
     defaultTools: config['tools.default'],
+    logRequired: config.log === 'required',
     keepaliveMs: pace?.keepaliveMs ?? 15_000,
     slowReaderMs: pace?.slowReaderMs ?? 30_000,
     reasoningFields:
       config['chat.reasoning'] === 'both' ? ['reasoning', 'reasoning_content'] : [config['chat.reasoning']],
     seal: new Seal(secret ?? randomBytes(32)),
   };
+}
+
+/** A database that is locked, or a disk that is full, for a moment: the same request may do later. */
+function passing(thrown: unknown, folder: string): unknown {
+  if (thrown instanceof GyreError || !isPassing(thrown)) return thrown;
+  return logWaits({ since: Date.now(), reason: passingReason(thrown, folder) }, 'The database cannot be written');
 }
 
 function overloaded(inFlight: number): GyreError {

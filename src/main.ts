@@ -8,11 +8,12 @@ import { setMaxListeners } from 'node:events';
 import { Command } from 'commander';
 
 import type { KeyFlags } from './cli/verbs/keys.js';
+import type { LogFlags } from './cli/verbs/log.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
 
-interface VerbFlags extends Flags, KeyFlags {
+interface VerbFlags extends Flags, KeyFlags, LogFlags {
   readonly json?: boolean | undefined;
   readonly tasks?: string | undefined;
   readonly n?: string | undefined;
@@ -150,6 +151,12 @@ verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
   if (!(await (await import('./cli/verbs/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))
     process.exitCode = 1;
 });
+verb('log <verb>', 'settle: read again what was set aside because it could not be committed')
+  .option('--discard', 'delete what still cannot be')
+  .action(async (what: string, flags: VerbFlags) => {
+    const { logVerb } = await import('./cli/verbs/log.js');
+    if (!(await logVerb(config(flags), what, flags, printer(flags.json === true)))) process.exitCode = 1;
+  });
 verb('export', 'take the trajectories out as JSON lines')
   .option('--out <file>', 'file to write; standard output by default')
   .action(async (flags: VerbFlags) => (await import('./cli/verbs/operate.js')).exportVerb(config(flags), flags.out));

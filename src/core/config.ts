@@ -117,6 +117,7 @@ export const ConfigKeys = {
   mcp: z.array(McpServer).default([]),
   web: Web.default({ fetch: false }),
   redact: z.array(pattern).default([]),
+  log: z.enum(['best_effort', 'required']).default('best_effort'),
   'chat.reasoning': z.enum(['reasoning', 'reasoning_content', 'both']).default('reasoning'),
   'tools.timeout_seconds': positive.default(10),
   'tools.output_bytes': count.default(16_384),

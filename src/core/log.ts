@@ -3,6 +3,7 @@
  * last frame of an answer the gateway waits until its recording is kept; a failure of the log never reaches the answer.
  * What is kept survives this process: it is committed, or will be by whoever opens the data folder next.
  */
+import { GyreError } from './errors.js';
 import type { AssistantMessage, Message } from './message.js';
 import type { Asker, Ending, Origin, Step } from './trajectory.js';
 
@@ -39,8 +40,34 @@ export interface Recording {
    * follow-up is recognised. Resolves to whether the step is kept; never rejects.
    */
   step(step: Step, visible: AssistantMessage): Promise<boolean>;
-  /** Ends the recording. Resolves to whether all of it is kept; never rejects. */
-  finish(ending: Ending): Promise<boolean>;
+  /**
+   * Ends the recording. Resolves to whether all of it is kept; never rejects. `number` counts the answers of a gateway,
+   * where somebody does.
+   */
+  finish(ending: Ending, number?: number): Promise<boolean>;
+}
+
+/** A fault that passes, for as long as it has not: a locked database, a full disk. */
+export interface LogWait {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly reason: string;
+}
+
+/** The write-ahead log of the database. */
+export interface WalSize {
+  readonly bytes: number;
+  /** How often it could not be folded into the database because a reader stays. */
+  readonly heldUp: number;
+}
+
+/** How the log is doing. */
+export interface LogState {
+  /** What it waits for, while it does. */
+  readonly wait?: LogWait | undefined;
+  /** What was recorded and is not committed: answers, and bytes of them. */
+  readonly uncommitted: { readonly answers: number; readonly bytes: number };
+  readonly wal: WalSize;
 }
 
 export interface StepLog {
@@ -48,6 +75,23 @@ export interface StepLog {
   open(opening: Opening): Recording | Promise<Recording>;
   /** Writes that failed since the process began. */
   readonly failures: number;
-  /** Resolves when everything recorded so far is committed or counted as failed. */
+  readonly state: LogState;
+  /** Why nothing could be kept of an answer that began now; undefined while it could. */
+  refusal(): GyreError | undefined;
+  /**
+   * Resolves when everything recorded so far is committed or counted as failed. Rejects with a 503 where that waits for
+   * a fault to pass for longer than a request may.
+   */
   flush(): Promise<void>;
+}
+
+/** The 503 of a request that would have to wait until the log goes on, or that could not be logged. */
+export function logWaits({ reason }: LogWait, what: string): GyreError {
+  return new GyreError({
+    side: 'gateway',
+    status: 503,
+    code: 'log_waiting',
+    message: `${what}: ${reason}. It is tried again by itself; try again in a few seconds.`,
+    retryAfterMs: 2_000,
+  });
 }

@@ -10,20 +10,29 @@ export interface ProcessId {
 /** The process with this pid, as it is now; undefined when there is none. */
 export function processOf(pid: number): ProcessId | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command name in parentheses may itself hold spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const startTime = fields[19];
-    // A zombie ('Z') has ended; only its parent has not asked how.
-    return fields[0] === 'Z' || startTime === undefined ? undefined : { pid, startTime };
+    return read(pid);
   } catch {
     return undefined;
   }
 }
 
 /** Whether this very process still runs; false for another one that was given its pid. */
-export function alive(process: ProcessId): boolean {
-  return processOf(process.pid)?.startTime === process.startTime;
+export function alive({ pid, startTime }: ProcessId): boolean {
+  try {
+    return read(pid)?.startTime === startTime;
+  } catch (thrown) {
+    // Without a file descriptor to look with: better a process too many alive than one whose work is taken from it.
+    return ['EMFILE', 'ENFILE'].includes((thrown as NodeJS.ErrnoException).code ?? '');
+  }
+}
+
+function read(pid: number): ProcessId | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The command name in parentheses may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const startTime = fields[19];
+  // A zombie ('Z') has ended; only its parent has not asked how.
+  return fields[0] === 'Z' || startTime === undefined ? undefined : { pid, startTime };
 }
 
 /** What was recorded in a file, if it still names one process. */

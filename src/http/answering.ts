@@ -28,6 +28,8 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
+    const unlogged = deps.settings.logRequired ? deps.log.refusal() : undefined;
+    if (unlogged !== undefined) throw unlogged;
     const raw = await exchange.body(deps.settings.bodyBytes);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
@@ -119,9 +121,17 @@ async function converse<E extends AnyExchange>(
   const finish = await deliver(deps, face, exchange, recording, events, delivery);
   admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
-  await recording.finish(finish.ending);
+  const kept = await recording.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
-  delivery.finish(finish);
+  delivery.finish(kept || !deps.settings.logRequired ? finish : unkept(finish, deps.log));
+}
+
+/** An answer of which nothing could be kept, and that is to be given only with its record. */
+function unkept(finish: Finish, log: AnswerDeps['log']): Finish {
+  const refusal = log.refusal();
+  // Of what failed or was called off by itself there may be nothing to keep.
+  if (refusal === undefined || finish.fault !== undefined || finish.ending.outcome === 'cancelled') return finish;
+  return { ...finish, ending: { ...finish.ending, outcome: 'failed' }, fault: refusal };
 }
 
 /**

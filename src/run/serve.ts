@@ -37,7 +37,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
   refuseUntrainable(config, config['trainer.url']);
   const observing = await openObserving(env, config, output);
   try {
-    const storage = openStorage(
+    const storage = await openStorage(
       config,
       (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`),
       true,
@@ -68,6 +68,7 @@ async function serveOver(
   requireKeysForEveryPage(config, keys);
   if (config['learning.heldout'] !== undefined)
     saveTasks(db, readTasks(config['learning.heldout'], storage.tools, config));
+  await storage.ready;
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
   const upstreams = openUpstreams(config.upstreams, {

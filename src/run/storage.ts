@@ -8,11 +8,13 @@ import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';
 import { limitsOf } from '../loop/budget.js';
-import { type Db, openStore } from '../store/file/db.js';
+import { type Db, inServing, openStore } from '../store/file/db.js';
 import { recoverAbandoned } from '../store/beside/recover.js';
 import { openKeyring } from '../store/keys/keys.js';
 import { openLog } from '../store/log/log.js';
+import { tidyHeads } from '../store/beside/heads.js';
 import { openRemoteLog } from '../store/beside/log.js';
+import { holdsHead } from '../store/proof/heads.js';
 import { compiled, VERSION } from './machine.js';
 import { readingOf } from './reading.js';
 
@@ -23,20 +25,25 @@ export interface Storage {
   readonly toolServers: Tools['servers'];
   readonly keys: Keys;
   readonly reading: Reading;
+  /** Resolves when every file is open that answers need; from then on nothing here waits long for a lock. */
+  readonly ready: Promise<void>;
   close(): Promise<void>;
 }
+
+/** So long a request that writes (feedback, a deletion) may hold up all others for another process's transaction. */
+const BUSY = { busyMs: 250 };
 
 /**
  * `logFailed` is called with the reason each time a write to the log is lost. With `serving`, requests wait as little
  * as possible: the log has a thread of its own, and tools and their servers start before their first call. `warn` gets
  * a line for the operator when such a server goes down or comes up.
  */
-export function openStorage(
+export async function openStorage(
   config: Config,
   logFailed: (reason: unknown) => void,
   serving = false,
   warn: (text: string) => void = () => undefined,
-): Storage {
+): Promise<Storage> {
   const store = openStore(config.data);
   const redactor = redactorOf(config.redact);
   const tools = toolsOf(config, serving, warn, () => store.close());
@@ -45,12 +52,14 @@ export function openStorage(
   const remote = serving
     ? openRemoteLog({
         ...options,
+        warn,
         redact: config.redact,
         dataDir: config.data,
         module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
       })
     : undefined;
-  if (remote === undefined) recoverAbandoned(store, config.data, redactor).forEach(logFailed);
+  if (remote === undefined) (await recoverAbandoned(store, config.data, { redactor })).forEach(logFailed);
+  else for (const file of lostEnds(store.db, config.data)) warn(lostEnd(file));
   const log = remote ?? openLog(store, { ...options, redactor });
   return {
     db: store.db,
@@ -59,6 +68,7 @@ export function openStorage(
     toolServers: tools.servers,
     keys: openKeyring(store.db),
     reading: readingOf(store.db, redactor),
+    ready: remote === undefined ? Promise.resolve() : remote.ready.then(() => inServing(store.sqlite, BUSY)),
     async close() {
       if (remote === undefined) await log.flush();
       else await remote.close();
@@ -66,6 +76,18 @@ export function openStorage(
       store.close();
     },
   };
+}
+
+/** Heads of gateways that are gone, and that the ledger contradicts. */
+function lostEnds(db: Db, dataDir: string): readonly string[] {
+  return tidyHeads(dataDir, (head) => holdsHead(db, head));
+}
+
+function lostEnd(file: string): string {
+  return (
+    `the database has lost its end: "${file}" in the folder "heads" knows of answers that are not in it. ` +
+    '"gyre verify" says how many; delete the file if an older database was put there on purpose'
+  );
 }
 
 function toolsOf(config: Config, warm: boolean, warn: (text: string) => void, close: () => void): Tools {

@@ -26,7 +26,7 @@ export async function withLearner<T>(
 ): Promise<T> {
   const trainerUrl = config['trainer.url'] ?? runningGateway(config.data)?.trainer;
   if (needsEngine) refuseUntrainable(config, trainerUrl);
-  const storage = openStorage(
+  const storage = await openStorage(
     config,
     (reason) => printer.line(`the log failed to write: ${String(reason)}`),
     false,

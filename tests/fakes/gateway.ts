@@ -213,6 +213,10 @@ function remembering(log: LocalLog, logged: Logged[]): StepLog {
     get failures() {
       return log.failures;
     },
+    get state() {
+      return log.state;
+    },
+    refusal: () => log.refusal(),
     flush: () => log.flush(),
   };
 }

@@ -162,6 +162,9 @@ function noLog(): RemoteLog {
       finish: () => Promise.resolve(true),
     }),
     failures: 0,
+    state: { uncommitted: { answers: 0, bytes: 0 }, wal: { bytes: 0, heldUp: 0 } },
+    ready: Promise.resolve(),
+    refusal: () => undefined,
     flush: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };

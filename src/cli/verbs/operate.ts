@@ -7,7 +7,7 @@ import { createWriteStream } from 'node:fs';
 
 import { indexDocuments } from '../../../tools/search_documents.js';
 import type { Config } from '../../core/config.js';
-import { operatorError } from '../../core/errors.js';
+import { operatorError, reasonOf } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
 import { writeJson } from '../../core/text/json.js';
 import { decisionView, versionView } from '../../core/learning/views.js';
@@ -15,6 +15,7 @@ import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
+import { bytesIn, quarantinedIn } from '../../store/beside/intake.js';
 import { allVersions } from '../../store/learning/versions.js';
 import { verify } from '../../store/proof/verify.js';
 import { listTrajectories } from '../../store/read/trajectories.js';
@@ -25,8 +26,9 @@ import type { Printer } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
-  return withRows(config, (db) => {
+  return withRows(config, async (db) => {
     const gateway = runningGateway(config.data);
+    const log = await logStatus(config.data, gateway);
     const trainer = gateway?.trainer !== undefined;
     const found = learningStatus(db, config, { trainer, learn: gateway?.learn ?? config.learn });
     const status =
@@ -36,6 +38,7 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       gateway: gateway === undefined ? null : gatewayView(gateway),
       ...status,
       withdrawn_tools: withdrawn,
+      log,
     };
     printer.result(shown, [
       `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
@@ -47,9 +50,47 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       ...(withdrawn.length === 0
         ? []
         : [`withdrawn tools, because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`]),
+      ...logLines(log),
       ...(status.last === null ? [] : [`last cycle: ${status.last.state}: ${status.last.note}`]),
     ]);
   });
+}
+
+/** As the gateway's `/health` has it, and what lies in the intake; of a gateway that does not answer only that. */
+interface LogStatus {
+  readonly state: string;
+  readonly uncommitted?: { readonly answers: number; readonly bytes: number };
+  readonly waiting_since?: string | null;
+  readonly reason?: string | null;
+  readonly intake_bytes: number;
+  /** Files that were set aside. */
+  readonly unsettled: readonly string[];
+}
+
+async function logStatus(dataDir: string, gateway: Presence | undefined): Promise<LogStatus> {
+  const files = { intake_bytes: bytesIn(dataDir), unsettled: quarantinedIn(dataDir) };
+  if (gateway === undefined) return { state: 'not running', ...files };
+  try {
+    const health = await fetch(`${gateway.url}/health`, { signal: AbortSignal.timeout(2_000) });
+    const { log } = (await health.json()) as { readonly log: Omit<LogStatus, 'intake_bytes' | 'unsettled'> };
+    return { ...log, ...files };
+  } catch (thrown) {
+    return { state: 'unknown', reason: `the gateway does not answer: ${reasonOf(thrown)}`, ...files };
+  }
+}
+
+function logLines({ state, uncommitted, waiting_since: since, reason, unsettled }: LogStatus): string[] {
+  return [
+    ...(state !== 'waiting'
+      ? []
+      : [
+          `the log waits since ${since ?? '?'}: ${reason ?? ''}; ${uncommitted?.answers ?? 0} answers ` +
+            `(${uncommitted?.bytes ?? 0} bytes) are kept until it goes on`,
+        ]),
+    ...(unsettled.length === 0
+      ? []
+      : [`${unsettled.length} files of answers were set aside; "gyre log settle" reads them again`]),
+  ];
 }
 
 function gatewayView({ pid, startTime, url, learn, trainer }: Presence): Readonly<Record<string, unknown>> {

@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 
+import type { LogState } from '../../core/log.js';
 import type { Delivered } from '../../core/observe.js';
 import type { Action } from '../../core/policy.js';
 import type { Observation } from '../../core/tool.js';
@@ -21,6 +22,7 @@ export interface LearningNumbers {
 /** Numbers that are kept elsewhere, read at each scrape. */
 export interface Gauges {
   readonly logFailures: () => number;
+  readonly log: () => LogState;
   readonly servingVersion: () => number;
   readonly inFlight: () => number;
   /** Requests answered at once at most. */
@@ -132,15 +134,37 @@ export class Metrics {
     gauge('gyre_in_flight', 'Requests being answered.', gauges.inFlight);
     gauge('gyre_in_flight_limit', 'Requests answered at once at most; more are refused with 429.', () => gauges.limit);
     gauge('gyre_serving_version', 'The version the alias points at.', gauges.servingVersion);
-    const failures = new Counter({
-      name: 'gyre_log_failures_total',
-      help: 'Writes to the log that failed.',
-      registers,
-      collect: () => {
-        failures.reset();
-        failures.inc(gauges.logFailures());
+    const counter = (name: string, help: string, read: () => number): void => {
+      const made: Counter = new Counter({
+        name,
+        help,
+        registers,
+        collect: () => {
+          made.reset();
+          made.inc(read());
+        },
+      });
+    };
+    counter('gyre_log_failures_total', 'Writes to the log that failed.', gauges.logFailures);
+    gauge(
+      'gyre_log_uncommitted_answers',
+      'Answers that are recorded and not committed yet.',
+      () => gauges.log().uncommitted.answers,
+    );
+    gauge(
+      'gyre_log_waiting_seconds',
+      'How long the log has waited for a lock, a full disk or the like to pass.',
+      () => {
+        const { wait } = gauges.log();
+        return wait === undefined ? 0 : (Date.now() - wait.since) / 1000;
       },
-    });
+    );
+    gauge('gyre_log_wal_bytes', "Size of the database's write-ahead log.", () => gauges.log().wal.bytes);
+    counter(
+      'gyre_log_folds_held_up_total',
+      'Times the write-ahead log could not be folded into the database because a reader stays.',
+      () => gauges.log().wal.heldUp,
+    );
     const { learning } = gauges;
     if (learning === undefined) return;
     gauge(

@@ -43,6 +43,13 @@ export const SHAPES = {
     uptime_seconds: int,
     in_flight: int,
     log_failures: int,
+    log: z.object({
+      state: z.enum(['ok', 'waiting']),
+      uncommitted: z.object({ answers: int, bytes: int }),
+      waiting_since: text.nullable(),
+      reason: text.nullable(),
+      wal_bytes: int,
+    }),
   }),
   Ready: z.object({ ready: bool, waiting_for: z.array(text), parts: z.array(Part) }),
   OpenApi: object,

@@ -61,6 +61,8 @@ export interface AnswerSettings {
   readonly bodyBytes: number;
   /** Names of the toolbox that are offered when a request names none. */
   readonly defaultTools: readonly string[];
+  /** No answer without its record: 503 where the log can take nothing. */
+  readonly logRequired: boolean;
   readonly keepaliveMs: number;
   readonly slowReaderMs: number;
   /** Under which names a chat message tells what was reasoned. */

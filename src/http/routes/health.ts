@@ -4,7 +4,7 @@
  */
 import { Hono } from 'hono';
 
-import type { StepLog } from '../../core/log.js';
+import type { LogState, StepLog } from '../../core/log.js';
 import type { Serving } from '../../core/serving.js';
 import type { Metrics } from '../numbers/metrics.js';
 
@@ -22,10 +22,21 @@ export interface HealthDeps {
   /** The gateway's own version. */
   readonly version: string;
   readonly serving: Serving;
-  readonly log: Pick<StepLog, 'failures'>;
+  readonly log: Pick<StepLog, 'failures' | 'state'>;
   readonly metrics: Metrics;
   readonly inFlight: () => number;
   readonly parts: () => readonly Part[];
+}
+
+/** What waits to be committed, and since when and why where it has to; `wal_bytes` is the write-ahead log's size. */
+function logView({ wait, uncommitted, wal }: LogState): Readonly<Record<string, unknown>> {
+  return {
+    state: wait === undefined ? 'ok' : 'waiting',
+    uncommitted,
+    waiting_since: wait === undefined ? null : new Date(wait.since).toISOString(),
+    reason: wait?.reason ?? null,
+    wal_bytes: wal.bytes,
+  };
 }
 
 export function healthRoutes(deps: HealthDeps): Hono {
@@ -39,6 +50,7 @@ export function healthRoutes(deps: HealthDeps): Hono {
       uptime_seconds: Math.round((Date.now() - startedAt) / 1000),
       in_flight: deps.inFlight(),
       log_failures: deps.log.failures,
+      log: logView(deps.log.state),
     }),
   );
   app.get('/ready', (c) => {

@@ -1,369 +1,383 @@
 /**
  * The connection to the log's thread. A message is in the intake when its promise resolves, and is committed soon
  * after, in groups: nobody waits for that. Where there is no intake, or it cannot be written, the promise waits for the
- * commit instead. A log thread that crashes is replaced by one that begins with the files of the intake.
+ * commit instead. While the database cannot be written for a fault that passes, everything stays in the intake. A log
+ * thread that crashes is replaced by one that begins with the files of the intake.
  */
 import { writeJson } from '../../core/text/json.js';
-import { Worker } from 'node:worker_threads';
 
-import { reasonOf } from '../../core/errors.js';
-import { newId } from '../../core/ids.js';
-import type { Opening } from '../../core/log.js';
+import type { GyreError } from '../../core/errors.js';
+import { logWaits, type LogState, type Opening } from '../../core/log.js';
+import { isPassing } from '../file/passing.js';
 import { roughly } from '../log/recognise.js';
-import { Intake } from './intake.js';
+import { Backlog, GROUP_CHARS, MAX_UNSENT_CHARS } from './backlog.js';
+import { HeadFile } from './heads.js';
+import type { UnwrittenMessage } from './held.js';
+import { closeOwner, Intake, newOwner } from './intake.js';
+import { Lines } from './lines.js';
+import { type Opened, Replies } from './replies.js';
+import { LogThread, type LogThreadOptions } from './thread.js';
+import { Uncommitted } from './uncommitted.js';
+import { Waiting } from './waiting.js';
+import { WalWatch } from './wal.js';
 import type { FromLog, RecordingMessage, ToLog } from './wire.js';
-import type { LogWorkerData } from './worker.js';
 
-export interface LogConnectionOptions {
-  readonly dataDir: string;
-  /** Path of the compiled `worker.ts`. */
-  readonly module: string;
+export interface LogConnectionOptions extends LogThreadOptions {
   readonly failed?: ((reason: unknown) => void) | undefined;
-  /** Patterns of what may not be logged; applied by the log's thread. */
-  readonly redact?: readonly string[] | undefined;
+  /** Told an operator: that the log waits, that it goes on, that its files grow. */
+  readonly warn?: ((text: string) => void) | undefined;
 }
 
-/** Characters sent at once: a request that looks something up in the log waits until they are committed. */
-const GROUP_CHARS = 128 * 1024;
-/** Fewer than that wait this long for others: nobody waits for their commit, and each commit has a cost of its own. */
+/** Fewer than a group wait this long for others: nobody waits for their commit, and each commit has a cost of its own. */
 const GROUP_MS = 10;
-/**
- * With more than this in the intake and not sent, answers wait until some of it is committed: a log that cannot keep up
- * slows the gateway down, and whoever reads the log back does not wait for longer.
- */
-const MAX_UNSENT_CHARS = 8 * 1024 * 1024;
 /** A log thread that crashed this often in a row without committing anything will never commit it. */
 const MAX_CRASHES = 2;
-
-type Opened = Extract<FromLog, { type: 'opened' }>;
-
-/** A message on its way into the intake, as JSON text. */
-interface UnwrittenMessage {
-  readonly recording: number;
-  readonly text: string;
-  readonly ends: boolean;
-  /** The answer so far as its client has it, in any of its forms. */
-  readonly answerText?: string | undefined;
-  readonly resolve?: ((kept: boolean) => void) | undefined;
-}
-
-/** A line that is in the intake and not sent to the log's thread. */
-interface UnsentLine {
-  readonly number: number;
-  /** Its messages with commas between, without brackets. */
-  readonly text: string;
-}
-
-/** A recording that has begun and has no end yet. */
-interface UnfinishedRecording {
-  readonly texts: string[];
-  answerText: string | undefined;
-}
-
+const RESTART_MS = 500;
 export class LogConnection {
   readonly #options: LogConnectionOptions;
+  readonly #owner = newOwner();
   readonly #intake: Intake | undefined;
-  #worker: Worker | undefined;
+  readonly #heads: HeadFile;
+  readonly #thread: LogThread;
+  readonly #waiting: Waiting;
+  readonly #lines: Lines;
+  readonly #backlog: Backlog;
+  readonly #uncommitted = new Uncommitted();
   /** Failures counted here, and those of log threads that have exited. */
   #ownFailures = 0;
   /** Failures of the present log thread, by its own count. */
   #workerFailures = 0;
-  #lastNumber = 0;
-  #unwritten: UnwrittenMessage[] = [];
-  readonly #unfinished = new Map<number, UnfinishedRecording>();
-  #unsent: UnsentLine[] = [];
-  #unsentChars = 0;
-  /** Number of the newest line that is in the intake, that is sent, and that is committed. */
-  #newestWritten = 0;
-  #newestSent = 0;
-  #newestCommitted = 0;
-  /**
-   * Answers that are not committed, in any of their forms, with the number of the newest line they are part of, oldest
-   * first: a conversation that contains one must not be looked up before that line is committed.
-   */
-  readonly #uncommittedAnswers = new Map<string, number>();
+  /** Answers that have a number. */
+  #numbered = 0;
   #groupTimer: NodeJS.Timeout | undefined;
-  /** Promises of messages that wait because of {@link MAX_UNSENT_CHARS}. */
-  #slowedDown: (() => void)[] = [];
+  #restartTimer: NodeJS.Timeout | undefined;
   /** Number of the newest line in the files that the present log thread began with. */
   #recoverTo = 0;
   #crashes = 0;
   #closing = false;
-  readonly #awaitingCommit = new Map<number, (committed: boolean) => void>();
-  readonly #awaitingOpened = new Map<
-    number,
-    { readonly resolve: (opened: Opened) => void; readonly opening: Opening }
-  >();
+  readonly #wal: WalWatch;
+  /** Recordings that are to be set aside as soon as that can be written. */
+  readonly #toSetAside = new Set<number>();
+  readonly #replies = new Replies();
 
   constructor(options: LogConnectionOptions) {
     this.#options = options;
     this.#intake =
-      (options.redact ?? []).length > 0 ? undefined : new Intake(options.dataDir, () => this.#unfinishedLine());
-    this.#worker = this.#startWorker([]);
+      (options.redact ?? []).length > 0
+        ? undefined
+        : new Intake(options.dataDir, () => this.#uncommitted.unfinishedLines(), this.#owner);
+    this.#heads = new HeadFile(options.dataDir, this.#owner);
+    this.#wal = new WalWatch((text) => options.warn?.(text));
+    this.#backlog = new Backlog((place) => this.#intake?.read(place) ?? []);
+    this.#waiting = new Waiting({
+      impatient: () => this.#impatient(),
+      warn: (text) => options.warn?.(text),
+      waits: () => this.state.uncommitted,
+    });
+    this.#lines = new Lines({
+      intake: this.#intake,
+      backlog: this.#backlog,
+      uncommitted: this.#uncommitted,
+      waiting: this.#waiting,
+      blocked: () => this.#blocked,
+      direct: (messages) => this.#sendWithoutIntake(messages),
+      written: () => this.#sendNextGroup(),
+      dropped: (recordings, numbered) => this.#dropped(recordings, numbered),
+    });
+    this.#thread = new LogThread(options, {
+      message: (message) => this.#hear(message),
+      exited: (reason, fault) => this.#workerExited(reason, fault),
+    });
+    this.#startWorker([]);
   }
 
   get failures(): number {
     return this.#ownFailures + this.#workerFailures;
   }
 
+  get ready(): Promise<void> {
+    return this.#thread.ready;
+  }
+
+  get state(): LogState {
+    const { answers, bytes } = this.#uncommitted;
+    const held = this.#lines.waiting;
+    return {
+      wait: this.#waiting.wait,
+      uncommitted: { answers: answers + held.answers, bytes: bytes + held.bytes },
+      wal: this.#wal.size,
+    };
+  }
+
+  /** Only where neither intake nor database takes anything. */
+  refusal(): GyreError | undefined {
+    const { wait } = this.#waiting;
+    if (wait === undefined || this.#intake?.canWrite() === true) return undefined;
+    return logWaits(wait, 'The answer could not be logged');
+  }
+
   /** A number for a recording or a reply. */
   nextNumber(): number {
-    this.#lastNumber += 1;
-    return this.#lastNumber;
+    return this.#replies.next();
+  }
+
+  /** A number for an answer that ends. */
+  nextAnswer(): number {
+    this.#numbered += 1;
+    return this.#numbered;
   }
 
   post(message: RecordingMessage): void {
-    const text = writeJson(message);
-    this.#enqueue({ recording: message.recording, text, ends: message.type === 'finish' });
+    this.#lines.add(message);
   }
 
   /** Resolves to whether the message is kept; never rejects. */
   postAndWait(message: RecordingMessage): Promise<boolean> {
-    const { recording } = message;
-    const text = writeJson(message);
-    const ends = message.type === 'finish';
     const answerText = message.type === 'step' ? roughly(message.visible) : undefined;
-    return new Promise((resolve) => this.#enqueue({ recording, text, ends, answerText, resolve }));
+    return new Promise((resolve) => this.#lines.add(message, answerText, resolve));
   }
 
   /** Never rejects: where the log cannot answer, the conversation is recorded as a new one. */
-  open(message: { readonly type: 'open'; readonly recording: number; readonly opening: Opening }): Promise<Opened> {
-    const replyId = this.nextNumber();
-    this.#writeLine();
-    // The answers of this conversation are sent first; other lines that wait do not concern it.
-    const answeredIn = message.opening.messages.map((past) =>
-      past.role === 'assistant' ? (this.#uncommittedAnswers.get(roughly(past)) ?? 0) : 0,
-    );
-    this.#sendLines(Number.POSITIVE_INFINITY, Math.max(...answeredIn));
+  async open(message: {
+    readonly type: 'open';
+    readonly recording: number;
+    readonly opening: Opening;
+  }): Promise<Opened> {
+    const { opening } = message;
+    this.#lines.write();
+    // The answers of this conversation are committed first; other lines that wait do not concern it.
+    const line = this.#uncommitted.newestLineOf(opening.messages);
+    if (line > 0) {
+      if (!this.#blocked && this.#backlog.charsTo(line) <= MAX_UNSENT_CHARS)
+        this.#sendLines(Number.POSITIVE_INFINITY, line);
+      await this.#waiting.until(() => this.#uncommitted.committed >= line);
+    }
     return new Promise((resolve) => {
-      this.#awaitingOpened.set(replyId, { resolve, opening: message.opening });
-      this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]), []);
+      const replyId = this.#replies.awaitOpened(opening, resolve);
+      if (this.#restartTimer !== undefined) this.#replies.openAsNew(replyId);
+      else this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]));
     });
   }
 
-  /** Resolves when everything posted so far is committed or counted as failed. */
+  /** Resolves when everything posted so far is committed or counted as failed; rejects where that has to wait. */
   async flush(): Promise<void> {
-    this.#sendAll();
-    const replyId = this.nextNumber();
-    await new Promise<boolean>((resolve) => {
-      this.#awaitingCommit.set(replyId, resolve);
-      this.#postToWorker(JSON.stringify([{ type: 'flush', replyId } satisfies ToLog]), [replyId]);
-    });
-    this.#intake?.discardCommitted(this.#newestCommitted, true);
+    this.#lines.write();
+    const line = this.#uncommitted.written;
+    if (!this.#blocked) this.#sendLines(Number.POSITIVE_INFINITY, line);
+    let replied = false;
+    if (!this.#waiting.over && this.#restartTimer === undefined)
+      await new Promise<void>((resolve) => {
+        const replyId = this.#replies.awaitCommit((committed) => {
+          replied = committed;
+          resolve();
+        });
+        this.#postToWorker(JSON.stringify([{ type: 'flush', replyId } satisfies ToLog]));
+      });
+    if (!replied || this.#uncommitted.committed < line) {
+      await this.#waiting.until(() => this.#uncommitted.committed >= line);
+      const { wait } = this.#waiting;
+      if (wait !== undefined) throw logWaits(wait, 'The log cannot be read back yet');
+    }
+    this.#discard(true);
   }
 
+  /** What cannot be committed for a fault that has not passed stays in the intake. */
   async close(): Promise<void> {
     if (this.#closing) return;
-    this.#sendAll();
+    this.#lines.write();
+    if (!this.#blocked) this.#sendLines(Number.POSITIVE_INFINITY);
     this.#closing = true;
-    const worker = this.#worker;
-    if (worker !== undefined) {
-      const exited = new Promise((resolve) => worker.once('exit', resolve));
-      this.#postToWorker(JSON.stringify([{ type: 'close' } satisfies ToLog]), []);
-      await exited;
+    clearTimeout(this.#restartTimer);
+    this.#lines.close();
+    clearTimeout(this.#groupTimer);
+    if (this.#thread.running) {
+      this.#postToWorker(JSON.stringify([{ type: 'close' } satisfies ToLog]));
+      await Promise.race([this.#thread.exited, this.#waiting.untilOver()]);
+      await this.#thread.end();
     }
+    this.#waiting.close();
+    const lost = this.#lines.waiting.answers + this.#replies.commits;
+    if (lost > 0) {
+      this.#ownFailures += lost;
+      this.#options.failed?.(new Error(`${lost} answers were not logged when the gateway stopped`));
+    }
+    this.#replies.fail();
+    this.#heads.close();
+    if (this.#intake === undefined) closeOwner(this.#owner);
     this.#intake?.close();
   }
 
-  /** The messages of one turn of the event loop become one line, with one write. */
-  #enqueue(message: UnwrittenMessage): void {
-    this.#unwritten.push(message);
-    if (this.#unwritten.length === 1) setImmediate(() => this.#writeLine());
+  /** Nothing can be sent to be committed: it would lie in the log thread's memory until a fault has passed. */
+  get #blocked(): boolean {
+    return this.#waiting.wait !== undefined || this.#restartTimer !== undefined;
   }
 
-  #writeLine(): void {
-    const messages = this.#unwritten;
-    if (messages.length === 0) return;
-    this.#unwritten = [];
-    const text = messages.map((message) => message.text).join(',');
-    const number = this.#newestWritten + 1;
-    if (this.#intake?.append(`[${text}]`, number) !== true) return this.#sendWithoutIntake(messages);
-    this.#newestWritten = number;
-    this.#unsent.push({ number, text });
-    this.#unsentChars += text.length;
-    for (const message of messages) this.#trackRecording(message, number);
-    const resolve = (): void => {
-      for (const message of messages) message.resolve?.(true);
-    };
-    if (this.#unsentChars > MAX_UNSENT_CHARS) this.#slowedDown.push(resolve);
-    else resolve();
-    this.#sendNextGroup();
-  }
-
-  #trackRecording({ recording, text, ends, answerText }: UnwrittenMessage, line: number): void {
-    let unfinished = this.#unfinished.get(recording);
-    if (unfinished === undefined) this.#unfinished.set(recording, (unfinished = { texts: [], answerText }));
-    unfinished.texts.push(text);
-    unfinished.answerText = answerText ?? unfinished.answerText;
-    if (unfinished.answerText !== undefined) {
-      // Also for the end of an answer: a conversation continues an answer only when its end is committed, too.
-      this.#uncommittedAnswers.delete(unfinished.answerText);
-      this.#uncommittedAnswers.set(unfinished.answerText, line);
-    }
-    if (ends) this.#unfinished.delete(recording);
-  }
-
-  #unfinishedLine(): string | undefined {
-    if (this.#unfinished.size === 0) return undefined;
-    return `[${[...this.#unfinished.values()].flatMap(({ texts }) => texts).join(',')}]`;
+  #dropped(recordings: number, numbered: number): void {
+    this.#ownFailures += recordings;
+    this.#options.failed?.(new Error('neither the intake nor the database can be written, and memory is used up'));
+    if (numbered > 0 && this.#restartTimer === undefined)
+      this.#postToWorker(JSON.stringify([{ type: 'dropped', answers: numbered } satisfies ToLog]));
   }
 
   /** Each message that somebody waits for gets a reply when it is committed. */
   #sendWithoutIntake(messages: readonly UnwrittenMessage[]): void {
-    this.#sendAll();
-    const replyIds: number[] = [];
+    this.#sendLines(Number.POSITIVE_INFINITY);
     const texts = messages.map(({ text, resolve }) => {
       if (resolve === undefined) return text;
-      const replyId = this.nextNumber();
-      replyIds.push(replyId);
-      this.#awaitingCommit.set(replyId, resolve);
-      return `{"replyId":${replyId},${text.slice(1)}`;
+      return `{"replyId":${this.#replies.awaitCommit(resolve)},${text.slice(1)}`;
     });
-    for (const message of messages) if (message.ends) this.#unfinished.delete(message.recording);
-    this.#postToWorker(`[${texts.join(',')}]`, replyIds);
+    for (const message of messages) if (message.ends) this.#uncommitted.forget(message.recording);
+    this.#postToWorker(`[${texts.join(',')}]`);
   }
 
   /** One group at a time: lines that are written while it is committed are the next group. */
   #sendNextGroup(waited = false): void {
-    if (this.#newestSent > this.#newestCommitted || this.#unsent.length === 0) return;
-    if (waited || this.#unsentChars >= GROUP_CHARS) return this.#sendLines(GROUP_CHARS);
+    if (this.#closing || this.#uncommitted.sent > this.#uncommitted.committed || this.#backlog.chars === 0) return;
+    if (this.#restartTimer !== undefined) return;
+    if (waited || this.#backlog.chars >= GROUP_CHARS)
+      return this.#sendLines(this.#waiting.wait === undefined ? GROUP_CHARS : 8 * GROUP_CHARS);
     this.#groupTimer ??= setTimeout(() => {
       this.#groupTimer = undefined;
       this.#sendNextGroup(true);
     }, GROUP_MS);
   }
 
-  #sendAll(): void {
-    this.#writeLine();
-    this.#sendLines(Number.POSITIVE_INFINITY);
-  }
-
   /** Sends lines up to number `last` until `maxChars` is reached. */
   #sendLines(maxChars: number, last = Number.POSITIVE_INFINITY): void {
-    const texts: string[] = [];
-    let chars = 0;
-    let newest = 0;
-    for (const line of this.#unsent) {
-      if (chars >= maxChars || line.number > last) break;
-      texts.push(line.text);
-      chars += line.text.length;
-      newest = line.number;
+    let taken: ReturnType<Backlog['take']>;
+    try {
+      taken = this.#backlog.take(maxChars, last);
+    } catch (thrown) {
+      // The intake cannot be read just now: the lines stay where they are.
+      this.#options.failed?.(thrown);
+      return;
     }
-    if (texts.length === 0) return;
-    this.#unsent = this.#unsent.slice(texts.length);
-    this.#unsentChars -= chars;
-    this.#newestSent = newest;
-    this.#postToWorker(`[${texts.join(',')},{"type":"commit","line":${newest}}]`, []);
+    if (taken === undefined) return;
+    const { texts, group } = taken;
+    this.#uncommitted.sending(group);
+    this.#postToWorker(`[${texts.join(',')},{"type":"commit","line":${group.newest}}]`);
   }
 
   #committed(line: number): void {
-    this.#newestCommitted = Math.max(this.#newestCommitted, line);
-    for (const [answerText, writtenIn] of this.#uncommittedAnswers) {
-      if (writtenIn > this.#newestCommitted) break;
-      this.#uncommittedAnswers.delete(answerText);
-    }
+    this.#uncommitted.settled(line);
     this.#crashes = 0;
-    this.#intake?.discardCommitted(this.#newestCommitted);
-    if (this.#unsentChars <= MAX_UNSENT_CHARS) for (const resolve of this.#slowedDown.splice(0)) resolve();
-    this.#sendNextGroup();
+    if (this.#backlog.chars <= MAX_UNSENT_CHARS) this.#waiting.caughtUp();
+    this.#waiting.look();
+    this.#discard(false);
+    // While it catches up each answer waits for one commit, and not until all is committed.
+    if (this.#waiting.wait !== undefined || this.#backlog.chars <= MAX_UNSENT_CHARS) this.#lines.faster();
+    this.#lines.write();
   }
 
-  #postToWorker(text: string, replyIds: readonly number[]): void {
-    try {
-      // As text: objects are cloned key by key, which took both threads together 44 us a request against 24.
-      if (this.#closing && this.#worker === undefined) throw new Error('the log is closed');
-      (this.#worker ??= this.#startWorker([])).postMessage(text);
-    } catch (thrown) {
-      this.#fail(thrown, replyIds, []);
-      this.#restartWorker();
+  /** Lines leave the intake only when they are committed, or kept in a file of their own. */
+  #discard(completely: boolean): void {
+    if (this.#toSetAside.size > 0) {
+      if (this.#intake?.setAside(this.#toSetAside) === false) return;
+      this.#toSetAside.clear();
+    }
+    this.#intake?.discardCommitted(this.#uncommitted.committed, completely);
+  }
+
+  /** Whoever waits for a commit has waited for long enough. */
+  #impatient(): void {
+    this.#lines.letGo();
+    this.#replies.letGo();
+  }
+
+  #hear(message: FromLog): void {
+    switch (message.type) {
+      case 'ready':
+        return;
+      case 'results':
+        return this.#replies.results(message.results);
+      case 'opened':
+        return this.#replies.opened(message);
+      case 'committed': {
+        const { line, sealed, excused } = message;
+        const numbered = this.#uncommitted.numberedTo(line);
+        if (sealed !== undefined && numbered !== undefined)
+          this.#heads.write({ ...sealed, writer: this.#thread.writer, answers: numbered - excused });
+        return this.#committed(line);
+      }
+      case 'refused':
+        for (const recording of message.recordings) this.#toSetAside.add(recording);
+        if (this.#intake?.setAside(this.#toSetAside) === true) this.#toSetAside.clear();
+        return;
+      case 'recovered':
+        this.#intake?.quarantine(message.damaged);
+        return this.#committed(this.#recoverTo);
+      case 'waiting':
+        if (message.wait !== undefined) return this.#waiting.begin(message.wait);
+        this.#waiting.end(this.#backlog.chars > MAX_UNSENT_CHARS);
+        return this.#lines.write();
+      case 'wal':
+        return this.#wal.hear(message.size);
+      case 'failed':
+        this.#workerFailures = message.failures;
+        return this.#options.failed?.(message.reason);
+      default:
+        return message satisfies never;
     }
   }
 
-  #startWorker(recover: readonly string[]): Worker {
-    const { dataDir, module, failed = () => undefined, redact = [] } = this.#options;
-    const worker = new Worker(module, { workerData: { dataDir, redact, recover } satisfies LogWorkerData });
-    worker.on('message', (message: FromLog) => {
-      switch (message.type) {
-        case 'results': {
-          const { results } = message;
-          for (let at = 0; at < results.length; at += 2) this.#reply(results[at] ?? 0, results[at + 1] === 1);
-          return;
-        }
-        case 'opened':
-          this.#awaitingOpened.get(message.replyId)?.resolve(message);
-          this.#awaitingOpened.delete(message.replyId);
-          return;
-        case 'committed':
-          return this.#committed(message.line);
-        case 'recovered':
-          this.#intake?.quarantine(message.damaged);
-          return this.#committed(this.#recoverTo);
-        case 'failed':
-          this.#workerFailures = message.failures;
-          return failed(message.reason);
-        default:
-          return message satisfies never;
-      }
-    });
-    let fault: unknown;
-    worker.on('error', (thrown) => (fault = thrown));
-    worker.on('exit', (code) =>
-      this.#workerExited(
-        new Error(`the log's thread ended with ${code}${fault === undefined ? '' : `: ${reasonOf(fault)}`}`),
-      ),
-    );
-    return worker;
+  #postToWorker(text: string): void {
+    try {
+      if (this.#closing && !this.#thread.running) throw new Error('the log is closed');
+      if (!this.#thread.running) this.#startWorker([]);
+      this.#thread.post(text);
+    } catch (thrown) {
+      this.#fail(thrown);
+      this.#restartWorker(thrown);
+    }
   }
 
-  #workerExited(reason: Error): void {
-    this.#worker = undefined;
+  #startWorker(recover: readonly string[]): void {
+    this.#thread.start({ recover, writer: newOwner(), numbered: this.#lines.numbered });
+  }
+
+  #workerExited(reason: Error, fault: unknown): void {
     this.#ownFailures += this.#workerFailures;
     this.#workerFailures = 0;
     if (this.#closing) return;
-    this.#fail(reason, [...this.#awaitingCommit.keys()], [...this.#awaitingOpened.keys()]);
-    this.#restartWorker();
+    this.#fail(reason);
+    this.#restartWorker(fault);
   }
 
   /**
    * Starts a log thread that begins with the intake, where something in it is not committed or belongs to a recording
-   * that is not finished.
+   * that is not finished. One that ended because the system had nothing left for it is no crash.
    */
-  #restartWorker(): void {
-    const nothingToRecover = this.#newestCommitted === this.#newestWritten && this.#unfinished.size === 0;
-    if (this.#closing || this.#intake === undefined || nothingToRecover) return;
-    const files = this.#intake.rotate();
-    this.#recoverTo = this.#newestWritten;
-    this.#newestSent = this.#newestWritten;
-    this.#unsent = [];
-    this.#unsentChars = 0;
-    for (this.#crashes += 1; this.#crashes <= MAX_CRASHES; this.#crashes += 1) {
+  #restartWorker(fault: unknown): void {
+    if (this.#closing || (this.#thread.isReady && (this.#intake === undefined || this.#uncommitted.nothing))) return;
+    if (!isPassing(fault)) this.#crashes += 1;
+    const files = this.#intake?.rotate() ?? [];
+    this.#recoverTo = this.#uncommitted.written;
+    this.#backlog.clear();
+    this.#uncommitted.sendingAll();
+    if (this.#crashes > MAX_CRASHES) {
+      this.#thread.fail(fault);
+      this.#ownFailures += 1;
+      this.#intake?.quarantine(files);
+      return this.#committed(this.#uncommitted.written);
+    }
+    const start = (): void => {
+      this.#restartTimer = undefined;
       try {
-        this.#worker = this.#startWorker(files);
-        return;
+        this.#startWorker(files);
+        this.#waiting.end(false);
       } catch (thrown) {
         this.#options.failed?.(thrown);
+        this.#restartWorker(thrown);
       }
-    }
-    this.#ownFailures += 1;
-    this.#intake.quarantine(files);
-    this.#committed(this.#newestWritten);
+    };
+    if (!isPassing(fault)) return start();
+    this.#waiting.begin({ since: Date.now(), reason: `the log's thread could not be started: ${String(fault)}` });
+    this.#restartTimer ??= setTimeout(start, RESTART_MS);
   }
 
-  #reply(replyId: number, committed: boolean): void {
-    this.#awaitingCommit.get(replyId)?.(committed);
-    this.#awaitingCommit.delete(replyId);
-  }
-
-  /** Resolves the promises of these replies, which will not come: not committed, or opened as a new conversation. */
-  #fail(reason: unknown, commits: readonly number[], openings: readonly number[]): void {
-    this.#ownFailures += commits.length + openings.length;
+  /** Nobody replies any more to what was sent. */
+  #fail(reason: unknown): void {
+    this.#ownFailures += this.#replies.fail();
     this.#options.failed?.(reason);
-    for (const replyId of commits) this.#reply(replyId, false);
-    for (const replyId of openings) {
-      const waiting = this.#awaitingOpened.get(replyId);
-      this.#awaitingOpened.delete(replyId);
-      const trajectoryId = newId('traj', waiting?.opening.at);
-      waiting?.resolve({ type: 'opened', replyId, trajectoryId, continued: false });
-    }
   }
 }

@@ -10,7 +10,9 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -19,6 +21,8 @@ import { join } from 'node:path';
 import { reasonOf } from '../../core/errors.js';
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { alive, processOf } from '../../core/process.js';
+import { writeJson } from '../../core/text/json.js';
+import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -28,7 +32,7 @@ const ENDING = '.jsonl';
 /** The ending of files of which something could not be committed: kept for a person to look at. */
 const QUARANTINE_ENDING = '.unsettled';
 
-interface IntakeFile {
+export interface IntakeFile {
   readonly path: string;
   readonly fd: number;
   bytes: number;
@@ -38,30 +42,107 @@ interface IntakeFile {
   newest: number;
 }
 
+/** Where a line stands. */
+export interface Place {
+  readonly file: IntakeFile;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** So much must fit where it is asked whether an answer would. */
+const PROBE_BYTES = 64 * 1024;
+
 export class Intake {
   readonly #folder: string;
   readonly #owner: string;
-  /** One line with all messages of recordings that have no end yet, asked for when a file is begun. */
-  readonly #unfinished: () => string | undefined;
+  /** Lines with all messages of recordings that have no end yet, asked for when a file is begun. */
+  readonly #unfinished: () => readonly string[];
   #fileCount = 0;
   /** Oldest first. */
   #files: IntakeFile[] = [];
   /** The file that is written to; where there is none, the next line begins one. */
   #current: IntakeFile | undefined;
 
-  constructor(dataDir: string, unfinished: () => string | undefined) {
+  constructor(dataDir: string, unfinished: () => readonly string[], owner = newOwner()) {
     this.#folder = folderOf(dataDir);
-    this.#owner = newOwner();
+    this.#owner = owner;
     this.#unfinished = unfinished;
+    try {
+      this.#beginFile(); // before the first answer: later there may be no file descriptor left
+    } catch {
+      // The next line tries again.
+    }
   }
 
-  /** Writes a line under its number, which grows. False when it could not be written: then nothing of it is there. */
-  append(line: string, number: number): boolean {
+  /**
+   * Writes a line under its number, which grows, and says where. Undefined when it could not be written: then nothing of
+   * it is there.
+   */
+  append(line: string, number: number): Place | undefined {
     try {
-      const file =
-        this.#current === undefined || this.#current.bytes > MAX_FILE_BYTES ? this.#beginFile() : this.#current;
+      const file = this.#writable();
+      const from = file.bytes;
       write(file, line);
       file.newest = number;
+      return { file, from, to: file.bytes };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether an answer could be written now. */
+  canWrite(): boolean {
+    try {
+      const { fd, bytes } = this.#writable();
+      try {
+        return writeSync(fd, Buffer.alloc(PROBE_BYTES), 0, PROBE_BYTES, bytes) === PROBE_BYTES;
+      } finally {
+        ftruncateSync(fd, bytes);
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  /** The lines that stand there; throws where they cannot be read. */
+  read({ file, from, to }: Place): readonly string[] {
+    const bytes = Buffer.alloc(to - from);
+    for (let read = 0; read < bytes.length;) {
+      const more = readSync(file.fd, bytes, read, bytes.length - read, from + read);
+      if (more === 0) throw new Error(`"${file.path}" ends before its byte ${to}`);
+      read += more;
+    }
+    return bytes
+      .toString('utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.slice(line.indexOf(' ') + 1));
+  }
+
+  /**
+   * Keeps what it holds of these recordings in a file of its own that is not recovered by itself. False when that could
+   * not be written.
+   */
+  setAside(recordings: ReadonlySet<number>): boolean {
+    const found = new Map<number, RecordingMessage[]>();
+    try {
+      for (const file of this.#files)
+        for (const message of this.read({ file, from: 0, to: file.bytes }).flatMap(parseIntakeLine)) {
+          const known = message.type === 'begin' ? undefined : found.get(message.recording);
+          if (recordings.has(message.recording)) found.set(message.recording, [...(known ?? []), message]);
+        }
+      if (found.size === 0) return true;
+      const path = this.#nextPath();
+      const file = newFile(path);
+      try {
+        for (const messages of found.values()) write(file, writeJson(messages));
+      } catch (thrown) {
+        discard(path);
+        throw thrown;
+      } finally {
+        closeSync(file.fd);
+      }
+      quarantine(path);
       return true;
     } catch {
       return false;
@@ -77,7 +158,7 @@ export class Intake {
     const current = this.#current;
     try {
       if (current !== undefined && current.bytes > 0 && current.newest <= number) {
-        if (this.#unfinished() === undefined) empty(current);
+        if (this.#unfinished().length === 0) empty(current);
         else if (completely || current.bytes > COMPACT_BYTES) this.#beginFile();
       }
     } catch {
@@ -108,17 +189,31 @@ export class Intake {
     for (const { fd } of this.#files) closeSync(fd);
     this.#files = [];
     this.#current = undefined;
-    closedOwners.add(this.#owner);
+    closeOwner(this.#owner);
+  }
+
+  /** A file that is full is written on where no other can be begun. */
+  #writable(): IntakeFile {
+    const current = this.#current;
+    if (current !== undefined && current.bytes <= MAX_FILE_BYTES) return current;
+    try {
+      return this.#beginFile();
+    } catch (thrown) {
+      if (current === undefined) throw thrown;
+      return current;
+    }
+  }
+
+  #nextPath(): string {
+    mkdirSync(this.#folder, { recursive: true });
+    this.#fileCount += 1;
+    return join(this.#folder, fileName(this.#owner, this.#fileCount));
   }
 
   #beginFile(): IntakeFile {
-    mkdirSync(this.#folder, { recursive: true });
-    this.#fileCount += 1;
-    const path = join(this.#folder, fileName(this.#owner, this.#fileCount));
-    const file: IntakeFile = { path, fd: openSync(path, 'w'), bytes: 0, hash: '', newest: 0 };
+    const file = newFile(this.#nextPath());
     this.#files.push(file);
-    const unfinished = this.#unfinished();
-    if (unfinished !== undefined) write(file, unfinished);
+    for (const line of this.#unfinished()) write(file, line);
     return (this.#current = file); // last: if that write failed, the file before still has the unfinished recordings
   }
 
@@ -130,6 +225,10 @@ export class Intake {
       return false;
     });
   }
+}
+
+function newFile(path: string): IntakeFile {
+  return { path, fd: openSync(path, 'w+'), bytes: 0, hash: '', newest: 0 };
 }
 
 function write(file: IntakeFile, line: string): void {
@@ -153,21 +252,29 @@ function empty(file: IntakeFile): void {
 }
 
 /**
- * The lines of a file, up to the first whose hash is wrong. A last line that was cut off is no fault: its answer was
- * never acknowledged.
+ * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven by
+ * the hash that is written before it. A last line that was cut off is no fault: its answer was never acknowledged.
  */
-export function readLines(path: string): { readonly lines: readonly string[]; readonly fault?: string | undefined } {
+export function readLines(
+  path: string,
+  beyond = false,
+): { readonly lines: readonly string[]; readonly fault?: string | undefined } {
   const lines: string[] = [];
+  let fault: string | undefined;
   try {
-    let hash: Hash | '' = '';
+    let before = '';
     for (const [at, hashed] of readFileSync(path, 'utf8').split('\n').slice(0, -1).entries()) {
       const end = hashed.indexOf(' ');
       const line = hashed.slice(end + 1);
-      hash = sha256(`${hash}\n${line}`);
-      if (hash !== hashed.slice(0, end)) return { lines, fault: `line ${at + 1} is not as it was written` };
-      lines.push(line);
+      const written = hashed.slice(0, end);
+      if (sha256(`${before}\n${line}`) === written) lines.push(line);
+      else {
+        fault ??= `line ${at + 1} is not as it was written`;
+        if (!beyond) break;
+      }
+      before = written;
     }
-    return { lines };
+    return { lines, fault };
   } catch (thrown) {
     return { lines, fault: reasonOf(thrown) };
   }
@@ -196,6 +303,18 @@ export function claimAbandoned(dataDir: string): readonly string[] {
 /** Names of quarantined files. */
 export function quarantinedIn(dataDir: string): readonly string[] {
   return filesIn(dataDir, QUARANTINE_ENDING);
+}
+
+export function quarantinedPaths(dataDir: string): readonly string[] {
+  return quarantinedIn(dataDir).map((name) => join(folderOf(dataDir), name));
+}
+
+/** Bytes that are recorded and not committed, of processes that are gone as well. */
+export function bytesIn(dataDir: string): number {
+  return filesIn(dataDir, ENDING).reduce(
+    (sum, name) => sum + (statSync(join(folderOf(dataDir), name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 }
 
 /** Deletes a file whose lines are committed. Where it cannot be deleted, recovery finds its lines committed. */
@@ -236,10 +355,15 @@ function filesIn(dataDir: string, ending: string): readonly string[] {
 
 /** Owners whose intake is closed although their process goes on. */
 const closedOwners = new Set<string>();
+
+export function closeOwner(owner: string): void {
+  closedOwners.add(owner);
+}
+
 let ownerCount = 0;
 
 /** Whose a file is: when its intake was opened, its process by id and start time, and a number within the process. */
-function newOwner(): string {
+export function newOwner(): string {
   ownerCount += 1;
   return `${Date.now()}.${process.pid}.${processOf(process.pid)?.startTime ?? ''}.${ownerCount}`;
 }
@@ -251,6 +375,11 @@ export function ownerOf(path: string): string {
 
 function startedAt(name: string): number {
   return Number(name.split('.', 1)[0]);
+}
+
+/** Whether the owner of a file lives and has it open. */
+export function ownerIsLive(path: string): boolean {
+  return isLive(ownerOf(path));
 }
 
 function isLive(owner: string): boolean {

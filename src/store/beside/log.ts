@@ -14,6 +14,8 @@ import { versionColumn } from '../file/policy_version.js';
 import { packStep } from '../file/tokens.js';
 
 export interface RemoteLog extends StepLog {
+  /** Resolves when every file is open that the log needs: from then on it can do without another file descriptor. */
+  readonly ready: Promise<void>;
   /** Resolves when everything is committed and the log's thread has closed the store. */
   close(): Promise<void>;
 }
@@ -42,6 +44,11 @@ export function openRemoteLog(options: LogConnectionOptions): RemoteLog {
     get failures(): number {
       return connection.failures;
     },
+    get state() {
+      return connection.state;
+    },
+    refusal: () => connection.refusal(),
+    ready: connection.ready,
     flush: () => connection.flush(),
     close: () => connection.close(),
   };
@@ -61,6 +68,7 @@ class RemoteRecording implements Recording {
   #sent: readonly Message[];
   /** Sent before the first step or end; then undefined. */
   #begin: RecordingMessage | undefined;
+  #steps = 0;
 
   constructor(
     connection: LogConnection,
@@ -89,6 +97,7 @@ class RemoteRecording implements Recording {
     while (known < messages.length && messages[known] === this.#sent[known]) known += 1;
     this.#sent = appended.length === 0 ? messages : [...messages, ...appended];
     const numbers = action === undefined ? undefined : packedNumbers(action);
+    this.#steps += 1;
     return this.#record({
       type: 'step',
       recording: this.#number,
@@ -102,7 +111,8 @@ class RemoteRecording implements Recording {
   }
 
   finish(ending: Ending): Promise<boolean> {
-    return this.#record({ type: 'finish', recording: this.#number, ending });
+    const number = this.#steps === 0 ? undefined : this.#connection.nextAnswer();
+    return this.#record({ type: 'finish', recording: this.#number, ending, number });
   }
 
   #record(message: RecordingMessage): Promise<boolean> {

@@ -8,6 +8,7 @@ import { unpackStep } from '../file/tokens.js';
 
 interface Held {
   readonly recording: Recording;
+  readonly responseId: string;
   /** The policy's messages so far. They stay the same objects, because the log hashes only objects it has not met. */
   messages: readonly Message[];
 }
@@ -17,14 +18,26 @@ const MAX_TOOL_SETS = 256;
 
 export class HeldRecordings {
   readonly #recordings = new Map<number, Held>();
+  /** Until everything of it is committed or refused. */
+  readonly #numbers = new Map<string, number>();
   readonly #toolSets = new Map<string, readonly FunctionSpec[]>();
 
   has(number: number): boolean {
     return this.#recordings.has(number);
   }
 
-  add(number: number, recording: Recording, messages: readonly Message[] = recording.messages): void {
-    this.#recordings.set(number, { recording, messages });
+  numberOf(responseId: string): number | undefined {
+    return this.#numbers.get(responseId);
+  }
+
+  add(
+    number: number,
+    recording: Recording,
+    responseId: string,
+    messages: readonly Message[] = recording.messages,
+  ): void {
+    this.#recordings.set(number, { recording, responseId, messages });
+    this.#numbers.set(responseId, number);
   }
 
   /** Resolves to whether it is committed; false at once for a recording that is not held. Changes the message. */
@@ -40,10 +53,13 @@ export class HeldRecordings {
     return held.recording.step(Object.assign(step, { messages, tools: this.#toolsOf(tools) }), visible);
   }
 
-  finish({ recording: number, ending }: FinishMessage): Promise<boolean> {
+  finish({ recording: number, ending, number: answer }: FinishMessage): Promise<boolean> {
     const held = this.#recordings.get(number);
     this.#recordings.delete(number);
-    return held === undefined ? Promise.resolve(false) : held.recording.finish(ending);
+    if (held === undefined) return Promise.resolve(false);
+    const committed = held.recording.finish(ending, answer);
+    void committed.then(() => this.#numbers.delete(held.responseId));
+    return committed;
   }
 
   /** The same list for the same text, so that its hash is made once. */

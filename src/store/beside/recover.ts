@@ -3,30 +3,37 @@
  * log; what was committed already is known by its ids and not written twice, so that recovery may be interrupted
  * anywhere and run again.
  */
-import Database from 'better-sqlite3';
-
 import { reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
-import { claimAbandoned, discard, ownerOf, quarantine, readLines } from './intake.js';
+import { isPassing } from '../file/passing.js';
+import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths, readLines } from './intake.js';
 import type { LocalLog } from '../log/local.js';
-import { openLog } from '../log/log.js';
+import { type LogOptions, openLog } from '../log/log.js';
 import { HeldRecordings } from './recordings.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 const RECORDINGS_PER_COMMIT = 256;
 
+/** By default nothing is waited for: what cannot be committed now is left for the next process. */
+export type RecoverOptions = Pick<LogOptions, 'waiting' | 'patienceMs'> & { readonly redactor?: Redactor | undefined };
+
 /**
  * Commits what processes that are gone have left in the data folder. Returns the reasons why something of it could not
  * be.
  */
-export function recoverAbandoned(store: Store, dataDir: string, redactor?: Redactor): readonly unknown[] {
+export async function recoverAbandoned(
+  store: Store,
+  dataDir: string,
+  options: RecoverOptions = {},
+): Promise<readonly unknown[]> {
   const paths = claimAbandoned(dataDir);
   if (paths.length === 0) return [];
   const reasons: unknown[] = [];
-  const log = openLog(store, { redactor, answers: false, failed: (reason) => reasons.push(reason) });
-  const damaged = replay(store.db, log, paths);
-  const retryLater = reasons.some(isTransient);
+  const log = recoveringLog(store, options, reasons);
+  const damaged = await replay(store.db, log, paths);
+  // A locked database, a full disk: no fault of what was to be committed, which the next process tries again.
+  const retryLater = reasons.some(isPassing);
   for (const path of paths) {
     if (!damaged.includes(path)) discard(path);
     else if (!retryLater) quarantine(path);
@@ -34,66 +41,92 @@ export function recoverAbandoned(store: Store, dataDir: string, redactor?: Redac
   return reasons;
 }
 
-/** A locked database, a full disk: no fault of what was to be committed, which the next process tries again. */
-function isTransient(reason: unknown): boolean {
-  return reason instanceof Database.SqliteError && /^SQLITE_(BUSY|FULL|IOERR)/.test(reason.code);
+/** What became of one file that had been set aside. */
+export interface Settled {
+  readonly file: string;
+  /** Empty where all of it is committed now; the file is gone then. */
+  readonly reasons: readonly string[];
+}
+
+/**
+ * Reads again what was set aside because it could not be committed, also behind a line that cannot be read. With
+ * `dropRest` what still cannot be is deleted.
+ */
+export async function settle(
+  store: Store,
+  dataDir: string,
+  dropRest: boolean,
+  options: RecoverOptions = {},
+): Promise<readonly Settled[]> {
+  const settled: Settled[] = [];
+  for (const path of quarantinedPaths(dataDir)) {
+    const reasons: unknown[] = [];
+    await replay(store.db, recoveringLog(store, options, reasons), [path], undefined, true);
+    if (reasons.length === 0 || (dropRest && !reasons.some(isPassing))) discard(path);
+    settled.push({ file: path, reasons: reasons.map(reasonOf) });
+  }
+  return settled;
+}
+
+function recoveringLog(
+  store: Store,
+  { redactor, patienceMs = 0, waiting }: RecoverOptions,
+  reasons: unknown[],
+): LocalLog {
+  return openLog(store, { redactor, answers: false, patienceMs, waiting, failed: (reason) => reasons.push(reason) });
 }
 
 /**
  * Replays everything in these files to the log, and commits it. Recordings that have no end stay in `held`, where the
- * caller goes on with them. Returns the files of which something could not be read or committed.
+ * caller goes on with them. Returns the files of which something could not be read or committed. One file is in memory
+ * at a time: each holds every recording that it has a part of from its beginning.
  */
-export function replay(
+export async function replay(
   db: Db,
   log: LocalLog,
   paths: readonly string[],
   held = new HeldRecordings(),
-): readonly string[] {
-  const damaged = new Set<string>();
-  const recordings = new Map<string, { messages: RecordingMessage[]; path: string }>();
+  beyond = false,
+): Promise<readonly string[]> {
+  const damaged: string[] = [];
   for (const path of paths) {
-    const { lines, fault } = readLines(path);
-    if (fault !== undefined) {
-      log.fail(new Error(`"${path}" cannot be read to its end: ${fault}`));
-      damaged.add(path);
-    }
-    for (const message of lines.flatMap((line) => parsedOr(line, path, log, damaged))) {
-      const key = `${ownerOf(path)} ${message.recording}`;
-      const known = recordings.get(key);
-      // Kept in the order of their newest message: a follow-up must come after the answer it continues.
-      if (known !== undefined) recordings.delete(key);
-      recordings.set(
-        key,
-        known === undefined || message.type === 'begin'
-          ? { messages: [message], path }
-          : { messages: [...known.messages, message], path },
-      );
-    }
+    const before = log.failures;
+    await replayFile(db, log, path, held, beyond);
+    if (log.failures > before) damaged.push(path);
+  }
+  return damaged;
+}
+
+async function replayFile(db: Db, log: LocalLog, path: string, held: HeldRecordings, beyond: boolean): Promise<void> {
+  const recordings = new Map<string, RecordingMessage[]>();
+  const { lines, fault } = readLines(path, beyond);
+  if (fault !== undefined) log.fail(new Error(`"${path}" cannot be read to its end: ${fault}`));
+  for (const message of lines.flatMap((line) => parsedOr(line, path, log))) {
+    const key = `${ownerOf(path)} ${message.recording}`;
+    const known = recordings.get(key);
+    // Kept in the order of their newest message: a follow-up must come after the answer it continues.
+    if (known !== undefined) recordings.delete(key);
+    recordings.set(key, known === undefined || message.type === 'begin' ? [message] : [...known, message]);
   }
   const all = [...recordings.values()];
   for (let from = 0; from < all.length; from += RECORDINGS_PER_COMMIT) {
-    const group = all.slice(from, from + RECORDINGS_PER_COMMIT);
-    const before = log.failures;
-    for (const { messages } of group) {
+    for (const messages of all.slice(from, from + RECORDINGS_PER_COMMIT)) {
       try {
-        replayRecording(db, log, held, messages);
+        replayRecording(db, log, held, messages, beyond);
       } catch (thrown) {
         log.fail(thrown);
       }
     }
-    void log.flush();
-    if (log.failures > before) for (const { path } of group) damaged.add(path);
+    await log.flush();
   }
-  return [...damaged];
 }
 
 /** Of a line that cannot be understood nothing is replayed; its file is kept for a person, and the others go on. */
-function parsedOr(line: string, path: string, log: LocalLog, damaged: Set<string>): readonly RecordingMessage[] {
+function parsedOr(line: string, path: string, log: LocalLog): readonly RecordingMessage[] {
   try {
     return parseIntakeLine(line);
   } catch (thrown) {
     log.fail(new Error(`"${path}" has a line that cannot be understood: ${reasonOf(thrown)}`));
-    damaged.add(path);
     return [];
   }
 }
@@ -103,20 +136,25 @@ function replayRecording(
   log: LocalLog,
   held: HeldRecordings,
   [begin, ...rest]: readonly RecordingMessage[],
+  again: boolean,
 ): void {
   // A recording whose `begin` is missing was committed to its end before the file was started.
-  if (begin?.type !== 'begin' || isDone(db, begin.trajectoryId, begin.opening.responseId)) return;
-  held.add(begin.recording, log.reopen(begin.opening, begin.trajectoryId), begin.messages ?? begin.opening.messages);
+  if (begin?.type !== 'begin' || isDeleted(db, begin.trajectoryId)) return;
+  const ended = hasEnd(db, begin.opening.responseId);
+  // Of what was set aside a step may be missing whose response has its end.
+  if (ended && !again) return;
+  const { opening, recording, trajectoryId, messages = opening.messages } = begin;
+  held.add(recording, log.reopen(opening, trajectoryId), opening.responseId, messages);
   for (const message of rest) {
     if (message.type === 'step') void held.step(message);
-    else if (message.type === 'finish') void held.finish(message);
+    else if (message.type === 'finish' && !ended) void held.finish(message);
   }
 }
 
-/** Committed to its end, or deleted since. */
-function isDone(db: Db, trajectoryId: string, responseId: string): boolean {
-  return (
-    prepared<[string]>(db, 'SELECT 1 FROM responses WHERE id = ?').get(responseId) !== undefined ||
-    prepared<[string]>(db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined
-  );
+function hasEnd(db: Db, responseId: string): boolean {
+  return prepared<[string]>(db, 'SELECT 1 FROM responses WHERE id = ?').get(responseId) !== undefined;
+}
+
+function isDeleted(db: Db, trajectoryId: string): boolean {
+  return prepared<[string]>(db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined;
 }

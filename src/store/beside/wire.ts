@@ -3,9 +3,10 @@
  * line of the intake is the same text, so that each message is put into JSON once.
  */
 import { parseJson } from '../../core/text/json.js';
-import type { Opening } from '../../core/log.js';
+import type { LogWait, Opening, WalSize } from '../../core/log.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Ending, Step } from '../../core/trajectory.js';
+import type { Sealed } from '../log/writer.js';
 
 /**
  * Token ids and log-probabilities as bytes, one list after the other, in base64: text is copied as it is, a list of
@@ -55,10 +56,15 @@ export type RecordingMessage =
       readonly replyId?: number | undefined;
       readonly recording: number;
       readonly ending: Ending;
+      /** Counts the answers of this gateway that have a step. */
+      readonly number?: number | undefined;
     };
 
 export type StepMessage = Extract<RecordingMessage, { readonly type: 'step' }>;
 export type FinishMessage = Extract<RecordingMessage, { readonly type: 'finish' }>;
+
+/** A fault that passes is waited for so long by whoever is to be answered. */
+export const PATIENCE_MS = 2_000;
 
 export type ToLog =
   | RecordingMessage
@@ -71,9 +77,13 @@ export type ToLog =
   | { readonly type: 'commit'; readonly line: number }
   /** The same, answered by `results`. */
   | { readonly type: 'flush'; readonly replyId: number }
+  /** So many numbered answers more could not be kept: nobody was told that they are, and they do not come. */
+  | { readonly type: 'dropped'; readonly answers: number }
   | { readonly type: 'close' };
 
 export type FromLog =
+  /** Every file is open that the log needs; what was left of earlier processes may still be on its way. */
+  | { readonly type: 'ready' }
   /** Pairs: a `replyId`, then 1 for committed or 0 for lost. */
   | { readonly type: 'results'; readonly results: readonly number[] }
   /** `messages` only where they differ from the client's. */
@@ -84,10 +94,21 @@ export type FromLog =
       readonly continued: boolean;
       readonly messages?: readonly Message[] | undefined;
     }
-  /** The intake's lines up to this one are committed, or counted as failed. */
-  | { readonly type: 'committed'; readonly line: number }
+  /** The intake's lines up to this one are committed, but for what `refused` has named. */
+  | {
+      readonly type: 'committed';
+      readonly line: number;
+      readonly sealed?: Sealed | undefined;
+      /** So many numbered answers have a reason not to be in the log. */
+      readonly excused: number;
+    }
+  /** Recordings of which something cannot be committed, through a fault of its own. */
+  | { readonly type: 'refused'; readonly recordings: readonly number[] }
   /** The intake files the log began with are committed, except for these, of which something could not be. */
   | { readonly type: 'recovered'; readonly damaged: readonly string[] }
+  /** What is not committed waits until a fault has passed; `wait` is absent when it has. */
+  | { readonly type: 'waiting'; readonly wait?: LogWait | undefined }
+  | { readonly type: 'wal'; readonly size: WalSize }
   | { readonly type: 'failed'; readonly reason: string; readonly failures: number };
 
 /**

@@ -1,46 +1,64 @@
 /**
  * The log's own thread: has the store open and commits what the gateway's thread records, so that the gateway's thread
- * never waits for a commit.
+ * never waits for a commit. It does not wait for a lock either, but looks again: conversations are looked up meanwhile.
  */
 import { parseJson } from '../../core/text/json.js';
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 
 import { reasonOf } from '../../core/errors.js';
-import { openStore } from '../file/db.js';
+import { newId } from '../../core/ids.js';
+import type { LogWait, WalSize } from '../../core/log.js';
+import { openBeside, type Store } from '../file/db.js';
+import { isPassing, passingReason } from '../file/passing.js';
+import { AnswerCount } from '../log/answer_count.js';
+import type { LocalLog } from '../log/local.js';
 import { HeldRecordings } from './recordings.js';
 import { recoverAbandoned, replay } from './recover.js';
 import { openLog } from '../log/log.js';
-import { forgetAbandoned } from '../log/open_recordings.js';
-import type { FromLog, ToLog } from './wire.js';
+import { PATIENCE_MS, type FromLog, type ToLog } from './wire.js';
 import { redactorOf } from '../../core/text/redact.js';
 
-/** `recover`: files of the gateway's own intake that the log thread before this one did not commit to their end. */
 export interface LogWorkerData {
   readonly dataDir: string;
   readonly redact: readonly string[];
+  /** Files of the gateway's own intake that the log thread before this one did not commit to their end. */
   readonly recover: readonly string[];
+  /** Whose answers the ledger counts, and how many were numbered before. */
+  readonly writer: string;
+  readonly numbered: number;
 }
 
 /** Where processor time is short, requests go first: a commit of what is in the intake can wait. */
 const NICENESS = 10;
+/** So long a commit holds up this thread for another process's. */
+const BUSY_MS = 100;
+const RETRY_MS = 500;
 
-const { dataDir, redact, recover } = workerData as LogWorkerData;
+const { dataDir, redact, recover, writer, numbered } = workerData as LogWorkerData;
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
-const store = openStore(dataDir);
-/** At some hundred MiB, which are reached only when the folding thread has died: then this thread folds. */
-store.sqlite.pragma('wal_autocheckpoint = 64000');
-const folding = new Worker(new URL('../file/fold_worker.js', import.meta.url), { workerData: { dataDir } });
 const post = (message: FromLog): void => port.postMessage(message);
+const waiting = (wait: LogWait | undefined): void => post({ type: 'waiting', wait });
 const redactor = redactorOf(redact);
-const log = openLog(store, {
-  redactor,
-  failed: (reason) => post({ type: 'failed', reason: reasonOf(reason), failures: log.failures }),
-});
 const held = new HeldRecordings();
+/** The recordings of which something was refused. */
+const refused = new Set<number>();
+
+const refuse = (recording: number | undefined): void => {
+  if (recording === undefined) return;
+  refused.add(recording);
+  post({ type: 'refused', recordings: [recording] });
+};
+
+let store: Store;
+let log: LocalLog;
+let folding: Worker | undefined;
+let closing = false;
+const answerCount = new AnswerCount(writer, numbered);
 
 /** All results of one commit go back in one message. */
 let results: number[] = [];
@@ -59,7 +77,10 @@ function record(
   { recording, replyId }: { readonly recording: number; readonly replyId?: number | undefined },
   write: () => Promise<boolean>,
 ): void {
-  if (!held.has(recording)) log.fail(new Error('the log does not know any more what this is a part of'));
+  if (!held.has(recording)) {
+    log.fail(new Error('the log does not know any more what this is a part of'));
+    refuse(recording);
+  }
   const committed = write();
   if (replyId !== undefined) void committed.then((is) => postResult(replyId, is));
 }
@@ -68,7 +89,7 @@ function handle(message: ToLog): void {
   switch (message.type) {
     case 'open': {
       const recording = log.open(message.opening);
-      held.add(message.recording, recording);
+      held.add(message.recording, recording, message.opening.responseId);
       const { trajectoryId, continued, messages } = recording;
       return post({
         type: 'opened',
@@ -78,24 +99,30 @@ function handle(message: ToLog): void {
         messages: messages === message.opening.messages ? undefined : messages,
       });
     }
-    case 'begin':
+    case 'begin': {
+      const { recording, opening, trajectoryId, messages } = message;
       // A recording that `open` looked up is held already, and knows its trajectory.
-      if (!held.has(message.recording))
-        held.add(message.recording, log.begin(message.opening, message.trajectoryId), message.messages);
+      if (!held.has(recording)) held.add(recording, log.begin(opening, trajectoryId), opening.responseId, messages);
       return;
+    }
     case 'step':
       return record(message, () => held.step(message));
     case 'finish':
-      return record(message, () => held.finish(message));
+      return record(message, () => finish(message));
     case 'commit':
-      void log.flush();
-      return post({ type: 'committed', line: message.line });
+      return void log.flush().then(() => {
+        const { sealed } = log;
+        post({ type: 'committed', line: message.line, sealed, excused: answerCount.excused });
+      });
     case 'flush':
       return void log.flush().then(() => postResult(message.replyId, true));
+    case 'dropped':
+      return answerCount.excuse(0, message.answers);
     case 'close':
+      closing = true;
       return void log
         .flush()
-        .then(() => folding.terminate())
+        .then(() => folding?.terminate())
         .then(() => {
           store.close();
           port?.close();
@@ -105,27 +132,111 @@ function handle(message: ToLog): void {
   }
 }
 
-const handleAll = (text: string): void => {
-  for (const message of parseJson(text) as readonly ToLog[]) handle(message);
-};
+function finish(message: Extract<ToLog, { readonly type: 'finish' }>): Promise<boolean> {
+  const { recording, number } = message;
+  if (number !== undefined && !held.has(recording)) answerCount.excuse(number);
+  // What was set aside of it has no end yet.
+  if (refused.has(recording)) refuse(recording);
+  return held.finish(message).finally(() => refused.delete(recording));
+}
+
+/** What arrives before the log can take it. */
+let arrived: ToLog[] | undefined = [];
+let patient = true;
+
+function receive(text: string): void {
+  for (const message of parseJson(text) as readonly ToLog[]) {
+    if (arrived === undefined) handle(message);
+    else if (message.type === 'open' && !patient) openAsNew(message);
+    else arrived.push(message);
+  }
+}
+
+/** Whoever waits to be answered does not wait until a lock has ended: his conversation is recorded as a new one. */
+function openAsNew({ replyId, opening }: Extract<ToLog, { readonly type: 'open' }>): void {
+  post({ type: 'opened', replyId, trajectoryId: newId('traj', opening.at), continued: false });
+}
+
+/** Tried until it works, where what keeps it from working passes. */
+async function untilItWorks<T>(work: () => T): Promise<T> {
+  for (let wait: LogWait | undefined; ;) {
+    try {
+      const made = work();
+      if (wait !== undefined) waiting(undefined);
+      return made;
+    } catch (thrown) {
+      if (!isPassing(thrown)) throw thrown;
+      if (wait === undefined) waiting((wait = { since: Date.now(), reason: passingReason(thrown, dataDir) }));
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+/** Resolves when the folding thread has its files open; one that ends is replaced. */
+function startFolding(): Promise<void> {
+  return new Promise((resolve) => {
+    const again = (reason: unknown): void => {
+      if (closing) return;
+      log.fail(reason);
+      setTimeout(() => void startFolding().then(resolve), RETRY_MS);
+    };
+    try {
+      const thread = new Worker(new URL('../file/fold_worker.js', import.meta.url), { workerData: { dataDir } });
+      let fault: unknown;
+      thread.on('message', (size: WalSize) => {
+        resolve();
+        post({ type: 'wal', size });
+      });
+      thread.on('error', (thrown) => (fault = thrown));
+      thread.on('exit', (code) => again(new Error(`folding ended with ${code}: ${reasonOf(fault)}`)));
+      folding = thread;
+    } catch (thrown) {
+      again(thrown);
+    }
+  });
+}
 
 if (redact.length === 0) yieldProcessor();
-try {
-  forgetAbandoned(store.sqlite.name);
-} catch (thrown) {
-  log.fail(thrown);
-}
-const damaged = replay(store.db, log, recover, held);
-if (recover.length > 0) post({ type: 'recovered', damaged });
-for (const reason of recoverAbandoned(store, dataDir, redactor)) log.fail(reason);
-
 port.on('message', (text: string) => {
-  handleAll(text);
+  receive(text);
   // What has arrived meanwhile joins this commit; the commit waits for nothing else.
   for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port))
-    handleAll(more.message as string);
-  void log.flush();
+    receive(more.message as string);
+  if (arrived === undefined) void log.flush();
 });
+const patience = setTimeout(() => {
+  patient = false;
+  for (const message of arrived ?? []) if (message.type === 'open') openAsNew(message);
+  arrived = arrived?.filter(({ type }) => type !== 'open');
+}, PATIENCE_MS);
+
+store = await untilItWorks(() => openBeside(dataDir, { busyMs: BUSY_MS }));
+log = openLog(store, {
+  redactor,
+  failed: (reason) => post({ type: 'failed', reason: reasonOf(reason), failures: log.failures }),
+  waiting,
+  patienceMs: Number.POSITIVE_INFINITY,
+  refused: (responseId) => refuse(held.numberOf(responseId)),
+  answerCount,
+});
+log.begins();
+await startFolding();
+post({ type: 'ready' });
+
+const damaged = await replay(store.db, log, recover, held);
+if (recover.length > 0) post({ type: 'recovered', damaged });
+for (const reason of await recoverAbandoned(store, dataDir, {
+  redactor,
+  waiting,
+  patienceMs: Number.POSITIVE_INFINITY,
+}))
+  log.fail(reason);
+answerCount.start();
+clearTimeout(patience);
+const before = arrived ?? [];
+arrived = undefined;
+for (const message of before) handle(message);
+void log.flush();
 
 /** Lowers the priority of this thread alone, where the system can tell threads apart. */
 function yieldProcessor(): void {

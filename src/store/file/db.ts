@@ -11,6 +11,7 @@ import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3'
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 
 import { GyreError, operatorError, reasonOf } from '../../core/errors.js';
+import { codeOf, isFull } from './passing.js';
 import * as schema from './schema.js';
 
 export type Db = BetterSQLite3Database<typeof schema> & { readonly $client: Database.Database };
@@ -26,11 +27,20 @@ export interface Store {
 }
 
 /** How long a writer waits for another process's transaction, in milliseconds. */
-export const BUSY_MS = 5_000;
+const BUSY_MS = 5_000;
 /** Pages in the write-ahead log before they are folded in: 16 MiB, so that a page written often is copied once. */
 const CHECKPOINT_PAGES = 4_000;
 /** The write-ahead log is cut back to this many bytes after a checkpoint. */
 const JOURNAL_BYTES = 64 * 1024 * 1024;
+
+/** How a thread of a running gateway has the file open, whose first thread has brought it to its shape. */
+export interface StoreOptions {
+  /** How long a statement may hold up its thread for another process's transaction. */
+  readonly busyMs: number;
+}
+
+/** Pages in the write-ahead log before a thread folds them in that leaves it to another: 250 MiB. */
+const BACKSTOP_PAGES = 64_000;
 
 /**
  * Opens `<dataDir>/gyre.db`, making folder and file where they are missing. Throws an operator error that names the
@@ -55,6 +65,34 @@ export function openStore(dataDir: string): Store {
   return { file, sqlite, db: drizzle({ client: sqlite, schema }), close: () => void sqlite.close() };
 }
 
+/**
+ * Opens it for one more thread of a gateway that runs already: whoever holds the write lock does not keep it from
+ * opening, and every file that it will need is open when this returns.
+ */
+export function openBeside(dataDir: string, options: StoreOptions): Store {
+  const file = join(dataDir, 'gyre.db');
+  const sqlite = new Database(file, { timeout: options.busyMs, fileMustExist: true });
+  try {
+    sqlite.pragma('synchronous = NORMAL');
+    sqlite.pragma('foreign_keys = ON');
+    sqlite.pragma('secure_delete = ON');
+    sqlite.pragma(`journal_size_limit = ${JOURNAL_BYTES}`);
+    sqlite.pragma('temp_store = MEMORY');
+    inServing(sqlite, options);
+    sqlite.prepare('SELECT count(*) FROM ledger WHERE seq < 0').get(); // opens the write-ahead log and its index
+  } catch (thrown) {
+    sqlite.close();
+    throw thrown;
+  }
+  return { file, sqlite, db: drizzle({ client: sqlite, schema }), close: () => void sqlite.close() };
+}
+
+/** From now on it serves: it waits for no lock for long, and the folding thread folds. */
+export function inServing(sqlite: Database.Database, { busyMs }: StoreOptions): void {
+  sqlite.pragma(`busy_timeout = ${busyMs}`);
+  sqlite.pragma(`wal_autocheckpoint = ${BACKSTOP_PAGES}`);
+}
+
 const statements = new WeakMap<Database.Database, Map<string, Database.Statement>>();
 
 /** The statement for `sql`, prepared once per connection. Callers give constant texts: the cache is never emptied. */
@@ -73,11 +111,13 @@ function connect(dataDir: string, file: string): Database.Database {
   try {
     mkdirSync(dataDir, { recursive: true });
   } catch (cause) {
+    if (isFull(codeOf(cause), dataDir)) throw full(file, cause);
     throw unwritable(dataDir, cause);
   }
   try {
     return new Database(file, { timeout: BUSY_MS });
   } catch (cause) {
+    if (isFull(codeOf(cause), dataDir)) throw full(join(dataDir, 'gyre.db'), cause);
     if (cause instanceof Database.SqliteError) throw unwritable(dataDir, cause);
     throw operatorError(
       `SQLite cannot be loaded (${reasonOf(cause).split('\n')[0] ?? ''}). Build it again ` +
@@ -96,7 +136,8 @@ function unwritable(dataDir: string, cause: unknown): GyreError {
 }
 
 function unusable(file: string, cause: unknown): GyreError {
-  const code = cause instanceof Database.SqliteError ? cause.code : '';
+  const code = codeOf(cause);
+  if (isFull(code, dirname(file))) return full(file, cause);
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
     return operatorError(
       `"${file}" is not a Gyre database (${reasonOf(cause)}). Move it away, or name another folder with --data DIR.`,
@@ -117,12 +158,14 @@ function unusable(file: string, cause: unknown): GyreError {
       cause,
     );
   }
-  if (code === 'SQLITE_FULL')
-    return operatorError(
-      `"${file}" cannot grow: the disk is full. Free some space, or name another folder with --data DIR.`,
-      cause,
-    );
   return operatorError(`"${file}" cannot be opened: ${reasonOf(cause)}.`, cause);
+}
+
+function full(file: string, cause: unknown): GyreError {
+  return operatorError(
+    `"${file}" cannot grow: the disk is full. Free some space, or name another folder with --data DIR.`,
+    cause,
+  );
 }
 
 /**

@@ -62,6 +62,15 @@ export interface LedgerRow {
   readonly entries: string;
   readonly prev: Hash | '';
   readonly hash: Hash;
+  /** Null where no log of a gateway has written it. */
+  readonly writer: string | null;
+  readonly answers: number | null;
+}
+
+/** How many answers the log of one gateway has acknowledged. */
+export interface Acknowledged {
+  readonly writer: string;
+  readonly answers: number;
 }
 
 const shapes = Object.fromEntries(Object.entries(LEDGERED).map(([name, table]) => [name, shapeOf(table)])) as {
@@ -144,13 +153,23 @@ export function nextLedgerRow(
   last: Pick<LedgerRow, 'seq' | 'hash'> | undefined,
   at: number,
   entries: readonly LedgerEntry[],
+  acknowledged?: Acknowledged,
 ): LedgerRow {
-  const row = { seq: (last?.seq ?? 0) + 1, at, entries: JSON.stringify(entries), prev: last?.hash ?? '' };
+  const row = {
+    seq: (last?.seq ?? 0) + 1,
+    at,
+    entries: JSON.stringify(entries),
+    prev: last?.hash ?? '',
+    writer: acknowledged?.writer ?? null,
+    answers: acknowledged?.answers ?? null,
+  };
   return { ...row, hash: ledgerHash(row) };
 }
 
-export function ledgerHash(row: Omit<LedgerRow, 'hash'>): Hash {
-  return sha256(`ledger\n${row.seq}\n${row.at}\n${row.prev}\n${row.entries}`);
+/** Without both, as in every row of earlier builds, it is hashed as it was then. */
+export function ledgerHash({ seq, at, prev, entries, writer, answers }: Omit<LedgerRow, 'hash'>): Hash {
+  const signed = writer === null && answers === null ? '' : `\n${JSON.stringify([writer, answers])}`;
+  return sha256(`ledger\n${seq}\n${at}\n${prev}\n${entries}${signed}`);
 }
 
 /** Enters rows added in the same transaction, which must have begun as `immediate`. Nothing to enter is no row. */

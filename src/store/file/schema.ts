@@ -183,6 +183,9 @@ export const ledger = sqliteTable('ledger', {
   entries: text().notNull(),
   prev: text().notNull(),
   hash: text().notNull(),
+  /** The log that committed the group, and how many answers it had acknowledged by then: as many must be entered. */
+  writer: text(),
+  answers: integer(),
 });
 
 /** What was deleted on request, so that `verify` knows a gap from a loss. */

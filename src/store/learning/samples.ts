@@ -2,15 +2,19 @@
 import { eq } from 'drizzle-orm';
 
 import type { Sample } from '../../core/learning/sample.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { samples } from '../file/schema.js';
 import { packF32, packU32, unpackF32, unpackU32 } from '../file/tokens.js';
 
-/** All samples of one state in one transaction: a state has its whole group or nothing. */
+/**
+ * All samples of one state in one transaction: a state has its whole group or nothing. Nothing where it was deleted
+ * meanwhile.
+ */
 export function saveSamples(db: Db, list: readonly Sample[]): void {
   db.transaction(
     (tx) => {
       for (const { promptTokenIds, tokenIds, logprobs, text, calls, temperature, cut, ...row } of list) {
+        if (!isThere(db, row.stepId)) continue;
         const body = JSON.stringify({ text, calls, temperature, cut });
         tx.insert(samples)
           .values({
@@ -25,6 +29,10 @@ export function saveSamples(db: Db, list: readonly Sample[]): void {
     },
     { behavior: 'immediate' },
   );
+}
+
+function isThere(db: Db, stepId: string): boolean {
+  return prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?').get(stepId) !== undefined;
 }
 
 export function samplesOf(db: Db, cycleId: string): Sample[] {

@@ -2,7 +2,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
 import type { SubjectKind, Verdict } from '../../core/learning/judging.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { UPSTREAM_STEP } from '../file/policy_version.js';
 import { verdicts } from '../file/schema.js';
@@ -36,12 +36,13 @@ export function unjudgedSteps(
     ORDER BY s.seq LIMIT ${limit}`);
 }
 
-/** Adds verdicts; one that is there already stays as it is. */
+/** Adds verdicts; one that is there already stays as it is, and of what was deleted meanwhile none is kept. */
 export function saveVerdicts(db: Db, list: readonly Verdict[]): void {
   db.transaction(
     (tx) => {
       const added: [string, string, string][] = [];
       for (const verdict of list) {
+        if (!isThere(db, verdict)) continue;
         const row = { ...verdict, score: verdict.score ?? null, good: verdict.good ?? null };
         if (tx.insert(verdicts).values(row).onConflictDoNothing().run().changes > 0)
           added.push(['verdicts', row.id, contentHashOf('verdicts', row)]);
@@ -50,6 +51,12 @@ export function saveVerdicts(db: Db, list: readonly Verdict[]): void {
     },
     { behavior: 'immediate' },
   );
+}
+
+const TABLES = { step: 'steps', trajectory: 'trajectories', sample: 'samples' } as const;
+
+function isThere(db: Db, { subjectKind, subjectId }: Pick<Verdict, 'subjectKind' | 'subjectId'>): boolean {
+  return prepared<[string]>(db, `SELECT 1 FROM ${TABLES[subjectKind]} WHERE id = ?`).get(subjectId) !== undefined;
 }
 
 export function verdictsOf(db: Db, kind: SubjectKind, ids: readonly string[]): Map<string, Verdict[]> {

@@ -1,5 +1,6 @@
 /** The log in the thread that has the store open: what a redactor, the recovery and the log's worker use of it. */
 import type { Opening, Recording, StepLog } from '../../core/log.js';
+import type { Sealed } from './writer.js';
 
 export interface LocalLog extends StepLog {
   open(opening: Opening): Recording;
@@ -10,6 +11,10 @@ export interface LocalLog extends StepLog {
    * are not written twice.
    */
   reopen(opening: Opening, trajectoryId: string): Recording;
+  /** Before the first answer of a gateway: everything it will need is opened. */
+  begins(): void;
   /** Counts and reports a fault that was met before the log was reached. */
   fail(reason: unknown): void;
+  /** The newest ledger row that this log has committed. */
+  readonly sealed: Sealed | undefined;
 }

@@ -3,12 +3,13 @@
  * response. A fault of the store is counted and reported; the request goes on without the log.
  */
 import { newId } from '../../core/ids.js';
-import type { Opening, Recording } from '../../core/log.js';
+import { logWaits, type LogWait, type Opening, type Recording } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import type { Hash } from '../../core/text/hash.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import { type ChainedMessage, chainMessages } from './chain.js';
+import type { AnswerCount } from './answer_count.js';
 import { prepared, type Store } from '../file/db.js';
 import { GroupCommit } from '../file/group.js';
 import type { LocalLog } from './local.js';
@@ -29,7 +30,18 @@ export interface LogOptions {
   readonly redactor?: Redactor | undefined;
   /** False for a log that only replays what a process that is gone has left: it answers nobody. */
   readonly answers?: boolean | undefined;
+  /** Milliseconds that writes are kept while a fault passes; they have no other place than this process. */
+  readonly patienceMs?: number | undefined;
+  /** Called when the log begins to wait for a fault to pass, and with undefined when it has passed. */
+  readonly waiting?: ((wait: LogWait | undefined) => void) | undefined;
+  /** Called with the response of which something will not be written, through a fault of its own. */
+  readonly refused?: ((responseId: string) => void) | undefined;
+  /** Counts the answers of a gateway in the ledger; absent where nobody numbers them. */
+  readonly answerCount?: AnswerCount | undefined;
 }
+
+/** How long a log without an intake keeps what it cannot write. */
+const PATIENCE_MS = 60_000;
 
 /**
  * The arguments of calls in one spelling, so that a client's follow-up is recognised whichever library it reads and
@@ -49,9 +61,19 @@ function asSent(client: History): History {
 /** A store has one log per thread: `flush` it before the store is closed. */
 export function openLog(
   store: Store,
-  { flushMs = 0, now = Date.now, failed = () => undefined, redactor, answers = true }: LogOptions = {},
+  {
+    flushMs = 0,
+    now = Date.now,
+    failed = () => undefined,
+    redactor,
+    answers = true,
+    patienceMs = PATIENCE_MS,
+    waiting = () => undefined,
+    refused = () => undefined,
+    answerCount,
+  }: LogOptions = {},
 ): LocalLog {
-  const writer = new Writer(store.db, now);
+  const writer = new Writer(store.db, now, answerCount);
   const recorded = new OpenRecordings(store.sqlite.name, answers, (reason) => group.fail(reason));
   /** Client tips and keys that may not be committed yet. */
   const uncommitted = new Set<string>();
@@ -69,7 +91,7 @@ export function openLog(
         uncommitted.clear();
       },
     },
-    { flushMs, failed },
+    { flushMs, failed, patienceMs, waiting },
   );
 
   const context: LogContext = {
@@ -81,6 +103,8 @@ export function openLog(
     },
     stepWritten: (trajectoryId) => recorded.wrote(trajectoryId),
     finished: (trajectoryId) => recorded.ended(trajectoryId),
+    unfinished: (trajectoryId) => recorded.opened(trajectoryId),
+    refused,
   };
 
   const newTrajectory = (
@@ -171,13 +195,21 @@ export function openLog(
       const from = startingPoint(opening);
       return record(opening, { ...from, trajectoryId, continued: isStored(trajectoryId), reopened: true });
     },
+    begins: () => recorded.begin(),
     fail: (reason) => group.fail(reason),
     get failures(): number {
       return group.failures;
     },
+    get state() {
+      return { wait: group.wait, uncommitted: { answers: 0, bytes: 0 }, wal: { bytes: 0, heldUp: 0 } };
+    },
+    refusal: () => (group.wait === undefined ? undefined : logWaits(group.wait, 'The answer could not be logged')),
     flush(): Promise<void> {
       group.commit();
-      return Promise.resolve();
+      return group.idle();
+    },
+    get sealed() {
+      return writer.sealed;
     },
   };
   return redactor === undefined ? log : redacting(log, redactor);

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { alive, processOf } from '../../core/process.js';
+import { isPassing } from '../file/passing.js';
 
 interface Row {
   readonly pid: number;
@@ -55,8 +56,10 @@ export class OpenRecordings {
     return false;
   }
 
+  /** Also for one that has ended in a transaction that was rolled back. */
   opened(trajectoryId: string): void {
     this.#open.add(trajectoryId);
+    this.#over.delete(trajectoryId);
   }
 
   /** Inside a transaction: a step is written, and its trajectory becomes visible to others. */
@@ -99,16 +102,19 @@ export class OpenRecordings {
     try {
       return question((this.#others ??= openStatements(this.#file)));
     } catch (thrown) {
-      this.#others = null;
+      if (!isPassing(thrown)) this.#others = null;
       this.#failed(thrown);
       return undefined;
     }
   }
-}
 
-/** Forgets what processes that are gone were recording, and what a log of this process was that is gone. */
-export function forgetAbandoned(storeFile: string): void {
-  openStatements(join(dirname(storeFile), FILE)).forgetAbandoned();
+  /**
+   * Opens the database before anybody asks, and forgets what processes that are gone were recording, and what a log of
+   * this process was that is gone.
+   */
+  begin(): void {
+    this.#ask((others) => others.forgetAbandoned());
+  }
 }
 
 interface Statements {

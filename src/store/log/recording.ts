@@ -28,6 +28,10 @@ export interface LogContext {
   readonly stepWritten: (trajectoryId: string) => void;
   /** Called when a recording has ended. */
   readonly finished: (trajectoryId: string) => void;
+  /** Called when the transaction was rolled back in which a recording had ended. */
+  readonly unfinished: (trajectoryId: string) => void;
+  /** Called with the response of which a write is refused. */
+  readonly refused: (responseId: string) => void;
 }
 
 /** Where a recording begins: its trajectory, and the conversation before its first step. */
@@ -103,8 +107,8 @@ export class LocalRecording implements Recording {
     return this.#add(() => this.#writeStep(step, visible));
   }
 
-  async finish(ending: Ending): Promise<boolean> {
-    const committed = await this.#add(() => this.#writeEnd(ending));
+  async finish(ending: Ending, number?: number): Promise<boolean> {
+    const committed = await this.#add(() => this.#writeEnd(ending, number));
     return committed && this.#complete;
   }
 
@@ -114,13 +118,14 @@ export class LocalRecording implements Recording {
       committed = await this.#context.group.add(prepare());
     } catch (thrown) {
       this.#context.group.fail(thrown);
+      this.#context.refused(this.#opening.responseId);
     }
     this.#complete &&= committed;
     return committed;
   }
 
   #writeStep(step: Step, visible: AssistantMessage): Write {
-    const { writer, stepQueued, stepWritten } = this.#context;
+    const { writer, stepQueued, stepWritten, refused } = this.#context;
     const { asker, responseId, requestId, templateHash } = this.#opening;
     const { action } = step;
     const state = this.#policy.moveTo(step.messages);
@@ -180,7 +185,7 @@ export class LocalRecording implements Recording {
       write: () => {
         stepWritten(this.trajectoryId);
         if (writer.isDeleted(this.trajectoryId, this.#epoch)) return false;
-        if (this.#reopened && writer.hasStep(row.id)) {
+        if (this.#reopened && writer.hasStep(row.id, responseId)) {
           this.#written.add(written);
           return true;
         }
@@ -198,19 +203,22 @@ export class LocalRecording implements Recording {
         this.#written.delete(written);
         this.#messageRows.clear();
       },
+      refused: () => refused(responseId),
     };
   }
 
   /** Writes nothing where none of the response's steps could be committed. */
-  #writeEnd(ending: Ending): Write {
-    const { writer, now, finished } = this.#context;
+  #writeEnd(ending: Ending, number: number | undefined): Write {
+    const { writer, now, finished, unfinished, refused } = this.#context;
     const { responseId: id, asker, at, asked } = this.#opening;
     return {
       write: () => {
         // Only inside the transaction: a follow-up must find the rows, or find that this is still being recorded.
         finished(this.trajectoryId);
         writer.countUsage(asker.keyId, at, ending.usage.prompt_tokens + ending.usage.completion_tokens);
-        if (this.#written.size === 0 || writer.isDeleted(this.trajectoryId, this.#epoch)) return false;
+        const there = this.#written.size > 0 && !writer.isDeleted(this.trajectoryId, this.#epoch);
+        if (number !== undefined) writer.answer(number, there);
+        if (!there) return false;
         const clientAt = this.#writeHistory(this.#client);
         // Only the last turn becomes a row of the client's chain: each turn before it is a prefix of the next. Several
         // choices share their state, and each of them is a last turn.
@@ -235,8 +243,13 @@ export class LocalRecording implements Recording {
         return true;
       },
       undone: () => {
-        finished(this.trajectoryId);
+        unfinished(this.trajectoryId);
         this.#messageRows.clear();
+      },
+      refused: () => {
+        finished(this.trajectoryId);
+        if (number !== undefined) writer.refused(number);
+        refused(id);
       },
     };
   }

@@ -24,10 +24,18 @@ export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
     open: (opening) => recordingOf(opening, (clean) => log.open(clean)),
     begin: (opening, trajectoryId) => recordingOf(opening, (clean) => log.begin(clean, trajectoryId)),
     reopen: (opening, trajectoryId) => recordingOf(opening, (clean) => log.reopen(clean, trajectoryId)),
+    begins: () => log.begins(),
     fail: (reason) => log.fail(reason),
     get failures(): number {
       return log.failures;
     },
+    get state() {
+      return log.state;
+    },
+    get sealed() {
+      return log.sealed;
+    },
+    refusal: () => log.refusal(),
     flush: () => log.flush(),
   };
 }
@@ -71,8 +79,8 @@ class RedactedRecording implements Recording {
     return this.#recording.step(...this.#redactor.step(step, visible, this.#tainted));
   }
 
-  finish(ending: Ending): Promise<boolean> {
-    return this.#recording.finish({ ...ending, toolUse: this.#toolUse(ending.toolUse) });
+  finish(ending: Ending, number?: number): Promise<boolean> {
+    return this.#recording.finish({ ...ending, toolUse: this.#toolUse(ending.toolUse) }, number);
   }
 
   /** Tools whose names are the same once they are redacted are counted as one. */

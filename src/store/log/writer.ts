@@ -15,6 +15,7 @@ import { shapeOf, type SqlValue } from '../file/rows.js';
 import { ledger, toolSets, type responses, type steps } from '../file/schema.js';
 import { packU32 } from '../file/tokens.js';
 import { UsageSums } from '../keys/usage.js';
+import type { AnswerCount } from './answer_count.js';
 
 export type StepRow = typeof steps.$inferInsert;
 export type ResponseRow = typeof responses.$inferInsert;
@@ -27,6 +28,9 @@ const ROW_CACHE_KEYS = 2_048;
 const LEDGER = shapeOf(ledger);
 const INSERT_TOOL_SET = shapeOf(toolSets).insertOrIgnore;
 
+/** A ledger row that is committed. */
+export type Sealed = Pick<LedgerRow, 'seq' | 'hash'>;
+
 export class Writer implements Transaction {
   /** Grows with every deletion: while it is the same, rows that were found in the store are still there. */
   epoch: number;
@@ -37,15 +41,26 @@ export class Writer implements Transaction {
   readonly #usage = new UsageSums();
   #entries: LedgerEntry[] = [];
   #seq: number | undefined;
+  /** The newest row of the ledger that is committed, and the one of the open transaction. */
+  #sealed: Sealed | undefined;
+  #sealing: Sealed | undefined;
+  readonly #answers: AnswerCount | undefined;
 
-  constructor(db: Db, now: () => number) {
+  constructor(db: Db, now: () => number, answers?: AnswerCount) {
     this.#db = db;
     this.#now = now;
+    this.#answers = answers;
     this.epoch = this.#deletions();
+  }
+
+  get sealed(): Sealed | undefined {
+    return this.#sealed;
   }
 
   begin(): void {
     this.#entries = [];
+    this.#sealing = undefined;
+    this.#answers?.begin();
     this.#usage.clear();
     this.#seq = undefined;
     const epoch = this.#deletions();
@@ -59,11 +74,25 @@ export class Writer implements Transaction {
     this.#usage.write(this.#db);
     if (this.#entries.length === 0) return;
     const last = prepared<[], LedgerRow>(this.#db, 'SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1').get();
-    this.#insert(LEDGER.insert, LEDGER.values(nextLedgerRow(last, this.#now(), this.#entries)));
+    const row = nextLedgerRow(last, this.#now(), this.#entries, this.#answers?.acknowledged);
+    this.#insert(LEDGER.insert, LEDGER.values(row));
+    this.#sealing = row;
   }
 
   settled(committed: boolean): void {
     this.#sharedRows.settled(committed);
+    this.#answers?.settled(committed);
+    if (committed && this.#sealing !== undefined) this.#sealed = this.#sealing;
+  }
+
+  /** The end of an answer that its process has given this number; `written` is false where it has nothing to add. */
+  answer(number: number, written: boolean): void {
+    this.#answers?.answer(number, written);
+  }
+
+  /** An answer that will not be written. */
+  refused(number: number): void {
+    this.#answers?.excuse(number);
   }
 
   /** Whether the trajectory was deleted since `epoch`: a recording in it that goes on is not logged. */
@@ -135,8 +164,10 @@ export class Writer implements Transaction {
     this.#seal('steps', stepId, ledgeredShape('steps').values(row));
   }
 
-  hasStep(id: string): boolean {
-    return prepared<[string]>(this.#db, 'SELECT 1 FROM steps WHERE id = ?').get(id) !== undefined;
+  /** A step of that id in another response is another step, and a fault. */
+  hasStep(id: string, responseId: string): boolean {
+    const found = prepared<[string, string]>(this.#db, 'SELECT 1 FROM steps WHERE id = ? AND response_id = ?');
+    return found.get(id, responseId) !== undefined;
   }
 
   response(row: ResponseRow): void {

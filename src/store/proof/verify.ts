@@ -24,6 +24,10 @@ import {
   type LedgerTable,
 } from '../file/ledger.js';
 import type { SqlValue } from '../file/rows.js';
+import { headsIn } from '../beside/heads.js';
+import { AnswerTally } from './answer_tally.js';
+import { contradicted } from './heads.js';
+import { orphansIn } from './orphans.js';
 import { STEP_REFS, type StepRefs } from './step_refs.js';
 import { toolSetHash } from '../log/writer.js';
 
@@ -65,6 +69,7 @@ class Verification {
   /** The last ledger row that was read. */
   #last: Pick<LedgerRow, 'seq' | 'hash'> = { seq: 0, hash: '' };
   #lastDeletion = 0;
+  readonly #answers = new AnswerTally();
 
   constructor(db: Db, onProgress: OnProgress) {
     this.#sqlite = db.$client;
@@ -88,8 +93,13 @@ class Verification {
         0,
       );
     });
+    const heads = headsIn(dirname(this.#sqlite.name)); // before the rows that they know of
     this.#guard('ledger', () => this.#readLedger());
     this.#guard('ledger', () => this.#ledgerTail());
+    this.#guard('heads', () => {
+      for (const { file, problem } of contradicted(heads, { $client: this.#sqlite }, this.#answers))
+        this.#report('heads', file, problem);
+    });
     for (const table of MUST_BE_LEDGERED) this.#guard(table, () => this.#unledgered(table));
     this.#guard('deletions', () => this.#stillThere());
     this.#guard('messages', () => this.#messages());
@@ -97,6 +107,9 @@ class Verification {
     this.#guard('steps', () => this.#steps());
     this.#guard('trajectories', () => this.#places());
     this.#guard('responses', () => this.#responses());
+    this.#guard('feedback', () => {
+      for (const { table, id, problem } of orphansIn(this.#sqlite)) this.#report(table, id, problem);
+    });
     return { ok: this.#problems.length === 0, counts: this.#counts, problems: this.#problems };
   }
 
@@ -116,7 +129,7 @@ class Verification {
   /** Ledger rows not read so far: their own chain, and the content of every row they name. */
   #readLedger(): void {
     const page = this.#sqlite.prepare<[number], LedgerRow>(
-      `SELECT seq, at, entries, prev, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
+      `SELECT seq, at, entries, prev, hash, writer, answers FROM ledger WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
     );
     const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.ledgered VALUES (?, ?)');
     this.#pages(
@@ -133,7 +146,10 @@ class Verification {
         this.#guard(
           'ledger',
           () => {
-            for (const [table, id, hash] of JSON.parse(row.entries) as LedgerEntry[]) {
+            const entries = JSON.parse(row.entries) as LedgerEntry[];
+            const lost = this.#answers.row(row, entries);
+            if (lost !== undefined) this.#report('ledger', String(row.seq), lost);
+            for (const [table, id, hash] of entries) {
               note.run(table, id);
               if (isLedgered(table)) this.#entry(table, id, hash);
               else this.#report('ledger', String(row.seq), `names a table that is not kept: "${table}"`);

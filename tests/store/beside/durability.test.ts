@@ -66,25 +66,33 @@ test('two processes write at once, open a new folder at once, and neither loses 
   expect(verify(store.db).problems).toEqual([]);
 }, 120_000);
 
-test('a full disk is counted, the answer goes on, and writes succeed again when there is space', async () => {
+test('what does not fit on a full disk waits, in its order, and is committed when there is space', async () => {
   const { store, log } = opened();
   await answer(log, opening([user('before')]), [{ text: 'ok' }]);
   const pages = store.sqlite.pragma('page_count', { simple: true }) as number;
   store.sqlite.pragma(`max_page_count = ${pages + 2}`);
   const big = 'x'.repeat(60_000);
-  const lost = await answer(log, opening([user(big)]), [{ text: 'still answered' }]);
-  expect(lost.kept).toBe(false);
-  expect(lost.turn.content).toBe('still answered');
-  expect(log.failures).toBe(1);
-  expect(verify(store.db).problems).toEqual([]);
-  const small = await answer(log, opening([user('small')]), [{ text: 'fits' }]);
-  expect(small.kept).toBe(true);
+  const waits = answer(log, opening([user(big)]), [{ text: 'answered' }]);
+  await expect.poll(() => log.state.wait?.reason).toContain('the disk is full');
+  const behind = answer(log, opening([user('small')]), [{ text: 'fits' }]);
+  expect(verify(store.db)).toMatchObject({ problems: [], counts: { responses: 1 } });
   store.sqlite.pragma('max_page_count = 1073741823');
-  const followUp = await answer(log, opening([user(big), lost.turn, user('and?')]), [{ text: 'here again' }]);
-  expect(followUp.kept).toBe(true);
-  expect(followUp.recording.continued).toBe(false);
-  expect(log.failures).toBe(1);
-  expect(verify(store.db).problems).toEqual([]);
+  await log.flush();
+  expect([(await waits).kept, (await behind).kept]).toEqual([true, true]);
+  const followUp = await answer(log, opening([user(big), (await waits).turn, user('and?')]), [{ text: 'here again' }]);
+  expect(followUp.recording.continued).toBe(true);
+  expect([log.failures, log.state.wait]).toEqual([0, undefined]);
+  expect(verify(store.db)).toMatchObject({ problems: [], counts: { responses: 4 } });
+});
+
+test('a log that has no other place for it gives up what waits for too long, and counts it', async () => {
+  const { store, log } = opened(undefined, { patienceMs: 0 });
+  const pages = store.sqlite.pragma('page_count', { simple: true }) as number;
+  store.sqlite.pragma(`max_page_count = ${pages + 2}`);
+  const lost = await answer(log, opening([user('x'.repeat(60_000))]), [{ text: 'still answered' }]);
+  expect([lost.kept, lost.turn.content, log.failures]).toEqual([false, 'still answered', 2]);
+  expect((await answer(log, opening([user('small')]), [{ text: 'fits' }])).kept).toBe(true);
+  expect(verify(store.db)).toMatchObject({ problems: [], counts: { responses: 1 } });
 });
 
 test('one bad row does not take the others of its group with it', async () => {

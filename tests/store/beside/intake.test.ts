@@ -1,5 +1,14 @@
 /** The intake: what a process recorded and did not commit is committed by whoever opens the folder next. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -49,8 +58,9 @@ async function abandoned(
   return { folder, file };
 }
 
+/** Files with something in them: a gateway that runs has an empty one open. */
 function files(folder: string): readonly string[] {
-  return readdirSync(join(folder, 'intake'));
+  return readdirSync(join(folder, 'intake')).filter((name) => statSync(join(folder, 'intake', name)).size > 0);
 }
 
 test('after kill -9 every acknowledged answer is recovered, and the log is in order', async () => {
@@ -63,7 +73,7 @@ test('after kill -9 every acknowledged answer is recovered, and the log is in or
     writer.process.kill('SIGKILL');
     await writer.ended;
     const { store } = opened(folder);
-    expect(recoverAbandoned(store, folder)).toEqual([]);
+    expect(await recoverAbandoned(store, folder)).toEqual([]);
     const row = store.sqlite.prepare(
       'SELECT 1 FROM responses r JOIN steps s ON s.response_id = r.id AND ' +
         's.trajectory_id = r.trajectory_id WHERE r.id = ?',
@@ -82,7 +92,7 @@ test('steps of an answer that had no end are kept, without an end', async () => 
     await open.step(stepOf(open.messages, action('', [call('c1', '1+1')])), { role: 'assistant', content: '' });
   });
   const { store } = opened(folder);
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   const [only] = listTrajectories(store.db, { limit: 10 }).data;
   expect(readTrajectory(store.db, only?.id ?? '')?.steps).toHaveLength(1);
   expect(verify(store.db).problems).toEqual([]);
@@ -109,7 +119,7 @@ test('a conversation that went on is one trajectory again, its hidden turns with
   );
   const { store } = opened(folder);
   const before = readTrajectory(store.db, trajectoryId)?.steps.length ?? 0;
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   const read = readTrajectory(store.db, trajectoryId);
   expect([before, read?.steps.length]).toEqual([2, 3]);
   expect(read?.steps.at(-1)).toMatchObject({ prompt_token_ids: [1, 2, 3, 4, 5, 6], token_ids: [7] });
@@ -123,7 +133,7 @@ test('a conversation that went on is one trajectory again, its hidden turns with
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 1, responses: 2 } });
 });
 
-test('an intake that a gateway of an earlier build left, with `say` and `thread` in its messages, is recovered', () => {
+test('an intake that a gateway of an earlier build left, with `say` and `thread` in its messages, is recovered', async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'intake'));
   // Written by such a build: an answer with a hidden tool turn, and the first step of one that was cut short.
@@ -132,7 +142,7 @@ test('an intake that a gateway of an earlier build left, with `say` and `thread`
     join(folder, 'intake', GONE),
   );
   const { store } = opened(folder);
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(files(folder)).toEqual([]);
   const [whole, cut] = ['traj-0mgj6k3cw000af22efe559', 'traj-0mgj6k3cw0018b8d4618a9'].map((id) =>
     readTrajectory(store.db, id),
@@ -162,7 +172,7 @@ test('what is committed already is not written twice, however often its file is 
   const bytes = readFileSync(file);
   for (let time = 0; time < 3; time += 1) {
     writeFileSync(file, bytes);
-    expect(recoverAbandoned(store, folder)).toEqual([]);
+    expect(await recoverAbandoned(store, folder)).toEqual([]);
   }
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 2, steps: 3, responses: 1 } });
 });
@@ -181,10 +191,10 @@ test('what was deleted does not come back', async () => {
   const { folder, file } = await abandoned((log) => answer(log, opening([user('a')]), [{ text: 'b' }]));
   const { store } = opened(folder);
   const bytes = readFileSync(file);
-  recoverAbandoned(store, folder);
+  await recoverAbandoned(store, folder);
   removeTrajectory(store.db, listTrajectories(store.db, { limit: 1 }).data[0]?.id ?? '');
   writeFileSync(file, bytes);
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(listTrajectories(store.db, { limit: 10 }).data).toEqual([]);
   expect(verify(store.db).problems).toEqual([]);
 });
@@ -199,14 +209,14 @@ test('a flipped bit is reported, what precedes it is kept, and verify names the 
   bytes[bytes.indexOf('damaged')] = 'D'.charCodeAt(0);
   writeFileSync(file, bytes);
   const { store } = opened(folder);
-  expect(recoverAbandoned(store, folder).map(String).join()).toContain('line 2 is not as it was written');
+  expect((await recoverAbandoned(store, folder)).map(String).join()).toContain('line 2 is not as it was written');
   expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
   const [name = ''] = files(folder);
   expect(name).toMatch(/\.unsettled$/);
   expect(verify(store.db).problems).toEqual([
     { table: 'intake', id: name, problem: 'something in it could not be committed' },
   ]);
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
 });
 
 test.each(['[null]', 'null', '{"say":"begin"}', '""', '[{"type":"later","recording":9}]', '[{"type":"step"}]', '[{'])(
@@ -217,7 +227,7 @@ test.each(['[null]', 'null', '{"say":"begin"}', '""', '[{"type":"later","recordi
     const last = /(\S+) [^\n]*\n$/.exec(lines)?.[1] ?? '';
     writeFileSync(file, `${lines}${sha256(`${last}\n${strange}`)} ${strange}\n`);
     const { store } = opened(folder);
-    expect(recoverAbandoned(store, folder).map(String).join()).toContain('cannot be understood');
+    expect((await recoverAbandoned(store, folder)).map(String).join()).toContain('cannot be understood');
     expect(verify(store.db).counts['responses']).toBe(1);
     expect(files(folder)).toEqual([expect.stringMatching(/\.unsettled$/)]);
   },
@@ -229,12 +239,12 @@ test('what cannot be committed because of a lock stays for the next process', as
   const other = openStore(folder);
   store.sqlite.pragma('busy_timeout = 20');
   other.sqlite.exec('BEGIN IMMEDIATE');
-  expect(recoverAbandoned(store, folder).map(String).join()).toContain('locked');
+  expect((await recoverAbandoned(store, folder)).map(String).join()).toContain('locked');
   other.close();
   const [name = ''] = files(folder);
   expect(name).toMatch(/\.jsonl$/);
   renameSync(join(folder, 'intake', name), file); // as if this process were gone, too
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { responses: 1 } });
 });
 
@@ -246,7 +256,7 @@ test('a last line that was cut off was never acknowledged and is no damage', asy
   const bytes = readFileSync(file);
   writeFileSync(file, bytes.subarray(0, bytes.length - 20));
   const { store } = opened(folder);
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(listTrajectories(store.db, { limit: 10 }).data).toHaveLength(1);
   expect(files(folder)).toEqual([]);
 });
@@ -255,9 +265,9 @@ test('the intake of a process that is alive is not claimed', async () => {
   const folder = temporaryFolder();
   const store = openStore(folder);
   onTestFinished(() => store.close());
-  const intake = new Intake(folder, () => undefined);
-  expect(intake.append('[]', 1)).toBe(true);
-  expect(recoverAbandoned(store, folder)).toEqual([]);
+  const intake = new Intake(folder, () => []);
+  expect(intake.append('[]', 1)).toBeDefined();
+  expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(files(folder)).toHaveLength(1);
   intake.discardCommitted(1);
   intake.close();
@@ -266,10 +276,10 @@ test('the intake of a process that is alive is not claimed', async () => {
 
 test('unfinished recordings are copied into each new file, and a file is deleted when all in it is committed', () => {
   const folder = temporaryFolder();
-  let open: string | undefined;
+  let open: string[] = [];
   const intake = new Intake(folder, () => open);
   intake.append('["one"]', 1);
-  open = '["open"]';
+  open = ['["open"]'];
   const [first = ''] = intake.rotate();
   intake.append('["two"]', 2);
   expect(files(folder)).toHaveLength(2);
@@ -282,7 +292,7 @@ test('unfinished recordings are copied into each new file, and a file is deleted
   intake.discardCommitted(2, true);
   const [third = ''] = files(folder);
   expect(readLines(join(folder, 'intake', third))).toEqual({ lines: ['["open"]'] });
-  open = undefined;
+  open = [];
   intake.discardCommitted(2);
   expect(readLines(join(folder, 'intake', third))).toEqual({ lines: [] });
   intake.close();

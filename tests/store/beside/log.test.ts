@@ -99,7 +99,8 @@ test('the log thread redacts; the conversation continues in its original words, 
     ['Sent to [redacted].', null, 'redacted'],
   ]);
   expect(verify(store.db).ok).toBe(true);
-  expect(readdirSync(folder).filter((file) => readFileSync(join(folder, file)).includes('ann@x.org'))).toEqual([]);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.filter((file) => readFileSync(join(file.parentPath, file.name)).includes('ann@x.org'))).toEqual([]);
 });
 
 test('a quick follow-up finds an answer that is still being committed', async () => {

@@ -1,0 +1,127 @@
+/**
+ * What is recorded in one turn of the event loop becomes a line of the intake, with one write. Where the intake cannot
+ * be written it goes to the log's thread at once; where the database cannot be written either, it waits here.
+ */
+import { writeJson } from '../../core/text/json.js';
+import { type Backlog, type Group, MAX_UNSENT_CHARS } from './backlog.js';
+import { Held, type UnwrittenMessage } from './held.js';
+import type { Intake } from './intake.js';
+import type { Uncommitted } from './uncommitted.js';
+import type { Waiting } from './waiting.js';
+import type { RecordingMessage } from './wire.js';
+
+/** Characters in one line. */
+const LINE_CHARS = 4 * 1024 * 1024;
+/** What could be written neither to the intake nor to the database is tried again. */
+const HELD_MS = 250;
+
+interface LinesDeps {
+  readonly intake: Intake | undefined;
+  readonly backlog: Backlog;
+  readonly uncommitted: Uncommitted;
+  readonly waiting: Waiting;
+  /** Whether what is sent to the log's thread would only lie there. */
+  readonly blocked: () => boolean;
+  /** Sends messages past the intake. */
+  readonly direct: (messages: readonly UnwrittenMessage[]) => void;
+  /** Called when lines may have been added. */
+  readonly written: () => void;
+  /** So many recordings, so many of them numbered, are too many to wait. */
+  readonly dropped: (recordings: number, numbered: number) => void;
+}
+
+export class Lines {
+  readonly #deps: LinesDeps;
+  readonly #held = new Held();
+  /** The newest number of an answer that is in the intake or sent. */
+  #numbered = 0;
+  #scheduled = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** Promises of messages that wait because of {@link MAX_UNSENT_CHARS}. */
+  #slowedDown: (() => void)[] = [];
+
+  constructor(deps: LinesDeps) {
+    this.#deps = deps;
+  }
+
+  get numbered(): number {
+    return this.#numbered;
+  }
+
+  /** What could not be written anywhere. */
+  get waiting(): { readonly answers: number; readonly bytes: number } {
+    return { answers: this.#held.answers, bytes: this.#held.chars };
+  }
+
+  /** Resolves the message's promise when it is kept. */
+  add(message: RecordingMessage, answerText?: string, resolve?: (kept: boolean) => void): void {
+    const ends = message.type === 'finish';
+    const number = ends ? message.number : undefined;
+    this.#held.add({ recording: message.recording, text: writeJson(message), ends, number, answerText, resolve });
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.write());
+  }
+
+  write(): void {
+    this.#scheduled = false;
+    for (let line = this.#held.next(LINE_CHARS); line.length > 0; line = this.#held.next(LINE_CHARS)) {
+      const written = this.#writeLine(line);
+      if (!written && this.#deps.blocked()) return this.#hold();
+      this.#numbered = line.reduce((newest, each) => Math.max(newest, each.number ?? 0), this.#numbered);
+      this.#held.taken(line.length);
+      if (!written) this.#deps.direct(line);
+    }
+    this.#deps.written();
+  }
+
+  /** Some of what waited is committed: who was slowed down goes on. */
+  faster(): void {
+    for (const resolve of this.#slowedDown.splice(0)) resolve();
+  }
+
+  /** Nobody waits any longer; what waits is kept all the same. */
+  letGo(): void {
+    this.#held.letGo();
+    this.faster();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** False where the intake cannot be written. */
+  #writeLine(messages: readonly UnwrittenMessage[]): boolean {
+    const { intake, uncommitted, backlog, waiting } = this.#deps;
+    const text = messages.map((message) => message.text).join(',');
+    const number = uncommitted.written + 1;
+    const place = intake?.append(`[${text}]`, number);
+    if (place === undefined) return false;
+    const line: Group = {
+      newest: number,
+      numbered: messages.reduce((newest, each) => Math.max(newest, each.number ?? 0), this.#numbered),
+      answers: messages.filter(({ ends }) => ends).length,
+      bytes: place.to - place.from,
+    };
+    backlog.add(text, place, line);
+    uncommitted.wrote(line, messages);
+    const resolve = (): void => {
+      for (const message of messages) message.resolve?.(true);
+    };
+    // A log that does not keep up slows the gateway down; one that waits for a fault to pass does not stop it.
+    if (backlog.chars > MAX_UNSENT_CHARS && waiting.fault === undefined) this.#slowedDown.push(resolve);
+    else resolve();
+    return true;
+  }
+
+  /** Neither intake nor database takes it now: it waits here, as much as may. */
+  #hold(): void {
+    const { lost, numbered } = this.#held.bound();
+    if (lost > 0) this.#deps.dropped(lost, numbered);
+    if (this.#deps.waiting.over) this.#held.letGo();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.write();
+    }, HELD_MS);
+  }
+}

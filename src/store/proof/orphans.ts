@@ -1,0 +1,39 @@
+/** Rows about what is not there: deleting takes them along, so what they are about was lost. */
+import type Database from 'better-sqlite3';
+
+interface Orphans {
+  readonly table: string;
+  readonly problem: string;
+  /** The ids of such rows after one, in their order. */
+  readonly sql: string;
+}
+
+const missing = (table: string, row: string): string => `NOT EXISTS (SELECT 1 FROM ${table} x WHERE x.id = ${row})`;
+
+const orphans = (table: string, where: string, problem: string): Orphans => ({
+  table,
+  problem,
+  sql: `SELECT o.id FROM ${table} o WHERE o.id > ? AND ${where} ORDER BY o.id LIMIT 500`,
+});
+
+const ORPHANS: readonly Orphans[] = [
+  orphans('feedback', missing('responses', 'o.response_id'), 'the response it is about is missing'),
+  orphans('samples', missing('steps', 'o.step_id'), 'the step it was drawn at is missing'),
+  ...(['step', 'trajectory', 'sample'] as const).map((kind) =>
+    orphans(
+      'verdicts',
+      `o.subject_kind = '${kind}' AND ${missing(kind === 'trajectory' ? 'trajectories' : `${kind}s`, 'o.subject_id')}`,
+      `the ${kind} it judges is missing`,
+    ),
+  ),
+];
+
+export function* orphansIn(
+  sqlite: Database.Database,
+): Generator<{ readonly table: string; readonly id: string; readonly problem: string }> {
+  for (const { table, problem, sql } of ORPHANS) {
+    const page = sqlite.prepare<[string], { id: string }>(sql);
+    for (let rows = page.all(''); rows.length > 0; rows = page.all(rows.at(-1)?.id ?? ''))
+      for (const { id } of rows) yield { table, id, problem };
+  }
+}
