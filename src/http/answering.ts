@@ -4,7 +4,7 @@
  */
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Recording } from '../core/log.js';
+import { logWaits, type Recording } from '../core/log.js';
 import { NO_USAGE, type Sampling } from '../core/policy.js';
 import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
@@ -128,10 +128,11 @@ async function converse<E extends AnyExchange>(
 
 /** An answer of which nothing could be kept, and that is to be given only with its record. */
 function unkept(finish: Finish, log: AnswerDeps['log']): Finish {
-  const refusal = log.refusal();
   // Of what failed or was called off by itself there may be nothing to keep.
-  if (refusal === undefined || finish.fault !== undefined || finish.ending.outcome === 'cancelled') return finish;
-  return { ...finish, ending: { ...finish.ending, outcome: 'failed' }, fault: refusal };
+  if (finish.fault !== undefined || finish.ending.outcome === 'cancelled') return finish;
+  const fault =
+    log.refusal() ?? logWaits({ since: Date.now(), reason: 'its log had to wait' }, 'The answer is not logged');
+  return { ...finish, ending: { ...finish.ending, outcome: 'failed' }, fault };
 }
 
 /**

@@ -1,17 +1,18 @@
-/** How other verbs find the gateway that serves a data folder: a file with its pid, start time and trainer. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** How other verbs find the gateways that serve a data folder: files with pid, start time and trainer of each. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { alive, processOf, type ProcessId } from '../core/process.js';
 
-/** What the file holds. */
+/** What a file holds. */
 export interface Presence extends ProcessId {
   readonly url: string;
   readonly trainer?: string | undefined;
   readonly learn: boolean;
 }
 
-const fileOf = (dataDir: string): string => join(dataDir, 'run', 'serve.json');
+const folderOf = (dataDir: string): string => join(dataDir, 'run');
+const NAME = /^serve(-\d+)?\.json$/;
 
 export function announce(
   dataDir: string,
@@ -19,24 +20,53 @@ export function announce(
 ): void {
   const self = processOf(process.pid);
   if (self === undefined) return;
-  mkdirSync(join(dataDir, 'run'), { recursive: true });
-  writeFileSync(fileOf(dataDir), JSON.stringify({ ...self, url, learn, trainer }));
+  mkdirSync(folderOf(dataDir), { recursive: true });
+  for (const [file, presence] of filesIn(dataDir)) if (!alive(presence)) remove(dataDir, file);
+  writeFileSync(join(folderOf(dataDir), ownFile), JSON.stringify({ ...self, url, learn, trainer }));
 }
 
 export function withdraw(dataDir: string): void {
-  if (readFile(dataDir)?.pid === process.pid) rmSync(fileOf(dataDir), { force: true });
+  remove(dataDir, ownFile);
 }
 
-/** The gateway that serves this data folder now, if there is one. */
+/** The gateway that serves this data folder now, if there is one; of several the one that has a trainer. */
 export function runningGateway(dataDir: string): Presence | undefined {
-  const found = readFile(dataDir);
-  return found !== undefined && alive(found) ? found : undefined;
+  const running = runningGateways(dataDir);
+  return running.find(({ trainer }) => trainer !== undefined) ?? running[0];
 }
 
-function readFile(dataDir: string): Presence | undefined {
+/** Others than this process that serve the data folder. */
+export function otherGateways(dataDir: string): readonly Presence[] {
+  return runningGateways(dataDir).filter(({ pid }) => pid !== process.pid);
+}
+
+const ownFile = `serve-${process.pid}.json`;
+
+function runningGateways(dataDir: string): readonly Presence[] {
+  return filesIn(dataDir).flatMap(([, presence]) => (alive(presence) ? [presence] : []));
+}
+
+function filesIn(dataDir: string): readonly (readonly [file: string, presence: Presence])[] {
   try {
-    return JSON.parse(readFileSync(fileOf(dataDir), 'utf8')) as Presence;
+    return readdirSync(folderOf(dataDir))
+      .filter((file) => NAME.test(file))
+      .flatMap((file) => {
+        const presence = read(dataDir, file);
+        return presence === undefined ? [] : [[file, presence] as const];
+      });
+  } catch {
+    return []; // no gateway has made the folder yet
+  }
+}
+
+function read(dataDir: string, file: string): Presence | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folderOf(dataDir), file), 'utf8')) as Presence;
   } catch {
     return undefined;
   }
+}
+
+function remove(dataDir: string, file: string): void {
+  rmSync(join(folderOf(dataDir), file), { force: true });
 }

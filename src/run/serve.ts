@@ -24,7 +24,7 @@ import { reportLearning } from './lines/learning.js';
 import { VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
-import { announce, withdraw } from './presence.js';
+import { announce, otherGateways, withdraw } from './presence.js';
 import { secretOf } from './secret.js';
 import { openStorage, type Storage } from './storage.js';
 import { openSupply, refuseUntrainable } from './supply.js';
@@ -64,6 +64,11 @@ async function serveOver(
   env: Env,
 ): Promise<void> {
   const { db, keys } = storage;
+  for (const { pid, url } of otherGateways(config.data))
+    output.warn(
+      `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both go ` +
+        'on with, the second becomes a branch; give each its own with --data DIR where that is not meant',
+    );
   requireKeysBeyondLoopback(config, keys);
   requireKeysForEveryPage(config, keys);
   if (config['learning.heldout'] !== undefined)

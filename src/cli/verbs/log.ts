@@ -13,7 +13,7 @@ export interface LogFlags {
 /** False where something is still set aside. */
 export function logVerb(config: Config, what: string, flags: LogFlags, printer: Printer): Promise<boolean> {
   if (what !== 'settle') throw operatorError(`there is no "gyre log ${what}": it is "gyre log settle"`);
-  return withRows(config, async (db, store) => {
+  return withRows(config, async (_, store) => {
     const discards = flags.discard === true;
     const settled = await settle(store, config.data, discards, { redactor: redactorOf(config.redact) });
     const left = settled.filter(({ reasons }) => reasons.length > 0);

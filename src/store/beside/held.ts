@@ -9,28 +9,24 @@ export interface UnwrittenMessage {
   readonly number: number | undefined;
   /** The answer so far as its client has it, in any of its forms. */
   readonly answerText: string | undefined;
-  readonly resolve: ((kept: boolean) => void) | undefined;
+  resolve: ((kept: boolean) => void) | undefined;
 }
 
 /** Characters that wait at most. */
 const MAX_CHARS = 32 * 1024 * 1024;
 
 export class Held {
-  #messages: UnwrittenMessage[] = [];
+  #messages = new Set<UnwrittenMessage>();
   #chars = 0;
   /** Recordings that were dropped and have no end yet: the rest of them is dropped, too. */
   readonly #dropped = new Set<number>();
-
-  get size(): number {
-    return this.#messages.length;
-  }
 
   get chars(): number {
     return this.#chars;
   }
 
   get answers(): number {
-    return this.#messages.filter(({ ends }) => ends).length;
+    return [...this.#messages].filter(({ ends }) => ends).length;
   }
 
   add(message: UnwrittenMessage): void {
@@ -39,44 +35,47 @@ export class Held {
       message.resolve?.(false);
       return;
     }
-    this.#messages.push(message);
+    this.#messages.add(message);
     this.#chars += message.text.length;
   }
 
-  /** The first messages, as many as have together about so many characters. */
-  next(maxChars: number): readonly UnwrittenMessage[] {
-    let [count, chars] = [0, 0];
-    for (const { text } of this.#messages) {
-      if (count > 0 && chars + text.length > maxChars) break;
-      count += 1;
-      chars += text.length;
-    }
-    return count === this.#messages.length ? this.#messages : this.#messages.slice(0, count);
+  has(message: UnwrittenMessage): boolean {
+    return this.#messages.has(message);
   }
 
-  /** So many of the first messages are written or sent. */
-  taken(count: number): void {
-    for (const { text } of this.#messages.slice(0, count)) this.#chars -= text.length;
-    this.#messages = this.#messages.slice(count);
+  /** All of them, in pieces of about so many characters. */
+  lines(maxChars: number): readonly (readonly UnwrittenMessage[])[] {
+    const lines: UnwrittenMessage[][] = [];
+    let chars = Number.POSITIVE_INFINITY;
+    for (const message of this.#messages) {
+      if (chars + message.text.length > maxChars) [chars] = [0, lines.push([])];
+      chars += message.text.length;
+      lines.at(-1)?.push(message);
+    }
+    return lines;
+  }
+
+  /** They are written or sent. */
+  remove(messages: readonly UnwrittenMessage[]): void {
+    for (const message of messages) if (this.#messages.delete(message)) this.#chars -= message.text.length;
   }
 
   /** Nobody waits for them any longer; they are kept all the same. */
   letGo(): void {
-    this.#messages = this.#messages.map((message) => {
+    for (const message of this.#messages) {
       message.resolve?.(false);
-      return { ...message, resolve: undefined };
-    });
+      message.resolve = undefined;
+    }
   }
 
   /** Drops the newest recordings that are more than may wait. Says how many, and how many of them have a number. */
   bound(): { readonly lost: number; readonly numbered: number } {
     let [lost, numbered] = [0, 0];
     while (this.#chars > MAX_CHARS) {
-      const newest = this.#messages.at(-1)?.recording ?? 0;
-      const gone = this.#messages.filter(({ recording }) => recording === newest);
-      this.#messages = this.#messages.filter(({ recording }) => recording !== newest);
+      const newest = [...this.#messages].at(-1)?.recording ?? 0;
+      const gone = [...this.#messages].filter(({ recording }) => recording === newest);
+      this.remove(gone);
       for (const message of gone) {
-        this.#chars -= message.text.length;
         if (message.number !== undefined) numbered += 1;
         message.resolve?.(false);
       }

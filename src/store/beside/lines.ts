@@ -35,6 +35,11 @@ export class Lines {
   readonly #held = new Held();
   /** The newest number of an answer that is in the intake or sent. */
   #numbered = 0;
+  /**
+   * Recordings that go past the intake to their end: what it held of one that began elsewhere could not be recovered
+   * from it.
+   */
+  readonly #past = new Set<number>();
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
   /** Promises of messages that wait because of {@link MAX_UNSENT_CHARS}. */
@@ -65,13 +70,17 @@ export class Lines {
 
   write(): void {
     this.#scheduled = false;
-    for (let line = this.#held.next(LINE_CHARS); line.length > 0; line = this.#held.next(LINE_CHARS)) {
-      const written = this.#writeLine(line);
-      if (!written && this.#deps.blocked()) return this.#hold();
-      this.#numbered = line.reduce((newest, each) => Math.max(newest, each.number ?? 0), this.#numbered);
-      this.#held.taken(line.length);
-      if (!written) this.#deps.direct(line);
+    let stays = false;
+    for (const line of this.#held.lines(LINE_CHARS)) {
+      if (this.#writeLine(line.filter(({ recording }) => !this.#past.has(recording))) && this.#past.size === 0)
+        continue;
+      // What is left of the line is to go past the intake.
+      const past = line.filter((message) => this.#held.has(message));
+      if (past.length === 0) continue;
+      if (this.#deps.blocked()) stays = true;
+      else this.#sendPast(past);
     }
+    if (stays) this.#hold();
     this.#deps.written();
   }
 
@@ -90,16 +99,32 @@ export class Lines {
     clearTimeout(this.#timer);
   }
 
+  #sendPast(messages: readonly UnwrittenMessage[]): void {
+    for (const { recording, ends } of messages) {
+      if (ends) this.#past.delete(recording);
+      else this.#past.add(recording);
+    }
+    this.#taken(messages);
+    this.#deps.direct(messages);
+  }
+
+  #taken(messages: readonly UnwrittenMessage[]): void {
+    this.#numbered = messages.reduce((newest, each) => Math.max(newest, each.number ?? 0), this.#numbered);
+    this.#held.remove(messages);
+  }
+
   /** False where the intake cannot be written. */
   #writeLine(messages: readonly UnwrittenMessage[]): boolean {
+    if (messages.length === 0) return true;
     const { intake, uncommitted, backlog, waiting } = this.#deps;
     const text = messages.map((message) => message.text).join(',');
     const number = uncommitted.written + 1;
     const place = intake?.append(`[${text}]`, number);
     if (place === undefined) return false;
+    this.#taken(messages);
     const line: Group = {
       newest: number,
-      numbered: messages.reduce((newest, each) => Math.max(newest, each.number ?? 0), this.#numbered),
+      numbered: this.#numbered,
       answers: messages.filter(({ ends }) => ends).length,
       bytes: place.to - place.from,
     };

@@ -68,7 +68,7 @@ class RemoteRecording implements Recording {
   #sent: readonly Message[];
   /** Sent before the first step or end; then undefined. */
   #begin: RecordingMessage | undefined;
-  #steps = 0;
+  readonly #steps: Promise<boolean>[] = [];
 
   constructor(
     connection: LogConnection,
@@ -97,8 +97,7 @@ class RemoteRecording implements Recording {
     while (known < messages.length && messages[known] === this.#sent[known]) known += 1;
     this.#sent = appended.length === 0 ? messages : [...messages, ...appended];
     const numbers = action === undefined ? undefined : packedNumbers(action);
-    this.#steps += 1;
-    return this.#record({
+    const kept = this.#record({
       type: 'step',
       recording: this.#number,
       known,
@@ -108,11 +107,14 @@ class RemoteRecording implements Recording {
       visible,
       numbers,
     });
+    this.#steps.push(kept);
+    return kept;
   }
 
-  finish(ending: Ending): Promise<boolean> {
-    const number = this.#steps === 0 ? undefined : this.#connection.nextAnswer();
-    return this.#record({ type: 'finish', recording: this.#number, ending, number });
+  async finish(ending: Ending): Promise<boolean> {
+    const number = this.#steps.length === 0 ? undefined : this.#connection.nextAnswer();
+    const kept = this.#record({ type: 'finish', recording: this.#number, ending, number });
+    return (await Promise.all([...this.#steps, kept])).every(Boolean);
   }
 
   #record(message: RecordingMessage): Promise<boolean> {
