@@ -22,7 +22,7 @@ interface Turn {
 /** Whoever is told to compute calls the calculator first. */
 export function script({ body }: EngineRequest): Reply {
   const last = body.messages.at(-1);
-  const words = String(last?.content ?? '');
+  const words = typeof last?.content === 'string' ? last.content : '';
   if (last?.role !== 'tool' && words.startsWith('compute'))
     return { calls: [{ name: 'calculator', arguments: '{"expression":"17*23"}' }] };
   return { text: last?.role === 'tool' ? 'It is 391.' : `I heard: ${words.slice(0, 200)}`, delayMs: 1 };

@@ -15,6 +15,8 @@ import { Random } from './random.js';
 export interface ChaosOptions {
   readonly kills: number;
   readonly seed: number;
+  /** Every how many kills something else goes wrong as well. */
+  readonly every?: number;
   /** Path of the compiled command line. */
   readonly main: string;
   readonly note?: (text: string) => void;
@@ -33,7 +35,13 @@ const KILLS_PER_FOLDER = 25;
 /** From `ready` to the kill. */
 const [LEAST_MS, MOST_MS] = [50, 950];
 
-export async function chaos({ kills, seed, main, note = () => undefined }: ChaosOptions): Promise<ChaosReport> {
+export async function chaos({
+  kills,
+  seed,
+  main,
+  every = 3,
+  note = () => undefined,
+}: ChaosOptions): Promise<ChaosReport> {
   const random = new Random(seed);
   const engine = await startEngine({ script });
   const faults = { 'disk full': 0, locked: 0, reader: 0 };
@@ -45,7 +53,7 @@ export async function chaos({ kills, seed, main, note = () => undefined }: Chaos
       const notes: Notes = { acknowledged: [], refused: 0 };
       try {
         for (const until = Math.min(kills, killed + KILLS_PER_FOLDER); killed < until; killed += 1) {
-          const fault = killed % 3 === 2 ? FAULTS[Math.floor(killed / 3) % FAULTS.length] : undefined;
+          const fault = killed % every === every - 1 ? FAULTS[Math.floor(killed / every) % FAULTS.length] : undefined;
           if (fault !== undefined) faults[fault] += 1;
           await kill(await started(main, disk, engine.url), disk, fault, random, notes);
         }

@@ -66,8 +66,8 @@ async function serveOver(
   const { db, keys } = storage;
   for (const { pid, url } of otherGateways(config.data))
     output.warn(
-      `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both go ` +
-        'on with, the second becomes a branch; give each its own with --data DIR where that is not meant',
+      `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both ` +
+        'go on with the second becomes a branch; give each its own with --data DIR where that is not meant',
     );
   requireKeysBeyondLoopback(config, keys);
   requireKeysForEveryPage(config, keys);

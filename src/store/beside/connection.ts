@@ -28,7 +28,7 @@ export interface LogConnectionOptions extends LogThreadOptions {
   readonly warn?: ((text: string) => void) | undefined;
 }
 
-/** Fewer than a group wait this long for others: nobody waits for their commit, and each commit has a cost of its own. */
+/** Fewer than a group wait so long for others: nobody waits for their commit, and each commit has its cost. */
 const GROUP_MS = 10;
 /** A log thread that crashed this often in a row without committing anything will never commit it. */
 const MAX_CRASHES = 2;

@@ -75,8 +75,8 @@ export class Intake {
   }
 
   /**
-   * Writes a line under its number, which grows, and says where. Undefined when it could not be written: then nothing of
-   * it is there.
+   * Writes a line under its number, which grows, and says where. Undefined when it could not be written: then nothing
+   * of it is there.
    */
   append(line: string, number: number): Place | undefined {
     try {
@@ -252,8 +252,8 @@ function empty(file: IntakeFile): void {
 }
 
 /**
- * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven by
- * the hash that is written before it. A last line that was cut off is no fault: its answer was never acknowledged.
+ * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven
+ * by the hash that is written before it. A last line that was cut off is no fault: its answer was never acknowledged.
  */
 export function readLines(
   path: string,

@@ -1,4 +1,4 @@
-/** The log's thread as the gateway's thread has it: one at a time, started again by whoever knows what it begins with. */
+/** The log's thread as the gateway's thread has it: one at a time, started by whoever knows what it begins with. */
 import { Worker } from 'node:worker_threads';
 
 import { reasonOf } from '../../core/errors.js';

@@ -1,6 +1,6 @@
 /**
- * The log waits for a fault to pass, and then commits what had to wait. Whoever waits for a commit meanwhile waits for a
- * moment only: most locks are over by then.
+ * The log waits for a fault to pass, and then commits what had to wait. Whoever waits for a commit meanwhile waits for
+ * a moment only: most locks are over by then.
  */
 import type { LogState, LogWait } from '../../core/log.js';
 import { PATIENCE_MS } from './wire.js';

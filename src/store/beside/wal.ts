@@ -20,8 +20,8 @@ export class WalWatch {
     if (size.bytes < this.#warnAt) return;
     this.#warnAt = size.bytes * 2;
     this.#warn(
-      `gyre.db-wal has ${Math.round(size.bytes / MIB)} MiB: a program that reads the database (a backup, a shell in a ` +
-        'transaction) keeps it from being folded in; it is folded when that program has ended',
+      `gyre.db-wal has ${Math.round(size.bytes / MIB)} MiB: a program that reads the database (a backup, a shell in ` +
+        'a transaction) keeps it from being folded in; it is folded when that program has ended',
     );
   }
 }

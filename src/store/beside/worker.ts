@@ -54,8 +54,6 @@ const refuse = (recording: number | undefined): void => {
   post({ type: 'refused', recordings: [recording] });
 };
 
-let store: Store;
-let log: LocalLog;
 let folding: Worker | undefined;
 let closing = false;
 const answerCount = new AnswerCount(writer, numbered);
@@ -210,8 +208,8 @@ const patience = setTimeout(() => {
   arrived = arrived?.filter(({ type }) => type !== 'open');
 }, PATIENCE_MS);
 
-store = await untilItWorks(() => openBeside(dataDir, { busyMs: BUSY_MS }));
-log = openLog(store, {
+const store: Store = await untilItWorks(() => openBeside(dataDir, { busyMs: BUSY_MS }));
+const log: LocalLog = openLog(store, {
   redactor,
   failed: (reason) => post({ type: 'failed', reason: reasonOf(reason), failures: log.failures }),
   waiting,

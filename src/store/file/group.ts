@@ -1,7 +1,7 @@
 /**
  * Group commit: all writes added in one turn of the event loop become one transaction, and their promises resolve after
- * its commit. A fault is never thrown. One that passes (a lock, a full disk) keeps the group, which is tried again until
- * it is in; of any other the promise resolves to false, and the failure is counted.
+ * its commit. A fault is never thrown. One that passes (a lock, a full disk) keeps the group, which is tried again
+ * until it is in; of any other the promise resolves to false, and the failure is counted.
  */
 import { dirname } from 'node:path';
 

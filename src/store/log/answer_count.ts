@@ -1,7 +1,7 @@
 /**
- * How many answers the log of one gateway was told of, counted by the gateway's own numbers and not by what was written:
- * each ledger row says how many must be in the ledger by then, so that a group that was lost shows. Left out of it is
- * what has a reason not to be there: an answer without a step, one that was deleted meanwhile or that was set aside.
+ * How many answers the log of one gateway was told of, counted by the gateway's own numbers and not by what was
+ * written: each ledger row says how many must be in the ledger by then, so that a group that was lost shows. Left out
+ * is what has a reason not to be there: an answer without a step, one that was deleted meanwhile or set aside.
  */
 import type { Acknowledged } from '../file/ledger.js';
 

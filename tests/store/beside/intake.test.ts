@@ -133,7 +133,7 @@ test('a conversation that went on is one trajectory again, its hidden turns with
   expect(verify(store.db)).toMatchObject({ ok: true, counts: { trajectories: 1, responses: 2 } });
 });
 
-test('an intake that a gateway of an earlier build left, with `say` and `thread` in its messages, is recovered', async () => {
+test('an intake of an earlier build, with `say` and `thread` in its messages, is recovered', async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'intake'));
   // Written by such a build: an answer with a hidden tool turn, and the first step of one that was cut short.

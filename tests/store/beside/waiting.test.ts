@@ -107,7 +107,7 @@ function there(store: Store, all: readonly Answered[]): number {
 const intakeBytes = (folder: string): number =>
   readdirSync(join(folder, 'intake')).reduce((sum, name) => sum + statSync(join(folder, 'intake', name)).size, 0);
 
-test('a lock of another program loses nothing: answers go on, say what waits, and are committed when it ends', async () => {
+test('a lock of another program loses nothing: answers go on, and are committed when it ends', async () => {
   const { folder, log, lost, store, warnings } = await beside();
   const before = await answers(log, 3);
   await log.flush();
@@ -139,7 +139,7 @@ test('a lock of another program loses nothing: answers go on, say what waits, an
   expect([lost, log.failures, verify(store.db).problems]).toEqual([[], 0, []]);
 });
 
-test('a lock that is there when the process is killed and gone when the next begins loses nothing', async () => {
+test('a lock that is there when a process ends and gone when the next begins loses nothing', async () => {
   const one = await beside();
   const other = await holding(one.folder, 'BEGIN IMMEDIATE');
   const all = await answers(one.log, 12);
@@ -168,7 +168,7 @@ test('what waits is in the intake and not in memory, and is read from there', as
   expect([intakeBytes(folder), lost, verify(store.db).problems]).toEqual([0, [], []]);
 });
 
-test('with patterns to redact an answer waits for a moment and goes on; it is committed when the lock ends', async () => {
+test('with patterns to redact an answer waits for a moment; it is committed when the lock ends', async () => {
   const { folder, log, store } = await beside(undefined, ['secret']);
   await answers(log, 1);
   const other = await holding(folder, 'BEGIN EXCLUSIVE');
@@ -209,7 +209,7 @@ function fill(folder: string): () => void {
   return () => rmSync(file);
 }
 
-test('a full disk: what the intake took is kept, what nothing takes is refused, and all goes on by itself', async (context) => {
+test('a full disk: what the intake took is kept, and all goes on by itself', async (context) => {
   const disk = smallDisk(24 * 1024 * 1024);
   if (disk === undefined) return context.skip();
   const { log, store } = await beside(disk);
@@ -284,7 +284,7 @@ test('what is refused for a fault of its own is set aside with all of its record
   });
 });
 
-test('what is left of a damaged file is settled line by line, and the rest only goes where that is asked for', async () => {
+test('what is left of a damaged file is settled line by line; the rest goes where that is asked for', async () => {
   const { folder, log, store } = await beside();
   const other = await holding(folder, 'BEGIN IMMEDIATE');
   const all = await answers(log, 3);

@@ -1,0 +1,153 @@
+/** What was acknowledged is there: a lost group and a lost end show, and so does what is about something gone. */
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { openStore } from '../../../src/store/file/db.js';
+import { saveSamples } from '../../../src/store/learning/samples.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
+import { tidyHeads } from '../../../src/store/beside/heads.js';
+import { openRemoteLog, type RemoteLog } from '../../../src/store/beside/log.js';
+import { AnswerCount } from '../../../src/store/log/answer_count.js';
+import { holdsHead } from '../../../src/store/proof/heads.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { addFeedback } from '../../../src/store/read/feedback.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
+
+const MODULE = fileURLToPath(new URL('../../../dist/src/store/beside/worker.js', import.meta.url));
+
+async function serving(folder: string): Promise<RemoteLog> {
+  const log = openRemoteLog({ dataDir: folder, module: MODULE });
+  onTestFinished(() => log.close());
+  await log.ready;
+  return log;
+}
+
+const ask = (log: RemoteLog, words: string): ReturnType<typeof answer> =>
+  answer(log, opening([user(words)]), [{ text: 'yes' }]);
+
+test('each row of the ledger says how many answers its gateway had acknowledged, and as many are entered', async () => {
+  const folder = temporaryFolder();
+  const { store } = opened(folder);
+  const log = await serving(folder);
+  for (let at = 0; at < 3; at += 1) {
+    await ask(log, `q ${at}`);
+    await log.flush();
+  }
+  await (await log.open(opening([user('cut off before its first step')]))).finish({ ...DONE, outcome: 'cancelled' });
+  const kept = await ask(log, 'q 3');
+  await log.flush();
+  removeTrajectory(store.db, kept.recording.trajectoryId);
+  const rows = store.sqlite.prepare('SELECT answers FROM ledger WHERE writer IS NOT NULL ORDER BY seq').all();
+  expect(rows).toEqual([1, 2, 3, 4].map((answers) => ({ answers })));
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('a group of answers that was acknowledged and never committed is named', async () => {
+  const folder = temporaryFolder();
+  const answerCount = new AnswerCount('log-1', 0);
+  answerCount.start();
+  const { store, log } = opened(folder, { answerCount });
+  const say = async (number: number): Promise<void> => {
+    const recording = log.open(opening([user(`q ${number}`)]));
+    void recording.step(stepOf(recording.messages, action('a')), { role: 'assistant', content: 'a' });
+    expect(await recording.finish(DONE, number)).toBe(true);
+  };
+  await say(1);
+  expect(verify(store.db).problems).toEqual([]);
+  await say(3); // of number 2 its client was told that it is kept
+  await say(4);
+  const { seq } = store.sqlite.prepare<[], { seq: number }>('SELECT max(seq) - 1 AS seq FROM ledger').get() ?? {
+    seq: 0,
+  };
+  expect(verify(store.db).problems).toEqual([
+    {
+      table: 'ledger',
+      id: String(seq),
+      problem: '3 answers of the log log-1 were acknowledged by here, and 2 are entered',
+    },
+  ]);
+});
+
+test('a database that has lost its end agrees with itself, and not with what its gateway knew', async () => {
+  const folder = temporaryFolder();
+  const first = openStore(folder);
+  const log = await serving(folder);
+  await ask(log, 'before');
+  await log.flush();
+  first.sqlite.prepare('VACUUM INTO ?').run(join(folder, 'older.db'));
+  await ask(log, 'after');
+  await log.flush();
+  await log.close();
+  expect(verify(first.db).problems).toEqual([]);
+  first.close();
+  for (const name of ['gyre.db', 'gyre.db-wal', 'gyre.db-shm'])
+    if (existsSync(join(folder, name))) rmSync(join(folder, name));
+  copyFileSync(join(folder, 'older.db'), join(folder, 'gyre.db'));
+  const { store } = opened(folder);
+  const [head = ''] = readdirSync(join(folder, 'heads'));
+  expect(verify(store.db).problems).toEqual([
+    { table: 'heads', id: head, problem: 'row 2 of the ledger was committed, and is not there: its end is lost' },
+  ]);
+  // A gateway that starts on it says so, and what it adds does not hide it.
+  expect(tidyHeads(folder, (found) => holdsHead(store.db, found))).toEqual([head]);
+  const next = await serving(folder);
+  await ask(next, 'again');
+  await next.flush();
+  expect(verify(store.db).problems).toHaveLength(1);
+  rmSync(join(folder, 'heads', head));
+  expect(verify(store.db).problems).toEqual([]);
+});
+
+test('feedback, samples and verdicts of what is gone are named; of what was deleted none is added later', async () => {
+  const { store, log } = opened();
+  const { opening: asked, recording, steps } = await answer(log, opening([user('q')]), [{ text: 'a' }]);
+  const stepId = steps[0]?.id ?? '';
+  const sample = {
+    id: 'smp-1',
+    cycleId: 'cyc-1',
+    stepId,
+    policyVersion: 0,
+    promptTokenIds: [1],
+    tokenIds: [2],
+    logprobs: [-1],
+    text: 'b',
+    calls: [],
+    temperature: 1,
+    cut: false,
+    createdAt: 1,
+  };
+  const verdict = (subjectKind: 'step' | 'sample' | 'trajectory', subjectId: string, judgeVersion = '1') => ({
+    id: `vrd-${subjectKind}-${judgeVersion}`,
+    subjectKind,
+    subjectId,
+    judge: 'rule',
+    judgeVersion,
+    good: true,
+    rationale: '',
+    createdAt: 1,
+  });
+  saveSamples(store.db, [sample]);
+  saveVerdicts(store.db, [
+    verdict('step', stepId),
+    verdict('sample', 'smp-1'),
+    verdict('trajectory', recording.trajectoryId),
+  ]);
+  const { id: feedback = '' } =
+    addFeedback(store.db, { responseId: asked.responseId, keyId: '', within: undefined, value: 1 }) ?? {};
+  expect(verify(store.db).problems).toEqual([]);
+  store.sqlite.exec('BEGIN; DELETE FROM steps; DELETE FROM responses; DELETE FROM trajectories; COMMIT');
+  expect(verify(store.db).problems.filter(({ problem }) => / it | was drawn /.test(problem))).toEqual([
+    { table: 'feedback', id: feedback, problem: 'the response it is about is missing' },
+    { table: 'samples', id: 'smp-1', problem: 'the step it was drawn at is missing' },
+    { table: 'verdicts', id: 'vrd-step-1', problem: 'the step it judges is missing' },
+    { table: 'verdicts', id: 'vrd-trajectory-1', problem: 'the trajectory it judges is missing' },
+  ]);
+  saveVerdicts(store.db, [verdict('step', stepId, '2')]);
+  saveSamples(store.db, [{ ...sample, id: 'smp-2' }]);
+  const rows = (table: string): unknown => store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get();
+  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 3 }, { n: 1 }]);
+});
