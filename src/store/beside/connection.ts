@@ -47,8 +47,6 @@ export class LogConnection {
   #ownFailures = 0;
   /** Failures of the present log thread, by its own count. */
   #workerFailures = 0;
-  /** Answers that have a number. */
-  #numbered = 0;
   #groupTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   /** Number of the newest line in the files that the present log thread began with. */
@@ -82,7 +80,7 @@ export class LogConnection {
       blocked: () => this.#blocked,
       direct: (messages) => this.#sendWithoutIntake(messages),
       written: () => this.#sendNextGroup(),
-      dropped: (recordings, numbered) => this.#dropped(recordings, numbered),
+      dropped: (recordings) => this.#dropped(recordings),
     });
     this.#thread = new LogThread(options, {
       message: (message) => this.#hear(message),
@@ -119,12 +117,6 @@ export class LogConnection {
   /** A number for a recording or a reply. */
   nextNumber(): number {
     return this.#replies.next();
-  }
-
-  /** A number for an answer that ends. */
-  nextAnswer(): number {
-    this.#numbered += 1;
-    return this.#numbered;
   }
 
   post(message: RecordingMessage): void {
@@ -212,11 +204,9 @@ export class LogConnection {
     return this.#waiting.wait !== undefined || this.#restartTimer !== undefined;
   }
 
-  #dropped(recordings: number, numbered: number): void {
+  #dropped(recordings: number): void {
     this.#ownFailures += recordings;
     this.#options.failed?.(new Error('neither the intake nor the database can be written, and memory is used up'));
-    if (numbered > 0 && this.#restartTimer === undefined)
-      this.#postToWorker(JSON.stringify([{ type: 'dropped', answers: numbered } satisfies ToLog]));
   }
 
   /** Each message that somebody waits for gets a reply when it is committed. */

@@ -5,8 +5,8 @@ export interface UnwrittenMessage {
   readonly recording: number;
   readonly text: string;
   readonly ends: boolean;
-  /** Of an answer that ends. */
-  readonly number: number | undefined;
+  /** The end of an answer that gets a number when it is written or sent, so that numbers are in the order of commits. */
+  readonly numbered: boolean;
   /** The answer so far as its client has it, in any of its forms. */
   readonly answerText: string | undefined;
   resolve: ((kept: boolean) => void) | undefined;
@@ -68,20 +68,17 @@ export class Held {
     }
   }
 
-  /** Drops the newest recordings that are more than may wait. Says how many, and how many of them have a number. */
-  bound(): { readonly lost: number; readonly numbered: number } {
-    let [lost, numbered] = [0, 0];
+  /** Drops the newest recordings that are more than may wait. Says how many. */
+  bound(): number {
+    let lost = 0;
     while (this.#chars > MAX_CHARS) {
       const newest = [...this.#messages].at(-1)?.recording ?? 0;
       const gone = [...this.#messages].filter(({ recording }) => recording === newest);
       this.remove(gone);
-      for (const message of gone) {
-        if (message.number !== undefined) numbered += 1;
-        message.resolve?.(false);
-      }
+      for (const message of gone) message.resolve?.(false);
       if (!gone.some(({ ends }) => ends)) this.#dropped.add(newest);
       lost += 1;
     }
-    return { lost, numbered };
+    return lost;
   }
 }

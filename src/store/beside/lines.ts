@@ -26,8 +26,8 @@ interface LinesDeps {
   readonly direct: (messages: readonly UnwrittenMessage[]) => void;
   /** Called when lines may have been added. */
   readonly written: () => void;
-  /** So many recordings, so many of them numbered, are too many to wait. */
-  readonly dropped: (recordings: number, numbered: number) => void;
+  /** So many recordings are too many to wait. */
+  readonly dropped: (recordings: number) => void;
 }
 
 export class Lines {
@@ -61,8 +61,9 @@ export class Lines {
   /** Resolves the message's promise when it is kept. */
   add(message: RecordingMessage, answerText?: string, resolve?: (kept: boolean) => void): void {
     const ends = message.type === 'finish';
-    const number = ends ? message.number : undefined;
-    this.#held.add({ recording: message.recording, text: writeJson(message), ends, number, answerText, resolve });
+    const numbered = ends && message.number !== undefined;
+    const text = writeJson(numbered ? { ...message, number: undefined } : message);
+    this.#held.add({ recording: message.recording, text, ends, numbered, answerText, resolve });
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.write());
@@ -104,20 +105,27 @@ export class Lines {
       if (ends) this.#past.delete(recording);
       else this.#past.add(recording);
     }
+    const texts = this.#numberedTexts(messages);
     this.#taken(messages);
-    this.#deps.direct(messages);
+    this.#deps.direct(messages.map((message, at) => ({ ...message, text: texts[at] ?? '' })));
   }
 
   #taken(messages: readonly UnwrittenMessage[]): void {
-    this.#numbered = messages.reduce((newest, each) => Math.max(newest, each.number ?? 0), this.#numbered);
+    for (const { numbered } of messages) if (numbered) this.#numbered += 1;
     this.#held.remove(messages);
+  }
+
+  /** Their texts with the numbers they get when they are taken. */
+  #numberedTexts(messages: readonly UnwrittenMessage[]): string[] {
+    let number = this.#numbered;
+    return messages.map(({ text, numbered }) => (numbered ? `{"number":${(number += 1)},${text.slice(1)}` : text));
   }
 
   /** False where the intake cannot be written. */
   #writeLine(messages: readonly UnwrittenMessage[]): boolean {
     if (messages.length === 0) return true;
     const { intake, uncommitted, backlog, waiting } = this.#deps;
-    const text = messages.map((message) => message.text).join(',');
+    const text = this.#numberedTexts(messages).join(',');
     const number = uncommitted.written + 1;
     const place = intake?.append(`[${text}]`, number);
     if (place === undefined) return false;
@@ -141,8 +149,8 @@ export class Lines {
 
   /** Neither intake nor database takes it now: it waits here, as much as may. */
   #hold(): void {
-    const { lost, numbered } = this.#held.bound();
-    if (lost > 0) this.#deps.dropped(lost, numbered);
+    const lost = this.#held.bound();
+    if (lost > 0) this.#deps.dropped(lost);
     if (this.#deps.waiting.over) this.#held.letGo();
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;

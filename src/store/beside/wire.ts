@@ -77,8 +77,6 @@ export type ToLog =
   | { readonly type: 'commit'; readonly line: number }
   /** The same, answered by `results`. */
   | { readonly type: 'flush'; readonly replyId: number }
-  /** So many numbered answers more could not be kept: nobody was told that they are, and they do not come. */
-  | { readonly type: 'dropped'; readonly answers: number }
   | { readonly type: 'close' };
 
 export type FromLog =

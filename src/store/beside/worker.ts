@@ -114,8 +114,6 @@ function handle(message: ToLog): void {
       });
     case 'flush':
       return void log.flush().then(() => postResult(message.replyId, true));
-    case 'dropped':
-      return answerCount.excuse(0, message.answers);
     case 'close':
       closing = true;
       return void log

@@ -50,11 +50,11 @@ export class AnswerCount {
   }
 
   /** Outside a transaction: an answer that is not written. */
-  excuse(number: number, count = 1): void {
+  excuse(number: number): void {
     if (!this.#counts) return;
     this.#committed = {
       newest: Math.max(this.#committed.newest, number),
-      excused: this.#committed.excused + count,
+      excused: this.#committed.excused + 1,
     };
     this.#open = this.#committed;
   }
