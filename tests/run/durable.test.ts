@@ -93,6 +93,35 @@ test('a second gateway on a folder says that another one runs there, and both ar
   await first.stop();
 });
 
+test('while another program holds the database requests are answered, and `gyre status` says what waits', async () => {
+  const folder = temporaryFolder();
+  const args = ['serve', '--data', folder, '--port', '0', '--engine', await engineUrl()];
+  const gateway = gyre(args);
+  const url = await gateway.word('ready');
+  const other = openStore(folder);
+  onTestFinished(() => other.close());
+  other.sqlite.exec('BEGIN EXCLUSIVE');
+  const id = await ask(url, 'during the lock');
+  expect(id).toBeDefined();
+  const status = async (): Promise<unknown> => {
+    const { out } = await gyre(['status', '--data', folder, '--json']).ended;
+    return (JSON.parse(out) as { log: unknown }).log;
+  };
+  expect(await status()).toMatchObject({
+    state: 'waiting',
+    uncommitted: { answers: 1 },
+    reason: expect.stringContaining('another program holds the database') as string,
+  });
+  const { out } = await gyre(['status', '--data', folder]).ended;
+  expect(out).toMatch(/the log waits since \S+: another program holds .*; 1 answers \(\d+ bytes\) are kept/);
+  other.sqlite.exec('COMMIT');
+  await expect
+    .poll(() => other.sqlite.prepare('SELECT 1 AS there FROM responses WHERE id = ?').get(id), { timeout: 20_000 })
+    .toEqual({ there: 1 });
+  expect(await status()).toMatchObject({ state: 'ok', uncommitted: { answers: 0 }, reason: null });
+  expect((await gateway.stop()).code).toBe(0);
+});
+
 test('`gyre log settle` says what it settled, and another word is refused', async () => {
   const folder = temporaryFolder();
   const settled = await gyre(['log', 'settle', '--data', folder]).ended;

@@ -57,7 +57,7 @@ export function openStore(dataDir: string): Store {
     sqlite.pragma('secure_delete = ON');
     sqlite.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     sqlite.pragma(`journal_size_limit = ${JOURNAL_BYTES}`);
-    sqlite.transaction(() => migrate(sqlite, file)).immediate();
+    migrate(sqlite, file);
   } catch (thrown) {
     sqlite.close();
     throw thrown instanceof GyreError ? thrown : unusable(file, thrown);
@@ -169,14 +169,31 @@ function full(file: string, cause: unknown): GyreError {
 }
 
 /**
- * drizzle's migrations in drizzle's own table, but inside the caller's transaction: two processes that
- * open a new folder at once must not both create its tables.
+ * drizzle's migrations in drizzle's own table, but inside one transaction: two processes that open a new folder at once
+ * must not both create its tables. A file that has its shape is only read: it opens also while somebody holds its lock.
  */
 function migrate(sqlite: Database.Database, file: string): void {
+  if (missingIn(sqlite, file).length === 0) return;
+  sqlite
+    .transaction(() => {
+      sqlite.exec(
+        'CREATE TABLE IF NOT EXISTS __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
+      );
+      for (const migration of missingIn(sqlite, file)) {
+        for (const statement of migration.sql) sqlite.exec(statement);
+        sqlite
+          .prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)')
+          .run(migration.hash, migration.folderMillis);
+      }
+    })
+    .immediate();
+}
+
+/** Migrations that are not applied. Throws an operator error where others are. */
+function missingIn(sqlite: Database.Database, file: string): ReturnType<typeof readMigrationFiles> {
   const known = readMigrationFiles({ migrationsFolder: migrationsFolder() });
-  sqlite.exec(
-    'CREATE TABLE IF NOT EXISTS __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
-  );
+  if (sqlite.prepare(`SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'`).get() === undefined)
+    return known;
   const applied = sqlite
     .prepare<[], { hash: string }>('SELECT hash FROM __drizzle_migrations ORDER BY created_at')
     .all();
@@ -192,12 +209,7 @@ function migrate(sqlite: Database.Database, file: string): void {
       `"${file}" was written by another build of Gyre (migration ${odd} differs). Use that ` +
         'build, or name another folder with --data DIR.',
     );
-  for (const migration of known.slice(applied.length)) {
-    for (const statement of migration.sql) sqlite.exec(statement);
-    sqlite
-      .prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)')
-      .run(migration.hash, migration.folderMillis);
-  }
+  return known.slice(applied.length);
 }
 
 /** `migrations/` of the package this file belongs to, whether it runs from `src/` or from `dist/src/`. */
