@@ -5,7 +5,7 @@ export interface UnwrittenMessage {
   readonly recording: number;
   readonly text: string;
   readonly ends: boolean;
-  /** The end of an answer that gets a number when it is written or sent, so that numbers are in the order of commits. */
+  /** The end of an answer that gets a number when it is written or sent: numbers are in the order of commits. */
   readonly numbered: boolean;
   /** The answer so far as its client has it, in any of its forms. */
   readonly answerText: string | undefined;

@@ -177,7 +177,8 @@ function migrate(sqlite: Database.Database, file: string): void {
   sqlite
     .transaction(() => {
       sqlite.exec(
-        'CREATE TABLE IF NOT EXISTS __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
+        'CREATE TABLE IF NOT EXISTS __drizzle_migrations ' +
+          '(id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
       );
       for (const migration of missingIn(sqlite, file)) {
         for (const statement of migration.sql) sqlite.exec(statement);
@@ -192,8 +193,8 @@ function migrate(sqlite: Database.Database, file: string): void {
 /** Migrations that are not applied. Throws an operator error where others are. */
 function missingIn(sqlite: Database.Database, file: string): ReturnType<typeof readMigrationFiles> {
   const known = readMigrationFiles({ migrationsFolder: migrationsFolder() });
-  if (sqlite.prepare(`SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'`).get() === undefined)
-    return known;
+  const table = sqlite.prepare(`SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'`);
+  if (table.get() === undefined) return known;
   const applied = sqlite
     .prepare<[], { hash: string }>('SELECT hash FROM __drizzle_migrations ORDER BY created_at')
     .all();
