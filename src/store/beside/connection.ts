@@ -120,13 +120,13 @@ export class LogConnection {
   }
 
   post(message: RecordingMessage): void {
-    this.#lines.add(message);
+    this.#lines.add(message, false);
   }
 
   /** Resolves to whether the message is kept; never rejects. */
-  postAndWait(message: RecordingMessage): Promise<boolean> {
+  postAndWait(message: RecordingMessage, numbered: boolean): Promise<boolean> {
     const answerText = message.type === 'step' ? roughly(message.visible) : undefined;
-    return new Promise((resolve) => this.#lines.add(message, answerText, resolve));
+    return new Promise((resolve) => this.#lines.add(message, numbered, answerText, resolve));
   }
 
   /** Never rejects: where the log cannot answer, the conversation is recorded as a new one. */

@@ -45,10 +45,14 @@ export class Held {
 
   /** All of them, in pieces of about so many characters. */
   lines(maxChars: number): readonly (readonly UnwrittenMessage[])[] {
+    if (this.#chars <= maxChars) return this.#messages.size === 0 ? [] : [[...this.#messages]];
     const lines: UnwrittenMessage[][] = [];
     let chars = Number.POSITIVE_INFINITY;
     for (const message of this.#messages) {
-      if (chars + message.text.length > maxChars) [chars] = [0, lines.push([])];
+      if (chars + message.text.length > maxChars) {
+        lines.push([]);
+        chars = 0;
+      }
       chars += message.text.length;
       lines.at(-1)?.push(message);
     }

@@ -58,12 +58,10 @@ export class Lines {
     return { answers: this.#held.answers, bytes: this.#held.chars };
   }
 
-  /** Resolves the message's promise when it is kept. */
-  add(message: RecordingMessage, answerText?: string, resolve?: (kept: boolean) => void): void {
-    const ends = message.type === 'finish';
-    const numbered = ends && message.number !== undefined;
-    const text = writeJson(numbered ? { ...message, number: undefined } : message);
-    this.#held.add({ recording: message.recording, text, ends, numbered, answerText, resolve });
+  /** Resolves the message's promise when it is kept. `numbered`: it is the end of an answer that has a step. */
+  add(message: RecordingMessage, numbered: boolean, answerText?: string, resolve?: (kept: boolean) => void): void {
+    const { recording, type } = message;
+    this.#held.add({ recording, text: writeJson(message), ends: type === 'finish', numbered, answerText, resolve });
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.write());
@@ -73,13 +71,16 @@ export class Lines {
     this.#scheduled = false;
     let stays = false;
     for (const line of this.#held.lines(LINE_CHARS)) {
-      if (this.#writeLine(line.filter(({ recording }) => !this.#past.has(recording))) && this.#past.size === 0)
-        continue;
+      const inside = this.#past.size === 0 ? line : line.filter(({ recording }) => !this.#past.has(recording));
+      const written = this.#writeLine(inside);
+      if (written && inside === line) continue;
       // What is left of the line is to go past the intake.
       const past = line.filter((message) => this.#held.has(message));
       if (past.length === 0) continue;
-      if (this.#deps.blocked()) stays = true;
-      else this.#sendPast(past);
+      if (!this.#deps.blocked()) this.#sendPast(past);
+      else stays = true;
+      // What comes later of a recording must not be written before what stays.
+      if (!written && stays) break;
     }
     if (stays) this.#hold();
     this.#deps.written();

@@ -68,7 +68,8 @@ class RemoteRecording implements Recording {
   #sent: readonly Message[];
   /** Sent before the first step or end; then undefined. */
   #begin: RecordingMessage | undefined;
-  readonly #steps: Promise<boolean>[] = [];
+  #steps = 0;
+  #lost = false;
 
   constructor(
     connection: LogConnection,
@@ -107,21 +108,24 @@ class RemoteRecording implements Recording {
       visible,
       numbers,
     });
-    this.#steps.push(kept);
-    return kept;
+    this.#steps += 1;
+    return kept.then((is) => {
+      if (!is) this.#lost = true;
+      return is;
+    });
   }
 
-  async finish(ending: Ending): Promise<boolean> {
-    const number = this.#steps.length === 0 ? undefined : 0; // it gets its own when it is kept
-    const kept = this.#record({ type: 'finish', recording: this.#number, ending, number });
-    return (await Promise.all([...this.#steps, kept])).every(Boolean);
+  /** Kept only where its steps are: their promises have resolved before this one. */
+  finish(ending: Ending): Promise<boolean> {
+    const kept = this.#record({ type: 'finish', recording: this.#number, ending }, this.#steps > 0);
+    return kept.then((is) => is && !this.#lost);
   }
 
-  #record(message: RecordingMessage): Promise<boolean> {
+  #record(message: RecordingMessage, numbered = false): Promise<boolean> {
     const begin = this.#begin;
     this.#begin = undefined;
     if (begin !== undefined) this.#connection.post(begin);
-    return this.#connection.postAndWait(message);
+    return this.#connection.postAndWait(message, numbered);
   }
 }
 
