@@ -54,7 +54,7 @@ def test_plain(talk: Talk) -> None:
 
 
 def test_streamed(talk: Talk) -> None:
-    said = talk.ask("hi", streamed=True)
+    said = talk.ask("STREAMED", streamed=True)
     assert PLAIN in said
     assert talk.program.streams(said)
 
