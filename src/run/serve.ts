@@ -21,6 +21,7 @@ import { allVersions } from '../store/learning/versions.js';
 import { type LearningClock, openClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { reportLearning } from './lines/learning.js';
+import { reportWaiting } from './lines/waiting.js';
 import { VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
@@ -150,8 +151,9 @@ async function serveOver(
     },
   });
   const stopReporting = external ? undefined : reportLearning(db, output);
+  const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
-    await supply.ready(signal);
+    await supply.ready(signal).finally(stopWaiting);
     announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
     output.line(`ready ${listening.url}`);
     output.event('ready', { url: listening.url });

@@ -75,7 +75,8 @@ export function settleOffer(
     ? []
     : explicit.length > 0
       ? explicit
-      : request.n > 1
+      : // A client that demands a call of functions it brought waits for one of those.
+        request.n > 1 || (choice === 'required' && clientTools.length > 0)
         ? []
         : defaultTools(toolbox, allowed ?? defaults, clientNames);
   const serverTools: Toolbox = offered.length === 0 ? NONE : new Map(offered.map((tool) => [tool.spec.name, tool]));
