@@ -9,7 +9,8 @@ import os
 from program import Program
 
 from .agents import ClaudeCode, Codex, OpenCode
-from .frameworks import Aider, Dspy, Inspect, LlamaIndex, Llm, ShellGpt
+from .evaluation import LmEval
+from .frameworks import AgentFramework, Aider, Dspy, Inspect, Instructor, LlamaIndex, Llm, MiniSweAgent, ShellGpt
 
 IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
     (Codex(), ("responses",)),
@@ -25,6 +26,10 @@ OTHERS: list[Program] = [
     ShellGpt(),
     Aider(),
     Dspy(),
+    AgentFramework(),
+    Instructor(),
+    MiniSweAgent(),
+    LmEval(),
 ]
 
 
