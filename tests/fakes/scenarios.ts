@@ -25,12 +25,14 @@ const SHELLS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   bash: PRINT,
   run_shell_command: { ...PRINT, is_background: false },
 };
-/** What programs look at a picture with, and how that tool calls its path. */
-const VIEWERS: Readonly<Record<string, string>> = { view_image: 'path', Read: 'file_path', read: 'filePath' };
+/** What programs look at a picture with, and what such tools call its path. */
+const VIEWERS = ['view_image', 'Read', 'read'];
+const PATHS = ['path', 'file_path', 'filePath'];
 
 /** What the first turn calls, as far as it is offered; once the results are there, the policy repeats them. */
-function callsOf(word: string, asked: string, offered: readonly string[]): readonly EngineCall[] {
-  const has = (name: string): boolean => offered.includes(name);
+function callsOf(word: string, asked: string, tools: NonNullable<ChatBody['tools']>): readonly EngineCall[] {
+  const offered = new Map(tools.map(({ function: { name, parameters } }) => [name, parameters]));
+  const has = (name: string): boolean => offered.has(name);
   const call = (name: string | undefined, args: unknown): readonly EngineCall[] =>
     name === undefined ? [] : [{ id: `call_${name}`, name, arguments: JSON.stringify(args) }];
   const own = (): readonly EngineCall[] => {
@@ -38,8 +40,9 @@ function callsOf(word: string, asked: string, offered: readonly string[]): reado
     return has('weather') ? [WEATHER] : call(shell, SHELLS[shell ?? '']);
   };
   const look = (): readonly EngineCall[] => {
-    const viewer = Object.keys(VIEWERS).find(has);
-    return call(viewer, { [VIEWERS[viewer ?? ''] ?? '']: /PICTURE ([^\s"]+)/.exec(asked)?.[1] });
+    const viewer = VIEWERS.find(has);
+    const takes = Object.keys(offered.get(viewer ?? '')?.properties ?? {});
+    return call(viewer, { [PATHS.find((name) => takes.includes(name)) ?? '']: /PICTURE ([^\s"]+)/.exec(asked)?.[1] });
   };
   const sum = has('calculator') ? [SUM] : [];
   return { SERVER_TOOL: sum, OWN_TOOL: own(), MIXED: [...sum, ...own()], PICTURE: look() }[word] ?? [];
@@ -77,8 +80,7 @@ const byWord: Script = ({ path, body }) => {
     .slice(at + 1)
     .filter(isResult)
     .map((message) => textOf(message.content).replace(OBSERVED, ''));
-  const offered = (body.tools ?? []).map((tool) => tool.function.name);
-  const calls = word === undefined ? [] : callsOf(word, asked, offered);
+  const calls = word === undefined ? [] : callsOf(word, asked, body.tools ?? []);
   if (calls.length > 0 && results.length === 0) return { calls };
   return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.join(' and '), '.']);
 };
