@@ -125,7 +125,8 @@ function environment(root, { name, pins, isLocked }) {
       const libraries = join(root, '.venv-clients', 'bin', 'python');
       const count = counting(venv, pinsOf(join(root, pins)).length, phase);
       const told = isLocked ? count.onLine : undefined;
-      const strict = isLocked ? ['--no-deps', '--require-hashes'] : [];
+      // Pinned are all that it needs, so nothing newer of theirs comes in by itself.
+      const strict = ['--no-deps', ...(isLocked ? ['--require-hashes'] : [])];
       try {
         // By the libraries' pip: to unpack one for each takes longer than some of them.
         const args = [...INSTALL, '--no-compile', ...strict, '-r', join(root, pins)];

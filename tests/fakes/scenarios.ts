@@ -5,6 +5,9 @@
 import type { ChatBody, EngineCall, Reply, Script } from './engine.js';
 import { adder, tool, type GatewayOptions } from './gateway.js';
 
+/** By the id of its call it shows that an agent only says that it is done. */
+const FINAL = 'call_final';
+
 /** Said wherever no word is. */
 const PLAIN = ['Hello', ' from', ' the', ' policy.'];
 
@@ -61,7 +64,8 @@ const BLIND: Reply = {
   body: JSON.stringify({ error: { message: 'base is not a multimodal model', type: 'BadRequestError', code: 400 } }),
 };
 
-const byWord: Script = ({ body }) => {
+const byWord: Script = ({ path, body }) => {
+  if (path.endsWith('/completions') && !path.endsWith('/chat/completions')) return { text: PLAIN };
   if (JSON.stringify(body.messages).includes('"image_url"')) return BLIND;
   const at = body.messages.findLastIndex(
     (message) => message.role === 'user' && !isResult(message) && !isReminder(message),
@@ -88,11 +92,48 @@ export const FOR_CLIENTS: GatewayOptions = {
   config: { 'tools.default': ['calculator', 'shout'] },
 };
 
-/** An agent that must end with a call of its own gets one. */
-function answer(body: ChatBody, text: readonly string[], delayMs = 0): Reply {
-  if (body.tools?.some((tool) => tool.function.name === 'final_answer') !== true) return { text, delayMs };
-  return { calls: [{ id: 'call_final', name: 'final_answer', arguments: JSON.stringify({ answer: text.join('') }) }] };
+/** What an agent that must end with a call of its own calls. */
+const ENDS = ['final_answer', 'submit'];
+/** And what an agent prints by its shell for that. */
+const DONE = 'COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT';
+/** How DSPy's modules mark the answer that they read out of the text. */
+const FORM = '[[ ## answer ## ]]';
+
+/** In the form that a program reads it in, whatever that is. */
+function answer(body: ChatBody, pieces: readonly string[], delayMs = 0): Reply {
+  const text = pieces.join('');
+  const end = (name: string, args: unknown): Reply => calling(name, JSON.stringify(args), delayMs);
+  const offered = (body.tools ?? []).map((tool) => tool.function.name);
+  const choice = body.tool_choice as { readonly function?: { readonly name: string } } | undefined;
+  const ending = choice?.function?.name ?? ENDS.find((name) => offered.includes(name));
+  if (ending !== undefined) return end(ending, { answer: text });
+  if (offered.includes('bash') && JSON.stringify(body.messages).includes(DONE))
+    return end('bash', { command: `echo ${DONE}\ncat <<'END'\n${text}\nEND` });
+  if (body.structured_outputs !== undefined || isSchema(body.response_format))
+    return { text: ['{"answer"', ': "', ...pieces, '"}'], delayMs };
+  if (textOf(body.messages[0]?.content).includes(FORM))
+    return { text: [`${FORM}\n`, ...pieces, '\n\n[[ ## completed ## ]]'], delayMs };
+  return { text: pieces, delayMs };
 }
+
+/** In pieces where it is to be streamed. */
+function calling(name: string, args: string, delayMs: number): Reply {
+  if (delayMs === 0) return { calls: [{ id: FINAL, name, arguments: args }] };
+  const head = { index: 0, id: FINAL, type: 'function', function: { name, arguments: '' } };
+  const pieces = args.match(/\W*\w+\W*?/g) ?? [];
+  const rest = args.slice(pieces.join('').length);
+  return {
+    deltas: [
+      { tool_calls: [head] },
+      ...[...pieces, rest].map((piece) => ({ tool_calls: [{ index: 0, function: { arguments: piece } }] })),
+    ],
+    finish: 'tool_calls',
+    delayMs,
+  };
+}
+
+const isSchema = (format: unknown): boolean =>
+  (format as { readonly type?: string } | undefined)?.type === 'json_schema';
 
 /** Some agents tell a result as the user's words. */
 const OBSERVED = /^Observation:\n/;
@@ -101,9 +142,11 @@ function isResult({ role, content }: ChatBody['messages'][number]): boolean {
   return role === 'tool' || (role === 'user' && OBSERVED.test(textOf(content)));
 }
 
-/** What a program says of itself in the user's name, and nothing else. */
+/** What a program, or the gateway, says of itself in the user's name, and nothing else. */
 function isReminder({ content }: ChatBody['messages'][number]): boolean {
-  return /^\s*(<system-reminder>[^]*?<\/system-reminder>\s*)+$/.test(textOf(content));
+  return /^\s*((<system-reminder>[^]*?<\/system-reminder>\s*)+|(Respond with the corresponding output fields|Now give this answer in the required format).*)$/.test(
+    textOf(content),
+  );
 }
 
 function textOf(content: unknown): string {

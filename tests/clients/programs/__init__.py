@@ -9,7 +9,8 @@ import os
 from program import Program
 
 from .agents import ClaudeCode, Codex, OpenCode
-from .frameworks import Aider, Dspy, Inspect, LlamaIndex, Llm, ShellGpt
+from .evaluation import LmEval
+from .frameworks import AgentFramework, Aider, Dspy, Inspect, Instructor, LlamaIndex, Llm, MiniSweAgent, ShellGpt
 from .javascript import (
     AgentsJs,
     AgentsJsStreamed,
@@ -39,6 +40,10 @@ OTHERS: list[Program] = [
     ShellGpt(),
     Aider(),
     Dspy(),
+    AgentFramework(),
+    Instructor(),
+    MiniSweAgent(),
+    LmEval(),
     AiSdk5(),
     AiSdk5Streamed(),
     AgentsJs(),
