@@ -16,7 +16,7 @@ import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
-import { sentBack } from './protocol/sent_back.js';
+import { nativeTurns, withoutForeign } from './protocol/native_turns.js';
 import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
 
@@ -68,6 +68,7 @@ async function converse<E extends AnyExchange>(
     responseId,
     requestId: exchange.requestId,
     model: request.model,
+    upstream: lease.source.kind === 'upstream' ? `${lease.source.host} ${lease.engineModel}` : undefined,
     messages: request.messages,
     taskId,
     metadata: request.metadata,
@@ -109,7 +110,7 @@ async function converse<E extends AnyExchange>(
     request.maxToolCalls === undefined
       ? limits
       : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const policy = lease.policy(request);
+  const policy = withoutForeign(lease.policy(request), recording.messages, recording.past);
   const events = runWithClock(
     exchange.clock,
     loopRequest(request, forwarded, offer, lease, recording, exchange, sampling, consent),
@@ -192,7 +193,8 @@ function loopRequest(
     topLogprobs: request.topLogprobs,
     forwarded,
     ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
-    ...(lease.source.kind === 'upstream' ? { native: sentBack(request, recording.messages) } : {}),
+    ...(lease.source.kind === 'upstream' ? { native: nativeTurns(request, recording.messages, recording.past) } : {}),
+    ...(request.asked !== undefined && request.store ? { retold: true } : {}),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };

@@ -33,6 +33,8 @@ export interface ResponseEvent {
   readonly [field: string]: unknown;
 }
 
+/** What happens in an answer. The end of a step is all that is to be known of it here. */
+export type FoldEvent = Exclude<LoopEvent, { readonly type: 'step' }> | { readonly type: 'step' };
 type On<T extends LoopEvent['type']> = Extract<LoopEvent, { readonly type: T }>;
 
 /** A call of the client's that is still being told. */
@@ -63,7 +65,7 @@ export class ResponseFold {
     this.#logprobs = asksLogprobs(fields);
   }
 
-  event(event: LoopEvent): void {
+  event(event: FoldEvent): void {
     if (!this.#begun && event.type !== 'step') this.#begin();
     switch (event.type) {
       case 'start':

@@ -17,6 +17,7 @@ import { ordered } from '../../core/text/order.js';
 import { OpenRecordings } from './open_recordings.js';
 import { keysOf, roughly } from './recognise.js';
 import { asGiven, type Continuation, findContinuation, type History, isStillNewest, splice } from './splice.js';
+import { pastTurns } from './turns.js';
 import { LocalRecording, type LogContext, type StartingPoint } from './recording.js';
 import { Writer } from './writer.js';
 
@@ -141,6 +142,7 @@ export function openLog(
           client: { messages, ...given },
           key: known.keys.at(-1) ?? '',
           policy,
+          past: pastTurns(store.db, opening, given.chain, found.at, policy),
         };
       }
     } catch (thrown) {

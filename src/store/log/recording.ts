@@ -12,6 +12,7 @@ import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.
 import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
 import { isMalformed, keyAfter, roughly } from './recognise.js';
+import { nativeJson } from './turns.js';
 import { versionColumn } from '../file/policy_version.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
@@ -42,6 +43,7 @@ export interface StartingPoint {
   readonly key: Hash | '';
   /** The conversation as the policy has it. */
   readonly policy: History;
+  readonly past?: Recording['past'];
 }
 
 /** What the end of a response needs of each step. */
@@ -55,6 +57,7 @@ export class LocalRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
+  readonly past: Recording['past'];
   readonly #context: LogContext;
   readonly #opening: Opening;
   readonly #client: History;
@@ -74,12 +77,13 @@ export class LocalRecording implements Recording {
   constructor(
     context: LogContext,
     opening: Opening,
-    { trajectoryId, continued, client, key, policy, reopened = false }: StartingPoint,
+    { trajectoryId, continued, client, key, policy, past, reopened = false }: StartingPoint,
   ) {
     const { asker, origin, model, taskId, metadata, at } = opening;
     this.trajectoryId = trajectoryId;
     this.continued = continued;
     this.messages = policy.messages;
+    this.past = past;
     this.#context = context;
     this.#opening = opening;
     this.#client = client;
@@ -163,6 +167,8 @@ export class LocalRecording implements Recording {
       tokenIds: action?.tokenIds === undefined ? null : packU32(action.tokenIds),
       logprobs: action?.logprobs === undefined ? null : packF32(action.logprobs),
       reasoning: action?.reasoning ?? null,
+      native: this.#opening.upstream === undefined ? null : nativeJson(this.#opening.upstream, action?.native),
+      told: step.told === undefined ? null : writeJson(step.told),
       calls: callsOf(step.calls),
       finishReason: action?.finishReason ?? null,
       cut: action?.cut ?? false,
