@@ -5,6 +5,7 @@
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Recording } from '../core/log.js';
+import type { AssistantMessage } from '../core/message.js';
 import { NO_USAGE, type Sampling } from '../core/policy.js';
 import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
@@ -15,8 +16,9 @@ import { type Caller, identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
+import { withFreeform } from './protocol/freeform.js';
 import { Past } from './protocol/past.js';
-import { sentBack } from './protocol/sent_back.js';
+import { nativeTurns, withoutForeign } from './protocol/native_turns.js';
 import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
 
@@ -68,6 +70,7 @@ async function converse<E extends AnyExchange>(
     responseId,
     requestId: exchange.requestId,
     model: request.model,
+    upstream: lease.source.kind === 'upstream' ? `${lease.source.host} ${lease.engineModel}` : undefined,
     messages: request.messages,
     taskId,
     metadata: request.metadata,
@@ -109,14 +112,16 @@ async function converse<E extends AnyExchange>(
     request.maxToolCalls === undefined
       ? limits
       : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const policy = lease.policy(request);
+  const policy = withoutForeign(lease.policy(request), recording.messages, recording.past);
   const events = runWithClock(
     exchange.clock,
     loopRequest(request, forwarded, offer, lease, recording, exchange, sampling, consent),
     watch?.policy(policy) ?? policy,
     bounds,
   );
-  const finish = await deliver(deps, face, exchange, recording, events, delivery);
+  const resent = (visible: AssistantMessage): AssistantMessage =>
+    withFreeform(face.resent === undefined ? visible : face.resent(visible), request.freeform);
+  const finish = await deliver(deps, resent, exchange, recording, events, delivery);
   admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   await recording.finish(finish.ending);
@@ -130,7 +135,7 @@ async function converse<E extends AnyExchange>(
  */
 async function deliver(
   deps: AnswerDeps,
-  face: Pick<Face, 'resent'>,
+  resent: (visible: AssistantMessage) => AssistantMessage,
   exchange: AnyExchange,
   recording: Recording,
   events: AsyncGenerator<LoopEvent, Finish>,
@@ -150,7 +155,7 @@ async function deliver(
       if (event.type === 'step') {
         stepsMs += event.step.ms;
         if (event.step.outcome === 'done' && event.step.action !== undefined) deps.metrics.action(event.step.action);
-        void recording.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
+        void recording.step(event.step, resent(event.visible));
       } else if (event.type === 'tool_finished') {
         deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
         exchange.watch?.tool(event.call, event.observation);
@@ -192,7 +197,8 @@ function loopRequest(
     topLogprobs: request.topLogprobs,
     forwarded,
     ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
-    ...(lease.source.kind === 'upstream' ? { native: sentBack(request, recording.messages) } : {}),
+    ...(lease.source.kind === 'upstream' ? { native: nativeTurns(request, recording.messages, recording.past) } : {}),
+    ...(request.asked !== undefined && request.store ? { retold: true } : {}),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };

@@ -16,6 +16,7 @@ import { execute } from './execute.js';
 import { StepRecord } from './record.js';
 import { schemaOf } from './schema.js';
 import { appended, isClientTool, settle } from './settle.js';
+import { Telling } from './telling.js';
 import { Tally } from './tally.js';
 import { Visible } from './visible.js';
 
@@ -45,6 +46,7 @@ export async function* runWithClock(
     oneCall: request.parallelToolCalls === false,
     holds: request.serverTools.size > 0,
   });
+  const telling = request.retold === true ? new Telling() : undefined;
   let messages = request.messages;
   /** How turns came that are sent back while this request is answered. */
   let native: ReadonlyMap<Message, NativeTurn> | undefined = request.native;
@@ -60,8 +62,9 @@ export async function* runWithClock(
       const isDraft = schema !== undefined && callsAllowed;
       const form = schema && { of: schema, keeps: !isDraft };
       const asked = policyRequest(request, messages, native, tools, spent, form, tally.bytes);
-      const step = new StepRecord(request, asked);
+      const step = new StepRecord(request, asked, () => telling?.told());
       visible.begin(callsAllowed, !isDraft);
+      telling?.begin();
 
       let actions: readonly Action[];
       try {
@@ -74,7 +77,9 @@ export async function* runWithClock(
           }
           step.saw(next.value);
           const shown = visible.pass(next.value);
-          if (shown !== undefined) yield shown;
+          if (shown === undefined) continue;
+          telling?.tell(shown);
+          yield shown;
         }
       } catch (thrown) {
         const ended = clock.endedBy;
@@ -109,10 +114,16 @@ export async function* runWithClock(
           answering = true;
           continue;
         }
-        yield* visible.kept();
+        for (const shown of visible.kept()) {
+          telling?.tell(shown);
+          yield shown;
+        }
       }
       const rest = visible.end(settled.server.length > 0);
-      if (rest !== undefined) yield rest;
+      if (rest !== undefined) {
+        telling?.tell(rest);
+        yield rest;
+      }
 
       if (action.cut || action.finishReason === 'content_filter' || settled.server.length === 0) {
         // A call that was cut off is not run: of the calls only those the client has already seen stay in the history.

@@ -200,6 +200,7 @@ function remembering(log: LocalLog, logged: Logged[]): StepLog {
         trajectoryId: recording.trajectoryId,
         continued: recording.continued,
         messages: recording.messages,
+        past: recording.past,
         step(step, visible) {
           entry.steps.push(step);
           return recording.step(step, visible);

@@ -36,6 +36,19 @@ export function unmarked(text: string): string {
   return text.includes(MARK) ? text.replace(MARKED, '$1') : text;
 }
 
+/** JSON text of which JSON.parse, where others call it, makes no other integers: {@link unmarkedValue} has them back. */
+export function markedJson(text: string): string {
+  return LONG.test(text) ? (withMarks(text) ?? text) : text;
+}
+
+/** What was parsed of {@link markedJson}, with its integers. */
+export function unmarkedValue(value: unknown): unknown {
+  if (typeof value === 'string') return value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(unmarkedValue);
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, unmarkedValue(field)]));
+}
+
 /** As JSON.stringify of an object or a list writes it. */
 export function writeJson(value: unknown): string {
   try {

@@ -47,11 +47,12 @@ export function normaliseArguments(text: string): string {
 }
 
 /** Whether there is a number that no parser here keeps: it is left as it stands, or it would be another. */
-export function hasLongDecimal(json: string): boolean {
+function hasLongDecimal(json: string): boolean {
   return LONG_NUMBER.test(json) && LONG_DECIMAL.test(json.replace(STRINGS, ''));
 }
 
-function inNormalForm(value: unknown): string {
+/** JSON as most engines emit it, with sorted keys. */
+export function inNormalForm(value: unknown): string {
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(inNormalForm).join(', ')}]`;

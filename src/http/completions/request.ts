@@ -6,6 +6,7 @@ import { badRequest, quoted } from '../../core/errors.js';
 import { type Message, RAW_PROMPT } from '../../core/message.js';
 import type { RawPrompt, RawPrompts } from '../../core/policy.js';
 import { COMPLETION_FIELDS, MAX_PROMPTS } from './fields.js';
+import { checkBestOf } from '../protocol/engine_fields.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
@@ -29,12 +30,7 @@ export function parseCompletion(raw: unknown): CompletionRequest {
     throw badRequest(`${list.length} prompts and "n" ${n} are more than ${MAX_PROMPTS} answers.`, 'n');
   if (fields.max_tokens === 0 && !echo)
     throw badRequest('"max_tokens" may be 0 only with "echo": true: nothing would be answered.', 'max_tokens');
-  if (fields.best_of !== undefined && fields.best_of !== n)
-    throw badRequest(
-      'The parameter "best_of" is not supported but for the number of "n". Ask for "n" and choose.',
-      'best_of',
-      'unsupported_parameter',
-    );
+  checkBestOf(fields.best_of, n);
   const byEngine =
     fields.logprobs !== undefined || fields.max_tokens === 0 || list.some((each) => typeof each !== 'string');
   return {

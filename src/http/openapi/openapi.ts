@@ -70,6 +70,12 @@ const HEADERS: Readonly<Record<string, Json>> = {
     description: 'Hosted tools of the request that are not here, by their types. Absent where there are none.',
     schema: { type: 'string' },
   },
+  LeftOut: {
+    description:
+      'Names of what the answer had beside its text and its protocol has no form for. Absent where there is none, and ' +
+      'in streams, which say it in `gyre` at their end.',
+    schema: { type: 'string' },
+  },
   RetryAfter: { description: 'Seconds until it is worth asking again.', schema: { type: 'string' } },
   ShouldRetry: {
     description: 'Whether the same request may be sent again.',
@@ -150,6 +156,7 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
             'x-gyre-trajectory': header('Trajectory'),
             'x-gyre-policy-version': header('PolicyVersion'),
             'x-gyre-tools-left-out': header('ToolsLeftOut'),
+            'x-gyre-left-out': header('LeftOut'),
           }
         : {}),
     },

@@ -52,6 +52,8 @@ export interface AnswerRequest {
   readonly includeUsage: boolean;
   readonly toolEvents: boolean;
   readonly tools: readonly (FunctionTool | ServerTool | HostedTool)[];
+  /** Names of functions among `tools` that are custom tools to their client. */
+  readonly freeform?: ReadonlySet<string> | undefined;
   readonly toolChoice: ToolChoiceField | undefined;
   readonly parallelToolCalls: boolean | undefined;
   readonly n: number;

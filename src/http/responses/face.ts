@@ -53,6 +53,7 @@ function requestOf(fields: ResponseFields, engine: AnswerRequest['forwarded'], p
     includeUsage: false,
     toolEvents: false,
     tools: toolset.offered,
+    freeform: new Set([...toolset.client].flatMap(([name, { kind }]) => (kind === 'custom' ? [name] : []))),
     toolChoice: choiceOf(fields.tool_choice, toolset),
     parallelToolCalls: fields.parallel_tool_calls,
     n: 1,

@@ -36,6 +36,7 @@ const EXPOSED = [
   'x-gyre-trajectory',
   'x-gyre-policy-version',
   'x-gyre-tools-left-out',
+  'x-gyre-left-out',
   'x-should-retry',
   'retry-after',
   'retry-after-ms',

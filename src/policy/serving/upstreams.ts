@@ -123,8 +123,8 @@ function connectToUpstream(
         if (news.length > 0)
           warn?.(
             `${it} sends ${news.join(', ')} beside its text: clients of /v1/chat/completions get it under that name, ` +
-              'clients of other protocols only where those have a form for it, and the log does not keep it. ' +
-              'This is said once',
+              'clients of other protocols where those have a form for it, and else the name of it in the header ' +
+              'x-gyre-left-out; the log keeps it where the answer may be read back. This is said once',
           );
       },
     },
