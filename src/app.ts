@@ -4,13 +4,13 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
 import { routePath } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
-import { GyreError } from './core/errors.js';
+import { badRequest, GyreError } from './core/errors.js';
 import type { Keys } from './core/key.js';
 import type { StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
@@ -19,22 +19,24 @@ import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { Allowances } from './http/callers/allowance.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
-import { isAt, meantBy } from './http/routes/meant.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
-import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
+import { documented, openApiRoutes } from './http/openapi/openapi.js';
 import type { AnswerDeps } from './http/protocol/deps.js';
 import type { AnswerSettings } from './http/protocol/face.js';
 import { Seal } from './http/protocol/seal.js';
-import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
+import { type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
+import type { Route } from './http/routes/meant.js';
+import { isPassable } from './http/routes/passing.js';
 import { relay, RELAYED } from './http/routes/relay.js';
 import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
+import { unknownAt } from './http/unknown.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { corsOf } from './http/wire/cors.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
-import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
+import { type ErrorShape, failureOf, OPENAI } from './http/wire/failure.js';
 import { Sockets } from './http/wire/sockets.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
@@ -88,9 +90,16 @@ type Direct = Pick<Protocol, 'path' | 'errors' | 'answer'>;
 
 const DIRECT: readonly Direct[] = [
   ...PROTOCOLS,
-  ...RELAYED.map((path): Direct => ({ path, errors: OPENAI, answer: (deps, exchange) => relay(path, deps, exchange) })),
+  ...RELAYED.map((path): Direct => ({
+    path,
+    errors: OPENAI,
+    answer: (deps, exchange) => relay({ path }, deps, exchange),
+  })),
 ];
 const DIRECT_AT: ReadonlyMap<string, Direct> = new Map(DIRECT.map((each) => [each.path, each]));
+
+/** What requests are counted under whose path is none of ours: clients may make up any number of them. */
+const PASSED = '(passed on)';
 
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
@@ -125,15 +134,19 @@ export function createApp(deps: AppDeps): App {
   // What stands for every method is no route of its own.
   const routes = (): readonly Route[] => [
     ...DIRECT.map(({ path }) => ({ method: 'POST', path })),
-    ...hono.routes
-      .filter(({ method }) => method !== METHOD_NAME_ALL)
-      .map(({ method, path }) => ({ method, path: documented(path) })),
+    ...hono.routes.filter(({ method }) => method !== METHOD_NAME_ALL).map(documented),
   ];
   hono.use(async (c, next) => {
     await next();
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
     metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
+  // A path of its own is no parameter of another route.
+  for (const { path } of DIRECT)
+    hono.all(path, (c, next) => {
+      const method = c.req.method === 'HEAD' ? 'GET' : c.req.method;
+      return routes().some((route) => route.path === path && route.method === method) ? next() : c.notFound();
+    });
   // Whoever reads the log back reads everything that was answered: it is committed first.
   for (const path of ['/v1/feedback', '/v1/responses/*', '/gyre/v1/*']) {
     hono.use(path, async (_, next) => {
@@ -152,25 +165,35 @@ export function createApp(deps: AppDeps): App {
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
   hono.notFound((c) => {
-    const { method, path } = c.req;
-    const errors = errorsAt(path);
-    const allowed = routes()
-      .filter((route) => isAt(path, route.path))
-      .map((route) => route.method);
-    if (allowed.length === 0) {
-      const meant = meantBy(method, path, c.req.header('host'), routes());
-      const shape = meant === undefined ? errors : errorsAt(meant.path);
-      return failed(notFound(method, path, meant?.hint), c.req.header('x-request-id'), shape);
-    }
-    return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, {
-      allow: allowed.join(', '),
-    });
+    const unknown = unknownAt(c.req.method, c.req.path, c.req.header('host'), routes());
+    return failed(unknown.error(), c.req.header('x-request-id'), unknown.shape, unknown.headers);
   });
   hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id'), OPENAI));
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
-  const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
+  const rest = getRequestListener(hono.fetch, {
+    autoCleanupIncoming: false,
+    errorHandler: (thrown) =>
+      failed(
+        thrown instanceof RequestError
+          ? badRequest('The address of the request cannot be read.', undefined, 'invalid_url')
+          : thrown,
+        undefined,
+        OPENAI,
+      ),
+  });
+  const hasUpstreams = serving.models().some(({ source }) => source.kind === 'upstream');
+  /** Where a path that is none of ours may be an upstream's. */
+  const passedOn = (path: string, { headers: { host } }: IncomingMessage): Direct | undefined => {
+    if (!hasUpstreams || !isPassable(path, routes())) return undefined;
+    const { error: unknown, shape } = unknownAt('POST', path, host, routes());
+    return {
+      path: PASSED,
+      errors: shape,
+      answer: (deps, exchange) => relay({ path, unknown }, deps, exchange),
+    };
+  };
   const answer = async <E extends AnyExchange>(
     { path, answer: answerWith }: Answering<E>,
     exchange: E,
@@ -204,13 +227,18 @@ export function createApp(deps: AppDeps): App {
     routes,
     listener(incoming, outgoing) {
       if (cors?.(incoming, outgoing) === true) return;
-      const path = incoming.url?.split('?', 1)[0] ?? '';
-      const direct = incoming.method === 'POST' ? DIRECT_AT.get(path) : undefined;
+      const path = pathOf(incoming.url ?? '');
+      const direct = incoming.method === 'POST' ? (DIRECT_AT.get(path) ?? passedOn(path, incoming)) : undefined;
       if (direct === undefined) return void rest(incoming, outgoing);
       const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, closed);
       void answer(direct, exchange);
     },
   };
+}
+
+/** Also of a whole address, which a client names that takes this for its proxy. */
+function pathOf(url: string): string {
+  return url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? '';
 }
 
 function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' | 'secret'>): AnswerSettings {

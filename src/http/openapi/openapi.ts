@@ -2,14 +2,9 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 
+import type { Route } from '../routes/meant.js';
 import { OPERATIONS, type Operation, type Reply } from './operations.js';
 import { SHAPES } from './shapes.js';
-
-/** One route, its path as the document writes it: `/v1/models/{id}`. */
-export interface Route {
-  readonly method: string;
-  readonly path: string;
-}
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -55,8 +50,8 @@ function openApi(version: string, routes: readonly Route[]): Json {
 }
 
 /** A route of Hono as the document writes it: `/models/:id{.+}` is `/models/{id}`. */
-export function documented(path: string): string {
-  return path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}');
+export function documented({ method, path }: Route): Route {
+  return { method, path: path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}'), deep: path.includes('{.+}') };
 }
 
 const HEADERS: Readonly<Record<string, Json>> = {
@@ -88,6 +83,7 @@ const ERRORS: Readonly<Record<number, string>> = {
   401: 'The key is missing or unknown.',
   403: "The key is not an admin's.",
   404: 'There is no such thing that this key may see.',
+  408: 'The body did not come in time.',
   409: 'Not now: the state of things forbids it.',
   413: 'The body is too large.',
   415: "The body's encoding is not known.",

@@ -41,8 +41,8 @@ const PAGE = {
   after: { says: 'An id of the list; the page begins behind it.', schema: z.string() },
 };
 
-/** What every protocol may meet: no such model, too much at once, and the faults of gateway and engine. */
-const PROTOCOL_ERRORS = [404, 429, 500, 502, 503, 504];
+/** What every protocol may meet: no such model, too slow, too much at once, and the faults of gateway and engine. */
+const PROTOCOL_ERRORS = [404, 408, 429, 500, 502, 503, 504];
 
 const protocolOperation = (protocol: Protocol): Operation => {
   const { operation, errors } = protocol;

@@ -8,6 +8,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 import { parseJson } from '../../core/text/json.js';
+import type { Clock } from '../../loop/clock.js';
 
 /** Bytes of a body, also after unpacking. */
 export const BODY_BYTES = 32 * 1024 * 1024;
@@ -23,10 +24,10 @@ export async function readJson(incoming: IncomingMessage, maxBytes: number, empt
   return bytes.length === 0 && empty !== undefined ? empty : jsonOf(bytes);
 }
 
-/** The bytes of a body, unpacked. Throws 413 on too many, 415 on an unknown encoding. */
-export function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** The bytes of a body, unpacked. Throws 413 on too many, 415 on an unknown encoding, 408 at the clock's deadline. */
+export function readBody(incoming: IncomingMessage, maxBytes: number, clock?: Clock): Promise<Buffer> {
   const declared = Number(incoming.headers['content-length'] ?? 0);
-  return declared > maxBytes ? Promise.reject(tooLarge(maxBytes)) : readBytes(incoming, maxBytes);
+  return declared > maxBytes ? Promise.reject(tooLarge(maxBytes)) : readBytes(incoming, maxBytes, clock);
 }
 
 /** Throws 400 on what is not JSON or too deep. */
@@ -40,12 +41,12 @@ export function jsonOf(bytes: Buffer): unknown {
   }
 }
 
-async function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
+async function readBytes(incoming: IncomingMessage, maxBytes: number, clock: Clock | undefined): Promise<Buffer> {
   const unpack = unpacker(incoming.headers['content-encoding']);
-  if (unpack === undefined) return collect(incoming, maxBytes);
+  if (unpack === undefined) return collect(incoming, maxBytes, clock);
   incoming.on('error', (cause) => unpack.destroy(cause));
   try {
-    return await collect(incoming.pipe(unpack), maxBytes);
+    return await collect(incoming.pipe(unpack), maxBytes, clock);
   } catch (thrown) {
     if (thrown instanceof GyreError) throw thrown;
     throw badRequest(`The body could not be unpacked: ${reasonOf(thrown)}.`, undefined, 'invalid_encoding');
@@ -78,25 +79,49 @@ function unpacker(encoding: string | undefined): Transform | undefined {
   }
 }
 
-function collect(source: NodeJS.ReadableStream, maxBytes: number): Promise<Buffer> {
+function collect(source: NodeJS.ReadableStream, maxBytes: number, clock: Clock | undefined): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
-    let whole = false;
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+      clock?.signal.removeEventListener('abort', ended);
+    };
+    // What still comes is read and dropped, so that the client gets to read the answer.
+    const refuse = (refusal: Error): void => {
+      over();
+      parts.length = 0;
+      reject(refusal);
+    };
+    const ended = (): void => {
+      if (clock?.endedBy === 'deadline') refuse(tooLate());
+    };
+    clock?.signal.addEventListener('abort', ended);
     source.on('data', (part: Buffer) => {
+      if (isOver) return;
       size += part.length;
-      if (size <= maxBytes) parts.push(part);
-      // what still comes is read and dropped, so that the client gets to read the answer
-      else reject(tooLarge(maxBytes));
+      if (size > maxBytes) refuse(tooLarge(maxBytes));
+      else parts.push(part);
     });
     source.on('end', () => {
-      whole = true;
+      if (isOver) return;
+      over();
       resolve(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
     });
-    source.on('error', reject);
+    source.on('error', refuse);
     source.on('close', () => {
-      if (!whole) reject(badRequest('The body ended early.', undefined, 'invalid_json'));
+      if (!isOver) refuse(badRequest('The body ended early.', undefined, 'invalid_json'));
     });
+  });
+}
+
+function tooLate(): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 408,
+    code: 'request_timeout',
+    message: 'The body was not here within "limits.seconds".',
   });
 }
 
@@ -136,7 +161,7 @@ function isTooDeep(bytes: Buffer): boolean {
 }
 
 /** The index of the quote that closes the string opened at `from`. */
-function endOfString(bytes: Buffer, from: number): number {
+export function endOfString(bytes: Buffer, from: number): number {
   for (let end = bytes.indexOf(QUOTE, from + 1); end !== -1; end = bytes.indexOf(QUOTE, end + 1)) {
     let slashes = 0;
     while (bytes[end - 1 - slashes] === BACKSLASH) slashes += 1;

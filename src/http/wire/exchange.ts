@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { newId } from '../../core/ids.js';
 import type { Arrival, Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
-import { readJson } from './body.js';
+import { jsonOf, readBody } from './body.js';
 import { failureOf, type ErrorShape } from './failure.js';
 
 /** What @hono/node-server puts into a context's `env`. */
@@ -30,7 +30,7 @@ export interface AnyExchange extends Arrival {
   readonly clock: Clock;
   /** Who watches it, if anyone does. */
   watch: Watch | undefined;
-  /** The request as JSON. Throws 400 on what is none, 413 on too many bytes. */
+  /** The request as JSON. Throws 400 on what is none, 413 on too many bytes, 408 when it comes too late. */
   body(maxBytes: number): Promise<unknown>;
   /** Milliseconds since the request's head was read. */
   elapsed(): number;
@@ -77,8 +77,13 @@ export class Exchange implements AnyExchange {
     });
   }
 
-  body(maxBytes: number): Promise<unknown> {
-    return readJson(this.incoming, maxBytes);
+  async body(maxBytes: number): Promise<unknown> {
+    return jsonOf(await this.bytes(maxBytes));
+  }
+
+  /** The bytes of the request, unpacked. Throws 413 on too many, 408 on those that are not here at the deadline. */
+  bytes(maxBytes: number): Promise<Buffer> {
+    return readBody(this.incoming, maxBytes, this.clock);
   }
 
   done(): void {

@@ -101,13 +101,17 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
   };
 }
 
-/** `hint` says what was meant, where that can be told. */
-export function notFound(method: string, path: string, hint = 'GET /openapi.json lists the routes.'): GyreError {
+/** `hint` says what was meant, where that can be told; `why`, that no upstream is asked either, where one could be. */
+export function notFound(method: string, path: string, hint?: string, why?: string): GyreError {
+  const upstreams =
+    why === undefined ? '' : ` Other paths are passed on to the upstream whose model the body names. Here: ${why}`;
   return new GyreError({
     side: 'client',
     status: 404,
     code: 'unknown_url',
-    message: `Unknown request URL: ${method} ${path.slice(0, 200)}. ${hint}`,
+    message:
+      `Unknown request URL: ${method} ${path.slice(0, 200)}. ` +
+      (hint ?? `GET /openapi.json lists the routes.${upstreams}`),
   });
 }
 

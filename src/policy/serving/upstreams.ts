@@ -88,7 +88,7 @@ const NO_COUNTER: TokenCounter = {
     Promise.reject(
       new GyreError({
         side: 'client',
-        status: 501,
+        status: 400,
         code: 'tokenize_unsupported',
         param: 'model',
         message:
