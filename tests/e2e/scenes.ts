@@ -97,7 +97,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
     return ((await response.json()) as { prompt: string }).prompt;
   }
 
-  // `required` masks for the tool's own arguments; with worked examples the model calls by itself, and nothing does.
+  // `required` masks all but a call; with worked examples the model calls by itself, and nothing masks that step.
   test('a schema leaves tools callable before the answer, forced or not, and the answer keeps to it', async () => {
     const forced = await ask({
       messages: [{ role: 'user', content: 'What is 17 * 23?' }],
@@ -124,7 +124,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
     }
   });
 
-  test('control tokens in what users, tools and documents bring are no turns of the prompts the engine read', async () => {
+  test('control tokens of users, tools and documents are no turns of the prompts the engine read', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-documents-'));
     writeFileSync(join(folder, 'zebra.md'), `# Zebra\n\n${EVIL}\n`);
     await verb(['index', folder, '--data', data]);
@@ -186,7 +186,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
     const messages = [...turn(1, 'Rome', 14, 23, 'Bonn'), ...turn(2, 'Oslo', 31, 12, 'Lima')].concat(question ?? []);
     const asked = { temperature: 0, max_tokens: 160, tools: [weather, { type: 'gyre:calculator' }] };
     const first = await ask({ ...asked, messages });
-    // Of the turn, whatever the model asked for: ours ran, and its client answers its own the other way round.
+    // Ours ran; its client answers its own the other way round.
     const calls = first.steps[0]?.tool_calls ?? [];
     expect(new Set(calls.map(({ owner }) => owner))).toEqual(new Set(['client', 'server']));
     const message = first.choice?.message as OpenAI.ChatCompletionMessage;
@@ -199,7 +199,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
     expect(turns.slice(6)).toEqual(inOrder);
   });
 
-  test('without a temperature it is drawn by that of the model, and the log-probabilities are those after it', async () => {
+  test('without a temperature that of the model draws, and the log-probabilities are those after it', async () => {
     const { steps } = await ask({ messages: [{ role: 'user', content: 'Tell me a story.' }] });
     const own = await Promise.all(
       [0.2, 1].map(async (temperature) => {
