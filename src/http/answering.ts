@@ -28,7 +28,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
-    const raw = await exchange.body(deps.settings.bodyBytes);
+    const raw = await exchange.body(deps.bodies);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
@@ -159,6 +159,7 @@ async function deliver(
       if (waiting !== undefined) await waiting;
     }
   } catch (thrown) {
+    deps.bug(thrown, exchange.requestId);
     finish = broken(thrown);
     await events.return(finish);
   }

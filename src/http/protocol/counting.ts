@@ -27,7 +27,7 @@ export interface Counting {
 export async function countBy(counting: Counting, deps: AnswerDeps, exchange: Exchange): Promise<void> {
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    const raw = await exchange.body(deps.settings.bodyBytes);
+    const raw = await exchange.body(deps.bodies);
     if (counting.refers?.(raw) === true) await deps.log.flush();
     const request = counting.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     await count(counting, deps, exchange, caller, request);

@@ -9,7 +9,7 @@ import { type Admission, admit } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import { requiredModel } from '../protocol/fields.js';
-import { jsonOf, readBody } from '../wire/body.js';
+import { jsonOf } from '../wire/body.js';
 import { type Exchange, flat } from '../wire/exchange.js';
 import { drained } from '../wire/stream.js';
 
@@ -39,7 +39,7 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
-    const body = await readBody(exchange.incoming, deps.settings.bodyBytes);
+    const body = await exchange.bytes(deps.bodies);
     const type = exchange.header('content-type') ?? 'application/json';
     const model = requiredModel(modelOf(type, body));
     const { signal } = exchange.clock;
