@@ -17,7 +17,7 @@ import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionH
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { Past } from './protocol/past.js';
 import { sentBack } from './protocol/sent_back.js';
-import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
+import { type AnswerRequest, forwardedTo, requireSaneLength, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
 
 /** Answers one exchange, errors included; never throws. */
@@ -32,6 +32,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
+    requireSaneLength(request);
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
