@@ -2,7 +2,7 @@
  * The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment.
  */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -33,10 +33,12 @@ import { relay, RELAYED } from './http/routes/relay.js';
 import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
 import { unknownAt } from './http/unknown.js';
-import { BODY_BYTES } from './http/wire/body.js';
+import { Bodies } from './http/wire/bodies.js';
 import { corsOf } from './http/wire/cors.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, OPENAI } from './http/wire/failure.js';
+import { inTurn } from './http/wire/in_turn.js';
+import { Room } from './http/wire/room.js';
 import { Sockets } from './http/wire/sockets.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
@@ -53,7 +55,9 @@ export interface AppDeps {
   /** What must be up before requests can be answered. */
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
-  readonly extra?: readonly Hono[] | undefined;
+  readonly extra?: ((bodies: Bodies) => readonly Hono[]) | undefined;
+  /** Hears of every fault that is a bug of ours. */
+  readonly bug?: ((thrown: unknown, requestId: string) => void) | undefined;
   /** Watches the requests to the policy. */
   readonly observer?: Observer | undefined;
   /** The learning clock in numbers, for `/metrics`. */
@@ -64,7 +68,7 @@ export interface AppDeps {
   readonly secret?: Uint8Array | undefined;
   /** Bounds that are no matter of configuration. */
   readonly pace?:
-    | Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'> & { readonly socketMs: number }>
+    | Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs'> & { socketMs: number; bodyMs: number; roomMs: number }>
     | undefined;
 }
 
@@ -73,7 +77,7 @@ export interface App {
    * Answers a request. What the policy answers goes straight to node's response: an answer through the fetch adapter
    * would cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
    */
-  listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
+  readonly listener: RequestListener;
   /** The connections that stop speaking HTTP. */
   readonly sockets: Sockets;
   readonly metrics: Metrics;
@@ -105,18 +109,28 @@ const PASSED = '(passed on)';
 const CLIENT_LEFT = 499;
 
 export function createApp(deps: AppDeps): App {
-  let inFlight = 0;
+  let running = 0;
   const waiting: (() => void)[] = [];
-  const { config, serving, log, keys, reading, observer } = deps;
+  const { config, serving, log, keys, reading, observer, pace } = deps;
+  const room = new Room({
+    requests: config['limits.concurrency'],
+    bytes: config['limits.bytes_in_flight'],
+    waitMs: pace?.roomMs ?? 10_000,
+  });
+  const bodies = new Bodies(room, { bytes: config['limits.body_bytes'], silenceMs: pace?.bodyMs ?? 10_000 });
   const metrics = new Metrics({
     logFailures: () => log.failures,
     servingVersion: () => serving.version,
-    inFlight: () => inFlight,
+    inFlight: () => room.requests,
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
   const cors = corsOf(config.cors);
   const settings = answerSettings(config, deps);
+  const bug = (thrown: unknown, requestId: string): void => {
+    metrics.bug();
+    deps.bug?.(thrown, requestId);
+  };
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const answerDeps: AnswerDeps = {
@@ -128,6 +142,8 @@ export function createApp(deps: AppDeps): App {
     metrics,
     settings,
     past: reading,
+    bodies,
+    bug,
   };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
@@ -156,19 +172,23 @@ export function createApp(deps: AppDeps): App {
   }
   hono.route(
     '/',
-    healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }),
+    healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => room.requests, parts: deps.parts }),
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
   hono.route('/v1', responseRoutes(reading, keys));
-  hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
+  hono.route('/v1', feedbackRoutes(reading, keys, bodies));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
-  for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
+  for (const routes of deps.extra?.(bodies) ?? []) hono.route('/gyre/v1', routes);
   hono.notFound((c) => {
     const unknown = unknownAt(c.req.method, c.req.path, c.req.header('host'), routes());
     return failed(unknown.error(), c.req.header('x-request-id'), unknown.shape, unknown.headers);
   });
-  hono.onError((thrown, c) => failed(thrown, c.req.header('x-request-id'), OPENAI));
+  hono.onError((thrown, c) => {
+    const requestId = requestIdOf(c.req.header('x-request-id'));
+    if (!(thrown instanceof GyreError)) bug(thrown, requestId);
+    return failed(thrown, requestId, OPENAI);
+  });
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
@@ -199,13 +219,10 @@ export function createApp(deps: AppDeps): App {
     exchange: E,
   ): Promise<void> => {
     if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
-    if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
-    else {
-      inFlight += 1;
-      await answerWith(answerDeps, exchange);
-      inFlight -= 1;
-      if (inFlight === 0) for (const done of waiting.splice(0)) done();
-    }
+    running += 1;
+    await answerWith(answerDeps, exchange);
+    running -= 1;
+    if (running === 0) for (const done of waiting.splice(0)) done();
     metrics.request(path, exchange.status ?? CLIENT_LEFT);
     metrics.took(path, exchange.elapsed() / 1000);
     exchange.done();
@@ -214,25 +231,26 @@ export function createApp(deps: AppDeps): App {
     metrics.delivered(exchange.delivered);
     exchange.watch?.closed(exchange.status, exchange.delivered);
   };
-  const socket = responsesSocket(answerDeps, { origins: config.cors, clocks, closed, answer });
+  const socket = responsesSocket(answerDeps, { origins: config.cors, clocks, closed, bug, answer });
   const sockets = new Sockets(new Map([[RESPONSES_SOCKET, socket]]), {
     ...settings,
-    socketMs: deps.pace?.socketMs ?? 3_600_000,
+    bodyBytes: bodies.most,
+    socketMs: pace?.socketMs ?? 3_600_000,
   });
   return {
     metrics,
     sockets,
-    inFlight: () => inFlight,
-    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    inFlight: () => room.requests,
+    idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
-    listener(incoming, outgoing) {
+    listener: inTurn((incoming, outgoing) => {
       if (cors?.(incoming, outgoing) === true) return;
       const path = pathOf(incoming.url ?? '');
       const direct = incoming.method === 'POST' ? (DIRECT_AT.get(path) ?? passedOn(path, incoming)) : undefined;
       if (direct === undefined) return void rest(incoming, outgoing);
-      const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, closed);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, { closed, bug });
       void answer(direct, exchange);
-    },
+    }, settings.slowReaderMs),
   };
 }
 
@@ -244,7 +262,6 @@ function pathOf(url: string): string {
 function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' | 'secret'>): AnswerSettings {
   return {
     limits: limitsOf(config),
-    bodyBytes: pace?.bodyBytes ?? BODY_BYTES,
     defaultTools: config['tools.default'],
     keepaliveMs: pace?.keepaliveMs ?? 15_000,
     slowReaderMs: pace?.slowReaderMs ?? 30_000,
@@ -252,18 +269,6 @@ function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' |
       config['chat.reasoning'] === 'both' ? ['reasoning', 'reasoning_content'] : [config['chat.reasoning']],
     seal: new Seal(secret ?? randomBytes(32)),
   };
-}
-
-function overloaded(inFlight: number): GyreError {
-  return new GyreError({
-    side: 'gateway',
-    status: 429,
-    code: 'rate_limit_exceeded',
-    retryAfterMs: 1000,
-    message:
-      `The gateway is answering ${inFlight} requests, as many as "limits.concurrency" ` +
-      'allows. Try again in a second.',
-  });
 }
 
 function failed(

@@ -81,7 +81,7 @@ export function toMessages(inputs: readonly MessageInput[]): Message[] {
     switch (input.role) {
       case 'assistant': {
         const message = assistant(input, at);
-        if (message.tool_calls !== undefined) open.push(...message.tool_calls);
+        for (const call of message.tool_calls ?? []) open.push(call);
         return message;
       }
       case 'tool':

@@ -19,7 +19,7 @@ import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/off
 import { withFreeform } from './protocol/freeform.js';
 import { Past } from './protocol/past.js';
 import { nativeTurns, withoutForeign } from './protocol/native_turns.js';
-import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
+import { type AnswerRequest, forwardedTo, requireSaneLength, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
 
 /** Answers one exchange, errors included; never throws. */
@@ -30,10 +30,11 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
-    const raw = await exchange.body(deps.settings.bodyBytes);
+    const raw = await exchange.body(deps.bodies);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
+    requireSaneLength(request);
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
@@ -164,6 +165,7 @@ async function deliver(
       if (waiting !== undefined) await waiting;
     }
   } catch (thrown) {
+    deps.bug(thrown, exchange.requestId);
     finish = broken(thrown);
     await events.return(finish);
   }

@@ -6,7 +6,7 @@ import { identify } from './callers/auth.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
 import { originsOf } from './wire/cors.js';
-import type { AnyExchange } from './wire/exchange.js';
+import type { AnyExchange, ExchangeHooks } from './wire/exchange.js';
 import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
@@ -19,16 +19,15 @@ export interface Answering<E extends AnyExchange> {
   readonly answer: (deps: AnswerDeps, exchange: E) => Promise<void>;
 }
 
-interface SocketApp {
+interface SocketApp extends ExchangeHooks {
   /** Origins whose pages may open one, beside the gateway's own. */
   readonly origins: readonly string[];
   readonly clocks: Clocks;
-  readonly closed: (exchange: AnyExchange) => void;
   /** Answers within the gateway's limits. */
   readonly answer: <E extends AnyExchange>(answering: Answering<E>, exchange: E) => Promise<void>;
 }
 
-export function responsesSocket(deps: AnswerDeps, { origins, clocks, closed, answer }: SocketApp): SocketService {
+export function responsesSocket(deps: AnswerDeps, { origins, clocks, answer, ...hooks }: SocketApp): SocketService {
   const path = RESPONSES_SOCKET;
   const isWelcome = originsOf(origins);
   return {
@@ -43,7 +42,7 @@ export function responsesSocket(deps: AnswerDeps, { origins, clocks, closed, ans
     open: (link) =>
       openResponses(deps, {
         exchange: (read, envelope) =>
-          new SocketExchange(link, read, envelope, { clocks, closed, errors: RESPONSES_ERRORS }),
+          new SocketExchange(link, read, envelope, { clocks, ...hooks, errors: RESPONSES_ERRORS }),
         answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
         run: (exchange, run) => answer({ path, answer: run }, exchange),
       }),

@@ -24,7 +24,7 @@ export async function judgeLog(learner: Learner): Promise<number> {
       const verdicts: Verdict[] = [];
       await inParallel(slice, CONCURRENCY, async (step) => {
         for (const subject of subjectsOf(learner, step))
-          verdicts.push(...(await askAll([judge], subject, learner.signal)));
+          for (const verdict of await askAll([judge], subject, learner.signal)) verdicts.push(verdict);
       });
       saveVerdicts(learner.db, verdicts);
       // A step whose state is gone gets no verdict; asking for it again would never end.
@@ -90,7 +90,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
         index: state.index,
         reference,
       };
-      verdicts.push(...(await askAll(learner.judges, subject, learner.signal)));
+      for (const verdict of await askAll(learner.judges, subject, learner.signal)) verdicts.push(verdict);
     });
     saveVerdicts(learner.db, verdicts);
     learner.progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });

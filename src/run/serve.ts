@@ -5,7 +5,6 @@ import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin } from '../http/callers/auth.js';
-import { BODY_BYTES, readJson } from '../http/wire/body.js';
 import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -111,7 +110,11 @@ async function serveOver(
     observer: observing.observer,
     secret: secretOf(config.data),
     ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
-    extra: [
+    bug(thrown, requestId) {
+      const reason = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      output.fault({ request_id: requestId, reason }, `request ${requestId} met a bug of the gateway: ${reason}`);
+    },
+    extra: (bodies) => [
       learningRoutes({
         db,
         config,
@@ -120,7 +123,7 @@ async function serveOver(
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
         allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
-        body: (incoming) => readJson(incoming, BODY_BYTES, {}),
+        body: (incoming) => bodies.json(incoming, {}),
       }),
     ],
   });
@@ -175,13 +178,31 @@ async function serveOver(
     follower.stop();
     stopReporting?.();
     await listening.close();
-    await app.idle(); // answers cut off at the deadline are still being logged
+    // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
+    const hung = await within(app.idle(), IDLE_MS);
+    if (hung) output.warn(`${app.inFlight()} answers did not end within ${IDLE_MS / 1000} s and are given up`);
     // No request is left to observe, and what stops below may take longer than a supervisor waits before it kills us.
     await observing.close();
     await clock?.stop();
     await supply.stop();
     await engine.close();
     await upstreams.close();
+  }
+}
+
+/** How long answers that were cut off may take to end, milliseconds. */
+const IDLE_MS = 10_000;
+
+/** Whether something is not over after a while. */
+async function within(work: Promise<void>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), milliseconds);
+  });
+  try {
+    return await Promise.race([work.then(() => false), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

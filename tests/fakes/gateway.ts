@@ -218,9 +218,9 @@ function remembering(log: LocalLog, logged: Logged[]): StepLog {
   };
 }
 
-/** Waits until `holds`, for what happens on the other side of a socket. Throws after two seconds. */
+/** Waits until `holds`, for what happens on the other side of a socket. Throws after ten seconds. */
 export async function until(holds: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 2_000;
+  const deadline = Date.now() + 10_000;
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(`never came: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -59,8 +59,8 @@ export class WholeAnswer implements Delivery {
         const choice = this.#choice(event.index);
         if (event.refusal === true) choice.refusal += event.text;
         else choice.text += event.text;
-        if (this.#head.logprobs && event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
-        if (this.#head.tokenIds && event.tokenIds !== undefined) choice.tokenIds.push(...event.tokenIds);
+        if (this.#head.logprobs) for (const each of event.logprobs ?? []) choice.logprobs.push(each);
+        if (this.#head.tokenIds) for (const each of event.tokenIds ?? []) choice.tokenIds.push(each);
         return;
       }
       case 'reasoning':

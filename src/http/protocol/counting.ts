@@ -8,7 +8,7 @@ import type { AnswerDeps } from './deps.js';
 import { versionHeader } from './face.js';
 import { settleOffer } from './offer.js';
 import { Past } from './past.js';
-import { type AnswerRequest, forwardedTo } from './request.js';
+import { type AnswerRequest, forwardedTo, requireSaneLength } from './request.js';
 import type { Exchange } from '../wire/exchange.js';
 
 /** What a protocol is to a count. */
@@ -27,9 +27,10 @@ export interface Counting {
 export async function countBy(counting: Counting, deps: AnswerDeps, exchange: Exchange): Promise<void> {
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    const raw = await exchange.body(deps.settings.bodyBytes);
+    const raw = await exchange.body(deps.bodies);
     if (counting.refers?.(raw) === true) await deps.log.flush();
     const request = counting.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
+    requireSaneLength(request);
     await count(counting, deps, exchange, caller, request);
   } catch (thrown) {
     exchange.fail(thrown, {}, false);

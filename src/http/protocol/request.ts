@@ -1,4 +1,5 @@
 /** A request in the words all protocols share. */
+import { badRequest } from '../../core/errors.js';
 import type { Message } from '../../core/message.js';
 import type { RawPrompts, Sampling } from '../../core/policy.js';
 import type { LimitField, SamplingDefaults, Source } from '../../core/serving.js';
@@ -42,6 +43,19 @@ interface AllowedTools {
 
 /** Which tool the policy must, may or may not call. */
 type ToolChoiceField = 'none' | 'auto' | 'required' | ToolName | AllowedTools;
+
+/** Messages of one conversation. Each is hashed and looked up by the log, one after the other. */
+const MAX_MESSAGES = 20_000;
+
+/** Throws 400 on a conversation longer than any that could be answered. */
+export function requireSaneLength({ messages }: Pick<AnswerRequest, 'messages'>): void {
+  if (messages.length > MAX_MESSAGES)
+    throw badRequest(
+      `The conversation has ${messages.length} messages; at most ${MAX_MESSAGES} are answered. Send its newest part.`,
+      'messages',
+      'too_many_messages',
+    );
+}
 
 export interface AnswerRequest {
   readonly model: string;

@@ -181,7 +181,7 @@ export class ResponseFold {
     const part = item.content.at(-1);
     if (part?.type === 'output_text') {
       part.text += text;
-      part.logprobs.push(...entries);
+      for (const entry of entries) part.logprobs.push(entry);
     }
     this.#textLength += text.length;
     this.#emit('response.output_text.delta', { ...this.#atPart(item), delta: text, logprobs: entries });

@@ -55,7 +55,7 @@ export function toolsetOf({ tools = [], input }: ResponseFields): Toolset {
     const own = tool.type.startsWith(PREFIX) ? [tool.type] : ownTools(tool);
     if (own !== undefined) {
       for (const type of own) server.add(type.slice(PREFIX.length));
-      offered.push(...own.map((type) => ({ type })));
+      for (const type of own) offered.push({ type });
       return;
     }
     const hosted = hostedTool(tool.type);

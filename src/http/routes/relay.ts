@@ -47,7 +47,7 @@ export async function relay(asked: RelayedPath, deps: AnswerDeps, exchange: Exch
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
-    const body = await exchange.bytes(deps.settings.bodyBytes);
+    const body = await exchange.bytes(deps.bodies);
     const type = exchange.header('content-type') ?? 'application/json';
     const { signal } = exchange.clock;
     const send = await whoTakes(asked, type, body, deps.serving, signal);

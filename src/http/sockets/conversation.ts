@@ -86,7 +86,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
   ): Promise<void> {
     try {
       const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-      const raw = await exchange.body();
+      const raw = await exchange.body(deps.bodies);
       if (RESPONSES.refers?.(raw) === true) await deps.log.flush();
       const { fields, request } = readRequest(raw, memory.before(new Past(deps.past, caller.keyId)));
       const { leftOut } = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);

@@ -96,6 +96,8 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
             'retry-after-ms': String(Math.ceil(error.retryAfterMs)),
           }),
       ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      // The rest of a body that came too late may still come, and would be read as the next request.
+      ...(error.status === 408 ? { connection: 'close' } : {}),
     },
     body: shape.envelope(thrown, requestId),
   };

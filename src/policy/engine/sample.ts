@@ -154,7 +154,7 @@ export function connectTo(
         return new ActionStream(fitted, who, { answerBytes, contextLength, reading }, signal, (stream) => {
           const headers = [...target.headers];
           if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
-          if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
+          for (const [name, value] of Object.entries(request.trace ?? {})) headers.push(name, value);
           const path = request.raw === undefined ? target.path : completions;
           pool.dispatch({ origin: target.origin, path, method: 'POST', headers, body }, stream);
         });

@@ -12,6 +12,8 @@ export interface Output {
   /** One line for whoever started the process. */
   line(text: string): void;
   warn(text: string): void;
+  /** A bug of ours that one request met. */
+  fault(fields: Fields, text: string): void;
   /** Something that happened. `text` is what a terminal shows; without one it is written as JSON only. */
   event(name: string, fields: Fields, text?: string): void;
   /** Writes a line for every request; absent where the level does not ask for it. */
@@ -21,7 +23,7 @@ export interface Output {
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 type Level = (typeof LEVELS)[number];
 
-type WriteLine = (level: 'debug' | 'info' | 'warn', event: string, fields: Fields, text: string | undefined) => void;
+type WriteLine = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: Fields, text: string | undefined) => void;
 
 interface Streams {
   readonly stdout: { write(text: string): unknown };
@@ -37,6 +39,7 @@ export async function openOutput(env: Env, { stdout, stderr }: Streams, redactor
   return {
     line: (text) => void stdout.write(`${text}\n`),
     warn: (text) => write('warn', 'warning', {}, text),
+    fault: (fields, text) => write('error', 'bug', fields, text),
     event: (name, fields, text) => write('info', name, fields, text),
     ...(level === 'debug' ? { requests: requestLines((fields, text) => write('debug', 'request', fields, text)) } : {}),
   };

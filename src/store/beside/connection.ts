@@ -131,10 +131,12 @@ export class LogConnection {
     const replyId = this.nextNumber();
     this.#writeLine();
     // The answers of this conversation are sent first; other lines that wait do not concern it.
-    const answeredIn = message.opening.messages.map((past) =>
-      past.role === 'assistant' ? (this.#uncommittedAnswers.get(roughly(past)) ?? 0) : 0,
+    const answeredIn = message.opening.messages.reduce(
+      (last, past) =>
+        past.role === 'assistant' ? Math.max(last, this.#uncommittedAnswers.get(roughly(past)) ?? 0) : last,
+      0,
     );
-    this.#sendLines(Number.POSITIVE_INFINITY, Math.max(...answeredIn));
+    this.#sendLines(Number.POSITIVE_INFINITY, answeredIn);
     return new Promise((resolve) => {
       this.#awaitingOpened.set(replyId, { resolve, opening: message.opening });
       this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]), []);

@@ -307,7 +307,7 @@ class PolicyHistory {
     while (same < messages.length && this.#messages[same] === messages[same]) same += 1;
     this.#messages = [...messages];
     this.#chain = this.#chain.slice(0, same);
-    this.#chain.push(...chainMessages(messages.slice(same), this.#chain.at(-1)?.hash ?? ''));
+    for (const link of chainMessages(messages.slice(same), this.#chain.at(-1)?.hash ?? '')) this.#chain.push(link);
     const { stored, storedAt } = same < this.#found.stored ? { stored: 0, storedAt: 0 } : this.#found;
     return { stored, storedAt, chain: [...this.#chain], tip: this.#chain.at(-1)?.hash ?? '' };
   }
@@ -319,8 +319,8 @@ class PolicyHistory {
     if (turn === undefined) return [];
     const first = chainOrReuse(emitted, tip, turn);
     const added = [first, ...chainMessages(rest, first.hash)];
-    this.#messages.push(...messages);
-    this.#chain.push(...added);
+    for (const message of messages) this.#messages.push(message);
+    for (const link of added) this.#chain.push(link);
     return added;
   }
 }

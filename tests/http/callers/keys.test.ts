@@ -172,7 +172,7 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
     allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
     body: () => Promise.resolve({}),
   });
-  const other = await startGateway({ deps: { keys, extra: [app] } });
+  const other = await startGateway({ deps: { keys, extra: () => [app] } });
   try {
     const status = async (method: string, path: string, headers: Headers): Promise<number> =>
       (await fetch(`${other.url}/gyre/v1${path}`, { method, headers })).status;

@@ -200,7 +200,7 @@ describe('what goes wrong', () => {
   });
 
   it('a body that is too large is', async () => {
-    const { gateway } = await relaying(undefined, { deps: { pace: { bodyBytes: 100 } } });
+    const { gateway } = await relaying(undefined, { config: { 'limits.body_bytes': 100 } });
     const response = await post(gateway, '/v1/embeddings', { model: MODEL, input: 'a'.repeat(100) });
     expect(await errorOf(response)).toMatchObject({ status: 413 });
   });
