@@ -10,7 +10,7 @@ import { routePath } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
-import { GyreError } from './core/errors.js';
+import { badRequest, GyreError, reasonOf } from './core/errors.js';
 import type { Keys } from './core/key.js';
 import type { StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
@@ -33,9 +33,11 @@ import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
 import { BODY_BYTES } from './http/wire/body.js';
 import { corsOf } from './http/wire/cors.js';
+import { doorOf } from './http/wire/door.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
 import { Sockets } from './http/wire/sockets.js';
+import { pathOf, settleTarget } from './http/wire/target.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
 
@@ -95,6 +97,9 @@ const DIRECT_AT: ReadonlyMap<string, Direct> = new Map(DIRECT.map((each) => [eac
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
 
+/** What requests are counted under that were sent away at the door, whatever they asked for. */
+const REFUSED = '/*';
+
 export function createApp(deps: AppDeps): App {
   let inFlight = 0;
   const waiting: (() => void)[] = [];
@@ -107,6 +112,7 @@ export function createApp(deps: AppDeps): App {
     learning: deps.learning,
   });
   const cors = corsOf(config.cors);
+  const door = doorOf({ ...config, keyed: () => keys.required(), forms: new Set(RELAYED) });
   const settings = answerSettings(config, deps);
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
@@ -170,7 +176,12 @@ export function createApp(deps: AppDeps): App {
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
-  const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
+  const rest = getRequestListener(hono.fetch, {
+    autoCleanupIncoming: false,
+    // Programs of HTTP/1.0 name no host.
+    hostname: 'localhost',
+    errorHandler: (thrown) => failed(badRequest(`The request cannot be read: ${reasonOf(thrown)}.`), undefined, OPENAI),
+  });
   const answer = async <E extends AnyExchange>(
     { path, answer: answerWith }: Answering<E>,
     exchange: E,
@@ -191,11 +202,15 @@ export function createApp(deps: AppDeps): App {
     metrics.delivered(exchange.delivered);
     exchange.watch?.closed(exchange.status, exchange.delivered);
   };
-  const socket = responsesSocket(answerDeps, { origins: config.cors, clocks, closed, answer });
-  const sockets = new Sockets(new Map([[RESPONSES_SOCKET, socket]]), {
-    ...settings,
-    socketMs: deps.pace?.socketMs ?? 3_600_000,
-  });
+  const socket = responsesSocket(answerDeps, { clocks, closed, answer });
+  const sockets = new Sockets(
+    new Map([[RESPONSES_SOCKET, socket]]),
+    { ...settings, socketMs: deps.pace?.socketMs ?? 3_600_000 },
+    (incoming) => {
+      door.name(incoming);
+      door.page(incoming);
+    },
+  );
   return {
     metrics,
     sockets,
@@ -203,9 +218,15 @@ export function createApp(deps: AppDeps): App {
     idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
     listener(incoming, outgoing) {
-      if (cors?.(incoming, outgoing) === true) return;
-      const path = incoming.url?.split('?', 1)[0] ?? '';
-      const direct = incoming.method === 'POST' ? DIRECT_AT.get(path) : undefined;
+      try {
+        settleTarget(incoming);
+        door.name(incoming);
+        if (cors?.(incoming, outgoing) === true) return;
+        door.page(incoming);
+      } catch (thrown) {
+        return metrics.request(REFUSED, turnAway(thrown, incoming, outgoing));
+      }
+      const direct = incoming.method === 'POST' ? DIRECT_AT.get(pathOf(incoming)) : undefined;
       if (direct === undefined) return void rest(incoming, outgoing);
       const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, closed);
       void answer(direct, exchange);
@@ -236,6 +257,14 @@ function overloaded(inFlight: number): GyreError {
       `The gateway is answering ${inFlight} requests, as many as "limits.concurrency" ` +
       'allows. Try again in a second.',
   });
+}
+
+/** Answers in the shape of the route that was asked for. Returns the status. */
+function turnAway(thrown: unknown, incoming: IncomingMessage, outgoing: ServerResponse): number {
+  const requestId = requestIdOf(incoming.headers['x-request-id']);
+  const { status, headers, body } = failureOf(thrown, requestId, false, errorsAt(pathOf(incoming)));
+  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  return status;
 }
 
 function failed(
