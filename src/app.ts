@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes, routePath } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
@@ -17,7 +17,8 @@ import type { Observer } from './core/observe.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
-import { Allowances } from './http/callers/allowance.js';
+import { admitPlain, Allowances } from './http/callers/allowance.js';
+import { callerOf } from './http/callers/auth.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
 import { isAt, meantBy } from './http/routes/meant.js';
 import { modelRoutes } from './http/routes/models.js';
@@ -97,6 +98,11 @@ const DIRECT_AT: ReadonlyMap<string, Direct> = new Map(DIRECT.map((each) => [eac
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
 
+/** Paths that take a key. */
+const KEYED = /^\/(?:v1\/|gyre\/v1\/|metrics$)/;
+/** Paths whose answers are read from the log. */
+const READS_BACK = /^\/(?:v1\/(?:feedback|responses\/)|gyre\/v1\/)/;
+
 /** What requests are counted under that were sent away at the door, whatever they asked for. */
 const REFUSED = '/*';
 
@@ -140,16 +146,24 @@ export function createApp(deps: AppDeps): App {
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
     metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
   });
-  // Whoever reads the log back reads everything that was answered: it is committed first.
-  for (const path of ['/v1/feedback', '/v1/responses/*', '/gyre/v1/*']) {
-    hono.use(path, async (_, next) => {
-      await log.flush();
+  // Who asks is known, and may ask, before anything is done about it. A route that is none says so to everyone.
+  hono.use(async (c, next) => {
+    const { path } = c.req;
+    const isRoute = matchedRoutes(c).some(({ method }) => method !== METHOD_NAME_ALL);
+    if (!isRoute || !KEYED.test(path)) return next();
+    const admission = admitPlain({ allowances }, callerOf(keys, c.req.raw));
+    try {
+      // Whoever reads the log back reads everything that was answered: it is committed first.
+      if (READS_BACK.test(path)) await log.flush();
       await next();
-    });
-  }
+    } finally {
+      admission?.leave();
+    }
+    for (const [name, value] of Object.entries(admission?.headers ?? {})) c.header(name, value);
+  });
   hono.route(
     '/',
-    healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }),
+    healthRoutes({ version: deps.version, serving, log, metrics, keys, inFlight: () => inFlight, parts: deps.parts }),
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));

@@ -3,6 +3,7 @@ import { GyreError } from '../core/errors.js';
 import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
 import { identify } from './callers/auth.js';
+import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
 import type { AnyExchange } from './wire/exchange.js';
@@ -33,6 +34,8 @@ export function responsesSocket(deps: AnswerDeps, { clocks, closed, answer }: So
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
       identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
+      const train = headers['x-gyre-train'];
+      consents(typeof train === 'string' ? train : undefined);
     },
     open: (link) =>
       openResponses(deps, {
