@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 
 import { type LearningClock, openClock } from '../../src/run/clock.js';
+import { childEnvironment } from '../../src/core/environment.js';
 import { parseConfig } from '../../src/core/config.js';
 import { adapterName, adapterVersion } from '../../src/core/learning/version.js';
 import { generate } from '../../src/learner/generating.js';
@@ -46,7 +47,8 @@ async function start(
   const started: { trainer: string | undefined } = { trainer: made.trainer.url };
   const clock = openClock({
     config: { ...parseConfig({ learning: { samples: 3, min_steps: 1 }, ...config }), data: folder },
-    trainer: () => started.trainer,
+    trainer: () => (started.trainer === undefined ? undefined : { url: started.trainer, token: 'a-token' }),
+    env: childEnvironment({ ...process.env, OPENAI_API_KEY: 'a-secret' }),
     decided: () => {
       followed.push(decisionsOf(made.store.db, 1)[0]?.version ?? -1);
       return Promise.resolve();

@@ -69,13 +69,7 @@ function difference({ name, pinned, changed }: PinState): string[] {
   ];
 }
 
-function escaped(char: string): string {
-  return `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
-}
-
-/** On lines of their own, control characters visible: it is a stranger's text on the operator's terminal. */
+/** On lines of their own. */
 function described({ description = '(no description)', inputSchema }: Definition): string[] {
-  return [...description.split('\n'), JSON.stringify(inputSchema)].map(
-    (line) => `  ${line.replace(/\p{Cc}|\p{Cf}/gu, escaped)}`,
-  );
+  return [...description.split('\n'), JSON.stringify(inputSchema)].map((line) => `  ${line}`);
 }
