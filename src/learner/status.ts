@@ -10,8 +10,8 @@ import { tasksOf } from '../store/learning/tasks.js';
 import { select } from './states.js';
 
 /**
- * `keyId`: as this key may see it. It is told of its own steps and of the cycles that took them up, and of the rest only
- * what it sees by being answered.
+ * `keyId`: as this key may see it. It is told of its own steps and of the cycles that took them up, and of the rest
+ * only what it sees by being answered.
  */
 export function learningStatus(
   db: Db,

@@ -1,7 +1,7 @@
 /** `gyre serve`: the gateway is up at once, the engine and the trainer come up behind it, learning follows. */
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
-import { childEnvironment } from '../core/environment.js';
+import { childEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';

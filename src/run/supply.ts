@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 
 import type { Config } from '../core/config.js';
-import { childEnvironment } from '../core/environment.js';
+import { childEnvironment } from './child_environment.js';
 import { reasonOf } from '../core/errors.js';
 import type { Part } from '../http/routes/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';

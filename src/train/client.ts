@@ -159,8 +159,8 @@ function unknownToken(url: string): GyreError {
     status: 503,
     code: 'trainer_refused_token',
     message:
-      `the trainer at ${url} does not know our token: set GYRE_TRAINER_TOKEN to the same value for both, or give both ` +
-      'the same data folder',
+      `the trainer at ${url} does not know our token: set GYRE_TRAINER_TOKEN to the same value for both, ` +
+      'or give both the same data folder',
   });
 }
 

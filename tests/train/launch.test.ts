@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { childEnvironment } from '../../src/core/environment.js';
+import { childEnvironment } from '../../src/run/child_environment.js';
 import { alive, processOf, readProcess } from '../../src/core/process.js';
 import { launchTrainer, type Launched } from '../../src/train/launch.js';
 

@@ -8,7 +8,7 @@ import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
 
 import type { Config } from '../../core/config.js';
-import { childEnvironment } from '../../core/environment.js';
+import { childEnvironment } from '../../run/child_environment.js';
 import { reasonOf } from '../../core/errors.js';
 import { openStore } from '../../store/file/db.js';
 import { modelFolder, python, UNTRAINABLE, VERSION } from '../../run/machine.js';

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
+import { shown } from '../../core/text/shown.js';
 import { accept, pins, type Definition, type PinState } from '../../../tools/mcp/pins.js';
 import { runningGateway } from '../../run/presence.js';
 import { table, type Printer } from '../../run/print.js';
@@ -69,7 +70,7 @@ function difference({ name, pinned, changed }: PinState): string[] {
   ];
 }
 
-/** On lines of their own. */
+/** On lines of their own: it is a stranger's text. */
 function described({ description = '(no description)', inputSchema }: Definition): string[] {
-  return [...description.split('\n'), JSON.stringify(inputSchema)].map((line) => `  ${line}`);
+  return [...description.split('\n'), JSON.stringify(inputSchema)].map((line) => `  ${shown(line)}`);
 }

@@ -50,7 +50,7 @@ export async function admit({ allowances, log }: Admitting, keyId: string, limit
 }
 
 /**
- * The same of a request that takes no tokens of a model: reading, counting, rating. It is one of a minute's and of those
+ * The same of a request that takes no tokens of a model: reading, counting, rating. It is one of a minute's and those
  * answered at once; a budget of tokens says nothing of it. Throws why it may not begin.
  */
 export function admitPlain({ allowances }: Pick<Admitting, 'allowances'>, caller: Caller): Admission | undefined {

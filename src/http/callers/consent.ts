@@ -1,4 +1,4 @@
-/** What the header `x-gyre-train` says: whether a request may be learned from. It can withhold consent and not lend it. */
+/** What the header `x-gyre-train` says: whether a request may be learned from. It withholds consent, and lends none. */
 import { badRequest, quoted } from '../../core/errors.js';
 
 const SAYS: ReadonlyMap<string, boolean> = new Map([

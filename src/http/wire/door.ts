@@ -117,6 +117,6 @@ function notJson(type: string | undefined): GyreError {
     side: 'client',
     status: 415,
     code: 'unsupported_media_type',
-    message: `A page sends JSON: its content type must be application/json, not ${type === undefined ? 'absent' : quoted(type)}.`,
+    message: `A page sends JSON: its content type must be application/json, not ${quoted(type ?? 'absent')}.`,
   });
 }

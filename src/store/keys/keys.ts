@@ -106,8 +106,8 @@ interface CachedKey {
 }
 
 /**
- * `now` says which month it is. `elapsed` are milliseconds that only grow, by which what was looked up grows old: a clock
- * that is set back must keep no revoked key alive.
+ * `now` says which month it is. `elapsed` are milliseconds that only grow, by which what was looked up grows old: a
+ * clock that is set back must keep no revoked key alive.
  */
 export function openKeyring(
   db: Db,

@@ -18,7 +18,7 @@ export interface Unjudged {
   readonly last: boolean;
 }
 
-/** Steps of the policy that may be learned from, with an action, that lack a verdict of `judge` at `version`, oldest first. */
+/** Steps that may be learned from, with an action, that lack a verdict of `judge` at `version`, oldest first. */
 export function unjudgedSteps(
   db: Db,
   judge: { readonly name: string; readonly version: string },

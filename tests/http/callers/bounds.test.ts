@@ -133,7 +133,7 @@ describe('whoever has no key', () => {
 describe('what says how the process is', () => {
   const parts = (): readonly Part[] => [
     { part: 'engine', ready: true, detail: 'http://10.1.2.3:8000' },
-    { part: 'mcp files', ready: false, needed: false, detail: 'it said last: /home/ann/secret' },
+    { part: 'mcp files', ready: false, needed: false, detail: 'it said last: a secret' },
   ];
   const ready = async (gateway: Gateway, headers: Headers): Promise<string> =>
     (await send(gateway, 'GET', '/ready', headers)).text();

@@ -35,7 +35,8 @@ describe('at a terminal', () => {
     output.warn('it said last: \u001b[2J\u001b]0;owned\u0007 \u009b31m \u202egnp.exe\r\nlog: all is well \u2028!');
     output.event('cycle', {}, 'learning cycle c: failed, \u001b[31mengine');
     expect(stderr.text()).toBe(
-      'it said last: \\u001b[2J\\u001b]0;owned\\u0007 \\u009b31m \\u202egnp.exe\\u000d\\u000alog: all is well \\u2028!\n' +
+      'it said last: \\u001b[2J\\u001b]0;owned\\u0007 \\u009b31m \\u202egnp.exe' +
+        '\\u000d\\u000alog: all is well \\u2028!\n' +
         'learning cycle c: failed, \\u001b[31mengine\n',
     );
   });

@@ -1,6 +1,6 @@
 /**
  * What of our environment a child gets: what it and its libraries are set by. Secrets of the configuration are often
- * variables too, and are none of its business. `trainer/gyre_trainer/machine/environment.py` has the same list for vLLM.
+ * variables too, and are none of its business. `trainer/gyre_trainer/machine/environment.py` has the list for vLLM.
  */
 type Env = Readonly<Record<string, string | undefined>>;
 

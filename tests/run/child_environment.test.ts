@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { readFileSync } from 'node:fs';
 
-import { childEnvironment } from '../../src/core/environment.js';
+import { childEnvironment } from '../../src/run/child_environment.js';
 
 const NEEDED = {
   PATH: '/bin',
@@ -44,6 +44,6 @@ it("the trainer's list for vLLM has every name and prefix of ours but node's", (
     [...readFileSync(file, 'utf8').matchAll(new RegExp(`${quote}([A-Z][A-Z_]+)${quote}`, 'g'))].map(
       ([, word]) => word ?? '',
     );
-  const ours = words('src/core/environment.ts', "'").filter((word) => !word.startsWith('NODE_'));
+  const ours = words('src/run/child_environment.ts', "'").filter((word) => !word.startsWith('NODE_'));
   expect(words('trainer/gyre_trainer/machine/environment.py', '"').sort()).toEqual(ours.sort());
 });
