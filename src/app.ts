@@ -2,11 +2,11 @@
  * The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment.
  */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
 import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes, routePath } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
@@ -17,7 +17,8 @@ import type { Observer } from './core/observe.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
-import { Allowances } from './http/callers/allowance.js';
+import { admitPlain, Allowances } from './http/callers/allowance.js';
+import { callerOf } from './http/callers/auth.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
@@ -25,7 +26,7 @@ import { documented, openApiRoutes } from './http/openapi/openapi.js';
 import type { AnswerDeps } from './http/protocol/deps.js';
 import type { AnswerSettings } from './http/protocol/face.js';
 import { Seal } from './http/protocol/seal.js';
-import { type Protocol, PROTOCOLS } from './http/protocols.js';
+import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
 import type { Route } from './http/routes/meant.js';
 import { isPassable } from './http/routes/passing.js';
@@ -35,11 +36,13 @@ import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/respon
 import { unknownAt } from './http/unknown.js';
 import { Bodies } from './http/wire/bodies.js';
 import { corsOf } from './http/wire/cors.js';
+import { doorOf } from './http/wire/door.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
 import { type ErrorShape, failureOf, OPENAI } from './http/wire/failure.js';
 import { inTurn } from './http/wire/in_turn.js';
 import { Room } from './http/wire/room.js';
 import { Sockets } from './http/wire/sockets.js';
+import { pathOf, settleTarget } from './http/wire/target.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
 
@@ -108,6 +111,14 @@ const PASSED = '(passed on)';
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
 
+/** Paths that take a key. */
+const KEYED = /^\/(?:v1\/|gyre\/v1\/|metrics$)/;
+/** Paths whose answers are read from the log. */
+const READS_BACK = /^\/(?:v1\/(?:feedback|responses\/)|gyre\/v1\/)/;
+
+/** What requests are counted under that were sent away at the door, whatever they asked for. */
+const REFUSED = '/*';
+
 export function createApp(deps: AppDeps): App {
   let running = 0;
   const waiting: (() => void)[] = [];
@@ -126,6 +137,7 @@ export function createApp(deps: AppDeps): App {
     learning: deps.learning,
   });
   const cors = corsOf(config.cors);
+  const door = doorOf({ ...config, keyed: () => keys.required(), forms: new Set(RELAYED) });
   const settings = answerSettings(config, deps);
   const bug = (thrown: unknown, requestId: string): void => {
     metrics.bug();
@@ -163,16 +175,24 @@ export function createApp(deps: AppDeps): App {
       const method = c.req.method === 'HEAD' ? 'GET' : c.req.method;
       return routes().some((route) => route.path === path && route.method === method) ? next() : c.notFound();
     });
-  // Whoever reads the log back reads everything that was answered: it is committed first.
-  for (const path of ['/v1/feedback', '/v1/responses/*', '/gyre/v1/*']) {
-    hono.use(path, async (_, next) => {
-      await log.flush();
+  // Who asks is known, and may ask, before anything is done about it. A route that is none says so to everyone.
+  hono.use(async (c, next) => {
+    const { path } = c.req;
+    const isRoute = matchedRoutes(c).some(({ method }) => method !== METHOD_NAME_ALL);
+    if (!isRoute || !KEYED.test(path)) return next();
+    const admission = admitPlain({ allowances }, callerOf(keys, c.req.raw));
+    try {
+      // Whoever reads the log back reads everything that was answered: it is committed first.
+      if (READS_BACK.test(path)) await log.flush();
       await next();
-    });
-  }
+    } finally {
+      admission?.leave();
+    }
+    for (const [name, value] of Object.entries(admission?.headers ?? {})) c.header(name, value);
+  });
   hono.route(
     '/',
-    healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => room.requests, parts: deps.parts }),
+    healthRoutes({ version: deps.version, serving, log, metrics, keys, inFlight: () => room.requests, parts: deps.parts }),
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
@@ -194,6 +214,8 @@ export function createApp(deps: AppDeps): App {
   // 413.
   const rest = getRequestListener(hono.fetch, {
     autoCleanupIncoming: false,
+    // Programs of HTTP/1.0 name no host.
+    hostname: 'localhost',
     errorHandler: (thrown) =>
       failed(
         thrown instanceof RequestError
@@ -231,12 +253,15 @@ export function createApp(deps: AppDeps): App {
     metrics.delivered(exchange.delivered);
     exchange.watch?.closed(exchange.status, exchange.delivered);
   };
-  const socket = responsesSocket(answerDeps, { origins: config.cors, clocks, closed, bug, answer });
-  const sockets = new Sockets(new Map([[RESPONSES_SOCKET, socket]]), {
-    ...settings,
-    bodyBytes: bodies.most,
-    socketMs: pace?.socketMs ?? 3_600_000,
-  });
+  const socket = responsesSocket(answerDeps, { clocks, closed, bug, answer });
+  const sockets = new Sockets(
+    new Map([[RESPONSES_SOCKET, socket]]),
+    { ...settings, bodyBytes: bodies.most, socketMs: pace?.socketMs ?? 3_600_000 },
+    (incoming) => {
+      door.name(incoming);
+      door.page(incoming);
+    },
+  );
   return {
     metrics,
     sockets,
@@ -244,19 +269,21 @@ export function createApp(deps: AppDeps): App {
     idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
     listener: inTurn((incoming, outgoing) => {
-      if (cors?.(incoming, outgoing) === true) return;
-      const path = pathOf(incoming.url ?? '');
+      try {
+        settleTarget(incoming);
+        door.name(incoming);
+        if (cors?.(incoming, outgoing) === true) return;
+        door.page(incoming);
+      } catch (thrown) {
+        return metrics.request(REFUSED, turnAway(thrown, incoming, outgoing));
+      }
+      const path = pathOf(incoming);
       const direct = incoming.method === 'POST' ? (DIRECT_AT.get(path) ?? passedOn(path, incoming)) : undefined;
       if (direct === undefined) return void rest(incoming, outgoing);
       const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, { closed, bug });
       void answer(direct, exchange);
     }, settings.slowReaderMs),
   };
-}
-
-/** Also of a whole address, which a client names that takes this for its proxy. */
-function pathOf(url: string): string {
-  return url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? '';
 }
 
 function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' | 'secret'>): AnswerSettings {
@@ -269,6 +296,14 @@ function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' |
       config['chat.reasoning'] === 'both' ? ['reasoning', 'reasoning_content'] : [config['chat.reasoning']],
     seal: new Seal(secret ?? randomBytes(32)),
   };
+}
+
+/** Answers in the shape of the route that was asked for. Returns the status. */
+function turnAway(thrown: unknown, incoming: IncomingMessage, outgoing: ServerResponse): number {
+  const requestId = requestIdOf(incoming.headers['x-request-id']);
+  const { status, headers, body } = failureOf(thrown, requestId, false, errorsAt(pathOf(incoming)));
+  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  return status;
 }
 
 function failed(

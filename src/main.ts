@@ -11,6 +11,7 @@ import type { KeyFlags } from './cli/verbs/keys.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
+import { shownLines } from './core/text/shown.js';
 
 interface VerbFlags extends Flags, KeyFlags {
   readonly json?: boolean | undefined;
@@ -21,6 +22,8 @@ interface VerbFlags extends Flags, KeyFlags {
   readonly out?: string | undefined;
 }
 
+// Conversations, keys and what is made of them are for this user alone, in everything we and our children write.
+process.umask(0o077);
 const stopping = new AbortController();
 // Everything under way listens to it: many listeners are no leak here.
 setMaxListeners(0, stopping.signal);
@@ -203,7 +206,7 @@ try {
 } catch (thrown) {
   // Being asked to stop is not a fault.
   if (!stopping.signal.aborted) {
-    process.stderr.write(`gyre: ${asGyreError(thrown).message.replace(/^unexpected fault: /, '')}\n`);
+    process.stderr.write(`gyre: ${shownLines(asGyreError(thrown).message.replace(/^unexpected fault: /, ''))}\n`);
     process.exitCode = 1;
   }
 }

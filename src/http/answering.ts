@@ -13,6 +13,7 @@ import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
 import { type Admission, admit } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
+import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
@@ -30,6 +31,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
+    const train = caller.train && consents(exchange.header('x-gyre-train'));
     const raw = await exchange.body(deps.bodies);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
@@ -38,7 +40,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
-      await converse(deps, exchange, caller, face, parsed, offer, lease, admission);
+      await converse(deps, exchange, { ...caller, train }, face, parsed, offer, lease, admission);
     } finally {
       lease.release();
     }
@@ -61,7 +63,7 @@ async function converse<E extends AnyExchange>(
   lease: Lease,
   admission: Admission | undefined,
 ): Promise<void> {
-  const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
+  const consent = caller.train && request.store;
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
   const forwarded = forwardedTo(lease.source, request);

@@ -1,11 +1,11 @@
 /** The WebSocket of the Responses API put together: who may open one, and how its messages are answered. */
-import { GyreError, quoted } from '../core/errors.js';
+import { GyreError } from '../core/errors.js';
 import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
 import { identify } from './callers/auth.js';
+import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
-import { originsOf } from './wire/cors.js';
 import type { AnyExchange, ExchangeHooks } from './wire/exchange.js';
 import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
@@ -20,24 +20,21 @@ export interface Answering<E extends AnyExchange> {
 }
 
 interface SocketApp extends ExchangeHooks {
-  /** Origins whose pages may open one, beside the gateway's own. */
-  readonly origins: readonly string[];
   readonly clocks: Clocks;
   /** Answers within the gateway's limits. */
   readonly answer: <E extends AnyExchange>(answering: Answering<E>, exchange: E) => Promise<void>;
 }
 
-export function responsesSocket(deps: AnswerDeps, { origins, clocks, answer, ...hooks }: SocketApp): SocketService {
+export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: SocketApp): SocketService {
   const path = RESPONSES_SOCKET;
-  const isWelcome = originsOf(origins);
   return {
     errors: RESPONSES_ERRORS,
     admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
       identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
-      const { origin } = headers;
-      if (origin !== undefined && !isOwn(origin, headers.host) && !isWelcome(origin)) throw otherSite(origin);
+      const train = headers['x-gyre-train'];
+      consents(typeof train === 'string' ? train : undefined);
     },
     open: (link) =>
       openResponses(deps, {
@@ -47,23 +44,6 @@ export function responsesSocket(deps: AnswerDeps, { origins, clocks, answer, ...
         run: (exchange, run) => answer({ path, answer: run }, exchange),
       }),
   };
-}
-
-/**
- * A browser lets any site open a WebSocket anywhere and read what comes; it only says which site it is. Programs say
- * nothing.
- */
-function isOwn(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
-}
-
-function otherSite(origin: string): GyreError {
-  return new GyreError({
-    side: 'client',
-    status: 403,
-    code: 'origin_not_allowed',
-    message: `A page of ${quoted(origin)} may not open a WebSocket here. The operator lists origins under "cors".`,
-  });
 }
 
 function notGet(method: string | undefined): GyreError {

@@ -2,11 +2,11 @@
 import type { Subject, Verdict } from '../core/learning/judging.js';
 import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
-import { taskById } from '../store/learning/tasks.js';
 import { saveVerdicts, type Unjudged, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
+import { referenceOf } from './reference.js';
 
 /** Rows judged between two transactions, and between two checks for an interruption. */
 const SLICE = 200;
@@ -40,7 +40,7 @@ export async function judgeLog(learner: Learner): Promise<number> {
 function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
   const state = stateOf(learner.db, step.stepId);
   if (state === undefined) return [];
-  const reference = step.taskId === null ? undefined : taskById(learner.db, step.taskId)?.reference;
+  const reference = referenceOf(learner.db, state);
   const about = {
     messages: state.messages,
     tools: state.tools,
@@ -79,7 +79,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
       if (!states.has(sample.stepId)) states.set(sample.stepId, stateOf(learner.db, sample.stepId));
       const state = states.get(sample.stepId);
       if (state === undefined) return;
-      const reference = state.taskId === undefined ? undefined : taskById(learner.db, state.taskId)?.reference;
+      const reference = referenceOf(learner.db, state);
       const subject: Subject = {
         kind: 'sample',
         id: sample.id,

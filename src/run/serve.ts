@@ -1,10 +1,11 @@
 /** `gyre serve`: the gateway is up at once, the engine and the trainer come up behind it, learning follows. */
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
+import { childEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';
-import { callerOf, requireAdmin } from '../http/callers/auth.js';
+import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -29,6 +30,7 @@ import { secretOf } from './secret.js';
 import { openStorage, type Storage } from './storage.js';
 import { openSupply, refuseUntrainable } from './supply.js';
 import { readTasks } from './tasks.js';
+import { trainerGiven } from './trainer_address.js';
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
@@ -122,7 +124,7 @@ async function serveOver(
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
-        allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
+        allow: (request, admin) => scopeOf((admin ? requireAdmin : callerOf)(keys, request)),
         body: (incoming) => bodies.json(incoming, {}),
       }),
     ],
@@ -135,7 +137,7 @@ async function serveOver(
   });
   output.line(`listening ${listening.url}`);
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
-  const supply = openSupply(config, engine, config['trainer.url']);
+  const supply = openSupply(config, engine, trainerGiven(config, env), env);
   const follower = follow({
     db,
     alias: serving,
@@ -157,13 +159,14 @@ async function serveOver(
   const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
     await supply.ready(signal).finally(stopWaiting);
-    announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
+    announce(config.data, { url: listening.url, trainer: supply.trainer, learn: config.learn });
     output.line(`ready ${listening.url}`);
     output.event('ready', { url: listening.url });
     if (!external)
       clock = openClock({
         config,
-        trainer: () => supply.trainer?.url,
+        trainer: () => supply.trainer,
+        env: childEnvironment(env),
         decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });

@@ -29,7 +29,7 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
       start: () => Promise.resolve(cycle(store.db)),
       promote: (version) => promote(learner, version),
       rollback: () => rollback(learner, openTrainer(trainer.url), 'asked for by a test'),
-      allow: () => undefined,
+      allow: () => ({ keyId: undefined }),
       body: (incoming) => bodies.json(incoming, {}),
     });
   };

@@ -81,12 +81,12 @@ const HEADERS: Readonly<Record<string, Json>> = {
 const ERRORS: Readonly<Record<number, string>> = {
   400: 'The request is not as it must be; `param` names the field.',
   401: 'The key is missing or unknown.',
-  403: "The key is not an admin's.",
+  403: "The key is not an admin's; or a web page asks that may not, or by a name that is not the gateway's.",
   404: 'There is no such thing that this key may see.',
   408: 'The body did not come in time.',
   409: 'Not now: the state of things forbids it.',
   413: 'The body is too large.',
-  415: "The body's encoding is not known.",
+  415: "The body's encoding is not known; or a web page sent no JSON.",
   426: 'This path opens a WebSocket, and none was asked for.',
   429: 'Too much at once, here or at the engine.',
   500: 'A fault of the gateway.',
@@ -113,8 +113,8 @@ function operationOf(method: string, path: string, operation: Operation): Json {
   }));
   const statuses = [
     ...new Set([
-      ...(key === 'none' ? [] : [401]),
-      ...(key === 'admin' ? [403] : []),
+      403,
+      ...(key === 'none' ? [] : [401, 429]),
       ...(body === undefined ? [] : [400, 413, 415]),
       ...operation.errors,
     ]),

@@ -159,7 +159,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       503: { says: 'Not yet; what is waited for.', body: 'Ready' },
     },
   }),
-  'GET /metrics': reads('Numbers for Prometheus.', 'Operations', 'none', 'text'),
+  'GET /metrics': reads('Numbers for Prometheus.', 'Operations', 'admin', 'text'),
   'GET /openapi.json': reads('This document.', 'Operations', 'none', 'OpenApi'),
   'GET /gyre/v1/trajectories': reads('Logged conversations, newest first.', 'Log', 'client', 'TrajectoryList', {
     query: PAGE,

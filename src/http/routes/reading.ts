@@ -7,8 +7,8 @@ import { Hono } from 'hono';
 import { missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import { pageOf } from '../../core/paging.js';
-import { FeedbackSchema, type Reading, type Scope } from '../../core/reading.js';
-import { type Caller, callerOf } from '../callers/auth.js';
+import { FeedbackSchema, type Reading } from '../../core/reading.js';
+import { callerOf, scopeOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import type { Bodies } from '../wire/bodies.js';
 import type { NodeBindings } from '../wire/exchange.js';
@@ -54,10 +54,6 @@ export function feedbackRoutes(reading: Reading, keys: Keys, bodies: Bodies): Ho
     );
   });
   return app;
-}
-
-function scopeOf(caller: Caller): Scope {
-  return { keyId: caller.admin ? undefined : caller.keyId };
 }
 
 function present<T>(row: T | undefined, what: string, id: string): T {

@@ -137,9 +137,14 @@ export function methodNotAllowed(method: string, path: string, allowed: readonly
   });
 }
 
+/** Characters of a message: an engine's may quote the whole request back. */
+const MESSAGE = 4_000;
+
 /** What a client may read of it: of a bug, only that it is one. */
 function messageOf(thrown: unknown): string {
-  return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
+  const message =
+    thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
+  return message.length > MESSAGE ? `${message.slice(0, MESSAGE)}...` : message;
 }
 
 /** How engines say how long a prompt is and how long one may be. */

@@ -3,7 +3,7 @@
  * its own. What they sample is logged like everything, and is no version of the policy.
  */
 import type { Upstream } from '../../core/config.js';
-import { GyreError, operatorError } from '../../core/errors.js';
+import { GyreError, operatorError, quoted } from '../../core/errors.js';
 import type { ProxyFor } from '../../core/proxy.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Relay, Wanted } from '../../core/serving.js';
@@ -92,7 +92,7 @@ const NO_COUNTER: TokenCounter = {
         code: 'tokenize_unsupported',
         param: 'model',
         message:
-          `The model ${JSON.stringify(model)} is an upstream's, which this gateway cannot ask ` +
+          `The model ${quoted(model)} is an upstream's, which this gateway cannot ask ` +
           'for a count. Read "usage" of an answer.',
       }),
     ),

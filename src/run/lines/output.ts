@@ -5,6 +5,7 @@
 import { operatorError, quoted } from '../../core/errors.js';
 import type { Observer } from '../../core/observe.js';
 import type { Redactor } from '../../core/text/redact.js';
+import { shown, shownJson } from '../../core/text/shown.js';
 import { type Env, FIELDS, type Fields } from './fields.js';
 import { requestLines } from './requests.js';
 
@@ -63,6 +64,8 @@ function redacted(write: WriteLine, redactor: Redactor): WriteLine {
 
 async function json(level: Level): Promise<WriteLine> {
   const { pino } = await import('pino');
+  // Synchronous, because the last line often says why a process ended.
+  const out = pino.destination({ fd: 2, sync: true });
   const logger = pino(
     {
       level,
@@ -70,8 +73,7 @@ async function json(level: Level): Promise<WriteLine> {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // Synchronous, because the last line often says why a process ended.
-    pino.destination({ fd: 2, sync: true }),
+    { write: (line: string) => void out.write(shownJson(line)) },
   );
   return (at, event, fields, text) => {
     if (!logger.isLevelEnabled(at)) return;
@@ -84,7 +86,7 @@ async function json(level: Level): Promise<WriteLine> {
 function plain(level: Level, stderr: Streams['stderr']): WriteLine {
   const least = LEVELS.indexOf(level);
   return (at, _event, _fields, text) => {
-    if (text !== undefined && LEVELS.indexOf(at) >= least) stderr.write(`${text}\n`);
+    if (text !== undefined && LEVELS.indexOf(at) >= least) stderr.write(`${shown(text)}\n`);
   };
 }
 

@@ -71,7 +71,7 @@ export function prepared<P extends unknown[], R = unknown>(
 
 function connect(dataDir: string, file: string): Database.Database {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw unwritable(dataDir, cause);
   }
