@@ -49,9 +49,9 @@ function openApi(version: string, routes: readonly Route[]): Json {
   };
 }
 
-/** A route of Hono as the document writes it: `/models/:id{.+}` is `/models/{id}`. */
+/** A route of Hono as the document writes it: `/models/:id{[^]+}` is `/models/{id}`. */
 export function documented({ method, path }: Route): Route {
-  return { method, path: path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}'), deep: path.includes('{.+}') };
+  return { method, path: path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}'), deep: path.includes('{[^]+}') };
 }
 
 const HEADERS: Readonly<Record<string, Json>> = {
