@@ -167,7 +167,7 @@ export function createApp(deps: AppDeps): App {
   hono.use(async (c, next) => {
     await next();
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
-    metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
+    metrics.request(routePath(c, -1).replace('{[^]+}', ''), c.res.status);
   });
   // A path of its own is no parameter of another route.
   for (const { path } of DIRECT)

@@ -144,6 +144,8 @@ export type ToldPiece =
   | {
       readonly type: 'text';
       readonly length: number;
+      /** Where in the action's text it begins, where that is not after the text before. */
+      readonly from?: number | undefined;
       readonly refusal?: true | undefined;
       /** Where the client asked for them. */
       readonly logprobs?: readonly TokenLogprob[] | undefined;

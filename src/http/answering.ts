@@ -14,6 +14,7 @@ import { runWithClock } from '../loop/run.js';
 import { type Admission, admit } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
 import { consents } from './callers/consent.js';
+import { checkForm } from './protocol/answer_form.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
@@ -40,6 +41,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
+      await checkForm(request, lease.source);
       await converse(deps, exchange, { ...caller, train }, face, parsed, offer, lease, admission);
     } finally {
       lease.release();
@@ -203,6 +205,7 @@ function loopRequest(
     ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
     ...(lease.source.kind === 'upstream' ? { native: nativeTurns(request, recording.messages, recording.past) } : {}),
     ...(request.asked !== undefined && request.store ? { retold: true } : {}),
+    ...(request.topLogprobs !== undefined || request.tokenIds ? { tokensShown: true } : {}),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };

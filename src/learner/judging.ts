@@ -1,4 +1,6 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
+import { setImmediate as turn } from 'node:timers/promises';
+
 import type { Subject, Verdict } from '../core/learning/judging.js';
 import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
@@ -9,7 +11,7 @@ import { inParallel } from './pool.js';
 import { referenceOf } from './reference.js';
 
 /** Rows judged between two transactions, and between two checks for an interruption. */
-const SLICE = 200;
+const SLICE = 50;
 /** Subjects judged at once. */
 const CONCURRENCY = 8;
 
@@ -27,6 +29,8 @@ export async function judgeLog(learner: Learner): Promise<number> {
           for (const verdict of await askAll([judge], subject, learner.signal)) verdicts.push(verdict);
       });
       saveVerdicts(learner.db, verdicts);
+      // Rules and rows never wait for anything, and who asks this process would wait for all of a long log.
+      await turn();
       // A step whose state is gone gets no verdict; asking for it again would never end.
       if (verdicts.length === 0) break;
       judged += slice.length;
@@ -93,6 +97,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
       for (const verdict of await askAll(learner.judges, subject, learner.signal)) verdicts.push(verdict);
     });
     saveVerdicts(learner.db, verdicts);
+    await turn();
     learner.progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
   }
   return open.length;

@@ -38,6 +38,8 @@ export interface LoopRequest {
   readonly newestMedia?: number | undefined;
   /** How turns of the history came, as their client sends them back. */
   readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
+  /** Whether its client is shown the tokens of the text. */
+  readonly tokensShown?: boolean | undefined;
   /** Whether its answer may be told again, so that its steps say how it was told. */
   readonly retold?: boolean | undefined;
   /** A reason outside the loop for which its steps cannot be trained on, e.g. withheld consent. */

@@ -10,6 +10,7 @@ import type { Action, FunctionSpec, NativeTurn, Policy } from '../core/policy.js
 import type { OwnedCall } from '../core/trajectory.js';
 import { askedInForm, declared, policyRequest, toldToAnswer } from './asking.js';
 import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason } from './budget.js';
+import { askedAgain, type Draft } from './choices.js';
 import { Clock } from './clock.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from './events.js';
 import { execute } from './execute.js';
@@ -96,17 +97,35 @@ export async function* runWithClock(
       for (const action of actions) tally.sampled(action);
       const [action] = actions;
       if (action === undefined || actions.length > 1) {
+        const drafts: Draft[] = [];
         for (const [index, each] of actions.entries()) {
           const { calls } = settle(each, request, callsAllowed);
           const said = appended(each, calls);
+          if (isDraft && calls.length === 0 && isAnswer(each, request)) {
+            const answer = schema.answerIn(each.text);
+            if (answer !== undefined) yield* visible.kept(index, answer);
+            else {
+              const again = [...messages, ...askedInForm(said)];
+              const once = { ...request, n: 1 };
+              const inForm = { of: schema, keeps: true };
+              drafts.push({ index, asked: policyRequest(once, again, native, tools, spent, inForm, tally.bytes) });
+            }
+          }
           yield { type: 'step', step: step.whole(each, calls, said, false, index), visible: visible.message(index) };
         }
-        return tally.chosen(actions, callsAllowed);
+        if (drafts.length === 0) return tally.chosen(actions, callsAllowed);
+        const again = yield* askedAgain(drafts, request, policy, clock, visible, tally);
+        if ('ending' in again) return again;
+        return tally.chosen(
+          actions.map((each, index) => again.get(index) ?? each),
+          callsAllowed,
+        );
       }
 
       const settled = settle(action, request, callsAllowed);
       if (isDraft && settled.calls.length === 0 && isAnswer(action, request)) {
-        if (!schema.isKeptBy(action.text)) {
+        const answer = schema.answerIn(action.text);
+        if (answer === undefined) {
           const said = appended(action, []);
           yield { type: 'step', step: step.whole(action, [], said), visible: visible.message(0) };
           messages = [...messages, ...askedInForm(said)];
@@ -114,8 +133,8 @@ export async function* runWithClock(
           answering = true;
           continue;
         }
-        for (const shown of visible.kept()) {
-          telling?.tell(shown);
+        for (const shown of visible.kept(0, answer)) {
+          telling?.tell(shown, answer === action.text ? undefined : action.text.indexOf(answer));
           yield shown;
         }
       }

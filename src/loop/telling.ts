@@ -5,7 +5,7 @@ import type { ToldPiece } from '../core/trajectory.js';
 /** A piece that still grows. */
 type Growing =
   | { type: 'reasoning'; length: number }
-  | { type: 'text'; length: number; refusal?: true; logprobs?: TokenLogprob[] }
+  | { type: 'text'; length: number; from?: number; refusal?: true; logprobs?: TokenLogprob[] }
   | Extract<ToldPiece, { readonly type: 'call' | 'beside' }>;
 
 /** Answers that are told again have one choice. */
@@ -17,7 +17,8 @@ export class Telling {
     this.#pieces = [];
   }
 
-  tell(event: PolicyEvent): void {
+  /** `from`: where a text is in the action's, where it is not what follows. */
+  tell(event: PolicyEvent, from?: number): void {
     const last = this.#pieces.at(-1);
     switch (event.type) {
       case 'reasoning':
@@ -28,8 +29,10 @@ export class Telling {
         const { text, logprobs = [], refusal } = event;
         if (text === '' && logprobs.length === 0) return;
         let piece = last;
-        if (piece?.type !== 'text' || piece.refusal !== refusal)
-          this.#pieces.push((piece = { type: 'text', length: 0, ...(refusal === undefined ? {} : { refusal }) }));
+        if (piece?.type !== 'text' || piece.refusal !== refusal || from !== undefined) {
+          piece = { type: 'text', length: 0, ...(refusal && { refusal }), ...(from !== undefined && { from }) };
+          this.#pieces.push(piece);
+        }
         piece.length += text.length;
         if (logprobs.length > 0) (piece.logprobs ??= []).push(...logprobs);
         return;
@@ -53,7 +56,8 @@ export class Telling {
     const plain = this.#pieces.every(
       (piece, at) =>
         piece.type !== 'beside' &&
-        (piece.type !== 'text' || (piece.refusal === undefined && piece.logprobs === undefined)) &&
+        (piece.type !== 'text' ||
+          (piece.refusal === undefined && piece.logprobs === undefined && piece.from === undefined)) &&
         ORDER[piece.type] >= ORDER[this.#pieces[at - 1]?.type ?? 'reasoning'],
     );
     return plain ? undefined : this.#pieces;

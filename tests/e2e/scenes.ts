@@ -70,7 +70,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
   const get = async <T>(url: string): Promise<T> => (await (await fetch(url)).json()) as T;
 
   async function ask(asked: Asked): Promise<Answered> {
-    const client = new OpenAI({ baseURL: `${gateway().url}/v1`, apiKey: 'any', maxRetries: 0, timeout: 120_000 });
+    const client = new OpenAI({ baseURL: `${gateway().url}/v1`, apiKey: 'any', maxRetries: 0 });
     const body = { model: 'gyre@base', max_tokens: 64, ...asked } as OpenAI.ChatCompletionCreateParamsNonStreaming;
     const { data: answer, response } = await client.chat.completions
       .create(body, { headers: { 'x-gyre-train': 'no' } })

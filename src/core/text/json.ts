@@ -36,7 +36,7 @@ export function unmarked(text: string): string {
   return text.includes(MARK) ? text.replace(MARKED, '$1') : text;
 }
 
-/** JSON text of which JSON.parse, where others call it, makes no other integers: {@link unmarkedValue} has them back. */
+/** JSON text that loses no digit where others call JSON.parse: {@link unmarkedValue} has its integers back. */
 export function markedJson(text: string): string {
   return LONG.test(text) ? (withMarks(text) ?? text) : text;
 }

@@ -86,7 +86,7 @@ export function customNames(tools: readonly ToolField[] | undefined): ReadonlySe
 export function choiceOf(choice: z.infer<typeof ToolChoiceField> | undefined): AnswerRequest['toolChoice'] {
   if (choice === undefined || typeof choice === 'string') return choice;
   if (!('allowed_tools' in choice)) return chosen(choice);
-  const { mode, tools } = choice.allowed_tools as z.infer<typeof Allowed>;
+  const { mode, tools } = choice.allowed_tools;
   return { mode, allowed: tools.map(chosen) };
 }
 

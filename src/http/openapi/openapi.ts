@@ -49,9 +49,9 @@ function openApi(version: string, routes: readonly Route[]): Json {
   };
 }
 
-/** A route of Hono as the document writes it: `/models/:id{.+}` is `/models/{id}`. */
+/** A route of Hono as the document writes it: `/models/:id{[^]+}` is `/models/{id}`. */
 export function documented({ method, path }: Route): Route {
-  return { method, path: path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}'), deep: path.includes('{.+}') };
+  return { method, path: path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}'), deep: path.includes('{[^]+}') };
 }
 
 const HEADERS: Readonly<Record<string, Json>> = {
@@ -67,8 +67,8 @@ const HEADERS: Readonly<Record<string, Json>> = {
   },
   LeftOut: {
     description:
-      'Names of what the answer had beside its text and its protocol has no form for. Absent where there is none, and ' +
-      'in streams, which say it in `gyre` at their end.',
+      'Names of what the answer had beside its text and its protocol has no form for. Absent where there is none, ' +
+      'and in streams, which say it in `gyre` at their end.',
     schema: { type: 'string' },
   },
   RetryAfter: { description: 'Seconds until it is worth asking again.', schema: { type: 'string' } },

@@ -56,7 +56,7 @@ const textIn = (value: unknown): string => (typeof value === 'string' ? value : 
 const placeIn = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) ? Math.max(0, value) : undefined;
 
-/** Chat Completions has the fields of a citation inside, Responses beside its type; a list of addresses has only those. */
+/** Chat Completions has the fields of a citation inside, Responses beside its type; some lists have addresses alone. */
 function citedIn(item: unknown): Cited | undefined {
   if (typeof item === 'string')
     return /^https?:/.test(item) ? { url: item, title: '', words: '', start: undefined, end: undefined } : undefined;

@@ -1,7 +1,8 @@
 /**
  * The turns of a history as an upstream took them: by the log, which knows who took a turn and how it came; and by what
- * its client sends back with turns that have calls, the reasoning before them and an upstream's own fields of the calls.
- * Without these some upstreams refuse the results. Of a turn with calls of ours as well, the client knows only its own.
+ * its client sends back with turns that have calls, the reasoning before them and an upstream's own fields of the
+ * calls. Without these some upstreams refuse the results. Of a turn with calls of ours as well, the client knows only
+ * its own.
  *
  * What somebody else said in fields of its own goes to nobody: an upstream is not to read another's reasoning as its
  * own, and neither is the policy.

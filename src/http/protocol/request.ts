@@ -78,6 +78,8 @@ export interface AnswerRequest {
   /** The name the client gave the bound of an action: an upstream is sent the bound under the same name. */
   readonly limitField: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
+  /** By what name its client gave `response_format`, where that is another. */
+  readonly formField?: string | undefined;
   /** Whether the policy is to reason before it answers, where the client says so. */
   readonly thinks?: boolean | undefined;
   /** How many parts of the last message are no text and of the newest turn, where a message has several turns. */

@@ -62,6 +62,7 @@ function requestOf(fields: ResponseFields, engine: AnswerRequest['forwarded'], p
     sampling: samplingOf({ ...fields, max_tokens: fields.max_output_tokens }),
     limitField: 'max_completion_tokens',
     forwarded: forwardedOf(fields, engine),
+    formField: 'text.format',
     maxToolCalls: fields.max_tool_calls,
     store: fields.store ?? true,
     asked: askedOf(fields),

@@ -107,9 +107,10 @@ function toldOf(turn: LoggedTurn, last: boolean, made: readonly WireToolCall[]):
         if (piece.length === 0) return [];
         return [{ type: 'reasoning', index: 0, text: reasoning.slice(thought, (thought += piece.length)) }];
       case 'text': {
-        const { length, refusal, logprobs } = piece;
+        const { length, from = said, refusal, logprobs } = piece;
         if (length === 0 && logprobs === undefined) return [];
-        return [{ type: 'text', index: 0, text: text.slice(said, (said += length)), refusal, logprobs }];
+        said = from + length;
+        return [{ type: 'text', index: 0, text: text.slice(from, said), refusal, logprobs }];
       }
       case 'beside':
         return [{ type: 'beside', index: 0, fields: piece.fields }];

@@ -128,7 +128,7 @@ export const steps = sqliteTable(
     tokenIds: blob('token_ids', { mode: 'buffer' }),
     logprobs: blob({ mode: 'buffer' }),
     reasoning: text(),
-    /** JSON of how an upstream's turn came, and whose it is (`src/store/log/turns.ts`); null where the policy sampled. */
+    /** JSON of how an upstream's turn came, and whose it is (`src/store/log/turns.ts`); null where it is none's. */
     native: text(),
     /** JSON list of how the client was told the action; null where its words say it all. */
     told: text(),

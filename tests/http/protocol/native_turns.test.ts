@@ -199,7 +199,7 @@ describe('a turn of an upstream goes back to it as it came', () => {
     expect(JSON.stringify(upstream.requests[1]?.body.messages)).not.toMatch(/reasoning|SIG|thinking/);
   });
 
-  it('and to nobody else: not to another model of its server, nor to the policy, whatever its client sends', async () => {
+  it('and to nobody else: no other model of its server, nor the policy, whatever its client sends', async () => {
     const { ask, upstream, gateway } = await responding(RICH, { text: 'Other.' });
     const { id, output } = await ask({ input: [QUESTION] });
     const whole = [QUESTION, ...output, OUTPUT];

@@ -1,4 +1,4 @@
-/** Integers beyond 2^53 of tool servers keep their digits: in schemas, in what tools give, over HTTP and with children. */
+/** Integers beyond 2^53 of tool servers keep their digits: in schemas and in results, over HTTP and with children. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -54,7 +54,9 @@ function asChild(): { readonly command: string; readonly args: readonly string[]
 const results = ${JSON.stringify(RESULTS)};
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, method } = JSON.parse(line);
-  if (id !== undefined) process.stdout.write('{"jsonrpc":"2.0","id":' + id + ',"result":' + (results[method] ?? '{}') + '}\\n');
+  if (id === undefined) continue;
+  const result = results[method] ?? '{}';
+  process.stdout.write('{"jsonrpc":"2.0","id":' + id + ',"result":' + result + '}\\n');
 }
 `,
   );
