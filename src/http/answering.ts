@@ -196,6 +196,7 @@ function loopRequest(
     clientTools: offer.clientTools,
     serverTools: offer.serverTools,
     toolChoice: offer.toolChoice,
+    ownCall: offer.ownCall,
     sampling,
     requestId: exchange.requestId,
     parallelToolCalls: request.parallelToolCalls,

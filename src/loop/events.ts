@@ -27,6 +27,8 @@ export interface LoopRequest {
   /** Tools this gateway runs, by function name. */
   readonly serverTools: Toolbox;
   readonly toolChoice: ToolChoice;
+  /** The demand for a call is for one of the client's functions; the server's tools may come first, in one step. */
+  readonly ownCall?: boolean | undefined;
   readonly parallelToolCalls?: boolean | undefined;
   readonly sampling: Sampling;
   /** More than 1 only without server tools. */

@@ -52,6 +52,8 @@ export async function* runWithClock(
   /** How turns came that are sent back while this request is answered. */
   let native: ReadonlyMap<Message, NativeTurn> | undefined = request.native;
   const schema = schemaOf(request);
+  /** The last turn at a limit is a call too. */
+  const ownCall = request.ownCall === true;
   /** Whether the policy has said its answer, and is to give it in the client's form. */
   let answering = false;
   let spent = NOTHING_SPENT;
@@ -59,7 +61,8 @@ export async function* runWithClock(
 
   try {
     for (;;) {
-      const callsAllowed = limit === undefined && !answering && request.toolChoice !== 'none' && tools.length > 0;
+      const callsAllowed =
+        (limit === undefined || ownCall) && !answering && request.toolChoice !== 'none' && tools.length > 0;
       const isDraft = schema !== undefined && callsAllowed;
       const form = schema && { of: schema, keeps: !isDraft };
       const asked = policyRequest(request, messages, native, tools, spent, form, tally.bytes);
@@ -144,14 +147,15 @@ export async function* runWithClock(
         yield rest;
       }
 
-      if (action.cut || action.finishReason === 'content_filter' || settled.server.length === 0) {
+      const ends = action.cut || action.finishReason === 'content_filter' || limit !== undefined;
+      if (ends || settled.server.length === 0) {
         // A call that was cut off is not run: of the calls only those the client has already seen stay in the history.
         yield {
           type: 'step',
           step: step.whole(action, settled.calls, appended(action, settled.client)),
           visible: visible.message(0),
         };
-        return tally.answered(action, settled.client, limit);
+        return tally.answered(action, settled.client, settled.client.length > 0 ? undefined : limit);
       }
 
       const refusals = admit(settled.server, spent, limits);
@@ -162,7 +166,7 @@ export async function* runWithClock(
         spent = spend(spent, calls);
         limit = reached(spent, refusals, limits);
       }
-      const turn = limit === undefined ? appended(action, calls) : toldToAnswer(appended(action, calls));
+      const turn = limit === undefined || ownCall ? appended(action, calls) : toldToAnswer(appended(action, calls));
       yield { type: 'step', step: step.whole(action, calls, turn, ended !== undefined), visible: visible.message(0) };
 
       if (ended !== undefined) return tally.stopped(ended);

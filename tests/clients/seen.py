@@ -73,9 +73,9 @@ class Seen:
     def roles(self) -> list[str]:
         return [message["role"] for message in self.engine[-1]["body"]["messages"]]
 
-    def offered(self) -> list[str]:
-        """The tools the engine was last told of."""
-        return [tool["function"]["name"] for tool in self.engine[-1]["body"].get("tools", [])]
+    def offered(self, at: int = -1) -> list[str]:
+        """The tools the engine was last told of, or in another of its requests."""
+        return [tool["function"]["name"] for tool in self.engine[at]["body"].get("tools", [])]
 
     def calls(self) -> list[tuple[str, str]]:
         """Every call of the policy and whose it was."""

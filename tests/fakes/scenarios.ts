@@ -65,7 +65,10 @@ const BLIND: Reply = {
 };
 
 const byWord: Script = ({ path, body }) => {
-  if (path.endsWith('/completions') && !path.endsWith('/chat/completions')) return { text: PLAIN };
+  if (path === '/v1/completions') {
+    const prompt = JSON.stringify(body.prompt);
+    return prompt.includes('SLOW') ? SLOW : prompt.includes('BROKEN') ? BROKEN : { text: PLAIN };
+  }
   if (JSON.stringify(body.messages).includes('"image_url"')) return BLIND;
   const at = body.messages.findLastIndex(
     (message) => message.role === 'user' && !isResult(message) && !isReminder(message),

@@ -6,7 +6,7 @@ import { FILES, read } from './tree.js';
 const CELLS = ['plain', 'streamed', 'server tool', 'own tool', 'mixed', 'image in history', 'error', 'cancel'];
 
 /** What the programs' classes say of themselves; a class that stands on another has what that one says. */
-const classes = ['agents', 'frameworks', 'javascript']
+const classes = ['agents', 'evaluation', 'frameworks', 'javascript']
   .map((file) => read(`tests/clients/programs/${file}.py`))
   .join('');
 interface Class {
@@ -32,7 +32,7 @@ function classOf(type: string): Class {
       lacks === undefined
         ? (above?.lacks ?? new Map<string, string>())
         : new Map(
-            [...lacks.matchAll(/"(\w+)": "([^"]+)"/g)].map(([, scene = '', why = '']) => [
+            [...lacks.matchAll(/"(\w+(?:, \w+)?)": "([^"]+)"/g)].map(([, scene = '', why = '']) => [
               scene.replaceAll('_', ' '),
               why,
             ]),
@@ -49,7 +49,10 @@ interface Row {
 const rowOf = (program: Class, api: string): Row => ({
   name: `${program.name}, ${api}`,
   version: pinnedBy(program.package),
-  cells: CELLS.map((cell) => program.lacks.get(cell) ?? (cell === 'server tool' ? 'default' : 'yes')),
+  cells: CELLS.map(
+    (cell) =>
+      program.lacks.get(cell) ?? program.lacks.get(`${cell}, ${api}`) ?? (cell === 'server tool' ? 'default' : 'yes'),
+  ),
 });
 
 interface Manifest {
@@ -68,7 +71,9 @@ function pinnedBy(name: string): string {
     const { dependencies, optionalDependencies } = JSON.parse(read(`${place}/others/${name}/package.json`)) as Manifest;
     return [...new Set(Object.values(dependencies ?? optionalDependencies ?? {}))].join(', ');
   }
-  return new RegExp(`^${name}==(\\S+)`, 'm').exec(read(`${place}/${name}.lock`))?.[1] ?? 'no lock';
+  const pins = [`${place}/${name}.lock`, `${place}/others/${name}.txt`].find((file) => FILES.includes(file));
+  // Some are a set of packages, of which only the core is needed.
+  return new RegExp(`^${name}(?:-core)?==(\\S+)`, 'm').exec(pins === undefined ? '' : read(pins))?.[1] ?? 'no lock';
 }
 
 function tableOf(mark: string): { columns: string[]; rows: Row[] } {
@@ -90,15 +95,19 @@ describe('the tables of programs', () => {
   const tested = [...list.matchAll(/^ {4}\((\w+)\(\), \(([^)]*)\)\),$/gm)].flatMap(([, type = '', apis = '']) =>
     quoted(apis).map((api) => rowOf(classOf(type), api)),
   );
-  const ofNpm = read('tests/clients/programs/agents.py') + read('tests/clients/programs/javascript.py');
-  const others = [...list.matchAll(/^ {4}(\w+)\(\),$/gm)]
-    .flatMap(([, type = '']) => (new RegExp(`class ${type}\\(`).test(ofNpm) ? [classOf(type)] : []))
-    .flatMap((program) => program.apis.map((api) => rowOf(program, api)))
-    .filter(({ name }) => !tested.some((row) => row.name === name));
+  /** Those that `npm test` does without, by the files that have their classes. */
+  const others = (...files: string[]): Row[] => {
+    const text = files.map((file) => read(`tests/clients/programs/${file}.py`)).join('');
+    return [...list.matchAll(/^ {4}(\w+)\(\),$/gm)]
+      .flatMap(([, type = '']) => (new RegExp(`class ${type}\\(`).test(text) ? [classOf(type)] : []))
+      .flatMap((program) => program.apis.map((api) => rowOf(program, api)))
+      .filter(({ name }) => !tested.some((row) => row.name === name));
+  };
 
   it.each([
     ['programs', tested],
-    ['programs of npm', others],
+    ['programs of npm', others('agents', 'javascript')],
+    ['programs of Python', others('frameworks', 'evaluation')],
   ])('%s: a row for each, with the version that is installed and a cell for each scene', (mark, rows) => {
     const table = tableOf(mark);
     expect(table.columns).toEqual(['program', 'version', ...CELLS]);

@@ -9,6 +9,8 @@ export interface Offer {
   readonly clientTools: readonly FunctionSpec[];
   readonly serverTools: Toolbox;
   readonly toolChoice: ToolChoice;
+  /** A call is demanded of a client that knows of no tools but its own: it waits for one of those. */
+  readonly ownCall?: boolean | undefined;
   /** Types of hosted tools that are not here, as the client wrote them. */
   readonly leftOut: readonly string[];
 }
@@ -75,8 +77,7 @@ export function settleOffer(
     ? []
     : explicit.length > 0
       ? explicit
-      : // A client that demands a call of functions it brought waits for one of those.
-        request.n > 1 || (choice === 'required' && clientTools.length > 0)
+      : request.n > 1
         ? []
         : defaultTools(toolbox, allowed ?? defaults, clientNames);
   const serverTools: Toolbox = offered.length === 0 ? NONE : new Map(offered.map((tool) => [tool.spec.name, tool]));
@@ -88,7 +89,8 @@ export function settleOffer(
       'tool_choice',
     );
   if (typeof choice === 'object' && 'allowed' in choice) return narrowed(all, choice.allowed, choice.mode);
-  return { ...all, toolChoice: choiceOf(choice, clientNames, serverTools) };
+  const ownCall = choice === 'required' && clientTools.length > 0 && explicit.length === 0;
+  return { ...all, toolChoice: choiceOf(choice, clientNames, serverTools), ownCall };
 }
 
 function repeated(tools: readonly FunctionSpec[]): string | undefined {

@@ -30,6 +30,8 @@ IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
     (Llm(), ("chat",)),
     (AiSdk5(), ("openai.responses", "anthropic")),
     (AgentsJs(), ("responses",)),
+    (Inspect(), ("responses",)),
+    (LlamaIndex(), ("chat", "responses")),
 ]
 """And over which of their APIs; the others take longer than they tell: a start of opencode is ten seconds of work."""
 

@@ -69,11 +69,12 @@ class LmEval(PythonProgram):
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
         place.write("questions.jsonl", json.dumps({"question": turn.words}))
         chat = place.api == "chat"
+        scores = turn.words == "How many?"
         arguments = {
             "model": turn.model,
             "base_url": f"{place.base_url}/{'chat/completions' if chat else 'completions'}",
             "max_retries": "1",
-            **({"tokenizer_backend": "None"} if chat else {"tokenizer": str(place.home / "words")}),
+            **({"tokenizer": str(place.home / "words")} if scores else {"tokenizer_backend": "None"}),
         }
         return [
             self.bin / "lm-eval",
@@ -85,6 +86,6 @@ class LmEval(PythonProgram):
             "--include_path",
             place.home / "tasks",
             "--tasks",
-            "scores" if turn.words == "How many?" else "answers",
+            "scores" if scores else "answers",
             *(["--apply_chat_template"] if chat else []),
         ]

@@ -50,7 +50,12 @@ class Inspect(Library):
     package = "inspect-ai"
     apis = ("chat", "responses", "messages")
     runner = "inspect"
-    lazy = ("openai", "anthropic", "inspect_ai.model._providers.openai", "inspect_ai.model._providers.anthropic")
+    lazy = (
+        "openai.resources",
+        "anthropic.resources",
+        "inspect_ai.model._providers.openai",
+        "inspect_ai.model._providers.anthropic",
+    )
 
 
 class LlamaIndex(Library):
@@ -58,6 +63,7 @@ class LlamaIndex(Library):
     package = "llama-index"
     apis = ("chat", "responses")
     runner = "llama_index"
+    lazy = ("openai.resources",)
 
 
 WEATHER_FUNCTION = '''
@@ -114,7 +120,13 @@ class Aider(PythonProgram):
     lacks: ClassVar = {"own_tool": "none", "mixed": "none", "image_in_history": "not sent"}
 
     def environment(self, place: Place) -> dict[str, str]:
-        return {"OPENAI_API_BASE": place.base_url, "OPENAI_API_KEY": "any", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        # What fails it asks for again for a minute, which nothing shortens.
+        return {
+            "OPENAI_API_BASE": place.base_url,
+            "OPENAI_API_KEY": "any",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "COLUMNS": "1000",
+        }
 
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
         flags = "--no-git --yes-always --no-check-update --analytics-disable --no-show-model-warnings --no-pretty"
@@ -126,7 +138,7 @@ class Dspy(Library):
     package = "dspy"
     apis = ("chat",)
     runner = "dspy"
-    lazy = ("litellm",)
+    lazy = ("litellm", "openai.resources")
     # A turn of its agent ends with a call, and what comes after it is its answer to that.
     resumes = False
     # Its modules take a picture as a field of the question at hand.
@@ -138,7 +150,7 @@ class AgentFramework(Library):
     package = "agent-framework"
     apis = ("chat", "responses")
     runner = "agent_framework"
-    lazy = ("agent_framework.openai",)
+    lazy = ("agent_framework.openai", "openai.resources")
 
 
 class Instructor(Library):
@@ -146,9 +158,10 @@ class Instructor(Library):
     package = "instructor"
     apis = ("chat", "responses", "messages")
     runner = "instructor"
-    lazy = ("openai", "anthropic", "instructor.providers")
+    lazy = ("openai.resources", "anthropic.resources")
     # Over two of the protocols the answer is the one call that it lets the model make.
     lacks: ClassVar = {
+        "streamed, messages": "in one piece",
         "server_tool, responses": "not let",
         "server_tool, messages": "not let",
         "own_tool": "none",

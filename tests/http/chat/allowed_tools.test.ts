@@ -1,4 +1,4 @@
-/** What `tool_choice` of Chat Completions leaves to be declared to the policy. */
+/** `tool_choice` of the kind `allowed_tools` in Chat Completions: only those are declared to the policy. */
 import { afterEach, expect, it } from 'vitest';
 
 import { startGateway, type Gateway } from '../../fakes/gateway.js';
@@ -36,17 +36,6 @@ it('declares the functions and server tools that are allowed, and no other', asy
 it('demands a call where it says "required"', async () => {
   const choice = allowed('required', fn('b'));
   expect((await ask({ tools: [fn('a'), fn('b')], tool_choice: choice })).sent).toEqual([['b'], 'required']);
-});
-
-it('that demands a call of the functions it brought is not given a server tool of the default set', async () => {
-  expect((await ask({ tools: [fn('a')], tool_choice: 'required' })).sent).toEqual([['a'], 'required']);
-});
-
-it.each([
-  ['named in "tools"', { tools: [fn('a'), { type: 'gyre:calculator' }] }, ['a', 'calculator']],
-  ['of the default set, where it brought no function', {}, ['calculator']],
-])('that demands a call may be given one of a server tool %s', async (_, tools, declared) => {
-  expect((await ask({ ...tools, tool_choice: 'required' })).sent).toEqual([declared, 'required']);
 });
 
 it.each([
