@@ -146,11 +146,13 @@ function isResult({ role, content }: ChatBody['messages'][number]): boolean {
 }
 
 /** What a program, or the gateway, says of itself in the user's name, and nothing else. */
-function isReminder({ content }: ChatBody['messages'][number]): boolean {
-  return /^\s*((<system-reminder>[^]*?<\/system-reminder>\s*)+|(Respond with the corresponding output fields|Now give this answer in the required format).*)$/.test(
-    textOf(content),
-  );
-}
+const REMINDERS = [
+  /^\s*(<system-reminder>[^]*?<\/system-reminder>\s*)+$/,
+  /^\s*Respond with the corresponding output fields.*$/,
+  /^\s*Now give this answer in the required format.*$/,
+];
+const isReminder = ({ content }: ChatBody['messages'][number]): boolean =>
+  REMINDERS.some((reminder) => reminder.test(textOf(content)));
 
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content;

@@ -96,13 +96,16 @@ const ERRORS: Readonly<Record<number, string>> = {
   504: 'The engine was silent too long.',
 };
 
+/** A number of fifteen digits at most, which every client holds exactly. */
+const VERSION: Json = { type: 'integer', minimum: 0, maximum: 999_999_999_999_999 };
+
 function operationOf(method: string, path: string, operation: Operation): Json {
   const { summary, tag, key, query = {}, body, replies, answer } = operation;
   const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,
-    schema: name === 'version' ? { type: 'integer', minimum: 0 } : { type: 'string' },
+    schema: name === 'version' ? VERSION : { type: 'string' },
   }));
   const asked = Object.entries(query).map(([name, { says, schema }]) => ({
     name,
