@@ -71,7 +71,9 @@ export interface AppDeps {
   readonly secret?: Uint8Array | undefined;
   /** Bounds that are no matter of configuration. */
   readonly pace?:
-    | Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs'> & { socketMs: number; bodyMs: number; roomMs: number }>
+    | Partial<
+        Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs'> & { socketMs: number; bodyMs: number; roomMs: number }
+      >
     | undefined;
 }
 
@@ -192,7 +194,15 @@ export function createApp(deps: AppDeps): App {
   });
   hono.route(
     '/',
-    healthRoutes({ version: deps.version, serving, log, metrics, keys, inFlight: () => room.requests, parts: deps.parts }),
+    healthRoutes({
+      version: deps.version,
+      serving,
+      log,
+      metrics,
+      keys,
+      inFlight: () => room.requests,
+      parts: deps.parts,
+    }),
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));

@@ -24,7 +24,12 @@ export interface Output {
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 type Level = (typeof LEVELS)[number];
 
-type WriteLine = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: Fields, text: string | undefined) => void;
+type WriteLine = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  event: string,
+  fields: Fields,
+  text: string | undefined,
+) => void;
 
 interface Streams {
   readonly stdout: { write(text: string): unknown };

@@ -18,7 +18,8 @@ afterEach(async () => {
 function request(stream: boolean, path = '/v1/chat/completions'): string {
   const body = JSON.stringify({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }], stream });
   const { host } = new URL(gateway.url);
-  return `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const head = `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json`;
+  return `${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }
 
 interface Line {
@@ -65,7 +66,9 @@ describe('requests sent together on one connection', () => {
   it('of every kind of route wait, and are dropped with their connection', async () => {
     await start({ script: inTurn({ text: 'one two three', stall: 2 }) });
     const { host } = new URL(gateway.url);
-    const line = await open(`${request(true)}GET /health HTTP/1.1\r\nhost: ${host}\r\n\r\n${request(false, '/nowhere')}`);
+    const line = await open(
+      `${request(true)}GET /health HTTP/1.1\r\nhost: ${host}\r\n\r\n${request(false, '/nowhere')}`,
+    );
     await until(() => line.read().includes('one'), 'the first words');
     line.socket.destroy();
     await gateway.app.idle();
