@@ -80,21 +80,27 @@ export function scenes({ gateway, data, tasks }: Running): void {
     return { choice: answer.choices[0], steps };
   }
 
-  /** The trainer the gateway started, and its engine. */
-  async function behind(): Promise<{ readonly trainer: string; readonly engine: string }> {
-    const { trainer } = JSON.parse(readFileSync(join(data, 'run', 'serve.json'), 'utf8')) as { trainer: string };
-    const { engine } = await get<{ engine: { url: string } }>(`${trainer}/health`);
-    return { trainer, engine: engine.url };
+  /** Asks the trainer the gateway started, or its engine; each takes a token of its own. */
+  async function behind<T>(part: 'trainer' | 'engine', path: string, body: object): Promise<T> {
+    const shown = readFileSync(join(data, 'run', 'serve.json'), 'utf8');
+    const { trainer, trainerToken } = JSON.parse(shown) as { trainer: string; trainerToken: string };
+    const known = { headers: { authorization: `Bearer ${trainerToken}` } };
+    const { engine } = (await (await fetch(`${trainer}/health`, known)).json()) as {
+      engine: { url: string; api_key: string };
+    };
+    const [url, token] = part === 'trainer' ? [trainer, trainerToken] : [engine.url, engine.api_key];
+    const response = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      body: JSON.stringify(body),
+    });
+    return (await response.json()) as T;
   }
 
   /** The prompt the engine answered, as its own tokenizer writes it. */
   async function written(step: StepView | undefined): Promise<string> {
-    const response = await fetch(`${(await behind()).engine}/detokenize`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'base', tokens: step?.prompt_token_ids }),
-    });
-    return ((await response.json()) as { prompt: string }).prompt;
+    const tokens = step?.prompt_token_ids;
+    return (await behind<{ prompt: string }>('engine', '/detokenize', { model: 'base', tokens })).prompt;
   }
 
   // `required` masks all but a call; with worked examples the model calls by itself, and nothing masks that step.
@@ -203,19 +209,15 @@ export function scenes({ gateway, data, tasks }: Running): void {
     const { steps } = await ask({ messages: [{ role: 'user', content: 'Tell me a story.' }] });
     const own = await Promise.all(
       [0.2, 1].map(async (temperature) => {
-        const response = await fetch(`${(await behind()).trainer}/v1/logprobs`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({
-            version: 0,
-            sequences: steps.map((step) => ({
-              prompt: step.prompt_token_ids,
-              completion: step.token_ids,
-              temperature,
-            })),
-          }),
+        const sequences = steps.map((step) => ({
+          prompt: step.prompt_token_ids,
+          completion: step.token_ids,
+          temperature,
+        }));
+        const { logprobs } = await behind<{ logprobs: number[][] }>('trainer', '/v1/logprobs', {
+          version: 0,
+          sequences,
         });
-        const { logprobs } = (await response.json()) as { logprobs: number[][] };
         const [step] = steps;
         const gaps = logprobs[0]?.map((value, at) => Math.abs(value - (step?.logprobs?.[at] ?? NaN))) ?? [];
         return gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;

@@ -88,6 +88,18 @@ function withMarks(text: string): string | undefined {
   return found ? out : undefined;
 }
 
+/** What JSON text has outside its strings. Not by a regular expression: a long string is more than its stack has. */
+export function outsideStrings(json: string): string {
+  let out = '';
+  for (let at = 0; at < json.length;) {
+    const quote = json.indexOf('"', at);
+    out += json.slice(at, quote === -1 ? json.length : quote);
+    if (quote === -1) break;
+    at = endOfString(json, quote) + 1;
+  }
+  return out;
+}
+
 /** The index of the quote that closes the string opened at `from`. */
 function endOfString(text: string, from: number): number {
   let end = text.indexOf('"', from + 1);
