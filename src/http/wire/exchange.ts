@@ -70,6 +70,8 @@ export class Exchange implements AnyExchange {
   readonly #hooks: ExchangeHooks;
   /** 2: the loop's run and the HTTP response; each takes one off when it ends, in either order. */
   #open = 2;
+  /** Whether all of the response has left this process. */
+  #whole = false;
   /** Gives back the room of the body. */
   #leave: Leave | undefined;
   /** Where it has a place. */
@@ -82,8 +84,11 @@ export class Exchange implements AnyExchange {
     this.incoming = incoming;
     this.outgoing = outgoing;
     this.requestId = requestIdOf(incoming.headers['x-request-id']);
+    // A connection that is cut off with an answer in it finishes that answer too, and so says `writableFinished`. Asked
+    // first, because node ends a connection that is not kept alive when it hears of this.
+    outgoing.prependListener('finish', () => (this.#whole = !incoming.socket.destroyed));
     outgoing.on('close', () => {
-      if (outgoing.writableFinished) clocks.recycle(this.clock);
+      if (this.#whole) clocks.recycle(this.clock);
       else this.clock.end('client');
       this.#end();
     });
@@ -112,7 +117,7 @@ export class Exchange implements AnyExchange {
   }
 
   get delivered(): Delivered {
-    return this.outgoing.writableFinished ? 'delivered' : this.outgoing.headersSent ? 'disconnected' : 'not_started';
+    return this.#whole ? 'delivered' : this.outgoing.headersSent ? 'disconnected' : 'not_started';
   }
 
   header(name: string): string | undefined {
