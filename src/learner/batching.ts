@@ -109,10 +109,7 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
   for (const group of groups.values()) {
     const advantages = groupAdvantages(group);
     if (advantages === undefined) counts.zero_spread += 1;
-    else
-      examples.push(
-        ...advantages.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
-      );
+    else for (const { item, advantage } of advantages) if (advantage !== 0) examples.push({ ...item, advantage });
   }
   return {
     examples,

@@ -34,7 +34,7 @@ export class Telling {
           this.#pieces.push(piece);
         }
         piece.length += text.length;
-        if (logprobs.length > 0) (piece.logprobs ??= []).push(...logprobs);
+        for (const entry of logprobs) (piece.logprobs ??= []).push(entry);
         return;
       }
       case 'call':

@@ -53,7 +53,7 @@ test("a verb shows what cannot be seen in others' words, in its lines, its JSON 
   expect(JSON.stringify(JSON.parse(asJson.out))).toContain('\u202e');
   const missing = await gyre(['index', `${docs}${wild}`, '--data', folder]).ended;
   const task = join(folder, 'tasks.jsonl');
-  writeFileSync(task, `{"prompt":"\u001b[31m${wild}","split":"${'\\u001b'}]0;x"}\n`);
+  writeFileSync(task, `{"prompt":"\u001b[31m${wild}","split":"\\u001b]0;x"}\n`);
   const fault = await gyre(['generate', '--tasks', task, '--data', folder, '--engine', 'http://127.0.0.1:9']).ended;
   for (const { out, err } of [listed, asJson, missing, fault]) expect(out + err).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
 });

@@ -105,13 +105,12 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
           ListToolsResultSchema,
           { timeout: openMs, signal },
         );
-        found.push(
-          ...tools.map(({ name, description, inputSchema }) => ({
+        for (const { name, description, inputSchema } of tools)
+          found.push({
             name,
             ...(description === undefined ? {} : { description }),
             inputSchema: unmarkedValue(inputSchema) as Definition['inputSchema'],
-          })),
-        );
+          });
         if (found.length > MAX_TOOLS || page >= MAX_PAGES)
           throw new Error(`the server lists more than the ${MAX_TOOLS} tools that are taken of one`);
         cursor = nextCursor;

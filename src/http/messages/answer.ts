@@ -181,7 +181,7 @@ export class MessageAnswer implements Delivery {
 
   #cite(): void {
     const last = this.#blocks.at(-1);
-    if (last?.type === 'text') last.sources.push(...this.#sources.splice(0));
+    if (last?.type === 'text') for (const source of this.#sources.splice(0)) last.sources.push(source);
   }
 
   /** What is reasoned in one step is one block: its signature is over all of it. */

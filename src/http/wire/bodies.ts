@@ -153,7 +153,7 @@ export class Bodies {
       source.on('end', () =>
         end(() => resolve(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts))),
       );
-      source.on('error', (cause) => end(() => reject(cause)));
+      source.on('error', (cause: Error) => end(() => reject(cause)));
       source.on('close', () => {
         if (!over) refuse(badRequest('The body ended early.', undefined, 'invalid_json'));
       });
