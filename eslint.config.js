@@ -76,6 +76,13 @@ export default tseslint.config(
     ignores: EDGES,
     rules: {
       'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.property.name="push"] > SpreadElement',
+          message: 'A long list is more arguments than a call may have (RangeError); push in a loop.',
+        },
+      ],
       'no-restricted-properties': [
         'error',
         {

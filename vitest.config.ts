@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     globalSetup: 'tests/compiled.mjs',
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/e2e/**'],
+    exclude: ['tests/e2e/**', '**/node_modules/**'],
     // Real processes and real servers on a busy machine: a limit that only a hang reaches.
     testTimeout: 60_000,
     hookTimeout: 60_000,

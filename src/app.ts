@@ -2,40 +2,47 @@
  * The HTTP side put together: `createApp` builds it from what it is given; it opens nothing and reads no environment.
  */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import { Hono } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes, routePath } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
-import { GyreError } from './core/errors.js';
+import { badRequest, GyreError } from './core/errors.js';
 import type { Keys } from './core/key.js';
 import { logWaits, type StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
 import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
-import { Allowances } from './http/callers/allowance.js';
+import { admitPlain, Allowances } from './http/callers/allowance.js';
+import { callerOf } from './http/callers/auth.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
-import { isAt, meantBy } from './http/routes/meant.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
-import { documented, openApiRoutes, type Route } from './http/openapi/openapi.js';
+import { documented, openApiRoutes } from './http/openapi/openapi.js';
 import type { AnswerDeps } from './http/protocol/deps.js';
 import type { AnswerSettings } from './http/protocol/face.js';
 import { Seal } from './http/protocol/seal.js';
 import { errorsAt, type Protocol, PROTOCOLS } from './http/protocols.js';
 import { feedbackRoutes, trajectoryRoutes } from './http/routes/reading.js';
+import type { Route } from './http/routes/meant.js';
+import { isPassable } from './http/routes/passing.js';
 import { relay, RELAYED } from './http/routes/relay.js';
 import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
-import { BODY_BYTES } from './http/wire/body.js';
+import { unknownAt } from './http/unknown.js';
+import { Bodies } from './http/wire/bodies.js';
 import { corsOf } from './http/wire/cors.js';
+import { doorOf } from './http/wire/door.js';
 import { type AnyExchange, Exchange, type NodeBindings, requestIdOf } from './http/wire/exchange.js';
-import { type ErrorShape, failureOf, methodNotAllowed, notFound, OPENAI } from './http/wire/failure.js';
+import { type ErrorShape, failureOf, OPENAI } from './http/wire/failure.js';
+import { inTurn } from './http/wire/in_turn.js';
+import { Room } from './http/wire/room.js';
 import { Sockets } from './http/wire/sockets.js';
+import { pathOf, settleTarget } from './http/wire/target.js';
 import { limitsOf } from './loop/budget.js';
 import { Clocks } from './loop/clock.js';
 import { isPassing, passingReason } from './store/file/passing.js';
@@ -52,7 +59,9 @@ export interface AppDeps {
   /** What must be up before requests can be answered. */
   readonly parts: () => readonly Part[];
   /** Further routes under `/gyre/v1`, e.g. the learner's. They authenticate for themselves. */
-  readonly extra?: readonly Hono[] | undefined;
+  readonly extra?: ((bodies: Bodies) => readonly Hono[]) | undefined;
+  /** Hears of every fault that is a bug of ours. */
+  readonly bug?: ((thrown: unknown, requestId: string) => void) | undefined;
   /** Watches the requests to the policy. */
   readonly observer?: Observer | undefined;
   /** The learning clock in numbers, for `/metrics`. */
@@ -63,7 +72,9 @@ export interface AppDeps {
   readonly secret?: Uint8Array | undefined;
   /** Bounds that are no matter of configuration. */
   readonly pace?:
-    | Partial<Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs' | 'bodyBytes'> & { readonly socketMs: number }>
+    | Partial<
+        Pick<AnswerSettings, 'keepaliveMs' | 'slowReaderMs'> & { socketMs: number; bodyMs: number; roomMs: number }
+      >
     | undefined;
 }
 
@@ -72,7 +83,7 @@ export interface App {
    * Answers a request. What the policy answers goes straight to node's response: an answer through the fetch adapter
    * would cost more than all the rest of the gateway. Every other route is an ordinary Hono route.
    */
-  listener(incoming: IncomingMessage, outgoing: ServerResponse): void;
+  readonly listener: RequestListener;
   /** The connections that stop speaking HTTP. */
   readonly sockets: Sockets;
   readonly metrics: Metrics;
@@ -89,27 +100,53 @@ type Direct = Pick<Protocol, 'path' | 'errors' | 'answer'>;
 
 const DIRECT: readonly Direct[] = [
   ...PROTOCOLS,
-  ...RELAYED.map((path): Direct => ({ path, errors: OPENAI, answer: (deps, exchange) => relay(path, deps, exchange) })),
+  ...RELAYED.map((path): Direct => ({
+    path,
+    errors: OPENAI,
+    answer: (deps, exchange) => relay({ path }, deps, exchange),
+  })),
 ];
 const DIRECT_AT: ReadonlyMap<string, Direct> = new Map(DIRECT.map((each) => [each.path, each]));
+
+/** What requests are counted under whose path is none of ours: clients may make up any number of them. */
+const PASSED = '(passed on)';
 
 /** The status a request is counted under whose client left before its first byte, as nginx does. */
 const CLIENT_LEFT = 499;
 
+/** Paths that take a key. */
+const KEYED = /^\/(?:v1\/|gyre\/v1\/|metrics$)/;
+/** Paths whose answers are read from the log. */
+const READS_BACK = /^\/(?:v1\/(?:feedback|responses\/)|gyre\/v1\/)/;
+
+/** What requests are counted under that were sent away at the door, whatever they asked for. */
+const REFUSED = '/*';
+
 export function createApp(deps: AppDeps): App {
-  let inFlight = 0;
+  let running = 0;
   const waiting: (() => void)[] = [];
-  const { config, serving, log, keys, reading, observer } = deps;
+  const { config, serving, log, keys, reading, observer, pace } = deps;
+  const room = new Room({
+    requests: config['limits.concurrency'],
+    bytes: config['limits.bytes_in_flight'],
+    waitMs: pace?.roomMs ?? 10_000,
+  });
+  const bodies = new Bodies(room, { bytes: config['limits.body_bytes'], silenceMs: pace?.bodyMs ?? 10_000 });
   const metrics = new Metrics({
     logFailures: () => log.failures,
     log: () => log.state,
     servingVersion: () => serving.version,
-    inFlight: () => inFlight,
+    inFlight: () => room.requests,
     limit: config['limits.concurrency'],
     learning: deps.learning,
   });
   const cors = corsOf(config.cors);
+  const door = doorOf({ ...config, keyed: () => keys.required(), forms: new Set(RELAYED) });
   const settings = answerSettings(config, deps);
+  const bug = (thrown: unknown, requestId: string): void => {
+    metrics.bug();
+    deps.bug?.(thrown, requestId);
+  };
   const allowances = new Allowances({ spent: keys.spent, now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const answerDeps: AnswerDeps = {
@@ -121,70 +158,106 @@ export function createApp(deps: AppDeps): App {
     metrics,
     settings,
     past: reading,
+    bodies,
+    bug,
   };
 
   const hono = new Hono<{ Bindings: NodeBindings }>();
   // What stands for every method is no route of its own.
   const routes = (): readonly Route[] => [
     ...DIRECT.map(({ path }) => ({ method: 'POST', path })),
-    ...hono.routes
-      .filter(({ method }) => method !== METHOD_NAME_ALL)
-      .map(({ method, path }) => ({ method, path: documented(path) })),
+    ...hono.routes.filter(({ method }) => method !== METHOD_NAME_ALL).map(documented),
   ];
   hono.use(async (c, next) => {
     await next();
     c.header('x-request-id', requestIdOf(c.req.header('x-request-id')));
-    metrics.request(routePath(c, -1).replace('{.+}', ''), c.res.status);
+    metrics.request(routePath(c, -1).replace('{[^]+}', ''), c.res.status);
   });
-  // Whoever reads the log back reads everything that was answered: it is committed first.
-  for (const path of ['/v1/feedback', '/v1/responses/*', '/gyre/v1/*']) {
-    hono.use(path, async (_, next) => {
-      await log.flush();
-      await next();
+  // A path of its own is no parameter of another route.
+  for (const { path } of DIRECT)
+    hono.all(path, (c, next) => {
+      const method = c.req.method === 'HEAD' ? 'GET' : c.req.method;
+      return routes().some((route) => route.path === path && route.method === method) ? next() : c.notFound();
     });
-  }
+  // Who asks is known, and may ask, before anything is done about it. A route that is none says so to everyone.
+  hono.use(async (c, next) => {
+    const { path } = c.req;
+    const isRoute = matchedRoutes(c).some(({ method }) => method !== METHOD_NAME_ALL);
+    if (!isRoute || !KEYED.test(path)) return next();
+    const admission = admitPlain({ allowances }, callerOf(keys, c.req.raw));
+    try {
+      // Whoever reads the log back reads everything that was answered: it is committed first.
+      if (READS_BACK.test(path)) await log.flush();
+      await next();
+    } finally {
+      admission?.leave();
+    }
+    for (const [name, value] of Object.entries(admission?.headers ?? {})) c.header(name, value);
+  });
   hono.route(
     '/',
-    healthRoutes({ version: deps.version, serving, log, metrics, inFlight: () => inFlight, parts: deps.parts }),
+    healthRoutes({
+      version: deps.version,
+      serving,
+      log,
+      metrics,
+      keys,
+      inFlight: () => room.requests,
+      parts: deps.parts,
+    }),
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
   hono.route('/v1', responseRoutes(reading, keys));
-  hono.route('/v1', feedbackRoutes(reading, keys, settings.bodyBytes));
+  hono.route('/v1', feedbackRoutes(reading, keys, bodies));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
-  for (const routes of deps.extra ?? []) hono.route('/gyre/v1', routes);
+  for (const routes of deps.extra?.(bodies) ?? []) hono.route('/gyre/v1', routes);
   hono.notFound((c) => {
-    const { method, path } = c.req;
-    const errors = errorsAt(path);
-    const allowed = routes()
-      .filter((route) => isAt(path, route.path))
-      .map((route) => route.method);
-    if (allowed.length === 0) {
-      const meant = meantBy(method, path, c.req.header('host'), routes());
-      const shape = meant === undefined ? errors : errorsAt(meant.path);
-      return failed(notFound(method, path, meant?.hint), c.req.header('x-request-id'), shape);
-    }
-    return failed(methodNotAllowed(method, path, allowed), c.req.header('x-request-id'), errors, {
-      allow: allowed.join(', '),
-    });
+    const unknown = unknownAt(c.req.method, c.req.path, c.req.header('host'), routes());
+    return failed(unknown.error(), c.req.header('x-request-id'), unknown.shape, unknown.headers);
   });
-  hono.onError((thrown, c) => failed(passing(thrown, config.data), c.req.header('x-request-id'), OPENAI));
+  hono.onError((fault, c) => {
+    const thrown = passing(fault, config.data);
+    const requestId = requestIdOf(c.req.header('x-request-id'));
+    if (!(thrown instanceof GyreError)) bug(thrown, requestId);
+    return failed(thrown, requestId, OPENAI);
+  });
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
   // 413.
-  const rest = getRequestListener(hono.fetch, { autoCleanupIncoming: false });
+  const rest = getRequestListener(hono.fetch, {
+    autoCleanupIncoming: false,
+    // Programs of HTTP/1.0 name no host.
+    hostname: 'localhost',
+    errorHandler: (thrown) =>
+      failed(
+        thrown instanceof RequestError
+          ? badRequest('The address of the request cannot be read.', undefined, 'invalid_url')
+          : thrown,
+        undefined,
+        OPENAI,
+      ),
+  });
+  const hasUpstreams = serving.models().some(({ source }) => source.kind === 'upstream');
+  /** Where a path that is none of ours may be an upstream's. */
+  const passedOn = (path: string, { headers: { host } }: IncomingMessage): Direct | undefined => {
+    if (!hasUpstreams || !isPassable(path, routes())) return undefined;
+    const { error: unknown, shape } = unknownAt('POST', path, host, routes());
+    return {
+      path: PASSED,
+      errors: shape,
+      answer: (deps, exchange) => relay({ path, unknown }, deps, exchange),
+    };
+  };
   const answer = async <E extends AnyExchange>(
     { path, answer: answerWith }: Answering<E>,
     exchange: E,
   ): Promise<void> => {
     if (observer !== undefined) exchange.watch = observer.arrived(exchange, path);
-    if (inFlight >= config['limits.concurrency']) exchange.fail(overloaded(inFlight), {}, false);
-    else {
-      inFlight += 1;
-      await answerWith(answerDeps, exchange);
-      inFlight -= 1;
-      if (inFlight === 0) for (const done of waiting.splice(0)) done();
-    }
+    running += 1;
+    await answerWith(answerDeps, exchange);
+    running -= 1;
+    if (running === 0) for (const done of waiting.splice(0)) done();
     metrics.request(path, exchange.status ?? CLIENT_LEFT);
     metrics.took(path, exchange.elapsed() / 1000);
     exchange.done();
@@ -193,32 +266,42 @@ export function createApp(deps: AppDeps): App {
     metrics.delivered(exchange.delivered);
     exchange.watch?.closed(exchange.status, exchange.delivered);
   };
-  const socket = responsesSocket(answerDeps, { origins: config.cors, clocks, closed, answer });
-  const sockets = new Sockets(new Map([[RESPONSES_SOCKET, socket]]), {
-    ...settings,
-    socketMs: deps.pace?.socketMs ?? 3_600_000,
-  });
+  const socket = responsesSocket(answerDeps, { clocks, closed, bug, answer });
+  const sockets = new Sockets(
+    new Map([[RESPONSES_SOCKET, socket]]),
+    { ...settings, bodyBytes: bodies.most, socketMs: pace?.socketMs ?? 3_600_000 },
+    (incoming) => {
+      door.name(incoming);
+      door.page(incoming);
+    },
+  );
   return {
     metrics,
     sockets,
-    inFlight: () => inFlight,
-    idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    inFlight: () => room.requests,
+    idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     routes,
-    listener(incoming, outgoing) {
-      if (cors?.(incoming, outgoing) === true) return;
-      const path = incoming.url?.split('?', 1)[0] ?? '';
-      const direct = incoming.method === 'POST' ? DIRECT_AT.get(path) : undefined;
+    listener: inTurn((incoming, outgoing) => {
+      try {
+        settleTarget(incoming);
+        door.name(incoming);
+        if (cors?.(incoming, outgoing) === true) return;
+        door.page(incoming);
+      } catch (thrown) {
+        return metrics.request(REFUSED, turnAway(thrown, incoming, outgoing));
+      }
+      const path = pathOf(incoming);
+      const direct = incoming.method === 'POST' ? (DIRECT_AT.get(path) ?? passedOn(path, incoming)) : undefined;
       if (direct === undefined) return void rest(incoming, outgoing);
-      const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, closed);
+      const exchange = new Exchange({ incoming, outgoing }, clocks, direct.errors, { closed, bug });
       void answer(direct, exchange);
-    },
+    }, settings.slowReaderMs),
   };
 }
 
 function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' | 'secret'>): AnswerSettings {
   return {
     limits: limitsOf(config),
-    bodyBytes: pace?.bodyBytes ?? BODY_BYTES,
     defaultTools: config['tools.default'],
     logRequired: config.log === 'required',
     keepaliveMs: pace?.keepaliveMs ?? 15_000,
@@ -235,16 +318,12 @@ function passing(thrown: unknown, folder: string): unknown {
   return logWaits({ since: Date.now(), reason: passingReason(thrown, folder) }, 'The database cannot be written');
 }
 
-function overloaded(inFlight: number): GyreError {
-  return new GyreError({
-    side: 'gateway',
-    status: 429,
-    code: 'rate_limit_exceeded',
-    retryAfterMs: 1000,
-    message:
-      `The gateway is answering ${inFlight} requests, as many as "limits.concurrency" ` +
-      'allows. Try again in a second.',
-  });
+/** Answers in the shape of the route that was asked for. Returns the status. */
+function turnAway(thrown: unknown, incoming: IncomingMessage, outgoing: ServerResponse): number {
+  const requestId = requestIdOf(incoming.headers['x-request-id']);
+  const { status, headers, body } = failureOf(thrown, requestId, false, errorsAt(pathOf(incoming)));
+  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  return status;
 }
 
 function failed(

@@ -12,6 +12,7 @@ import type { LogFlags } from './cli/verbs/log.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
+import { shownLines } from './core/text/shown.js';
 
 interface VerbFlags extends Flags, KeyFlags, LogFlags {
   readonly json?: boolean | undefined;
@@ -22,11 +23,17 @@ interface VerbFlags extends Flags, KeyFlags, LogFlags {
   readonly out?: string | undefined;
 }
 
+// Conversations, keys and what is made of them are for this user alone, in everything we and our children write.
+process.umask(0o077);
 const stopping = new AbortController();
 // Everything under way listens to it: many listeners are no leak here.
 setMaxListeners(0, stopping.signal);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+  process.on(signal, () => {
+    // Whoever says it again does not want to wait; children end when they see that we are gone.
+    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stopping.abort(new Error(`stopped by ${signal}`));
+  });
 
 const program = new Command('gyre')
   .description('An OpenAI-compatible gateway whose model gets better by being used.')
@@ -60,6 +67,14 @@ verb('serve', 'start the gateway')
     ]);
     const given = config(flags);
     const output = await openOutput(process.env, process, redactorOf(given.redact));
+    // A bug outside of any request: what is being answered is finished and logged, and a supervisor starts us again.
+    process.on('uncaughtException', (thrown) => {
+      const reason = thrown.stack ?? thrown.message;
+      output.fault({ reason }, `the gateway met a bug and ends: ${reason}`);
+      process.exitCode = 1;
+      if (stopping.signal.aborted) process.exit(1);
+      stopping.abort(thrown);
+    });
     await serve(given, output, stopping.signal, process.env);
   });
 
@@ -198,7 +213,7 @@ try {
 } catch (thrown) {
   // Being asked to stop is not a fault.
   if (!stopping.signal.aborted) {
-    process.stderr.write(`gyre: ${asGyreError(thrown).message.replace(/^unexpected fault: /, '')}\n`);
+    process.stderr.write(`gyre: ${shownLines(asGyreError(thrown).message.replace(/^unexpected fault: /, ''))}\n`);
     process.exitCode = 1;
   }
 }

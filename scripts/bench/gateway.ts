@@ -7,7 +7,7 @@
  *   npm run bench:gateway -- [--json FILE] [--seconds 8] [--rounds 3] [--only c16-json,c16-stream,cancels] [--peers
  *   all|smg,portkey,unlogged] [--before DIR]
  *
- * `--before` measures another checkout of Gyre, which is built, in the same run: what a change costs.
+ * `--before` measures another checkout of Gyre, whose `build` is there, in the same run: what a change costs.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -97,7 +97,7 @@ const BEFORE: Named = {
   name: 'before',
   model: 'gyre',
   start: (engine, data) => {
-    const roles = join(resolve(values.before ?? ''), 'dist', 'scripts', 'bench', 'gateway', 'roles.js');
+    const roles = join(resolve(values.before ?? ''), 'build', 'scripts', 'bench', 'gateway', 'roles.js');
     return startRole('gyre', { engine, data: `${data}-before` }, roles);
   },
 };

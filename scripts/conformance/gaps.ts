@@ -71,6 +71,18 @@ const GAPS: readonly Gap[] = [
     },
   },
   {
+    says: 'a piece of a custom call in a chunk of chat, where the document knows functions only',
+    without: ({ path, kind, value }) =>
+      path === '/chat/completions' && kind === 'event'
+        ? choices(value, (choice) => {
+            const delta = choice['delta'] as { readonly tool_calls?: readonly Json[] } | undefined;
+            const calls = delta?.tool_calls?.filter(({ type }) => type !== 'custom');
+            if (delta === undefined || calls?.length === delta.tool_calls?.length) return choice;
+            return { ...choice, delta: { ...delta, tool_calls: calls } };
+          })
+        : value,
+  },
+  {
     says: "a compaction keeps what the user said, as the document's example has it",
     without: ({ path, value }) => {
       const output = (value as { output?: readonly Json[] } | null)?.output;

@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz`: schemathesis, in a Python environment of its own, sends a real gateway requests that its
- * /openapi.json allows, and many that it does not. The engine is scripted and the trainer trains nothing; at the end
- * `gyre verify` must find the log whole.
+ * /openapi.json allows, and many that it does not. Engine and upstreams are scripted and the trainer trains nothing; at
+ * the end no answer may have been a fault, and `gyre verify` must find the log whole.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,6 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { startEngine, type EngineRequest, type Reply } from '../../tests/fakes/engine.js';
 import { startTrainer } from '../../tests/fakes/trainer.js';
 import { startGateway, verb } from '../demo/gateway.js';
+import { type Answers, answersOf } from './answers.js';
+import { seed, startUpstreams } from './seed.js';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const PINS = join(ROOT, 'tests', 'clients', 'requirements-fuzz.lock');
@@ -69,25 +71,36 @@ const binary = await schemathesis();
 const data = mkdtempSync(join(tmpdir(), 'gyre-fuzz-'));
 const engine = await startEngine({ script });
 const trainer = await startTrainer(engine.url);
+const upstreams = await startUpstreams(script, data);
 try {
-  const gateway = await startGateway(['--trainer', trainer.url, '--port', '0', '--data', data], (line) =>
-    console.log(line),
+  const gateway = await startGateway(
+    ['--config', upstreams.config, '--trainer', trainer.url, '--port', '0', '--data', data],
+    (line) => console.log(line),
   );
   let code: number;
+  let answers: Answers;
   try {
+    const settings = join(data, 'schemathesis.toml');
+    writeFileSync(settings, `${readFileSync(SETTINGS, 'utf8')}\n${await seed(gateway)}`);
     code = await codeOf(
       binary,
-      ['--config-file', SETTINGS, 'run', `${gateway.url}/openapi.json`, ...process.argv.slice(2)],
+      ['--config-file', settings, 'run', `${gateway.url}/openapi.json`, ...process.argv.slice(2)],
       data,
     );
+    answers = await answersOf(gateway);
   } finally {
     await gateway.stop();
   }
   await verb(['verify', '--data', data]);
-  console.log(`${engine.requests.length} policy calls, and the log verifies`);
-  process.exitCode = code;
+  for (const line of answers.lines) console.log(line);
+  console.log(
+    `${answers.total} answers, ${answers.faults} of them with a status of 500 or more; ${engine.requests.length} ` +
+      `policy calls, ${answers.unlogged} of which could not be logged, and the log verifies`,
+  );
+  process.exitCode = answers.faults === 0 && answers.unlogged === 0 ? code : 1;
 } finally {
   await engine.close();
   await trainer.close();
+  await upstreams.close();
   rmSync(data, { recursive: true, force: true });
 }

@@ -2,9 +2,10 @@
 /**
  * Whole programs the gateway is tested with, each as its users install it: those of npm in a folder, those of Python in
  * an environment each, since what they need does not go together. `npm test` needs those with a lock; the others, which
- * are pinned by version alone, only `npm run clients -- all`.
+ * are pinned by version alone (`others/NAME.txt` by pip, `others/NAME/package.json` by npm, in a folder each), only
+ * `npm run clients -- all`.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { failed, logOf } from './command.mjs';
@@ -13,6 +14,7 @@ import { hashOf, isCurrent, stamp } from './stamp.mjs';
 
 const FOLDER = join('tests', 'clients', 'programs');
 const NPM_LOCK = join(FOLDER, 'package-lock.json');
+const OTHERS = join(FOLDER, 'others');
 
 /**
  * @param {string} root
@@ -21,10 +23,13 @@ const NPM_LOCK = join(FOLDER, 'package-lock.json');
 export function programs(root, others = []) {
   const environments = [
     ...locked(root).map((name) => ({ name, pins: join(FOLDER, `${name}.lock`), isLocked: true })),
-    ...others.map((name) => ({ name, pins: join(FOLDER, 'others', `${name}.txt`), isLocked: false })),
+    ...others
+      .filter((name) => !ofNpm(root).includes(name))
+      .map((name) => ({ name, pins: join(OTHERS, `${name}.txt`), isLocked: false })),
   ].map((each) => environment(root, each));
+  const folders = others.filter((name) => ofNpm(root).includes(name)).map((name) => folder(root, name));
   // A checkout may lack them all.
-  const lanes = [existsSync(join(root, NPM_LOCK)) ? [npm(root)] : [], environments];
+  const lanes = [[...(existsSync(join(root, NPM_LOCK)) ? [npm(root)] : []), ...folders], environments];
   return {
     current: lanes.flat().every(({ current }) => current),
     /**
@@ -43,17 +48,19 @@ export function programs(root, others = []) {
   };
 }
 
-/** The names of what a folder has with an ending. @param {string} folder @param {RegExp} ending */
-const namesIn = (folder, ending) =>
-  existsSync(folder)
-    ? readdirSync(folder).flatMap((name) => (ending.test(name) ? [name.replace(ending, '')] : []))
-    : [];
+/** The names of what a folder has with an ending. @param {string} place @param {RegExp} ending */
+const namesIn = (place, ending) =>
+  existsSync(place) ? readdirSync(place).flatMap((name) => (ending.test(name) ? [name.replace(ending, '')] : [])) : [];
 
 /** @param {string} root */
 const locked = (root) => namesIn(join(root, FOLDER), /\.lock$/);
 
+/** @param {string} root */
+const ofNpm = (root) =>
+  namesIn(join(root, OTHERS), /$/).filter((name) => existsSync(join(root, OTHERS, name, 'package.json')));
+
 /** The programs that only `npm run clients -- all` asks. @param {string} root */
-export const otherPrograms = (root) => namesIn(join(root, FOLDER, 'others'), /\.txt$/);
+export const otherPrograms = (root) => [...namesIn(join(root, OTHERS), /\.txt$/), ...ofNpm(root)];
 
 /** @param {string} root */
 function npm(root) {
@@ -64,11 +71,34 @@ function npm(root) {
     /** @param {import('./phases.mjs').Site} site @param {import('./progress.mjs').Phase} phase */
     async make({ children }, phase) {
       const log = logOf(root, 'programs');
-      phase.at('coding agents, 400 MB');
+      phase.at('coding agents and libraries of npm, 400 MB');
       // Their installation scripts only link or fetch the binary that lies in a package beside them.
       const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
       const result = await children.run('npm', args, { cwd: join(root, FOLDER), log });
       if (result.code !== 0) throw failed('npm ci of the programs', log, result);
+      stamp(file, hash);
+    },
+  };
+}
+
+/** @param {string} root @param {string} name */
+function folder(root, name) {
+  const place = join(root, '.gyre', 'clients', name);
+  const file = join(place, 'node_modules', '.gyre-stamp');
+  const asked = join(OTHERS, name, 'package.json');
+  const hash = hashOf(root, [asked], [process.platform, process.arch]);
+  return {
+    current: isCurrent(file, hash),
+    /** @param {import('./phases.mjs').Site} site @param {import('./progress.mjs').Phase} phase */
+    async make({ children }, phase) {
+      const log = logOf(root, 'programs');
+      rmSync(place, { recursive: true, force: true });
+      mkdirSync(place, { recursive: true });
+      copyFileSync(join(root, asked), join(place, 'package.json'));
+      phase.at(name);
+      const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund'];
+      const result = await children.run('npm', args, { cwd: place, log });
+      if (result.code !== 0) throw failed(`installing ${name}`, log, result);
       stamp(file, hash);
     },
   };
@@ -95,7 +125,8 @@ function environment(root, { name, pins, isLocked }) {
       const libraries = join(root, '.venv-clients', 'bin', 'python');
       const count = counting(venv, pinsOf(join(root, pins)).length, phase);
       const told = isLocked ? count.onLine : undefined;
-      const strict = isLocked ? ['--no-deps', '--require-hashes'] : [];
+      // Pinned are all that it needs, so nothing newer of theirs comes in by itself.
+      const strict = ['--no-deps', ...(isLocked ? ['--require-hashes'] : [])];
       try {
         // By the libraries' pip: to unpack one for each takes longer than some of them.
         const args = [...INSTALL, '--no-compile', ...strict, '-r', join(root, pins)];

@@ -1,5 +1,6 @@
 // @ts-check
 /** Everything a bare machine needs, once: check, packages of both languages side by side, build, model. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 
@@ -58,6 +59,8 @@ export async function setUp(root, { engine, clients = false, others = [], compil
     (line) => console.log(line),
     () => performance.now(),
   );
+  // The folder will hold what is said: for this user alone from the start.
+  mkdirSync(join(root, '.gyre'), { recursive: true, mode: 0o700 });
   const children = childProcesses(join(root, '.gyre', 'setup', 'children'));
   const release = await takeLock(join(root, '.gyre', 'setup', 'lock'), (pid) =>
     console.log(`another set-up of this checkout is running (process ${pid}); waiting for it`),

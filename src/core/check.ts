@@ -39,6 +39,8 @@ function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undef
 
 function isBetter(inner: z.core.$ZodIssue, far: z.core.$ZodIssue): boolean {
   if (inner.path.length !== far.path.length) return inner.path.length > far.path.length;
+  const [at, before] = [inner.path.at(-1), far.path.at(-1)];
+  if ((at === 'type') !== (before === 'type')) return before === 'type';
   return far.code === 'invalid_type' && inner.code === 'too_big';
 }
 

@@ -125,6 +125,8 @@ export const ConfigKeys = {
   'limits.tool_calls': count.default(16),
   'limits.seconds': positive.default(300),
   'limits.concurrency': count.default(256),
+  'limits.body_bytes': count.default(32 * 1024 * 1024),
+  'limits.bytes_in_flight': count.default(128 * 1024 * 1024),
   'limits.answer_bytes': count.default(16 * 1024 * 1024),
   'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
   'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),

@@ -5,6 +5,7 @@
  */
 import { GyreError } from './errors.js';
 import type { AssistantMessage, Message } from './message.js';
+import type { PastTurns } from './policy.js';
 import type { Asker, Ending, Origin, Step } from './trajectory.js';
 
 /** What the log is told of a request when its recording begins; the request is validated. */
@@ -15,6 +16,8 @@ export interface Opening {
   readonly requestId: string;
   /** The model name as the client wrote it. */
   readonly model: string;
+  /** Who is asked, where that is an upstream: its host, and the model by the name it has there. */
+  readonly upstream?: string | undefined;
   /** The conversation as the client sent it. */
   readonly messages: readonly Message[];
   readonly taskId?: string | undefined;
@@ -35,6 +38,8 @@ export interface Recording {
   readonly continued: boolean;
   /** What the policy is to be conditioned on: the client's messages, with the tool turns the client never saw. */
   readonly messages: readonly Message[];
+  /** Absent where nothing is known of the turns in it. */
+  readonly past?: PastTurns | undefined;
   /**
    * Appends one step. `visible` is the assistant turn of this response as the client has it so far: by its hash a
    * follow-up is recognised. Resolves to whether the step is kept; never rejects.

@@ -30,13 +30,22 @@ const Content = z.union([text, Parts.min(1)]);
 const name = text.nullish();
 
 const FunctionCall = z.object({ name: text.min(1), arguments: text });
-const Call = z.object({
-  id: text.min(1),
-  type: z.literal('function').nullish(),
-  function: FunctionCall,
-  /** An upstream's own, which it wants back. */
-  extra_content: z.unknown().optional(),
-});
+/** An upstream's own, which it wants back. */
+const extra_content = z.unknown().optional();
+const OTHER = 'must be "function" or "custom"';
+const Call = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ id: text.min(1), type: z.literal('function').nullish(), function: FunctionCall, extra_content }),
+    z.object({
+      id: text.min(1),
+      type: z.literal('custom'),
+      custom: z.object({ name: text.min(1), input: text }),
+      extra_content,
+    }),
+  ],
+  OTHER,
+);
 
 /** Every role OpenAI has; `function`, and the `function_call` it answers, are what tools replaced. */
 export const MessageSchema = z.discriminatedUnion('role', [
@@ -72,7 +81,7 @@ export function toMessages(inputs: readonly MessageInput[]): Message[] {
     switch (input.role) {
       case 'assistant': {
         const message = assistant(input, at);
-        if (message.tool_calls !== undefined) open.push(...message.tool_calls);
+        for (const call of message.tool_calls ?? []) open.push(call);
         return message;
       }
       case 'tool':
@@ -116,7 +125,12 @@ function said(content: Role<'assistant'>['content']): Content | null {
 }
 
 function callsOf({ tool_calls: calls, function_call: legacy }: Role<'assistant'>, at: number): WireToolCall[] {
-  const made = (calls ?? []).map(({ id, function: { name, arguments: args } }): WireToolCall => wire(id, name, args));
+  const made = (calls ?? []).map((call): WireToolCall => {
+    if ('function' in call) return wire(call.id, call.function.name, call.function.arguments);
+    // A custom tool is a function of one text.
+    const { name, input } = call.custom;
+    return wire(call.id, name, JSON.stringify({ input }));
+  });
   return legacy === null || legacy === undefined || made.length > 0
     ? made
     : [wire(legacyId(at), legacy.name, legacy.arguments)];

@@ -120,6 +120,14 @@ export interface NativeTurn {
   readonly reasoning?: string | undefined;
 }
 
+/** What the log knows of the turns of a history beyond their words. */
+export interface PastTurns {
+  /** How turns came, by their place in the policy's history: those the upstream that is asked now took itself. */
+  readonly native: readonly (readonly [at: number, turn: NativeTurn])[];
+  /** Places, in the client's messages, of turns that somebody else took than who is asked now. */
+  readonly foreign: readonly number[];
+}
+
 /** What a server says beside text, by the names Chat Completions has for it: `annotations`, `images`, `audio`, ... */
 export type Beside = Readonly<Record<string, unknown>>;
 

@@ -9,7 +9,7 @@ import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
 import type { Listing, Page } from './paging.js';
 import type { FunctionSpec, Sampling, Usage } from './policy.js';
-import type { Ending, Outcome } from './trajectory.js';
+import type { Ending, Outcome, Step } from './trajectory.js';
 
 /** Whose rows may be touched. Undefined means everyone's. */
 export interface Scope {
@@ -87,6 +87,8 @@ export interface LoggedTurn {
   readonly reasoning: string | undefined;
   readonly text: string;
   readonly calls: readonly LoggedCall[];
+  /** How the client was told it, where that is more than these. */
+  readonly told: Step['told'];
 }
 
 /** A call with what came back: nothing where the answer was broken off before, or the client has not answered. */

@@ -36,7 +36,7 @@ export interface SamplingDefaults {
 
 /** A request that is no conversation, for an upstream to answer as it stands. */
 export interface Relayed {
-  /** Below the address of its protocol, e.g. `/embeddings`. */
+  /** As the client asked for it, e.g. `/v1/embeddings`: plain words between slashes. */
   readonly path: string;
   readonly contentType: string;
   readonly accept: string | undefined;
@@ -65,7 +65,7 @@ export interface Lease {
   readonly defaults?: SamplingDefaults | undefined;
   /** Who samples, told what the client wanted of the answer's form. */
   policy(wanted: Wanted): Policy;
-  /** Who counts the tokens of a prompt. An upstream cannot be asked: it throws 501. */
+  /** Who counts the tokens of a prompt. An upstream cannot be asked: it throws 400. */
   readonly counter: TokenCounter;
   /** Where an upstream answers: passes on what is no conversation. */
   readonly relay?: Relay | undefined;

@@ -1,6 +1,6 @@
 /** Trajectories, their steps and their ends: what is logged, judged and trained on. */
 import type { Message, ToolCall } from './message.js';
-import type { Action, FunctionSpec, Sampling, ToolChoice, Usage } from './policy.js';
+import type { Action, Beside, FunctionSpec, Sampling, TokenLogprob, ToolChoice, Usage } from './policy.js';
 import type { Observation } from './tool.js';
 
 /**
@@ -138,6 +138,21 @@ export type NotTrainable =
    */
   | 'unknown_sampling';
 
+/** A piece of an action as its client was told it, in the order it was; lengths are of what the action has of it. */
+export type ToldPiece =
+  | { readonly type: 'reasoning'; readonly length: number }
+  | {
+      readonly type: 'text';
+      readonly length: number;
+      /** Where in the action's text it begins, where that is not after the text before. */
+      readonly from?: number | undefined;
+      readonly refusal?: true | undefined;
+      /** Where the client asked for them. */
+      readonly logprobs?: readonly TokenLogprob[] | undefined;
+    }
+  | { readonly type: 'call'; readonly id: string }
+  | { readonly type: 'beside'; readonly fields: Beside };
+
 /** One policy call and the observations after it, as the loop hands it to the log. */
 export interface Step {
   readonly id: string;
@@ -150,6 +165,11 @@ export interface Step {
   readonly sampling: Sampling;
   /** Absent when the policy call was cancelled or failed before it produced anything. */
   readonly action?: Action | undefined;
+  /**
+   * What its client was told of it, where its protocol tells answers again and that is more than what was reasoned,
+   * the text and the client's calls, in this order.
+   */
+  readonly told?: readonly ToldPiece[] | undefined;
   readonly calls: readonly OwnedCall[];
   /** Messages that followed the action: the assistant turn and the tool turns. */
   readonly appended: readonly Message[];

@@ -32,7 +32,9 @@ export interface Candidate {
 type Drop =
   /** An upstream sampled it, not the policy. */
   | 'upstream'
-  /** Its own request, or the one that began its trajectory, did not consent to learning. */
+  /**
+   * Its own request, or one that its state is made of, did not consent to learning, or its key withholds it by now.
+   */
   | 'no_consent'
   /** Its trajectory answers a held-out task, or asks the question of one. */
   | 'heldout'

@@ -5,6 +5,7 @@
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import { logWaits, type Recording } from '../core/log.js';
+import type { AssistantMessage } from '../core/message.js';
 import { NO_USAGE, type Sampling } from '../core/policy.js';
 import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending } from '../core/trajectory.js';
@@ -12,12 +13,15 @@ import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
 import { type Admission, admit } from './callers/allowance.js';
 import { type Caller, identify } from './callers/auth.js';
+import { consents } from './callers/consent.js';
+import { checkForm } from './protocol/answer_form.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
+import { withFreeform } from './protocol/freeform.js';
 import { Past } from './protocol/past.js';
-import { sentBack } from './protocol/sent_back.js';
-import { type AnswerRequest, forwardedTo, sampledBy, untoldSampling } from './protocol/request.js';
+import { nativeTurns, withoutForeign } from './protocol/native_turns.js';
+import { type AnswerRequest, forwardedTo, requireSaneLength, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
 
 /** Answers one exchange, errors included; never throws. */
@@ -30,14 +34,17 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     if (admission?.refusal !== undefined) throw admission.refusal;
     const unlogged = deps.settings.logRequired ? deps.log.refusal() : undefined;
     if (unlogged !== undefined) throw unlogged;
-    const raw = await exchange.body(deps.settings.bodyBytes);
+    const train = caller.train && consents(exchange.header('x-gyre-train'));
+    const raw = await exchange.body(deps.bodies);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
+    requireSaneLength(request);
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
-      await converse(deps, exchange, caller, face, parsed, offer, lease, admission);
+      await checkForm(request, lease.source);
+      await converse(deps, exchange, { ...caller, train }, face, parsed, offer, lease, admission);
     } finally {
       lease.release();
     }
@@ -60,7 +67,7 @@ async function converse<E extends AnyExchange>(
   lease: Lease,
   admission: Admission | undefined,
 ): Promise<void> {
-  const consent = caller.train && request.store && exchange.header('x-gyre-train')?.toLowerCase() !== 'no';
+  const consent = caller.train && request.store;
   const responseId = newId(face.id, exchange.startedAt);
   const taskId = request.metadata?.['gyre_task'];
   const forwarded = forwardedTo(lease.source, request);
@@ -70,6 +77,7 @@ async function converse<E extends AnyExchange>(
     responseId,
     requestId: exchange.requestId,
     model: request.model,
+    upstream: lease.source.kind === 'upstream' ? `${lease.source.host} ${lease.engineModel}` : undefined,
     messages: request.messages,
     taskId,
     metadata: request.metadata,
@@ -111,14 +119,16 @@ async function converse<E extends AnyExchange>(
     request.maxToolCalls === undefined
       ? limits
       : { ...limits, toolCalls: Math.min(limits.toolCalls, request.maxToolCalls) };
-  const policy = lease.policy(request);
+  const policy = withoutForeign(lease.policy(request), recording.messages, recording.past);
   const events = runWithClock(
     exchange.clock,
     loopRequest(request, forwarded, offer, lease, recording, exchange, sampling, consent),
     watch?.policy(policy) ?? policy,
     bounds,
   );
-  const finish = await deliver(deps, face, exchange, recording, events, delivery);
+  const resent = (visible: AssistantMessage): AssistantMessage =>
+    withFreeform(face.resent === undefined ? visible : face.resent(visible), request.freeform);
+  const finish = await deliver(deps, resent, exchange, recording, events, delivery);
   admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   const kept = await recording.finish(finish.ending);
@@ -141,7 +151,7 @@ function unkept(finish: Finish, log: AnswerDeps['log']): Finish {
  */
 async function deliver(
   deps: AnswerDeps,
-  face: Pick<Face, 'resent'>,
+  resent: (visible: AssistantMessage) => AssistantMessage,
   exchange: AnyExchange,
   recording: Recording,
   events: AsyncGenerator<LoopEvent, Finish>,
@@ -161,7 +171,7 @@ async function deliver(
       if (event.type === 'step') {
         stepsMs += event.step.ms;
         if (event.step.outcome === 'done' && event.step.action !== undefined) deps.metrics.action(event.step.action);
-        void recording.step(event.step, face.resent === undefined ? event.visible : face.resent(event.visible));
+        void recording.step(event.step, resent(event.visible));
       } else if (event.type === 'tool_finished') {
         deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
         exchange.watch?.tool(event.call, event.observation);
@@ -170,6 +180,7 @@ async function deliver(
       if (waiting !== undefined) await waiting;
     }
   } catch (thrown) {
+    deps.bug(thrown, exchange.requestId);
     finish = broken(thrown);
     await events.return(finish);
   }
@@ -196,6 +207,7 @@ function loopRequest(
     clientTools: offer.clientTools,
     serverTools: offer.serverTools,
     toolChoice: offer.toolChoice,
+    ownCall: offer.ownCall,
     sampling,
     requestId: exchange.requestId,
     parallelToolCalls: request.parallelToolCalls,
@@ -203,7 +215,9 @@ function loopRequest(
     topLogprobs: request.topLogprobs,
     forwarded,
     ...(request.newestMedia === undefined ? {} : { newestMedia: request.newestMedia }),
-    ...(lease.source.kind === 'upstream' ? { native: sentBack(request, recording.messages) } : {}),
+    ...(lease.source.kind === 'upstream' ? { native: nativeTurns(request, recording.messages, recording.past) } : {}),
+    ...(request.asked !== undefined && request.store ? { retold: true } : {}),
+    ...(request.topLogprobs !== undefined || request.tokenIds ? { tokensShown: true } : {}),
     withheld:
       lease.source.kind === 'upstream' ? 'upstream' : consent ? untoldSampling(sampling, lease.defaults) : 'no_consent',
   };

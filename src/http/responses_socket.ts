@@ -1,12 +1,12 @@
 /** The WebSocket of the Responses API put together: who may open one, and how its messages are answered. */
-import { GyreError, quoted } from '../core/errors.js';
+import { GyreError } from '../core/errors.js';
 import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
 import { identify } from './callers/auth.js';
+import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
-import { originsOf } from './wire/cors.js';
-import type { AnyExchange } from './wire/exchange.js';
+import type { AnyExchange, ExchangeHooks } from './wire/exchange.js';
 import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
@@ -19,52 +19,31 @@ export interface Answering<E extends AnyExchange> {
   readonly answer: (deps: AnswerDeps, exchange: E) => Promise<void>;
 }
 
-interface SocketApp {
-  /** Origins whose pages may open one, beside the gateway's own. */
-  readonly origins: readonly string[];
+interface SocketApp extends ExchangeHooks {
   readonly clocks: Clocks;
-  readonly closed: (exchange: AnyExchange) => void;
   /** Answers within the gateway's limits. */
   readonly answer: <E extends AnyExchange>(answering: Answering<E>, exchange: E) => Promise<void>;
 }
 
-export function responsesSocket(deps: AnswerDeps, { origins, clocks, closed, answer }: SocketApp): SocketService {
+export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: SocketApp): SocketService {
   const path = RESPONSES_SOCKET;
-  const isWelcome = originsOf(origins);
   return {
     errors: RESPONSES_ERRORS,
     admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
       identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
-      const { origin } = headers;
-      if (origin !== undefined && !isOwn(origin, headers.host) && !isWelcome(origin)) throw otherSite(origin);
+      const train = headers['x-gyre-train'];
+      consents(typeof train === 'string' ? train : undefined);
     },
     open: (link) =>
       openResponses(deps, {
         exchange: (read, envelope) =>
-          new SocketExchange(link, read, envelope, { clocks, closed, errors: RESPONSES_ERRORS }),
+          new SocketExchange(link, read, envelope, { clocks, ...hooks, errors: RESPONSES_ERRORS }),
         answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
         run: (exchange, run) => answer({ path, answer: run }, exchange),
       }),
   };
-}
-
-/**
- * A browser lets any site open a WebSocket anywhere and read what comes; it only says which site it is. Programs say
- * nothing.
- */
-function isOwn(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
-}
-
-function otherSite(origin: string): GyreError {
-  return new GyreError({
-    side: 'client',
-    status: 403,
-    code: 'origin_not_allowed',
-    message: `A page of ${quoted(origin)} may not open a WebSocket here. The operator lists origins under "cors".`,
-  });
 }
 
 function notGet(method: string | undefined): GyreError {

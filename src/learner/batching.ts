@@ -8,6 +8,7 @@ import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';
 import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';
+import { consented } from '../store/learning/consent.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
@@ -61,9 +62,19 @@ interface Examples {
   readonly counts: Record<string, number>;
 }
 
+/** The claimed states that may be learned from now: drawing takes minutes, in which consent may have been withdrawn. */
+function willing({ db }: Learner, { id }: Cycle): ReturnType<typeof claimed> {
+  const states = claimed(db, id);
+  const may = consented(
+    db,
+    states.map(({ stepId }) => stepId),
+  );
+  return states.filter(({ stepId }) => may.has(stepId));
+}
+
 /** The samples of each state are one group; a sample's advantage is relative to its group. */
 function fromSamples(learner: Learner, cycle: Cycle): Examples {
-  const trajectories = new Map(claimed(learner.db, cycle.id).map((state) => [state.stepId, state.trajectoryId]));
+  const trajectories = new Map(willing(learner, cycle).map((state) => [state.stepId, state.trajectoryId]));
   const samples = samplesOf(learner.db, cycle.id);
   const verdicts = verdictsOf(
     learner.db,
@@ -98,10 +109,7 @@ function fromSamples(learner: Learner, cycle: Cycle): Examples {
   for (const group of groups.values()) {
     const advantages = groupAdvantages(group);
     if (advantages === undefined) counts.zero_spread += 1;
-    else
-      examples.push(
-        ...advantages.filter(({ advantage }) => advantage !== 0).map(({ item, advantage }) => ({ ...item, advantage })),
-      );
+    else for (const { item, advantage } of advantages) if (advantage !== 0) examples.push({ ...item, advantage });
   }
   return {
     examples,
@@ -116,7 +124,7 @@ function rounded(value: number): number {
 
 /** Recorded actions as they were sampled: reward minus the batch mean (`logged`), or imitation of kept ones (`sft`). */
 function fromLog(learner: Learner, cycle: Cycle): Examples {
-  const states = claimed(learner.db, cycle.id);
+  const states = willing(learner, cycle);
   const verdicts = verdictsOf(
     learner.db,
     'step',

@@ -11,6 +11,7 @@ import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
 import { batchOf, moveBatch } from '../store/learning/batches.js';
 import { claim, unclaim } from '../store/learning/claims.js';
+import { consented } from '../store/learning/consent.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { batch } from './batching.js';
 import type { Learner } from './deps.js';
@@ -72,13 +73,22 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     reach('judge', { judged: await judgeLog(learner) });
 
     const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
+    const chosen = kept.slice(-learner.config['learning.max_states']).map((state) => state.stepId);
+    const may = consented(db, chosen);
     const taken = claim(
       db,
       cycle.id,
       cycle.mode,
-      kept.slice(-learner.config['learning.max_states']).map((state) => state.stepId),
+      chosen.filter((stepId) => may.has(stepId)),
     );
-    reach('filter', { states: taken.length, ...prefixed('dropped', dropped) });
+    const withheld = chosen.length - may.size;
+    reach('filter', {
+      states: taken.length,
+      ...prefixed(
+        'dropped',
+        withheld === 0 ? dropped : { ...dropped, no_consent: (dropped['no_consent'] ?? 0) + withheld },
+      ),
+    });
 
     if (cycle.mode === 'resample') {
       reach('resample', await resample(learner, cycle));

@@ -1,15 +1,17 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
+import { setImmediate as turn } from 'node:timers/promises';
+
 import type { Subject, Verdict } from '../core/learning/judging.js';
 import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
-import { taskById } from '../store/learning/tasks.js';
 import { saveVerdicts, type Unjudged, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
+import { referenceOf } from './reference.js';
 
 /** Rows judged between two transactions, and between two checks for an interruption. */
-const SLICE = 200;
+const SLICE = 50;
 /** Subjects judged at once. */
 const CONCURRENCY = 8;
 
@@ -24,9 +26,11 @@ export async function judgeLog(learner: Learner): Promise<number> {
       const verdicts: Verdict[] = [];
       await inParallel(slice, CONCURRENCY, async (step) => {
         for (const subject of subjectsOf(learner, step))
-          verdicts.push(...(await askAll([judge], subject, learner.signal)));
+          for (const verdict of await askAll([judge], subject, learner.signal)) verdicts.push(verdict);
       });
       saveVerdicts(learner.db, verdicts);
+      // Rules and rows never wait for anything, and who asks this process would wait for all of a long log.
+      await turn();
       // A step whose state is gone gets no verdict; asking for it again would never end.
       if (verdicts.length === 0) break;
       judged += slice.length;
@@ -40,7 +44,7 @@ export async function judgeLog(learner: Learner): Promise<number> {
 function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
   const state = stateOf(learner.db, step.stepId);
   if (state === undefined) return [];
-  const reference = step.taskId === null ? undefined : taskById(learner.db, step.taskId)?.reference;
+  const reference = referenceOf(learner.db, state);
   const about = {
     messages: state.messages,
     tools: state.tools,
@@ -79,7 +83,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
       if (!states.has(sample.stepId)) states.set(sample.stepId, stateOf(learner.db, sample.stepId));
       const state = states.get(sample.stepId);
       if (state === undefined) return;
-      const reference = state.taskId === undefined ? undefined : taskById(learner.db, state.taskId)?.reference;
+      const reference = referenceOf(learner.db, state);
       const subject: Subject = {
         kind: 'sample',
         id: sample.id,
@@ -90,9 +94,10 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
         index: state.index,
         reference,
       };
-      verdicts.push(...(await askAll(learner.judges, subject, learner.signal)));
+      for (const verdict of await askAll(learner.judges, subject, learner.signal)) verdicts.push(verdict);
     });
     saveVerdicts(learner.db, verdicts);
+    await turn();
     learner.progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
   }
   return open.length;

@@ -12,11 +12,12 @@ import { type Cycle, StartCycle } from '../core/learning/cycle.js';
 import type { Decision, Version } from '../core/learning/version.js';
 import { cycleView, decisionView, type ListedVersion, listedVersion, versionView } from '../core/learning/views.js';
 import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
+import type { Scope } from '../core/reading.js';
 import type { Db } from '../store/file/db.js';
 import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
 import { hasVersion, versionsOf } from '../store/learning/versions.js';
-import { learningStatus } from './status.js';
+import { cycleSeenBy, learningStatus } from './status.js';
 
 export interface LearningRoutes {
   readonly db: Db;
@@ -27,10 +28,10 @@ export interface LearningRoutes {
   promote(version: number): Promise<Decision>;
   rollback(): Promise<Version>;
   /**
-   * Throws 401 when nobody who may ask anything sent this request, and for an `admin` route 403 when they may not
-   * steer.
+   * Whose rows may be shown. Throws 401 when nobody who may ask anything sent this request, and for an `admin` route
+   * 403 when they may not steer.
    */
-  allow(request: Request, admin: boolean): void;
+  allow(request: Request, admin: boolean): Scope;
   /** A body as JSON within the gateway's limits; an empty one is `{}`. Throws 400, 413, 415. */
   body(incoming: IncomingMessage): Promise<unknown>;
 }
@@ -44,12 +45,13 @@ export function learningRoutes(deps: LearningRoutes): Hono {
       await next();
     });
   }
-  app.get('/status', (c) =>
-    c.json(learningStatus(db, deps.config, { trainer: deps.trainer(), learn: deps.config.learn })),
-  );
+  app.get('/status', (c) => {
+    const part = { trainer: deps.trainer(), learn: deps.config.learn };
+    return c.json(learningStatus(db, deps.config, part, deps.allow(c.req.raw, false).keyId));
+  });
   app.get('/versions', (c) => {
     const page = pageOf(c.req.query(), (id) => isNumber(id) && hasVersion(db, Number(id)));
-    return c.json(versionList(db, page));
+    return c.json(versionList(db, page, deps.allow(c.req.raw, false).keyId));
   });
   app.post('/versions/:version/promote', async (c) => {
     return c.json(decisionView(await deps.promote(versionOf(c.req.param('version')))));
@@ -58,15 +60,19 @@ export function learningRoutes(deps: LearningRoutes): Hono {
     return c.json(versionView(await deps.rollback()));
   });
   app.get('/cycles', (c) => {
-    const page = pageOf(c.req.query(), (id) => cycleById(db, id) !== undefined);
-    return c.json(listingOf(cyclesOf(db, page.limit + 1, page.after), page, cycleView));
+    const { keyId } = deps.allow(c.req.raw, false);
+    const page = pageOf(c.req.query(), (id) => cycleById(db, id, keyId) !== undefined);
+    return c.json(
+      listingOf(cyclesOf(db, page.limit + 1, page.after, keyId), page, (cycle) => cycleSeenBy(db, cycle, keyId)),
+    );
   });
   app.get('/cycles/:id', (c) => {
     const id = c.req.param('id');
-    const cycle = cycleById(db, id);
+    const { keyId } = deps.allow(c.req.raw, false);
+    const cycle = cycleById(db, id, keyId);
     if (cycle === undefined)
       throw missing('cycle', `There is no cycle ${quoted(id)}; GET /gyre/v1/cycles lists them.`, 'id');
-    return c.json(cycleView(cycle));
+    return c.json(cycleSeenBy(db, cycle, keyId));
   });
   app.post('/cycles', async (c) => {
     const parsed = StartCycle.safeParse(await deps.body((c.env as { readonly incoming: IncomingMessage }).incoming));
@@ -80,10 +86,15 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   return app;
 }
 
-/** Each with the decisions made about it. The id of a version is its number. */
-function versionList(db: Db, page: Page): Listing<ListedVersion> {
-  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after));
+/**
+ * Each with the decisions made about it. The id of a version is its number. A key sees the versions that learned from
+ * what it asked, without the numbers of what all asked.
+ */
+function versionList(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
+  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
   const [serving, head] = [servingVersion(db), headVersion(db)];
+  if (keyId !== undefined)
+    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, []));
   const decisions = decisionsAbout(
     db,
     rows.map((row) => row.version),

@@ -15,17 +15,18 @@ export interface Selection {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
+/** `keyId`: only of this key's steps. */
+export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode, keyId?: string): Selection {
   const head = headVersion(learner.db);
   const kept: Candidate[] = [];
   const dropped: Record<string, number> = {};
-  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON)) {
+  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON, keyId)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
     if (verdict.keep) kept.push(candidate);
     else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
   }
-  const upstream = upstreamSteps(learner.db, HORIZON);
+  const upstream = upstreamSteps(learner.db, HORIZON, keyId);
   return { kept, dropped: upstream === 0 ? dropped : { ...dropped, upstream } };
 }
 

@@ -1,26 +1,48 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
 import type { Config } from '../core/config.js';
 import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
-import { cycleView, type LearningStatus } from '../core/learning/views.js';
-import { cyclesOf, runningCycle } from '../store/learning/cycles.js';
+import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
+import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
-import { allVersions } from '../store/learning/versions.js';
+import { allVersions, versionsOf } from '../store/learning/versions.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { tasksOf } from '../store/learning/tasks.js';
 import { select } from './states.js';
 
+/**
+ * `keyId`: as this key may see it. It is told of its own steps and of the cycles that took them up, and of the rest
+ * only what it sees by being answered.
+ */
 export function learningStatus(
   db: Db,
   config: Config,
   part: { readonly trainer: boolean; readonly learn: boolean },
+  keyId?: string,
 ): LearningStatus {
   const { kept, dropped } = select(
     { db },
     config['learning.filter'] as FilterName,
     config['learning.mode'] as TrainMode,
+    keyId,
   );
   const running = runningCycle(db);
-  const last = cyclesOf(db, 5).find((cycle) => cycle.state !== 'running');
+  const [newest, ...older] = cyclesOf(db, 5, undefined, keyId);
+  const last = [newest, ...older].find((cycle) => cycle !== undefined && cycle.state !== 'running');
+  if (keyId !== undefined)
+    return {
+      serving: servingVersion(db),
+      head: headVersion(db),
+      versions: versionsOf(db, Number.MAX_SAFE_INTEGER, undefined, keyId).length,
+      learn: part.learn,
+      waiting_for:
+        running === undefined ? `a cycle: it would find ${kept.length} steps of this key` : 'the end of a cycle',
+      new_states: kept.length,
+      needed_states: config['learning.min_steps'],
+      dropped,
+      heldout_tasks: null,
+      running: newest?.state === 'running' ? cycleSeenBy(db, newest, keyId) : null,
+      last: last === undefined ? null : cycleSeenBy(db, last, keyId),
+    };
   const heldout = tasksOf(db, 'heldout').length;
   const needed = config['learning.min_steps'];
   return {
@@ -36,6 +58,13 @@ export function learningStatus(
     running: running === undefined ? null : cycleView(running),
     last: last === undefined ? null : cycleView(last),
   };
+}
+
+/** A cycle as a key may see it: how many of its steps it took up, and not what became of everyone's. */
+export function cycleSeenBy(db: Db, cycle: Cycle, keyId: string | undefined): CycleView {
+  return cycleView(
+    keyId === undefined ? cycle : { ...cycle, counts: { states: statesOfKey(db, cycle.id, keyId) }, note: '' },
+  );
 }
 
 function waiting(

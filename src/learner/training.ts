@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GyreError } from '../core/errors.js';
 import type { Decision, Version } from '../core/learning/version.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
-import { type BatchRow, moveBatch, openBatches } from '../store/learning/batches.js';
+import { type BatchRow, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
 import { unclaim } from '../store/learning/claims.js';
+import { consented } from '../store/learning/consent.js';
 import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';
 import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
@@ -21,7 +22,10 @@ export interface Trained {
 
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
 export async function train(learner: Learner, trainer: Trainer, row: BatchRow): Promise<Trained> {
-  if (row.state === 'assembled') moveBatch(learner.db, row.id, 'sent');
+  if (row.state === 'assembled') {
+    refuseWithheld(learner, row);
+    moveBatch(learner.db, row.id, 'sent');
+  }
   const result = row.state === 'failed' ? undefined : await resultOf(learner, trainer, row);
   if (result === undefined) {
     throw new GyreError({
@@ -49,6 +53,16 @@ export async function train(learner: Learner, trainer: Trainer, row: BatchRow): 
   const known = decisionsOf(learner.db, 10, version.version).find((decision) => decision.kind === 'parity');
   const saved = allVersions(learner.db).find((candidate) => candidate.version === version.version) ?? version;
   return { version: saved, parity: known ?? recordParity(learner, version, result) };
+}
+
+/** A batch may wait for a trainer, or for the next start, longer than a key's consent lasts. */
+function refuseWithheld({ db }: Learner, { id }: BatchRow): void {
+  const steps = stepsInBatch(db, id);
+  const withheld = steps.length - consented(db, steps).size;
+  if (withheld === 0) return;
+  const note = `consent to learn from ${withheld} of its states was withdrawn before it was sent`;
+  moveBatch(db, id, 'failed', note);
+  throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });
 }
 
 function recordParity(learner: Learner, version: Version, result: BatchResult): Decision {

@@ -31,13 +31,16 @@ export function policyRequest(
   schema: { readonly of: Schema; readonly keeps: boolean } | undefined,
   bytesBefore: number,
 ): PolicyRequest {
-  // `required` or a named function holds for the first step only: forced again, the policy could never answer.
-  const toolChoice = spent.steps === 0 || request.toolChoice === 'none' ? request.toolChoice : 'auto';
+  const first = spent.steps === 0;
+  const ownCall = request.ownCall === true && !first;
+  // `required` or a named function holds for the first step only: forced again, the policy could never answer. A call
+  // of the client's own ends the answer.
+  const toolChoice = first || ownCall || request.toolChoice === 'none' ? request.toolChoice : 'auto';
   return {
     model: request.model,
     messages,
     raw: request.raw,
-    tools,
+    tools: ownCall ? request.clientTools : tools,
     toolChoice: schema?.keeps === true ? 'none' : toolChoice,
     sampling: request.sampling,
     parallelToolCalls: request.parallelToolCalls,

@@ -27,6 +27,8 @@ export interface LoopRequest {
   /** Tools this gateway runs, by function name. */
   readonly serverTools: Toolbox;
   readonly toolChoice: ToolChoice;
+  /** The demand for a call is for one of the client's functions; the server's tools may come first, in one step. */
+  readonly ownCall?: boolean | undefined;
   readonly parallelToolCalls?: boolean | undefined;
   readonly sampling: Sampling;
   /** More than 1 only without server tools. */
@@ -38,6 +40,10 @@ export interface LoopRequest {
   readonly newestMedia?: number | undefined;
   /** How turns of the history came, as their client sends them back. */
   readonly native?: ReadonlyMap<Message, NativeTurn> | undefined;
+  /** Whether its client is shown the tokens of the text. */
+  readonly tokensShown?: boolean | undefined;
+  /** Whether its answer may be told again, so that its steps say how it was told. */
+  readonly retold?: boolean | undefined;
   /** A reason outside the loop for which its steps cannot be trained on, e.g. withheld consent. */
   readonly withheld?: NotTrainable | undefined;
 }

@@ -15,7 +15,7 @@ export function partialAction(seen: readonly PolicyEvent[], startedAt: number, m
     else if (event.type === 'text') {
       text += event.text;
       promptTokenIds ??= event.prompt?.tokenIds;
-      if (event.tokenIds !== undefined) tokenIds.push(...event.tokenIds);
+      for (const id of event.tokenIds ?? []) tokenIds.push(id);
     } else if (event.type === 'reasoning') reasoning += event.text;
     else if (event.type === 'call') calls[event.position] = { id: event.id, name: event.name, arguments: '' };
     else if (event.type === 'arguments') {

@@ -10,14 +10,17 @@ import { notTrainable } from './trainable.js';
 export class StepRecord {
   readonly #request: LoopRequest;
   #asked: PolicyRequest;
+  readonly #told: () => Step['told'];
   readonly #startedAt = Date.now();
   readonly #clock = performance.now();
   /** Kept until the action is whole: a broken one is put together from them. */
   #seen: PolicyEvent[] = [];
 
-  constructor(request: LoopRequest, asked: PolicyRequest) {
+  /** `told`: how the client was told the action so far. */
+  constructor(request: LoopRequest, asked: PolicyRequest, told: () => Step['told'] = () => undefined) {
     this.#request = request;
     this.#asked = asked;
+    this.#told = told;
   }
 
   saw(event: PolicyEvent): void {
@@ -72,6 +75,7 @@ export class StepRecord {
       toolChoice,
       sampling,
       action,
+      told: this.#told(),
       calls,
       appended,
       outcome,

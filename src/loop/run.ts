@@ -10,12 +10,14 @@ import type { Action, FunctionSpec, NativeTurn, Policy } from '../core/policy.js
 import type { OwnedCall } from '../core/trajectory.js';
 import { askedInForm, declared, policyRequest, toldToAnswer } from './asking.js';
 import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason } from './budget.js';
+import { askedAgain, type Draft } from './choices.js';
 import { Clock } from './clock.js';
 import type { Finish, LoopEvent, LoopLimits, LoopRequest } from './events.js';
 import { execute } from './execute.js';
 import { StepRecord } from './record.js';
 import { schemaOf } from './schema.js';
 import { appended, isClientTool, settle } from './settle.js';
+import { Telling } from './telling.js';
 import { Tally } from './tally.js';
 import { Visible } from './visible.js';
 
@@ -45,10 +47,13 @@ export async function* runWithClock(
     oneCall: request.parallelToolCalls === false,
     holds: request.serverTools.size > 0,
   });
+  const telling = request.retold === true ? new Telling() : undefined;
   let messages = request.messages;
   /** How turns came that are sent back while this request is answered. */
   let native: ReadonlyMap<Message, NativeTurn> | undefined = request.native;
   const schema = schemaOf(request);
+  /** The last turn at a limit is a call too. */
+  const ownCall = request.ownCall === true;
   /** Whether the policy has said its answer, and is to give it in the client's form. */
   let answering = false;
   let spent = NOTHING_SPENT;
@@ -56,12 +61,14 @@ export async function* runWithClock(
 
   try {
     for (;;) {
-      const callsAllowed = limit === undefined && !answering && request.toolChoice !== 'none' && tools.length > 0;
+      const callsAllowed =
+        (limit === undefined || ownCall) && !answering && request.toolChoice !== 'none' && tools.length > 0;
       const isDraft = schema !== undefined && callsAllowed;
       const form = schema && { of: schema, keeps: !isDraft };
       const asked = policyRequest(request, messages, native, tools, spent, form, tally.bytes);
-      const step = new StepRecord(request, asked);
+      const step = new StepRecord(request, asked, () => telling?.told());
       visible.begin(callsAllowed, !isDraft);
+      telling?.begin();
 
       let actions: readonly Action[];
       try {
@@ -74,7 +81,9 @@ export async function* runWithClock(
           }
           step.saw(next.value);
           const shown = visible.pass(next.value);
-          if (shown !== undefined) yield shown;
+          if (shown === undefined) continue;
+          telling?.tell(shown);
+          yield shown;
         }
       } catch (thrown) {
         const ended = clock.endedBy;
@@ -91,17 +100,35 @@ export async function* runWithClock(
       for (const action of actions) tally.sampled(action);
       const [action] = actions;
       if (action === undefined || actions.length > 1) {
+        const drafts: Draft[] = [];
         for (const [index, each] of actions.entries()) {
           const { calls } = settle(each, request, callsAllowed);
           const said = appended(each, calls);
+          if (isDraft && calls.length === 0 && isAnswer(each, request)) {
+            const answer = schema.answerIn(each.text);
+            if (answer !== undefined) yield* visible.kept(index, answer);
+            else {
+              const again = [...messages, ...askedInForm(said)];
+              const once = { ...request, n: 1 };
+              const inForm = { of: schema, keeps: true };
+              drafts.push({ index, asked: policyRequest(once, again, native, tools, spent, inForm, tally.bytes) });
+            }
+          }
           yield { type: 'step', step: step.whole(each, calls, said, false, index), visible: visible.message(index) };
         }
-        return tally.chosen(actions, callsAllowed);
+        if (drafts.length === 0) return tally.chosen(actions, callsAllowed);
+        const again = yield* askedAgain(drafts, request, policy, clock, visible, tally);
+        if ('ending' in again) return again;
+        return tally.chosen(
+          actions.map((each, index) => again.get(index) ?? each),
+          callsAllowed,
+        );
       }
 
       const settled = settle(action, request, callsAllowed);
       if (isDraft && settled.calls.length === 0 && isAnswer(action, request)) {
-        if (!schema.isKeptBy(action.text)) {
+        const answer = schema.answerIn(action.text);
+        if (answer === undefined) {
           const said = appended(action, []);
           yield { type: 'step', step: step.whole(action, [], said), visible: visible.message(0) };
           messages = [...messages, ...askedInForm(said)];
@@ -109,19 +136,26 @@ export async function* runWithClock(
           answering = true;
           continue;
         }
-        yield* visible.kept();
+        for (const shown of visible.kept(0, answer)) {
+          telling?.tell(shown, answer === action.text ? undefined : action.text.indexOf(answer));
+          yield shown;
+        }
       }
       const rest = visible.end(settled.server.length > 0);
-      if (rest !== undefined) yield rest;
+      if (rest !== undefined) {
+        telling?.tell(rest);
+        yield rest;
+      }
 
-      if (action.cut || action.finishReason === 'content_filter' || settled.server.length === 0) {
+      const ends = action.cut || action.finishReason === 'content_filter' || limit !== undefined;
+      if (ends || settled.server.length === 0) {
         // A call that was cut off is not run: of the calls only those the client has already seen stay in the history.
         yield {
           type: 'step',
           step: step.whole(action, settled.calls, appended(action, settled.client)),
           visible: visible.message(0),
         };
-        return tally.answered(action, settled.client, limit);
+        return tally.answered(action, settled.client, settled.client.length > 0 ? undefined : limit);
       }
 
       const refusals = admit(settled.server, spent, limits);
@@ -132,7 +166,7 @@ export async function* runWithClock(
         spent = spend(spent, calls);
         limit = reached(spent, refusals, limits);
       }
-      const turn = limit === undefined ? appended(action, calls) : toldToAnswer(appended(action, calls));
+      const turn = limit === undefined || ownCall ? appended(action, calls) : toldToAnswer(appended(action, calls));
       yield { type: 'step', step: step.whole(action, calls, turn, ended !== undefined), visible: visible.message(0) };
 
       if (ended !== undefined) return tally.stopped(ended);

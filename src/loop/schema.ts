@@ -12,26 +12,42 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface Schema {
   /** The request's forwarded fields without those that constrain the answer. */
   readonly without: Fields | undefined;
-  /** Whether a text keeps to it; false also where that cannot be told. */
-  isKeptBy(text: string): boolean;
+  /**
+   * The answer in it that keeps to the form: the text itself, or what alone is in the code block that it is. Undefined
+   * also where it cannot be told.
+   */
+  answerIn(text: string): string | undefined;
 }
+
+type Keeps = (text: string) => boolean;
+
+/** As models write JSON that they were asked for in words. */
+const BLOCK = /^\s*```(?:json)?[^\S\n]*\n((?:(?!```)[^])*?)\n?[^\S\n]*```\s*$/i;
 
 /**
  * The schema of a request whose calls it would prevent; undefined where there is none. An upstream is given both where
  * the tools are its client's alone: what it makes of that is its own affair, and the answer is streamed as it comes.
  */
 export function schemaOf(request: LoopRequest): Schema | undefined {
-  const { forwarded, serverTools, clientTools, toolChoice, policyVersion, n = 1 } = request;
-  if (forwarded === undefined || toolChoice === 'none' || n > 1) return undefined;
+  const { forwarded, serverTools, clientTools, toolChoice, policyVersion } = request;
+  if (forwarded === undefined || toolChoice === 'none') return undefined;
   if (serverTools.size === 0 && (clientTools.length === 0 || policyVersion === undefined)) return undefined;
   const { response_format: format, structured_outputs: structured, ...without } = forwarded;
   const form = formOf(format, structured);
   if (form === undefined) return undefined;
-  return { without: Object.keys(without).length === 0 ? undefined : without, isKeptBy: form };
+  return {
+    without: Object.keys(without).length === 0 ? undefined : without,
+    answerIn(text) {
+      if (form(text)) return text;
+      // Its tokens would not be those of the answer.
+      const inner = request.tokensShown === true ? undefined : BLOCK.exec(text)?.[1];
+      return inner !== undefined && form(inner) ? inner : undefined;
+    },
+  };
 }
 
 /** How to tell whether a text keeps to the form; undefined where none is asked for. */
-function formOf(format: unknown, structured: unknown): Schema['isKeptBy'] | undefined {
+function formOf(format: unknown, structured: unknown): Keeps | undefined {
   if (isObject(structured)) {
     if ('json' in structured) return (text) => keepsTo(schemaValue(structured['json']), text);
     if (structured['json_object'] === true) return isJsonObject;

@@ -91,14 +91,17 @@ export class Visible {
     }
   }
 
-  /** The draft is the answer: its text as the client gets it. */
-  *kept(): Generator<PolicyEvent> {
+  /** The draft of a choice is the answer, or `answer` in it is: its text as the client gets it. */
+  *kept(index: number, answer: string): Generator<PolicyEvent> {
     const draft = this.#draft ?? [];
+    const own = draft.filter((event) => event.index === index);
     this.#draft = undefined;
-    for (const event of draft) {
+    const whole = own.map(({ text }) => text).join('') === answer;
+    for (const event of whole ? own : [{ type: 'text' as const, index, text: answer }]) {
       const shown = this.#text(event);
       if (shown !== undefined) yield shown;
     }
+    this.#draft = draft.filter((event) => event.index !== index);
   }
 
   /** The tokens still held when an action is over; undefined when there are none, or they are those of hidden calls. */

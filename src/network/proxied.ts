@@ -65,12 +65,12 @@ class Proxied extends Dispatcher {
 /** Headers as a list of names and values, without a host. */
 function flat(headers: Dispatcher.DispatchOptions['headers']): string[] {
   if (headers === undefined || headers === null) return [];
-  const pairs: (readonly [string, string | readonly string[] | undefined])[] = [];
+  let pairs: (readonly [string, string | readonly string[] | undefined])[] = [];
   if (Array.isArray(headers))
     for (let at = 0; at < headers.length; at += 2) pairs.push([headers[at] ?? '', headers[at + 1]]);
   else if (Symbol.iterator in headers)
-    pairs.push(...(headers as Iterable<readonly [string, string | string[] | undefined]>));
-  else pairs.push(...Object.entries(headers));
+    pairs = [...(headers as Iterable<readonly [string, string | string[] | undefined]>)];
+  else pairs = Object.entries(headers);
   return pairs.flatMap(([name, value]) =>
     name.toLowerCase() === 'host' || value === undefined ? [] : [value].flat().flatMap((each) => [name, each]),
   );

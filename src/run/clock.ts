@@ -10,11 +10,18 @@ import { GyreError, type ErrorFields } from '../core/errors.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { noTrainer } from './learner.js';
 import { compiled } from './machine.js';
+import type { TrainerAddress } from './trainer_address.js';
 
 /** Messages from the gateway to the clock's process. */
 export type ToClock =
   /** Always the first. With `resume` a cycle that was left running is continued without being asked for again. */
-  | { readonly type: 'begin'; readonly config: Config; readonly resume: boolean }
+  | {
+      readonly type: 'begin';
+      readonly config: Config;
+      /** What requests to the trainer bring. */
+      readonly trainerToken?: string | undefined;
+      readonly resume: boolean;
+    }
   /** Start a cycle; `id` comes back with its row or its refusal. */
   | { readonly type: 'start_cycle'; readonly id: number; readonly gate: boolean }
   /** Serving has followed the decision that was announced with this `id`. */
@@ -33,8 +40,10 @@ export type FromClock =
 
 export interface ClockOptions {
   readonly config: Config;
-  /** Address of the trainer that lives, if one does. */
-  readonly trainer: () => string | undefined;
+  /** The trainer that lives, if one does. */
+  readonly trainer: () => TrainerAddress | undefined;
+  /** All of its process's environment. */
+  readonly env: Readonly<Record<string, string>>;
   readonly decided: () => Promise<void>;
   readonly warn: (text: string) => void;
 }
@@ -61,7 +70,7 @@ interface PendingCycle {
   readonly reject: (error: GyreError) => void;
 }
 
-export function openClock({ config, trainer, decided, warn }: ClockOptions): LearningClock {
+export function openClock({ config, trainer, env, decided, warn }: ClockOptions): LearningClock {
   let child: ChildProcess | undefined;
   /** The trainer it was started with. */
   let startedWith: string | undefined;
@@ -73,11 +82,12 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
   let lastId = 0;
   const pending = new Map<number, PendingCycle>();
 
-  const start = (url: string): ChildProcess => {
+  const start = ({ url, token }: TrainerAddress): ChildProcess => {
     const startedAt = Date.now();
     startedWith = url;
     const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env,
       execArgv: process.execArgv.filter((flag) => flag === '--enable-source-maps'),
     });
     const send = (message: ToClock): void => {
@@ -103,15 +113,22 @@ export function openClock({ config, trainer, decided, warn }: ClockOptions): Lea
       startAfter = Date.now() + pause;
       warn(`the learning clock ended with ${signal ?? String(code)}; it starts again in ${pause / 1000} s`);
     });
-    send({ type: 'begin', config: { ...config, 'trainer.url': url }, resume: config.learn || startedBefore });
+    send({
+      type: 'begin',
+      // Upstreams are never learned from: their keys stay here.
+      config: { ...config, 'trainer.url': url, upstreams: [] },
+      trainerToken: token,
+      resume: config.learn || startedBefore,
+    });
     startedBefore = true;
     return made;
   };
 
   const check = (): void => {
-    const url = trainer();
-    if (child !== undefined && url !== undefined && url !== startedWith) child.kill();
-    else if (child === undefined && url !== undefined && !stopping && Date.now() >= startAfter) child = start(url);
+    const address = trainer();
+    if (address === undefined) return;
+    if (child !== undefined && address.url !== startedWith) child.kill();
+    else if (child === undefined && !stopping && Date.now() >= startAfter) child = start(address);
   };
   check();
   const timer = setInterval(check, CHECK_MS);

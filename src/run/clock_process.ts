@@ -3,7 +3,6 @@ import { setMaxListeners } from 'node:events';
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Config } from '../core/config.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError, type ErrorFields, type GyreError } from '../core/errors.js';
 import type { Learner } from '../learner/deps.js';
@@ -55,7 +54,7 @@ let resolveOpened: (opened: Opened) => void;
 const opened = new Promise<Opened>((resolve) => (resolveOpened = resolve));
 
 process.on('message', (message: ToClock) => {
-  if (message.type === 'begin') void run(message.config, message.resume);
+  if (message.type === 'begin') void run(message);
   else if (message.type === 'followed') {
     following.get(message.id)?.();
     following.delete(message.id);
@@ -73,7 +72,7 @@ function fieldsOf({ side, status, code, message, param, retryAfterMs }: GyreErro
   return { side, status, code, message, param, retryAfterMs };
 }
 
-async function run(config: Config, resume: boolean): Promise<void> {
+async function run({ config, trainerToken, resume }: Extract<ToClock, { type: 'begin' }>): Promise<void> {
   try {
     await withLearner(
       config,
@@ -91,6 +90,7 @@ async function run(config: Config, resume: boolean): Promise<void> {
         await scheduled.stop();
       },
       decided,
+      trainerToken,
     );
   } catch (thrown) {
     if (!stopping.signal.aborted) {

@@ -2,31 +2,44 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import type { TrainerAddress } from './trainer_address.js';
 import { alive, processOf, type ProcessId } from '../core/process.js';
 
 /** What a file holds. */
 export interface Presence extends ProcessId {
   readonly url: string;
   readonly trainer?: string | undefined;
+  /** What requests to the trainer bring. */
+  readonly trainerToken?: string | undefined;
   readonly learn: boolean;
 }
 
 const folderOf = (dataDir: string): string => join(dataDir, 'run');
+/** Of the first gateway; those beside it have their process in the name. */
+const FIRST = 'serve.json';
 const NAME = /^serve(-\d+)?\.json$/;
 
 export function announce(
   dataDir: string,
-  { url, trainer, learn }: { readonly url: string; readonly trainer: string | undefined; readonly learn: boolean },
+  {
+    url,
+    trainer,
+    learn,
+  }: { readonly url: string; readonly trainer: TrainerAddress | undefined; readonly learn: boolean },
 ): void {
   const self = processOf(process.pid);
   if (self === undefined) return;
   mkdirSync(folderOf(dataDir), { recursive: true });
   for (const [file, presence] of filesIn(dataDir)) if (!alive(presence)) remove(dataDir, file);
-  writeFileSync(join(folderOf(dataDir), ownFile), JSON.stringify({ ...self, url, learn, trainer }));
+  const shown: Presence = { ...self, url, learn, trainer: trainer?.url, trainerToken: trainer?.token };
+  const file = read(dataDir, FIRST) === undefined ? FIRST : `serve-${process.pid}.json`;
+  // Removed first: a file that is there keeps the mode it has.
+  remove(dataDir, file);
+  writeFileSync(join(folderOf(dataDir), file), JSON.stringify(shown), { mode: 0o600 });
 }
 
 export function withdraw(dataDir: string): void {
-  remove(dataDir, ownFile);
+  for (const [file, { pid }] of filesIn(dataDir)) if (pid === process.pid) remove(dataDir, file);
 }
 
 /** The gateway that serves this data folder now, if there is one; of several the one that has a trainer. */
@@ -39,8 +52,6 @@ export function runningGateway(dataDir: string): Presence | undefined {
 export function otherGateways(dataDir: string): readonly Presence[] {
   return runningGateways(dataDir).filter(({ pid }) => pid !== process.pid);
 }
-
-const ownFile = `serve-${process.pid}.json`;
 
 function runningGateways(dataDir: string): readonly Presence[] {
   return filesIn(dataDir).flatMap(([, presence]) => (alive(presence) ? [presence] : []));

@@ -1,7 +1,8 @@
 /**
  * Output of verbs: one JSON object with --json, a few aligned lines without. Results go to standard output, progress to
- * standard error.
+ * standard error. Whatever others said is made visible, wherever in it that stands.
  */
+import { shown, shownJson } from '../core/text/shown.js';
 import type { Progress } from '../learner/deps.js';
 
 export interface Printer {
@@ -15,17 +16,19 @@ export function printer(json: boolean): Printer {
   let last = '';
   return {
     result(value, lines) {
-      process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(''));
+      process.stdout.write(
+        json ? `${shownJson(JSON.stringify(value, null, 2))}\n` : lines.map((line) => `${shown(line)}\n`).join(''),
+      );
     },
     progress({ stage, done, total, note }) {
-      const text = `${stage} ${done}/${total}${note === undefined ? '' : ` (${note})`}`;
+      const text = shown(`${stage} ${done}/${total}${note === undefined ? '' : ` (${note})`}`);
       if (text === last) return;
       last = text;
       if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}${done === total ? '\n' : ''}`);
       else if (done === total || done % Math.max(1, Math.ceil(total / 4)) === 0) process.stderr.write(`${text}\n`);
     },
     line(text) {
-      process.stderr.write(`${text}\n`);
+      process.stderr.write(`${shown(text)}\n`);
     },
   };
 }

@@ -10,7 +10,7 @@ export function secretOf(dataDir: string): Uint8Array {
   const file = join(dataDir, 'secret');
   const known = read(file);
   if (known !== undefined) return known;
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, randomBytes(BYTES), { mode: 0o600 });
   try {

@@ -1,11 +1,11 @@
 /** `gyre serve`: the gateway is up at once, the engine and the trainer come up behind it, learning follows. */
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
+import { childEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';
-import { callerOf, requireAdmin } from '../http/callers/auth.js';
-import { BODY_BYTES, readJson } from '../http/wire/body.js';
+import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/follow.js';
 import { promote, rollback } from '../learner/promoting.js';
@@ -21,6 +21,7 @@ import { allVersions } from '../store/learning/versions.js';
 import { type LearningClock, openClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { reportLearning } from './lines/learning.js';
+import { reportWaiting } from './lines/waiting.js';
 import { VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
@@ -29,6 +30,7 @@ import { secretOf } from './secret.js';
 import { openStorage, type Storage } from './storage.js';
 import { openSupply, refuseUntrainable } from './supply.js';
 import { readTasks } from './tasks.js';
+import { trainerGiven } from './trainer_address.js';
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
@@ -116,7 +118,11 @@ async function serveOver(
     observer: observing.observer,
     secret: secretOf(config.data),
     ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
-    extra: [
+    bug(thrown, requestId) {
+      const reason = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      output.fault({ request_id: requestId, reason }, `request ${requestId} met a bug of the gateway: ${reason}`);
+    },
+    extra: (bodies) => [
       learningRoutes({
         db,
         config,
@@ -124,8 +130,8 @@ async function serveOver(
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         promote: (version) => promote(learner, version),
         rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
-        allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
-        body: (incoming) => readJson(incoming, BODY_BYTES, {}),
+        allow: (request, admin) => scopeOf((admin ? requireAdmin : callerOf)(keys, request)),
+        body: (incoming) => bodies.json(incoming, {}),
       }),
     ],
   });
@@ -137,7 +143,7 @@ async function serveOver(
   });
   output.line(`listening ${listening.url}`);
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
-  const supply = openSupply(config, engine, config['trainer.url']);
+  const supply = openSupply(config, engine, trainerGiven(config, env), env);
   const follower = follow({
     db,
     alias: serving,
@@ -156,15 +162,17 @@ async function serveOver(
     },
   });
   const stopReporting = external ? undefined : reportLearning(db, output);
+  const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
-    await supply.ready(signal);
-    announce(config.data, { url: listening.url, trainer: supply.trainer?.url, learn: config.learn });
+    await supply.ready(signal).finally(stopWaiting);
+    announce(config.data, { url: listening.url, trainer: supply.trainer, learn: config.learn });
     output.line(`ready ${listening.url}`);
     output.event('ready', { url: listening.url });
     if (!external)
       clock = openClock({
         config,
-        trainer: () => supply.trainer?.url,
+        trainer: () => supply.trainer,
+        env: childEnvironment(env),
         decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });
@@ -179,13 +187,31 @@ async function serveOver(
     follower.stop();
     stopReporting?.();
     await listening.close();
-    await app.idle(); // answers cut off at the deadline are still being logged
+    // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
+    const hung = await within(app.idle(), IDLE_MS);
+    if (hung) output.warn(`${app.inFlight()} answers did not end within ${IDLE_MS / 1000} s and are given up`);
     // No request is left to observe, and what stops below may take longer than a supervisor waits before it kills us.
     await observing.close();
     await clock?.stop();
     await supply.stop();
     await engine.close();
     await upstreams.close();
+  }
+}
+
+/** How long answers that were cut off may take to end, milliseconds. */
+const IDLE_MS = 10_000;
+
+/** Whether something is not over after a while. */
+async function within(work: Promise<void>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), milliseconds);
+  });
+  try {
+    return await Promise.race([work.then(() => false), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

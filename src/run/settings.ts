@@ -24,16 +24,22 @@ export function settings(flags: Flags, env: Readonly<Record<string, string | und
   const config = parseConfig(path === undefined ? {} : readYaml(resolve(cwd, path), path), env, path);
   const port = flags.port === undefined ? config.port : portOf(flags.port);
   const data = flags.data ?? config.data;
+  const engineKey = env[ENGINE_KEY]?.trim() ?? '';
   return {
     ...config,
     port,
     data: isAbsolute(data) ? data : resolve(cwd, data),
+    // For an engine that is given by a flag, where there is no file to hold its key.
+    ...(engineKey === '' || config['engine.api_key'] !== undefined ? {} : { 'engine.api_key': engineKey }),
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(flags.engine === undefined ? {} : { 'engine.url': urlOf(flags.engine, '--engine') }),
     ...(flags.trainer === undefined ? {} : { 'trainer.url': urlOf(flags.trainer, '--trainer') }),
     ...(flags.learn === undefined ? {} : { learn: parseOnOff(flags.learn) }),
   };
 }
+
+/** The variable that holds the key of an engine given by address. */
+const ENGINE_KEY = 'GYRE_ENGINE_KEY';
 
 function readYaml(path: string, name: string): unknown {
   let text: string;

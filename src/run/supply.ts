@@ -2,10 +2,12 @@
  * Where policy and trainer come from: an engine given by address, a trainer given by address, the trainer of a
  * gateway that already serves this data folder, or one of our own. Keeps the engine pointed at whatever lives.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 
 import type { Config } from '../core/config.js';
+import { childEnvironment } from './child_environment.js';
 import { reasonOf } from '../core/errors.js';
 import type { Part } from '../http/routes/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
@@ -14,8 +16,10 @@ import type { SamplingDefaults } from '../core/serving.js';
 import type { Neutraliser } from '../core/text/control.js';
 import type { Engine } from '../policy/serving/current_engine.js';
 import { watchEngine } from '../policy/serving/watch.js';
+import type { Env } from './lines/fields.js';
 import { modelFolder, python, TEMPLATE } from './machine.js';
 import { neutraliserFor, samplingFor } from './model.js';
+import { TRAINER_TOKEN, type TrainerAddress } from './trainer_address.js';
 
 export interface Supply {
   readonly trainer: Trainer | undefined;
@@ -39,17 +43,19 @@ export function refuseUntrainable(config: Config, trainerUrl: string | undefined
   modelFolder(config);
 }
 
-/** `trainerUrl` names a trainer that runs already; without it, and without an engine address, one is started. */
-export function openSupply(config: Config, engine: Engine, trainerUrl: string | undefined): Supply {
+/** `running` is a trainer that runs already; without it, and without an engine address, one is started. */
+export function openSupply(config: Config, engine: Engine, running: TrainerAddress | undefined, env: Env): Supply {
   const external = config['engine.url'];
   if (external !== undefined) return externalSupply(config, engine, external);
 
-  let trainer = trainerUrl === undefined ? undefined : openTrainer(trainerUrl);
+  let trainer = running === undefined ? undefined : openTrainer(running.url, running.token);
   let health: TrainerHealth | undefined;
   let detail = 'starting the trainer';
   let launched: Launched | undefined;
   if (trainer === undefined) {
-    mkdirSync(config.data, { recursive: true });
+    mkdirSync(config.data, { recursive: true, mode: 0o700 });
+    // By its environment: everyone on the machine can read what a process was started with.
+    const token = randomBytes(32).toString('base64url');
     launched = launchTrainer({
       python: python(),
       args: [
@@ -66,8 +72,9 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
         TEMPLATE,
       ],
       dataDir: config.data,
+      env: { ...childEnvironment(env), [TRAINER_TOKEN]: token },
       changed: (state) => {
-        if ('url' in state) trainer = openTrainer(state.url);
+        if ('url' in state) trainer = openTrainer(state.url, token);
         else {
           trainer = undefined;
           health = undefined;
@@ -99,11 +106,11 @@ export function openSupply(config: Config, engine: Engine, trainerUrl: string | 
       detail = reasonOf(thrown);
       return;
     }
-    const { state, url, detail: reason } = health.engine;
+    const { state, url, detail: reason, api_key: apiKey } = health.engine;
     detail = `vLLM is ${state}${reason ? `: ${reason}` : ''}`;
     if (state === 'ready' && url !== null) {
       model = modelIn(config['model.path'] ?? health.model.path);
-      engine.point({ url, neutraliser: model.neutraliser });
+      engine.point({ url, apiKey: apiKey ?? undefined, neutraliser: model.neutraliser });
       for (const done of waiting.splice(0)) done();
     } else engine.point(undefined, detail);
   };

@@ -4,6 +4,7 @@ import { runningGateway } from './presence.js';
 import type { Printer } from './print.js';
 import { openStorage } from './storage.js';
 import { openSupply, refuseUntrainable } from './supply.js';
+import { trainerGiven, trainerOf } from './trainer_address.js';
 import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
 import { adapterVersion } from '../core/learning/version.js';
@@ -14,7 +15,8 @@ import type { Trainer } from '../train/client.js';
 
 /**
  * Opens what a verb needs, runs it, closes it. `needsEngine` is false for verbs that only read and write rows. Without
- * `decided`, a gateway that serves the same folder finds new decision rows within a second by itself.
+ * `decided`, a gateway that serves the same folder finds new decision rows within a second by itself. `trainerToken` is
+ * what requests to `trainer.url` bring, where whoever asks knows it.
  */
 export async function withLearner<T>(
   config: Config,
@@ -23,9 +25,10 @@ export async function withLearner<T>(
   needsEngine: boolean,
   work: (learner: Learner) => Promise<T> | T,
   decided: () => Promise<void> = () => Promise.resolve(),
+  trainerToken?: string,
 ): Promise<T> {
-  const trainerUrl = config['trainer.url'] ?? runningGateway(config.data)?.trainer;
-  if (needsEngine) refuseUntrainable(config, trainerUrl);
+  const trainer = trainerGiven(config, process.env, trainerToken) ?? trainerOf(runningGateway(config.data));
+  if (needsEngine) refuseUntrainable(config, trainer?.url);
   const storage = await openStorage(
     config,
     (reason) => printer.line(`the log failed to write: ${String(reason)}`),
@@ -33,7 +36,7 @@ export async function withLearner<T>(
     (text) => printer.line(text),
   );
   const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
-  const supply = needsEngine ? openSupply(config, engine, trainerUrl) : undefined;
+  const supply = needsEngine ? openSupply(config, engine, trainer, process.env) : undefined;
   try {
     if (supply !== undefined && engine.address === undefined) printer.line('waiting for the engine');
     await supply?.ready(signal);

@@ -16,6 +16,8 @@ const Health = z.object({
   engine: z.object({
     state: z.string(),
     url: z.string().nullable(),
+    /** What requests to the engine bring. */
+    api_key: z.string().nullish(),
     pid: z.number().nullable().optional(),
     restarts: z.number(),
     detail: z.string().nullable().optional(),
@@ -70,6 +72,8 @@ export type TrainerBatch = z.infer<typeof BatchState>;
 
 export interface Trainer {
   readonly url: string;
+  /** What requests to it bring. */
+  readonly token: string | undefined;
   health(signal?: AbortSignal): Promise<TrainerHealth>;
   /** Hands the batch over; the batch id is the idempotency key, so sending again never trains again. */
   submit(batch: Batch): Promise<TrainerBatch>;
@@ -84,7 +88,8 @@ export interface Trainer {
 /** Milliseconds a call may take; loading an adapter is the slowest. */
 const TIMEOUT_MS = 60_000;
 
-export function openTrainer(url: string): Trainer {
+export function openTrainer(url: string, token?: string): Trainer {
+  const credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const call = async <T>(
     schema: z.ZodType<T>,
     method: 'GET' | 'POST',
@@ -99,7 +104,7 @@ export function openTrainer(url: string): Trainer {
     try {
       const response = await fetch(`${url}${path}`, {
         method,
-        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: { ...credentials, ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       });
@@ -116,6 +121,7 @@ export function openTrainer(url: string): Trainer {
         cause,
       });
     }
+    if (status === 401) throw unknownToken(url);
     if (status >= 400) throw faultOf(status, answer, `${method} ${path}`);
     const parsed = schema.safeParse(answer);
     if (!parsed.success) {
@@ -136,6 +142,7 @@ export function openTrainer(url: string): Trainer {
   };
   return {
     url,
+    token,
     health: (signal) => call(Health, 'GET', '/health', undefined, {}, signal),
     submit: (batch) => call(BatchState, 'POST', '/v1/batches', batch, { 'idempotency-key': batch.batch_id }),
     batch: (id) => call(BatchState, 'GET', `/v1/batches/${encodeURIComponent(id)}`),
@@ -144,6 +151,17 @@ export function openTrainer(url: string): Trainer {
     load: (version) => post(`/v1/adapters/${version}/load`),
     unload: (version) => post(`/v1/adapters/${version}/unload`),
   };
+}
+
+function unknownToken(url: string): GyreError {
+  return new GyreError({
+    side: 'trainer',
+    status: 503,
+    code: 'trainer_refused_token',
+    message:
+      `the trainer at ${url} does not know our token: set GYRE_TRAINER_TOKEN to the same value for both, ` +
+      'or give both the same data folder',
+  });
 }
 
 function faultOf(status: number, answer: unknown, what: string): GyreError {

@@ -26,6 +26,8 @@ export interface LaunchOptions {
   readonly python: string;
   /** Arguments after `-m gyre_trainer`; the parent's pid is added. */
   readonly args: readonly string[];
+  /** All of its environment. */
+  readonly env: Readonly<Record<string, string>>;
   /** Where logs and process records go. */
   readonly dataDir: string;
   /** Called with the address when the trainer listens, and with the reason when it has ended. */
@@ -52,7 +54,7 @@ const PAUSES: Pauses = { first: 1_000, longest: 60_000, healthy: 60_000, stop: 2
 /** Bytes; a longer log is renamed to `.old` when a child starts. */
 const LOG_LIMIT = 16 * 1024 * 1024;
 
-export function launchTrainer({ python, args, dataDir, changed, pauses: given = {} }: LaunchOptions): Launched {
+export function launchTrainer({ python, args, env, dataDir, changed, pauses: given = {} }: LaunchOptions): Launched {
   const pauses = { ...PAUSES, ...given };
   const record = join(dataDir, 'run', 'trainer.json');
   const parentRecord = join(dataDir, 'run', 'trainer-parent.json');
@@ -80,6 +82,7 @@ export function launchTrainer({ python, args, dataDir, changed, pauses: given = 
     const started = spawn(python, ['-m', 'gyre_trainer', ...args, '--parent-pid', String(process.pid)], {
       stdio: ['ignore', 'pipe', out],
       detached: true,
+      env,
     });
     closeSync(out);
     const ended = new Promise<string>((resolve) => {

@@ -21,7 +21,7 @@ const side = createServer((_incoming, outgoing) => {
         trajectoryId,
         steps: steps.map(({ outcome, calls }) => ({
           outcome,
-          calls: calls.map(({ name, owner, observation }) => ({ name, owner, content: observation?.content })),
+          calls: calls.map(({ id, name, owner, observation }) => ({ id, name, owner, content: observation?.content })),
         })),
         outcome: ending?.outcome,
       })),

@@ -1,8 +1,8 @@
 """Whole programs, as their users run them: each scene is what the program printed and what the engine and log saw."""
 
 import os
+import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import pytest
 from pictures import PICTURE
 from program import Place, Program, Ran, Turn
 from programs import chosen
+from ready import Started
 from seen import PLAIN, SUM, Seen
 
 
@@ -36,7 +37,7 @@ class Talk:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each scene over the programs that can play it."""
     scene = metafunc.function.__name__.removeprefix("test_")
-    playing = [(program, api) for program, api in chosen() if program.plays(scene)]
+    playing = [(program, api) for program, api in chosen() if program.plays(scene, api)]
     metafunc.parametrize("program", playing, ids=[f"{program.name}, {api}" for program, api in playing])
 
 
@@ -49,12 +50,18 @@ def talk(program: tuple[Program, str], seen: Seen, tmp_path: Path) -> Talk:
     return Talk(played, Place(api, seen.url, tmp_path))
 
 
+def calls(seen: Seen) -> list[tuple[str, str]]:
+    """All but that by which an agent only says that it is done."""
+    every = [call for answer in seen.log for step in answer["steps"] for call in step["calls"]]
+    return [(call["name"], call["owner"]) for call in every if call["id"] != "call_final"]
+
+
 def test_plain(talk: Talk) -> None:
     assert PLAIN in talk.ask("hi")
 
 
 def test_streamed(talk: Talk) -> None:
-    said = talk.ask("hi", streamed=True)
+    said = talk.ask("STREAMED", streamed=True)
     assert PLAIN in said
     assert talk.program.streams(said)
 
@@ -62,22 +69,26 @@ def test_streamed(talk: Talk) -> None:
 def test_server_tool(talk: Talk, seen: Seen) -> None:
     assert SUM in talk.ask("SERVER_TOOL")
     assert {"calculator", "shout"} - set(seen.offered()) == ({"shout"} if talk.program.named else set())
-    assert seen.calls() == [("calculator", "server")]
+    assert calls(seen) == [("calculator", "server")]
 
 
 def test_own_tool(talk: Talk, seen: Seen) -> None:
     assert "sunny in Rome" in talk.ask("OWN_TOOL")
-    assert seen.calls() == [(talk.program.own, "client")]
+    assert calls(seen) == [(talk.program.own, "client")]
 
 
 def test_mixed(talk: Talk, seen: Seen) -> None:
     """And the conversation goes on: the policy is given back the result that the program never saw."""
     said = talk.ask("MIXED")
     assert "The tools say 42 and " in said and "sunny in Rome" in said
+    assert calls(seen) == [("calculator", "server"), (talk.program.own, "client")]
+    seen.goes_on()
+    if not talk.program.resumes:
+        return
     assert PLAIN in talk.ask("And now?")
     turn = [role for role in seen.roles if role not in ("system", "developer")]
     assert turn[-6:] == ["user", "assistant", "tool", "tool", "assistant", "user"]
-    assert seen.calls() == [("calculator", "server"), (talk.program.own, "client")]
+    assert calls(seen) == [("calculator", "server"), (talk.program.own, "client")]
     seen.goes_on()
 
 
@@ -89,6 +100,13 @@ def test_image_in_history(talk: Talk, seen: Seen) -> None:
     assert PLAIN in talk.ask("And now?")
     seen.is_told_of_a_picture()
     assert all(answer["outcome"] == "completed" for answer in seen.log)
+
+
+def test_scores(talk: Talk) -> None:
+    """What a harness makes of the log-probabilities of an echoed prompt: the longer choice is the less likely."""
+    told = re.search(r"^scores: \[(\S+), (\S+)\]$", talk.ask("How many?"), re.MULTILINE)
+    assert told is not None
+    assert float(told[2]) < float(told[1]) < 0
 
 
 def test_error(talk: Talk) -> None:
@@ -114,7 +132,7 @@ def test_cancel(talk: Talk, seen: Seen) -> None:
         started.communicate()
 
 
-def until(holds: Callable[[], bool], program: "subprocess.Popen[str]") -> None:
+def until(holds: Callable[[], bool], program: Started) -> None:
     deadline = time.monotonic() + 90
     while not holds():
         assert program.poll() is None, f"it ended: {program.communicate()}"

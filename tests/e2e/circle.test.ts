@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import OpenAI from 'openai';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { family } from '../../scripts/demo/family.js';
 import type { Task } from '../../src/core/learning/task.js';
 import type { CycleView, ListedVersion, VersionView } from '../../src/core/learning/views.js';
 import type { StepWithLineage, TrajectoryView } from '../../src/core/reading.js';
 import { type Gateway, startGateway, verb } from './gateway.js';
+import { scenes } from './scenes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));
 const data = join(folder, 'data');
@@ -247,6 +248,8 @@ test('a version that passed no gate cannot be promoted', async () => {
   }
   expect((await get<{ serving: number }>('/gyre/v1/status')).serving).toBe(serving);
 });
+
+describe('the real engine', () => scenes({ gateway: () => gateway, data, tasks }));
 
 test('the log proves itself while the gateway serves', async () => {
   expect(await verb(['verify', '--data', data])).toContain('the log is whole');

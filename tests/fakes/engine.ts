@@ -139,6 +139,12 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
     const number = engine.requests.push(request) - 1;
     if (!models.includes(request.body.model) && !engine.adapters.has(request.body.model))
       return json(404, vllmError(404, `The model \`${request.body.model}\` does not exist.`));
+    const { logprobs } = JSON.parse(text) as { readonly logprobs?: unknown };
+    if (raw && typeof logprobs === 'number' && logprobs > 20)
+      return json(
+        400,
+        vllmError(400, `Requested sample logprobs of ${logprobs}, which is greater than max allowed: 20`),
+      );
     const reply = await engine.script(request, number);
     if (!raw) return answer(outgoing, request.body, reply);
     const events = completionEvents(reply, JSON.parse(text) as CompletionBody);

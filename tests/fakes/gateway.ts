@@ -47,6 +47,7 @@ export interface Gateway {
   readonly app: App;
   readonly serving: VersionTable;
   readonly store: Store;
+  readonly log: StepLog;
   readonly folder: string;
   /** Makes a key, after which the gateway is open to keys only: do it before the first request. */
   key(name: string, said?: KeyChanges): { readonly id: string; readonly headers: { readonly authorization: string } };
@@ -137,11 +138,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
       return Promise.resolve();
     },
   });
+  const log = remembering(openLog(store, { redactor }), logged);
   const app = createApp({
     version: 'test',
     config,
     serving,
-    log: remembering(openLog(store, { redactor }), logged),
+    log,
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
     keys: openKeyring(store.db),
     reading: readingOf(store.db, redactor),
@@ -160,6 +162,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     app,
     serving,
     store,
+    log,
     folder,
     logged,
     warnings,
@@ -200,6 +203,7 @@ function remembering(log: LocalLog, logged: Logged[]): StepLog {
         trajectoryId: recording.trajectoryId,
         continued: recording.continued,
         messages: recording.messages,
+        past: recording.past,
         step(step, visible) {
           entry.steps.push(step);
           return recording.step(step, visible);
@@ -221,9 +225,9 @@ function remembering(log: LocalLog, logged: Logged[]): StepLog {
   };
 }
 
-/** Waits until `holds`, for what happens on the other side of a socket. Throws after two seconds. */
+/** Waits until `holds`, for what happens on the other side of a socket. Throws after ten seconds. */
 export async function until(holds: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 2_000;
+  const deadline = Date.now() + 10_000;
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(`never came: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

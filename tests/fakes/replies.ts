@@ -61,7 +61,9 @@ export interface ChatBody {
       readonly function: { readonly name: string; readonly arguments: string };
     }[];
   }[];
-  readonly tools?: readonly { readonly function: { readonly name: string } }[];
+  readonly tools?: readonly {
+    readonly function: { readonly name: string; readonly parameters?: { readonly properties?: object } };
+  }[];
   readonly tool_choice?: unknown;
   readonly stream?: boolean;
   readonly n?: number;

@@ -5,6 +5,9 @@
 import type { ChatBody, EngineCall, Reply, Script } from './engine.js';
 import { adder, tool, type GatewayOptions } from './gateway.js';
 
+/** By the id of its call it shows that an agent only says that it is done. */
+const FINAL = 'call_final';
+
 /** Said wherever no word is. */
 const PLAIN = ['Hello', ' from', ' the', ' policy.'];
 
@@ -22,12 +25,14 @@ const SHELLS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   bash: PRINT,
   run_shell_command: { ...PRINT, is_background: false },
 };
-/** What programs look at a picture with, and how that tool calls its path. */
-const VIEWERS: Readonly<Record<string, string>> = { view_image: 'path', Read: 'file_path', read: 'filePath' };
+/** What programs look at a picture with, and what such tools call its path. */
+const VIEWERS = ['view_image', 'Read', 'read'];
+const PATHS = ['path', 'file_path', 'filePath'];
 
 /** What the first turn calls, as far as it is offered; once the results are there, the policy repeats them. */
-function callsOf(word: string, asked: string, offered: readonly string[]): readonly EngineCall[] {
-  const has = (name: string): boolean => offered.includes(name);
+function callsOf(word: string, asked: string, tools: NonNullable<ChatBody['tools']>): readonly EngineCall[] {
+  const offered = new Map(tools.map(({ function: { name, parameters } }) => [name, parameters]));
+  const has = (name: string): boolean => offered.has(name);
   const call = (name: string | undefined, args: unknown): readonly EngineCall[] =>
     name === undefined ? [] : [{ id: `call_${name}`, name, arguments: JSON.stringify(args) }];
   const own = (): readonly EngineCall[] => {
@@ -35,12 +40,15 @@ function callsOf(word: string, asked: string, offered: readonly string[]): reado
     return has('weather') ? [WEATHER] : call(shell, SHELLS[shell ?? '']);
   };
   const look = (): readonly EngineCall[] => {
-    const viewer = Object.keys(VIEWERS).find(has);
-    return call(viewer, { [VIEWERS[viewer ?? ''] ?? '']: /PICTURE ([^\s"]+)/.exec(asked)?.[1] });
+    const viewer = VIEWERS.find(has);
+    const takes = Object.keys(offered.get(viewer ?? '')?.properties ?? {});
+    return call(viewer, { [PATHS.find((name) => takes.includes(name)) ?? '']: /PICTURE ([^\s"]+)/.exec(asked)?.[1] });
   };
   const sum = has('calculator') ? [SUM] : [];
   return { SERVER_TOOL: sum, OWN_TOOL: own(), MIXED: [...sum, ...own()], PICTURE: look() }[word] ?? [];
 }
+/** Slow enough that no two pieces are one by the time they are told. */
+const STREAMED_MS = 50;
 /** Twenty seconds of tokens: whoever waits for their end has not stopped it. */
 const SLOW: Reply = { text: Array.from({ length: 1_000 }, (_, at) => ` ${at}`), delayMs: 20 };
 const BUSY: Reply = {
@@ -56,13 +64,18 @@ const BLIND: Reply = {
   body: JSON.stringify({ error: { message: 'base is not a multimodal model', type: 'BadRequestError', code: 400 } }),
 };
 
-const byWord: Script = ({ body }) => {
+const byWord: Script = ({ path, body }) => {
+  if (path === '/v1/completions') {
+    const prompt = JSON.stringify(body.prompt);
+    return prompt.includes('SLOW') ? SLOW : prompt.includes('BROKEN') ? BROKEN : { text: PLAIN };
+  }
   if (JSON.stringify(body.messages).includes('"image_url"')) return BLIND;
   const at = body.messages.findLastIndex(
     (message) => message.role === 'user' && !isResult(message) && !isReminder(message),
   );
   const asked = textOf(body.messages[at]?.content);
-  const word = /\b(SERVER_TOOL|OWN_TOOL|MIXED|PICTURE|SLOW|BUSY|BROKEN)\b/.exec(asked)?.[1];
+  const word = /\b(SERVER_TOOL|OWN_TOOL|MIXED|PICTURE|STREAMED|SLOW|BUSY|BROKEN)\b/.exec(asked)?.[1];
+  if (word === 'STREAMED') return answer(body, PLAIN, STREAMED_MS);
   if (word === 'SLOW') return SLOW;
   if (word === 'BUSY') return BUSY;
   if (word === 'BROKEN') return BROKEN;
@@ -70,8 +83,7 @@ const byWord: Script = ({ body }) => {
     .slice(at + 1)
     .filter(isResult)
     .map((message) => textOf(message.content).replace(OBSERVED, ''));
-  const offered = (body.tools ?? []).map((tool) => tool.function.name);
-  const calls = word === undefined ? [] : callsOf(word, asked, offered);
+  const calls = word === undefined ? [] : callsOf(word, asked, body.tools ?? []);
   if (calls.length > 0 && results.length === 0) return { calls };
   return answer(body, results.length === 0 ? PLAIN : ['The', ' tools', ' say ', results.join(' and '), '.']);
 };
@@ -83,11 +95,48 @@ export const FOR_CLIENTS: GatewayOptions = {
   config: { 'tools.default': ['calculator', 'shout'] },
 };
 
-/** An agent that must end with a call of its own gets one. */
-function answer(body: ChatBody, text: readonly string[]): Reply {
-  if (body.tools?.some((tool) => tool.function.name === 'final_answer') !== true) return { text };
-  return { calls: [{ id: 'call_final', name: 'final_answer', arguments: JSON.stringify({ answer: text.join('') }) }] };
+/** What an agent that must end with a call of its own calls. */
+const ENDS = ['final_answer', 'submit'];
+/** And what an agent prints by its shell for that. */
+const DONE = 'COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT';
+/** How DSPy's modules mark the answer that they read out of the text. */
+const FORM = '[[ ## answer ## ]]';
+
+/** In the form that a program reads it in, whatever that is. */
+function answer(body: ChatBody, pieces: readonly string[], delayMs = 0): Reply {
+  const text = pieces.join('');
+  const end = (name: string, args: unknown): Reply => calling(name, JSON.stringify(args), delayMs);
+  const offered = (body.tools ?? []).map((tool) => tool.function.name);
+  const choice = body.tool_choice as { readonly function?: { readonly name: string } } | undefined;
+  const ending = choice?.function?.name ?? ENDS.find((name) => offered.includes(name));
+  if (ending !== undefined) return end(ending, { answer: text });
+  if (offered.includes('bash') && JSON.stringify(body.messages).includes(DONE))
+    return end('bash', { command: `echo ${DONE}\ncat <<'END'\n${text}\nEND` });
+  if (body.structured_outputs !== undefined || isSchema(body.response_format))
+    return { text: ['{"answer"', ': "', ...pieces, '"}'], delayMs };
+  if (textOf(body.messages[0]?.content).includes(FORM))
+    return { text: [`${FORM}\n`, ...pieces, '\n\n[[ ## completed ## ]]'], delayMs };
+  return { text: pieces, delayMs };
 }
+
+/** In pieces where it is to be streamed. */
+function calling(name: string, args: string, delayMs: number): Reply {
+  if (delayMs === 0) return { calls: [{ id: FINAL, name, arguments: args }] };
+  const head = { index: 0, id: FINAL, type: 'function', function: { name, arguments: '' } };
+  const pieces = args.match(/\W*\w+\W*?/g) ?? [];
+  const rest = args.slice(pieces.join('').length);
+  return {
+    deltas: [
+      { tool_calls: [head] },
+      ...[...pieces, rest].map((piece) => ({ tool_calls: [{ index: 0, function: { arguments: piece } }] })),
+    ],
+    finish: 'tool_calls',
+    delayMs,
+  };
+}
+
+const isSchema = (format: unknown): boolean =>
+  (format as { readonly type?: string } | undefined)?.type === 'json_schema';
 
 /** Some agents tell a result as the user's words. */
 const OBSERVED = /^Observation:\n/;
@@ -96,10 +145,14 @@ function isResult({ role, content }: ChatBody['messages'][number]): boolean {
   return role === 'tool' || (role === 'user' && OBSERVED.test(textOf(content)));
 }
 
-/** What a program says of itself in the user's name, and nothing else. */
-function isReminder({ content }: ChatBody['messages'][number]): boolean {
-  return /^\s*(<system-reminder>[^]*?<\/system-reminder>\s*)+$/.test(textOf(content));
-}
+/** What a program, or the gateway, says of itself in the user's name, and nothing else. */
+const REMINDERS = [
+  /^\s*(<system-reminder>[^]*?<\/system-reminder>\s*)+$/,
+  /^\s*Respond with the corresponding output fields.*$/,
+  /^\s*Now give this answer in the required format.*$/,
+];
+const isReminder = ({ content }: ChatBody['messages'][number]): boolean =>
+  REMINDERS.some((reminder) => reminder.test(textOf(content)));
 
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content;

@@ -2,11 +2,11 @@
  * A gateway with every route that `gyre serve` has: the rows are real, the engine is scripted and the trainer trains
  * nothing.
  */
+import type { Bodies } from '../../src/http/wire/bodies.js';
 import { readingOf } from '../../src/run/reading.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
 import { newId } from '../../src/core/ids.js';
-import { BODY_BYTES, readJson } from '../../src/http/wire/body.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { saveCycle } from '../../src/store/learning/cycles.js';
@@ -20,7 +20,7 @@ import { startTrainer } from './trainer.js';
 export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {
   const trainer = await startTrainer('http://127.0.0.1:9');
   const config = parseConfig(options.config ?? {});
-  const extra = (store: Store): ReturnType<typeof learningRoutes> => {
+  const extra = (store: Store, bodies: Bodies): ReturnType<typeof learningRoutes> => {
     const learner = { db: store.db, decided: () => Promise.resolve() };
     return learningRoutes({
       db: store.db,
@@ -29,13 +29,13 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
       start: () => Promise.resolve(cycle(store.db)),
       promote: (version) => promote(learner, version),
       rollback: () => rollback(learner, openTrainer(trainer.url), 'asked for by a test'),
-      allow: () => undefined,
-      body: (incoming) => readJson(incoming, BODY_BYTES, {}),
+      allow: () => ({ keyId: undefined }),
+      body: (incoming) => bodies.json(incoming, {}),
     });
   };
   const gateway = await startGateway({
     ...options,
-    depsOver: (store) => ({ reading: readingOf(store.db), extra: [extra(store)] }),
+    depsOver: (store) => ({ reading: readingOf(store.db), extra: (bodies) => [extra(store, bodies)] }),
   });
   aPastOf(gateway.store.db);
   return {

@@ -108,53 +108,6 @@ describe('the table of clients', () => {
   });
 });
 
-describe('the table of programs', () => {
-  const [, programs = ''] = /<!-- programs -->\n([\s\S]*?)<!-- \/programs -->/.exec(read('docs/clients.md')) ?? [];
-  const [columns, , ...lines] = programs
-    .trim()
-    .split('\n')
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .map((line) => line.slice(1, -1));
-  const list = read('tests/clients/programs/__init__.py');
-  const classes = read('tests/clients/programs/agents.py') + read('tests/clients/programs/frameworks.py');
-  const tested = [...list.matchAll(/^ {4}\((\w+)\(\), \(([^)]*)\)\),$/gm)].flatMap(([, type = '', apis = '']) => {
-    const text = new RegExp(`class ${type}\\([^]*?(?=\\nclass |$)`).exec(classes)?.[0] ?? '';
-    const said = (field: string): string => new RegExp(`${field} = "([^"]+)"`).exec(text)?.[1] ?? '';
-    const lacked = [...(/lacks: ClassVar = \{([^}]*)\}/.exec(text)?.[1] ?? '').matchAll(/"(\w+)": "([^"]+)"/g)];
-    const lacks = new Map(lacked.map(([, scene = '', word = '']) => [scene.replaceAll('_', ' '), word]));
-    const cells = CELLS.map((cell) => lacks.get(cell) ?? (cell === 'server tool' ? 'default' : 'yes'));
-    return [...apis.matchAll(/"(\w+)"/g)].map(([, api = '']) => ({
-      name: `${said('name')}, ${api}`,
-      from: said('package'),
-      cells,
-    }));
-  });
-
-  it('has a row for each of `npm test`, with the version that is installed', () => {
-    const pinned = (name: string): string => {
-      const { packages } = JSON.parse(read('tests/clients/programs/package-lock.json')) as {
-        packages: Readonly<Record<string, { readonly version?: string }>>;
-      };
-      const npmVersion = packages[`node_modules/${name}`]?.version;
-      if (npmVersion !== undefined) return npmVersion;
-      return new RegExp(`^${name}==(\\S+)`, 'm').exec(read(`tests/clients/programs/${name}.lock`))?.[1] ?? 'no lock';
-    };
-    expect(lines.map(([name, version]) => [name, version])).toEqual(
-      tested.map(({ name, from }) => [name, pinned(from)]),
-    );
-  });
-
-  it('has a cell for each scene, and says which a program cannot play', () => {
-    expect(columns).toEqual(['program', 'version', ...CELLS]);
-    expect(lines.map(([, , ...cells]) => cells)).toEqual(tested.map(({ cells }) => cells));
-    const scenes = read('tests/clients/test_programs.py');
-    expect(CELLS.filter((cell) => !scenes.includes(`def test_${cell.replaceAll(' ', '_')}(`))).toEqual([]);
-    expect(scenes).not.toMatch(/xfail|todo/i);
-    // Nothing is skipped but what has no binary for the machine at hand.
-    expect(scenes.match(/skip/gi)).toEqual(['skip']);
-  });
-});
-
 describe("the clients' lock", () => {
   it('pins everything by version and hash, and all that is asked for', () => {
     const lock = read('tests/clients/requirements.lock');

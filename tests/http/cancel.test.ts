@@ -153,7 +153,7 @@ describe('a stream that is slow', () => {
     const socket = connect(Number(port), '127.0.0.1');
     const body = JSON.stringify({ ...ASK, stream: true });
     socket.write(
-      'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: ' +
+      'POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: ' +
         `application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
     socket.pause();

@@ -172,7 +172,7 @@ describe('a request that is refused', () => {
   });
 
   it('for a body over the limit is a 413, also after unpacking', async () => {
-    await start({ deps: { pace: { bodyBytes: 10_000 } }, script: inTurn({}) });
+    await start({ config: { 'limits.body_bytes': 10_000 }, script: inTurn({}) });
     const big = JSON.stringify({ ...ASK, messages: [{ role: 'user', content: 'x'.repeat(1_000_000) }] });
     expect(await refused(big)).toMatchObject({ status: 413, code: 'request_too_large' });
     expect(

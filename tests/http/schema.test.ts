@@ -1,7 +1,7 @@
 /** A schema together with tools constrains the answer and nothing before it; the client sees the answer alone. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { inTurn, type Script } from '../fakes/engine.js';
+import { inTurn, type Script, startEngine } from '../fakes/engine.js';
 import { startGateway, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 
 let gateway: Gateway;
@@ -156,5 +156,185 @@ describe("a schema with the client's own tools", () => {
     await start({ script: like(inTurn({ text: 'no' })), config: { 'tools.default': [] } });
     await ask();
     expect(gateway.engine.requests).toHaveLength(1);
+  });
+});
+
+describe('a schema with default tools that nobody named', () => {
+  it.each<[string, string]>([
+    ['keeps to it', '{"sum": 2}'],
+    ['is a code block with it', '```json\n{"sum": 2}\n```'],
+    ['is a code block without a language', '\n```\n{"sum": 2}```\n'],
+  ])('costs no second step where the draft %s', async (_name, text) => {
+    await start({ script: like(inTurn({ text })) });
+    const whole = await ask();
+    expect(whole.choices[0]?.message.content).toBe('{"sum": 2}');
+    expect(gateway.engine.requests).toHaveLength(1);
+    expect(gateway.engine.requests[0]?.body.tools).toHaveLength(1);
+    expect(gateway.logged[0]?.steps.map(({ action, notTrainable }) => [action?.text, notTrainable])).toEqual([
+      [text, undefined],
+    ]);
+    // The policy has its own words when its client goes on.
+    const next = [...ASK.messages, whole.choices[0]?.message, { role: 'user', content: 'Sure?' }];
+    await ask({ messages: next });
+    expect(gateway.engine.requests[1]?.body.messages[1]).toMatchObject({ content: text });
+  });
+
+  it.each([
+    'Here it is:\n```json\n{"sum": 2}\n```',
+    '```json\n{"sum": "two"}\n```',
+    '```json\n{"sum": 2}\n```\n```json\n{"sum": 3}\n```',
+  ])('costs one where it is %j', async (text) => {
+    await start({ script: like(inTurn({ text })) });
+    expect((await ask()).choices[0]?.message.content).toBe('{"sum": 2}');
+    expect(gateway.engine.requests).toHaveLength(2);
+  });
+
+  it('shows no tokens that are not those of the answer', async () => {
+    for (const more of [{ logprobs: true }, { return_token_ids: true }]) {
+      await start({ script: like(inTurn({ text: '```json\n{"sum": 2}\n```' })) });
+      await ask(more);
+      expect(gateway.engine.requests).toHaveLength(2);
+      await gateway.close();
+    }
+    await start({});
+  });
+
+  it('is read back as it was answered, without the fences', async () => {
+    await start({ script: like(inTurn({ text: '```json\n{"sum": 2}\n```' })) });
+    const { name, schema } = FORMAT.json_schema;
+    const format = { type: 'json_schema' as const, name, schema };
+    const response = await gateway.client.responses.create({ model: 'gyre', input: '1+1?', text: { format } });
+    expect(response.output_text).toBe('{"sum": 2}');
+    const again = await gateway.client.responses.retrieve(response.id);
+    expect(again.output).toEqual(response.output);
+  });
+});
+
+describe('a schema with tools and several choices', () => {
+  const THREE = [{ text: '{"sum": 7}' }, { text: 'It is two.' }, { calls: [{ name: 'weather', arguments: '{}' }] }];
+
+  it.each([false, true])('goes by the same rule for each (stream: %s)', async (stream) => {
+    await start({ script: like(inTurn({ variants: THREE })) });
+    const body = { ...ASK, tools: [OWN], n: 3 };
+    let choices: { finish_reason: string | null; content: string; calls: number }[];
+    if (stream) {
+      choices = [0, 1, 2].map(() => ({ finish_reason: null, content: '', calls: 0 }));
+      for await (const chunk of (await gateway.client.chat.completions.create({
+        ...body,
+        stream,
+      } as never)) as unknown as AsyncIterable<Chunk>)
+        for (const { index, delta, finish_reason: end } of chunk.choices) {
+          const choice = choices[index];
+          if (choice === undefined) continue;
+          choice.content += delta.content ?? '';
+          choice.calls += delta.tool_calls?.filter(({ id }) => id !== undefined).length ?? 0;
+          choice.finish_reason ??= end;
+        }
+    } else
+      choices = (await ask({ tools: [OWN], n: 3 })).choices.map(({ finish_reason, message }) => ({
+        finish_reason,
+        content: message.content ?? '',
+        calls: message.tool_calls?.length ?? 0,
+      }));
+    expect(choices).toEqual([
+      { finish_reason: 'stop', content: '{"sum": 7}', calls: 0 },
+      { finish_reason: 'stop', content: '{"sum": 2}', calls: 0 },
+      { finish_reason: 'tool_calls', content: '', calls: 1 },
+    ]);
+    const [first, second, ...more] = gateway.engine.requests.map(({ body: sent }) => sent);
+    expect(more).toEqual([]);
+    expect(first).toMatchObject({ n: 3 });
+    expect(first).not.toHaveProperty('response_format');
+    expect(second).toMatchObject({ response_format: FORMAT, tool_choice: 'none' });
+    expect(second).not.toHaveProperty('n');
+    expect(second?.messages.slice(-2)).toMatchObject([{ content: 'It is two.' }, { role: 'user' }]);
+    expect(gateway.logged[0]?.steps).toHaveLength(4);
+  });
+
+  it('fails as a whole where one of them cannot be given', async () => {
+    const script: Script = (request) =>
+      request.body['response_format'] === undefined ? { variants: THREE } : { status: 500, body: 'no' };
+    await start({ script });
+    expect((await gateway.post({ ...ASK, tools: [OWN], n: 3 })).status).toBe(502);
+  });
+});
+
+interface Chunk {
+  readonly choices: readonly {
+    readonly index: number;
+    readonly delta: { readonly content?: string | null; readonly tool_calls?: readonly { readonly id?: string }[] };
+    readonly finish_reason: string | null;
+  }[];
+}
+
+describe('a form that is none is refused before anything is asked', () => {
+  const schemaOf = (schema: unknown): object => ({
+    response_format: { type: 'json_schema', json_schema: { name: 'a', schema } },
+  });
+  it.each<[string, object, RegExp]>([
+    [
+      'a type there is not',
+      schemaOf({ properties: { sum: { type: 'int' } } }),
+      /"\/properties\/sum\/type".*integer.*"int"/,
+    ],
+    ['properties in a list', schemaOf({ type: 'object', properties: ['sum'] }), /"\/properties" must be object/],
+    ['a bound that is a text', schemaOf({ type: 'integer', minimum: '1' }), /"\/minimum" must be number.*"1"/],
+    ['a reference to nothing', schemaOf({ $ref: '#/$defs/sum' }), /"#\/\$defs\/sum" leads nowhere/],
+    ['a text', schemaOf('{}'), /must be an object/],
+    ['no schema at all', { response_format: { type: 'json_schema' } }, /json_schema" must be an object/],
+    ['a form nobody knows', { response_format: { type: 'yaml' } }, /type" must be one of text, json_object/],
+    ['a text that is no JSON', { response_format: undefined, structured_outputs: { json: '{' } }, /no JSON/],
+  ])('%s', async (_name, more, says) => {
+    await start({});
+    const response = await gateway.post({ ...ASK, ...more });
+    const { error } = (await response.json()) as { error: { message: string; param: string } };
+    expect([response.status, error.message]).toEqual([400, expect.stringMatching(says)]);
+    expect(gateway.engine.requests).toHaveLength(0);
+  });
+
+  it('by the name its protocol has for it', async () => {
+    await start({});
+    const schema = { type: 'text' };
+    const post = async (path: string, body: object): Promise<string> =>
+      (
+        await fetch(`${gateway.url}/v1/${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ model: 'gyre', ...body }),
+        })
+      ).text();
+    const format = { type: 'json_schema', name: 'a', schema };
+    const message = { max_tokens: 9, messages: ASK.messages };
+    expect(await post('responses', { input: 'q', text: { format } })).toContain('text.format');
+    expect(await post('messages', { ...message, output_config: { format } })).toContain('output_config.format');
+    expect(await post('messages', { ...message, output_format: format })).toContain('output_format');
+    expect(gateway.engine.requests).toHaveLength(0);
+  });
+
+  it.each<[string, unknown]>([
+    ['of an older draft', { $schema: 'http://json-schema.org/draft-07/schema#', items: [{ type: 'string' }] }],
+    ['with definitions and a long bound', { $ref: '#/$defs/a%20b', $defs: { 'a b': { maximum: 1e18 } } }],
+    ['with what looks like a reference and is a value', { const: { $ref: '#/nowhere' }, properties: { $ref: {} } }],
+    [
+      'with an identity and formats of its own',
+      { $id: 'x', format: 'phone', properties: { a: { $ref: '#/$defs/b' } }, $defs: { b: {} } },
+    ],
+  ])('and no schema is that is one: %s', async (_name, schema) => {
+    await start({ script: inTurn({ text: '{}' }) });
+    expect((await gateway.post({ ...ASK, ...schemaOf(schema), tool_choice: 'none' })).status).toBe(200);
+  });
+
+  it('of an upstream only a schema that is none anywhere: its other forms are its own', async () => {
+    const upstream = await startEngine({ models: ['big'], script: inTurn({ text: 'ok' }) });
+    try {
+      await start({ config: { upstreams: [{ url: upstream.url, models: ['big'] }], 'tools.default': [] } });
+      const asked = async (more: object): Promise<number> =>
+        (await gateway.post({ ...ASK, model: 'big', ...more })).status;
+      expect(await asked(schemaOf({ type: 'int' }))).toBe(400);
+      expect(upstream.requests).toHaveLength(0);
+      expect(await asked({ response_format: { type: 'yaml' } })).toBe(200);
+    } finally {
+      await upstream.close();
+    }
   });
 });

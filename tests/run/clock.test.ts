@@ -2,13 +2,14 @@
  * The learning clock as a process of its own, over real rows, with the scripted engine and a trainer that trains
  * nothing.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, expect, test, vi } from 'vitest';
 
 import { type LearningClock, openClock } from '../../src/run/clock.js';
+import { childEnvironment } from '../../src/run/child_environment.js';
 import { parseConfig } from '../../src/core/config.js';
 import { adapterName, adapterVersion } from '../../src/core/learning/version.js';
 import { generate } from '../../src/learner/generating.js';
@@ -46,7 +47,8 @@ async function start(
   const started: { trainer: string | undefined } = { trainer: made.trainer.url };
   const clock = openClock({
     config: { ...parseConfig({ learning: { samples: 3, min_steps: 1 }, ...config }), data: folder },
-    trainer: () => started.trainer,
+    trainer: () => (started.trainer === undefined ? undefined : { url: started.trainer, token: 'a-token' }),
+    env: childEnvironment({ ...process.env, OPENAI_API_KEY: 'a-secret' }),
     decided: () => {
       followed.push(decisionsOf(made.store.db, 1)[0]?.version ?? -1);
       return Promise.resolve();
@@ -69,6 +71,27 @@ test('a cycle asked for is a row at once, and its end is in the rows of the same
   await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.state).toBe('done'), 20_000);
   expect(made.trainer.applied).toHaveLength(1);
   expect(headVersion(made.store.db)).toBe(1);
+}, 40_000);
+
+test('its process has the environment it needs, and no secret that lies beside it', async () => {
+  await start();
+  const children = readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('clock_process') &&
+          readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(process.pid)
+        );
+      } catch {
+        return false; // it ended meanwhile
+      }
+    });
+  expect(children).toHaveLength(1);
+  const given = readFileSync(`/proc/${children[0] ?? ''}/environ`, 'utf8');
+  expect(given).toContain(`PATH=${process.env['PATH'] ?? ''}`);
+  expect(given).not.toContain('a-secret');
+  expect(given).not.toContain('a-token');
 }, 40_000);
 
 test('serving follows a decision before the clock goes on', async () => {

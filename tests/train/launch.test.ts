@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { childEnvironment } from '../../src/run/child_environment.js';
 import { alive, processOf, readProcess } from '../../src/core/process.js';
 import { launchTrainer, type Launched } from '../../src/train/launch.js';
 
@@ -37,6 +38,7 @@ function launch(mode: string, python = FAKE): Launched {
     python,
     args: [mode, journal],
     dataDir: data,
+    env: { ...childEnvironment({ ...process.env, OPENAI_API_KEY: 'a-secret' }), GYRE_TRAINER_TOKEN: 'a-token' },
     changed: (state) => {
       states.push(state);
       heard();
@@ -56,6 +58,18 @@ const record = (): ReturnType<typeof readProcess> => readProcess(join(data, 'run
 const lines = (): string[] => readFileSync(journal, 'utf8').trim().split('\n');
 
 describe('the trainer process', () => {
+  it('gets its token and what its libraries need by its environment, and nothing of it by its arguments', async () => {
+    const trainer = launch('well');
+    await until(() => urls().length === 1);
+    const pid = record()?.pid ?? 0;
+    const given = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    expect(given).toContain('GYRE_TRAINER_TOKEN=a-token');
+    expect(given).toContain(`PATH=${process.env['PATH'] ?? ''}`);
+    expect(given.join()).not.toContain('a-secret');
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain('a-token');
+    await trainer.stop();
+  });
+
   it('is started with our pid, says where it listens, is on record, and ends when it is asked to', async () => {
     const trainer = launch('well');
     await until(() => urls().length === 1);

@@ -51,7 +51,7 @@ const fileIn = (dataDir: string): string => join(dataDir, 'documents.sqlite');
 
 /** Opened for writing; made when it is missing. */
 export function createCatalogue(dataDir: string): Database.Database {
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const db = new Database(fileIn(dataDir), { timeout: 10_000 });
   db.pragma('journal_mode = WAL');
   db.pragma('foreign_keys = ON');

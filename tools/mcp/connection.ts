@@ -7,8 +7,9 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StdioClientTransport, type StdioServerParameters } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport, StreamableHTTPError } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ReadBuffer } from '@modelcontextprotocol/sdk/shared/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
   CallToolResultSchema,
@@ -23,7 +24,7 @@ import { Agent } from 'undici';
 import type { McpServer } from '../../src/core/config.js';
 import { reasonOf } from '../../src/core/errors.js';
 import type { ProxyFor } from '../../src/core/proxy.js';
-import { marked, unmarked } from '../../src/core/text/json.js';
+import { marked, markedJson, unmarked, unmarkedValue } from '../../src/core/text/json.js';
 import { throughProxy } from '../../src/network/proxied.js';
 import { NotDelivered } from './faults.js';
 import { observationOf } from './observation.js';
@@ -104,13 +105,12 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
           ListToolsResultSchema,
           { timeout: openMs, signal },
         );
-        found.push(
-          ...tools.map(({ name, description, inputSchema }) => ({
+        for (const { name, description, inputSchema } of tools)
+          found.push({
             name,
             ...(description === undefined ? {} : { description }),
-            inputSchema,
-          })),
-        );
+            inputSchema: unmarkedValue(inputSchema) as Definition['inputSchema'],
+          });
         if (found.length > MAX_TOOLS || page >= MAX_PAGES)
           throw new Error(`the server lists more than the ${MAX_TOOLS} tools that are taken of one`);
         cursor = nextCursor;
@@ -126,7 +126,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         );
         active.add(calling);
         const result = await calling.finally(() => active.delete(calling));
-        return { text: observationOf(result), isError: result.isError === true };
+        return { text: observationOf(unmarkedValue(result) as typeof result), isError: result.isError === true };
       } catch (thrown) {
         const reason = causeOf(thrown);
         if (neverArrived(thrown)) throw new NotDelivered(reason, { cause: thrown });
@@ -195,8 +195,13 @@ function byChild({ command = '', args, env }: McpServer, line: (text: string) =>
   return { transport, end: () => Promise.resolve() };
 }
 
-/** The SDK writes a message by JSON.stringify, which knows no long integers. */
+/** The SDK writes a message by JSON.stringify and reads one by JSON.parse, which know no long integers. */
 class ChildTransport extends StdioClientTransport {
+  constructor(server: StdioServerParameters) {
+    super(server);
+    Object.assign(this, { _readBuffer: new ExactBuffer({ maxBufferSize: MAX_MESSAGE }) });
+  }
+
   override send(message: JSONRPCMessage): Promise<void> {
     const text = JSON.stringify(message);
     const exact = unmarked(text);
@@ -210,6 +215,20 @@ class ChildTransport extends StdioClientTransport {
       if (stdin.write(`${exact}\n`)) resolve();
       else stdin.once('drain', resolve);
     });
+  }
+}
+
+/** What a child has written and nobody has read: its lines are messages. */
+class ExactBuffer extends ReadBuffer {
+  override readMessage(): JSONRPCMessage | null {
+    const held = this as unknown as { _buffer?: Buffer | undefined };
+    const end = held._buffer?.indexOf('\n') ?? -1;
+    if (held._buffer !== undefined && end >= 0) {
+      const line = held._buffer.toString('utf8', 0, end);
+      const marked = markedJson(line);
+      if (marked !== line) held._buffer = Buffer.concat([Buffer.from(marked), held._buffer.subarray(end)]);
+    }
+    return super.readMessage();
   }
 }
 

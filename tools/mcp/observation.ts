@@ -3,11 +3,13 @@
  */
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 
+import { writeJson } from '../../src/core/text/json.js';
+
 type Content = CallToolResult['content'][number];
 
 export function observationOf(result: CallToolResult): string {
   const parts = result.content.map(textOf);
-  if (parts.length === 0 && result.structuredContent !== undefined) return JSON.stringify(result.structuredContent);
+  if (parts.length === 0 && result.structuredContent !== undefined) return writeJson(result.structuredContent);
   return parts.length === 0 ? '(the tool gave no content)' : parts.join('\n');
 }
 

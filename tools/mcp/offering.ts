@@ -4,7 +4,7 @@
  * accepts the change.
  */
 import { badRequest, quoted, reasonOf } from '../../src/core/errors.js';
-import { isObject } from '../../src/core/text/json.js';
+import { isObject, writeJson } from '../../src/core/text/json.js';
 import type { Tool, ToolLimits } from '../../src/core/tool.js';
 import { fault } from './faults.js';
 import { functionName } from './names.js';
@@ -75,7 +75,7 @@ export class Offering {
     for (const { name, definition } of [...named].sort((a, b) => exact(a) - exact(b))) {
       if (present.has(name) || (toolbox.has(name) && !this.#held.has(name)))
         leftOut.push(`${quoted(definition.name)} is left out: the name ${name} is taken`);
-      else if (JSON.stringify(definition).length > MAX_DEFINITION)
+      else if (writeJson(definition).length > MAX_DEFINITION)
         leftOut.push(`${name} is left out: its definition is longer than ${MAX_DEFINITION} characters`);
       else {
         try {

@@ -7,6 +7,7 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, wri
 import { join } from 'node:path';
 
 import { operatorError, reasonOf } from '../../src/core/errors.js';
+import { marked, parseJson, unmarked, writeJson } from '../../src/core/text/json.js';
 import { canonicalJson, sha256, type Hash } from '../../src/core/text/hash.js';
 
 /** What a policy sees of a tool. Nothing else of a server's announcement is kept. */
@@ -50,7 +51,7 @@ export function pinOf(server: string, definition: Definition, at = new Date()): 
  */
 export function pin(dataDir: string, name: string, found: Pin): Pin {
   const known = pinned(dataDir, name);
-  if (known !== undefined) return known;
+  if (known !== undefined) return isRounded(known, found) ? replaced(dataDir, name, found) : known;
   if (namesIn(dataDir).filter((other) => other.startsWith(`${found.server}__`)).length >= MAX_PINS) {
     throw operatorError(
       `the server "${found.server}" has announced more than ${MAX_PINS} tools; delete what is ` +
@@ -69,6 +70,17 @@ export function pin(dataDir: string, name: string, found: Pin): Pin {
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** Earlier builds rounded integers beyond 2^53 in what they pinned: that is no change of its server's. */
+function isRounded(known: Pin, { server, definition, hash }: Pin): boolean {
+  if (known.hash === hash) return false;
+  return known.hash === pinOf(server, JSON.parse(writeJson(definition)) as Definition).hash;
+}
+
+function replaced(dataDir: string, name: string, exact: Pin): Pin {
+  renameSync(write(dataDir, name, exact), fileOf(dataDir, name));
+  return exact;
 }
 
 export function pinned(dataDir: string, name: string): Pin | undefined {
@@ -123,8 +135,13 @@ function namesIn(dataDir: string): string[] {
 function write(dataDir: string, name: string, content: Pin): string {
   mkdirSync(folderOf(dataDir), { recursive: true });
   const draft = join(folderOf(dataDir), `${name}.${process.pid}.draft`);
-  writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`);
+  writeFileSync(draft, `${indented(content)}\n`);
   return draft;
+}
+
+/** For a person to read; integers with all their digits. */
+function indented(content: Pin): string {
+  return unmarked(JSON.stringify(marked(content), null, 2));
 }
 
 function read(path: string): Pin | undefined {
@@ -136,7 +153,7 @@ function read(path: string): Pin | undefined {
     throw operatorError(`cannot read ${path}: ${reasonOf(thrown)}`, thrown);
   }
   try {
-    const found = JSON.parse(text) as Pin;
+    const found = parseJson(text) as Pin;
     if (found.hash === sha256(canonicalJson(found.definition))) return found;
   } catch {
     // Falls through to the error below, like a hash that does not fit.

@@ -1,11 +1,11 @@
 /**
  * HTTP to a tool server, under the transport of the MCP SDK (MCP specification, "Streamable HTTP"). The SDK does not
- * bound the size of a message, leaves a call waiting for ever when its stream ends without an answer, and keeps the
- * connection of a cancelled call open: all three are mended here.
+ * bound the size of a message, leaves a call waiting for ever when its stream ends without an answer, keeps the
+ * connection of a cancelled call open, and rounds long integers: all four are mended here.
  */
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ErrorCode, type JSONRPCMessage, type RequestId } from '@modelcontextprotocol/sdk/types.js';
-import { unmarked } from '../../src/core/text/json.js';
+import { markedJson, unmarked } from '../../src/core/text/json.js';
 import { fetch as send, type Dispatcher, type RequestInit as SendInit } from 'undici';
 
 export interface WireOptions {
@@ -73,7 +73,7 @@ export class HttpWire {
       return response;
     }
     const stream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
-    const body = this.#bounded(response.body, stream, stop, id);
+    const body = this.#bounded(response.body, stream, stop, id).pipeThrough(exactIntegers(stream));
     return new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers });
   }
 
@@ -117,6 +117,28 @@ export class HttpWire {
     if (!this.#open.delete(id)) return;
     this.#options.lost({ jsonrpc: '2.0', id, error: { code: ErrorCode.ConnectionClosed, message: reason } });
   }
+}
+
+/**
+ * The body as the transport may parse it, with JSON.parse, and lose no digit of a long integer: of a stream line by
+ * line, as a line has whole tokens, and else as the one message it is.
+ */
+function exactIntegers(stream: boolean): TransformStream<Uint8Array, Uint8Array> {
+  let held: Buffer = Buffer.alloc(0);
+  const marked = (text: string): string =>
+    stream ? text.replace(/^data:.*$/gm, (line) => `data:${markedJson(line.slice('data:'.length))}`) : markedJson(text);
+  return new TransformStream({
+    transform(chunk, controller) {
+      held = Buffer.concat([held, chunk]);
+      const whole = stream ? Math.max(held.lastIndexOf('\n'), held.lastIndexOf('\r')) + 1 : 0;
+      if (whole === 0) return;
+      controller.enqueue(Buffer.from(marked(held.toString('utf8', 0, whole))));
+      held = held.subarray(whole);
+    },
+    flush(controller) {
+      if (held.length > 0) controller.enqueue(Buffer.from(marked(held.toString())));
+    },
+  });
 }
 
 /** A body that is one message. */

@@ -1,10 +1,12 @@
 """Command line: `python -m gyre_trainer convert|tiny|serve`. Heavy imports wait until a command needs them."""
 
 import argparse
+import os
 from pathlib import Path
 
 
 def main() -> int:
+    os.umask(0o077)  # conversations, weights made of them and tokens are for this user alone
     parser = argparse.ArgumentParser(prog="gyre_trainer", description="Gyre's trainer and vLLM supervisor")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("convert", "packaged GGUF -> safetensors folder"), ("tiny", "random tiny model, for tests")):

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Config:
     engine_args: dict[str, Any]  # extra vLLM flags, {"max-num-seqs": 32}; true = flag without value, null = drop ours
     max_model_len: int  # tokens
     parent_pid: int | None
+    token: str = field(default="", repr=False)  # what every request has to bring; empty = no door, for tests
 
     @property
     def adapters(self) -> Path:
@@ -39,6 +40,10 @@ class Config:
     @property
     def run(self) -> Path:
         return self.data / "run"
+
+    @property
+    def token_file(self) -> Path:
+        return self.run / "trainer_token"
 
     @property
     def engine_log(self) -> Path:

@@ -5,6 +5,7 @@ Run as `python fake_vllm.py PORT`. It refuses an adapter folder without weights,
 
 import json
 import math
+import os
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,12 +25,24 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def known(self) -> bool:
+        """As vLLM behind our door: every request brings the token, where there is one."""
+        token = os.environ.get("VLLM_API_KEY")
+        if token is None or self.headers["authorization"] == f"Bearer {token}":
+            return True
+        self.answer(401, {"error": "Unauthorized"})
+        return False
+
     def do_GET(self) -> None:
+        if not self.known():
+            return
         names = ["base", *loaded]
         self.answer(200, {"data": [{"id": name} for name in names]} if self.path == "/v1/models" else {})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if not self.known():
+            return None
         if self.path == "/v1/load_lora_adapter":
             name, path = body["lora_name"], Path(body["lora_path"])
             if name in loaded:

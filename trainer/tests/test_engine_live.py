@@ -24,7 +24,8 @@ class Live:
         self.process, self.data = process, data
         assert process.stdout is not None
         self.url = process.stdout.readline().removeprefix("listening ").strip()
-        self.http = httpx.Client(timeout=120, trust_env=False)
+        token = (data / "run" / "trainer_token").read_text()  # it was started by hand, without one
+        self.http = httpx.Client(timeout=120, trust_env=False, headers={"authorization": f"Bearer {token}"})
 
     def health(self) -> dict[str, Any]:
         found: dict[str, Any] = self.http.get(self.url + "/health").json()
@@ -34,7 +35,9 @@ class Live:
         return self.http.post(self.url + path, json=body, headers=headers)
 
     def engine(self, path: str, body: Any) -> dict[str, Any]:
-        answer = self.http.post(self.health()["engine"]["url"] + path, json=body)
+        known = self.health()["engine"]
+        headers = {"authorization": f"Bearer {known['api_key']}"}
+        answer = self.http.post(known["url"] + path, json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -82,6 +85,22 @@ def test_chat_returns_token_ids_and_the_sampled_log_probabilities(live: Live) ->
     choice = answer["choices"][0]
     assert len(choice["token_ids"]) == len(choice["logprobs"]["content"]) == answer["usage"]["completion_tokens"]
     assert len(answer["prompt_token_ids"]) == answer["usage"]["prompt_tokens"]
+
+
+def test_neither_answers_whoever_has_no_token_and_vllm_answers_no_page(live: Live) -> None:
+    url = live.health()["engine"]["url"]
+    for address in (
+        live.url + "/health",
+        live.url + "/v1/head",
+        url + "/v1/models",
+        url + "/tokenize",
+        url + "/health",
+    ):
+        assert httpx.get(address, trust_env=False).status_code == 401, address
+    key = live.health()["engine"]["api_key"]
+    headers = {"authorization": f"Bearer {key}", "origin": "https://evil.example"}
+    answer = httpx.get(url + "/v1/models", headers=headers, trust_env=False)
+    assert answer.status_code == 200 and "access-control-allow-origin" not in answer.headers
 
 
 def sampled_batch(live: Live, batch_id: str, base: int, target: int) -> dict[str, Any]:

@@ -3,11 +3,12 @@
  * nothing.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { promisify } from 'node:util';
 
 import type { Config } from '../../core/config.js';
+import { childEnvironment } from '../../run/child_environment.js';
 import { reasonOf } from '../../core/errors.js';
 import { openStore } from '../../store/file/db.js';
 import { modelFolder, python, UNTRAINABLE, VERSION } from '../../run/machine.js';
@@ -39,13 +40,22 @@ export async function doctorVerb(config: Config, printer: Printer): Promise<bool
         throw new Error(`only ${((bavail * bsize) / GIB).toFixed(2)} GiB are free in ${config.data}; make room`);
       return `${config.data}, ${((bavail * bsize) / GIB).toFixed(1)} GiB free`;
     }),
+    check('privacy', () => {
+      const mode = statSync(config.data).mode & 0o777;
+      if ((mode & 0o077) !== 0)
+        throw new Error(
+          `other users may look into ${config.data} (mode ${mode.toString(8)}), which holds every conversation; ` +
+            `mend it with: chmod -R go= ${quotedForShell(config.data)}`,
+        );
+      return 'the data folder is for this user alone';
+    }),
     check('gateway', () => {
       const gateway = runningGateway(config.data);
       return gateway === undefined ? 'not running' : `${gateway.url}, process ${gateway.pid}`;
     }),
     ...(config['engine.url'] === undefined
       ? await ownEngine(config)
-      : [await reach('engine', `${config['engine.url']}/v1/models`)]),
+      : [await reach('engine', `${config['engine.url']}/v1/models`, config['engine.api_key'])]),
   ];
   printer.result(findings, table(findings.map(({ what, ok, detail }) => [ok ? 'ok' : 'WRONG', what, detail])));
   return findings.every((finding) => finding.ok);
@@ -64,7 +74,7 @@ async function ownEngine(config: Config): Promise<Finding[]> {
         'import importlib.metadata as m; print(*[f"{n} {m.version(n)}" for n in ("torch", ' +
           '"transformers", "peft", "gyre-trainer")], sep=", ")',
       ],
-      { timeout: 30_000 },
+      { timeout: 30_000, env: childEnvironment(process.env) },
     );
     return [environment, { what: 'python packages', ok: true, detail: stdout.trim() }, model];
   } catch (thrown) {
@@ -80,13 +90,20 @@ async function ownEngine(config: Config): Promise<Finding[]> {
   }
 }
 
-async function reach(what: string, url: string): Promise<Finding> {
+async function reach(what: string, url: string, apiKey?: string): Promise<Finding> {
   try {
-    const { status } = await fetch(url, { signal: AbortSignal.timeout(3_000) });
+    const { status } = await fetch(url, {
+      signal: AbortSignal.timeout(3_000),
+      ...(apiKey === undefined ? {} : { headers: { authorization: `Bearer ${apiKey}` } }),
+    });
     return { what, ok: status < 500, detail: `${url} answered ${status}` };
   } catch (thrown) {
     return { what, ok: false, detail: `${url} cannot be reached: ${reasonOf(thrown)}` };
   }
+}
+
+function quotedForShell(path: string): string {
+  return /^[\w/.+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function check(what: string, probe: () => string): Finding {

@@ -10,6 +10,7 @@ import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
 import { writeJson } from '../../core/text/json.js';
+import { shownJson } from '../../core/text/shown.js';
 import { decisionView, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
@@ -143,7 +144,8 @@ export function exportVerb(config: Config, out: string | undefined): Promise<voi
     const sink: NodeJS.WritableStream = out === undefined ? process.stdout : createWriteStream(out);
     for (let after: string | undefined; ;) {
       const page = listTrajectories(db, { limit: 50, after });
-      for (const trajectory of page.data) if (!sink.write(`${writeJson(trajectory)}\n`)) await once(sink, 'drain');
+      for (const trajectory of page.data)
+        if (!sink.write(`${shownJson(writeJson(trajectory))}\n`)) await once(sink, 'drain');
       after = page.data.at(-1)?.id;
       if (!page.has_more) break;
     }

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
+import { shown } from '../../core/text/shown.js';
 import { accept, pins, type Definition, type PinState } from '../../../tools/mcp/pins.js';
 import { runningGateway } from '../../run/presence.js';
 import { table, type Printer } from '../../run/print.js';
@@ -69,13 +70,7 @@ function difference({ name, pinned, changed }: PinState): string[] {
   ];
 }
 
-function escaped(char: string): string {
-  return `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
-}
-
-/** On lines of their own, control characters visible: it is a stranger's text on the operator's terminal. */
+/** On lines of their own: it is a stranger's text. */
 function described({ description = '(no description)', inputSchema }: Definition): string[] {
-  return [...description.split('\n'), JSON.stringify(inputSchema)].map(
-    (line) => `  ${line.replace(/\p{Cc}|\p{Cf}/gu, escaped)}`,
-  );
+  return [...description.split('\n'), JSON.stringify(inputSchema)].map((line) => `  ${shown(line)}`);
 }

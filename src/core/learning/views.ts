@@ -83,7 +83,8 @@ export interface LearningStatus {
   readonly needed_states: number;
   /** Steps that are not taken up, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
-  readonly heldout_tasks: number;
+  /** Null for a key that is no admin's. */
+  readonly heldout_tasks: number | null;
   readonly running: CycleView | null;
   readonly last: CycleView | null;
 }

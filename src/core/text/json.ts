@@ -36,6 +36,19 @@ export function unmarked(text: string): string {
   return text.includes(MARK) ? text.replace(MARKED, '$1') : text;
 }
 
+/** JSON text that loses no digit where others call JSON.parse: {@link unmarkedValue} has its integers back. */
+export function markedJson(text: string): string {
+  return LONG.test(text) ? (withMarks(text) ?? text) : text;
+}
+
+/** What was parsed of {@link markedJson}, with its integers. */
+export function unmarkedValue(value: unknown): unknown {
+  if (typeof value === 'string') return value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(unmarkedValue);
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, unmarkedValue(field)]));
+}
+
 /** As JSON.stringify of an object or a list writes it. */
 export function writeJson(value: unknown): string {
   try {
@@ -73,6 +86,18 @@ function withMarks(text: string): string | undefined {
     at = end + 1;
   }
   return found ? out : undefined;
+}
+
+/** What JSON text has outside its strings. Not by a regular expression: a long string is more than its stack has. */
+export function outsideStrings(json: string): string {
+  let out = '';
+  for (let at = 0; at < json.length;) {
+    const quote = json.indexOf('"', at);
+    out += json.slice(at, quote === -1 ? json.length : quote);
+    if (quote === -1) break;
+    at = endOfString(json, quote) + 1;
+  }
+  return out;
 }
 
 /** The index of the quote that closes the string opened at `from`. */

@@ -9,7 +9,7 @@
 import { writeJson } from './json.js';
 import { RAW_PROMPT } from '../message.js';
 import type { AssistantMessage, Content, ContentPart, Message, ToolCall, WireToolCall } from '../message.js';
-import type { Action, FunctionSpec, Sampling } from '../policy.js';
+import type { Action, FunctionSpec, Sampling, TokenLogprob } from '../policy.js';
 import type { OwnedCall, Step } from '../trajectory.js';
 import type { Range } from './escapes.js';
 import { type Edit, editsInJson, parsed } from './json_marks.js';
@@ -86,6 +86,7 @@ export class Redactor {
       text: this.text(action.text),
       calls: each(action.calls, (call) => this.call(call)),
       reasoning: this.#maybe(action.reasoning),
+      native: this.value(action.native),
     });
   }
 
@@ -94,7 +95,8 @@ export class Redactor {
    * anything was redacted keeps none of them, nor their log-probabilities, and is not trained on. `tainted`: its
    * prompt holds more that matched, which is not logged.
    */
-  step(step: Step, visible: AssistantMessage, tainted: boolean): readonly [step: Step, visible: AssistantMessage] {
+  step(taken: Step, visible: AssistantMessage, tainted: boolean): readonly [step: Step, visible: AssistantMessage] {
+    const step = this.#fields(taken, { told: this.#withoutMatches(taken.told) });
     const shown = this.message(visible);
     const { toolChoice, sampling, action } = step;
     const clean = this.#fields(step, {
@@ -106,9 +108,35 @@ export class Redactor {
       sampling: this.sampling(sampling),
       calls: each(step.calls, (call) => this.#owned(call)),
       action: action && this.action(action),
+      told: this.#told(step.told),
     });
     if (clean === step && shown === visible && !tainted) return [step, visible];
-    return [{ ...clean, action: clean.action && withoutTokens(clean.action), notTrainable: 'redacted' }, shown];
+    // How it was told, and how it came, says again what was redacted, and would say it in the wrong places.
+    const { told: _, ...rest } = clean;
+    return [{ ...rest, action: clean.action && withoutTokens(clean.action), notTrainable: 'redacted' }, shown];
+  }
+
+  #told(told: Step['told']): Step['told'] {
+    return (
+      told &&
+      each(told, (piece) =>
+        piece.type === 'beside' ? this.#fields(piece, { fields: this.value(piece.fields) }) : piece,
+      )
+    );
+  }
+
+  /** Without log-probabilities among whose tokens one matches that may be in no answer: the step has none of it. */
+  #withoutMatches(told: Step['told']): Step['told'] {
+    const matches = (entry: Pick<TokenLogprob, 'token'>): boolean => this.text(entry.token) !== entry.token;
+    return (
+      told &&
+      each(told, (piece) =>
+        piece.type === 'text' &&
+        piece.logprobs?.some((entry) => matches(entry) || entry.top_logprobs.some(matches)) === true
+          ? this.#fields(piece, { logprobs: undefined })
+          : piece,
+      )
+    );
   }
 
   /** Without the numbers that match: a mark can stand for none of them. */
@@ -337,5 +365,6 @@ function withoutTokens(action: Action): Action {
   delete bare.tokenIds;
   delete bare.logprobs;
   delete bare.tokenLogprobs;
+  delete bare.native;
   return bare;
 }

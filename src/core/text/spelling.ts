@@ -3,12 +3,11 @@
  * library's spacing, key order and forms of numbers: that is still the same message. With another value it is not.
  */
 import type { Message, WireToolCall } from '../message.js';
-import { isObject, parseJson } from './json.js';
+import { isObject, outsideStrings, parseJson } from './json.js';
 
 const LONG_NUMBER = /\d{16}/;
 /** A number of so many digits that is no integer. */
 const LONG_DECIMAL = /\d{16}\d*(?:\.\d|[eE])|\d\.\d*\d{16}/;
-const STRINGS = /"(?:[^"\\]|\\.)*"/g;
 
 /**
  * The conversation with the arguments of its calls normalised as most engines emit them; the same list where they are
@@ -47,11 +46,12 @@ export function normaliseArguments(text: string): string {
 }
 
 /** Whether there is a number that no parser here keeps: it is left as it stands, or it would be another. */
-export function hasLongDecimal(json: string): boolean {
-  return LONG_NUMBER.test(json) && LONG_DECIMAL.test(json.replace(STRINGS, ''));
+function hasLongDecimal(json: string): boolean {
+  return LONG_NUMBER.test(json) && LONG_DECIMAL.test(outsideStrings(json));
 }
 
-function inNormalForm(value: unknown): string {
+/** JSON as most engines emit it, with sorted keys. */
+export function inNormalForm(value: unknown): string {
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(inNormalForm).join(', ')}]`;

@@ -6,6 +6,7 @@
 import { GyreError } from '../../core/errors.js';
 import type { KeyLimits } from '../../core/key.js';
 import type { StepLog } from '../../core/log.js';
+import type { Caller } from './auth.js';
 
 const WINDOW_MS = 60_000;
 /** When a place among concurrent requests frees cannot be known; this is how soon it is worth asking. */
@@ -47,6 +48,18 @@ export async function admit({ allowances, log }: Admitting, keyId: string, limit
   // While the log waits the month's sum is what is committed: nobody waits, and nobody is refused, for that.
   if (limits.monthlyTokens !== undefined) await log.flush().catch(() => undefined);
   return allowances.admit(keyId, limits);
+}
+
+/**
+ * The same of a request that takes no tokens of a model: reading, counting, rating. It is one of a minute's and those
+ * answered at once; a budget of tokens says nothing of it. Throws why it may not begin.
+ */
+export function admitPlain({ allowances }: Pick<Admitting, 'allowances'>, caller: Caller): Admission | undefined {
+  if (caller.limits === undefined) return undefined;
+  const { requestsPerMinute, concurrent } = caller.limits;
+  const admission = allowances.admit(caller.keyId, { requestsPerMinute, concurrent });
+  if (admission.refusal !== undefined) throw admission.refusal;
+  return admission;
 }
 
 export class Allowances {

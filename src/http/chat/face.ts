@@ -19,9 +19,10 @@ export const CHAT: Face = {
               includeUsage: request.includeUsage,
               runningUsage: request.includeUsage && request.runningUsage,
               toolEvents: request.toolEvents,
+              custom: request.freeform,
               ...settings,
             })
-          : new WholeAnswer(exchange, head, settings),
+          : new WholeAnswer(exchange, head, settings, request.freeform),
     };
   },
 };

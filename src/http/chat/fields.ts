@@ -8,35 +8,14 @@ import { z } from 'zod';
 
 import { MessageSchema } from '../../core/message_input.js';
 import { ENGINE_FIELDS, ENGINE_IGNORED, ENGINE_REFUSED, SAMPLING_FIELDS } from '../protocol/engine_fields.js';
-import { type FieldTable, metadataOf, MetadataText, type Refusal, toolName } from '../protocol/fields.js';
+import { type FieldTable, metadataOf, MetadataText, type Refusal } from '../protocol/fields.js';
+import { ToolChoiceField, ToolField } from './tools.js';
 
 const bool = z.boolean();
 const int = z.int();
 const text = z.string();
 const any = z.unknown();
 const object = z.record(z.string(), any);
-
-function otherTool({ input }: { readonly input?: unknown }): string {
-  return (
-    'must be "function" or "gyre:" and the name of a server tool' +
-    (input === 'custom' ? ': a custom tool is taken by /v1/responses, here it is a function of one text' : '')
-  );
-}
-
-const FunctionTool = z.object({
-  type: z.literal('function', { error: otherTool }).default('function'),
-  function: z.object({
-    name: toolName(64),
-    description: text.nullish(),
-    parameters: object.nullish(),
-    strict: bool.nullish(),
-  }),
-});
-// Ends the check of its object, so that a function with a fault is told its own and not that it is no server tool.
-const serverTool = text.regex(/^gyre:/, {
-  error: otherTool,
-  abort: true,
-});
 
 /** What the gateway itself reads. Absent and null mean the same. */
 const Supported = {
@@ -49,26 +28,11 @@ const Supported = {
     include_tool_events: bool.nullish(),
     continuous_usage_stats: bool.nullish(),
   }),
-  tools: z.array(z.union([FunctionTool, z.object({ type: serverTool })])).max(128),
-  tool_choice: z.union([
-    z.enum(['none', 'auto', 'required']),
-    z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: text }) }),
-    z.strictObject({ type: serverTool }),
-    z.looseObject({
-      type: z.literal('allowed_tools'),
-      allowed_tools: z.looseObject({
-        mode: z.enum(['auto', 'required']),
-        tools: z.array(
-          z.union([
-            z.looseObject({ type: z.literal('function'), function: z.looseObject({ name: text }) }),
-            z.looseObject({ type: serverTool }),
-          ]),
-        ),
-      }),
-    }),
-  ]),
+  tools: z.array(ToolField).max(128),
+  tool_choice: ToolChoiceField,
   parallel_tool_calls: bool,
   n: int.min(1).max(128),
+  best_of: int.min(1),
   logprobs: bool,
   top_logprobs: int.min(0).max(20),
   return_token_ids: bool,
@@ -111,7 +75,6 @@ const Refused: Readonly<Record<string, Refusal>> = {
   audio: 'The policy answers in text only.',
   web_search_options: 'Offer a server tool in "tools" instead.',
   moderation: 'The gateway does not moderate.',
-  best_of: { reason: 'Ask for "n" and choose.', unless: z.literal(1) },
   echo: { reason: "The answer would not be the policy's action alone.", unless: z.literal(false) },
   prompt_logprobs: 'The engine cannot give them in a stream, and the gateway always streams from it.',
   return_prompt_text: { reason: 'Ask for "return_token_ids".', unless: z.literal(false) },
@@ -125,6 +88,7 @@ export const CHAT_FIELDS: FieldTable<typeof Supported> = {
   refused: Refused,
   required: ['model', 'messages'],
   notes: {
+    best_of: 'as many as "n", else it is refused',
     stream_options: 'without "stream" it has no effect, and "include_obfuscation" never has',
     prediction: 'nothing is answered faster by it',
     request_id: 'the header x-request-id names a request',

@@ -24,12 +24,15 @@ const Completion = z.object({
         reasoning_content: text.optional(),
         tool_calls: z
           .array(
-            z.object({
-              id: text,
-              type: z.literal('function'),
-              function: z.object({ name: text, arguments: text }),
-              extra_content: z.unknown().optional().describe("An upstream's own, which it wants back."),
-            }),
+            z.union([
+              z.object({
+                id: text,
+                type: z.literal('function'),
+                function: z.object({ name: text, arguments: text }),
+                extra_content: z.unknown().optional().describe("An upstream's own, which it wants back."),
+              }),
+              z.object({ id: text, type: z.literal('custom'), custom: z.object({ name: text, input: text }) }),
+            ]),
           )
           .optional(),
         annotations: z.array(z.unknown()).optional().describe('Of an upstream, as are the fields below.'),

@@ -5,8 +5,10 @@
 import { badRequest } from '../../core/errors.js';
 import { type MessageInput, toMessages } from '../../core/message_input.js';
 import { CHAT_FIELDS } from './fields.js';
-import { type FieldsOf, readFields, requiredField, requiredModel } from '../protocol/fields.js';
-import { type AnswerRequest, samplingOf, type ToolName } from '../protocol/request.js';
+import { checkBestOf } from '../protocol/engine_fields.js';
+import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
+import { type AnswerRequest, samplingOf } from '../protocol/request.js';
+import { choiceOf, customNames, offeredTool } from './tools.js';
 
 export interface ChatRequest extends AnswerRequest {
   /** Usage so far on every chunk. */
@@ -22,6 +24,8 @@ export function parseChat(raw: unknown): ChatRequest {
   const streamed = stream ? fields.stream_options : undefined;
   if ((fields.top_logprobs ?? 0) > 0 && fields.logprobs !== true)
     throw badRequest('"top_logprobs" is only allowed with "logprobs": true.', 'top_logprobs');
+  const n = fields.n ?? 1;
+  checkBestOf(fields.best_of, n);
   return {
     model,
     messages: toMessages(messages),
@@ -30,10 +34,11 @@ export function parseChat(raw: unknown): ChatRequest {
     includeUsage: streamed?.include_usage ?? false,
     runningUsage: streamed?.continuous_usage_stats ?? false,
     toolEvents: streamed?.include_tool_events ?? false,
-    tools: fields.tools ?? [],
+    tools: (fields.tools ?? []).map(offeredTool),
+    freeform: customNames(fields.tools),
     toolChoice: choiceOf(fields.tool_choice),
     parallelToolCalls: fields.parallel_tool_calls,
-    n: fields.n ?? 1,
+    n,
     topLogprobs: fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined,
     tokenIds: fields.return_token_ids ?? false,
     sampling: samplingOf(fields),
@@ -52,10 +57,4 @@ function callFieldsOf(messages: readonly MessageInput[]): AnswerRequest['callFie
       if (extra !== undefined && extra !== null) (found ??= new Map()).set(id, { extra_content: extra });
   }
   return found;
-}
-
-function choiceOf(choice: FieldsOf<typeof CHAT_FIELDS.supported>['tool_choice']): AnswerRequest['toolChoice'] {
-  if (typeof choice !== 'object' || !('allowed_tools' in choice)) return choice;
-  const { mode, tools } = choice.allowed_tools as { readonly mode: 'auto' | 'required'; readonly tools: ToolName[] };
-  return { mode, allowed: tools };
 }

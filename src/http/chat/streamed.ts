@@ -6,6 +6,7 @@
 import type { PolicyEvent } from '../../core/policy.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
 import { extraContent, fingerprint, moreFields, wireLogprobs, wireReasoning, wireUsage } from './completion.js';
+import { CustomTexts } from './custom_texts.js';
 import { RunningUsage } from './running_usage.js';
 import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
@@ -18,6 +19,8 @@ export interface StreamOptions extends Pace, Pick<AnswerSettings, 'reasoningFiel
   readonly runningUsage: boolean;
   /** Named events about tools, for clients that asked for them. */
   readonly toolEvents: boolean;
+  /** Names of custom tools. */
+  readonly custom?: ReadonlySet<string> | undefined;
 }
 
 export class StreamedAnswer implements Delivery {
@@ -30,6 +33,7 @@ export class StreamedAnswer implements Delivery {
   readonly #after: string;
   readonly #usage: RunningUsage | undefined;
   readonly #roles = new Set<number>();
+  readonly #texts = new CustomTexts();
 
   constructor(exchange: Exchange, head: AnswerHead, options: StreamOptions) {
     this.#exchange = exchange;
@@ -58,20 +62,28 @@ export class StreamedAnswer implements Delivery {
       case 'beside':
         this.#delta(event.index, moreFields(event.fields).slice(1));
         break;
-      case 'call':
+      case 'call': {
+        const custom = this.#options.custom?.has(event.name) === true;
+        if (custom) this.#texts.begin(event);
+        const [type, field] = custom ? ['custom', 'input'] : ['function', 'arguments'];
         this.#delta(
           event.index,
-          `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"function",` +
-            `"function":{"name":${JSON.stringify(event.name)},"arguments":""}` +
+          `"tool_calls":[{"index":${event.position},"id":${JSON.stringify(event.id)},"type":"${type}",` +
+            `"${type}":{"name":${JSON.stringify(event.name)},"${field}":""}` +
             `${extraContent(event.own)}}]`,
         );
         break;
-      case 'arguments':
-        this.#delta(
-          event.index,
-          `"tool_calls":[{"index":${event.position},"function":{"arguments":${JSON.stringify(event.text)}}}]`,
-        );
+      }
+      case 'arguments': {
+        const text = this.#texts.add(event);
+        if (text === undefined)
+          this.#delta(
+            event.index,
+            `"tool_calls":[{"index":${event.position},"function":{"arguments":${JSON.stringify(event.text)}}}]`,
+          );
+        else this.#customDelta(event.index, event.position, text);
         break;
+      }
       case 'tool_started':
         this.#progress(
           'gyre.tool.started',
@@ -108,6 +120,7 @@ export class StreamedAnswer implements Delivery {
       return;
     }
     if (finish.ending.outcome === 'cancelled') return;
+    for (const { index, position, rest } of this.#texts.end()) this.#customDelta(index, position, rest);
     const limit = limitOf(finish.ending);
     const end = this.#usage === undefined ? this.#after : `],"usage":${wireUsage(finish.ending)}}\n\n`;
     const after = limit === undefined ? end : `],"gyre":${JSON.stringify(limit)}${end.slice(1)}`;
@@ -136,6 +149,11 @@ export class StreamedAnswer implements Delivery {
     if (event.text === '' && ids === '' && logprobs === 'null') return;
     const name = event.refusal === true ? 'refusal' : 'content';
     this.#delta(event.index, `"${name}":${JSON.stringify(event.text)}`, logprobs, ids);
+  }
+
+  #customDelta(index: number, position: number, text: string): void {
+    if (text !== '')
+      this.#delta(index, `"tool_calls":[{"index":${position},"custom":{"input":${JSON.stringify(text)}}}]`);
   }
 
   #delta(index: number, delta: string, logprobs = 'null', ids = ''): void {

@@ -10,6 +10,7 @@ import {
   wireReasoning,
   wireUsage,
 } from './completion.js';
+import { freeformText } from '../protocol/freeform.js';
 import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 
@@ -32,10 +33,18 @@ export class WholeAnswer implements Delivery {
   readonly #exchange: Exchange;
   readonly #head: AnswerHead;
   readonly #settings: Pick<AnswerSettings, 'reasoningFields'>;
+  /** Names of custom tools. */
+  readonly #custom: ReadonlySet<string> | undefined;
   readonly #choices: Choice[] = [];
   #promptTokenIds: readonly number[] | undefined;
 
-  constructor(exchange: Exchange, head: AnswerHead, settings: Pick<AnswerSettings, 'reasoningFields'>) {
+  constructor(
+    exchange: Exchange,
+    head: AnswerHead,
+    settings: Pick<AnswerSettings, 'reasoningFields'>,
+    custom?: ReadonlySet<string>,
+  ) {
+    this.#custom = custom;
     this.#exchange = exchange;
     this.#head = head;
     this.#settings = settings;
@@ -50,8 +59,8 @@ export class WholeAnswer implements Delivery {
         const choice = this.#choice(event.index);
         if (event.refusal === true) choice.refusal += event.text;
         else choice.text += event.text;
-        if (this.#head.logprobs && event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
-        if (this.#head.tokenIds && event.tokenIds !== undefined) choice.tokenIds.push(...event.tokenIds);
+        if (this.#head.logprobs) for (const each of event.logprobs ?? []) choice.logprobs.push(each);
+        if (this.#head.tokenIds) for (const each of event.tokenIds ?? []) choice.tokenIds.push(each);
         return;
       }
       case 'reasoning':
@@ -120,7 +129,7 @@ export class WholeAnswer implements Delivery {
     const { text, reasoning, calls, refusal, beside, logprobs, tokenIds } = this.#choice(index);
     const content = text === '' && (calls.length > 0 || refusal !== '') ? 'null' : JSON.stringify(text);
     const thoughts = reasoning === '' ? '' : `,${wireReasoning(reasoning, this.#settings)}`;
-    const made = calls.length === 0 ? '' : `,"tool_calls":[${calls.map(wireCall).join(',')}]`;
+    const made = calls.length === 0 ? '' : `,"tool_calls":[${calls.map((call) => this.#wireCall(call)).join(',')}]`;
     const ids = this.#head.tokenIds ? `,"token_ids":[${tokenIds.join(',')}]` : '';
     return (
       `{"index":${index},"message":{"role":"assistant","content":${content},` +
@@ -130,9 +139,13 @@ export class WholeAnswer implements Delivery {
       `"finish_reason":"${reason}"${ids}}`
     );
   }
-}
 
-function wireCall({ id, name, arguments: args, own }: Choice['calls'][number]): string {
-  const call = JSON.stringify({ id, type: 'function', function: { name, arguments: args } });
-  return `${call.slice(0, -1)}${extraContent(own)}}`;
+  #wireCall({ id, name, arguments: args, own }: Choice['calls'][number]): string {
+    const call = JSON.stringify(
+      this.#custom?.has(name) === true
+        ? { id, type: 'custom', custom: { name, input: freeformText(args) } }
+        : { id, type: 'function', function: { name, arguments: args } },
+    );
+    return `${call.slice(0, -1)}${extraContent(own)}}`;
+  }
 }

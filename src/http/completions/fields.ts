@@ -11,7 +11,10 @@ const text = z.string();
 /** Prompts of one request, as many as vLLM takes. */
 export const MAX_PROMPTS = 1024;
 
-const ids = z.array(z.int().min(0)).min(1);
+/** The log keeps a token's id in 32 bits, which is more than any vocabulary has. */
+export const MAX_TOKEN_ID = 2 ** 31 - 1;
+
+const ids = z.array(z.int().min(0).max(MAX_TOKEN_ID)).min(1);
 const Prompt = z.union([text, z.array(text).min(1).max(MAX_PROMPTS), ids, z.array(ids).min(1).max(MAX_PROMPTS)]);
 
 const Supported = {

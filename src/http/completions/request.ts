@@ -5,7 +5,8 @@
 import { badRequest, quoted } from '../../core/errors.js';
 import { type Message, RAW_PROMPT } from '../../core/message.js';
 import type { RawPrompt, RawPrompts } from '../../core/policy.js';
-import { COMPLETION_FIELDS, MAX_PROMPTS } from './fields.js';
+import { COMPLETION_FIELDS, MAX_PROMPTS, MAX_TOKEN_ID } from './fields.js';
+import { checkBestOf } from '../protocol/engine_fields.js';
 import { readFields, requiredField, requiredModel } from '../protocol/fields.js';
 import { type AnswerRequest, samplingOf } from '../protocol/request.js';
 
@@ -29,12 +30,7 @@ export function parseCompletion(raw: unknown): CompletionRequest {
     throw badRequest(`${list.length} prompts and "n" ${n} are more than ${MAX_PROMPTS} answers.`, 'n');
   if (fields.max_tokens === 0 && !echo)
     throw badRequest('"max_tokens" may be 0 only with "echo": true: nothing would be answered.', 'max_tokens');
-  if (fields.best_of !== undefined && fields.best_of !== n)
-    throw badRequest(
-      'The parameter "best_of" is not supported but for the number of "n". Ask for "n" and choose.',
-      'best_of',
-      'unsupported_parameter',
-    );
+  checkBestOf(fields.best_of, n);
   const byEngine =
     fields.logprobs !== undefined || fields.max_tokens === 0 || list.some((each) => typeof each !== 'string');
   return {
@@ -83,10 +79,10 @@ function checkPrompt(prompt: unknown): void {
 }
 
 function checkIds(ids: readonly unknown[], name: string): void {
-  const at = ids.findIndex((id) => !Number.isSafeInteger(id) || Number(id) < 0);
+  const at = ids.findIndex((id) => !Number.isSafeInteger(id) || Number(id) < 0 || Number(id) > MAX_TOKEN_ID);
   if (at < 0) return;
   const code = typeof ids[at] === 'number' ? 'invalid_value' : 'invalid_type';
-  throw wrong(`${name}.${at}`, ids[at], 'a token id is an integer from 0 on', code);
+  throw wrong(`${name}.${at}`, ids[at], `a token id is an integer from 0 to ${MAX_TOKEN_ID}`, code);
 }
 
 function wrong(name: string, value: unknown, why: string, code = 'invalid_type'): Error {

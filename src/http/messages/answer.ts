@@ -4,10 +4,11 @@
  * them; the input of a call waits until it is whole JSON, unless its tool has `eager_input_streaming`.
  */
 import { objectJson } from '../../core/text/arguments.js';
-import { NO_USAGE, type PolicyEvent } from '../../core/policy.js';
+import { type Beside, NO_USAGE, type PolicyEvent } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
-import { begun, type Block, deltaOf, wireBlock } from './block.js';
+import { besideHeader, besideText } from '../protocol/beside.js';
+import { begun, type Block, deltaOf, type Source, sourceOf, wireBlock } from './block.js';
 import type { MessageFields } from './fields.js';
 import { type AnswerHead, type AnswerSettings, type Delivery, limitOf } from '../protocol/face.js';
 import type { Seal } from '../protocol/seal.js';
@@ -35,6 +36,10 @@ export class MessageAnswer implements Delivery {
   #opened = false;
   #begun = false;
   #stopSequence: string | undefined;
+  /** Sources no text is there for yet, and those that are told. */
+  readonly #sources: Source[] = [];
+  readonly #cited = new Set<string>();
+  readonly #leftOut = new Set<string>();
   /** Its server said so of what it said. */
   #refused = false;
 
@@ -63,6 +68,7 @@ export class MessageAnswer implements Delivery {
         if (this.#thinks && event.text !== '') this.#thought(this.#thinksAloud ? event.text : '');
         break;
       case 'beside':
+        this.#beside(event.fields);
         break;
       case 'text':
         if (event.text !== '') this.#text(event.text);
@@ -91,6 +97,7 @@ export class MessageAnswer implements Delivery {
         if (event.step.outcome === 'failed') break; // a block that was being written is not ended as if it were whole
         // Text may go on in the next step; calls are whole, or will never be.
         this.#whole = this.#blocks.at(-1)?.type === 'text' ? this.#blocks.length - 1 : this.#blocks.length;
+        this.#cited.clear();
         this.#stopSequence = event.step.action?.stopSequence;
         break;
       default:
@@ -116,14 +123,15 @@ export class MessageAnswer implements Delivery {
       this.#refused,
       this.#fields.stop_sequences?.find((sequence) => sequence === this.#stopSequence),
     );
-    const limit = limitOf(ending);
-    const more = limit === undefined ? {} : { gyre: limit };
+    if (this.#sources.length > 0) this.#leftOut.add('citations');
+    const gyre = { ...limitOf(ending), ...(this.#leftOut.size === 0 ? {} : { left_out: [...this.#leftOut] }) };
+    const more = Object.keys(gyre).length === 0 ? {} : { gyre };
     if (this.#stream === undefined) {
       const whole = JSON.stringify({ ...this.#message(ending), ...stop, ...more });
       // Inputs go in as text: read and written again, a number could become another one.
       return this.#exchange.json(
         `${whole.slice(0, -1)},"content":[${this.#blocks.map((block) => wireBlock(block, this.#seal)).join(',')}]}`,
-        this.#headers,
+        { ...this.#headers, ...besideHeader(this.#leftOut) },
       );
     }
     if (!this.#begun) this.#begin();
@@ -153,7 +161,27 @@ export class MessageAnswer implements Delivery {
   #text(text: string): void {
     const last = this.#blocks.at(-1);
     if (last?.type === 'text') last.text += text;
-    else this.#blocks.push({ type: 'text', text });
+    else this.#blocks.push({ type: 'text', text, sources: [] });
+    this.#cite();
+  }
+
+  /** Sources are of the text they come with, or of the next one; each is told once in a step. */
+  #beside(fields: Beside): void {
+    const { cited, images, others } = besideText(fields);
+    for (const name of images.length > 0 ? ['images', ...others] : others) this.#leftOut.add(name);
+    for (const source of cited.map(sourceOf)) {
+      // Without words it says nothing new of a source that is known.
+      const key = `${source.url}\n${source.cited_text}`;
+      if (this.#cited.has(source.cited_text === '' ? source.url : key)) continue;
+      this.#cited.add(key).add(source.url);
+      this.#sources.push(source);
+    }
+    this.#cite();
+  }
+
+  #cite(): void {
+    const last = this.#blocks.at(-1);
+    if (last?.type === 'text') for (const source of this.#sources.splice(0)) last.sources.push(source);
   }
 
   /** What is reasoned in one step is one block: its signature is over all of it. */
@@ -182,6 +210,9 @@ export class MessageAnswer implements Delivery {
       const text = block.type === 'tool_use' && !block.eager ? objectJson(block.text) : block.text;
       block.text = '';
       if (text !== '') stream.write(frame('content_block_delta', { index, delta: deltaOf(block, text) }));
+      if (block.type === 'text')
+        for (const citation of block.sources.splice(0))
+          stream.write(frame('content_block_delta', { index, delta: { type: 'citations_delta', citation } }));
       if (!whole) return;
       if (block.type === 'thinking')
         stream.write(

@@ -1,10 +1,24 @@
 /** One block of an answer: as it grows, and how the wire has it. */
 import { objectJson } from '../../core/text/arguments.js';
+import type { Cited } from '../protocol/beside.js';
 import type { Seal } from '../protocol/seal.js';
 
-/** In a stream `text` is only what was not sent yet. */
+/** What a text is founded on. There is nothing encrypted to go on from. */
+export interface Source {
+  readonly type: 'web_search_result_location';
+  readonly url: string;
+  readonly title: string;
+  readonly cited_text: string;
+  readonly encrypted_index: '';
+}
+
+export function sourceOf({ url, title, words }: Cited): Source {
+  return { type: 'web_search_result_location', url, title, cited_text: words, encrypted_index: '' };
+}
+
+/** In a stream `text` and `sources` are only what was not sent yet. */
 export type Block =
-  | { readonly type: 'text'; text: string }
+  | { readonly type: 'text'; text: string; readonly sources: Source[] }
   /** `said` is all of it, which is signed. */
   | { readonly type: 'thinking'; text: string; said: string }
   | { readonly type: 'tool_use'; text: string; readonly id: string; readonly name: string; readonly eager: boolean };
@@ -14,8 +28,10 @@ const DIRECT = { type: 'direct' } as const;
 /** A whole block, as JSON text: an input goes in as the policy wrote it. */
 export function wireBlock(block: Block, seal: Seal): string {
   switch (block.type) {
-    case 'text':
-      return JSON.stringify({ type: 'text', text: block.text });
+    case 'text': {
+      const { text, sources } = block;
+      return JSON.stringify({ type: 'text', text, ...(sources.length === 0 ? {} : { citations: sources }) });
+    }
     case 'thinking':
       return JSON.stringify({ type: 'thinking', thinking: block.said, signature: seal.of(block.said) });
     case 'tool_use':

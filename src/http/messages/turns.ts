@@ -38,8 +38,7 @@ export function messagesOf(system: Words | undefined, turns: readonly Turn[], si
         typeof content === 'string' ? [{ type: 'text', text: content }] : content,
       );
     if (role === 'assistant') messages.push(assistantTurn(blocks, signed));
-    else if (role === 'system') messages.push(...systemTurn(blocks));
-    else messages.push(...userTurn(blocks));
+    else for (const message of role === 'system' ? systemTurn(blocks) : userTurn(blocks)) messages.push(message);
   }
   return messages;
 }

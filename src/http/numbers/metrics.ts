@@ -46,6 +46,7 @@ export class Metrics {
   readonly #tokens: Counter<'kind'>;
   readonly #faults: Counter<'tool' | 'error'>;
   readonly #swaps: Counter;
+  readonly #bugs: Counter;
   readonly #took = new Histogram({
     name: 'gyre_request_seconds',
     help: 'From the head of a request to the end of its answer, by route.',
@@ -133,6 +134,11 @@ export class Metrics {
     };
     gauge('gyre_in_flight', 'Requests being answered.', gauges.inFlight);
     gauge('gyre_in_flight_limit', 'Requests answered at once at most; more are refused with 429.', () => gauges.limit);
+    this.#bugs = new Counter({
+      name: 'gyre_internal_errors_total',
+      help: 'Faults that are bugs of the gateway; its log has the reason of each.',
+      registers,
+    });
     gauge('gyre_serving_version', 'The version the alias points at.', gauges.servingVersion);
     const counter = (name: string, help: string, read: () => number): void => {
       const made: Counter = new Counter({
@@ -243,6 +249,10 @@ export class Metrics {
 
   swapped(): void {
     this.#swaps.inc();
+  }
+
+  bug(): void {
+    this.#bugs.inc();
   }
 
   async text(): Promise<string> {

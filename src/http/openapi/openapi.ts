@@ -2,14 +2,9 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 
+import type { Route } from '../routes/meant.js';
 import { OPERATIONS, type Operation, type Reply } from './operations.js';
 import { SHAPES } from './shapes.js';
-
-/** One route, its path as the document writes it: `/v1/models/{id}`. */
-export interface Route {
-  readonly method: string;
-  readonly path: string;
-}
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -54,9 +49,9 @@ function openApi(version: string, routes: readonly Route[]): Json {
   };
 }
 
-/** A route of Hono as the document writes it: `/models/:id{.+}` is `/models/{id}`. */
-export function documented(path: string): string {
-  return path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}');
+/** A route of Hono as the document writes it: `/models/:id{[^]+}` is `/models/{id}`. */
+export function documented({ method, path }: Route): Route {
+  return { method, path: path.replace(/:(\w+)(?:\{[^/]*\})?/g, '{$1}'), deep: path.includes('{[^]+}') };
 }
 
 const HEADERS: Readonly<Record<string, Json>> = {
@@ -70,6 +65,12 @@ const HEADERS: Readonly<Record<string, Json>> = {
     description: 'Hosted tools of the request that are not here, by their types. Absent where there are none.',
     schema: { type: 'string' },
   },
+  LeftOut: {
+    description:
+      'Names of what the answer had beside its text and its protocol has no form for. Absent where there is none, ' +
+      'and in streams, which say it in `gyre` at their end.',
+    schema: { type: 'string' },
+  },
   RetryAfter: { description: 'Seconds until it is worth asking again.', schema: { type: 'string' } },
   ShouldRetry: {
     description: 'Whether the same request may be sent again.',
@@ -80,11 +81,12 @@ const HEADERS: Readonly<Record<string, Json>> = {
 const ERRORS: Readonly<Record<number, string>> = {
   400: 'The request is not as it must be; `param` names the field.',
   401: 'The key is missing or unknown.',
-  403: "The key is not an admin's.",
+  403: "The key is not an admin's; or a web page asks that may not, or by a name that is not the gateway's.",
   404: 'There is no such thing that this key may see.',
+  408: 'The body did not come in time.',
   409: 'Not now: the state of things forbids it.',
   413: 'The body is too large.',
-  415: "The body's encoding is not known.",
+  415: "The body's encoding is not known; or a web page sent no JSON.",
   426: 'This path opens a WebSocket, and none was asked for.',
   429: 'Too much at once, here or at the engine.',
   500: 'A fault of the gateway.',
@@ -94,13 +96,16 @@ const ERRORS: Readonly<Record<number, string>> = {
   504: 'The engine was silent too long.',
 };
 
+/** A number of fifteen digits at most, which every client holds exactly. */
+const VERSION: Json = { type: 'integer', minimum: 0, maximum: 999_999_999_999_999 };
+
 function operationOf(method: string, path: string, operation: Operation): Json {
   const { summary, tag, key, query = {}, body, replies, answer } = operation;
   const placed = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,
-    schema: name === 'version' ? { type: 'integer', minimum: 0 } : { type: 'string' },
+    schema: name === 'version' ? VERSION : { type: 'string' },
   }));
   const asked = Object.entries(query).map(([name, { says, schema }]) => ({
     name,
@@ -111,8 +116,8 @@ function operationOf(method: string, path: string, operation: Operation): Json {
   }));
   const statuses = [
     ...new Set([
-      ...(key === 'none' ? [] : [401]),
-      ...(key === 'admin' ? [403] : []),
+      403,
+      ...(key === 'none' ? [] : [401, 429]),
       ...(body === undefined ? [] : [400, 413, 415]),
       ...operation.errors,
     ]),
@@ -150,6 +155,7 @@ function replyOf({ says, body, events }: Reply, answer: boolean): Json {
             'x-gyre-trajectory': header('Trajectory'),
             'x-gyre-policy-version': header('PolicyVersion'),
             'x-gyre-tools-left-out': header('ToolsLeftOut'),
+            'x-gyre-left-out': header('LeftOut'),
           }
         : {}),
     },

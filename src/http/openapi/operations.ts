@@ -41,8 +41,8 @@ const PAGE = {
   after: { says: 'An id of the list; the page begins behind it.', schema: z.string() },
 };
 
-/** What every protocol may meet: no such model, too much at once, and the faults of gateway and engine. */
-const PROTOCOL_ERRORS = [404, 429, 500, 502, 503, 504];
+/** What every protocol may meet: no such model, too slow, too much at once, and the faults of gateway and engine. */
+const PROTOCOL_ERRORS = [404, 408, 429, 500, 502, 503, 504];
 
 const protocolOperation = (protocol: Protocol): Operation => {
   const { operation, errors } = protocol;
@@ -159,7 +159,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       503: { says: 'Not yet; what is waited for.', body: 'Ready' },
     },
   }),
-  'GET /metrics': reads('Numbers for Prometheus.', 'Operations', 'none', 'text'),
+  'GET /metrics': reads('Numbers for Prometheus.', 'Operations', 'admin', 'text'),
   'GET /openapi.json': reads('This document.', 'Operations', 'none', 'OpenApi'),
   'GET /gyre/v1/trajectories': reads('Logged conversations, newest first.', 'Log', 'client', 'TrajectoryList', {
     query: PAGE,

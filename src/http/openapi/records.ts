@@ -147,7 +147,7 @@ const Status = z.object({
   new_states: int,
   needed_states: int,
   dropped: z.record(text, int),
-  heldout_tasks: int,
+  heldout_tasks: int.nullable(),
   running: Cycle.nullable(),
   last: Cycle.nullable(),
 }) satisfies z.ZodType<LearningStatus>;

@@ -3,12 +3,13 @@
  * would be offered; nothing is sampled and nothing logged. Turns that the log would put back are not in it.
  */
 import { declared } from '../../loop/asking.js';
+import { type Admission, admitPlain } from '../callers/allowance.js';
 import { type Caller, identify } from '../callers/auth.js';
 import type { AnswerDeps } from './deps.js';
 import { versionHeader } from './face.js';
 import { settleOffer } from './offer.js';
 import { Past } from './past.js';
-import { type AnswerRequest, forwardedTo } from './request.js';
+import { type AnswerRequest, forwardedTo, requireSaneLength } from './request.js';
 import type { Exchange } from '../wire/exchange.js';
 
 /** What a protocol is to a count. */
@@ -25,14 +26,19 @@ export interface Counting {
 
 /** Never throws. */
 export async function countBy(counting: Counting, deps: AnswerDeps, exchange: Exchange): Promise<void> {
+  let admission: Admission | undefined;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-    const raw = await exchange.body(deps.settings.bodyBytes);
+    admission = admitPlain(deps, caller);
+    const raw = await exchange.body(deps.bodies);
     if (counting.refers?.(raw) === true) await deps.log.flush();
     const request = counting.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
-    await count(counting, deps, exchange, caller, request);
+    requireSaneLength(request);
+    await count(counting, deps, exchange, caller, request, admission?.headers);
   } catch (thrown) {
-    exchange.fail(thrown, {}, false);
+    exchange.fail(thrown, admission?.headers ?? {}, false);
+  } finally {
+    admission?.leave();
   }
 }
 
@@ -42,6 +48,7 @@ async function count(
   exchange: Exchange,
   caller: Caller,
   request: AnswerRequest,
+  limits: Admission['headers'] = {},
 ): Promise<void> {
   const offer = settleOffer(request, tools, settings.defaultTools, caller.tools);
   const { signal } = exchange.clock;
@@ -56,7 +63,11 @@ async function count(
       newestMedia: request.newestMedia,
     };
     const tokens = await lease.counter.count(prompt, signal);
-    exchange.json(counting.told(tokens), { ...counting.headers?.(exchange), ...versionHeader(lease.source) });
+    exchange.json(counting.told(tokens), {
+      ...counting.headers?.(exchange),
+      ...versionHeader(lease.source),
+      ...limits,
+    });
   } finally {
     lease.release();
   }

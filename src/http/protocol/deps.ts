@@ -6,6 +6,7 @@ import type { Serving } from '../../core/serving.js';
 import type { Toolbox } from '../../core/tool.js';
 import type { Allowances } from '../callers/allowance.js';
 import type { Metrics } from '../numbers/metrics.js';
+import type { Bodies } from '../wire/bodies.js';
 import type { AnswerSettings } from './face.js';
 
 export interface AnswerDeps {
@@ -17,4 +18,7 @@ export interface AnswerDeps {
   readonly metrics: Metrics;
   readonly past: Pick<Reading, 'conversation' | 'answer'>;
   readonly settings: AnswerSettings;
+  readonly bodies: Bodies;
+  /** Hears of every fault that is a bug of ours: its client is told only that there was one. */
+  readonly bug: (thrown: unknown, requestId: string) => void;
 }

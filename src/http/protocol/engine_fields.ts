@@ -1,6 +1,8 @@
 /** vLLM's own fields of a request, the same in every protocol of OpenAI's. */
 import { z } from 'zod';
 
+import { badRequest } from '../../core/errors.js';
+
 import type { Refusal } from './fields.js';
 
 const bool = z.boolean();
@@ -86,3 +88,14 @@ export const ENGINE_REFUSED: Readonly<Record<string, Refusal>> = {
   guided_choice: REPLACED,
   guided_grammar: REPLACED,
 };
+
+/** As many as are answered is what is drawn anyway; of more the best would be chosen, which nobody here does. */
+export function checkBestOf(best: number | undefined, n: number): void {
+  if (best === undefined || best === n) return;
+  throw badRequest(
+    `The parameter "best_of" is not supported but for the number of "n" (it is ${best}, and "n" is ${n}): no best of ` +
+      'several is chosen here. Ask for "n" answers and choose.',
+    'best_of',
+    'unsupported_parameter',
+  );
+}

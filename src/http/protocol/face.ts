@@ -58,7 +58,6 @@ export function limitOf(ending: Ending): { readonly stop_reason: string } | unde
 
 export interface AnswerSettings {
   readonly limits: LoopLimits;
-  readonly bodyBytes: number;
   /** Names of the toolbox that are offered when a request names none. */
   readonly defaultTools: readonly string[];
   /** No answer without its record: 503 where the log can take nothing. */

@@ -9,6 +9,8 @@ export interface Offer {
   readonly clientTools: readonly FunctionSpec[];
   readonly serverTools: Toolbox;
   readonly toolChoice: ToolChoice;
+  /** A call is demanded of a client that knows of no tools but its own: it waits for one of those. */
+  readonly ownCall?: boolean | undefined;
   /** Types of hosted tools that are not here, as the client wrote them. */
   readonly leftOut: readonly string[];
 }
@@ -87,7 +89,8 @@ export function settleOffer(
       'tool_choice',
     );
   if (typeof choice === 'object' && 'allowed' in choice) return narrowed(all, choice.allowed, choice.mode);
-  return { ...all, toolChoice: choiceOf(choice, clientNames, serverTools) };
+  const ownCall = choice === 'required' && clientTools.length > 0 && explicit.length === 0;
+  return { ...all, toolChoice: choiceOf(choice, clientNames, serverTools), ownCall };
 }
 
 function repeated(tools: readonly FunctionSpec[]): string | undefined {

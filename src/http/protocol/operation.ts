@@ -27,6 +27,9 @@ export const ServerToolUseShape = z.object({
 
 /** The limit of the loop that ended an answer, where one did: every protocol tells it in this field. */
 export const LoopLimit = z
-  .object({ stop_reason: z.string() })
+  .object({
+    stop_reason: z.string().optional(),
+    left_out: z.array(z.string()).optional().describe('What was beside the text and has no form in this protocol.'),
+  })
   .optional()
-  .describe('The limit of the loop that ended the answer, where one did.');
+  .describe('The limit of the loop that ended the answer, and what was left out of it, where there is such.');

@@ -1,4 +1,5 @@
 /** A request in the words all protocols share. */
+import { badRequest } from '../../core/errors.js';
 import type { Message } from '../../core/message.js';
 import type { RawPrompts, Sampling } from '../../core/policy.js';
 import type { LimitField, SamplingDefaults, Source } from '../../core/serving.js';
@@ -43,6 +44,19 @@ interface AllowedTools {
 /** Which tool the policy must, may or may not call. */
 type ToolChoiceField = 'none' | 'auto' | 'required' | ToolName | AllowedTools;
 
+/** Messages of one conversation. Each is hashed and looked up by the log, one after the other. */
+const MAX_MESSAGES = 20_000;
+
+/** Throws 400 on a conversation longer than any that could be answered. */
+export function requireSaneLength({ messages }: Pick<AnswerRequest, 'messages'>): void {
+  if (messages.length > MAX_MESSAGES)
+    throw badRequest(
+      `The conversation has ${messages.length} messages; at most ${MAX_MESSAGES} are answered. Send its newest part.`,
+      'messages',
+      'too_many_messages',
+    );
+}
+
 export interface AnswerRequest {
   readonly model: string;
   readonly messages: readonly Message[];
@@ -52,6 +66,8 @@ export interface AnswerRequest {
   readonly includeUsage: boolean;
   readonly toolEvents: boolean;
   readonly tools: readonly (FunctionTool | ServerTool | HostedTool)[];
+  /** Names of functions among `tools` that are custom tools to their client. */
+  readonly freeform?: ReadonlySet<string> | undefined;
   readonly toolChoice: ToolChoiceField | undefined;
   readonly parallelToolCalls: boolean | undefined;
   readonly n: number;
@@ -62,6 +78,8 @@ export interface AnswerRequest {
   /** The name the client gave the bound of an action: an upstream is sent the bound under the same name. */
   readonly limitField: LimitField;
   readonly forwarded: Readonly<Record<string, unknown>> | undefined;
+  /** By what name its client gave `response_format`, where that is another. */
+  readonly formField?: string | undefined;
   /** Whether the policy is to reason before it answers, where the client says so. */
   readonly thinks?: boolean | undefined;
   /** How many parts of the last message are no text and of the newest turn, where a message has several turns. */

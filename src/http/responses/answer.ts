@@ -1,6 +1,7 @@
 /** An answer of the Responses API on its way to its client: the fold's object, or its events as they happen. */
 import { writeJson } from '../../core/text/json.js';
 import type { Finish, LoopEvent } from '../../loop/events.js';
+import { besideHeader } from '../protocol/beside.js';
 import type { AnswerHead, Delivery } from '../protocol/face.js';
 import type { Exchange } from '../wire/exchange.js';
 import { EventStream, type Pace } from '../wire/stream.js';
@@ -38,8 +39,10 @@ export class ResponseAnswer implements Delivery {
       return this.#exchange.fail(fault, this.#head.headers, ending.toolUse.executed > 0);
     if (ending.outcome === 'cancelled') return;
     const response = this.#fold.end({ ending, fault, at: Math.floor(Date.now() / 1000) });
-    if (this.#stream === undefined) this.#exchange.json(writeJson(response), this.#head.headers);
-    else this.#stream.end('');
+    if (this.#stream === undefined) {
+      const headers = { ...this.#head.headers, ...besideHeader(this.#fold.leftOut) };
+      this.#exchange.json(writeJson(response), headers);
+    } else this.#stream.end('');
   }
 }
 

@@ -1,5 +1,5 @@
 /** What a server cites beside its text, as annotations of the text: each once, whatever is sent again. */
-import type { Beside } from '../../core/policy.js';
+import type { Cited } from '../protocol/beside.js';
 import type { UrlCitation } from './object.js';
 
 export class Citations {
@@ -19,13 +19,19 @@ export class Citations {
     this.#known.clear();
   }
 
-  add({ annotations }: Beside): void {
-    for (const found of Array.isArray(annotations) ? annotations : []) {
-      const annotation = this.#citation(found);
-      const key = JSON.stringify(annotation);
-      if (annotation === undefined || this.#known.has(key)) continue;
-      this.#known.add(key);
-      this.#waiting.push(annotation);
+  add(cited: readonly Cited[]): void {
+    for (const { url, title, start, end } of cited) {
+      const annotation: UrlCitation = {
+        type: 'url_citation',
+        start_index: this.#base + (start ?? 0),
+        end_index: this.#base + (end ?? 0),
+        url,
+        title,
+      };
+      // One without a place says nothing new of a source that is known.
+      const key = start === undefined ? url : JSON.stringify(annotation);
+      if (!this.#known.has(key)) this.#waiting.push(annotation);
+      this.#known.add(key).add(url);
     }
   }
 
@@ -35,26 +41,5 @@ export class Citations {
     const taken = this.#waiting;
     this.#waiting = [];
     return taken;
-  }
-
-  /** Chat Completions has its fields inside, Responses has them beside the type. */
-  #citation(found: unknown): UrlCitation | undefined {
-    if (typeof found !== 'object' || found === null || !('type' in found) || found.type !== 'url_citation')
-      return undefined;
-    const inner = 'url_citation' in found ? found.url_citation : found;
-    if (typeof inner !== 'object' || inner === null) return undefined;
-    const { url, title, start_index: start, end_index: end } = inner as Readonly<Record<string, unknown>>;
-    if (typeof url !== 'string') return undefined;
-    return {
-      type: 'url_citation',
-      start_index: this.#place(start),
-      end_index: this.#place(end),
-      url,
-      title: typeof title === 'string' ? title : '',
-    };
-  }
-
-  #place(index: unknown): number {
-    return this.#base + (typeof index === 'number' && Number.isInteger(index) ? Math.max(0, index) : 0);
   }
 }

@@ -4,15 +4,18 @@
  * Calls of the gateway's own tools are shown where the request named the tool: as `mcp_call` items of the server
  * `gyre`, which SDKs know how to read.
  */
+import type { Beside } from '../../core/policy.js';
 import type { LoopEvent } from '../../loop/events.js';
+import { besideText } from '../protocol/beside.js';
 import { Citations } from './citations.js';
 import { responsesError } from '../wire/failure.js';
 import type { ResponseFields } from './fields.js';
-import { FreeformInput } from './freeform.js';
+import { FreeformInput } from '../protocol/freeform.js';
 import {
   asksLogprobs,
   type CustomItem,
   type FunctionItem,
+  type ImageItem,
   type MessageItem,
   type OutputItem,
   type ReasoningItem,
@@ -33,6 +36,8 @@ export interface ResponseEvent {
   readonly [field: string]: unknown;
 }
 
+/** What happens in an answer. The end of a step is all that is to be known of it here. */
+export type FoldEvent = Exclude<LoopEvent, { readonly type: 'step' }> | { readonly type: 'step' };
 type On<T extends LoopEvent['type']> = Extract<LoopEvent, { readonly type: T }>;
 
 /** A call of the client's that is still being told. */
@@ -50,6 +55,10 @@ export class ResponseFold {
   readonly #calls = new Map<number, OpenCall>();
   readonly #running = new Map<string, ServerItem>();
   readonly #cited = new Citations();
+  /** Pictures of this action, which are items of their own after it. */
+  #images: string[] = [];
+  /** Names of what the answer had beside its text, and this protocol has no form for. */
+  readonly leftOut = new Set<string>();
   /** Characters of text so far, of all messages. */
   #textLength = 0;
   #sequence = 0;
@@ -63,16 +72,16 @@ export class ResponseFold {
     this.#logprobs = asksLogprobs(fields);
   }
 
-  event(event: LoopEvent): void {
+  event(event: FoldEvent): void {
     if (!this.#begun && event.type !== 'step') this.#begin();
     switch (event.type) {
       case 'start':
         break;
       case 'beside':
-        this.#cited.add(event.fields);
-        this.#annotate();
+        this.#beside(event.fields);
         break;
       case 'step':
+        this.#showImages();
         this.#cited.next(this.#openText()?.text.length ?? 0);
         break;
       case 'text':
@@ -103,6 +112,9 @@ export class ResponseFold {
   end(end: ResponseEnd): ResponseObject {
     const { ending, fault } = end;
     if (!this.#begun) this.#begin();
+    this.#showImages();
+    // What was cited for no text has nothing to be an annotation of.
+    if (this.#cited.take().length > 0) this.leftOut.add('citations');
     if (fault === undefined) {
       const status = ending.outcome === 'completed' ? 'completed' : 'incomplete';
       this.#close(status);
@@ -112,9 +124,28 @@ export class ResponseFold {
       const error = responsesError(fault);
       this.#emit('error', { code: error.code, message: error.message, param: error.param, error });
     }
-    const response = responseObject(this.#head, this.#fields, this.#output, end);
+    const response = responseObject({ ...this.#head, unsaid: this.leftOut }, this.#fields, this.#output, end);
     this.#emit(`response.${response.status}`, { response });
     return response;
+  }
+
+  #beside(fields: Beside): void {
+    const { cited, images, others } = besideText(fields);
+    this.#cited.add(cited);
+    this.#annotate();
+    for (const image of images) if (!this.#images.includes(image)) this.#images.push(image);
+    for (const name of others) this.leftOut.add(name);
+  }
+
+  #showImages(): void {
+    for (const result of this.#images) {
+      const id = this.#id('ig');
+      const begun: ImageItem = { type: 'image_generation_call', id, status: 'in_progress', result: null };
+      const item = this.#add<ImageItem>({ ...begun, status: 'completed', result }, begun);
+      this.#emit('response.image_generation_call.completed', this.#at(item));
+      this.#done(item);
+    }
+    this.#images = [];
   }
 
   #begin(): void {
@@ -150,7 +181,7 @@ export class ResponseFold {
     const part = item.content.at(-1);
     if (part?.type === 'output_text') {
       part.text += text;
-      part.logprobs.push(...entries);
+      for (const entry of entries) part.logprobs.push(entry);
     }
     this.#textLength += text.length;
     this.#emit('response.output_text.delta', { ...this.#atPart(item), delta: text, logprobs: entries });
@@ -228,7 +259,7 @@ export class ResponseFold {
   }
 
   /** Items whose content is not read again when they come back: their place among all items makes the id. */
-  #id(kind: 'rs' | 'mcp'): string {
+  #id(kind: 'rs' | 'mcp' | 'ig'): string {
     return itemId(kind, this.#head.id, this.#output.length);
   }
 

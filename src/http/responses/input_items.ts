@@ -2,7 +2,7 @@
 import { badRequest, quoted } from '../../core/errors.js';
 import { type Content, type Message, textOf } from '../../core/message.js';
 import type { LoggedResponse } from '../../core/reading.js';
-import { FreeformInput } from './freeform.js';
+import { FreeformInput } from '../protocol/freeform.js';
 import { fieldsOf, instructed } from './replay.js';
 import { type Toolset, toolsetOf } from './tools.js';
 

@@ -68,11 +68,22 @@ export interface ServerItem {
   error: { readonly type: 'mcp_tool_execution_error'; readonly content: readonly unknown[] } | null;
   approval_request_id: null;
 }
-export type OutputItem = MessageItem | ReasoningItem | FunctionItem | CustomItem | ServerItem;
+/** A picture that a model gave beside its text. */
+export interface ImageItem {
+  type: 'image_generation_call';
+  id: string;
+  status: string;
+  /** In base64. */
+  result: string | null;
+}
+export type OutputItem = ImageItem | MessageItem | ReasoningItem | FunctionItem | CustomItem | ServerItem;
 
 /** What of an answer's head the object tells. */
 export type ResponseHead = Pick<AnswerHead, 'id' | 'created' | 'model' | 'sampling'> &
-  Partial<Pick<AnswerHead, 'leftOut'>>;
+  Partial<Pick<AnswerHead, 'leftOut'>> & {
+    /** Names of what the answer has and this protocol has no form for. */
+    readonly unsaid?: ReadonlySet<string>;
+  };
 
 /** How an answer ended. */
 export interface ResponseEnd {
@@ -97,6 +108,7 @@ export function responseObject(
     ...(ending === undefined ? {} : limitOf(ending)),
     // A WebSocket has no headers to say so.
     ...(head.leftOut === undefined || head.leftOut.length === 0 ? {} : { tools_left_out: head.leftOut }),
+    ...(head.unsaid === undefined || head.unsaid.size === 0 ? {} : { left_out: [...head.unsaid] }),
   };
   return {
     id: head.id,

@@ -7,8 +7,8 @@ import { textOf, type AssistantMessage } from '../../core/message.js';
 import type { Past } from '../protocol/past.js';
 import type { Item } from './item_fields.js';
 
-/** A message, reasoning, a call of a function, of a custom tool, of our own tool. */
-type Kind = 'msg' | 'rs' | 'fc' | 'ctc' | 'mcp';
+/** A message, reasoning, a call of a function, of a custom tool, of our own tool, a picture. */
+type Kind = 'msg' | 'rs' | 'fc' | 'ctc' | 'mcp' | 'ig';
 /** Its type may be left out, or null. */
 interface Reference {
   readonly type?: 'item_reference' | null | undefined;
@@ -18,7 +18,7 @@ export type ResolvedItem = Exclude<Item, Reference>;
 
 const PREFIX = 'resp_';
 /** Ids of earlier versions have hyphens. */
-const FORM = /^(msg|rs|fc|ctc|mcp)([-_])([0-9a-z]+)\2(\d{1,9})$/;
+const FORM = /^(msg|rs|fc|ctc|mcp|ig)([-_])([0-9a-z]+)\2(\d{1,9})$/;
 /** A response's id, of whichever version. */
 export const RESPONSE_ID = /^resp[-_]/;
 
@@ -78,7 +78,7 @@ function part(
   const call = kind === 'fc' || kind === 'ctc' ? answer.tool_calls?.[place] : undefined;
   if (call !== undefined)
     return { type: 'function_call', call_id: call.id, name: call.function.name, arguments: call.function.arguments };
-  // Calls of our own tools are in the log, which puts them back.
+  // Calls of our own tools are in the log, which puts them back; a picture is shown to no model again.
   return undefined;
 }
 

@@ -1,11 +1,11 @@
 /** A logged response told again: the events it was made of go through the same fold, so it is the same response. */
 import { GyreError } from '../../core/errors.js';
-import { textOf } from '../../core/message.js';
-import type { LoggedResponse } from '../../core/reading.js';
-import type { LoopEvent } from '../../loop/events.js';
+import { textOf, type WireToolCall } from '../../core/message.js';
+import type { LoggedResponse, LoggedTurn } from '../../core/reading.js';
+import type { ToldPiece } from '../../core/trajectory.js';
 import { LEFT_OUT } from '../protocol/offer.js';
 import type { ResponseFields } from './fields.js';
-import { type ResponseEvent, ResponseFold } from './fold.js';
+import { type FoldEvent, type ResponseEvent, ResponseFold } from './fold.js';
 import type { ResponseObject } from './object.js';
 
 /** `tell` hears its events; texts come in one piece each. */
@@ -49,32 +49,77 @@ export function instructed(asked: LoggedResponse['asked']): boolean {
   return asked?.['instructions'] === true;
 }
 
-function* eventsOf({ turns, answer }: LoggedResponse): Generator<LoopEvent> {
+function* eventsOf({ turns, answer }: LoggedResponse): Generator<FoldEvent> {
   yield { type: 'start' };
-  for (const [at, { reasoning, text, calls }] of turns.entries()) {
-    if (reasoning !== undefined) yield { type: 'reasoning', index: 0, text: reasoning };
-    // Without a call and not the last, it was a draft that was asked for again in the client's form.
-    const draft = calls.length === 0 && at < turns.length - 1;
-    if (text !== '' && !draft) yield { type: 'text', index: 0, text };
+  for (const [at, turn] of turns.entries()) {
+    const last = at === turns.length - 1;
     // Calls of the client end an answer: they are in its last turn. Their arguments are told as the policy wrote them.
-    if (at === turns.length - 1) {
-      for (const [position, call] of (answer?.tool_calls ?? []).entries()) {
-        const emitted = calls.find((each) => each.owner === 'client' && each.id === call.id);
-        yield { type: 'call', index: 0, position, id: call.id, name: call.function.name };
-        yield { type: 'arguments', index: 0, position, text: emitted?.arguments ?? call.function.arguments };
-      }
+    const made = last ? (answer?.tool_calls ?? []) : [];
+    const position = (id: string): number => made.findIndex((call) => call.id === id);
+    for (const piece of toldOf(turn, last, made)) {
+      if (piece.type !== 'call') yield piece;
+      else if (position(piece.id) >= 0) yield* calling(turn, position(piece.id), made);
     }
-    const served = calls.filter(({ owner, observation }) => owner === 'server' && observation !== undefined);
-    for (const call of served) yield { type: 'tool_started', call };
-    for (const call of served) {
-      const { observation = '', error } = call;
-      yield {
-        type: 'tool_finished',
-        call,
-        observation: { content: observation, ms: 0, ...(error === undefined ? {} : { error: error as 'failed' }) },
-      };
-    }
+    yield* served(turn);
+    yield { type: 'step' };
   }
+}
+
+function* calling({ calls }: LoggedTurn, position: number, made: readonly WireToolCall[]): Generator<FoldEvent> {
+  const call = made[position];
+  if (call === undefined) return;
+  const emitted = calls.find((each) => each.owner === 'client' && each.id === call.id);
+  yield { type: 'call', index: 0, position, id: call.id, name: call.function.name };
+  yield { type: 'arguments', index: 0, position, text: emitted?.arguments ?? call.function.arguments };
+}
+
+function* served({ calls }: LoggedTurn): Generator<FoldEvent> {
+  const ran = calls.filter(({ owner, observation }) => owner === 'server' && observation !== undefined);
+  for (const call of ran) yield { type: 'tool_started', call };
+  for (const call of ran) {
+    const { observation = '', error } = call;
+    yield {
+      type: 'tool_finished',
+      call,
+      observation: { content: observation, ms: 0, ...(error === undefined ? {} : { error: error as 'failed' }) },
+    };
+  }
+}
+
+type Piece =
+  | Extract<FoldEvent, { readonly type: 'reasoning' | 'text' | 'beside' }>
+  | Extract<ToldPiece, { readonly type: 'call' }>;
+
+/** An action as it was told, in its order where that was logged. */
+function toldOf(turn: LoggedTurn, last: boolean, made: readonly WireToolCall[]): readonly Piece[] {
+  const { reasoning = '', text, calls, told } = turn;
+  // Without a call and not the last, it was a draft that was asked for again in the client's form.
+  const draft = calls.length === 0 && !last;
+  const plain: readonly ToldPiece[] = [
+    { type: 'reasoning', length: reasoning.length },
+    { type: 'text', length: draft ? 0 : text.length },
+    ...made.map(({ id }): ToldPiece => ({ type: 'call', id })),
+  ];
+  let [thought, said] = [0, 0];
+  return (told ?? plain).flatMap((piece): Piece[] => {
+    switch (piece.type) {
+      case 'reasoning':
+        if (piece.length === 0) return [];
+        return [{ type: 'reasoning', index: 0, text: reasoning.slice(thought, (thought += piece.length)) }];
+      case 'text': {
+        const { length, from = said, refusal, logprobs } = piece;
+        if (length === 0 && logprobs === undefined) return [];
+        said = from + length;
+        return [{ type: 'text', index: 0, text: text.slice(from, said), refusal, logprobs }];
+      }
+      case 'beside':
+        return [{ type: 'beside', index: 0, fields: piece.fields }];
+      case 'call':
+        return [piece];
+      default:
+        return piece satisfies never;
+    }
+  });
 }
 
 /** That a response failed is logged; what was said of it is not. */

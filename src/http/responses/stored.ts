@@ -71,7 +71,7 @@ function unknown(id: string): GyreError {
   return missing('response', `Response with id ${quoted(id)} not found.`, 'response_id');
 }
 
-/** As when a response is made; nothing of it is kept, so there is nothing more to show. */
+/** As when a response is made. What was to be included then is kept with it, and nothing more. */
 function checkIncluded({ include = [], 'include[]': listed = [] }: Readonly<Record<string, readonly string[]>>): void {
   const unknown = [...include, ...listed].flatMap((value) => value.split(',')).find((value) => !isIncludable(value));
   if (unknown === undefined) return;

@@ -3,6 +3,7 @@
  * custom tool is a function of one text; a hosted one is ours or none. How a call is shown follows from the request
  * alone.
  */
+import { FREEFORM, freeformDescription } from '../protocol/freeform.js';
 import { chosenTool, hostedTool } from '../protocol/hosted.js';
 import type { AnswerRequest, ToolName } from '../protocol/request.js';
 import type { ResponseFields } from './fields.js';
@@ -54,7 +55,7 @@ export function toolsetOf({ tools = [], input }: ResponseFields): Toolset {
     const own = tool.type.startsWith(PREFIX) ? [tool.type] : ownTools(tool);
     if (own !== undefined) {
       for (const type of own) server.add(type.slice(PREFIX.length));
-      offered.push(...own.map((type) => ({ type })));
+      for (const type of own) offered.push({ type });
       return;
     }
     const hosted = hostedTool(tool.type);
@@ -104,31 +105,14 @@ function functionOf(
   name: string,
   before: string | undefined,
 ): Extract<RequestTool, { readonly function: unknown }>['function'] {
-  const description = [before, tool.description, tool.type === 'custom' ? grammarOf(tool) : undefined]
-    .filter((part) => typeof part === 'string' && part !== '')
-    .join('\n\n');
+  const grammar = tool.type === 'custom' && tool.format?.type === 'grammar' ? tool.format : undefined;
   return {
     name,
-    description: description === '' ? undefined : description,
+    description: freeformDescription([before, tool.description], grammar),
     ...(tool.type === 'custom'
       ? { parameters: FREEFORM }
       : { parameters: tool.parameters, strict: tool.strict ?? undefined }),
   };
-}
-
-/** What a custom tool takes: one text, in whatever form. */
-const FREEFORM = {
-  type: 'object',
-  properties: { input: { type: 'string', description: 'The input of the tool, as it takes it.' } },
-  required: ['input'],
-  additionalProperties: false,
-};
-
-/** No engine is made to follow it: the policy is told. */
-function grammarOf({ format }: Extract<NamedTool, { readonly type: 'custom' }>): string | undefined {
-  return format?.type === 'grammar'
-    ? `The input must be of this ${format.syntax} grammar:\n${format.definition}`
-    : undefined;
 }
 
 /** Server tools asked for as SDKs know them: those of an MCP server named gyre. */

@@ -1,11 +1,14 @@
 /**
- * Whether the process lives (`/health`), whether it can answer (`/ready`), and its numbers (`/metrics`). None of them
- * needs a key.
+ * Whether the process lives (`/health`), whether it can answer (`/ready`), and its numbers (`/metrics`). Who watches a
+ * process has no key, so the first two need none: they say numbers and the names of parts. Addresses, reasons and
+ * metrics are an admin's once there are keys.
  */
 import { Hono } from 'hono';
 
+import type { Keys } from '../../core/key.js';
 import type { LogState, StepLog } from '../../core/log.js';
 import type { Serving } from '../../core/serving.js';
+import { isAdmin, requireAdmin } from '../callers/auth.js';
 import type { Metrics } from '../numbers/metrics.js';
 
 /** One part of the installation, e.g. `engine`. */
@@ -24,6 +27,7 @@ export interface HealthDeps {
   readonly serving: Serving;
   readonly log: Pick<StepLog, 'failures' | 'state'>;
   readonly metrics: Metrics;
+  readonly keys: Keys;
   readonly inFlight: () => number;
   readonly parts: () => readonly Part[];
 }
@@ -54,15 +58,17 @@ export function healthRoutes(deps: HealthDeps): Hono {
     }),
   );
   app.get('/ready', (c) => {
-    const parts = deps.parts();
+    const told = isAdmin(deps.keys, c.req.raw);
+    const parts = deps.parts().map((part) => (told ? part : { ...part, detail: undefined }));
     const waitingFor = parts
       .filter((part) => !part.ready)
       .map((part) => (part.detail === undefined ? part.part : `${part.part}: ${part.detail}`));
     const ready = parts.every((part) => part.ready || part.needed === false);
     return c.json({ ready, waiting_for: waitingFor, parts }, ready ? 200 : 503);
   });
-  app.get('/metrics', async (c) =>
-    c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType }),
-  );
+  app.get('/metrics', async (c) => {
+    requireAdmin(deps.keys, c.req.raw);
+    return c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType });
+  });
   return app;
 }

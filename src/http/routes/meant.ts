@@ -1,8 +1,11 @@
 /** What a client meant that asked for a path which is none: most often its base address is written otherwise. */
 
-interface Route {
+/** One route, its path as /openapi.json writes it: `/v1/models/{id}`. */
+export interface Route {
   readonly method: string;
   readonly path: string;
+  /** Its parameter may have slashes. */
+  readonly deep?: boolean | undefined;
 }
 
 export interface Meant {
@@ -10,6 +13,8 @@ export interface Meant {
   readonly path: string;
   /** What to say of it. */
   readonly hint: string;
+  /** It is the path itself otherwise written, not a path that ends like one of ours. */
+  readonly sure: boolean;
 }
 
 /** Undefined where nothing here is like it. `host` is what the client calls this gateway. */
@@ -29,10 +34,7 @@ export function meantBy(
   const found = candidates
     .map((each) => ({
       each,
-      route: best(
-        method,
-        routes.filter((route) => isAt(each, route.path)),
-      ),
+      route: best(method, routesAt(each, routes)),
     }))
     .find(({ route }) => route !== undefined) ?? {
     each: undefined,
@@ -52,6 +54,7 @@ export function meantBy(
     method: route.method,
     path: meant,
     hint: route.path.startsWith('/v1/') ? `${says} Set the base URL to ${base}` : says,
+    sure: found.each !== undefined,
   };
 }
 
@@ -68,11 +71,16 @@ function endsAs(path: string, route: string): boolean {
   return !route.includes('{') && route.startsWith('/v1/') && path.endsWith(tail);
 }
 
-/** Whether a path is one of the route's. */
-export function isAt(path: string, route: string): boolean {
+/** The routes of a path: those of exactly this path, else those that take a part of it for a parameter. */
+export function routesAt<R extends Route>(path: string, routes: readonly R[]): readonly R[] {
+  const exact = routes.filter((route) => route.path === path);
+  return exact.length > 0 ? exact : routes.filter((route) => isAt(path, route));
+}
+
+function isAt(path: string, { path: route, deep }: Route): boolean {
   const [parts, wanted] = [path.split('/'), route.split('/')];
   return (
-    parts.length === wanted.length &&
+    (parts.length === wanted.length || (deep === true && parts.length > wanted.length)) &&
     wanted.every((part, at) => (part.startsWith('{') ? parts[at] !== '' : part === parts[at]))
   );
 }

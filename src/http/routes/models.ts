@@ -14,8 +14,9 @@ export function modelRoutes(serving: Serving, keys: Keys): Hono {
     callerOf(keys, c.req.raw);
     return c.json({ object: 'list', data: serving.models().map(wireModel) });
   });
-  // Names of upstreams have slashes, and clients send them as they are or encoded.
-  app.get('/models/:id{.+}', (c) => {
+  // Names of upstreams have slashes, and clients send them as they are or encoded; a dot would
+  // not take the end of a line.
+  app.get('/models/:id{[^]+}', (c) => {
     callerOf(keys, c.req.raw);
     const id = c.req.param('id');
     const model = serving.models().find((each) => each.id === id);

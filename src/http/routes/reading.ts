@@ -7,10 +7,10 @@ import { Hono } from 'hono';
 import { missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import { pageOf } from '../../core/paging.js';
-import { FeedbackSchema, type Reading, type Scope } from '../../core/reading.js';
-import { type Caller, callerOf } from '../callers/auth.js';
+import { FeedbackSchema, type Reading } from '../../core/reading.js';
+import { callerOf, scopeOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
-import { readJson } from '../wire/body.js';
+import type { Bodies } from '../wire/bodies.js';
 import type { NodeBindings } from '../wire/exchange.js';
 import { jsonReply } from '../wire/reply.js';
 
@@ -42,11 +42,11 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
 }
 
 /** Mounted under `/v1`. */
-export function feedbackRoutes(reading: Reading, keys: Keys, bodyBytes: number): Hono<{ Bindings: NodeBindings }> {
+export function feedbackRoutes(reading: Reading, keys: Keys, bodies: Bodies): Hono<{ Bindings: NodeBindings }> {
   const app = new Hono<{ Bindings: NodeBindings }>();
   app.post('/feedback', async (c) => {
     const caller = callerOf(keys, c.req.raw);
-    const body = await readJson(c.env.incoming, bodyBytes);
+    const body = await bodies.json(c.env.incoming);
     const parsed = FeedbackSchema.safeParse(body);
     if (!parsed.success) throw invalid(parsed.error, [], body);
     return c.json(
@@ -54,10 +54,6 @@ export function feedbackRoutes(reading: Reading, keys: Keys, bodyBytes: number):
     );
   });
   return app;
-}
-
-function scopeOf(caller: Caller): Scope {
-  return { keyId: caller.admin ? undefined : caller.keyId };
 }
 
 function present<T>(row: T | undefined, what: string, id: string): T {

@@ -1,19 +1,20 @@
 /**
- * What the gateway does not do itself and an upstream may: embeddings, moderation, ranking, pictures, sound. A request
- * goes to the upstream whose model it names, as it came and with the upstream's key in place of the client's; its reply
- * comes back as it is. Keys' limits hold and tokens are counted, but nothing is logged.
+ * What the gateway does not do itself and an upstream may: embeddings, moderation, ranking, pictures, sound, and
+ * whatever else is posted. A request goes to the upstream whose model it names, as it came and with the upstream's key
+ * in place of the client's; its reply comes back as it is. Keys' limits hold and tokens are counted, but nothing is
+ * logged.
  */
-import { badRequest, GyreError, quoted } from '../../core/errors.js';
+import { badRequest, GyreError } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
 import { type Admission, admit } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import { requiredModel } from '../protocol/fields.js';
-import { jsonOf, readBody } from '../wire/body.js';
 import { type Exchange, flat } from '../wire/exchange.js';
 import { drained } from '../wire/stream.js';
+import { isForm, modelOf } from './named_model.js';
 
-/** Only these: an upstream has other routes that are its operator's business. */
+/** What OpenAI's clients and vLLM's know: /openapi.json has these. Others are passed on as `passing.ts` says. */
 export const RELAYED: readonly string[] = [
   '/v1/embeddings',
   '/v1/moderations',
@@ -32,21 +33,28 @@ export const RELAYED: readonly string[] = [
 /** Headers of a reply that say what it is. */
 const KEPT = ['content-type', 'content-length', 'content-encoding', 'content-disposition', 'cache-control'];
 
+export interface RelayedPath {
+  readonly path: string;
+  /** Where the path is nobody's unless the body names a model of an upstream: what to answer else, and why. */
+  readonly unknown?: ((why: string) => GyreError) | undefined;
+}
+
 /** Answers one exchange, errors included; never throws. */
-export async function relay(path: string, deps: AnswerDeps, exchange: Exchange): Promise<void> {
+export async function relay(asked: RelayedPath, deps: AnswerDeps, exchange: Exchange): Promise<void> {
   let admission: Admission | undefined;
+  let isSent = false;
   try {
     const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
-    const body = await readBody(exchange.incoming, deps.settings.bodyBytes);
+    const body = await exchange.bytes(deps.bodies);
     const type = exchange.header('content-type') ?? 'application/json';
-    const model = requiredModel(modelOf(type, body));
     const { signal } = exchange.clock;
-    const send = await relayOf(deps.serving, model, path, signal);
+    const send = await whoTakes(asked, type, body, deps.serving, signal);
+    isSent = true;
     const reply = await send(
       {
-        path: path.slice('/v1'.length),
+        path: asked.path,
         contentType: isForm(type) ? type : 'application/json',
         accept: exchange.header('accept'),
         body,
@@ -61,58 +69,31 @@ export async function relay(path: string, deps: AnswerDeps, exchange: Exchange):
     if (caller.keyId !== '') deps.keys.count?.(caller.keyId, tokens);
   } catch (thrown) {
     if (exchange.outgoing.headersSent) exchange.outgoing.destroy();
-    else exchange.fail(exchange.clock.endedBy === 'deadline' ? tooLong() : thrown, admission?.headers ?? {}, false);
+    else {
+      const fault = isSent && exchange.clock.endedBy === 'deadline' ? tooLong() : thrown;
+      exchange.fail(fault, admission?.headers ?? {}, false);
+    }
   } finally {
     admission?.leave();
   }
 }
 
-function isForm(type: string): boolean {
-  return type.toLowerCase().split(';', 1)[0]?.trim() === 'multipart/form-data';
-}
-
-/** Of a JSON object its field, of a form its part; undefined where there is none. */
-function modelOf(type: string, body: Buffer): string | undefined {
-  let model: unknown;
-  // As on the other routes, whatever is no form is read as JSON.
-  if (isForm(type)) model = partOf(type, body);
-  else model = fieldOf(jsonOf(body));
-  if (model === undefined || model === null || model === '') return undefined;
-  if (typeof model !== 'string')
-    throw badRequest(`"model" must be a text, not ${quoted(model)}.`, 'model', 'invalid_type');
-  return model;
-}
-
-function fieldOf(body: unknown): unknown {
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw badRequest(`The body must be a JSON object, not ${quoted(body)}.`, undefined, 'invalid_type');
-  return 'model' in body ? body.model : undefined;
-}
-
-/** The part "model" of a form, found between its boundaries: the others may be large, and are not read. */
-function partOf(type: string, body: Buffer): string | undefined {
-  const [, plain, inQuotes] = /;\s*boundary=(?:([^\s;"]+)|"([^"]+)")/i.exec(type) ?? [];
-  const boundary = `--${plain ?? inQuotes ?? ''}`;
-  let at = boundary === '--' ? -1 : body.indexOf(boundary);
-  if (at === -1)
-    throw badRequest(
-      'The body is no form: the boundary that the header content-type names is not in it. ' +
-        'Let your HTTP library write that header.',
-      undefined,
-      'invalid_form',
-    );
-  while (at !== -1) {
-    const head = at + boundary.length;
-    const headEnd = body.indexOf('\r\n\r\n', head);
-    const next = body.indexOf(`\r\n${boundary}`, head);
-    if (headEnd !== -1 && headEnd < next && IS_MODEL.test(body.toString('latin1', head, headEnd)))
-      return body.toString('utf8', headEnd + 4, next).trim();
-    at = next === -1 ? -1 : next + 2;
+/** Throws what is wrong with the request, where nobody takes it. */
+async function whoTakes(
+  { path, unknown }: RelayedPath,
+  type: string,
+  body: Buffer,
+  serving: Serving,
+  signal: AbortSignal,
+): Promise<Relay> {
+  try {
+    return await relayOf(serving, requiredModel(modelOf(type, body)), path, signal);
+  } catch (thrown) {
+    throw unknown !== undefined && thrown instanceof GyreError && thrown.side === 'client'
+      ? unknown(thrown.message)
+      : thrown;
   }
-  return undefined;
 }
-
-const IS_MODEL = /^content-disposition:[^\r\n]*;\s*name=(?:"model"|model(?=[\s;]|$))/im;
 
 /** Throws 400 for a model of the policy, 404 for one that is nobody's. */
 async function relayOf(serving: Serving, model: string, path: string, signal: AbortSignal): Promise<Relay> {

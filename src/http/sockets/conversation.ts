@@ -8,6 +8,7 @@ import { badRequest, quoted } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { NO_USAGE } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
+import { type Admission, admitPlain } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Face } from '../protocol/face.js';
@@ -84,9 +85,11 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
     envelope: Readonly<Record<string, unknown>>,
     exchange: SocketExchange,
   ): Promise<void> {
+    let admission: Admission | undefined;
     try {
       const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
-      const raw = await exchange.body();
+      admission = admitPlain(deps, caller);
+      const raw = await exchange.body(deps.bodies);
       if (RESPONSES.refers?.(raw) === true) await deps.log.flush();
       const { fields, request } = readRequest(raw, memory.before(new Past(deps.past, caller.keyId)));
       const { leftOut } = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
@@ -105,7 +108,9 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
       fold.event({ type: 'start' });
       fold.end({ ending: NOTHING, at: Math.floor(Date.now() / 1000) });
     } catch (thrown) {
-      exchange.fail(thrown, {}, false);
+      exchange.fail(thrown, admission?.headers ?? {}, false);
+    } finally {
+      admission?.leave();
     }
   }
 }

@@ -1,33 +1,9 @@
-/**
- * A request's body as JSON, within limits that hold before anything is built from it: bytes, also after unpacking, and
- * depth.
- */
-import type { IncomingMessage } from 'node:http';
-import type { Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-
-import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
+/** A request's body as JSON, within a bound that holds before anything is built from it: depth. */
+import { badRequest, reasonOf } from '../../core/errors.js';
 import { parseJson } from '../../core/text/json.js';
 
-/** Bytes of a body, also after unpacking. */
-export const BODY_BYTES = 32 * 1024 * 1024;
 /** Objects and lists inside each other. */
 const MAX_DEPTH = 100;
-
-/**
- * Throws 400 on what is not JSON or too deep, 413 on too many bytes, 415 on an unknown encoding. `empty` is what no
- * body at all means, where that means something.
- */
-export async function readJson(incoming: IncomingMessage, maxBytes: number, empty?: unknown): Promise<unknown> {
-  const bytes = await readBody(incoming, maxBytes);
-  return bytes.length === 0 && empty !== undefined ? empty : jsonOf(bytes);
-}
-
-/** The bytes of a body, unpacked. Throws 413 on too many, 415 on an unknown encoding. */
-export function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const declared = Number(incoming.headers['content-length'] ?? 0);
-  return declared > maxBytes ? Promise.reject(tooLarge(maxBytes)) : readBytes(incoming, maxBytes);
-}
 
 /** Throws 400 on what is not JSON or too deep. */
 export function jsonOf(bytes: Buffer): unknown {
@@ -38,75 +14,6 @@ export function jsonOf(bytes: Buffer): unknown {
   } catch (cause) {
     throw badRequest(`The body is not JSON: ${reasonOf(cause)}.`, undefined, 'invalid_json');
   }
-}
-
-async function readBytes(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const unpack = unpacker(incoming.headers['content-encoding']);
-  if (unpack === undefined) return collect(incoming, maxBytes);
-  incoming.on('error', (cause) => unpack.destroy(cause));
-  try {
-    return await collect(incoming.pipe(unpack), maxBytes);
-  } catch (thrown) {
-    if (thrown instanceof GyreError) throw thrown;
-    throw badRequest(`The body could not be unpacked: ${reasonOf(thrown)}.`, undefined, 'invalid_encoding');
-  } finally {
-    incoming.unpipe(unpack);
-    unpack.destroy();
-  }
-}
-
-function unpacker(encoding: string | undefined): Transform | undefined {
-  switch (encoding?.toLowerCase().trim()) {
-    case undefined:
-    case '':
-    case 'identity':
-      return undefined;
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip();
-    case 'deflate':
-      return createInflate();
-    case 'br':
-      return createBrotliDecompress();
-    default:
-      throw new GyreError({
-        side: 'client',
-        status: 415,
-        code: 'unsupported_encoding',
-        message: `The content encoding ${JSON.stringify(encoding)} is not known. Send gzip, deflate, br or none.`,
-      });
-  }
-}
-
-function collect(source: NodeJS.ReadableStream, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let size = 0;
-    let whole = false;
-    source.on('data', (part: Buffer) => {
-      size += part.length;
-      if (size <= maxBytes) parts.push(part);
-      // what still comes is read and dropped, so that the client gets to read the answer
-      else reject(tooLarge(maxBytes));
-    });
-    source.on('end', () => {
-      whole = true;
-      resolve(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts));
-    });
-    source.on('error', reject);
-    source.on('close', () => {
-      if (!whole) reject(badRequest('The body ended early.', undefined, 'invalid_json'));
-    });
-  });
-}
-
-function tooLarge(maxBytes: number): GyreError {
-  return new GyreError({
-    side: 'client',
-    status: 413,
-    code: 'request_too_large',
-    message: `The body is larger than ${maxBytes} bytes, unpacked.`,
-  });
 }
 
 const QUOTE = 0x22;
@@ -136,7 +43,7 @@ function isTooDeep(bytes: Buffer): boolean {
 }
 
 /** The index of the quote that closes the string opened at `from`. */
-function endOfString(bytes: Buffer, from: number): number {
+export function endOfString(bytes: Buffer, from: number): number {
   for (let end = bytes.indexOf(QUOTE, from + 1); end !== -1; end = bytes.indexOf(QUOTE, end + 1)) {
     let slashes = 0;
     while (bytes[end - 1 - slashes] === BACKSLASH) slashes += 1;

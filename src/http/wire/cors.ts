@@ -4,9 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { GyreError } from '../../core/errors.js';
 import { requestIdOf } from './exchange.js';
-import { failureOf } from './failure.js';
 
 /** Headers a page may send: what clients' own libraries put into a request. */
 const NAMES: readonly string[] = [
@@ -36,6 +34,7 @@ const EXPOSED = [
   'x-gyre-trajectory',
   'x-gyre-policy-version',
   'x-gyre-tools-left-out',
+  'x-gyre-left-out',
   'x-should-retry',
   'retry-after',
   'retry-after-ms',
@@ -47,7 +46,7 @@ const METHODS = 'GET, POST, DELETE, OPTIONS';
 /** Seconds; browsers keep an answer for two hours at most. */
 const REMEMBERED = '7200';
 
-/** Says of a request what a page may; true where it was a preflight, which is answered with that. */
+/** Says of a request what a page may; true where it was a welcome page's preflight, which is answered with that. */
 export type Cors = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
 
 /** Whether pages of an origin may ask. */
@@ -71,9 +70,9 @@ export function corsOf(origins: readonly string[]): Cors | undefined {
       outgoing.setHeader('access-control-allow-origin', any ? '*' : origin);
       outgoing.setHeader('access-control-expose-headers', EXPOSED);
     }
-    if (incoming.method !== 'OPTIONS' || incoming.headers['access-control-request-method'] === undefined) return false;
-    if (welcome) preflight(incoming, outgoing);
-    else refuse(origin, incoming, outgoing);
+    if (!welcome || incoming.method !== 'OPTIONS') return false;
+    if (incoming.headers['access-control-request-method'] === undefined) return false;
+    preflight(incoming, outgoing);
     return true;
   };
 }
@@ -95,17 +94,4 @@ function preflight(incoming: IncomingMessage, outgoing: ServerResponse): void {
     'x-request-id': requestIdOf(incoming.headers['x-request-id']),
   });
   outgoing.end();
-}
-
-function refuse(origin: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const refusal = new GyreError({
-    side: 'client',
-    status: 403,
-    code: 'origin_not_allowed',
-    message:
-      `Pages of ${JSON.stringify(origin.slice(0, 200))} may not ask here. ` +
-      'The operator lists origins under "cors".',
-  });
-  const { status, headers, body } = failureOf(refusal, requestIdOf(incoming.headers['x-request-id']));
-  outgoing.writeHead(status, headers).end(body);
 }

@@ -5,11 +5,14 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import { GyreError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Arrival, Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
-import { readJson } from './body.js';
+import type { Bodies } from './bodies.js';
+import { jsonOf } from './body.js';
 import { failureOf, type ErrorShape } from './failure.js';
+import type { Leave, Room } from './room.js';
 
 /** What @hono/node-server puts into a context's `env`. */
 export interface NodeBindings {
@@ -30,8 +33,11 @@ export interface AnyExchange extends Arrival {
   readonly clock: Clock;
   /** Who watches it, if anyone does. */
   watch: Watch | undefined;
-  /** The request as JSON. Throws 400 on what is none, 413 on too many bytes. */
-  body(maxBytes: number): Promise<unknown>;
+  /**
+   * The request as JSON. From then on it takes a place: a body may take its time, and until it is there holds nobody's.
+   * Throws 400 on what is no JSON, 429 where there is no place, and what {@link Bodies.read} throws.
+   */
+  body(bodies: Bodies): Promise<unknown>;
   /** Milliseconds since the request's head was read. */
   elapsed(): number;
   json(body: string, headers: Readonly<Record<string, string>>): void;
@@ -44,6 +50,14 @@ export interface AnyExchange extends Arrival {
   readonly delivered: Delivered;
 }
 
+/** Who is told of what becomes of exchanges. */
+export interface ExchangeHooks {
+  /** The end of both the run and the response. */
+  readonly closed: (exchange: AnyExchange) => void;
+  /** A fault that is a bug of ours: its client is told only that there was one. */
+  readonly bug: (thrown: unknown, requestId: string) => void;
+}
+
 export class Exchange implements AnyExchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
@@ -53,35 +67,48 @@ export class Exchange implements AnyExchange {
   readonly #errors: ErrorShape;
   watch: Watch | undefined;
   readonly #began = performance.now();
-  readonly #closed: (exchange: AnyExchange) => void;
+  readonly #hooks: ExchangeHooks;
   /** 2: the loop's run and the HTTP response; each takes one off when it ends, in either order. */
   #open = 2;
+  /** Whether all of the response has left this process. */
+  #whole = false;
+  /** Gives back the room of the body. */
+  #leave: Leave | undefined;
+  /** Where it has a place. */
+  #room: Room | undefined;
 
-  /** `closed` hears of the end of both the run and the response. */
-  constructor(
-    { incoming, outgoing }: NodeBindings,
-    clocks: Clocks,
-    errors: ErrorShape,
-    closed: (exchange: AnyExchange) => void,
-  ) {
+  constructor({ incoming, outgoing }: NodeBindings, clocks: Clocks, errors: ErrorShape, hooks: ExchangeHooks) {
     this.#errors = errors;
-    this.#closed = closed;
+    this.#hooks = hooks;
     this.clock = clocks.start();
     this.incoming = incoming;
     this.outgoing = outgoing;
     this.requestId = requestIdOf(incoming.headers['x-request-id']);
+    // A connection that is cut off with an answer in it finishes that answer too, and so says `writableFinished`. Asked
+    // first, because node ends a connection that is not kept alive when it hears of this.
+    outgoing.prependListener('finish', () => (this.#whole = !incoming.socket.destroyed));
     outgoing.on('close', () => {
-      if (outgoing.writableFinished) clocks.recycle(this.clock);
+      if (this.#whole) clocks.recycle(this.clock);
       else this.clock.end('client');
       this.#end();
     });
   }
 
-  body(maxBytes: number): Promise<unknown> {
-    return readJson(this.incoming, maxBytes);
+  async body(bodies: Bodies): Promise<unknown> {
+    return jsonOf(await this.bytes(bodies));
+  }
+
+  /** The request as it came. Its room is kept until the response is over, since all that is made of it is. */
+  async bytes(bodies: Bodies): Promise<Buffer> {
+    const { bytes, leave } = await bodies.read(this.incoming, this.clock.signal);
+    this.#leave = leave;
+    bodies.room.enter();
+    this.#room = bodies.room;
+    return bytes;
   }
 
   done(): void {
+    this.#room?.leave();
     this.#end();
   }
 
@@ -90,7 +117,7 @@ export class Exchange implements AnyExchange {
   }
 
   get delivered(): Delivered {
-    return this.outgoing.writableFinished ? 'delivered' : this.outgoing.headersSent ? 'disconnected' : 'not_started';
+    return this.#whole ? 'delivered' : this.outgoing.headersSent ? 'disconnected' : 'not_started';
   }
 
   header(name: string): string | undefined {
@@ -107,13 +134,16 @@ export class Exchange implements AnyExchange {
   }
 
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
+    if (!(thrown instanceof GyreError)) this.#hooks.bug(thrown, this.requestId);
     const failure = failureOf(thrown, this.requestId, toolsRan, this.#errors);
     this.#send(failure.status, flat({ ...headers, ...failure.headers }, []), failure.body);
   }
 
   #end(): void {
     this.#open -= 1;
-    if (this.#open === 0) this.#closed(this);
+    if (this.#open > 0) return;
+    this.#leave?.();
+    this.#hooks.closed(this);
   }
 
   #send(status: number, headers: string[], body: string): void {

@@ -96,18 +96,24 @@ export function failureOf(thrown: unknown, requestId: string, toolsRan = false, 
             'retry-after-ms': String(Math.ceil(error.retryAfterMs)),
           }),
       ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      // The rest of a body that came too late may still come, and would be read as the next request.
+      ...(error.status === 408 ? { connection: 'close' } : {}),
     },
     body: shape.envelope(thrown, requestId),
   };
 }
 
-/** `hint` says what was meant, where that can be told. */
-export function notFound(method: string, path: string, hint = 'GET /openapi.json lists the routes.'): GyreError {
+/** `hint` says what was meant, where that can be told; `why`, that no upstream is asked either, where one could be. */
+export function notFound(method: string, path: string, hint?: string, why?: string): GyreError {
+  const upstreams =
+    why === undefined ? '' : ` Other paths are passed on to the upstream whose model the body names. Here: ${why}`;
   return new GyreError({
     side: 'client',
     status: 404,
     code: 'unknown_url',
-    message: `Unknown request URL: ${method} ${path.slice(0, 200)}. ${hint}`,
+    message:
+      `Unknown request URL: ${method} ${path.slice(0, 200)}. ` +
+      (hint ?? `GET /openapi.json lists the routes.${upstreams}`),
   });
 }
 
@@ -131,9 +137,14 @@ export function methodNotAllowed(method: string, path: string, allowed: readonly
   });
 }
 
+/** Characters of a message: an engine's may quote the whole request back. */
+const MESSAGE = 4_000;
+
 /** What a client may read of it: of a bug, only that it is one. */
 function messageOf(thrown: unknown): string {
-  return thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
+  const message =
+    thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
+  return message.length > MESSAGE ? `${message.slice(0, MESSAGE)}...` : message;
 }
 
 /** How engines say how long a prompt is and how long one may be. */

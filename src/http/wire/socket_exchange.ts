@@ -1,16 +1,17 @@
 /** One message on a WebSocket and what is answered to it: an exchange as an HTTP request is one. */
+import { GyreError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
-import type { AnyExchange } from './exchange.js';
+import type { Bodies } from './bodies.js';
+import type { AnyExchange, ExchangeHooks } from './exchange.js';
 import { type ErrorShape, failureOf } from './failure.js';
 import type { Link } from './link.js';
+import type { Room } from './room.js';
 
-export interface SocketExchangeDeps {
+export interface SocketExchangeDeps extends ExchangeHooks {
   readonly clocks: Clocks;
   readonly errors: ErrorShape;
-  /** Hears of the end of both the run and the response. */
-  readonly closed: (exchange: AnyExchange) => void;
 }
 
 export class SocketExchange implements AnyExchange {
@@ -25,6 +26,7 @@ export class SocketExchange implements AnyExchange {
   readonly #deps: SocketExchangeDeps;
   readonly #began = performance.now();
   readonly #gone = (): void => this.#over(false);
+  #room: Room | undefined;
   #whole = false;
   #responding = true;
   #open = 2;
@@ -45,8 +47,13 @@ export class SocketExchange implements AnyExchange {
   }
 
   /** The message's bytes were bounded as they came in. */
-  body(): Promise<unknown> {
-    return new Promise((resolve) => resolve(this.#read()));
+  body({ room }: Bodies): Promise<unknown> {
+    return new Promise((resolve) => {
+      const value = this.#read();
+      room.enter();
+      this.#room = room;
+      resolve(value);
+    });
   }
 
   elapsed(): number {
@@ -81,12 +88,14 @@ export class SocketExchange implements AnyExchange {
   /** The headers that a response would have are in the message: clients look there for when to try again. */
   fail(thrown: unknown, more: Readonly<Record<string, string>>, toolsRan: boolean): void {
     if (this.status !== undefined || this.#link.gone) return;
+    if (!(thrown instanceof GyreError)) this.#deps.bug(thrown, this.requestId);
     const { status, headers, body } = failureOf(thrown, this.requestId, toolsRan, this.#deps.errors);
     this.status = status;
     this.#last(errorMessage(status, body, { ...more, ...headers }, this.#envelope));
   }
 
   done(): void {
+    this.#room?.leave();
     // Nothing was said: the client left, and its connection is about to say so.
     if (this.#responding && this.status === undefined) this.#over(false);
     this.#end();

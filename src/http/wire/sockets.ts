@@ -10,6 +10,7 @@ import { requestIdOf } from './exchange.js';
 import { type ErrorShape, failureOf, shuttingDown } from './failure.js';
 import { connectionLimit, Link, type LinkLimits } from './link.js';
 import { errorMessage } from './socket_exchange.js';
+import { pathOf, settleTarget } from './target.js';
 
 export interface SocketService {
   readonly errors: ErrorShape;
@@ -22,14 +23,20 @@ export interface SocketService {
 export class Sockets {
   readonly #services: ReadonlyMap<string, SocketService>;
   readonly #limits: LinkLimits;
+  readonly #admit: (incoming: IncomingMessage) => void;
   readonly #server: WebSocketServer;
   readonly #links = new Set<Link>();
   #closing = false;
 
-  /** `services` by path. */
-  constructor(services: ReadonlyMap<string, SocketService>, limits: LinkLimits) {
+  /** `services` by path; `admit` throws why an upgrade is refused whatever it is to. */
+  constructor(
+    services: ReadonlyMap<string, SocketService>,
+    limits: LinkLimits,
+    admit: (incoming: IncomingMessage) => void,
+  ) {
     this.#services = services;
     this.#limits = limits;
+    this.#admit = admit;
     // What is compressed has a window for each connection, and the events of an answer are short.
     this.#server = new WebSocketServer({
       noServer: true,
@@ -43,24 +50,28 @@ export class Sockets {
     // Until a WebSocket has taken it over nobody else listens, and an error would end the process.
     const ignore = (): void => undefined;
     socket.on('error', ignore);
-    const path = incoming.url?.split('?', 1)[0] ?? '';
-    const service = this.#services.get(path);
+    let service: SocketService | undefined;
     try {
+      settleTarget(incoming);
+      const path = pathOf(incoming);
+      service = this.#services.get(path);
       if (this.#closing) throw shuttingDown();
+      this.#admit(incoming);
       if (service === undefined) throw noSocket(path, [...this.#services.keys()]);
       service.admit(incoming);
     } catch (thrown) {
       return refuse(thrown, incoming, socket, service?.errors);
     }
+    const { open, errors } = service;
     this.#server.handleUpgrade(incoming, socket, head, (opened) => {
       socket.off('error', ignore);
       const link = new Link(opened, incoming, this.#limits, () => {
-        const { status, body } = failureOf(connectionLimit(this.#limits.socketMs), '', false, service.errors);
+        const { status, body } = failureOf(connectionLimit(this.#limits.socketMs), '', false, errors);
         return errorMessage(status, body);
       });
       this.#links.add(link);
       link.onGone(() => void this.#links.delete(link));
-      link.serve(service.open(link));
+      link.serve(open(link));
       if (this.#closing) link.goAway();
     });
   }

@@ -8,6 +8,8 @@ import { asNumber, sameNumber, states } from './answer.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
 
 /**
+ * Its words never quote the reference: whoever asked may read them.
+ *
  * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
  * of several), bad when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or
  * contains the reference; bad when the tool does not exist, the call fails, or the result is another number; several
@@ -17,7 +19,7 @@ import { absent, bad, good, parseArguments } from './judgements.js';
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
-    version: '2',
+    version: '3',
     kind: 'rule',
     async judge(subject, signal) {
       const { reference, calls } = subject;
@@ -27,8 +29,8 @@ export function referenceJudge(toolbox: Toolbox): Judge {
         if (subject.text.trim() === '') return bad('the answer is empty');
         const stated = answersOf(reference).find((each) => states(subject.text, each));
         return stated === undefined
-          ? bad(`the answer does not state ${inWords(answersOf(reference))}`)
-          : good(`the answer states ${stated}`);
+          ? bad('the answer does not state the reference')
+          : good('the answer states the reference');
       }
       if (calls.length > 1) return bad(`${calls.length} calls at once: which of them is meant cannot be told`);
       return evaluateCall(call, subject, answersOf(reference), toolbox, signal);
@@ -63,17 +65,12 @@ async function evaluateCall(
   const wanted = accepted.map(asNumber).filter((each) => each !== undefined);
   if (value !== undefined && wanted.length > 0) {
     return wanted.some((each) => sameNumber(value, each))
-      ? good(`the call gives ${result}`)
-      : bad(`the call gives ${result}, not ${inWords(accepted)}`);
+      ? good('the call gives the reference')
+      : bad(`the call gives ${result.slice(0, 200)}, not the reference`);
   }
   // A passage without the reference may still be a sound first of several searches: a rule cannot tell.
   const contained = accepted.find((each) => states(result, each));
   return contained === undefined
     ? absent('the result neither contains nor excludes the reference')
-    : good(`the result contains ${contained}`);
-}
-
-function inWords(accepted: readonly string[]): string {
-  const [only = ''] = accepted;
-  return accepted.length === 1 ? only : `any of ${accepted.join(' | ')}`;
+    : good('the result contains the reference');
 }

@@ -234,6 +234,8 @@ export class Accumulator {
           ? [{ index: 0, function: legacy }]
           : [];
     if (deltas.length === 0) return;
+    if (choice.calls.count > MAX_CALLS || deltas.length > MAX_CALLS)
+      throw garbage(`an answer of more than ${MAX_CALLS} tool calls`, this.#party);
     const before = choice.calls.bytes;
     const from = out.length;
     choice.calls.push(deltas, out);
@@ -331,6 +333,9 @@ export class Accumulator {
     return sampled >= Math.min(maxTokens, prompt > 0 ? contextLength - prompt : Infinity);
   }
 }
+
+/** Each piece is looked for among the calls before it, and the loop runs far fewer. */
+const MAX_CALLS = 1024;
 
 /** The most a request may ask for. */
 const MAX_CHOICES = 128;

@@ -100,7 +100,7 @@ export class Media {
       }
       const next = this.#message(message, refused, at === newest ? brought : 0);
       if (next.role === 'tool' && !this.#inTools && holdsMedia(next.content)) {
-        moved.push(...next.content.filter((part) => mediaKind(part) !== undefined));
+        for (const part of next.content) if (mediaKind(part) !== undefined) moved.push(part);
         told.push(this.#once(next, 'moved', () => ({ ...next, content: plain(next.content, IN_NEXT) })));
       } else told.push(next);
     }

@@ -62,7 +62,7 @@ function add(into: OwnFields, name: string, value: unknown, whole: boolean): num
     const list = Array.isArray(before) ? (before as OwnFields[]) : [];
     into[name] = list;
     if (value.every((item) => typeof item === 'object')) return addParts(list, value, whole);
-    list.push(...(value as OwnFields[]));
+    for (const each of value as OwnFields[]) list.push(each);
     return writeJson(value).length;
   }
   if (typeof value !== 'object') {

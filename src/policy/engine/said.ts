@@ -82,6 +82,15 @@ export function reasoningName(fields: Readonly<Record<string, unknown>>): string
   return REASONING.find((name) => typeof fields[name] === 'string' && fields[name] !== '');
 }
 
+/** The fields of a turn without reasoning that is a plain text. */
+export function withoutReasoning(fields: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(
+      ([name, value]) => typeof value !== 'string' || !(REASONING as readonly string[]).includes(name),
+    ),
+  );
+}
+
 function reasoningOf(delta: Delta): string {
   for (const name of REASONING) {
     const value = delta[name];

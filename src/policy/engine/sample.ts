@@ -115,6 +115,11 @@ export function connectTo(
   const root = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   const credentials = options.apiKey === undefined ? {} : { authorization: `Bearer ${options.apiKey}` };
   const api = apiPath(url.pathname);
+  /** What lies under /v1 lies under the protocol's address; what does not, beside it. */
+  const addressOf = (path: string): string =>
+    path.startsWith('/v1/')
+      ? api + path.slice('/v1'.length)
+      : url.pathname.replace(/\/+$/, '').replace(/\/v\d+$/, '') + path;
   const completions = `${api}/completions${url.search}`;
   const target = {
     origin: url.origin,
@@ -149,7 +154,7 @@ export function connectTo(
         return new ActionStream(fitted, who, { answerBytes, contextLength, reading }, signal, (stream) => {
           const headers = [...target.headers];
           if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
-          if (request.trace !== undefined) headers.push(...Object.entries(request.trace).flat());
+          for (const [name, value] of Object.entries(request.trace ?? {})) headers.push(name, value);
           const path = request.raw === undefined ? target.path : completions;
           pool.dispatch({ origin: target.origin, path, method: 'POST', headers, body }, stream);
         });
@@ -161,7 +166,7 @@ export function connectTo(
       const headers = { 'content-type': contentType, accept, ...credentials, 'x-request-id': requestId };
       return relayTo(
         pool,
-        { origin: url.origin, path: `${api}${path}${url.search}`, headers, body },
+        { origin: url.origin, path: `${addressOf(path)}${url.search}`, headers, body },
         who,
         signal,
         answerBytes * RELAYED_BYTES,

@@ -19,6 +19,9 @@ const DELTA = '"choices":[{"index":0,"delta":{';
 const TOKEN =
   /(?:"content":"([^"\\]*)")?\},"logprobs":(?:null|\{"content":\[\{"token":"(?:[^"\\]|\\.)*","logprob":(-?[0-9][0-9.eE+-]*),"bytes":\[[0-9,]*\],"top_logprobs":\[\]\}\]\}),"finish_reason":null,"token_ids":\[([0-9]+)\]\}\]\}$/y;
 
+/** A chunk of one token is far shorter, and a regular expression may not have a stack for a much longer one. */
+const LONGEST = 16 * 1024;
+
 export class TokenChunkReader {
   /** A chunk up to its delta: the same in every chunk of a stream. */
   #head = '';
@@ -33,7 +36,7 @@ export class TokenChunkReader {
   read(data: string): TokenChunk | undefined {
     const { length } = this.#head;
     // Measured three times as fast as startsWith.
-    if (length === 0 || data.slice(0, length) !== this.#head) return undefined;
+    if (length === 0 || data.length > LONGEST || data.slice(0, length) !== this.#head) return undefined;
     TOKEN.lastIndex = length;
     const match = TOKEN.exec(data);
     if (match === null) return undefined;

@@ -8,6 +8,7 @@ import type { Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec, NativeTurn, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Wanted } from '../../core/serving.js';
+import { withoutReasoning } from './said.js';
 import { mayHide, neutral } from './neutral.js';
 
 /**
@@ -57,8 +58,9 @@ function promptJson({ model, messages, tools, forwarded }: Prompt): string {
 
 /**
  * The JSON body for anyone else's server: OpenAI's protocol and what the client itself asked for, nothing of ours.
- * A turn it sampled for this request goes back as it came, `native` in the request, and one that its client sends back
- * with the reasoning before its calls. Other reasoning is left out: many servers refuse a message that has it.
+ * A turn it took goes back as it came, `native` in the request, and one that its client sends back with the reasoning
+ * before its calls. Reasoning of a turn without calls is left out where it is a plain text: many servers refuse it, and
+ * none needs it.
  * `reasoningName` is the server's name for it, none where it has no plain text of it.
  */
 export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningName?: string): string {
@@ -98,6 +100,7 @@ function upstreamMessage(message: Message, native: NativeTurn | undefined, reaso
       ? call
       : { ...call, ...fields, function: { ...(fields['function'] as object | undefined), ...call.function } };
   });
+  if (calls === undefined) return { role, content, ...withoutReasoning(native?.message) };
   const reasoned =
     native?.reasoning === undefined || reasoningName === undefined ? {} : { [reasoningName]: native.reasoning };
   return { role, content, tool_calls: own, ...reasoned, ...native?.message };

@@ -58,6 +58,7 @@ export function openEngine(timeoutMs: number, answerBytes?: number): Engine {
       if (waitingFor !== undefined) reason = waitingFor;
       if (
         next?.url === address?.url &&
+        next?.apiKey === address?.apiKey &&
         next?.baseModel === address?.baseModel &&
         next?.neutraliser === address?.neutraliser
       )

@@ -3,7 +3,7 @@
  * version, so that an adapter is unloaded only when nobody holds it, and it loads again what the
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
-import { GyreError, internal } from '../../core/errors.js';
+import { GyreError, internal, quoted } from '../../core/errors.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Lease, SamplingDefaults, ServedModel, Serving, Source } from '../../core/serving.js';
 import { adapterName } from '../../core/learning/version.js';
@@ -115,7 +115,7 @@ export function openServing(options: ServingOptions): VersionTable {
       status: 404,
       code: 'model_not_found',
       param: 'model',
-      message: `The model ${JSON.stringify(model)} does not exist. There are: ${names().join(', ')}.`,
+      message: `The model ${quoted(model)} does not exist. There are: ${names().join(', ')}.`,
     });
   };
   const names = (): string[] => [

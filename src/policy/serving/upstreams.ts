@@ -3,7 +3,7 @@
  * its own. What they sample is logged like everything, and is no version of the policy.
  */
 import type { Upstream } from '../../core/config.js';
-import { GyreError, operatorError } from '../../core/errors.js';
+import { GyreError, operatorError, quoted } from '../../core/errors.js';
 import type { ProxyFor } from '../../core/proxy.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Relay, Wanted } from '../../core/serving.js';
@@ -88,11 +88,11 @@ const NO_COUNTER: TokenCounter = {
     Promise.reject(
       new GyreError({
         side: 'client',
-        status: 501,
+        status: 400,
         code: 'tokenize_unsupported',
         param: 'model',
         message:
-          `The model ${JSON.stringify(model)} is an upstream's, which this gateway cannot ask ` +
+          `The model ${quoted(model)} is an upstream's, which this gateway cannot ask ` +
           'for a count. Read "usage" of an answer.',
       }),
     ),
@@ -123,8 +123,8 @@ function connectToUpstream(
         if (news.length > 0)
           warn?.(
             `${it} sends ${news.join(', ')} beside its text: clients of /v1/chat/completions get it under that name, ` +
-              'clients of other protocols only where those have a form for it, and the log does not keep it. ' +
-              'This is said once',
+              'clients of other protocols where those have a form for it, and else the name of it in the header ' +
+              'x-gyre-left-out; the log keeps it where the answer may be read back. This is said once',
           );
       },
     },

@@ -22,6 +22,12 @@ interface ListedModel {
   readonly root?: string | undefined;
 }
 
+/** The first model of a list, and what kind of server says that it owns it. */
+interface Listed {
+  readonly model: ListedModel;
+  readonly owner: unknown;
+}
+
 export interface WatchOptions {
   /** With or without `/v1`. */
   readonly url: string;
@@ -33,6 +39,11 @@ export interface WatchOptions {
 /** Milliseconds between two questions, and until one counts as unanswered: both together are under 5 s. */
 const PAUSE_MS = 2_000;
 const PATIENCE_MS = 2_000;
+/**
+ * Owners of models whose `GET /health` is light, and says that the engine behind the server is dead. Another server may
+ * ask a model of it each time, or all that it knows (SGLang, LiteLLM).
+ */
+const WITH_HEALTH: readonly unknown[] = ['vllm', 'llamacpp'];
 const LATE = new Error(`it did not answer within ${PATIENCE_MS / 1000} s`);
 /** Bytes of a list of models that are read. */
 const LIST_BYTES = 1024 * 1024;
@@ -47,7 +58,7 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
   let timer: NodeJS.Timeout | undefined;
   /** It answered before, and has not failed since: only whether it lives is asked. */
   let listed = false;
-  let hasHealth = true;
+  let hasHealth = false;
 
   /** The question under way. Its timer is held here: a timeout among `AbortSignal.any` may be collected unfired. */
   let question = new AbortController();
@@ -58,12 +69,12 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
       signal: question.signal,
     });
   const look = async (): Promise<string | undefined> => {
-    if (listed && hasHealth) {
+    if (hasHealth) {
       const health = await get(`${api.replace(/\/v1$/, '')}/health`);
       await health.body?.cancel();
-      if (health.ok) return undefined;
+      // Also where it failed before: the server of a dead engine lists its models for some seconds more.
       if (health.status >= 500) return `it says ${health.status} to GET /health`;
-      hasHealth = false; // another server than vLLM
+      if (health.ok && listed) return undefined;
     }
     const list = await get(`${api}/models`);
     if (!list.ok) {
@@ -71,7 +82,9 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
       if (list.status === 401 || list.status === 403) return `it refuses the key (${list.status})`;
       return list.status >= 500 ? `it says ${list.status} to GET /models` : undefined;
     }
-    model = firstOf(await textOf(list)) ?? model;
+    const first = firstOf(await textOf(list));
+    model = first?.model ?? model;
+    hasHealth = WITH_HEALTH.includes(first?.owner);
     return undefined;
   };
   const ask = async (): Promise<void> => {
@@ -81,6 +94,7 @@ export function watchEngine({ url, apiKey, changed }: WatchOptions): EngineWatch
       trouble = await look();
     } catch (thrown) {
       trouble = unreached(thrown);
+      if (thrown !== LATE) hasHealth = false; // who answers there next may be another server
     }
     clearTimeout(late);
     if (stopped) return;
@@ -130,12 +144,12 @@ async function textOf(response: Response): Promise<string> {
 }
 
 /** Undefined where the text is no list of models: a server may answer chats all the same. */
-function firstOf(text: string): ListedModel | undefined {
+function firstOf(text: string): Listed | undefined {
   try {
-    const { data } = JSON.parse(text) as { data?: readonly { id?: unknown; root?: unknown }[] | undefined };
-    const [first] = data ?? [];
-    if (typeof first?.id !== 'string') return undefined;
-    return { id: first.id, root: typeof first.root === 'string' ? first.root : undefined };
+    const { data } = JSON.parse(text) as { data?: readonly Readonly<Record<string, unknown>>[] | undefined };
+    const { id, root, owned_by: owner } = data?.[0] ?? {};
+    if (typeof id !== 'string') return undefined;
+    return { model: { id, root: typeof root === 'string' ? root : undefined }, owner };
   } catch {
     return undefined;
   }

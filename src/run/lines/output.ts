@@ -5,6 +5,7 @@
 import { operatorError, quoted } from '../../core/errors.js';
 import type { Observer } from '../../core/observe.js';
 import type { Redactor } from '../../core/text/redact.js';
+import { shown, shownJson } from '../../core/text/shown.js';
 import { type Env, FIELDS, type Fields } from './fields.js';
 import { requestLines } from './requests.js';
 
@@ -12,6 +13,8 @@ export interface Output {
   /** One line for whoever started the process. */
   line(text: string): void;
   warn(text: string): void;
+  /** A bug of ours that one request met. */
+  fault(fields: Fields, text: string): void;
   /** Something that happened. `text` is what a terminal shows; without one it is written as JSON only. */
   event(name: string, fields: Fields, text?: string): void;
   /** Writes a line for every request; absent where the level does not ask for it. */
@@ -21,7 +24,12 @@ export interface Output {
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 type Level = (typeof LEVELS)[number];
 
-type WriteLine = (level: 'debug' | 'info' | 'warn', event: string, fields: Fields, text: string | undefined) => void;
+type WriteLine = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  event: string,
+  fields: Fields,
+  text: string | undefined,
+) => void;
 
 interface Streams {
   readonly stdout: { write(text: string): unknown };
@@ -37,6 +45,7 @@ export async function openOutput(env: Env, { stdout, stderr }: Streams, redactor
   return {
     line: (text) => void stdout.write(`${text}\n`),
     warn: (text) => write('warn', 'warning', {}, text),
+    fault: (fields, text) => write('error', 'bug', fields, text),
     event: (name, fields, text) => write('info', name, fields, text),
     ...(level === 'debug' ? { requests: requestLines((fields, text) => write('debug', 'request', fields, text)) } : {}),
   };
@@ -60,6 +69,8 @@ function redacted(write: WriteLine, redactor: Redactor): WriteLine {
 
 async function json(level: Level): Promise<WriteLine> {
   const { pino } = await import('pino');
+  // Synchronous, because the last line often says why a process ended.
+  const out = pino.destination({ fd: 2, sync: true });
   const logger = pino(
     {
       level,
@@ -67,8 +78,7 @@ async function json(level: Level): Promise<WriteLine> {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    // Synchronous, because the last line often says why a process ended.
-    pino.destination({ fd: 2, sync: true }),
+    { write: (line: string) => void out.write(shownJson(line)) },
   );
   return (at, event, fields, text) => {
     if (!logger.isLevelEnabled(at)) return;
@@ -81,7 +91,7 @@ async function json(level: Level): Promise<WriteLine> {
 function plain(level: Level, stderr: Streams['stderr']): WriteLine {
   const least = LEVELS.indexOf(level);
   return (at, _event, _fields, text) => {
-    if (text !== undefined && LEVELS.indexOf(at) >= least) stderr.write(`${text}\n`);
+    if (text !== undefined && LEVELS.indexOf(at) >= least) stderr.write(`${shown(text)}\n`);
   };
 }
 

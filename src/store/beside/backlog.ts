@@ -70,7 +70,7 @@ export class Backlog {
     let [chars, count, before] = [0, 0, 0];
     for (const next of this.#groups) {
       if (chars >= maxChars || before >= last) break;
-      texts.push(...(next.texts ?? this.#read(next.place).map((line) => line.slice(1, -1))));
+      for (const text of next.texts ?? this.#read(next.place).map((line) => line.slice(1, -1))) texts.push(text);
       group = {
         newest: next.newest,
         numbered: Math.max(next.numbered, group?.numbered ?? 0),

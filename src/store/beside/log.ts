@@ -56,12 +56,14 @@ export function openRemoteLog(options: LogConnectionOptions): RemoteLog {
 
 interface Opened extends Pick<Recording, 'trajectoryId' | 'continued'> {
   readonly messages?: readonly Message[] | undefined;
+  readonly past?: Recording['past'];
 }
 
 class RemoteRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
+  readonly past: Recording['past'];
   readonly #connection: LogConnection;
   readonly #number: number;
   /** The messages the log's thread has of this recording; the same object means the same message. */
@@ -75,11 +77,12 @@ class RemoteRecording implements Recording {
     connection: LogConnection,
     number: number,
     opening: Opening,
-    { trajectoryId, continued, messages }: Opened,
+    { trajectoryId, continued, messages, past }: Opened,
   ) {
     this.trajectoryId = trajectoryId;
     this.continued = continued;
     this.messages = messages ?? opening.messages;
+    this.past = past;
     this.#connection = connection;
     this.#number = number;
     this.#sent = this.messages;
@@ -145,12 +148,25 @@ function toolsJson(tools: readonly FunctionSpec[]): string {
 type AllFields<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
 
 /**
- * A step without what its message has elsewhere, and without the log-probabilities shown to the client, which are not
- * logged, as the upstream's own form of its turn is not. Field by field: objects spread out of parts cost a tenth of
- * the gateway's time.
+ * A step without what its message has elsewhere, and without the log-probabilities shown to the client, which are in
+ * what it was told where they are logged. Field by field: objects spread out of parts cost a tenth of the gateway's
+ * time.
  */
 function stepFields(
-  { id, policyVersion, toolChoice, sampling, action, calls, appended, outcome, notTrainable, startedAt, ms }: Step,
+  {
+    id,
+    policyVersion,
+    toolChoice,
+    sampling,
+    action,
+    told,
+    calls,
+    appended,
+    outcome,
+    notTrainable,
+    startedAt,
+    ms,
+  }: Step,
   withNumbers: boolean,
 ): StepMessage['step'] {
   return {
@@ -159,6 +175,7 @@ function stepFields(
     toolChoice,
     sampling,
     action: action && actionFields(action, withNumbers),
+    told,
     calls,
     appended,
     outcome,
@@ -180,6 +197,7 @@ function actionFields(
     tokenIds,
     logprobs,
     usage,
+    native,
     engineId,
     timings,
   }: Action,
@@ -193,9 +211,10 @@ function actionFields(
     cut,
     stopSequence,
     usage,
+    native,
     engineId,
     timings,
-  } satisfies AllFields<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs' | 'native'>>;
+  } satisfies AllFields<Omit<Action, 'promptTokenIds' | 'tokenIds' | 'logprobs' | 'tokenLogprobs'>>;
   return withNumbers ? { ...action, promptTokenIds, tokenIds, logprobs } : action;
 }
 

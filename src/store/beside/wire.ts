@@ -4,6 +4,7 @@
  */
 import { parseJson } from '../../core/text/json.js';
 import type { LogWait, Opening, WalSize } from '../../core/log.js';
+import type { PastTurns } from '../../core/policy.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import type { Sealed } from '../log/writer.js';
@@ -91,6 +92,7 @@ export type FromLog =
       readonly trajectoryId: string;
       readonly continued: boolean;
       readonly messages?: readonly Message[] | undefined;
+      readonly past?: PastTurns | undefined;
     }
   /** The intake's lines up to this one are committed, but for what `refused` has named. */
   | {

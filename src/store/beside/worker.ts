@@ -88,13 +88,14 @@ function handle(message: ToLog): void {
     case 'open': {
       const recording = log.open(message.opening);
       held.add(message.recording, recording, message.opening.responseId);
-      const { trajectoryId, continued, messages } = recording;
+      const { trajectoryId, continued, messages, past } = recording;
       return post({
         type: 'opened',
         replyId: message.replyId,
         trajectoryId,
         continued,
         messages: messages === message.opening.messages ? undefined : messages,
+        past,
       });
     }
     case 'begin': {

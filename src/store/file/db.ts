@@ -109,7 +109,7 @@ export function prepared<P extends unknown[], R = unknown>(
 
 function connect(dataDir: string, file: string): Database.Database {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (cause) {
     if (isFull(codeOf(cause), dataDir)) throw full(file, cause);
     throw unwritable(dataDir, cause);

@@ -128,6 +128,10 @@ export const steps = sqliteTable(
     tokenIds: blob('token_ids', { mode: 'buffer' }),
     logprobs: blob({ mode: 'buffer' }),
     reasoning: text(),
+    /** JSON of how an upstream's turn came, and whose it is (`src/store/log/turns.ts`); null where it is none's. */
+    native: text(),
+    /** JSON list of how the client was told the action; null where its words say it all. */
+    told: text(),
     /** JSON list of {id, name, owner, error?, ms?}; arguments and observations are in the chain. */
     calls: text().notNull(),
     finishReason: text('finish_reason'),
@@ -157,6 +161,9 @@ export const steps = sqliteTable(
       .on(t.clientAt)
       .where(sql`client_at <> state_at`),
     index('steps_tool_set').on(t.toolSet),
+    index('steps_native')
+      .on(t.actionTip)
+      .where(sql`native IS NOT NULL`),
   ],
 );
 

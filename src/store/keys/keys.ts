@@ -84,6 +84,11 @@ export function listKeys(db: Db): StoredKey[] {
   return db.select().from(keys).orderBy(keys.id).all().map(keyOf);
 }
 
+/** Whether a key is an admin's, also one that was revoked since. */
+export function isAdminKey(db: Db, id: string): boolean {
+  return db.select({ role: keys.role }).from(keys).where(eq(keys.id, id)).get()?.role === 'admin';
+}
+
 /** Ends the key with this name or id. Undefined when there is none in use. */
 export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): StoredKey | undefined {
   const row = db.update(keys).set({ revokedAt: at }).where(inUse(nameOrId)).returning().get() as
@@ -100,35 +105,44 @@ interface CachedKey {
   readonly until: number;
 }
 
-export function openKeyring(db: Db, now: () => number = Date.now): Keyring {
+/**
+ * `now` says which month it is. `elapsed` are milliseconds that only grow, by which what was looked up grows old: a
+ * clock that is set back must keep no revoked key alive.
+ */
+export function openKeyring(
+  db: Db,
+  now?: () => number,
+  elapsed: () => number = now ?? (() => performance.now()),
+): Keyring {
+  const month = now ?? Date.now;
   const known = new Map<Hash, CachedKey>();
   let required = false;
-  let askAgain = 0;
+  let askAgain = Number.NEGATIVE_INFINITY;
   return {
     required(): boolean {
       // Keys are never deleted, so "yes" holds for good.
-      if (!required && now() >= askAgain) {
+      if (!required && elapsed() >= askAgain) {
         required = prepared<[]>(db, 'SELECT 1 FROM keys LIMIT 1').get() !== undefined;
-        askAgain = now() + CACHE_MS;
+        askAgain = elapsed() + CACHE_MS;
       }
       return required;
     },
     find(secret: string): StoredKey | undefined {
       const hash = sha256(secret);
       const cached = known.get(hash);
-      if (cached !== undefined && now() < cached.until) return cached.key;
+      if (cached !== undefined && elapsed() < cached.until) return cached.key;
       known.delete(hash);
       const row = db.select().from(keys).where(eq(keys.hash, hash)).get();
       if (row === undefined || row.revokedAt !== null || !sameHash(row.hash, hash)) return undefined;
       const key = keyOf(row);
       if (known.size >= CACHE_KEYS) known.clear();
-      known.set(hash, { key, until: now() + CACHE_MS });
+      known.set(hash, { key, until: elapsed() + CACHE_MS });
       return key;
     },
-    spent: (keyId) => tokensUsed(db, keyId, now()),
+    spent: (keyId) => tokensUsed(db, keyId, month()),
     count(keyId, tokens) {
       const sums = new UsageSums();
-      sums.add(keyId, now(), tokens);
+      sums.add(keyId, month(), tokens);
       sums.write(db);
     },
   };

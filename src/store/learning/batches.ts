@@ -66,6 +66,16 @@ function readBatch({ id, cycleId, state, body }: typeof batches.$inferSelect): B
   return { id, cycleId, state, batch: JSON.parse(body) as Batch };
 }
 
+/** The steps whose states a batch is made of. */
+export function stepsInBatch(db: Db, id: string): string[] {
+  return db
+    .selectDistinct({ stepId: batchItems.stepId })
+    .from(batchItems)
+    .where(eq(batchItems.batchId, id))
+    .all()
+    .map(({ stepId }) => stepId);
+}
+
 export function moveBatch(db: Db, id: string, state: BatchState, note = ''): void {
   db.transaction(
     (tx) => {

@@ -4,6 +4,7 @@ import { sql } from 'drizzle-orm';
 import type { TrainMode } from '../../core/learning/cycle.js';
 import type { Db } from '../file/db.js';
 import { UPSTREAM_STEP } from '../file/policy_version.js';
+import { CONSENTED } from './consent.js';
 
 /** The fields of `Candidate` in `src/filter/filter.ts`, as SQLite gives them: absence as null, booleans as 0 and 1. */
 export interface CandidateRow {
@@ -27,13 +28,14 @@ export interface CandidateRow {
  * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
  * their verdicts. A step's verdict is that
  * of the first of `decidingJudges` that gave one; of several steps it is bad if one is bad, else unknown if one is
- * unknown.
+ * unknown. `keyId`: of these newest steps only that key's.
  */
 export function candidateRows(
   db: Db,
   mode: TrainMode,
   decidingJudges: readonly string[],
   limit: number,
+  keyId?: string,
 ): CandidateRow[] {
   const rank = sql.join(
     decidingJudges.map((judge, at) => sql`WHEN ${judge} THEN ${at}`),
@@ -59,7 +61,7 @@ export function candidateRows(
           AND v.subject_id IN (SELECT s3.id FROM steps s3 WHERE s3.trajectory_id IN (SELECT trajectory_id FROM recent)))
       WHERE place = 1)
     SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.idx AS "index", s.policy_version AS policyVersion,
-      (s.consent AND t.consent) AS consent,
+      ${CONSENTED} AS consent,
       (coalesce(k.split, '') = 'heldout' OR EXISTS (
         SELECT 1 FROM steps s0 JOIN tasks h ON h.hash = s0.state_tip
           AND h.split = 'heldout' WHERE s0.trajectory_id = s.trajectory_id)) AS heldout,
@@ -77,13 +79,14 @@ export function candidateRows(
     JOIN trajectories t ON t.id = s.trajectory_id
     LEFT JOIN tasks k ON k.id = t.task_id
     LEFT JOIN deciding d ON d.id = s.id
+    WHERE ${keyId === undefined ? sql`1 = 1` : sql`s.key_id = ${keyId}`}
     ORDER BY s.seq`);
 }
 
 /** How many of the newest `limit` steps are upstreams': they are no candidates, and do not count towards the limit. */
-export function upstreamSteps(db: Db, limit: number): number {
+export function upstreamSteps(db: Db, limit: number, keyId?: string): number {
   return db.get<{ steps: number }>(
-    sql`SELECT count(*) AS steps FROM (SELECT policy_version FROM steps ORDER BY seq DESC LIMIT ${limit})
-      WHERE policy_version = ${UPSTREAM_STEP}`,
+    sql`SELECT count(*) AS steps FROM (SELECT policy_version, key_id FROM steps ORDER BY seq DESC LIMIT ${limit})
+      WHERE policy_version = ${UPSTREAM_STEP} AND ${keyId === undefined ? sql`1 = 1` : sql`key_id = ${keyId}`}`,
   ).steps;
 }

@@ -1,5 +1,5 @@
 /** Cycles: rows that move, and only along the transitions of `core/cycle`. */
-import { desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, type SQL, sql } from 'drizzle-orm';
 
 import { type Cycle, CYCLE_TRANSITIONS } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
@@ -37,21 +37,40 @@ export function moveCycle(
   );
 }
 
-/** Newest first. */
-export function cyclesOf(db: Db, limit: number, after?: string): Cycle[] {
+/** Newest first. `keyId`: only those that took up a step of this key. */
+export function cyclesOf(db: Db, limit: number, after?: string, keyId?: string): Cycle[] {
   return db
     .select()
     .from(cycles)
-    .where(after === undefined ? undefined : sql`${cycles.id} < ${after}`)
+    .where(
+      and(after === undefined ? undefined : sql`${cycles.id} < ${after}`, keyId === undefined ? undefined : of(keyId)),
+    )
     .orderBy(desc(cycles.id))
     .limit(limit)
     .all()
     .map(readCycle);
 }
 
-export function cycleById(db: Db, id: string): Cycle | undefined {
-  const row = db.select().from(cycles).where(eq(cycles.id, id)).get();
+export function cycleById(db: Db, id: string, keyId?: string): Cycle | undefined {
+  const row = db
+    .select()
+    .from(cycles)
+    .where(and(eq(cycles.id, id), keyId === undefined ? undefined : of(keyId)))
+    .get();
   return row === undefined ? undefined : readCycle(row);
+}
+
+/** How many steps of a key a cycle took up. */
+export function statesOfKey(db: Db, cycleId: string, keyId: string): number {
+  return db.get<{ states: number }>(
+    sql`SELECT count(*) AS states FROM cycle_steps c JOIN steps s ON s.id = c.step_id
+      WHERE c.cycle_id = ${cycleId} AND s.key_id = ${keyId}`,
+  ).states;
+}
+
+function of(keyId: string): SQL {
+  return sql`EXISTS (SELECT 1 FROM cycle_steps c JOIN steps s ON s.id = c.step_id
+    WHERE c.cycle_id = ${cycles.id} AND s.key_id = ${keyId})`;
 }
 
 /** How many cycles are in each state. */

@@ -5,6 +5,7 @@ import { eq } from 'drizzle-orm';
 import { chain } from '../../core/text/hash.js';
 import { ordered } from '../../core/text/order.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
+import type { Message } from '../../core/message.js';
 import type { Task } from '../../core/learning/task.js';
 import type { Db } from '../file/db.js';
 import { tasks } from '../file/schema.js';
@@ -18,8 +19,7 @@ export function saveTasks(db: Db, list: readonly Task[]): void {
   db.transaction(
     (tx) => {
       for (const task of list) {
-        const hash = chain(normaliseMessages(ordered(task.messages))).at(-1) ?? '';
-        const row = { hash, split: task.split, body: writeJson(task) };
+        const row = { hash: questionHash(task.messages), split: task.split, body: writeJson(task) };
         tx.insert(tasks)
           .values({ id: task.id, ...row, createdAt })
           .onConflictDoUpdate({ target: tasks.id, set: row })
@@ -28,6 +28,21 @@ export function saveTasks(db: Db, list: readonly Task[]): void {
     },
     { behavior: 'immediate' },
   );
+}
+
+/** Whether messages are a task's question and what was answered to it since, with no word of anyone else. */
+export function asks(db: Db, taskId: string, messages: readonly Message[]): boolean {
+  const row = db.select({ hash: tasks.hash, body: tasks.body }).from(tasks).where(eq(tasks.id, taskId)).get();
+  if (row === undefined) return false;
+  const { length } = (parseJson(row.body) as Task).messages;
+  return (
+    questionHash(messages.slice(0, length)) === row.hash &&
+    messages.slice(length).every(({ role }) => role === 'assistant' || role === 'tool')
+  );
+}
+
+function questionHash(messages: readonly Message[]): string {
+  return chain(normaliseMessages(ordered(messages))).at(-1) ?? '';
 }
 
 export function taskById(db: Db, id: string): Task | undefined {

@@ -6,6 +6,7 @@ import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { UPSTREAM_STEP } from '../file/policy_version.js';
 import { verdicts } from '../file/schema.js';
+import { CONSENTED } from './consent.js';
 
 /** A step that at least one of the judges, in its present version, has not looked at. */
 export interface Unjudged {
@@ -17,7 +18,7 @@ export interface Unjudged {
   readonly last: boolean;
 }
 
-/** Consented steps of the policy with an action that lack a verdict of `judge` at `version`, oldest first. */
+/** Steps that may be learned from, with an action, that lack a verdict of `judge` at `version`, oldest first. */
 export function unjudgedSteps(
   db: Db,
   judge: { readonly name: string; readonly version: string },
@@ -29,7 +30,7 @@ export function unjudgedSteps(
     FROM steps s
     JOIN trajectories t ON t.id = s.trajectory_id
     JOIN responses r ON r.id = s.response_id
-    WHERE s.consent = 1 AND t.consent = 1 AND s.policy_version > ${UPSTREAM_STEP} AND s.outcome = 'done'
+    WHERE ${CONSENTED} AND s.policy_version > ${UPSTREAM_STEP} AND s.outcome = 'done'
       AND s.action_tip IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.subject_kind = 'step' AND v.subject_id = s.id
         AND v.judge = ${judge.name} AND v.judge_version = ${judge.version})

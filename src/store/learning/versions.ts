@@ -1,5 +1,5 @@
 /** Versions of the policy as rows. Numbers only grow; adding the same version again changes nothing. */
-import { desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, lt, sql } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
 import type { Version } from '../../core/learning/version.js';
@@ -34,12 +34,20 @@ export function allVersions(db: Db): Version[] {
   return db.select().from(versions).orderBy(versions.version).all().map(readVersion);
 }
 
-/** Newest first, those below a number. */
-export function versionsOf(db: Db, limit: number, below?: number): Version[] {
+/** Newest first, those below a number. `keyId`: only those that learned from a step of this key. */
+export function versionsOf(db: Db, limit: number, below?: number, keyId?: string): Version[] {
   return db
     .select()
     .from(versions)
-    .where(below === undefined ? undefined : lt(versions.version, below))
+    .where(
+      and(
+        below === undefined ? undefined : lt(versions.version, below),
+        keyId === undefined
+          ? undefined
+          : sql`EXISTS (SELECT 1 FROM batch_items i JOIN steps s ON s.id = i.step_id
+              WHERE i.batch_id = ${versions.batchId} AND s.key_id = ${keyId})`,
+      ),
+    )
     .orderBy(desc(versions.version))
     .limit(limit)
     .all()

@@ -16,8 +16,9 @@ import type { LocalLog } from './local.js';
 import { redacting } from './redacted.js';
 import { ordered } from '../../core/text/order.js';
 import { OpenRecordings } from './open_recordings.js';
-import { keysOf } from './recognise.js';
+import { keysOf, roughly } from './recognise.js';
 import { asGiven, type Continuation, findContinuation, type History, isStillNewest, splice } from './splice.js';
+import { pastTurns } from './turns.js';
 import { LocalRecording, type LogContext, type StartingPoint } from './recording.js';
 import { Writer } from './writer.js';
 
@@ -75,7 +76,7 @@ export function openLog(
 ): LocalLog {
   const writer = new Writer(store.db, now, answerCount);
   const recorded = new OpenRecordings(store.sqlite.name, answers, (reason) => group.fail(reason));
-  /** Client tips and keys that may not be committed yet. */
+  /** What answers are recognised by that may not be committed yet. */
   const uncommitted = new Set<string>();
   const group = new GroupCommit(
     store.sqlite,
@@ -98,8 +99,8 @@ export function openLog(
     writer,
     group,
     now,
-    stepQueued: (keyId, ...hashes) => {
-      for (const hash of hashes) uncommitted.add(`${keyId}\n${hash}`);
+    stepQueued: (keyId, ...known) => {
+      for (const form of known) uncommitted.add(`${keyId}\n${form}`);
     },
     stepWritten: (trajectoryId) => recorded.wrote(trajectoryId),
     finished: (trajectoryId) => recorded.ended(trajectoryId),
@@ -125,11 +126,12 @@ export function openLog(
     if (origin !== 'live') return fresh;
     try {
       const keys = keysOf(messages, chain);
-      const isUncommitted = (hash = ''): boolean => uncommitted.has(`${asker.keyId}\n${hash}`);
+      const isUncommitted = (known = ''): boolean => uncommitted.has(`${asker.keyId}\n${known}`);
       if (
         messages.some(
-          ({ role }, position) =>
-            role === 'assistant' && (isUncommitted(chain[position]?.hash) || isUncommitted(keys[position])),
+          (message, position) =>
+            message.role === 'assistant' &&
+            [chain[position]?.hash, keys[position], roughly(message)].some((known) => isUncommitted(known)),
         )
       )
         group.commit();
@@ -149,8 +151,9 @@ export function openLog(
     keys: readonly Hash[],
   ): StartingPoint | undefined => {
     const { messages, at } = opening;
-    const found = findContinuation(store.db, chain, keys, opening, take);
-    if (found === undefined) return undefined;
+    const known = findContinuation(store.db, chain, keys, opening, take);
+    if (known === undefined) return undefined;
+    const { step: found } = known;
     const newest = found.newest ? found.trajectoryId : undefined;
     try {
       const given = asGiven(store.db, chain, found);
@@ -161,8 +164,9 @@ export function openLog(
           trajectoryId: newest ?? newId('traj', at),
           continued: found.newest,
           client: { messages, ...given },
-          key: keys.at(-1) ?? '',
+          key: known.keys.at(-1) ?? '',
           policy,
+          past: pastTurns(store.db, opening, given.chain, found.at, policy),
         };
       }
     } catch (thrown) {

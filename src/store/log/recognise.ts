@@ -2,38 +2,57 @@
  * A conversation as it is recognised, however its client writes down what it was given. Clients trim the text of an
  * answer, leave it out or make it blank beside calls, put the reasoning in front of it, drop empty arguments, and send
  * results in an order of their own. None of that makes another conversation of it. Other words, other arguments and
- * other ids of calls do.
+ * other ids of calls do. Only arguments that were no JSON object tell nothing: every client mends them in a way of its
+ * own, so a turn that has some is known by the ids and names of its calls alone.
  *
  * The hash of this form is a step's `client_key`. Where nothing needs another form it is the client's tip itself, and
  * is neither hashed nor stored twice.
  */
 import { bodyHash, canonicalJson, messageBody, type Hash } from '../../core/text/hash.js';
 import { textOf, type AssistantMessage, type Message } from '../../core/message.js';
-import { parseJson, writeJson } from '../../core/text/json.js';
-import { hasLongDecimal, normaliseArguments } from '../../core/text/spelling.js';
+import { isObjectJson } from '../../core/text/arguments.js';
+import { inNormalForm } from '../../core/text/spelling.js';
 import type { ChainedMessage } from './chain.js';
 import { inOrderOfCalls } from '../../core/text/order.js';
 
 /** Reasoning that a client, or a policy whose engine does not part it from the answer, writes before the answer. */
 const THINKING = /^(?:\s*<(think|thinking)>[^]*?<\/\1>)+/;
 
-/** The keys of every prefix of a conversation whose chain is known. */
-export function keysOf(messages: readonly Message[], chain: readonly ChainedMessage[]): Hash[] {
+const NONE: ReadonlySet<number> = new Set();
+
+/**
+ * The keys of every prefix of a conversation whose chain is known. `mended` are the positions of turns whose arguments
+ * were no JSON when they were given, whatever they are now.
+ */
+export function keysOf(
+  messages: readonly Message[],
+  chain: readonly ChainedMessage[],
+  mended: ReadonlySet<number> = NONE,
+): Hash[] {
   if (!messages.some(({ role }) => role === 'assistant')) return chain.map(({ hash }) => hash);
   let parent: Hash | '' = '';
   let plain = true;
   return inOrderOfCalls(messages).map((from, at) => {
     const message = messages[from];
-    const body = (message?.role === 'assistant' ? recognisable(message) : undefined) ?? chain[from]?.body ?? '';
+    const body =
+      (message?.role === 'assistant' ? recognisable(message, mended.has(from)) : undefined) ?? chain[from]?.body ?? '';
     plain &&= from === at && body === chain[at]?.body;
     parent = plain ? (chain[at]?.hash ?? '') : bodyHash(parent, body);
     return parent;
   });
 }
 
-/** The key of a conversation with the key `before` after which its client was given this answer. */
-export function keyAfter(before: Hash | '', answer: AssistantMessage, chained: ChainedMessage): Hash {
-  const body = recognisable(answer) ?? chained.body;
+/**
+ * The key of a conversation with the key `before` after which its client was given this answer. `malformed` says that
+ * arguments in it were no JSON, where its protocol could not tell them as they were.
+ */
+export function keyAfter(
+  before: Hash | '',
+  answer: AssistantMessage,
+  chained: ChainedMessage,
+  malformed = false,
+): Hash {
+  const body = recognisable(answer, malformed) ?? chained.body;
   return before === chained.parent && body === chained.body ? chained.hash : bodyHash(before, body);
 }
 
@@ -42,13 +61,21 @@ export function roughly({ content, tool_calls: calls = [] }: AssistantMessage): 
   return calls.length > 0 ? calls.map(({ id }) => id).join('\n') : bare(textOf(content));
 }
 
+/** Whether arguments among these are no JSON object; none at all are an empty one. */
+export function isMalformed(calls: readonly { readonly arguments: string }[]): boolean {
+  return calls.some(({ arguments: args }) => args.trim() !== '' && !isObjectJson(args));
+}
+
 /** What the key of a turn is taken of; undefined where that is its own canonical text. */
-function recognisable(message: AssistantMessage): string | undefined {
+function recognisable(message: AssistantMessage, malformed: boolean): string | undefined {
   const calls = message.tool_calls ?? [];
   if (calls.length > 0) {
+    const byName = malformed || isMalformed(calls.map((call) => call.function));
     return canonicalJson({
       role: 'assistant',
-      tool_calls: calls.map(({ id, function: { name, arguments: args } }) => [id, name, withoutEmpty(args)]),
+      tool_calls: calls.map(({ id, function: { name, arguments: args } }) =>
+        byName ? [id, name] : [id, name, alike(args)],
+      ),
     });
   }
   const { content } = message;
@@ -62,14 +89,16 @@ function bare(text: string): string {
   return text.replace(THINKING, '').trim();
 }
 
-/** Arguments without fields that say nothing. Text that is no JSON object stays as it is. */
-function withoutEmpty(args: string): string {
-  const normal = normaliseArguments(args);
-  if (!/null|""|\[\]|\{\}/.test(normal) || hasLongDecimal(normal)) return normal;
+/**
+ * The arguments as all ways to write them down have them in common: in one order and spacing, without fields that say
+ * nothing, and with numbers as near as JavaScript keeps them.
+ */
+function alike(args: string): string {
+  if (args.trim() === '') return '{}';
   try {
-    return normaliseArguments(writeJson(stripped(parseJson(normal))));
+    return inNormalForm(stripped(JSON.parse(args)));
   } catch {
-    return normal;
+    return args; // nested too deep
   }
 }
 

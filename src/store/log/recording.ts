@@ -11,7 +11,8 @@ import { normaliseMessage } from '../../core/text/spelling.js';
 import type { Ending, OwnedCall, Step, Trajectory } from '../../core/trajectory.js';
 import { chainBody, type ChainedMessage, chainMessage, chainMessages } from './chain.js';
 import type { GroupCommit, Write } from '../file/group.js';
-import { keyAfter } from './recognise.js';
+import { isMalformed, keyAfter, roughly } from './recognise.js';
+import { nativeJson } from './turns.js';
 import { versionColumn } from '../file/policy_version.js';
 import type { History } from './splice.js';
 import { packF32, packU32 } from '../file/tokens.js';
@@ -22,8 +23,8 @@ export interface LogContext {
   readonly writer: Writer;
   readonly group: GroupCommit;
   readonly now: () => number;
-  /** Called with a step's client tip and client key before it is committed. */
-  readonly stepQueued: (keyId: string, clientTip: Hash, clientKey: Hash) => void;
+  /** Called before a step is committed, with all that its client's turn may be recognised by. */
+  readonly stepQueued: (keyId: string, ...known: readonly string[]) => void;
   /** Called inside a transaction that writes a step. */
   readonly stepWritten: (trajectoryId: string) => void;
   /** Called when a recording has ended. */
@@ -46,6 +47,7 @@ export interface StartingPoint {
   readonly key: Hash | '';
   /** The conversation as the policy has it. */
   readonly policy: History;
+  readonly past?: Recording['past'];
 }
 
 /** What the end of a response needs of each step. */
@@ -59,6 +61,7 @@ export class LocalRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
+  readonly past: Recording['past'];
   readonly #context: LogContext;
   readonly #opening: Opening;
   readonly #client: History;
@@ -78,12 +81,13 @@ export class LocalRecording implements Recording {
   constructor(
     context: LogContext,
     opening: Opening,
-    { trajectoryId, continued, client, key, policy, reopened = false }: StartingPoint,
+    { trajectoryId, continued, client, key, policy, past, reopened = false }: StartingPoint,
   ) {
     const { asker, origin, model, taskId, metadata, at } = opening;
     this.trajectoryId = trajectoryId;
     this.continued = continued;
     this.messages = policy.messages;
+    this.past = past;
     this.#context = context;
     this.#opening = opening;
     this.#client = client;
@@ -134,7 +138,8 @@ export class LocalRecording implements Recording {
     const appended = this.#policy.append(step.appended, emitted);
     const given = normaliseMessage(visible);
     const shown = chainOrReuse(emitted, this.#client.chain.at(-1)?.hash ?? '', given);
-    const key = keyAfter(this.#clientKey, given, shown);
+    const malformed = isMalformed((action?.calls ?? []).filter(({ id }) => isIn(given, id)));
+    const key = keyAfter(this.#clientKey, given, shown, malformed);
     const written: WrittenStep = { stateTip: state.tip, visible: shown };
     // One object from here to the driver: what only the transaction knows is 0 or empty here and set there, each time
     // the transaction is tried.
@@ -167,6 +172,8 @@ export class LocalRecording implements Recording {
       tokenIds: action?.tokenIds === undefined ? null : packU32(action.tokenIds),
       logprobs: action?.logprobs === undefined ? null : packF32(action.logprobs),
       reasoning: action?.reasoning ?? null,
+      native: this.#opening.upstream === undefined ? null : nativeJson(this.#opening.upstream, action?.native),
+      told: step.told === undefined ? null : writeJson(step.told),
       calls: callsOf(step.calls),
       finishReason: action?.finishReason ?? null,
       cut: action?.cut ?? false,
@@ -180,7 +187,7 @@ export class LocalRecording implements Recording {
       }),
       startedAt: step.startedAt,
     };
-    stepQueued(asker.keyId, shown.hash, key);
+    stepQueued(asker.keyId, shown.hash, key, ...(malformed ? [roughly(given)] : []));
     return {
       write: () => {
         stepWritten(this.trajectoryId);
@@ -272,6 +279,10 @@ function chainOrReuse(known: ChainedMessage | undefined, parent: Hash | '', mess
   return known?.parent === parent && known.body === body ? known : chainBody(parent, body);
 }
 
+function isIn({ tool_calls: calls = [] }: AssistantMessage, id: string): boolean {
+  return calls.some((call) => call.id === id);
+}
+
 /** Without arguments and observations, which are in the chain. */
 function callsOf(calls: readonly OwnedCall[]): string {
   return JSON.stringify(
@@ -309,7 +320,7 @@ class PolicyHistory {
     while (same < messages.length && this.#messages[same] === messages[same]) same += 1;
     this.#messages = [...messages];
     this.#chain = this.#chain.slice(0, same);
-    this.#chain.push(...chainMessages(messages.slice(same), this.#chain.at(-1)?.hash ?? ''));
+    for (const link of chainMessages(messages.slice(same), this.#chain.at(-1)?.hash ?? '')) this.#chain.push(link);
     const { stored, storedAt } = same < this.#found.stored ? { stored: 0, storedAt: 0 } : this.#found;
     return { stored, storedAt, chain: [...this.#chain], tip: this.#chain.at(-1)?.hash ?? '' };
   }
@@ -321,8 +332,8 @@ class PolicyHistory {
     if (turn === undefined) return [];
     const first = chainOrReuse(emitted, tip, turn);
     const added = [first, ...chainMessages(rest, first.hash)];
-    this.#messages.push(...messages);
-    this.#chain.push(...added);
+    for (const message of messages) this.#messages.push(message);
+    for (const link of added) this.#chain.push(link);
     return added;
   }
 }

@@ -57,6 +57,7 @@ class RedactedRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
   readonly messages: readonly Message[];
+  readonly past: Recording['past'];
   readonly #recording: Recording;
   readonly #redactor: Redactor;
   /** Whether a field matched that is sent to the engine and not logged: it may be in the prompt, and so in its ids. */
@@ -65,6 +66,7 @@ class RedactedRecording implements Recording {
   constructor(recording: Recording, opening: Opening, clean: Opening, redactor: Redactor) {
     this.trajectoryId = recording.trajectoryId;
     this.continued = recording.continued;
+    this.past = recording.past;
     const original = new Map(clean.messages.map((message, at) => [message, opening.messages[at] ?? message]));
     this.messages =
       recording.messages === clean.messages

@@ -11,6 +11,7 @@ import { chainBody, type ChainedMessage, chainMessage, messageOf, readChain, typ
 import { prepared, type Db } from '../file/db.js';
 import { ordered } from '../../core/text/order.js';
 import { inOrder } from './order.js';
+import { keysOf } from './recognise.js';
 
 /** Messages and their chain. The first `stored` of it are known to be rows; row `storedAt` is the last of those. */
 export interface History {
@@ -90,6 +91,20 @@ type Candidate = Omit<Continuation, 'at' | 'newest' | 'redacted'> & {
   readonly model: string;
 };
 
+/** A client's messages as far as the log knows them. */
+interface Known {
+  /** Position of the answer that ends them. */
+  readonly at: number;
+  /** Steps that ended so, newest first. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** The step a conversation continues, and the keys of all prefixes of it. */
+export interface Found {
+  readonly step: Continuation;
+  readonly keys: readonly Hash[];
+}
+
 /**
  * The step that ended the longest known prefix of the client's messages under this key. Among several the first whose
  * trajectory can be continued: nothing came after the step, and `claim` gets it, because no response in it is being
@@ -104,26 +119,66 @@ export function findContinuation(
   keys: readonly Hash[],
   { messages, model, asker: { keyId } }: Opening,
   claim: (step: Continuation) => boolean,
-): Continuation | undefined {
+): Found | undefined {
   const rows = (query: string, hash: Hash): Candidate[] =>
     prepared<[string, string], Candidate>(db, query).all(hash, keyId);
-  for (let at = client.length - 1; at >= 0; at -= 1) {
+  const known = longestKnown(messages, client, keys, rows);
+  if (known === undefined) return undefined;
+  const { at } = known;
+  const found = known.candidates.map((row) => ({
+    ...row,
+    newest: row.newest === 1 && isSameActor(row.model, model),
+    redacted: row.redacted === 1,
+    at,
+  }));
+  const newest = found.find((row) => row.newest && claim(row));
+  const [first] = found;
+  const step = newest ?? (first === undefined ? undefined : { ...first, newest: false });
+  return step && { step, keys: known.keys };
+}
+
+/**
+ * Turns whose arguments were no JSON are looked for only where nothing else goes on: that a turn was such a one is not
+ * seen from what its client made of it.
+ */
+function longestKnown(
+  messages: readonly Message[],
+  client: readonly ChainedMessage[],
+  keys: readonly Hash[],
+  rows: (query: string, hash: Hash) => Candidate[],
+): (Known & Pick<Found, 'keys'>) | undefined {
+  let best: (Known & Pick<Found, 'keys'>) | undefined;
+  const mended = new Set<number>();
+  let known = keys;
+  for (;;) {
+    const after: number = best?.at ?? -1;
+    const found = longest(messages, client, known, rows, after);
+    if (found !== undefined) best = { ...found, keys: known };
+    const next = messages.findIndex(({ role }, at) => role === 'assistant' && at > (best?.at ?? -1));
+    const turn = messages[next];
+    if (turn?.role !== 'assistant' || turn.tool_calls === undefined || mended.has(next)) return best;
+    mended.add(next);
+    known = keysOf(messages, client, mended);
+    const key = known[next];
+    if (key === undefined || rows(BY_KEY, key).length === 0) return best;
+  }
+}
+
+function longest(
+  messages: readonly Message[],
+  client: readonly ChainedMessage[],
+  keys: readonly Hash[],
+  rows: (query: string, hash: Hash) => Candidate[],
+  after: number,
+): Known | undefined {
+  for (let at = client.length - 1; at > after; at -= 1) {
     const tip = client[at]?.hash;
     const key = keys[at];
     if (tip === undefined || key === undefined || messages[at]?.role !== 'assistant') continue;
     let candidates = rows(BY_TIP, tip);
     if (candidates.length === 0) candidates = rows(BY_KEY, key);
     if (candidates.length === 0 && key !== tip) candidates = rows(BY_TIP, key);
-    const found = candidates.map((row) => ({
-      ...row,
-      newest: row.newest === 1 && isSameActor(row.model, model),
-      redacted: row.redacted === 1,
-      at,
-    }));
-    const newest = found.find((row) => row.newest && claim(row));
-    if (newest !== undefined) return newest;
-    const [first] = found;
-    if (first !== undefined) return { ...first, newest: false };
+    if (candidates.length > 0) return { at, candidates };
   }
   return undefined;
 }

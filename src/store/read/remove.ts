@@ -86,7 +86,7 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
 
   const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
   const record = (table: string, rows: readonly { readonly id: string }[]): void =>
-    void deleted.push(...rows.map((row) => [table, row.id] as const));
+    rows.forEach((row) => deleted.push([table, row.id]));
   const isAbout = (kind: 'step' | 'trajectory' | 'sample', ids: readonly string[]): ReturnType<typeof and> =>
     and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, [...ids]));
   record('verdicts', tx.delete(verdicts).where(isAbout('step', stepIds)).returning({ id: verdicts.id }).all());

@@ -1,7 +1,8 @@
 /** A response read back whole: what its protocol needs to tell it again as it was answered. */
 import { eq } from 'drizzle-orm';
 
-import type { LoggedResponse } from '../../core/reading.js';
+import type { LoggedResponse, LoggedTurn } from '../../core/reading.js';
+import { parseJson } from '../../core/text/json.js';
 import type { Sampling, Usage } from '../../core/policy.js';
 import type { ServerToolUse } from '../../core/trajectory.js';
 import { messageOf, readChain } from '../log/chain.js';
@@ -45,6 +46,7 @@ export function loggedResponse(db: Db, keyId: string, responseId: string): Logge
       return {
         reasoning: step.reasoning ?? undefined,
         text,
+        told: step.told === null ? undefined : (parseJson(step.told) as LoggedTurn['told']),
         calls: callsOf(db, step, next, calls).map(({ observation, ...call }) => ({
           ...call,
           error: call.error,

@@ -17,6 +17,8 @@ import { unpackF32, unpackU32 } from '../file/tokens.js';
 export interface LoggedState {
   readonly stepId: string;
   readonly trajectoryId: string;
+  /** Whose it is; empty where no key was needed. */
+  readonly keyId: string;
   /** Position in the trajectory, from 0. */
   readonly index: number;
   readonly taskId?: string | undefined;
@@ -58,6 +60,7 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
   return {
     stepId,
     trajectoryId: step.trajectoryId,
+    keyId: step.keyId,
     index: step.idx,
     taskId: taskId ?? undefined,
     origin,

@@ -99,6 +99,10 @@ export function verdictsOfSteps(db: Db, ids: readonly string[]): Map<string, Ver
   return found;
 }
 
+/** Judges that quoted the reference of a task in what they said: of their verdicts only those are shown. */
+const QUOTING: ReadonlySet<string> = new Set(['reference 1', 'reference 2']);
+const NOT_SHOWN = 'not shown: an earlier version of this judge quoted the reference';
+
 export function verdictView(row: typeof verdicts.$inferSelect): VerdictView {
   return {
     id: row.id,
@@ -106,7 +110,7 @@ export function verdictView(row: typeof verdicts.$inferSelect): VerdictView {
     judge_version: row.judgeVersion,
     score: row.score,
     good: row.good,
-    rationale: row.rationale,
+    rationale: QUOTING.has(`${row.judge} ${row.judgeVersion}`) ? NOT_SHOWN : row.rationale,
     created_at: seconds(row.createdAt),
   };
 }

@@ -1,7 +1,7 @@
 """The programs the gateway is tested with: `IN_TEST` by `npm test`, the others by `npm run clients -- all`.
 
 To add one is to describe it in a class here and to pin it: in package.json, or in NAME.lock (by hash; `npm test`) or
-others/NAME.txt. A library needs a file in `runners` too.
+others/NAME.txt, of npm others/NAME/package.json. A library needs a file in `runners` too.
 """
 
 import os
@@ -9,12 +9,29 @@ import os
 from program import Program
 
 from .agents import ClaudeCode, Codex, OpenCode
-from .frameworks import Aider, Dspy, Inspect, LlamaIndex, Llm, ShellGpt
+from .evaluation import LmEval
+from .frameworks import AgentFramework, Aider, Dspy, Inspect, Instructor, LlamaIndex, Llm, MiniSweAgent, ShellGpt
+from .javascript import (
+    AgentsJs,
+    AgentsJsStreamed,
+    AiSdk5,
+    AiSdk5Streamed,
+    LangChainJs,
+    LangChainJsStreamed,
+    Pi,
+    Promptfoo,
+    PromptfooMessages,
+    PromptfooResponses,
+)
 
 IN_TEST: list[tuple[Program, tuple[str, ...]]] = [
     (Codex(), ("responses",)),
     (ClaudeCode(), ("messages",)),
     (Llm(), ("chat",)),
+    (AiSdk5(), ("openai.responses", "anthropic")),
+    (AgentsJs(), ("responses",)),
+    (Inspect(), ("responses",)),
+    (LlamaIndex(), ("chat", "responses")),
 ]
 """And over which of their APIs; the others take longer than they tell: a start of opencode is ten seconds of work."""
 
@@ -25,6 +42,20 @@ OTHERS: list[Program] = [
     ShellGpt(),
     Aider(),
     Dspy(),
+    AgentFramework(),
+    Instructor(),
+    MiniSweAgent(),
+    LmEval(),
+    AiSdk5(),
+    AiSdk5Streamed(),
+    AgentsJs(),
+    AgentsJsStreamed(),
+    LangChainJs(),
+    LangChainJsStreamed(),
+    Pi(),
+    Promptfoo(),
+    PromptfooResponses(),
+    PromptfooMessages(),
 ]
 
 

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from program import Place, Program, Turn, machine, npm_binary
 
+from .of_npm import NodeProgram
+
 
 class Codex(Program):
     name = "Codex CLI"
@@ -76,7 +78,7 @@ class ClaudeCode(Program):
         return '"text_delta"' in stdout
 
 
-class OpenCode(Program):
+class OpenCode(NodeProgram):
     name = "opencode"
     package = "opencode-ai"
     apis = ("chat", "responses", "messages")
@@ -115,13 +117,13 @@ class OpenCode(Program):
         }
 
     @property
-    def binary(self) -> Path:
-        # The build for processors without AVX2 runs on all of them.
-        return npm_binary(f"opencode-{machine()}-baseline", "bin/opencode")
-
-    @property
     def absent(self) -> str | None:
         return None if machine() == "linux-x64" else f"opencode is pinned for linux-x64 alone, this is {machine()}"
+
+    @property
+    def binary(self) -> Path:
+        # The build for processors without AVX2 runs on all of them.
+        return self.entry("opencode-linux-x64-baseline", "bin/opencode")
 
     @property
     def is_installed(self) -> bool:

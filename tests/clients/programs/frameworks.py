@@ -50,6 +50,12 @@ class Inspect(Library):
     package = "inspect-ai"
     apis = ("chat", "responses", "messages")
     runner = "inspect"
+    lazy = (
+        "openai.resources",
+        "anthropic.resources",
+        "inspect_ai.model._providers.openai",
+        "inspect_ai.model._providers.anthropic",
+    )
 
 
 class LlamaIndex(Library):
@@ -57,36 +63,70 @@ class LlamaIndex(Library):
     package = "llama-index"
     apis = ("chat", "responses")
     runner = "llama_index"
+    lazy = ("openai.resources",)
+
+
+WEATHER_FUNCTION = '''
+from pydantic import BaseModel
+
+
+class Function(BaseModel):
+    """The weather of a city in some days."""
+
+    city: str
+    days: float
+
+    @classmethod
+    def execute(cls, city: str, days: float) -> str:
+        return f"sunny in {city}"
+
+    @classmethod
+    def openai_schema(cls) -> dict:
+        return {"type": "function", "function": {"name": "weather", "parameters": cls.model_json_schema()}}
+'''
 
 
 class ShellGpt(PythonProgram):
     name = "shell-gpt"
     package = "shell-gpt"
     apis = ("chat",)
-    scenes = ("plain", "streamed", "server_tool", "cancel")
+    # It asks for one call at a time, and holds text alone.
+    lacks: ClassVar = {"mixed": "one call a turn", "image_in_history": "not sent"}
 
     def prepare(self, place: Place) -> None:
+        place.write(".config/shell_gpt/functions/weather.py", WEATHER_FUNCTION)
         settings = {
             "API_BASE_URL": place.base_url,
             "OPENAI_API_KEY": "any",
             "DEFAULT_MODEL": "gyre",
-            "OPENAI_USE_FUNCTIONS": "false",
+            "OPENAI_USE_FUNCTIONS": "true",
             "SHELL_INTERACTION": "false",
+            "CHAT_CACHE_PATH": place.home / "chats",
         }
         place.write(".config/shell_gpt/.sgptrc", "".join(f"{name}={value}\n" for name, value in settings.items()))
 
+    def environment(self, place: Place) -> dict[str, str]:
+        return {"COLUMNS": "1000"}
+
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
-        return [self.bin / "sgpt", "--model", turn.model, "--no-md", "--no-cache", turn.words]
+        return [self.bin / "sgpt", "--model", turn.model, "--no-md", "--no-cache", "--chat", "talk", turn.words]
 
 
 class Aider(PythonProgram):
     name = "aider"
     package = "aider-chat"
     apis = ("chat",)
-    scenes = ("plain", "streamed", "server_tool", "cancel")
+    # It edits by text, and takes pictures from a prompt at a terminal alone.
+    lacks: ClassVar = {"own_tool": "none", "mixed": "none", "image_in_history": "not sent"}
 
     def environment(self, place: Place) -> dict[str, str]:
-        return {"OPENAI_API_BASE": place.base_url, "OPENAI_API_KEY": "any", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        # What fails it asks for again for a minute, which nothing shortens.
+        return {
+            "OPENAI_API_BASE": place.base_url,
+            "OPENAI_API_KEY": "any",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "COLUMNS": "1000",
+        }
 
     def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
         flags = "--no-git --yes-always --no-check-update --analytics-disable --no-show-model-warnings --no-pretty"
@@ -98,4 +138,55 @@ class Dspy(Library):
     package = "dspy"
     apis = ("chat",)
     runner = "dspy"
-    scenes = ("plain", "streamed", "server_tool")
+    lazy = ("litellm", "openai.resources")
+    # A turn of its agent ends with a call, and what comes after it is its answer to that.
+    resumes = False
+    # Its modules take a picture as a field of the question at hand.
+    lacks: ClassVar = {"image_in_history": "not sent"}
+
+
+class AgentFramework(Library):
+    name = "agent-framework"
+    package = "agent-framework"
+    apis = ("chat", "responses")
+    runner = "agent_framework"
+    lazy = ("agent_framework.openai", "openai.resources")
+
+
+class Instructor(Library):
+    name = "instructor"
+    package = "instructor"
+    apis = ("chat", "responses", "messages")
+    runner = "instructor"
+    lazy = ("openai.resources", "anthropic.resources")
+    # Over two of the protocols the answer is the one call that it lets the model make.
+    lacks: ClassVar = {
+        "streamed, messages": "in one piece",
+        "server_tool, responses": "not let",
+        "server_tool, messages": "not let",
+        "own_tool": "none",
+        "mixed": "none",
+    }
+
+
+class MiniSweAgent(PythonProgram):
+    name = "mini-swe-agent"
+    package = "mini-swe-agent"
+    apis = ("chat",)
+    own = "bash"
+    resumes = False
+    # It asks for whole answers, and knows text alone.
+    lacks: ClassVar = {"streamed": "none", "image_in_history": "not sent"}
+
+    def environment(self, place: Place) -> dict[str, str]:
+        return {
+            "OPENAI_API_BASE": place.base_url,
+            "OPENAI_API_KEY": "any",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "MSWEA_CONFIGURED": "true",
+            "MSWEA_COST_TRACKING": "ignore_errors",
+            "MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT": "1",
+        }
+
+    def command(self, place: Place, turn: Turn) -> Sequence[str | Path]:
+        return [self.bin / "mini", "-m", f"openai/{turn.model}", "-t", turn.words, "--yolo", "--exit-immediately"]

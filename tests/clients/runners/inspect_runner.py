@@ -3,7 +3,16 @@
 import asyncio
 import os
 
-from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageUser, ContentImage, ContentText, get_model
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageUser,
+    ContentImage,
+    ContentText,
+    GenerateConfig,
+    StreamEvent,
+    get_model,
+)
 from inspect_ai.tool import Tool, tool
 from pydantic import TypeAdapter
 
@@ -35,18 +44,28 @@ PROVIDERS = {
 }
 
 
+async def hear(event: StreamEvent) -> None:
+    ask.tell(event.text if event.type == "text" else None)
+
+
 async def main() -> None:
     name, base_url, more = PROVIDERS[ask.api]
-    model = get_model(name, base_url=base_url, api_key="any", **more)
+    # Its users bound it so by `--max-retries`: without, it asks again for as long as the engine fails.
+    config = GenerateConfig(max_retries=0)
+    model = get_model(name, base_url=base_url, api_key="any", config=config, **more)
     history = messages.validate_python(ask.history())
     if ask.picture is not None:
         seen = [ContentText(text="Look"), ContentImage(image=ask.picture)]
         history = [ChatMessageUser(content=seen), ChatMessageAssistant(content="I see.")]
     else:
         history.append(ChatMessageUser(content=ask.words))
-        more_messages, output = await model.generate_loop(history, tools=[weather()])
+        on_stream = hear if ask.streamed else None
+        more_messages, output = await model.generate_loop(history, tools=[weather()], on_stream=on_stream)
         history.extend(more_messages)
-        print(output.completion)
+        if ask.streamed:
+            ask.told()
+        else:
+            print(output.completion)
     ask.keep(messages.dump_python(history, mode="json"))
 
 

@@ -23,7 +23,8 @@ history = [ChatMessage.model_validate(message) for message in ask.history()]
 async def main() -> None:
     if ask.streamed:
         async for part in await llm.astream_chat([ChatMessage(ask.words)]):
-            print(part.delta, end="", flush=True)
+            ask.tell(part.delta)
+        ask.told()
         return
     if ask.picture is not None:
         # A picture in the newest turn is for a model that sees; this one is of an older turn.

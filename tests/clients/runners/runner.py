@@ -17,6 +17,7 @@ class Asked:
     streamed: bool
     file: Path
     words: str
+    pieces: int = 0
 
     @property
     def base_url(self) -> str:
@@ -29,6 +30,16 @@ class Asked:
             return None
         data = Path(self.words.removeprefix(PICTURE)).read_bytes()
         return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+    def tell(self, piece: str | None) -> None:
+        """A piece of a streamed answer; the library's empty ones say nothing."""
+        if piece:
+            self.pieces += 1
+            print(piece, end="", flush=True)
+
+    def told(self) -> None:
+        """The streamed answer is over: how many pieces it came in is the test's to judge."""
+        print(f"\n[{self.pieces} pieces]")
 
     def history(self) -> list[dict[str, object]]:
         """What was said before, as the library writes its messages."""

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 
 import { canonicalJson } from '../../../src/core/text/hash.js';
-import { marked, parseJson, unmarked, writeJson } from '../../../src/core/text/json.js';
+import { marked, outsideStrings, parseJson, unmarked, writeJson } from '../../../src/core/text/json.js';
 
 it.each([
   '{"id":12345678901234567890}',
@@ -39,4 +39,9 @@ it('what cannot be written for another reason is still refused', () => {
   const circle: unknown[] = [1n];
   circle.push(circle);
   expect(() => writeJson(circle)).toThrow();
+});
+
+it('finds what stands outside strings, however long they are', () => {
+  expect(outsideStrings('{"a\\"1":[1.5,"\\\\"],"b":2}')).toBe('{:[1.5,],:2}');
+  expect(outsideStrings(`[1,"${'\\n'.repeat(4_000_000)}","${'x'.repeat(12_000_000)}",2]`)).toBe('[1,,,2]');
 });

@@ -7,7 +7,7 @@ import { learningRoutes } from '../../../src/learner/routes.js';
 import { learningStatus } from '../../../src/learner/status.js';
 import { select } from '../../../src/learner/states.js';
 import { parseConfig } from '../../../src/core/config.js';
-import { callerOf, requireAdmin } from '../../../src/http/callers/auth.js';
+import { callerOf, requireAdmin, scopeOf } from '../../../src/http/callers/auth.js';
 import { openKeyring } from '../../../src/store/keys/keys.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { inTurn, type Reply } from '../../fakes/engine.js';
@@ -169,10 +169,10 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
     start: () => (steered.push('cycle'), Promise.reject(new Error('no trainer here'))),
     promote: () => (steered.push('promote'), Promise.reject(new Error('no trainer here'))),
     rollback: () => (steered.push('rollback'), Promise.reject(new Error('no trainer here'))),
-    allow: (request, admin) => void (admin ? requireAdmin : callerOf)(keys, request),
+    allow: (request, admin) => scopeOf((admin ? requireAdmin : callerOf)(keys, request)),
     body: () => Promise.resolve({}),
   });
-  const other = await startGateway({ deps: { keys, extra: [app] } });
+  const other = await startGateway({ deps: { keys, extra: () => [app] } });
   try {
     const status = async (method: string, path: string, headers: Headers): Promise<number> =>
       (await fetch(`${other.url}/gyre/v1${path}`, { method, headers })).status;

@@ -12,6 +12,10 @@ const allowed = (mode: string, ...tools: readonly object[]): object => ({
   allowed_tools: { mode, tools },
 });
 
+function allowedOf(list: object): object {
+  return { type: 'allowed_tools', allowed_tools: list };
+}
+
 async function ask(body: object): Promise<{ readonly status: number; readonly error: string; readonly sent: unknown }> {
   gateway = await startGateway();
   const response = await gateway.post({ model: 'gyre', messages: [{ role: 'user', content: 'q' }], ...body });
@@ -44,8 +48,26 @@ it.each([
   expect(error).toContain(says);
 });
 
-it('is told of a custom tool which protocol takes it', async () => {
-  const { status, error } = await ask({ tools: [{ type: 'custom', custom: { name: 'patch' } }] });
+it('has custom tools too', async () => {
+  const patch = { type: 'custom', custom: { name: 'patch' } };
+  expect((await ask({ tools: [fn('a'), patch], tool_choice: allowed('required', patch) })).sent).toEqual([
+    ['patch'],
+    'required',
+  ]);
+});
+
+it.each<[string, object, RegExp]>([
+  ['no list', { type: 'allowed_tools' }, /"tool_choice\.allowed_tools": must have the "mode".*the list "tools"/],
+  ['no tools', allowedOf({ mode: 'auto' }), /"tool_choice\.allowed_tools\.tools": must be the list/],
+  ['no mode', allowedOf({ tools: [] }), /tool_choice\.allowed_tools\.mode/],
+  ['a tool without a name', allowed('auto', { type: 'function' }), /tool_choice\.allowed_tools\.tools\.0\.function/],
+  ['a tool of another type', allowed('auto', { type: 'web' }), /tool_choice\.allowed_tools\.tools\.0\.type/],
+])('is told what is missing where it has %s', async (_name, choice, says) => {
+  const { status, error } = await ask({ tools: [fn('a')], tool_choice: choice });
   expect(status).toBe(400);
-  expect(error).toMatch(/tools\.0\.type.*\/v1\/responses.*"custom"/);
+  expect(error).toMatch(says);
+});
+
+it('may allow nothing: then nothing is declared', async () => {
+  expect((await ask({ tools: [fn('a')], tool_choice: allowed('auto') })).sent).toEqual([undefined, undefined]);
 });

@@ -189,3 +189,23 @@ describe('usage on every chunk', () => {
     expect(asked.slice(0, -1).every(({ usage }) => usage === null)).toBe(true);
   });
 });
+
+describe('a benchmark (guidellm)', () => {
+  it('bounds every answer from both sides, and is told the usage as it grows', async () => {
+    await start({ text: ['one', ' two', ' three'] });
+    const response = await ask({
+      stream: true,
+      stream_options: { include_usage: true, continuous_usage_stats: true },
+      max_completion_tokens: 3,
+      stop: null,
+      ignore_eos: true,
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
+    });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('"completion_tokens":3');
+    const sent = gateway.engine.requests[0]?.body;
+    expect(sent).toMatchObject({ ignore_eos: true });
+    expect(sent?.max_tokens ?? sent?.['max_completion_tokens']).toBe(3);
+    expect(sent?.['stop'] ?? null).toBeNull();
+  });
+});

@@ -237,7 +237,8 @@ test('the official client completes, whole and streamed', async () => {
 
 test.each([
   [[], 'send a text, token ids, or a list of either (it is [])'],
-  [[1.5], 'a token id is an integer from 0 on (it is 1.5)'],
+  [[1.5], 'a token id is an integer from 0 to 2147483647 (it is 1.5)'],
+  [[2 ** 31], 'a token id is an integer from 0 to 2147483647 (it is 2147483648)'],
   [Array.from({ length: 2_049 }, () => 'a'), 'has 2049 prompts, at most 1024 are taken'],
 ])('what is wrong with a prompt is said of the form it has: %#', async (prompt, says) => {
   const response = await post(await start(), { prompt });

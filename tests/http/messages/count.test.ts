@@ -71,6 +71,19 @@ describe('a count', () => {
     expect(gateway.engine.counted.at(-1)?.model).toBe('gyre-v000001');
   });
 
+  it('of an upstream’s model cannot be had', async () => {
+    const client = await start({ config: { upstreams: [{ url: 'http://127.0.0.1:9', models: ['big'] }] } });
+    await expect(client.messages.countTokens({ ...ASK, model: 'big' })).rejects.toMatchObject({
+      status: 400,
+      error: { error: { details: { error_code: 'tokenize_unsupported', param: 'model' } } },
+    });
+    const response = await fetch(`${gateway.url}/v1/responses/input_tokens`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'big', input: 'hi' }),
+    });
+    expect([response.status, await response.json()]).toMatchObject([400, { error: { code: 'tokenize_unsupported' } }]);
+  });
+
   it.each<[string, Gateway['engine']['tokenizer'], { status: number; type: string; errorCode: string; retry: string }]>(
     [
       [

@@ -240,7 +240,7 @@ describe('a refusal', () => {
   });
 
   it('of too large a body is request_too_large', async () => {
-    const client = await start({ deps: { pace: { bodyBytes: 1_000 } } });
+    const client = await start({ config: { 'limits.body_bytes': 1_000 } });
     expect(await refusal(client.messages.create(params({ system: 'x'.repeat(2_000) })))).toMatchObject({
       status: 413,
       type: 'request_too_large',

@@ -290,7 +290,7 @@ describe('errors', () => {
   });
 
   it('a message beyond the limit of a body ends the connection', async () => {
-    const socket = await startBy({ deps: { pace: { bodyBytes: 1_000 } } });
+    const socket = await startBy({ config: { 'limits.body_bytes': 1_000 } });
     socket.send({ type: 'response.create', model: 'gyre', input: 'x'.repeat(2_000) });
     expect(await socket.closed).toBe(1009);
   });

@@ -128,7 +128,7 @@ it('a request that offers another protocol than a WebSocket is answered as HTTP'
   socket.setEncoding('latin1').on('data', (text: string) => (read += text));
   const body = JSON.stringify({ model: 'gyre', messages: [user('hi')] });
   const request =
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n` +
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n` +
     `HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Type: application/json\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   socket.write(request);

@@ -1,4 +1,5 @@
 /** What an upstream says in forms of its own, as the Responses API tells it. */
+import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn, type Reply } from '../../fakes/engine.js';
@@ -123,5 +124,137 @@ describe('what an upstream cites', () => {
       expect((await respond({ deltas: [{ content: 'ok', annotations }], finish: 'stop' }))['output']).toMatchObject([
         { content: [{ text: 'ok', annotations: [] }] },
       ]);
+  });
+});
+
+const PNG = 'iVBORw0KGgo=';
+const SHOWN: Reply = {
+  deltas: [
+    { content: 'A dog.', images: [{ type: 'image_url', image_url: { url: `data:image/png;base64,${PNG}` } }] },
+    { annotations: [{ type: 'file_path', file_id: 'f' }] },
+  ],
+  finish: 'stop',
+};
+const HEARD: Reply = { deltas: [{ audio: { id: 'a', data: 'UklGRg==', transcript: 'Hello.' } }], finish: 'stop' };
+const LISTED: Reply = {
+  deltas: [
+    {
+      content: 'Rain [1].',
+      citations: ['https://a.example', 'https://b.example'],
+      search_results: [{ title: 'A', url: 'https://a.example', snippet: 'It rains.' }],
+    },
+    { content: ' Soon.', citations: ['https://a.example', 'https://b.example'] },
+  ],
+  finish: 'stop',
+};
+
+describe('what else an upstream gives beside its text', () => {
+  const post = async (reply: Reply, path: string, body: Json): Promise<Response> => {
+    const { gateway } = await both(inTurn(reply));
+    return fetch(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'big', ...body }),
+    });
+  };
+  const MESSAGE = { max_tokens: 9, messages: [{ role: 'user', content: 'q' }] };
+  const message = async (reply: Reply): Promise<Response> => post(reply, '/v1/messages', MESSAGE);
+  const location = (url: string, title: string, words: string): Json => ({
+    type: 'web_search_result_location',
+    url,
+    title,
+    cited_text: words,
+    encrypted_index: '',
+  });
+
+  it('is a picture as an item of a response, whole and streamed, and what has no form is named', async () => {
+    const whole = await post(SHOWN, '/v1/responses', { input: 'q' });
+    expect(whole.headers.get('x-gyre-left-out')).toBe('annotations');
+    const { output, gyre } = (await whole.json()) as { output: Json[]; gyre: unknown };
+    const image = { type: 'image_generation_call', status: 'completed', result: PNG };
+    expect(output).toMatchObject([{ type: 'message', content: [{ text: 'A dog.', annotations: [] }] }, image]);
+    expect(String(output[1]?.['id'])).toMatch(/^ig_/);
+    expect(gyre).toEqual({ left_out: ['annotations'] });
+    const events = await streamed(SHOWN);
+    expect(events.filter(({ type }) => type === 'response.output_item.done')).toMatchObject([
+      { item: { type: 'message' } },
+      { output_index: 1, item: image },
+    ]);
+    expect(events.at(-1)).toMatchObject({ response: { output: [{}, image], gyre: { left_out: ['annotations'] } } });
+  });
+
+  it('goes on with a picture among the items that come back, whole or referred to', async () => {
+    const { gateway, upstream } = await both(inTurn(SHOWN, { text: 'A cat.' }));
+    const respond = async (input: unknown): Promise<Json[]> =>
+      (
+        (await (
+          await fetch(`${gateway.url}/v1/responses`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ model: 'big', input }),
+          })
+        ).json()) as { output: Json[] }
+      ).output;
+    const question = { role: 'user', content: 'q' };
+    const output = await respond([question]);
+    const references = output.map(({ id }) => ({ type: 'item_reference', id }));
+    for (const items of [output, references]) {
+      await respond([question, ...items, { role: 'user', content: 'And?' }]);
+      expect(upstream.requests.at(-1)?.body.messages).toEqual([
+        question,
+        { role: 'assistant', content: 'A dog.' },
+        { role: 'user', content: 'And?' },
+      ]);
+    }
+  });
+
+  it('is sources of a text in lists, each once, in a response and in a message', async () => {
+    const [part] = (await respond(LISTED))['output'] as { content: { annotations: Json[] }[] }[];
+    expect(part?.content[0]?.annotations.map(({ url, title }) => [url, title])).toEqual([
+      ['https://a.example', 'A'],
+      ['https://b.example', ''],
+    ]);
+    const whole = await message(LISTED);
+    expect(whole.headers.get('x-gyre-left-out')).toBeNull();
+    const citations = [location('https://a.example', 'A', 'It rains.'), location('https://b.example', '', '')];
+    const { content } = (await whole.json()) as { content: Json[] };
+    expect(content).toEqual([{ type: 'text', text: 'Rain [1]. Soon.', citations }]);
+    const client = new Anthropic({ baseURL: (await both(inTurn(LISTED))).gateway.url, apiKey: 'any', maxRetries: 0 });
+    const final = await client.messages
+      .stream({ model: 'big', max_tokens: 9, messages: [{ role: 'user', content: 'q' }] })
+      .finalMessage();
+    expect(final.content).toEqual(content);
+    expect((await (await message({ text: 'ok' })).json()) as Json).not.toHaveProperty('content.0.citations');
+  });
+
+  it('is sources in a message also where they have places', async () => {
+    const { content } = (await (await message(CITED)).json()) as { content: Json[] };
+    expect(content).toMatchObject([
+      {
+        text: 'Rain soon.',
+        citations: [location('https://a.example', 'T', ''), location('https://b.example', 'T', '')],
+      },
+    ]);
+  });
+
+  it('is named where it is sound, and its words are the text', async () => {
+    for (const [path, body] of [
+      ['/v1/responses', { input: 'q' }],
+      ['/v1/messages', MESSAGE],
+    ] as const) {
+      const answer = await post(HEARD, path, body);
+      expect(answer.headers.get('x-gyre-left-out')).toBe('audio');
+      const text = await answer.text();
+      expect(text).toContain('Hello.');
+      expect(JSON.parse(text)).toMatchObject({ gyre: { left_out: ['audio'] } });
+      expect(await ask([HEARD], path, { ...body, stream: true })).toContain('"gyre":{"left_out":["audio"]}');
+    }
+  });
+
+  it('is named in a message where it is a picture, and where no text is there to cite', async () => {
+    expect((await message(SHOWN)).headers.get('x-gyre-left-out')).toBe('images, annotations');
+    const uncited: Reply = { deltas: [{ citations: ['https://a.example'] }], finish: 'stop' };
+    expect((await message(uncited)).headers.get('x-gyre-left-out')).toBe('citations');
+    expect((await post(uncited, '/v1/responses', { input: 'q' })).headers.get('x-gyre-left-out')).toBe('citations');
   });
 });

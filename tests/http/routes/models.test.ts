@@ -24,6 +24,11 @@ describe('the models', () => {
       code: 'model_not_found',
       message: expect.stringContaining('vendor/small'),
     });
+    for (const name of ['a\nb', 'a\r', '\u2028', '../gyre', '%'])
+      await expect(gateway.client.models.retrieve(name)).rejects.toMatchObject({
+        status: 404,
+        code: 'model_not_found',
+      });
     expect(await refused(gateway, { ...ASK, model: 'vendor' })).toMatchObject({
       status: 404,
       code: 'model_not_found',

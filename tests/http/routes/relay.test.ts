@@ -146,7 +146,8 @@ describe('what is counted of it', () => {
     await expect.poll(() => usageOf(gateway.store.db, Date.now()).get(key.id)).toEqual({ requests: 2, tokens: 14 });
     expect(await errorOf(await ask())).toMatchObject({ status: 429, code: 'rate_limit_exceeded' });
     expect((await post(gateway, '/v1/embeddings', { model: MODEL })).status).toBe(401);
-    const numbers = await (await fetch(`${gateway.url}/metrics`)).text();
+    const { headers } = gateway.key('root', { role: 'admin' });
+    const numbers = await (await fetch(`${gateway.url}/metrics`, { headers })).text();
     expect(numbers).toContain('gyre_requests_total{route="/v1/embeddings",status="200"} 2');
     expect(numbers).toContain('gyre_requests_total{route="/v1/embeddings",status="429"} 1');
     expect(numbers).toContain('gyre_tokens_total{kind="prompt"} 14');
@@ -200,7 +201,7 @@ describe('what goes wrong', () => {
   });
 
   it('a body that is too large is', async () => {
-    const { gateway } = await relaying(undefined, { deps: { pace: { bodyBytes: 100 } } });
+    const { gateway } = await relaying(undefined, { config: { 'limits.body_bytes': 100 } });
     const response = await post(gateway, '/v1/embeddings', { model: MODEL, input: 'a'.repeat(100) });
     expect(await errorOf(response)).toMatchObject({ status: 413 });
   });

@@ -153,7 +153,7 @@ describe('a page that may not', () => {
 
   it('is every page where none is listed: nothing is said at all', async () => {
     const gateway = await start();
-    expect((await preflight(gateway, '/v1/chat/completions', PAGE)).status).toBe(405);
+    expect((await preflight(gateway, '/v1/chat/completions', PAGE)).status).toBe(403);
     const { headers } = await ask(gateway, 'POST', '/v1/chat/completions', { origin: PAGE, ...json }, CHAT);
     expect(Object.keys(headers).filter((name) => name.startsWith('access-control') || name === 'vary')).toEqual([]);
   });

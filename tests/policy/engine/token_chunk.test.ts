@@ -99,3 +99,13 @@ describe('the short way', () => {
     expect(reader.read(data)).toBeUndefined();
   });
 });
+
+it('leaves a chunk far longer than a token to the parser', () => {
+  const chunk = (token: string): string =>
+    '{"id":"a","choices":[{"index":0,"delta":{"content":"x"},"logprobs":{"content":[{"token":' +
+    `"${token}","logprob":-0.1,"bytes":[1],"top_logprobs":[]}]},"finish_reason":null,"token_ids":[7]}]}`;
+  const reader = new TokenChunkReader();
+  reader.learn(chunk('x'));
+  expect(reader.read(chunk('x'))).toEqual({ text: 'x', tokenId: 7, logprob: -0.1 });
+  expect(reader.read(chunk('x'.repeat(12_000_000)))).toBeUndefined();
+});

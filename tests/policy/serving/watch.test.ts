@@ -53,7 +53,8 @@ const status =
   (code: number, body = ''): RequestListener =>
   (_, outgoing) =>
     void outgoing.writeHead(code).end(body);
-const list = (id: string, root?: string): RequestListener => status(200, JSON.stringify({ data: [{ id, root }] }));
+const list = (id: string, root?: string, owner = 'vllm'): RequestListener =>
+  status(200, JSON.stringify({ data: [{ id, root, owned_by: owner }] }));
 
 function watchOf(url: string, apiKey?: string): EngineWatch {
   const watch = watchEngine({ url, apiKey, changed: () => undefined });
@@ -99,24 +100,44 @@ describe('an engine given by address', () => {
     expect(watch.trouble).toBe('it did not answer within 2 s');
   });
 
-  it('whose core is dead says so itself', async () => {
+  it('whose core is dead says so itself, and is not ready as long as it does', async () => {
     let dead = false;
     const engine = await serverOf({
       '/health': (incoming, outgoing) => status(dead ? 503 : 200)(incoming, outgoing),
       '/v1/models': list('m'),
     });
-    const watch = watchOf(engine.url);
+    const seen: (string | undefined)[] = [];
+    const watch = watchEngine({ url: engine.url, changed: ({ trouble }) => seen.push(trouble) });
+    watches.push(watch);
     await watch.asked;
     dead = true;
     await until(() => watch.trouble === 'it says 503 to GET /health');
+    const before = seen.length;
+    await until(() => seen.length === before + 1);
+    expect(watch.trouble).toBe('it says 503 to GET /health');
+    dead = false;
+    await until(() => watch.trouble === undefined);
   });
 
-  it('that is another server than vLLM is asked for its models alone', async () => {
-    const engine = await serverOf({ '/api/v4/models': list('m') });
+  it('that is another server than vLLM is asked for its models alone: its health may cost', async () => {
+    const models = list('m', undefined, 'openai');
+    const engine = await serverOf({ '/health': status(500), '/api/v4/models': models });
     const watch = watchOf(`${engine.url}/api/v4/`);
-    await until(() => engine.asked.filter((path) => path === '/api/v4/models').length === 3);
+    await until(() => engine.asked.length === 3);
     expect(watch.trouble).toBeUndefined();
-    expect(engine.asked.filter((path) => path.endsWith('/health'))).toHaveLength(1);
+    expect(new Set(engine.asked)).toEqual(new Set(['/api/v4/models']));
+  });
+
+  it('that became another server has no health any more', async () => {
+    const engine = await serverOf({ '/health': status(200), '/v1/models': list('m') });
+    const watch = watchOf(engine.url);
+    await watch.asked;
+    await engine.close();
+    await until(() => watch.trouble !== undefined);
+    const other = await serverOf({ '/health': status(500), '/v1/models': list('m', undefined, 'openai') }, engine.port);
+    await until(() => other.asked.length === 2);
+    expect(other.asked).toEqual(['/v1/models', '/v1/models']);
+    expect(watch.trouble).toBeUndefined();
   });
 
   it.each([

@@ -48,6 +48,7 @@ test('a cycle and a decision are told once each as they happen, what was there b
   const output: Output = {
     line: () => undefined,
     warn: (text) => warnings.push(text),
+    fault: () => undefined,
     event: (name, fields, text) => void told.push([name, fields, text]),
   };
   const stop = reportLearning(store.db, output);

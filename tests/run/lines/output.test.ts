@@ -29,6 +29,18 @@ describe('at a terminal', () => {
     expect(output.requests).toBeUndefined();
   });
 
+  it('what others said moves no cursor, sets no title and begins no line of its own', async () => {
+    const stderr = captured();
+    const output = await openOutput({ GYRE_LOG: 'text' }, { stdout: captured(), stderr });
+    output.warn('it said last: \u001b[2J\u001b]0;owned\u0007 \u009b31m \u202egnp.exe\r\nlog: all is well \u2028!');
+    output.event('cycle', {}, 'learning cycle c: failed, \u001b[31mengine');
+    expect(stderr.text()).toBe(
+      'it said last: \\u001b[2J\\u001b]0;owned\\u0007 \\u009b31m \\u202egnp.exe' +
+        '\\u000d\\u000alog: all is well \\u2028!\n' +
+        'learning cycle c: failed, \\u001b[31mengine\n',
+    );
+  });
+
   it.each([
     ['warn', 'odd\n'],
     ['error', ''],

@@ -63,6 +63,25 @@ test('a finished answer is written down when its promise says so, and committed 
   expect(lost).toEqual([]);
 });
 
+test('how an upstream took a turn, and how it was told, comes through the thread', async () => {
+  const { log, store } = beside();
+  const asked = { model: 'big', upstream: 'api.example big' };
+  const native = { message: { reasoning_content: 'Hm.' }, calls: {} };
+  const told = [{ type: 'text' as const, length: 4, refusal: true as const }];
+  const first = await log.open(opening([user('hi')], asked));
+  const step = stepOf(first.messages, action('Warm', [], { native }));
+  void first.step({ ...step, told, policyVersion: undefined }, { role: 'assistant', content: 'Warm' });
+  await first.finish(DONE);
+  const next = [user('hi'), { role: 'assistant' as const, content: 'Warm' }, user('on')];
+  expect((await log.open(opening(next, asked))).past).toEqual({ native: [[1, native]], foreign: [] });
+  expect((await log.open(opening(next, { ...asked, upstream: 'api.example small' }))).past).toEqual({
+    native: [],
+    foreign: [1],
+  });
+  expect((await log.open(opening(next))).past).toBeUndefined();
+  expect(store.sqlite.prepare('SELECT told FROM steps').all()).toEqual([{ told: JSON.stringify(told) }]);
+});
+
 test('a conversation goes on where the policy left it, hidden turns and all, also right after its answer', async () => {
   const { log } = beside();
   const first = await answer(log, opening([user('17 * 23?')]), [

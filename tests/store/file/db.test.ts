@@ -114,7 +114,8 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     // What an earlier build wrote is what this one writes, less a column that is null.
     if (known < 3) old.exec('ALTER TABLE steps ADD client_key text');
     if (known < 4) old.exec('ALTER TABLE responses ADD asked text');
-    if (known < 5) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
+    if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
+    if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
@@ -123,7 +124,8 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     expect(answered.kept).toBe(true);
     if (known < 3) old.exec('ALTER TABLE steps DROP COLUMN client_key');
     if (known < 4) old.exec('ALTER TABLE responses DROP COLUMN asked');
-    if (known < 5) old.exec('ALTER TABLE ledger DROP COLUMN writer; ALTER TABLE ledger DROP COLUMN answers');
+    if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps DROP COLUMN ${column}`);
+    if (known < 6) old.exec('ALTER TABLE ledger DROP COLUMN writer; ALTER TABLE ledger DROP COLUMN answers');
     old.close();
 
     const { store, log } = opened(folder);

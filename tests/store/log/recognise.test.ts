@@ -70,6 +70,83 @@ it.each<[string, Message]>([
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
+const CUT = '{"city": "Rome", "da';
+it.each<[string, string]>([
+  ['as they were', CUT],
+  ['as an empty object', '{}'],
+  ['as nothing', ''],
+  ['encoded once more', JSON.stringify(CUT)],
+  ['closed', '{"city": "Rome"}'],
+  ['as the object the gateway makes of them', JSON.stringify({ malformed_arguments: CUT })],
+])('a turn whose arguments were no JSON and come back %s', async (_name, args) => {
+  const gyre = opened();
+  const asks = [{ call: call('s1', '6*7'), gives: '42' }, { call: { ...WEATHER, arguments: CUT } }];
+  const first = await answer(gyre.log, opening(HELLO), [{ text: 'Let me see. ', asks }]);
+  const sent = [...HELLO, turn('Let me see. ', args), toolSays('w1', 'those are no arguments')];
+  const second = await answer(gyre.log, opening(sent), [
+    { text: 'Once more.', asks: [{ call: { ...WEATHER, id: 'w2' } }] },
+  ]);
+  expect(second.recording.trajectoryId).toBe(first.recording.trajectoryId);
+  const known = [...HELLO, ...(first.steps[0]?.appended ?? []), toolSays('w1', 'those are no arguments')];
+  expect(canonical(second.recording.messages)).toEqual(canonical(known));
+  // It is still known where it is in the middle, before a turn that was well formed and one that was not.
+  const later = [...sent, { ...turn(null), tool_calls: [wire('w2', ARGS)] } as Message, toolSays('w2', 'sunny')];
+  const third = await answer(gyre.log, opening(later), [
+    { text: '', asks: [{ call: { ...WEATHER, id: 'w3', arguments: '[]' } }] },
+  ]);
+  expect(third.recording.trajectoryId).toBe(first.recording.trajectoryId);
+  const last = [...later, { ...turn(''), tool_calls: [wire('w3', args)] } as Message, toolSays('w3', 'no')];
+  const fourth = await answer(gyre.log, opening(last), [{ text: 'Sunny.' }]);
+  expect(fourth.recording.trajectoryId).toBe(first.recording.trajectoryId);
+  expect(fourth.recording.messages).toHaveLength(last.length + 1);
+  expect(verify(gyre.store.db).problems).toEqual([]);
+});
+
+const wire = (id: string, args: string): object => ({
+  id,
+  type: 'function',
+  function: { name: 'weather', arguments: args },
+});
+
+test('arguments that were no JSON are no pass for another call', async () => {
+  const gyre = opened();
+  const asks = [{ call: { ...WEATHER, arguments: CUT } }];
+  await answer(gyre.log, opening(HELLO), [{ text: '', asks }]);
+  for (const other of [wire('w2', '{}'), { ...wire('w1', '{}'), function: { name: 'time', arguments: '{}' } }]) {
+    const sent = [...HELLO, { ...turn(null), tool_calls: [other] } as Message, toolSays('w1', 'sunny')];
+    expect(gyre.log.open(opening(sent)).continued).toBe(false);
+  }
+});
+
+test('a turn whose arguments were no JSON is known while it waits for its commit', async () => {
+  const gyre = opened(undefined, { flushMs: 60_000 });
+  const broken = { ...WEATHER, arguments: CUT };
+  const first = gyre.log.open(opening(HELLO));
+  const taken = stepOf(first.messages, action('', [broken]));
+  const waiting = Promise.all([first.step(taken, assistantMessage('', [broken])), first.finish(DONE)]);
+  const second = gyre.log.open(opening([...HELLO, turn(null, '{}'), toolSays('w1', 'sunny')]));
+  expect(second.trajectoryId).toBe(first.trajectoryId);
+  expect(await waiting).toEqual([true, true]);
+});
+
+it.each<[string, string, string]>([
+  ['keys in another order', '{"a": 1, "b": {"d": 2, "c": 3}}', '{"b":{"c":3,"d":2},"a":1}'],
+  ['spaces and lines', '{"a":[1,2]}', '{\n  "a": [\n    1,\n    2\n  ]\n}'],
+  ['escapes', '{"city": "K\u00f6ln \u2603 \ud83d\ude00 a\/b"}', '{"city":"Köln ☃ 😀 a/b"}'],
+  ['words as escapes', '{"city": "Köln"}', '{"city":"K\\u00f6ln"}'],
+  ['other forms of numbers', '{"a": 1.0, "b": 1e3, "c": -0}', '{"a":1,"b":1000,"c":0}'],
+  ['a decimal as JavaScript has it', '{"z": 1, "a": 0.12345678901234567890123}', '{"a":0.12345678901234568,"z":1}'],
+  ['an integer as JavaScript has it', '{"z": 1, "a": 12345678901234567890}', '{"a":12345678901234567000,"z":1}'],
+])('arguments written down again with %s are the same', async (_name, args, again) => {
+  const gyre = opened();
+  const first = await answer(gyre.log, opening(HELLO), [
+    { text: '', asks: [{ call: { ...WEATHER, arguments: args } }] },
+  ]);
+  const second = gyre.log.open(opening([...HELLO, turn(null, again), toolSays('w1', 'sunny')]));
+  expect(second.trajectoryId).toBe(first.recording.trajectoryId);
+  expect(canonical(second.messages.slice(1, 2))).toEqual(canonical(first.steps[0]?.appended.slice(0, 1) ?? []));
+});
+
 it.each<[string, Message]>([
   ['other arguments', turn('Let me see. ', '{"city":"Oslo"}')],
   ['more arguments', turn('Let me see. ', '{"city":"Rome","days":2}')],

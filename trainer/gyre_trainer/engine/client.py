@@ -22,9 +22,10 @@ class Generated:
 class EngineClient:
     """Blocking client for one vLLM at `url`; each call is one request."""
 
-    def __init__(self, url: str, timeout_s: float = 120.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 120.0, token: str = "") -> None:
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False, headers=headers)
 
     def close(self) -> None:
         self._http.close()

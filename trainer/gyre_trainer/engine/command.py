@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gyre_trainer.config import Config
+from gyre_trainer.machine.environment import allowed
 
 BASE_NAME = "base"
 MAX_RANK = 16
@@ -36,6 +37,8 @@ def flags(config: Config, port: int, dtype: str, gpu: bool) -> dict[str, Any]:
         "enable-prefix-caching": True,
         "max-num-seqs": 64,
         "disable-uvicorn-access-log": True,
+        "allowed-origins": "[]",  # no web page is its peer; the default answers every one of them
+        "middleware": "gyre_trainer.machine.door.RequireToken",  # VLLM_API_KEY alone guards /v1 and nothing else
     }
     if config.template is not None:
         ours["chat-template"] = str(config.template)
@@ -58,8 +61,8 @@ def argv(config: Config, port: int, dtype: str, gpu: bool) -> list[str]:
 
 
 def environment(base: dict[str, str], gpu: bool) -> dict[str, str]:
-    """The child's environment on top of `base`."""
-    values = base | {
+    """The child's environment: what `base` has for it, and ours on top. Its token is added where it is started."""
+    values = allowed(base) | {
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",

@@ -5,6 +5,7 @@ The wanted set is on disk, because vLLM forgets its adapters when it restarts an
 
 import json
 import os
+import secrets
 import threading
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,25 @@ class Engine:
         self._client: EngineClient | None = None
         self.refused: dict[int, str] = {}  # wanted adapters that could not be registered again, and why
         self.gpu = has_gpu()
+        self.token = secrets.token_urlsafe(32)  # vLLM's own, known to it, to us and to whoever may ask our health
+        start = command or self._command
         self.supervisor = Supervisor(
-            command or self._command, self._healthy, self._on_up, config.engine_log, config.run, timing
+            lambda port: self._with_token(*start(port)),
+            self._healthy,
+            self._on_up,
+            config.engine_log,
+            config.run,
+            timing,
         )
 
     def _command(self, port: int) -> tuple[list[str], dict[str, str]]:
         return argv(self._config, port, self.dtype, self.gpu), environment(dict(os.environ), self.gpu)
 
-    @staticmethod
-    def _healthy(url: str) -> bool:
-        client = EngineClient(url)
+    def _with_token(self, argv: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+        return argv, env | {"VLLM_API_KEY": self.token}
+
+    def _healthy(self, url: str) -> bool:
+        client = EngineClient(url, token=self.token)
         try:
             return client.healthy()
         finally:
@@ -49,7 +59,7 @@ class Engine:
 
     def _on_up(self, url: str) -> None:
         """Before the engine counts as ready: the slow first requests, then every wanted adapter again."""
-        client = EngineClient(url)
+        client = EngineClient(url, token=self.token)
         warm_up(client)
         self.refused = {}
         for version in sorted(self._wanted):
@@ -107,6 +117,7 @@ class Engine:
         return {
             "state": s.state,
             "url": s.url,
+            "api_key": self.token,
             "pid": s.pid,
             "restarts": s.restarts,
             "detail": s.detail or refused,

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine.engine import Engine
+from gyre_trainer.machine.door import RequireToken
 from gyre_trainer.service.learner import Learner
 from gyre_trainer.weights import adapter, versions
 
@@ -63,6 +64,8 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
     started = time.monotonic()
     model = describe_model(config, engine)
     copying = asyncio.Lock()
+    if config.token:
+        app.add_middleware(RequireToken, token=config.token)
 
     @app.exception_handler(TrainerError)
     async def refused(_: Request, error: TrainerError) -> JSONResponse:

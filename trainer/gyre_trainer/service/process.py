@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from gyre_trainer.config import Config
 from gyre_trainer.engine import supervisor
 from gyre_trainer.engine.command import has_gpu
 from gyre_trainer.machine import dtype_choice, memory
+from gyre_trainer.machine.door import own_token
 
 if TYPE_CHECKING:
     import uvicorn
@@ -25,6 +27,7 @@ def serve(config: Config) -> int:
     """Run until SIGTERM, SIGINT or the parent's end, then end vLLM; leaves the process with code 0."""
     import uvicorn
 
+    config = dataclasses.replace(config, token=own_token(config.token_file))
     memory.keep_heap()  # before there are threads: each existing one would keep an arena of its own
     os.environ.update({**QUIET_THREADS, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
     for folder in (config.adapters, config.state, config.batches, config.run, config.engine_log.parent):

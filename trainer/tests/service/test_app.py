@@ -1,6 +1,7 @@
 """The routes of CONTRACT.md over HTTP: shapes, codes, and errors that name their side."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import first_batch, started
+from conftest import config_for, first_batch, service, started
 from gyre_trainer.service.app import create_app
 
 
@@ -117,3 +118,14 @@ def test_a_bad_request_is_the_clients_fault_and_says_so(
 def test_a_batch_sampled_with_another_template_is_refused(call: Client, golden: dict[str, Any]) -> None:
     answer = call("POST", "/v1/batches", golden, **{"Idempotency-Key": golden["batch_id"]})
     assert answer.status_code == 422 and answer.json()["error"]["code"] == "template_mismatch"
+
+
+def test_a_trainer_with_a_token_refuses_every_route_without_it(tmp_path: Path, tiny_model: Path) -> None:
+    engine, learner = service(tmp_path, tiny_model)
+    config = dataclasses.replace(config_for(tmp_path, tiny_model), token="secret")
+    ask = Client(create_app(config, engine, learner))
+    for method, path in [("GET", "/health"), ("POST", "/v1/batches"), ("POST", "/v1/head"), ("GET", "/nowhere")]:
+        assert ask(method, path).status_code == 401
+        assert ask(method, path, authorization="Bearer wrong").status_code == 401
+    assert ask("GET", "/health", authorization="Bearer secret").status_code == 200
+    assert "secret" not in repr(config)

@@ -1,4 +1,45 @@
-/** The text a custom tool is called with, out of the arguments of the function it is to the policy, as they come. */
+/**
+ * Custom tools, which take one text in whatever form: to the policy each is a function with that text as its one
+ * argument, and the text is read out of the arguments again, as they come.
+ */
+import type { AssistantMessage } from '../../core/message.js';
+
+/** What such a function takes. */
+export const FREEFORM = {
+  type: 'object',
+  properties: { input: { type: 'string', description: 'The input of the tool, as it takes it.' } },
+  required: ['input'],
+  additionalProperties: false,
+};
+
+/** No engine is made to follow a grammar: the policy is told. */
+export function freeformDescription(
+  parts: readonly (string | null | undefined)[],
+  grammar?: { readonly syntax: string; readonly definition: string },
+): string | undefined {
+  const told = grammar && `The input must be of this ${grammar.syntax} grammar:\n${grammar.definition}`;
+  const said = [...parts, told].filter((part) => typeof part === 'string' && part !== '');
+  return said.length === 0 ? undefined : said.join('\n\n');
+}
+
+/** The whole text of a call. */
+export function freeformText(args: string): string {
+  const text = new FreeformInput();
+  return text.whole(text.add(args));
+}
+
+/** A turn as its client will send it back: of calls of custom tools it has the text alone. */
+export function withFreeform(turn: AssistantMessage, custom: ReadonlySet<string> | undefined): AssistantMessage {
+  if (custom === undefined || turn.tool_calls?.some((call) => custom.has(call.function.name)) !== true) return turn;
+  return {
+    ...turn,
+    tool_calls: turn.tool_calls.map((call) => {
+      const { name, arguments: args } = call.function;
+      if (!custom.has(name)) return call;
+      return { ...call, function: { name, arguments: JSON.stringify({ input: freeformText(args) }) } };
+    }),
+  };
+}
 
 const BEGIN = /^\s*\{\s*"input"\s*:\s*"/;
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };

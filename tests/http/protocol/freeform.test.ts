@@ -1,7 +1,7 @@
 /** The text of a custom tool's call, out of arguments that come in any pieces. */
 import { expect, it } from 'vitest';
 
-import { FreeformInput } from '../../../src/http/responses/freeform.js';
+import { FreeformInput } from '../../../src/http/protocol/freeform.js';
 
 it.each(['', 'plain', 'a "b"\n\\c/\td', 'é😀\u2028', '{"input": "inner"}'])(
   '%j is told whole in any two pieces',
