@@ -8,7 +8,8 @@ import { logWaits, type Recording } from '../core/log.js';
 import type { AssistantMessage } from '../core/message.js';
 import { NO_USAGE, type Sampling } from '../core/policy.js';
 import { type Lease, versionOf } from '../core/serving.js';
-import type { Ending } from '../core/trajectory.js';
+import type { Ending, Step } from '../core/trajectory.js';
+import { turnFor } from '../core/turns.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
 import { type Admission, admit } from './callers/allowance.js';
@@ -36,10 +37,12 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     if (unlogged !== undefined) throw unlogged;
     const train = caller.train && consents(exchange.header('x-gyre-train'));
     const raw = await exchange.body(deps.bodies);
+    await turnFor(exchange.size);
     if (face.refers?.(raw) === true) await deps.log.flush();
     const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
     const { request } = parsed;
     requireSaneLength(request);
+    await turnFor(exchange.size);
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
@@ -56,6 +59,8 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
 }
 
 const NO_HEADERS = {};
+/** About so long are the words of a token, and its number in the log. */
+const TOKEN_CHARS = 5;
 
 async function converse<E extends AnyExchange>(
   deps: AnswerDeps,
@@ -128,11 +133,13 @@ async function converse<E extends AnyExchange>(
   );
   const resent = (visible: AssistantMessage): AssistantMessage =>
     withFreeform(face.resent === undefined ? visible : face.resent(visible), request.freeform);
+  await turnFor(exchange.size);
   const finish = await deliver(deps, resent, exchange, recording, events, delivery);
   admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   const kept = await recording.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
+  await turnFor(finish.ending.usage.completion_tokens * TOKEN_CHARS);
   delivery.finish(kept || !deps.settings.logRequired ? finish : unkept(finish, deps.log));
 }
 
@@ -171,11 +178,15 @@ async function deliver(
       if (event.type === 'step') {
         stepsMs += event.step.ms;
         if (event.step.outcome === 'done' && event.step.action !== undefined) deps.metrics.action(event.step.action);
+        const turn = turnFor(exchange.size + sizeOf(event.step)); // all that was asked is logged with the first
+        if (turn !== undefined) await turn;
         void recording.step(event.step, resent(event.visible));
       } else if (event.type === 'tool_finished') {
         deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
         exchange.watch?.tool(event.call, event.observation);
       } else if (event.type !== 'start' && event.type !== 'tool_started') firstToken ??= exchange.elapsed() / 1000;
+      const turn = event.type === 'text' ? turnFor(event.text.length) : undefined;
+      if (turn !== undefined) await turn;
       const waiting = delivery.event(event);
       if (waiting !== undefined) await waiting;
     }
@@ -187,6 +198,14 @@ async function deliver(
   deps.metrics.answer(finish.ending, { overhead: Math.max(0, exchange.elapsed() - stepsMs) / 1000, firstToken });
   exchange.watch?.ended(finish.ending, finish.fault, firstToken);
   return finish;
+}
+
+/** About how many characters a step adds to the log. */
+function sizeOf({ action, calls }: Step): number {
+  let size = (action?.text.length ?? 0) + (action?.reasoning?.length ?? 0);
+  size += TOKEN_CHARS * ((action?.promptTokenIds?.length ?? 0) + (action?.tokenIds?.length ?? 0));
+  for (const call of calls) size += call.arguments.length + (call.observation?.content.length ?? 0);
+  return size;
 }
 
 function loopRequest(

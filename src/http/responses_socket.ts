@@ -38,8 +38,8 @@ export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: 
     },
     open: (link) =>
       openResponses(deps, {
-        exchange: (read, envelope) =>
-          new SocketExchange(link, read, envelope, { clocks, ...hooks, errors: RESPONSES_ERRORS }),
+        exchange: (message, envelope) =>
+          new SocketExchange(link, message, envelope, { clocks, ...hooks, errors: RESPONSES_ERRORS }),
         answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
         run: (exchange, run) => answer({ path, answer: run }, exchange),
       }),

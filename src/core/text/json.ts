@@ -9,12 +9,18 @@ const MARK = `integer ${randomUUID()} `;
 const MARKED = new RegExp(`"${MARK}(-?\\d+)"`, 'g');
 /** Shorter integers are exact. */
 const LONG = /\d{16}/;
+/** Where an integer may stand that is not: most texts have long fractions only, or such digits inside a word. */
+const LONG_VALUE = /(?:^|[[,:])\s*-?\d{16}/;
 const NUMBERS = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+function mayHoldLong(text: string): boolean {
+  return LONG.test(text) && LONG_VALUE.test(text);
+}
 
 /** Throws SyntaxError as JSON.parse does. */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
-  if (!LONG.test(text)) return value;
+  if (!mayHoldLong(text)) return value;
   const marked = withMarks(text);
   return marked === undefined
     ? value
@@ -38,7 +44,7 @@ export function unmarked(text: string): string {
 
 /** JSON text that loses no digit where others call JSON.parse: {@link unmarkedValue} has its integers back. */
 export function markedJson(text: string): string {
-  return LONG.test(text) ? (withMarks(text) ?? text) : text;
+  return mayHoldLong(text) ? (withMarks(text) ?? text) : text;
 }
 
 /** What was parsed of {@link markedJson}, with its integers. */

@@ -25,6 +25,7 @@ export function leftOutHeader({ leftOut }: Offer): Readonly<Record<string, strin
 
 const PREFIX = 'gyre:';
 const NONE: Toolbox = new Map();
+const NOTHING_OFFERED: Offer = { clientTools: [], serverTools: NONE, toolChoice: 'auto', ownCall: false, leftOut: [] };
 
 /**
  * `defaults` are names of `toolbox`; a key that has a list of `allowed` tools is offered those instead, and no others.
@@ -36,6 +37,8 @@ export function settleOffer(
   defaults: readonly string[],
   allowed?: readonly string[],
 ): Offer {
+  if (request.tools.length === 0 && request.toolChoice === undefined && (allowed ?? defaults).length === 0)
+    return NOTHING_OFFERED;
   const clientTools: FunctionSpec[] = [];
   const asked: string[] = [];
   const hosted: HostedTool[] = [];

@@ -6,6 +6,7 @@
  */
 import { badRequest, GyreError } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
+import { turnFor } from '../../core/turns.js';
 import { type Admission, admit } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
@@ -48,6 +49,7 @@ export async function relay(asked: RelayedPath, deps: AnswerDeps, exchange: Exch
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
     const body = await exchange.bytes(deps.bodies);
+    await turnFor(body.length);
     const type = exchange.header('content-type') ?? 'application/json';
     const { signal } = exchange.clock;
     const send = await whoTakes(asked, type, body, deps.serving, signal);

@@ -15,8 +15,8 @@ import type { Face } from '../protocol/face.js';
 import { settleOffer } from '../protocol/offer.js';
 import { Past } from '../protocol/past.js';
 import { sampledBy } from '../protocol/request.js';
-import { jsonOf } from '../wire/body.js';
-import type { SocketExchange } from '../wire/socket_exchange.js';
+import { jsonInTurns } from '../wire/body.js';
+import type { Message as MessageBytes, SocketExchange } from '../wire/socket_exchange.js';
 import { readRequest, RESPONSES } from '../responses/face.js';
 import { ResponseFold } from '../responses/fold.js';
 import { Memory } from './memory.js';
@@ -24,7 +24,7 @@ import { messagesTo, SocketAnswer } from './answer.js';
 
 /** How a connection has an exchange made for a message, and answered within the gateway's limits. */
 export interface SocketDeps {
-  exchange(read: () => unknown, envelope: Readonly<Record<string, unknown>>): SocketExchange;
+  exchange(message: MessageBytes, envelope: Readonly<Record<string, unknown>>): SocketExchange;
   /** Answers by the loop. */
   answer(face: Face<SocketExchange>, exchange: SocketExchange): Promise<void>;
   /** Answers without it. */
@@ -47,12 +47,12 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
   const memory = new Memory();
 
   return async (bytes) => {
-    const message = attempt(() => messageOf(jsonOf(bytes)));
+    const message = await attempt(async () => messageOf(await jsonInTurns(bytes)));
     // Codex says so when it has read an answer. There is nothing to do.
     if (message.value?.type === 'response.processed') return;
     const lane = message.value?.lane;
     const envelope = lane === undefined ? {} : { stream_id: lane };
-    const exchange = socket.exchange(() => fieldsOf(message), envelope);
+    const exchange = socket.exchange({ size: bytes.length, read: () => fieldsOf(message) }, envelope);
     const { generate = true, fields = {} } = message.value ?? {};
     const previous = fields['previous_response_id'];
     if (generate) await socket.answer(face(lane ?? '', envelope, previous), exchange);
@@ -127,9 +127,9 @@ interface Attempt {
   readonly thrown?: unknown;
 }
 
-function attempt(read: () => Message): Attempt {
+async function attempt(read: () => Promise<Message>): Promise<Attempt> {
   try {
-    return { value: read() };
+    return { value: await read() };
   } catch (thrown) {
     return { thrown };
   }

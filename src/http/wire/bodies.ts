@@ -8,7 +8,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { onAbort } from '../../core/abort.js';
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
-import { jsonOf } from './body.js';
+import { jsonInTurns } from './body.js';
 import { full, type Leave, type Room } from './room.js';
 
 export interface BodyLimits {
@@ -65,7 +65,7 @@ export class Bodies {
   async json(incoming: IncomingMessage, empty?: unknown): Promise<unknown> {
     const { bytes, leave } = await this.read(incoming);
     try {
-      return bytes.length === 0 && empty !== undefined ? empty : jsonOf(bytes);
+      return bytes.length === 0 && empty !== undefined ? empty : await jsonInTurns(bytes);
     } finally {
       leave?.();
     }

@@ -1,16 +1,40 @@
 /** A request's body as JSON, within a bound that holds before anything is built from it: depth. */
 import { badRequest, reasonOf } from '../../core/errors.js';
 import { parseJson } from '../../core/text/json.js';
+import { turnFor } from '../../core/turns.js';
 
 /** Objects and lists inside each other. */
 const MAX_DEPTH = 100;
 
 /** Throws 400 on what is not JSON or too deep. */
 export function jsonOf(bytes: Buffer): unknown {
+  refuseDepth(bytes);
+  return parsed(bytes.toString('utf8'));
+}
+
+/** As {@link jsonOf}, a large body in turns. */
+export function jsonInTurns(bytes: Buffer): unknown {
+  const turn = turnFor(bytes.length);
+  return turn === undefined ? jsonOf(bytes) : largeJson(bytes, turn);
+}
+
+async function largeJson(bytes: Buffer, turn: Promise<unknown>): Promise<unknown> {
+  await turn;
+  refuseDepth(bytes);
+  await turnFor(bytes.length);
+  const text = bytes.toString('utf8');
+  await turnFor(bytes.length);
+  return parsed(text);
+}
+
+function refuseDepth(bytes: Buffer): void {
   if (isTooDeep(bytes))
     throw badRequest(`The body is nested deeper than ${MAX_DEPTH} levels.`, undefined, 'invalid_json');
+}
+
+function parsed(text: string): unknown {
   try {
-    return parseJson(bytes.toString('utf8'));
+    return parseJson(text);
   } catch (cause) {
     throw badRequest(`The body is not JSON: ${reasonOf(cause)}.`, undefined, 'invalid_json');
   }

@@ -10,7 +10,7 @@ import { newId } from '../../core/ids.js';
 import type { Arrival, Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
 import type { Bodies } from './bodies.js';
-import { jsonOf } from './body.js';
+import { jsonInTurns } from './body.js';
 import { failureOf, type ErrorShape } from './failure.js';
 import type { Leave, Room } from './room.js';
 
@@ -38,6 +38,8 @@ export interface AnyExchange extends Arrival {
    * Throws 400 on what is no JSON, 429 where there is no place, and what {@link Bodies.read} throws.
    */
   body(bodies: Bodies): Promise<unknown>;
+  /** Bytes of the request, once it is there. */
+  readonly size: number;
   /** Milliseconds since the request's head was read. */
   elapsed(): number;
   json(body: string, headers: Readonly<Record<string, string>>): void;
@@ -66,6 +68,7 @@ export class Exchange implements AnyExchange {
   readonly clock: Clock;
   readonly #errors: ErrorShape;
   watch: Watch | undefined;
+  size = 0;
   readonly #began = performance.now();
   readonly #hooks: ExchangeHooks;
   /** 2: the loop's run and the HTTP response; each takes one off when it ends, in either order. */
@@ -95,13 +98,14 @@ export class Exchange implements AnyExchange {
   }
 
   async body(bodies: Bodies): Promise<unknown> {
-    return jsonOf(await this.bytes(bodies));
+    return jsonInTurns(await this.bytes(bodies));
   }
 
   /** The request as it came. Its room is kept until the response is over, since all that is made of it is. */
   async bytes(bodies: Bodies): Promise<Buffer> {
     const { bytes, leave } = await bodies.read(this.incoming, this.clock.signal);
     this.#leave = leave;
+    this.size = bytes.length;
     bodies.room.enter();
     this.#room = bodies.room;
     return bytes;

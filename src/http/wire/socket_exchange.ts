@@ -14,12 +14,19 @@ export interface SocketExchangeDeps extends ExchangeHooks {
   readonly errors: ErrorShape;
 }
 
+/** A message as it came. */
+export interface Message {
+  readonly size: number;
+  readonly read: () => unknown;
+}
+
 export class SocketExchange implements AnyExchange {
   readonly requestId = newId('req');
   readonly startedAt = Date.now();
   readonly clock: Clock;
   watch: Watch | undefined;
   status: number | undefined;
+  readonly size: number;
   readonly #link: Link;
   readonly #read: () => unknown;
   readonly #envelope: Readonly<Record<string, unknown>>;
@@ -31,8 +38,14 @@ export class SocketExchange implements AnyExchange {
   #responding = true;
   #open = 2;
 
-  /** `read` gives the message's value, or throws; `envelope` is put into each error. */
-  constructor(link: Link, read: () => unknown, envelope: Readonly<Record<string, unknown>>, deps: SocketExchangeDeps) {
+  /** `read` gives the value of a message of `size` bytes, or throws; `envelope` is put into each error. */
+  constructor(
+    link: Link,
+    { size, read }: Message,
+    envelope: Readonly<Record<string, unknown>>,
+    deps: SocketExchangeDeps,
+  ) {
+    this.size = size;
     this.#link = link;
     this.#read = read;
     this.#envelope = envelope;

@@ -167,6 +167,11 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
     }
   }
 
+  /** It could not be asked for. */
+  refused(thrown: unknown): void {
+    this.#fail(thrown);
+  }
+
   onResponseError(_controller: Dispatcher.DispatchController, thrown: Error): void {
     this.#fail(transportFault(thrown, this.#status !== 0, this.#party));
   }

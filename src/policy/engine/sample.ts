@@ -8,6 +8,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
 import type { HttpProxy } from '../../core/proxy.js';
 import type { Relayed, RelayReply } from '../../core/serving.js';
+import { turnFor } from '../../core/turns.js';
 import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { ActionStream, type UpstreamReading } from './action_stream.js';
@@ -156,7 +157,13 @@ export function connectTo(
           if (request.requestId !== undefined) headers.push('x-request-id', request.requestId);
           for (const [name, value] of Object.entries(request.trace ?? {})) headers.push(name, value);
           const path = request.raw === undefined ? target.path : completions;
-          pool.dispatch({ origin: target.origin, path, method: 'POST', headers, body }, stream);
+          const asked = { origin: target.origin, path, method: 'POST' as const, headers };
+          const turn = turnFor(body.length);
+          if (turn === undefined) pool.dispatch({ ...asked, body }, stream);
+          else
+            void turn
+              .then(() => pool.dispatch({ ...asked, body: Buffer.from(body) }, stream))
+              .catch((thrown: unknown) => stream.refused(thrown));
         });
       };
       return fitting(request, capacities, open, () => longest(request, signal));

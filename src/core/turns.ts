@@ -1,0 +1,16 @@
+/**
+ * Large work in turns. What takes tens of milliseconds at once, e.g. a body of 30 MiB, is done in pieces, and of all
+ * pieces of all requests one in each turn of the event loop: whoever asks for something small waits for one piece, not
+ * for all of them.
+ */
+
+/** What is smaller takes less than a millisecond or so, characters or bytes. */
+const LARGE = 256 * 1024;
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** Undefined where work on so many characters may be done at once; else resolves when it is its turn. */
+export function turnFor(size: number): Promise<unknown> | undefined {
+  if (size < LARGE) return undefined;
+  return (last = last.then(() => new Promise((resolve) => setImmediate(resolve))));
+}
