@@ -16,7 +16,7 @@ import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
-import { bytesIn, quarantinedIn } from '../../store/beside/intake.js';
+import { bytesIn, quarantinedIn } from '../../store/beside/intake_files.js';
 import { allVersions } from '../../store/learning/versions.js';
 import { verify } from '../../store/proof/verify.js';
 import { listTrajectories } from '../../store/read/trajectories.js';

@@ -42,7 +42,7 @@ export class Backlog {
 
   /** Adds the newest line. */
   add(text: string, place: Place, line: Group): void {
-    const kept = this.#chars + text.length <= MAX_UNSENT_CHARS;
+    const kept = this.#chars === 0 || this.#chars + text.length <= MAX_UNSENT_CHARS;
     const last = this.#groups.at(-1);
     this.#chars += text.length;
     if (

@@ -13,14 +13,15 @@ import { roughly } from '../log/recognise.js';
 import { Backlog, GROUP_CHARS, MAX_UNSENT_CHARS } from './backlog.js';
 import { HeadFile } from './heads.js';
 import type { UnwrittenMessage } from './held.js';
-import { closeOwner, Intake, newOwner } from './intake.js';
+import { Intake } from './intake.js';
+import { closeOwner, newOwner } from './intake_files.js';
 import { Lines } from './lines.js';
 import { type Opened, Replies } from './replies.js';
 import { LogThread, type LogThreadOptions } from './thread.js';
 import { Uncommitted } from './uncommitted.js';
 import { Waiting } from './waiting.js';
 import { WalWatch } from './wal.js';
-import type { FromLog, RecordingMessage, ToLog } from './wire.js';
+import { visibleIn, type FromLog, type RecordingMessage, type ToLog } from './wire.js';
 
 export interface LogConnectionOptions extends LogThreadOptions {
   readonly failed?: ((reason: unknown) => void) | undefined;
@@ -63,7 +64,7 @@ export class LogConnection {
     this.#intake =
       (options.redact ?? []).length > 0
         ? undefined
-        : new Intake(options.dataDir, () => this.#uncommitted.unfinishedLines(), this.#owner);
+        : new Intake(options.dataDir, () => this.#uncommitted.unfinished(), this.#owner);
     this.#heads = new HeadFile(options.dataDir, this.#owner);
     this.#wal = new WalWatch((text) => options.warn?.(text));
     this.#backlog = new Backlog((place) => this.#intake?.read(place) ?? []);
@@ -125,7 +126,7 @@ export class LogConnection {
 
   /** Resolves to whether the message is kept; never rejects. */
   postAndWait(message: RecordingMessage, numbered: boolean): Promise<boolean> {
-    const answerText = message.type === 'step' ? roughly(message.visible) : undefined;
+    const answerText = message.type === 'step' ? roughly(visibleIn(message)) : undefined;
     return new Promise((resolve) => this.#lines.add(message, numbered, answerText, resolve));
   }
 

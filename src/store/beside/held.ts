@@ -12,6 +12,8 @@ export interface UnwrittenMessage {
   resolve: ((kept: boolean) => void) | undefined;
 }
 
+/** A longer message has a line of its own, so that it need not be kept where its line can be read. */
+export const LARGE_CHARS = 64 * 1024;
 /** Characters that wait at most. */
 const MAX_CHARS = 32 * 1024 * 1024;
 
@@ -45,15 +47,16 @@ export class Held {
 
   /** All of them, in pieces of about so many characters. */
   lines(maxChars: number): readonly (readonly UnwrittenMessage[])[] {
-    if (this.#chars <= maxChars) return this.#messages.size === 0 ? [] : [[...this.#messages]];
+    if (this.#chars <= Math.min(maxChars, LARGE_CHARS)) return this.#messages.size === 0 ? [] : [[...this.#messages]];
     const lines: UnwrittenMessage[][] = [];
     let chars = Number.POSITIVE_INFINITY;
     for (const message of this.#messages) {
-      if (chars + message.text.length > maxChars) {
+      const { length } = message.text;
+      if (length > LARGE_CHARS || chars + length > maxChars) {
         lines.push([]);
         chars = 0;
       }
-      chars += message.text.length;
+      chars = length > LARGE_CHARS ? Number.POSITIVE_INFINITY : chars + length;
       lines.at(-1)?.push(message);
     }
     return lines;

@@ -3,39 +3,26 @@
  * written before its answer ends, and survives a killed process as a commit does; once it is committed it is deleted.
  * Where a process ended with lines in its intake, whoever opens the data folder next commits them (`recover.ts`).
  */
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { reasonOf } from '../../core/errors.js';
 import { sha256, type Hash } from '../../core/text/hash.js';
-import { alive, processOf } from '../../core/process.js';
 import { writeJson } from '../../core/text/json.js';
+import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from './intake_files.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** From this size on it is worth copying unfinished recordings into a new file so that the old one can be deleted. */
 const COMPACT_BYTES = 1024 * 1024;
-const ENDING = '.jsonl';
-/** The ending of files of which something could not be committed: kept for a person to look at. */
-const QUARANTINE_ENDING = '.unsettled';
+const LONG_LINE = 64 * 1024;
 
 export interface IntakeFile {
   readonly path: string;
   readonly fd: number;
   bytes: number;
+  /** What it began with: recordings that were unfinished in the file before. */
+  carried: number;
   /** Hash of the last line, over which the next line's is taken. */
   hash: Hash | '';
   /** Number of the newest line in it. */
@@ -49,21 +36,24 @@ export interface Place {
   readonly to: number;
 }
 
+/** Messages of a recording that go on into the next file: their text, or where one stands that is not kept in memory. */
+export type Carried = { readonly text: string } | { place: Place };
+
 /** So much must fit where it is asked whether an answer would. */
 const PROBE_BYTES = 64 * 1024;
 
 export class Intake {
   readonly #folder: string;
   readonly #owner: string;
-  /** Lines with all messages of recordings that have no end yet, asked for when a file is begun. */
-  readonly #unfinished: () => readonly string[];
+  /** All messages of recordings that have no end yet, asked for when a file is begun. */
+  readonly #unfinished: () => Iterable<Carried>;
   #fileCount = 0;
   /** Oldest first. */
   #files: IntakeFile[] = [];
   /** The file that is written to; where there is none, the next line begins one. */
   #current: IntakeFile | undefined;
 
-  constructor(dataDir: string, unfinished: () => readonly string[], owner = newOwner()) {
+  constructor(dataDir: string, unfinished: () => Iterable<Carried>, owner = newOwner()) {
     this.#folder = folderOf(dataDir);
     this.#owner = owner;
     this.#unfinished = unfinished;
@@ -158,8 +148,8 @@ export class Intake {
     const current = this.#current;
     try {
       if (current !== undefined && current.bytes > 0 && current.newest <= number) {
-        if (this.#unfinished().length === 0) empty(current);
-        else if (completely || current.bytes > COMPACT_BYTES) this.#beginFile();
+        if (isEmpty(this.#unfinished())) empty(current);
+        else if (completely || grown(current) > COMPACT_BYTES) this.#beginFile();
       }
     } catch {
       // The disk is full: the next commit tries again.
@@ -195,7 +185,7 @@ export class Intake {
   /** A file that is full is written on where no other can be begun. */
   #writable(): IntakeFile {
     const current = this.#current;
-    if (current !== undefined && current.bytes <= MAX_FILE_BYTES) return current;
+    if (current !== undefined && grown(current) <= MAX_FILE_BYTES) return current;
     try {
       return this.#beginFile();
     } catch (thrown) {
@@ -213,7 +203,18 @@ export class Intake {
   #beginFile(): IntakeFile {
     const file = newFile(this.#nextPath());
     this.#files.push(file);
-    for (const line of this.#unfinished()) write(file, line);
+    const moved: (() => void)[] = [];
+    for (const part of this.#unfinished()) {
+      if ('text' in part) write(file, `[${part.text}]`);
+      else {
+        const from = file.bytes;
+        for (const line of this.read(part.place)) write(file, line);
+        const place = { file, from, to: file.bytes };
+        moved.push(() => (part.place = place));
+      }
+    }
+    file.carried = file.bytes;
+    for (const move of moved) move();
     return (this.#current = file); // last: if that write failed, the file before still has the unfinished recordings
   }
 
@@ -228,168 +229,47 @@ export class Intake {
 }
 
 function newFile(path: string): IntakeFile {
-  return { path, fd: openSync(path, 'w+'), bytes: 0, hash: '', newest: 0 };
+  return { path, fd: openSync(path, 'w+'), bytes: 0, carried: 0, hash: '', newest: 0 };
+}
+
+/** What was added to a file, or nothing where that is less than what it began with: that is not copied again for it. */
+function grown({ bytes, carried }: IntakeFile): number {
+  return bytes - carried < carried ? 0 : bytes - carried;
+}
+
+function isEmpty(parts: Iterable<unknown>): boolean {
+  for (const _ of parts) return false;
+  return true;
 }
 
 function write(file: IntakeFile, line: string): void {
-  const hash = sha256(`${file.hash}\n${line}`);
-  const bytes = Buffer.from(`${hash} ${line}\n`);
+  const { hash, parts } = hashed(line, file.hash);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
   let written = 0;
   try {
-    written = writeSync(file.fd, bytes, 0, bytes.length, file.bytes);
+    written = writevSync(file.fd, parts, file.bytes);
   } finally {
-    if (written < bytes.length) ftruncateSync(file.fd, file.bytes);
+    if (written < length) ftruncateSync(file.fd, file.bytes);
   }
-  if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written`);
-  file.bytes += bytes.length;
+  if (written < length) throw new Error(`only ${written} of ${length} bytes could be written`);
+  file.bytes += length;
   file.hash = hash;
+}
+
+/** A line as it is written, behind its hash over the one before. Bytes of a long one are made once for both. */
+function hashed(line: string, before: string): { readonly hash: Hash; readonly parts: readonly Buffer[] } {
+  if (line.length < LONG_LINE) {
+    const hash = sha256(`${before}\n${line}`);
+    return { hash, parts: [Buffer.from(`${hash} ${line}\n`)] };
+  }
+  const bytes = Buffer.from(`${before}\n${line}\n`);
+  const hash = sha256(bytes.subarray(0, -1));
+  return { hash, parts: [Buffer.from(`${hash} `), bytes.subarray(before.length + 1)] };
 }
 
 function empty(file: IntakeFile): void {
   ftruncateSync(file.fd, 0);
   file.bytes = 0;
+  file.carried = 0;
   file.hash = '';
-}
-
-/**
- * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven
- * by the hash that is written before it. A last line that was cut off is no fault: its answer was never acknowledged.
- */
-export function readLines(
-  path: string,
-  beyond = false,
-): { readonly lines: readonly string[]; readonly fault?: string | undefined } {
-  const lines: string[] = [];
-  let fault: string | undefined;
-  try {
-    let before = '';
-    for (const [at, hashed] of readFileSync(path, 'utf8').split('\n').slice(0, -1).entries()) {
-      const end = hashed.indexOf(' ');
-      const line = hashed.slice(end + 1);
-      const written = hashed.slice(0, end);
-      if (sha256(`${before}\n${line}`) === written) lines.push(line);
-      else {
-        fault ??= `line ${at + 1} is not as it was written`;
-        if (!beyond) break;
-      }
-      before = written;
-    }
-    return { lines, fault };
-  } catch (thrown) {
-    return { lines, fault: reasonOf(thrown) };
-  }
-}
-
-/**
- * Takes over the intakes of processes that are gone, oldest first, by renaming their files: of two processes that open
- * the folder at once, each gets the files it was first to rename. Returns the new paths.
- */
-export function claimAbandoned(dataDir: string): readonly string[] {
-  const abandoned = filesIn(dataDir, ENDING).filter((name) => !isLive(ownerOf(name)));
-  if (abandoned.length === 0) return [];
-  // A new owner for each old one: two owners may have given the same number to different recordings.
-  const newOwners = new Map([...new Set(abandoned.map(ownerOf))].map((owner) => [owner, newOwner()]));
-  return abandoned.flatMap((name, at) => {
-    const path = join(folderOf(dataDir), fileName(newOwners.get(ownerOf(name)) ?? '', at));
-    try {
-      renameSync(join(folderOf(dataDir), name), path);
-      return [path];
-    } catch {
-      return []; // another process was first
-    }
-  });
-}
-
-/** Names of quarantined files. */
-export function quarantinedIn(dataDir: string): readonly string[] {
-  return filesIn(dataDir, QUARANTINE_ENDING);
-}
-
-export function quarantinedPaths(dataDir: string): readonly string[] {
-  return quarantinedIn(dataDir).map((name) => join(folderOf(dataDir), name));
-}
-
-/** Bytes that are recorded and not committed, of processes that are gone as well. */
-export function bytesIn(dataDir: string): number {
-  return filesIn(dataDir, ENDING).reduce(
-    (sum, name) => sum + (statSync(join(folderOf(dataDir), name), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
-}
-
-/** Deletes a file whose lines are committed. Where it cannot be deleted, recovery finds its lines committed. */
-export function discard(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // A person has removed it, or the folder may not be written.
-  }
-}
-
-/** Keeps a file for a person to look at, under a name that is not recovered again. */
-export function quarantine(path: string): void {
-  try {
-    renameSync(path, path.replace(ENDING, QUARANTINE_ENDING));
-  } catch {
-    // A person has removed it, or the folder may not be written: then it is recovered again.
-  }
-}
-
-function folderOf(dataDir: string): string {
-  return join(dataDir, 'intake');
-}
-
-function fileName(owner: string, number: number): string {
-  return `${owner}-${String(number).padStart(6, '0')}${ENDING}`;
-}
-
-function filesIn(dataDir: string, ending: string): readonly string[] {
-  try {
-    return readdirSync(folderOf(dataDir))
-      .filter((name) => name.endsWith(ending))
-      .sort((a, b) => startedAt(a) - startedAt(b) || (a < b ? -1 : 1));
-  } catch {
-    return []; // no gateway has made the folder yet
-  }
-}
-
-/** Owners whose intake is closed although their process goes on. */
-const closedOwners = new Set<string>();
-
-export function closeOwner(owner: string): void {
-  closedOwners.add(owner);
-}
-
-let ownerCount = 0;
-
-/** Whose a file is: when its intake was opened, its process by id and start time, and a number within the process. */
-export function newOwner(): string {
-  ownerCount += 1;
-  return `${Date.now()}.${process.pid}.${processOf(process.pid)?.startTime ?? ''}.${ownerCount}`;
-}
-
-/** The owner of a file, of its name or its path. */
-export function ownerOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('-'));
-}
-
-function startedAt(name: string): number {
-  return Number(name.split('.', 1)[0]);
-}
-
-/** Whether the owner of a file lives and has it open. */
-export function ownerIsLive(path: string): boolean {
-  return isLive(ownerOf(path));
-}
-
-function isLive(owner: string): boolean {
-  const [, pid = '', startTime = ''] = owner.split('.');
-  if (Number(pid) === process.pid && (startTime === '' || processOf(process.pid)?.startTime === startTime))
-    return !closedOwners.has(owner);
-  if (startTime !== '') return alive({ pid: Number(pid), startTime });
-  try {
-    return process.kill(Number(pid), 0); // where the system does not tell a process's start, its id has to do
-  } catch {
-    return false;
-  }
 }

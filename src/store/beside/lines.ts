@@ -4,7 +4,7 @@
  */
 import { writeJson } from '../../core/text/json.js';
 import { type Backlog, type Group, MAX_UNSENT_CHARS } from './backlog.js';
-import { Held, type UnwrittenMessage } from './held.js';
+import { Held, LARGE_CHARS, type UnwrittenMessage } from './held.js';
 import type { Intake } from './intake.js';
 import type { Uncommitted } from './uncommitted.js';
 import type { Waiting } from './waiting.js';
@@ -64,16 +64,22 @@ export class Lines {
     this.#held.add({ recording, text: writeJson(message), ends: type === 'finish', numbered, answerText, resolve });
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.write());
+    setImmediate(() => this.write(false));
   }
 
-  write(): void {
+  /** Writes all that waits, or lets large messages have a turn of the event loop each. */
+  write(all = true): void {
     this.#scheduled = false;
     let stays = false;
     for (const line of this.#held.lines(LINE_CHARS)) {
       const inside = this.#past.size === 0 ? line : line.filter(({ recording }) => !this.#past.has(recording));
       const written = this.#writeLine(inside);
-      if (written && inside === line) continue;
+      if (written && inside === line) {
+        if (all || line.length > 1 || line[0] === undefined || line[0].text.length <= LARGE_CHARS) continue;
+        this.#scheduled = true;
+        setImmediate(() => this.write(false));
+        break;
+      }
       // What is left of the line is to go past the intake.
       const past = line.filter((message) => this.#held.has(message));
       if (past.length === 0) continue;
@@ -138,7 +144,7 @@ export class Lines {
       bytes: place.to - place.from,
     };
     backlog.add(text, place, line);
-    uncommitted.wrote(line, messages);
+    uncommitted.wrote(line, messages, place);
     const resolve = (): void => {
       for (const message of messages) message.resolve?.(true);
     };

@@ -101,14 +101,15 @@ class RemoteRecording implements Recording {
     while (known < messages.length && messages[known] === this.#sent[known]) known += 1;
     this.#sent = appended.length === 0 ? messages : [...messages, ...appended];
     const numbers = action === undefined ? undefined : packedNumbers(action);
+    const plain = appended.length === 1 && isText(appended[0], action?.text) && isText(visible, action?.text);
     const kept = this.#record({
       type: 'step',
       recording: this.#number,
       known,
       added: messages.slice(known),
       tools: toolsJson(step.tools),
-      step: stepFields(step, numbers === undefined),
-      visible,
+      step: stepFields(plain ? { ...step, appended: [] } : step, numbers === undefined),
+      visible: plain ? undefined : visible,
       numbers,
     });
     this.#steps += 1;
@@ -130,6 +131,11 @@ class RemoteRecording implements Recording {
     if (begin !== undefined) this.#connection.post(begin);
     return this.#connection.postAndWait(message, numbered);
   }
+}
+
+/** Whether a message of the policy is this text and nothing else: that is what most answers are. */
+function isText(message: Message | undefined, text: string | undefined): boolean {
+  return message?.role === 'assistant' && message.content === text && Object.keys(message).length === 2;
 }
 
 const specs = new WeakMap<FunctionSpec, string>();

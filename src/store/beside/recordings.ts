@@ -3,7 +3,7 @@ import { parseJson } from '../../core/text/json.js';
 import type { Recording } from '../../core/log.js';
 import type { Message } from '../../core/message.js';
 import type { Action, FunctionSpec } from '../../core/policy.js';
-import type { FinishMessage, PackedNumbers, StepMessage } from './wire.js';
+import { visibleIn, type FinishMessage, type PackedNumbers, type StepMessage } from './wire.js';
 import { unpackStep } from '../file/tokens.js';
 
 interface Held {
@@ -41,16 +41,19 @@ export class HeldRecordings {
   }
 
   /** Resolves to whether it is committed; false at once for a recording that is not held. Changes the message. */
-  step({ recording: number, known, added, tools, step, visible, numbers }: StepMessage): Promise<boolean> {
+  step(message: StepMessage): Promise<boolean> {
+    const { recording: number, known, added, tools, step, visible, numbers } = message;
     const held = this.#recordings.get(number);
     if (held === undefined) return Promise.resolve(false);
     const messages =
       known === held.messages.length && added.length === 0
         ? held.messages
         : [...held.messages.slice(0, known), ...added];
-    held.messages = step.appended.length === 0 ? messages : [...messages, ...step.appended];
+    const said = visibleIn(message);
+    const appended = visible === undefined ? [said] : step.appended;
+    held.messages = appended.length === 0 ? messages : [...messages, ...appended];
     if (numbers !== undefined && step.action !== undefined) unpackInto(step.action, numbers);
-    return held.recording.step(Object.assign(step, { messages, tools: this.#toolsOf(tools) }), visible);
+    return held.recording.step(Object.assign(step, { messages, appended, tools: this.#toolsOf(tools) }), said);
   }
 
   finish({ recording: number, ending, number: answer }: FinishMessage): Promise<boolean> {

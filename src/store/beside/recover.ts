@@ -7,7 +7,7 @@ import { reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
 import { isPassing } from '../file/passing.js';
-import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths, readLines } from './intake.js';
+import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths, readLines } from './intake_files.js';
 import type { LocalLog } from '../log/local.js';
 import { type LogOptions, openLog } from '../log/log.js';
 import { HeldRecordings } from './recordings.js';

@@ -3,11 +3,12 @@ import { sha256 } from '../../core/text/hash.js';
 import type { Message } from '../../core/message.js';
 import { roughly } from '../log/recognise.js';
 import type { Group } from './backlog.js';
-import type { UnwrittenMessage } from './held.js';
+import { LARGE_CHARS, type UnwrittenMessage } from './held.js';
+import type { Carried, Place } from './intake.js';
 
 /** A recording that has begun and has no end yet. */
 interface UnfinishedRecording {
-  readonly texts: string[];
+  readonly parts: Carried[];
   answerText: string | undefined;
 }
 
@@ -38,12 +39,14 @@ export class Uncommitted {
     return this.committed === this.written && this.#unfinished.size === 0;
   }
 
-  wrote(line: Group, messages: readonly UnwrittenMessage[]): void {
+  /** `place` is where the line stands that has them. */
+  wrote(line: Group, messages: readonly UnwrittenMessage[], place: Place): void {
     this.written = line.newest;
     this.#numbered = line.numbered;
     this.answers += line.answers;
     this.bytes += line.bytes;
-    for (const message of messages) this.#track(message, line.newest);
+    const alone = messages.length === 1 && (messages[0]?.text.length ?? 0) > LARGE_CHARS;
+    for (const message of messages) this.#track(message, line.newest, alone ? { place } : { text: message.text });
   }
 
   sending(group: Group): void {
@@ -92,14 +95,26 @@ export class Uncommitted {
     this.#unfinished.delete(recording);
   }
 
-  unfinishedLines(): readonly string[] {
-    return [...this.#unfinished.values()].map(({ texts }) => `[${texts.join(',')}]`);
+  /** Everything of recordings that have no end yet, in its order. */
+  *unfinished(): Iterable<Carried> {
+    for (const { parts } of this.#unfinished.values()) {
+      let texts: string[] = [];
+      for (const part of parts) {
+        if ('text' in part) texts.push(part.text);
+        else {
+          if (texts.length > 0) yield { text: texts.join(',') };
+          texts = [];
+          yield part;
+        }
+      }
+      if (texts.length > 0) yield { text: texts.join(',') };
+    }
   }
 
-  #track({ recording, text, ends, answerText }: UnwrittenMessage, line: number): void {
+  #track({ recording, ends, answerText }: UnwrittenMessage, line: number, part: Carried): void {
     let unfinished = this.#unfinished.get(recording);
-    if (unfinished === undefined) this.#unfinished.set(recording, (unfinished = { texts: [], answerText }));
-    unfinished.texts.push(text);
+    if (unfinished === undefined) this.#unfinished.set(recording, (unfinished = { parts: [], answerText }));
+    unfinished.parts.push(part);
     unfinished.answerText = answerText ?? unfinished.answerText;
     if (unfinished.answerText !== undefined) {
       const key = keyOf(unfinished.answerText);

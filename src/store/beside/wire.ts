@@ -5,7 +5,7 @@
 import { parseJson } from '../../core/text/json.js';
 import type { LogWait, Opening, WalSize } from '../../core/log.js';
 import type { PastTurns } from '../../core/policy.js';
-import type { AssistantMessage, Message } from '../../core/message.js';
+import { assistantMessage, type AssistantMessage, type Message } from '../../core/message.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import type { Sealed } from '../log/writer.js';
 
@@ -48,7 +48,8 @@ export type RecordingMessage =
       /** Tool list as JSON: most requests have the same, and it is parsed once. */
       readonly tools: string;
       readonly step: Omit<Step, 'messages' | 'tools'>;
-      readonly visible: AssistantMessage;
+      /** Absent where it is the text of the step's action and no more, and so is what the step appended. */
+      readonly visible?: AssistantMessage | undefined;
       /** The numbers of the step's action, which then has none of its own. */
       readonly numbers?: PackedNumbers | undefined;
     }
@@ -62,6 +63,11 @@ export type RecordingMessage =
     };
 
 export type StepMessage = Extract<RecordingMessage, { readonly type: 'step' }>;
+/** What the client has of a step. */
+export function visibleIn({ visible, step }: StepMessage): AssistantMessage {
+  return visible ?? assistantMessage(step.action?.text ?? '', []);
+}
+
 export type FinishMessage = Extract<RecordingMessage, { readonly type: 'finish' }>;
 
 /** A fault that passes is waited for so long by whoever is to be answered. */

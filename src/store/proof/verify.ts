@@ -10,7 +10,7 @@ import type Database from 'better-sqlite3';
 import { reasonOf } from '../../core/errors.js';
 import { bodyHash } from '../../core/text/hash.js';
 import type { Db } from '../file/db.js';
-import { quarantinedIn } from '../beside/intake.js';
+import { quarantinedIn } from '../beside/intake_files.js';
 import {
   contentHash,
   idColumn,

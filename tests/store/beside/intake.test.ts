@@ -17,7 +17,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Message } from '../../../src/core/message.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { Intake, readLines } from '../../../src/store/beside/intake.js';
+import { type Carried, Intake } from '../../../src/store/beside/intake.js';
+import { readLines } from '../../../src/store/beside/intake_files.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { openRemoteLog } from '../../../src/store/beside/log.js';
 import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
@@ -277,9 +278,9 @@ test('the intake of a process that is alive is not claimed', async () => {
 test('unfinished recordings are copied into each new file, and a file is deleted when all in it is committed', () => {
   const folder = temporaryFolder();
   let open: string[] = [];
-  const intake = new Intake(folder, () => open);
+  const intake = new Intake(folder, () => open.map((text) => ({ text })));
   intake.append('["one"]', 1);
-  open = ['["open"]'];
+  open = ['"open"'];
   const [first = ''] = intake.rotate();
   intake.append('["two"]', 2);
   expect(files(folder)).toHaveLength(2);
@@ -297,4 +298,40 @@ test('unfinished recordings are copied into each new file, and a file is deleted
   expect(readLines(join(folder, 'intake', third))).toEqual({ lines: [] });
   intake.close();
   expect(files(folder)).toEqual([]);
+});
+
+test('large messages of unfinished recordings are copied from where they stand, again and again', () => {
+  const folder = temporaryFolder();
+  const open: Carried[] = [];
+  const intake = new Intake(folder, () => open);
+  const large = JSON.stringify('x'.repeat(200_000));
+  const place = intake.append(`[${large}]`, 1);
+  if (place === undefined) throw new Error('the intake could not be written');
+  open.push({ text: '"small"' }, { place }, { text: '"after"' });
+  for (const number of [2, 3]) {
+    intake.append('["other"]', number);
+    intake.discardCommitted(number, true);
+    const [only = '', ...more] = files(folder);
+    expect(more).toEqual([]);
+    expect(readLines(join(folder, 'intake', only)).lines).toEqual(['["small"]', `[${large}]`, '["after"]']);
+  }
+  intake.close();
+});
+
+test('a file that begins with much of unfinished recordings is not begun again for little', () => {
+  const folder = temporaryFolder();
+  const large = JSON.stringify('x'.repeat(3 * 1024 * 1024));
+  const intake = new Intake(folder, () => [{ text: large }]);
+  intake.append(`["first"]`, 1);
+  intake.discardCommitted(1, true);
+  const begun = files(folder);
+  for (let number = 2; number < 6; number += 1) {
+    intake.append(`["${'y'.repeat(500_000)}"]`, number);
+    intake.discardCommitted(number);
+  }
+  expect(files(folder)).toEqual(begun);
+  intake.append(`["${'y'.repeat(2 * 1024 * 1024)}"]`, 6);
+  intake.discardCommitted(6);
+  expect(files(folder)).not.toEqual(begun);
+  intake.close();
 });

@@ -180,10 +180,14 @@ test('nobody has to flush: what is written down is committed by itself', async (
   await expect.poll(() => taken(folder), { timeout: 10_000 }).toBe('');
 });
 
-test('a log thread that dies is replaced by one that commits all that was written but what ended it', async () => {
+test.each([
+  ['small', 100],
+  ['large', 300_000],
+])('a log thread that dies is replaced by one that commits all but what ended it: %s messages', async (_, size) => {
   const { log, lost, folder, store } = beside();
+  const asked = user('x'.repeat(size));
   const before = await answer(log, opening([user('before')]), [{ text: 'a' }]);
-  const open = await log.open(opening([user('two steps')]));
+  const open = await log.open(opening([asked]));
   const first = action('', [call('c1', '1+1')]);
   void open.step(stepOf(open.messages, first), { role: 'assistant', content: '' });
   // A message the log cannot read: it throws outside of any transaction, which ends the thread.
@@ -191,9 +195,10 @@ test('a log thread that dies is replaced by one that commits all that was writte
   void poison.finish(DONE);
   const also = await answer(log, opening([user('beside it')]), [{ text: 'b' }]);
   await expect.poll(() => log.failures, { timeout: 10_000 }).toBeGreaterThan(0);
-  void open.step(stepOf([...open.messages, { role: 'assistant', content: '' }], action('two')), {
+  const said = 'y'.repeat(size);
+  void open.step(stepOf([...open.messages, { role: 'assistant', content: '' }], action(said)), {
     role: 'assistant',
-    content: 'two',
+    content: said,
   });
   await open.finish(DONE);
   const after = await answer(log, opening([user('after')]), [{ text: 'c' }]);
@@ -202,6 +207,7 @@ test('a log thread that dies is replaced by one that commits all that was writte
   const there = listTrajectories(store.db, { limit: 10 }).data.map(({ id }) => id);
   for (const { recording } of [before, also, after]) expect(there).toContain(recording.trajectoryId);
   expect(readTrajectory(store.db, open.trajectoryId)?.steps).toHaveLength(2);
+  expect(readTrajectory(store.db, open.trajectoryId)?.steps[1]?.action === said).toBe(true);
   expect(readTrajectory(store.db, open.trajectoryId)?.outcome).toBe('completed');
   const [file = ''] = readdirSync(join(folder, 'intake')).filter((name) => name.endsWith('.unsettled'));
   expect(readFileSync(join(folder, 'intake', file), 'utf8')).toContain('poison');
