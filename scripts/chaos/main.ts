@@ -4,16 +4,15 @@
  *
  *   npm run chaos -- [--kills 300] [--seed N]
  */
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { COMMAND } from '../serve/gateway.js';
 import { chaos } from './run.js';
 
 const { values } = parseArgs({ options: { kills: { type: 'string', default: '300' }, seed: { type: 'string' } } });
 const kills = Number(values.kills);
 const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
-const report = await chaos({ kills, seed, main, note: (text) => process.stderr.write(`${text}\n`) });
+const report = await chaos({ kills, seed, main: COMMAND, note: (text) => process.stderr.write(`${text}\n`) });
 
 const { acknowledged, refused, faults, problems } = report;
 const met = Object.entries(faults).map(([name, count]) => `${count} ${name}`);

@@ -1,12 +1,8 @@
 /** Kills of one gateway after the other, on data folders that live through some of them each. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startEngine } from '../../tests/fakes/engine.js';
+import { endGateway, type Gateway, serveGateway } from '../serve/gateway.js';
 import { client, type Notes, script } from './clients.js';
 import { begin, FAULTS, type Fault, makeDisk, type Disk } from './faults.js';
 import { problemsIn } from './proof.js';
@@ -57,7 +53,7 @@ export async function chaos({
           if (fault !== undefined) faults[fault] += 1;
           await kill(await started(main, disk, engine.url), disk, fault, random, notes);
         }
-        await ended(await started(main, disk, engine.url), 'SIGTERM');
+        await endGateway(await started(main, disk, engine.url), 'SIGTERM');
         problems.push(...(await problemsIn(disk.folder, notes.acknowledged)));
       } finally {
         disk.remove();
@@ -72,47 +68,33 @@ export async function chaos({
   }
 }
 
-interface Started {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
-
-async function started(main: string, { folder }: Disk, engine: string): Promise<Started> {
-  const file = join(folder, 'gyre.yaml');
+function started(main: string, { folder }: Disk, engine: string): Promise<Gateway> {
   // An answer that nothing could keep is no answer: its client would have it, and the log would not.
-  writeFileSync(file, 'log: required\n');
-  const args = [main, 'serve', '--config', file, '--data', folder, '--port', '0', '--engine', engine];
-  const child = spawn(process.execPath, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
-  });
-  let said = '';
-  child.stderr.on('data', (text: Buffer) => (said += text.toString()));
-  for await (const line of createInterface({ input: child.stdout }))
-    if (line.startsWith('ready ')) return { child, url: line.slice('ready '.length) };
-  throw new Error(`the gateway ended before it was ready: ${said}`);
+  return serveGateway(main, { folder, engine, config: 'log: required\n' });
 }
 
 async function kill(
-  { child, url }: Started,
+  gateway: Gateway,
   disk: Disk,
   fault: Fault | undefined,
   random: Random,
   notes: Notes,
 ): Promise<void> {
+  const { child, url } = gateway;
   const clients = Array.from({ length: CLIENTS }, (_, at) =>
     client(url, `client ${at}`, new Random(Math.floor(random.between(0, 2 ** 31))), notes),
   );
   await sleep(random.between(LEAST_MS, MOST_MS));
   const over = fault === undefined ? undefined : await begin(fault, disk, child.pid ?? 0);
-  if (fault !== undefined) await sleep(random.between(LEAST_MS, MOST_MS));
-  await ended({ child }, 'SIGKILL');
+  if (over !== undefined) {
+    await sleep(random.between(LEAST_MS, MOST_MS));
+    // Half of the faults are over before the kill: what waited for that is on its way then.
+    if (random.next() < 0.5) {
+      over();
+      await sleep(random.between(LEAST_MS, MOST_MS));
+    }
+  }
+  await endGateway(gateway, 'SIGKILL');
   await Promise.all(clients);
   over?.();
-}
-
-async function ended({ child }: Pick<Started, 'child'>, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill(signal);
-  await gone;
 }
