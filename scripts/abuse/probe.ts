@@ -9,7 +9,7 @@ const EVERY_MS = 25;
 const REQUEST = 'GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n';
 
 /** Milliseconds since the last time it was asked. */
-export interface Probed {
+interface Probed {
   readonly count: number;
   readonly p99: number;
   readonly max: number;

@@ -9,7 +9,7 @@ import type { AssistantMessage } from '../core/message.js';
 import { NO_USAGE, type Sampling } from '../core/policy.js';
 import { type Lease, versionOf } from '../core/serving.js';
 import type { Ending, Step } from '../core/trajectory.js';
-import { turnFor } from '../core/turns.js';
+import { turnFor } from '../core/running/turns.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
 import { type Admission, admit } from './callers/allowance.js';

@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { GyreError } from '../core/errors.js';
-import { alive, processOf, readProcess } from '../core/process.js';
+import { alive, processOf, readProcess } from '../core/running/process.js';
 
 /** Takes the lock or throws 409 naming the holder. Returns the release, which is idempotent. */
 export function lockLearning(dataDir: string): () => void {

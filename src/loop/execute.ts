@@ -2,7 +2,7 @@
  * Runs one tool call to an observation. Whatever goes wrong (an unknown name, bad arguments, a throw, a timeout, too
  * much output, an abort) is an observation too: nothing is thrown, and no rejection is left unhandled.
  */
-import { onAbort } from '../core/abort.js';
+import { onAbort } from '../core/running/abort.js';
 import { GyreError, reasonOf } from '../core/errors.js';
 import type { ToolCall } from '../core/message.js';
 import { parseJson, writeJson } from '../core/text/json.js';

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 
 import type { TrainerAddress } from './trainer_address.js';
-import { alive, processOf, type ProcessId } from '../core/process.js';
+import { alive, processOf, type ProcessId } from '../core/running/process.js';
 
 /** What a file holds. */
 export interface Presence extends ProcessId {

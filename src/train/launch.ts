@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { reasonOf } from '../core/errors.js';
-import { alive, processOf, readProcess } from '../core/process.js';
+import { alive, processOf, readProcess } from '../core/running/process.js';
 
 export interface LaunchOptions {
   /** The interpreter of the trainer's environment. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { childEnvironment } from '../../src/run/child_environment.js';
-import { alive, processOf, readProcess } from '../../src/core/process.js';
+import { alive, processOf, readProcess } from '../../src/core/running/process.js';
 import { launchTrainer, type Launched } from '../../src/train/launch.js';
 
 const FAKE = fileURLToPath(new URL('../fakes/trainer-process.mjs', import.meta.url));

@@ -6,7 +6,7 @@
  */
 import { badRequest, GyreError } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
-import { turnFor } from '../../core/turns.js';
+import { turnFor } from '../../core/running/turns.js';
 import { type Admission, admit } from '../callers/allowance.js';
 import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';

@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
-import { onAbort } from '../../core/abort.js';
+import { onAbort } from '../../core/running/abort.js';
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 import { jsonInTurns } from './body.js';
 import { full, type Leave, type Room } from './room.js';

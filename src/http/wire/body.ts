@@ -1,7 +1,7 @@
 /** A request's body as JSON, within a bound that holds before anything is built from it: depth. */
 import { badRequest, reasonOf } from '../../core/errors.js';
 import { parseJson } from '../../core/text/json.js';
-import { turnFor } from '../../core/turns.js';
+import { turnFor } from '../../core/running/turns.js';
 
 /** Objects and lists inside each other. */
 const MAX_DEPTH = 100;

@@ -4,7 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 
-import { onAbort } from '../../core/abort.js';
+import { onAbort } from '../../core/running/abort.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';

@@ -8,7 +8,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
 import type { HttpProxy } from '../../core/proxy.js';
 import type { Relayed, RelayReply } from '../../core/serving.js';
-import { turnFor } from '../../core/turns.js';
+import { turnFor } from '../../core/running/turns.js';
 import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { ActionStream, type UpstreamReading } from './action_stream.js';

@@ -36,7 +36,7 @@ export interface Place {
   readonly to: number;
 }
 
-/** Messages of a recording that go on into the next file: their text, or where one stands that is not kept in memory. */
+/** Messages of a recording that go on into the next file: their text, or where one stands that is not kept here. */
 export type Carried = { readonly text: string } | { place: Place };
 
 /** So much must fit where it is asked whether an answer would. */

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'nod
 import { join } from 'node:path';
 
 import { reasonOf } from '../../core/errors.js';
-import { alive, processOf } from '../../core/process.js';
+import { alive, processOf } from '../../core/running/process.js';
 import { sha256 } from '../../core/text/hash.js';
 
 const ENDING = '.jsonl';

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 
 import Database from 'better-sqlite3';
 
-import { alive, processOf } from '../../core/process.js';
+import { alive, processOf } from '../../core/running/process.js';
 import { isPassing } from '../file/passing.js';
 
 interface Row {

@@ -15,7 +15,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Printer } from '../../../src/run/print.js';
 import { toolsVerb, withdrawnTools } from '../../../src/cli/verbs/tools.js';
 import { parseConfig, type Config } from '../../../src/core/config.js';
-import { processOf } from '../../../src/core/process.js';
+import { processOf } from '../../../src/core/running/process.js';
 import { pin, pinOf, propose } from '../../../tools/mcp/pins.js';
 import { inTurn, startEngine } from '../../fakes/engine.js';
 import { echo, startMcp } from '../../fakes/mcp.js';

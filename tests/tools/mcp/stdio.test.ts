@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, test } from 'vitest';
 
-import { processOf } from '../../../src/core/process.js';
+import { processOf } from '../../../src/core/running/process.js';
 import { open, temporaryFolder, until, type McpBench } from './bench.js';
 
 const CHILD = fileURLToPath(new URL('../../fakes/mcp-process.mjs', import.meta.url));

@@ -1,7 +1,7 @@
 /** Large work gets a turn of the event loop for each piece, so that small work comes between. */
 import { expect, test } from 'vitest';
 
-import { turnFor } from '../../src/core/turns.js';
+import { turnFor } from '../../../src/core/running/turns.js';
 
 const LARGE = 1024 * 1024;
 
