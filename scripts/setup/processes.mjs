@@ -2,7 +2,7 @@
 /**
  * The child processes of set-up: each in a group of its own and on record while it runs, so that an interrupt
  * ends it with all it started, and the next run ends what a killed run left behind. A process is known by pid
- * and start time, never by name. (`src/core/running/process.ts` says the same, but set-up runs before anything is built.)
+ * and start time, never by name. (`src/core/running/process.ts` says the same; set-up runs before anything is built.)
  */
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
