@@ -10,6 +10,9 @@ import { setUp } from './setup/setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const args = process.argv.slice(2);
+// `npm start` sets it for this process: large buffers go back to the system when they are free. What this starts, e.g.
+// the trainer, is slower with it.
+delete process.env['MALLOC_MMAP_THRESHOLD_'];
 
 await orRefuse(() =>
   setUp(root, { engine: !engineElsewhere(args, process.cwd()), listen: listenAddress(args, process.cwd()) }),

@@ -25,7 +25,8 @@ export async function serveGateway(
   const args = [main, 'serve', '--config', file, '--data', folder, '--port', '0', '--engine', engine];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+    // As `npm start` does (docs/running.md, Memory).
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MALLOC_MMAP_THRESHOLD_: '131072' },
   });
   let said = '';
   child.stderr.on('data', (text: Buffer) => (said = (said + text.toString()).slice(-10_000)));

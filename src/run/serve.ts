@@ -4,6 +4,7 @@ import type { Config } from '../core/config.js';
 import { childEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
+import { giveMemoryBack } from '../core/running/memory.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
@@ -136,6 +137,7 @@ async function serveOver(
     ],
   });
 
+  giveMemoryBack();
   const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), {
     host: config.host,
     port: config.port,

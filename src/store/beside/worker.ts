@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 
 import { reasonOf } from '../../core/errors.js';
+import { giveMemoryBack } from '../../core/running/memory.js';
 import { newId } from '../../core/ids.js';
 import type { LogWait, WalSize } from '../../core/log.js';
 import { openBeside, type Store } from '../file/db.js';
@@ -194,6 +195,7 @@ function startFolding(): Promise<void> {
 }
 
 if (redact.length === 0) yieldProcessor();
+giveMemoryBack();
 port.on('message', (text: string) => {
   receive(text);
   // What has arrived meanwhile joins this commit; the commit waits for nothing else.
