@@ -5,7 +5,8 @@ import { answerOf, conversationOf } from '../store/read/conversation.js';
 import type { Db } from '../store/file/db.js';
 import { addFeedback } from '../store/read/feedback.js';
 import { readStep } from '../store/read/lineage.js';
-import { hasTrajectory, listTrajectories, readTrajectory } from '../store/read/trajectories.js';
+import { listTrajectories, showTrajectory } from '../store/read/listing.js';
+import { hasTrajectory } from '../store/read/trajectories.js';
 import { removeTrajectory, withdrawResponse } from '../store/read/remove.js';
 import { loggedResponse } from '../store/read/response.js';
 
@@ -14,8 +15,8 @@ export function readingOf(db: Db, redactor?: Redactor): Reading {
     text === undefined ? undefined : (redactor?.text(text) ?? text);
   return {
     hasTrajectory: ({ keyId }, id) => hasTrajectory(db, id, keyId),
-    trajectories: ({ keyId }, page) => listTrajectories(db, page, keyId),
-    trajectory: ({ keyId }, id) => readTrajectory(db, id, keyId),
+    trajectories: ({ keyId }, page, filter, shown) => listTrajectories(db, page, { keyId, filter, shown }),
+    trajectory: ({ keyId }, id, shown) => showTrajectory(db, id, shown, keyId),
     step: ({ keyId }, id) => readStep(db, id, keyId),
     conversation: (keyId, responseId) => conversationOf(db, keyId, responseId),
     answer: (keyId, responseId) => answerOf(db, keyId, responseId),

@@ -4,10 +4,11 @@
  */
 import { Hono } from 'hono';
 
-import { missing, quoted } from '../../core/errors.js';
+import { GyreError, missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import { pageOf } from '../../core/paging.js';
 import { FeedbackSchema, type Reading } from '../../core/reading.js';
+import { filterOf, givenOf, oneShownOf, shownOf } from '../../core/reading/filters.js';
 import { callerOf, scopeOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import type { Bodies } from '../wire/bodies.js';
@@ -19,16 +20,16 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   const app = new Hono();
   app.get('/trajectories', (c) => {
     const scope = scopeOf(callerOf(keys, c.req.raw));
-    return jsonReply(
-      reading.trajectories(
-        scope,
-        pageOf(c.req.query(), (id) => reading.hasTrajectory(scope, id)),
-      ),
-    );
+    const given = givenOf(c.req.queries());
+    const filter = filterOf(given);
+    if (filter.key !== undefined && scope.keyId !== undefined) throw notForClients();
+    const page = pageOf(given, (id) => reading.hasTrajectory(scope, id));
+    return jsonReply(reading.trajectories(scope, page, filter, shownOf(given, 'summary')));
   });
   app.get('/trajectories/:id', (c) => {
     const id = c.req.param('id');
-    return jsonReply(present(reading.trajectory(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
+    const scope = scopeOf(callerOf(keys, c.req.raw));
+    return jsonReply(present(reading.trajectory(scope, id, oneShownOf(c.req.queries())), 'trajectory', id));
   });
   app.delete('/trajectories/:id', (c) => {
     const id = c.req.param('id');
@@ -54,6 +55,16 @@ export function feedbackRoutes(reading: Reading, keys: Keys, bodies: Bodies): Ho
     );
   });
   return app;
+}
+
+function notForClients(): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 403,
+    code: 'insufficient_permissions',
+    param: 'key',
+    message: 'Only a key with the role admin may ask by "key": what this key asked is all it sees.',
+  });
 }
 
 function present<T>(row: T | undefined, what: string, id: string): T {
