@@ -32,7 +32,9 @@ export interface PageBounds {
   readonly chars: number;
 }
 
-const BOUNDS: PageBounds = { rows: 8_000, ms: 500, chars: 8 * 1024 * 1024 };
+const BOUNDS: PageBounds = { rows: 5_000, ms: 500, chars: 4 * 1024 * 1024 };
+/** As many rows are read in the time that a step takes to be shown whole. */
+const STEP_ROWS = 20;
 
 /** Newest first: ids of trajectories sort by time. */
 export function listTrajectories(
@@ -55,7 +57,10 @@ export function listTrajectories(
     if (view !== undefined) {
       data.push(view);
       if ('counts' in view) work.rows += view.counts.steps + view.counts.messages;
-      else size += writeJson(view).length;
+      else {
+        size += writeJson(view).length;
+        work.rows += STEP_ROWS * view.steps.length + view.messages.length;
+      }
     }
     looked = id;
   }

@@ -66,7 +66,8 @@ export function* matching(db: Db, { keyId, after, filter }: Sought, work: Work =
 }
 
 /**
- * Where to look. A key looks at its own only: what it is told to go on from must not be another's. What most have
+ * Where to look. An index on some rows only is taken only where the condition for those is there word for word. A key
+ * looks at its own only: what it is told to go on from must not be another's. What most have
  * (origin `live`, outcome `completed`) has no index, and is found soon.
  */
 function sourceOf(
@@ -83,7 +84,8 @@ function sourceOf(
     return { ...others, rows: 'responses', sql: `outcome = ? AND outcome <> 'completed'`, values: [outcome] };
   if (origin !== undefined && origin !== 'live')
     return { ...all, sql: `origin = ? AND origin <> 'live'`, values: [origin] };
-  if (version !== undefined) return { ...others, rows: 'steps', sql: 'policy_version = ?', values: [version] };
+  if (version !== undefined)
+    return { ...others, rows: 'steps', sql: 'policy_version = ? AND policy_version > -1', values: [version] };
   const [key] = keys ?? [];
   if (key !== undefined && keys?.length === 1) return { ...all, ...ofKey(key) };
   return { ...all, sql: '1', values: [] };

@@ -19,8 +19,12 @@ export interface MessageRow {
 export function messagesAt(db: Db, step: Place, view: 'client' | 'policy'): Message[] {
   const [at, last] =
     view === 'client' ? [step.clientAt, answerRow(db, step)] : [step.policyAt, unfollowedAction(db, step)];
-  const messages = (readChain(db, at) ?? []).map(({ body }) => messageOf(body));
-  return last === undefined ? messages : [...messages, messageOf(last.body)];
+  const bodies = (readChain(db, at) ?? []).map(({ body }) => body);
+  return (last === undefined ? bodies : [...bodies, last.body]).map((body) => {
+    const message = messageOf(body);
+    // Whoever reads it sees first who speaks: names of a canonical text are sorted.
+    return Object.assign({ role: message.role }, message);
+  });
 }
 
 /** The answer as the client has it; there is none before its response has ended. */
@@ -33,7 +37,7 @@ export function unfollowedAction(db: Db, { stateAt, stateTip, policyTip, actionT
   return actionTip === null || policyTip !== stateTip ? undefined : rowAfter(db, stateAt, actionTip);
 }
 
-export function rowAfter(db: Db, parent: number, hash: string): MessageRow | undefined {
+function rowAfter(db: Db, parent: number, hash: string): MessageRow | undefined {
   return prepared<[number, string], MessageRow>(db, 'SELECT id, body FROM messages WHERE parent = ? AND hash = ?').get(
     parent,
     hash,

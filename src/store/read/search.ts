@@ -5,7 +5,7 @@
 import { textOf, type Message } from '../../core/message.js';
 import { messageOf } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
-import { answerRow, type MessageRow, type Place, rowAfter } from './said.js';
+import { answerRow, type MessageRow, type Place, unfollowedAction } from './said.js';
 
 /** Rows that are remembered: about 10 MB. */
 const REMEMBERED = 100_000;
@@ -64,8 +64,8 @@ export function searchFor(db: Db, text: string, work: Work): (trajectoryId: stri
     return steps.some((step) => {
       work.rows += 2;
       if (upTo(step.policyAt) || upTo(step.clientAt)) return true;
-      const action = step.actionTip === null ? undefined : rowAfter(db, step.stateAt, step.actionTip);
-      return [action, answerRow(db, step)].some((row) => row !== undefined && isIn(row.body));
+      const answer = step.clientTip === step.policyTip ? undefined : answerRow(db, step);
+      return [unfollowedAction(db, step), answer].some((row) => row !== undefined && isIn(row.body));
     });
   };
 }
