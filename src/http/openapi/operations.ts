@@ -203,7 +203,6 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ),
   'GET /gyre/v1/trajectories/{id}': reads('One conversation with its steps.', 'Log', 'client', 'Trajectory', {
     query: shownBy('client'),
-    replies: { 200: { says: 'The conversation; with `view=summary` a TrajectorySummary.', body: 'Trajectory' } },
     errors: [400, 404],
   }),
   'DELETE /gyre/v1/trajectories/{id}': reads(

@@ -141,7 +141,7 @@ const head = {
   created_at: seconds,
 };
 
-const Trajectory = z.object({
+const Whole = z.object({
   ...head,
   metadata: z.record(text, text).nullable(),
   messages: z.array(Logged).describe("The client's, or with `view=policy` the policy's."),
@@ -169,8 +169,10 @@ const Summary = z.object({
   feedback: z.object({ good: int, bad: int, demonstrations: int }),
 }) satisfies z.ZodType<TrajectorySummary>;
 
+const Trajectory = z.union([Whole, Summary]).describe('All of it, or with `view=summary` a few lines.');
+
 const Trajectories = z.object({
-  data: z.array(z.union([Summary, Trajectory])),
+  data: z.array(Trajectory),
   has_more: bool,
   next_after: text.optional().describe('Where there is more: `after` of the next page.'),
   partial: z.literal(true).optional().describe('The page ended before it was full, to be quick: go on.'),
@@ -282,7 +284,6 @@ export const RECORDS = {
   Feedback: FeedbackSchema,
   FeedbackRow,
   Trajectory,
-  TrajectorySummary: Summary,
   TrajectoryList: Trajectories,
   Removal: Removed,
   Step: StepRead,

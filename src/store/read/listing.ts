@@ -2,15 +2,13 @@
  * Lists of trajectories, a page at a time. Finding a page takes a bounded time and showing it a bounded size, whatever
  * the filter and however long the log: a page that ends there says so, and where the next one begins.
  */
-import { eq } from 'drizzle-orm';
-
 import type { Page } from '../../core/paging.js';
 import type { TrajectoryListing, TrajectorySummary, TrajectoryView } from '../../core/reading.js';
 import { type Shown, type TrajectoryFilter, WHOLE } from '../../core/reading/filters.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Db } from '../file/db.js';
-import { trajectories } from '../file/schema.js';
 import { matching } from './matching.js';
+import { queriesOf } from './queries.js';
 import { summaryOf } from './summary.js';
 import { viewOf } from './trajectories.js';
 
@@ -35,6 +33,8 @@ export interface PageBounds {
 const BOUNDS: PageBounds = { rows: 5_000, ms: 500, chars: 4 * 1024 * 1024 };
 /** As many rows are read in the time that a step takes to be shown whole. */
 const STEP_ROWS = 20;
+/** As many characters are written in the time of a row. */
+const ROW_CHARS = 1_000;
 
 /** Newest first: ids of trajectories sort by time. */
 export function listTrajectories(
@@ -58,8 +58,9 @@ export function listTrajectories(
       data.push(view);
       if ('counts' in view) work.rows += view.counts.steps + view.counts.messages;
       else {
-        size += writeJson(view).length;
-        work.rows += STEP_ROWS * view.steps.length + view.messages.length;
+        const { length } = writeJson(view);
+        size += length;
+        work.rows += STEP_ROWS * view.steps.length + view.messages.length + length / ROW_CHARS;
       }
     }
     looked = id;
@@ -74,7 +75,7 @@ export function showTrajectory(
   shown: Shown,
   keyId?: string,
 ): TrajectoryView | TrajectorySummary | undefined {
-  const row = db.select().from(trajectories).where(eq(trajectories.id, id)).get();
+  const row = queriesOf(db).trajectory.get({ id });
   if (row === undefined || (keyId !== undefined && row.keyId !== keyId)) return undefined;
   return shown.view === 'summary' ? summaryOf(db, row) : viewOf(db, row, { view: shown.view, tokens: shown.tokens });
 }

@@ -2,7 +2,7 @@
  * Reading back: whole trajectories as `GET /gyre/v1/trajectories/{id}` shows them. Token ids and log-probabilities come
  * out as they were sampled; nothing is tokenised again.
  */
-import { and, eq, inArray } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice, Usage } from '../../core/policy.js';
@@ -11,12 +11,13 @@ import { type Shown, WHOLE } from '../../core/reading/filters.js';
 import { seconds } from '../../core/seconds.js';
 import { parseJson } from '../../core/text/json.js';
 import { messageOf, readChain } from '../log/chain.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
-import { deletions, responses, steps, toolSets, trajectories, verdicts, withdrawals } from '../file/schema.js';
+import { deletions, steps, trajectories, type verdicts } from '../file/schema.js';
 import { headOf, type StoredTrajectory } from './head.js';
+import { queriesOf } from './queries.js';
 import { messagesAt } from './said.js';
 import { actionOf } from './state.js';
 import { unpackF32, unpackU32 } from '../file/tokens.js';
@@ -25,7 +26,7 @@ export type StoredStep = typeof steps.$inferSelect;
 
 /** One trajectory. Undefined when there is none, or none of this key's. */
 export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryView | undefined {
-  const row = db.select().from(trajectories).where(eq(trajectories.id, id)).get();
+  const row = queriesOf(db).trajectory.get({ id });
   return row === undefined || (keyId !== undefined && row.keyId !== keyId) ? undefined : viewOf(db, row);
 }
 
@@ -45,8 +46,7 @@ export function viewOf(
   const withdrawn = withdrawnOf(db, row.id);
   const own = stepsOf(db, row.id).filter((step) => !withdrawn.has(step.responseId));
   const newest = own.at(-1);
-  const ended =
-    newest === undefined ? undefined : db.select().from(responses).where(eq(responses.id, newest.responseId)).get();
+  const ended = newest === undefined ? undefined : queriesOf(db).response.get({ id: newest.responseId });
   const stepVerdicts = verdictsOfSteps(
     db,
     own.map((step) => step.id),
@@ -83,27 +83,21 @@ export function viewOf(
 const WHOLE_VIEW = { ...WHOLE, view: 'client' } as const;
 
 function withdrawnOf(db: Db, trajectoryId: string): ReadonlySet<string> {
-  const rows = db
-    .select({ id: withdrawals.id })
-    .from(withdrawals)
-    .where(
-      inArray(
-        withdrawals.id,
-        db.select({ id: steps.responseId }).from(steps).where(eq(steps.trajectoryId, trajectoryId)),
-      ),
-    )
-    .all();
+  const rows = prepared<[string], { id: string }>(
+    db,
+    'SELECT id FROM withdrawals WHERE id IN (SELECT response_id FROM steps WHERE trajectory_id = ?)',
+  ).all(trajectoryId);
   return new Set(rows.map(({ id }) => id));
 }
 
 export function toolsOf(db: Db, toolSet: string): readonly FunctionSpec[] {
-  const row = db.select({ body: toolSets.body }).from(toolSets).where(eq(toolSets.hash, toolSet)).get();
+  const row = queriesOf(db).tools.get({ id: toolSet });
   return row === undefined ? [] : (parseJson(row.body) as FunctionSpec[]);
 }
 
 /** Steps of a trajectory in their order. */
 export function stepsOf(db: Db, trajectoryId: string): StoredStep[] {
-  return db.select().from(steps).where(eq(steps.trajectoryId, trajectoryId)).orderBy(steps.idx).all();
+  return queriesOf(db).stepsOfTrajectory.all({ id: trajectoryId });
 }
 
 export function stepRow(db: Db, stepId: string): StoredStep | undefined {
@@ -113,12 +107,7 @@ export function stepRow(db: Db, stepId: string): StoredStep | undefined {
 export function verdictsOfSteps(db: Db, ids: readonly string[]): Map<string, VerdictView[]> {
   const found = new Map<string, VerdictView[]>();
   if (ids.length === 0) return found;
-  const rows = db
-    .select()
-    .from(verdicts)
-    .where(and(eq(verdicts.subjectKind, 'step'), inArray(verdicts.subjectId, [...ids])))
-    .orderBy(verdicts.createdAt, verdicts.id)
-    .all();
+  const rows = queriesOf(db).verdictsOfSteps.all({ id: JSON.stringify(ids) });
   for (const row of rows) found.set(row.subjectId, [...(found.get(row.subjectId) ?? []), verdictView(row)]);
   return found;
 }
