@@ -3,7 +3,7 @@
  * API and as flags of the command line.
  */
 import { badRequest, quoted } from '../errors.js';
-import { nearest } from '../text/nearest.js';
+import { refuseUnknown } from '../paging.js';
 import type { Origin, Outcome } from '../trajectory.js';
 
 /** What is shown of a trajectory: a few lines, or all of it with the conversation as one of the two sides has it. */
@@ -74,8 +74,6 @@ const READERS: Readers = {
   q: words('a text that was said'),
 };
 
-export const FILTERS: readonly string[] = Object.keys(READERS);
-const SHOWN: readonly string[] = ['view', 'include'];
 const LONGEST = 1_000;
 
 /** Throws a 400 that names the field, what it has, and what it may have. */
@@ -103,19 +101,12 @@ export function shownOf({ view, include }: Given, fallback: View): Shown {
   return { view: shown, tokens: include !== undefined };
 }
 
-/**
- * A query with one value a name. Throws a 400 for a name that is not known, which is not to be taken for a filter that
- * everything passes, and for one that is given twice.
- */
-export function givenOf(
-  query: Readonly<Record<string, readonly string[]>>,
-  known: readonly string[] = [...FILTERS, ...SHOWN, 'limit', 'after'],
-): Given {
+/** A query of a list of trajectories, beside `limit` and `after`. */
+export const LIST_PARAMETERS: readonly string[] = [...Object.keys(READERS), 'view', 'include'];
+
+/** A query with one value a name. Throws a 400 for a name that is given twice. */
+export function givenOf(query: Readonly<Record<string, readonly string[]>>): Given {
   for (const [name, values] of Object.entries(query)) {
-    if (!known.includes(name)) {
-      const meant = `${quoted(name)} is no parameter here; ${quoted(nearest(name, known))} may be meant.`;
-      throw badRequest(`${meant} There are ${known.join(', ')}.`, name, 'unknown_parameter');
-    }
     if (values.length > 1)
       throw badRequest(`${quoted(name)} is given ${values.length} times, and can have one value.`, name);
   }
@@ -124,7 +115,8 @@ export function givenOf(
 
 /** The parameters of one trajectory. */
 export function oneShownOf(query: Readonly<Record<string, readonly string[]>>): Shown {
-  return shownOf(givenOf(query, SHOWN), 'client');
+  refuseUnknown(Object.keys(query), ['view', 'include']);
+  return shownOf(givenOf(query), 'client');
 }
 
 function oneOf<const T extends string>(allowed: readonly T[]): Read<T> {

@@ -8,7 +8,7 @@ import { GyreError, missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import { pageOf } from '../../core/paging.js';
 import { FeedbackSchema, type Reading } from '../../core/reading.js';
-import { filterOf, givenOf, oneShownOf, shownOf } from '../../core/reading/filters.js';
+import { filterOf, givenOf, LIST_PARAMETERS, oneShownOf, shownOf } from '../../core/reading/filters.js';
 import { callerOf, scopeOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import type { Bodies } from '../wire/bodies.js';
@@ -23,7 +23,7 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
     const given = givenOf(c.req.queries());
     const filter = filterOf(given);
     if (filter.key !== undefined && scope.keyId !== undefined) throw notForClients();
-    const page = pageOf(given, (id) => reading.hasTrajectory(scope, id));
+    const page = pageOf(given, (id) => reading.hasTrajectory(scope, id), LIST_PARAMETERS);
     return jsonReply(reading.trajectories(scope, page, filter, shownOf(given, 'summary')));
   });
   app.get('/trajectories/:id', (c) => {

@@ -52,7 +52,7 @@ export function listTrajectories(
     // What passes and has no place any more is what the next page begins with.
     if (passes && data.length === page.limit) return { data, has_more: true, next_after: looked };
     if (looked !== undefined && (size >= chars || work.rows >= rows || performance.now() >= until))
-      return { data, has_more: true, next_after: looked, partial: true };
+      return { data, has_more: true, next_after: looked, ...(data.length < page.limit ? { partial: true } : {}) };
     const view = passes ? showTrajectory(db, id, shown) : undefined;
     if (view !== undefined) {
       data.push(view);
@@ -68,14 +68,19 @@ export function listTrajectories(
   return { data, has_more: false };
 }
 
-/** Undefined when there is none, or none of this key's. */
+/**
+ * As it stands at one moment: it may be gone on with or deleted while it is read. Undefined when there is none, or none
+ * of this key's.
+ */
 export function showTrajectory(
   db: Db,
   id: string,
   shown: Shown,
   keyId?: string,
 ): TrajectoryView | TrajectorySummary | undefined {
-  const row = queriesOf(db).trajectory.get({ id });
-  if (row === undefined || (keyId !== undefined && row.keyId !== keyId)) return undefined;
-  return shown.view === 'summary' ? summaryOf(db, row) : viewOf(db, row, { view: shown.view, tokens: shown.tokens });
+  return db.$client.transaction(() => {
+    const row = queriesOf(db).trajectory.get({ id });
+    if (row === undefined || (keyId !== undefined && row.keyId !== keyId)) return undefined;
+    return shown.view === 'summary' ? summaryOf(db, row) : viewOf(db, row, { view: shown.view, tokens: shown.tokens });
+  })();
 }

@@ -90,7 +90,7 @@ function withdrawnOf(db: Db, trajectoryId: string): ReadonlySet<string> {
   return new Set(rows.map(({ id }) => id));
 }
 
-export function toolsOf(db: Db, toolSet: string): readonly FunctionSpec[] {
+function toolsOf(db: Db, toolSet: string): readonly FunctionSpec[] {
   const row = queriesOf(db).tools.get({ id: toolSet });
   return row === undefined ? [] : (parseJson(row.body) as FunctionSpec[]);
 }

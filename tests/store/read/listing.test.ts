@@ -108,7 +108,7 @@ test('a conversation of thousands of turns is counted, searched and shown', asyn
   expect(listTrajectories(store.db, { limit: 1 }).data).toMatchObject([{ messages: { length: 4_002 } }]);
 });
 
-test('what tools were asked and gave is found, hidden from the client or not, and an action that nothing followed', async () => {
+test('what tools were asked and gave is found, hidden or not, and an action that nothing followed', async () => {
   const { store, log } = opened();
   const hidden = await answer(log, opening([user('q')]), [
     { text: '', asks: [{ call: call('c1', '6*7'), gives: 'gave "forty two"' }] },
