@@ -13,10 +13,9 @@ export interface Printer {
 }
 
 export function printer(json: boolean): Printer {
-  // Whoever reads us has enough, as `head` has: nothing is wrong.
-  process.stdout.once('error', (thrown: NodeJS.ErrnoException) => {
+  // Whoever reads us has enough, as `head` has: nothing is wrong, and the verb ends as it would have.
+  process.stdout.on('error', (thrown: NodeJS.ErrnoException) => {
     if (thrown.code !== 'EPIPE') throw thrown;
-    process.exit();
   });
   let last = '';
   return {

@@ -213,3 +213,24 @@ test('a log that grows and shrinks while it is read comes out in order, each lin
   expect(read).toEqual(made.slice(1).reverse());
   store.close();
 });
+
+test('a closed pipe hides no verdict: what is wrong still ends with 1', async () => {
+  const { folder } = await filled();
+  const store = openStore(folder);
+  store.sqlite.prepare("UPDATE messages SET body = replace(body, 'kind', 'rude')").run();
+  store.close();
+  const command = `set -o pipefail; "${process.execPath}" "${MAIN}" verify --data "${folder}" 2>/dev/null | true`;
+  expect(spawnSync('bash', ['-c', command]).status).toBe(1);
+});
+
+test('a conversation of fifty megabytes comes out whole', async () => {
+  const folder = temporaryFolder();
+  const store = openStore(folder);
+  const log = openLog(store);
+  const big = 'ä'.repeat(1_000_000);
+  await answer(log, opening(Array.from({ length: 25 }, (_, at) => user(`${at} ${big}`))), [{ text: 'a' }]);
+  store.close();
+  const { out, code } = await gyre(['export', '--data', folder]).ended;
+  expect(code).toBe(0);
+  expect(linesOf(out)[0]?.messages).toHaveLength(26);
+});
