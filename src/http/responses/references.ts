@@ -4,7 +4,7 @@
  */
 import { GyreError, quoted } from '../../core/errors.js';
 import { textOf, type AssistantMessage } from '../../core/message.js';
-import type { Past } from '../protocol/past.js';
+import type { Past, Refers } from '../protocol/past.js';
 import type { Item } from './item_fields.js';
 
 /** A message, reasoning, a call of a function, of a custom tool, of our own tool, a picture. */
@@ -86,6 +86,22 @@ function placeOf(item: Reference): { readonly kind: Kind; readonly answer: strin
   const [, kind, mark, answer, place] = FORM.exec(item.id) ?? [];
   if (kind === undefined || mark === undefined || answer === undefined) throw unknown(item);
   return { kind: kind as Kind, answer: `resp${mark}${answer}`, place: Number(place) };
+}
+
+/** What a request refers to, before it is checked. */
+export function refersOf(raw: unknown): Refers | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined;
+  const { previous_response_id: previous, input } = raw as {
+    readonly previous_response_id?: unknown;
+    readonly input?: unknown;
+  };
+  const answers = (Array.isArray(input) ? input : []).flatMap((item: unknown) => {
+    if (!isReference(item)) return [];
+    const [, , mark, answer] = FORM.exec(String(item.id)) ?? [];
+    return mark === undefined || answer === undefined ? [] : [`resp${mark}${answer}`];
+  });
+  const conversation = typeof previous === 'string' ? previous : undefined;
+  return conversation === undefined && answers.length === 0 ? undefined : { conversation, answers };
 }
 
 /** Takes an item before it is checked as well. */
