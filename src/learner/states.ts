@@ -3,6 +3,7 @@ import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
 import { JUDGE_ORDER } from '../judge/decide.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
+import type { Db } from '../store/file/db.js';
 import { headVersion } from '../store/learning/decisions.js';
 import type { Learner } from './deps.js';
 
@@ -15,19 +16,61 @@ export interface Selection {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-/** `keyId`: only of this key's steps. */
-export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode, keyId?: string): Selection {
+export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
   const head = headVersion(learner.db);
   const kept: Candidate[] = [];
   const dropped: Record<string, number> = {};
-  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON, keyId)) {
+  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
     if (verdict.keep) kept.push(candidate);
     else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
   }
-  const upstream = upstreamSteps(learner.db, HORIZON, keyId);
+  const upstream = [...upstreamSteps(learner.db, HORIZON).values()].reduce((sum, steps) => sum + steps, 0);
   return { kept, dropped: upstream === 0 ? dropped : { ...dropped, upstream } };
+}
+
+/** How many steps would be taken up, and how many each reason drops. */
+export interface StateCounts {
+  readonly kept: number;
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+/** The same steps counted, all and those of each key. */
+export interface StateTally {
+  readonly all: StateCounts;
+  readonly byKey: ReadonlyMap<string, StateCounts>;
+}
+
+export const NO_STATES: StateCounts = { kept: 0, dropped: {} };
+
+export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
+  const head = headVersion(db);
+  const [all, byKey] = [new Count(), new Map<string, Count>()];
+  const ofKey = (keyId: string): Count => {
+    let count = byKey.get(keyId);
+    if (count === undefined) byKey.set(keyId, (count = new Count()));
+    return count;
+  };
+  for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
+    const verdict = keep(toCandidate(row), filter, mode, head);
+    for (const count of [all, ofKey(row.keyId)]) {
+      if (verdict.keep) count.kept += 1;
+      else count.drop(verdict.reason, 1);
+    }
+  }
+  for (const [keyId, steps] of upstreamSteps(db, HORIZON))
+    for (const count of [all, ofKey(keyId)]) count.drop('upstream', steps);
+  return { all: { ...all }, byKey: new Map([...byKey].map(([keyId, count]) => [keyId, { ...count }])) };
+}
+
+class Count implements StateCounts {
+  kept = 0;
+  readonly dropped: Record<string, number> = {};
+
+  drop(reason: string, steps: number): void {
+    this.dropped[reason] = (this.dropped[reason] ?? 0) + steps;
+  }
 }
 
 function toCandidate(row: CandidateRow): Candidate {

@@ -27,7 +27,7 @@ import type { LocalLog } from '../../src/store/log/local.js';
 import { openLog } from '../../src/store/log/log.js';
 import { type Engine, type Script, startEngine } from './engine.js';
 import { recorded, recordedSockets } from './recording.js';
-import { askOver, keyringOver } from './rows.js';
+import { askOver, keyringOver } from '../run/rows.js';
 
 interface Logged {
   readonly opening: Opening;

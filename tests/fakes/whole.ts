@@ -15,7 +15,7 @@ import { saveVersion } from '../../src/store/learning/versions.js';
 import { decide } from '../../src/store/learning/decisions.js';
 import { openTrainer } from '../../src/train/client.js';
 import { type Gateway, type GatewayOptions, startGateway } from './gateway.js';
-import { askOver } from './rows.js';
+import { askOver } from '../run/rows.js';
 import { startTrainer } from './trainer.js';
 
 export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {

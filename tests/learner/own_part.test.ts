@@ -6,7 +6,7 @@ import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { type Gateway, startGateway } from '../fakes/gateway.js';
-import { askOver, keyringOver } from '../fakes/rows.js';
+import { askOver, keyringOver } from '../run/rows.js';
 import { learningRowsOf } from '../../src/run/reading/asked.js';
 import { type Bench, bench, sum, tasks } from './bench.js';
 

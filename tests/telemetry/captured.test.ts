@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Key } from '../../src/core/key.js';
 import { CONTENT, PLAIN } from '../../src/telemetry/attributes.js';
 import { inTurn } from '../fakes/engine.js';
-import { fixedKeys } from '../fakes/rows.js';
+import { fixedKeys } from '../run/rows.js';
 import { CAPTURE, telemetryBench } from './fixture.js';
 
 const bench = telemetryBench();

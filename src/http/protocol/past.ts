@@ -1,4 +1,4 @@
-/** What was said earlier to one caller: never to another. It is looked up before a request is read, all of it at once. */
+/** What was said earlier to one caller: never to another. It is looked up before a request is read. */
 import type { StepLog } from '../../core/log.js';
 import type { AssistantMessage } from '../../core/message.js';
 import type { Conversation, Reading } from '../../core/reading.js';

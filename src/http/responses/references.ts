@@ -97,7 +97,7 @@ export function refersOf(raw: unknown): Refers | undefined {
   };
   const answers = (Array.isArray(input) ? input : []).flatMap((item: unknown) => {
     if (!isReference(item)) return [];
-    const [, , mark, answer] = FORM.exec(String(item.id)) ?? [];
+    const [, , mark, answer] = FORM.exec(item.id) ?? [];
     return mark === undefined || answer === undefined ? [] : [`resp${mark}${answer}`];
   });
   const conversation = typeof previous === 'string' ? previous : undefined;

@@ -2,7 +2,9 @@
 import type { KeyRows } from '../../core/key.js';
 import type { Reading } from '../../core/reading.js';
 import type { LearningRows } from '../../learner/routes.js';
+import { countsOf, type LearningPart } from '../../learner/status.js';
 import { type Ask, called, type Held } from './calls.js';
+import { LatestTally } from './latest_tally.js';
 
 export function readingOf(ask: Ask): Reading {
   return {
@@ -26,12 +28,10 @@ export function keyRowsOf(ask: Ask): KeyRows {
   };
 }
 
-export function learningRowsOf(
-  ask: Ask,
-  part: () => { readonly trainer: boolean; readonly learn: boolean },
-): LearningRows {
+export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows {
+  const tally = new LatestTally(() => ask('tally', []));
   return {
-    status: (keyId, signal) => ask('status', [part(), keyId], signal),
+    status: async (keyId, signal) => ask('status', [part(), keyId, countsOf(await tally.get(), keyId)], signal),
     versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
     cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
     cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),

@@ -8,7 +8,8 @@ import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../learner/followed.js';
 import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
 import { goneBack, promotion, wayBack, type WayBack } from '../../learner/promoting.js';
-import { learningStatus } from '../../learner/status.js';
+import type { StateCounts } from '../../learner/states.js';
+import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
 import type { Db } from '../../store/file/db.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
@@ -48,13 +49,16 @@ const READING = {
   trajectory: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readTrajectory(db, id, keyId)),
   step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
-  status: ({ db, config }: Held, part: { readonly trainer: boolean; readonly learn: boolean }, keyId?: string) =>
-    bytesOf(learningStatus(db, config, part, keyId)),
+  status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined, counts: StateCounts) =>
+    bytesOf(learningStatus(db, config, part, keyId, counts)),
   versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, query, keyId)),
   cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, query, keyId)),
   cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, id, keyId)),
   news: ({ db }: Held) => learningNews(db),
 };
+
+/** What takes long in a large log, and of which the last result is good enough for a while. */
+const COUNTING = { tally: ({ db, config }: Held) => timed(() => stateTally(db, config)) };
 
 /** What waits for the database's lock, where another program holds it. */
 const WRITING = {
@@ -67,10 +71,9 @@ const WRITING = {
   goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
 };
 
-export const LANES = { answering: ANSWERING, reading: READING, writing: WRITING };
-export type Lane = keyof typeof LANES;
+export type Lane = 'answering' | 'reading' | 'counting' | 'writing';
 
-type Calls = typeof ANSWERING & typeof READING & typeof WRITING;
+type Calls = typeof ANSWERING & typeof READING & typeof COUNTING & typeof WRITING;
 export type CallName = keyof Calls;
 export type Arguments<N extends CallName> = Calls[N] extends (held: Held, ...args: infer A) => unknown ? A : never;
 export type Result<N extends CallName> = ReturnType<Calls[N]>;
@@ -78,7 +81,7 @@ export type Result<N extends CallName> = ReturnType<Calls[N]>;
 /** One call: its promise rejects with what it throws, and where `signal` fires before it was its turn. */
 export type Ask = <N extends CallName>(name: N, args: Arguments<N>, signal?: AbortSignal) => Promise<Result<N>>;
 
-const ALL = { ...ANSWERING, ...READING, ...WRITING } as Readonly<
+const ALL = { ...ANSWERING, ...READING, ...COUNTING, ...WRITING } as Readonly<
   Record<CallName, (held: Held, ...args: readonly unknown[]) => unknown>
 >;
 
@@ -87,7 +90,21 @@ export function called(held: Held, name: CallName, args: readonly unknown[]): un
 }
 
 export function laneOf(name: CallName): Lane {
-  return name in ANSWERING ? 'answering' : name in READING ? 'reading' : 'writing';
+  if (name in ANSWERING) return 'answering';
+  if (name in READING) return 'reading';
+  return name in COUNTING ? 'counting' : 'writing';
+}
+
+/** What came out, and the milliseconds it took, without those of waiting for its turn. */
+export interface Timed<T> {
+  readonly value: T;
+  readonly ms: number;
+}
+
+function timed<T>(work: () => T): Timed<T> {
+  const began = performance.now();
+  const value = work();
+  return { value, ms: performance.now() - began };
 }
 
 function bytesOf(value: object): JsonBytes;

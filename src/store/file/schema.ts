@@ -161,6 +161,10 @@ export const steps = sqliteTable(
       .on(t.clientAt)
       .where(sql`client_at <> state_at`),
     index('steps_tool_set').on(t.toolSet),
+    // The newest steps of the policy, where upstreams sampled most.
+    index('steps_own')
+      .on(t.seq)
+      .where(sql`policy_version > -1`),
     index('steps_native')
       .on(t.actionTip)
       .where(sql`native IS NOT NULL`),

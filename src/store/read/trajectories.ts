@@ -2,7 +2,7 @@
  * Reading back: trajectories as `GET /gyre/v1/trajectories` shows them. Token ids and log-probabilities come out as
  * they were sampled; nothing is tokenised again.
  */
-import { and, desc, eq, inArray, lt } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../../core/message.js';
 import { type Listing, listingOf, type Page } from '../../core/paging.js';
@@ -27,7 +27,8 @@ export function listTrajectories(db: Db, page: Page, keyId?: string): Listing<Tr
     .where(
       and(
         page.after === undefined ? undefined : lt(trajectories.id, page.after),
-        keyId === undefined ? undefined : eq(trajectories.keyId, keyId),
+        // The index of keys has no rows without one, and is used where that is said.
+        keyId === undefined ? undefined : and(eq(trajectories.keyId, keyId), sql`${trajectories.keyId} <> ''`),
       ),
     )
     .orderBy(desc(trajectories.id))

@@ -8,7 +8,7 @@ import { NO_USAGE } from '../../../src/core/policy.js';
 import { monthOf } from '../../../src/store/keys/usage.js';
 import { answer, DONE, opened, opening, temporaryFolder, user } from '../../store/fixture.js';
 import { gyre } from '../../run/child.js';
-import { knownKeyring } from '../../fakes/rows.js';
+import { knownKeyring } from '../../run/rows.js';
 
 interface Console {
   readonly folder: string;

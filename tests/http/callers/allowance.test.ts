@@ -9,7 +9,7 @@ import { OLDEST_MS } from '../../../src/http/callers/keyring.js';
 import { changeKey } from '../../../src/store/keys/keys.js';
 import { inTurn, type Reply } from '../../fakes/engine.js';
 import { startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
-import { keyringOver } from '../../fakes/rows.js';
+import { keyringOver } from '../../run/rows.js';
 import { temporaryFolder } from '../../store/fixture.js';
 
 describe('windows', () => {

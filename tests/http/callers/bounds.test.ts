@@ -5,7 +5,7 @@ import type { Part } from '../../../src/http/routes/health.js';
 import { revokeKey } from '../../../src/store/keys/keys.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 import { dial } from '../../fakes/socket.js';
-import { keyringOver } from '../../fakes/rows.js';
+import { keyringOver } from '../../run/rows.js';
 import { closeOpened, opened } from '../../fakes/upstreams.js';
 import { startWhole } from '../../fakes/whole.js';
 

@@ -11,7 +11,7 @@ import { callerOf, requireAdmin, scopeOf } from '../../../src/http/callers/auth.
 import { verify } from '../../../src/store/proof/verify.js';
 import { inTurn, type Reply } from '../../fakes/engine.js';
 import { startGateway, tool, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
-import { askOver, keyringOver } from '../../fakes/rows.js';
+import { askOver, keyringOver } from '../../run/rows.js';
 import { learningRowsOf } from '../../../src/run/reading/asked.js';
 
 let gateway: Gateway;

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn, type Reply } from '../../fakes/engine.js';
 import { adder, startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
-import { fixedKeys } from '../../fakes/rows.js';
+import { fixedKeys } from '../../run/rows.js';
 
 let gateway: Gateway;
 afterEach(async () => gateway.close());

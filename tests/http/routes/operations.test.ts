@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
-import { fixedKeys } from '../../fakes/rows.js';
+import { fixedKeys } from '../../run/rows.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));

@@ -17,7 +17,7 @@ import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import * as schema from '../../../src/store/file/schema.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { answer, opened, opening, temporaryFolder, user } from '../fixture.js';
-import { knownKeyring } from '../../fakes/rows.js';
+import { knownKeyring } from '../../run/rows.js';
 
 const MIGRATIONS = readMigrationFiles({
   migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'migrations'),
@@ -116,6 +116,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 3) old.exec('ALTER TABLE steps ADD client_key text');
     if (known < 4) old.exec('ALTER TABLE responses ADD asked text');
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
+    old.exec('DROP INDEX steps_own');
     if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),

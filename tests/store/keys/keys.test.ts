@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { openStore } from '../../../src/store/file/db.js';
 import { OLDEST_MS } from '../../../src/http/callers/keyring.js';
 import { addKey, changeKey, listKeys, revokeKey } from '../../../src/store/keys/keys.js';
-import { keyringOver, knownKeyring } from '../../fakes/rows.js';
+import { keyringOver, knownKeyring } from '../../run/rows.js';
 import { opened, temporaryFolder } from '../fixture.js';
 
 test('a key is found by its secret, and the secret is in no file', async () => {

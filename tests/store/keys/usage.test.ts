@@ -10,7 +10,7 @@ import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { monthOf, tokensUsed, usageOf } from '../../../src/store/keys/usage.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
-import { keyringOver } from '../../fakes/rows.js';
+import { keyringOver } from '../../run/rows.js';
 
 const NOVEMBER = Date.UTC(2026, 10, 30, 23, 59);
 const DECEMBER = Date.UTC(2026, 11, 1, 0, 1);
