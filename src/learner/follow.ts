@@ -17,6 +17,9 @@ export interface Followed {
   readonly previous: readonly number[];
 }
 
+/** Where nothing but the engine's own model is served. */
+export const NONE_FOLLOWED: Followed = { versions: [], serving: 0, head: 0, previous: [] };
+
 export interface Following {
   readonly rows: () => Promise<Followed>;
   readonly alias: Alias;

@@ -7,7 +7,7 @@ import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
-import { follow } from '../learner/follow.js';
+import { follow, NONE_FOLLOWED } from '../learner/follow.js';
 import { learningRoutes } from '../learner/routes.js';
 import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';
@@ -147,7 +147,8 @@ async function serveOver(
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
   const supply = openSupply(config, engine, trainerGiven(config, env), env);
   const follower = follow({
-    rows: () => ask('followed', []),
+    // An engine given by address has no weights of ours to follow.
+    rows: () => (external ? Promise.resolve(NONE_FOLLOWED) : ask('followed', [])),
     alias: serving,
     adapters: {
       load: (version) => needTrainer(supply.trainer).load(version),
