@@ -5,6 +5,7 @@ import { JUDGE_ORDER } from '../judge/decide.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import type { Db } from '../store/file/db.js';
 import { headVersion } from '../store/learning/decisions.js';
+import { versionsByKey } from '../store/learning/versions.js';
 import type { Learner } from './deps.js';
 
 /** How many of the newest steps are considered; cycles have long passed by the older ones. */
@@ -30,10 +31,11 @@ export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: T
   return { kept, dropped: upstream === 0 ? dropped : { ...dropped, upstream } };
 }
 
-/** How many steps would be taken up, and how many each reason drops. */
+/** How many steps would be taken up, how many each reason drops, and how many versions learned from others. */
 export interface StateCounts {
   readonly kept: number;
   readonly dropped: Readonly<Record<string, number>>;
+  readonly versions: number;
 }
 
 /** The same steps counted, all and those of each key. */
@@ -42,7 +44,7 @@ export interface StateTally {
   readonly byKey: ReadonlyMap<string, StateCounts>;
 }
 
-export const NO_STATES: StateCounts = { kept: 0, dropped: {} };
+export const NO_STATES: StateCounts = { kept: 0, dropped: {}, versions: 0 };
 
 export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
   const head = headVersion(db);
@@ -61,11 +63,15 @@ export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
   }
   for (const [keyId, steps] of upstreamSteps(db, HORIZON))
     for (const count of [all, ofKey(keyId)]) count.drop('upstream', steps);
+  const learned = versionsByKey(db);
+  all.versions = learned.all;
+  for (const [keyId, versions] of learned.byKey) ofKey(keyId).versions = versions;
   return { all: { ...all }, byKey: new Map([...byKey].map(([keyId, count]) => [keyId, { ...count }])) };
 }
 
 class Count implements StateCounts {
   kept = 0;
+  versions = 0;
   readonly dropped: Record<string, number> = {};
 
   drop(reason: string, steps: number): void {

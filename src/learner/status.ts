@@ -4,7 +4,6 @@ import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
-import { allVersions, versionsOf } from '../store/learning/versions.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { countTasks } from '../store/learning/tasks.js';
 import { NO_STATES, type StateCounts, type StateTally, tally } from './states.js';
@@ -24,7 +23,7 @@ export function learningStatus(
   config: Config,
   part: LearningPart,
   keyId?: string,
-  { kept, dropped }: StateCounts = countsOf(stateTally(db, config), keyId),
+  { kept, dropped, versions }: StateCounts = countsOf(stateTally(db, config), keyId),
 ): LearningStatus {
   const running = runningCycle(db);
   const [newest, ...older] = cyclesOf(db, 5, undefined, keyId);
@@ -33,7 +32,7 @@ export function learningStatus(
     return {
       serving: servingVersion(db),
       head: headVersion(db),
-      versions: versionsOf(db, Number.MAX_SAFE_INTEGER, undefined, keyId).length,
+      versions,
       learn: part.learn,
       waiting_for: running === undefined ? `a cycle: it would find ${kept} steps of this key` : 'the end of a cycle',
       new_states: kept,
@@ -48,7 +47,7 @@ export function learningStatus(
   return {
     serving: servingVersion(db),
     head: headVersion(db),
-    versions: allVersions(db).length,
+    versions,
     learn: part.learn,
     waiting_for: waiting(part, running, kept, needed, heldout),
     new_states: kept,

@@ -27,6 +27,8 @@ export interface ReaderOptions extends ReaderData {
 const MAX_WAITING = 256;
 /** After one died the next starts no sooner. */
 const RESTART_MS = 500;
+/** So long whoever waits is still answered when the gateway stops. */
+const CLOSE_MS = 2_000;
 /** A thread's own memory; where that is not enough the thread ends, not the gateway. */
 const HEAP_MB = 1_024;
 
@@ -60,13 +62,15 @@ export class Reader {
     this.#start();
   }
 
-  /** Resolves when every call is answered and the thread has closed the store. */
+  /** Resolves when calls are answered, or were given up, and the thread has closed the store. */
   async close(): Promise<void> {
     this.#closing = true;
     if (this.#worker === undefined) return this.#give(ending());
     const closed = new Promise<void>((resolve) => (this.#closed = resolve));
+    const late = setTimeout(() => this.#give(ending()), CLOSE_MS);
     this.#next();
     await closed;
+    clearTimeout(late);
   }
 
   #next(): void {

@@ -6,7 +6,7 @@ import type { Timed } from '../../../src/run/reading/calls.js';
 import type { StateTally } from '../../../src/learner/states.js';
 
 const counted = (kept: number, ms: number): Timed<StateTally> => ({
-  value: { all: { kept, dropped: {} }, byKey: new Map() },
+  value: { all: { kept, dropped: {}, versions: 0 }, byKey: new Map() },
   ms,
 });
 

@@ -9,7 +9,10 @@ import { gyre } from '../child.js';
 
 interface Started {
   readonly store: Store;
-  ask(path: string, init?: { readonly body?: object; readonly method?: string; readonly key?: string }): Promise<Told>;
+  ask(
+    path: string,
+    init?: { readonly body?: object; readonly method?: string; readonly key?: string; readonly signal?: AbortSignal },
+  ): Promise<Told>;
 }
 interface Told {
   readonly status: number;
@@ -27,13 +30,14 @@ async function started(): Promise<Started> {
   onTestFinished(() => store.close());
   return {
     store,
-    async ask(path, { body, method = body === undefined ? 'GET' : 'POST', key } = {}) {
+    async ask(path, { body, method = body === undefined ? 'GET' : 'POST', key, signal } = {}) {
       const answer = await fetch(`${url}${path}`, {
         method,
         headers: {
           'content-type': 'application/json',
           ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
         },
+        ...(signal === undefined ? {} : { signal }),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       return {
@@ -77,6 +81,26 @@ test('chats and /health go on while lists, feedback and a deletion wait for the 
   expect(over).toEqual([]);
   store.sqlite.exec('COMMIT');
   expect(await Promise.all(waiting)).toEqual([200, 200, 200]);
+});
+
+test('what a client that has left asked for is not done', async () => {
+  const { store, ask } = await started();
+  for (const words of ['first', 'second']) await ask('/v1/chat/completions', { body: chat(words) });
+  const listed = (await ask('/gyre/v1/trajectories')).body['data'] as { readonly id: string }[];
+  const [stays, goes] = listed.map(({ id }) => `/gyre/v1/trajectories/${id}`);
+  store.sqlite.exec('BEGIN EXCLUSIVE');
+  const deleted = ask(goes ?? '', { method: 'DELETE' });
+  await new Promise((resolve) => setTimeout(resolve, 300)); // it waits for the lock now, and whatever comes waits for it
+  const leaving = new AbortController();
+  const left = ask(stays ?? '', { method: 'DELETE', signal: leaving.signal });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  leaving.abort();
+  await expect(left).rejects.toThrow();
+  await ask('/health');
+  store.sqlite.exec('COMMIT');
+  expect((await deleted).status).toBe(200);
+  expect((await ask(goes ?? '')).status).toBe(404);
+  expect((await ask(stays ?? '')).status).toBe(200);
 });
 
 test('a key that another process makes is let in at once, and one that it revokes is soon refused', async () => {
