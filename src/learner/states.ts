@@ -48,35 +48,35 @@ export const NO_STATES: StateCounts = { kept: 0, dropped: {}, versions: 0 };
 
 export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
   const head = headVersion(db);
-  const [all, byKey] = [new Count(), new Map<string, Count>()];
+  const [all, byKey] = [emptyCount(), new Map<string, Count>()];
   const ofKey = (keyId: string): Count => {
     let count = byKey.get(keyId);
-    if (count === undefined) byKey.set(keyId, (count = new Count()));
+    if (count === undefined) byKey.set(keyId, (count = emptyCount()));
     return count;
+  };
+  const drop = (keyId: string, reason: string, steps: number): void => {
+    for (const { dropped } of [all, ofKey(keyId)]) dropped[reason] = (dropped[reason] ?? 0) + steps;
   };
   for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
     const verdict = keep(toCandidate(row), filter, mode, head);
-    for (const count of [all, ofKey(row.keyId)]) {
-      if (verdict.keep) count.kept += 1;
-      else count.drop(verdict.reason, 1);
-    }
+    if (!verdict.keep) drop(row.keyId, verdict.reason, 1);
+    else for (const count of [all, ofKey(row.keyId)]) count.kept += 1;
   }
-  for (const [keyId, steps] of upstreamSteps(db, HORIZON))
-    for (const count of [all, ofKey(keyId)]) count.drop('upstream', steps);
+  for (const [keyId, steps] of upstreamSteps(db, HORIZON)) drop(keyId, 'upstream', steps);
   const learned = versionsByKey(db);
   all.versions = learned.all;
   for (const [keyId, versions] of learned.byKey) ofKey(keyId).versions = versions;
-  return { all: { ...all }, byKey: new Map([...byKey].map(([keyId, count]) => [keyId, { ...count }])) };
+  return { all, byKey };
 }
 
-class Count implements StateCounts {
-  kept = 0;
-  versions = 0;
-  readonly dropped: Record<string, number> = {};
+interface Count extends StateCounts {
+  kept: number;
+  readonly dropped: Record<string, number>;
+  versions: number;
+}
 
-  drop(reason: string, steps: number): void {
-    this.dropped[reason] = (this.dropped[reason] ?? 0) + steps;
-  }
+function emptyCount(): Count {
+  return { kept: 0, dropped: {}, versions: 0 };
 }
 
 function toCandidate(row: CandidateRow): Candidate {

@@ -105,7 +105,7 @@ export function refersOf(raw: unknown): Refers | undefined {
 }
 
 /** Takes an item before it is checked as well. */
-export function isReference(item: unknown): item is Reference {
+function isReference(item: unknown): item is Reference {
   if (typeof item !== 'object' || item === null) return false;
   const { type = null, role, id } = item as { readonly type?: unknown; readonly role?: unknown; readonly id?: unknown };
   return type === 'item_reference' || (type === null && role === undefined && typeof id === 'string');

@@ -75,7 +75,7 @@ export type Lane = 'answering' | 'reading' | 'counting' | 'writing';
 
 type Calls = typeof ANSWERING & typeof READING & typeof COUNTING & typeof WRITING;
 export type CallName = keyof Calls;
-export type Arguments<N extends CallName> = Calls[N] extends (held: Held, ...args: infer A) => unknown ? A : never;
+type Arguments<N extends CallName> = Calls[N] extends (held: Held, ...args: infer A) => unknown ? A : never;
 export type Result<N extends CallName> = ReturnType<Calls[N]>;
 
 /** One call: its promise rejects with what it throws, and where `signal` fires before it was its turn. */

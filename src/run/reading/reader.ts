@@ -109,11 +109,11 @@ export class Reader {
 
   #start(): void {
     if (this.#worker !== undefined || this.#restart !== undefined) return;
-    const { module, config, busyMs } = this.#options;
+    const { module, config, busyMs, niceness } = this.#options;
     let worker: Worker;
     try {
       worker = new Worker(module, {
-        workerData: { config, busyMs } satisfies ReaderData,
+        workerData: { config, busyMs, niceness } satisfies ReaderData,
         resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
       });
     } catch (thrown) {

@@ -5,6 +5,7 @@
 import type { Config } from '../../core/config.js';
 import { type Ask, laneOf, type Lane, type Result } from './calls.js';
 import { Reader } from './reader.js';
+import type { ReaderData } from './wire.js';
 
 export interface Readers {
   readonly ask: Ask;
@@ -14,11 +15,16 @@ export interface Readers {
   close(): Promise<void>;
 }
 
-/** Readers never wait for a lock, but for a moment where the log begins anew. */
-const BUSY_MS: Readonly<Record<Lane, number>> = { answering: 1_000, reading: 1_000, counting: 1_000, writing: 10_000 };
+/** What only reads waits for no lock, but for a moment where the log begins anew; what counts can wait. */
+const LANES: Readonly<Record<Lane, Pick<ReaderData, 'busyMs' | 'niceness'>>> = {
+  answering: { busyMs: 1_000, niceness: 0 },
+  reading: { busyMs: 1_000, niceness: 0 },
+  counting: { busyMs: 1_000, niceness: 10 },
+  writing: { busyMs: 10_000, niceness: 0 },
+};
 
 export function openReaders(config: Config, module: string, warn: (text: string) => void): Readers {
-  const reader = (lane: Lane): Reader => new Reader({ config, module, warn, busyMs: BUSY_MS[lane] });
+  const reader = (lane: Lane): Reader => new Reader({ config, module, warn, ...LANES[lane] });
   const readers: Readonly<Record<Lane, Reader>> = {
     answering: reader('answering'),
     reading: reader('reading'),

@@ -8,6 +8,8 @@ export interface ReaderData {
   readonly config: Config;
   /** How long it may wait for another program's lock, milliseconds. */
   readonly busyMs: number;
+  /** Where processor time is short, requests go first by so much. */
+  readonly niceness: number;
 }
 
 export type ToReader =

@@ -4,16 +4,18 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 
+import { yieldProcessor } from '../../core/process.js';
 import { redactorOf } from '../../core/text/redact.js';
 import { openBeside } from '../../store/file/db.js';
 import { called, type Held } from './calls.js';
 import { faultOf, type FromReader, type ReaderData, type ToReader } from './wire.js';
 
-const { config, busyMs } = workerData as ReaderData;
+const { config, busyMs, niceness } = workerData as ReaderData;
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
 const post = (message: FromReader, moved: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...moved]);
+if (niceness > 0) yieldProcessor(niceness);
 const store = openBeside(config.data, { busyMs });
 const held: Held = { db: store.db, config, redactor: redactorOf(config.redact) };
 
