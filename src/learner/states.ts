@@ -1,7 +1,7 @@
 /** Which logged steps a cycle may take up: candidates through the filter, every drop counted by its reason. */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
-import { JUDGE_ORDER } from '../judge/decide.js';
+import { JUDGE_ORDER } from '../core/learning/judging.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import type { Db } from '../store/file/db.js';
 import { headVersion } from '../store/learning/decisions.js';

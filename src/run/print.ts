@@ -13,6 +13,11 @@ export interface Printer {
 }
 
 export function printer(json: boolean): Printer {
+  // Whoever reads us has enough, as `head` has: nothing is wrong.
+  process.stdout.once('error', (thrown: NodeJS.ErrnoException) => {
+    if (thrown.code !== 'EPIPE') throw thrown;
+    process.exit();
+  });
   let last = '';
   return {
     result(value, lines) {

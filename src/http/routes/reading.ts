@@ -4,9 +4,10 @@
  */
 import { Hono } from 'hono';
 
-import { missing, quoted } from '../../core/errors.js';
+import { GyreError, missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import { FeedbackSchema, type Reading } from '../../core/reading.js';
+import { filterOf, givenOf, oneShownOf, shownOf } from '../../core/reading/filters.js';
 import { callerOf, scopeOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import type { Bodies } from '../wire/bodies.js';
@@ -18,11 +19,15 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   const app = new Hono();
   app.get('/trajectories', async (c) => {
     const scope = scopeOf(await callerOf(keys, c.req.raw));
-    return jsonReply(await reading.trajectories(scope, c.req.query(), c.req.raw.signal));
+    const given = givenOf(c.req.queries());
+    const filter = filterOf(given);
+    if (filter.key !== undefined && scope.keyId !== undefined) throw notForClients();
+    return jsonReply(await reading.trajectories(scope, given, filter, shownOf(given, 'summary'), c.req.raw.signal));
   });
   app.get('/trajectories/:id', async (c) => {
     const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
-    return jsonReply(present(await reading.trajectory(scope, id, c.req.raw.signal), 'trajectory', id));
+    const found = await reading.trajectory(scope, id, oneShownOf(c.req.queries()), c.req.raw.signal);
+    return jsonReply(present(found, 'trajectory', id));
   });
   app.delete('/trajectories/:id', async (c) => {
     const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
@@ -47,6 +52,16 @@ export function feedbackRoutes(reading: Reading, keys: Keys, bodies: Bodies): Ho
     return c.json(present(added, 'response', parsed.data.response_id));
   });
   return app;
+}
+
+function notForClients(): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 403,
+    code: 'insufficient_permissions',
+    param: 'key',
+    message: 'Only a key with the role admin may ask by "key": what this key asked is all it sees.',
+  });
 }
 
 function present<T>(row: T | undefined, what: string, id: string): T {

@@ -8,8 +8,8 @@ import { LatestTally } from './latest_tally.js';
 
 export function readingOf(ask: Ask): Reading {
   return {
-    trajectories: (scope, query, signal) => ask('trajectories', [scope, query], signal),
-    trajectory: (scope, id, signal) => ask('trajectory', [scope, id], signal),
+    trajectories: (scope, given, filter, shown, signal) => ask('trajectories', [scope, given, filter, shown], signal),
+    trajectory: (scope, id, shown, signal) => ask('trajectory', [scope, id, shown], signal),
     step: (scope, id, signal) => ask('step', [scope, id], signal),
     conversation: (keyId, id, signal) => ask('conversation', [keyId, id], signal),
     answers: (keyId, ids, signal) => ask('answers', [keyId, ids], signal),

@@ -3,6 +3,7 @@ import type { Config } from '../../core/config.js';
 import type { AssistantMessage } from '../../core/message.js';
 import type { FeedbackInput, FeedbackView, JsonBytes, Query, Scope } from '../../core/reading.js';
 import { pageOf } from '../../core/paging.js';
+import type { Given, Shown, TrajectoryFilter } from '../../core/reading/filters.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../learner/followed.js';
@@ -18,7 +19,8 @@ import { addFeedback } from '../../store/read/feedback.js';
 import { readStep } from '../../store/read/lineage.js';
 import { removeTrajectory, withdrawResponse } from '../../store/read/remove.js';
 import { loggedResponse } from '../../store/read/response.js';
-import { hasTrajectory, listTrajectories, readTrajectory } from '../../store/read/trajectories.js';
+import { listTrajectories, showTrajectory } from '../../store/read/listing.js';
+import { hasTrajectory } from '../../store/read/trajectories.js';
 
 /** What a thread has open. */
 export interface Held {
@@ -38,15 +40,16 @@ const ANSWERING = {
 
 /** What only reads, and may take its time. */
 const READING = {
-  trajectories: ({ db }: Held, { keyId }: Scope, query: Query) =>
+  trajectories: ({ db }: Held, { keyId }: Scope, given: Given, filter: TrajectoryFilter, shown: Shown) =>
     bytesOf(
       listTrajectories(
         db,
-        pageOf(query, (id) => hasTrajectory(db, id, keyId)),
-        keyId,
+        pageOf(given, (id) => hasTrajectory(db, id, keyId)),
+        { keyId, filter, shown },
       ),
     ),
-  trajectory: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readTrajectory(db, id, keyId)),
+  trajectory: ({ db }: Held, { keyId }: Scope, id: string, shown: Shown) =>
+    bytesOf(showTrajectory(db, id, shown, keyId)),
   step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
   status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined, counts: StateCounts) =>

@@ -7,7 +7,7 @@ import { ordered } from '../../core/text/order.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import type { Message } from '../../core/message.js';
 import type { Task } from '../../core/learning/task.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { tasks } from '../file/schema.js';
 
 /**
@@ -39,6 +39,15 @@ export function asks(db: Db, taskId: string, messages: readonly Message[]): bool
     questionHash(messages.slice(0, length)) === row.hash &&
     messages.slice(length).every(({ role }) => role === 'assistant' || role === 'tool')
   );
+}
+
+/** Whether a trajectory answers a held-out task, asks the question of one, or was taken to measure a version. */
+export function isHeldOut(db: Db, trajectoryId: string): boolean {
+  const sql = `SELECT 1 FROM trajectories t LEFT JOIN tasks k ON k.id = t.task_id
+    WHERE t.id = ? AND (t.origin = 'evaluate' OR k.split = 'heldout' OR EXISTS (
+      SELECT 1 FROM steps s JOIN tasks h ON h.hash = s.state_tip AND h.split = 'heldout'
+      WHERE s.trajectory_id = t.id))`;
+  return prepared<[string]>(db, sql).get(trajectoryId) !== undefined;
 }
 
 function questionHash(messages: readonly Message[]): string {
