@@ -90,7 +90,7 @@ test('what a client that has left asked for is not done', async () => {
   const [stays, goes] = listed.map(({ id }) => `/gyre/v1/trajectories/${id}`);
   store.sqlite.exec('BEGIN EXCLUSIVE');
   const deleted = ask(goes ?? '', { method: 'DELETE' });
-  await new Promise((resolve) => setTimeout(resolve, 300)); // it waits for the lock now, and whatever comes waits for it
+  await new Promise((resolve) => setTimeout(resolve, 300)); // it waits for the lock now, and others for it
   const leaving = new AbortController();
   const left = ask(stays ?? '', { method: 'DELETE', signal: leaving.signal });
   await new Promise((resolve) => setTimeout(resolve, 300));

@@ -116,7 +116,6 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 3) old.exec('ALTER TABLE steps ADD client_key text');
     if (known < 4) old.exec('ALTER TABLE responses ADD asked text');
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
-    old.exec('DROP INDEX steps_own');
     if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
