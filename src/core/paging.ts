@@ -38,9 +38,42 @@ export function pageOf(
   return { limit: size, after };
 }
 
-/** The page out of its rows. One row more than the page holds says that there are more. */
-export function listingOf<Row, T>(rows: readonly Row[], { limit }: Page, view: (row: Row) => T): Listing<T> {
-  return { data: rows.slice(0, limit).map((row) => view(row)), has_more: rows.length > limit };
+/** About so many bytes of JSON a page holds; then it ends, with one item at least. */
+const PAGE_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The page out of its rows, each looked at only as long as the page has room. One row more than the page holds says
+ * that there are more.
+ */
+export function listingOf<Row, T>(
+  rows: readonly Row[],
+  { limit }: Page,
+  view: (row: Row) => T,
+  mostBytes = PAGE_BYTES,
+): Listing<T> {
+  const data: T[] = [];
+  let bytes = 0;
+  for (const row of rows.slice(0, limit)) {
+    if (bytes >= mostBytes) break;
+    const item = view(row);
+    data.push(item);
+    bytes += roughBytes(item);
+  }
+  return { data, has_more: rows.length > data.length };
+}
+
+/** About how long a value is as JSON. */
+function roughBytes(value: unknown): number {
+  if (typeof value === 'string') return value.length + 2;
+  if (typeof value !== 'object' || value === null) return 8;
+  if (!Array.isArray(value))
+    return Object.entries(value).reduce((sum, [name, field]) => sum + name.length + 4 + roughBytes(field), 2);
+  // Token ids and log-probabilities: their first items stand for all.
+  if (typeof value[0] === 'number') {
+    const some = value.slice(0, 32);
+    return 2 + (JSON.stringify(some).length / some.length) * value.length;
+  }
+  return value.reduce((sum: number, item) => sum + 1 + roughBytes(item), 2);
 }
 
 /**

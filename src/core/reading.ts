@@ -7,9 +7,9 @@ import { z } from 'zod';
 import type { BatchState } from './learning/cycle.js';
 import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
-import type { Listing, Page } from './paging.js';
+import type { Listing } from './paging.js';
 import type { FunctionSpec, Sampling, ToolChoice, Usage } from './policy.js';
-import type { Shown, TrajectoryFilter } from './reading/filters.js';
+import type { Given, Shown, TrajectoryFilter } from './reading/filters.js';
 import type { Ending, Origin, Outcome, Step } from './trajectory.js';
 
 /** Whose rows may be touched. Undefined means everyone's. */
@@ -34,25 +34,45 @@ export const FeedbackSchema = z
 
 export type FeedbackInput = z.infer<typeof FeedbackSchema>;
 
-/** The store as these routes need it. Undefined means: no such row within the scope. */
+/** JSON as UTF-8: what a route only passes on is made into it where it is read. */
+export type JsonBytes = Uint8Array<ArrayBuffer>;
+
+/** What the address of a list asks for. */
+export type Query = Readonly<Record<string, string>>;
+
+/**
+ * The store as these routes need it. Undefined means: no such row within the scope. Whoever left before it was his turn
+ * is not read for: then `signal` has fired, and the promise rejects.
+ */
 export interface Reading {
-  hasTrajectory(scope: Scope, id: string): boolean;
-  /** Newest first, as ids of trajectories sort. */
-  trajectories(scope: Scope, page: Page, filter: TrajectoryFilter, shown: Shown): TrajectoryListing;
-  trajectory(scope: Scope, id: string, shown: Shown): TrajectoryView | TrajectorySummary | undefined;
-  step(scope: Scope, id: string): StepWithLineage | undefined;
+  /** A {@link TrajectoryListing}, newest first, as ids of trajectories sort. Throws 400 on `limit` and `after`. */
+  trajectories(
+    scope: Scope,
+    page: Given,
+    filter: TrajectoryFilter,
+    shown: Shown,
+    signal?: AbortSignal,
+  ): Promise<JsonBytes>;
+  /** A {@link TrajectoryView} or {@link TrajectorySummary}. */
+  trajectory(scope: Scope, id: string, shown: Shown, signal?: AbortSignal): Promise<JsonBytes | undefined>;
+  /** A {@link StepWithLineage}. */
+  step(scope: Scope, id: string, signal?: AbortSignal): Promise<JsonBytes | undefined>;
   /** The conversation with an answer of this key, as its client has it. */
-  conversation(keyId: string, responseId: string): Conversation | undefined;
-  /** An answer of this key as its client has it, also one that was broken off. */
-  answer(keyId: string, responseId: string): AssistantMessage | undefined;
+  conversation(keyId: string, responseId: string, signal?: AbortSignal): Promise<Conversation | undefined>;
+  /** Answers of this key as its client has them, also such as were broken off; up to the first that is not there. */
+  answers(
+    keyId: string,
+    responseIds: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly (AssistantMessage | undefined)[]>;
   /** A response of this key with all that was said in it. Of one that asked not to be stored there is none. */
-  response(keyId: string, responseId: string): LoggedResponse | undefined;
+  response(keyId: string, responseId: string, signal?: AbortSignal): Promise<LoggedResponse | undefined>;
   /** Deletes a response of this key; its trajectory goes with its last one. False where there is none. */
-  withdraw(keyId: string, responseId: string): boolean;
+  withdraw(keyId: string, responseId: string, signal?: AbortSignal): Promise<boolean>;
   /** Deletes a trajectory for good. */
-  erase(scope: Scope, id: string): Removal | undefined;
+  erase(scope: Scope, id: string, signal?: AbortSignal): Promise<Removal | undefined>;
   /** Adds a row of feedback of this key, the same body twice being one row. */
-  feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
+  feedback(scope: Scope, keyId: string, input: FeedbackInput, signal?: AbortSignal): Promise<FeedbackView | undefined>;
 }
 
 /** What was said up to and with an answer, as its client has it. */

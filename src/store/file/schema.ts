@@ -164,6 +164,10 @@ export const steps = sqliteTable(
       .on(t.clientAt)
       .where(sql`client_at <> state_at`),
     index('steps_tool_set').on(t.toolSet),
+    // The newest steps of the policy, where upstreams sampled most.
+    index('steps_own')
+      .on(t.seq)
+      .where(sql`policy_version > -1`),
     index('steps_version')
       .on(t.policyVersion, t.trajectoryId)
       .where(sql`policy_version > -1`),

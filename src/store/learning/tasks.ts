@@ -1,6 +1,6 @@
 /** Tasks, by id and by the hash of their question. */
 import { parseJson, writeJson } from '../../core/text/json.js';
-import { eq } from 'drizzle-orm';
+import { count, eq } from 'drizzle-orm';
 
 import { chain } from '../../core/text/hash.js';
 import { ordered } from '../../core/text/order.js';
@@ -57,6 +57,10 @@ function questionHash(messages: readonly Message[]): string {
 export function taskById(db: Db, id: string): Task | undefined {
   const row = db.select({ body: tasks.body }).from(tasks).where(eq(tasks.id, id)).get();
   return row === undefined ? undefined : (parseJson(row.body) as Task);
+}
+
+export function countTasks(db: Db, split: Task['split']): number {
+  return db.select({ total: count() }).from(tasks).where(eq(tasks.split, split)).get()?.total ?? 0;
 }
 
 /** Tasks of a split in the order of their ids. */
