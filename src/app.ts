@@ -147,7 +147,7 @@ export function createApp(deps: AppDeps): App {
     metrics.bug();
     deps.bug?.(thrown, requestId);
   };
-  const allowances = new Allowances({ spent: keys.spent, now: deps.now });
+  const allowances = new Allowances({ spent: (keyId) => keys.spent(keyId), now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
   const answerDeps: AnswerDeps = {
     serving,
@@ -184,7 +184,7 @@ export function createApp(deps: AppDeps): App {
     const { path } = c.req;
     const isRoute = matchedRoutes(c).some(({ method }) => method !== METHOD_NAME_ALL);
     if (!isRoute || !KEYED.test(path)) return next();
-    const admission = admitPlain({ allowances }, callerOf(keys, c.req.raw));
+    const admission = admitPlain({ allowances }, await callerOf(keys, c.req.raw));
     try {
       // Whoever reads the log back reads everything that was answered: it is committed first.
       if (READS_BACK.test(path)) await log.flush();

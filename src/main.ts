@@ -7,6 +7,7 @@ import { setMaxListeners } from 'node:events';
 
 import { Command } from 'commander';
 
+import type { ExportFlags } from './cli/verbs/export.js';
 import type { KeyFlags } from './cli/verbs/keys.js';
 import type { LogFlags } from './cli/verbs/log.js';
 import { settings, type Flags } from './run/settings.js';
@@ -20,7 +21,6 @@ interface VerbFlags extends Flags, KeyFlags, LogFlags {
   readonly n?: string | undefined;
   readonly model?: string | undefined;
   readonly cycles?: string | undefined;
-  readonly out?: string | undefined;
 }
 
 // Conversations, keys and what is made of them are for this user alone, in everything we and our children write.
@@ -172,9 +172,31 @@ verb('log <verb>', 'settle: read again what was set aside because it could not b
     const { logVerb } = await import('./cli/verbs/log.js');
     if (!(await logVerb(config(flags), what, flags, printer(flags.json === true)))) process.exitCode = 1;
   });
-verb('export', 'take the trajectories out as JSON lines')
+verb('export', 'take trajectories out as JSON lines, newest first')
   .option('--out <file>', 'file to write; standard output by default')
-  .action(async (flags: VerbFlags) => (await import('./cli/verbs/operate.js')).exportVerb(config(flags), flags.out));
+  .option('--format <format>', 'jsonl, as the API tells them; chat, {messages, tools} as for fine-tuning')
+  .option('--view <view>', 'client, policy or summary: whose conversation; client by default, policy for chat')
+  .option('--include <what>', 'tokens: token ids and log-probabilities as well')
+  .option('--limit <n>', 'at most so many')
+  .option('--version <n>', 'only where this version of the policy took a step')
+  .option('--outcome <outcome>', 'only completed, incomplete, failed or cancelled')
+  .option('--origin <origin>', 'only live, generate or evaluate')
+  .option('--key <key>', 'only what this key asked, by id or name; none is without a key')
+  .option('--task <id>', 'only what answers this task')
+  .option('--good <said>', 'only what is judged good: true, false, or none for no verdict')
+  .option('--feedback <rating>', 'only what was rated good, bad, any or none')
+  .option('--trainable <bool>', 'only where a step may be trained on (true), or none may (false)')
+  .option('--since <time>', 'only from this time on: a date, seconds since 1970, or 7d for so long ago')
+  .option('--until <time>', 'only before this time')
+  .option('--q <text>', 'only where somebody said this, in whatever case')
+  .action(async (flags: VerbFlags & ExportFlags) =>
+    (await import('./cli/verbs/export.js')).exportVerb(
+      config(flags),
+      flags,
+      printer(flags.json === true),
+      stopping.signal,
+    ),
+  );
 verb('doctor', 'find what is wrong with the installation')
   .option('--engine <url>', 'look for this running engine')
   .action(async (flags: VerbFlags) => {

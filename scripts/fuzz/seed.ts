@@ -57,7 +57,7 @@ export async function seed(gateway: Gateway): Promise<string> {
   const { data } = await api<{ data: { id: string; steps: { id: string }[] }[] }>(
     gateway,
     'GET',
-    '/gyre/v1/trajectories?limit=200',
+    '/gyre/v1/trajectories?limit=200&view=client',
   );
   const { id: cycle } = await api<{ id: string }>(gateway, 'POST', '/gyre/v1/cycles', {});
   const dictionaries: Readonly<Record<string, readonly (string | number)[]>> = {

@@ -7,9 +7,10 @@ import { z } from 'zod';
 import type { BatchState } from './learning/cycle.js';
 import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
-import type { Listing, Page } from './paging.js';
-import type { FunctionSpec, Sampling, Usage } from './policy.js';
-import type { Ending, Outcome, Step } from './trajectory.js';
+import type { Listing } from './paging.js';
+import type { FunctionSpec, Sampling, ToolChoice, Usage } from './policy.js';
+import type { Given, Shown, TrajectoryFilter } from './reading/filters.js';
+import type { Ending, Origin, Outcome, Step } from './trajectory.js';
 
 /** Whose rows may be touched. Undefined means everyone's. */
 export interface Scope {
@@ -33,25 +34,45 @@ export const FeedbackSchema = z
 
 export type FeedbackInput = z.infer<typeof FeedbackSchema>;
 
-/** The store as these routes need it. Undefined means: no such row within the scope. */
+/** JSON as UTF-8: what a route only passes on is made into it where it is read. */
+export type JsonBytes = Uint8Array<ArrayBuffer>;
+
+/** What the address of a list asks for. */
+export type Query = Readonly<Record<string, string>>;
+
+/**
+ * The store as these routes need it. Undefined means: no such row within the scope. Whoever left before it was his turn
+ * is not read for: then `signal` has fired, and the promise rejects.
+ */
 export interface Reading {
-  hasTrajectory(scope: Scope, id: string): boolean;
-  /** Newest first, as ids of trajectories sort. */
-  trajectories(scope: Scope, page: Page): Listing<TrajectoryView>;
-  trajectory(scope: Scope, id: string): TrajectoryView | undefined;
-  step(scope: Scope, id: string): StepWithLineage | undefined;
+  /** A {@link TrajectoryListing}, newest first, as ids of trajectories sort. Throws 400 on `limit` and `after`. */
+  trajectories(
+    scope: Scope,
+    page: Given,
+    filter: TrajectoryFilter,
+    shown: Shown,
+    signal?: AbortSignal,
+  ): Promise<JsonBytes>;
+  /** A {@link TrajectoryView} or {@link TrajectorySummary}. */
+  trajectory(scope: Scope, id: string, shown: Shown, signal?: AbortSignal): Promise<JsonBytes | undefined>;
+  /** A {@link StepWithLineage}. */
+  step(scope: Scope, id: string, signal?: AbortSignal): Promise<JsonBytes | undefined>;
   /** The conversation with an answer of this key, as its client has it. */
-  conversation(keyId: string, responseId: string): Conversation | undefined;
-  /** An answer of this key as its client has it, also one that was broken off. */
-  answer(keyId: string, responseId: string): AssistantMessage | undefined;
+  conversation(keyId: string, responseId: string, signal?: AbortSignal): Promise<Conversation | undefined>;
+  /** Answers of this key as its client has them, also such as were broken off; up to the first that is not there. */
+  answers(
+    keyId: string,
+    responseIds: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly (AssistantMessage | undefined)[]>;
   /** A response of this key with all that was said in it. Of one that asked not to be stored there is none. */
-  response(keyId: string, responseId: string): LoggedResponse | undefined;
+  response(keyId: string, responseId: string, signal?: AbortSignal): Promise<LoggedResponse | undefined>;
   /** Deletes a response of this key; its trajectory goes with its last one. False where there is none. */
-  withdraw(keyId: string, responseId: string): boolean;
+  withdraw(keyId: string, responseId: string, signal?: AbortSignal): Promise<boolean>;
   /** Deletes a trajectory for good. */
-  erase(scope: Scope, id: string): Removal | undefined;
+  erase(scope: Scope, id: string, signal?: AbortSignal): Promise<Removal | undefined>;
   /** Adds a row of feedback of this key, the same body twice being one row. */
-  feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
+  feedback(scope: Scope, keyId: string, input: FeedbackInput, signal?: AbortSignal): Promise<FeedbackView | undefined>;
 }
 
 /** What was said up to and with an answer, as its client has it. */
@@ -98,7 +119,16 @@ export interface LoggedCall extends ToolCall {
   readonly error: string | undefined;
 }
 
-export interface TrajectoryView {
+/** A page of trajectories. It ends before it is full where finding more, or sending it, would take too long. */
+export interface TrajectoryListing extends Listing<TrajectoryView | TrajectorySummary> {
+  /** With more to come: what the next page begins behind. Where few pass the filter it need not be in this page. */
+  readonly next_after?: string | undefined;
+  /** The page is not full although there may be more. */
+  readonly partial?: true | undefined;
+}
+
+/** What all views of a trajectory begin with. What was withdrawn of it is in none. */
+interface TrajectoryHead {
   readonly id: string;
   /** Of its newest response, as are outcome, stop reason and policy version. */
   readonly response_id: string | null;
@@ -107,32 +137,83 @@ export interface TrajectoryView {
   /** Null while the newest response has not ended. */
   readonly outcome: Outcome | null;
   readonly stop_reason: string | null;
+  readonly origin: Origin;
+  /** The task it answers: `gyre_task` of its first request's metadata. */
+  readonly task: string | null;
   /** True when every step may be learned from. */
   readonly consent: boolean;
   /** The key's id; null when the gateway ran without keys. */
   readonly key: string | null;
   readonly created_at: number;
+}
+
+export interface TrajectoryView extends TrajectoryHead {
+  /** Of its first request. */
+  readonly metadata: Readonly<Record<string, string>> | null;
+  /** The conversation up to and with the newest answer, as the client has it or as the policy has it. */
+  readonly messages: readonly Message[];
   readonly steps: readonly StepView[];
   readonly feedback: readonly FeedbackView[];
+}
+
+/** A trajectory in a few lines. */
+export interface TrajectorySummary extends TrajectoryHead {
+  /** When its newest response began. */
+  readonly updated_at: number;
+  /** All its responses together. */
+  readonly ms: number;
+  /** First words of what the newest response answers, and of that. */
+  readonly question: string;
+  readonly answer: string;
+  /** Every version that took a step. */
+  readonly policy_versions: readonly number[];
+  readonly counts: {
+    /** As the client has them. */
+    readonly messages: number;
+    readonly steps: number;
+    readonly trainable_steps: number;
+    readonly tool_calls: number;
+    readonly prompt_tokens: number;
+    readonly completion_tokens: number;
+  };
+  /** Why steps may not be trained on, with how many they are. */
+  readonly not_trainable_reasons: Readonly<Record<string, number>>;
+  /** Of the verdicts on its last step and on the whole, the one that decides; null where no judge could tell. */
+  readonly verdict: { readonly judge: string; readonly good: boolean; readonly score: number | null } | null;
+  readonly feedback: { readonly good: number; readonly bad: number; readonly demonstrations: number };
 }
 
 export interface StepView {
   readonly id: string;
   /** Position in its trajectory, from 0. */
   readonly index: number;
+  /** Several choices of one response are steps of it. */
+  readonly response_id: string;
+  readonly task: string | null;
+  /** What could be called, and whether it had to be. */
+  readonly tools: readonly FunctionSpec[];
+  readonly tool_choice: ToolChoice;
+  readonly sampling: Sampling;
+  /** Null where the engine does not say. */
+  readonly template_hash: string | null;
   /** Null where an upstream sampled. */
   readonly policy_version: number | null;
   /** The action's text; null when the policy call gave none. */
   readonly action: string | null;
+  readonly reasoning: string | null;
   readonly finish_reason: string | null;
   readonly tool_calls: readonly ToolCallView[];
-  readonly prompt_token_ids: readonly number[] | null;
-  readonly token_ids: readonly number[] | null;
+  readonly outcome: 'done' | 'cancelled' | 'failed';
+  readonly usage: Usage;
+  /** These three only where tokens were asked for; null where the engine reported none. */
+  readonly prompt_token_ids?: readonly number[] | null | undefined;
+  readonly token_ids?: readonly number[] | null | undefined;
   /** ln probability of each token of the action. */
-  readonly logprobs: readonly number[] | null;
+  readonly logprobs?: readonly number[] | null | undefined;
   readonly trainable: boolean;
   readonly not_trainable_reason?: string | undefined;
   readonly verdicts: readonly VerdictView[];
+  readonly created_at: number;
 }
 
 export interface ToolCallView {
@@ -171,15 +252,8 @@ export interface FeedbackView {
 /** One step with the state it was taken in, and where its data went. */
 export interface StepWithLineage extends StepView {
   readonly trajectory_id: string;
-  readonly response_id: string;
   readonly messages: readonly Message[];
-  readonly tools: readonly FunctionSpec[];
-  readonly sampling: Sampling;
-  readonly template_hash: string | null;
-  readonly outcome: 'done' | 'cancelled' | 'failed';
-  readonly usage: Usage;
   readonly timings: StepTimings;
-  readonly created_at: number;
   readonly lineage: Lineage;
 }
 

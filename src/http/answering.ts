@@ -20,7 +20,7 @@ import type { AnswerDeps } from './protocol/deps.js';
 import { type AnswerHead, type Delivery, type Face, type ParsedRequest, versionHeader } from './protocol/face.js';
 import { LEFT_OUT, leftOutHeader, type Offer, settleOffer } from './protocol/offer.js';
 import { withFreeform } from './protocol/freeform.js';
-import { Past } from './protocol/past.js';
+import { lookBack, Past } from './protocol/past.js';
 import { nativeTurns, withoutForeign } from './protocol/native_turns.js';
 import { type AnswerRequest, forwardedTo, requireSaneLength, sampledBy, untoldSampling } from './protocol/request.js';
 import type { AnyExchange } from './wire/exchange.js';
@@ -30,7 +30,8 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
   /** Only a key with limits needs one. */
   let admission: Admission | undefined;
   try {
-    const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const asking = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const caller = asking instanceof Promise ? await asking : asking;
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
     const unlogged = deps.settings.logRequired ? deps.log.refusal() : undefined;
@@ -38,8 +39,10 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const train = caller.train && consents(exchange.header('x-gyre-train'));
     const raw = await exchange.body(deps.bodies);
     await turnFor(exchange.size);
-    if (face.refers?.(raw) === true) await deps.log.flush();
-    const parsed = face.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
+    const refers = face.refers?.(raw);
+    const earlier =
+      refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, exchange.clock.signal);
+    const parsed = face.parse(raw, new Past(earlier, deps.settings.seal));
     const { request } = parsed;
     requireSaneLength(request);
     await turnFor(exchange.size);

@@ -29,10 +29,10 @@ export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: 
   const path = RESPONSES_SOCKET;
   return {
     errors: RESPONSES_ERRORS,
-    admit({ headers, method }) {
+    async admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
-      identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
+      await identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
       const train = headers['x-gyre-train'];
       consents(typeof train === 'string' ? train : undefined);
     },

@@ -7,10 +7,7 @@
  * `well_formed` only knows that an action is one. It also has a veto: whatever else decides, a malformed action is
  * worth 0. Where no judge could tell there is no reward, which is not the same as 0: the step or sample is left out.
  */
-import type { Reward, Verdict } from '../core/learning/judging.js';
-
-/** Names of judges, the one that decides before all others first. */
-export const JUDGE_ORDER: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];
+import { JUDGE_ORDER, type Reward, type Verdict } from '../core/learning/judging.js';
 
 /**
  * The reward of an action that is wrong but well formed. Above 0, so that a group without a right sample still teaches

@@ -4,15 +4,24 @@
  */
 import { reasonOf } from '../core/errors.js';
 import { type Adapters, type Alias, flip, retire } from '../promote/swap.js';
-import type { Db } from '../store/file/db.js';
-import { allVersions } from '../store/learning/versions.js';
-import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
 
 /** How often decisions of other processes are looked for. */
 const POLL_MS = 1_000;
 
+/** What the rows say of versions. */
+export interface Followed {
+  readonly versions: readonly number[];
+  readonly serving: number;
+  readonly head: number;
+  /** What served before: kept loaded so that going back is immediate. */
+  readonly previous: readonly number[];
+}
+
+/** Where nothing but the engine's own model is served. */
+export const NONE_FOLLOWED: Followed = { versions: [], serving: 0, head: 0, previous: [] };
+
 export interface Following {
-  readonly db: Db;
+  readonly rows: () => Promise<Followed>;
   readonly alias: Alias;
   readonly adapters: Adapters;
   /** Called with each version that exists, so that `gyre@N` can be asked for. */
@@ -28,19 +37,20 @@ export interface Follower {
   stop(): void;
 }
 
-export function follow({ db, alias, adapters, known, failed, flipped }: Following): Follower {
+export function follow({ rows, alias, adapters, known, failed, flipped }: Following): Follower {
   let busy: Promise<void> = Promise.resolve();
-  const kept = (): Set<number> => new Set([alias.version, headVersion(db), ...previous(db)]);
+  const kept = async (): Promise<ReadonlySet<number>> => keptOf(alias, await rows());
   const once = async (): Promise<void> => {
     try {
-      const all = allVersions(db).map((version) => version.version);
-      all.forEach(known);
-      const target = servingVersion(db);
+      const followed = await rows();
+      followed.versions.forEach(known);
+      const target = followed.serving;
       if (target === alias.version) return;
       const from = alias.version;
       const seconds = await flip(alias, adapters, target);
       flipped?.(from, target, seconds);
-      const idle = all.filter((version) => !kept().has(version));
+      const keep = keptOf(alias, followed);
+      const idle = followed.versions.filter((version) => !keep.has(version));
       // Draining may take as long as the longest answer: it must not hold up the next flip.
       retire(alias, adapters, idle, kept).catch((thrown: unknown) => {
         failed(`could not unload a retired version: ${reasonOf(thrown)}`);
@@ -49,16 +59,25 @@ export function follow({ db, alias, adapters, known, failed, flipped }: Followin
       failed(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
     }
   };
-  const check = (): Promise<void> => (busy = busy.then(once));
-  const timer = setInterval(() => void check(), POLL_MS);
+  let stopped = false;
+  const check = (): Promise<void> => (busy = busy.then(() => (stopped ? undefined : once())));
+  let due = true;
+  const timer = setInterval(() => {
+    // Rows that come late are asked for again when they have come.
+    if (!due) return;
+    due = false;
+    void check().finally(() => (due = true));
+  }, POLL_MS);
   timer.unref();
-  return { check, stop: () => clearInterval(timer) };
+  return {
+    check,
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
 }
 
-/** The version that served before this one: kept loaded so that going back is immediate. */
-function previous(db: Db): number[] {
-  return decisionsOf(db, 100)
-    .filter((decision) => decision.kind === 'promotion' || decision.kind === 'rollback')
-    .slice(0, 1)
-    .flatMap((decision) => (decision.against === undefined ? [] : [decision.against]));
+function keptOf({ version }: Alias, { head, previous }: Followed): ReadonlySet<number> {
+  return new Set([version, head, ...previous]);
 }

@@ -8,6 +8,7 @@ import { gate } from '../promote/gate.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
 import { promisedVersion } from '../store/learning/batches.js';
 import { decide, decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
+import type { Db } from '../store/file/db.js';
 import type { Trainer } from '../train/client.js';
 import type { Learner } from './deps.js';
 
@@ -68,14 +69,21 @@ async function resetHead(learner: Learner, trainer: Trainer, serving: number): P
   });
 }
 
-/** Promotes by hand. Only a version whose gate passed may serve. */
+/** Promotes by hand. */
 export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version: number): Promise<Decision> {
-  const known = allVersions(learner.db);
+  const decision = promotion(learner.db, version);
+  await learner.decided();
+  return decision;
+}
+
+/** The decision that promotes a version by hand. Only one whose gate passed may serve. */
+export function promotion(db: Db, version: number): Decision {
+  const known = allVersions(db);
   if (!known.some((candidate) => candidate.version === version)) {
     const numbers = known.map((candidate) => candidate.version).join(', ');
     throw missing('version', `there is no version ${version}; versions are ${numbers || 'none yet'}`, 'version');
   }
-  const passed = decisionsOf(learner.db, 50, version).find((decision) => decision.kind === 'gate' && decision.passed);
+  const passed = decisionsOf(db, 50, version).find((decision) => decision.kind === 'gate' && decision.passed);
   if (passed === undefined) {
     throw new GyreError({
       side: 'client',
@@ -86,17 +94,14 @@ export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version:
         'evaluate" and "gyre learn" with held-out tasks first',
     });
   }
-  const against = servingVersion(learner.db);
-  const decision = decide(learner.db, {
+  return decide(db, {
     kind: 'promotion',
     version,
-    against,
+    against: servingVersion(db),
     passed: true,
     reason: 'promoted by hand',
     numbers: { gate: passed.id },
   });
-  await learner.decided();
-  return decision;
 }
 
 /** Serves the weights of the version that served before, under a new number. */
@@ -105,11 +110,29 @@ export async function rollback(
   trainer: Trainer,
   reason: string,
 ): Promise<Version> {
-  const serving = servingVersion(learner.db);
-  const known = allVersions(learner.db);
+  const way = wayBack(learner.db);
+  await trainer.copyVersion(way.version, way.weights, true);
+  const version = goneBack(learner.db, way, reason);
+  await learner.decided();
+  return version;
+}
+
+/** How a rollback goes: the weights of an earlier version are copied to a new number. */
+export interface WayBack {
+  readonly version: number;
+  /** The version whose weights these are. */
+  readonly weights: number;
+  /** The version that serves now. */
+  readonly from: number;
+}
+
+/** Throws 409 where there is nothing to go back to. */
+export function wayBack(db: Db): WayBack {
+  const serving = servingVersion(db);
+  const known = allVersions(db);
   const weights = (version: number): number =>
     known.find((candidate) => candidate.version === version)?.copyOf ?? version;
-  const earlier = decisionsOf(learner.db, 1000)
+  const earlier = decisionsOf(db, 1000)
     .filter((decision) => (decision.kind === 'promotion' || decision.kind === 'rollback') && decision.passed)
     .map((decision) => decision.version);
   const target = [...earlier, 0].find((version) => weights(version) !== weights(serving));
@@ -120,9 +143,13 @@ export async function rollback(
       code: 'nothing_to_roll_back',
       message: `version ${serving} is what always served: there is no earlier version to go back to`,
     });
-  const version = Math.max(promisedVersion(learner.db), ...known.map((candidate) => candidate.version)) + 1;
-  await trainer.copyVersion(version, weights(target), true);
-  if (allVersions(learner.db).some((candidate) => candidate.version >= version)) {
+  const version = Math.max(promisedVersion(db), ...known.map((candidate) => candidate.version)) + 1;
+  return { version, weights: weights(target), from: serving };
+}
+
+/** The rows of a rollback whose weights are copied. Throws 409 where the number is taken by now. */
+export function goneBack(db: Db, { version, weights, from }: WayBack, reason: string): Version {
+  if (allVersions(db).some((candidate) => candidate.version >= version)) {
     throw new GyreError({
       side: 'client',
       status: 409,
@@ -135,20 +162,19 @@ export async function rollback(
   const row: Version = {
     version,
     kind: 'rollback',
-    parent: serving,
-    copyOf: weights(target),
+    parent: from,
+    copyOf: weights,
     metrics: {},
     createdAt: Date.now(),
   };
-  saveVersion(learner.db, row);
-  decide(learner.db, {
+  saveVersion(db, row);
+  decide(db, {
     kind: 'rollback',
     version,
-    against: serving,
+    against: from,
     passed: true,
     reason,
-    numbers: { copy_of: weights(target) },
+    numbers: { copy_of: weights },
   });
-  await learner.decided();
   return row;
 }

@@ -6,23 +6,14 @@ import type { IncomingMessage } from 'node:http';
 
 import { Hono } from 'hono';
 
-import type { Config } from '../core/config.js';
 import { badRequest, missing, quoted } from '../core/errors.js';
 import { type Cycle, StartCycle } from '../core/learning/cycle.js';
-import type { Decision, Version } from '../core/learning/version.js';
-import { cycleView, decisionView, type ListedVersion, listedVersion, versionView } from '../core/learning/views.js';
-import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
-import type { Scope } from '../core/reading.js';
-import type { Db } from '../store/file/db.js';
-import { cycleById, cyclesOf } from '../store/learning/cycles.js';
-import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
-import { hasVersion, versionsOf } from '../store/learning/versions.js';
-import { cycleSeenBy, learningStatus } from './status.js';
+import { type Decision, isVersionNumber, type Version } from '../core/learning/version.js';
+import { cycleView, decisionView, versionView } from '../core/learning/views.js';
+import type { JsonBytes, Query, Scope } from '../core/reading.js';
 
 export interface LearningRoutes {
-  readonly db: Db;
-  readonly config: Config;
-  readonly trainer: () => boolean;
+  readonly rows: LearningRows;
   /** Starts a cycle and resolves with its row as soon as it exists. Throws 409 when one is running. */
   start(options: StartCycle): Promise<Cycle>;
   promote(version: number): Promise<Decision>;
@@ -31,27 +22,37 @@ export interface LearningRoutes {
    * Whose rows may be shown. Throws 401 when nobody who may ask anything sent this request, and for an `admin` route
    * 403 when they may not steer.
    */
-  allow(request: Request, admin: boolean): Scope;
+  allow(request: Request, admin: boolean): Promise<Scope>;
   /** A body as JSON within the gateway's limits; an empty one is `{}`. Throws 400, 413, 415. */
   body(incoming: IncomingMessage): Promise<unknown>;
 }
 
+/** What the routes show of rows. `keyId`: as this key may see it; undefined means all. */
+export interface LearningRows {
+  status(keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes>;
+  /** A list. Throws 400 on the query. */
+  versions(query: Query, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes>;
+  /** The same. */
+  cycles(query: Query, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes>;
+  cycle(id: string, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes | undefined>;
+}
+
 export function learningRoutes(deps: LearningRoutes): Hono {
-  const { db } = deps;
+  const { rows } = deps;
   const app = new Hono();
   for (const path of ['/status', '/versions/*', '/rollback', '/cycles/*']) {
     app.use(path, async (c, next) => {
-      deps.allow(c.req.raw, c.req.method !== 'GET');
+      await deps.allow(c.req.raw, c.req.method !== 'GET');
       await next();
     });
   }
-  app.get('/status', (c) => {
-    const part = { trainer: deps.trainer(), learn: deps.config.learn };
-    return c.json(learningStatus(db, deps.config, part, deps.allow(c.req.raw, false).keyId));
+  app.get('/status', async (c) => {
+    const { keyId } = await deps.allow(c.req.raw, false);
+    return json(await rows.status(keyId, c.req.raw.signal));
   });
-  app.get('/versions', (c) => {
-    const page = pageOf(c.req.query(), (id) => isNumber(id) && hasVersion(db, Number(id)));
-    return c.json(versionList(db, page, deps.allow(c.req.raw, false).keyId));
+  app.get('/versions', async (c) => {
+    const { keyId } = await deps.allow(c.req.raw, false);
+    return json(await rows.versions(c.req.query(), keyId, c.req.raw.signal));
   });
   app.post('/versions/:version/promote', async (c) => {
     return c.json(decisionView(await deps.promote(versionOf(c.req.param('version')))));
@@ -59,20 +60,17 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   app.post('/rollback', async (c) => {
     return c.json(versionView(await deps.rollback()));
   });
-  app.get('/cycles', (c) => {
-    const { keyId } = deps.allow(c.req.raw, false);
-    const page = pageOf(c.req.query(), (id) => cycleById(db, id, keyId) !== undefined);
-    return c.json(
-      listingOf(cyclesOf(db, page.limit + 1, page.after, keyId), page, (cycle) => cycleSeenBy(db, cycle, keyId)),
-    );
+  app.get('/cycles', async (c) => {
+    const { keyId } = await deps.allow(c.req.raw, false);
+    return json(await rows.cycles(c.req.query(), keyId, c.req.raw.signal));
   });
-  app.get('/cycles/:id', (c) => {
+  app.get('/cycles/:id', async (c) => {
     const id = c.req.param('id');
-    const { keyId } = deps.allow(c.req.raw, false);
-    const cycle = cycleById(db, id, keyId);
+    const { keyId } = await deps.allow(c.req.raw, false);
+    const cycle = await rows.cycle(id, keyId, c.req.raw.signal);
     if (cycle === undefined)
       throw missing('cycle', `There is no cycle ${quoted(id)}; GET /gyre/v1/cycles lists them.`, 'id');
-    return c.json(cycleSeenBy(db, cycle, keyId));
+    return json(cycle);
   });
   app.post('/cycles', async (c) => {
     const parsed = StartCycle.safeParse(await deps.body((c.env as { readonly incoming: IncomingMessage }).incoming));
@@ -86,35 +84,11 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   return app;
 }
 
-/**
- * Each with the decisions made about it. The id of a version is its number. A key sees the versions that learned from
- * what it asked, without the numbers of what all asked.
- */
-function versionList(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
-  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
-  const [serving, head] = [servingVersion(db), headVersion(db)];
-  if (keyId !== undefined)
-    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, []));
-  const decisions = decisionsAbout(
-    db,
-    rows.map((row) => row.version),
-  );
-  return listingOf(rows, page, (row) =>
-    listedVersion(
-      row,
-      serving,
-      head,
-      decisions.filter((decision) => decision.version === row.version),
-    ),
-  );
-}
-
-/** Digits as numbers are written: one version has one id. */
-function isNumber(text: string): boolean {
-  return /^(0|[1-9]\d{0,14})$/.test(text);
+function json(bytes: JsonBytes): Response {
+  return new Response(bytes, { headers: { 'content-type': 'application/json' } });
 }
 
 function versionOf(text: string): number {
-  if (!isNumber(text)) throw badRequest(`${quoted(text)} is not a version number`, 'version');
+  if (!isVersionNumber(text)) throw badRequest(`${quoted(text)} is not a version number`, 'version');
   return Number(text);
 }

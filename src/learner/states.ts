@@ -1,9 +1,11 @@
 /** Which logged steps a cycle may take up: candidates through the filter, every drop counted by its reason. */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import { type Candidate, keep } from '../filter/filter.js';
-import { JUDGE_ORDER } from '../judge/decide.js';
+import { JUDGE_ORDER } from '../core/learning/judging.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
+import type { Db } from '../store/file/db.js';
 import { headVersion } from '../store/learning/decisions.js';
+import { versionsByKey } from '../store/learning/versions.js';
 import type { Learner } from './deps.js';
 
 /** How many of the newest steps are considered; cycles have long passed by the older ones. */
@@ -15,19 +17,66 @@ export interface Selection {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-/** `keyId`: only of this key's steps. */
-export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode, keyId?: string): Selection {
+export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
   const head = headVersion(learner.db);
   const kept: Candidate[] = [];
   const dropped: Record<string, number> = {};
-  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON, keyId)) {
+  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
     if (verdict.keep) kept.push(candidate);
     else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
   }
-  const upstream = upstreamSteps(learner.db, HORIZON, keyId);
+  const upstream = [...upstreamSteps(learner.db, HORIZON).values()].reduce((sum, steps) => sum + steps, 0);
   return { kept, dropped: upstream === 0 ? dropped : { ...dropped, upstream } };
+}
+
+/** How many steps would be taken up, how many each reason drops, and how many versions learned from others. */
+export interface StateCounts {
+  readonly kept: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly versions: number;
+}
+
+/** The same steps counted, all and those of each key. */
+export interface StateTally {
+  readonly all: StateCounts;
+  readonly byKey: ReadonlyMap<string, StateCounts>;
+}
+
+export const NO_STATES: StateCounts = { kept: 0, dropped: {}, versions: 0 };
+
+export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
+  const head = headVersion(db);
+  const [all, byKey] = [emptyCount(), new Map<string, Count>()];
+  const ofKey = (keyId: string): Count => {
+    let count = byKey.get(keyId);
+    if (count === undefined) byKey.set(keyId, (count = emptyCount()));
+    return count;
+  };
+  const drop = (keyId: string, reason: string, steps: number): void => {
+    for (const { dropped } of [all, ofKey(keyId)]) dropped[reason] = (dropped[reason] ?? 0) + steps;
+  };
+  for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
+    const verdict = keep(toCandidate(row), filter, mode, head);
+    if (!verdict.keep) drop(row.keyId, verdict.reason, 1);
+    else for (const count of [all, ofKey(row.keyId)]) count.kept += 1;
+  }
+  for (const [keyId, steps] of upstreamSteps(db, HORIZON)) drop(keyId, 'upstream', steps);
+  const learned = versionsByKey(db);
+  all.versions = learned.all;
+  for (const [keyId, versions] of learned.byKey) ofKey(keyId).versions = versions;
+  return { all, byKey };
+}
+
+interface Count extends StateCounts {
+  kept: number;
+  readonly dropped: Record<string, number>;
+  versions: number;
+}
+
+function emptyCount(): Count {
+  return { kept: 0, dropped: {}, versions: 0 };
 }
 
 function toCandidate(row: CandidateRow): Candidate {

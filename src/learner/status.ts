@@ -4,27 +4,27 @@ import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
-import { allVersions, versionsOf } from '../store/learning/versions.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
-import { tasksOf } from '../store/learning/tasks.js';
-import { select } from './states.js';
+import { countTasks } from '../store/learning/tasks.js';
+import { NO_STATES, type StateCounts, type StateTally, tally } from './states.js';
+
+/** What is up to learn. */
+export interface LearningPart {
+  readonly trainer: boolean;
+  readonly learn: boolean;
+}
 
 /**
  * `keyId`: as this key may see it. It is told of its own steps and of the cycles that took them up, and of the rest
- * only what it sees by being answered.
+ * only what it sees by being answered. `counts` are of the steps it is told of.
  */
 export function learningStatus(
   db: Db,
   config: Config,
-  part: { readonly trainer: boolean; readonly learn: boolean },
+  part: LearningPart,
   keyId?: string,
+  { kept, dropped, versions }: StateCounts = countsOf(stateTally(db, config), keyId),
 ): LearningStatus {
-  const { kept, dropped } = select(
-    { db },
-    config['learning.filter'] as FilterName,
-    config['learning.mode'] as TrainMode,
-    keyId,
-  );
   const running = runningCycle(db);
   const [newest, ...older] = cyclesOf(db, 5, undefined, keyId);
   const last = [newest, ...older].find((cycle) => cycle !== undefined && cycle.state !== 'running');
@@ -32,32 +32,39 @@ export function learningStatus(
     return {
       serving: servingVersion(db),
       head: headVersion(db),
-      versions: versionsOf(db, Number.MAX_SAFE_INTEGER, undefined, keyId).length,
+      versions,
       learn: part.learn,
-      waiting_for:
-        running === undefined ? `a cycle: it would find ${kept.length} steps of this key` : 'the end of a cycle',
-      new_states: kept.length,
+      waiting_for: running === undefined ? `a cycle: it would find ${kept} steps of this key` : 'the end of a cycle',
+      new_states: kept,
       needed_states: config['learning.min_steps'],
       dropped,
       heldout_tasks: null,
       running: newest?.state === 'running' ? cycleSeenBy(db, newest, keyId) : null,
       last: last === undefined ? null : cycleSeenBy(db, last, keyId),
     };
-  const heldout = tasksOf(db, 'heldout').length;
+  const heldout = countTasks(db, 'heldout');
   const needed = config['learning.min_steps'];
   return {
     serving: servingVersion(db),
     head: headVersion(db),
-    versions: allVersions(db).length,
+    versions,
     learn: part.learn,
-    waiting_for: waiting(part, running, kept.length, needed, heldout),
-    new_states: kept.length,
+    waiting_for: waiting(part, running, kept, needed, heldout),
+    new_states: kept,
     needed_states: needed,
     dropped,
     heldout_tasks: heldout,
     running: running === undefined ? null : cycleView(running),
     last: last === undefined ? null : cycleView(last),
   };
+}
+
+export function stateTally(db: Db, config: Config): StateTally {
+  return tally(db, config['learning.filter'] as FilterName, config['learning.mode'] as TrainMode);
+}
+
+export function countsOf({ all, byKey }: StateTally, keyId: string | undefined): StateCounts {
+  return keyId === undefined ? all : (byKey.get(keyId) ?? NO_STATES);
 }
 
 /** A cycle as a key may see it: how many of its steps it took up, and not what became of everyone's. */

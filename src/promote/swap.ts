@@ -33,13 +33,13 @@ export async function retire(
   alias: Alias,
   adapters: Adapters,
   versions: readonly number[],
-  keep: () => ReadonlySet<number>,
+  keep: () => Promise<ReadonlySet<number>>,
 ): Promise<number[]> {
   const gone: number[] = [];
   for (const version of versions) {
     if (version === 0) continue;
     await alias.drained(version);
-    if (version === alias.version || keep().has(version)) continue;
+    if ((await keep()).has(version) || version === alias.version) continue;
     await adapters.unload(version);
     gone.push(version);
   }

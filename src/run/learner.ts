@@ -11,7 +11,7 @@ import type { Supply } from './supply.js';
 
 export interface LearnerParts {
   readonly config: Config;
-  readonly storage: Storage;
+  readonly storage: Pick<Storage, 'db' | 'log' | 'tools' | 'toolServers'>;
   readonly policy: Policy;
   /** Read at every use: the trainer may come later, go and come back. */
   readonly supply: () => Supply;

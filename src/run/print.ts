@@ -13,6 +13,10 @@ export interface Printer {
 }
 
 export function printer(json: boolean): Printer {
+  // Whoever reads us has enough, as `head` has: nothing is wrong, and the verb ends as it would have.
+  process.stdout.on('error', (thrown: NodeJS.ErrnoException) => {
+    if (thrown.code !== 'EPIPE') throw thrown;
+  });
   let last = '';
   return {
     result(value, lines) {

@@ -8,27 +8,26 @@ import { giveMemoryBack } from '../core/running/memory.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
-import { follow } from '../learner/follow.js';
-import { promote, rollback } from '../learner/promoting.js';
+import { follow, NONE_FOLLOWED } from '../learner/follow.js';
 import { learningRoutes } from '../learner/routes.js';
 import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';
 import { openUpstreams } from '../policy/serving/upstreams.js';
 import type { Env } from './lines/fields.js';
-import { countCycles } from '../store/learning/cycles.js';
-import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { servingVersion } from '../store/learning/decisions.js';
 import { saveTasks } from '../store/learning/tasks.js';
 import { allVersions } from '../store/learning/versions.js';
 import { type LearningClock, openClock } from './clock.js';
-import { learnerOf, needTrainer, noTrainer } from './learner.js';
-import { reportLearning } from './lines/learning.js';
+import { needTrainer, noTrainer } from './learner.js';
+import { NewsWatch } from './lines/learning.js';
 import { reportWaiting } from './lines/waiting.js';
 import { VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, otherGateways, withdraw } from './presence.js';
 import { secretOf } from './secret.js';
-import { openStorage, type Storage } from './storage.js';
+import { learningRowsOf } from './reading/asked.js';
+import { openServingStorage, type ServingStorage } from './storage.js';
 import { openSupply, refuseUntrainable } from './supply.js';
 import { readTasks } from './tasks.js';
 import { trainerGiven } from './trainer_address.js';
@@ -40,10 +39,9 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
   refuseUntrainable(config, config['trainer.url']);
   const observing = await openObserving(env, config, output);
   try {
-    const storage = await openStorage(
+    const storage = openServingStorage(
       config,
       (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`),
-      true,
       (text) => output.warn(text),
     );
     try {
@@ -59,24 +57,27 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
 }
 
 async function serveOver(
-  storage: Storage,
+  storage: ServingStorage,
   observing: Observing,
   config: Config,
   output: Output,
   signal: AbortSignal,
   env: Env,
 ): Promise<void> {
-  const { db, keys } = storage;
+  const { ask, keys } = storage;
   for (const { pid, url } of otherGateways(config.data))
     output.warn(
       `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both ` +
         'go on with the second becomes a branch; give each its own with --data DIR where that is not meant',
     );
+  const { versions, servingAtStart } = storage.atStart((db) => {
+    if (config['learning.heldout'] !== undefined)
+      saveTasks(db, readTasks(config['learning.heldout'], storage.tools, config));
+    return { versions: allVersions(db), servingAtStart: servingVersion(db) };
+  });
+  await storage.ready();
   requireKeysBeyondLoopback(config, keys);
   requireKeysForEveryPage(config, keys);
-  if (config['learning.heldout'] !== undefined)
-    saveTasks(db, readTasks(config['learning.heldout'], storage.tools, config));
-  await storage.ready;
 
   const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
   const upstreams = openUpstreams(config.upstreams, {
@@ -90,22 +91,14 @@ async function serveOver(
     engine,
     versions: external
       ? []
-      : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
+      : versions.map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
     // An engine given by address holds none of our adapters: it serves its own model.
-    serving: external ? 0 : servingVersion(db),
+    serving: external ? 0 : servingAtStart,
     upstreams: upstreams.models,
     defaults: () => supply.defaults,
     load: (version) => needTrainer(supply.trainer).load(version),
   });
-  const learner = learnerOf({
-    config,
-    storage,
-    policy: serving.policy,
-    supply: () => supply,
-    signal,
-    decided: () => follower.check(),
-    progress: () => undefined,
-  });
+  const news = new NewsWatch(() => ask('news', []), output);
   let clock: LearningClock | undefined;
   const app = createApp({
     version: VERSION,
@@ -118,20 +111,29 @@ async function serveOver(
     parts: () => [...supply.parts(), ...storage.toolServers.parts()],
     observer: observing.observer,
     secret: secretOf(config.data),
-    ...(external ? {} : { learning: () => ({ head: headVersion(db), cycles: countCycles(db) }) }),
+    ...(external ? {} : { learning: () => news.numbers }),
     bug(thrown, requestId) {
       const reason = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
       output.fault({ request_id: requestId, reason }, `request ${requestId} met a bug of the gateway: ${reason}`);
     },
     extra: (bodies) => [
       learningRoutes({
-        db,
-        config,
-        trainer: () => supply.trainer !== undefined,
+        rows: learningRowsOf(ask, () => ({ trainer: supply.trainer !== undefined, learn: config.learn })),
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
-        promote: (version) => promote(learner, version),
-        rollback: () => rollback(learner, needTrainer(supply.trainer), 'asked for by an administrator'),
-        allow: (request, admin) => scopeOf((admin ? requireAdmin : callerOf)(keys, request)),
+        async promote(version) {
+          const decision = await ask('promotion', [version]);
+          await follower.check();
+          return decision;
+        },
+        async rollback() {
+          const trainer = needTrainer(supply.trainer);
+          const way = await ask('wayBack', []);
+          await trainer.copyVersion(way.version, way.weights, true);
+          const version = await ask('goneBack', [way, 'asked for by an administrator']);
+          await follower.check();
+          return version;
+        },
+        allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
         body: (incoming) => bodies.json(incoming, {}),
       }),
     ],
@@ -147,7 +149,8 @@ async function serveOver(
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
   const supply = openSupply(config, engine, trainerGiven(config, env), env);
   const follower = follow({
-    db,
+    // An engine given by address has no weights of ours to follow.
+    rows: () => (external ? Promise.resolve(NONE_FOLLOWED) : ask('followed', [])),
     alias: serving,
     adapters: {
       load: (version) => needTrainer(supply.trainer).load(version),
@@ -163,7 +166,7 @@ async function serveOver(
       output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
     },
   });
-  const stopReporting = external ? undefined : reportLearning(db, output);
+  if (!external) await news.start();
   const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
     await supply.ready(signal).finally(stopWaiting);
@@ -187,7 +190,7 @@ async function serveOver(
     output.event('stopping', {});
     withdraw(config.data);
     follower.stop();
-    stopReporting?.();
+    news.stop();
     await listening.close();
     // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
     const hung = await within(app.idle(), IDLE_MS);

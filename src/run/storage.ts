@@ -8,70 +8,107 @@ import type { Toolbox } from '../core/tool.js';
 import type { Keys } from '../core/key.js';
 import { proxiesOf } from '../core/proxy.js';
 import { limitsOf } from '../loop/budget.js';
-import { type Db, inServing, openStore } from '../store/file/db.js';
+import { Keyring } from '../http/callers/keyring.js';
+import { type Db, openStore } from '../store/file/db.js';
 import { recoverAbandoned } from '../store/beside/recover.js';
-import { openKeyring } from '../store/keys/keys.js';
 import { openLog } from '../store/log/log.js';
 import { tidyHeads } from '../store/beside/heads.js';
 import { openRemoteLog } from '../store/beside/log.js';
 import { holdsHead } from '../store/proof/heads.js';
 import { compiled, VERSION } from './machine.js';
-import { readingOf } from './reading.js';
+import { keyRowsOf, readingOf } from './reading/asked.js';
+import type { Ask } from './reading/calls.js';
+import { openReaders } from './reading/readers.js';
 
-export interface Storage {
-  readonly db: Db;
+interface Logging {
   readonly log: StepLog;
   readonly tools: Toolbox;
   readonly toolServers: Tools['servers'];
-  readonly keys: Keys;
-  readonly reading: Reading;
-  /** Resolves when every file is open that answers need; from then on nothing here waits long for a lock. */
-  readonly ready: Promise<void>;
   close(): Promise<void>;
 }
 
-/** So long a request that writes (feedback, a deletion) may hold up all others for another process's transaction. */
-const BUSY = { busyMs: 250 };
+/** For a process that answers nobody. */
+export interface Storage extends Logging {
+  readonly db: Db;
+}
+
+/** For a gateway: its own thread does no work of SQLite once it answers. */
+export interface ServingStorage extends Logging {
+  readonly keys: Keys;
+  readonly reading: Reading;
+  readonly ask: Ask;
+  /** Work on rows before anybody is answered. */
+  atStart<T>(work: (db: Db) => T): T;
+  /** Resolves when every file is open that answers need, and nothing here waits for a lock any more. */
+  ready(): Promise<void>;
+}
 
 /**
- * `logFailed` is called with the reason each time a write to the log is lost. With `serving`, requests wait as little
- * as possible: the log has a thread of its own, and tools and their servers start before their first call. `warn` gets
- * a line for the operator when such a server goes down or comes up.
+ * `logFailed` is called with the reason each time a write to the log is lost; `warn` gets a line for the operator when
+ * a server of tools goes down or comes up.
  */
 export async function openStorage(
   config: Config,
   logFailed: (reason: unknown) => void,
-  serving = false,
-  warn: (text: string) => void = () => undefined,
+  warn: (text: string) => void,
 ): Promise<Storage> {
   const store = openStore(config.data);
   const redactor = redactorOf(config.redact);
-  const tools = toolsOf(config, serving, warn, () => store.close());
-  if (serving) tools.servers.start();
-  const options = { failed: logFailed };
-  const remote = serving
-    ? openRemoteLog({
-        ...options,
-        warn,
-        redact: config.redact,
-        dataDir: config.data,
-        module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
-      })
-    : undefined;
-  if (remote === undefined) (await recoverAbandoned(store, config.data, { redactor })).forEach(logFailed);
-  else for (const file of lostEnds(store.db, config.data)) warn(lostEnd(file));
-  const log = remote ?? openLog(store, { ...options, redactor });
+  const tools = toolsOf(config, false, warn, () => store.close());
+  (await recoverAbandoned(store, config.data, { redactor })).forEach(logFailed);
+  const log = openLog(store, { failed: logFailed, redactor });
   return {
     db: store.db,
     log,
     tools: tools.toolbox,
     toolServers: tools.servers,
-    keys: openKeyring(store.db),
-    reading: readingOf(store.db, redactor),
-    ready: remote === undefined ? Promise.resolve() : remote.ready.then(() => inServing(store.sqlite, BUSY)),
     async close() {
-      if (remote === undefined) await log.flush();
-      else await remote.close();
+      await log.flush();
+      await tools.close();
+      store.close();
+    },
+  };
+}
+
+/**
+ * The same where requests are answered, and wait as little as possible: the log has a thread of its own, rows are read
+ * in others, and tools and their servers start before their first call.
+ */
+export function openServingStorage(
+  config: Config,
+  logFailed: (reason: unknown) => void,
+  warn: (text: string) => void,
+): ServingStorage {
+  const store = openStore(config.data);
+  const tools = toolsOf(config, true, warn, () => store.close());
+  tools.servers.start();
+  const log = openRemoteLog({
+    failed: logFailed,
+    warn,
+    redact: config.redact,
+    dataDir: config.data,
+    module: compiled(new URL('../store/beside/worker.js', import.meta.url)),
+  });
+  const readers = openReaders(config, compiled(new URL('reading/worker.js', import.meta.url)), warn);
+  const keys = new Keyring(keyRowsOf(readers.ask));
+  for (const file of lostEnds(store.db, config.data)) warn(lostEnd(file));
+  return {
+    log,
+    tools: tools.toolbox,
+    toolServers: tools.servers,
+    keys,
+    reading: readingOf(readers.ask),
+    ask: readers.ask,
+    atStart: (work) => work(store.db),
+    async ready() {
+      await log.ready;
+      await keys.renewed();
+      readers.warm();
+      store.close();
+    },
+    async close() {
+      await readers.close();
+      await log.close();
       await tools.close();
       store.close();
     },

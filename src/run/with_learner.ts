@@ -32,7 +32,6 @@ export async function withLearner<T>(
   const storage = await openStorage(
     config,
     (reason) => printer.line(`the log failed to write: ${String(reason)}`),
-    false,
     (text) => printer.line(text),
   );
   const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);

@@ -77,13 +77,13 @@ async function askTraining(from: number, to: number): Promise<void> {
 /** Every conversation in the log. */
 async function everything(): Promise<TrajectoryView[]> {
   const all: TrajectoryView[] = [];
-  for (;;) {
-    const after = all.at(-1)?.id;
-    const page = await get<{ data: TrajectoryView[]; has_more: boolean }>(
-      `/gyre/v1/trajectories?limit=20${after === undefined ? '' : `&after=${after}`}`,
+  for (let after: string | undefined; ;) {
+    const page = await get<{ data: TrajectoryView[]; has_more: boolean; next_after?: string }>(
+      `/gyre/v1/trajectories?view=client&limit=20${after === undefined ? '' : `&after=${after}`}`,
     );
     all.push(...page.data);
     if (!page.has_more) return all;
+    after = page.next_after;
   }
 }
 
@@ -136,7 +136,9 @@ test('a real client gets one clean completion, streamed or not, and each is what
     { response: whole.response, shown: whole.data.choices[0]?.message.content, used: whole.data.usage },
     { response: streamed.response, shown: text, used: usage },
   ]) {
-    const { steps } = await get<TrajectoryView>(`/gyre/v1/trajectories/${response.headers.get('x-gyre-trajectory')}`);
+    const { steps } = await get<TrajectoryView>(
+      `/gyre/v1/trajectories/${response.headers.get('x-gyre-trajectory')}?include=tokens`,
+    );
     expect(shown).toBe(steps.map(({ action }) => action ?? '').join(''));
     expect(used?.completion_tokens).toBe(steps.reduce((sum, step) => sum + (step.token_ids?.length ?? 0), 0));
     for (const { token_ids: ids, logprobs } of steps) expect(logprobs).toHaveLength(ids?.length ?? -1);

@@ -76,7 +76,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
       .create(body, { headers: { 'x-gyre-train': 'no' } })
       .withResponse();
     const trajectory = response.headers.get('x-gyre-trajectory') ?? '';
-    const { steps } = await get<TrajectoryView>(`${gateway().url}/gyre/v1/trajectories/${trajectory}`);
+    const { steps } = await get<TrajectoryView>(`${gateway().url}/gyre/v1/trajectories/${trajectory}?include=tokens`);
     return { choice: answer.choices[0], steps };
   }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 
 import { type App, type AppDeps, createApp } from '../../src/app.js';
-import { readingOf } from '../../src/run/reading.js';
+import { readingOf } from '../../src/run/reading/asked.js';
 import { parseConfig } from '../../src/core/config.js';
 import { proxiesOf } from '../../src/core/proxy.js';
 import type { Opening, StepLog } from '../../src/core/log.js';
@@ -22,11 +22,12 @@ import { openPolicy } from '../../src/policy/engine/sample.js';
 import { openServing, type VersionTable } from '../../src/policy/serving/serving.js';
 import { openUpstreams } from '../../src/policy/serving/upstreams.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
-import { addKey, type KeyChanges, openKeyring } from '../../src/store/keys/keys.js';
+import { addKey, type KeyChanges } from '../../src/store/keys/keys.js';
 import type { LocalLog } from '../../src/store/log/local.js';
 import { openLog } from '../../src/store/log/log.js';
 import { type Engine, type Script, startEngine } from './engine.js';
 import { recorded, recordedSockets } from './recording.js';
+import { askOver, keyringOver } from '../run/rows.js';
 
 interface Logged {
   readonly opening: Opening;
@@ -145,8 +146,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     serving,
     log,
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
-    keys: openKeyring(store.db),
-    reading: readingOf(store.db, redactor),
+    keys: keyringOver(store.db),
+    reading: readingOf(askOver(store.db, config, redactor)),
     parts: () => [{ part: 'engine', ready: true }],
     ...options.deps,
     ...options.depsOver?.(store),

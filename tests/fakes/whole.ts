@@ -3,7 +3,7 @@
  * nothing.
  */
 import type { Bodies } from '../../src/http/wire/bodies.js';
-import { readingOf } from '../../src/run/reading.js';
+import { learningRowsOf, readingOf } from '../../src/run/reading/asked.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
 import { newId } from '../../src/core/ids.js';
@@ -15,6 +15,7 @@ import { saveVersion } from '../../src/store/learning/versions.js';
 import { decide } from '../../src/store/learning/decisions.js';
 import { openTrainer } from '../../src/train/client.js';
 import { type Gateway, type GatewayOptions, startGateway } from './gateway.js';
+import { askOver } from '../run/rows.js';
 import { startTrainer } from './trainer.js';
 
 export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {
@@ -23,19 +24,17 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
   const extra = (store: Store, bodies: Bodies): ReturnType<typeof learningRoutes> => {
     const learner = { db: store.db, decided: () => Promise.resolve() };
     return learningRoutes({
-      db: store.db,
-      config,
-      trainer: () => true,
+      rows: learningRowsOf(askOver(store.db, config), () => ({ trainer: true, learn: config.learn })),
       start: () => Promise.resolve(cycle(store.db)),
       promote: (version) => promote(learner, version),
       rollback: () => rollback(learner, openTrainer(trainer.url), 'asked for by a test'),
-      allow: () => ({ keyId: undefined }),
+      allow: () => Promise.resolve({ keyId: undefined }),
       body: (incoming) => bodies.json(incoming, {}),
     });
   };
   const gateway = await startGateway({
     ...options,
-    depsOver: (store) => ({ reading: readingOf(store.db), extra: (bodies) => [extra(store, bodies)] }),
+    depsOver: (store) => ({ reading: readingOf(askOver(store.db)), extra: (bodies) => [extra(store, bodies)] }),
   });
   aPastOf(gateway.store.db);
   return {

@@ -72,7 +72,7 @@ describe('an integer beyond 2^53', () => {
   ])('is no fault in %s, also when the log is read', async (_, message) => {
     const { status, text } = await post('/v1/chat/completions', `{"model":"gyre","messages":[${message}]}`);
     expect({ status, text: status === 200 ? '' : text }).toEqual({ status: 200, text: '' });
-    const list = await get('/gyre/v1/trajectories');
+    const list = await get('/gyre/v1/trajectories?view=client');
     expect(list.status).toBe(200);
     const { data } = JSON.parse(list.text) as { data: { id: string; steps: { id: string }[] }[] };
     expect((await get(`/gyre/v1/trajectories/${data[0]?.id}`)).status).toBe(200);

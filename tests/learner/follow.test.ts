@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { adapterName } from '../../src/core/learning/version.js';
 import { follow, type Follower } from '../../src/learner/follow.js';
+import { followed } from '../../src/learner/followed.js';
 import { decide } from '../../src/store/learning/decisions.js';
 import { saveVersion } from '../../src/store/learning/versions.js';
 import { openTrainer } from '../../src/train/client.js';
@@ -38,7 +39,7 @@ async function following(): Promise<Following> {
   const warnings: string[] = [];
   const { db } = gateway.store;
   const follower = follow({
-    db,
+    rows: () => Promise.resolve(followed(db)),
     alias: gateway.serving,
     adapters: {
       load,

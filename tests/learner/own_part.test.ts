@@ -5,8 +5,9 @@ import { callerOf, requireAdmin, scopeOf } from '../../src/http/callers/auth.js'
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { learningRoutes } from '../../src/learner/routes.js';
-import { openKeyring } from '../../src/store/keys/keys.js';
 import { type Gateway, startGateway } from '../fakes/gateway.js';
+import { askOver, keyringOver } from '../run/rows.js';
+import { learningRowsOf } from '../../src/run/reading/asked.js';
 import { type Bench, bench, sum, tasks } from './bench.js';
 
 let made: Bench;
@@ -29,20 +30,18 @@ async function get(path: string, headers: Headers): Promise<Told> {
 it('a key sees the cycles that took up its steps and the versions that learned from them', async () => {
   made = await bench();
   const { learner, store } = made;
-  const keys = openKeyring(store.db);
+  const keys = keyringOver(store.db);
   gateway = await startGateway({
     folder: made.folder,
     deps: {
       keys,
       extra: () => [
         learningRoutes({
-          db: store.db,
-          config: learner.config,
-          trainer: () => true,
+          rows: learningRowsOf(askOver(store.db, learner.config), () => ({ trainer: true, learn: true })),
           start: () => Promise.reject(new Error('not here')),
           promote: () => Promise.reject(new Error('not here')),
           rollback: () => Promise.reject(new Error('not here')),
-          allow: (request, admin) => scopeOf((admin ? requireAdmin : callerOf)(keys, request)),
+          allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
           body: () => Promise.resolve({}),
         }),
       ],

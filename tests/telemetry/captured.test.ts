@@ -1,9 +1,10 @@
 /** What is said in a conversation: on no span, or on the spans where the operator asks for it. */
 import { describe, expect, it } from 'vitest';
 
-import type { Key, Keys } from '../../src/core/key.js';
+import type { Key } from '../../src/core/key.js';
 import { CONTENT, PLAIN } from '../../src/telemetry/attributes.js';
 import { inTurn } from '../fakes/engine.js';
+import { fixedKeys } from '../run/rows.js';
 import { CAPTURE, telemetryBench } from './fixture.js';
 
 const bench = telemetryBench();
@@ -11,11 +12,7 @@ const { start, sent, span } = bench;
 
 describe('what is said', () => {
   const KEY: Key = { id: 'key-ann', role: 'client', train: true };
-  const KEYS: Keys = {
-    required: () => true,
-    find: (secret) => (secret === 'gyre_sk_verysecret' ? KEY : undefined),
-    spent: () => 0,
-  };
+  const KEYS = fixedKeys((secret) => (secret === 'gyre_sk_verysecret' ? KEY : undefined));
   const SAID = {
     model: 'gyre',
     stop: ['Stopword'],

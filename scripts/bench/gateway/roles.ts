@@ -9,6 +9,7 @@ import { Pool } from 'undici';
 
 import { createApp } from '../../../src/app.js';
 import { parseConfig } from '../../../src/core/config.js';
+import type { Reading } from '../../../src/core/reading.js';
 import { NO_KEYS } from '../../../src/http/callers/auth.js';
 import { listen } from '../../../src/http/wire/listen.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
@@ -113,17 +114,16 @@ async function gyre(): Promise<Started> {
     engine: { policy: enginePolicy, counter: enginePolicy },
     load: () => Promise.resolve(),
   });
-  const nothing = {
-    hasTrajectory: () => false,
-    trajectories: () => ({ data: [], has_more: false }),
-    trajectory: () => undefined,
-    step: () => undefined,
-    conversation: () => undefined,
-    answer: () => undefined,
-    response: () => undefined,
-    withdraw: () => false,
-    erase: () => undefined,
-    feedback: () => undefined,
+  const nothing: Reading = {
+    trajectories: () => Promise.resolve(new Uint8Array()),
+    trajectory: () => Promise.resolve(undefined),
+    step: () => Promise.resolve(undefined),
+    conversation: () => Promise.resolve(undefined),
+    answers: () => Promise.resolve([]),
+    response: () => Promise.resolve(undefined),
+    withdraw: () => Promise.resolve(false),
+    erase: () => Promise.resolve(undefined),
+    feedback: () => Promise.resolve(undefined),
   };
   const app = createApp({
     version: 'bench',

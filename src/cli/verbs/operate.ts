@@ -1,16 +1,11 @@
 /**
- * The operator's verbs over rows: status, promote, rollback, verify, export, index. None of them needs an engine but
+ * The operator's verbs over rows: status, promote, rollback, verify, index. None of them needs an engine but
  * rollback.
  */
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-
 import { indexDocuments } from '../../../tools/search_documents.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
-import { writeJson } from '../../core/text/json.js';
-import { shownJson } from '../../core/text/shown.js';
 import { decisionView, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
 import { learningStatus } from '../../learner/status.js';
@@ -19,7 +14,6 @@ import { withLearner } from '../../run/with_learner.js';
 import { bytesIn, quarantinedIn } from '../../store/beside/intake_files.js';
 import { allVersions } from '../../store/learning/versions.js';
 import { verify } from '../../store/proof/verify.js';
-import { listTrajectories } from '../../store/read/trajectories.js';
 import { needTrainer } from '../../run/learner.js';
 import { UNTRAINABLE } from '../../run/machine.js';
 import { type Presence, runningGateway } from '../../run/presence.js';
@@ -135,21 +129,6 @@ export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
           ],
     );
     return report.ok;
-  });
-}
-
-/** Every trajectory as one JSON line, newest first, in the form the API gives it. */
-export function exportVerb(config: Config, out: string | undefined): Promise<void> {
-  return withRows(config, async (db) => {
-    const sink: NodeJS.WritableStream = out === undefined ? process.stdout : createWriteStream(out);
-    for (let after: string | undefined; ;) {
-      const page = listTrajectories(db, { limit: 50, after });
-      for (const trajectory of page.data)
-        if (!sink.write(`${shownJson(writeJson(trajectory))}\n`)) await once(sink, 'drain');
-      after = page.data.at(-1)?.id;
-      if (!page.has_more) break;
-    }
-    if (sink !== process.stdout) await new Promise<void>((resolve) => sink.end(() => resolve()));
   });
 }
 

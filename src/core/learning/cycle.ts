@@ -1,6 +1,8 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
 import { z } from 'zod';
 
+import type { Decision } from './version.js';
+
 /** Which logged steps a cycle takes up, by the verdicts on their trajectory: `learning.filter`. */
 export type FilterName =
   /** Every step. */
@@ -109,4 +111,15 @@ export interface Cycle {
   readonly note: string;
   readonly startedAt: number;
   readonly updatedAt: number;
+}
+
+/** What is new in the learning clock's rows. */
+export interface LearningNews {
+  /** The newest trained version. */
+  readonly head: number;
+  readonly newest: Cycle | undefined;
+  /** How many cycles are in each state. */
+  readonly cycles: Readonly<Record<CycleState, number>>;
+  /** Newest first. */
+  readonly decisions: readonly Decision[];
 }

@@ -76,3 +76,8 @@ export interface Evaluation {
   readonly results: readonly EvaluationResult[];
   readonly createdAt: number;
 }
+
+/** Digits as numbers are written: one version has one id. */
+export function isVersionNumber(text: string): boolean {
+  return /^(0|[1-9]\d{0,14})$/.test(text);
+}

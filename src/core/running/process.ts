@@ -1,5 +1,6 @@
 /** Processes by pid and start time: the system gives a pid alone to another process later. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 
 export interface ProcessId {
   readonly pid: number;
@@ -44,5 +45,14 @@ export function readProcess(path: string): ProcessId | undefined {
       : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Lowers the priority of this thread alone, where the system can tell threads apart. */
+export function yieldProcessor(niceness: number): void {
+  try {
+    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), niceness);
+  } catch {
+    // Elsewhere a priority belongs to the whole process.
   }
 }

@@ -14,7 +14,7 @@ const PLACE_MS = 1_000;
 
 export interface AllowanceDeps {
   /** Tokens a key has used this month. */
-  readonly spent: (keyId: string) => number;
+  readonly spent: (keyId: string) => Promise<number>;
   /** Milliseconds that only grow. */
   readonly now?: (() => number) | undefined;
 }
@@ -47,7 +47,7 @@ export interface Admitting {
 export async function admit({ allowances, log }: Admitting, keyId: string, limits: KeyLimits): Promise<Admission> {
   // While the log waits the month's sum is what is committed: nobody waits, and nobody is refused, for that.
   if (limits.monthlyTokens !== undefined) await log.flush().catch(() => undefined);
-  return allowances.admit(keyId, limits);
+  return allowances.admit(keyId, limits, limits.monthlyTokens === undefined ? 0 : await allowances.spent(keyId));
 }
 
 /**
@@ -63,22 +63,24 @@ export function admitPlain({ allowances }: Pick<Admitting, 'allowances'>, caller
 }
 
 export class Allowances {
-  readonly #spent: AllowanceDeps['spent'];
+  /** Tokens a key has used this month. */
+  readonly spent: AllowanceDeps['spent'];
   readonly #now: () => number;
   readonly #states = new Map<string, State>();
 
   constructor({ spent, now = () => performance.now() }: AllowanceDeps) {
-    this.#spent = spent;
+    this.spent = spent;
     this.#now = now;
   }
 
-  admit(keyId: string, limits: KeyLimits): Admission {
+  /** `spent` is what the key has used this month, where that is bounded. */
+  admit(keyId: string, limits: KeyLimits, spent = 0): Admission {
     let state = this.#states.get(keyId);
     if (state === undefined)
       this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
     const { requests, tokens } = state;
     const now = this.#now();
-    const refusal = this.#refusal(keyId, limits, state, now);
+    const refusal = this.#refusal(limits, spent, state, now);
     if (refusal !== undefined)
       return { refusal, headers: headersOf(limits, state, now), used: () => undefined, leave: () => undefined };
     state.concurrent += 1;
@@ -92,16 +94,13 @@ export class Allowances {
   }
 
   #refusal(
-    keyId: string,
     limits: KeyLimits,
+    spent: number,
     { requests, tokens, concurrent }: State,
     now: number,
   ): GyreError | undefined {
     const { requestsPerMinute, tokensPerMinute, monthlyTokens } = limits;
-    if (monthlyTokens !== undefined) {
-      const spent = this.#spent(keyId);
-      if (spent >= monthlyTokens) return exhausted(spent, monthlyTokens);
-    }
+    if (monthlyTokens !== undefined && spent >= monthlyTokens) return exhausted(spent, monthlyTokens);
     if (requestsPerMinute !== undefined && requests.sum(now) >= requestsPerMinute) {
       return exceeded(
         `This key may begin ${requestsPerMinute} requests in 60 seconds, and has`,

@@ -7,7 +7,13 @@ import type { Key, KeyLimits, Keys } from '../../core/key.js';
 import type { Scope } from '../../core/reading.js';
 
 /** A gateway without keys. */
-export const NO_KEYS: Keys = { required: () => false, find: () => undefined, spent: () => 0 };
+export const NO_KEYS: Keys = {
+  required: () => false,
+  find: () => undefined,
+  fresh: () => undefined,
+  renewed: () => Promise.resolve(),
+  spent: () => Promise.resolve(0),
+};
 
 export interface Caller {
   readonly keyId: string;
@@ -21,25 +27,49 @@ const EVERYONE: Caller = { keyId: '', admin: true, train: true, tools: undefined
 
 /**
  * Throws 401 `invalid_api_key`. Takes the headers `authorization: Bearer ...` and `x-api-key`; of two that are sent the
- * first that is a key. An `authorization` of another scheme, as a proxy in front asks for, is not ours to read.
+ * first that is a key. An `authorization` of another scheme, as a proxy in front asks for, is not ours to read. A
+ * promise only where keys have to be looked up first.
  */
-export function identify(keys: Keys, authorization: string | undefined, apiKey: string | undefined): Caller {
+export function identify(
+  keys: Keys,
+  authorization: string | undefined,
+  apiKey: string | undefined,
+): Caller | Promise<Caller> {
+  const stale = keys.fresh();
+  return stale === undefined
+    ? known(keys, authorization, apiKey)
+    : stale.then(() => known(keys, authorization, apiKey));
+}
+
+function known(keys: Keys, authorization: string | undefined, apiKey: string | undefined): Caller | Promise<Caller> {
   if (!keys.required()) return EVERYONE;
   const secrets = [bearer(authorization), apiKey?.trim() ?? ''].filter((secret) => secret !== '');
-  let key: Key | undefined;
-  for (const secret of secrets) if ((key = keys.find(secret)) !== undefined) break;
-  if (key === undefined) {
-    throw new GyreError({
-      side: 'client',
-      status: 401,
-      code: 'invalid_api_key',
-      message:
-        secrets.length === 0
-          ? 'No API key was given. Send "Authorization: Bearer KEY", or "x-api-key: KEY".'
-          : 'This API key is unknown or revoked. `gyre keys list` shows the keys there are.',
-    });
+  const key = keyIn(keys, secrets);
+  if (key !== undefined) return callerBy(key);
+  if (secrets.length === 0)
+    throw unauthorized('No API key was given. Send "Authorization: Bearer KEY", or "x-api-key: KEY".');
+  // It may have been made a moment ago.
+  return keys.renewed().then(() => {
+    const made = keyIn(keys, secrets);
+    if (made !== undefined) return callerBy(made);
+    throw unauthorized('This API key is unknown or revoked. `gyre keys list` shows the keys there are.');
+  });
+}
+
+function keyIn(keys: Keys, secrets: readonly string[]): Key | undefined {
+  for (const secret of secrets) {
+    const key = keys.find(secret);
+    if (key !== undefined) return key;
   }
-  return { keyId: key.id, admin: key.role === 'admin', train: key.train, tools: key.tools, limits: key.limits };
+  return undefined;
+}
+
+function callerBy({ id, role, train, tools, limits }: Key): Caller {
+  return { keyId: id, admin: role === 'admin', train, tools, limits };
+}
+
+function unauthorized(message: string): GyreError {
+  return new GyreError({ side: 'client', status: 401, code: 'invalid_api_key', message });
 }
 
 function bearer(authorization = ''): string {
@@ -51,7 +81,7 @@ function bearer(authorization = ''): string {
 }
 
 /** The caller of a fetch request. */
-export function callerOf(keys: Keys, request: Request): Caller {
+export async function callerOf(keys: Keys, request: Request): Promise<Caller> {
   return identify(
     keys,
     request.headers.get('authorization') ?? undefined,
@@ -60,8 +90,8 @@ export function callerOf(keys: Keys, request: Request): Caller {
 }
 
 /** Throws 401, or 403 when the key is not an admin's. */
-export function requireAdmin(keys: Keys, request: Request): Caller {
-  const caller = callerOf(keys, request);
+export async function requireAdmin(keys: Keys, request: Request): Promise<Caller> {
+  const caller = await callerOf(keys, request);
   if (caller.admin) return caller;
   throw new GyreError({
     side: 'client',
@@ -72,9 +102,9 @@ export function requireAdmin(keys: Keys, request: Request): Caller {
 }
 
 /** Whether a request comes with an admin's key, or needs none. Whoever has another key, or none, is nobody here. */
-export function isAdmin(keys: Keys, request: Request): boolean {
+export async function isAdmin(keys: Keys, request: Request): Promise<boolean> {
   try {
-    return callerOf(keys, request).admin;
+    return (await callerOf(keys, request)).admin;
   } catch (thrown) {
     if (thrown instanceof GyreError) return false;
     throw thrown;

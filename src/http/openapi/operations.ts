@@ -5,6 +5,15 @@
 import { z } from 'zod';
 
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
+import {
+  JUDGED,
+  ORIGINS,
+  OUTCOMES,
+  RATINGS,
+  type TrajectoryFilter,
+  type View,
+  VIEWS,
+} from '../../core/reading/filters.js';
 import { type Protocol, PROTOCOLS } from '../protocols.js';
 import { RELAYED } from '../routes/relay.js';
 import { requestName, type SHAPES } from './shapes.js';
@@ -40,6 +49,30 @@ const PAGE = {
   limit: { says: 'How many, newest first.', schema: z.int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE) },
   after: { says: 'An id of the list; the page begins behind it.', schema: z.string() },
 };
+
+const shownBy = (view: View): NonNullable<Operation['query']> => ({
+  view: {
+    says: "A few lines, or all of it with the messages as the client's or the policy's side has them.",
+    schema: z.enum(VIEWS).default(view),
+  },
+  include: { says: 'Token ids and log-probabilities of each step.', schema: z.enum(['tokens']) },
+});
+
+const TIME = 'seconds since 1970, a date, or so long ago as 30m, 12h, 7d or 2w.';
+
+const FILTERED = {
+  version: { says: 'Only where this version of the policy took a step.', schema: z.int().min(0) },
+  outcome: { says: 'Only where the newest response ended so.', schema: z.enum(OUTCOMES) },
+  origin: { says: 'Only what a client asked, or the learner did.', schema: z.enum(ORIGINS) },
+  key: { says: 'For admins: only what this key asked, by id or name; none is without a key.', schema: z.string() },
+  task: { says: 'Only what answers this task.', schema: z.string() },
+  good: { says: 'Only what the verdict that decides calls so; none has no verdict.', schema: z.enum(JUDGED) },
+  feedback: { says: 'Only what was rated so.', schema: z.enum(RATINGS) },
+  trainable: { says: 'Only where a step may be trained on, or where none may.', schema: z.boolean() },
+  since: { says: `Only what began at this time or later: ${TIME}`, schema: z.string() },
+  until: { says: `Only what began before this time: ${TIME}`, schema: z.string() },
+  q: { says: 'Only where somebody said this, in whatever case.', schema: z.string() },
+} satisfies Record<keyof TrajectoryFilter, unknown>;
 
 /** What every protocol may meet: no such model, too slow, too much at once, and the faults of gateway and engine. */
 const PROTOCOL_ERRORS = [404, 408, 429, 500, 502, 503, 504];
@@ -161,12 +194,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   }),
   'GET /metrics': reads('Numbers for Prometheus.', 'Operations', 'admin', 'text'),
   'GET /openapi.json': reads('This document.', 'Operations', 'none', 'OpenApi'),
-  'GET /gyre/v1/trajectories': reads('Logged conversations, newest first.', 'Log', 'client', 'TrajectoryList', {
-    query: PAGE,
-    errors: [400],
-  }),
+  'GET /gyre/v1/trajectories': reads(
+    'Logged conversations that pass all that is asked for, newest first.',
+    'Log',
+    'client',
+    'TrajectoryList',
+    { query: { ...PAGE, ...shownBy('summary'), ...FILTERED }, errors: [400] },
+  ),
   'GET /gyre/v1/trajectories/{id}': reads('One conversation with its steps.', 'Log', 'client', 'Trajectory', {
-    errors: [404],
+    query: shownBy('client'),
+    errors: [400, 404],
   }),
   'DELETE /gyre/v1/trajectories/{id}': reads(
     'Deletes a conversation for good; says what it had reached.',

@@ -24,9 +24,12 @@ import {
   type Removal,
   type StepView,
   type StepWithLineage,
+  type TrajectoryListing,
+  type TrajectorySummary,
   type TrajectoryView,
   type VerdictView,
 } from '../../core/reading.js';
+import { ORIGINS, OUTCOMES } from '../../core/reading/filters.js';
 import { bool, functionCall, ids, int, number, object, seconds, text } from './basics.js';
 
 const listOf = <T extends z.ZodType>(item: T): z.ZodType<Listing<z.output<T>>> =>
@@ -52,11 +55,57 @@ const Verdict = z.object({
   created_at: seconds,
 }) satisfies z.ZodType<VerdictView>;
 
+const content = z.union([text, z.array(z.looseObject({ type: text, text: text.optional() }))]);
+/** A message of the log: what a client added to it is there, too. */
+const Logged = z.discriminatedUnion('role', [
+  z.looseObject({ role: z.enum(['system', 'developer']), content, name: text.optional() }),
+  z.looseObject({ role: z.literal('user'), content, name: text.optional() }),
+  z.looseObject({
+    role: z.literal('assistant'),
+    content: content.nullable(),
+    tool_calls: z.array(functionCall).optional(),
+    reasoning: text.optional(),
+  }),
+  z.looseObject({ role: z.literal('tool'), tool_call_id: text, content }),
+]) satisfies z.ZodType<Message>;
+
+const Function = z.object({
+  name: text,
+  description: text.optional(),
+  parameters: object.optional(),
+  strict: bool.optional(),
+});
+
+const Sampling = z.object({
+  temperature: number.optional(),
+  top_p: number.optional(),
+  top_k: int.optional(),
+  min_p: number.optional(),
+  presence_penalty: number.optional(),
+  frequency_penalty: number.optional(),
+  repetition_penalty: number.optional(),
+  max_tokens: int.optional(),
+  min_tokens: int.optional(),
+  seed: int.optional(),
+  stop: z.union([text, z.array(text)]).optional(),
+  logit_bias: z.record(text, number).optional(),
+  ignore_eos: bool.optional(),
+});
+
+const Usage = z.object({ prompt_tokens: int, completion_tokens: int, cached_tokens: int, reasoning_tokens: int });
+
 const Step = z.object({
   id: text,
   index: int,
+  response_id: text,
+  task: text.nullable(),
+  tools: z.array(Function),
+  tool_choice: z.union([z.enum(['auto', 'none', 'required']), z.object({ name: text })]),
+  sampling: Sampling,
+  template_hash: text.nullable(),
   policy_version: int.nullable().describe('Null where an upstream sampled.'),
   action: text.nullable(),
+  reasoning: text.nullable(),
   finish_reason: text.nullable(),
   tool_calls: z.array(
     z.object({
@@ -67,27 +116,67 @@ const Step = z.object({
       error: text.optional(),
     }),
   ),
-  prompt_token_ids: ids.nullable(),
-  token_ids: ids.nullable(),
-  logprobs: z.array(number).nullable(),
+  outcome: z.enum(['done', 'cancelled', 'failed']),
+  usage: Usage,
+  prompt_token_ids: ids.nullish().describe('Where tokens were asked for, as the next two.'),
+  token_ids: ids.nullish(),
+  logprobs: z.array(number).nullish(),
   trainable: bool,
   not_trainable_reason: text.optional(),
   verdicts: z.array(Verdict),
+  created_at: seconds,
 }) satisfies z.ZodType<StepView>;
 
-const Trajectory = z.object({
+const head = {
   id: text,
   response_id: text.nullable(),
   model: text,
   policy_version: int.nullable(),
-  outcome: z.enum(['completed', 'incomplete', 'failed', 'cancelled']).nullable(),
+  outcome: z.enum(OUTCOMES).nullable(),
   stop_reason: text.nullable(),
+  origin: z.enum(ORIGINS),
+  task: text.nullable(),
   consent: bool,
   key: text.nullable(),
   created_at: seconds,
+};
+
+const Whole = z.object({
+  ...head,
+  metadata: z.record(text, text).nullable(),
+  messages: z.array(Logged).describe("The client's, or with `view=policy` the policy's."),
   steps: z.array(Step),
   feedback: z.array(FeedbackRow),
 }) satisfies z.ZodType<TrajectoryView>;
+
+const Summary = z.object({
+  ...head,
+  updated_at: seconds,
+  ms: int,
+  question: text.describe('First words of what the newest response answers.'),
+  answer: text.describe('First words of the newest answer.'),
+  policy_versions: ids,
+  counts: z.object({
+    messages: int,
+    steps: int,
+    trainable_steps: int,
+    tool_calls: int,
+    prompt_tokens: int,
+    completion_tokens: int,
+  }),
+  not_trainable_reasons: z.record(text, int),
+  verdict: z.object({ judge: text, good: bool, score: number.nullable() }).nullable(),
+  feedback: z.object({ good: int, bad: int, demonstrations: int }),
+}) satisfies z.ZodType<TrajectorySummary>;
+
+const Trajectory = z.union([Whole, Summary]).describe('All of it, or with `view=summary` a few lines.');
+
+const Trajectories = z.object({
+  data: z.array(Trajectory),
+  has_more: bool,
+  next_after: text.optional().describe('Where there is more: `after` of the next page.'),
+  partial: z.literal(true).optional().describe('The page ended before it was full, to be quick: go on.'),
+}) satisfies z.ZodType<TrajectoryListing>;
 
 const Removed = z.object({
   id: text,
@@ -152,50 +241,13 @@ const Status = z.object({
   last: Cycle.nullable(),
 }) satisfies z.ZodType<LearningStatus>;
 
-const content = z.union([text, z.array(z.looseObject({ type: text, text: text.optional() }))]);
-/** A message of the log: what a client added to it is there, too. */
-const Logged = z.discriminatedUnion('role', [
-  z.looseObject({ role: z.enum(['system', 'developer']), content, name: text.optional() }),
-  z.looseObject({ role: z.literal('user'), content, name: text.optional() }),
-  z.looseObject({
-    role: z.literal('assistant'),
-    content: content.nullable(),
-    tool_calls: z.array(functionCall).optional(),
-    reasoning: text.optional(),
-  }),
-  z.looseObject({ role: z.literal('tool'), tool_call_id: text, content }),
-]) satisfies z.ZodType<Message>;
-
 const StepRead = z.object({
   ...Step.shape,
   trajectory_id: text,
-  response_id: text,
   messages: z.array(Logged),
-  tools: z.array(
-    z.object({ name: text, description: text.optional(), parameters: object.optional(), strict: bool.optional() }),
-  ),
-  sampling: z.object({
-    temperature: number.optional(),
-    top_p: number.optional(),
-    top_k: int.optional(),
-    min_p: number.optional(),
-    presence_penalty: number.optional(),
-    frequency_penalty: number.optional(),
-    repetition_penalty: number.optional(),
-    max_tokens: int.optional(),
-    min_tokens: int.optional(),
-    seed: int.optional(),
-    stop: z.union([text, z.array(text)]).optional(),
-    logit_bias: z.record(text, number).optional(),
-    ignore_eos: bool.optional(),
-  }),
-  template_hash: text.nullable(),
-  outcome: z.enum(['done', 'cancelled', 'failed']),
-  usage: z.object({ prompt_tokens: int, completion_tokens: int, cached_tokens: int, reasoning_tokens: int }),
   timings: z
     .object({ ms: number, first_token_ms: number.optional(), total_ms: number.optional() })
     .describe('Milliseconds: of the step, and of the policy call in it.'),
-  created_at: seconds,
   lineage: z.object({
     samples: z.array(
       z.object({
@@ -232,7 +284,7 @@ export const RECORDS = {
   Feedback: FeedbackSchema,
   FeedbackRow,
   Trajectory,
-  TrajectoryList: listOf(Trajectory),
+  TrajectoryList: Trajectories,
   Removal: Removed,
   Step: StepRead,
   Status,

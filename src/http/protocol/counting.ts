@@ -8,7 +8,7 @@ import { type Caller, identify } from '../callers/auth.js';
 import type { AnswerDeps } from './deps.js';
 import { versionHeader } from './face.js';
 import { settleOffer } from './offer.js';
-import { Past } from './past.js';
+import { lookBack, Past, type Refers } from './past.js';
 import { type AnswerRequest, forwardedTo, requireSaneLength } from './request.js';
 import type { Exchange } from '../wire/exchange.js';
 
@@ -16,8 +16,8 @@ import type { Exchange } from '../wire/exchange.js';
 export interface Counting {
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): AnswerRequest;
-  /** Whether a request may refer to earlier answers: then the log is flushed first. */
-  readonly refers?: ((raw: unknown) => boolean) | undefined;
+  /** The earlier answers a request refers to. */
+  readonly refers?: ((raw: unknown) => Refers | undefined) | undefined;
   /** The answer as JSON. */
   told(tokens: number): string;
   /** Headers of the protocol's own. */
@@ -28,11 +28,13 @@ export interface Counting {
 export async function countBy(counting: Counting, deps: AnswerDeps, exchange: Exchange): Promise<void> {
   let admission: Admission | undefined;
   try {
-    const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     admission = admitPlain(deps, caller);
     const raw = await exchange.body(deps.bodies);
-    if (counting.refers?.(raw) === true) await deps.log.flush();
-    const request = counting.parse(raw, new Past(deps.past, caller.keyId, deps.settings.seal));
+    const refers = counting.refers?.(raw);
+    const earlier =
+      refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, exchange.clock.signal);
+    const request = counting.parse(raw, new Past(earlier, deps.settings.seal));
     requireSaneLength(request);
     await count(counting, deps, exchange, caller, request, admission?.headers);
   } catch (thrown) {

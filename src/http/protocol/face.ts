@@ -5,7 +5,7 @@ import type { Sampling } from '../../core/policy.js';
 import type { Source } from '../../core/serving.js';
 import type { Ending } from '../../core/trajectory.js';
 import type { Finish, LoopEvent, LoopLimits } from '../../loop/events.js';
-import type { Past } from './past.js';
+import type { Past, Refers } from './past.js';
 import type { AnyExchange, Exchange } from '../wire/exchange.js';
 import type { ErrorShape } from '../wire/failure.js';
 import type { AnswerRequest } from './request.js';
@@ -83,8 +83,8 @@ export interface Face<E extends AnyExchange = Exchange> {
   readonly errors: ErrorShape;
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): ParsedRequest<E>;
-  /** Whether a request may refer to earlier answers: then the log is flushed first, because parsing looks them up. */
-  refers?(raw: unknown): boolean;
+  /** The earlier answers a request refers to: they are looked up before it is parsed. Undefined where it has none. */
+  refers?(raw: unknown): Refers | undefined;
   /**
    * An answer's turn as its client will send it back, where the protocol cannot carry it word for word. The log knows
    * the conversation again by this form.

@@ -14,7 +14,7 @@ import { packSummary, SUMMARISE } from './compaction.js';
 import { conversationOf, RESPONSES } from './face.js';
 import { COMPACT_FIELDS } from './fields.js';
 import { usageOf } from './object.js';
-import { compactionId } from './references.js';
+import { compactionId, refersOf } from './references.js';
 
 /** Characters of the user's own words that are kept beside the summary, the newest first. */
 const KEPT = 20_000;
@@ -22,7 +22,7 @@ const KEPT = 20_000;
 export const COMPACT: Face = {
   id: 'resp',
   errors: RESPONSES.errors,
-  refers: (raw) => RESPONSES.refers?.(raw) === true,
+  refers: refersOf,
   parse(raw, past) {
     const { fields } = readFields(raw, COMPACT_FIELDS);
     if (fields.previous_response_id === undefined) requiredField(fields.input, 'input', ': send what to compact.');

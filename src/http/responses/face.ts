@@ -10,16 +10,13 @@ import { RESPONSES_ERRORS } from '../wire/failure.js';
 import { COUNT_FIELDS, RESPONSE_FIELDS, type ResponseFields } from './fields.js';
 import { messagesOf } from './items.js';
 import { asksLogprobs } from './object.js';
-import { isReference } from './references.js';
+import { refersOf } from './references.js';
 import { choiceOf, toolsetOf } from './tools.js';
 
 export const RESPONSES: Face = {
   id: 'resp',
   errors: RESPONSES_ERRORS,
-  refers: (raw) =>
-    typeof raw === 'object' &&
-    raw !== null &&
-    ('previous_response_id' in raw || ('input' in raw && Array.isArray(raw.input) && raw.input.some(isReference))),
+  refers: refersOf,
   parse(raw, past) {
     const { fields, request } = readRequest(raw, past);
     return { request, delivery: (exchange, head, settings) => new ResponseAnswer(exchange, head, fields, settings) };

@@ -4,7 +4,7 @@
  */
 import { GyreError, quoted } from '../../core/errors.js';
 import { textOf, type AssistantMessage } from '../../core/message.js';
-import type { Past } from '../protocol/past.js';
+import type { Past, Refers } from '../protocol/past.js';
 import type { Item } from './item_fields.js';
 
 /** A message, reasoning, a call of a function, of a custom tool, of our own tool, a picture. */
@@ -88,8 +88,24 @@ function placeOf(item: Reference): { readonly kind: Kind; readonly answer: strin
   return { kind: kind as Kind, answer: `resp${mark}${answer}`, place: Number(place) };
 }
 
+/** What a request refers to, before it is checked. */
+export function refersOf(raw: unknown): Refers | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined;
+  const { previous_response_id: previous, input } = raw as {
+    readonly previous_response_id?: unknown;
+    readonly input?: unknown;
+  };
+  const answers = (Array.isArray(input) ? input : []).flatMap((item: unknown) => {
+    if (!isReference(item)) return [];
+    const [, , mark, answer] = FORM.exec(item.id) ?? [];
+    return mark === undefined || answer === undefined ? [] : [`resp${mark}${answer}`];
+  });
+  const conversation = typeof previous === 'string' ? previous : undefined;
+  return conversation === undefined && answers.length === 0 ? undefined : { conversation, answers };
+}
+
 /** Takes an item before it is checked as well. */
-export function isReference(item: unknown): item is Reference {
+function isReference(item: unknown): item is Reference {
   if (typeof item !== 'object' || item === null) return false;
   const { type = null, role, id } = item as { readonly type?: unknown; readonly role?: unknown; readonly id?: unknown };
   return type === 'item_reference' || (type === null && role === undefined && typeof id === 'string');

@@ -18,13 +18,13 @@ import { replay } from './replay.js';
 /** Mounted under `/v1`. */
 export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, keys: Keys): Hono {
   const app = new Hono();
-  app.get('/responses', (c) => {
-    callerOf(keys, c.req.raw);
+  app.get('/responses', async (c) => {
+    await callerOf(keys, c.req.raw);
     const { status, headers, body } = failureOf(noUpgrade(), requestIdOf(c.req.header('x-request-id')));
     return new Response(body, { status, headers: { ...headers, upgrade: 'websocket' } });
   });
-  app.get('/responses/:id', (c) => {
-    const logged = present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id'));
+  app.get('/responses/:id', async (c) => {
+    const logged = await present(reading, keys, c.req.raw, c.req.param('id'));
     const { stream, starting_after: after } = c.req.query();
     checkIncluded(c.req.queries());
     if (!flag(stream, 'stream')) {
@@ -40,20 +40,26 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
     });
     return c.body(frames, 200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   });
-  app.delete('/responses/:id', (c) => {
-    const [{ keyId }, id] = [callerOf(keys, c.req.raw), c.req.param('id')];
-    if (!RESPONSE_ID.test(id) || !reading.withdraw(keyId, id)) throw unknown(id);
+  app.delete('/responses/:id', async (c) => {
+    const [{ keyId }, id] = [await callerOf(keys, c.req.raw), c.req.param('id')];
+    if (!RESPONSE_ID.test(id) || !(await reading.withdraw(keyId, id, c.req.raw.signal))) throw unknown(id);
     return c.json({ id, object: 'response.deleted', deleted: true });
   });
-  app.get('/responses/:id/input_items', (c) => {
+  app.get('/responses/:id/input_items', async (c) => {
     checkIncluded(c.req.queries());
-    return jsonReply(inputItems(present(reading, callerOf(keys, c.req.raw).keyId, c.req.param('id')), c.req.query()));
+    return jsonReply(inputItems(await present(reading, keys, c.req.raw, c.req.param('id')), c.req.query()));
   });
   return app;
 }
 
-function present(reading: Pick<Reading, 'response'>, keyId: string, id: string): LoggedResponse {
-  const logged = RESPONSE_ID.test(id) ? reading.response(keyId, id) : undefined;
+async function present(
+  reading: Pick<Reading, 'response'>,
+  keys: Keys,
+  request: Request,
+  id: string,
+): Promise<LoggedResponse> {
+  const { keyId } = await callerOf(keys, request);
+  const logged = RESPONSE_ID.test(id) ? await reading.response(keyId, id, request.signal) : undefined;
   if (logged === undefined) throw unknown(id);
   return logged;
 }

@@ -2,11 +2,12 @@
 import { countBy, type Counting } from '../protocol/counting.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Exchange } from '../wire/exchange.js';
-import { readCount, RESPONSES } from './face.js';
+import { readCount } from './face.js';
+import { refersOf } from './references.js';
 
 const INPUT_TOKENS: Counting = {
   parse: readCount,
-  refers: RESPONSES.refers,
+  refers: refersOf,
   told: (tokens) => `{"object":"response.input_tokens","input_tokens":${tokens}}`,
 };
 

@@ -57,8 +57,8 @@ export function healthRoutes(deps: HealthDeps): Hono {
       log: logView(deps.log.state),
     }),
   );
-  app.get('/ready', (c) => {
-    const told = isAdmin(deps.keys, c.req.raw);
+  app.get('/ready', async (c) => {
+    const told = await isAdmin(deps.keys, c.req.raw);
     const parts = deps.parts().map((part) => (told ? part : { ...part, detail: undefined }));
     const waitingFor = parts
       .filter((part) => !part.ready)
@@ -67,7 +67,7 @@ export function healthRoutes(deps: HealthDeps): Hono {
     return c.json({ ready, waiting_for: waitingFor, parts }, ready ? 200 : 503);
   });
   app.get('/metrics', async (c) => {
-    requireAdmin(deps.keys, c.req.raw);
+    await requireAdmin(deps.keys, c.req.raw);
     return c.text(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType });
   });
   return app;

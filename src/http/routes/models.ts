@@ -10,14 +10,14 @@ import { callerOf } from '../callers/auth.js';
 
 export function modelRoutes(serving: Serving, keys: Keys): Hono {
   const app = new Hono();
-  app.get('/models', (c) => {
-    callerOf(keys, c.req.raw);
+  app.get('/models', async (c) => {
+    await callerOf(keys, c.req.raw);
     return c.json({ object: 'list', data: serving.models().map(wireModel) });
   });
   // Names of upstreams have slashes, and clients send them as they are or encoded; a dot would
   // not take the end of a line.
-  app.get('/models/:id{[^]+}', (c) => {
-    callerOf(keys, c.req.raw);
+  app.get('/models/:id{[^]+}', async (c) => {
+    await callerOf(keys, c.req.raw);
     const id = c.req.param('id');
     const model = serving.models().find((each) => each.id === id);
     if (model === undefined) {

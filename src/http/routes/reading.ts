@@ -4,10 +4,10 @@
  */
 import { Hono } from 'hono';
 
-import { missing, quoted } from '../../core/errors.js';
+import { GyreError, missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
-import { pageOf } from '../../core/paging.js';
 import { FeedbackSchema, type Reading } from '../../core/reading.js';
+import { filterOf, givenOf, oneShownOf, shownOf } from '../../core/reading/filters.js';
 import { callerOf, scopeOf } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';
 import type { Bodies } from '../wire/bodies.js';
@@ -17,26 +17,25 @@ import { jsonReply } from '../wire/reply.js';
 /** Mounted under `/gyre/v1`. */
 export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
   const app = new Hono();
-  app.get('/trajectories', (c) => {
-    const scope = scopeOf(callerOf(keys, c.req.raw));
-    return jsonReply(
-      reading.trajectories(
-        scope,
-        pageOf(c.req.query(), (id) => reading.hasTrajectory(scope, id)),
-      ),
-    );
+  app.get('/trajectories', async (c) => {
+    const scope = scopeOf(await callerOf(keys, c.req.raw));
+    const given = givenOf(c.req.queries());
+    const filter = filterOf(given);
+    if (filter.key !== undefined && scope.keyId !== undefined) throw notForClients();
+    return jsonReply(await reading.trajectories(scope, given, filter, shownOf(given, 'summary'), c.req.raw.signal));
   });
-  app.get('/trajectories/:id', (c) => {
-    const id = c.req.param('id');
-    return jsonReply(present(reading.trajectory(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
+  app.get('/trajectories/:id', async (c) => {
+    const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
+    const found = await reading.trajectory(scope, id, oneShownOf(c.req.queries()), c.req.raw.signal);
+    return jsonReply(present(found, 'trajectory', id));
   });
-  app.delete('/trajectories/:id', (c) => {
-    const id = c.req.param('id');
-    return c.json(present(reading.erase(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
+  app.delete('/trajectories/:id', async (c) => {
+    const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
+    return c.json(present(await reading.erase(scope, id, c.req.raw.signal), 'trajectory', id));
   });
-  app.get('/steps/:id', (c) => {
-    const id = c.req.param('id');
-    return jsonReply(present(reading.step(scopeOf(callerOf(keys, c.req.raw)), id), 'step', id));
+  app.get('/steps/:id', async (c) => {
+    const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
+    return jsonReply(present(await reading.step(scope, id, c.req.raw.signal), 'step', id));
   });
   return app;
 }
@@ -45,15 +44,24 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
 export function feedbackRoutes(reading: Reading, keys: Keys, bodies: Bodies): Hono<{ Bindings: NodeBindings }> {
   const app = new Hono<{ Bindings: NodeBindings }>();
   app.post('/feedback', async (c) => {
-    const caller = callerOf(keys, c.req.raw);
+    const caller = await callerOf(keys, c.req.raw);
     const body = await bodies.json(c.env.incoming);
     const parsed = FeedbackSchema.safeParse(body);
     if (!parsed.success) throw invalid(parsed.error, [], body);
-    return c.json(
-      present(reading.feedback(scopeOf(caller), caller.keyId, parsed.data), 'response', parsed.data.response_id),
-    );
+    const added = await reading.feedback(scopeOf(caller), caller.keyId, parsed.data, c.req.raw.signal);
+    return c.json(present(added, 'response', parsed.data.response_id));
   });
   return app;
+}
+
+function notForClients(): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 403,
+    code: 'insufficient_permissions',
+    param: 'key',
+    message: 'Only a key with the role admin may ask by "key": what this key asked is all it sees.',
+  });
 }
 
 function present<T>(row: T | undefined, what: string, id: string): T {

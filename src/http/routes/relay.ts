@@ -45,7 +45,7 @@ export async function relay(asked: RelayedPath, deps: AnswerDeps, exchange: Exch
   let admission: Admission | undefined;
   let isSent = false;
   try {
-    const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
     const body = await exchange.bytes(deps.bodies);

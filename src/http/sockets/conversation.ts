@@ -13,12 +13,13 @@ import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Face } from '../protocol/face.js';
 import { settleOffer } from '../protocol/offer.js';
-import { Past } from '../protocol/past.js';
+import { lookBack, Past } from '../protocol/past.js';
 import { sampledBy } from '../protocol/request.js';
 import { jsonInTurns } from '../wire/body.js';
 import type { Message as MessageBytes, SocketExchange } from '../wire/socket_exchange.js';
 import { readRequest, RESPONSES } from '../responses/face.js';
 import { ResponseFold } from '../responses/fold.js';
+import { refersOf } from '../responses/references.js';
 import { Memory } from './memory.js';
 import { messagesTo, SocketAnswer } from './answer.js';
 
@@ -64,7 +65,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
     return {
       id: RESPONSES.id,
       errors: RESPONSES.errors,
-      refers: (raw) => !memory.has(previous) && RESPONSES.refers?.(raw) === true,
+      refers: (raw) => memory.others(refersOf(raw)),
       parse(raw, past) {
         const { fields, request } = readRequest(raw, memory.before(past));
         return {
@@ -87,13 +88,15 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
   ): Promise<void> {
     let admission: Admission | undefined;
     try {
-      const caller = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+      const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
       admission = admitPlain(deps, caller);
       const raw = await exchange.body(deps.bodies);
-      if (RESPONSES.refers?.(raw) === true) await deps.log.flush();
-      const { fields, request } = readRequest(raw, memory.before(new Past(deps.past, caller.keyId)));
+      const refers = memory.others(refersOf(raw));
+      const { signal } = exchange.clock;
+      const earlier = refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, signal);
+      const { fields, request } = readRequest(raw, memory.before(new Past(earlier)));
       const { leftOut } = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
-      const lease = await deps.serving.lease(request.model, exchange.clock.signal);
+      const lease = await deps.serving.lease(request.model, signal);
       lease.release();
       const id = newId(RESPONSES.id, exchange.startedAt);
       memory.keep(lane, id, request.messages, request.asked);

@@ -4,7 +4,7 @@
  */
 import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Conversation } from '../../core/reading.js';
-import { Past } from '../protocol/past.js';
+import { type Earlier, Past, type Refers } from '../protocol/past.js';
 
 /** Lanes of a connection that are remembered; the one that was silent longest is forgotten. */
 const MAX_LANES = 8;
@@ -27,16 +27,20 @@ export class Memory {
     for (const [lane, kept] of this.#kept) if (kept.id === id) this.#kept.delete(lane);
   }
 
+  /** Of what a request refers to, that which is not remembered here. */
+  others(refers: Refers | undefined): Refers | undefined {
+    const answers = refers?.answers.filter((id) => !this.has(id)) ?? [];
+    const conversation = this.has(refers?.conversation) ? undefined : refers?.conversation;
+    return conversation === undefined && answers.length === 0 ? undefined : { conversation, answers };
+  }
+
   /** The caller's past with this in front of it. */
-  before(past: Past): Past {
+  before(past: Earlier): Past {
     const find = (id: string): Conversation | undefined => [...this.#kept.values()].find((kept) => kept.id === id);
-    return new Past(
-      {
-        conversation: (_, id) => find(id) ?? past.conversation(id),
-        answer: (_, id) => answerOf(find(id)) ?? past.answer(id),
-      },
-      '',
-    );
+    return new Past({
+      conversation: (id) => find(id) ?? past.conversation(id),
+      answer: (id) => answerOf(find(id)) ?? past.answer(id),
+    });
   }
 }
 

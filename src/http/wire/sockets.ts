@@ -14,8 +14,8 @@ import { pathOf, settleTarget } from './target.js';
 
 export interface SocketService {
   readonly errors: ErrorShape;
-  /** Throws why an upgrade is refused. */
-  admit(incoming: IncomingMessage): void;
+  /** Rejects with why an upgrade is refused. */
+  admit(incoming: IncomingMessage): Promise<void>;
   /** What answers the messages of a connection. It never rejects. */
   open(link: Link): (message: Buffer) => Promise<void>;
 }
@@ -47,6 +47,10 @@ export class Sockets {
   }
 
   upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
+    void this.#upgrade(incoming, socket, head);
+  }
+
+  async #upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Until a WebSocket has taken it over nobody else listens, and an error would end the process.
     const ignore = (): void => undefined;
     socket.on('error', ignore);
@@ -58,7 +62,8 @@ export class Sockets {
       if (this.#closing) throw shuttingDown();
       this.#admit(incoming);
       if (service === undefined) throw noSocket(path, [...this.#services.keys()]);
-      service.admit(incoming);
+      await service.admit(incoming);
+      if (this.#closing) throw shuttingDown();
     } catch (thrown) {
       return refuse(thrown, incoming, socket, service?.errors);
     }

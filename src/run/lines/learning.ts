@@ -1,54 +1,94 @@
 /**
- * Lines of the operator's log on cycles and decisions, as they happen. They are read from the rows, because they are
- * made in other processes: the learning clock's, or one of the command line.
+ * The learning clock's rows as the gateway tells of them: lines of the operator's log on cycles and decisions as they
+ * happen, and numbers. They are read again and again, because they are made in other processes: the learning clock's,
+ * or one of the command line.
  */
-import type { Cycle } from '../../core/learning/cycle.js';
+import type { Cycle, LearningNews } from '../../core/learning/cycle.js';
 import { reasonOf } from '../../core/errors.js';
-import { cyclesOf } from '../../store/learning/cycles.js';
-import type { Db } from '../../store/file/db.js';
-import { decisionsOf } from '../../store/learning/decisions.js';
 import type { Output } from './output.js';
 
 const POLL_MS = 1_000;
-/** Decisions read at a time: more than are ever made within one interval. */
-const DECISIONS = 20;
 
-/** Reports cycles and decisions from now on. Returns a function that stops it. */
-export function reportLearning(db: Db, output: Output): () => void {
-  const progressOf = ({ id, state, stage }: Cycle): string => `${id} ${state} ${stage}`;
-  let [cycle] = cyclesOf(db, 1);
-  let last = decisionsOf(db, 1)[0]?.id ?? '';
-  const report = (): void => {
-    const [newest] = cyclesOf(db, 1);
-    if (newest !== undefined && (cycle === undefined || progressOf(newest) !== progressOf(cycle))) {
-      cycle = newest;
+/** What metrics show of learning. */
+interface Numbers {
+  readonly head: number;
+  readonly cycles: LearningNews['cycles'];
+}
+
+export class NewsWatch {
+  readonly #read: () => Promise<LearningNews>;
+  readonly #output: Output;
+  #numbers: Numbers = { head: 0, cycles: { running: 0, done: 0, failed: 0, skipped: 0 } };
+  #cycle: Cycle | undefined;
+  #lastDecision = '';
+  #timer: NodeJS.Timeout | undefined;
+  #began = false;
+  #reading = false;
+
+  constructor(read: () => Promise<LearningNews>, output: Output) {
+    this.#read = read;
+    this.#output = output;
+  }
+
+  /** As of the last look. */
+  get numbers(): Numbers {
+    return this.#numbers;
+  }
+
+  /** Tells of what happens from now on; resolves when it is known what happened before. */
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => void this.#look(), POLL_MS);
+    this.#timer.unref();
+    await this.#look();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      this.#tell(await this.#read());
+    } catch (thrown) {
+      // The rows are read again at the next interval; the process that answers requests must not end over it.
+      this.#output.warn(`the learning clock's rows cannot be read: ${reasonOf(thrown)}`);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  #tell({ head, newest, cycles, decisions }: LearningNews): void {
+    this.#numbers = { head, cycles };
+    const known = this.#cycle;
+    this.#cycle = newest;
+    const last = this.#lastDecision;
+    this.#lastDecision = decisions[0]?.id ?? last;
+    if (!this.#began) {
+      this.#began = true;
+      return;
+    }
+    if (newest !== undefined && (known === undefined || progressOf(newest) !== progressOf(known))) {
       const { id, state, stage, baseVersion, note } = newest;
       const reason = state === 'running' || note === '' ? undefined : note;
-      output.event(
+      this.#output.event(
         'cycle',
         { cycle: id, state, stage, base_version: baseVersion, reason },
         `learning cycle ${id}: ${state === 'running' ? stage : state}${reason === undefined ? '' : `, ${reason}`}`,
       );
     }
-    for (const { id, kind, version, against, passed, reason } of decisionsOf(db, DECISIONS)
-      .filter((decision) => decision.id > last)
-      .reverse()) {
-      last = id;
-      output.event(
+    for (const { id, kind, version, against, passed, reason } of decisions.toReversed()) {
+      if (id <= last) continue;
+      this.#output.event(
         'decision',
         { kind, version, against, passed, reason },
         `${kind} of version ${version}: ${passed ? 'yes' : 'no'}, ${reason}`,
       );
     }
-  };
-  const timer = setInterval(() => {
-    try {
-      report();
-    } catch (thrown) {
-      // The rows are read again at the next interval; the process that answers requests must not end over it.
-      output.warn(`the learning clock's rows cannot be read: ${reasonOf(thrown)}`);
-    }
-  }, POLL_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  }
+}
+
+function progressOf({ id, state, stage }: Cycle): string {
+  return `${id} ${state} ${stage}`;
 }

@@ -3,8 +3,6 @@
  * never waits for a commit. It does not wait for a lock either, but looks again: conversations are looked up meanwhile.
  */
 import { parseJson } from '../../core/text/json.js';
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, receiveMessageOnPort, Worker, workerData } from 'node:worker_threads';
 
@@ -12,6 +10,7 @@ import { reasonOf } from '../../core/errors.js';
 import { giveMemoryBack } from '../../core/running/memory.js';
 import { newId } from '../../core/ids.js';
 import type { LogWait, WalSize } from '../../core/log.js';
+import { yieldProcessor } from '../../core/running/process.js';
 import { openBeside, type Store } from '../file/db.js';
 import { isPassing, passingReason } from '../file/passing.js';
 import { AnswerCount } from '../log/answer_count.js';
@@ -194,7 +193,7 @@ function startFolding(): Promise<void> {
   });
 }
 
-if (redact.length === 0) yieldProcessor();
+if (redact.length === 0) yieldProcessor(NICENESS);
 giveMemoryBack();
 port.on('message', (text: string) => {
   receive(text);
@@ -236,12 +235,3 @@ const before = arrived ?? [];
 arrived = undefined;
 for (const message of before) handle(message);
 void log.flush();
-
-/** Lowers the priority of this thread alone, where the system can tell threads apart. */
-function yieldProcessor(): void {
-  try {
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
-  } catch {
-    // Elsewhere a priority belongs to the whole process.
-  }
-}

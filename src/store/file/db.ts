@@ -78,19 +78,15 @@ export function openBeside(dataDir: string, options: StoreOptions): Store {
     sqlite.pragma('secure_delete = ON');
     sqlite.pragma(`journal_size_limit = ${JOURNAL_BYTES}`);
     sqlite.pragma('temp_store = MEMORY');
-    inServing(sqlite, options);
+    // It waits for no lock for long, and leaves folding to the folding thread.
+    sqlite.pragma(`busy_timeout = ${options.busyMs}`);
+    sqlite.pragma(`wal_autocheckpoint = ${BACKSTOP_PAGES}`);
     sqlite.prepare('SELECT count(*) FROM ledger WHERE seq < 0').get(); // opens the write-ahead log and its index
   } catch (thrown) {
     sqlite.close();
     throw thrown;
   }
   return { file, sqlite, db: drizzle({ client: sqlite, schema }), close: () => void sqlite.close() };
-}
-
-/** From now on it serves: it waits for no lock for long, and the folding thread folds. */
-export function inServing(sqlite: Database.Database, { busyMs }: StoreOptions): void {
-  sqlite.pragma(`busy_timeout = ${busyMs}`);
-  sqlite.pragma(`wal_autocheckpoint = ${BACKSTOP_PAGES}`);
 }
 
 const statements = new WeakMap<Database.Database, Map<string, Database.Statement>>();

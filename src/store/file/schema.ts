@@ -78,8 +78,11 @@ export const trajectories = sqliteTable(
       .on(t.keyId, t.id)
       .where(sql`key_id <> ''`),
     index('trajectories_task')
-      .on(t.taskId)
+      .on(t.taskId, t.id)
       .where(sql`task_id IS NOT NULL`),
+    index('trajectories_origin')
+      .on(t.origin, t.id)
+      .where(sql`origin <> 'live'`),
   ],
 );
 
@@ -161,6 +164,13 @@ export const steps = sqliteTable(
       .on(t.clientAt)
       .where(sql`client_at <> state_at`),
     index('steps_tool_set').on(t.toolSet),
+    // The newest steps of the policy, where upstreams sampled most.
+    index('steps_own')
+      .on(t.seq)
+      .where(sql`policy_version > -1`),
+    index('steps_version')
+      .on(t.policyVersion, t.trajectoryId)
+      .where(sql`policy_version > -1`),
     index('steps_native')
       .on(t.actionTip)
       .where(sql`native IS NOT NULL`),
@@ -168,20 +178,28 @@ export const steps = sqliteTable(
 );
 
 /** The end of each answered request that took a step. A trajectory's are found through its steps. */
-export const responses = sqliteTable('responses', {
-  id: text().primaryKey(),
-  trajectoryId: text('trajectory_id').notNull(),
-  keyId: text('key_id').notNull(),
-  outcome: text({ enum: ['completed', 'incomplete', 'failed', 'cancelled'] }).notNull(),
-  stopReason: text('stop_reason').notNull(),
-  usage: text().notNull(),
-  toolUse: text('tool_use').notNull(),
-  createdAt: integer('created_at').notNull(),
-  ms: integer().notNull(),
-  /** JSON of what the request said that its protocol tells again; null where it never does. */
-  asked: text(),
-  contentHash: text('content_hash').notNull(),
-});
+export const responses = sqliteTable(
+  'responses',
+  {
+    id: text().primaryKey(),
+    trajectoryId: text('trajectory_id').notNull(),
+    keyId: text('key_id').notNull(),
+    outcome: text({ enum: ['completed', 'incomplete', 'failed', 'cancelled'] }).notNull(),
+    stopReason: text('stop_reason').notNull(),
+    usage: text().notNull(),
+    toolUse: text('tool_use').notNull(),
+    createdAt: integer('created_at').notNull(),
+    ms: integer().notNull(),
+    /** JSON of what the request said that its protocol tells again; null where it never does. */
+    asked: text(),
+    contentHash: text('content_hash').notNull(),
+  },
+  (t) => [
+    index('responses_outcome')
+      .on(t.outcome, t.trajectoryId)
+      .where(sql`outcome <> 'completed'`),
+  ],
+);
 
 /** One row per committed group: [[table, id, contentHash], ...] chained by hash. `verify` re-derives it all. */
 export const ledger = sqliteTable('ledger', {

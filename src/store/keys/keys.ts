@@ -1,18 +1,15 @@
-/**
- * API keys. The secret is shown once; only its hash is kept. A running gateway stops accepting a key that another
- * process revoked within {@link CACHE_MS}.
- */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+/** API keys. The secret is shown once; only its hash is kept. */
+import { randomBytes } from 'node:crypto';
 
 import { and, eq, isNull, or } from 'drizzle-orm';
 
 import { operatorError } from '../../core/errors.js';
-import { sha256, type Hash } from '../../core/text/hash.js';
+import { sha256 } from '../../core/text/hash.js';
 import { newId } from '../../core/ids.js';
-import { type Key, KEY_LIMITS, type KeyLimits, type Keys, type Role } from '../../core/key.js';
-import { prepared, type Db } from '../file/db.js';
+import { type Key, KEY_LIMITS, type KeyLimits, type KeyList, type Role } from '../../core/key.js';
+import type { Db } from '../file/db.js';
 import { keys } from '../file/schema.js';
-import { tokensUsed, UsageSums } from './usage.js';
+import { UsageSums } from './usage.js';
 
 /** A key as it is kept: also what it is called, and when it came and went. */
 export interface StoredKey extends Key {
@@ -29,11 +26,6 @@ export interface KeyChanges {
   readonly tools?: readonly string[] | null;
   readonly limits?: { readonly [K in keyof KeyLimits]: number | null };
 }
-
-/** Milliseconds a key is cached after it was looked up. */
-export const CACHE_MS = 2_000;
-/** Keys in the cache; when there are more it is emptied. */
-const CACHE_KEYS = 10_000;
 
 /** Makes a key. The secret is only in what is returned. Throws an operator error when the name is in use. */
 export function addKey(
@@ -96,61 +88,23 @@ export function revokeKey(db: Db, nameOrId: string, at: number = Date.now()): St
   return row === undefined ? undefined : keyOf(row);
 }
 
-export interface Keyring extends Keys {
-  find(secret: string): StoredKey | undefined;
-}
-
-interface CachedKey {
-  readonly key: StoredKey;
-  readonly until: number;
-}
-
-/**
- * `now` says which month it is. `elapsed` are milliseconds that only grow, by which what was looked up grows old: a
- * clock that is set back must keep no revoked key alive.
- */
-export function openKeyring(
-  db: Db,
-  now?: () => number,
-  elapsed: () => number = now ?? (() => performance.now()),
-): Keyring {
-  const month = now ?? Date.now;
-  const known = new Map<Hash, CachedKey>();
-  let required = false;
-  let askAgain = Number.NEGATIVE_INFINITY;
+/** Every key in use; undefined where that is still the list with the stamp `seen`. */
+export function keyList(db: Db, seen?: string): KeyList | undefined {
+  const rows = db.select().from(keys).orderBy(keys.id).all();
+  const stamp = sha256(JSON.stringify(rows));
+  if (stamp === seen) return undefined;
   return {
-    required(): boolean {
-      // Keys are never deleted, so "yes" holds for good.
-      if (!required && elapsed() >= askAgain) {
-        required = prepared<[]>(db, 'SELECT 1 FROM keys LIMIT 1').get() !== undefined;
-        askAgain = elapsed() + CACHE_MS;
-      }
-      return required;
-    },
-    find(secret: string): StoredKey | undefined {
-      const hash = sha256(secret);
-      const cached = known.get(hash);
-      if (cached !== undefined && elapsed() < cached.until) return cached.key;
-      known.delete(hash);
-      const row = db.select().from(keys).where(eq(keys.hash, hash)).get();
-      if (row === undefined || row.revokedAt !== null || !sameHash(row.hash, hash)) return undefined;
-      const key = keyOf(row);
-      if (known.size >= CACHE_KEYS) known.clear();
-      known.set(hash, { key, until: elapsed() + CACHE_MS });
-      return key;
-    },
-    spent: (keyId) => tokensUsed(db, keyId, month()),
-    count(keyId, tokens) {
-      const sums = new UsageSums();
-      sums.add(keyId, month(), tokens);
-      sums.write(db);
-    },
+    stamp,
+    any: rows.length > 0,
+    keys: rows.flatMap((row) => (row.revokedAt === null ? [[row.hash, keyOf(row)] as const] : [])),
   };
 }
 
-function sameHash(a: Hash, b: Hash): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
+/** Counts a request that is not logged. */
+export function countUse(db: Db, keyId: string, at: number, tokens: number): void {
+  const sums = new UsageSums();
+  sums.add(keyId, at, tokens);
+  sums.write(db);
 }
 
 function inUse(nameOrId: string): ReturnType<typeof and> {

@@ -10,6 +10,7 @@ import { CONSENTED } from './consent.js';
 export interface CandidateRow {
   readonly stepId: string;
   readonly trajectoryId: string;
+  readonly keyId: string;
   readonly index: number;
   readonly policyVersion: number;
   readonly consent: 0 | 1;
@@ -23,6 +24,9 @@ export interface CandidateRow {
   readonly allGood: 0 | 1 | null;
   readonly outcomeGood: 0 | 1 | null;
 }
+
+/** Unclaimed steps are looked for among so many times as many of the newest: a log of years is not read through. */
+const REACH = 4;
 
 /**
  * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
@@ -45,9 +49,13 @@ export function candidateRows(
     SELECT CASE WHEN min(d2.good) = 0 THEN 0 WHEN count(*) > count(d2.good) THEN NULL ELSE 1 END
     FROM steps s2 LEFT JOIN deciding d2 ON d2.id = s2.id WHERE s2.trajectory_id = s.trajectory_id AND ${where})`;
   return db.all<CandidateRow>(sql`
-    WITH recent AS (
-      SELECT s.* FROM steps s WHERE s.policy_version > ${UPSTREAM_STEP}
-        AND NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
+    WITH newest AS (
+      SELECT seq, id, trajectory_id, response_id, key_id, idx, policy_version, consent, outcome, not_trainable,
+        prompt_suffix IS NOT NULL AS has_prompt
+      FROM steps WHERE policy_version > ${sql.raw(String(UPSTREAM_STEP))} ORDER BY seq DESC LIMIT ${limit * REACH}),
+    recent AS (
+      SELECT s.* FROM newest s
+      WHERE NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
         AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)
       ORDER BY s.seq DESC LIMIT ${limit}),
     deciding AS (
@@ -60,14 +68,15 @@ export function candidateRows(
         )})
           AND v.subject_id IN (SELECT s3.id FROM steps s3 WHERE s3.trajectory_id IN (SELECT trajectory_id FROM recent)))
       WHERE place = 1)
-    SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.idx AS "index", s.policy_version AS policyVersion,
+    SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.key_id AS keyId, s.idx AS "index",
+      s.policy_version AS policyVersion,
       ${CONSENTED} AS consent,
       (coalesce(k.split, '') = 'heldout' OR EXISTS (
         SELECT 1 FROM steps s0 JOIN tasks h ON h.hash = s0.state_tip
           AND h.split = 'heldout' WHERE s0.trajectory_id = s.trajectory_id)) AS heldout,
       (t.origin = 'evaluate') AS evaluated,
       (s.outcome = 'done' AND EXISTS (SELECT 1 FROM responses r WHERE r.id = s.response_id)) AS finished,
-      (s.prompt_suffix IS NOT NULL AND coalesce(s.not_trainable, '') NOT IN ('upstream', 'constrained',
+      (s.has_prompt AND coalesce(s.not_trainable, '') NOT IN ('upstream', 'constrained',
         'no_token_ids', 'control_text', 'raw_prompt')) AS hasState,
       s.not_trainable AS notTrainable, d.good AS good,
       CASE WHEN s.idx = 0 THEN 1 ELSE ${fold(sql`s2.idx < s.idx`)} END AS earlierGood,
@@ -83,10 +92,12 @@ export function candidateRows(
     ORDER BY s.seq`);
 }
 
-/** How many of the newest `limit` steps are upstreams': they are no candidates, and do not count towards the limit. */
-export function upstreamSteps(db: Db, limit: number, keyId?: string): number {
-  return db.get<{ steps: number }>(
-    sql`SELECT count(*) AS steps FROM (SELECT policy_version, key_id FROM steps ORDER BY seq DESC LIMIT ${limit})
-      WHERE policy_version = ${UPSTREAM_STEP} AND ${keyId === undefined ? sql`1 = 1` : sql`key_id = ${keyId}`}`,
-  ).steps;
+/** Of the newest `limit` steps those of upstreams, by key: they are no candidates, and do not count to the limit. */
+export function upstreamSteps(db: Db, limit: number): ReadonlyMap<string, number> {
+  const rows = db.all<{ keyId: string; steps: number }>(
+    sql`SELECT key_id AS keyId, count(*) AS steps
+      FROM (SELECT policy_version, key_id FROM steps ORDER BY seq DESC LIMIT ${limit})
+      WHERE policy_version = ${UPSTREAM_STEP} GROUP BY key_id`,
+  );
+  return new Map(rows.map(({ keyId, steps }) => [keyId, steps]));
 }

@@ -1,13 +1,13 @@
 /** Tasks, by id and by the hash of their question. */
 import { parseJson, writeJson } from '../../core/text/json.js';
-import { eq } from 'drizzle-orm';
+import { count, eq } from 'drizzle-orm';
 
 import { chain } from '../../core/text/hash.js';
 import { ordered } from '../../core/text/order.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import type { Message } from '../../core/message.js';
 import type { Task } from '../../core/learning/task.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { tasks } from '../file/schema.js';
 
 /**
@@ -41,6 +41,15 @@ export function asks(db: Db, taskId: string, messages: readonly Message[]): bool
   );
 }
 
+/** Whether a trajectory answers a held-out task, asks the question of one, or was taken to measure a version. */
+export function isHeldOut(db: Db, trajectoryId: string): boolean {
+  const sql = `SELECT 1 FROM trajectories t LEFT JOIN tasks k ON k.id = t.task_id
+    WHERE t.id = ? AND (t.origin = 'evaluate' OR k.split = 'heldout' OR EXISTS (
+      SELECT 1 FROM steps s JOIN tasks h ON h.hash = s.state_tip AND h.split = 'heldout'
+      WHERE s.trajectory_id = t.id))`;
+  return prepared<[string]>(db, sql).get(trajectoryId) !== undefined;
+}
+
 function questionHash(messages: readonly Message[]): string {
   return chain(normaliseMessages(ordered(messages))).at(-1) ?? '';
 }
@@ -48,6 +57,10 @@ function questionHash(messages: readonly Message[]): string {
 export function taskById(db: Db, id: string): Task | undefined {
   const row = db.select({ body: tasks.body }).from(tasks).where(eq(tasks.id, id)).get();
   return row === undefined ? undefined : (parseJson(row.body) as Task);
+}
+
+export function countTasks(db: Db, split: Task['split']): number {
+  return db.select({ total: count() }).from(tasks).where(eq(tasks.split, split)).get()?.total ?? 0;
 }
 
 /** Tasks of a split in the order of their ids. */

@@ -1,5 +1,5 @@
 /** Versions of the policy as rows. Numbers only grow; adding the same version again changes nothing. */
-import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, count, desc, eq, lt, sql } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
 import type { Version } from '../../core/learning/version.js';
@@ -52,6 +52,16 @@ export function versionsOf(db: Db, limit: number, below?: number, keyId?: string
     .limit(limit)
     .all()
     .map(readVersion);
+}
+
+/** How many versions there are, and how many learned from each key's steps. */
+export function versionsByKey(db: Db): { readonly all: number; readonly byKey: ReadonlyMap<string, number> } {
+  const rows = db.all<{ keyId: string; versions: number }>(
+    sql`SELECT s.key_id AS keyId, count(DISTINCT v.version) AS versions
+      FROM versions v JOIN batch_items i ON i.batch_id = v.batch_id JOIN steps s ON s.id = i.step_id GROUP BY s.key_id`,
+  );
+  const all = db.select({ total: count() }).from(versions).get()?.total ?? 0;
+  return { all, byKey: new Map(rows.map(({ keyId, versions: learned }) => [keyId, learned])) };
 }
 
 export function hasVersion(db: Db, version: number): boolean {

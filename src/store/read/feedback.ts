@@ -11,6 +11,7 @@ import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { feedback } from '../file/schema.js';
+import { queriesOf } from './queries.js';
 
 export interface NewFeedback {
   readonly responseId: string;
@@ -30,13 +31,7 @@ export interface NewFeedback {
 
 /** The feedback on a trajectory, oldest first. */
 export function feedbackOf(db: Db, trajectoryId: string): FeedbackView[] {
-  return db
-    .select()
-    .from(feedback)
-    .where(eq(feedback.trajectoryId, trajectoryId))
-    .orderBy(feedback.createdAt, feedback.id)
-    .all()
-    .map(viewOf);
+  return queriesOf(db).feedbackOfTrajectory.all({ id: trajectoryId }).map(viewOf);
 }
 
 /**

@@ -4,37 +4,35 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
 import { decisionView, versionView } from '../../core/learning/views.js';
-import type { Usage } from '../../core/policy.js';
 import type { Lineage, Removal, SampleView, StepTimings, StepWithLineage } from '../../core/reading.js';
-import { seconds } from '../../core/seconds.js';
 import type { Db } from '../file/db.js';
 import { decisionsAbout } from '../learning/decisions.js';
 import { readVersion } from '../learning/versions.js';
 import { readContext } from '../log/prompt.js';
-import { stepRow, stepsOf, stepView, verdictsOfSteps, verdictView } from './trajectories.js';
-import { batches, batchItems, samples, verdicts, versions } from '../file/schema.js';
+import { stepRow, stepsOf, stepView, tokensOf, verdictsOfSteps, verdictView } from './trajectories.js';
+import { batches, batchItems, samples, verdicts, versions, withdrawals } from '../file/schema.js';
 import { stateOf } from './state.js';
 
 export type Reached = Pick<Removal, 'batches' | 'versions'>;
 
-/** One step with its state and its lineage. Undefined when there is none, or none of this key's. */
+/** One step with its state and its lineage. Undefined when there is none, none of this key's, or it was withdrawn. */
 export function readStep(db: Db, stepId: string, keyId?: string): StepWithLineage | undefined {
   const step = stepRow(db, stepId);
   const state = stateOf(db, stepId);
   if (step === undefined || state === undefined || (keyId !== undefined && step.keyId !== keyId)) return undefined;
-  const next = stepsOf(db, step.trajectoryId).find((later) => later.idx === step.idx + 1);
+  const withdrawn = db.select().from(withdrawals).where(eq(withdrawals.id, step.responseId)).get();
+  if (withdrawn !== undefined) return undefined;
   return {
-    ...stepView(db, step, next, readContext(db, stepId), verdictsOfSteps(db, [stepId]).get(stepId) ?? []),
+    ...stepView(db, step, {
+      next: stepsOf(db, step.trajectoryId).find((later) => later.idx === step.idx + 1),
+      task: state.taskId ?? null,
+      tools: state.tools,
+      verdicts: verdictsOfSteps(db, [stepId]).get(stepId) ?? [],
+    }),
+    ...tokensOf(step, readContext(db, stepId)),
     trajectory_id: step.trajectoryId,
-    response_id: step.responseId,
     messages: state.messages,
-    tools: state.tools,
-    sampling: state.sampling,
-    template_hash: step.templateHash,
-    outcome: step.outcome,
-    usage: JSON.parse(step.usage) as Usage,
     timings: JSON.parse(step.timings) as StepTimings,
-    created_at: seconds(step.startedAt),
     lineage: lineageOf(db, stepId),
   };
 }

@@ -210,6 +210,8 @@ function scrub(db: Db, until: number): void {
   sqlite.pragma('busy_timeout = 0');
   let done = false;
   try {
+    // Most of it is folded in without the write lock, for which commits would have to wait.
+    sqlite.pragma('wal_checkpoint(PASSIVE)');
     const [result] = sqlite.pragma('wal_checkpoint(TRUNCATE)') as { readonly busy: number }[];
     done = result?.busy === 0;
   } catch {

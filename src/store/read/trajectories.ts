@@ -1,44 +1,32 @@
 /**
- * Reading back: trajectories as `GET /gyre/v1/trajectories` shows them. Token ids and log-probabilities come out as
- * they were sampled; nothing is tokenised again.
+ * Reading back: whole trajectories as `GET /gyre/v1/trajectories/{id}` shows them. Token ids and log-probabilities come
+ * out as they were sampled; nothing is tokenised again.
  */
-import { and, desc, eq, inArray, lt } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 
 import { textOf, type ToolCall } from '../../core/message.js';
-import { type Listing, listingOf, type Page } from '../../core/paging.js';
+import type { FunctionSpec, Sampling, ToolChoice, Usage } from '../../core/policy.js';
 import type { StepView, ToolCallView, TrajectoryView, VerdictView } from '../../core/reading.js';
+import { type Shown, WHOLE } from '../../core/reading/filters.js';
 import { seconds } from '../../core/seconds.js';
+import { parseJson } from '../../core/text/json.js';
 import { messageOf, readChain } from '../log/chain.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
-import { deletions, responses, steps, trajectories, verdicts } from '../file/schema.js';
+import { deletions, steps, trajectories, type verdicts } from '../file/schema.js';
+import { headOf, type StoredTrajectory } from './head.js';
+import { queriesOf } from './queries.js';
+import { messagesAt } from './said.js';
 import { actionOf } from './state.js';
 import { unpackF32, unpackU32 } from '../file/tokens.js';
 
 export type StoredStep = typeof steps.$inferSelect;
 
-/** Trajectories, newest first: their ids sort by time. `keyId`: only this key's; undefined means everyone's. */
-export function listTrajectories(db: Db, page: Page, keyId?: string): Listing<TrajectoryView> {
-  const rows = db
-    .select()
-    .from(trajectories)
-    .where(
-      and(
-        page.after === undefined ? undefined : lt(trajectories.id, page.after),
-        keyId === undefined ? undefined : eq(trajectories.keyId, keyId),
-      ),
-    )
-    .orderBy(desc(trajectories.id))
-    .limit(page.limit + 1)
-    .all();
-  return listingOf(rows, page, (row) => viewOf(db, row));
-}
-
 /** One trajectory. Undefined when there is none, or none of this key's. */
 export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryView | undefined {
-  const row = db.select().from(trajectories).where(eq(trajectories.id, id)).get();
+  const row = queriesOf(db).trajectory.get({ id });
   return row === undefined || (keyId !== undefined && row.keyId !== keyId) ? undefined : viewOf(db, row);
 }
 
@@ -49,37 +37,67 @@ export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
   return db.select({ id: deletions.id }).from(deletions).where(eq(deletions.trajectoryId, id)).get() !== undefined;
 }
 
-function viewOf(db: Db, row: typeof trajectories.$inferSelect): TrajectoryView {
-  const own = stepsOf(db, row.id);
-  const last = own.at(-1);
-  const ended =
-    last === undefined ? undefined : db.select().from(responses).where(eq(responses.id, last.responseId)).get();
+/** The whole of it, without what was withdrawn. */
+export function viewOf(
+  db: Db,
+  row: StoredTrajectory,
+  { view, tokens }: Shown & { readonly view: 'client' | 'policy' } = WHOLE_VIEW,
+): TrajectoryView {
+  const withdrawn = withdrawnOf(db, row.id);
+  const own = stepsOf(db, row.id).filter((step) => !withdrawn.has(step.responseId));
+  const newest = own.at(-1);
+  const ended = newest === undefined ? undefined : queriesOf(db).response.get({ id: newest.responseId });
   const stepVerdicts = verdictsOfSteps(
     db,
     own.map((step) => step.id),
   );
+  const offered = new Map<string, readonly FunctionSpec[]>();
   let near: Context | undefined;
   return {
-    id: row.id,
-    response_id: last?.responseId ?? null,
-    model: row.model,
-    policy_version: last === undefined ? null : versionView(last),
-    outcome: ended?.outcome ?? null,
-    stop_reason: ended?.stopReason ?? null,
-    consent: row.consent && own.every((step) => step.consent),
-    key: row.keyId === '' ? null : row.keyId,
-    created_at: seconds(row.createdAt),
+    ...headOf(
+      row,
+      newest,
+      ended,
+      own.every((step) => step.consent),
+    ),
+    metadata: row.metadata === null ? null : (parseJson(row.metadata) as Record<string, string>),
+    messages: newest === undefined ? [] : messagesAt(db, newest, view),
     steps: own.map((step, at) => {
-      near = readContext(db, step.id, near) ?? near;
-      return stepView(db, step, own[at + 1], near, stepVerdicts.get(step.id) ?? []);
+      const later = own[at + 1];
+      if (tokens) near = readContext(db, step.id, near) ?? near;
+      if (!offered.has(step.toolSet)) offered.set(step.toolSet, toolsOf(db, step.toolSet));
+      return {
+        ...stepView(db, step, {
+          next: later?.idx === step.idx + 1 ? later : undefined,
+          task: row.taskId,
+          tools: offered.get(step.toolSet) ?? [],
+          verdicts: stepVerdicts.get(step.id) ?? [],
+        }),
+        ...(tokens ? tokensOf(step, near) : {}),
+      };
     }),
-    feedback: feedbackOf(db, row.id),
+    feedback: feedbackOf(db, row.id).filter((given) => !withdrawn.has(given.response_id)),
   };
+}
+
+const WHOLE_VIEW = { ...WHOLE, view: 'client' } as const;
+
+function withdrawnOf(db: Db, trajectoryId: string): ReadonlySet<string> {
+  const rows = prepared<[string], { id: string }>(
+    db,
+    'SELECT id FROM withdrawals WHERE id IN (SELECT response_id FROM steps WHERE trajectory_id = ?)',
+  ).all(trajectoryId);
+  return new Set(rows.map(({ id }) => id));
+}
+
+function toolsOf(db: Db, toolSet: string): readonly FunctionSpec[] {
+  const row = queriesOf(db).tools.get({ id: toolSet });
+  return row === undefined ? [] : (parseJson(row.body) as FunctionSpec[]);
 }
 
 /** Steps of a trajectory in their order. */
 export function stepsOf(db: Db, trajectoryId: string): StoredStep[] {
-  return db.select().from(steps).where(eq(steps.trajectoryId, trajectoryId)).orderBy(steps.idx).all();
+  return queriesOf(db).stepsOfTrajectory.all({ id: trajectoryId });
 }
 
 export function stepRow(db: Db, stepId: string): StoredStep | undefined {
@@ -89,12 +107,7 @@ export function stepRow(db: Db, stepId: string): StoredStep | undefined {
 export function verdictsOfSteps(db: Db, ids: readonly string[]): Map<string, VerdictView[]> {
   const found = new Map<string, VerdictView[]>();
   if (ids.length === 0) return found;
-  const rows = db
-    .select()
-    .from(verdicts)
-    .where(and(eq(verdicts.subjectKind, 'step'), inArray(verdicts.subjectId, [...ids])))
-    .orderBy(verdicts.createdAt, verdicts.id)
-    .all();
+  const rows = queriesOf(db).verdictsOfSteps.all({ id: JSON.stringify(ids) });
   for (const row of rows) found.set(row.subjectId, [...(found.get(row.subjectId) ?? []), verdictView(row)]);
   return found;
 }
@@ -115,34 +128,51 @@ export function verdictView(row: typeof verdicts.$inferSelect): VerdictView {
   };
 }
 
-/** `next` is the step after it in its trajectory: a client's observation stands in the state of the next step. */
-export function stepView(
-  db: Db,
-  step: StoredStep,
-  next: StoredStep | undefined,
-  context: Context | undefined,
-  stepVerdicts: readonly VerdictView[],
-): StepView {
+/** What a step's view needs beside its row. */
+interface Around {
+  /** The step after it in its trajectory: a client's observation stands in the state of the next step. */
+  readonly next: StoredStep | undefined;
+  readonly task: string | null;
+  readonly tools: readonly FunctionSpec[];
+  readonly verdicts: readonly VerdictView[];
+}
+
+/** Without its tokens. */
+export function stepView(db: Db, step: StoredStep, { next, task, tools, verdicts: given }: Around): StepView {
   const { text, calls } = actionOf(db, step);
   const reason = step.notTrainable ?? (step.consent ? null : 'no_consent');
   return {
     id: step.id,
     index: step.idx,
-    policy_version: versionView(step),
+    response_id: step.responseId,
+    policy_version: versionOfColumn(step.policyVersion) ?? null,
+    task,
+    tools,
+    tool_choice: JSON.parse(step.toolChoice) as ToolChoice,
+    sampling: JSON.parse(step.sampling) as Sampling,
+    template_hash: step.templateHash,
     action: step.actionTip === null ? null : text,
+    reasoning: step.reasoning,
     finish_reason: step.finishReason,
     tool_calls: callsOf(db, step, next, calls).map(({ id: _, ...call }) => call),
-    prompt_token_ids: context?.stepId === step.id ? Array.from(context.prompt) : null,
-    token_ids: step.tokenIds === null ? null : unpackU32(step.tokenIds),
-    logprobs: step.logprobs === null ? null : unpackF32(step.logprobs),
+    outcome: step.outcome,
+    usage: JSON.parse(step.usage) as Usage,
     trainable: reason === null,
     not_trainable_reason: reason ?? undefined,
-    verdicts: stepVerdicts,
+    verdicts: given,
+    created_at: seconds(step.startedAt),
   };
 }
 
-function versionView({ policyVersion }: StoredStep): number | null {
-  return versionOfColumn(policyVersion) ?? null;
+export function tokensOf(
+  step: StoredStep,
+  context: Context | undefined,
+): Pick<StepView, 'prompt_token_ids' | 'token_ids' | 'logprobs'> {
+  return {
+    prompt_token_ids: context?.stepId === step.id ? Array.from(context.prompt) : null,
+    token_ids: step.tokenIds === null ? null : unpackU32(step.tokenIds),
+    logprobs: step.logprobs === null ? null : unpackF32(step.logprobs),
+  };
 }
 
 interface CallRecord {

@@ -5,10 +5,10 @@ import type { Printer } from '../../../src/run/print.js';
 import { keysVerb, type KeyFlags } from '../../../src/cli/verbs/keys.js';
 import { parseConfig, type Config } from '../../../src/core/config.js';
 import { NO_USAGE } from '../../../src/core/policy.js';
-import { openKeyring } from '../../../src/store/keys/keys.js';
 import { monthOf } from '../../../src/store/keys/usage.js';
 import { answer, DONE, opened, opening, temporaryFolder, user } from '../../store/fixture.js';
 import { gyre } from '../../run/child.js';
+import { knownKeyring } from '../../run/rows.js';
 
 interface Console {
   readonly folder: string;
@@ -64,7 +64,11 @@ test('a key is made with its limits, shown with them and its use, changed and re
   await keys('add', 'free');
 
   const { store, log } = opened(folder);
-  expect(openKeyring(store.db).find(secret)).toMatchObject({ id, limits, tools: ['calculator', 'search_documents'] });
+  expect((await knownKeyring(store.db)).find(secret)).toMatchObject({
+    id,
+    limits,
+    tools: ['calculator', 'search_documents'],
+  });
   await answer(log, opening([user('q')], { asker: { keyId: id, consent: true } }), [{ text: 'a' }], {
     ...DONE,
     usage: { ...NO_USAGE, prompt_tokens: 1_200, completion_tokens: 34 },
@@ -92,13 +96,13 @@ test('a key is made with its limits, shown with them and its use, changed and re
     `changed ada (${id}): role client, train, tools none, requestsPerMinute 5, concurrent 4, monthlyTokens 50000`,
   ]);
   expect((await keys('set', id, { tools: 'any', role: 'admin' })).value).not.toHaveProperty('tools');
-  expect(openKeyring(store.db).find(secret)).toMatchObject({
+  expect((await knownKeyring(store.db)).find(secret)).toMatchObject({
     role: 'admin',
     limits: { requestsPerMinute: 5, concurrent: 4, monthlyTokens: 50_000 },
   });
 
   expect((await keys('revoke', 'ada')).lines).toEqual([`revoked ada (${id})`]);
-  expect(openKeyring(store.db).find(secret)).toBeUndefined();
+  expect((await knownKeyring(store.db)).find(secret)).toBeUndefined();
   await expect(keys('set', 'ada', { rpm: '1' })).rejects.toThrow(
     'there is no key "ada" in use; "gyre keys list" shows them',
   );

@@ -5,15 +5,17 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type GyreError } from '../../../src/core/errors.js';
 import { Allowances, duration } from '../../../src/http/callers/allowance.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { changeKey, CACHE_MS, openKeyring } from '../../../src/store/keys/keys.js';
+import { OLDEST_MS } from '../../../src/http/callers/keyring.js';
+import { changeKey } from '../../../src/store/keys/keys.js';
 import { inTurn, type Reply } from '../../fakes/engine.js';
 import { startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
+import { keyringOver } from '../../run/rows.js';
 import { temporaryFolder } from '../../store/fixture.js';
 
 describe('windows', () => {
   const open = (): { readonly at: { now: number }; readonly allowances: Allowances } => {
     const at = { now: 5_000 };
-    return { at, allowances: new Allowances({ spent: () => 0, now: () => at.now }) };
+    return { at, allowances: new Allowances({ spent: () => Promise.resolve(0), now: () => at.now }) };
   };
 
   it('slide: a request frees its place after 60 seconds, and the time to wait is true to the millisecond', () => {
@@ -240,7 +242,7 @@ describe('through the gateway', () => {
     ).toBe(200);
 
     // Another gateway on the same folder, with nothing of this one's memory.
-    const other = await startGateway({ folder: gateway.folder, deps: { keys: openKeyring(gateway.store.db) } });
+    const other = await startGateway({ folder: gateway.folder, deps: { keys: keyringOver(gateway.store.db) } });
     try {
       const refused = await fetch(`${other.url}/v1/chat/completions`, {
         method: 'POST',
@@ -269,7 +271,7 @@ describe('through the gateway', () => {
     } finally {
       await other.close();
     }
-    expect(openKeyring(gateway.store.db).spent(id)).toBe(84);
+    expect(await keyringOver(gateway.store.db).spent(id)).toBe(84);
   });
 
   it('a limit that is changed acts on the living key', async () => {
@@ -277,11 +279,11 @@ describe('through the gateway', () => {
     const folder = temporaryFolder();
     const store = openStore(folder);
     onTestFinished(() => store.close());
-    await start({ folder, deps: { keys: openKeyring(store.db, () => clock) } });
+    await start({ folder, deps: { keys: keyringOver(store.db, { elapsed: () => clock }) } });
     const { headers } = gateway.key('ada');
     expect((await post('/v1/chat/completions', ASK, headers)).status).toBe(200);
     changeKey(gateway.store.db, 'ada', { limits: { requestsPerMinute: 1 } });
-    clock += CACHE_MS + 1;
+    clock += OLDEST_MS + 1;
     expect((await post('/v1/chat/completions', ASK, headers)).status).toBe(200);
     const refused = await post('/v1/chat/completions', ASK, headers);
     expect(refused.status).toBe(429);

@@ -2,9 +2,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Part } from '../../../src/http/routes/health.js';
-import { openKeyring, revokeKey } from '../../../src/store/keys/keys.js';
+import { revokeKey } from '../../../src/store/keys/keys.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 import { dial } from '../../fakes/socket.js';
+import { keyringOver } from '../../run/rows.js';
 import { closeOpened, opened } from '../../fakes/upstreams.js';
 import { startWhole } from '../../fakes/whole.js';
 
@@ -196,11 +197,7 @@ describe('the secret', () => {
     let wall = Date.UTC(2026, 10, 30);
     const gateway = await start({
       depsOver: (store) => ({
-        keys: openKeyring(
-          store.db,
-          () => wall,
-          () => elapsed,
-        ),
+        keys: keyringOver(store.db, { now: () => wall, elapsed: () => elapsed }),
       }),
     });
     expect((await send(gateway, 'GET', '/v1/models', {})).status).toBe(200);

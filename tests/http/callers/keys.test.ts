@@ -8,10 +8,11 @@ import { learningStatus } from '../../../src/learner/status.js';
 import { select } from '../../../src/learner/states.js';
 import { parseConfig } from '../../../src/core/config.js';
 import { callerOf, requireAdmin, scopeOf } from '../../../src/http/callers/auth.js';
-import { openKeyring } from '../../../src/store/keys/keys.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { inTurn, type Reply } from '../../fakes/engine.js';
 import { startGateway, tool, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
+import { askOver, keyringOver } from '../../run/rows.js';
+import { learningRowsOf } from '../../../src/run/reading/asked.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));
@@ -158,18 +159,16 @@ describe('what one key did', () => {
 it("the learning clock's routes want a key too, and an admin's to steer", async () => {
   // The rows and the keys of the gateway's folder, by connections of their own.
   const first = await start();
-  const keys = openKeyring(first.store.db);
+  const keys = keyringOver(first.store.db);
   const ann = first.key('ann').headers;
   const root = first.key('root', { role: 'admin' }).headers;
   const steered: string[] = [];
   const app = learningRoutes({
-    db: first.store.db,
-    config: parseConfig({}),
-    trainer: () => false,
+    rows: learningRowsOf(askOver(first.store.db), () => ({ trainer: false, learn: true })),
     start: () => (steered.push('cycle'), Promise.reject(new Error('no trainer here'))),
     promote: () => (steered.push('promote'), Promise.reject(new Error('no trainer here'))),
     rollback: () => (steered.push('rollback'), Promise.reject(new Error('no trainer here'))),
-    allow: (request, admin) => scopeOf((admin ? requireAdmin : callerOf)(keys, request)),
+    allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
     body: () => Promise.resolve({}),
   });
   const other = await startGateway({ deps: { keys, extra: () => [app] } });

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 
 import { stateOf } from '../../../src/store/read/state.js';
 import { candidateRows } from '../../../src/store/learning/candidates.js';
-import { JUDGE_ORDER } from '../../../src/judge/decide.js';
+import { JUDGE_ORDER } from '../../../src/core/learning/judging.js';
 import { tokenId } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 import { both, closeOpened, opened } from '../../fakes/upstreams.js';

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { inTurn, type Reply } from '../../fakes/engine.js';
 import { adder, startGateway, until, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
+import { fixedKeys } from '../../run/rows.js';
 
 let gateway: Gateway;
 afterEach(async () => gateway.close());
@@ -21,11 +22,7 @@ const ASK: Anthropic.MessageCreateParamsNonStreaming = {
   messages: [{ role: 'user', content: 'hi' }],
 };
 const params = (more: unknown): Anthropic.MessageCreateParamsNonStreaming => ({ ...ASK, ...(more as object) });
-const KEYS = {
-  required: () => true,
-  find: (secret: string) => (secret === 'good' ? { id: 'k', role: 'client' as const, train: true } : undefined),
-  spent: () => 0,
-};
+const KEYS = fixedKeys((secret) => (secret === 'good' ? { id: 'k', role: 'client', train: true } : undefined));
 
 /** What the client throws. */
 async function refusal(asked: PromiseLike<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> {

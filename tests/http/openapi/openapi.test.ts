@@ -159,7 +159,7 @@ describe('what the document says', () => {
       messages: [{ role: 'user', content: 'hi' }],
     });
     const [trajectory] = (
-      (await (await fetch(`${gateway.url}/gyre/v1/trajectories`)).json()) as {
+      (await (await fetch(`${gateway.url}/gyre/v1/trajectories?view=client`)).json()) as {
         data: { id: string; steps: { id: string }[] }[];
       }
     ).data;

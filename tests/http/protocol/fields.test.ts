@@ -108,10 +108,7 @@ describe('the table of fields', () => {
     'refuses $field of responses by name, with its reason',
     ({ field, note }) => {
       const parse = (value: unknown): unknown =>
-        RESPONSES.parse(
-          { model: 'gyre', input: 'q', [field]: value },
-          new Past({ conversation: () => undefined, answer: () => undefined }, ''),
-        );
+        RESPONSES.parse({ model: 'gyre', input: 'q', [field]: value }, new Past());
       expect(() => parse([1])).toThrow(`"${field}" is not supported. ${note}`);
       expect(() => parse(null)).not.toThrow();
     },

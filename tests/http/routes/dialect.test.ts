@@ -146,6 +146,13 @@ describe.each([
     },
   );
 
+  it.each(['limti', 'befor', 'offset'])('refuses %j, which is no parameter, by its name', async (name) => {
+    const { status, body } = await ask(`${path}?${name}=5`);
+    expect(status).toBe(400);
+    expect(body).toMatchObject({ error: { param: name, code: 'unknown_parameter' } });
+    expect(JSON.stringify(body)).toMatch(/may be meant\. There are limit, after/);
+  });
+
   it.each(['nothing', '99', '01', '-1', '1e0', '9'.repeat(40), ''])(
     'refuses %j, which is no id of it, as "after" in the same words',
     async (after) => {

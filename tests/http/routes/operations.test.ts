@@ -1,9 +1,9 @@
 /** Everything beside the answers: health, models, metrics, keys, consent, reading back, feedback. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { Keys } from '../../../src/core/key.js';
 import { inTurn } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
+import { fixedKeys } from '../../run/rows.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));
@@ -23,10 +23,8 @@ const get = async (
   };
 };
 
-const KEYS: Keys = {
-  required: () => true,
-  spent: () => 0,
-  find: (secret) =>
+const KEYS = fixedKeys(
+  (secret) =>
     (
       ({
         'sk-ann': { id: 'key-ann', role: 'client', train: true },
@@ -34,7 +32,7 @@ const KEYS: Keys = {
         'sk-root': { id: 'key-root', role: 'admin', train: true },
       }) as const
     )[secret as 'sk-ann'],
-};
+);
 
 describe('operations', () => {
   it('health tells of the process and its log', async () => {

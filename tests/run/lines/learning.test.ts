@@ -5,15 +5,16 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { reportLearning } from '../../../src/run/lines/learning.js';
+import { NewsWatch } from '../../../src/run/lines/learning.js';
 import type { Output } from '../../../src/run/lines/output.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
 import { follow } from '../../../src/learner/follow.js';
+import { followed, learningNews } from '../../../src/learner/followed.js';
 import { openEngine } from '../../../src/policy/serving/current_engine.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
 import type { Fields } from '../../../src/run/lines/fields.js';
 import { openStore, type Store } from '../../../src/store/file/db.js';
-import { countCycles, moveCycle, saveCycle } from '../../../src/store/learning/cycles.js';
+import { moveCycle, saveCycle } from '../../../src/store/learning/cycles.js';
 import { decide } from '../../../src/store/learning/decisions.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
 
@@ -51,7 +52,8 @@ test('a cycle and a decision are told once each as they happen, what was there b
     fault: () => undefined,
     event: (name, fields, text) => void told.push([name, fields, text]),
   };
-  const stop = reportLearning(store.db, output);
+  const news = new NewsWatch(() => Promise.resolve().then(() => learningNews(store.db)), output);
+  await news.start();
   try {
     saveCycle(store.db, CYCLE);
     await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
@@ -75,12 +77,12 @@ test('a cycle and a decision are told once each as they happen, what was there b
         'gate of version 1: no, difference 0',
       ],
     ]);
-    expect(countCycles(store.db)).toEqual({ running: 1, done: 1, failed: 0, skipped: 0 });
+    expect(news.numbers).toEqual({ head: 0, cycles: { running: 1, done: 1, failed: 0, skipped: 0 } });
     store.sqlite.exec('ALTER TABLE cycles RENAME TO elsewhere');
     await vi.waitFor(() => expect(warnings).not.toEqual([]), { timeout: 10_000 });
     expect(warnings[0]).toContain("the learning clock's rows cannot be read: ");
   } finally {
-    stop();
+    news.stop();
   }
 });
 
@@ -88,7 +90,7 @@ test('a flip of the alias is heard of with both versions', async () => {
   const alias = openServing({ engine: openEngine(1_000), load: () => Promise.resolve() });
   const flips: [number, number][] = [];
   const follower = follow({
-    db: store.db,
+    rows: () => Promise.resolve(followed(store.db)),
     alias,
     adapters: { load: () => Promise.resolve(), unload: () => Promise.resolve() },
     known: (version) => alias.know(version, true),

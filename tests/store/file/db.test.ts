@@ -11,12 +11,13 @@ import { expect, test } from 'vitest';
 import { GyreError } from '../../../src/core/errors.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { changeKey, openKeyring } from '../../../src/store/keys/keys.js';
+import { changeKey } from '../../../src/store/keys/keys.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import * as schema from '../../../src/store/file/schema.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { answer, opened, opening, temporaryFolder, user } from '../fixture.js';
+import { knownKeyring } from '../../run/rows.js';
 
 const MIGRATIONS = readMigrationFiles({
   migrationsFolder: join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'migrations'),
@@ -132,7 +133,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     expect(store.sqlite.prepare('SELECT count(*) AS n FROM __drizzle_migrations').get()).toEqual({
       n: MIGRATIONS.length,
     });
-    expect(openKeyring(store.db).find('gyre_sk_old')).toEqual({
+    expect((await knownKeyring(store.db)).find('gyre_sk_old')).toEqual({
       id: 'key-1',
       name: 'ada',
       role: 'client',

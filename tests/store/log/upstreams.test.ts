@@ -1,7 +1,8 @@
 /** What upstreams sampled is logged like everything, and is never a version of the policy. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
+import { listTrajectories } from '../../../src/store/read/listing.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { inTurn, type EngineRequest, type Reply } from '../../fakes/engine.js';
 import { ASK, both, call, closeOpened } from '../../fakes/upstreams.js';
@@ -35,7 +36,7 @@ describe('the log', () => {
   it("calls them the upstream's even where it gave token ids and logprobs", async () => {
     const { gateway } = await both(inTurn({ text: 'ok' }));
     await gateway.post({ ...ASK, return_token_ids: true, logprobs: true });
-    const [trajectory] = listTrajectories(gateway.store.db, { limit: 1 }).data;
+    const trajectory = readTrajectory(gateway.store.db, gateway.logged[0]?.trajectoryId ?? '');
     expect(trajectory?.steps[0]).toMatchObject({
       policy_version: null,
       trainable: false,
@@ -79,9 +80,9 @@ describe('the log', () => {
       'user',
     ]);
     expect(upstream.requests).toHaveLength(3);
-    const models = listTrajectories(gateway.store.db, { limit: 10 }).data.map(({ model, steps }) => [
+    const models = listTrajectories(gateway.store.db, { limit: 10 }).data.map(({ id, model }) => [
       model,
-      steps.map((step) => step.policy_version),
+      readTrajectory(gateway.store.db, id)?.steps.map((step) => step.policy_version),
     ]);
     expect(models).toEqual([
       ['gyre', [0, 0]],

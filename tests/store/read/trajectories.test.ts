@@ -8,8 +8,10 @@ import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { addFeedback } from '../../../src/store/read/feedback.js';
 import { readStep } from '../../../src/store/read/lineage.js';
 import { stateOf } from '../../../src/store/read/state.js';
-import { listTrajectories, readTrajectory } from '../../../src/store/read/trajectories.js';
-import { action, answer, call, DONE, opened, opening, stepOf, user } from '../fixture.js';
+import { listTrajectories } from '../../../src/store/read/listing.js';
+import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { NO_USAGE } from '../../../src/core/policy.js';
+import { action, answer, call, CALCULATOR, DONE, opened, opening, stepOf, user } from '../fixture.js';
 
 test('a trajectory reads exactly as the API promises', async () => {
   const { store, log } = opened();
@@ -37,6 +39,17 @@ test('a trajectory reads exactly as the API promises', async () => {
       createdAt: 5_000,
     },
   ]);
+  const each = {
+    response_id: first.opening.responseId,
+    task: null,
+    tools: [CALCULATOR],
+    tool_choice: 'auto',
+    sampling: { temperature: 0.7 },
+    template_hash: null,
+    outcome: 'done',
+    usage: NO_USAGE,
+    created_at: expect.any(Number) as number,
+  };
   expect(readTrajectory(store.db, first.recording.trajectoryId)).toEqual({
     id: first.recording.trajectoryId,
     response_id: first.opening.responseId,
@@ -44,15 +57,21 @@ test('a trajectory reads exactly as the API promises', async () => {
     policy_version: 0,
     outcome: 'completed',
     stop_reason: 'stop',
+    origin: 'live',
+    task: null,
     consent: true,
     key: null,
     created_at: 1_795_437_629,
+    metadata: null,
+    messages: [user('6*7?'), { role: 'assistant', content: 'It is 42.' }],
     steps: [
       {
         id: first.steps[0]?.id,
         index: 0,
+        ...each,
         policy_version: 0,
         action: '',
+        reasoning: null,
         finish_reason: 'tool_calls',
         tool_calls: [{ name: 'calculator', arguments: '{"expression":"6*7"}', owner: 'server', observation: '42' }],
         prompt_token_ids: [1, 2, 3],
@@ -66,8 +85,10 @@ test('a trajectory reads exactly as the API promises', async () => {
       {
         id: first.steps[1]?.id,
         index: 1,
+        ...each,
         policy_version: 0,
         action: 'It is 42.',
+        reasoning: null,
         finish_reason: 'stop',
         tool_calls: [],
         prompt_token_ids: [1, 2, 3, 4, 5, 9],
@@ -139,7 +160,7 @@ test('a list is newest first, in pages, and each key sees its own', async () => 
   const rest = listTrajectories(store.db, { limit: 10, after: first.data.at(-1)?.id ?? '' });
   expect(rest.data.map((row) => row.id)).toEqual(ids.slice(3));
   expect(rest.has_more).toBe(false);
-  const own = listTrajectories(store.db, { limit: 10 }, 'key-b');
+  const own = listTrajectories(store.db, { limit: 10 }, { keyId: 'key-b' });
   expect(own.data.map((row) => row.id)).toEqual(ids.filter((_, at) => at % 2 === 1));
   expect(readTrajectory(store.db, ids[0] ?? '', 'key-b')).toBeUndefined();
   expect(readTrajectory(store.db, 'traj-none')).toBeUndefined();

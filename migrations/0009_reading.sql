@@ -1,0 +1,1 @@
+CREATE INDEX `steps_own` ON `steps` (`seq`) WHERE policy_version > -1;

@@ -1,0 +1,45 @@
+/** Versions and cycles as their lists show them. */
+import { isVersionNumber } from '../core/learning/version.js';
+import { type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
+import { type Listing, listingOf, pageOf } from '../core/paging.js';
+import type { Query } from '../core/reading.js';
+import type { Db } from '../store/file/db.js';
+import { cycleById, cyclesOf } from '../store/learning/cycles.js';
+import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
+import { hasVersion, versionsOf } from '../store/learning/versions.js';
+import { cycleSeenBy } from './status.js';
+
+/**
+ * Each with the decisions made about it. The id of a version is its number. A key sees the versions that learned from
+ * what it asked, without the numbers of what all asked.
+ */
+export function versionList(db: Db, query: Query, keyId: string | undefined): Listing<ListedVersion> {
+  const page = pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, Number(id)));
+  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
+  const [serving, head] = [servingVersion(db), headVersion(db)];
+  if (keyId !== undefined)
+    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, []));
+  const decisions = decisionsAbout(
+    db,
+    rows.map((row) => row.version),
+  );
+  return listingOf(rows, page, (row) =>
+    listedVersion(
+      row,
+      serving,
+      head,
+      decisions.filter((decision) => decision.version === row.version),
+    ),
+  );
+}
+
+/** `keyId`: only those that took up a step of this key, as it may see them. */
+export function cycleList(db: Db, query: Query, keyId: string | undefined): Listing<CycleView> {
+  const page = pageOf(query, (id) => cycleById(db, id, keyId) !== undefined);
+  return listingOf(cyclesOf(db, page.limit + 1, page.after, keyId), page, (cycle) => cycleSeenBy(db, cycle, keyId));
+}
+
+export function cycleShown(db: Db, id: string, keyId: string | undefined): CycleView | undefined {
+  const cycle = cycleById(db, id, keyId);
+  return cycle === undefined ? undefined : cycleSeenBy(db, cycle, keyId);
+}

@@ -1,0 +1,48 @@
+/** The rows as routes, keys and the learning clock's routes ask for them, each a call. */
+import type { KeyRows } from '../../core/key.js';
+import type { Reading } from '../../core/reading.js';
+import type { LearningRows } from '../../learner/routes.js';
+import { countsOf, type LearningPart } from '../../learner/status.js';
+import { type Ask, called, type Held } from './calls.js';
+import { LatestTally } from './latest_tally.js';
+
+export function readingOf(ask: Ask): Reading {
+  return {
+    trajectories: (scope, given, filter, shown, signal) => ask('trajectories', [scope, given, filter, shown], signal),
+    trajectory: (scope, id, shown, signal) => ask('trajectory', [scope, id, shown], signal),
+    step: (scope, id, signal) => ask('step', [scope, id], signal),
+    conversation: (keyId, id, signal) => ask('conversation', [keyId, id], signal),
+    answers: (keyId, ids, signal) => ask('answers', [keyId, ids], signal),
+    response: (keyId, id, signal) => ask('response', [keyId, id], signal),
+    withdraw: (keyId, id, signal) => ask('withdraw', [keyId, id], signal),
+    erase: (scope, id, signal) => ask('erase', [scope, id], signal),
+    feedback: (scope, keyId, input, signal) => ask('feedback', [scope, keyId, input], signal),
+  };
+}
+
+export function keyRowsOf(ask: Ask): KeyRows {
+  return {
+    keys: (seen) => ask('keys', [seen]),
+    spent: (keyId, at) => ask('spent', [keyId, at]),
+    count: (keyId, at, tokens) => ask('count', [keyId, at, tokens]),
+  };
+}
+
+export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows {
+  const tally = new LatestTally(() => ask('tally', []));
+  return {
+    status: async (keyId, signal) => ask('status', [part(), keyId, countsOf(await tally.get(), keyId)], signal),
+    versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
+    cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
+    cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),
+  };
+}
+
+/** Calls made at once, in this thread: for whoever has the store open and answers nobody beside. */
+export function askHere(held: Held): Ask {
+  return (name, args) =>
+    new Promise((resolve) => {
+      // What was called may throw, and then rejects.
+      resolve(called(held, name, args) as never);
+    });
+}

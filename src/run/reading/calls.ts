@@ -1,0 +1,143 @@
+/** Everything a running gateway asks of rows. Each is one call into the store, made in a thread that has it open. */
+import type { Config } from '../../core/config.js';
+import type { AssistantMessage } from '../../core/message.js';
+import type { FeedbackInput, FeedbackView, JsonBytes, Query, Scope } from '../../core/reading.js';
+import { pageOf } from '../../core/paging.js';
+import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '../../core/reading/filters.js';
+import { writeJson } from '../../core/text/json.js';
+import type { Redactor } from '../../core/text/redact.js';
+import { followed, learningNews } from '../../learner/followed.js';
+import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
+import { goneBack, promotion, wayBack, type WayBack } from '../../learner/promoting.js';
+import type { StateCounts } from '../../learner/states.js';
+import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
+import type { Db } from '../../store/file/db.js';
+import { countUse, keyList } from '../../store/keys/keys.js';
+import { tokensUsed } from '../../store/keys/usage.js';
+import { answerOf, conversationOf } from '../../store/read/conversation.js';
+import { addFeedback } from '../../store/read/feedback.js';
+import { readStep } from '../../store/read/lineage.js';
+import { removeTrajectory, withdrawResponse } from '../../store/read/remove.js';
+import { loggedResponse } from '../../store/read/response.js';
+import { listTrajectories, showTrajectory } from '../../store/read/listing.js';
+import { hasTrajectory } from '../../store/read/trajectories.js';
+
+/** What a thread has open. */
+export interface Held {
+  readonly db: Db;
+  readonly config: Config;
+  readonly redactor: Redactor | undefined;
+}
+
+/** What an answer waits for: short, and never behind one that is long. */
+const ANSWERING = {
+  keys: ({ db }: Held, seen: string | undefined) => keyList(db, seen),
+  spent: ({ db }: Held, keyId: string, at: number) => tokensUsed(db, keyId, at),
+  conversation: ({ db }: Held, keyId: string, id: string) => conversationOf(db, keyId, id),
+  answers: ({ db }: Held, keyId: string, ids: readonly string[]) => answersOf(db, keyId, ids),
+  followed: ({ db }: Held) => followed(db),
+};
+
+/** What only reads, and may take its time. */
+const READING = {
+  trajectories: ({ db }: Held, { keyId }: Scope, given: Given, filter: TrajectoryFilter, shown: Shown) =>
+    bytesOf(
+      listTrajectories(
+        db,
+        pageOf(given, (id) => hasTrajectory(db, id, keyId), LIST_PARAMETERS),
+        { keyId, filter, shown },
+      ),
+    ),
+  trajectory: ({ db }: Held, { keyId }: Scope, id: string, shown: Shown) =>
+    bytesOf(showTrajectory(db, id, shown, keyId)),
+  step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, id, keyId)),
+  response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
+  status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined, counts: StateCounts) =>
+    bytesOf(learningStatus(db, config, part, keyId, counts)),
+  versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, query, keyId)),
+  cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, query, keyId)),
+  cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, id, keyId)),
+  news: ({ db }: Held) => learningNews(db),
+};
+
+/** What takes long in a large log, and of which the last result is good enough for a while. */
+const COUNTING = { tally: ({ db, config }: Held) => timed(() => stateTally(db, config)) };
+
+/** What waits for the database's lock, where another program holds it. */
+const WRITING = {
+  feedback: (held: Held, scope: Scope, keyId: string, input: FeedbackInput) => rated(held, scope, keyId, input),
+  erase: ({ db }: Held, { keyId }: Scope, id: string) => removeTrajectory(db, id, keyId),
+  withdraw: ({ db }: Held, keyId: string, id: string) => withdrawResponse(db, id, keyId),
+  count: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
+  promotion: ({ db }: Held, version: number) => promotion(db, version),
+  wayBack: ({ db }: Held) => wayBack(db),
+  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
+};
+
+export type Lane = 'answering' | 'reading' | 'counting' | 'writing';
+
+type Calls = typeof ANSWERING & typeof READING & typeof COUNTING & typeof WRITING;
+export type CallName = keyof Calls;
+type Arguments<N extends CallName> = Calls[N] extends (held: Held, ...args: infer A) => unknown ? A : never;
+export type Result<N extends CallName> = ReturnType<Calls[N]>;
+
+/** One call: its promise rejects with what it throws, and where `signal` fires before it was its turn. */
+export type Ask = <N extends CallName>(name: N, args: Arguments<N>, signal?: AbortSignal) => Promise<Result<N>>;
+
+const ALL = { ...ANSWERING, ...READING, ...COUNTING, ...WRITING } as Readonly<
+  Record<CallName, (held: Held, ...args: readonly unknown[]) => unknown>
+>;
+
+export function called(held: Held, name: CallName, args: readonly unknown[]): unknown {
+  return ALL[name](held, ...args);
+}
+
+export function laneOf(name: CallName): Lane {
+  if (name in ANSWERING) return 'answering';
+  if (name in READING) return 'reading';
+  return name in COUNTING ? 'counting' : 'writing';
+}
+
+/** What came out, and the milliseconds it took, without those of waiting for its turn. */
+export interface Timed<T> {
+  readonly value: T;
+  readonly ms: number;
+}
+
+function timed<T>(work: () => T): Timed<T> {
+  const began = performance.now();
+  const value = work();
+  return { value, ms: performance.now() - began };
+}
+
+function bytesOf(value: object): JsonBytes;
+function bytesOf(value: object | undefined): JsonBytes | undefined;
+function bytesOf(value: object | undefined): JsonBytes | undefined {
+  return value === undefined ? undefined : new TextEncoder().encode(writeJson(value));
+}
+
+/** Up to the first that is not there. */
+function answersOf(db: Db, keyId: string, ids: readonly string[]): readonly (AssistantMessage | undefined)[] {
+  const found: (AssistantMessage | undefined)[] = [];
+  for (const id of ids) {
+    const answer = answerOf(db, keyId, id);
+    found.push(answer);
+    if (answer === undefined) break;
+  }
+  return found;
+}
+
+function rated({ db, redactor }: Held, scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined {
+  const { response_id: responseId, value, step, comment, demonstration } = input;
+  const logged = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : (redactor?.text(text) ?? text);
+  return addFeedback(db, {
+    responseId,
+    keyId,
+    within: scope.keyId,
+    value: typeof value === 'boolean' ? (value ? 1 : -1) : value,
+    step,
+    comment: logged(comment),
+    demonstration: logged(demonstration),
+  });
+}
