@@ -4,14 +4,17 @@ import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
+import { shareOut } from '../filter/shares.js';
 import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';
 import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
+import { giversOf } from '../store/learning/givers.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
+import { giversAmong } from './choosing.js';
 import type { Learner } from './deps.js';
 
 export interface Batched {
@@ -24,7 +27,9 @@ export interface Batched {
 export function batch(learner: Learner, cycle: Cycle): Batched {
   const known = batchOf(learner.db, cycle.id);
   if (known !== undefined) return { row: known, counts: {} };
-  const { examples, counts } = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
+  const found = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
+  const { examples, over } = shared(learner, found.examples);
+  const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
   if (examples.length === 0) return { counts };
   const target =
     Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
@@ -60,6 +65,29 @@ export function batch(learner: Learner, cycle: Cycle): Batched {
 interface Examples {
   readonly examples: Example[];
   readonly counts: Record<string, number>;
+}
+
+/**
+ * Not every state that was taken up gives examples: where those of others gave none, a key's share is less than it was.
+ * Counts the states that are left out.
+ */
+function shared({ db, config }: Learner, examples: readonly Example[]): { examples: readonly Example[]; over: number } {
+  const givers = giversOf(
+    db,
+    examples.map(({ stepId }) => stepId),
+  );
+  const states = [...new Set(examples.map(({ stepId }) => stepId))].map((stepId) => ({
+    stepId,
+    giver: givers.get(stepId),
+  }));
+  const { taken, over } = shareOut(
+    states.reverse(),
+    states.length,
+    config['learning.key_share'],
+    giversAmong(db, states),
+  );
+  const kept = new Set(taken.map(({ stepId }) => stepId));
+  return { examples: examples.filter(({ stepId }) => kept.has(stepId)), over };
 }
 
 /** The claimed states that may be learned from now: drawing takes minutes, in which consent may have been withdrawn. */

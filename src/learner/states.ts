@@ -9,8 +9,19 @@ import type { Learner } from './deps.js';
 /** How many of the newest steps are considered; cycles have long passed by the older ones. */
 const HORIZON = 5_000;
 
+/** A step that passed the filter, and what decides whether a batch has room for it. */
+export interface Passed extends Candidate {
+  /** Whose share of a batch it counts towards; undefined for the operator's own. */
+  readonly giver: string | undefined;
+  /** Equal where the state is the same, word for word. */
+  readonly state: string;
+  readonly stateAt: number;
+  readonly toolSet: string;
+}
+
 export interface Selection {
-  readonly kept: readonly Candidate[];
+  /** Oldest first. */
+  readonly kept: readonly Passed[];
   /** How many steps each reason dropped. */
   readonly dropped: Readonly<Record<string, number>>;
 }
@@ -18,12 +29,19 @@ export interface Selection {
 /** `keyId`: only of this key's steps. */
 export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode, keyId?: string): Selection {
   const head = headVersion(learner.db);
-  const kept: Candidate[] = [];
+  const kept: Passed[] = [];
   const dropped: Record<string, number> = {};
   for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON, keyId)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
-    if (verdict.keep) kept.push(candidate);
+    if (verdict.keep)
+      kept.push({
+        ...candidate,
+        giver: row.giver ?? undefined,
+        state: row.state,
+        stateAt: row.stateAt,
+        toolSet: row.toolSet,
+      });
     else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
   }
   const upstream = upstreamSteps(learner.db, HORIZON, keyId);

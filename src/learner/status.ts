@@ -4,9 +4,11 @@ import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
+import { burstsAt } from '../store/keys/pace.js';
 import { allVersions, versionsOf } from '../store/learning/versions.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { tasksOf } from '../store/learning/tasks.js';
+import { available } from './choosing.js';
 import { select } from './states.js';
 
 /**
@@ -19,12 +21,8 @@ export function learningStatus(
   part: { readonly trainer: boolean; readonly learn: boolean },
   keyId?: string,
 ): LearningStatus {
-  const { kept, dropped } = select(
-    { db },
-    config['learning.filter'] as FilterName,
-    config['learning.mode'] as TrainMode,
-    keyId,
-  );
+  const mode = config['learning.mode'] as TrainMode;
+  const { kept, dropped } = select({ db }, config['learning.filter'] as FilterName, mode, keyId);
   const running = runningCycle(db);
   const [newest, ...older] = cyclesOf(db, 5, undefined, keyId);
   const last = [newest, ...older].find((cycle) => cycle !== undefined && cycle.state !== 'running');
@@ -42,21 +40,24 @@ export function learningStatus(
       heldout_tasks: null,
       running: newest?.state === 'running' ? cycleSeenBy(db, newest, keyId) : null,
       last: last === undefined ? null : cycleSeenBy(db, last, keyId),
+      bursts: null,
     };
   const heldout = tasksOf(db, 'heldout').length;
   const needed = config['learning.min_steps'];
+  const { states, leftOut } = available({ db, config }, kept, mode);
   return {
     serving: servingVersion(db),
     head: headVersion(db),
     versions: allVersions(db).length,
     learn: part.learn,
-    waiting_for: waiting(part, running, kept.length, needed, heldout),
-    new_states: kept.length,
+    waiting_for: waiting(part, running, states, needed, heldout, leftOut.key_share ?? 0),
+    new_states: states,
     needed_states: needed,
-    dropped,
+    dropped: { ...dropped, ...leftOut },
     heldout_tasks: heldout,
     running: running === undefined ? null : cycleView(running),
     last: last === undefined ? null : cycleView(last),
+    bursts: burstsAt(db),
   };
 }
 
@@ -73,10 +74,16 @@ function waiting(
   have: number,
   needed: number,
   heldout: number,
+  overShare: number,
 ): string {
   if (running !== undefined) return `cycle ${running.id} is at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
+  if (have < needed && have + overShare >= needed)
+    return (
+      `${needed - have} more new steps that pass the filter, of other keys (${have} of ${needed}): ${overShare} more ` +
+      `are of keys that have given their share, which "learning.key_share" bounds`
+    );
   if (have < needed)
     return `${needed - have} more new steps that pass the filter (${have} of ${needed}; see "dropped" for the others)`;
   return heldout === 0

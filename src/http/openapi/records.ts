@@ -150,6 +150,9 @@ const Status = z.object({
   heldout_tasks: int.nullable(),
   running: Cycle.nullable(),
   last: Cycle.nullable(),
+  bursts: z
+    .array(z.object({ key_id: text, name: text, answers: z.int(), minutes: z.int(), usual: z.number() }))
+    .nullable(),
 }) satisfies z.ZodType<LearningStatus>;
 
 const content = z.union([text, z.array(z.looseObject({ type: text, text: text.optional() }))]);
