@@ -14,4 +14,7 @@ CREATE TABLE `key_pace` (
 );
 --> statement-breakpoint
 ALTER TABLE `cycle_steps` ADD `same_as` text;--> statement-breakpoint
-CREATE INDEX `cycle_steps_same` ON `cycle_steps` (`same_as`) WHERE same_as IS NOT NULL;
+CREATE INDEX `cycle_steps_same` ON `cycle_steps` (`same_as`) WHERE same_as IS NOT NULL;--> statement-breakpoint
+ALTER TABLE `deletions` ADD `key_id` text;--> statement-breakpoint
+DELETE FROM `cycle_steps` WHERE NOT EXISTS (SELECT 1 FROM `steps` WHERE `steps`.`id` = `cycle_steps`.`step_id`);--> statement-breakpoint
+UPDATE `batches` SET `body` = json_set(`body`, '$.tree', json('{"tokens":[],"parent":[]}'), '$.actions', json('[]'), '$.counts', json('{"logical_tokens":0,"distinct_tokens":0,"actions":0}')) WHERE `state` = 'failed' AND json_valid(`body`);

@@ -50,6 +50,10 @@ export interface Reading {
   withdraw(keyId: string, responseId: string): boolean;
   /** Deletes a trajectory for good. */
   erase(scope: Scope, id: string): Removal | undefined;
+  /** The deletion of a trajectory, as it stands now. */
+  deletion(scope: Scope, id: string): DeletionView | undefined;
+  /** Whether a response was deleted, by itself or with its trajectory. */
+  withdrawn(responseId: string): boolean;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined;
 }
@@ -232,4 +236,14 @@ export interface Removal {
   readonly batches: readonly string[];
   /** Versions trained on one of these batches, and all whose weights go back to one of those. */
   readonly versions: readonly number[];
+  /**
+   * Batches the trainer had when it was deleted, and the version each becomes unless its update fails. Which it was,
+   * `GET /gyre/v1/deletions/{id}` tells.
+   */
+  readonly pending: readonly { readonly batch_id: string; readonly version: number }[];
+}
+
+/** What became of a deletion: as {@link Removal}, with the versions that came since. */
+export interface DeletionView extends Removal {
+  readonly deleted_at: number;
 }

@@ -2,6 +2,7 @@
 import { isObjectJson } from '../core/text/arguments.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
+import type { Batch } from '../core/learning/batch.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
 import { shareOut } from '../filter/shares.js';
@@ -25,12 +26,26 @@ export interface Batched {
 
 /** Makes the cycle's batch, or returns the one that is a row already. */
 export function batch(learner: Learner, cycle: Cycle): Batched {
-  const known = batchOf(learner.db, cycle.id);
-  if (known !== undefined) return { row: known, counts: {} };
+  for (;;) {
+    const known = batchOf(learner.db, cycle.id);
+    if (known !== undefined) return { row: known, counts: {} };
+    const made = assembled(learner, cycle);
+    if (made.batch === undefined) return { counts: made.counts };
+    const items = made.examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage }));
+    // Where something of it was deleted meanwhile it is made again, without that.
+    if (saveBatch(learner.db, cycle.id, made.batch, items))
+      return { row: batchOf(learner.db, cycle.id), counts: made.counts };
+  }
+}
+
+function assembled(
+  learner: Learner,
+  cycle: Cycle,
+): { batch?: Batch | undefined; examples: readonly Example[]; counts: Readonly<Record<string, number>> } {
   const found = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
   const { examples, over } = shared(learner, found.examples);
   const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
-  if (examples.length === 0) return { counts };
+  if (examples.length === 0) return { examples, counts };
   const target =
     Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
   const made = assemble(
@@ -44,22 +59,8 @@ export function batch(learner: Learner, cycle: Cycle): Batched {
     },
     examples,
   );
-  saveBatch(
-    learner.db,
-    cycle.id,
-    made,
-    examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })),
-  );
-  const row = batchOf(learner.db, cycle.id);
-  return {
-    row,
-    counts: {
-      ...counts,
-      examples: examples.length,
-      distinct_tokens: made.counts.distinct_tokens,
-      logical_tokens: made.counts.logical_tokens,
-    },
-  };
+  const { distinct_tokens, logical_tokens } = made.counts;
+  return { batch: made, examples, counts: { ...counts, examples: examples.length, distinct_tokens, logical_tokens } };
 }
 
 interface Examples {

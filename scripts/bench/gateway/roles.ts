@@ -123,6 +123,8 @@ async function gyre(): Promise<Started> {
     response: () => undefined,
     withdraw: () => false,
     erase: () => undefined,
+    deletion: () => undefined,
+    withdrawn: () => false,
     feedback: () => undefined,
   };
   const app = createApp({

@@ -21,6 +21,7 @@ import type { Listing } from '../../core/paging.js';
 import {
   FeedbackSchema,
   type FeedbackView,
+  type DeletionView,
   type Removal,
   type StepView,
   type StepWithLineage,
@@ -94,7 +95,10 @@ const Removed = z.object({
   deleted: z.literal(true),
   batches: z.array(text),
   versions: ids,
+  pending: z.array(z.object({ batch_id: text, version: int })),
 }) satisfies z.ZodType<Removal>;
+
+const Deletion = Removed.extend({ deleted_at: seconds }) satisfies z.ZodType<DeletionView>;
 
 const Decision = z.object({
   id: text,
@@ -237,6 +241,7 @@ export const RECORDS = {
   Trajectory,
   TrajectoryList: listOf(Trajectory),
   Removal: Removed,
+  Deletion,
   Step: StepRead,
   Status,
   Version,

@@ -3,12 +3,14 @@ import type { AssistantMessage } from '../../core/message.js';
 import type { Conversation, Reading } from '../../core/reading.js';
 import type { Seal } from './seal.js';
 
+type Remembered = Pick<Reading, 'conversation' | 'answer' | 'withdrawn'>;
+
 export class Past {
-  readonly #reading: Pick<Reading, 'conversation' | 'answer'>;
+  readonly #reading: Remembered;
   readonly #keyId: string;
   readonly #seal: Seal | undefined;
 
-  constructor(reading: Pick<Reading, 'conversation' | 'answer'>, keyId: string, seal?: Seal) {
+  constructor(reading: Remembered, keyId: string, seal?: Seal) {
     this.#reading = reading;
     this.#keyId = keyId;
     this.#seal = seal;
@@ -22,6 +24,11 @@ export class Past {
   /** The conversation up to and with an answer; undefined when there is no such answer. */
   conversation(responseId: string): Conversation | undefined {
     return this.#reading.conversation(this.#keyId, responseId);
+  }
+
+  /** Whether the answer was deleted since it was given. */
+  withdrawn(responseId: string): boolean {
+    return this.#reading.withdrawn(responseId);
   }
 
   /** An answer alone. */

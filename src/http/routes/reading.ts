@@ -34,6 +34,10 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
     const id = c.req.param('id');
     return c.json(present(reading.erase(scopeOf(callerOf(keys, c.req.raw)), id), 'trajectory', id));
   });
+  app.get('/deletions/:id', (c) => {
+    const id = c.req.param('id');
+    return c.json(present(reading.deletion(scopeOf(callerOf(keys, c.req.raw)), id), 'deletion', id));
+  });
   app.get('/steps/:id', (c) => {
     const id = c.req.param('id');
     return jsonReply(present(reading.step(scopeOf(callerOf(keys, c.req.raw)), id), 'step', id));

@@ -72,7 +72,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
           delivery: (exchange, head) =>
             new SocketAnswer(exchange, head, fields, envelope, (answer) => {
               if (answer === undefined) memory.forget(previous);
-              else memory.keep(lane, head.id, [...request.messages, answer], request.asked);
+              else memory.keep(lane, head.id, [...request.messages, answer], request.asked, previous);
             }),
         };
       },
@@ -96,7 +96,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
       const lease = await deps.serving.lease(request.model, exchange.clock.signal);
       lease.release();
       const id = newId(RESPONSES.id, exchange.startedAt);
-      memory.keep(lane, id, request.messages, request.asked);
+      memory.keep(lane, id, request.messages, request.asked, fields.previous_response_id);
       const head = {
         id,
         created: Math.floor(exchange.startedAt / 1000),

@@ -10,15 +10,17 @@ import { Past } from '../protocol/past.js';
 const MAX_LANES = 8;
 
 export class Memory {
-  readonly #kept = new Map<string, Conversation & { readonly id: string }>();
+  readonly #kept = new Map<string, Kept>();
 
   has(id: unknown): boolean {
-    return [...this.#kept.values()].some((kept) => kept.id === id);
+    return this.#find(id) !== undefined;
   }
 
-  keep(lane: string, id: string, messages: readonly Message[], asked: Conversation['asked']): void {
+  /** `previous` is the answer it went on from. */
+  keep(lane: string, id: string, messages: readonly Message[], asked: Conversation['asked'], previous: unknown): void {
+    const before = this.#find(previous)?.answers ?? (typeof previous === 'string' ? [previous] : []);
     this.#kept.delete(lane);
-    this.#kept.set(lane, { id, messages, asked });
+    this.#kept.set(lane, { id, messages, asked, answers: [...before, id] });
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > MAX_LANES && oldest !== undefined) this.#kept.delete(oldest);
   }
@@ -27,17 +29,33 @@ export class Memory {
     for (const [lane, kept] of this.#kept) if (kept.id === id) this.#kept.delete(lane);
   }
 
-  /** The caller's past with this in front of it. */
+  /** The caller's past with this in front of it. What was deleted is not remembered either. */
   before(past: Past): Past {
-    const find = (id: string): Conversation | undefined => [...this.#kept.values()].find((kept) => kept.id === id);
+    const find = (id: string): Conversation | undefined => {
+      const kept = this.#find(id);
+      if (kept === undefined || !kept.answers.some((answer) => past.withdrawn(answer))) return kept;
+      this.forget(id);
+      return undefined;
+    };
     return new Past(
       {
         conversation: (_, id) => find(id) ?? past.conversation(id),
         answer: (_, id) => answerOf(find(id)) ?? past.answer(id),
+        withdrawn: (id) => past.withdrawn(id),
       },
       '',
     );
   }
+
+  #find(id: unknown): Kept | undefined {
+    return [...this.#kept.values()].find((kept) => kept.id === id);
+  }
+}
+
+interface Kept extends Conversation {
+  readonly id: string;
+  /** Every answer in it that was given on this connection or gone on from by its id. */
+  readonly answers: readonly string[];
 }
 
 function answerOf(conversation: Conversation | undefined): AssistantMessage | undefined {

@@ -232,7 +232,7 @@ function newFile(path: string): IntakeFile {
 }
 
 function write(file: IntakeFile, line: string): void {
-  const hash = sha256(`${file.hash}\n${line}`);
+  const hash = hashAfter(file.hash, line);
   const bytes = Buffer.from(`${hash} ${line}\n`);
   let written = 0;
   try {
@@ -244,6 +244,9 @@ function write(file: IntakeFile, line: string): void {
   file.bytes += bytes.length;
   file.hash = hash;
 }
+
+/** What a line begins with, and the next line's is taken over. */
+export const hashAfter = (before: string, line: string): Hash => sha256(`${before}\n${line}`);
 
 function empty(file: IntakeFile): void {
   ftruncateSync(file.fd, 0);
@@ -267,7 +270,7 @@ export function readLines(
       const end = hashed.indexOf(' ');
       const line = hashed.slice(end + 1);
       const written = hashed.slice(0, end);
-      if (sha256(`${before}\n${line}`) === written) lines.push(line);
+      if (hashAfter(before, line) === written) lines.push(line);
       else {
         fault ??= `line ${at + 1} is not as it was written`;
         if (!beyond) break;

@@ -167,6 +167,8 @@ export const ledger = sqliteTable('ledger', {
 export const deletions = sqliteTable('deletions', {
   id: text().primaryKey(),
   trajectoryId: text('trajectory_id').notNull(),
+  /** Whose it was; null in rows of earlier builds. */
+  keyId: text('key_id'),
   /** JSON list of [table, id] whose content is gone. */
   rows: text().notNull(),
   batches: text().notNull(),

@@ -58,7 +58,7 @@ const COUNT = {
 } satisfies Record<keyof Anthropic.MessageCountTokensParams, true>;
 
 const ASK = { model: 'gyre', max_tokens: 5, messages: [{ role: 'user', content: 'hi' }] };
-const PAST = new Past({ conversation: () => undefined, answer: () => undefined }, '');
+const PAST = new Past({ conversation: () => undefined, answer: () => undefined, withdrawn: () => false }, '');
 const read = (more: object): ReturnType<typeof parseCount> => MESSAGES.parse({ ...ASK, ...more }, PAST).request;
 const tableOf = (path: string): readonly FieldRow[] =>
   PROTOCOLS.filter((protocol) => protocol.path === path).flatMap(({ fields }) => fieldRows(fields));

@@ -110,7 +110,7 @@ describe('the table of fields', () => {
       const parse = (value: unknown): unknown =>
         RESPONSES.parse(
           { model: 'gyre', input: 'q', [field]: value },
-          new Past({ conversation: () => undefined, answer: () => undefined }, ''),
+          new Past({ conversation: () => undefined, answer: () => undefined, withdrawn: () => false }, ''),
         );
       expect(() => parse([1])).toThrow(`"${field}" is not supported. ${note}`);
       expect(() => parse(null)).not.toThrow();
