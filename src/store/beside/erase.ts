@@ -1,4 +1,4 @@
-/** Deletion of what was set aside: a trajectory that is deleted is no longer spelt by a file that waits for a person. */
+/** Deletion of what was set aside: no file that waits for a person spells a trajectory that was deleted. */
 import { renameSync, writeFileSync } from 'node:fs';
 
 import { writeJson } from '../../core/text/json.js';

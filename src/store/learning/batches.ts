@@ -28,8 +28,8 @@ export interface BatchItem {
 }
 
 /**
- * A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. False, and
- * nothing, where a step was deleted since the items were read.
+ * A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. False,
+ * and nothing, where a step was deleted since the items were read.
  */
 export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly BatchItem[]): boolean {
   const at = Date.now();

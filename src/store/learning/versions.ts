@@ -31,7 +31,7 @@ export function saveVersion(db: Db, version: Version): void {
   );
 }
 
-/** What was deleted while the trainer had its batch is in the version all the same: the deletion's record is told so. */
+/** What was deleted while the trainer had its batch is in the version all the same: the deletion's record says so. */
 function nameDeletions(db: Db, tx: Tx, batchId: string, version: number, at: number): void {
   const rows = prepared<[string], { id: string }>(
     db,
