@@ -80,6 +80,7 @@ function installedByHand(root) {
 const LOCK = join('trainer', 'requirements.lock');
 const GPU_LOCK = join('trainer', 'requirements-gpu.lock');
 const TORCH_LOCK = join('trainer', 'requirements-torch.lock');
+const TORCH_CPU_LOCK = join('trainer', 'requirements-torch-cpu.lock');
 
 /** @param {string} root */
 export function pythonEnvironment(root) {
@@ -89,7 +90,7 @@ export function pythonEnvironment(root) {
   const stamps = { packages: join(venv, '.gyre-stamp'), trainer: join(venv, '.gyre-trainer-stamp') };
   // An environment knows its own path, so a moved checkout needs a new one.
   const hashes = {
-    packages: hashOf(root, gpu ? [GPU_LOCK] : [LOCK, TORCH_LOCK], [gpu ? 'gpu' : 'cpu', root]),
+    packages: hashOf(root, gpu ? [GPU_LOCK] : [LOCK, TORCH_LOCK, TORCH_CPU_LOCK], [gpu ? 'gpu' : 'cpu', root]),
     trainer: hashOf(root, [join('trainer', 'pyproject.toml')]),
   };
   const packagesCurrent = existsSync(python) && isCurrent(stamps.packages, hashes.packages);
@@ -137,8 +138,10 @@ async function installPackages({ root, gpu, python, run, works, phase }) {
   const lock = join(root, gpu ? GPU_LOCK : LOCK);
   const { onLine, stop } = counting(join(root, '.venv'), pinsOf(lock).length, phase);
   try {
+    // pip would rather take another build than one of a folder, whose hash it has to compute: so this one comes first.
+    if (!gpu) await works(python, [...INSTALL, ...LOCKED, '-r', join(root, TORCH_CPU_LOCK)]);
     await run('installing the Python packages', python, [...INSTALL, ...LOCKED, '-r', lock], onLine);
-    // Where the index has no CPU build of torch, the CUDA build comes, and it cannot even be imported without its
+    // Where no index has the CPU build of torch, the CUDA build comes, and it cannot even be imported without its
     // libraries.
     const libraries = join(root, TORCH_LOCK);
     if (!gpu && !(await works(python, ['-c', 'import torch'])))

@@ -30,6 +30,7 @@ beforeEach(() => {
   write('trainer/requirements.lock', '# pins\na==1\nb==2\nvllm-cpu==3\n');
   write('trainer/requirements-gpu.lock', 'a==1\nvllm==3\n');
   write('trainer/requirements-torch.lock', 'torch==2\n');
+  write('trainer/requirements-torch-cpu.lock', 'torch==2+cpu\n');
   write('trainer/pyproject.toml', 'version = "1"');
   write('trainer/gyre_trainer/weights/convert.py', '1');
   const journal = join(root, 'journal');
@@ -149,6 +150,8 @@ describe('npm start on a bare machine', () => {
       'convert',
       'npm ci',
       'pip -m pip install --progress-bar off --no-deps --no-build-isolation -e trainer',
+      'pip -m pip install --progress-bar off --no-deps --require-hashes --only-binary :all: ' +
+        '-r trainer/requirements-torch-cpu.lock',
       'pip -m pip install --progress-bar off --no-deps --require-hashes --only-binary :all: -r trainer/requirements.lock',
       'tsc',
       'venv',
