@@ -152,7 +152,8 @@ describe('npm start on a bare machine', () => {
       'pip -m pip install --progress-bar off --no-deps --no-build-isolation -e trainer',
       'pip -m pip install --progress-bar off --no-deps --require-hashes --only-binary :all: ' +
         '-r trainer/requirements-torch-cpu.lock',
-      'pip -m pip install --progress-bar off --no-deps --require-hashes --only-binary :all: -r trainer/requirements.lock',
+      'pip -m pip install --progress-bar off --no-deps --require-hashes --only-binary :all: ' +
+        '-r trainer/requirements.lock',
       'tsc',
       'venv',
     ]);
