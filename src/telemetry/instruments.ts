@@ -1,6 +1,6 @@
 /**
- * The metrics of OpenTelemetry's conventions for generative AI, version 0.1.0: their names, units, bounds, and when each
- * is recorded.
+ * The metrics of OpenTelemetry's conventions for generative AI, version 0.1.0: their names, units, bounds, and when
+ * each is recorded.
  */
 import type { Meter } from '@opentelemetry/api';
 
