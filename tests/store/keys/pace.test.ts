@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 
 import { addKey } from '../../../src/store/keys/keys.js';
 import { burstsAt, PaceSums } from '../../../src/store/keys/pace.js';
+import { learningStatus } from '../../../src/learner/status.js';
+import { parseConfig } from '../../../src/core/config.js';
+import { startGateway } from '../../fakes/gateway.js';
 import { opened } from '../fixture.js';
 
 const MINUTE = 60_000;
@@ -64,4 +67,18 @@ test('what is older than a week is forgotten', () => {
   const DAY = 24 * 60 * MINUTE;
   for (let day = 9; day >= 0; day -= 1) answered(ann, NOW - day * DAY, 1);
   expect(spans()).toBe(8);
+});
+
+test('what a gateway answers is counted, and an admin is told of a burst, a client is not', async () => {
+  const gateway = await startGateway({ script: () => ({ text: 'ok' }) });
+  onTestFinished(() => gateway.close());
+  const [ann, bob] = [gateway.key('ann'), gateway.key('bob')];
+  const ask = async (headers: Readonly<Record<string, string>>): Promise<number> =>
+    (await gateway.post({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }] }, { headers })).status;
+  for (let each = 0; each < 40; each += 1) expect(await ask(ann.headers)).toBe(200);
+  expect(await ask(bob.headers)).toBe(200);
+  const seen = (keyId?: string): unknown =>
+    learningStatus(gateway.store.db, parseConfig({}), { trainer: false, learn: false }, keyId).bursts;
+  expect(seen()).toMatchObject([{ key_id: ann.id, name: 'ann', answers: 40, usual: 0 }]);
+  expect(seen(bob.id)).toBeNull();
 });
