@@ -14,8 +14,13 @@ import { canonicalJson } from '../core/text/hash.js';
 export interface Gist {
   /** Roles, numbers, signs and how many sentences: states are never nearly the same where this differs. */
   readonly frame: string;
-  /** Its sentences, each as its words. */
-  readonly sentences: readonly string[];
+  readonly sentences: readonly Sentence[];
+}
+
+/** In lower case, without punctuation. */
+interface Sentence {
+  readonly text: string;
+  readonly words: readonly string[];
 }
 
 /** So much of the longer of two sentences the shorter one must be. */
@@ -29,12 +34,12 @@ const END = /[.!?…]+(?=\s|$)|[。！？\n\r]+/u;
 
 export function gistOf(messages: readonly Message[], tools: readonly FunctionSpec[]): Gist {
   const parts = [['tools', tools.map((tool) => canonicalJson(tool)).join('\n')], ...messages.map(partOf)] as const;
-  const sentences: string[] = [];
+  const sentences: Sentence[] = [];
   const frame = parts.map(([role, said]) => {
     const before = sentences.length;
     for (const sentence of said.normalize('NFKC').toLowerCase().split(END)) {
-      const words = sentence.match(WORD)?.join(' ') ?? '';
-      if (words !== '') sentences.push(words);
+      const words = sentence.match(WORD) ?? [];
+      if (words.length > 0) sentences.push({ text: words.join(' '), words });
     }
     // As it was written: NFKC makes 52 of 5².
     return [role, sentences.length - before, ...(said.match(EXACT) ?? [])].join(' ');
@@ -53,18 +58,30 @@ function partOf(message: Message): readonly [role: string, said: string] {
   return [role, [text, ...calls.map((call) => `${call.function.name}\n${call.function.arguments}`)].join('\n')];
 }
 
+/** Looks at the last sentence first: what is said first is often the same for all. */
 export function nearlySame(a: Gist, b: Gist): boolean {
-  return a.frame === b.frame && a.sentences.every((sentence, at) => resembles(sentence, b.sentences[at] ?? ''));
+  if (a.frame !== b.frame) return false;
+  for (let at = a.sentences.length - 1; at >= 0; at -= 1) {
+    const [one, other] = [a.sentences[at], b.sentences[at]];
+    if (one === undefined || other === undefined || !resembles(one, other)) return false;
+  }
+  return true;
 }
 
 /** Whether one is the other with a few words in between. */
-function resembles(a: string, b: string): boolean {
-  if (a === b) return true;
-  const [long, short] = a.length > b.length ? [a.split(' '), b.split(' ')] : [b.split(' '), a.split(' ')];
-  if (short.length === long.length || short.length < RESEMBLANCE * long.length) return false;
+function resembles(a: Sentence, b: Sentence): boolean {
+  // Of as many words they are the same, or one of them says something else.
+  if (a.words.length === b.words.length) return a.text === b.text;
+  const [long, short] = a.words.length > b.words.length ? [a.words, b.words] : [b.words, a.words];
+  let spare = long.length - short.length;
+  if (short.length < RESEMBLANCE * long.length) return false;
   let found = 0;
-  for (const word of long) if (word === short[found]) found += 1;
-  return found === short.length;
+  for (const word of long) {
+    if (word === short[found]) found += 1;
+    else if (spare === 0) return false;
+    else spare -= 1;
+  }
+  return true;
 }
 
 /** The states met so far, of those that are nearly the same only the first. */
@@ -73,10 +90,10 @@ export class Distinct<T> {
 
   /** The one met before that this is nearly the same as; undefined where it is new. */
   add(gist: Gist, item: T): T | undefined {
-    const alike = this.#byFrame.get(gist.frame) ?? [];
+    let alike = this.#byFrame.get(gist.frame);
+    if (alike === undefined) this.#byFrame.set(gist.frame, (alike = []));
     const known = alike.find((other) => nearlySame(gist, other.gist));
-    if (known !== undefined) return known.first;
-    this.#byFrame.set(gist.frame, [...alike, { gist, first: item }]);
-    return undefined;
+    if (known === undefined) alike.push({ gist, first: item });
+    return known?.first;
   }
 }
