@@ -138,15 +138,19 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
 
 /**
  * The batch as the trainer has it, which is sent it only where it does not know its id: it must not train twice. It is
- * read again each time: what was deleted while the trainer was away is not sent.
+ * read again each time: what was deleted, or may not be learned from any more, while the trainer was away is not sent.
  */
-async function submitted({ db }: Learner, trainer: Trainer, { id }: BatchRow): Promise<TrainerBatch> {
+async function submitted(learner: Learner, trainer: Trainer, { id }: BatchRow): Promise<TrainerBatch> {
+  const { db } = learner;
   try {
     return await trainer.batch(id);
   } catch (thrown) {
     if (!(thrown instanceof GyreError) || thrown.status !== 404) throw thrown;
     const row = batchById(db, id);
-    if (row !== undefined && row.batch.actions.length > 0) return trainer.submit(row.batch);
+    if (row !== undefined && row.batch.actions.length > 0) {
+      refuseWithheld(learner, row);
+      return trainer.submit(row.batch);
+    }
     const note = row === undefined || row.note === '' ? 'it is empty' : row.note;
     moveBatch(db, id, 'failed', note);
     throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });

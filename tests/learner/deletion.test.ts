@@ -255,6 +255,20 @@ test('a state that was said again is free when the one it was counted with is de
   expect(await runCycle(made.learner, { heldout: [] })).toMatchObject({ state: 'done', counts: { states: 2 } });
 });
 
+test('a response that is withdrawn by itself while its actions are drawn is not trained on', async () => {
+  made = await bench();
+  const { sqlite } = made.store;
+  await generate(made.learner, tasks(made, [sum('a', 11, 22), sum('b', 33, 44)]), 1, 0);
+  const withdraw = (): void => {
+    if (count('samples') === 0) return;
+    sqlite.exec(`INSERT OR IGNORE INTO withdrawals (id, trajectory_id, created_at)
+      SELECT response_id, trajectory_id, 1 FROM steps WHERE seq = 1`);
+  };
+  const ended = await runCycle({ ...made.learner, progress: withdraw }, { heldout: [] });
+  expect(count('samples')).toBe(12);
+  expect(ended).toMatchObject({ state: 'done', counts: { examples: 6 } });
+});
+
 test('verify names a claim, and a batch, of a step that is gone', async () => {
   made = await bench();
   await generate(made.learner, tasks(made, [sum('a', 11, 22)]), 1, 0);
