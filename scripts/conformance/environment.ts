@@ -21,7 +21,19 @@ export function python(): string {
       throw new Error(`${command} ${args.join(' ')} failed`);
   };
   run(process.env['PYTHON'] ?? 'python3', ['-m', 'venv', ENVIRONMENT]);
-  run(binary, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps', '-r', PINS]);
+  run(binary, [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--no-deps',
+    '--require-hashes',
+    '--only-binary',
+    ':all:',
+    '-r',
+    PINS,
+  ]);
   writeFileSync(stamp, pins);
   return binary;
 }

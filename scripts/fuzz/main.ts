@@ -48,6 +48,9 @@ async function schemathesis(): Promise<string> {
     '--quiet',
     '--disable-pip-version-check',
     '--no-deps',
+    '--require-hashes',
+    '--only-binary',
+    ':all:',
     '-r',
     PINS,
   ]);

@@ -4,7 +4,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { logOf } from './command.mjs';
-import { counting, INSTALL, pinsOf, runner } from './pip.mjs';
+import { counting, INSTALL, LOCKED, pinsOf, runner } from './pip.mjs';
 import { hashOf, isCurrent, stamp } from './stamp.mjs';
 
 const LOCK = join('tests', 'clients', 'requirements.lock');
@@ -31,12 +31,12 @@ export function clientsEnvironment(root) {
       await run('python3 -m venv', interpreter ?? 'python3', ['-m', 'venv', venv]);
       const count = counting(venv, pinsOf(join(root, LOCK)).length, phase);
       try {
-        // By hash, since releases of these have stolen credentials before; not compiled, since most of it is never
+        // By hash, since releases of these have stolen credentials before; no bytecode, since most of it is never
         // imported.
         await run(
           'installing the Python clients',
           python,
-          [...INSTALL, '--no-deps', '--require-hashes', '--no-compile', '-r', join(root, LOCK)],
+          [...INSTALL, ...LOCKED, '--no-compile', '-r', join(root, LOCK)],
           count.onLine,
         );
       } finally {

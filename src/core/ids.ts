@@ -55,3 +55,8 @@ export function newId(kind: IdKind, now: number = Date.now()): string {
   } else counter += 1;
   return `${kind}${UNDERSCORED.has(kind) ? '_' : '-'}${time}${counter.toString(36).padStart(3, '0')}${randomHex()}`;
 }
+
+/** No id of this kind that was made at a time or later sorts before this. */
+export function idsFrom(kind: IdKind, at: number): string {
+  return `${kind}${UNDERSCORED.has(kind) ? '_' : '-'}${Math.max(0, at).toString(36).padStart(9, '0')}`;
+}

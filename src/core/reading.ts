@@ -71,6 +71,10 @@ export interface Reading {
   withdraw(keyId: string, responseId: string, signal?: AbortSignal): Promise<boolean>;
   /** Deletes a trajectory for good. */
   erase(scope: Scope, id: string, signal?: AbortSignal): Promise<Removal | undefined>;
+  /** The deletion of a trajectory, a {@link DeletionView} as it stands now. */
+  deletion(scope: Scope, id: string, signal?: AbortSignal): Promise<JsonBytes | undefined>;
+  /** Of these responses those that were deleted, by themselves or with their trajectory. */
+  withdrawn(responseIds: readonly string[], signal?: AbortSignal): Promise<readonly string[]>;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput, signal?: AbortSignal): Promise<FeedbackView | undefined>;
 }
@@ -306,4 +310,14 @@ export interface Removal {
   readonly batches: readonly string[];
   /** Versions trained on one of these batches, and all whose weights go back to one of those. */
   readonly versions: readonly number[];
+  /**
+   * Batches the trainer had when it was deleted, and the version each becomes unless its update fails. Which it was,
+   * `GET /gyre/v1/deletions/{id}` tells.
+   */
+  readonly pending: readonly { readonly batch_id: string; readonly version: number }[];
+}
+
+/** What became of a deletion: as {@link Removal}, with the versions that came since. */
+export interface DeletionView extends Removal {
+  readonly deleted_at: number;
 }

@@ -58,6 +58,13 @@ type Drop =
   /** The verdict that the filter asks for is not good. */
   | 'filtered';
 
+/** Why a step that passed is left out all the same; counted with those of {@link Drop}. */
+export type LeftOut =
+  /** Its state is that of a step that was taken, or nearly the same: it counts once, and is used up with that step. */
+  | 'same_state'
+  /** Its key has given its share (`learning.key_share`). It waits for a batch to which others give more. */
+  | 'key_share';
+
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
 const KEEP: Kept = { keep: true };

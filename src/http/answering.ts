@@ -39,9 +39,9 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     const train = caller.train && consents(exchange.header('x-gyre-train'));
     const raw = await exchange.body(deps.bodies);
     await turnFor(exchange.size);
-    const refers = face.refers?.(raw);
-    const earlier =
-      refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, exchange.clock.signal);
+    const { signal } = exchange.clock;
+    const refers = await face.refers?.(raw, signal);
+    const earlier = refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, signal);
     const parsed = face.parse(raw, new Past(earlier, deps.settings.seal));
     const { request } = parsed;
     requireSaneLength(request);

@@ -2,16 +2,20 @@
 import { isObjectJson } from '../core/text/arguments.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
+import type { Batch } from '../core/learning/batch.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
+import { shareOut } from '../filter/shares.js';
 import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';
 import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
+import { giversOf } from '../store/learning/givers.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
+import { giversAmong } from './choosing.js';
 import type { Learner } from './deps.js';
 
 export interface Batched {
@@ -22,10 +26,26 @@ export interface Batched {
 
 /** Makes the cycle's batch, or returns the one that is a row already. */
 export function batch(learner: Learner, cycle: Cycle): Batched {
-  const known = batchOf(learner.db, cycle.id);
-  if (known !== undefined) return { row: known, counts: {} };
-  const { examples, counts } = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
-  if (examples.length === 0) return { counts };
+  for (;;) {
+    const known = batchOf(learner.db, cycle.id);
+    if (known !== undefined) return { row: known, counts: {} };
+    const made = assembled(learner, cycle);
+    if (made.batch === undefined) return { counts: made.counts };
+    const items = made.examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage }));
+    // Where something of it was deleted meanwhile it is made again, without that.
+    if (saveBatch(learner.db, cycle.id, made.batch, items))
+      return { row: batchOf(learner.db, cycle.id), counts: made.counts };
+  }
+}
+
+function assembled(
+  learner: Learner,
+  cycle: Cycle,
+): { batch?: Batch | undefined; examples: readonly Example[]; counts: Readonly<Record<string, number>> } {
+  const found = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
+  const { examples, over } = shared(learner, found.examples);
+  const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
+  if (examples.length === 0) return { examples, counts };
   const target =
     Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
   const made = assemble(
@@ -39,27 +59,36 @@ export function batch(learner: Learner, cycle: Cycle): Batched {
     },
     examples,
   );
-  saveBatch(
-    learner.db,
-    cycle.id,
-    made,
-    examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })),
-  );
-  const row = batchOf(learner.db, cycle.id);
-  return {
-    row,
-    counts: {
-      ...counts,
-      examples: examples.length,
-      distinct_tokens: made.counts.distinct_tokens,
-      logical_tokens: made.counts.logical_tokens,
-    },
-  };
+  const { distinct_tokens, logical_tokens } = made.counts;
+  return { batch: made, examples, counts: { ...counts, examples: examples.length, distinct_tokens, logical_tokens } };
 }
 
 interface Examples {
   readonly examples: Example[];
   readonly counts: Record<string, number>;
+}
+
+/**
+ * Not every state that was taken up gives examples: where those of others gave none, a key's share is less than it was.
+ * Counts the states that are left out.
+ */
+function shared({ db, config }: Learner, examples: readonly Example[]): { examples: readonly Example[]; over: number } {
+  const givers = giversOf(
+    db,
+    examples.map(({ stepId }) => stepId),
+  );
+  const states = [...new Set(examples.map(({ stepId }) => stepId))].map((stepId) => ({
+    stepId,
+    giver: givers.get(stepId),
+  }));
+  const { taken, over } = shareOut(
+    states.reverse(),
+    states.length,
+    config['learning.key_share'],
+    giversAmong(db, states),
+  );
+  const kept = new Set(taken.map(({ stepId }) => stepId));
+  return { examples: examples.filter(({ stepId }) => kept.has(stepId)), over };
 }
 
 /** The claimed states that may be learned from now: drawing takes minutes, in which consent may have been withdrawn. */

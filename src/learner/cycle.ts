@@ -11,9 +11,9 @@ import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
 import { batchOf, moveBatch } from '../store/learning/batches.js';
 import { claim, unclaim } from '../store/learning/claims.js';
-import { consented } from '../store/learning/consent.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { batch } from './batching.js';
+import { choose } from './choosing.js';
 import type { Learner } from './deps.js';
 import { evaluate } from './evaluating.js';
 import { generate } from './generating.js';
@@ -73,22 +73,9 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     reach('judge', { judged: await judgeLog(learner) });
 
     const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
-    const chosen = kept.slice(-learner.config['learning.max_states']).map((state) => state.stepId);
-    const may = consented(db, chosen);
-    const taken = claim(
-      db,
-      cycle.id,
-      cycle.mode,
-      chosen.filter((stepId) => may.has(stepId)),
-    );
-    const withheld = chosen.length - may.size;
-    reach('filter', {
-      states: taken.length,
-      ...prefixed(
-        'dropped',
-        withheld === 0 ? dropped : { ...dropped, no_consent: (dropped['no_consent'] ?? 0) + withheld },
-      ),
-    });
+    const { claims, leftOut } = choose(learner, kept, cycle.mode);
+    const taken = claim(db, cycle.id, cycle.mode, claims);
+    reach('filter', { states: taken.length, ...prefixed('dropped', added(dropped, leftOut)) });
 
     if (cycle.mode === 'resample') {
       reach('resample', await resample(learner, cycle));
@@ -152,6 +139,12 @@ function releaseSteps(learner: Learner, cycleId: string): void {
   const row = batchOf(learner.db, cycleId);
   if (row?.state === 'assembled') moveBatch(learner.db, row.id, 'failed', 'the cycle failed before it was sent');
   unclaim(learner.db, cycleId);
+}
+
+function added(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  const sums = { ...a };
+  for (const [reason, count] of Object.entries(b)) sums[reason] = (sums[reason] ?? 0) + count;
+  return sums;
 }
 
 function prefixed(prefix: string, counts: Readonly<Record<string, number>>): Record<string, number> {

@@ -6,6 +6,7 @@ import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
 import { tasksOf } from '../store/learning/tasks.js';
 import { type CycleOptions, runCycle } from './cycle.js';
+import { available } from './choosing.js';
 import type { Learner } from './deps.js';
 import { judgeLog } from './judging.js';
 import { select } from './states.js';
@@ -42,12 +43,9 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
   const check = async (): Promise<void> => {
     if (current !== undefined || learner.signal.aborted) return;
     await judgeLog(learner);
-    const { kept } = select(
-      learner,
-      learner.config['learning.filter'] as FilterName,
-      learner.config['learning.mode'] as TrainMode,
-    );
-    if (kept.length < learner.config['learning.min_steps']) return;
+    const mode = learner.config['learning.mode'] as TrainMode;
+    const { kept } = select(learner, learner.config['learning.filter'] as FilterName, mode);
+    if (available(learner, kept, mode).states < learner.config['learning.min_steps']) return;
     const cycle = await run({ heldout: tasksOf(learner.db, 'heldout') });
     if (cycle.state === 'failed') failed(`cycle ${cycle.id} failed at ${cycle.stage}: ${cycle.note}`);
   };

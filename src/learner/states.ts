@@ -11,20 +11,31 @@ import type { Learner } from './deps.js';
 /** How many of the newest steps are considered; cycles have long passed by the older ones. */
 const HORIZON = 5_000;
 
+/** A step that passed the filter, and what decides whether a batch has room for it. */
+export interface Passed extends Candidate {
+  /** Whose share of a batch it counts towards; undefined for the operator's own. */
+  readonly giver: string | undefined;
+  /** Equal where the state is the same, word for word. */
+  readonly state: string;
+  readonly stateAt: number;
+  readonly toolSet: string;
+}
+
 export interface Selection {
-  readonly kept: readonly Candidate[];
+  /** Oldest first. */
+  readonly kept: readonly Passed[];
   /** How many steps each reason dropped. */
   readonly dropped: Readonly<Record<string, number>>;
 }
 
 export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
   const head = headVersion(learner.db);
-  const kept: Candidate[] = [];
+  const kept: Passed[] = [];
   const dropped: Record<string, number> = {};
   for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
-    if (verdict.keep) kept.push(candidate);
+    if (verdict.keep) kept.push(passedOf(candidate, row));
     else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
   }
   const upstream = [...upstreamSteps(learner.db, HORIZON).values()].reduce((sum, steps) => sum + steps, 0);
@@ -46,9 +57,15 @@ export interface StateTally {
 
 export const NO_STATES: StateCounts = { kept: 0, dropped: {}, versions: 0 };
 
-export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
+/** `passed`: the steps of all keys that passed, oldest first. */
+export function tally(
+  db: Db,
+  filter: FilterName,
+  mode: TrainMode,
+): StateTally & { readonly passed: readonly Passed[] } {
   const head = headVersion(db);
   const [all, byKey] = [emptyCount(), new Map<string, Count>()];
+  const passed: Passed[] = [];
   const ofKey = (keyId: string): Count => {
     let count = byKey.get(keyId);
     if (count === undefined) byKey.set(keyId, (count = emptyCount()));
@@ -58,15 +75,18 @@ export function tally(db: Db, filter: FilterName, mode: TrainMode): StateTally {
     for (const { dropped } of [all, ofKey(keyId)]) dropped[reason] = (dropped[reason] ?? 0) + steps;
   };
   for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
-    const verdict = keep(toCandidate(row), filter, mode, head);
-    if (!verdict.keep) drop(row.keyId, verdict.reason, 1);
-    else for (const count of [all, ofKey(row.keyId)]) count.kept += 1;
+    const candidate = toCandidate(row);
+    const verdict = keep(candidate, filter, mode, head);
+    if (verdict.keep) {
+      passed.push(passedOf(candidate, row));
+      for (const count of [all, ofKey(row.keyId)]) count.kept += 1;
+    } else drop(row.keyId, verdict.reason, 1);
   }
   for (const [keyId, steps] of upstreamSteps(db, HORIZON)) drop(keyId, 'upstream', steps);
   const learned = versionsByKey(db);
   all.versions = learned.all;
   for (const [keyId, versions] of learned.byKey) ofKey(keyId).versions = versions;
-  return { all, byKey };
+  return { all, byKey, passed };
 }
 
 interface Count extends StateCounts {
@@ -77,6 +97,10 @@ interface Count extends StateCounts {
 
 function emptyCount(): Count {
   return { kept: 0, dropped: {}, versions: 0 };
+}
+
+function passedOf(candidate: Candidate, { giver, state, stateAt, toolSet }: CandidateRow): Passed {
+  return { ...candidate, giver: giver ?? undefined, state, stateAt, toolSet };
 }
 
 function toCandidate(row: CandidateRow): Candidate {

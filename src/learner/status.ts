@@ -4,8 +4,10 @@ import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
+import { burstsAt } from '../store/keys/pace.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { countTasks } from '../store/learning/tasks.js';
+import { available } from './choosing.js';
 import { NO_STATES, type StateCounts, type StateTally, tally } from './states.js';
 
 /** What is up to learn. */
@@ -41,6 +43,7 @@ export function learningStatus(
       heldout_tasks: null,
       running: newest?.state === 'running' ? cycleSeenBy(db, newest, keyId) : null,
       last: last === undefined ? null : cycleSeenBy(db, last, keyId),
+      bursts: null,
     };
   const heldout = countTasks(db, 'heldout');
   const needed = config['learning.min_steps'];
@@ -49,18 +52,23 @@ export function learningStatus(
     head: headVersion(db),
     versions,
     learn: part.learn,
-    waiting_for: waiting(part, running, kept, needed, heldout),
+    waiting_for: waiting(part, running, kept, needed, heldout, dropped['key_share'] ?? 0),
     new_states: kept,
     needed_states: needed,
     dropped,
     heldout_tasks: heldout,
     running: running === undefined ? null : cycleView(running),
     last: last === undefined ? null : cycleView(last),
+    bursts: burstsAt(db),
   };
 }
 
 export function stateTally(db: Db, config: Config): StateTally {
-  return tally(db, config['learning.filter'] as FilterName, config['learning.mode'] as TrainMode);
+  const mode = config['learning.mode'] as TrainMode;
+  const { passed, ...counts } = tally(db, config['learning.filter'] as FilterName, mode);
+  // A key is told of all of its steps that pass: how many of them a batch takes depends on others.
+  const { states, leftOut } = available({ db, config }, passed, mode);
+  return { ...counts, all: { ...counts.all, kept: states, dropped: { ...counts.all.dropped, ...leftOut } } };
 }
 
 export function countsOf({ all, byKey }: StateTally, keyId: string | undefined): StateCounts {
@@ -80,10 +88,16 @@ function waiting(
   have: number,
   needed: number,
   heldout: number,
+  overShare: number,
 ): string {
   if (running !== undefined) return `cycle ${running.id} is at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
+  if (have < needed && have + overShare >= needed)
+    return (
+      `${needed - have} more new steps that pass the filter, of other keys (${have} of ${needed}): ${overShare} more ` +
+      `are of keys that have given their share, which "learning.key_share" bounds`
+    );
   if (have < needed)
     return `${needed - have} more new steps that pass the filter (${have} of ${needed}; see "dropped" for the others)`;
   return heldout === 0

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GyreError } from '../core/errors.js';
 import type { Decision, Version } from '../core/learning/version.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
-import { type BatchRow, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
+import { batchById, type BatchRow, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
 import { unclaim } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
 import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';
@@ -21,7 +21,8 @@ export interface Trained {
 }
 
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
-export async function train(learner: Learner, trainer: Trainer, row: BatchRow): Promise<Trained> {
+export async function train(learner: Learner, trainer: Trainer, made: BatchRow): Promise<Trained> {
+  const row = batchById(learner.db, made.id) ?? made;
   if (row.state === 'assembled') {
     refuseWithheld(learner, row);
     moveBatch(learner.db, row.id, 'sent');
@@ -32,7 +33,7 @@ export async function train(learner: Learner, trainer: Trainer, row: BatchRow): 
       side: 'trainer',
       status: 502,
       code: 'batch_failed',
-      message: `batch ${row.id} failed in an earlier attempt; its states are given back`,
+      message: `batch ${row.id} trained nothing${row.note === '' ? '' : ` (${row.note})`}; its states are given back`,
     });
   }
   const version: Version = {
@@ -106,7 +107,7 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     learner.signal.throwIfAborted();
     let now: TrainerBatch;
     try {
-      now = known ? await trainer.batch(row.id) : await submitted(trainer, row);
+      now = known ? await trainer.batch(row.id) : await submitted(learner, trainer, row);
       known = true;
       lastAnswer = Date.now();
     } catch (thrown) {
@@ -135,12 +136,23 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
   }
 }
 
-/** The batch as the trainer has it, which is sent it only where it does not know its id: it must not train twice. */
-async function submitted(trainer: Trainer, row: BatchRow): Promise<TrainerBatch> {
+/**
+ * The batch as the trainer has it, which is sent it only where it does not know its id: it must not train twice. It is
+ * read again each time: what was deleted, or may not be learned from any more, while the trainer was away is not sent.
+ */
+async function submitted(learner: Learner, trainer: Trainer, { id }: BatchRow): Promise<TrainerBatch> {
+  const { db } = learner;
   try {
-    return await trainer.batch(row.id);
+    return await trainer.batch(id);
   } catch (thrown) {
     if (!(thrown instanceof GyreError) || thrown.status !== 404) throw thrown;
-    return trainer.submit(row.batch);
+    const row = batchById(db, id);
+    if (row !== undefined && row.batch.actions.length > 0) {
+      refuseWithheld(learner, row);
+      return trainer.submit(row.batch);
+    }
+    const note = row === undefined || row.note === '' ? 'it is empty' : row.note;
+    moveBatch(db, id, 'failed', note);
+    throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Every attribute telemetry may carry, by the names of OpenTelemetry's conventions for generative AI. It is an
- * allow-list: what is not in it cannot be set, and the content of conversations is in a list of its own.
+ * Every attribute telemetry may carry, by the names of OpenTelemetry's conventions for generative AI, version 0.1.0. It
+ * is an allow-list: what is not in it cannot be set, and the content of conversations is in a list of its own.
  */
 import type { Attributes as Exported } from '@opentelemetry/api';
 
@@ -26,7 +26,7 @@ export const PLAIN = [
   'gen_ai.response.id',
   'gen_ai.response.model',
   'gen_ai.response.time_to_first_chunk',
-  'gen_ai.token.type',
+  'gen_ai.token.modality',
   'gen_ai.tool.call.id',
   'gen_ai.tool.name',
   'gen_ai.tool.type',

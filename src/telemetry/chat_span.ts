@@ -14,6 +14,7 @@ import {
 } from '@opentelemetry/api';
 
 import { GyreError } from '../core/errors.js';
+import type { Message } from '../core/message.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest } from '../core/policy.js';
 import type { Redactor } from '../core/text/redact.js';
 import { present, type PlainAttributes } from './attributes.js';
@@ -52,6 +53,7 @@ export class ChatSpan {
   readonly #answer: AnswerContext;
   readonly #span: Span;
   readonly #began: number;
+  readonly #text: { readonly input: boolean; readonly output: boolean };
   /** Headers by which the engine's own spans become children of this one. */
   readonly headers: Readonly<Record<string, string>>;
   /** When it ended. */
@@ -63,6 +65,7 @@ export class ChatSpan {
     this.#deps = deps;
     this.#answer = answer;
     this.#began = answer.now();
+    this.#text = { input: request.messages.every(isText), output: asksForText(request) };
     this.#span = deps.tracer.startSpan(
       `chat ${answer.about['gen_ai.request.model']}`,
       {
@@ -123,6 +126,7 @@ export class ChatSpan {
       seconds: (ended - this.#began) / 1000,
       actions,
       error,
+      text: this.#text,
     });
   }
 }
@@ -163,6 +167,15 @@ export function withSpans(policy: Policy, begin: (request: PolicyRequest) => Cha
       return passing;
     },
   };
+}
+
+function isText({ content }: Message): boolean {
+  return content === null || typeof content === 'string' || content.every((part) => part.type === 'text');
+}
+
+/** What an upstream answers in may be asked for. */
+function asksForText({ forwarded }: PolicyRequest): boolean {
+  return forwarded?.['modalities'] === undefined && forwarded?.['audio'] === undefined;
 }
 
 function codeOf(thrown: unknown): string {

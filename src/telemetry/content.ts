@@ -28,7 +28,9 @@ export class CapturedContent {
     const instructions = history === -1 ? messages : messages.slice(0, history);
     return {
       'gen_ai.system_instructions':
-        instructions.length === 0 ? undefined : json(instructions.flatMap(({ content }) => partsOf(content))),
+        instructions.length === 0
+          ? undefined
+          : json(instructions.flatMap(({ content }) => partsOf(content)).filter(({ type }) => type === 'text')),
       'gen_ai.input.messages': json(messages.slice(instructions.length).map(messageOf)),
       'gen_ai.tool.definitions':
         tools.length === 0
@@ -45,10 +47,10 @@ export class CapturedContent {
       'gen_ai.output.messages': json(
         actions
           .map((action) => this.#redactor?.action(action) ?? action)
-          .map(({ text, reasoning, calls, finishReason }) => ({
+          // Why each ended is on the span itself.
+          .map(({ text, reasoning, calls }) => ({
             role: 'assistant',
             parts: [...reasoningParts(reasoning), ...partsOf(text), ...calls.map(callPart)],
-            finish_reason: finishReason === 'tool_calls' ? 'tool_call' : finishReason,
           })),
       ),
     };

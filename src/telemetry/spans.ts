@@ -31,6 +31,8 @@ export function tracing(deps: SpanDeps): Observer {
 
 /** This gateway's own `gen_ai.provider.name`, and its name as an agent. */
 const GATEWAY = 'gyre';
+/** What a run is. Whose the model is stands on the requests to it. */
+const AGENT = { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': GATEWAY } as const;
 /** Instead of the name of a tool that is not there: the policy made it up, and may have put anything into it. */
 const UNKNOWN_TOOL = '_OTHER';
 
@@ -43,6 +45,8 @@ class RequestSpans implements Watch {
   #agent: Span | undefined;
   #answer: AnswerContext | undefined;
   readonly #chats: ChatSpan[] = [];
+  #tools = 0;
+  #accepted = 0;
   #end:
     | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
     | undefined;
@@ -75,15 +79,14 @@ class RequestSpans implements Watch {
   accepted({ model, engineModel, source, trajectoryId, responseId, stream }: Accepted): void {
     const ids: PlainAttributes = { 'gen_ai.conversation.id': trajectoryId, 'gyre.policy.version': versionOf(source) };
     const models = { 'gen_ai.request.model': model, 'gen_ai.response.model': engineModel };
+    this.#accepted = this.#now();
     const agent = this.#deps.tracer.startSpan(
       `invoke_agent ${GATEWAY}`,
       {
         kind: SpanKind.INTERNAL,
-        startTime: this.#now(),
+        startTime: this.#accepted,
         attributes: present({
-          'gen_ai.operation.name': 'invoke_agent',
-          'gen_ai.provider.name': GATEWAY,
-          'gen_ai.agent.name': GATEWAY,
+          ...AGENT,
           ...models,
           ...ids,
           'gen_ai.request.stream': stream || undefined,
@@ -116,6 +119,7 @@ class RequestSpans implements Watch {
     if (answer === undefined) return;
     const { content, instruments } = this.#deps;
     const { error, ms } = observation;
+    this.#tools += 1;
     const name = error === 'unknown_tool' ? UNKNOWN_TOOL : this.#redacted(call.name);
     const about: PlainAttributes = {
       'gen_ai.operation.name': 'execute_tool',
@@ -153,12 +157,20 @@ class RequestSpans implements Watch {
         'error.type': fault?.code,
         'gen_ai.usage.input_tokens': usage.prompt_tokens,
         'gen_ai.usage.output_tokens': usage.completion_tokens,
-        'gen_ai.usage.cache_read.input_tokens': usage.cached_tokens || undefined,
         'gen_ai.usage.reasoning.output_tokens': usage.reasoning_tokens || undefined,
       }),
     );
     if (fault !== undefined) this.#agent?.setStatus({ code: SpanStatusCode.ERROR });
-    this.#agent?.end(this.#now());
+    const now = this.#now();
+    this.#agent?.end(now);
+    if (this.#agent !== undefined)
+      this.#deps.instruments.run({
+        about: { ...AGENT, 'gen_ai.request.model': this.#answer?.about['gen_ai.request.model'] },
+        seconds: (now - this.#accepted) / 1000,
+        error: fault?.code,
+        policyCalls: this.#chats.length,
+        toolCalls: this.#tools,
+      });
   }
 
   closed(status: number | undefined, delivered: Delivered): void {

@@ -24,6 +24,8 @@ export interface Span {
 export interface Point {
   readonly name: string;
   readonly unit: string;
+  readonly kind: 'histogram' | 'counter';
+  /** 0 for a counter. */
   readonly count: number;
   readonly sum: number;
   readonly bounds: readonly number[];
@@ -77,6 +79,13 @@ interface Body {
       readonly metrics: readonly {
         readonly name: string;
         readonly unit: string;
+        readonly sum?: {
+          readonly dataPoints: readonly {
+            readonly asInt?: number | string;
+            readonly asDouble?: number;
+            readonly attributes: readonly Attribute[];
+          }[];
+        };
         readonly histogram?: {
           readonly dataPoints: readonly {
             readonly count: number | string;
@@ -131,13 +140,24 @@ export async function startCollector(): Promise<Collector> {
         attributes: record(span.attributes ?? []),
       });
     }
-    for (const { name, unit, histogram } of resourceMetrics.flatMap(({ scopeMetrics }) =>
+    for (const { name, unit, histogram, sum } of resourceMetrics.flatMap(({ scopeMetrics }) =>
       scopeMetrics.flatMap(({ metrics }) => metrics),
     )) {
+      for (const { asInt, asDouble, attributes } of sum?.dataPoints ?? [])
+        collector.points.push({
+          name,
+          unit,
+          kind: 'counter',
+          count: 0,
+          sum: Number(asInt ?? asDouble),
+          bounds: [],
+          attributes: record(attributes),
+        });
       for (const point of histogram?.dataPoints ?? [])
         collector.points.push({
           name,
           unit,
+          kind: 'histogram',
           count: Number(point.count),
           sum: point.sum,
           bounds: point.explicitBounds,

@@ -32,7 +32,9 @@ const WORDS: readonly Word[] = read('docs/words.md')
     return { word, meaning, places: places.includes(undefined) ? undefined : places.flatMap((place) => place ?? []) };
   });
 const PLACES = WORDS.flatMap(({ places }) => places ?? []);
-const TABLES = [...read('src/store/file/schema.ts').matchAll(/sqliteTable\(\s*'(\w+)'/g)].map(([, name]) => name ?? '');
+const TABLES = ['schema', 'key_schema'].flatMap((file) =>
+  [...read(`src/store/file/${file}.ts`).matchAll(/sqliteTable\(\s*'(\w+)'/g)].map(([, name]) => name ?? ''),
+);
 
 /** Whether a file exports the name; in Python, whether its module has it. */
 function has(file: string, name: string): boolean {

@@ -306,7 +306,10 @@ test('what is deleted is gone from every file of a serving gateway within five s
   expect(holding(folder, [MARK])).not.toEqual([]);
   for (const id of trajectories) {
     const deleted = await fetch(`${url}/gyre/v1/trajectories/${id}`, { method: 'DELETE' });
-    expect([deleted.status, await deleted.json()]).toEqual([200, { id, deleted: true, batches: [], versions: [] }]);
+    expect([deleted.status, await deleted.json()]).toEqual([
+      200,
+      { id, deleted: true, batches: [], versions: [], pending: [] },
+    ]);
     const again = await fetch(`${url}/gyre/v1/trajectories/${id}`, { method: 'DELETE' });
     expect([again.status, await again.json()]).toMatchObject([404, { error: { code: 'trajectory_not_found' } }]);
   }

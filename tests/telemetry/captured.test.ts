@@ -104,7 +104,6 @@ describe('what is said', () => {
           { type: 'text', content: 'Thinkword' },
           { type: 'tool_call', id: 'call-9', name: 'calculator', arguments: { expression: '12345678+43212345' } },
         ],
-        finish_reason: 'tool_call',
       },
     ]);
     expect(said('gen_ai.tool.definitions', 0)).toEqual([
@@ -123,7 +122,7 @@ describe('what is said', () => {
       { role: 'tool', parts: [{ type: 'tool_call_response', id: 'call-9', response: '55558023' }] },
     ]);
     expect(said('gen_ai.output.messages', 1)).toEqual([
-      { role: 'assistant', parts: [{ type: 'text', content: 'Answerword done' }], finish_reason: 'stop' },
+      { role: 'assistant', parts: [{ type: 'text', content: 'Answerword done' }] },
     ]);
     expect(span('chat gyre').attributes['gen_ai.request.stop_sequences']).toEqual(['Stopword']);
     expect(span('execute_tool calculator').attributes).toMatchObject({

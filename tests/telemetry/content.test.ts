@@ -98,7 +98,6 @@ it('redacts inside texts, arguments, definitions and stop sequences, and breaks 
         { type: 'text', content: 'is [redacted]' },
         { type: 'tool_call', id: 'c3', name: 'find', arguments: { n: '[redacted]' } },
       ],
-      finish_reason: 'tool_call',
     },
   ]);
 });

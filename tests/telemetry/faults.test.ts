@@ -19,14 +19,21 @@ describe('an answer that goes wrong', () => {
     expect(span('invoke_agent gyre').attributes['gyre.outcome']).toBe('failed');
     expect(span('chat gyre').attributes['gen_ai.response.finish_reasons']).toEqual(['error']);
     expect(bench.collector.spans.every((each) => each.message === undefined || each.message === '')).toBe(true);
-    expect(points('gen_ai.client.operation.duration')).toMatchObject([
+    expect(points('gen_ai.client.inference.duration')).toMatchObject([
       { attributes: { 'error.type': 'engine_error' }, count: 1 },
     ]);
     expect(points('gen_ai.server.request.duration')).toMatchObject([
       { attributes: { 'error.type': 'engine_error' }, count: 1 },
     ]);
     expect(points('gen_ai.server.time_to_first_token')).toEqual([]);
-    expect(points('gen_ai.client.token.usage')).toEqual([]);
+    // By the conventions a request that failed counts as one of no tokens, which is known of none.
+    expect(points('gen_ai.client.inference.operation.input_tokens')).toMatchObject([
+      { attributes: { 'error.type': 'engine_error' }, count: 1, sum: 0 },
+    ]);
+    expect(points('gen_ai.client.inference.usage.input_tokens')).toMatchObject([
+      { attributes: { 'gen_ai.token.modality': 'unknown' }, sum: 0 },
+    ]);
+    expect(points('gen_ai.client.inference.time_to_first_chunk')).toEqual([]);
   });
 
   it('in the middle of a stream marks it though its status was 200', async () => {

@@ -58,7 +58,6 @@ describe('a request that runs a tool', () => {
     });
     expect(agent.attributes).toEqual({
       'gen_ai.operation.name': 'invoke_agent',
-      'gen_ai.provider.name': 'gyre',
       'gen_ai.agent.name': 'gyre',
       'gen_ai.request.model': 'gyre',
       'gen_ai.response.model': 'base',
@@ -69,7 +68,6 @@ describe('a request that runs a tool', () => {
       'gyre.stop_reason': 'stop',
       'gen_ai.usage.input_tokens': 60,
       'gen_ai.usage.output_tokens': 14,
-      'gen_ai.usage.cache_read.input_tokens': 16,
       'gen_ai.usage.reasoning.output_tokens': 2,
     });
     const common = {
@@ -124,9 +122,18 @@ describe('a request that runs a tool', () => {
     await bench.gateway.client.chat.completions.create(ASK);
     await sent();
     expect([...new Set(bench.collector.points.map((point) => `${point.name} ${point.unit}`))].sort()).toEqual([
-      'gen_ai.client.operation.duration s',
-      'gen_ai.client.token.usage {token}',
+      'gen_ai.client.inference.duration s',
+      'gen_ai.client.inference.operation.input_tokens {token}',
+      'gen_ai.client.inference.operation.output_tokens {token}',
+      'gen_ai.client.inference.time_to_first_chunk s',
+      'gen_ai.client.inference.usage.cache_read.input_tokens {token}',
+      'gen_ai.client.inference.usage.input_tokens {token}',
+      'gen_ai.client.inference.usage.output_tokens {token}',
+      'gen_ai.client.inference.usage.reasoning.output_tokens {token}',
       'gen_ai.execute_tool.duration s',
+      'gen_ai.invoke_agent.duration s',
+      'gen_ai.invoke_agent.inference_calls {inference_call}',
+      'gen_ai.invoke_agent.tool_calls {tool_call}',
       'gen_ai.server.request.duration s',
       'gen_ai.server.time_per_output_token s',
       'gen_ai.server.time_to_first_token s',
@@ -137,14 +144,26 @@ describe('a request that runs a tool', () => {
       'gen_ai.request.model': 'gyre',
       'gen_ai.response.model': 'base',
     };
-    expect(
-      points('gen_ai.client.token.usage').map(({ attributes, count, sum }) => ({ attributes, count, sum })),
-    ).toEqual([
-      { attributes: { ...about, 'gen_ai.token.type': 'input' }, count: 2, sum: 60 },
-      { attributes: { ...about, 'gen_ai.token.type': 'output' }, count: 2, sum: 14 },
-    ]);
-    expect(points('gen_ai.client.token.usage')[0]?.bounds.slice(0, 4)).toEqual([1, 4, 16, 64]);
-    expect(points('gen_ai.client.operation.duration')).toMatchObject([{ attributes: about, count: 2 }]);
+    const used = (what: string): unknown =>
+      points(`gen_ai.client.inference.usage.${what}_tokens`).map(({ attributes, sum }) => ({ attributes, sum }));
+    const text = { ...about, 'gen_ai.token.modality': 'text' };
+    expect(used('input')).toEqual([{ attributes: text, sum: 60 }]);
+    expect(used('output')).toEqual([{ attributes: text, sum: 14 }]);
+    expect(used('cache_read.input')).toEqual([{ attributes: text, sum: 16 }]);
+    expect(used('reasoning.output')).toEqual([{ attributes: text, sum: 2 }]);
+    const [input] = points('gen_ai.client.inference.operation.input_tokens');
+    expect(input).toMatchObject({ attributes: about, count: 2, sum: 60 });
+    expect(input?.bounds.slice(0, 4)).toEqual([1, 4, 16, 64]);
+    expect(points('gen_ai.client.inference.duration')).toMatchObject([{ attributes: about, count: 2 }]);
+    expect(points('gen_ai.client.inference.time_to_first_chunk')).toMatchObject([{ attributes: about, count: 2 }]);
+    const run = {
+      'gen_ai.operation.name': 'invoke_agent',
+      'gen_ai.agent.name': 'gyre',
+      'gen_ai.request.model': 'gyre',
+    };
+    expect(points('gen_ai.invoke_agent.duration')).toMatchObject([{ attributes: run, count: 1 }]);
+    expect(points('gen_ai.invoke_agent.inference_calls')).toMatchObject([{ attributes: run, count: 1, sum: 2 }]);
+    expect(points('gen_ai.invoke_agent.tool_calls')).toMatchObject([{ attributes: run, count: 1, sum: 1 }]);
     expect(points('gen_ai.server.request.duration')).toMatchObject([
       { attributes: { ...about, 'gen_ai.provider.name': 'gyre' }, count: 1 },
     ]);
@@ -175,10 +194,7 @@ describe('a request that runs a tool', () => {
       'gen_ai.provider.name': 'openai',
       'gen_ai.response.model': 'big',
     });
-    expect(span('invoke_agent gyre').attributes).toMatchObject({
-      'gen_ai.provider.name': 'gyre',
-      'gen_ai.request.model': 'big',
-    });
+    expect(span('invoke_agent gyre').attributes).toMatchObject({ 'gen_ai.request.model': 'big' });
     for (const each of bench.collector.spans) expect(each.attributes).not.toHaveProperty('gyre.policy.version');
   });
 
@@ -225,7 +241,7 @@ describe('a trace', () => {
     expect(bench.gateway.engine.requests[0]?.headers['traceparent']).toMatch(
       new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`),
     );
-    expect(points('gen_ai.client.operation.duration')).toHaveLength(1);
+    expect(points('gen_ai.client.inference.duration')).toHaveLength(1);
   });
 
   it('is none where nobody watches: the engine hears of none', async () => {

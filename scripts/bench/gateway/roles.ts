@@ -124,6 +124,8 @@ async function gyre(): Promise<Started> {
     withdraw: () => Promise.resolve(false),
     erase: () => Promise.resolve(undefined),
     feedback: () => Promise.resolve(undefined),
+    deletion: () => Promise.resolve(undefined),
+    withdrawn: () => Promise.resolve([]),
   };
   const app = createApp({
     version: 'bench',

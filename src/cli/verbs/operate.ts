@@ -42,6 +42,10 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       `waiting for: ${status.waiting_for}`,
       `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
+      ...(status.bursts ?? []).map(
+        ({ key_id: id, name, answers, minutes, usual }) =>
+          `a burst: key ${id} (${name}) was given ${answers} answers in ${minutes} minutes, usually ${usual}`,
+      ),
       ...(withdrawn.length === 0
         ? []
         : [`withdrawn tools, because their definition changed: ${withdrawn.join(', ')} ("gyre tools list" shows how)`]),

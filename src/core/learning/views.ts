@@ -87,6 +87,19 @@ export interface LearningStatus {
   readonly heldout_tasks: number | null;
   readonly running: CycleView | null;
   readonly last: CycleView | null;
+  /** Keys that ask far more than they use to. Null for a key that is no admin's. */
+  readonly bursts: readonly Burst[] | null;
+}
+
+/** A key that was given far more answers of late than in its past. */
+export interface Burst {
+  readonly key_id: string;
+  readonly name: string;
+  /** Answers within the last `minutes`. */
+  readonly answers: number;
+  readonly minutes: number;
+  /** What it was given in as much time, on average of when it asked at all within a week; 0 where it never did. */
+  readonly usual: number;
 }
 
 export function versionView(version: Version): VersionView {

@@ -212,6 +212,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'Removal',
     { errors: [404] },
   ),
+  'GET /gyre/v1/deletions/{id}': reads(
+    'The deletion of a conversation, with the versions that came since.',
+    'Log',
+    'client',
+    'Deletion',
+    { errors: [404] },
+  ),
   'GET /gyre/v1/steps/{id}': reads('One step with its state and its lineage.', 'Log', 'client', 'Step', {
     errors: [404],
   }),

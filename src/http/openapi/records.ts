@@ -21,6 +21,7 @@ import type { Listing } from '../../core/paging.js';
 import {
   FeedbackSchema,
   type FeedbackView,
+  type DeletionView,
   type Removal,
   type StepView,
   type StepWithLineage,
@@ -183,7 +184,10 @@ const Removed = z.object({
   deleted: z.literal(true),
   batches: z.array(text),
   versions: ids,
+  pending: z.array(z.object({ batch_id: text, version: int })),
 }) satisfies z.ZodType<Removal>;
+
+const Deletion = Removed.extend({ deleted_at: seconds }) satisfies z.ZodType<DeletionView>;
 
 const Decision = z.object({
   id: text,
@@ -239,6 +243,9 @@ const Status = z.object({
   heldout_tasks: int.nullable(),
   running: Cycle.nullable(),
   last: Cycle.nullable(),
+  bursts: z
+    .array(z.object({ key_id: text, name: text, answers: z.int(), minutes: z.int(), usual: z.number() }))
+    .nullable(),
 }) satisfies z.ZodType<LearningStatus>;
 
 const StepRead = z.object({
@@ -286,6 +293,7 @@ export const RECORDS = {
   Trajectory,
   TrajectoryList: Trajectories,
   Removal: Removed,
+  Deletion,
   Step: StepRead,
   Status,
   Version,

@@ -16,7 +16,7 @@ export interface AnswerDeps {
   readonly keys: Keys;
   readonly allowances: Allowances;
   readonly metrics: Metrics;
-  readonly past: Pick<Reading, 'conversation' | 'answers'>;
+  readonly past: Pick<Reading, 'conversation' | 'answers' | 'withdrawn'>;
   readonly settings: AnswerSettings;
   readonly bodies: Bodies;
   /** Hears of every fault that is a bug of ours: its client is told only that there was one. */

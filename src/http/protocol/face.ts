@@ -84,7 +84,7 @@ export interface Face<E extends AnyExchange = Exchange> {
   /** Throws 400 that names the field, 404 for a past that is not there. */
   parse(raw: unknown, past: Past): ParsedRequest<E>;
   /** The earlier answers a request refers to: they are looked up before it is parsed. Undefined where it has none. */
-  refers?(raw: unknown): Refers | undefined;
+  refers?(raw: unknown, signal: AbortSignal): Refers | undefined | Promise<Refers | undefined>;
   /**
    * An answer's turn as its client will send it back, where the protocol cannot carry it word for word. The log knows
    * the conversation again by this form.

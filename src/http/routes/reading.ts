@@ -33,6 +33,10 @@ export function trajectoryRoutes(reading: Reading, keys: Keys): Hono {
     const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
     return c.json(present(await reading.erase(scope, id, c.req.raw.signal), 'trajectory', id));
   });
+  app.get('/deletions/:id', async (c) => {
+    const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
+    return jsonReply(present(await reading.deletion(scope, id, c.req.raw.signal), 'deletion', id));
+  });
   app.get('/steps/:id', async (c) => {
     const [scope, id] = [scopeOf(await callerOf(keys, c.req.raw)), c.req.param('id')];
     return jsonReply(present(await reading.step(scope, id, c.req.raw.signal), 'step', id));

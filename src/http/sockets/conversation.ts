@@ -13,7 +13,7 @@ import { identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Face } from '../protocol/face.js';
 import { settleOffer } from '../protocol/offer.js';
-import { lookBack, Past } from '../protocol/past.js';
+import { lookBack, Past, type Refers } from '../protocol/past.js';
 import { sampledBy } from '../protocol/request.js';
 import { jsonInTurns } from '../wire/body.js';
 import type { Message as MessageBytes, SocketExchange } from '../wire/socket_exchange.js';
@@ -61,11 +61,18 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
     if ((exchange.status ?? 0) >= 400) memory.forget(previous);
   };
 
+  /** What a request refers to that is not remembered, or not any more. */
+  async function othersIn(raw: unknown, signal: AbortSignal): Promise<Refers | undefined> {
+    const refers = refersOf(raw);
+    await memory.forgetWithdrawn(refers, deps.past, signal);
+    return memory.others(refers);
+  }
+
   function face(lane: string, envelope: Readonly<Record<string, unknown>>, previous: unknown): Face<SocketExchange> {
     return {
       id: RESPONSES.id,
       errors: RESPONSES.errors,
-      refers: (raw) => memory.others(refersOf(raw)),
+      refers: (raw, signal) => othersIn(raw, signal),
       parse(raw, past) {
         const { fields, request } = readRequest(raw, memory.before(past));
         return {
@@ -73,7 +80,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
           delivery: (exchange, head) =>
             new SocketAnswer(exchange, head, fields, envelope, (answer) => {
               if (answer === undefined) memory.forget(previous);
-              else memory.keep(lane, head.id, [...request.messages, answer], request.asked);
+              else memory.keep(lane, head.id, [...request.messages, answer], request.asked, previous);
             }),
         };
       },
@@ -91,15 +98,15 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
       const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
       admission = admitPlain(deps, caller);
       const raw = await exchange.body(deps.bodies);
-      const refers = memory.others(refersOf(raw));
       const { signal } = exchange.clock;
+      const refers = await othersIn(raw, signal);
       const earlier = refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, signal);
       const { fields, request } = readRequest(raw, memory.before(new Past(earlier)));
       const { leftOut } = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
       const lease = await deps.serving.lease(request.model, signal);
       lease.release();
       const id = newId(RESPONSES.id, exchange.startedAt);
-      memory.keep(lane, id, request.messages, request.asked);
+      memory.keep(lane, id, request.messages, request.asked, fields.previous_response_id);
       const head = {
         id,
         created: Math.floor(exchange.startedAt / 1000),

@@ -16,6 +16,8 @@ export function readingOf(ask: Ask): Reading {
     response: (keyId, id, signal) => ask('response', [keyId, id], signal),
     withdraw: (keyId, id, signal) => ask('withdraw', [keyId, id], signal),
     erase: (scope, id, signal) => ask('erase', [scope, id], signal),
+    deletion: (scope, id, signal) => ask('deletion', [scope, id], signal),
+    withdrawn: (ids, signal) => ask('withdrawn', [ids], signal),
     feedback: (scope, keyId, input, signal) => ask('feedback', [scope, keyId, input], signal),
   };
 }

@@ -1,7 +1,9 @@
 /** Everything a running gateway asks of rows. Each is one call into the store, made in a thread that has it open. */
+import { dirname } from 'node:path';
+
 import type { Config } from '../../core/config.js';
 import type { AssistantMessage } from '../../core/message.js';
-import type { FeedbackInput, FeedbackView, JsonBytes, Query, Scope } from '../../core/reading.js';
+import type { FeedbackInput, FeedbackView, JsonBytes, Query, Removal, Scope } from '../../core/reading.js';
 import { pageOf } from '../../core/paging.js';
 import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '../../core/reading/filters.js';
 import { writeJson } from '../../core/text/json.js';
@@ -11,10 +13,12 @@ import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
 import { goneBack, promotion, wayBack, type WayBack } from '../../learner/promoting.js';
 import type { StateCounts } from '../../learner/states.js';
 import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
+import { eraseSetAside } from '../../store/beside/erase.js';
 import type { Db } from '../../store/file/db.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
 import { answerOf, conversationOf } from '../../store/read/conversation.js';
+import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
 import { addFeedback } from '../../store/read/feedback.js';
 import { readStep } from '../../store/read/lineage.js';
 import { removeTrajectory, withdrawResponse } from '../../store/read/remove.js';
@@ -35,6 +39,7 @@ const ANSWERING = {
   spent: ({ db }: Held, keyId: string, at: number) => tokensUsed(db, keyId, at),
   conversation: ({ db }: Held, keyId: string, id: string) => conversationOf(db, keyId, id),
   answers: ({ db }: Held, keyId: string, ids: readonly string[]) => answersOf(db, keyId, ids),
+  withdrawn: ({ db }: Held, ids: readonly string[]) => ids.filter((id) => isWithdrawn(db, id)),
   followed: ({ db }: Held) => followed(db),
 };
 
@@ -51,6 +56,7 @@ const READING = {
   trajectory: ({ db }: Held, { keyId }: Scope, id: string, shown: Shown) =>
     bytesOf(showTrajectory(db, id, shown, keyId)),
   step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, id, keyId)),
+  deletion: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(deletionOf(db, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
   status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined, counts: StateCounts) =>
     bytesOf(learningStatus(db, config, part, keyId, counts)),
@@ -66,7 +72,7 @@ const COUNTING = { tally: ({ db, config }: Held) => timed(() => stateTally(db, c
 /** What waits for the database's lock, where another program holds it. */
 const WRITING = {
   feedback: (held: Held, scope: Scope, keyId: string, input: FeedbackInput) => rated(held, scope, keyId, input),
-  erase: ({ db }: Held, { keyId }: Scope, id: string) => removeTrajectory(db, id, keyId),
+  erase: (held: Held, { keyId }: Scope, id: string) => erased(held, id, keyId),
   withdraw: ({ db }: Held, keyId: string, id: string) => withdrawResponse(db, id, keyId),
   count: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
   promotion: ({ db }: Held, version: number) => promotion(db, version),
@@ -125,6 +131,12 @@ function answersOf(db: Db, keyId: string, ids: readonly string[]): readonly (Ass
     if (answer === undefined) break;
   }
   return found;
+}
+
+function erased({ db }: Held, id: string, keyId: string | undefined): Removal | undefined {
+  const removed = removeTrajectory(db, id, keyId);
+  if (removed !== undefined) eraseSetAside(dirname(db.$client.name), id);
+  return removed;
 }
 
 function rated({ db, redactor }: Held, scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined {

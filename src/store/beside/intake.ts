@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
-import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from './intake_files.js';
+import { closeOwner, discard, fileName, folderOf, hashAfter, newOwner, quarantine } from './intake_files.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
@@ -259,7 +259,7 @@ function write(file: IntakeFile, line: string): void {
 /** A line as it is written, behind its hash over the one before. Bytes of a long one are made once for both. */
 function hashed(line: string, before: string): { readonly hash: Hash; readonly parts: readonly Buffer[] } {
   if (line.length < LONG_LINE) {
-    const hash = sha256(`${before}\n${line}`);
+    const hash = hashAfter(before, line);
     return { hash, parts: [Buffer.from(`${hash} ${line}\n`)] };
   }
   const bytes = Buffer.from(`${before}\n${line}\n`);

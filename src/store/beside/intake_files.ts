@@ -7,11 +7,14 @@ import { join } from 'node:path';
 
 import { reasonOf } from '../../core/errors.js';
 import { alive, processOf } from '../../core/running/process.js';
-import { sha256 } from '../../core/text/hash.js';
+import { type Hash, sha256 } from '../../core/text/hash.js';
 
 const ENDING = '.jsonl';
 /** The ending of files of which something could not be committed: kept for a person to look at. */
 const QUARANTINE_ENDING = '.unsettled';
+
+/** What a line begins with, and the next line's is taken over. */
+export const hashAfter = (before: string, line: string): Hash => sha256(`${before}\n${line}`);
 
 /**
  * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven
@@ -29,7 +32,7 @@ export function readLines(
       const end = hashed.indexOf(' ');
       const line = hashed.slice(end + 1);
       const written = hashed.slice(0, end);
-      if (sha256(`${before}\n${line}`) === written) lines.push(line);
+      if (hashAfter(before, line) === written) lines.push(line);
       else {
         fault ??= `line ${at + 1} is not as it was written`;
         if (!beyond) break;

@@ -12,6 +12,7 @@ import { shapeOf, type Shape, type SqlValue } from './rows.js';
 import {
   decisions,
   deletions,
+  deletionVersions,
   evaluations,
   feedback,
   ledger,
@@ -25,7 +26,7 @@ import {
 } from './schema.js';
 
 /**
- * Tables whose rows are never changed. A row of the first eight that is in no ledger row is a fault; the others may be
+ * Tables whose rows are never changed. A row of the first nine that is in no ledger row is a fault; the others may be
  * entered.
  */
 export const LEDGERED = {
@@ -35,6 +36,7 @@ export const LEDGERED = {
   feedback,
   verdicts,
   deletions,
+  deletion_versions: deletionVersions,
   withdrawals,
   decisions,
   samples,
@@ -48,6 +50,7 @@ export const MUST_BE_LEDGERED = [
   'feedback',
   'verdicts',
   'deletions',
+  'deletion_versions',
   'withdrawals',
   'decisions',
 ] as const;

@@ -4,41 +4,9 @@
  * `null` is absence, here and in JSON only.
  */
 import { sql } from 'drizzle-orm';
-import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
-/** API keys; `hash` is all that is kept of the secret. A bound that is null does not bound. */
-export const keys = sqliteTable('keys', {
-  id: text().primaryKey(),
-  name: text().notNull(),
-  role: text({ enum: ['client', 'admin'] }).notNull(),
-  hash: text().notNull().unique(),
-  train: integer({ mode: 'boolean' }).notNull(),
-  createdAt: integer('created_at').notNull(),
-  revokedAt: integer('revoked_at'),
-  /** JSON list of server tools; null means the gateway's default, and any by name. */
-  tools: text(),
-  requestsPerMinute: integer('requests_per_minute'),
-  tokensPerMinute: integer('tokens_per_minute'),
-  concurrent: integer(),
-  monthlyTokens: integer('monthly_tokens'),
-});
-
-/**
- * What each key used in each month of UTC. Counted beside the log and not from it: deleting a trajectory gives
- * nothing back. Moves, so the ledger does not hold it.
- */
-export const keyUsage = sqliteTable(
-  'key_usage',
-  {
-    keyId: text('key_id').notNull(),
-    /** `2026-11`. */
-    month: text().notNull(),
-    requests: integer().notNull(),
-    /** Prompt and completion of all steps. */
-    tokens: integer().notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.keyId, t.month] })],
-);
+export { keyPace, keys, keyUsage } from './key_schema.js';
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the
@@ -217,10 +185,24 @@ export const ledger = sqliteTable('ledger', {
 export const deletions = sqliteTable('deletions', {
   id: text().primaryKey(),
   trajectoryId: text('trajectory_id').notNull(),
+  /** Whose it was; null in rows of earlier builds. */
+  keyId: text('key_id'),
   /** JSON list of [table, id] whose content is gone. */
   rows: text().notNull(),
   batches: text().notNull(),
   versions: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+/**
+ * Versions that came after a deletion, of a batch the trainer had when the trajectory was deleted: what the deletion
+ * could not name yet.
+ */
+export const deletionVersions = sqliteTable('deletion_versions', {
+  id: text().primaryKey(),
+  deletionId: text('deletion_id').notNull(),
+  batchId: text('batch_id').notNull(),
+  version: integer().notNull(),
   createdAt: integer('created_at').notNull(),
 });
 
@@ -299,8 +281,16 @@ export const cycleSteps = sqliteTable(
     stepId: text('step_id').notNull(),
     mode: text().notNull(),
     cycleId: text('cycle_id').notNull(),
+    /** The step whose state this one has again: it is used up with it, and nothing is drawn from it. */
+    sameAs: text('same_as'),
   },
-  (t) => [uniqueIndex('cycle_steps_once').on(t.stepId, t.mode), index('cycle_steps_cycle').on(t.cycleId)],
+  (t) => [
+    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode),
+    index('cycle_steps_cycle').on(t.cycleId),
+    index('cycle_steps_same')
+      .on(t.sameAs)
+      .where(sql`same_as IS NOT NULL`),
+  ],
 );
 
 export const samples = sqliteTable(

@@ -7,6 +7,7 @@ import { eq } from 'drizzle-orm';
 
 import { prepared, type Db } from '../file/db.js';
 import { keyUsage } from '../file/schema.js';
+import { PaceSums } from './pace.js';
 
 export interface MonthlyUsage {
   readonly requests: number;
@@ -47,12 +48,15 @@ export class UsageSums {
     string,
     { readonly keyId: string; readonly month: string; requests: number; tokens: number }
   >();
+  readonly #pace = new PaceSums();
 
   clear(): void {
     this.#sums.clear();
+    this.#pace.clear();
   }
 
   add(keyId: string, at: number, tokens: number): void {
+    this.#pace.add(keyId, at);
     const month = monthOf(at);
     const known = this.#sums.get(`${keyId}\n${month}`);
     if (known === undefined) this.#sums.set(`${keyId}\n${month}`, { keyId, month, requests: 1, tokens });
@@ -64,6 +68,7 @@ export class UsageSums {
 
   /** Inside the transaction, at its end. */
   write(db: Db): void {
+    this.#pace.write(db);
     for (const { keyId, month, requests, tokens } of this.#sums.values()) {
       prepared<[string, string, number, number]>(
         db,

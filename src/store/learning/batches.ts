@@ -7,7 +7,7 @@ import { desc, eq, inArray } from 'drizzle-orm';
 import type { Batch } from '../../core/learning/batch.js';
 import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db, type Tx } from '../file/db.js';
 import { batches, batchItems } from '../file/schema.js';
 
 /** A batch as its row has it. */
@@ -16,6 +16,8 @@ export interface BatchRow {
   readonly cycleId: string;
   readonly state: BatchState;
   readonly batch: Batch;
+  /** Why it is as it is; empty where there is nothing to say. */
+  readonly note: string;
 }
 
 /** Which sample or step is in the batch. */
@@ -25,11 +27,16 @@ export interface BatchItem {
   readonly advantage: number;
 }
 
-/** A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. */
-export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly BatchItem[]): void {
+/**
+ * A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. False,
+ * and nothing, where a step was deleted since the items were read.
+ */
+export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly BatchItem[]): boolean {
   const at = Date.now();
-  db.transaction(
+  return db.transaction(
     (tx) => {
+      const isThere = prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?');
+      if (items.some(({ stepId }) => isThere.get(stepId) === undefined)) return false;
       tx.insert(batches)
         .values({
           id: batch.batch_id,
@@ -47,6 +54,7 @@ export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly
         tx.insert(batchItems)
           .values({ batchId: batch.batch_id, ...item })
           .run();
+      return true;
     },
     { behavior: 'immediate' },
   );
@@ -57,13 +65,19 @@ export function batchOf(db: Db, cycleId: string): BatchRow | undefined {
   return row === undefined ? undefined : readBatch(row);
 }
 
+/** As its row has it now: a deletion may have emptied it. */
+export function batchById(db: Db, id: string): BatchRow | undefined {
+  const row = db.select().from(batches).where(eq(batches.id, id)).get();
+  return row === undefined ? undefined : readBatch(row);
+}
+
 /** Batches that were sent to the trainer and are neither applied nor failed, oldest first. */
 export function openBatches(db: Db): BatchRow[] {
   return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
 }
 
-function readBatch({ id, cycleId, state, body }: typeof batches.$inferSelect): BatchRow {
-  return { id, cycleId, state, batch: JSON.parse(body) as Batch };
+function readBatch({ id, cycleId, state, body, note }: typeof batches.$inferSelect): BatchRow {
+  return { id, cycleId, state, batch: JSON.parse(body) as Batch, note };
 }
 
 /** The steps whose states a batch is made of. */
@@ -83,11 +97,27 @@ export function moveBatch(db: Db, id: string, state: BatchState, note = ''): voi
       if (now === undefined) throw internal(`there is no batch ${id}`);
       if (!BATCH_TRANSITIONS[now].includes(state)) throw internal(`batch ${id} is ${now} and cannot become ${state}`);
       tx.update(batches).set({ state, note, updatedAt: Date.now() }).where(eq(batches.id, id)).run();
-      // A failed batch trained nothing: its items may be used by another.
-      if (state === 'failed') tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
+      // A failed batch trained nothing and never will: its items may be used by another, and what it spells is gone, as
+      // nothing tells any longer whose it was.
+      if (state !== 'failed') return;
+      tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
+      emptyBatch(tx, id);
     },
     { behavior: 'immediate' },
   );
+}
+
+/** The tokens of a batch spell what was said. Without them its row still tells which version it was to become. */
+export function emptyBatch(tx: Tx, id: string): void {
+  const row = tx.select({ body: batches.body }).from(batches).where(eq(batches.id, id)).get();
+  if (row === undefined) return;
+  const body = JSON.stringify({
+    ...(JSON.parse(row.body) as Batch),
+    tree: { tokens: [], parent: [] },
+    actions: [],
+    counts: { logical_tokens: 0, distinct_tokens: 0, actions: 0 },
+  } satisfies Batch);
+  tx.update(batches).set({ body }).where(eq(batches.id, id)).run();
 }
 
 /** The newest version number any batch was to become, whether or not it did. */

@@ -1,5 +1,5 @@
 /** Candidates: what a filter looks at to tell which steps become states. */
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 
 import type { TrainMode } from '../../core/learning/cycle.js';
 import type { Db } from '../file/db.js';
@@ -23,10 +23,23 @@ export interface CandidateRow {
   readonly earlierGood: 0 | 1 | null;
   readonly allGood: 0 | 1 | null;
   readonly outcomeGood: 0 | 1 | null;
+  /** Equal where the state is the same, word for word. */
+  readonly state: string;
+  /** Row of the state's last message. */
+  readonly stateAt: number;
+  readonly toolSet: string;
+  readonly giver: string | null;
 }
 
 /** Unclaimed steps are looked for among so many times as many of the newest: a log of years is not read through. */
 const REACH = 4;
+
+/**
+ * The key whose share of a batch a step `s` of the trajectory `t` counts towards, in SQL. Null for the operator's own:
+ * tasks that the learner has answered, and what was asked with an admin's key.
+ */
+export const GIVER: SQL = sql`CASE WHEN t.origin <> 'live' OR EXISTS (SELECT 1 FROM keys a WHERE a.id = s.key_id
+  AND a.role = 'admin') THEN NULL ELSE s.key_id END`;
 
 /**
  * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
@@ -83,7 +96,8 @@ export function candidateRows(
       ${fold(sql`1 = 1`)} AS allGood,
       (SELECT v.good FROM verdicts v WHERE v.subject_kind = 'trajectory' AND v.subject_id = s.trajectory_id
         AND v.good IS NOT NULL
-        ORDER BY v.created_at DESC LIMIT 1) AS outcomeGood
+        ORDER BY v.created_at DESC LIMIT 1) AS outcomeGood,
+      s.state_tip || s.tool_set AS state, s.state_at AS stateAt, s.tool_set AS toolSet, ${GIVER} AS giver
     FROM recent s
     JOIN trajectories t ON t.id = s.trajectory_id
     LEFT JOIN tasks k ON k.id = t.task_id

@@ -1,34 +1,60 @@
 /** Claims: a unique index lets one cycle at most claim a step, per mode. */
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 
 import type { TrainMode } from '../../core/learning/cycle.js';
-import type { Db } from '../file/db.js';
+import { prepared, type Db } from '../file/db.js';
 import { cycleSteps, steps } from '../file/schema.js';
 
-/** Claims steps for a cycle. Returns those that no other cycle had claimed in this mode. */
-export function claim(db: Db, cycleId: string, mode: TrainMode, stepIds: readonly string[]): string[] {
+/** A step, and the steps that have its state again: they are used up with it. */
+export interface Claim {
+  readonly stepId: string;
+  readonly same: readonly string[];
+}
+
+/**
+ * Claims steps for a cycle. Returns those that no other cycle had claimed in this mode, and that were not deleted
+ * meanwhile.
+ */
+export function claim(db: Db, cycleId: string, mode: TrainMode, claims: readonly Claim[]): string[] {
   return db.transaction(
-    (tx) =>
-      stepIds.filter(
-        (stepId) => tx.insert(cycleSteps).values({ stepId, mode, cycleId }).onConflictDoNothing().run().changes > 0,
-      ),
+    (tx) => {
+      const take = (stepId: string, sameAs: string | null): boolean =>
+        prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?').get(stepId) !== undefined &&
+        tx.insert(cycleSteps).values({ stepId, mode, cycleId, sameAs }).onConflictDoNothing().run().changes > 0;
+      return claims
+        .filter(({ stepId, same }) => {
+          const taken = take(stepId, null);
+          if (taken) for (const again of same) take(again, stepId);
+          return taken;
+        })
+        .map(({ stepId }) => stepId);
+    },
     { behavior: 'immediate' },
   );
 }
 
-/** Releases the steps a cycle has claimed and that are in no batch. */
+/** Releases the steps a cycle has claimed and that are in no batch, nor is the step that has their state. */
 export function unclaim(db: Db, cycleId: string): void {
   db.run(sql`DELETE FROM cycle_steps WHERE cycle_id = ${cycleId} AND NOT EXISTS (
     SELECT 1 FROM batch_items i JOIN batches b ON b.id = i.batch_id
-    WHERE i.step_id = cycle_steps.step_id AND b.cycle_id = cycle_steps.cycle_id)`);
+    WHERE i.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id) AND b.cycle_id = cycle_steps.cycle_id)`);
 }
 
+/**
+ * Inside a deletion: claims of these steps are gone, and steps that only had their state again are free for a cycle.
+ */
+export function forgetClaims(db: Pick<Db, '$client'>, stepIds: readonly string[]): void {
+  const forget = prepared<[string, string]>(db, 'DELETE FROM cycle_steps WHERE step_id = ? OR same_as = ?');
+  for (const id of stepIds) forget.run(id, id);
+}
+
+/** The states a cycle took up, each once. */
 export function claimed(db: Db, cycleId: string): { stepId: string; trajectoryId: string }[] {
   return db
     .select({ stepId: steps.id, trajectoryId: steps.trajectoryId })
     .from(cycleSteps)
     .innerJoin(steps, eq(steps.id, cycleSteps.stepId))
-    .where(eq(cycleSteps.cycleId, cycleId))
+    .where(and(eq(cycleSteps.cycleId, cycleId), isNull(cycleSteps.sameAs)))
     .orderBy(steps.seq)
     .all();
 }

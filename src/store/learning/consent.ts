@@ -12,16 +12,17 @@ export const CONSENTED: SQL = sql`(s.consent AND t.consent
   AND NOT EXISTS (SELECT 1 FROM keys g WHERE g.id = s.key_id AND NOT g.train))`;
 
 /**
- * Those of the steps that may be learned from. A trajectory may have begun in the midst of another one, so every answer
- * in a step's state is looked for among all steps of its key: one that was only ever given without consent takes the
- * step with it.
+ * Those of the steps that may be learned from: not those of a response that was withdrawn since. A trajectory may have
+ * begun in the midst of another one, so every answer in a step's state is looked for among all steps of its key: one
+ * that was only ever given without consent takes the step with it.
  */
 export function consented(db: Db, stepIds: readonly string[]): Set<string> {
   const rows = new Set(
     db
       .all<{ id: string }>(
         sql`SELECT s.id AS id FROM steps s JOIN trajectories t ON t.id = s.trajectory_id
-          WHERE s.id IN (SELECT value FROM json_each(${JSON.stringify(stepIds)})) AND ${CONSENTED}`,
+          WHERE s.id IN (SELECT value FROM json_each(${JSON.stringify(stepIds)})) AND ${CONSENTED}
+          AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)`,
       )
       .map(({ id }) => id),
   );

@@ -3,8 +3,9 @@ import { and, count, desc, eq, lt, sql } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
 import type { Version } from '../../core/learning/version.js';
-import type { Db } from '../file/db.js';
-import { versions } from '../file/schema.js';
+import { prepared, type Db, type Tx } from '../file/db.js';
+import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { deletionVersions, versions } from '../file/schema.js';
 
 /** Adds a version; a number that is taken is refused: versions only grow. */
 export function saveVersion(db: Db, version: Version): void {
@@ -24,8 +25,25 @@ export function saveVersion(db: Db, version: Version): void {
       tx.insert(versions)
         .values({ ...row, parent, batchId, copyOf, metrics: JSON.stringify(metrics) })
         .run();
+      if (batchId !== null) nameDeletions(db, tx, batchId, version.version, version.createdAt);
     },
     { behavior: 'immediate' },
+  );
+}
+
+/** What was deleted while the trainer had its batch is in the version all the same: the deletion's record says so. */
+function nameDeletions(db: Db, tx: Tx, batchId: string, version: number, at: number): void {
+  const rows = prepared<[string], { id: string }>(
+    db,
+    'SELECT id FROM deletions WHERE EXISTS (SELECT 1 FROM json_each(batches) WHERE value = ?)',
+  )
+    .all(batchId)
+    .map(({ id }) => ({ id: `${id}:${version}`, deletionId: id, batchId, version, createdAt: at }));
+  for (const row of rows) tx.insert(deletionVersions).values(row).run();
+  appendLedger(
+    tx,
+    rows.map((row) => ['deletion_versions', row.id, contentHashOf('deletion_versions', row)]),
+    at,
   );
 }
 

@@ -210,7 +210,13 @@ export function openLog(
     refusal: () => (group.wait === undefined ? undefined : logWaits(group.wait, 'The answer could not be logged')),
     flush(): Promise<void> {
       group.commit();
-      return group.idle();
+      return group.idle().then(() => {
+        try {
+          writer.forgetDeleted();
+        } catch {
+          // The next transaction does it.
+        }
+      });
     },
     get sealed() {
       return writer.sealed;

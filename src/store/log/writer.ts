@@ -63,6 +63,11 @@ export class Writer implements Transaction {
     this.#answers?.begin();
     this.#usage.clear();
     this.#seq = undefined;
+    this.forgetDeleted();
+  }
+
+  /** Keeps nothing in memory of what was deleted. */
+  forgetDeleted(): void {
     const epoch = this.#deletions();
     if (epoch === this.epoch) return;
     this.epoch = epoch;

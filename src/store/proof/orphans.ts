@@ -28,10 +28,25 @@ const ORPHANS: readonly Orphans[] = [
   ),
 ];
 
+const MORE: readonly Orphans[] = [
+  {
+    table: 'cycle_steps',
+    problem: 'the step it claims is missing',
+    sql: `SELECT DISTINCT o.step_id AS id FROM cycle_steps o WHERE o.step_id > ?
+      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
+  },
+  orphans(
+    'batches',
+    `EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = o.id AND ${missing('steps', 'i.step_id')})
+      AND json_array_length(o.body, '$.actions') > 0`,
+    'it still spells a step that is missing',
+  ),
+];
+
 export function* orphansIn(
   sqlite: Database.Database,
 ): Generator<{ readonly table: string; readonly id: string; readonly problem: string }> {
-  for (const { table, problem, sql } of ORPHANS) {
+  for (const { table, problem, sql } of [...ORPHANS, ...MORE]) {
     const page = sqlite.prepare<[string], { id: string }>(sql);
     for (let rows = page.all(''); rows.length > 0; rows = page.all(rows.at(-1)?.id ?? ''))
       for (const { id } of rows) yield { table, id, problem };

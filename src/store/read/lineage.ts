@@ -13,7 +13,7 @@ import { stepRow, stepsOf, stepView, tokensOf, verdictsOfSteps, verdictView } fr
 import { batches, batchItems, samples, verdicts, versions, withdrawals } from '../file/schema.js';
 import { stateOf } from './state.js';
 
-export type Reached = Pick<Removal, 'batches' | 'versions'>;
+type Reached = Pick<Removal, 'batches' | 'versions'>;
 
 /** One step with its state and its lineage. Undefined when there is none, none of this key's, or it was withdrawn. */
 export function readStep(db: Db, stepId: string, keyId?: string): StepWithLineage | undefined {
@@ -90,6 +90,22 @@ function samplesOfStep(db: Db, stepId: string): SampleView[] {
   }));
 }
 
+/** Those of the batches that the trainer has, or is about to be sent, and the versions they are to become. */
+export function withTrainer(db: Pick<Db, 'select'>, ids: readonly string[]): Removal['pending'] {
+  return db
+    .select({ batch_id: batches.id, version: batches.targetVersion })
+    .from(batches)
+    .where(
+      and(
+        inArray(batches.id, [...ids]),
+        eq(batches.state, 'sent'),
+        sql`NOT EXISTS (SELECT 1 FROM versions v WHERE v.batch_id = ${batches.id})`,
+      ),
+    )
+    .orderBy(batches.id)
+    .all();
+}
+
 /** Batches these steps stand in, themselves or with a sample, and the versions they reached. */
 export function reachedBy(db: Pick<Db, 'selectDistinct' | 'all'>, stepIds: readonly string[]): Reached {
   const found = db
@@ -99,7 +115,12 @@ export function reachedBy(db: Pick<Db, 'selectDistinct' | 'all'>, stepIds: reado
     .orderBy(batchItems.batchId)
     .all()
     .map((row) => row.id);
-  if (found.length === 0) return { batches: [], versions: [] };
+  return { batches: found, versions: versionsFrom(db, found) };
+}
+
+/** The versions that were made of these batches, and all whose weights go back to one of those. */
+export function versionsFrom(db: Pick<Db, 'all'>, found: readonly string[]): number[] {
+  if (found.length === 0) return [];
   // A rollback serves older weights under a new number: it goes back to what it copies, not to what it replaced.
   const rows = db.all<{ version: number }>(sql`
     WITH RECURSIVE reached(version) AS (
@@ -110,5 +131,5 @@ export function reachedBy(db: Pick<Db, 'selectDistinct' | 'all'>, stepIds: reado
       UNION SELECT v.version FROM versions v JOIN reached r ON (v.kind = 'trained'
         AND v.parent = r.version) OR (v.kind = 'rollback' AND v.copy_of = r.version))
     SELECT version FROM reached ORDER BY version`);
-  return { batches: found, versions: rows.map((row) => row.version) };
+  return rows.map((row) => row.version);
 }

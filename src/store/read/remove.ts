@@ -5,12 +5,13 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
-import type { Batch } from '../../core/learning/batch.js';
 import type { Removal } from '../../core/reading.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { emptyBatch } from '../learning/batches.js';
+import { forgetClaims } from '../learning/claims.js';
 import { responseOf } from './conversation.js';
-import { reachedBy, type Reached } from './lineage.js';
+import { reachedBy, withTrainer } from './lineage.js';
 import {
   batches,
   batchItems,
@@ -54,9 +55,7 @@ export function withdrawResponse(db: Db, id: string, keyId: string, at: number =
       const response = responseOf(db, keyId, id);
       if (response === undefined) return undefined;
       const { trajectoryId } = response;
-      const row = { id, trajectoryId, createdAt: at };
-      tx.insert(withdrawals).values(row).run();
-      appendLedger(tx, [['withdrawals', id, contentHashOf('withdrawals', row)]], at);
+      withdraw(tx, id, trajectoryId, at);
       const rest =
         prepared<[string], { count: number }>(
           db,
@@ -72,7 +71,7 @@ export function withdrawResponse(db: Db, id: string, keyId: string, at: number =
   return left !== undefined;
 }
 
-function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
+function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' | 'deleted'> {
   const removed = tx.select().from(steps).where(eq(steps.trajectoryId, id)).all();
   const stepIds = removed.map((step) => step.id);
   const sampleIds = tx
@@ -82,7 +81,9 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
     .all()
     .map((sample) => sample.id);
   const reached = reachedBy(tx, stepIds);
+  const pending = withTrainer(tx, reached.batches);
   emptyBatches(tx, reached.batches, at);
+  forgetClaims(db, stepIds);
 
   const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
   const record = (table: string, rows: readonly { readonly id: string }[]): void =>
@@ -101,21 +102,24 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
   );
   record('samples', tx.delete(samples).where(inArray(samples.id, sampleIds)).returning({ id: samples.id }).all());
   record('feedback', tx.delete(feedback).where(eq(feedback.trajectoryId, id)).returning({ id: feedback.id }).all());
+  const responseIds = [...new Set(removed.map((step) => step.responseId))];
   record(
     'responses',
-    tx
-      .delete(responses)
-      .where(inArray(responses.id, [...new Set(removed.map((step) => step.responseId))]))
-      .returning({ id: responses.id })
-      .all(),
+    tx.delete(responses).where(inArray(responses.id, responseIds)).returning({ id: responses.id }).all(),
   );
+  for (const responseId of responseIds) withdraw(tx, responseId, id, at);
   record('steps', tx.delete(steps).where(eq(steps.trajectoryId, id)).returning({ id: steps.id }).all());
-  tx.delete(trajectories).where(eq(trajectories.id, id)).run();
+  const trajectory = tx
+    .delete(trajectories)
+    .where(eq(trajectories.id, id))
+    .returning({ keyId: trajectories.keyId })
+    .get();
   removeMessages(db, removed);
 
   const row = {
     id: `del-${id}`,
     trajectoryId: id,
+    keyId: trajectory?.keyId ?? null,
     rows: JSON.stringify(deleted),
     batches: JSON.stringify(reached.batches),
     versions: JSON.stringify(reached.versions),
@@ -123,32 +127,31 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Reached {
   };
   tx.insert(deletions).values(row).run();
   appendLedger(tx, [['deletions', row.id, contentHashOf('deletions', row)]], at);
-  return reached;
+  return { ...reached, pending };
+}
+
+/** Nobody goes on from the response any more, wherever it is still remembered. */
+function withdraw(tx: Tx, id: string, trajectoryId: string, at: number): void {
+  const row = { id, trajectoryId, createdAt: at };
+  if (tx.insert(withdrawals).values(row).onConflictDoNothing().run().changes > 0)
+    appendLedger(tx, [['withdrawals', id, contentHashOf('withdrawals', row)]], at);
 }
 
 /**
- * The tokens of a batch spell the deleted messages. A batch that was not sent yet fails; one that was sent keeps its
- * row without tokens, because by its id the trainer is asked whether it was applied.
+ * A batch that was not sent yet fails; one that was sent keeps its row without tokens, because by its id the trainer is
+ * asked whether it was applied.
  */
 function emptyBatches(tx: Tx, ids: readonly string[], at: number): void {
   const note = 'emptied: a trajectory in it was deleted';
-  for (const row of tx
-    .select()
-    .from(batches)
-    .where(inArray(batches.id, [...ids]))
-    .all()) {
-    const batch = JSON.parse(row.body) as Batch;
-    const body = JSON.stringify({
-      ...batch,
-      tree: { tokens: [], parent: [] },
-      actions: [],
-      counts: { logical_tokens: 0, distinct_tokens: 0, actions: 0 },
-    } satisfies Batch);
-    tx.update(batches)
-      .set({ body, note, updatedAt: at, ...(row.state === 'assembled' ? { state: 'failed' as const } : {}) })
-      .where(eq(batches.id, row.id))
+  for (const id of ids) {
+    emptyBatch(tx, id);
+    tx.update(batches).set({ note, updatedAt: at }).where(eq(batches.id, id)).run();
+    const failed = tx
+      .update(batches)
+      .set({ state: 'failed' })
+      .where(and(eq(batches.id, id), eq(batches.state, 'assembled')))
       .run();
-    if (row.state === 'assembled') tx.delete(batchItems).where(eq(batchItems.batchId, row.id)).run();
+    if (failed.changes > 0) tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
   }
 }
 

@@ -158,11 +158,14 @@ describe('what the document says', () => {
       model: 'gyre',
       messages: [{ role: 'user', content: 'hi' }],
     });
-    const [trajectory] = (
+    const forgotten = { model: 'gyre', messages: [{ role: 'user' as const, content: 'forget it' }] };
+    await gateway.client.chat.completions.create(forgotten);
+    const [deleted, trajectory] = (
       (await (await fetch(`${gateway.url}/gyre/v1/trajectories?view=client`)).json()) as {
         data: { id: string; steps: { id: string }[] }[];
       }
     ).data;
+    await fetch(`${gateway.url}/gyre/v1/trajectories/${deleted?.id ?? ''}`, { method: 'DELETE' });
     const cycle = (await (await fetch(`${gateway.url}/gyre/v1/cycles`, { method: 'POST' })).json()) as { id: string };
     const answered = await gateway.client.responses.create({ model: 'gyre', input: 'hi' });
     const places: Readonly<Record<string, string>> = {
@@ -170,6 +173,7 @@ describe('what the document says', () => {
       '/v1/responses/{id}/input_items': answered.id,
       '/v1/models/{id}': 'gyre@1',
       '/gyre/v1/trajectories/{id}': trajectory?.id ?? '',
+      '/gyre/v1/deletions/{id}': deleted?.id ?? '',
       '/gyre/v1/steps/{id}': trajectory?.steps[0]?.id ?? '',
       '/gyre/v1/cycles/{id}': cycle.id,
     };

@@ -197,6 +197,7 @@ describe('every body', () => {
       ['POST', 'Version', 'rollback'],
       ['GET', 'VersionList', 'versions'],
       ['DELETE', 'Removal', `trajectories/${trajectory}`],
+      ['GET', 'Deletion', `deletions/${trajectory}`],
     ];
     const told: (readonly [string, keyof typeof SHAPES, unknown])[] = [];
     for (const [method, shape, path] of asked) {
@@ -275,6 +276,7 @@ describe('every body', () => {
 it.each([
   ['GET', '/gyre/v1/trajectories/none', 'trajectory_not_found', 'id'],
   ['DELETE', '/gyre/v1/trajectories/none', 'trajectory_not_found', 'id'],
+  ['GET', '/gyre/v1/deletions/none', 'deletion_not_found', 'id'],
   ['GET', '/gyre/v1/steps/none', 'step_not_found', 'id'],
   ['GET', '/gyre/v1/cycles/none', 'cycle_not_found', 'id'],
   ['POST', '/gyre/v1/versions/99/promote', 'version_not_found', 'version'],

@@ -127,7 +127,7 @@ describe('stamps', () => {
     expect(clientsEnvironment(folder).current).toBe(true);
     expect(existsSync(join(folder, '.venv-clients', 'left-over'))).toBe(false);
     expect(readFileSync(join(folder, 'asked'), 'utf8').split('\n')[0]).toMatch(
-      /^-m pip install --progress-bar off --no-deps --require-hashes --no-compile -r .*requirements\.lock$/,
+      /^-m pip install --progress-bar off --no-deps --require-hashes --only-binary :all: --no-compile -r .*\.lock$/,
     );
   });
 

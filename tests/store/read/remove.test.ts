@@ -131,6 +131,7 @@ test('a deleted trajectory is gone from every file, with all drawn from it, and 
     deleted: true,
     batches: ['bat-1'],
     versions: [1, 2, 3],
+    pending: [],
   });
   expect(holding(folder, needles)).toEqual([]);
   expect(readTrajectory(db, recording.trajectoryId)).toBeUndefined();

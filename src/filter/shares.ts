@@ -1,0 +1,64 @@
+/**
+ * Nobody teaches alone: one key gives at most a share of a batch (`learning.key_share`), so that whoever floods the log
+ * with one thing does not choose what everyone's answers become. Pure.
+ */
+
+export interface Given {
+  /** Whose share it counts towards; undefined for the operator's own, which has no bound. */
+  readonly giver: string | undefined;
+}
+
+export interface SharedOut<T> {
+  readonly taken: readonly T[];
+  /** How many were passed over because their key had given its share. */
+  readonly over: number;
+}
+
+/**
+ * How many of `size` one of `givers` keys may give. Where there are few keys each gives its equal part, so that one
+ * alone, from whom nobody is to be protected, gives all; and each may always give one.
+ */
+export function mostOf(size: number, share: number, givers: number): number {
+  const part = Math.max(share, 1 / Math.max(1, givers));
+  // 0.2 * 5 is 1, and 0.07 * 100 is 7.000000000000001: neither may be rounded to another number.
+  return Math.max(1, Math.floor(part * size + 1e-9));
+}
+
+/**
+ * Takes as many as it can, at most `max`, the first first, such that no key has given more than its share of what was
+ * taken.
+ */
+export function shareOut<T extends Given>(
+  items: readonly T[],
+  max: number,
+  share: number,
+  givers: number,
+): SharedOut<T> {
+  const counts = new Map<string, number>();
+  let free = 0;
+  for (const { giver } of items)
+    if (giver === undefined) free += 1;
+    else counts.set(giver, (counts.get(giver) ?? 0) + 1);
+  const reach = (size: number): number => {
+    const most = mostOf(size, share, givers);
+    return [...counts.values()].reduce((sum, count) => sum + Math.min(count, most), free);
+  };
+  let size = Math.min(max, items.length);
+  while (size > 0 && reach(size) < size) size -= 1;
+  const most = mostOf(size, share, givers);
+  const given = new Map<string, number>();
+  const taken: T[] = [];
+  let passed = 0;
+  for (const item of items) {
+    if (taken.length === size) break;
+    const { giver } = item;
+    const before = giver === undefined ? 0 : (given.get(giver) ?? 0);
+    if (giver !== undefined && before >= most) passed += 1;
+    else {
+      taken.push(item);
+      if (giver !== undefined) given.set(giver, before + 1);
+    }
+  }
+  // Where there is room left, nothing but the shares keeps the others out.
+  return { taken, over: size < max ? items.length - size : passed };
+}
