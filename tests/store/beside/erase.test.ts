@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
 import { eraseSetAside } from '../../../src/store/beside/erase.js';
-import { Intake, readLines } from '../../../src/store/beside/intake_files.js';
+import { Intake } from '../../../src/store/beside/intake.js';
+import { readLines } from '../../../src/store/beside/intake_files.js';
 import { settle } from '../../../src/store/beside/recover.js';
 import { opened, opening, temporaryFolder, user } from '../fixture.js';
 
