@@ -50,6 +50,8 @@ export function openStore(dataDir: string): Store {
   const file = join(dataDir, 'gyre.db');
   const sqlite = connect(dataDir, file);
   try {
+    // Only of a new file: what is free in it can be given back to the disk bit by bit.
+    sqlite.pragma('auto_vacuum = INCREMENTAL');
     // Commits survive a killed process; only a power cut may take the last of them (WAL with NORMAL).
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = NORMAL');

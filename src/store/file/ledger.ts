@@ -15,6 +15,7 @@ import {
   evaluations,
   feedback,
   ledger,
+  prunings,
   responses,
   samples,
   steps,
@@ -25,7 +26,7 @@ import {
 } from './schema.js';
 
 /**
- * Tables whose rows are never changed. A row of the first eight that is in no ledger row is a fault; the others may be
+ * Tables whose rows are never changed. A row of the first nine that is in no ledger row is a fault; the others may be
  * entered.
  */
 export const LEDGERED = {
@@ -36,6 +37,7 @@ export const LEDGERED = {
   verdicts,
   deletions,
   withdrawals,
+  prunings,
   decisions,
   samples,
   versions,
@@ -49,6 +51,7 @@ export const MUST_BE_LEDGERED = [
   'verdicts',
   'deletions',
   'withdrawals',
+  'prunings',
   'decisions',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;
