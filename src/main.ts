@@ -9,12 +9,13 @@ import { Command } from 'commander';
 
 import type { KeyFlags } from './cli/verbs/keys.js';
 import type { LogFlags } from './cli/verbs/log.js';
+import type { PruneFlags } from './cli/verbs/prune.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
 import { shownLines } from './core/text/shown.js';
 
-interface VerbFlags extends Flags, KeyFlags, LogFlags {
+interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags {
   readonly json?: boolean | undefined;
   readonly tasks?: string | undefined;
   readonly n?: string | undefined;
@@ -172,6 +173,20 @@ verb('log <verb>', 'settle: read again what was set aside because it could not b
     const { logVerb } = await import('./cli/verbs/log.js');
     if (!(await logVerb(config(flags), what, flags, printer(flags.json === true)))) process.exitCode = 1;
   });
+verb('prune', 'take out of the log what is old, or what makes it too large')
+  .option('--days <n>', 'how long the log is kept; retention.days without it')
+  .option('--gib <n>', 'how large the log may be; retention.gib without it')
+  .option('--keep <which>', 'promoted, trained or labelled, with commas between, or none; retention.keep without it')
+  .option('--dry-run', 'only say what would go')
+  .option('--compact', 'write the whole file anew, without what is free in it; no gateway may run')
+  .action(async (flags: VerbFlags) =>
+    (await import('./cli/verbs/prune.js')).pruneVerb(
+      config(flags),
+      flags,
+      printer(flags.json === true),
+      stopping.signal,
+    ),
+  );
 verb('export', 'take the trajectories out as JSON lines')
   .option('--out <file>', 'file to write; standard output by default')
   .action(async (flags: VerbFlags) => (await import('./cli/verbs/operate.js')).exportVerb(config(flags), flags.out));

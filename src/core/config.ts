@@ -167,6 +167,11 @@ export const ConfigKeys = {
 export type ConfigKey = keyof typeof ConfigKeys;
 export type Config = { readonly [K in ConfigKey]: z.infer<(typeof ConfigKeys)[K]> };
 
+/** A retention that the command line says; throws as {@link parseConfig} does. */
+export function retentionOf(raw: unknown): Retention | undefined {
+  return parseConfig({ retention: raw }, {}, 'gyre prune').retention;
+}
+
 /** A nested YAML value, or a flat record of dotted keys, becomes a Config. `${NAME}` is taken from `env`. */
 export function parseConfig(
   raw: unknown,

@@ -16,13 +16,14 @@ import { openUpstreams } from '../policy/serving/upstreams.js';
 import type { Env } from './lines/fields.js';
 import { countCycles } from '../store/learning/cycles.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { openPruning } from '../store/retention/pruning.js';
 import { saveTasks } from '../store/learning/tasks.js';
 import { allVersions } from '../store/learning/versions.js';
 import { type LearningClock, openClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { reportLearning } from './lines/learning.js';
 import { reportWaiting } from './lines/waiting.js';
-import { VERSION } from './machine.js';
+import { compiled, VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, otherGateways, withdraw } from './presence.js';
@@ -161,6 +162,21 @@ async function serveOver(
       output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
     },
   });
+  const pruning =
+    config.retention === undefined
+      ? undefined
+      : openPruning({
+          dataDir: config.data,
+          retention: config.retention,
+          module: compiled(new URL('../store/retention/prune_worker.js', import.meta.url)),
+          pruned: ({ trajectories, steps, batches }) =>
+            output.event(
+              'pruned',
+              { trajectories, steps, batches },
+              `pruned ${trajectories} trajectories (${steps} steps) and the tokens of ${batches} batches`,
+            ),
+          failed: (reason) => output.warn(`pruning failed and is tried again: ${reason}`),
+        });
   const stopReporting = external ? undefined : reportLearning(db, output);
   const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
@@ -186,6 +202,7 @@ async function serveOver(
     withdraw(config.data);
     follower.stop();
     stopReporting?.();
+    await pruning?.stop();
     await listening.close();
     // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
     const hung = await within(app.idle(), IDLE_MS);

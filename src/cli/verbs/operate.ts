@@ -18,7 +18,7 @@ import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
 import { bytesIn, quarantinedIn } from '../../store/beside/intake.js';
 import { allVersions } from '../../store/learning/versions.js';
-import { verify } from '../../store/proof/verify.js';
+import { type Report, verify } from '../../store/proof/verify.js';
 import { listTrajectories } from '../../store/read/trajectories.js';
 import { needTrainer } from '../../run/learner.js';
 import { UNTRAINABLE } from '../../run/machine.js';
@@ -128,7 +128,7 @@ export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
     printer.result(
       report,
       report.ok
-        ? [`the log is whole: ${counted}`]
+        ? [`the log is whole: ${counted}`, ...prunedLines(report)]
         : [
             ...report.problems.map((found) => `${found.table} ${found.id}: ${found.problem}`),
             `the log is NOT whole: ${report.problems.length} problems in ${counted}`,
@@ -136,6 +136,10 @@ export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
     );
     return report.ok;
   });
+}
+
+function prunedLines({ pruned: { trajectories, steps, rows } }: Report): string[] {
+  return rows === 0 ? [] : [`pruned from it were ${trajectories} trajectories with ${steps} steps (${rows} rows)`];
 }
 
 /** Every trajectory as one JSON line, newest first, in the form the API gives it. */

@@ -4,11 +4,15 @@
  */
 import { desc, eq, inArray } from 'drizzle-orm';
 
-import type { Batch } from '../../core/learning/batch.js';
+import type { Batch, TokenTree } from '../../core/learning/batch.js';
 import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
 import type { Db } from '../file/db.js';
 import { batches, batchItems } from '../file/schema.js';
+import { packTree, unpackTree } from './packed_tree.js';
+
+/** What stands in the body, whose tree is a column of its own. */
+const NO_TREE: TokenTree = { tokens: [], parent: [] };
 
 /** A batch as its row has it. */
 export interface BatchRow {
@@ -37,7 +41,8 @@ export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly
           state: 'assembled',
           baseVersion: batch.base_version,
           targetVersion: batch.target_version,
-          body: JSON.stringify(batch),
+          body: JSON.stringify({ ...batch, tree: NO_TREE }),
+          tree: packTree(batch.tree),
           note: '',
           createdAt: at,
           updatedAt: at,
@@ -62,8 +67,9 @@ export function openBatches(db: Db): BatchRow[] {
   return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
 }
 
-function readBatch({ id, cycleId, state, body }: typeof batches.$inferSelect): BatchRow {
-  return { id, cycleId, state, batch: JSON.parse(body) as Batch };
+function readBatch({ id, cycleId, state, body, tree }: typeof batches.$inferSelect): BatchRow {
+  const batch = JSON.parse(body) as Batch;
+  return { id, cycleId, state, batch: tree === null ? batch : { ...batch, tree: unpackTree(tree) } };
 }
 
 /** The steps whose states a batch is made of. */

@@ -1,10 +1,10 @@
 /** Which trajectories may be pruned: the oldest first, without those that are kept or in use. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import Database from 'better-sqlite3';
-import { dirname } from 'node:path';
 
 import type { Kept } from '../../core/config.js';
+import { alive, type ProcessId } from '../../core/process.js';
 import { prepared, type Db } from '../file/db.js';
 
 /** Nothing that was added to so lately is pruned, however large the log: somebody may be about to go on from it. */
@@ -13,7 +13,7 @@ const PAGE = 256;
 
 export interface Candidate {
   readonly id: string;
-  /** Milliseconds since 1970: when its newest step began. */
+  /** Milliseconds since 1970: when its newest request came. */
   readonly newest: number;
   readonly steps: number;
 }
@@ -41,8 +41,16 @@ const IN_USE = `EXISTS (SELECT 1 FROM steps s CROSS JOIN cycle_steps c ON c.step
     CROSS JOIN cycles y ON y.id = c.cycle_id WHERE s.trajectory_id = t.id AND y.state = 'running')
   OR ${inBatch(`i.batch_id IN (SELECT id FROM batches WHERE state IN ('assembled', 'sent'))`)}`;
 
+/**
+ * Of the newest step. Its response says it at less cost: a step's own time stands behind its tokens, whose pages would
+ * all be read.
+ */
+const newest = (join: string, field: string): string =>
+  `(SELECT ${field} FROM steps s ${join} WHERE s.trajectory_id = t.id ORDER BY s.idx DESC LIMIT 1)`;
+
 const FIELDS = `t.id, t.created_at AS created,
-  coalesce((SELECT max(s.started_at) FROM steps s WHERE s.trajectory_id = t.id), t.created_at) AS newest,
+  coalesce(${newest('CROSS JOIN responses r ON r.id = s.response_id', 'r.created_at')},
+    ${newest('', 's.started_at')}, t.created_at) AS newest,
   (SELECT count(*) FROM steps s WHERE s.trajectory_id = t.id) AS steps`;
 
 /** A batch whose version serves or has served, in SQL. */
@@ -90,8 +98,12 @@ export function recordedNow(dataDir: string): ReadonlySet<string> {
   try {
     const db = new Database(join(dataDir, 'recordings.db'), { readonly: true, fileMustExist: true, timeout: 1_000 });
     try {
-      const rows = db.prepare<[], { id: string }>('SELECT trajectory_id AS id FROM recordings').all();
-      return new Set(rows.map(({ id }) => id));
+      const rows = db
+        .prepare<[], ProcessId & { id: string }>(
+          'SELECT trajectory_id AS id, pid, start_time AS startTime FROM recordings',
+        )
+        .all();
+      return new Set(rows.filter(alive).map(({ id }) => id));
     } finally {
       db.close();
     }

@@ -29,7 +29,6 @@ export class Pruner {
   readonly #retention: Retention;
   readonly #now: () => number;
   readonly #choice: Choice;
-  readonly #recorded: ReadonlySet<string>;
   readonly #passes: Generator<Pass>;
 
   constructor(db: Db, retention: Retention, now: () => number = Date.now) {
@@ -37,7 +36,6 @@ export class Pruner {
     this.#retention = retention;
     this.#now = now;
     this.#choice = new Choice(db, retention.keep);
-    this.#recorded = recordedNow(folderOf(db));
     this.#passes = this.#all();
   }
 
@@ -89,19 +87,20 @@ export class Pruner {
     const candidates = this.#choice.all(before);
     for (let ended = false; !ended && !isEnough();) {
       const some: Candidate[] = [];
+      const recorded = recordedNow(folderOf(this.#db));
       while (some.length < MOST) {
         const next = candidates.next();
         ended = next.done === true;
         if (next.done === true) break;
-        if (!this.#recorded.has(next.value.id)) some.push(next.value);
+        if (!recorded.has(next.value.id)) some.push(next.value);
       }
       // What one transaction had no time for is left for the next.
-      while (some.length > 0) yield () => this.#taken(some, before, reason);
+      while (some.length > 0 && !isEnough()) yield () => this.#taken(some, before, reason, isEnough);
     }
   }
 
   /** Takes out the first of `some`, as many as there is time for, and removes them from the list. */
-  #taken(some: Candidate[], before: number, reason: string): Pruned | undefined {
+  #taken(some: Candidate[], before: number, reason: string, isEnough: () => boolean): Pruned | undefined {
     const pruned = new Map<string, string[]>();
     let done = 0;
     const at = this.#now();
@@ -111,7 +110,7 @@ export class Pruner {
         for (const { id } of some) {
           if (this.#choice.still(id, before)) takeOut(this.#db, tx, id, pruned, at);
           done += 1;
-          if (performance.now() > until) break;
+          if (performance.now() > until || isEnough()) break;
         }
         if (pruned.size > 0) savePruning(tx, reason, pruned, at);
       },
@@ -131,7 +130,7 @@ export class Pruner {
         : '0';
     return prepared<[number], { id: string }>(
       this.#db,
-      `SELECT b.id FROM batches b WHERE b.state IN ('applied', 'failed') AND b.updated_at < ?
+      `SELECT b.id FROM batches b WHERE b.state IN ('applied', 'failed') AND b.created_at < ?
         AND b.note NOT LIKE 'emptied: %' AND NOT (${kept}) ORDER BY b.id`,
     )
       .all(this.#now() - days * DAY_MS)

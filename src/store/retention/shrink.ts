@@ -28,8 +28,7 @@ export function shrinks({ $client }: Connection): boolean {
 /** Gives some free pages back to the disk, in one short transaction. False when there is nothing to give back. */
 export function shrink(db: Connection, spare = SPARE_BYTES): boolean {
   if (!shrinks(db) || freeBytes(db) <= spare) return false;
-  // Read to its end: each row is one page given back.
-  db.$client.prepare(`PRAGMA incremental_vacuum(${PAGES})`).all();
+  db.$client.exec(`PRAGMA incremental_vacuum(${PAGES})`);
   return true;
 }
 
