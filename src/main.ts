@@ -7,6 +7,7 @@ import { setMaxListeners } from 'node:events';
 
 import { Command } from 'commander';
 
+import type { BackupFlags } from './cli/verbs/backup.js';
 import type { KeyFlags } from './cli/verbs/keys.js';
 import type { LogFlags } from './cli/verbs/log.js';
 import type { PruneFlags } from './cli/verbs/prune.js';
@@ -15,7 +16,7 @@ import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
 import { shownLines } from './core/text/shown.js';
 
-interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags {
+interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags, BackupFlags {
   readonly json?: boolean | undefined;
   readonly tasks?: string | undefined;
   readonly n?: string | undefined;
@@ -186,6 +187,16 @@ verb('prune', 'take out of the log what is old, or what makes it too large')
       printer(flags.json === true),
       stopping.signal,
     ),
+  );
+verb('backup <file>', 'everything needed to go on into one file, also while a gateway runs')
+  .option('--no-weights', 'without adapters and the state of training')
+  .action(async (file: string, flags: VerbFlags) =>
+    (await import('./cli/verbs/backup.js')).backupVerb(config(flags), file, flags, printer(flags.json === true)),
+  );
+verb('restore <file>', 'a data folder from a backup')
+  .option('--replace', 'put a log that is there aside')
+  .action(async (file: string, flags: VerbFlags) =>
+    (await import('./cli/verbs/backup.js')).restoreVerb(config(flags), file, flags, printer(flags.json === true)),
   );
 verb('export', 'take the trajectories out as JSON lines')
   .option('--out <file>', 'file to write; standard output by default')

@@ -44,7 +44,7 @@ export async function openStorage(
   serving = false,
   warn: (text: string) => void = () => undefined,
 ): Promise<Storage> {
-  const store = openStore(config.data);
+  const store = openStore(config.data, warn);
   const redactor = redactorOf(config.redact);
   const tools = toolsOf(config, serving, warn, () => store.close());
   if (serving) tools.servers.start();

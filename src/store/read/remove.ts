@@ -149,7 +149,13 @@ export function emptyBatches(
       counts: { logical_tokens: 0, distinct_tokens: 0, actions: 0 },
     } satisfies Batch);
     tx.update(batches)
-      .set({ body, tree: null, note, updatedAt: at, ...(row.state === 'assembled' ? { state: 'failed' as const } : {}) })
+      .set({
+        body,
+        tree: null,
+        note,
+        updatedAt: at,
+        ...(row.state === 'assembled' ? { state: 'failed' as const } : {}),
+      })
       .where(eq(batches.id, row.id))
       .run();
     if (row.state === 'assembled') tx.delete(batchItems).where(eq(batchItems.batchId, row.id)).run();
