@@ -156,6 +156,10 @@ learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, o
 verb('status', 'versions, and what learning waits for').action(async (flags: VerbFlags) =>
   (await import('./cli/verbs/operate.js')).statusVerb(config(flags), printer(flags.json === true)),
 );
+verb('versions', 'every version, what was decided about it, and whether its weights are there').action(
+  async (flags: VerbFlags) =>
+    (await import('./cli/verbs/operate.js')).versionsVerb(config(flags), printer(flags.json === true)),
+);
 verb('promote <version>', 'serve a version that passed the gate').action(async (version: string, flags: VerbFlags) =>
   (await import('./cli/verbs/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)),
 );

@@ -3,10 +3,12 @@
  * `gyre promote`. Everything it does can be done again.
  */
 import { reasonOf } from '../core/errors.js';
-import { type Adapters, type Alias, flip, retire } from '../promote/swap.js';
+import { type Adapters, type Alias, flip } from '../promote/swap.js';
 import type { Db } from '../store/file/db.js';
 import { allVersions } from '../store/learning/versions.js';
 import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
+import { weightsRemoved } from '../store/learning/weights.js';
+import { Tidying } from './tidying.js';
 
 /** How often decisions of other processes are looked for. */
 const POLL_MS = 1_000;
@@ -15,8 +17,10 @@ export interface Following {
   readonly db: Db;
   readonly alias: Alias;
   readonly adapters: Adapters;
-  /** Called with each version that exists, so that `gyre@N` can be asked for. */
+  /** Called with each version that exists and has its weights, so that `gyre@N` can be asked for. */
   readonly known: (version: number) => void;
+  /** Called with a version whose weights are gone. */
+  readonly gone?: ((version: number) => void) | undefined;
   readonly failed: (message: string) => void;
   /** Called after every flip of the alias, with the seconds that loading the adapter took. */
   readonly flipped?: ((from: number, to: number, seconds: number) => void) | undefined;
@@ -28,21 +32,25 @@ export interface Follower {
   stop(): void;
 }
 
-export function follow({ db, alias, adapters, known, failed, flipped }: Following): Follower {
+export function follow({ db, alias, adapters, known, gone, failed, flipped }: Following): Follower {
   let busy: Promise<void> = Promise.resolve();
   const kept = (): Set<number> => new Set([alias.version, headVersion(db), ...previous(db)]);
+  const tidying = new Tidying({ db, alias, adapters, gone, kept });
   const once = async (): Promise<void> => {
     try {
-      const all = allVersions(db).map((version) => version.version);
+      const removed = weightsRemoved(db);
+      const all = allVersions(db)
+        .map((version) => version.version)
+        .filter((version) => !removed.has(version));
       all.forEach(known);
       const target = servingVersion(db);
-      if (target === alias.version) return;
-      const from = alias.version;
-      const seconds = await flip(alias, adapters, target);
-      flipped?.(from, target, seconds);
-      const idle = all.filter((version) => !kept().has(version));
+      if (target !== alias.version) {
+        const from = alias.version;
+        const seconds = await flip(alias, adapters, target);
+        flipped?.(from, target, seconds);
+      }
       // Draining may take as long as the longest answer: it must not hold up the next flip.
-      retire(alias, adapters, idle, kept).catch((thrown: unknown) => {
+      tidying.check(all).catch((thrown: unknown) => {
         failed(`could not unload a retired version: ${reasonOf(thrown)}`);
       });
     } catch (thrown) {

@@ -8,6 +8,7 @@ import { gate } from '../promote/gate.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
 import { promisedVersion } from '../store/learning/batches.js';
 import { decide, decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
+import { weightsRemoved } from '../store/learning/weights.js';
 import type { Trainer } from '../train/client.js';
 import type { Learner } from './deps.js';
 
@@ -68,6 +69,20 @@ async function resetHead(learner: Learner, trainer: Trainer, serving: number): P
   });
 }
 
+/** Throws a 409 where a version can neither serve nor be gone back to. */
+function requireWeights({ db }: Pick<Learner, 'db'>, version: number): void {
+  const removed = weightsRemoved(db).get(version);
+  if (removed === undefined) return;
+  throw new GyreError({
+    side: 'client',
+    status: 409,
+    code: 'weights_removed',
+    message:
+      `the weights of version ${version} were removed on ${new Date(removed.createdAt).toISOString().slice(0, 10)}, ` +
+      `because ${removed.reason}; "gyre versions" shows which are there. Where a backup has them, restore that`,
+  });
+}
+
 /** Promotes by hand. Only a version whose gate passed may serve. */
 export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version: number): Promise<Decision> {
   const known = allVersions(learner.db);
@@ -86,6 +101,7 @@ export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version:
         'evaluate" and "gyre learn" with held-out tasks first',
     });
   }
+  requireWeights(learner, version);
   const against = servingVersion(learner.db);
   const decision = decide(learner.db, {
     kind: 'promotion',
@@ -120,6 +136,7 @@ export async function rollback(
       code: 'nothing_to_roll_back',
       message: `version ${serving} is what always served: there is no earlier version to go back to`,
     });
+  requireWeights(learner, weights(target));
   const version = Math.max(promisedVersion(learner.db), ...known.map((candidate) => candidate.version)) + 1;
   await trainer.copyVersion(version, weights(target), true);
   if (allVersions(learner.db).some((candidate) => candidate.version >= version)) {

@@ -17,6 +17,7 @@ import type { Db } from '../store/file/db.js';
 import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
 import { hasVersion, versionsOf } from '../store/learning/versions.js';
+import { weightsRemoved } from '../store/learning/weights.js';
 import { cycleSeenBy, learningStatus } from './status.js';
 
 export interface LearningRoutes {
@@ -90,11 +91,13 @@ export function learningRoutes(deps: LearningRoutes): Hono {
  * Each with the decisions made about it. The id of a version is its number. A key sees the versions that learned from
  * what it asked, without the numbers of what all asked.
  */
-function versionList(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
+export function versionList(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
   const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
   const [serving, head] = [servingVersion(db), headVersion(db)];
+  const removed = weightsRemoved(db);
+  const removedAt = ({ version }: Version): number | undefined => removed.get(version)?.createdAt;
   if (keyId !== undefined)
-    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, []));
+    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, [], removedAt(row)));
   const decisions = decisionsAbout(
     db,
     rows.map((row) => row.version),
@@ -105,6 +108,7 @@ function versionList(db: Db, page: Page, keyId: string | undefined): Listing<Lis
       serving,
       head,
       decisions.filter((decision) => decision.version === row.version),
+      removedAt(row),
     ),
   );
 }

@@ -18,7 +18,7 @@ import { countCycles } from '../store/learning/cycles.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { openPruning } from '../store/retention/pruning.js';
 import { saveTasks } from '../store/learning/tasks.js';
-import { allVersions } from '../store/learning/versions.js';
+import { versionsWithWeights } from '../store/learning/weights.js';
 import { type LearningClock, openClock } from './clock.js';
 import { learnerOf, needTrainer, noTrainer } from './learner.js';
 import { reportLearning } from './lines/learning.js';
@@ -90,7 +90,7 @@ async function serveOver(
     engine,
     versions: external
       ? []
-      : allVersions(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
+      : versionsWithWeights(db).map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
     // An engine given by address holds none of our adapters: it serves its own model.
     serving: external ? 0 : servingVersion(db),
     upstreams: upstreams.models,
@@ -154,8 +154,12 @@ async function serveOver(
         serving.dropped(version);
         await needTrainer(supply.trainer).unload(version);
       },
+      loaded: async () =>
+        supply.trainer === undefined ? [] : (await supply.trainer.health()).loaded.map(({ version }) => version),
+      remove: (version) => needTrainer(supply.trainer).remove(version),
     },
     known: (version) => serving.know(version, false),
+    gone: (version) => serving.forget(version),
     failed: (message) => output.warn(message),
     flipped(from, to, seconds) {
       app.metrics.swapped();

@@ -11,8 +11,9 @@ import { operatorError, reasonOf } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
 import { writeJson } from '../../core/text/json.js';
 import { shownJson } from '../../core/text/shown.js';
-import { decisionView, versionView } from '../../core/learning/views.js';
+import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
+import { versionList } from '../../learner/routes.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
@@ -23,7 +24,7 @@ import { listTrajectories } from '../../store/read/trajectories.js';
 import { needTrainer } from '../../run/learner.js';
 import { UNTRAINABLE } from '../../run/machine.js';
 import { type Presence, runningGateway } from '../../run/presence.js';
-import type { Printer } from '../../run/print.js';
+import { type Printer, table } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
@@ -112,6 +113,35 @@ export async function rollbackVerb(config: Config, printer: Printer, signal: Abo
     const version = await rollback(learner, needTrainer(learner.trainer), 'asked for on the command line');
     printer.result(versionView(version), [
       `serving version ${version.version} from now on, with the weights of version ${version.copyOf ?? 0}`,
+    ]);
+  });
+}
+
+/** Every version, newest first: what it is, what was decided about it, and whether its weights are still there. */
+export function versionsVerb(config: Config, printer: Printer): Promise<void> {
+  return withRows(config, (db) => {
+    const { data } = versionList(db, { limit: Number.MAX_SAFE_INTEGER - 1 }, undefined);
+    const decided = ({ decisions }: ListedVersion): string => {
+      const last = decisions.find(({ kind }) => kind !== 'parity');
+      return last === undefined ? '-' : `${last.kind} ${last.passed ? 'passed' : 'refused'}`;
+    };
+    const is = ({ serving, head }: ListedVersion): string =>
+      [...(serving ? ['serving'] : []), ...(head ? ['head'] : [])].join(', ') || '-';
+    printer.result(data, [
+      ...table([
+        ['version', 'kind', 'from', 'is', 'last decision', 'weights'],
+        ...data.map((row) => [
+          String(row.version),
+          row.kind,
+          String(row.copy_of ?? row.parent ?? '-'),
+          is(row),
+          decided(row),
+          row.weights_removed_at === null
+            ? 'there'
+            : `removed on ${new Date(1000 * row.weights_removed_at).toISOString().slice(0, 10)}`,
+        ]),
+      ]),
+      ...(data.length === 0 ? ['no version was made yet: version 0, the model itself, serves'] : []),
     ]);
   });
 }

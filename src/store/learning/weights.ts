@@ -4,7 +4,9 @@
  */
 import { prepared, type Db } from '../file/db.js';
 import { removedWeights } from '../file/schema.js';
+import type { Version } from '../../core/learning/version.js';
 import { headVersion, servingVersion } from './decisions.js';
+import { allVersions } from './versions.js';
 
 /** Versions that served before, other weights each, to which can be gone back. */
 const SERVED_BEFORE = 3;
@@ -52,6 +54,12 @@ export interface RemovedWeights {
 
 export function saveRemovedWeights(db: Db, removed: RemovedWeights): void {
   db.insert(removedWeights).values(removed).onConflictDoNothing().run();
+}
+
+/** Oldest first. */
+export function versionsWithWeights(db: Db): Version[] {
+  const removed = weightsRemoved(db);
+  return allVersions(db).filter(({ version }) => !removed.has(version));
 }
 
 /** By version. */

@@ -90,7 +90,12 @@ test('a flip of the alias is heard of with both versions', async () => {
   const follower = follow({
     db: store.db,
     alias,
-    adapters: { load: () => Promise.resolve(), unload: () => Promise.resolve() },
+    adapters: {
+      load: () => Promise.resolve(),
+      unload: () => Promise.resolve(),
+      loaded: () => Promise.resolve([]),
+      remove: () => Promise.resolve(),
+    },
     known: (version) => alias.know(version, true),
     failed: (message) => expect.unreachable(message),
     flipped: (from, to) => flips.push([from, to]),
