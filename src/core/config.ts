@@ -95,7 +95,7 @@ const DefaultSampling = z.strictObject({
 const Web = z.strictObject({ search_url: address.optional(), fetch: z.boolean().default(false) });
 
 /** What of the log is kept although it is old, or the log too large. */
-export const KEPT = [
+const KEPT = [
   /** Trajectories of which a step is in a batch that a version learned from which serves or has served. */
   'promoted',
   /** Trajectories of which a step is in a batch that any version learned from. */

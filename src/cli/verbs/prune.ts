@@ -110,8 +110,8 @@ function told(db: Db, pruned: Pruned | undefined, printer: Printer): void {
     ...(shrinks(db) || free === 0
       ? []
       : [
-          'the file was made by an earlier version and cannot give back what is free; "gyre prune --compact" writes it ' +
-            'anew once, while no gateway runs',
+          'the file was made by an earlier version and cannot give back what is free; "gyre prune --compact" writes ' +
+            'it anew once, while no gateway runs',
         ]),
   ]);
 }

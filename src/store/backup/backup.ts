@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
-import { linesOfAll } from '../beside/intake.js';
+import { pathsIn } from '../beside/intake.js';
 import { over, type Store } from '../file/db.js';
 import { keptWeights } from '../learning/weights.js';
 import { partsOf } from './parts.js';
@@ -56,7 +56,7 @@ export function backUp(store: Store, file: string, { weights, progress }: Backup
   rmSync(draft, { force: true });
   try {
     // First: what leaves the intake from now on is in the database by then.
-    const intake = linesOfAll(dataDir);
+    const intake = pathsIn(dataDir).flatMap(wholeLines);
     progress(`copying the log, ${gib(statSync(store.file).size)}`);
     store.sqlite.prepare('VACUUM INTO ?').run(draft);
     const made = withParts(draft, dataDir, intake, { weights, progress });
@@ -93,6 +93,21 @@ function withParts(draft: string, dataDir: string, intake: readonly string[], op
     return { steps, intakeFiles: intake.length, files: files.length, missing: options.weights ? missing : [] };
   } finally {
     db.close();
+  }
+}
+
+/**
+ * A line that is being written is of an answer that was not acknowledged, and a file that is gone meanwhile is
+ * committed.
+ */
+function wholeLines(path: string): string[] {
+  try {
+    const text = readFileSync(path, 'utf8');
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+    return whole === '' ? [] : [whole];
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw thrown;
   }
 }
 

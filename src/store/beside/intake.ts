@@ -309,29 +309,14 @@ export function quarantinedPaths(dataDir: string): readonly string[] {
   return quarantinedIn(dataDir).map((name) => join(folderOf(dataDir), name));
 }
 
-/**
- * The whole lines of every file, of living processes too: a line that is being written is of an answer that was not
- * acknowledged. A file that is gone meanwhile is committed.
- */
-export function linesOfAll(dataDir: string): readonly string[] {
-  return filesIn(dataDir, ENDING).flatMap((name) => {
-    try {
-      const text = readFileSync(join(folderOf(dataDir), name), 'utf8');
-      const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-      return whole === '' ? [] : [whole];
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
-      throw thrown;
-    }
-  });
+/** Of living processes, too. */
+export function pathsIn(dataDir: string): readonly string[] {
+  return filesIn(dataDir, ENDING).map((name) => join(folderOf(dataDir), name));
 }
 
 /** Bytes that are recorded and not committed, of processes that are gone as well. */
 export function bytesIn(dataDir: string): number {
-  return filesIn(dataDir, ENDING).reduce(
-    (sum, name) => sum + (statSync(join(folderOf(dataDir), name), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+  return pathsIn(dataDir).reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** Deletes a file whose lines are committed. Where it cannot be deleted, recovery finds its lines committed. */

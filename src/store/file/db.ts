@@ -58,7 +58,7 @@ export function openStore(dataDir: string, told: (what: string) => void = toTerm
   const file = join(dataDir, 'gyre.db');
   const sqlite = connect(dataDir, file);
   try {
-    // Only a new file: what is free in it can be given back to the disk bit by bit. Any other it would lock to write it.
+    // Only a new file: what is free in it can be given back to the disk bit by bit. Any other would be locked for it.
     if (sqlite.pragma('page_count', { simple: true }) === 0) sqlite.pragma('auto_vacuum = INCREMENTAL');
     // Commits survive a killed process; only a power cut may take the last of them (WAL with NORMAL).
     sqlite.pragma('journal_mode = WAL');

@@ -217,24 +217,18 @@ export const withdrawals = sqliteTable('withdrawals', {
   createdAt: integer('created_at').notNull(),
 });
 
-/**
- * What was pruned because it was old or the log too large (`retention`), a row for each transaction of it: how much, and
- * of what. The ids are listed so that `verify` knows a gap from a loss.
- */
+/** What was pruned by `retention`, a row for each transaction; its ids, so that `verify` knows a gap from a loss. */
 export const prunings = sqliteTable(
   'prunings',
   {
     id: text().primaryKey(),
-    /** In words: how old, or how large. */
     reason: text().notNull(),
     /** Ids of the first and the last trajectory of it. */
     first: text().notNull(),
     last: text().notNull(),
-    /** JSON of how many rows by table. */
     counts: text().notNull(),
-    /** Hash of the JSON of the list in `rows`. */
     rowsHash: text('rows_hash').notNull(),
-    /** JSON list of [table, id, id, ...], deflated. */
+    /** JSON list of [table, id, id, ...], deflated; `rowsHash` is of the JSON, `counts` JSON of how many by table. */
     rows: blob({ mode: 'buffer' }).notNull(),
     createdAt: integer('created_at').notNull(),
   },

@@ -20,7 +20,8 @@ export interface Candidate {
 
 /** In SQL: whether a step of the trajectory `t` is in a batch `i` of these. */
 const inBatch = (which: string): string =>
-  `EXISTS (SELECT 1 FROM steps s CROSS JOIN batch_items i ON i.step_id = s.id WHERE s.trajectory_id = t.id AND ${which})`;
+  `EXISTS (SELECT 1 FROM steps s CROSS JOIN batch_items i ON i.step_id = s.id
+    WHERE s.trajectory_id = t.id AND ${which})`;
 
 /** Batches that a version was made of which serves or has served, or which such a version goes back to. */
 const SERVED = `i.batch_id IN (

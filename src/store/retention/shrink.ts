@@ -32,7 +32,7 @@ export function shrink(db: Connection, spare = SPARE_BYTES): boolean {
   return true;
 }
 
-/** Writes the whole file anew, without what is free. Nobody else can write meanwhile, and it needs as much disk again. */
+/** Writes the whole file anew, without what is free. Nobody else can write meanwhile; it needs as much disk again. */
 export function compact({ $client }: Connection): void {
   $client.pragma('auto_vacuum = INCREMENTAL');
   $client.exec('VACUUM');

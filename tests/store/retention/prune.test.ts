@@ -28,6 +28,7 @@ import {
 } from '../fixture.js';
 
 const NOW = Date.now();
+const YES: Message = { role: 'assistant', content: 'Yes.' };
 const ids = (length: number): number[] => Array.from({ length }, (_, at) => at + 1);
 
 /** A conversation of so many days ago: a tool call, an answer and a follow-up, each step judged. */
@@ -96,7 +97,7 @@ test('what is older goes with all that belongs to it, the rest stays, and verify
   expect(readTrajectory(gyre.store.db, young.recording.trajectoryId)?.steps).toHaveLength(3);
 });
 
-test('a row that is missing without having been pruned is still named, and so is a pruned one that is there', async () => {
+test('a row that is missing and was not pruned is still named, and so is a pruned one that is there', async () => {
   const gyre = opened();
   const old = await conversation(gyre, 50);
   const young = await conversation(gyre, 1);
@@ -193,7 +194,7 @@ test('nothing that a running cycle or a batch on its way needs is pruned', async
 test('a conversation that goes on is as old as its newest answer', async () => {
   const gyre = opened();
   const old = await conversation(gyre, 50);
-  const asked = [...old.opening.messages, old.turn, user('Sure?'), { role: 'assistant', content: 'Yes.' } as const];
+  const asked = [...old.opening.messages, old.turn, user('Sure?'), YES];
   await answer(gyre.log, opening([...asked, user('Really?')], { at: NOW - DAY_MS }), [{ text: 'Really.' }]);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(0);
 });
@@ -201,7 +202,7 @@ test('a conversation that goes on is as old as its newest answer', async () => {
 test('a trajectory in which a gateway records just now stays', async () => {
   const gyre = opened();
   const old = await conversation(gyre, 50);
-  const asked = [...old.opening.messages, old.turn, user('Sure?'), { role: 'assistant', content: 'Yes.' } as const];
+  const asked = [...old.opening.messages, old.turn, user('Sure?'), YES];
   const recording = gyre.log.open(opening([...asked, user('Really?')], { at: NOW }));
   expect(recording.continued).toBe(true);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(0);
@@ -210,11 +211,11 @@ test('a trajectory in which a gateway records just now stays', async () => {
   expect(idsOf(gyre)).toHaveLength(1);
 });
 
-test('what is recorded while its trajectory is pruned all the same is not logged, and no half of it stays', async () => {
+test('what is recorded while its trajectory is pruned all the same is not logged, not even half', async () => {
   // As where the file cannot be read in which gateways tell each other what they record.
   const gyre = opened(temporaryFolder(), { answers: false });
   const old = await conversation(gyre, 50);
-  const asked = [...old.opening.messages, old.turn, user('Sure?'), { role: 'assistant', content: 'Yes.' } as const];
+  const asked = [...old.opening.messages, old.turn, user('Sure?'), YES];
   const recording = gyre.log.open(opening([...asked, user('Really?')], { at: NOW }));
   expect(recording.continued).toBe(true);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(1);
@@ -254,7 +255,7 @@ test('a log that is too large loses its oldest until it is small enough, but not
   expect(idsOf(gyre)).toHaveLength(1);
 });
 
-test('what is free is given back to the disk, also in a file of an earlier version once it was written anew', async () => {
+test('what is free is given back to the disk, of a file of an earlier version once it was written anew', async () => {
   const gyre = opened();
   const long = 'word '.repeat(20_000);
   for (const days of [50, 49, 48]) await conversation(gyre, days, `${days} ${long}`);
