@@ -36,6 +36,11 @@ export function follow({ db, alias, adapters, known, gone, failed, flipped }: Fo
   let busy: Promise<void> = Promise.resolve();
   const kept = (): Set<number> => new Set([alias.version, headVersion(db), ...previous(db)]);
   const tidying = new Tidying({ db, alias, adapters, gone, kept });
+  let said = '';
+  /** A fault that stays is told once. */
+  const fail = (message: string): void => {
+    if (message !== said) failed((said = message));
+  };
   const once = async (): Promise<void> => {
     try {
       const removed = weightsRemoved(db);
@@ -48,13 +53,14 @@ export function follow({ db, alias, adapters, known, gone, failed, flipped }: Fo
         const from = alias.version;
         const seconds = await flip(alias, adapters, target);
         flipped?.(from, target, seconds);
+        said = '';
       }
       // Draining may take as long as the longest answer: it must not hold up the next flip.
       tidying.check(all).catch((thrown: unknown) => {
-        failed(`could not unload a retired version: ${reasonOf(thrown)}`);
+        fail(`could not unload a retired version: ${reasonOf(thrown)}`);
       });
     } catch (thrown) {
-      failed(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
+      fail(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
     }
   };
   const check = (): Promise<void> => (busy = busy.then(once));

@@ -46,7 +46,8 @@ export class Tidying {
 
   async #tidy(versions: readonly number[]): Promise<void> {
     const { db, alias, adapters, gone, kept } = this.#deps;
-    const loaded = versions.length === 0 ? [] : await adapters.loaded();
+    const loaded = versions.length === 0 ? undefined : await adapters.loaded();
+    if (loaded === undefined) return;
     await retire(
       alias,
       adapters,

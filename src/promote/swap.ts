@@ -16,8 +16,8 @@ export interface Alias {
 export interface Adapters {
   load(version: number): Promise<unknown>;
   unload(version: number): Promise<unknown>;
-  /** Those that the engine holds. */
-  loaded(): Promise<readonly number[]>;
+  /** Those that the engine holds; undefined while nobody can be asked. */
+  loaded(): Promise<readonly number[] | undefined>;
   /** Removes a version's weights from the disk for good. */
   remove(version: number): Promise<unknown>;
 }

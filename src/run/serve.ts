@@ -154,8 +154,7 @@ async function serveOver(
         serving.dropped(version);
         await needTrainer(supply.trainer).unload(version);
       },
-      loaded: async () =>
-        supply.trainer === undefined ? [] : (await supply.trainer.health()).loaded.map(({ version }) => version),
+      loaded: async () => (await supply.trainer?.health())?.loaded.map(({ version }) => version),
       remove: (version) => needTrainer(supply.trainer).remove(version),
     },
     known: (version) => serving.know(version, false),

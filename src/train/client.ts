@@ -152,7 +152,9 @@ export function openTrainer(url: string, token?: string): Trainer {
     resetHead: (version) => post('/v1/head', { version }),
     load: (version) => post(`/v1/adapters/${version}/load`),
     unload: (version) => post(`/v1/adapters/${version}/unload`),
-    remove: async (version) => void (await call(z.unknown(), 'DELETE', `/v1/adapters/${version}`)),
+    remove: async (version) => {
+      await call(z.unknown(), 'DELETE', `/v1/adapters/${version}`);
+    },
   };
 }
 

@@ -151,7 +151,7 @@ test('a version that serves again by the time it is drained stays in the engine'
   expect(unloads(trainer)).toEqual(['POST /v1/adapters/2/unload']);
 });
 
-test('versions that were refused leave the engine and then the disk: they can neither be asked nor promoted', async () => {
+test('versions that were refused leave the engine and then the disk, and can no longer be promoted', async () => {
   const { promote, refuse, engine, trainer, warnings, client, store } = await following();
   await promote(1, 0);
   for (const version of [2, 3, 4, 5, 6, 7, 8]) {

@@ -1,6 +1,6 @@
 /**
  * Prunes beside a gateway, in a thread of its own: in short transactions with longer pauses between them, and behind
- * everyone else where processor time is short. What is free afterwards is given back to the disk in the same way.
+ * requests where processor time is short. What is free afterwards is given back to the disk in the same way.
  */
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
@@ -20,7 +20,8 @@ const BUSY_MS = 50;
 const PAUSES = 3;
 const LEAST_PAUSE_MS = 20;
 const RETRY_MS = 2_000;
-const NICENESS = 15;
+/** As the log's thread has it: one that is behind it would hold the lock that it waits for. */
+const NICENESS = 10;
 
 const { dataDir, retention, everyMs } = workerData as PruneWorkerData;
 const post = (message: FromPruning): void => parentPort?.postMessage(message);

@@ -83,7 +83,8 @@ test('a gateway prunes by its configuration while it answers, and nobody writes 
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (said += text));
   onTestFinished(async () => {
     child.kill('SIGKILL');
     await engine.close();
