@@ -87,7 +87,7 @@ function withParts(draft: string, dataDir: string, intake: readonly string[], op
     for (const path of files) {
       options.progress(path);
       if (path.endsWith('.sqlite')) keepDatabase(db, dataDir, path, `${draft}.db`);
-      else keepFile(db, dataDir, path);
+      else keepFile(db, join(dataDir, path), path);
     }
     const steps = db.prepare<[], { steps: number }>('SELECT count(*) AS steps FROM steps').get()?.steps ?? 0;
     return { steps, intakeFiles: intake.length, files: files.length, missing: options.weights ? missing : [] };
@@ -117,7 +117,7 @@ function keepDatabase(db: Database.Database, dataDir: string, path: string, copy
   const other = new Database(join(dataDir, path), { readonly: true });
   try {
     other.prepare('VACUUM INTO ?').run(copy);
-    keep(db, path, readFileSync(copy));
+    keepFile(db, copy, path);
   } finally {
     other.close();
     rmSync(copy, { force: true });
@@ -125,10 +125,10 @@ function keepDatabase(db: Database.Database, dataDir: string, path: string, copy
 }
 
 /** A file that is gone meanwhile was replaced by a newer one: of checkpoints the newest is taken, which stays. */
-function keepFile(db: Database.Database, dataDir: string, path: string): void {
+function keepFile(db: Database.Database, from: string, path: string): void {
   let fd: number;
   try {
-    fd = openSync(join(dataDir, path), 'r');
+    fd = openSync(from, 'r');
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw thrown;

@@ -39,13 +39,10 @@ export class Pruner {
     this.#passes = this.#all();
   }
 
-  /** The next transaction; undefined when there is nothing left to prune. */
+  /** The next transaction, which may find that nothing may go; undefined when there is nothing left to prune. */
   slice(): Pruned | undefined {
-    for (let next = this.#passes.next(); next.done !== true; next = this.#passes.next()) {
-      const pruned = next.value();
-      if (pruned !== undefined) return pruned;
-    }
-    return undefined;
+    const next = this.#passes.next();
+    return next.done === true ? undefined : next.value();
   }
 
   /** What would be pruned; of the size only an estimate, by the steps' average. */
@@ -100,7 +97,7 @@ export class Pruner {
   }
 
   /** Takes out the first of `some`, as many as there is time for, and removes them from the list. */
-  #taken(some: Candidate[], before: number, reason: string, isEnough: () => boolean): Pruned | undefined {
+  #taken(some: Candidate[], before: number, reason: string, isEnough: () => boolean): Pruned {
     const pruned = new Map<string, string[]>();
     let done = 0;
     const at = this.#now();
@@ -118,7 +115,7 @@ export class Pruner {
     );
     some.splice(0, done);
     const count = (table: string): number => pruned.get(table)?.length ?? 0;
-    return pruned.size === 0 ? undefined : { trajectories: count('trajectories'), steps: count('steps'), batches: 0 };
+    return { trajectories: count('trajectories'), steps: count('steps'), batches: 0 };
   }
 
   /** Batches that are over and as old, whose tokens are still there. */
@@ -143,4 +140,4 @@ export class Pruner {
   }
 }
 
-type Pass = () => Pruned | undefined;
+type Pass = () => Pruned;
