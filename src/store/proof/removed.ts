@@ -14,6 +14,7 @@ export class Removed {
   readonly #sqlite: Database.Database;
   readonly #guard: Guard;
   readonly #note: Database.Statement<[string, string]>;
+  readonly #noteAll: Database.Statement<[string, string]>;
   readonly #known: Database.Statement<[string, string]>;
   #lastDeletion = 0;
   #lastPruning = 0;
@@ -24,6 +25,7 @@ export class Removed {
     this.#sqlite = sqlite;
     this.#guard = guard;
     this.#note = sqlite.prepare('INSERT OR IGNORE INTO temp.removed VALUES (?, ?)');
+    this.#noteAll = sqlite.prepare('INSERT OR IGNORE INTO temp.removed SELECT ?, value FROM json_each(?)');
     this.#known = sqlite.prepare('SELECT 1 FROM temp.removed WHERE tbl = ? AND id = ?');
   }
 
@@ -84,7 +86,7 @@ export class Removed {
 
   #pruning(row: Parameters<typeof prunedIds>[0]): void {
     for (const [table, ids] of prunedIds(row)) {
-      for (const id of ids) this.#note.run(table, id);
+      this.#noteAll.run(table, JSON.stringify(ids));
       this.pruned.rows += ids.length;
       if (table === 'trajectories' || table === 'steps') this.pruned[table] += ids.length;
     }

@@ -141,7 +141,10 @@ class Verification {
     const page = this.#sqlite.prepare<[number], LedgerRow>(
       `SELECT seq, at, entries, prev, hash, writer, answers FROM ledger WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
     );
-    const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.ledgered VALUES (?, ?)');
+    // All of a row at once: one by one they take as long as all the rest.
+    const note = this.#sqlite.prepare<[string]>(
+      `INSERT OR IGNORE INTO temp.ledgered SELECT value ->> 0, value ->> 1 FROM json_each(?)`,
+    );
     this.#pages(
       'ledger',
       () => page.all(this.#last.seq),
@@ -159,8 +162,8 @@ class Verification {
             const entries = JSON.parse(row.entries) as LedgerEntry[];
             const lost = this.#answers.row(row, entries);
             if (lost !== undefined) this.#report('ledger', String(row.seq), lost);
+            note.run(row.entries);
             for (const [table, id, hash] of entries) {
-              note.run(table, id);
               if (isLedgered(table)) this.#entry(table, id, hash);
               else this.#report('ledger', String(row.seq), `names a table that is not kept: "${table}"`);
             }
