@@ -150,7 +150,7 @@ export function versionsVerb(config: Config, printer: Printer): Promise<void> {
 export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
   return withRows(config, (db) => {
     const report = verify(db, ({ table: name, done, total }) =>
-      printer.progress({ stage: `verify ${name}`, done, total }),
+      printer.progress({ stage: 'verify', done, total, note: name }),
     );
     const counted = Object.entries(report.counts)
       .map(([name, count]) => `${count} ${name}`)
