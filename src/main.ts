@@ -7,15 +7,17 @@ import { setMaxListeners } from 'node:events';
 
 import { Command } from 'commander';
 
+import type { BackupFlags } from './cli/verbs/backup.js';
 import type { ExportFlags } from './cli/verbs/export.js';
 import type { KeyFlags } from './cli/verbs/keys.js';
 import type { LogFlags } from './cli/verbs/log.js';
+import type { PruneFlags } from './cli/verbs/prune.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
 import { shownLines } from './core/text/shown.js';
 
-interface VerbFlags extends Flags, KeyFlags, LogFlags {
+interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags, BackupFlags {
   readonly json?: boolean | undefined;
   readonly tasks?: string | undefined;
   readonly n?: string | undefined;
@@ -154,6 +156,10 @@ learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, o
 verb('status', 'versions, and what learning waits for').action(async (flags: VerbFlags) =>
   (await import('./cli/verbs/operate.js')).statusVerb(config(flags), printer(flags.json === true)),
 );
+verb('versions', 'every version, what was decided about it, and whether its weights are there').action(
+  async (flags: VerbFlags) =>
+    (await import('./cli/verbs/operate.js')).versionsVerb(config(flags), printer(flags.json === true)),
+);
 verb('promote <version>', 'serve a version that passed the gate').action(async (version: string, flags: VerbFlags) =>
   (await import('./cli/verbs/operate.js')).promoteVerb(config(flags), version, printer(flags.json === true)),
 );
@@ -172,6 +178,30 @@ verb('log <verb>', 'settle: read again what was set aside because it could not b
     const { logVerb } = await import('./cli/verbs/log.js');
     if (!(await logVerb(config(flags), what, flags, printer(flags.json === true)))) process.exitCode = 1;
   });
+verb('prune', 'take out of the log what is old, or what makes it too large')
+  .option('--days <n>', 'how long the log is kept; retention.days without it')
+  .option('--gib <n>', 'how large the log may be; retention.gib without it')
+  .option('--keep <which>', 'promoted, trained or labelled, with commas between, or none; retention.keep without it')
+  .option('--dry-run', 'only say what would go')
+  .option('--compact', 'write the whole file anew, without what is free in it; no gateway may run')
+  .action(async (flags: VerbFlags) =>
+    (await import('./cli/verbs/prune.js')).pruneVerb(
+      config(flags),
+      flags,
+      printer(flags.json === true),
+      stopping.signal,
+    ),
+  );
+verb('backup <file>', 'everything needed to go on into one file, also while a gateway runs')
+  .option('--no-weights', 'without adapters and the state of training')
+  .action(async (file: string, flags: VerbFlags) =>
+    (await import('./cli/verbs/backup.js')).backupVerb(config(flags), file, flags, printer(flags.json === true)),
+  );
+verb('restore <file>', 'a data folder from a backup')
+  .option('--replace', 'put a log that is there aside')
+  .action(async (file: string, flags: VerbFlags) =>
+    (await import('./cli/verbs/backup.js')).restoreVerb(config(flags), file, flags, printer(flags.json === true)),
+  );
 verb('export', 'take trajectories out as JSON lines, newest first')
   .option('--out <file>', 'file to write; standard output by default')
   .option('--format <format>', 'jsonl, as the API tells them; chat, {messages, tools} as for fine-tuning')

@@ -94,6 +94,30 @@ const DefaultSampling = z.strictObject({
 /** Tools that reach into the web; both are off until they are named here. */
 const Web = z.strictObject({ search_url: address.optional(), fetch: z.boolean().default(false) });
 
+/** What of the log is kept although it is old, or the log too large. */
+const KEPT = [
+  /** Trajectories of which a step is in a batch that a version learned from which serves or has served. */
+  'promoted',
+  /** Trajectories of which a step is in a batch that any version learned from. */
+  'trained',
+  /** Trajectories with feedback. */
+  'labelled',
+] as const;
+export type Kept = (typeof KEPT)[number];
+
+/** How long the log is kept, and how large it may grow; the oldest goes first. */
+const Retention = z
+  .strictObject({
+    days: positive.optional(),
+    gib: positive.optional(),
+    keep: z.array(z.enum(KEPT)).default([]),
+  })
+  .refine(
+    ({ days, gib }) => days !== undefined || gib !== undefined,
+    'needs "days" (how long the log is kept), "gib" (how large it may grow), or both; example: {days: 90, gib: 20}',
+  );
+
+export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;
 export type McpServer = z.infer<typeof McpServer>;
 export type Web = z.infer<typeof Web>;
@@ -118,6 +142,7 @@ export const ConfigKeys = {
   web: Web.default({ fetch: false }),
   redact: z.array(pattern).default([]),
   log: z.enum(['best_effort', 'required']).default('best_effort'),
+  retention: Retention.optional(),
   'chat.reasoning': z.enum(['reasoning', 'reasoning_content', 'both']).default('reasoning'),
   'tools.timeout_seconds': positive.default(10),
   'tools.output_bytes': count.default(16_384),
@@ -142,6 +167,11 @@ export const ConfigKeys = {
 
 export type ConfigKey = keyof typeof ConfigKeys;
 export type Config = { readonly [K in ConfigKey]: z.infer<(typeof ConfigKeys)[K]> };
+
+/** A retention that the command line says; throws as {@link parseConfig} does. */
+export function retentionOf(raw: unknown): Retention | undefined {
+  return parseConfig({ retention: raw }, {}, 'gyre prune').retention;
+}
 
 /** A nested YAML value, or a flat record of dotted keys, becomes a Config. `${NAME}` is taken from `env`. */
 export function parseConfig(

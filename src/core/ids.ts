@@ -21,6 +21,8 @@ export type IdKind =
   | 'dec'
   | 'eval'
   | 'vrd'
+  /** A pruning. */
+  | 'prn'
   /** Feedback. */
   | 'fbk'
   | 'key';

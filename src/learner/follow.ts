@@ -3,29 +3,23 @@
  * `gyre promote`. Everything it does can be done again.
  */
 import { reasonOf } from '../core/errors.js';
-import { type Adapters, type Alias, flip, retire } from '../promote/swap.js';
+import type { Followed } from '../core/learning/version.js';
+import { type Adapters, type Alias, flip } from '../promote/swap.js';
+import { Tidying } from './tidying.js';
 
 /** How often decisions of other processes are looked for. */
 const POLL_MS = 1_000;
-
-/** What the rows say of versions. */
-export interface Followed {
-  readonly versions: readonly number[];
-  readonly serving: number;
-  readonly head: number;
-  /** What served before: kept loaded so that going back is immediate. */
-  readonly previous: readonly number[];
-}
-
-/** Where nothing but the engine's own model is served. */
-export const NONE_FOLLOWED: Followed = { versions: [], serving: 0, head: 0, previous: [] };
 
 export interface Following {
   readonly rows: () => Promise<Followed>;
   readonly alias: Alias;
   readonly adapters: Adapters;
-  /** Called with each version that exists, so that `gyre@N` can be asked for. */
+  /** Called with each version that exists and has its weights, so that `gyre@N` can be asked for. */
   readonly known: (version: number) => void;
+  /** Called with a version whose weights are gone. */
+  readonly gone?: ((version: number) => void) | undefined;
+  /** Keeps on record that a version's weights are gone, and why. */
+  readonly removed: (version: number, reason: string) => Promise<void>;
   readonly failed: (message: string) => void;
   /** Called after every flip of the alias, with the seconds that loading the adapter took. */
   readonly flipped?: ((from: number, to: number, seconds: number) => void) | undefined;
@@ -37,26 +31,31 @@ export interface Follower {
   stop(): void;
 }
 
-export function follow({ rows, alias, adapters, known, failed, flipped }: Following): Follower {
+export function follow({ rows, alias, adapters, known, gone, removed, failed, flipped }: Following): Follower {
   let busy: Promise<void> = Promise.resolve();
-  const kept = async (): Promise<ReadonlySet<number>> => keptOf(alias, await rows());
+  const tidying = new Tidying({ rows, alias, adapters, gone, removed });
+  let said = '';
+  /** A fault that stays is told once. */
+  const fail = (message: string): void => {
+    if (message !== said) failed((said = message));
+  };
   const once = async (): Promise<void> => {
     try {
       const followed = await rows();
       followed.versions.forEach(known);
       const target = followed.serving;
-      if (target === alias.version) return;
-      const from = alias.version;
-      const seconds = await flip(alias, adapters, target);
-      flipped?.(from, target, seconds);
-      const keep = keptOf(alias, followed);
-      const idle = followed.versions.filter((version) => !keep.has(version));
+      if (target !== alias.version) {
+        const from = alias.version;
+        const seconds = await flip(alias, adapters, target);
+        flipped?.(from, target, seconds);
+        said = '';
+      }
       // Draining may take as long as the longest answer: it must not hold up the next flip.
-      retire(alias, adapters, idle, kept).catch((thrown: unknown) => {
-        failed(`could not unload a retired version: ${reasonOf(thrown)}`);
+      tidying.check(followed).catch((thrown: unknown) => {
+        fail(`could not unload a retired version: ${reasonOf(thrown)}`);
       });
     } catch (thrown) {
-      failed(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
+      fail(`serving stays at version ${alias.version}: ${reasonOf(thrown)}`);
     }
   };
   let stopped = false;
@@ -76,8 +75,4 @@ export function follow({ rows, alias, adapters, known, failed, flipped }: Follow
       clearInterval(timer);
     },
   };
-}
-
-function keptOf({ version }: Alias, { head, previous }: Followed): ReadonlySet<number> {
-  return new Set([version, head, ...previous]);
 }

@@ -1,23 +1,24 @@
 /** What the rows say of versions, for whoever serves them or tells of them. */
 import type { LearningNews } from '../core/learning/cycle.js';
+import type { Followed } from '../core/learning/version.js';
 import type { Db } from '../store/file/db.js';
 import { countCycles, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
-import { allVersions } from '../store/learning/versions.js';
-import type { Followed } from './follow.js';
+import { keptWeights, versionsWithWeights } from '../store/learning/weights.js';
 
 /** Decisions read at a time: more than are ever made within one interval. */
 const DECISIONS = 20;
 
 export function followed(db: Db): Followed {
   return {
-    versions: allVersions(db).map(({ version }) => version),
+    versions: versionsWithWeights(db).map(({ version }) => version),
     serving: servingVersion(db),
     head: headVersion(db),
     previous: decisionsOf(db, 100)
       .filter(({ kind }) => kind === 'promotion' || kind === 'rollback')
       .slice(0, 1)
       .flatMap(({ against }) => (against === undefined ? [] : [against])),
+    needed: [...keptWeights(db)],
   };
 }
 

@@ -1,12 +1,13 @@
 /** Versions and cycles as their lists show them. */
-import { isVersionNumber } from '../core/learning/version.js';
+import { isVersionNumber, type Version } from '../core/learning/version.js';
 import { type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
-import { type Listing, listingOf, pageOf } from '../core/paging.js';
+import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
 import type { Query } from '../core/reading.js';
 import type { Db } from '../store/file/db.js';
 import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
 import { hasVersion, versionsOf } from '../store/learning/versions.js';
+import { weightsRemoved } from '../store/learning/weights.js';
 import { cycleSeenBy } from './status.js';
 
 /**
@@ -14,11 +15,21 @@ import { cycleSeenBy } from './status.js';
  * what it asked, without the numbers of what all asked.
  */
 export function versionList(db: Db, query: Query, keyId: string | undefined): Listing<ListedVersion> {
-  const page = pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, Number(id)));
+  return versionPage(
+    db,
+    pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, Number(id))),
+    keyId,
+  );
+}
+
+/** The same for a page that is known to be one. */
+export function versionPage(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
   const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
   const [serving, head] = [servingVersion(db), headVersion(db)];
+  const removed = weightsRemoved(db);
+  const removedAt = ({ version }: Version): number | undefined => removed.get(version)?.createdAt;
   if (keyId !== undefined)
-    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, []));
+    return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, [], removedAt(row)));
   const decisions = decisionsAbout(
     db,
     rows.map((row) => row.version),
@@ -29,6 +40,7 @@ export function versionList(db: Db, query: Query, keyId: string | undefined): Li
       serving,
       head,
       decisions.filter((decision) => decision.version === row.version),
+      removedAt(row),
     ),
   );
 }

@@ -9,6 +9,7 @@ import { allVersions, saveVersion } from '../store/learning/versions.js';
 import { promisedVersion } from '../store/learning/batches.js';
 import { decide, decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
 import type { Db } from '../store/file/db.js';
+import { weightsRemoved } from '../store/learning/weights.js';
 import type { Trainer } from '../train/client.js';
 import type { Learner } from './deps.js';
 
@@ -69,6 +70,20 @@ async function resetHead(learner: Learner, trainer: Trainer, serving: number): P
   });
 }
 
+/** Throws a 409 where a version can neither serve nor be gone back to. */
+function requireWeights(db: Db, version: number): void {
+  const removed = weightsRemoved(db).get(version);
+  if (removed === undefined) return;
+  throw new GyreError({
+    side: 'client',
+    status: 409,
+    code: 'weights_removed',
+    message:
+      `the weights of version ${version} were removed on ${new Date(removed.createdAt).toISOString().slice(0, 10)}, ` +
+      `because ${removed.reason}; "gyre versions" shows which are there. Where a backup has them, restore that`,
+  });
+}
+
 /** Promotes by hand. */
 export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version: number): Promise<Decision> {
   const decision = promotion(learner.db, version);
@@ -94,6 +109,7 @@ export function promotion(db: Db, version: number): Decision {
         'evaluate" and "gyre learn" with held-out tasks first',
     });
   }
+  requireWeights(db, version);
   return decide(db, {
     kind: 'promotion',
     version,
@@ -143,6 +159,7 @@ export function wayBack(db: Db): WayBack {
       code: 'nothing_to_roll_back',
       message: `version ${serving} is what always served: there is no earlier version to go back to`,
     });
+  requireWeights(db, weights(target));
   const version = Math.max(promisedVersion(db), ...known.map((candidate) => candidate.version)) + 1;
   return { version, weights: weights(target), from: serving };
 }

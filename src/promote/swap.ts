@@ -16,6 +16,10 @@ export interface Alias {
 export interface Adapters {
   load(version: number): Promise<unknown>;
   unload(version: number): Promise<unknown>;
+  /** Those that the engine holds; undefined while nobody can be asked. */
+  loaded(): Promise<readonly number[] | undefined>;
+  /** Removes a version's weights from the disk for good. */
+  remove(version: number): Promise<unknown>;
 }
 
 /** Flips the alias to `target`. Returns the seconds from the call to the flip. */

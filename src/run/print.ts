@@ -18,6 +18,8 @@ export function printer(json: boolean): Printer {
     if (thrown.code !== 'EPIPE') throw thrown;
   });
   let last = '';
+  /** Of the stage that was told of last, where no terminal is there: a line for each quarter. */
+  let told = '';
   return {
     result(value, lines) {
       process.stdout.write(
@@ -29,7 +31,11 @@ export function printer(json: boolean): Printer {
       if (text === last) return;
       last = text;
       if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}${done === total ? '\n' : ''}`);
-      else if (done === total || done % Math.max(1, Math.ceil(total / 4)) === 0) process.stderr.write(`${text}\n`);
+      else {
+        const quarter = `${stage} ${total === 0 ? 4 : Math.floor((4 * done) / total)}`;
+        if (quarter !== told || done === total) process.stderr.write(`${text}\n`);
+        told = quarter;
+      }
     },
     line(text) {
       process.stderr.write(`${shown(text)}\n`);

@@ -5,23 +5,25 @@ import { childEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { giveMemoryBack } from '../core/running/memory.js';
+import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
-import { follow, NONE_FOLLOWED } from '../learner/follow.js';
+import { follow } from '../learner/follow.js';
 import { learningRoutes } from '../learner/routes.js';
 import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';
 import { openUpstreams } from '../policy/serving/upstreams.js';
 import type { Env } from './lines/fields.js';
 import { servingVersion } from '../store/learning/decisions.js';
+import { openPruning } from '../store/retention/pruning.js';
 import { saveTasks } from '../store/learning/tasks.js';
-import { allVersions } from '../store/learning/versions.js';
+import { versionsWithWeights } from '../store/learning/weights.js';
 import { type LearningClock, openClock } from './clock.js';
 import { needTrainer, noTrainer } from './learner.js';
 import { NewsWatch } from './lines/learning.js';
 import { reportWaiting } from './lines/waiting.js';
-import { VERSION } from './machine.js';
+import { compiled, VERSION } from './machine.js';
 import { type Observing, openObserving } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, otherGateways, withdraw } from './presence.js';
@@ -73,7 +75,7 @@ async function serveOver(
   const { versions, servingAtStart } = storage.atStart((db) => {
     if (config['learning.heldout'] !== undefined)
       saveTasks(db, readTasks(config['learning.heldout'], storage.tools, config));
-    return { versions: allVersions(db), servingAtStart: servingVersion(db) };
+    return { versions: versionsWithWeights(db), servingAtStart: servingVersion(db) };
   });
   await storage.ready();
   requireKeysBeyondLoopback(config, keys);
@@ -158,8 +160,12 @@ async function serveOver(
         serving.dropped(version);
         await needTrainer(supply.trainer).unload(version);
       },
+      loaded: async () => (await supply.trainer?.health())?.loaded.map(({ version }) => version),
+      remove: (version) => needTrainer(supply.trainer).remove(version),
     },
     known: (version) => serving.know(version, false),
+    gone: (version) => serving.forget(version),
+    removed: (version, reason) => ask('weightsRemoved', [version, reason]),
     failed: (message) => output.warn(message),
     flipped(from, to, seconds) {
       app.metrics.swapped();
@@ -167,6 +173,21 @@ async function serveOver(
     },
   });
   if (!external) await news.start();
+  const pruning =
+    config.retention === undefined
+      ? undefined
+      : openPruning({
+          dataDir: config.data,
+          retention: config.retention,
+          module: compiled(new URL('../store/retention/prune_worker.js', import.meta.url)),
+          pruned: ({ trajectories, steps, batches }) =>
+            output.event(
+              'pruned',
+              { trajectories, steps, batches },
+              `pruned ${trajectories} trajectories (${steps} steps) and the tokens of ${batches} batches`,
+            ),
+          failed: (reason) => output.warn(`pruning failed and is tried again: ${reason}`),
+        });
   const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
     await supply.ready(signal).finally(stopWaiting);
@@ -191,6 +212,7 @@ async function serveOver(
     withdraw(config.data);
     follower.stop();
     news.stop();
+    await pruning?.stop();
     await listening.close();
     // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
     const hung = await within(app.idle(), IDLE_MS);

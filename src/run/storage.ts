@@ -52,7 +52,7 @@ export async function openStorage(
   logFailed: (reason: unknown) => void,
   warn: (text: string) => void,
 ): Promise<Storage> {
-  const store = openStore(config.data);
+  const store = openStore(config.data, warn);
   const redactor = redactorOf(config.redact);
   const tools = toolsOf(config, false, warn, () => store.close());
   (await recoverAbandoned(store, config.data, { redactor })).forEach(logFailed);

@@ -83,6 +83,8 @@ export interface Trainer {
   resetHead(version: number): Promise<void>;
   load(version: number): Promise<void>;
   unload(version: number): Promise<void>;
+  /** Unloads it and removes its weights from the disk. */
+  remove(version: number): Promise<void>;
 }
 
 /** Milliseconds a call may take; loading an adapter is the slowest. */
@@ -92,7 +94,7 @@ export function openTrainer(url: string, token?: string): Trainer {
   const credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const call = async <T>(
     schema: z.ZodType<T>,
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'DELETE',
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
@@ -150,6 +152,9 @@ export function openTrainer(url: string, token?: string): Trainer {
     resetHead: (version) => post('/v1/head', { version }),
     load: (version) => post(`/v1/adapters/${version}/load`),
     unload: (version) => post(`/v1/adapters/${version}/unload`),
+    remove: async (version) => {
+      await call(z.unknown(), 'DELETE', `/v1/adapters/${version}`);
+    },
   };
 }
 

@@ -26,6 +26,19 @@ test('a wrong value is quoted with its key', () => {
   expect(() => parseConfig({ learning: { mode: 'magic' } })).toThrow(/key "learning\.mode" is "magic"/);
 });
 
+test('a retention needs a limit, and keeps only what there is to keep', () => {
+  expect(parseConfig({ retention: { days: 90 } }).retention).toEqual({ days: 90, keep: [] });
+  expect(parseConfig({ retention: { gib: 0.5, keep: ['labelled'] } }).retention).toEqual({
+    gib: 0.5,
+    keep: ['labelled'],
+  });
+  expect(parseConfig({}).retention).toBeUndefined();
+  expect(() => parseConfig({ retention: { keep: ['labelled'] } })).toThrow(/needs "days".*or both; example/);
+  expect(() => parseConfig({ retention: { days: -1 } })).toThrow(/key "retention"\["days"\] is -1/);
+  expect(() => parseConfig({ retention: { days: 1, keep: ['best'] } })).toThrow(/"promoted"\|"trained"\|"labelled"/);
+  expect(() => parseConfig({ retention: { weeks: 1 } })).toThrow(/key "retention" is \{"weeks":1\}/);
+});
+
 test('a section may be written nested or dotted', () => {
   expect(parseConfig({ 'limits.steps': 3 })['limits.steps']).toBe(3);
   expect(parseConfig({ limits: { steps: 3 } })['limits.steps']).toBe(3);

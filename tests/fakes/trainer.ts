@@ -25,6 +25,8 @@ export interface FakeTrainer {
 }
 
 export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
+  /** What it has loaded into the engine. */
+  const held = new Set<number>();
   const results = new Map<string, { batch: Batch; state: 'done' | 'failed' }>();
   const trainer = {
     url: '',
@@ -86,7 +88,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
           engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' },
           model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 },
           head: trainer.head,
-          loaded: [],
+          loaded: [...held].map((version) => ({ version, name: adapterName(version) })),
           self_check: {},
           busy: null,
         });
@@ -97,6 +99,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
           if (trainer.fate === 'done') {
             trainer.applied.push(batch);
             trainer.head = batch.target_version;
+            held.add(batch.target_version);
           }
         }
         return json(202, view(batch.batch_id));
@@ -110,7 +113,10 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
       }
       const adapter = /^POST \/v1\/adapters\/(\d+)\/((?:un)?load)$/.exec(route);
       if (adapter !== null) {
-        const name = adapterName(Number(adapter[1]));
+        const version = Number(adapter[1]);
+        const name = adapterName(version);
+        if (adapter[2] === 'load') held.add(version);
+        else held.delete(version);
         // Both are idempotent here and not in the engine, so its answer is nobody's business.
         return void fetch(`${engineUrl}/v1/${adapter[2]}_lora_adapter`, {
           method: 'POST',
@@ -120,6 +126,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
           () => json(503, { error: { code: 'no_engine', message: 'the engine is away', side: 'engine' } }),
         );
       }
+      if (route.startsWith('DELETE /v1/adapters/')) return json(200, { name: '', removed: true });
       const said = (): { version: number; make_head?: boolean } =>
         JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };
       if (route === 'POST /v1/head' || (route === 'POST /v1/versions' && said().make_head === true))

@@ -4,6 +4,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { adapterName } from '../../src/core/learning/version.js';
 import { follow, type Follower } from '../../src/learner/follow.js';
 import { followed } from '../../src/learner/followed.js';
+import { versionPage } from '../../src/learner/lists.js';
+import { promote as promoteByHand, rollback } from '../../src/learner/promoting.js';
+import { saveRemovedWeights, weightsRemoved } from '../../src/store/learning/weights.js';
 import { decide } from '../../src/store/learning/decisions.js';
 import { saveVersion } from '../../src/store/learning/versions.js';
 import { openTrainer } from '../../src/train/client.js';
@@ -18,6 +21,8 @@ interface Following extends Gateway {
   readonly release: () => void;
   /** As a gate that passed and a promotion leave it in the rows, followed. */
   promote(version: number, against: number): Promise<void>;
+  /** As a training and a gate that refused leave it in the rows, the engine holding the version. */
+  refuse(version: number, against: number): Promise<void>;
   ask(content: string): Promise<Asked>;
 }
 interface Asked {
@@ -35,7 +40,7 @@ async function following(): Promise<Following> {
     },
   });
   const trainer = await startTrainer(gateway.engine.url);
-  const { load, unload } = openTrainer(trainer.url);
+  const { load, unload, remove, health } = openTrainer(trainer.url);
   const warnings: string[] = [];
   const { db } = gateway.store;
   const follower = follow({
@@ -47,8 +52,12 @@ async function following(): Promise<Following> {
         gateway.serving.dropped(version);
         return unload(version);
       },
+      remove,
+      loaded: async () => (await health()).loaded.map(({ version }) => version),
     },
     known: (version) => gateway.serving.know(version, false),
+    gone: (version) => gateway.serving.forget(version),
+    removed: (version, reason) => Promise.resolve(saveRemovedWeights(db, { version, reason, createdAt: Date.now() })),
     failed: (message) => warnings.push(message),
   });
   onTestFinished(async () => {
@@ -78,6 +87,19 @@ async function following(): Promise<Following> {
       decide(db, { kind: 'gate', version, against, passed: true, reason: 'better', numbers: {} });
       decide(db, { kind: 'promotion', version, against, passed: true, reason: 'better', numbers: {} });
       return follower.check();
+    },
+    async refuse(version, against) {
+      saveVersion(db, {
+        version,
+        kind: 'trained',
+        parent: version - 1,
+        batchId: `bat-${version}`,
+        metrics: {},
+        createdAt: Date.now(),
+      });
+      await load(version);
+      decide(db, { kind: 'gate', version, against, passed: false, reason: 'worse', numbers: {} });
+      await follower.check();
     },
     async ask(content) {
       const { data, response } = await gateway.client.chat.completions
@@ -129,4 +151,50 @@ test('a version that serves again by the time it is drained stays in the engine'
   expect((await ask('quick')).version).toBe('1');
   await until(() => !engine.adapters.has(adapterName(2)), 'the end of version 2 in the engine');
   expect(unloads(trainer)).toEqual(['POST /v1/adapters/2/unload']);
+});
+
+test('versions that were refused leave the engine and then the disk, and can no longer be promoted', async () => {
+  const { promote, refuse, engine, trainer, warnings, client, store } = await following();
+  await promote(1, 0);
+  for (const version of [2, 3, 4, 5, 6, 7, 8]) {
+    await refuse(version, 1);
+    await until(() => engine.adapters.size <= 2, `what is not needed of ${version} versions to be unloaded`);
+  }
+  // What serves, and the head.
+  expect([...engine.adapters].sort()).toEqual([1, 8].map(adapterName));
+  // Of the disk the newest four and what serves stay.
+  const removed = (): string[] => trainer.calls.filter((call) => call.startsWith('DELETE '));
+  await until(() => weightsRemoved(store.db).size === 3, 'the rows of three versions');
+  expect(removed()).toEqual([2, 3, 4].map((version) => `DELETE /v1/adapters/${version}`));
+  const models = (await client.models.list()).data.map(({ id }) => id);
+  expect(models).toEqual(expect.arrayContaining(['gyre@1', 'gyre@5', 'gyre@8']));
+  expect(models).not.toContain('gyre@3');
+  await expect(
+    client.chat.completions.create({ model: 'gyre@3', messages: [{ role: 'user', content: 'x' }] }),
+  ).rejects.toMatchObject({ status: 404 });
+  decide(store.db, { kind: 'gate', version: 3, against: 1, passed: true, reason: 'better', numbers: {} });
+  const learner = { db: store.db, decided: () => Promise.resolve() };
+  await expect(promoteByHand(learner, 3)).rejects.toMatchObject({
+    code: 'weights_removed',
+    message: expect.stringContaining('the weights of version 3 were removed on 2') as string,
+  });
+  expect(versionPage(store.db, { limit: 10 }, undefined).data.map((row) => row.weights_removed_at !== null)).toEqual([
+    ...[false, false, false, false],
+    ...[true, true, true],
+    false,
+  ]);
+  expect(warnings).toEqual([]);
+});
+
+test('going back to weights that are gone is refused in words, before the trainer is asked', async () => {
+  const { promote, trainer, store } = await following();
+  await promote(1, 0);
+  await promote(2, 1);
+  saveRemovedWeights(store.db, { version: 1, reason: 'of a test', createdAt: Date.UTC(2026, 0, 2) });
+  const learner = { db: store.db, decided: () => Promise.resolve() };
+  await expect(rollback(learner, openTrainer(trainer.url), 'why')).rejects.toMatchObject({
+    status: 409,
+    message: expect.stringContaining('version 1 were removed on 2026-01-02, because of a test') as string,
+  });
+  expect(trainer.calls).not.toContain('POST /v1/versions');
 });

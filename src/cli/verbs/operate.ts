@@ -6,18 +6,19 @@ import { indexDocuments } from '../../../tools/search_documents.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';
-import { decisionView, versionView } from '../../core/learning/views.js';
+import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
+import { versionPage } from '../../learner/lists.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
 import { bytesIn, quarantinedIn } from '../../store/beside/intake_files.js';
 import { allVersions } from '../../store/learning/versions.js';
-import { verify } from '../../store/proof/verify.js';
+import { type Report, verify } from '../../store/proof/verify.js';
 import { needTrainer } from '../../run/learner.js';
 import { UNTRAINABLE } from '../../run/machine.js';
 import { type Presence, runningGateway } from '../../run/presence.js';
-import type { Printer } from '../../run/print.js';
+import { type Printer, table } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
@@ -114,11 +115,40 @@ export async function rollbackVerb(config: Config, printer: Printer, signal: Abo
   });
 }
 
+/** Every version, newest first: what it is, what was decided about it, and whether its weights are still there. */
+export function versionsVerb(config: Config, printer: Printer): Promise<void> {
+  return withRows(config, (db) => {
+    const { data } = versionPage(db, { limit: Number.MAX_SAFE_INTEGER - 1 }, undefined);
+    const decided = ({ decisions }: ListedVersion): string => {
+      const last = decisions.find(({ kind }) => kind !== 'parity');
+      return last === undefined ? '-' : `${last.kind} ${last.passed ? 'passed' : 'refused'}`;
+    };
+    const is = ({ serving, head }: ListedVersion): string =>
+      [...(serving ? ['serving'] : []), ...(head ? ['head'] : [])].join(', ') || '-';
+    printer.result(data, [
+      ...table([
+        ['version', 'kind', 'from', 'is', 'last decision', 'weights'],
+        ...data.map((row) => [
+          String(row.version),
+          row.kind,
+          String(row.copy_of ?? row.parent ?? '-'),
+          is(row),
+          decided(row),
+          row.weights_removed_at === null
+            ? 'there'
+            : `removed on ${new Date(1000 * row.weights_removed_at).toISOString().slice(0, 10)}`,
+        ]),
+      ]),
+      ...(data.length === 0 ? ['no version was made yet: version 0, the model itself, serves'] : []),
+    ]);
+  });
+}
+
 /** False when the log does not agree with itself. */
 export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
   return withRows(config, (db) => {
     const report = verify(db, ({ table: name, done, total }) =>
-      printer.progress({ stage: `verify ${name}`, done, total }),
+      printer.progress({ stage: 'verify', done, total, note: name }),
     );
     const counted = Object.entries(report.counts)
       .map(([name, count]) => `${count} ${name}`)
@@ -126,7 +156,7 @@ export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
     printer.result(
       report,
       report.ok
-        ? [`the log is whole: ${counted}`]
+        ? [`the log is whole: ${counted}`, ...prunedLines(report)]
         : [
             ...report.problems.map((found) => `${found.table} ${found.id}: ${found.problem}`),
             `the log is NOT whole: ${report.problems.length} problems in ${counted}`,
@@ -134,6 +164,10 @@ export function verifyVerb(config: Config, printer: Printer): Promise<boolean> {
     );
     return report.ok;
   });
+}
+
+function prunedLines({ pruned: { trajectories, steps, rows } }: Report): string[] {
+  return rows === 0 ? [] : [`pruned from it were ${trajectories} trajectories with ${steps} steps (${rows} rows)`];
 }
 
 export function indexVerb(config: Config, dir: string, printer: Printer): void {

@@ -81,3 +81,18 @@ export interface Evaluation {
 export function isVersionNumber(text: string): boolean {
   return /^(0|[1-9]\d{0,14})$/.test(text);
 }
+
+/** What a serving process does by the rows of versions and decisions. */
+export interface Followed {
+  /** Versions that have their weights. */
+  readonly versions: readonly number[];
+  readonly serving: number;
+  readonly head: number;
+  /** What served before: kept loaded so that going back is immediate. */
+  readonly previous: readonly number[];
+  /** Versions whose weights stay on disk. */
+  readonly needed: readonly number[];
+}
+
+/** Where nothing but the engine's own model is served. */
+export const NONE_FOLLOWED: Followed = { versions: [], serving: 0, head: 0, previous: [], needed: [] };

@@ -45,6 +45,8 @@ export interface ListedVersion extends VersionView {
   readonly name: string;
   readonly serving: boolean;
   readonly head: boolean;
+  /** When its weights were removed, so that it can neither be asked nor gone back to; null while they are there. */
+  readonly weights_removed_at: number | null;
   /** Newest first. */
   readonly decisions: readonly DecisionView[];
 }
@@ -120,12 +122,14 @@ export function listedVersion(
   serving: number,
   head: number,
   decisions: readonly Decision[],
+  weightsRemovedAt?: number,
 ): ListedVersion {
   return {
     ...versionView(version),
     name: adapterName(version.version),
     serving: version.version === serving,
     head: version.version === head,
+    weights_removed_at: weightsRemovedAt === undefined ? null : seconds(weightsRemovedAt),
     decisions: decisions.map(decisionView),
   };
 }

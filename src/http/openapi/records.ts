@@ -215,6 +215,7 @@ const VersionInList = z.object({
   name: text,
   serving: bool,
   head: bool,
+  weights_removed_at: seconds.nullable().describe('It can neither be asked nor gone back to.'),
   decisions: z.array(Decision),
 }) satisfies z.ZodType<ListedVersion>;
 

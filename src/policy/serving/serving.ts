@@ -37,6 +37,8 @@ export interface VersionTable extends Serving {
   know(version: number, loaded: boolean, created?: number): void;
   /** Records that the engine no longer holds this version; the next lease loads it again. */
   dropped(version: number): void;
+  /** Makes a version unknown, whose weights are gone. */
+  forget(version: number): void;
   inFlight(version: number): number;
   /** Resolves when no lease on this version is left. */
   drained(version: number): Promise<void>;
@@ -205,6 +207,9 @@ export function openServing(options: ServingOptions): VersionTable {
     dropped(version) {
       const entry = entries.get(version);
       if (entry !== undefined && version !== 0) entry.loaded = false;
+    },
+    forget(version) {
+      if (version !== serving && version !== 0) entries.delete(version);
     },
     inFlight: (version) => entries.get(version)?.leases ?? 0,
     drained(version) {

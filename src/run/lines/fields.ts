@@ -36,6 +36,9 @@ export const FIELDS = [
   'against',
   'passed',
   'reason',
+  'trajectories',
+  'steps',
+  'batches',
 ] as const;
 
 export type Fields = { readonly [Name in (typeof FIELDS)[number]]?: string | number | boolean | undefined };

@@ -17,6 +17,7 @@ import { eraseSetAside } from '../../store/beside/erase.js';
 import type { Db } from '../../store/file/db.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
+import { saveRemovedWeights } from '../../store/learning/weights.js';
 import { answerOf, conversationOf } from '../../store/read/conversation.js';
 import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
 import { addFeedback } from '../../store/read/feedback.js';
@@ -77,6 +78,8 @@ const WRITING = {
   count: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
   promotion: ({ db }: Held, version: number) => promotion(db, version),
   wayBack: ({ db }: Held) => wayBack(db),
+  weightsRemoved: ({ db }: Held, version: number, reason: string) =>
+    saveRemovedWeights(db, { version, reason, createdAt: Date.now() }),
   goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
 };
 

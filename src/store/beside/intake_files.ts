@@ -74,12 +74,14 @@ export function quarantinedPaths(dataDir: string): readonly string[] {
   return quarantinedIn(dataDir).map((name) => join(folderOf(dataDir), name));
 }
 
+/** Of living processes, too. */
+export function pathsIn(dataDir: string): readonly string[] {
+  return filesIn(dataDir, ENDING).map((name) => join(folderOf(dataDir), name));
+}
+
 /** Bytes that are recorded and not committed, of processes that are gone as well. */
 export function bytesIn(dataDir: string): number {
-  return filesIn(dataDir, ENDING).reduce(
-    (sum, name) => sum + (statSync(join(folderOf(dataDir), name), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+  return pathsIn(dataDir).reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** Deletes a file whose lines are committed. Where it cannot be deleted, recovery finds its lines committed. */

@@ -2,7 +2,7 @@
  * Opens the one SQLite file of a data folder and brings its tables to this build's shape. Serving and
  * command line may hold the same file at once: readers never wait, writers take turns. Knows no rows.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,6 +33,11 @@ const CHECKPOINT_PAGES = 4_000;
 /** The write-ahead log is cut back to this many bytes after a checkpoint. */
 const JOURNAL_BYTES = 64 * 1024 * 1024;
 
+/** The tables over a connection whose file has this build's shape. */
+export function over(sqlite: Database.Database): Db {
+  return drizzle({ client: sqlite, schema });
+}
+
 /** How a thread of a running gateway has the file open, whose first thread has brought it to its shape. */
 export interface StoreOptions {
   /** How long a statement may hold up its thread for another process's transaction. */
@@ -42,14 +47,19 @@ export interface StoreOptions {
 /** Pages in the write-ahead log before a thread folds them in that leaves it to another: 250 MiB. */
 const BACKSTOP_PAGES = 64_000;
 
+/** From this size on bringing a file to this build's shape may take so long that somebody wants to know of it. */
+const LARGE_BYTES = 64 * 1024 * 1024;
+
 /**
  * Opens `<dataDir>/gyre.db`, making folder and file where they are missing. Throws an operator error that names the
- * path.
+ * path. `told` is called with what a large file of an earlier version is brought up to date with.
  */
-export function openStore(dataDir: string): Store {
+export function openStore(dataDir: string, told: (what: string) => void = toTerminal): Store {
   const file = join(dataDir, 'gyre.db');
   const sqlite = connect(dataDir, file);
   try {
+    // Only a new file: what is free in it can be given back to the disk bit by bit. Any other would be locked for it.
+    if (sqlite.pragma('page_count', { simple: true }) === 0) sqlite.pragma('auto_vacuum = INCREMENTAL');
     // Commits survive a killed process; only a power cut may take the last of them (WAL with NORMAL).
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = NORMAL');
@@ -57,12 +67,12 @@ export function openStore(dataDir: string): Store {
     sqlite.pragma('secure_delete = ON');
     sqlite.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     sqlite.pragma(`journal_size_limit = ${JOURNAL_BYTES}`);
-    migrate(sqlite, file);
+    migrate(sqlite, file, told);
   } catch (thrown) {
     sqlite.close();
     throw thrown instanceof GyreError ? thrown : unusable(file, thrown);
   }
-  return { file, sqlite, db: drizzle({ client: sqlite, schema }), close: () => void sqlite.close() };
+  return { file, sqlite, db: over(sqlite), close: () => void sqlite.close() };
 }
 
 /**
@@ -86,7 +96,7 @@ export function openBeside(dataDir: string, options: StoreOptions): Store {
     sqlite.close();
     throw thrown;
   }
-  return { file, sqlite, db: drizzle({ client: sqlite, schema }), close: () => void sqlite.close() };
+  return { file, sqlite, db: over(sqlite), close: () => void sqlite.close() };
 }
 
 const statements = new WeakMap<Database.Database, Map<string, Database.Statement>>();
@@ -168,8 +178,18 @@ function full(file: string, cause: unknown): GyreError {
  * drizzle's migrations in drizzle's own table, but inside one transaction: two processes that open a new folder at once
  * must not both create its tables. A file that has its shape is only read: it opens also while somebody holds its lock.
  */
-function migrate(sqlite: Database.Database, file: string): void {
-  if (missingIn(sqlite, file).length === 0) return;
+function migrate(sqlite: Database.Database, file: string, told: (what: string) => void): void {
+  const missing = missingIn(sqlite, file).length;
+  if (missing === 0) return;
+  const bytes = statSync(file).size;
+  const large = bytes >= LARGE_BYTES;
+  if (large)
+    told(
+      `"${file}" (${(bytes / 1024 ** 3).toFixed(1)} GiB) is of an earlier version and is brought up to date, in one ` +
+        'transaction: if it is interrupted, nothing has changed',
+    );
+  const began = performance.now();
+  let done = 0;
   sqlite
     .transaction(() => {
       sqlite.exec(
@@ -177,13 +197,23 @@ function migrate(sqlite: Database.Database, file: string): void {
           '(id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)',
       );
       for (const migration of missingIn(sqlite, file)) {
-        for (const statement of migration.sql) sqlite.exec(statement);
+        done += 1;
+        for (const [at, statement] of migration.sql.entries()) {
+          if (large) told(`  change ${done} of ${missing}, statement ${at + 1} of ${migration.sql.length}`);
+          sqlite.exec(statement);
+        }
         sqlite
           .prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)')
           .run(migration.hash, migration.folderMillis);
       }
     })
     .immediate();
+  if (large) told(`  it is up to date, after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
+
+/** Where nobody says otherwise: whoever opens a log for a verb looks at a terminal. */
+function toTerminal(what: string): void {
+  process.stderr.write(`gyre: ${what}\n`);
 }
 
 /** Migrations that are not applied. Throws an operator error where others are. */

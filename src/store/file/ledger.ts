@@ -16,6 +16,7 @@ import {
   evaluations,
   feedback,
   ledger,
+  prunings,
   responses,
   samples,
   steps,
@@ -38,6 +39,7 @@ export const LEDGERED = {
   deletions,
   deletion_versions: deletionVersions,
   withdrawals,
+  prunings,
   decisions,
   samples,
   versions,
@@ -52,6 +54,7 @@ export const MUST_BE_LEDGERED = [
   'deletions',
   'deletion_versions',
   'withdrawals',
+  'prunings',
   'decisions',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;

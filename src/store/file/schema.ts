@@ -217,6 +217,24 @@ export const withdrawals = sqliteTable('withdrawals', {
   createdAt: integer('created_at').notNull(),
 });
 
+/** What was pruned by `retention`, a row for each transaction; its ids, so that `verify` knows a gap from a loss. */
+export const prunings = sqliteTable(
+  'prunings',
+  {
+    id: text().primaryKey(),
+    reason: text().notNull(),
+    /** Ids of the first and the last trajectory of it. */
+    first: text().notNull(),
+    last: text().notNull(),
+    counts: text().notNull(),
+    rowsHash: text('rows_hash').notNull(),
+    /** JSON list of [table, id, id, ...], deflated; `rowsHash` is of the JSON, `counts` JSON of how many by table. */
+    rows: blob({ mode: 'buffer' }).notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('prunings_last').on(t.last)],
+);
+
 export const feedback = sqliteTable(
   'feedback',
   {
@@ -301,6 +319,9 @@ export const samples = sqliteTable(
     stepId: text('step_id').notNull(),
     policyVersion: integer('policy_version').notNull(),
     body: text().notNull(),
+    /** Whose prompt it has, where that is not its own: its step's, or that of another sample of the same step. */
+    promptOf: text('prompt_of'),
+    /** Empty where it is another's. */
     promptTokenIds: blob('prompt_token_ids', { mode: 'buffer' }).notNull(),
     tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
     logprobs: blob({ mode: 'buffer' }).notNull(),
@@ -316,6 +337,8 @@ export const batches = sqliteTable('batches', {
   baseVersion: integer('base_version').notNull(),
   targetVersion: integer('target_version').notNull(),
   body: text().notNull(),
+  /** The body's token tree (`src/store/learning/packed_tree.ts`); null where it stands in the body. */
+  tree: blob({ mode: 'buffer' }),
   note: text().notNull(),
   createdAt: integer('created_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
@@ -344,6 +367,13 @@ export const versions = sqliteTable('versions', {
   batchId: text('batch_id'),
   copyOf: integer('copy_of'),
   metrics: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+/** Versions whose weights are on no disk any more: they can neither be asked nor gone back to. */
+export const removedWeights = sqliteTable('removed_weights', {
+  version: integer().primaryKey(),
+  reason: text().notNull(),
   createdAt: integer('created_at').notNull(),
 });
 

@@ -4,11 +4,15 @@
  */
 import { desc, eq, inArray } from 'drizzle-orm';
 
-import type { Batch } from '../../core/learning/batch.js';
+import type { Batch, TokenTree } from '../../core/learning/batch.js';
 import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { batches, batchItems } from '../file/schema.js';
+import { packTree, unpackTree } from './packed_tree.js';
+
+/** What stands in the body, whose tree is a column of its own. */
+const NO_TREE: TokenTree = { tokens: [], parent: [] };
 
 /** A batch as its row has it. */
 export interface BatchRow {
@@ -44,7 +48,8 @@ export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly
           state: 'assembled',
           baseVersion: batch.base_version,
           targetVersion: batch.target_version,
-          body: JSON.stringify(batch),
+          body: JSON.stringify({ ...batch, tree: NO_TREE }),
+          tree: packTree(batch.tree),
           note: '',
           createdAt: at,
           updatedAt: at,
@@ -76,8 +81,9 @@ export function openBatches(db: Db): BatchRow[] {
   return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
 }
 
-function readBatch({ id, cycleId, state, body, note }: typeof batches.$inferSelect): BatchRow {
-  return { id, cycleId, state, batch: JSON.parse(body) as Batch, note };
+function readBatch({ id, cycleId, state, body, tree, note }: typeof batches.$inferSelect): BatchRow {
+  const batch = JSON.parse(body) as Batch;
+  return { id, cycleId, state, batch: tree === null ? batch : { ...batch, tree: unpackTree(tree) }, note };
 }
 
 /** The steps whose states a batch is made of. */
@@ -117,7 +123,7 @@ export function emptyBatch(tx: Tx, id: string): void {
     actions: [],
     counts: { logical_tokens: 0, distinct_tokens: 0, actions: 0 },
   } satisfies Batch);
-  tx.update(batches).set({ body }).where(eq(batches.id, id)).run();
+  tx.update(batches).set({ body, tree: null }).where(eq(batches.id, id)).run();
 }
 
 /** The newest version number any batch was to become, whether or not it did. */

@@ -1,10 +1,17 @@
-/** Samples: the group of actions drawn for one state. */
+/**
+ * Samples: the group of actions drawn for one state. All of a group have one prompt, which is nearly always the very
+ * prompt of the step: it is stored where it is another, and once.
+ */
 import { eq } from 'drizzle-orm';
 
+import { internal } from '../../core/errors.js';
 import type { Sample } from '../../core/learning/sample.js';
 import { prepared, type Db } from '../file/db.js';
 import { samples } from '../file/schema.js';
 import { packF32, packU32, unpackF32, unpackU32 } from '../file/tokens.js';
+import { readContext } from '../log/prompt.js';
+
+type Row = typeof samples.$inferSelect;
 
 /**
  * All samples of one state in one transaction: a state has its whole group or nothing. Nothing where it was deleted
@@ -13,14 +20,18 @@ import { packF32, packU32, unpackF32, unpackU32 } from '../file/tokens.js';
 export function saveSamples(db: Db, list: readonly Sample[]): void {
   db.transaction(
     (tx) => {
+      const stored = new StoredPrompts(db);
       for (const { promptTokenIds, tokenIds, logprobs, text, calls, temperature, cut, ...row } of list) {
         if (!isThere(db, row.stepId)) continue;
         const body = JSON.stringify({ text, calls, temperature, cut });
+        const prompt = packU32(promptTokenIds);
+        const promptOf = stored.ownerOf(row, prompt);
         tx.insert(samples)
           .values({
             ...row,
             body,
-            promptTokenIds: packU32(promptTokenIds),
+            promptOf,
+            promptTokenIds: promptOf === null ? prompt : Buffer.alloc(0),
             tokenIds: packU32(tokenIds),
             logprobs: packF32(logprobs),
           })
@@ -31,22 +42,63 @@ export function saveSamples(db: Db, list: readonly Sample[]): void {
   );
 }
 
+/** Whose prompts are stored already, of those that are saved together. */
+class StoredPrompts {
+  readonly #db: Db;
+  /** By step: who has which prompt. */
+  readonly #byStep = new Map<string, { readonly owner: string; readonly prompt: Buffer }[]>();
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Null where it is its own. */
+  ownerOf({ id, stepId }: Pick<Row, 'id' | 'stepId'>, prompt: Buffer): string | null {
+    let known = this.#byStep.get(stepId);
+    if (known === undefined) {
+      const context = readContext(this.#db, stepId);
+      known = context === undefined ? [] : [{ owner: stepId, prompt: packU32(context.prompt) }];
+      this.#byStep.set(stepId, known);
+    }
+    const same = known.find((stored) => stored.prompt.equals(prompt));
+    if (same !== undefined) return same.owner;
+    known.push({ owner: id, prompt });
+    return null;
+  }
+}
+
 function isThere(db: Db, stepId: string): boolean {
   return prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?').get(stepId) !== undefined;
 }
 
 export function samplesOf(db: Db, cycleId: string): Sample[] {
-  return db
-    .select()
-    .from(samples)
-    .where(eq(samples.cycleId, cycleId))
-    .orderBy(samples.id)
-    .all()
-    .map(({ body, ...row }) => ({
-      ...row,
+  const rows = db.select().from(samples).where(eq(samples.cycleId, cycleId)).orderBy(samples.id).all();
+  const prompts = new Map<string, readonly number[]>();
+  const promptOf = (row: Row): readonly number[] => {
+    const owner = row.promptOf ?? row.id;
+    let prompt = prompts.get(owner);
+    if (prompt === undefined) prompts.set(owner, (prompt = readPrompt(db, row)));
+    return prompt;
+  };
+  return rows.map((row) => {
+    const { body, promptOf: _, ...rest } = row;
+    return {
+      ...rest,
       ...(JSON.parse(body) as Pick<Sample, 'text' | 'calls' | 'temperature' | 'cut'>),
-      promptTokenIds: unpackU32(row.promptTokenIds),
+      promptTokenIds: promptOf(row),
       tokenIds: unpackU32(row.tokenIds),
       logprobs: unpackF32(row.logprobs),
-    }));
+    };
+  });
+}
+
+function readPrompt(db: Db, { id, stepId, promptOf, promptTokenIds }: Row): number[] {
+  if (promptOf === null) return unpackU32(promptTokenIds);
+  if (promptOf === stepId) {
+    const context = readContext(db, stepId);
+    if (context !== undefined) return Array.from(context.prompt);
+  }
+  const other = db.select().from(samples).where(eq(samples.id, promptOf)).get();
+  if (other === undefined) throw internal(`the prompt of sample ${id} is that of ${promptOf}, which is missing`);
+  return unpackU32(other.promptTokenIds);
 }

@@ -191,7 +191,7 @@ export class LocalRecording implements Recording {
     return {
       write: () => {
         stepWritten(this.trajectoryId);
-        if (writer.isDeleted(this.trajectoryId, this.#epoch)) return false;
+        if (this.#isDeleted()) return false;
         if (this.#reopened && writer.hasStep(row.id, responseId)) {
           this.#written.add(written);
           return true;
@@ -223,7 +223,7 @@ export class LocalRecording implements Recording {
         // Only inside the transaction: a follow-up must find the rows, or find that this is still being recorded.
         finished(this.trajectoryId);
         writer.countUsage(asker.keyId, at, ending.usage.prompt_tokens + ending.usage.completion_tokens);
-        const there = this.#written.size > 0 && !writer.isDeleted(this.trajectoryId, this.#epoch);
+        const there = this.#written.size > 0 && !this.#isDeleted();
         if (number !== undefined) writer.answer(number, there);
         if (!there) return false;
         const clientAt = this.#writeHistory(this.#client);
@@ -259,6 +259,11 @@ export class LocalRecording implements Recording {
         refused(id);
       },
     };
+  }
+
+  #isDeleted(): boolean {
+    const begun = this.continued || this.#written.size > 0;
+    return this.#context.writer.isDeleted(this.trajectoryId, this.#epoch, begun);
   }
 
   /**

@@ -10,6 +10,7 @@ import type { ChainedMessage } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
 import type { Transaction } from '../file/group.js';
 import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from '../file/ledger.js';
+import { removals } from '../file/prunings.js';
 import { Contexts, readContext, sharedWith, type Context } from './prompt.js';
 import { shapeOf, type SqlValue } from '../file/rows.js';
 import { ledger, toolSets, type responses, type steps } from '../file/schema.js';
@@ -32,7 +33,7 @@ const INSERT_TOOL_SET = shapeOf(toolSets).insertOrIgnore;
 export type Sealed = Pick<LedgerRow, 'seq' | 'hash'>;
 
 export class Writer implements Transaction {
-  /** Grows with every deletion: while it is the same, rows that were found in the store are still there. */
+  /** Grows with every deletion and pruning: while it is the same, rows that were found in the store are still there. */
   epoch: number;
   readonly #db: Db;
   readonly #now: () => number;
@@ -50,7 +51,7 @@ export class Writer implements Transaction {
     this.#db = db;
     this.#now = now;
     this.#answers = answers;
-    this.epoch = this.#deletions();
+    this.epoch = removals(db);
   }
 
   get sealed(): Sealed | undefined {
@@ -68,7 +69,7 @@ export class Writer implements Transaction {
 
   /** Keeps nothing in memory of what was deleted. */
   forgetDeleted(): void {
-    const epoch = this.#deletions();
+    const epoch = removals(this.#db);
     if (epoch === this.epoch) return;
     this.epoch = epoch;
     this.#sharedRows.clear();
@@ -100,11 +101,16 @@ export class Writer implements Transaction {
     this.#answers?.excuse(number);
   }
 
-  /** Whether the trajectory was deleted since `epoch`: a recording in it that goes on is not logged. */
-  isDeleted(trajectoryId: string, epoch: number): boolean {
+  /**
+   * Whether the trajectory was deleted since `epoch`: a recording in it that goes on is not logged. `begun` says that
+   * it had its row, which is gone also where it was pruned.
+   */
+  isDeleted(trajectoryId: string, epoch: number, begun: boolean): boolean {
+    if (epoch === this.epoch) return false;
+    const found = (sql: string): boolean => prepared<[string]>(this.#db, sql).get(trajectoryId) !== undefined;
     return (
-      epoch !== this.epoch &&
-      prepared<[string]>(this.#db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined
+      found('SELECT 1 FROM deletions WHERE trajectory_id = ?') ||
+      (begun && !found('SELECT 1 FROM trajectories WHERE id = ?'))
     );
   }
 
@@ -194,10 +200,6 @@ export class Writer implements Transaction {
 
   #insert(sql: string, values: SqlValue[]): number {
     return prepared<[SqlValue[]]>(this.#db, sql).run(values).changes;
-  }
-
-  #deletions(): number {
-    return prepared<[], { last: number | null }>(this.#db, 'SELECT max(rowid) AS last FROM deletions').get()?.last ?? 0;
   }
 
   #message(parent: number, { hash, body }: ChainedMessage, known: Map<Hash, number>): number {

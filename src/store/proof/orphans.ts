@@ -19,6 +19,11 @@ const orphans = (table: string, where: string, problem: string): Orphans => ({
 const ORPHANS: readonly Orphans[] = [
   orphans('feedback', missing('responses', 'o.response_id'), 'the response it is about is missing'),
   orphans('samples', missing('steps', 'o.step_id'), 'the step it was drawn at is missing'),
+  orphans(
+    'samples',
+    `o.prompt_of IS NOT NULL AND ${missing('steps', 'o.prompt_of')} AND ${missing('samples', 'o.prompt_of')}`,
+    'the prompt it was drawn with is missing',
+  ),
   ...(['step', 'trajectory', 'sample'] as const).map((kind) =>
     orphans(
       'verdicts',

@@ -28,6 +28,7 @@ import { headsIn } from '../beside/heads.js';
 import { AnswerTally } from './answer_tally.js';
 import { contradicted } from './heads.js';
 import { orphansIn } from './orphans.js';
+import { Removed } from './removed.js';
 import { STEP_REFS, type StepRefs } from './step_refs.js';
 import { toolSetHash } from '../log/writer.js';
 
@@ -41,6 +42,8 @@ export interface Report {
   readonly ok: boolean;
   /** Rows looked at, by table. */
   readonly counts: Readonly<Record<string, number>>;
+  /** What the log no longer has because it was pruned. */
+  readonly pruned: { readonly trajectories: number; readonly steps: number; readonly rows: number };
   /** At most {@link MOST_PROBLEMS}. */
   readonly problems: readonly Problem[];
 }
@@ -68,20 +71,22 @@ class Verification {
   #done = 0;
   /** The last ledger row that was read. */
   #last: Pick<LedgerRow, 'seq' | 'hash'> = { seq: 0, hash: '' };
-  #lastDeletion = 0;
+  readonly #removed: Removed;
   readonly #answers = new AnswerTally();
 
   constructor(db: Db, onProgress: OnProgress) {
     this.#sqlite = db.$client;
     this.#onProgress = onProgress;
-    // What the ledger names, and what deletions name: in temporary tables, which SQLite moves to disk when large.
-    this.#sqlite
-      .exec(`CREATE TEMP TABLE ledgered (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID;
-      CREATE TEMP TABLE deleted (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID`);
+    // What the ledger names: in a temporary table, which SQLite moves to disk when it is large.
+    this.#sqlite.exec(
+      'CREATE TEMP TABLE ledgered (tbl TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (tbl, id)) WITHOUT ROWID',
+    );
+    this.#removed = new Removed(this.#sqlite, (table, look, id) => this.#guard(table, look, id));
   }
 
   close(): void {
-    this.#sqlite.exec('DROP TABLE IF EXISTS temp.ledgered; DROP TABLE IF EXISTS temp.deleted');
+    this.#sqlite.exec('DROP TABLE IF EXISTS temp.ledgered');
+    this.#removed.close();
   }
 
   run(): Report {
@@ -110,7 +115,12 @@ class Verification {
     this.#guard('feedback', () => {
       for (const { table, id, problem } of orphansIn(this.#sqlite)) this.#report(table, id, problem);
     });
-    return { ok: this.#problems.length === 0, counts: this.#counts, problems: this.#problems };
+    return {
+      ok: this.#problems.length === 0,
+      counts: this.#counts,
+      pruned: this.#removed.pruned,
+      problems: this.#problems,
+    };
   }
 
   /** SQLite's own account of pages, indexes and types. */
@@ -131,7 +141,10 @@ class Verification {
     const page = this.#sqlite.prepare<[number], LedgerRow>(
       `SELECT seq, at, entries, prev, hash, writer, answers FROM ledger WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
     );
-    const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.ledgered VALUES (?, ?)');
+    // All of a row at once: one by one they take as long as all the rest.
+    const note = this.#sqlite.prepare<[string]>(
+      `INSERT OR IGNORE INTO temp.ledgered SELECT value ->> 0, value ->> 1 FROM json_each(?)`,
+    );
     this.#pages(
       'ledger',
       () => page.all(this.#last.seq),
@@ -149,8 +162,8 @@ class Verification {
             const entries = JSON.parse(row.entries) as LedgerEntry[];
             const lost = this.#answers.row(row, entries);
             if (lost !== undefined) this.#report('ledger', String(row.seq), lost);
+            note.run(row.entries);
             for (const [table, id, hash] of entries) {
-              note.run(table, id);
               if (isLedgered(table)) this.#entry(table, id, hash);
               else this.#report('ledger', String(row.seq), `names a table that is not kept: "${table}"`);
             }
@@ -166,7 +179,7 @@ class Verification {
     const values = this.#row(table).get(id);
     this.#seen(table);
     if (values === undefined) {
-      if (!this.#isDeleted(table, id)) this.#report(table, id, 'missing: the ledger has its hash');
+      if (!this.#removed.has(table, id)) this.#report(table, id, 'missing: the ledger has its hash');
       return;
     }
     const derived = contentHash(shape, values);
@@ -210,20 +223,9 @@ class Verification {
   }
 
   #stillThere(): void {
-    this.#readDeletions();
-    const page = this.#sqlite.prepare<[string, string], { tbl: string; id: string }>(
-      `SELECT tbl, id FROM temp.deleted WHERE (tbl, id) > (?, ?) ORDER BY tbl, id LIMIT ${PAGE}`,
-    );
-    let last = { tbl: '', id: '' };
-    this.#pages(
-      undefined,
-      () => page.all(last.tbl, last.id),
-      (row) => {
-        last = row;
-        if (isLedgered(row.tbl) && this.#row(row.tbl).get(row.id) !== undefined)
-          this.#report(row.tbl, row.id, 'was deleted, and is there');
-      },
-    );
+    for (const { tbl, id } of this.#removed.all())
+      if (isLedgered(tbl) && this.#row(tbl).get(id) !== undefined)
+        this.#report(tbl, id, 'was deleted or pruned, and is there');
   }
 
   #messages(): void {
@@ -309,37 +311,6 @@ class Verification {
       (row) => {
         after = row.id;
         if (row.whole === 0) this.#report('responses', row.id, 'its steps are missing');
-      },
-    );
-  }
-
-  /**
-   * Whether a deletion names the row. Deletion and its record are one commit: the record is there when the row is not.
-   */
-  #isDeleted(table: string, id: string): boolean {
-    const known = this.#sqlite.prepare<[string, string]>('SELECT 1 FROM temp.deleted WHERE tbl = ? AND id = ?');
-    if (known.get(table, id) !== undefined) return true;
-    this.#readDeletions();
-    return known.get(table, id) !== undefined;
-  }
-
-  #readDeletions(): void {
-    const page = this.#sqlite.prepare<[number], { rowid: number; id: string; rows: string }>(
-      `SELECT rowid, id, rows FROM deletions WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`,
-    );
-    const note = this.#sqlite.prepare<[string, string]>('INSERT OR IGNORE INTO temp.deleted VALUES (?, ?)');
-    this.#pages(
-      undefined,
-      () => page.all(this.#lastDeletion),
-      (row) => {
-        this.#lastDeletion = row.rowid;
-        this.#guard(
-          'deletions',
-          () => {
-            for (const [table, id] of JSON.parse(row.rows) as [string, string][]) note.run(table, id);
-          },
-          row.id,
-        );
       },
     );
   }

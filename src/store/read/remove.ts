@@ -141,8 +141,12 @@ function withdraw(tx: Tx, id: string, trajectoryId: string, at: number): void {
  * A batch that was not sent yet fails; one that was sent keeps its row without tokens, because by its id the trainer is
  * asked whether it was applied.
  */
-function emptyBatches(tx: Tx, ids: readonly string[], at: number): void {
-  const note = 'emptied: a trajectory in it was deleted';
+export function emptyBatches(
+  tx: Tx,
+  ids: readonly string[],
+  at: number,
+  note = 'emptied: a trajectory in it was deleted',
+): void {
   for (const id of ids) {
     emptyBatch(tx, id);
     tx.update(batches).set({ note, updatedAt: at }).where(eq(batches.id, id)).run();
@@ -155,10 +159,16 @@ function emptyBatches(tx: Tx, ids: readonly string[], at: number): void {
   }
 }
 
+/** What a step refers to. */
+export type RemovedStep = Pick<
+  typeof steps.$inferSelect,
+  'clientAt' | 'clientTip' | 'actionTip' | 'stateAt' | 'policyAt' | 'toolSet'
+>;
+
 /**
  * Deletes messages and tool lists that only the removed steps refer to: from each tip up to one that is referred to.
  */
-function removeMessages(db: Db, removed: readonly (typeof steps.$inferSelect)[]): void {
+export function removeMessages(db: Db, removed: readonly RemovedStep[]): void {
   // Equal answers to one state may be several rows. A step refers to them by hash, so all of them are looked at.
   const withHash = prepared<[number, string], { id: number }>(
     db,

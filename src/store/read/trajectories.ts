@@ -12,6 +12,7 @@ import { seconds } from '../../core/seconds.js';
 import { parseJson } from '../../core/text/json.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
+import { isPruned } from '../file/prunings.js';
 import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
@@ -30,11 +31,14 @@ export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryVi
   return row === undefined || (keyId !== undefined && row.keyId !== keyId) ? undefined : viewOf(db, row);
 }
 
-/** Whether there is one, and of this key, or was one that is deleted: a page may begin behind either. */
+/** Whether there is one, and of this key, or was one that is deleted or pruned: a page may begin behind either. */
 export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
   const row = db.select({ keyId: trajectories.keyId }).from(trajectories).where(eq(trajectories.id, id)).get();
   if (row !== undefined) return keyId === undefined || row.keyId === keyId;
-  return db.select({ id: deletions.id }).from(deletions).where(eq(deletions.trajectoryId, id)).get() !== undefined;
+  return (
+    db.select({ id: deletions.id }).from(deletions).where(eq(deletions.trajectoryId, id)).get() !== undefined ||
+    isPruned(db, id)
+  );
 }
 
 /** The whole of it, without what was withdrawn. */

@@ -48,8 +48,10 @@ test('a version in the list also says its name, what it is now, and what was dec
     name: 'gyre-v000003',
     serving: true,
     head: false,
+    weights_removed_at: null,
     decisions: [decisionView(GATE)],
   });
+  expect(listedVersion(ROLLBACK, 3, 2, [], 60_000).weights_removed_at).toBe(60);
 });
 
 test('a decision says what the version was compared with, and by which numbers it was made', () => {

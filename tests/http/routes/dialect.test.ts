@@ -91,7 +91,10 @@ beforeAll(async () => {
       createdAt: Date.now(),
     })),
   );
-  const batch = { batch_id: 'bat-1', base_version: 0, target_version: 1 } as Parameters<typeof saveBatch>[2];
+  const tree = { tokens: [], parent: [] };
+  const batch = { batch_id: 'bat-1', base_version: 0, target_version: 1, tree } as unknown as Parameters<
+    typeof saveBatch
+  >[2];
   saveBatch(db, 'cyc-1', batch, [{ itemId: 'smp-1', stepId: step, advantage: 0.5 }]);
   decide(db, { kind: 'gate', version: 3, against: 1, passed: false, reason: 'worse', numbers: { tasks: 4 } });
   await ask('/v1/feedback', 'POST', {

@@ -92,7 +92,13 @@ test('a flip of the alias is heard of with both versions', async () => {
   const follower = follow({
     rows: () => Promise.resolve(followed(store.db)),
     alias,
-    adapters: { load: () => Promise.resolve(), unload: () => Promise.resolve() },
+    adapters: {
+      load: () => Promise.resolve(),
+      unload: () => Promise.resolve(),
+      loaded: () => Promise.resolve([]),
+      remove: () => Promise.resolve(),
+    },
+    removed: () => Promise.resolve(),
     known: (version) => alias.know(version, true),
     failed: (message) => expect.unreachable(message),
     flipped: (from, to) => flips.push([from, to]),

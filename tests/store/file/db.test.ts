@@ -98,6 +98,47 @@ test.skipIf(process.getuid?.() === 0)('a folder without write permission is name
   expect(refusal(folder)).toMatch(/cannot write to the data folder/);
 });
 
+test('bringing a large database up to date is told of, change by change, and a small one is not', () => {
+  const old = (bytes: number): string => {
+    const folder = temporaryFolder();
+    const db = new Database(join(folder, 'gyre.db'));
+    db.exec('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)');
+    for (const migration of MIGRATIONS.slice(0, 5)) {
+      for (const statement of migration.sql) db.exec(statement);
+      db.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run(
+        migration.hash,
+        migration.folderMillis,
+      );
+    }
+    db.exec(`CREATE TABLE ballast (bytes blob); INSERT INTO ballast VALUES (zeroblob(${bytes}))`);
+    db.close();
+    return folder;
+  };
+  const told: string[] = [];
+  const tell = (what: string): void => void told.push(what);
+  const large = old(70_000_000);
+  openStore(large, tell).close();
+  expect(told[0]).toMatch(/gyre\.db" \(0\.1 GiB\) is of an earlier version .* in one transaction/);
+  expect(told.filter((line) => line.includes(`change 1 of ${MIGRATIONS.length - 5}, statement 1 of`))).toHaveLength(1);
+  expect(told.at(-1)).toMatch(/it is up to date, after/);
+  told.length = 0;
+  openStore(large, tell).close(); // is up to date
+  openStore(old(1_000), tell).close();
+  openStore(temporaryFolder(), tell).close();
+  expect(told).toEqual([]);
+});
+
+test('a new file gives back what is free in it; one of an earlier version is not written to when it is opened', () => {
+  const folder = temporaryFolder();
+  const { store } = opened(folder);
+  expect(store.sqlite.pragma('auto_vacuum', { simple: true })).toBe(2);
+  const lock = new Database(store.file);
+  lock.exec('BEGIN IMMEDIATE');
+  openStore(folder).close();
+  lock.exec('ROLLBACK');
+  lock.close();
+});
+
 test('a database of every earlier shape is brought to this one, and its rows mean what they meant', async () => {
   for (let known = 1; known <= MIGRATIONS.length; known += 1) {
     const folder = temporaryFolder();
@@ -117,6 +158,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 4) old.exec('ALTER TABLE responses ADD asked text');
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
     if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
+    if (known < 7) old.exec('CREATE TABLE prunings (id text)');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
@@ -127,6 +169,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 4) old.exec('ALTER TABLE responses DROP COLUMN asked');
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps DROP COLUMN ${column}`);
     if (known < 6) old.exec('ALTER TABLE ledger DROP COLUMN writer; ALTER TABLE ledger DROP COLUMN answers');
+    if (known < 7) old.exec('DROP TABLE prunings');
     old.close();
 
     const { store, log } = opened(folder);

@@ -201,7 +201,12 @@ test('a step reads with its state and everything its data reached', async () => 
       createdAt: 1,
     },
   ]);
-  const batch = { batch_id: 'bat-1', base_version: 0, target_version: 1 } as unknown as Parameters<typeof saveBatch>[2];
+  const batch = {
+    batch_id: 'bat-1',
+    base_version: 0,
+    target_version: 1,
+    tree: { tokens: [], parent: [] },
+  } as unknown as Parameters<typeof saveBatch>[2];
   saveBatch(db, 'cyc-1', batch, [{ itemId: 'smp-1', stepId, advantage: -0.5 }]);
   expect(batchOf(db, 'cyc-1')?.id).toBe('bat-1');
   saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });

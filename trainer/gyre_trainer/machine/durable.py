@@ -71,6 +71,14 @@ def publish_directory(target: Path, fill: Callable[[Path], None]) -> None:
     fsync_path(target)
 
 
+def unpublish_directory(target: Path) -> bool:
+    """Remove a published directory; its marker goes first, so that no reader ever sees a part. False if it was not."""
+    there = is_published(target)
+    remove(target / MARKER)
+    shutil.rmtree(target, ignore_errors=True)
+    return there
+
+
 def is_published(directory: Path) -> bool:
     """Whether the directory is there as a whole: its marker is written last."""
     return (directory / MARKER).is_file()

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine.engine import Engine
+from gyre_trainer.machine import durable
 from gyre_trainer.machine.door import RequireToken
 from gyre_trainer.service.learner import Learner
 from gyre_trainer.weights import adapter, versions
@@ -157,6 +158,16 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
     async def unload(version: int) -> dict[str, Any]:
         await asyncio.to_thread(engine.unload, version)
         return {"name": adapter.name_of(version), "loaded": False}
+
+    @app.delete("/v1/adapters/{version}")
+    async def remove(version: int) -> dict[str, Any]:
+        if version == learner.head.version:
+            raise ClientError("version_in_use", f"version {version} is the head; reset the head first", 409)
+        await asyncio.to_thread(engine.unload, version)
+        path = config.adapters / adapter.name_of(version)
+        async with copying:
+            there = await asyncio.to_thread(durable.unpublish_directory, path)
+        return {"name": path.name, "removed": there}
 
     @app.post("/v1/logprobs")
     async def logprobs(request: Request) -> dict[str, Any]:

@@ -74,6 +74,13 @@ def test_a_batch_goes_from_202_to_done_and_a_repeat_is_200(call: Client, golden:
     assert call("POST", "/v1/versions", {"version": 7, "copy_of": 1}).json()["name"] == "gyre-v000007"
     assert call("POST", "/v1/adapters/7/unload").status_code == 200
     assert call("POST", "/v1/adapters/7/unload").status_code == 200
+    assert call("POST", "/v1/versions", {"version": 6, "copy_of": 1}).status_code == 200
+    assert 6 in [held["version"] for held in call("GET", "/health").json()["loaded"]]
+    assert call("DELETE", "/v1/adapters/6").json() == {"name": "gyre-v000006", "removed": True}
+    assert 6 not in [held["version"] for held in call("GET", "/health").json()["loaded"]]
+    assert call("DELETE", "/v1/adapters/6").json()["removed"] is False
+    assert call("POST", "/v1/adapters/6/load").json()["error"]["code"] == "no_such_version"
+    assert call("DELETE", "/v1/adapters/1").json()["error"]["code"] == "version_in_use"
     assert call("POST", "/v1/adapters/7/load").json()["loaded"] is True
     assert call("POST", "/v1/head", {"version": 7}).json() == {"head": 7}
     scores = call("POST", "/v1/logprobs", {"version": 0, "sequences": [{"prompt": [1, 2], "completion": [3]}]}).json()
