@@ -56,7 +56,7 @@ test('a count that fails is told to whoever waits for the first, and later keeps
   expect((await latest.get()).all.kept).toBe(1);
 });
 
-test('in a store it is made anew where anything was written, by whichever connection, and else is the same', async () => {
+test('in a store it is made anew where anything was written, by whichever connection', async () => {
   const folder = temporaryFolder();
   const { store, log } = opened(folder);
   const ask = askOver(store.db);
