@@ -3,7 +3,7 @@ import type { LearningNews } from '../core/learning/cycle.js';
 import type { Db } from '../store/file/db.js';
 import { countCycles, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
-import { allVersions } from '../store/learning/versions.js';
+import { versionNumbers } from '../store/learning/versions.js';
 import type { Followed } from './follow.js';
 
 /** Decisions read at a time: more than are ever made within one interval. */
@@ -11,7 +11,7 @@ const DECISIONS = 20;
 
 export function followed(db: Db): Followed {
   return {
-    versions: allVersions(db).map(({ version }) => version),
+    versions: versionNumbers(db),
     serving: servingVersion(db),
     head: headVersion(db),
     previous: decisionsOf(db, 100)
