@@ -9,7 +9,7 @@ import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
-import { follow } from '../learner/follow.js';
+import { follow } from '../learner/following/follow.js';
 import { learningRoutes } from '../learner/routes.js';
 import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';

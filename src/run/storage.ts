@@ -91,6 +91,8 @@ export function openServingStorage(
   });
   const readers = openReaders(config, compiled(new URL('reading/worker.js', import.meta.url)), warn);
   const keys = new Keyring(keyRowsOf(readers.ask));
+  const known = keys.renewed();
+  known.catch(() => undefined); // whoever waits until all is ready is told
   for (const file of lostEnds(store.db, config.data)) warn(lostEnd(file));
   return {
     log,
@@ -101,8 +103,7 @@ export function openServingStorage(
     ask: readers.ask,
     atStart: (work) => work(store.db),
     async ready() {
-      await log.ready;
-      await keys.renewed();
+      await Promise.all([log.ready, known]);
       readers.warm();
       store.close();
     },

@@ -8,13 +8,13 @@ import { pageOf } from '../../core/paging.js';
 import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '../../core/reading/filters.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
-import { followed, learningNews } from '../../learner/followed.js';
+import { followed, learningNews } from '../../learner/following/followed.js';
 import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
 import { goneBack, promotion, wayBack, type WayBack } from '../../learner/promoting.js';
-import type { StateCounts } from '../../learner/states.js';
+import type { StateCounts, StateTally } from '../../learner/states.js';
 import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
-import type { Db } from '../../store/file/db.js';
+import { type Db, prepared } from '../../store/file/db.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
 import { saveRemovedWeights } from '../../store/learning/weights.js';
@@ -68,7 +68,7 @@ const READING = {
 };
 
 /** What takes long in a large log, and of which the last result is good enough for a while. */
-const COUNTING = { tally: ({ db, config }: Held) => timed(() => stateTally(db, config)) };
+const COUNTING = { tally: (held: Held) => tallied(held) };
 
 /** What waits for the database's lock, where another program holds it. */
 const WRITING = {
@@ -113,10 +113,24 @@ export interface Timed<T> {
   readonly ms: number;
 }
 
-function timed<T>(work: () => T): Timed<T> {
+const tallies = new WeakMap<Db, Timed<StateTally> & { readonly stamp: string }>();
+
+/** Made anew only where anything was written since. */
+function tallied({ db, config }: Held): Timed<StateTally> {
+  const stamp = stampOf(db);
+  const last = tallies.get(db);
+  if (last?.stamp === stamp) return last;
   const began = performance.now();
-  const value = work();
-  return { value, ms: performance.now() - began };
+  const value = stateTally(db, config);
+  const made = { value, ms: performance.now() - began, stamp };
+  tallies.set(db, made);
+  return made;
+}
+
+/** Changes with every commit: the first part with those of others, the second with our own. */
+function stampOf(db: Db): string {
+  const others = db.$client.pragma('data_version', { simple: true }) as number;
+  return `${others} ${prepared<[], { own: number }>(db, 'SELECT total_changes() AS own').get()?.own ?? 0}`;
 }
 
 function bytesOf(value: object): JsonBytes;

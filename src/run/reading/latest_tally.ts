@@ -9,12 +9,15 @@ import type { Timed } from './calls.js';
 const QUICK_MS = 20;
 /** One that took longer is made again after so many times as long: it is one part in so many of a core's time. */
 const REST = 10;
+/** Nobody is told an older one, also who asks seldom. */
+const OLDEST_MS = 30_000;
 
 export class LatestTally {
   readonly #count: () => Promise<Timed<StateTally>>;
   readonly #now: () => number;
   #latest: (Timed<StateTally> & { readonly at: number }) | undefined;
   #counting: Promise<StateTally> | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(count: () => Promise<Timed<StateTally>>, now: () => number = () => performance.now()) {
     this.#count = count;
@@ -37,6 +40,8 @@ export class LatestTally {
   async #make(): Promise<StateTally> {
     const made = await this.#count();
     this.#latest = { ...made, at: this.#now() };
+    clearTimeout(this.#timer);
+    if (made.ms > QUICK_MS) this.#timer = setTimeout(() => void this.#made().catch(() => undefined), OLDEST_MS).unref();
     return made.value;
   }
 }

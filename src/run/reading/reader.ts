@@ -19,12 +19,12 @@ interface Waiting {
 export interface ReaderOptions extends ReaderData {
   /** Path of the compiled `worker.ts`. */
   readonly module: string;
+  /** So many calls may wait. */
+  readonly maxWaiting: number;
   /** Told an operator: that a thread died. */
   readonly warn: (text: string) => void;
 }
 
-/** So many calls may wait. */
-const MAX_WAITING = 256;
 /** After one died the next starts no sooner. */
 const RESTART_MS = 500;
 /** So long whoever waits is still answered when the gateway stops. */
@@ -49,8 +49,9 @@ export class Reader {
   /** Rejects with what the call throws, and with a 503 where it cannot be made. */
   ask(name: CallName, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
     if (this.#closing) return Promise.reject(ending());
-    if (this.#waiting.length >= MAX_WAITING) this.#dropLeft();
-    if (this.#waiting.length >= MAX_WAITING) return Promise.reject(full(this.#waiting.length));
+    const { maxWaiting } = this.#options;
+    if (this.#waiting.length >= maxWaiting) this.#dropLeft();
+    if (this.#waiting.length >= maxWaiting) return Promise.reject(full(this.#waiting.length));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ name, args, signal, resolve, reject });
       this.#next();

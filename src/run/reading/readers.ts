@@ -4,8 +4,7 @@
  */
 import type { Config } from '../../core/config.js';
 import { type Ask, laneOf, type Lane, type Result } from './calls.js';
-import { Reader } from './reader.js';
-import type { ReaderData } from './wire.js';
+import { Reader, type ReaderOptions } from './reader.js';
 
 export interface Readers {
   readonly ask: Ask;
@@ -15,12 +14,17 @@ export interface Readers {
   close(): Promise<void>;
 }
 
-/** What only reads waits for no lock, but for a moment where the log begins anew; what counts can wait. */
-const LANES: Readonly<Record<Lane, Pick<ReaderData, 'busyMs' | 'niceness'>>> = {
-  answering: { busyMs: 1_000, niceness: 0 },
-  reading: { busyMs: 1_000, niceness: 0 },
-  counting: { busyMs: 1_000, niceness: 10 },
-  writing: { busyMs: 10_000, niceness: 0 },
+type LaneOptions = Pick<ReaderOptions, 'busyMs' | 'niceness' | 'maxWaiting'>;
+
+/**
+ * What only reads waits for no lock, but for a moment where the log begins anew; what counts can wait. What answers
+ * wait for is short, and as many may want it as may be answered.
+ */
+const LANES: Readonly<Record<Lane, LaneOptions>> = {
+  answering: { busyMs: 1_000, niceness: 0, maxWaiting: 10_000 },
+  reading: { busyMs: 1_000, niceness: 0, maxWaiting: 256 },
+  counting: { busyMs: 1_000, niceness: 10, maxWaiting: 256 },
+  writing: { busyMs: 10_000, niceness: 0, maxWaiting: 256 },
 };
 
 export function openReaders(config: Config, module: string, warn: (text: string) => void): Readers {

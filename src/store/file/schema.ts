@@ -1,12 +1,13 @@
 /**
- * The tables. Rows of the request clock (messages to feedback) are only added; redaction and deletion
- * are the two exceptions. Rows of the learning clock carry a state that moves along `core` transitions.
+ * The tables. Rows of the request clock (messages to feedback) are only added; redaction, deletion and pruning
+ * are the exceptions. Rows of the learning clock carry a state that moves along `core` transitions.
  * `null` is absence, here and in JSON only.
  */
 import { sql } from 'drizzle-orm';
 import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
 export { keyPace, keys, keyUsage } from './key_schema.js';
+export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the
@@ -358,48 +359,4 @@ export const batchItems = sqliteTable(
     index('batch_items_batch').on(t.batchId),
     index('batch_items_step').on(t.stepId),
   ],
-);
-
-export const versions = sqliteTable('versions', {
-  version: integer().primaryKey(),
-  kind: text({ enum: ['base', 'trained', 'rollback'] }).notNull(),
-  parent: integer(),
-  batchId: text('batch_id'),
-  copyOf: integer('copy_of'),
-  metrics: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-});
-
-/** Versions whose weights are on no disk any more: they can neither be asked nor gone back to. */
-export const removedWeights = sqliteTable('removed_weights', {
-  version: integer().primaryKey(),
-  reason: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-});
-
-export const decisions = sqliteTable(
-  'decisions',
-  {
-    id: text().primaryKey(),
-    kind: text({ enum: ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] }).notNull(),
-    version: integer().notNull(),
-    against: integer(),
-    passed: integer({ mode: 'boolean' }).notNull(),
-    reason: text().notNull(),
-    numbers: text().notNull(),
-    createdAt: integer('created_at').notNull(),
-  },
-  (t) => [index('decisions_version').on(t.version)],
-);
-
-export const evaluations = sqliteTable(
-  'evaluations',
-  {
-    id: text().primaryKey(),
-    version: integer().notNull(),
-    taskSet: text('task_set').notNull(),
-    results: text().notNull(),
-    createdAt: integer('created_at').notNull(),
-  },
-  (t) => [index('evaluations_of').on(t.version, t.taskSet)],
 );

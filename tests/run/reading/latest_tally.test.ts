@@ -4,6 +4,10 @@ import { expect, test } from 'vitest';
 import { LatestTally } from '../../../src/run/reading/latest_tally.js';
 import type { Timed } from '../../../src/run/reading/calls.js';
 import type { StateTally } from '../../../src/learner/states.js';
+import { openStore } from '../../../src/store/file/db.js';
+import { addKey } from '../../../src/store/keys/keys.js';
+import { answer, opened, opening, temporaryFolder, user } from '../../store/fixture.js';
+import { askOver } from '../rows.js';
 
 const counted = (kept: number, ms: number): Timed<StateTally> => ({
   value: { all: { kept, dropped: {}, versions: 0 }, byKey: new Map() },
@@ -50,4 +54,22 @@ test('a count that fails is told to whoever waits for the first, and later keeps
   clock += 10_000;
   expect((await latest.get()).all.kept).toBe(1);
   expect((await latest.get()).all.kept).toBe(1);
+});
+
+test('in a store it is made anew where anything was written, by whichever connection', async () => {
+  const folder = temporaryFolder();
+  const { store, log } = opened(folder);
+  const ask = askOver(store.db);
+  const first = await ask('tally', []);
+  expect(await ask('tally', [])).toBe(first);
+  await answer(log, opening([user('q')]), [{ text: 'a', prompt: [1, 2], ids: [3] }]);
+  const second = await ask('tally', []);
+  expect([first.value.all.kept, second.value.all.kept]).toEqual([0, 1]);
+  expect(second.value.byKey.size).toBe(1);
+  const other = openStore(folder);
+  addKey(other.db, { name: 'ada' });
+  other.close();
+  const third = await ask('tally', []);
+  expect(third).not.toBe(second);
+  expect(third.value).toEqual(second.value);
 });

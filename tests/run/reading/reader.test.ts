@@ -34,6 +34,7 @@ function reader(script = SCRIPT): { readonly reader: Reader; readonly warnings: 
     config: parseConfig({}),
     busyMs: 1,
     niceness: 0,
+    maxWaiting: 256,
     warn: (text) => warnings.push(text),
   });
   onTestFinished(() => made.close());

@@ -66,18 +66,19 @@ test('chats and /health go on while lists, feedback and a deletion wait for the 
       ['deletion', `/gyre/v1/trajectories/${listed?.id ?? ''}`, { method: 'DELETE' }],
     ] as const
   ).map(async ([name, path, init]) => {
-    const told = await ask(path, init);
+    let told = await ask(path, init);
+    // Whoever has waited for two seconds is told to try again.
+    for (; told.status === 503; told = await ask(path, init)) {
+      expect(told.body).toMatchObject({ error: { code: 'log_waiting' } });
+      await new Promise((resolve) => setTimeout(resolve, Number(told.after) * 1_000));
+    }
     over.push(name);
     return told.status;
   });
-  const until = performance.now() + 1_500;
-  let answered = 0;
-  while (performance.now() < until) {
+  for (let at = 0; at < 20; at += 1) {
     expect((await ask('/health')).status).toBe(200);
-    expect((await ask('/v1/chat/completions', { body: chat(`beside ${answered}`) })).status).toBe(200);
-    answered += 1;
+    expect((await ask('/v1/chat/completions', { body: chat(`beside ${at}`) })).status).toBe(200);
   }
-  expect(answered).toBeGreaterThan(3);
   expect(over).toEqual([]);
   store.sqlite.exec('COMMIT');
   expect(await Promise.all(waiting)).toEqual([200, 200, 200]);

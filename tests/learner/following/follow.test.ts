@@ -1,17 +1,17 @@
 /** Serving follows the decision rows: the real gateway, a trainer that trains nothing, and what the engine holds. */
 import { expect, onTestFinished, test } from 'vitest';
 
-import { adapterName } from '../../src/core/learning/version.js';
-import { follow, type Follower } from '../../src/learner/follow.js';
-import { followed } from '../../src/learner/followed.js';
-import { versionPage } from '../../src/learner/lists.js';
-import { promote as promoteByHand, rollback } from '../../src/learner/promoting.js';
-import { saveRemovedWeights, weightsRemoved } from '../../src/store/learning/weights.js';
-import { decide } from '../../src/store/learning/decisions.js';
-import { saveVersion } from '../../src/store/learning/versions.js';
-import { openTrainer } from '../../src/train/client.js';
-import { type Gateway, startGateway, until } from '../fakes/gateway.js';
-import { type FakeTrainer, startTrainer } from '../fakes/trainer.js';
+import { adapterName } from '../../../src/core/learning/version.js';
+import { follow, type Follower } from '../../../src/learner/following/follow.js';
+import { followed } from '../../../src/learner/following/followed.js';
+import { versionPage } from '../../../src/learner/lists.js';
+import { promote as promoteByHand, rollback } from '../../../src/learner/promoting.js';
+import { saveRemovedWeights, weightsRemoved } from '../../../src/store/learning/weights.js';
+import { decide } from '../../../src/store/learning/decisions.js';
+import { saveVersion } from '../../../src/store/learning/versions.js';
+import { openTrainer } from '../../../src/train/client.js';
+import { type Gateway, startGateway, until } from '../../fakes/gateway.js';
+import { type FakeTrainer, startTrainer } from '../../fakes/trainer.js';
 
 interface Following extends Gateway {
   readonly trainer: FakeTrainer;

@@ -3,8 +3,8 @@
  * the rule of `keptWeights` does not keep them. Looked at when something was decided or trained, and now and then,
  * because whoever asks `gyre@N` has it loaded again.
  */
-import type { Followed } from '../core/learning/version.js';
-import { type Adapters, type Alias, retire } from '../promote/swap.js';
+import type { Followed } from '../../core/learning/version.js';
+import { type Adapters, type Alias, retire } from '../../promote/swap.js';
 
 /** So often where nothing has changed. */
 const EVERY_MS = 60_000;

@@ -2,9 +2,9 @@
  * The serving process follows the decision rows, whoever wrote them: its own cycle, or another process's
  * `gyre promote`. Everything it does can be done again.
  */
-import { reasonOf } from '../core/errors.js';
-import type { Followed } from '../core/learning/version.js';
-import { type Adapters, type Alias, flip } from '../promote/swap.js';
+import { reasonOf } from '../../core/errors.js';
+import type { Followed } from '../../core/learning/version.js';
+import { type Adapters, type Alias, flip } from '../../promote/swap.js';
 import { Tidying } from './tidying.js';
 
 /** How often decisions of other processes are looked for. */

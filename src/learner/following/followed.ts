@@ -1,10 +1,10 @@
 /** What the rows say of versions, for whoever serves them or tells of them. */
-import type { LearningNews } from '../core/learning/cycle.js';
-import type { Followed } from '../core/learning/version.js';
-import type { Db } from '../store/file/db.js';
-import { countCycles, cyclesOf } from '../store/learning/cycles.js';
-import { decisionsOf, headVersion, servingVersion } from '../store/learning/decisions.js';
-import { keptWeights, versionsWithWeights } from '../store/learning/weights.js';
+import type { LearningNews } from '../../core/learning/cycle.js';
+import type { Followed } from '../../core/learning/version.js';
+import type { Db } from '../../store/file/db.js';
+import { countCycles, cyclesOf } from '../../store/learning/cycles.js';
+import { decisionsOf, headVersion, servingVersion } from '../../store/learning/decisions.js';
+import { keptWeights, versionsWithWeights } from '../../store/learning/weights.js';
 
 /** Decisions read at a time: more than are ever made within one interval. */
 const DECISIONS = 20;
