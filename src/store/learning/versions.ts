@@ -52,11 +52,6 @@ export function allVersions(db: Db): Version[] {
   return db.select().from(versions).orderBy(versions.version).all().map(readVersion);
 }
 
-export function versionNumbers(db: Db): number[] {
-  const rows = db.select({ version: versions.version }).from(versions).orderBy(versions.version).all();
-  return rows.map(({ version }) => version);
-}
-
 /** Newest first, those below a number. `keyId`: only those that learned from a step of this key. */
 export function versionsOf(db: Db, limit: number, below?: number, keyId?: string): Version[] {
   return db
