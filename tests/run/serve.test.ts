@@ -264,7 +264,7 @@ test('redaction is done where a serving gateway writes its log, and its clients 
     { error: { code: 'previous_response_redacted', param: 'previous_response_id' } },
   ]);
   const read = (await (
-    await fetch(`${url}/gyre/v1/trajectories/${first.headers.get('x-gyre-trajectory') ?? ''}`)
+    await fetch(`${url}/gyre/v1/trajectories/${first.headers.get('x-gyre-trajectory') ?? ''}?include=tokens`)
   ).json()) as {
     steps: { action: string; trainable: boolean; not_trainable_reason: string; token_ids: null }[];
     feedback: unknown;

@@ -64,7 +64,7 @@ export function candidateRows(
   return db.all<CandidateRow>(sql`
     WITH newest AS (
       SELECT seq, id, trajectory_id, response_id, key_id, idx, policy_version, consent, outcome, not_trainable,
-        prompt_suffix IS NOT NULL AS has_prompt
+        state_tip, state_at, tool_set, prompt_suffix IS NOT NULL AS has_prompt
       FROM steps WHERE policy_version > ${sql.raw(String(UPSTREAM_STEP))} ORDER BY seq DESC LIMIT ${limit * REACH}),
     recent AS (
       SELECT s.* FROM newest s

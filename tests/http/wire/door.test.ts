@@ -305,8 +305,11 @@ describe('without keys', () => {
 it('with keys any name will do: the key says who asks', async () => {
   const gateway = await start();
   const { headers } = gateway.key('ann');
+  // The first key acts within seconds.
   for (const host of ['gyre.example.com', 'gateway:8080'])
-    expect((await ask(gateway, 'GET', '/v1/models', { host, ...headers })).status).toBe(200);
+    await expect
+      .poll(async () => (await ask(gateway, 'GET', '/v1/models', { host, ...headers })).status, { timeout: 10_000 })
+      .toBe(200);
   expect((await ask(gateway, 'GET', '/v1/models', { host: 'gyre.example.com' })).status).toBe(401);
 });
 

@@ -11,7 +11,6 @@ import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { addFeedback } from '../../../src/store/read/feedback.js';
-import { listTrajectories } from '../../../src/store/read/listing.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { DAY_MS, type Pruned, Pruner } from '../../../src/store/retention/prune.js';
 import { openPruning } from '../../../src/store/retention/pruning.js';
@@ -74,7 +73,11 @@ function prune({ store }: Opened, retention: Partial<Retention>, now = NOW): Pru
   return sum;
 }
 
-const idsOf = ({ store }: Opened): string[] => listTrajectories(store.db, { limit: 100 }).data.map(({ id }) => id);
+const idsOf = ({ store }: Opened): string[] =>
+  store.sqlite
+    .prepare<[], { id: string }>('SELECT id FROM trajectories ORDER BY id DESC LIMIT 100')
+    .all()
+    .map(({ id }) => id);
 const rows = ({ store }: Opened, table: string): number =>
   store.sqlite.prepare<[], { rows: number }>(`SELECT count(*) AS rows FROM ${table}`).get()?.rows ?? 0;
 
@@ -184,7 +187,7 @@ test('nothing that a running cycle or a batch on its way needs is pruned', async
   const claimed = await conversation(gyre, 50, 'claimed');
   const sent = await conversation(gyre, 49, 'sent');
   sqlite.exec(`INSERT INTO cycles VALUES ('cyc-1', 'running', 'filter', 'resample', 'none', 0, '{}', '', 1, 1)`);
-  sqlite.prepare(`INSERT INTO cycle_steps VALUES (?, 'resample', 'cyc-1')`).run(claimed.steps[0]?.id);
+  sqlite.prepare(`INSERT INTO cycle_steps (step_id, mode, cycle_id) VALUES (?, 'resample', 'cyc-1')`).run(claimed.steps[0]?.id);
   sqlite.exec(`INSERT INTO batches VALUES ('bat-1', 'cyc-0', 'sent', 0, 1, '{}', '', 1, 1, NULL)`);
   sqlite.prepare(`INSERT INTO batch_items VALUES ('bat-1', 'smp-1', ?, 1)`).run(sent.steps[0]?.id);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(0);
