@@ -38,19 +38,31 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     if (unlogged !== undefined) throw unlogged;
     const train = caller.train && consents(exchange.header('x-gyre-train'));
     const raw = await exchange.body(deps.bodies);
-    await turnFor(exchange.size);
+    let turn = turnFor(exchange.size);
+    if (turn !== undefined) await turn;
     const { signal } = exchange.clock;
-    const refers = await face.refers?.(raw, signal);
+    const found = face.refers?.(raw, signal);
+    const refers = found instanceof Promise ? await found : found;
     const earlier = refers === undefined ? undefined : await lookBack(deps, caller.keyId, refers, signal);
     const parsed = face.parse(raw, new Past(earlier, deps.settings.seal));
     const { request } = parsed;
     requireSaneLength(request);
-    await turnFor(exchange.size);
+    turn = turnFor(exchange.size);
+    if (turn !== undefined) await turn;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
     const lease = await deps.serving.lease(request.model, exchange.clock.signal);
     try {
       await checkForm(request, lease.source);
-      await converse(deps, exchange, { ...caller, train }, face, parsed, offer, lease, admission);
+      await converse(
+        deps,
+        exchange,
+        train === caller.train ? caller : { ...caller, train },
+        face,
+        parsed,
+        offer,
+        lease,
+        admission,
+      );
     } finally {
       lease.release();
     }
@@ -136,13 +148,15 @@ async function converse<E extends AnyExchange>(
   );
   const resent = (visible: AssistantMessage): AssistantMessage =>
     withFreeform(face.resent === undefined ? visible : face.resent(visible), request.freeform);
-  await turnFor(exchange.size);
+  let turn = turnFor(exchange.size);
+  if (turn !== undefined) await turn;
   const finish = await deliver(deps, resent, exchange, recording, events, delivery);
   admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   const kept = await recording.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
-  await turnFor(finish.ending.usage.completion_tokens * TOKEN_CHARS);
+  turn = turnFor(finish.ending.usage.completion_tokens * TOKEN_CHARS);
+  if (turn !== undefined) await turn;
   delivery.finish(kept || !deps.settings.logRequired ? finish : unkept(finish, deps.log));
 }
 

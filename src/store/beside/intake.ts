@@ -243,7 +243,23 @@ function isEmpty(parts: Iterable<unknown>): boolean {
 }
 
 function write(file: IntakeFile, line: string): void {
-  const { hash, parts } = hashed(line, file.hash);
+  if (line.length >= LONG_LINE) return writeLong(file, line);
+  const hash = hashAfter(file.hash, line);
+  const bytes = Buffer.from(`${hash} ${line}\n`);
+  let written = 0;
+  try {
+    written = writeSync(file.fd, bytes, 0, bytes.length, file.bytes);
+  } finally {
+    if (written < bytes.length) ftruncateSync(file.fd, file.bytes);
+  }
+  wrote(file, hash, written, bytes.length);
+}
+
+/** The same for a line of which the bytes are made once, for its hash and for the file. */
+function writeLong(file: IntakeFile, line: string): void {
+  const bytes = Buffer.from(`${file.hash}\n${line}\n`);
+  const hash = sha256(bytes.subarray(0, -1));
+  const parts = [Buffer.from(`${hash} `), bytes.subarray(file.hash.length + 1)];
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   let written = 0;
   try {
@@ -251,20 +267,13 @@ function write(file: IntakeFile, line: string): void {
   } finally {
     if (written < length) ftruncateSync(file.fd, file.bytes);
   }
+  wrote(file, hash, written, length);
+}
+
+function wrote(file: IntakeFile, hash: Hash, written: number, length: number): void {
   if (written < length) throw new Error(`only ${written} of ${length} bytes could be written`);
   file.bytes += length;
   file.hash = hash;
-}
-
-/** A line as it is written, behind its hash over the one before. Bytes of a long one are made once for both. */
-function hashed(line: string, before: string): { readonly hash: Hash; readonly parts: readonly Buffer[] } {
-  if (line.length < LONG_LINE) {
-    const hash = hashAfter(before, line);
-    return { hash, parts: [Buffer.from(`${hash} ${line}\n`)] };
-  }
-  const bytes = Buffer.from(`${before}\n${line}\n`);
-  const hash = sha256(bytes.subarray(0, -1));
-  return { hash, parts: [Buffer.from(`${hash} `), bytes.subarray(before.length + 1)] };
 }
 
 function empty(file: IntakeFile): void {
