@@ -7,6 +7,7 @@ import { reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
 import { isPassing } from '../file/passing.js';
+import { wasDeleted } from '../file/deletions.js';
 import { isPruned } from '../file/prunings.js';
 import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths, readLines } from './intake_files.js';
 import type { LocalLog } from '../log/local.js';
@@ -157,8 +158,5 @@ function hasEnd(db: Db, responseId: string): boolean {
 }
 
 function isDeleted(db: Db, trajectoryId: string): boolean {
-  return (
-    prepared<[string]>(db, 'SELECT 1 FROM deletions WHERE trajectory_id = ?').get(trajectoryId) !== undefined ||
-    isPruned(db, trajectoryId)
-  );
+  return wasDeleted(db, trajectoryId) || isPruned(db, trajectoryId);
 }

@@ -8,6 +8,7 @@ import type { FunctionSpec } from '../../core/policy.js';
 import type { Trajectory } from '../../core/trajectory.js';
 import type { ChainedMessage } from './chain.js';
 import { prepared, type Db } from '../file/db.js';
+import { wasDeleted } from '../file/deletions.js';
 import type { Transaction } from '../file/group.js';
 import { contentHash, ledgeredShape, nextLedgerRow, type LedgerEntry, type LedgerRow } from '../file/ledger.js';
 import { removals } from '../file/prunings.js';
@@ -108,10 +109,7 @@ export class Writer implements Transaction {
   isDeleted(trajectoryId: string, epoch: number, begun: boolean): boolean {
     if (epoch === this.epoch) return false;
     const found = (sql: string): boolean => prepared<[string]>(this.#db, sql).get(trajectoryId) !== undefined;
-    return (
-      found('SELECT 1 FROM deletions WHERE trajectory_id = ?') ||
-      (begun && !found('SELECT 1 FROM trajectories WHERE id = ?'))
-    );
+    return wasDeleted(this.#db, trajectoryId) || (begun && !found('SELECT 1 FROM trajectories WHERE id = ?'));
   }
 
   /**

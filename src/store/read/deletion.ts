@@ -2,6 +2,7 @@
 import type { DeletionView } from '../../core/reading.js';
 import { seconds } from '../../core/seconds.js';
 import { prepared, type Db } from '../file/db.js';
+import { deletionId } from '../file/deletions.js';
 import { versionsFrom, withTrainer } from './lineage.js';
 
 /** The deletion of a trajectory. Undefined when there is none, or none of this key's. */
@@ -9,7 +10,7 @@ export function deletionOf(db: Db, trajectoryId: string, keyId?: string): Deleti
   const row = prepared<[string], { keyId: string | null; batches: string; versions: string; createdAt: number }>(
     db,
     'SELECT key_id AS keyId, batches, versions, created_at AS createdAt FROM deletions WHERE id = ?',
-  ).get(`del-${trajectoryId}`);
+  ).get(deletionId(trajectoryId));
   if (row === undefined || (keyId !== undefined && row.keyId !== keyId)) return undefined;
   const batches = JSON.parse(row.batches) as string[];
   const versions = new Set([...(JSON.parse(row.versions) as number[]), ...versionsFrom(db, batches)]);

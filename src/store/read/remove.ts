@@ -7,6 +7,7 @@ import { and, eq, inArray } from 'drizzle-orm';
 
 import type { Removal } from '../../core/reading.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
+import { deletionId } from '../file/deletions.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { emptyBatch } from '../learning/batches.js';
 import { forgetClaims } from '../learning/claims.js';
@@ -117,7 +118,7 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' 
   removeMessages(db, removed);
 
   const row = {
-    id: `del-${id}`,
+    id: deletionId(id),
     trajectoryId: id,
     keyId: trajectory?.keyId ?? null,
     rows: JSON.stringify(deleted),

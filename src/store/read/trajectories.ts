@@ -12,11 +12,12 @@ import { seconds } from '../../core/seconds.js';
 import { parseJson } from '../../core/text/json.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
+import { wasDeleted } from '../file/deletions.js';
 import { isPruned } from '../file/prunings.js';
 import { versionOfColumn } from '../file/policy_version.js';
 import { feedbackOf } from './feedback.js';
 import { readContext, type Context } from '../log/prompt.js';
-import { deletions, steps, trajectories, type verdicts } from '../file/schema.js';
+import { steps, trajectories, type verdicts } from '../file/schema.js';
 import { headOf, type StoredTrajectory } from './head.js';
 import { queriesOf } from './queries.js';
 import { messagesAt } from './said.js';
@@ -35,10 +36,7 @@ export function readTrajectory(db: Db, id: string, keyId?: string): TrajectoryVi
 export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
   const row = db.select({ keyId: trajectories.keyId }).from(trajectories).where(eq(trajectories.id, id)).get();
   if (row !== undefined) return keyId === undefined || row.keyId === keyId;
-  return (
-    db.select({ id: deletions.id }).from(deletions).where(eq(deletions.trajectoryId, id)).get() !== undefined ||
-    isPruned(db, id)
-  );
+  return wasDeleted(db, id) || isPruned(db, id);
 }
 
 /** The whole of it, without what was withdrawn. */
