@@ -187,7 +187,9 @@ test('nothing that a running cycle or a batch on its way needs is pruned', async
   const claimed = await conversation(gyre, 50, 'claimed');
   const sent = await conversation(gyre, 49, 'sent');
   sqlite.exec(`INSERT INTO cycles VALUES ('cyc-1', 'running', 'filter', 'resample', 'none', 0, '{}', '', 1, 1)`);
-  sqlite.prepare(`INSERT INTO cycle_steps (step_id, mode, cycle_id) VALUES (?, 'resample', 'cyc-1')`).run(claimed.steps[0]?.id);
+  sqlite
+    .prepare(`INSERT INTO cycle_steps (step_id, mode, cycle_id) VALUES (?, 'resample', 'cyc-1')`)
+    .run(claimed.steps[0]?.id);
   sqlite.exec(`INSERT INTO batches VALUES ('bat-1', 'cyc-0', 'sent', 0, 1, '{}', '', 1, 1, NULL)`);
   sqlite.prepare(`INSERT INTO batch_items VALUES ('bat-1', 'smp-1', ?, 1)`).run(sent.steps[0]?.id);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(0);
