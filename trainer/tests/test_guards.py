@@ -123,7 +123,11 @@ def test_vllm_finds_its_plugin_where_pyproject_says() -> None:
     assert module in MODULES and callable(getattr(importlib.import_module(module), name))
 
 
-def test_the_lock_pins_everything_and_names_no_place() -> None:
-    for name in ("requirements.lock", "requirements-gpu.lock"):
-        lines = [line for line in (TRAINER / name).read_text().splitlines() if line and not line.startswith("#")]
-        assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+]+", line) for line in lines), name
+def test_the_locks_pin_everything_by_hash_and_name_no_place() -> None:
+    locks = sorted(TRAINER.glob("requirements*.lock"))
+    assert len(locks) == 4
+    pinned = re.compile(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+]+( --hash=sha256:[0-9a-f]{64})+")
+    for lock in locks:
+        text = re.sub(r"\s*\\\n\s*", " ", lock.read_text())
+        lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        assert lines and not [line for line in lines if not pinned.fullmatch(line)], lock.name
