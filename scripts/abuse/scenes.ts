@@ -19,6 +19,8 @@ export function script({ body }: EngineRequest): Reply {
   if (last?.role === 'tool') return { text: 'The tool has answered.', delayMs: 5 };
   if (words.startsWith('slow')) return { text: 'token '.repeat(50).split(' '), delayMs: 100 };
   if (words.startsWith('large')) return { deltas: [{ content: LARGE }], tokenIds: false };
+  // More than any context holds: an engine that took it would not spell its prompt in as many tokens.
+  if (words.startsWith('all work')) return { text: 'I hear you.', promptTokenIds: [1, 2, 3] };
   if (words.startsWith('compute')) return { calls: [{ name: 'calculator', arguments: '{"expression":"17*23"}' }] };
   return { text: 'I hear you.' };
 }
