@@ -7,27 +7,31 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 const LOOK_MS = 5_000;
-/** A heap that may grow by so much before it is worth a pause, bytes. */
-const GROWTH = 32 * 1024 * 1024;
+/** A smaller heap is worth no pause, bytes. */
+const SMALL = 64 * 1024 * 1024;
 /** A thread that is busy for less of its time than this has some. */
 const BUSY = 0.5;
+/** Looks between two pauses: few where the last one was worth it, else more and more of them. */
+const [SOON, LATE] = [1, 120];
 
 /** Looks every few seconds, for as long as the thread lives. */
 export function giveMemoryBack(): void {
   let collect: (() => void) | undefined;
-  let left = 0;
+  let [looks, patience] = [0, SOON];
   let before = performance.eventLoopUtilization();
   const look = (): void => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
+    looks += 1;
     const { heapTotal } = process.memoryUsage();
-    if (utilization > BUSY || heapTotal < 2 * left + GROWTH) return;
+    if (utilization > BUSY || heapTotal < SMALL || looks < patience) return;
     collect ??= collector();
     collect();
-    left = process.memoryUsage().heapTotal;
+    // What is in use now may be garbage in a while.
+    patience = process.memoryUsage().heapTotal < heapTotal / 2 ? SOON : Math.min(2 * patience, LATE);
+    looks = 0;
   };
-  look();
   setInterval(look, LOOK_MS).unref();
 }
 
