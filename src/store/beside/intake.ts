@@ -165,9 +165,11 @@ export class Intake {
 
   /** Keeps these files, of which something cannot be committed, for a person to look at. */
   quarantine(paths: readonly string[]): void {
+    const carried = this.#carryOn();
     this.#files = this.#files.filter((file) => {
       if (!paths.includes(file.path)) return true;
-      closeSync(file.fd);
+      // Where that failed it is still read from.
+      if (carried) closeSync(file.fd);
       quarantine(file.path);
       return false;
     });
@@ -191,6 +193,16 @@ export class Intake {
     } catch (thrown) {
       if (current === undefined) throw thrown;
       return current;
+    }
+  }
+
+  /** Whether nothing that is unfinished is read from a file before the current one. */
+  #carryOn(): boolean {
+    try {
+      if (this.#current === undefined && !isEmpty(this.#unfinished())) this.#beginFile();
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -246,13 +258,7 @@ function write(file: IntakeFile, line: string): void {
   if (line.length >= LONG_LINE) return writeLong(file, line);
   const hash = hashAfter(file.hash, line);
   const bytes = Buffer.from(`${hash} ${line}\n`);
-  let written = 0;
-  try {
-    written = writeSync(file.fd, bytes, 0, bytes.length, file.bytes);
-  } finally {
-    if (written < bytes.length) ftruncateSync(file.fd, file.bytes);
-  }
-  wrote(file, hash, written, bytes.length);
+  put(file, hash, bytes.length, () => writeSync(file.fd, bytes, 0, bytes.length, file.bytes));
 }
 
 /** The same for a line of which the bytes are made once, for its hash and for the file. */
@@ -261,16 +267,17 @@ function writeLong(file: IntakeFile, line: string): void {
   const hash = sha256(bytes.subarray(0, -1));
   const parts = [Buffer.from(`${hash} `), bytes.subarray(file.hash.length + 1)];
   const length = parts.reduce((sum, part) => sum + part.length, 0);
+  put(file, hash, length, () => writevSync(file.fd, parts, file.bytes));
+}
+
+/** Leaves nothing of what could not be written whole. */
+function put(file: IntakeFile, hash: Hash, length: number, writing: () => number): void {
   let written = 0;
   try {
-    written = writevSync(file.fd, parts, file.bytes);
+    written = writing();
   } finally {
     if (written < length) ftruncateSync(file.fd, file.bytes);
   }
-  wrote(file, hash, written, length);
-}
-
-function wrote(file: IntakeFile, hash: Hash, written: number, length: number): void {
   if (written < length) throw new Error(`only ${written} of ${length} bytes could be written`);
   file.bytes += length;
   file.hash = hash;

@@ -9,6 +9,7 @@ import type { AssistantMessage, Message } from '../../core/message.js';
 import type { Action, FunctionSpec } from '../../core/policy.js';
 import type { Ending, Step } from '../../core/trajectory.js';
 import { LogConnection, type LogConnectionOptions } from './connection.js';
+import type { Opened } from './replies.js';
 import type { PackedNumbers, RecordingMessage, StepMessage } from './wire.js';
 import { versionColumn } from '../file/policy_version.js';
 import { packStep } from '../file/tokens.js';
@@ -54,11 +55,6 @@ export function openRemoteLog(options: LogConnectionOptions): RemoteLog {
   };
 }
 
-interface Opened extends Pick<Recording, 'trajectoryId' | 'continued'> {
-  readonly messages?: readonly Message[] | undefined;
-  readonly past?: Recording['past'];
-}
-
 class RemoteRecording implements Recording {
   readonly trajectoryId: string;
   readonly continued: boolean;
@@ -77,7 +73,7 @@ class RemoteRecording implements Recording {
     connection: LogConnection,
     number: number,
     opening: Opening,
-    { trajectoryId, continued, messages, past }: Opened,
+    { trajectoryId, continued, messages, past }: Pick<Recording, 'trajectoryId' | 'continued'> & Partial<Opened>,
   ) {
     this.trajectoryId = trajectoryId;
     this.continued = continued;
@@ -108,7 +104,7 @@ class RemoteRecording implements Recording {
       known,
       added: messages.slice(known),
       tools: toolsJson(step.tools),
-      step: stepFields(plain ? { ...step, appended: [] } : step, numbers === undefined),
+      step: stepFields(step, plain ? [] : appended, numbers === undefined),
       visible: plain ? undefined : visible,
       numbers,
     });
@@ -159,20 +155,8 @@ type AllFields<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
  * time.
  */
 function stepFields(
-  {
-    id,
-    policyVersion,
-    toolChoice,
-    sampling,
-    action,
-    told,
-    calls,
-    appended,
-    outcome,
-    notTrainable,
-    startedAt,
-    ms,
-  }: Step,
+  { id, policyVersion, toolChoice, sampling, action, told, calls, outcome, notTrainable, startedAt, ms }: Step,
+  appended: Step['appended'],
   withNumbers: boolean,
 ): StepMessage['step'] {
   return {

@@ -336,3 +336,18 @@ test('a file that begins with much of unfinished recordings is not begun again f
   expect(files(folder)).not.toEqual(begun);
   intake.close();
 });
+
+test('what is unfinished and large goes on also where the file it stands in is set aside', () => {
+  const folder = temporaryFolder();
+  const open: Carried[] = [];
+  const intake = new Intake(folder, () => open);
+  const large = JSON.stringify('x'.repeat(200_000));
+  const place = intake.append(`[${large}]`, 1);
+  if (place === undefined) throw new Error('the intake could not be written');
+  open.push({ place });
+  intake.quarantine(intake.rotate());
+  expect(intake.append('["other"]', 2)).toBeDefined();
+  const [goesOn = ''] = files(folder).filter((name) => name.endsWith('.jsonl'));
+  expect(readLines(join(folder, 'intake', goesOn)).lines).toEqual([`[${large}]`, '["other"]']);
+  intake.close();
+});
