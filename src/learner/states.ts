@@ -28,18 +28,32 @@ export interface Selection {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-export function select(learner: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
-  const head = headVersion(learner.db);
+export function select({ db }: Pick<Learner, 'db'>, filter: FilterName, mode: TrainMode): Selection {
   const kept: Passed[] = [];
   const dropped: Record<string, number> = {};
-  for (const row of candidateRows(learner.db, mode, JUDGE_ORDER, HORIZON)) {
+  for (const { passed, reason, steps } of looked(db, filter, mode)) {
+    if (passed !== undefined) kept.push(passed);
+    else dropped[reason] = (dropped[reason] ?? 0) + steps;
+  }
+  return { kept, dropped };
+}
+
+/** Steps of a key: one that passed, or so many that were dropped for a reason. */
+type Looked =
+  | { readonly keyId: string; readonly passed: Passed; readonly reason?: undefined; readonly steps?: undefined }
+  | { readonly keyId: string; readonly passed?: undefined; readonly reason: string; readonly steps: number };
+
+/** Oldest first. */
+function* looked(db: Db, filter: FilterName, mode: TrainMode): Iterable<Looked> {
+  const head = headVersion(db);
+  for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
     const candidate = toCandidate(row);
     const verdict = keep(candidate, filter, mode, head);
-    if (verdict.keep) kept.push(passedOf(candidate, row));
-    else dropped[verdict.reason] = (dropped[verdict.reason] ?? 0) + 1;
+    yield verdict.keep
+      ? { keyId: row.keyId, passed: passedOf(candidate, row) }
+      : { keyId: row.keyId, reason: verdict.reason, steps: 1 };
   }
-  const upstream = [...upstreamSteps(learner.db, HORIZON).values()].reduce((sum, steps) => sum + steps, 0);
-  return { kept, dropped: upstream === 0 ? dropped : { ...dropped, upstream } };
+  for (const [keyId, steps] of upstreamSteps(db, HORIZON)) yield { keyId, reason: 'upstream', steps };
 }
 
 /** How many steps would be taken up, how many each reason drops, and how many versions learned from others. */
@@ -63,30 +77,23 @@ export function tally(
   filter: FilterName,
   mode: TrainMode,
 ): StateTally & { readonly passed: readonly Passed[] } {
-  const head = headVersion(db);
   const [all, byKey] = [emptyCount(), new Map<string, Count>()];
-  const passed: Passed[] = [];
+  const passing: Passed[] = [];
   const ofKey = (keyId: string): Count => {
     let count = byKey.get(keyId);
     if (count === undefined) byKey.set(keyId, (count = emptyCount()));
     return count;
   };
-  const drop = (keyId: string, reason: string, steps: number): void => {
-    for (const { dropped } of [all, ofKey(keyId)]) dropped[reason] = (dropped[reason] ?? 0) + steps;
-  };
-  for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
-    const candidate = toCandidate(row);
-    const verdict = keep(candidate, filter, mode, head);
-    if (verdict.keep) {
-      passed.push(passedOf(candidate, row));
-      for (const count of [all, ofKey(row.keyId)]) count.kept += 1;
-    } else drop(row.keyId, verdict.reason, 1);
+  for (const { keyId, passed, reason, steps } of looked(db, filter, mode)) {
+    if (passed !== undefined) passing.push(passed);
+    for (const count of [all, ofKey(keyId)])
+      if (passed !== undefined) count.kept += 1;
+      else count.dropped[reason] = (count.dropped[reason] ?? 0) + steps;
   }
-  for (const [keyId, steps] of upstreamSteps(db, HORIZON)) drop(keyId, 'upstream', steps);
   const learned = versionsByKey(db);
   all.versions = learned.all;
   for (const [keyId, versions] of learned.byKey) ofKey(keyId).versions = versions;
-  return { all, byKey, passed };
+  return { all, byKey, passed: passing };
 }
 
 interface Count extends StateCounts {

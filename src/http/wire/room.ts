@@ -116,25 +116,18 @@ export class Room {
 }
 
 function crowded(requests: number): GyreError {
-  return new GyreError({
-    side: 'gateway',
-    status: 429,
-    code: 'rate_limit_exceeded',
-    retryAfterMs: 1000,
-    message:
-      `The gateway is answering ${requests} requests, as many as "limits.concurrency" ` +
-      'allows. Try again in a second.',
-  });
+  return busy(
+    `The gateway is answering ${requests} requests, as many as "limits.concurrency" allows. Try again in a second.`,
+  );
 }
 
 export function full(bytes: number, limit: number): GyreError {
-  return new GyreError({
-    side: 'gateway',
-    status: 429,
-    code: 'rate_limit_exceeded',
-    retryAfterMs: 1000,
-    message:
-      `The gateway is busy with ${bytes} bytes of requests; "limits.bytes_in_flight" allows ${limit}. ` +
+  return busy(
+    `The gateway is busy with ${bytes} bytes of requests; "limits.bytes_in_flight" allows ${limit}. ` +
       'Try again in a second, or send less at once.',
-  });
+  );
+}
+
+function busy(message: string): GyreError {
+  return new GyreError({ side: 'gateway', status: 429, code: 'rate_limit_exceeded', retryAfterMs: 1000, message });
 }

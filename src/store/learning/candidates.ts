@@ -43,16 +43,14 @@ export const GIVER: SQL = sql`CASE WHEN t.origin <> 'live' OR EXISTS (SELECT 1 F
 
 /**
  * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
- * their verdicts. A step's verdict is that
- * of the first of `decidingJudges` that gave one; of several steps it is bad if one is bad, else unknown if one is
- * unknown. `keyId`: of these newest steps only that key's.
+ * their verdicts. A step's verdict is that of the first of `decidingJudges` that gave one; of several steps it is bad
+ * if one is bad, else unknown if one is unknown.
  */
 export function candidateRows(
   db: Db,
   mode: TrainMode,
   decidingJudges: readonly string[],
   limit: number,
-  keyId?: string,
 ): CandidateRow[] {
   const rank = sql.join(
     decidingJudges.map((judge, at) => sql`WHEN ${judge} THEN ${at}`),
@@ -102,7 +100,6 @@ export function candidateRows(
     JOIN trajectories t ON t.id = s.trajectory_id
     LEFT JOIN tasks k ON k.id = t.task_id
     LEFT JOIN deciding d ON d.id = s.id
-    WHERE ${keyId === undefined ? sql`1 = 1` : sql`s.key_id = ${keyId}`}
     ORDER BY s.seq`);
 }
 
