@@ -14,7 +14,7 @@ import { startEngine } from '../../tests/fakes/engine.js';
 import { COMMAND, endGateway, residentBytes, serveGateway } from '../serve/gateway.js';
 import { chat, type Target, targetOf } from './client.js';
 import { startProbe } from './probe.js';
-import { allSlots, once, SCENES, script, SLOT_COUNT } from './scenes.js';
+import { allSlots, once, SCENES, script, SLOTS } from './scenes.js';
 
 /** What must hold. */
 const HEALTH_MS = 100;
@@ -48,7 +48,7 @@ try {
     const held = await inFlight(target);
     if (held > 0) problems.push(`${held} slots are taken although nobody asks`);
     const free = await allSlots(target);
-    if (free < SLOT_COUNT) problems.push(`only ${free} of ${SLOT_COUNT} slots can be taken`);
+    if (free < SLOTS) problems.push(`only ${free} of ${SLOTS} slots can be taken`);
     if (health.max >= HEALTH_MS) problems.push(`/health took ${health.max.toFixed(0)} ms`);
     if (health.failures > 0) problems.push(`/health failed ${health.failures} times`);
     const peak = residentBytes(pid);

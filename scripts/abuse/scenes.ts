@@ -8,7 +8,8 @@ import { asked, chat, connected, head, statusOn, type Target } from './client.js
 /** What went wrong, in words; nothing where all went well. */
 export type Scene = (target: Target, minutes: number) => Promise<readonly string[]>;
 
-const SLOTS = 256;
+/** What a gateway answers at once by default. */
+export const SLOTS = 256;
 const MIB = 1024 * 1024;
 const LARGE = 'a word and another, again and again; '.repeat(32_000);
 
@@ -169,8 +170,6 @@ export async function allSlots(target: Target): Promise<number> {
   const statuses = await Promise.all(Array.from({ length: SLOTS }, () => once(target, chat('slow', { stream: true }))));
   return statuses.filter((status) => status === 200).length;
 }
-
-export const SLOT_COUNT = SLOTS;
 
 export const SCENES: Readonly<Record<string, Scene>> = {
   pipelining,

@@ -4,9 +4,8 @@
  * the end no answer may have been a fault, and `gyre verify` must find the log whole.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +14,7 @@ import { startEngine, type EngineRequest, type Reply } from '../../tests/fakes/e
 import { startTrainer } from '../../tests/fakes/trainer.js';
 import { startGateway, verb } from '../demo/gateway.js';
 import { type Answers, answersOf } from './answers.js';
+import { inEnvironment } from '../python/environment.js';
 import { seed, startUpstreams } from './seed.js';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
@@ -33,36 +33,6 @@ function script({ body }: EngineRequest, number: number): Reply {
   return asked ? { calls: [{ name: 'calculator', arguments: '{"expression":"17*23"}' }] } : { text: 'It is 391.' };
 }
 
-/** The environment is made once, and again when the pins change. */
-async function schemathesis(): Promise<string> {
-  const stamp = join(ENVIRONMENT, 'pins');
-  const pins = createHash('sha256').update(readFileSync(PINS)).digest('hex');
-  const binary = join(ENVIRONMENT, 'bin', 'schemathesis');
-  if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, 'utf8') === pins) return binary;
-  rmSync(ENVIRONMENT, { recursive: true, force: true });
-  await run(process.env['PYTHON'] ?? 'python3', ['-m', 'venv', ENVIRONMENT]);
-  await run(join(ENVIRONMENT, 'bin', 'python'), [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '--no-deps',
-    '--require-hashes',
-    '--only-binary',
-    ':all:',
-    '-r',
-    PINS,
-  ]);
-  writeFileSync(stamp, pins);
-  return binary;
-}
-
-async function run(command: string, args: readonly string[]): Promise<void> {
-  const code = await codeOf(command, args, ROOT);
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with code ${code}`);
-}
-
 /** `cwd` is where the command may leave files. */
 async function codeOf(command: string, args: readonly string[], cwd: string): Promise<number> {
   const child = spawn(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
@@ -70,7 +40,7 @@ async function codeOf(command: string, args: readonly string[], cwd: string): Pr
   return code ?? 1;
 }
 
-const binary = await schemathesis();
+const binary = inEnvironment(ENVIRONMENT, PINS, 'schemathesis');
 const data = mkdtempSync(join(tmpdir(), 'gyre-fuzz-'));
 const engine = await startEngine({ script });
 const trainer = await startTrainer(engine.url);

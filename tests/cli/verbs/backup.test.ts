@@ -1,31 +1,16 @@
 /** Backup and restore as an operator meets them: the compiled command line, beside a gateway that answers. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { startEngine } from '../../fakes/engine.js';
-
-const MAIN = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-const gyre = (...args: readonly string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { cwd: tmpdir() }, (fault, out, err) =>
-      resolve({ code: fault === null ? 0 : Number(fault.code), out, err }),
-    );
-  });
+import { gyre, MAIN } from '../command.js';
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'gyre-backup-'));

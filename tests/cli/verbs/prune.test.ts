@@ -1,35 +1,20 @@
 /** Pruning as an operator meets it: the compiled command line, and a gateway that prunes while it answers. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
 
 import { until } from '../../fakes/gateway.js';
 import { startEngine } from '../../fakes/engine.js';
+import { gyre, MAIN } from '../command.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { answer, opening, temporaryFolder, user } from '../../store/fixture.js';
 
-const MAIN = fileURLToPath(new URL('../../../dist/src/main.js', import.meta.url));
 const DAY_MS = 86_400_000;
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-const gyre = (...args: readonly string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { cwd: tmpdir() }, (fault, out, err) =>
-      resolve({ code: fault === null ? 0 : Number(fault.code), out, err }),
-    );
-  });
 
 /** A data folder with a conversation of each of these ages, of 200 kB each. */
 async function logOf(...daysAgo: readonly number[]): Promise<string> {
