@@ -19,15 +19,12 @@ export interface CalculatorOptions {
   readonly children?: number | undefined;
   /** Milliseconds one expression may take. */
   readonly timeoutMs?: number | undefined;
-  /** Starts a child at once, so that the first call finds it loaded (a third of a second otherwise). */
-  readonly warm?: boolean | undefined;
 }
 
 /** Throws, in a sentence, on anything that has no value within the limits. */
 export function createCalculator(options: CalculatorOptions = {}): Tool {
   const pool = createPool(options.children ?? 2);
   const timeoutMs = options.timeoutMs ?? 2_000;
-  if (options.warm === true) pool.warm();
   return {
     spec: {
       name: 'calculator',
@@ -56,6 +53,8 @@ export function createCalculator(options: CalculatorOptions = {}): Tool {
       }
       return pool.evaluate(expression, timeoutMs, signal);
     },
+    // A child takes a third of a second to load.
+    warm: () => pool.warm(),
     close: () => pool.close(),
   };
 }

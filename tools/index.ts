@@ -17,8 +17,6 @@ import { createSearchWeb } from './search_web.js';
 export interface ToolOptions {
   /** The folder the operator's data lies in. */
   readonly dataDir: string;
-  /** Starts what takes a second to start, so that the first call does not wait for it. */
-  readonly warm: boolean;
   readonly web: Web;
   readonly limits: ToolLimits;
   /** The proxy for an address, where one is to be used: of tools that reach out, and of servers of tools. */
@@ -28,7 +26,7 @@ export interface ToolOptions {
 /** Makes a tool; undefined where the configuration does not turn it on. */
 type Create = (options: ToolOptions) => Tool | undefined;
 
-const TOOLS: readonly Create[] = [createCalculator, createSearchDocuments, createSearchWeb, createFetchPage];
+const TOOLS: readonly Create[] = [() => createCalculator(), createSearchDocuments, createSearchWeb, createFetchPage];
 
 /** Options of tools that come from MCP servers. */
 export interface OutsideOptions {
@@ -45,6 +43,8 @@ export interface Tools {
   /** Every tool under its function name. Those of servers come and go. */
   readonly toolbox: Toolbox;
   readonly servers: ToolServers;
+  /** Starts the servers, and what takes a moment to start. */
+  warm(): void;
   close(): Promise<void>;
 }
 
@@ -70,6 +70,10 @@ export function createTools(options: ToolOptions, { servers, defaults, version, 
   return {
     toolbox,
     servers: opened,
+    warm() {
+      opened.start();
+      for (const tool of own) tool.warm?.();
+    },
     async close() {
       await opened.close();
       for (const tool of own) await tool.close?.();

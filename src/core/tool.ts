@@ -23,6 +23,8 @@ export interface Tool {
   /** Bounds of its own, instead of the configured ones. */
   readonly limits?: ToolLimits | undefined;
   run(args: unknown, signal: AbortSignal): Promise<string>;
+  /** Starts what takes a moment to start, so that the first call does not wait for it. */
+  warm?(): void;
   /** Ends what the tool holds (a child process, a database). */
   close?(): Promise<void> | void;
 }

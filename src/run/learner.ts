@@ -6,7 +6,7 @@ import { adapterName } from '../core/learning/version.js';
 import { ruleJudges } from '../judge/rules/rules.js';
 import type { Learner, Progress } from '../learner/deps.js';
 import type { Trainer } from '../train/client.js';
-import type { Storage } from './storage.js';
+import type { Storage } from './storage/offline.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {

@@ -54,3 +54,10 @@ export function modelFolder(config: Config): string {
     );
   return path;
 }
+
+/** Throws an operator error, before anything is opened, where a trainer is to be started and cannot be. */
+export function refuseUntrainable(config: Config, trainerUrl: string | undefined): void {
+  if (config['engine.url'] !== undefined || trainerUrl !== undefined) return;
+  python();
+  modelFolder(config);
+}

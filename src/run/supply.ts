@@ -36,13 +36,6 @@ export interface Supply {
 /** How often the trainer is asked for its health and its engine's address. */
 const POLL_MS = 500;
 
-/** Throws an operator error, before anything is opened, where a trainer is to be started and cannot be. */
-export function refuseUntrainable(config: Config, trainerUrl: string | undefined): void {
-  if (config['engine.url'] !== undefined || trainerUrl !== undefined) return;
-  python();
-  modelFolder(config);
-}
-
 /** `running` is a trainer that runs already; without it, and without an engine address, one is started. */
 export function openSupply(config: Config, engine: Engine, running: TrainerAddress | undefined, env: Env): Supply {
   const external = config['engine.url'];

@@ -1,9 +1,10 @@
 /** A whole learner, opened for one verb or for the learning clock's process, and closed after it. */
 import { learnerOf, needTrainer } from './learner.js';
+import { refuseUntrainable } from './machine.js';
 import { runningGateway } from './presence.js';
 import type { Printer } from './print.js';
-import { openStorage } from './storage.js';
-import { openSupply, refuseUntrainable } from './supply.js';
+import { openStorage } from './storage/offline.js';
+import { openSupply } from './supply.js';
 import { trainerGiven, trainerOf } from './trainer_address.js';
 import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';

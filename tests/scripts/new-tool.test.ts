@@ -44,7 +44,7 @@ import { createTools } from '../../tools/index.js';
 it('has both', async () => {
   const limits = { timeoutMs: 1, maxBytes: 1 };
   const tools = createTools(
-    { dataDir: 'none', warm: false, web: { fetch: false }, limits },
+    { dataDir: 'none', web: { fetch: false }, limits },
     { servers: [], defaults: ['word_count2'], version: '0', warn: () => undefined },
   );
   expect([...tools.toolbox.keys()]).toEqual(expect.arrayContaining(['calculator', 'word_count2', 'x']));

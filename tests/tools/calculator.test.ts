@@ -3,7 +3,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createCalculator } from '../../tools/calculator.js';
 
 const never = AbortSignal.any([]);
-const calculator = createCalculator({ warm: true, timeoutMs: 1_500 });
+const calculator = createCalculator({ timeoutMs: 1_500 });
+calculator.warm?.();
 const calculate = (expression: string): Promise<string> => calculator.run({ expression }, AbortSignal.any([]));
 
 afterAll(() => calculator.close?.());

@@ -1,0 +1,267 @@
+/** A gateway: it is up at once, the engine and the trainer come up behind it, learning follows. */
+import type { Tools } from '../../tools/index.js';
+import { createApp } from '../app.js';
+import type { Config } from '../core/config.js';
+import { childEnvironment } from './child_environment.js';
+import { operatorError } from '../core/errors.js';
+import type { Keys } from '../core/key.js';
+import { giveMemoryBack } from '../core/running/memory.js';
+import { NONE_FOLLOWED } from '../core/learning/version.js';
+import { proxiesOf } from '../core/proxy.js';
+import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
+import { listen } from '../http/wire/listen.js';
+import { follow } from '../learner/following/follow.js';
+import { learningRoutes } from '../learner/routes.js';
+import { openEngine } from '../policy/serving/current_engine.js';
+import { openServing } from '../policy/serving/serving.js';
+import { openUpstreams } from '../policy/serving/upstreams.js';
+import type { Env } from './lines/fields.js';
+import { servingVersion } from '../store/learning/decisions.js';
+import { openPruning } from '../store/retention/pruning.js';
+import { saveTasks } from '../store/learning/tasks.js';
+import { versionsWithWeights } from '../store/learning/weights.js';
+import { type LearningClock, openClock } from './clock.js';
+import { needTrainer, noTrainer } from './learner.js';
+import { NewsWatch } from './lines/learning.js';
+import { reportWaiting } from './lines/waiting.js';
+import { compiled, VERSION } from './machine.js';
+import type { Observing } from './observing.js';
+import type { Output } from './lines/output.js';
+import { announce, otherGateways, withdraw } from './presence.js';
+import { secretOf } from './secret.js';
+import { learningRowsOf } from './reading/asked.js';
+import type { ServingStorage } from './storage/serving.js';
+import { openToolset } from './storage/toolset.js';
+import { openSupply } from './supply.js';
+import { readTasks } from './tasks.js';
+import { trainerGiven } from './trainer_address.js';
+
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+/**
+ * Runs until `signal` fires and everything it started has ended; what it was given stays open. Throws an operator
+ * error when it cannot start.
+ */
+export async function runGateway(
+  storage: ServingStorage,
+  observing: Observing,
+  config: Config,
+  output: Output,
+  signal: AbortSignal,
+  env: Env,
+): Promise<void> {
+  const tools = openToolset(config, (text) => output.warn(text));
+  try {
+    await serveWith(tools, storage, observing, config, output, signal, env);
+  } finally {
+    // What is left of answers is logged first, and may still hold a call.
+    await storage.log.flush();
+    await tools.close();
+  }
+}
+
+async function serveWith(
+  tools: Tools,
+  storage: ServingStorage,
+  observing: Observing,
+  config: Config,
+  output: Output,
+  signal: AbortSignal,
+  env: Env,
+): Promise<void> {
+  const { ask, keys } = storage;
+  for (const { pid, url } of otherGateways(config.data))
+    output.warn(
+      `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both ` +
+        'go on with the second becomes a branch; give each its own with --data DIR where that is not meant',
+    );
+  const { versions, servingAtStart } = storage.atStart((db) => {
+    if (config['learning.heldout'] !== undefined)
+      saveTasks(db, readTasks(config['learning.heldout'], tools.toolbox, config));
+    return { versions: versionsWithWeights(db), servingAtStart: servingVersion(db) };
+  });
+  await storage.ready();
+  requireKeysBeyondLoopback(config, keys);
+  requireKeysForEveryPage(config, keys);
+
+  const engine = openEngine(config['engine.timeout_seconds'] * 1000, config['limits.answer_bytes']);
+  const upstreams = openUpstreams(config.upstreams, {
+    timeoutMs: config['engine.timeout_seconds'] * 1000,
+    answerBytes: config['limits.answer_bytes'],
+    proxyFor: proxiesOf(env),
+    warn: (text) => output.warn(text),
+  });
+  const external = config['engine.url'] !== undefined;
+  const serving = openServing({
+    engine,
+    versions: external
+      ? []
+      : versions.map(({ version, createdAt }) => ({ version, created: Math.floor(createdAt / 1000) })),
+    // An engine given by address holds none of our adapters: it serves its own model.
+    serving: external ? 0 : servingAtStart,
+    upstreams: upstreams.models,
+    defaults: () => supply.defaults,
+    load: (version) => needTrainer(supply.trainer).load(version),
+  });
+  const news = new NewsWatch(() => ask('news', []), output);
+  let clock: LearningClock | undefined;
+  const app = createApp({
+    version: VERSION,
+    config,
+    serving,
+    log: storage.log,
+    tools: tools.toolbox,
+    keys,
+    reading: storage.reading,
+    parts: () => [...supply.parts(), ...tools.servers.parts()],
+    observer: observing.observer,
+    secret: secretOf(config.data),
+    ...(external ? {} : { learning: () => news.numbers }),
+    bug(thrown, requestId) {
+      const reason = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+      output.fault({ request_id: requestId, reason }, `request ${requestId} met a bug of the gateway: ${reason}`);
+    },
+    extra: (bodies) => [
+      learningRoutes({
+        rows: learningRowsOf(ask, () => ({ trainer: supply.trainer !== undefined, learn: config.learn })),
+        start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
+        async promote(version) {
+          const decision = await ask('promotion', [version]);
+          await follower.check();
+          return decision;
+        },
+        async rollback() {
+          const trainer = needTrainer(supply.trainer);
+          const way = await ask('wayBack', []);
+          await trainer.copyVersion(way.version, way.weights, true);
+          const version = await ask('goneBack', [way, 'asked for by an administrator']);
+          await follower.check();
+          return version;
+        },
+        allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
+        body: (incoming) => bodies.json(incoming, {}),
+      }),
+    ],
+  });
+
+  giveMemoryBack();
+  const listening = await listen((incoming, outgoing) => app.listener(incoming, outgoing), {
+    host: config.host,
+    port: config.port,
+    upgrades: app.sockets,
+  });
+  output.line(`listening ${listening.url}`);
+  storage.warm();
+  tools.warm();
+  output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
+  const supply = openSupply(config, engine, trainerGiven(config, env), env);
+  const follower = follow({
+    // An engine given by address has no weights of ours to follow.
+    rows: () => (external ? Promise.resolve(NONE_FOLLOWED) : ask('followed', [])),
+    alias: serving,
+    adapters: {
+      load: (version) => needTrainer(supply.trainer).load(version),
+      unload: async (version) => {
+        serving.dropped(version);
+        await needTrainer(supply.trainer).unload(version);
+      },
+      loaded: async () => (await supply.trainer?.health())?.loaded.map(({ version }) => version),
+      remove: (version) => needTrainer(supply.trainer).remove(version),
+    },
+    known: (version) => serving.know(version, false),
+    gone: (version) => serving.forget(version),
+    removed: (version, reason) => ask('weightsRemoved', [version, reason]),
+    failed: (message) => output.warn(message),
+    flipped(from, to, seconds) {
+      app.metrics.swapped();
+      output.event('swap', { from, to, seconds }, `serving version ${to} (before: ${from})`);
+    },
+  });
+  if (!external) await news.start();
+  const pruning =
+    config.retention === undefined
+      ? undefined
+      : openPruning({
+          dataDir: config.data,
+          retention: config.retention,
+          module: compiled(new URL('../store/retention/prune_worker.js', import.meta.url)),
+          pruned: ({ trajectories, steps, batches }) =>
+            output.event(
+              'pruned',
+              { trajectories, steps, batches },
+              `pruned ${trajectories} trajectories (${steps} steps) and the tokens of ${batches} batches`,
+            ),
+          failed: (reason) => output.warn(`pruning failed and is tried again: ${reason}`),
+        });
+  const stopWaiting = reportWaiting(() => supply.parts(), output);
+  try {
+    await supply.ready(signal).finally(stopWaiting);
+    announce(config.data, { url: listening.url, trainer: supply.trainer, learn: config.learn });
+    output.line(`ready ${listening.url}`);
+    output.event('ready', { url: listening.url });
+    if (!external)
+      clock = openClock({
+        config,
+        trainer: () => supply.trainer,
+        env: childEnvironment(env),
+        decided: () => follower.check(),
+        warn: (text) => output.warn(text),
+      });
+    if (!signal.aborted)
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  } finally {
+    // In reverse order: first nothing new is taken in, then what runs comes to its end, then what it ran on is closed.
+    output.event('stopping', {});
+    withdraw(config.data);
+    follower.stop();
+    news.stop();
+    await pruning?.stop();
+    await listening.close();
+    // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
+    const hung = await within(app.idle(), IDLE_MS);
+    if (hung) output.warn(`${app.inFlight()} answers did not end within ${IDLE_MS / 1000} s and are given up`);
+    // No request is left to observe, and what stops below may take longer than a supervisor waits before it kills us.
+    await observing.close();
+    await clock?.stop();
+    await supply.stop();
+    await engine.close();
+    await upstreams.close();
+  }
+}
+
+/** How long answers that were cut off may take to end, milliseconds. */
+const IDLE_MS = 10_000;
+
+/** Whether something is not over after a while. */
+async function within(work: Promise<void>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(true), milliseconds);
+  });
+  try {
+    return await Promise.race([work.then(() => false), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Without keys every caller may do everything, so only this machine may call. */
+function requireKeysBeyondLoopback(config: Config, keys: Keys): void {
+  if (LOOPBACK.includes(config.host) || keys.required()) return;
+  const pages = config.cors.length === 0 ? '' : `, pages of ${config.cors.join(', ')} ("cors") among them`;
+  throw operatorError(
+    `--host is "${config.host}" and there are no API keys, so anyone who reaches this machine could use and read ` +
+      `everything${pages}; make one with "gyre keys add NAME --role admin", or serve 127.0.0.1`,
+  );
+}
+
+/** Loopback keeps people out, but not the pages that a browser on this machine shows. */
+function requireKeysForEveryPage(config: Config, keys: Keys): void {
+  if (!config.cors.includes('*') || keys.required()) return;
+  throw operatorError(
+    '"cors" is "*" and there are no API keys, so any page that is opened on this machine could use and read ' +
+      'everything; make one with "gyre keys add NAME --role admin", or list the origins that may ask',
+  );
+}
