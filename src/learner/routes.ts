@@ -7,7 +7,8 @@ import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 
 import { badRequest, missing, quoted } from '../core/errors.js';
-import { type Cycle, StartCycle } from '../core/learning/cycle.js';
+import type { Cycle } from '../core/learning/cycle.js';
+import { StartCycle } from '../core/learning/start_cycle.js';
 import { type Decision, isVersionNumber, type Version } from '../core/learning/version.js';
 import { cycleView, decisionView, versionView } from '../core/learning/views.js';
 import type { JsonBytes, Query, Scope } from '../core/reading.js';

@@ -1,6 +1,4 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
-import { z } from 'zod';
-
 import type { Decision } from './version.js';
 
 /** Which logged steps a cycle takes up, by the verdicts on their trajectory: `learning.filter`. */
@@ -73,10 +71,6 @@ export const CYCLE_TRANSITIONS: Readonly<Record<CycleState, readonly CycleState[
   failed: ['running'],
   skipped: [],
 };
-
-/** What a request to start a cycle says. */
-export const StartCycle = z.strictObject({ gate: z.boolean().default(true) });
-export type StartCycle = z.infer<typeof StartCycle>;
 
 /** How far a batch has come on our side; `src/learner/` moves it. */
 export type BatchState =

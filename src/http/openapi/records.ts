@@ -11,9 +11,9 @@ import {
   CYCLE_TRANSITIONS,
   type CycleState,
   FILTERS,
-  StartCycle,
   TRAIN_MODES,
 } from '../../core/learning/cycle.js';
+import { StartCycle } from '../../core/learning/start_cycle.js';
 import { DECISION_KINDS, VERSION_KINDS } from '../../core/learning/version.js';
 import type { CycleView, DecisionView, LearningStatus, ListedVersion, VersionView } from '../../core/learning/views.js';
 import type { Message } from '../../core/message.js';
