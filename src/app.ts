@@ -129,6 +129,7 @@ export function createApp(deps: AppDeps): App {
   const room = new Room({
     requests: config['limits.concurrency'],
     bytes: config['limits.bytes_in_flight'],
+    body: config['limits.body_bytes'],
     waitMs: pace?.roomMs ?? 10_000,
   });
   const bodies = new Bodies(room, { bytes: config['limits.body_bytes'], silenceMs: pace?.bodyMs ?? 10_000 });
