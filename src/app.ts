@@ -272,7 +272,8 @@ export function createApp(deps: AppDeps): App {
   const socket = responsesSocket(answerDeps, { clocks, closed, bug, answer });
   const sockets = new Sockets(
     new Map([[RESPONSES_SOCKET, socket]]),
-    { ...settings, bodyBytes: bodies.most, socketMs: pace?.socketMs ?? 3_600_000 },
+    { ...settings, socketMs: pace?.socketMs ?? 3_600_000 },
+    bodies,
     (incoming) => {
       door.name(incoming);
       door.page(incoming);

@@ -91,7 +91,7 @@ export class Bodies {
         unlisten?.();
         settle();
       };
-      const refuse = (why: unknown): void => {
+      const refuse = (why: Error): void => {
         if (over) return;
         parts.length = 0;
         end(() => reject(why));
@@ -162,7 +162,7 @@ function tooLarge(maxBytes: number): GyreError {
 }
 
 /** The connection is closed after it: the rest of the body may still come, and would be read as a request. */
-function late(bytes: number): GyreError {
+export function late(bytes: number): GyreError {
   return new GyreError({
     side: 'client',
     status: 408,

@@ -69,6 +69,8 @@ export class Room {
     const hold: Hold = new Hold({
       grow: (by, signal) => this.#grow(hold, by, signal),
       whole: () => {
+        // Its last bytes may have waited; they are here.
+        this.#waiting.get(hold)?.enter();
         if (this.#coming.delete(hold)) this.#letIn();
       },
       leave: () => {
