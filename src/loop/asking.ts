@@ -4,6 +4,7 @@ import type { FunctionSpec, NativeTurn, PolicyRequest } from '../core/policy.js'
 import type { Spent } from './budget.js';
 import type { LoopRequest } from './events.js';
 import type { Schema } from './schema.js';
+import { CALLS_PER_ACTION } from './settle.js';
 
 /**
  * Said before the policy's last turn, at the end of the last tool result: many templates take no user message after a
@@ -56,9 +57,19 @@ export function policyRequest(
 
 /** The messages before the policy's last turn: the last tool result says that it is the last. */
 export function toldToAnswer(turn: readonly Message[]): readonly Message[] {
+  return told(turn, ANSWER_NOW);
+}
+
+/** The last tool result says how many calls of the turn did not count. */
+export function toldLeftOut(turn: readonly Message[], leftOut: number): readonly Message[] {
+  if (leftOut === 0) return turn;
+  return told(turn, `Of one turn ${CALLS_PER_ACTION} calls are run. ${leftOut} more of this turn were not.`);
+}
+
+function told(turn: readonly Message[], words: string): readonly Message[] {
   const last = turn.at(-1);
   if (last?.role !== 'tool' || typeof last.content !== 'string') return turn;
-  return [...turn.slice(0, -1), { ...last, content: `${last.content}\n\n${ANSWER_NOW}` }];
+  return [...turn.slice(0, -1), { ...last, content: `${last.content}\n\n${words}` }];
 }
 
 /** After an answer in words: what asks for it in the form the client wants. */
