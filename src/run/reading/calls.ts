@@ -24,7 +24,8 @@ import { addFeedback } from '../../store/read/feedback.js';
 import { readStep } from '../../store/read/lineage.js';
 import { removeTrajectory, withdrawResponse } from '../../store/read/remove.js';
 import { loggedResponse } from '../../store/read/response.js';
-import { listTrajectories, showTrajectory } from '../../store/read/listing.js';
+import { listTrajectories } from '../../store/read/listing.js';
+import { showTrajectory } from '../../store/read/showing.js';
 import { hasTrajectory } from '../../store/read/trajectories.js';
 
 /** What a thread has open. */
