@@ -10,6 +10,8 @@ export interface RoomLimits {
   readonly body: number;
   /** How long a body may wait for others to be over, milliseconds. */
   readonly waitMs: number;
+  /** What is said where there is no room for `bytes` more. */
+  readonly full?: ((bytes: number, limit: number) => GyreError) | undefined;
 }
 
 /** Bytes of bodies so small that looking after them would take longer than what they hold. */
@@ -73,6 +75,10 @@ export class Room {
         this.#waiting.get(hold)?.enter();
         if (this.#coming.delete(hold)) this.#letIn();
       },
+      settle: (to) => {
+        this.#take(hold, to - hold.bytes);
+        this.#letIn();
+      },
       leave: () => {
         this.#bytes -= hold.bytes;
         this.#coming.delete(hold);
@@ -121,7 +127,7 @@ export class Room {
       };
       const giveUp = (): void => {
         stop();
-        reject(full(this.#bytes, this.#limits.bytes));
+        reject((this.#limits.full ?? full)(this.#bytes, this.#limits.bytes));
       };
       const patience = setTimeout(giveUp, this.#limits.waitMs);
       const unlisten = signal && onAbort(signal, giveUp);
@@ -142,6 +148,7 @@ export class Room {
 interface Keeping {
   grow(by: number, signal: AbortSignal | undefined): Promise<void> | undefined;
   whole(): void;
+  settle(to: number): void;
   leave(): void;
 }
 
@@ -169,6 +176,11 @@ export class Hold {
     this.#room.whole();
   }
 
+  /** What it is in truth, where that is only known when it is here. */
+  settle(to: number): void {
+    if (!this.#left) this.#room.settle(to);
+  }
+
   /** It is over, and what was made of it. */
   readonly leave: Leave = () => {
     if (this.#left) return;
@@ -190,6 +202,6 @@ function full(bytes: number, limit: number): GyreError {
   );
 }
 
-function busy(message: string): GyreError {
+export function busy(message: string): GyreError {
   return new GyreError({ side: 'gateway', status: 429, code: 'rate_limit_exceeded', retryAfterMs: 1000, message });
 }
