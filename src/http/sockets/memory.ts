@@ -41,6 +41,7 @@ export class Remembered {
 export class Memory {
   readonly #kept = new Map<string, Kept>();
   readonly #remembered: Remembered;
+  #over = false;
 
   constructor(remembered: Remembered) {
     this.#remembered = remembered;
@@ -56,7 +57,7 @@ export class Memory {
     const answers = [...before, id];
     this.#drop(lane);
     const kept = { id, messages, asked, answers, bytes: weightOf([messages, asked, answers]) };
-    if (kept.bytes > CONNECTION_BYTES) return;
+    if (this.#over || kept.bytes > CONNECTION_BYTES) return;
     this.#kept.set(lane, kept);
     this.#remembered.add(kept, () => this.#kept.delete(lane));
     let bytes = 0;
@@ -74,6 +75,7 @@ export class Memory {
 
   /** The connection is over. */
   clear(): void {
+    this.#over = true;
     for (const lane of [...this.#kept.keys()]) this.#drop(lane);
   }
 

@@ -18,6 +18,9 @@ describe('what connections remember', () => {
     second.keep('b', 'resp_3', said(20_000), undefined, undefined);
     expect([knows(first, 'resp_1'), knows(second, 'resp_2'), knows(second, 'resp_3')]).toEqual([false, true, true]);
     second.clear();
+    // What was under way then is nobody's to go on from.
+    second.keep('c', 'resp_late', said(40_000), undefined, undefined);
+    expect(knows(second, 'resp_late')).toBe(false);
     first.keep('a', 'resp_4', said(40_000), undefined, undefined);
     expect(knows(first, 'resp_4')).toBe(true);
   });
