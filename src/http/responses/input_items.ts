@@ -23,7 +23,8 @@ const DEFAULT_ITEMS = 20;
 const PAGE_CHARS = 4 * 1024 * 1024;
 
 /**
- * A page of them, newest first unless `order` is `asc`; where they are large it ends before it is full. Throws 400 on `limit`, `order` and `after`.
+ * A page of them, newest first unless `order` is `asc`; where they are large it ends before it is full. Throws
+ * 400 on `limit`, `order` and `after`.
  */
 export function inputItems(
   logged: LoggedResponse,

@@ -1,6 +1,6 @@
 /**
- * A trajectory as it is sent. Its steps repeat what they were offered and, with their tokens, all of their prompts: of a
- * long one that is more than memory holds, so it is bounded, or written piece by piece.
+ * A trajectory as it is sent. Its steps repeat what they were offered and, with their tokens, all of their prompts: of
+ * a long one that is more than memory holds, so it is bounded, or written piece by piece.
  */
 import { GyreError } from '../../core/errors.js';
 import type { TrajectorySummary, TrajectoryView } from '../../core/reading.js';

@@ -49,7 +49,7 @@ export interface OpenTrajectory {
 }
 
 /** The whole of it, without what was withdrawn. */
-export function viewOf(db: Db, row: StoredTrajectory, shown: Whole = WHOLE_VIEW): TrajectoryView {
+function viewOf(db: Db, row: StoredTrajectory, shown: Whole = WHOLE_VIEW): TrajectoryView {
   const { head, steps } = openTrajectory(db, row, shown);
   return { ...head, steps: [...steps()] };
 }
