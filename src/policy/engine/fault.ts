@@ -1,7 +1,7 @@
 /**
- * Every way an engine can fail, as one error with the side `engine`. This is the only place that reads an engine's error
- * bodies and socket codes; nothing here decides whether to try again. Where it stands, and what it says of a failure of
- * its own, is for operators; why it refused a request is for whoever made it.
+ * Every way an engine can fail, as one error with the side `engine`. This is the only place that reads an engine's
+ * error bodies and socket codes; nothing here decides whether to try again. Where it stands, and what it says of a
+ * failure of its own, is for operators; why it refused a request is for whoever made it.
  */
 import { GyreError, reasonOf } from '../../core/errors.js';
 

@@ -45,7 +45,8 @@ export function asks(
   if (row === undefined) return false;
   const steps = prepared<[string, number], { at: number; state: Hash; left: Hash }>(
     db,
-    'SELECT idx AS at, state_tip AS state, policy_tip AS left FROM steps WHERE trajectory_id = ? AND idx <= ? ORDER BY idx',
+    'SELECT idx AS at, state_tip AS state, policy_tip AS left FROM steps ' +
+      'WHERE trajectory_id = ? AND idx <= ? ORDER BY idx',
   ).all(trajectoryId, index);
   const asked = new Set<Hash>([row.hash]);
   for (const { state, left } of steps) if (asked.has(state)) asked.add(left);

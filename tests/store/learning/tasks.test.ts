@@ -25,7 +25,7 @@ test('a held-out question is known where a client asks it, however its worked ex
   expect(candidateRows(store.db, 'resample', ['reference'], 10).map(({ heldout }) => heldout)).toEqual([1, 0]);
 });
 
-test('a held-out question is known in what a task is exported from, in other words before it and in other case', async () => {
+test('a held-out question is known within a longer text, in other case and after a system prompt', async () => {
   const { store, log } = opened();
   saveTasks(store.db, [{ id: 'q', messages: [user('What is 17 * 23?')], split: 'heldout', metadata: {} }]);
   const heldOut = async (...messages: Message[]): Promise<boolean> => {
