@@ -115,8 +115,8 @@ export function openClock({ config, trainer, env, decided, warn }: ClockOptions)
     });
     send({
       type: 'begin',
-      // Upstreams are never learned from: their keys stay here.
-      config: { ...config, 'trainer.url': url, upstreams: [] },
+      // Upstreams are never learned from, and the trainer tells its engine's key: theirs stay here.
+      config: { ...config, 'trainer.url': url, upstreams: [], 'engine.api_key': undefined },
       trainerToken: token,
       resume: config.learn || startedBefore,
     });

@@ -2,7 +2,7 @@
 import type { Tools } from '../../tools/index.js';
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
-import { childEnvironment } from './child_environment.js';
+import { clockEnvironment } from './child_environment.js';
 import { operatorError } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { compiled } from '../core/running/compiled.js';
@@ -204,7 +204,7 @@ async function serveWith(
       clock = openClock({
         config,
         trainer: () => supply.trainer,
-        env: childEnvironment(env),
+        env: clockEnvironment(env),
         decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });

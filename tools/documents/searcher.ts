@@ -22,7 +22,7 @@ export interface Hit {
   readonly text: string;
 }
 
-export type Found =
+type Found =
   /** No document is indexed. */
   | { readonly type: 'empty' }
   /** The best first; `older`: by an index of an earlier version. */
