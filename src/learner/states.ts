@@ -66,6 +66,8 @@ export interface StateCounts {
   readonly kept: number;
   readonly dropped: Readonly<Record<string, number>>;
   readonly versions: number;
+  /** The part of a batch that one key gives at most; of the counts of all. */
+  readonly part?: number | undefined;
 }
 
 /** The same steps counted, all and those of each key. */
