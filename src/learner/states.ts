@@ -52,7 +52,9 @@ function* looked(db: Db, filter: FilterName, mode: TrainMode): Iterable<Looked> 
     const known = toCandidate(row);
     // Only of what would be taken: it takes reading what was said.
     const candidate =
-      keep(known, filter, mode, head).keep && heldOut.isIn(row.stateAt) ? { ...known, heldout: true } : known;
+      keep(known, filter, mode, head).keep && heldOut.isIn(row.stateAt, row.stateTip)
+        ? { ...known, heldout: true }
+        : known;
     const verdict = keep(candidate, filter, mode, head);
     yield verdict.keep
       ? { keyId: row.keyId, passed: passedOf(candidate, row) }

@@ -25,8 +25,9 @@ export interface CandidateRow {
   readonly outcomeGood: 0 | 1 | null;
   /** Equal where the state is the same, word for word. */
   readonly state: string;
-  /** Row of the state's last message. */
+  /** Row of the state's last message, and its hash. */
   readonly stateAt: number;
+  readonly stateTip: string;
   readonly toolSet: string;
   readonly giver: string | null;
 }
@@ -95,7 +96,8 @@ export function candidateRows(
       (SELECT v.good FROM verdicts v WHERE v.subject_kind = 'trajectory' AND v.subject_id = s.trajectory_id
         AND v.good IS NOT NULL
         ORDER BY v.created_at DESC LIMIT 1) AS outcomeGood,
-      s.state_tip || s.tool_set AS state, s.state_at AS stateAt, s.tool_set AS toolSet, ${GIVER} AS giver
+      s.state_tip || s.tool_set AS state, s.state_at AS stateAt, s.state_tip AS stateTip,
+      s.tool_set AS toolSet, ${GIVER} AS giver
     FROM recent s
     JOIN trajectories t ON t.id = s.trajectory_id
     LEFT JOIN tasks k ON k.id = t.task_id

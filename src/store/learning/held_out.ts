@@ -32,9 +32,14 @@ export class HeldOut {
     this.#questions = new Questions(rows.map(({ body }) => lastAsked((parseJson(body) as Task).messages)));
   }
 
-  /** Whether a held-out question is asked anywhere in the conversation that ends in this row of messages. */
-  isIn(messageAt: number): boolean {
+  /**
+   * Whether a held-out question is asked anywhere in the conversation that ends in this row of messages; by its hash,
+   * where it is at hand, nothing is read of what was looked at before.
+   */
+  isIn(messageAt: number, tip?: Hash): boolean {
     if (this.#hashes.size === 0) return false;
+    const seen = tip === undefined ? undefined : this.#known.get(tip);
+    if (seen !== undefined) return seen.heldOut;
     const own = readChain(this.#db, messageAt, (hash) => this.#known.has(hash));
     if (own === undefined) return false;
     if (this.#known.size + own.length > REMEMBERED) {
