@@ -300,6 +300,7 @@ export function createApp(deps: AppDeps): App {
         if (cors?.(incoming, outgoing) === true) return;
         door.page(incoming);
       } catch (thrown) {
+        if (isBug(thrown)) bug(thrown, requestIdOf(incoming.headers['x-request-id']));
         return metrics.request(REFUSED, turnAway(thrown, incoming, outgoing));
       }
       const path = pathOf(incoming);

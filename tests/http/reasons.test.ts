@@ -1,6 +1,8 @@
 /** Who is told why a request failed: of a bug the operator alone, of addresses and reasons of the system an admin. */
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { WebSocket } from 'ws';
+
 import { internal } from '../../src/core/errors.js';
 import type { LogWait } from '../../src/core/log.js';
 import type { Policy } from '../../src/core/policy.js';
@@ -149,4 +151,21 @@ it.each(['without keys', 'with keys'])("why the log waits is an admin's once the
   for (const headers of [{}, ann])
     expect(await health(headers)).toMatchObject({ log: { state: 'waiting', reason: null } });
   expect(await health(root)).toMatchObject({ log: { reason: wait.reason } });
+});
+
+it('a bug met where a WebSocket is opened is told to the operator, too', async () => {
+  const broken = { required: () => true, fresh: () => Promise.reject(new TypeError('x is not a function')) };
+  await start({ deps: { keys: broken as never, bug: (thrown, id) => bugs.push([thrown, id]) } });
+  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/responses`, {
+    headers: { 'x-request-id': 'mine' },
+  });
+  const refusal = await new Promise<string>((resolve) => {
+    socket.on('error', () => undefined);
+    socket.on('unexpected-response', (_, incoming) => {
+      incoming.setEncoding('utf8');
+      incoming.on('data', (text: string) => resolve(text));
+    });
+  });
+  expect(refusal).toContain('The gateway failed unexpectedly');
+  expect(bugs).toEqual([[expect.objectContaining({ message: 'x is not a function' }), 'mine']]);
 });
