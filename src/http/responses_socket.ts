@@ -1,14 +1,14 @@
 /** The WebSocket of the Responses API put together: who may open one, and how its messages are answered. */
-import { GyreError } from '../core/errors.js';
+import { GyreError, isBug } from '../core/errors.js';
 import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
 import { admitPlain } from './callers/allowance.js';
-import { identify } from './callers/auth.js';
+import { type Caller, identify } from './callers/auth.js';
 import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
 import { Memory, Remembered } from './sockets/memory.js';
-import type { AnyExchange, ExchangeHooks } from './wire/exchange.js';
+import { type AnyExchange, type ExchangeHooks, requestIdOf } from './wire/exchange.js';
 import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
@@ -36,7 +36,13 @@ export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: 
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
       const key = typeof apiKey === 'string' ? apiKey : undefined;
-      const caller = await identify(deps.keys, headers.authorization, key);
+      let caller: Caller;
+      try {
+        caller = await identify(deps.keys, headers.authorization, key);
+      } catch (thrown) {
+        if (isBug(thrown)) hooks.bug(thrown, requestIdOf(headers['x-request-id']));
+        throw thrown;
+      }
       // It is one of the key's requests; its place is for what is asked on it.
       admitPlain(deps, caller)?.leave();
       const train = headers['x-gyre-train'];

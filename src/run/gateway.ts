@@ -2,9 +2,10 @@
 import type { Tools } from '../../tools/index.js';
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
-import { childEnvironment } from './child_environment.js';
+import { clockEnvironment } from './child_environment.js';
 import { operatorError } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
+import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
@@ -24,7 +25,7 @@ import { type LearningClock, openClock } from './clock.js';
 import { needTrainer, noTrainer } from './learner.js';
 import { NewsWatch } from './lines/learning.js';
 import { reportWaiting } from './lines/waiting.js';
-import { compiled, VERSION } from './machine.js';
+import { VERSION } from './machine.js';
 import type { Observing } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, otherGateways, withdraw } from './presence.js';
@@ -203,7 +204,7 @@ async function serveWith(
       clock = openClock({
         config,
         trainer: () => supply.trainer,
-        env: childEnvironment(env),
+        env: clockEnvironment(env),
         decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });

@@ -9,7 +9,7 @@ import { newId } from '../../core/ids.js';
 import { NO_USAGE } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import { type Admission, admitPlain, refusalOf } from '../callers/allowance.js';
-import { identify } from '../callers/auth.js';
+import { callerIn, identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Face } from '../protocol/face.js';
 import { settleOffer } from '../protocol/offer.js';
@@ -111,7 +111,7 @@ export function openResponses(deps: AnswerDeps, memory: Memory, socket: SocketDe
   ): Promise<void> {
     let admission: Admission | undefined;
     try {
-      const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+      const caller = await callerIn(deps.keys, exchange);
       admission = admitPlain(deps, caller);
       const raw = await exchange.body(deps.bodies);
       const { signal } = exchange.clock;

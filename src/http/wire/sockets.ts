@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
 
-import { GyreError } from '../../core/errors.js';
+import { discreetly, GyreError } from '../../core/errors.js';
 import type { Bodies } from './bodies.js';
 import { requestIdOf } from './exchange.js';
 import { type ErrorShape, failureOf, shuttingDown } from './failure.js';
@@ -136,7 +136,7 @@ function tooMany(): GyreError {
 }
 
 function refuse(thrown: unknown, incoming: IncomingMessage, socket: Duplex, errors?: ErrorShape): void {
-  const failure = failureOf(thrown, requestIdOf(incoming.headers['x-request-id']), false, errors);
+  const failure = failureOf(discreetly(thrown), requestIdOf(incoming.headers['x-request-id']), false, errors);
   const outgoing = new ServerResponse(incoming);
   // A server over TCP is given its own sockets; the type allows any stream.
   if (socket instanceof Socket) outgoing.assignSocket(socket);
