@@ -51,7 +51,7 @@ export async function runGateway(
   signal: AbortSignal,
   env: Env,
 ): Promise<void> {
-  const tools = openToolset(config, (text) => output.warn(text));
+  const tools = openToolset(config, VERSION, (text) => output.warn(text));
   try {
     await serveWith(tools, storage, observing, config, output, signal, env);
   } finally {

@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'src/store': { file: 0, keys: 1, log: 2, learning: 3, beside: 3, read: 4, backup: 4, retention: 5, proof: 5 },
   'src/policy': { engine: 0, serving: 1 },
   'src/judge': { rules: 0, '': 1 },
-  'src/run': { lines: 0, reading: 0, '': 1 },
+  'src/run': { lines: 0, reading: 0, storage: 1, '': 2 },
 };
 const MOST_FILES = 20;
 

@@ -88,8 +88,8 @@ export type ToLog =
 
 /**
  * Lines that stand in the intake, and are to be committed. Both threads have the same open files: the log's thread
- * reads where the gateway's has written, so that what is recorded goes through no memory of the gateway's twice. Nothing
- * of a file is taken back or closed before its lines are committed.
+ * reads where the gateway's has written, and what is recorded need not stay in the gateway's memory. Nothing of a file
+ * is taken back or closed before its lines are committed.
  */
 export interface ToRead {
   /** Descriptor, first byte and the one after the last, one after the other. */
