@@ -23,11 +23,13 @@ export function arriving(
   refuse: (why: Error) => void,
 ): TakeHold {
   let hold: Hold | undefined;
+  let unwatch: (() => void) | undefined;
   let over = false;
   const coming = { bytes: 0, halted: false, late: () => end(late(coming.bytes)) };
   const reset = (): void => {
     coming.bytes = 0;
-    arrivals.delete(coming);
+    unwatch?.();
+    unwatch = undefined;
     hold = undefined;
   };
   const end = (why?: Error): void => {
@@ -47,7 +49,7 @@ export function arriving(
     if (coming.bytes <= UNCOUNTED) return;
     if (hold === undefined) {
       hold = room.begin();
-      arrivals.add(coming);
+      unwatch = arrivals.add(coming);
     }
     const waiting = coming.bytes <= hold.bytes ? undefined : hold.grow(coming.bytes);
     if (waiting === undefined) return;

@@ -87,7 +87,7 @@ export class Bodies {
       let over = false;
       const end = (settle: () => void): void => {
         over = true;
-        this.arrivals.delete(coming);
+        unwatch();
         unlisten?.();
         settle();
       };
@@ -100,7 +100,7 @@ export class Bodies {
         source.resume();
       };
       const coming = { bytes: 0, halted: false, late: () => refuse(late(coming.bytes)) };
-      this.arrivals.add(coming);
+      const unwatch = this.arrivals.add(coming);
       const unlisten = signal && onAbort(signal, coming.late);
       source.on('data', (part: Buffer) => {
         if (over) return;

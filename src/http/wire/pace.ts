@@ -16,6 +16,9 @@ export interface Coming {
 }
 
 interface Look {
+  readonly coming: Coming;
+  /** Where it stands among all. */
+  at: number;
   /** What had come at the last one, and for how long nothing came since. */
   seen: number;
   silentMs: number;
@@ -25,7 +28,8 @@ interface Look {
 /** Watches what comes in. */
 export class Arrivals {
   readonly #silenceMs: number;
-  readonly #coming = new Map<Coming, Look>();
+  /** A list, not a Map: each request comes and goes, and an old Map that changes keeps what was in it for long. */
+  readonly #looks: Look[] = [];
   #looking: NodeJS.Timeout | undefined;
 
   /** `silenceMs`: how long nothing may come, milliseconds; three times that is what all of a slow one may take. */
@@ -33,13 +37,21 @@ export class Arrivals {
     this.#silenceMs = silenceMs;
   }
 
-  add(coming: Coming): void {
-    this.#coming.set(coming, { seen: 0, silentMs: 0, ms: 0 });
+  /** Returns how to stop watching it. */
+  add(coming: Coming): () => void {
+    const look = { coming, at: this.#looks.length, seen: 0, silentMs: 0, ms: 0 };
+    this.#looks.push(look);
     this.#looking ??= setInterval(() => this.#lookThrough(), this.#every).unref();
+    return () => this.#remove(look);
   }
 
-  delete(coming: Coming): void {
-    this.#coming.delete(coming);
+  /** The last one takes its place. */
+  #remove(look: Look): void {
+    if (this.#looks[look.at] !== look) return;
+    const last = this.#looks.pop();
+    if (last === undefined || last === look) return;
+    last.at = look.at;
+    this.#looks[last.at] = last;
   }
 
   get #every(): number {
@@ -47,19 +59,20 @@ export class Arrivals {
   }
 
   #lookThrough(): void {
-    if (this.#coming.size === 0) {
+    if (this.#looks.length === 0) {
       clearInterval(this.#looking);
       this.#looking = undefined;
       return;
     }
-    for (const [coming, look] of [...this.#coming]) {
+    for (const look of [...this.#looks]) {
+      const { coming } = look;
       if (coming.halted) continue;
       look.ms += this.#every;
       look.silentMs = coming.bytes === look.seen ? look.silentMs + this.#every : 0;
       look.seen = coming.bytes;
       const isSlow = look.ms > 3 * this.#silenceMs && coming.bytes < (LEAST_PACE * look.ms) / 1000;
       if (look.silentMs <= this.#silenceMs && !isSlow) continue;
-      this.#coming.delete(coming);
+      this.#remove(look);
       coming.late();
     }
   }
