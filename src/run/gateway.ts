@@ -3,7 +3,7 @@ import type { Tools } from '../../tools/index.js';
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { childEnvironment } from './child_environment.js';
-import { operatorError } from '../core/errors.js';
+import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { giveMemoryBack } from '../core/running/memory.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
@@ -27,7 +27,7 @@ import { reportWaiting } from './lines/waiting.js';
 import { compiled, VERSION } from './machine.js';
 import type { Observing } from './observing.js';
 import type { Output } from './lines/output.js';
-import { announce, otherGateways, withdraw } from './presence.js';
+import { announce, named, otherGateways } from './presence.js';
 import { secretOf } from './secret.js';
 import { learningRowsOf } from './reading/asked.js';
 import type { ServingStorage } from './storage/serving.js';
@@ -70,9 +70,9 @@ async function serveWith(
   env: Env,
 ): Promise<void> {
   const { ask, keys } = storage;
-  for (const { pid, url } of otherGateways(config.data))
+  for (const other of otherGateways(config.data))
     output.warn(
-      `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both ` +
+      `another gateway (${named(other)}) serves the folder "${config.data}", too: of a conversation that both ` +
         'go on with the second becomes a branch; give each its own with --data DIR where that is not meant',
     );
   const { versions, servingAtStart } = storage.atStart((db) => {
@@ -154,7 +154,18 @@ async function serveWith(
   storage.warm();
   tools.warm();
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
-  const supply = openSupply(config, engine, trainerGiven(config, env), env);
+  const supply = openSupply(config, engine, trainerGiven(config, env), env, () => announceSelf());
+  let stopping = false;
+  /** Where it answers, and which trainer others may use, from when there is one until it is to end. */
+  const announceSelf = (): void => {
+    const reached = stopping ? {} : { url: listening.url, trainer: supply.trainer };
+    try {
+      announce(config.data, { ...reached, learn: config.learn });
+    } catch (thrown) {
+      output.warn(`other commands are not told where this gateway is: ${reasonOf(thrown)}`);
+    }
+  };
+  announceSelf();
   const follower = follow({
     // An engine given by address has no weights of ours to follow.
     rows: () => (external ? Promise.resolve(NONE_FOLLOWED) : ask('followed', [])),
@@ -196,7 +207,6 @@ async function serveWith(
   const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
     await supply.ready(signal).finally(stopWaiting);
-    announce(config.data, { url: listening.url, trainer: supply.trainer, learn: config.learn });
     output.line(`ready ${listening.url}`);
     output.event('ready', { url: listening.url });
     if (!external)
@@ -214,7 +224,8 @@ async function serveWith(
   } finally {
     // In reverse order: first nothing new is taken in, then what runs comes to its end, then what it ran on is closed.
     output.event('stopping', {});
-    withdraw(config.data);
+    stopping = true;
+    announceSelf();
     follower.stop();
     news.stop();
     await pruning?.stop();

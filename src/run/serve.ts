@@ -5,6 +5,7 @@ import type { Env } from './lines/fields.js';
 import type { Output } from './lines/output.js';
 import { refuseUntrainable } from './machine.js';
 import { openObserving } from './observing.js';
+import { announce, withdraw } from './presence.js';
 import { openServingStorage } from './storage/serving.js';
 
 /** Runs until `signal` fires; resolves when everything is closed. Throws an operator error when it cannot start. */
@@ -12,6 +13,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
   refuseUntrainable(config, config['trainer.url']);
   const observing = await openObserving(env, config, output);
   try {
+    announced(config, output);
     const storage = openServingStorage(
       config,
       (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`),
@@ -25,7 +27,17 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
       await storage.close();
     }
   } finally {
+    withdraw(config.data);
     await observing.close();
   }
   output.event('stopped', {});
+}
+
+/** Also a gateway that cannot say so serves: its intake names it, too. */
+function announced(config: Config, output: Output): void {
+  try {
+    announce(config.data, { learn: config.learn });
+  } catch (thrown) {
+    output.warn(`other commands are not told that this gateway runs: ${reasonOf(thrown)}`);
+  }
 }

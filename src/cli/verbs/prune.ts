@@ -7,6 +7,7 @@ import { operatorError } from '../../core/errors.js';
 import type { Printer } from '../../run/print.js';
 import { runningGateway } from '../../run/presence.js';
 import { withRows } from '../../run/rows.js';
+import { otherWriter } from '../../store/beside/heads.js';
 import type { Db } from '../../store/file/db.js';
 import { type Pruned, Pruner } from '../../store/retention/prune.js';
 import { compact, freeBytes, shrink, shrinks, usedBytes } from '../../store/retention/shrink.js';
@@ -34,15 +35,16 @@ export function pruneVerb(config: Config, flags: PruneFlags, printer: Printer, s
       return;
     }
     const gateway = runningGateway(config.data);
-    if (flags.compact === true && gateway !== undefined)
+    const writer = gateway?.pid ?? otherWriter(config.data);
+    if (flags.compact === true && writer !== undefined)
       throw operatorError(
-        `a gateway (process ${gateway.pid}) serves "${config.data}", and nothing could be logged while the file is ` +
+        `a gateway (process ${writer}) serves "${config.data}", and nothing could be logged while the file is ` +
           'written anew; end it first, or leave --compact out',
       );
     const pruned =
-      retention === undefined ? undefined : await prune(db, retention, gateway !== undefined, printer, signal);
+      retention === undefined ? undefined : await prune(db, retention, writer !== undefined, printer, signal);
     if (flags.compact === true && !signal.aborted) writeAnew(db, config.data, printer);
-    else while (!signal.aborted && shrink(db, 0)) if (gateway !== undefined) await sleep(5);
+    else while (!signal.aborted && shrink(db, 0)) if (writer !== undefined) await sleep(5);
     told(db, pruned, printer);
   });
 }

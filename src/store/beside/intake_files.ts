@@ -3,7 +3,7 @@
  * file belongs to an owner, the intake that writes it.
  */
 import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { reasonOf } from '../../core/errors.js';
 import { alive, processOf } from '../../core/running/process.js';
@@ -147,6 +147,12 @@ function startedAt(name: string): number {
 /** Whether the owner of a file lives and has it open. */
 export function ownerIsLive(path: string): boolean {
   return isLive(ownerOf(path));
+}
+
+/** Processes that have an intake open, or what one of them left, but for this one. */
+export function othersOf(paths: readonly string[]): readonly number[] {
+  const pids = paths.filter(ownerIsLive).map((path) => Number(basename(path).split('.')[1]));
+  return [...new Set(pids)].filter((pid) => pid !== process.pid);
 }
 
 function isLive(owner: string): boolean {
