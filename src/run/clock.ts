@@ -63,7 +63,7 @@ const CHECK_MS = 1_000;
 /** A process that ended by itself is started again after a pause that doubles up to this. */
 const LONGEST_PAUSE_MS = 60_000;
 /** How long it may take to let go of a cycle before it is killed, which its rows survive at any moment. */
-const STOP_MS = 15_000;
+const STOP_MS = 10_000;
 
 interface PendingCycle {
   readonly resolve: (cycle: Cycle) => void;

@@ -6,6 +6,7 @@ import { childEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { giveMemoryBack } from '../core/running/memory.js';
+import { hangs } from '../core/running/within.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
@@ -54,8 +55,8 @@ export async function runGateway(
   try {
     await serveWith(tools, storage, observing, config, output, signal, env);
   } finally {
-    // What is left of answers is logged first, and may still hold a call.
-    await storage.log.flush();
+    // What is left of answers is logged first, and may still hold a call; where the log waits the intake has it.
+    await storage.log.flush().catch(() => undefined);
     await tools.close();
   }
 }
@@ -228,14 +229,15 @@ async function serveWith(
     announceSelf();
     follower.stop();
     news.stop();
-    await pruning?.stop();
+    // Neither answers anybody: they end beside whoever is still being answered.
+    const beside = Promise.all([pruning?.stop(), clock?.stop()]);
     await listening.close();
     // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
-    const hung = await within(app.idle(), IDLE_MS);
+    const hung = await hangs(app.idle(), IDLE_MS);
     if (hung) output.warn(`${app.inFlight()} answers did not end within ${IDLE_MS / 1000} s and are given up`);
     // No request is left to observe, and what stops below may take longer than a supervisor waits before it kills us.
     await observing.close();
-    await clock?.stop();
+    await beside;
     await supply.stop();
     await engine.close();
     await upstreams.close();
@@ -243,20 +245,7 @@ async function serveWith(
 }
 
 /** How long answers that were cut off may take to end, milliseconds. */
-const IDLE_MS = 10_000;
-
-/** Whether something is not over after a while. */
-async function within(work: Promise<void>, milliseconds: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), milliseconds);
-  });
-  try {
-    return await Promise.race([work.then(() => false), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const IDLE_MS = 2_000;
 
 /** Without keys every caller may do everything, so only this machine may call. */
 function requireKeysBeyondLoopback(config: Config, keys: Keys): void {

@@ -7,6 +7,7 @@
 import { writeJson } from '../../core/text/json.js';
 
 import type { GyreError } from '../../core/errors.js';
+import { hangs } from '../../core/running/within.js';
 import { logWaits, type LogState, type Opening } from '../../core/log.js';
 import { isPassing } from '../file/passing.js';
 import { roughly } from '../log/recognise.js';
@@ -17,6 +18,7 @@ import { Intake } from './intake.js';
 import { closeOwner, newOwner } from './intake_files.js';
 import { Lines } from './lines.js';
 import { type Opened, Replies } from './replies.js';
+import { Silence } from './silence.js';
 import { LogThread, type LogThreadOptions } from './thread.js';
 import { Uncommitted } from './uncommitted.js';
 import { Waiting } from './waiting.js';
@@ -34,6 +36,8 @@ const GROUP_MS = 10;
 /** A log thread that crashed this often in a row without committing anything will never commit it. */
 const MAX_CRASHES = 2;
 const RESTART_MS = 500;
+/** So long until a thread that is stuck is left to itself. */
+const END_MS = 1_000;
 export class LogConnection {
   readonly #options: LogConnectionOptions;
   readonly #owner = newOwner();
@@ -54,6 +58,7 @@ export class LogConnection {
   #recoverTo = 0;
   #crashes = 0;
   #closing = false;
+  readonly #silence: Silence;
   readonly #wal: WalWatch;
   /** Recordings that are to be set aside as soon as that can be written. */
   readonly #toSetAside = new Set<number>();
@@ -72,6 +77,11 @@ export class LogConnection {
       impatient: () => this.#impatient(),
       warn: (text) => options.warn?.(text),
       waits: () => this.state.uncommitted,
+    });
+    this.#silence = new Silence(this.#waiting, {
+      expects: () => this.#uncommitted.sent > this.#uncommitted.committed || this.#replies.any,
+      silent: () => this.#replies.openAllAsNew(),
+      behind: () => this.#backlog.chars > MAX_UNSENT_CHARS,
     });
     this.#lines = new Lines({
       intake: this.#intake,
@@ -147,7 +157,7 @@ export class LogConnection {
     }
     return new Promise((resolve) => {
       const replyId = this.#replies.awaitOpened(opening, resolve);
-      if (this.#restartTimer !== undefined) this.#replies.openAsNew(replyId);
+      if (this.#restartTimer !== undefined || this.#silence.is) this.#replies.openAsNew(replyId);
       else this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]));
     });
   }
@@ -186,8 +196,10 @@ export class LogConnection {
     if (this.#thread.running) {
       this.#postToWorker(JSON.stringify([{ type: 'close' } satisfies ToLog]));
       await Promise.race([this.#thread.exited, this.#waiting.untilOver()]);
-      await this.#thread.end();
+      // Nothing ends a thread that waits for a disk; what it has not committed is in the intake.
+      await hangs(this.#thread.end(), END_MS);
     }
+    this.#silence.close();
     this.#waiting.close();
     const lost = this.#lines.waiting.answers + this.#replies.commits;
     if (lost > 0) {
@@ -276,6 +288,7 @@ export class LogConnection {
   }
 
   #hear(message: FromLog): void {
+    this.#silence.heard(message);
     switch (message.type) {
       case 'ready':
         return;
@@ -316,6 +329,7 @@ export class LogConnection {
       if (this.#closing && !this.#thread.running) throw new Error('the log is closed');
       if (!this.#thread.running) this.#startWorker([]);
       this.#thread.post(text);
+      this.#silence.expect();
     } catch (thrown) {
       this.#fail(thrown);
       this.#restartWorker(thrown);
@@ -327,6 +341,7 @@ export class LogConnection {
   }
 
   #workerExited(reason: Error, fault: unknown): void {
+    this.#silence.heard({ type: 'waiting' }); // another one says what it waits for
     this.#ownFailures += this.#workerFailures;
     this.#workerFailures = 0;
     if (this.#closing) return;

@@ -100,8 +100,11 @@ function handle(message: ToLog): void {
     }
     case 'begin': {
       const { recording, opening, trajectoryId, messages } = message;
-      // A recording that `open` looked up is held already, and knows its trajectory.
-      if (!held.has(recording)) held.add(recording, log.begin(opening, trajectoryId), opening.responseId, messages);
+      // A recording that `open` looked up is held already, and knows its trajectory; whoever could not wait for that
+      // has begun another.
+      const looked = held.trajectoryOf(recording);
+      if (looked !== undefined && looked !== trajectoryId) log.abandon(looked);
+      if (looked !== trajectoryId) held.add(recording, log.begin(opening, trajectoryId), opening.responseId, messages);
       return;
     }
     case 'step':
