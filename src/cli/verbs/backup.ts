@@ -58,6 +58,8 @@ export async function restoreVerb(
   });
   printer.result(restored, [
     `"${config.data}" is as it was on ${new Date(restored.madeAt).toISOString()}: ${restored.steps} steps`,
-    ...(restored.before === undefined ? [] : [`what was there is in ${restored.before}`]),
+    ...(restored.before === undefined
+      ? []
+      : [`what was there is in ${restored.before}; no deletion reaches it, delete it when you do not need it`]),
   ]);
 }

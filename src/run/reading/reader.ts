@@ -65,8 +65,14 @@ export class Reader {
         name,
         args,
         signal,
-        resolve: (value) => (clearTimeout(patience), resolve(value)),
-        reject: (reason) => (clearTimeout(patience), reject(reason)),
+        resolve(value) {
+          clearTimeout(patience);
+          resolve(value);
+        },
+        reject(reason) {
+          clearTimeout(patience);
+          reject(reason instanceof Error ? reason : new Error(String(reason)));
+        },
       };
       this.#waiting.push(call);
       this.#next();

@@ -9,13 +9,16 @@ import { type Db, prepared, type Store } from '../file/db.js';
 import { isPassing } from '../file/passing.js';
 import { wasDeleted } from '../file/deletions.js';
 import { isPruned } from '../file/prunings.js';
-import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths, readLines } from './intake_files.js';
+import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths } from './intake_files.js';
+import { IntakeLines } from './intake_lines.js';
 import type { LocalLog } from '../log/local.js';
 import { type LogOptions, openLog } from '../log/log.js';
 import { HeldRecordings } from './recordings.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 const RECORDINGS_PER_COMMIT = 256;
+/** Of a file that is longer, what has its end is committed as soon as so much is in memory. */
+const MAX_CHARS = 64 * 1024 * 1024;
 
 /** By default nothing is waited for: what cannot be committed now is left for the next process. */
 export type RecoverOptions = Pick<LogOptions, 'waiting' | 'patienceMs'> & { readonly redactor?: Redactor | undefined };
@@ -80,8 +83,8 @@ function recoveringLog(
 
 /**
  * Replays everything in these files to the log, and commits it. Recordings that have no end stay in `held`, where the
- * caller goes on with them. Returns the files of which something could not be read or committed. One file is in memory
- * at a time: each holds every recording that it has a part of from its beginning.
+ * caller goes on with them. Returns the files of which something could not be read or committed. One file is read at a
+ * time: each holds every recording that it has a part of from its beginning.
  */
 export async function replay(
   db: Db,
@@ -101,16 +104,44 @@ export async function replay(
 
 async function replayFile(db: Db, log: LocalLog, path: string, held: HeldRecordings, beyond: boolean): Promise<void> {
   const recordings = new Map<string, RecordingMessage[]>();
-  const { lines, fault } = readLines(path, beyond);
-  if (fault !== undefined) log.fail(new Error(`"${path}" cannot be read to its end: ${fault}`));
-  for (const message of lines.flatMap((line) => parsedOr(line, path, log))) {
-    const key = `${ownerOf(path)} ${message.recording}`;
-    const known = recordings.get(key);
-    // Kept in the order of their newest message: a follow-up must come after the answer it continues.
-    if (known !== undefined) recordings.delete(key);
-    recordings.set(key, known === undefined || message.type === 'begin' ? [message] : [...known, message]);
+  const lines = new IntakeLines(path, beyond);
+  let chars = 0;
+  for (const line of lines) {
+    for (const message of parsedOr(line, path, log)) {
+      const key = `${ownerOf(path)} ${message.recording}`;
+      const known = recordings.get(key);
+      // Kept in the order of their newest message: a follow-up must come after the answer it continues.
+      if (known !== undefined) recordings.delete(key);
+      if (known === undefined || message.type === 'begin') recordings.set(key, [message]);
+      else {
+        known.push(message);
+        recordings.set(key, known);
+      }
+    }
+    chars += line.length;
+    if (chars <= MAX_CHARS) continue;
+    chars = 0;
+    const ended = [...recordings].filter(([, messages]) => messages.at(-1)?.type === 'finish');
+    await commit(
+      db,
+      log,
+      ended.map(([, messages]) => messages),
+      held,
+      beyond,
+    );
+    for (const [key] of ended) recordings.delete(key);
   }
-  const all = [...recordings.values()];
+  if (lines.fault !== undefined) log.fail(new Error(`"${path}" cannot be read to its end: ${lines.fault}`));
+  await commit(db, log, [...recordings.values()], held, beyond);
+}
+
+async function commit(
+  db: Db,
+  log: LocalLog,
+  all: readonly (readonly RecordingMessage[])[],
+  held: HeldRecordings,
+  beyond: boolean,
+): Promise<void> {
   for (let from = 0; from < all.length; from += RECORDINGS_PER_COMMIT) {
     for (const messages of all.slice(from, from + RECORDINGS_PER_COMMIT)) {
       try {
