@@ -1,6 +1,7 @@
 /** Restoring: a data folder is made of a backup, whole or not at all, and brought to this build's shape. */
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -56,6 +57,7 @@ export async function restore(file: string, dataDir: string, options: RestoreOpt
   try {
     options.progress(`copying ${gib(statSync(file).size)}`);
     copyFileSync(file, join(staging, 'gyre.db'));
+    chmodSync(join(staging, 'gyre.db'), 0o600); // the copy has the backup's, which may be anybody's
     const files = unpack(staging, options.progress);
     const steps = await broughtUp(staging, options);
     // It may have been started meanwhile: what it acknowledges would be put aside with the rest.
