@@ -12,6 +12,7 @@ import { logWaits, type LogState, type Opening } from '../../core/log.js';
 import { isPassing } from '../file/passing.js';
 import { roughly } from '../log/recognise.js';
 import { Backlog, GROUP_CHARS, MAX_UNSENT_CHARS } from './backlog.js';
+import { Crashes } from './crashes.js';
 import { HeadFile } from './heads.js';
 import type { UnwrittenMessage } from './held.js';
 import { Intake } from './intake.js';
@@ -33,9 +34,6 @@ export interface LogConnectionOptions extends LogThreadOptions {
 
 /** Fewer than a group wait so long for others: nobody waits for their commit, and each commit has its cost. */
 const GROUP_MS = 10;
-/** A log thread that crashed this often in a row without committing anything will never commit it. */
-const MAX_CRASHES = 2;
-const RESTART_MS = 500;
 /** So long until a thread that is stuck is left to itself. */
 const END_MS = 1_000;
 export class LogConnection {
@@ -56,7 +54,7 @@ export class LogConnection {
   #restartTimer: NodeJS.Timeout | undefined;
   /** Number of the newest line in the files that the present log thread began with. */
   #recoverTo = 0;
-  #crashes = 0;
+  readonly #crashes = new Crashes();
   #closing = false;
   readonly #silence: Silence;
   readonly #wal: WalWatch;
@@ -263,7 +261,7 @@ export class LogConnection {
 
   #committed(line: number): void {
     this.#uncommitted.settled(line);
-    this.#crashes = 0;
+    this.#crashes.committed();
     if (this.#backlog.chars <= MAX_UNSENT_CHARS) this.#waiting.caughtUp();
     this.#waiting.look();
     this.#discard(false);
@@ -307,7 +305,10 @@ export class LogConnection {
         for (const recording of message.recordings) this.#toSetAside.add(recording);
         if (this.#intake?.setAside(this.#toSetAside) === true) this.#toSetAside.clear();
         return;
+      case 'inHand':
+        return this.#crashes.begins(message.recording);
       case 'recovered':
+        this.#crashes.recovered();
         this.#intake?.quarantine(message.damaged);
         return this.#committed(this.#recoverTo);
       case 'waiting':
@@ -337,7 +338,7 @@ export class LogConnection {
   }
 
   #startWorker(recover: readonly string[]): void {
-    this.#thread.start({ recover, writer: newOwner(), numbered: this.#lines.numbered });
+    this.#thread.start({ recover, ...this.#crashes.next, writer: newOwner(), numbered: this.#lines.numbered });
   }
 
   #workerExited(reason: Error, fault: unknown): void {
@@ -351,16 +352,20 @@ export class LogConnection {
 
   /**
    * Starts a log thread that begins with the intake, where something in it is not committed or belongs to a recording
-   * that is not finished. One that ended because the system had nothing left for it is no crash.
+   * that is not finished.
    */
   #restartWorker(fault: unknown): void {
     if (this.#closing || (this.#thread.isReady && (this.#intake === undefined || this.#uncommitted.nothing))) return;
-    if (!isPassing(fault)) this.#crashes += 1;
+    const ending = this.#crashes.ended(fault);
+    if (ending !== undefined) {
+      this.#ownFailures += 1;
+      this.#toSetAside.add(ending);
+    }
     const files = this.#intake?.rotate() ?? [];
     this.#recoverTo = this.#uncommitted.written;
     this.#backlog.clear();
     this.#uncommitted.sendingAll();
-    if (this.#crashes > MAX_CRASHES) {
+    if (this.#crashes.hopeless) {
       this.#thread.fail(fault);
       this.#ownFailures += 1;
       this.#intake?.quarantine(files);
@@ -377,8 +382,8 @@ export class LogConnection {
       }
     };
     if (!isPassing(fault)) return start();
-    this.#waiting.begin({ since: Date.now(), reason: `the log's thread could not be started: ${String(fault)}` });
-    this.#restartTimer ??= setTimeout(start, RESTART_MS);
+    this.#waiting.begin({ since: Date.now(), reason: `the log's thread could not go on: ${String(fault)}` });
+    this.#restartTimer ??= setTimeout(start, this.#crashes.pauseMs);
   }
 
   /** Nobody replies any more to what was sent. */

@@ -66,7 +66,7 @@ export async function settle(
   const settled: Settled[] = [];
   for (const path of quarantinedPaths(dataDir)) {
     const reasons: unknown[] = [];
-    await replay(store.db, recoveringLog(store, options, reasons), [path], undefined, true);
+    await replay(store.db, recoveringLog(store, options, reasons), [path], { beyond: true });
     if (reasons.length === 0 || (dropRest && !reasons.some(isPassing))) discard(path);
     settled.push({ file: path, reasons: reasons.map(reasonOf) });
   }
@@ -90,19 +90,32 @@ export async function replay(
   db: Db,
   log: LocalLog,
   paths: readonly string[],
-  held = new HeldRecordings(),
-  beyond = false,
+  options: ReplayOptions = {},
 ): Promise<readonly string[]> {
   const damaged: string[] = [];
+  const replaying = { held: new HeldRecordings(), ...options, db, log };
   for (const path of paths) {
     const before = log.failures;
-    await replayFile(db, log, path, held, beyond);
+    await replayFile(replaying, path);
     if (log.failures > before) damaged.push(path);
   }
   return damaged;
 }
 
-async function replayFile(db: Db, log: LocalLog, path: string, held: HeldRecordings, beyond: boolean): Promise<void> {
+interface ReplayOptions {
+  readonly held?: HeldRecordings;
+  /** Whether to read on behind a line that cannot be read. */
+  readonly beyond?: boolean;
+  /** Recordings of which nothing is replayed. */
+  readonly leaveOut?: ReadonlySet<number>;
+  /** Called before each recording, which then is committed alone. */
+  readonly begins?: (recording: number) => void;
+}
+
+type Replaying = ReplayOptions & { readonly held: HeldRecordings; readonly db: Db; readonly log: LocalLog };
+
+async function replayFile(replaying: Replaying, path: string): Promise<void> {
+  const { log, beyond, begins } = replaying;
   const recordings = new Map<string, RecordingMessage[]>();
   const lines = new IntakeLines(path, beyond);
   let chars = 0;
@@ -119,33 +132,29 @@ async function replayFile(db: Db, log: LocalLog, path: string, held: HeldRecordi
       }
     }
     chars += line.length;
-    if (chars <= MAX_CHARS) continue;
+    if (chars <= (begins === undefined ? MAX_CHARS : 0)) continue;
     chars = 0;
     const ended = [...recordings].filter(([, messages]) => messages.at(-1)?.type === 'finish');
     await commit(
-      db,
-      log,
+      replaying,
       ended.map(([, messages]) => messages),
-      held,
-      beyond,
     );
     for (const [key] of ended) recordings.delete(key);
   }
   if (lines.fault !== undefined) log.fail(new Error(`"${path}" cannot be read to its end: ${lines.fault}`));
-  await commit(db, log, [...recordings.values()], held, beyond);
+  await commit(replaying, [...recordings.values()]);
 }
 
-async function commit(
-  db: Db,
-  log: LocalLog,
-  all: readonly (readonly RecordingMessage[])[],
-  held: HeldRecordings,
-  beyond: boolean,
-): Promise<void> {
-  for (let from = 0; from < all.length; from += RECORDINGS_PER_COMMIT) {
-    for (const messages of all.slice(from, from + RECORDINGS_PER_COMMIT)) {
+async function commit(replaying: Replaying, all: readonly (readonly RecordingMessage[])[]): Promise<void> {
+  const { log, begins, leaveOut } = replaying;
+  const size = begins === undefined ? RECORDINGS_PER_COMMIT : 1;
+  for (let from = 0; from < all.length; from += size) {
+    for (const messages of all.slice(from, from + size)) {
+      const recording = messages[0]?.recording ?? 0;
+      if (leaveOut?.has(recording) === true) continue;
+      begins?.(recording);
       try {
-        replayRecording(db, log, held, messages, beyond);
+        replayRecording(replaying, messages);
       } catch (thrown) {
         log.fail(thrown);
       }
@@ -164,18 +173,12 @@ function parsedOr(line: string, path: string, log: LocalLog): readonly Recording
   }
 }
 
-function replayRecording(
-  db: Db,
-  log: LocalLog,
-  held: HeldRecordings,
-  [begin, ...rest]: readonly RecordingMessage[],
-  again: boolean,
-): void {
+function replayRecording({ db, log, held, beyond }: Replaying, [begin, ...rest]: readonly RecordingMessage[]): void {
   // A recording whose `begin` is missing was committed to its end before the file was started.
   if (begin?.type !== 'begin' || isDeleted(db, begin.trajectoryId)) return;
   const ended = hasEnd(db, begin.opening.responseId);
   // Of what was set aside a step may be missing whose response has its end.
-  if (ended && !again) return;
+  if (ended && beyond !== true) return;
   const { opening, recording, trajectoryId, messages = opening.messages } = begin;
   held.add(recording, log.reopen(opening, trajectoryId), opening.responseId, messages);
   for (const message of rest) {

@@ -26,6 +26,10 @@ export interface LogWorkerData {
   readonly redact: readonly string[];
   /** Files of the gateway's own intake that the log thread before this one did not commit to their end. */
   readonly recover: readonly string[];
+  /** One before it ended without a word: what is recovered is committed one by one, and said before. */
+  readonly careful: boolean;
+  /** Recordings in these files that ended those before: they are set aside. */
+  readonly leaveOut: readonly number[];
   /** Whose answers the ledger counts, and how many were numbered before. */
   readonly writer: string;
   readonly numbered: number;
@@ -37,7 +41,7 @@ const NICENESS = 10;
 const BUSY_MS = 100;
 const RETRY_MS = 500;
 
-const { dataDir, redact, recover, writer, numbered } = workerData as LogWorkerData;
+const { dataDir, redact, recover, careful, leaveOut, writer, numbered } = workerData as LogWorkerData;
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
@@ -224,7 +228,11 @@ log.begins();
 await startFolding();
 post({ type: 'ready' });
 
-const damaged = await replay(store.db, log, recover, held);
+const damaged = await replay(store.db, log, recover, {
+  held,
+  leaveOut: new Set(leaveOut),
+  ...(careful ? { begins: (recording) => post({ type: 'inHand', recording }) } : {}),
+});
 if (recover.length > 0) post({ type: 'recovered', damaged });
 for (const reason of await recoverAbandoned(store, dataDir, {
   redactor,
