@@ -30,8 +30,10 @@ export function pruneVerb(config: Config, flags: PruneFlags, printer: Printer, s
       'nothing says what to prune: put "retention: {days: 90}" into the configuration, or say --days N or --gib N',
     );
   return withRows(config, async (db) => {
+    const pruner = retention === undefined ? undefined : new Pruner(db, retention, Date.now, flags.days !== undefined);
+    if (pruner?.doubt !== undefined) printer.line(pruner.doubt);
     if (flags.dryRun === true) {
-      if (retention !== undefined) preview(db, retention, printer);
+      if (pruner !== undefined) preview(pruner, retention?.gib !== undefined, printer);
       return;
     }
     const gateway = runningGateway(config.data);
@@ -41,8 +43,7 @@ export function pruneVerb(config: Config, flags: PruneFlags, printer: Printer, s
         `a gateway (process ${writer}) serves "${config.data}", and nothing could be logged while the file is ` +
           'written anew; end it first, or leave --compact out',
       );
-    const pruned =
-      retention === undefined ? undefined : await prune(db, retention, writer !== undefined, printer, signal);
+    const pruned = pruner === undefined ? undefined : await prune(pruner, writer !== undefined, printer, signal);
     if (flags.compact === true && !signal.aborted) writeAnew(db, config.data, printer);
     else while (!signal.aborted && shrink(db, 0)) if (writer !== undefined) await sleep(5);
     told(db, pruned, printer);
@@ -59,14 +60,7 @@ function wanted({ retention }: Config, { days, gib, keep }: PruneFlags): Retenti
   return retentionOf({ ...own, keep: keep?.split(',').filter((name) => name !== 'none') ?? retention?.keep ?? [] });
 }
 
-async function prune(
-  db: Db,
-  retention: Retention,
-  gently: boolean,
-  printer: Printer,
-  signal: AbortSignal,
-): Promise<Pruned> {
-  const pruner = new Pruner(db, retention);
+async function prune(pruner: Pruner, gently: boolean, printer: Printer, signal: AbortSignal): Promise<Pruned> {
   const { trajectories: total } = pruner.preview();
   let sum: Pruned = { trajectories: 0, steps: 0, batches: 0 };
   while (!signal.aborted) {
@@ -84,10 +78,10 @@ async function prune(
   return sum;
 }
 
-function preview(db: Db, retention: Retention, printer: Printer): void {
-  const would = new Pruner(db, retention).preview();
+function preview(pruner: Pruner, forSize: boolean, printer: Printer): void {
+  const would = pruner.preview();
   printer.result({ dry_run: true, ...would }, [
-    `would prune ${counted(would)}${retention.gib === undefined ? '' : ' (how many, for the size, is an estimate)'}`,
+    `would prune ${counted(would)}${forSize ? ' (how many, for the size, is an estimate)' : ''}`,
   ]);
 }
 

@@ -65,7 +65,8 @@ export class Silence {
     this.#looks += 1;
     if (this.#looks !== LOOKS) return;
     const reason = `the log's thread has said nothing for ${(LOOKS * LOOK_MS) / 1000} s; the disk may hang`;
-    this.#waiting.begin({ since: Date.now() - LOOKS * LOOK_MS, reason });
+    const silentMs = LOOKS * LOOK_MS;
+    this.#waiting.begin({ since: Date.now() - silentMs, reason }, silentMs);
     this.#deps.silent();
   }
 }
