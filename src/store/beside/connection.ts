@@ -12,6 +12,7 @@ import { logWaits, type LogState, type Opening } from '../../core/log.js';
 import { isPassing } from '../file/passing.js';
 import { roughly } from '../log/recognise.js';
 import { Backlog, GROUP_CHARS, MAX_UNSENT_CHARS } from './backlog.js';
+import { AcknowledgedFile } from './acknowledged.js';
 import { Crashes } from './crashes.js';
 import { HeadFile } from './heads.js';
 import type { UnwrittenMessage } from './held.js';
@@ -34,13 +35,14 @@ export interface LogConnectionOptions extends LogThreadOptions {
 
 /** Fewer than a group wait so long for others: nobody waits for their commit, and each commit has its cost. */
 const GROUP_MS = 10;
-/** So long until a thread that is stuck is left to itself. */
+/** So long until a thread that is stuck is left to itself; what it has not committed is in the intake. */
 const END_MS = 1_000;
 export class LogConnection {
   readonly #options: LogConnectionOptions;
   readonly #owner = newOwner();
   readonly #intake: Intake | undefined;
   readonly #heads: HeadFile;
+  readonly #acknowledged: AcknowledgedFile | undefined;
   readonly #thread: LogThread;
   readonly #waiting: Waiting;
   readonly #lines: Lines;
@@ -69,6 +71,7 @@ export class LogConnection {
         ? undefined
         : new Intake(options.dataDir, () => this.#uncommitted.unfinished(), this.#owner);
     this.#heads = new HeadFile(options.dataDir, this.#owner);
+    this.#acknowledged = this.#intake && new AcknowledgedFile(options.dataDir, this.#owner);
     this.#wal = new WalWatch((text) => options.warn?.(text));
     this.#backlog = new Backlog((place) => this.#intake?.read(place) ?? []);
     this.#waiting = new Waiting({
@@ -194,7 +197,6 @@ export class LogConnection {
     if (this.#thread.running) {
       this.#postToWorker(JSON.stringify([{ type: 'close' } satisfies ToLog]));
       await Promise.race([this.#thread.exited, this.#waiting.untilOver()]);
-      // Nothing ends a thread that waits for a disk; what it has not committed is in the intake.
       await hangs(this.#thread.end(), END_MS);
     }
     this.#silence.close();
@@ -206,6 +208,7 @@ export class LogConnection {
     }
     this.#replies.fail();
     this.#heads.close();
+    this.#acknowledged?.close();
     if (this.#intake === undefined) closeOwner(this.#owner);
     this.#intake?.close();
   }
@@ -222,6 +225,7 @@ export class LogConnection {
 
   /** Each message that somebody waits for gets a reply when it is committed. */
   #sendWithoutIntake(messages: readonly UnwrittenMessage[]): void {
+    this.#acknowledged?.giveUp();
     this.#sendLines(Number.POSITIVE_INFINITY);
     const texts = messages.map(({ text, resolve }) => {
       if (resolve === undefined) return text;
@@ -233,6 +237,7 @@ export class LogConnection {
 
   /** One group at a time: lines that are written while it is committed are the next group. */
   #sendNextGroup(waited = false): void {
+    this.#acknowledged?.written(this.#lines.numbered);
     if (this.#closing || this.#uncommitted.sent > this.#uncommitted.committed || this.#backlog.chars === 0) return;
     if (this.#restartTimer !== undefined) return;
     if (waited || this.#backlog.chars >= GROUP_CHARS)
@@ -260,6 +265,7 @@ export class LogConnection {
   }
 
   #committed(line: number): void {
+    this.#acknowledged?.committed(this.#uncommitted.numberedTo(line) ?? 0);
     this.#uncommitted.settled(line);
     this.#crashes.committed();
     if (this.#backlog.chars <= MAX_UNSENT_CHARS) this.#waiting.caughtUp();

@@ -13,20 +13,28 @@ const QUARANTINE_ENDING = '.unsettled';
 
 /**
  * Takes over the intakes of processes that are gone, oldest first, by renaming their files: of two processes that open
- * the folder at once, each gets the files it was first to rename. Returns the new paths.
+ * the folder at once, each gets the files it was first to rename. Returns the new paths. `taking` is called before the
+ * files of an owner are renamed, `missed` with a new owner who did not get all of them.
  */
-export function claimAbandoned(dataDir: string): readonly string[] {
+export function claimAbandoned(
+  dataDir: string,
+  taking: (from: string, to: string) => void = () => undefined,
+  missed: (owner: string) => void = () => undefined,
+): readonly string[] {
   const abandoned = filesIn(dataDir, ENDING).filter((name) => !isLive(ownerOf(name)));
   if (abandoned.length === 0) return [];
   // A new owner for each old one: two owners may have given the same number to different recordings.
   const newOwners = new Map([...new Set(abandoned.map(ownerOf))].map((owner) => [owner, newOwner()]));
+  for (const [from, to] of newOwners) taking(from, to);
   return abandoned.flatMap((name, at) => {
-    const path = join(folderOf(dataDir), fileName(newOwners.get(ownerOf(name)) ?? '', at));
+    const owner = newOwners.get(ownerOf(name)) ?? '';
+    const path = join(folderOf(dataDir), fileName(owner, at));
     try {
       renameSync(join(folderOf(dataDir), name), path);
       return [path];
     } catch {
-      return []; // another process was first
+      missed(owner); // another process was first
+      return [];
     }
   });
 }

@@ -3,12 +3,15 @@
  * log; what was committed already is known by its ids and not written twice, so that recovery may be interrupted
  * anywhere and run again.
  */
+import { basename } from 'node:path';
+
 import { reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { type Db, prepared, type Store } from '../file/db.js';
 import { isPassing } from '../file/passing.js';
 import { wasDeleted } from '../file/deletions.js';
 import { isPruned } from '../file/prunings.js';
+import { recovered, takeOver } from './acknowledged.js';
 import { claimAbandoned, discard, ownerOf, quarantine, quarantinedPaths } from './intake_files.js';
 import { IntakeLines } from './intake_lines.js';
 import type { LocalLog } from '../log/local.js';
@@ -32,13 +35,25 @@ export async function recoverAbandoned(
   dataDir: string,
   options: RecoverOptions = {},
 ): Promise<readonly unknown[]> {
-  const paths = claimAbandoned(dataDir);
+  const paths = claimAbandoned(
+    dataDir,
+    (from, to) => takeOver(dataDir, from, to),
+    (owner) => recovered(dataDir, owner, undefined),
+  );
   if (paths.length === 0) return [];
   const reasons: unknown[] = [];
   const log = recoveringLog(store, options, reasons);
-  const damaged = await replay(store.db, log, paths);
+  const ends = new Map(paths.map((path) => [basename(ownerOf(path)), new Set<number>()]));
+  const damaged = await replay(store.db, log, paths, {
+    ended: (path, number) => ends.get(basename(ownerOf(path)))?.add(number),
+  });
   // A locked database, a full disk: no fault of what was to be committed, which the next process tries again.
   const retryLater = reasons.some(isPassing);
+  for (const [owner, numbers] of ends) {
+    const whole = !damaged.some((path) => basename(ownerOf(path)) === owner);
+    // Of what is set aside nobody knows yet how much is lost.
+    if (whole || !retryLater) recovered(dataDir, owner, whole ? numbers : undefined);
+  }
   for (const path of paths) {
     if (!damaged.includes(path)) discard(path);
     else if (!retryLater) quarantine(path);
@@ -108,6 +123,8 @@ interface ReplayOptions {
   readonly beyond?: boolean;
   /** Recordings of which nothing is replayed. */
   readonly leaveOut?: ReadonlySet<number>;
+  /** Called with the number of each answer that ends in a file. */
+  readonly ended?: (path: string, number: number) => void;
   /** Called before each recording, which then is committed alone. */
   readonly begins?: (recording: number) => void;
 }
@@ -115,12 +132,13 @@ interface ReplayOptions {
 type Replaying = ReplayOptions & { readonly held: HeldRecordings; readonly db: Db; readonly log: LocalLog };
 
 async function replayFile(replaying: Replaying, path: string): Promise<void> {
-  const { log, beyond, begins } = replaying;
+  const { log, beyond, begins, ended: tell } = replaying;
   const recordings = new Map<string, RecordingMessage[]>();
   const lines = new IntakeLines(path, beyond);
   let chars = 0;
   for (const line of lines) {
     for (const message of parsedOr(line, path, log)) {
+      if (message.type === 'finish' && message.number !== undefined) tell?.(path, message.number);
       const key = `${ownerOf(path)} ${message.recording}`;
       const known = recordings.get(key);
       // Kept in the order of their newest message: a follow-up must come after the answer it continues.

@@ -24,6 +24,7 @@ import {
   type LedgerTable,
 } from '../file/ledger.js';
 import type { SqlValue } from '../file/rows.js';
+import { lostIn } from '../beside/acknowledged.js';
 import { headsIn } from '../beside/heads.js';
 import { AnswerTally } from './answer_tally.js';
 import { contradicted } from './heads.js';
@@ -134,6 +135,8 @@ class Verification {
   #quarantined(): void {
     for (const file of quarantinedIn(dirname(this.#sqlite.name)))
       this.#report('intake', file, 'something in it could not be committed');
+    for (const { file, answers } of lostIn(dirname(this.#sqlite.name)))
+      this.#report('heads', file, `at least ${answers} answers were acknowledged, and their intake is gone`);
   }
 
   /** Ledger rows not read so far: their own chain, and the content of every row they name. */
