@@ -150,12 +150,12 @@ async function converse<E extends AnyExchange>(
     withFreeform(face.resent === undefined ? visible : face.resent(visible), request.freeform);
   let turn = turnFor(exchange.size);
   if (turn !== undefined) await turn;
-  const finish = await deliver(deps, resent, exchange, recording, events, delivery);
+  const { finish, told } = await deliver(deps, resent, exchange, recording, events, delivery);
   admission?.used(finish.ending.usage.prompt_tokens + finish.ending.usage.completion_tokens);
   const ended = exchange.elapsed();
   const kept = await recording.finish(finish.ending);
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
-  turn = turnFor(finish.ending.usage.completion_tokens * TOKEN_CHARS);
+  turn = turnFor(told);
   if (turn !== undefined) await turn;
   delivery.finish(kept || !deps.settings.logRequired ? finish : unkept(finish, deps.log));
 }
@@ -170,8 +170,8 @@ function unkept(finish: Finish, log: AnswerDeps['log']): Finish {
 }
 
 /**
- * Hands every event to the log, the client and the metrics. A bug of ours ends the answer as failed and stops the
- * policy.
+ * Hands every event to the log, the client and the metrics, and counts the characters that were told. A bug of ours
+ * ends the answer as failed and stops the policy.
  */
 async function deliver(
   deps: AnswerDeps,
@@ -180,8 +180,9 @@ async function deliver(
   recording: Recording,
   events: AsyncGenerator<LoopEvent, Finish>,
   delivery: Delivery,
-): Promise<Finish> {
+): Promise<{ readonly finish: Finish; readonly told: number }> {
   let stepsMs = 0;
+  let told = 0;
   let firstToken: number | undefined;
   let finish: Finish;
   try {
@@ -202,8 +203,11 @@ async function deliver(
         deps.metrics.tool(deps.tools.has(event.call.name) ? event.call.name : undefined, event.observation);
         exchange.watch?.tool(event.call, event.observation);
       } else if (event.type !== 'start' && event.type !== 'tool_started') firstToken ??= exchange.elapsed() / 1000;
-      const turn = event.type === 'text' ? turnFor(event.text.length) : undefined;
-      if (turn !== undefined) await turn;
+      if (event.type === 'text' || event.type === 'reasoning' || event.type === 'arguments') {
+        told += event.text.length;
+        const turn = turnFor(event.text.length);
+        if (turn !== undefined) await turn;
+      }
       const waiting = delivery.event(event);
       if (waiting !== undefined) await waiting;
     }
@@ -214,7 +218,7 @@ async function deliver(
   }
   deps.metrics.answer(finish.ending, { overhead: Math.max(0, exchange.elapsed() - stepsMs) / 1000, firstToken });
   exchange.watch?.ended(finish.ending, finish.fault, firstToken);
-  return finish;
+  return { finish, told };
 }
 
 /** About how many characters a step adds to the log. */

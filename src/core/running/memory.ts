@@ -7,29 +7,33 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 const LOOK_MS = 5_000;
-/** A smaller heap is worth no pause, bytes. */
+/** A smaller heap is worth no pause, bytes; and so much less of garbage is none. */
 const SMALL = 64 * 1024 * 1024;
+const GROWN = 16 * 1024 * 1024;
 /** A thread that is busy for less of its time than this has some. */
 const BUSY = 0.5;
-/** Looks between two pauses: few where the last one was worth it, else more and more of them. */
-const [SOON, LATE] = [1, 120];
+/** Looks until what was in use may have become garbage: few at first, then more and more of them. */
+const [SOON, LATE] = [2, 120];
 
 /** Looks every few seconds, for as long as the thread lives. */
 export function giveMemoryBack(): void {
   let collect: (() => void) | undefined;
   let [looks, patience] = [0, SOON];
+  /** What was in use after the last pause. */
+  let inUse = 0;
   let before = performance.eventLoopUtilization();
   const look = (): void => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
     looks += 1;
-    const { heapTotal } = process.memoryUsage();
-    if (utilization > BUSY || heapTotal < SMALL || looks < patience) return;
+    const { heapTotal, heapUsed } = process.memoryUsage();
+    const grown = heapUsed > inUse + GROWN;
+    if (utilization > BUSY || heapTotal < SMALL || (!grown && looks < patience)) return;
     collect ??= collector();
     collect();
-    // What is in use now may be garbage in a while.
-    patience = process.memoryUsage().heapTotal < heapTotal / 2 ? SOON : Math.min(2 * patience, LATE);
+    inUse = process.memoryUsage().heapUsed;
+    patience = grown ? SOON : Math.min(2 * patience, LATE);
     looks = 0;
   };
   setInterval(look, LOOK_MS).unref();

@@ -4,8 +4,8 @@
  * for all of them.
  */
 
-/** What is smaller takes less than a millisecond or so, characters or bytes. */
-const LARGE = 256 * 1024;
+/** What is smaller takes a fraction of a millisecond, characters or bytes; hundreds of it may come at once. */
+const LARGE = 64 * 1024;
 
 let last: Promise<unknown> = Promise.resolve();
 

@@ -5,6 +5,7 @@
 import type { Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/running/abort.js';
+import { turnFor } from '../../core/running/turns.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
@@ -69,6 +70,9 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   #status = 0;
   #retryAfter: string | undefined;
   readonly #body: Buffer[] = [];
+  /** What came while a large piece waits for its turn to be read. */
+  #held: Buffer[] | undefined;
+  #endedWhileHeld = false;
   readonly #answerBytes: number;
   #wireBytes = 0;
   #firstTokenMs: number | undefined;
@@ -133,6 +137,28 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       return;
     }
     if (this.#wireBytes > this.#answerBytes * WIRE_BYTES) return this.#fail(tooLarge(this.#answerBytes, this.#party));
+    if (this.#held !== undefined) {
+      this.#held.push(bytes);
+      return;
+    }
+    const turn = turnFor(this.#parser.sizeWith(bytes));
+    if (turn === undefined) return this.#read(bytes, controller);
+    controller.pause();
+    this.#held = [bytes];
+    void turn.then(() => this.#readHeld(controller));
+  }
+
+  #readHeld(controller: Dispatcher.DispatchController): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (this.#over) return;
+    controller.resume();
+    for (const bytes of held) this.#read(bytes, controller);
+    if (this.#endedWhileHeld) this.onResponseEnd();
+  }
+
+  #read(bytes: Buffer, controller: Dispatcher.DispatchController): void {
+    if (this.#over) return;
     this.#guard(() => this.#parser.push(bytes));
     if (this.#queue.length === this.#taken) return;
     // The first event only says that the reply began; tokens are what follows it.
@@ -143,6 +169,17 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   }
 
   onResponseEnd(): void {
+    if (this.#over) return;
+    if (this.#held !== undefined) {
+      this.#endedWhileHeld = true;
+      return;
+    }
+    const turn = this.#kind === 'json' ? turnFor(this.#wireBytes) : undefined;
+    if (turn === undefined) return this.#readEnd();
+    void turn.then(() => this.#readEnd());
+  }
+
+  #readEnd(): void {
     if (this.#over) return;
     switch (this.#kind) {
       case 'stream':

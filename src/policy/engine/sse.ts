@@ -25,6 +25,12 @@ export class SseParser {
     this.#maxEventBytes = answerBytes + FRAME_BYTES;
   }
 
+  /** Bytes that are decoded where these come next: what ends no line is only kept. */
+  sizeWith(bytes: Buffer): number {
+    const last = bytes.lastIndexOf(LINE_FEED);
+    return last === -1 ? 0 : this.#restBytes + last;
+  }
+
   /** Throws RangeError when one unfinished event has too many bytes, and whatever `onData` throws. */
   push(bytes: Buffer): void {
     const last = bytes.lastIndexOf(LINE_FEED);
