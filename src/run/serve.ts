@@ -38,8 +38,8 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
 }
 
 /**
- * A thread that waits for a disk can be ended by nothing else. All that was acknowledged is in the intake, and what this
- * process started ends by itself.
+ * A thread that waits for a disk can be ended by nothing else. All that was acknowledged is in the intake, and what
+ * this process started ends by itself.
  */
 function endAnyway(signal: AbortSignal, output: Output): void {
   const end = (): void => {

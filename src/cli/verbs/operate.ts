@@ -12,7 +12,7 @@ import { versionPage } from '../../learner/lists.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
-import { bytesIn, quarantinedIn } from '../../store/beside/intake_files.js';
+import { bytesIn, quarantinedIn } from '../../store/intake/files.js';
 import { allVersions } from '../../store/learning/versions.js';
 import { type Report, verify } from '../../store/proof/verify.js';
 import { needTrainer } from '../../run/learner.js';

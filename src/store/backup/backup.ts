@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
-import { pathsIn } from '../beside/intake_files.js';
+import { pathsIn } from '../intake/files.js';
 import { over, type Store } from '../file/db.js';
 import { keptWeights } from '../learning/weights.js';
 import { partsOf } from './parts.js';

@@ -2,8 +2,8 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 
 import { writeJson } from '../../core/text/json.js';
-import { discard, quarantinedPaths } from './intake_files.js';
-import { hashAfter, linesIn } from './intake_lines.js';
+import { discard, quarantinedPaths } from '../intake/files.js';
+import { hashAfter, linesIn } from '../intake/lines.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /**

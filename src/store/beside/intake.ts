@@ -8,8 +8,8 @@ import { join } from 'node:path';
 
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
-import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from './intake_files.js';
-import { hashAfter, linesIn } from './intake_lines.js';
+import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from '../intake/files.js';
+import { hashAfter, linesIn } from '../intake/lines.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */

@@ -10,7 +10,7 @@ import type Database from 'better-sqlite3';
 import { reasonOf } from '../../core/errors.js';
 import { bodyHash } from '../../core/text/hash.js';
 import type { Db } from '../file/db.js';
-import { quarantinedIn } from '../beside/intake_files.js';
+import { quarantinedIn } from '../intake/files.js';
 import {
   contentHash,
   idColumn,
@@ -24,7 +24,7 @@ import {
   type LedgerTable,
 } from '../file/ledger.js';
 import type { SqlValue } from '../file/rows.js';
-import { lostIn } from '../beside/acknowledged.js';
+import { lostIn } from '../intake/acknowledged.js';
 import { headsIn } from '../beside/heads.js';
 import { AnswerTally } from './answer_tally.js';
 import { contradicted } from './heads.js';

@@ -61,8 +61,8 @@ export class Pruner {
     if (next - old < DOUBT_MS) return undefined;
     const [day, today] = [old, now].map((time) => new Date(time).toISOString().slice(0, 10));
     return (
-      `the clock says ${today}, and between ${day} and what would stay nothing was said for more than a year: nothing ` +
-      `is pruned for its age. If the clock is right, say so once: gyre prune --days ${days}`
+      `the clock says ${today}, and between ${day} and what would stay nothing was said for more than a year: ` +
+      `nothing is pruned for its age. If the clock is right, say so once: gyre prune --days ${days}`
     );
   }
 

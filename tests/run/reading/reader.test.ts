@@ -9,7 +9,10 @@ import type { GyreError } from '../../../src/core/errors.js';
 import { Reader } from '../../../src/run/reading/reader.js';
 import { temporaryFolder } from '../../store/fixture.js';
 
-/** Answers a call with its arguments and how many it was asked before; `die` ends it, `hold` keeps it for a while, `stuck` for ever. */
+/**
+ * Answers a call with its arguments and how many it was asked before; `die` ends it, `hold` keeps it for a while,
+ * `stuck` for ever.
+ */
 const SCRIPT = `
 import { parentPort } from 'node:worker_threads';
 let asked = 0;

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { Message } from '../../../src/core/message.js';
 import { eraseSetAside } from '../../../src/store/beside/erase.js';
 import { Intake } from '../../../src/store/beside/intake.js';
-import { IntakeLines } from '../../../src/store/beside/intake_lines.js';
+import { IntakeLines } from '../../../src/store/intake/lines.js';
 import { settle } from '../../../src/store/beside/recover.js';
 import { opened, opening, temporaryFolder, user } from '../fixture.js';
 

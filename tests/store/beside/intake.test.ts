@@ -18,7 +18,7 @@ import type { Message } from '../../../src/core/message.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { type Carried, Intake } from '../../../src/store/beside/intake.js';
-import { IntakeLines } from '../../../src/store/beside/intake_lines.js';
+import { IntakeLines } from '../../../src/store/intake/lines.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { openRemoteLog } from '../../../src/store/beside/log.js';
 import { listTrajectories } from '../../../src/store/read/listing.js';

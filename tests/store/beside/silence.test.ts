@@ -1,4 +1,4 @@
-/** A log thread that hangs, as one does whose disk hangs: it has started, and then says nothing. The thread is a script. */
+/** A log thread that hangs, as one does whose disk hangs: it has started, and says nothing. The thread is a script. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -181,7 +181,8 @@ async function say(text) {
   const messages = [{ role: 'user', content: text }];
   const recording = await log.open({ ...now, origin: 'live', model: 'gyre', messages });
   const turn = { role: 'assistant', content: 'yes' };
-  const action = { text: 'yes', calls: [], finishReason: 'stop', cut: false, usage, timings: { startedAt: 0, totalMs: 1 } };
+  const timings = { startedAt: 0, totalMs: 1 };
+  const action = { text: 'yes', calls: [], finishReason: 'stop', cut: false, usage, timings };
   const asked = { policyVersion: 0, messages, tools: [], toolChoice: 'auto', sampling: {} };
   const done = { action, calls: [], appended: [turn], outcome: 'done', startedAt: 0, ms: 1 };
   void recording.step({ id: newId('step'), ...asked, ...done }, turn);

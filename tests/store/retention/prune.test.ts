@@ -324,7 +324,7 @@ test('a thread prunes beside a log that goes on, and ends when it is told to', a
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
 
-test('a clock that is far ahead prunes nothing, whatever was said since; a person may say that it is right', async () => {
+test('a clock that is far ahead prunes nothing, whatever was said since; a person may say it is right', async () => {
   const gyre = opened();
   for (const daysAgo of [10, 5, 0]) await conversation(gyre, daysAgo);
   const later = NOW + 14 * 365 * DAY_MS;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import { hashAfter, IntakeLines, linesIn } from '../../../src/store/beside/intake_lines.js';
+import { hashAfter, IntakeLines, linesIn } from '../../../src/store/intake/lines.js';
 import { temporaryFolder } from '../fixture.js';
 
 function written(...lines: readonly string[]): string {

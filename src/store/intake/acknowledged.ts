@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { ownerIsLive, pathsIn } from './intake_files.js';
+import { ownerIsLive, pathsIn } from './files.js';
 
 interface Acknowledged {
   /** Numbers of the newest answer that is in the intake, and that is committed. */
