@@ -10,7 +10,7 @@ import { matchedRoutes, routePath } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 
 import type { Config } from './core/config.js';
-import { badRequest, GyreError } from './core/errors.js';
+import { badRequest, discreetly, GyreError, isBug } from './core/errors.js';
 import type { Keys } from './core/key.js';
 import { logWaits, type StepLog } from './core/log.js';
 import type { Observer } from './core/observe.js';
@@ -18,7 +18,7 @@ import type { Reading } from './core/reading.js';
 import type { Serving } from './core/serving.js';
 import type { Toolbox } from './core/tool.js';
 import { admitPlain, Allowances } from './http/callers/allowance.js';
-import { callerOf } from './http/callers/auth.js';
+import { callerOf, isAdmin } from './http/callers/auth.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
@@ -143,9 +143,16 @@ export function createApp(deps: AppDeps): App {
   const cors = corsOf(config.cors);
   const door = doorOf({ ...config, keyed: () => keys.required(), forms: new Set(RELAYED) });
   const settings = answerSettings(config, deps);
+  const told = new WeakSet<object>();
   const bug = (thrown: unknown, requestId: string): void => {
+    // One fault is met again where its answer ends, and where that is sent.
+    const met = causeOf(thrown);
+    if (typeof met === 'object' && met !== null) {
+      if (told.has(met)) return;
+      told.add(met);
+    }
     metrics.bug();
-    deps.bug?.(thrown, requestId);
+    deps.bug?.(met, requestId);
   };
   const allowances = new Allowances({ spent: (keyId) => keys.spent(keyId), now: deps.now });
   const clocks = new Clocks(settings.limits.milliseconds, config['limits.concurrency']);
@@ -218,11 +225,14 @@ export function createApp(deps: AppDeps): App {
     const unknown = unknownAt(c.req.method, c.req.path, c.req.header('host'), routes());
     return failed(unknown.error(), c.req.header('x-request-id'), unknown.shape, unknown.headers);
   });
-  hono.onError((fault, c) => {
+  hono.onError(async (fault, c) => {
     const thrown = passing(fault, config.data);
     const requestId = requestIdOf(c.req.header('x-request-id'));
-    if (!(thrown instanceof GyreError)) bug(thrown, requestId);
-    return failed(thrown, requestId, OPENAI);
+    if (isBug(thrown)) bug(thrown, requestId);
+    const said = discreetly(thrown);
+    // Asked only where there is a difference: keys may be what cannot be looked up.
+    const trusted = said !== thrown && (await isAdmin(keys, c.req.raw).catch(() => false));
+    return failed(trusted ? thrown : said, requestId, OPENAI);
   });
 
   // Left to itself the adapter ends a socket half a second after an early answer; node's own way lets the client read a
@@ -290,6 +300,7 @@ export function createApp(deps: AppDeps): App {
         if (cors?.(incoming, outgoing) === true) return;
         door.page(incoming);
       } catch (thrown) {
+        if (isBug(thrown)) bug(thrown, requestIdOf(incoming.headers['x-request-id']));
         return metrics.request(REFUSED, turnAway(thrown, incoming, outgoing));
       }
       const path = pathOf(incoming);
@@ -318,6 +329,11 @@ function answerSettings(config: Config, { pace, secret }: Pick<AppDeps, 'pace' |
 function passing(thrown: unknown, folder: string): unknown {
   if (thrown instanceof GyreError || !isPassing(thrown)) return thrown;
   return logWaits({ since: Date.now(), reason: passingReason(thrown, folder) }, 'The database cannot be written');
+}
+
+/** What went wrong, where the error of ours was only made of it. */
+function causeOf(thrown: unknown): unknown {
+  return thrown instanceof GyreError && thrown.cause !== undefined ? thrown.cause : thrown;
 }
 
 /** Answers in the shape of the route that was asked for. Returns the status. */

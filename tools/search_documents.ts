@@ -2,18 +2,14 @@
  * Search over the documents the operator indexed (`gyre index DIR`): words in, the five best passages out, ranked by
  * BM25. It only reads, and finds nothing that the operator did not index.
  */
-import type { Database } from 'better-sqlite3';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 
 import { badRequest, quoted } from '../src/core/errors.js';
 import type { Tool } from '../src/core/tool.js';
-import { type Catalogue, openCatalogue } from './documents/catalogue.js';
 import { wordsOf } from './documents/scripts.js';
+import { type Hit, openSearcher } from './documents/searcher.js';
 
-export { indexDocuments, type IndexProgress } from './documents/indexing.js';
-
-const RESULTS = 5;
 /** What is searched for of a query: a whole page pasted as a query would take long. */
 const MAX_CHARACTERS = 4_000;
 const MAX_WORDS = 32;
@@ -22,16 +18,9 @@ const OLDER = ' The index was made by an earlier version; the operator can make 
 
 const Arguments = z.strictObject({ query: z.string() });
 
-interface Hit {
-  readonly root: string;
-  readonly path: string;
-  readonly heading: string;
-  readonly text: string;
-}
-
 /** `dataDir` holds the catalogue, which may appear while the tool is in use. */
 export function createSearchDocuments({ dataDir }: { readonly dataDir: string }): Tool {
-  let catalogue: Catalogue | undefined;
+  const searcher = openSearcher(dataDir);
   return {
     spec: {
       name: 'search_documents',
@@ -44,27 +33,21 @@ export function createSearchDocuments({ dataDir }: { readonly dataDir: string })
       },
     },
     pure: true,
-    run: (args) =>
-      Promise.resolve().then(() => {
-        const parsed = Arguments.safeParse(args);
-        if (!parsed.success)
-          throw badRequest(`search_documents takes {"query": "a few words"}, not ${quoted(args)}`, 'query');
-        const query = parsed.data.query.trim();
-        const match = matching(query);
-        if (match === undefined)
-          throw badRequest(`the query "${query.slice(0, 80)}" holds no word to look for`, 'query');
-        catalogue ??= openCatalogue(dataDir);
-        if (catalogue?.db.prepare('SELECT 1 FROM passages LIMIT 1').get() === undefined) {
-          return 'No documents are indexed yet. The operator can index a folder with: gyre index DIR';
-        }
-        const hits = search(catalogue.db, match);
-        if (hits.length === 0) return `No passage fits "${query.slice(0, 200)}".${catalogue.isOlder() ? OLDER : ''}`;
-        return hits.map((hit, at) => `[${at + 1}] ${sourceOf(hit)}\n${hit.text}`).join('\n\n');
-      }),
-    close: () => {
-      catalogue?.db.close();
-      catalogue = undefined;
+    async run(args, signal) {
+      const parsed = Arguments.safeParse(args);
+      if (!parsed.success)
+        throw badRequest(`search_documents takes {"query": "a few words"}, not ${quoted(args)}`, 'query');
+      const query = parsed.data.query.trim();
+      const match = matching(query);
+      if (match === undefined) throw badRequest(`the query "${query.slice(0, 80)}" holds no word to look for`, 'query');
+      const found = await searcher.search(match, signal);
+      if (found.type === 'empty')
+        return 'No documents are indexed yet. The operator can index a folder with: gyre index DIR';
+      const { hits, older } = found;
+      if (hits.length === 0) return `No passage fits "${query.slice(0, 200)}".${older ? OLDER : ''}`;
+      return hits.map((hit, at) => `[${at + 1}] ${sourceOf(hit)}\n${hit.text}`).join('\n\n');
     },
+    close: () => searcher.close(),
   };
 }
 
@@ -86,19 +69,6 @@ export function matching(query: string): string | undefined {
     .slice(0, MAX_PHRASES)
     .map((phrase) => `"${phrase}"`)
     .join(' OR ');
-}
-
-/** A heading counts twice as much as the text below it. */
-function search(db: Database, match: string): Hit[] {
-  return db
-    .prepare(
-      `
-    SELECT root, path, passages.heading AS heading, passages.text AS text FROM passage_words
-    JOIN passages ON passages.id = passage_words.rowid JOIN documents ON documents.id = passages.document_id
-    WHERE passage_words MATCH ? ORDER BY bm25(passage_words, 2.0, 1.0), passages.id LIMIT ${RESULTS}
-  `,
-    )
-    .all(match) as Hit[];
 }
 
 /** The path from the indexed folder's name on: two folders stay apart, and no path above them is given away. */

@@ -17,6 +17,11 @@ export interface ErrorFields {
   /** The request field at fault, dotted. */
   readonly param?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  /**
+   * What anybody may read instead of the message, where that says what only operators are to know: an address, a path,
+   * the words of a system or of another server.
+   */
+  readonly discreet?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -26,6 +31,7 @@ export class GyreError extends Error {
   readonly code: string;
   readonly param: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly discreet: string | undefined;
 
   constructor(fields: ErrorFields) {
     super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
@@ -35,6 +41,7 @@ export class GyreError extends Error {
     this.code = fields.code;
     this.param = fields.param;
     this.retryAfterMs = fields.retryAfterMs;
+    this.discreet = fields.discreet;
   }
 }
 
@@ -48,9 +55,11 @@ export function missing(thing: string, message: string, param: string): GyreErro
   return new GyreError({ side: 'client', status: 404, code: `${thing}_not_found`, message, param });
 }
 
+const BUG = 'internal_error';
+
 /** A fault of ours that no caller can mend. */
 export function internal(message: string, cause?: unknown): GyreError {
-  return new GyreError({ side: 'gateway', status: 500, code: 'internal_error', message, cause });
+  return new GyreError({ side: 'gateway', status: 500, code: BUG, message, cause });
 }
 
 /** A mistake of the operator: command line, configuration, files, machine. The process prints it and ends with 1. */
@@ -63,6 +72,23 @@ export function quoted(value: unknown): string {
   // JSON.stringify gives undefined for undefined and for functions, whatever its type says.
   const text = (writeJson(value) as string | undefined) ?? typeof value;
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
+}
+
+/** Whether it is a mistake in this program: its reason is the operator's to read, in the log. */
+export function isBug(thrown: unknown): boolean {
+  return !(thrown instanceof GyreError) || thrown.code === BUG;
+}
+
+/** What another thread or process makes the same error of: an Error itself would lose its fields on the way. */
+export function fieldsOf({ side, status, code, message, param, retryAfterMs, discreet }: GyreError): ErrorFields {
+  return { side, status, code, message, param, retryAfterMs, discreet };
+}
+
+/** The error without what only operators are to know. */
+export function discreetly<T>(thrown: T): T | GyreError {
+  if (!(thrown instanceof GyreError) || thrown.discreet === undefined) return thrown;
+  const { side, status, code, discreet: message, param, retryAfterMs } = thrown;
+  return new GyreError({ side, status, code, message, param, retryAfterMs, cause: thrown });
 }
 
 /** The message of anything thrown. */

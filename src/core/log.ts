@@ -97,6 +97,7 @@ export function logWaits({ reason }: LogWait, what: string): GyreError {
     status: 503,
     code: 'log_waiting',
     message: `${what}: ${reason}. It is tried again by itself; try again in a few seconds.`,
+    discreet: `${what} at the moment. It is tried again by itself; try again in a few seconds.`,
     retryAfterMs: 2_000,
   });
 }

@@ -38,7 +38,8 @@ export type Delivered =
   | 'not_started';
 
 /**
- * One observer of one request. `closed` always comes, and comes last; for a refused request nothing comes before it.
+ * One observer of one request. `closed` always comes, and comes last; for a refused request at most `refused` comes
+ * before it.
  */
 export interface Watch {
   accepted(request: Accepted): void;
@@ -51,6 +52,8 @@ export interface Watch {
    * it failed.
    */
   ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void;
+  /** It is answered with this error: instead of a run, or after one that failed. */
+  refused?(fault: GyreError): void;
   /** `status` is absent when no head was sent. */
   closed(status: number | undefined, delivered: Delivered): void;
 }

@@ -15,11 +15,16 @@ export interface SharedOut<T> {
 }
 
 /**
- * How many of `size` one of `givers` keys may give. Where there are few keys each gives its equal part, so that one
- * alone, from whom nobody is to be protected, gives all; and each may always give one.
+ * The part of a batch that one of `givers` keys gives at most. Where there are few keys each gives its equal part, so
+ * that one alone, from whom nobody is to be protected, gives all.
  */
+export function partOf(share: number, givers: number): number {
+  return Math.max(share, 1 / Math.max(1, givers));
+}
+
+/** How many of `size` one of `givers` keys may give: its part, and always one. */
 export function mostOf(size: number, share: number, givers: number): number {
-  const part = Math.max(share, 1 / Math.max(1, givers));
+  const part = partOf(share, givers);
   // 0.2 * 5 is 1, and 0.07 * 100 is 7.000000000000001: neither may be rounded to another number.
   return Math.max(1, Math.floor(part * size + 1e-9));
 }

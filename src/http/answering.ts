@@ -2,7 +2,7 @@
  * How a request is answered, whatever protocol it speaks: validate, lease, open a recording, run the loop, fold its
  * events into an answer. Nothing is spent on a request that is refused, and the last frame waits for the log.
  */
-import { asGyreError } from '../core/errors.js';
+import { asGyreError, discreetly, isBug } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import { logWaits, type Recording } from '../core/log.js';
 import type { AssistantMessage } from '../core/message.js';
@@ -13,7 +13,7 @@ import { turnFor } from '../core/running/turns.js';
 import type { Finish, LoopEvent, LoopRequest } from '../loop/events.js';
 import { runWithClock } from '../loop/run.js';
 import { type Admission, admit } from './callers/allowance.js';
-import { type Caller, identify } from './callers/auth.js';
+import { type Caller, callerIn } from './callers/auth.js';
 import { consents } from './callers/consent.js';
 import { checkForm } from './protocol/answer_form.js';
 import type { AnswerDeps } from './protocol/deps.js';
@@ -30,7 +30,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
   /** Only a key with limits needs one. */
   let admission: Admission | undefined;
   try {
-    const asking = identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const asking = callerIn(deps.keys, exchange);
     const caller = asking instanceof Promise ? await asking : asking;
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
@@ -157,7 +157,10 @@ async function converse<E extends AnyExchange>(
   deps.metrics.committed((exchange.elapsed() - ended) / 1000);
   turn = turnFor(told);
   if (turn !== undefined) await turn;
-  delivery.finish(kept || !deps.settings.logRequired ? finish : unkept(finish, deps.log));
+  const end = kept || !deps.settings.logRequired ? finish : unkept(finish, deps.log);
+  const { fault } = end;
+  if (fault !== undefined && isBug(fault)) deps.bug(fault, exchange.requestId);
+  delivery.finish(fault === undefined || exchange.trusted ? end : { ...end, fault: discreetly(fault) });
 }
 
 /** An answer of which nothing could be kept, and that is to be given only with its record. */

@@ -1,12 +1,12 @@
 /** The WebSocket of the Responses API put together: who may open one, and how its messages are answered. */
-import { GyreError } from '../core/errors.js';
+import { GyreError, isBug } from '../core/errors.js';
 import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
 import { identify } from './callers/auth.js';
 import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
-import type { AnyExchange, ExchangeHooks } from './wire/exchange.js';
+import { type AnyExchange, type ExchangeHooks, requestIdOf } from './wire/exchange.js';
 import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
 import type { SocketService } from './wire/sockets.js';
@@ -32,7 +32,12 @@ export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: 
     async admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
-      await identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
+      try {
+        await identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
+      } catch (thrown) {
+        if (isBug(thrown)) hooks.bug(thrown, requestIdOf(headers['x-request-id']));
+        throw thrown;
+      }
       const train = headers['x-gyre-train'];
       consents(typeof train === 'string' ? train : undefined);
     },

@@ -17,10 +17,16 @@ const WELL_FORMED_REWARD = 0.1;
 
 /** The verdict that decides about a subject; undefined where every judge was absent. */
 export function decidingVerdict(verdicts: readonly Verdict[]): Verdict | undefined {
-  const present = verdicts.filter((verdict) => verdict.good !== undefined);
-  return JUDGE_ORDER.map((judge) => present.find((verdict) => verdict.judge === judge)).find(
-    (verdict) => verdict !== undefined,
-  );
+  const last = lastWords(verdicts);
+  return JUDGE_ORDER.map((judge) => last.get(judge)).find((verdict) => verdict?.good !== undefined);
+}
+
+/** The newest verdict of each judge: what an earlier version of it said is withdrawn, also where it cannot tell now. */
+function lastWords(verdicts: readonly Verdict[]): ReadonlyMap<string, Verdict> {
+  const last = new Map<string, Verdict>();
+  for (const verdict of verdicts)
+    if (verdict.createdAt >= (last.get(verdict.judge)?.createdAt ?? 0)) last.set(verdict.judge, verdict);
+  return last;
 }
 
 /** 1 for a good action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined if no judge can tell. */
@@ -28,7 +34,7 @@ export function rewardOf(verdicts: readonly Verdict[]): Reward | undefined {
   const verdict = decidingVerdict(verdicts);
   if (verdict?.score === undefined) return undefined;
   const source = verdict.judge === 'person' ? 'feedback' : verdict.judge === 'model' ? 'judge' : 'rule';
-  const wellFormed = verdicts.find((candidate) => candidate.judge === 'well_formed')?.good;
+  const wellFormed = lastWords(verdicts).get('well_formed')?.good;
   // A malformed call is worth nothing whatever else it seems to get right. The engine's parser did not match it, so no
   // tool would run; a reward would teach the policy to write calls as text.
   if (wellFormed === false) return { value: 0, source };

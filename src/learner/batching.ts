@@ -12,6 +12,7 @@ import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/lea
 import { claimed } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
 import { giversOf } from '../store/learning/givers.js';
+import { heldOutOf } from '../store/learning/held_out.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
@@ -91,14 +92,18 @@ function shared({ db, config }: Learner, examples: readonly Example[]): { exampl
   return { examples: examples.filter(({ stepId }) => kept.has(stepId)), over };
 }
 
-/** The claimed states that may be learned from now: drawing takes minutes, in which consent may have been withdrawn. */
+/**
+ * The claimed states that may be learned from now: drawing takes minutes, in which consent may have been withdrawn, and
+ * a question may have become one that is held out.
+ */
 function willing({ db }: Learner, { id }: Cycle): ReturnType<typeof claimed> {
   const states = claimed(db, id);
   const may = consented(
     db,
     states.map(({ stepId }) => stepId),
   );
-  return states.filter(({ stepId }) => may.has(stepId));
+  const heldOut = heldOutOf(db);
+  return states.filter(({ stepId, stateAt }) => may.has(stepId) && !heldOut.isIn(stateAt));
 }
 
 /** The samples of each state are one group; a sample's advantage is relative to its group. */

@@ -7,7 +7,7 @@ import { parseJson } from '../core/text/json.js';
 import type { FunctionSpec } from '../core/policy.js';
 import { Distinct, gistOf } from '../filter/alike.js';
 import type { LeftOut } from '../filter/filter.js';
-import { shareOut } from '../filter/shares.js';
+import { partOf, shareOut } from '../filter/shares.js';
 import { prepared, type Db } from '../store/file/db.js';
 import { consented } from '../store/learning/consent.js';
 import { heardLately } from '../store/learning/givers.js';
@@ -63,10 +63,16 @@ export function available(
   learner: Choosing,
   passed: readonly Passed[],
   mode: TrainMode,
-): { readonly states: number; readonly leftOut: Readonly<Partial<Record<LeftOut, number>>> } {
+): {
+  readonly states: number;
+  readonly leftOut: Readonly<Partial<Record<LeftOut, number>>>;
+  /** The part of a batch that one key gives at most, as many as there are. */
+  readonly part: number;
+} {
   const states = once(passed, mode);
   const { taken, over } = share(learner, states, passed, states.length);
-  return { states: taken.length, leftOut: leftOut(states, over) };
+  const part = partOf(learner.config['learning.key_share'], giversAmong(learner.db, passed));
+  return { states: taken.length, leftOut: leftOut(states, over), part };
 }
 
 /** Of the states the newest, oldest first. */

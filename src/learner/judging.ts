@@ -44,7 +44,7 @@ export async function judgeLog(learner: Learner): Promise<number> {
 function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
   const state = stateOf(learner.db, step.stepId);
   if (state === undefined) return [];
-  const reference = referenceOf(learner.db, state);
+  const reference = referenceOf(learner, state, 'step');
   const about = {
     messages: state.messages,
     tools: state.tools,
@@ -83,7 +83,7 @@ export async function judgeSamples(learner: Learner, cycleId: string): Promise<n
       if (!states.has(sample.stepId)) states.set(sample.stepId, stateOf(learner.db, sample.stepId));
       const state = states.get(sample.stepId);
       if (state === undefined) return;
-      const reference = referenceOf(learner.db, state);
+      const reference = referenceOf(learner, state, 'sample');
       const subject: Subject = {
         kind: 'sample',
         id: sample.id,

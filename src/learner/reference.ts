@@ -1,22 +1,40 @@
 /** Which reference a logged step may be compared with: a request only claims to be a task's. */
+import type { SubjectKind } from '../core/learning/judging.js';
 import type { Reference } from '../core/learning/task.js';
-import type { Db } from '../store/file/db.js';
+import { canonicalJson } from '../core/text/hash.js';
+import type { NotTrainable } from '../core/trajectory.js';
 import { isAdminKey } from '../store/keys/keys.js';
 import { asks, taskById } from '../store/learning/tasks.js';
 import type { LoggedState } from '../store/read/state.js';
+import type { Learner } from './deps.js';
+
+/** Actions whose words a client may have chosen: by a schema, a list of tokens, a template of its own. */
+const DICTATED: ReadonlySet<NotTrainable> = new Set(['constrained', 'control_text', 'raw_prompt']);
 
 /**
  * What the learner asked itself is its task's. A client's claim (`metadata.gyre_task`) holds where what it said is the
  * task's question and nothing else, or its key is an admin's: else whoever knows a task's name could read its reference
- * off the verdicts, and choose the reward of words of their own. Without keys nobody has shown to be anyone, so the
- * question has to be the task's there, too. Held-out tasks are asked by the learner alone.
+ * off the verdicts, and choose the reward of words of their own. Words of a client are also what its functions are
+ * called and how they are described, and what it makes the policy say. Without keys nobody has shown to be anyone, so
+ * the question has to be the task's there, too. Held-out tasks are asked by the learner alone.
  */
 export function referenceOf(
-  db: Db,
-  { taskId, origin, keyId, messages }: Pick<LoggedState, 'taskId' | 'origin' | 'keyId' | 'messages'>,
+  { db, toolbox }: Pick<Learner, 'db' | 'toolbox'>,
+  state: LoggedState,
+  kind: SubjectKind,
 ): Reference | undefined {
+  const { taskId, origin, keyId, notTrainable, sampling } = state;
   const task = taskId === undefined ? undefined : taskById(db, taskId);
   if (task === undefined || origin !== 'live') return task?.reference;
   if (task.split === 'heldout') return undefined;
-  return isAdminKey(db, keyId) || asks(db, task.id, messages) ? task.reference : undefined;
+  if (isAdminKey(db, keyId)) return task.reference;
+  // A sample is the learner's own, whatever the action was in its state.
+  const own =
+    kind === 'sample' ||
+    ((notTrainable === undefined || !DICTATED.has(notTrainable)) && sampling.logit_bias === undefined);
+  const served = state.tools.every((spec) => {
+    const known = toolbox.get(spec.name)?.spec;
+    return known !== undefined && canonicalJson(known) === canonicalJson(spec);
+  });
+  return own && served && asks(db, task.id, state) ? task.reference : undefined;
 }

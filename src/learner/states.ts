@@ -5,6 +5,7 @@ import { JUDGE_ORDER } from '../core/learning/judging.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import type { Db } from '../store/file/db.js';
 import { headVersion } from '../store/learning/decisions.js';
+import { heldOutOf } from '../store/learning/held_out.js';
 import { versionsByKey } from '../store/learning/versions.js';
 import type { Learner } from './deps.js';
 
@@ -46,8 +47,14 @@ type Looked =
 /** Oldest first. */
 function* looked(db: Db, filter: FilterName, mode: TrainMode): Iterable<Looked> {
   const head = headVersion(db);
+  const heldOut = heldOutOf(db);
   for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
-    const candidate = toCandidate(row);
+    const known = toCandidate(row);
+    // Only of what would be taken: it takes reading what was said.
+    const candidate =
+      keep(known, filter, mode, head).keep && heldOut.isIn(row.stateAt, row.stateTip)
+        ? { ...known, heldout: true }
+        : known;
     const verdict = keep(candidate, filter, mode, head);
     yield verdict.keep
       ? { keyId: row.keyId, passed: passedOf(candidate, row) }
@@ -61,6 +68,8 @@ export interface StateCounts {
   readonly kept: number;
   readonly dropped: Readonly<Record<string, number>>;
   readonly versions: number;
+  /** The part of a batch that one key gives at most; of the counts of all. */
+  readonly part?: number | undefined;
 }
 
 /** The same steps counted, all and those of each key. */

@@ -25,7 +25,7 @@ export function learningStatus(
   config: Config,
   part: LearningPart,
   keyId?: string,
-  { kept, dropped, versions }: StateCounts = countsOf(stateTally(db, config), keyId),
+  { kept, dropped, versions, part: keyPart }: StateCounts = countsOf(stateTally(db, config), keyId),
 ): LearningStatus {
   const running = runningCycle(db);
   const [newest, ...older] = cyclesOf(db, 5, undefined, keyId);
@@ -52,7 +52,7 @@ export function learningStatus(
     head: headVersion(db),
     versions,
     learn: part.learn,
-    waiting_for: waiting(part, running, kept, needed, heldout, dropped['key_share'] ?? 0),
+    waiting_for: waiting(part, running, kept, needed, heldout, dropped['key_share'] ?? 0, keyPart ?? 1),
     new_states: kept,
     needed_states: needed,
     dropped,
@@ -67,8 +67,8 @@ export function stateTally(db: Db, config: Config): StateTally {
   const mode = config['learning.mode'] as TrainMode;
   const { passed, ...counts } = tally(db, config['learning.filter'] as FilterName, mode);
   // A key is told of all of its steps that pass: how many of them a batch takes depends on others.
-  const { states, leftOut } = available({ db, config }, passed, mode);
-  return { ...counts, all: { ...counts.all, kept: states, dropped: { ...counts.all.dropped, ...leftOut } } };
+  const { states, leftOut, part } = available({ db, config }, passed, mode);
+  return { ...counts, all: { ...counts.all, kept: states, dropped: { ...counts.all.dropped, ...leftOut }, part } };
 }
 
 export function countsOf({ all, byKey }: StateTally, keyId: string | undefined): StateCounts {
@@ -89,6 +89,7 @@ function waiting(
   needed: number,
   heldout: number,
   overShare: number,
+  keyPart: number,
 ): string {
   if (running !== undefined) return `cycle ${running.id} is at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
@@ -96,7 +97,8 @@ function waiting(
   if (have < needed && have + overShare >= needed)
     return (
       `${needed - have} more new steps that pass the filter, of other keys (${have} of ${needed}): ${overShare} more ` +
-      `are of keys that have given their share, which "learning.key_share" bounds`
+      `are of keys that have given their share, ${Math.round(100 * keyPart)} % of a batch each ` +
+      `("learning.key_share")`
     );
   if (have < needed)
     return `${needed - have} more new steps that pass the filter (${have} of ${needed}; see "dropped" for the others)`;

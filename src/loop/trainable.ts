@@ -17,9 +17,10 @@ const MASKING_FIELDS = [
   'guided_grammar',
   'structural_tag',
   'thinking_token_budget',
+  'allowed_token_ids',
 ];
 /** Forwarded fields that leave tokens out of the distribution. */
-const TRUNCATING_FIELDS = ['allowed_token_ids', 'bad_words'];
+const TRUNCATING_FIELDS = ['bad_words'];
 
 export function notTrainable(
   request: PolicyRequest,

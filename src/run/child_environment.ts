@@ -14,22 +14,35 @@ const NAMES: ReadonlySet<string> = new Set([
   ...['NODE_TLS_REJECT_UNAUTHORIZED', 'NODE_USE_ENV_PROXY', 'NODE_COMPILE_CACHE', 'NODE_DEBUG'],
   'GYRE_GROUPED_LORA',
 ]);
+/** Of every program. */
+const PLAIN: readonly string[] = ['LC_', 'XDG_', 'LD_', 'MALLOC_'];
 const PREFIXES: readonly string[] = [
-  ...['LC_', 'XDG_', 'LD_', 'PYTHON', 'MALLOC_'],
+  ...PLAIN,
+  'PYTHON',
   ...['CUDA', 'NVIDIA_', 'NV_', 'NCCL_', 'CUBLAS', 'CUDNN', 'ROCM_', 'HIP_', 'HSA_', 'GLOO_', 'UCX_'],
   ...['TORCH', 'PYTORCH_', 'TRITON_', 'FLASHINFER_', 'XFORMERS_', 'RAY_', 'VLLM_'],
   ...['HF_', 'HUGGINGFACE_', 'TRANSFORMERS_', 'TOKENIZERS_', 'SAFETENSORS_'],
   ...['OMP_', 'GOMP_', 'KMP_', 'MKL_', 'OPENBLAS_', 'BLIS_', 'ATEN_', 'DNNL_', 'ONEDNN_'],
 ];
-/** Keys of a vLLM that is somebody else's. */
-const NEVER: ReadonlySet<string> = new Set(['VLLM_API_KEY']);
+/** A library's prefix is also that of its service's keys. None is needed: nothing is fetched by trainer and vLLM. */
+const SECRET = /(^|_)((API|ACCESS|PRIVATE|SECRET)_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$/i;
+
+/** What trainer and vLLM get. */
+export function childEnvironment(env: Env): Record<string, string> {
+  return allowed(env, PREFIXES);
+}
+
+/** What the learning clock gets: a program of Node, which asks the engine and runs tools. */
+export function clockEnvironment(env: Env): Record<string, string> {
+  return allowed(env, PLAIN);
+}
 
 /** Proxies are spelled in small letters, too. */
-export function childEnvironment(env: Env): Record<string, string> {
+function allowed(env: Env, prefixes: readonly string[]): Record<string, string> {
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    const isNeeded = NAMES.has(name.toUpperCase()) || PREFIXES.some((prefix) => name.startsWith(prefix));
-    if (value !== undefined && isNeeded && !NEVER.has(name)) given[name] = value;
+    const isNeeded = NAMES.has(name.toUpperCase()) || prefixes.some((prefix) => name.startsWith(prefix));
+    if (value !== undefined && isNeeded && !SECRET.test(name)) given[name] = value;
   }
   return given;
 }

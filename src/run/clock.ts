@@ -8,8 +8,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import type { Config } from '../core/config.js';
 import { GyreError, type ErrorFields } from '../core/errors.js';
 import type { Cycle } from '../core/learning/cycle.js';
+import { compiled } from '../core/running/compiled.js';
 import { noTrainer } from './learner.js';
-import { compiled } from './machine.js';
 import type { TrainerAddress } from './trainer_address.js';
 
 /** Messages from the gateway to the clock's process. */
@@ -115,8 +115,8 @@ export function openClock({ config, trainer, env, decided, warn }: ClockOptions)
     });
     send({
       type: 'begin',
-      // Upstreams are never learned from: their keys stay here.
-      config: { ...config, 'trainer.url': url, upstreams: [] },
+      // Upstreams are never learned from, and the trainer tells its engine's key: theirs stay here.
+      config: { ...config, 'trainer.url': url, upstreams: [], 'engine.api_key': undefined },
       trainerToken: token,
       resume: config.learn || startedBefore,
     });

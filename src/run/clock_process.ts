@@ -4,7 +4,7 @@ import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Cycle } from '../core/learning/cycle.js';
-import { asGyreError, type ErrorFields, type GyreError } from '../core/errors.js';
+import { asGyreError, fieldsOf } from '../core/errors.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
 import { withLearner } from './with_learner.js';
@@ -66,11 +66,6 @@ process.on('message', (message: ToClock) => {
     );
   }
 });
-
-/** The channel sends JSON, in which an Error would lose its message. */
-function fieldsOf({ side, status, code, message, param, retryAfterMs }: GyreError): ErrorFields {
-  return { side, status, code, message, param, retryAfterMs };
-}
 
 async function run({ config, trainerToken, resume }: Extract<ToClock, { type: 'begin' }>): Promise<void> {
   try {

@@ -2,9 +2,10 @@
 import type { Tools } from '../../tools/index.js';
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
-import { childEnvironment } from './child_environment.js';
+import { clockEnvironment } from './child_environment.js';
 import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
+import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
 import { hangs } from '../core/running/within.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
@@ -25,7 +26,7 @@ import { type LearningClock, openClock } from './clock.js';
 import { needTrainer, noTrainer } from './learner.js';
 import { NewsWatch } from './lines/learning.js';
 import { reportWaiting } from './lines/waiting.js';
-import { compiled, VERSION } from './machine.js';
+import { VERSION } from './machine.js';
 import type { Observing } from './observing.js';
 import type { Output } from './lines/output.js';
 import { announce, named, otherGateways } from './presence.js';
@@ -51,7 +52,7 @@ export async function runGateway(
   signal: AbortSignal,
   env: Env,
 ): Promise<void> {
-  const tools = openToolset(config, (text) => output.warn(text));
+  const tools = openToolset(config, VERSION, (text) => output.warn(text));
   try {
     await serveWith(tools, storage, observing, config, output, signal, env);
   } finally {
@@ -214,7 +215,7 @@ async function serveWith(
       clock = openClock({
         config,
         trainer: () => supply.trainer,
-        env: childEnvironment(env),
+        env: clockEnvironment(env),
         decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });

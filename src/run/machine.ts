@@ -1,6 +1,6 @@
 /** Paths of an installation: the package root, the Python of its environment, the packaged model. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { Config } from '../core/config.js';
@@ -20,12 +20,6 @@ const ROOT = ((): string => {
 export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 
 export const TEMPLATE = join(ROOT, 'trainer', 'templates', 'smollm2-tools.jinja');
-
-/** The file of a module that is to run as a process of its own: compiled, also where this runs from sources. */
-export function compiled(module: URL): string {
-  const path = fileURLToPath(module);
-  return existsSync(path) ? path : join(ROOT, 'dist', relative(ROOT, path));
-}
 
 /** Why nothing here can train: what is installed as a package has no trainer, which is a checkout's alone. */
 export const UNTRAINABLE: string | undefined = existsSync(join(ROOT, 'trainer', 'pyproject.toml'))

@@ -85,6 +85,7 @@ export function guarded(observers: readonly Observer[], failed: (thrown: unknown
           return watched;
         },
         tool: (call, observation) => each((watch) => watch.tool(call, observation)),
+        refused: (fault) => each((watch) => watch.refused?.(fault)),
         ended: (ending, fault, firstToken) => each((watch) => watch.ended(ending, fault, firstToken)),
         closed: (status, delivered) => each((watch) => watch.closed(status, delivered)),
       };

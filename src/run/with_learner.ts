@@ -1,6 +1,6 @@
 /** A whole learner, opened for one verb or for the learning clock's process, and closed after it. */
 import { learnerOf, needTrainer } from './learner.js';
-import { refuseUntrainable } from './machine.js';
+import { refuseUntrainable, VERSION } from './machine.js';
 import { runningGateway } from './presence.js';
 import type { Printer } from './print.js';
 import { openStorage } from './storage/offline.js';
@@ -32,6 +32,7 @@ export async function withLearner<T>(
   if (needsEngine) refuseUntrainable(config, trainer?.url);
   const storage = await openStorage(
     config,
+    VERSION,
     (reason) => printer.line(`the log failed to write: ${String(reason)}`),
     (text) => printer.line(text),
   );

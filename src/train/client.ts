@@ -120,6 +120,7 @@ export function openTrainer(url: string, token?: string): Trainer {
         message:
           `the trainer at ${url} did not answer ${method} ${path}: ` +
           reasonOf((cause instanceof Error && cause.cause) || cause),
+        discreet: 'the trainer did not answer',
         cause,
       });
     }
@@ -166,6 +167,7 @@ function unknownToken(url: string): GyreError {
     message:
       `the trainer at ${url} does not know our token: set GYRE_TRAINER_TOKEN to the same value for both, ` +
       'or give both the same data folder',
+    discreet: 'the trainer does not know our token',
   });
 }
 

@@ -23,7 +23,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
   'src/store': {
     file: 0,
-    intake: 0,
+    intake: 2.5,
     keys: 1,
     log: 2,
     learning: 3,
@@ -35,7 +35,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
   'src/policy': { engine: 0, serving: 1 },
   'src/judge': { rules: 0, '': 1 },
-  'src/run': { lines: 0, reading: 0, '': 1 },
+  'src/run': { lines: 0, reading: 0, storage: 1, '': 2 },
 };
 const MOST_FILES = 20;
 

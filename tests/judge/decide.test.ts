@@ -42,3 +42,17 @@ test('a person decides over every rule, and the reward says so', () => {
     source: 'feedback',
   });
 });
+
+test('what a judge said in an earlier version is withdrawn, also where it cannot tell now', () => {
+  const said = (judge: string, good: boolean | undefined, createdAt: number): Verdict => ({
+    ...verdict(judge, good),
+    createdAt,
+  });
+  for (const list of [
+    [said('reference', true, 1), said('reference', undefined, 2)],
+    [said('reference', undefined, 2), said('reference', true, 1)],
+  ])
+    expect(rewardOf(list)).toBeUndefined();
+  const both = [said('reference', true, 2), said('reference', false, 1), said('well_formed', false, 1)];
+  expect(rewardOf([...both, said('well_formed', true, 2)])?.value).toBe(1);
+});

@@ -64,7 +64,9 @@ test('a key that floods the log gives a fifth of a batch, and the record says wh
   expect(learningStatus(made.store.db, made.learner.config, { trainer: true, learn: true })).toMatchObject({
     new_states: 1,
     dropped: { key_share: 34 },
-    waiting_for: expect.stringContaining('34 more are of keys that have given their share') as string,
+    waiting_for: expect.stringContaining(
+      '34 more are of keys that have given their share, 20 % of a batch each',
+    ) as string,
   });
 });
 
@@ -165,4 +167,13 @@ test('questions of one template with other numbers are all learned from', async 
   const cycle = await runCycle(made.learner, { heldout: [] });
   expect(cycle.counts).toMatchObject({ states: 32 });
   expect(cycle.counts['dropped.same_state']).toBeUndefined();
+});
+
+test('of two keys each gives half, and the status says so', async () => {
+  made = await bench({ config: { learning: { samples: 3, max_states: 48, min_steps: 20 } } });
+  const [ann, mal] = [key('ann'), key('mal')];
+  await asked(ann, questions(1));
+  await asked(mal, questions(20));
+  const { waiting_for: said } = learningStatus(made.store.db, made.learner.config, { trainer: true, learn: true });
+  expect(said).toContain('of keys that have given their share, 50 % of a batch each');
 });

@@ -236,6 +236,7 @@ describe('a step', () => {
       'truncated_sampling',
     ]),
     ['with a logit bias', { sampling: { logit_bias: { '5': 1 } } }, {}, 'truncated_sampling'],
+    ['with a list of tokens', { forwarded: { allowed_token_ids: [5] } }, {}, 'constrained'],
     ['with bad words', { forwarded: { bad_words: ['x'] } }, {}, 'truncated_sampling'],
     ['by a template of the client', { forwarded: { chat_template: '{{ x }}' } }, {}, 'control_text'],
     ['that was cut', {}, { cut: true, finishReason: 'length' }, 'cut'],

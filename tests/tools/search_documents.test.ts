@@ -7,7 +7,8 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { passagesOf } from '../../tools/documents/passages.js';
-import { createSearchDocuments, indexDocuments, matching, type IndexProgress } from '../../tools/search_documents.js';
+import { indexDocuments, type IndexProgress } from '../../tools/documents/indexing.js';
+import { createSearchDocuments, matching } from '../../tools/search_documents.js';
 import type { Tool } from '../../src/core/tool.js';
 
 let folder: string;

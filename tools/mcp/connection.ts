@@ -249,9 +249,14 @@ function wasAnswered(thrown: unknown): boolean {
   return thrown instanceof StreamableHTTPError || (thrown instanceof McpError && thrown.code !== CLOSED);
 }
 
-/** The reason of an error; of fetch's "fetch failed", its cause. */
+/**
+ * The reason of an error; of fetch's "fetch failed", its cause. The policy reads it, and tells whoever asks: so of a
+ * fault of the system its code alone, without the address.
+ */
 function causeOf(thrown: unknown): string {
-  return (reasonOf(thrown) === 'fetch failed' ? fetchCause(thrown)?.message : undefined) ?? reasonOf(thrown);
+  const cause = reasonOf(thrown) === 'fetch failed' ? fetchCause(thrown) : undefined;
+  const { code, message } = (cause ?? {}) as Partial<NodeJS.ErrnoException>;
+  return (typeof code === 'string' ? code : message) ?? reasonOf(thrown);
 }
 
 /** The cause of a failed fetch; where several addresses were tried, that of the first. */

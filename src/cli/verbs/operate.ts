@@ -2,7 +2,7 @@
  * The operator's verbs over rows: status, promote, rollback, verify, index. None of them needs an engine but
  * rollback.
  */
-import { indexDocuments } from '../../../tools/search_documents.js';
+import { indexDocuments } from '../../../tools/documents/indexing.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { adapterName } from '../../core/learning/version.js';

@@ -7,7 +7,7 @@ import { operatorError } from '../../core/errors.js';
 import type { Printer } from '../../run/print.js';
 import { runningGateway } from '../../run/presence.js';
 import { withRows } from '../../run/rows.js';
-import { otherWriter } from '../../store/beside/heads.js';
+import { otherWriter } from '../../store/intake/heads.js';
 import type { Db } from '../../store/file/db.js';
 import { type Pruned, Pruner } from '../../store/retention/prune.js';
 import { compact, freeBytes, shrink, shrinks, usedBytes } from '../../store/retention/shrink.js';

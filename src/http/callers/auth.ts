@@ -5,6 +5,7 @@
 import { GyreError } from '../../core/errors.js';
 import type { Key, KeyLimits, Keys } from '../../core/key.js';
 import type { Scope } from '../../core/reading.js';
+import type { AnyExchange } from '../wire/exchange.js';
 
 /** A gateway without keys. */
 export const NO_KEYS: Keys = {
@@ -78,6 +79,16 @@ function bearer(authorization = ''): string {
   if (scheme.toLowerCase() === 'bearer') return rest.trim();
   // Some programs send the key alone.
   return rest === '' ? scheme : '';
+}
+
+/** {@link identify} for an exchange: an admin is told the reasons of faults. */
+export function callerIn(keys: Keys, exchange: AnyExchange): Caller | Promise<Caller> {
+  const trust = (caller: Caller): Caller => {
+    exchange.trusted = caller.admin;
+    return caller;
+  };
+  const found = identify(keys, exchange.header('authorization'), exchange.header('x-api-key'));
+  return found instanceof Promise ? found.then(trust) : trust(found);
 }
 
 /** The caller of a fetch request. */

@@ -4,7 +4,7 @@
  */
 import { declared } from '../../loop/asking.js';
 import { type Admission, admitPlain } from '../callers/allowance.js';
-import { type Caller, identify } from '../callers/auth.js';
+import { type Caller, callerIn } from '../callers/auth.js';
 import type { AnswerDeps } from './deps.js';
 import { versionHeader } from './face.js';
 import { settleOffer } from './offer.js';
@@ -28,7 +28,7 @@ export interface Counting {
 export async function countBy(counting: Counting, deps: AnswerDeps, exchange: Exchange): Promise<void> {
   let admission: Admission | undefined;
   try {
-    const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const caller = await callerIn(deps.keys, exchange);
     admission = admitPlain(deps, caller);
     const raw = await exchange.body(deps.bodies);
     const refers = counting.refers?.(raw);

@@ -11,31 +11,32 @@ import { callerOf } from '../callers/auth.js';
 export function modelRoutes(serving: Serving, keys: Keys): Hono {
   const app = new Hono();
   app.get('/models', async (c) => {
-    await callerOf(keys, c.req.raw);
-    return c.json({ object: 'list', data: serving.models().map(wireModel) });
+    const { admin } = await callerOf(keys, c.req.raw);
+    return c.json({ object: 'list', data: serving.models().map((model) => wireModel(model, admin)) });
   });
   // Names of upstreams have slashes, and clients send them as they are or encoded; a dot would
   // not take the end of a line.
   app.get('/models/:id{[^]+}', async (c) => {
-    await callerOf(keys, c.req.raw);
+    const { admin } = await callerOf(keys, c.req.raw);
     const id = c.req.param('id');
     const model = serving.models().find((each) => each.id === id);
     if (model === undefined) {
       const known = serving.models().map((each) => each.id);
       throw missing('model', `The model ${quoted(id)} does not exist. There are: ${known.join(', ')}.`, 'model');
     }
-    return c.json(wireModel(model));
+    return c.json(wireModel(model, admin));
   });
   return app;
 }
 
-function wireModel(model: ServedModel): Record<string, unknown> {
+/** Where an upstream stands is an admin's to know. */
+function wireModel(model: ServedModel, admin: boolean): Record<string, unknown> {
   const { id, created, source } = model;
   return {
     id,
     object: 'model',
     created,
-    owned_by: source.kind === 'policy' ? 'gyre' : source.host,
+    owned_by: source.kind === 'policy' ? 'gyre' : admin ? source.host : 'upstream',
     policy_version: versionOf(source),
   };
 }

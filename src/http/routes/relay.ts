@@ -8,7 +8,7 @@ import { badRequest, GyreError } from '../../core/errors.js';
 import { isPolicyName, type Relay, type RelayReply, type Serving } from '../../core/serving.js';
 import { turnFor } from '../../core/running/turns.js';
 import { type Admission, admit } from '../callers/allowance.js';
-import { identify } from '../callers/auth.js';
+import { callerIn } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import { requiredModel } from '../protocol/fields.js';
 import { type Exchange, flat } from '../wire/exchange.js';
@@ -45,7 +45,7 @@ export async function relay(asked: RelayedPath, deps: AnswerDeps, exchange: Exch
   let admission: Admission | undefined;
   let isSent = false;
   try {
-    const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+    const caller = await callerIn(deps.keys, exchange);
     if (caller.limits !== undefined) admission = await admit(deps, caller.keyId, caller.limits);
     if (admission?.refusal !== undefined) throw admission.refusal;
     const body = await exchange.bytes(deps.bodies);

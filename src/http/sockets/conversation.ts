@@ -9,7 +9,7 @@ import { newId } from '../../core/ids.js';
 import { NO_USAGE } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
 import { type Admission, admitPlain } from '../callers/allowance.js';
-import { identify } from '../callers/auth.js';
+import { callerIn } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Face } from '../protocol/face.js';
 import { settleOffer } from '../protocol/offer.js';
@@ -95,7 +95,7 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
   ): Promise<void> {
     let admission: Admission | undefined;
     try {
-      const caller = await identify(deps.keys, exchange.header('authorization'), exchange.header('x-api-key'));
+      const caller = await callerIn(deps.keys, exchange);
       admission = admitPlain(deps, caller);
       const raw = await exchange.body(deps.bodies);
       const { signal } = exchange.clock;

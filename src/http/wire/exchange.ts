@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { GyreError } from '../../core/errors.js';
+import { asGyreError, discreetly, isBug } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Arrival, Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
@@ -33,6 +33,8 @@ export interface AnyExchange extends Arrival {
   readonly clock: Clock;
   /** Who watches it, if anyone does. */
   watch: Watch | undefined;
+  /** Whoever asks may read the reasons of faults, addresses and paths included. */
+  trusted: boolean;
   /**
    * The request as JSON. From then on it takes a place: a body may take its time, and until it is there holds nobody's.
    * Throws 400 on what is no JSON, 429 where there is no place, and what {@link Bodies.read} throws.
@@ -68,6 +70,7 @@ export class Exchange implements AnyExchange {
   readonly clock: Clock;
   readonly #errors: ErrorShape;
   watch: Watch | undefined;
+  trusted = false;
   size = 0;
   readonly #began = performance.now();
   readonly #hooks: ExchangeHooks;
@@ -138,8 +141,10 @@ export class Exchange implements AnyExchange {
   }
 
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
-    if (!(thrown instanceof GyreError)) this.#hooks.bug(thrown, this.requestId);
-    const failure = failureOf(thrown, this.requestId, toolsRan, this.#errors);
+    if (isBug(thrown)) this.#hooks.bug(thrown, this.requestId);
+    this.watch?.refused?.(asGyreError(thrown));
+    const said = this.trusted ? thrown : discreetly(thrown);
+    const failure = failureOf(said, this.requestId, toolsRan, this.#errors);
     this.#send(failure.status, flat({ ...headers, ...failure.headers }, []), failure.body);
   }
 

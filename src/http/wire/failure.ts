@@ -1,7 +1,7 @@
 /** The only place that makes a response of an error: its protocol's envelope, its headers, and whether to try again. */
 import { z } from 'zod';
 
-import { asGyreError, GyreError } from '../../core/errors.js';
+import { asGyreError, GyreError, isBug, reasonOf } from '../../core/errors.js';
 
 export interface Failure {
   readonly status: number;
@@ -142,8 +142,7 @@ const MESSAGE = 4_000;
 
 /** What a client may read of it: of a bug, only that it is one. */
 function messageOf(thrown: unknown): string {
-  const message =
-    thrown instanceof GyreError ? thrown.message : 'The gateway failed unexpectedly; its log has the reason.';
+  const message = isBug(thrown) ? 'The gateway failed unexpectedly; its log has the reason.' : reasonOf(thrown);
   return message.length > MESSAGE ? `${message.slice(0, MESSAGE)}...` : message;
 }
 

@@ -1,5 +1,5 @@
 /** One message on a WebSocket and what is answered to it: an exchange as an HTTP request is one. */
-import { GyreError } from '../../core/errors.js';
+import { asGyreError, discreetly, isBug } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
@@ -25,6 +25,7 @@ export class SocketExchange implements AnyExchange {
   readonly startedAt = Date.now();
   readonly clock: Clock;
   watch: Watch | undefined;
+  trusted = false;
   status: number | undefined;
   readonly size: number;
   readonly #link: Link;
@@ -101,8 +102,10 @@ export class SocketExchange implements AnyExchange {
   /** The headers that a response would have are in the message: clients look there for when to try again. */
   fail(thrown: unknown, more: Readonly<Record<string, string>>, toolsRan: boolean): void {
     if (this.status !== undefined || this.#link.gone) return;
-    if (!(thrown instanceof GyreError)) this.#deps.bug(thrown, this.requestId);
-    const { status, headers, body } = failureOf(thrown, this.requestId, toolsRan, this.#deps.errors);
+    if (isBug(thrown)) this.#deps.bug(thrown, this.requestId);
+    this.watch?.refused?.(asGyreError(thrown));
+    const said = this.trusted ? thrown : discreetly(thrown);
+    const { status, headers, body } = failureOf(said, this.requestId, toolsRan, this.#deps.errors);
     this.status = status;
     this.#last(errorMessage(status, body, { ...more, ...headers }, this.#envelope));
   }

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
 
-import { GyreError } from '../../core/errors.js';
+import { discreetly, GyreError } from '../../core/errors.js';
 import { requestIdOf } from './exchange.js';
 import { type ErrorShape, failureOf, shuttingDown } from './failure.js';
 import { connectionLimit, Link, type LinkLimits } from './link.js';
@@ -103,7 +103,7 @@ function noSocket(path: string, paths: readonly string[]): GyreError {
 }
 
 function refuse(thrown: unknown, incoming: IncomingMessage, socket: Duplex, errors?: ErrorShape): void {
-  const failure = failureOf(thrown, requestIdOf(incoming.headers['x-request-id']), false, errors);
+  const failure = failureOf(discreetly(thrown), requestIdOf(incoming.headers['x-request-id']), false, errors);
   const outgoing = new ServerResponse(incoming);
   // A server over TCP is given its own sockets; the type allows any stream.
   if (socket instanceof Socket) outgoing.assignSocket(socket);

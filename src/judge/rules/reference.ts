@@ -19,7 +19,7 @@ import { absent, bad, good, parseArguments } from './judgements.js';
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
-    version: '3',
+    version: '4',
     kind: 'rule',
     async judge(subject, signal) {
       const { reference, calls } = subject;

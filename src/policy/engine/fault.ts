@@ -1,6 +1,7 @@
 /**
- * Every way an engine can fail, as one error with the side `engine`. This is the only place that
- * reads an engine's error bodies and socket codes; nothing here decides whether to try again.
+ * Every way an engine can fail, as one error with the side `engine`. This is the only place that reads an engine's
+ * error bodies and socket codes; nothing here decides whether to try again. Where it stands, and what it says of a
+ * failure of its own, is for operators; why it refused a request is for whoever made it.
  */
 import { GyreError, reasonOf } from '../../core/errors.js';
 
@@ -40,6 +41,7 @@ export function statusFault(
       status: 429,
       code: 'rate_limit_exceeded',
       message: `${party.it} is at its limit: ${message}`,
+      discreet: `${somebody(party)} is at its limit.`,
       retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
     });
   }
@@ -47,25 +49,24 @@ export function statusFault(
     return engine(
       502,
       WEIGHTS_MISSING,
-      `${party.it} does not know the ${party.named ? 'model' : 'weights'} it was asked for: ${message}`,
+      `does not know the ${party.named ? 'model' : 'weights'} it was asked for`,
+      party,
+      `: ${message}`,
     );
   if (status === 400 || status === 413 || status === 422) return refused(reported, message, party);
   if (status === 401 || status === 403)
-    return engine(
-      502,
-      'engine_refused_key',
-      `${party.it} refused the gateway's key (${status}). Set ${party.setting}.`,
-    );
+    return engine(502, 'engine_refused_key', "refused the gateway's key", party, ` (${status}). Set ${party.setting}.`);
   if (status === 503) {
     return new GyreError({
       side: 'engine',
       status: 502,
       code: 'engine_unavailable',
       message: `${party.it} answered 503: ${message}`,
+      discreet: `${somebody(party)} answered 503.`,
       retryAfterMs: retryAfterMs(retryAfter) ?? 1000,
     });
   }
-  return engine(502, 'engine_error', `${party.it} answered ${status}: ${message}`);
+  return engine(502, 'engine_error', `answered ${status}`, party, `: ${message}`);
 }
 
 /** An `error` object that arrived where a chunk was expected. */
@@ -75,7 +76,7 @@ export function chunkFault(error: unknown, party: Party = ENGINE): GyreError {
   const message = reported.message ?? excerpt(body);
   return reported.status === 400
     ? refused(reported, message, party)
-    : engine(502, 'engine_error', `${party.it} reported an error: ${message}`);
+    : engine(502, 'engine_error', 'reported an error', party, `: ${message}`);
 }
 
 /** What undici threw. `began` is whether any byte of the reply had arrived. */
@@ -86,13 +87,15 @@ export function transportFault(thrown: unknown, began: boolean, party: Party): G
     return engine(
       502,
       'engine_unreachable',
-      `${party.it} cannot be reached: the proxy at ${party.proxy ?? '?'} answered ${refused}.`,
+      'cannot be reached',
+      party,
+      `: the proxy at ${party.proxy ?? '?'} answered ${refused}.`,
       thrown,
     );
   if (code === 'UND_ERR_HEADERS_TIMEOUT')
-    return engine(504, 'engine_timeout', `${party.it} sent no reply in time.`, thrown);
+    return engine(504, 'engine_timeout', 'sent no reply in time', party, '.', thrown);
   if (code === 'UND_ERR_BODY_TIMEOUT')
-    return engine(504, 'engine_timeout', `${party.it} fell silent in the middle of its reply.`, thrown);
+    return engine(504, 'engine_timeout', 'fell silent in the middle of its reply', party, '.', thrown);
   if (!began && UNREACHABLE.has(code)) {
     return new GyreError({
       side: 'engine',
@@ -102,11 +105,12 @@ export function transportFault(thrown: unknown, began: boolean, party: Party): G
         `${party.it}${party.at === undefined ? '' : ` at ${party.at}`} cannot be reached ` +
         (party.proxy === undefined ? '' : `through the proxy at ${party.proxy} `) +
         `(${code}).${party.named ? '' : ' It may still be starting.'}`,
+      discreet: `${somebody(party)} cannot be reached.${party.named ? '' : ' It may still be starting.'}`,
       retryAfterMs: 1000,
       cause: thrown,
     });
   }
-  return engine(502, 'engine_connection_lost', `${party.it} broke the connection: ${reasonOf(thrown)}`, thrown);
+  return engine(502, 'engine_connection_lost', 'broke the connection', party, `: ${reasonOf(thrown)}`, thrown);
 }
 
 /** A reply that is not what the protocol says. */
@@ -114,7 +118,9 @@ export function garbage(what: string, party: Party = ENGINE, cause?: unknown): G
   return engine(
     502,
     'engine_garbage',
-    `${party.it} replied with what is not a chat completion: ${excerpt(discreet(what, party))}`,
+    'replied with what is not a chat completion',
+    party,
+    `: ${excerpt(discreet(what, party))}`,
     cause,
   );
 }
@@ -124,7 +130,8 @@ export function tooLarge(bytes: number, party: Party): GyreError {
   return engine(
     502,
     'engine_garbage',
-    `${party.it} sent an answer larger than ${bytes} bytes, which "limits.answer_bytes" allows; it was stopped.`,
+    `sent an answer larger than ${bytes} bytes, which "limits.answer_bytes" allows; it was stopped`,
+    party,
   );
 }
 
@@ -133,17 +140,14 @@ export function replyTooLarge(bytes: number, party: Party): GyreError {
   return engine(
     502,
     'engine_garbage',
-    `${party.it} sent a reply larger than ${bytes} bytes, which is 16 times "limits.answer_bytes"; it was stopped.`,
+    `sent a reply larger than ${bytes} bytes, which is 16 times "limits.answer_bytes"; it was stopped`,
+    party,
   );
 }
 
 /** A stream that ended before it said why. */
 export function truncated(party: Party = ENGINE): GyreError {
-  return engine(
-    502,
-    'engine_truncated',
-    `${party.it} ended its reply without a finish reason, so the answer is not whole.`,
-  );
+  return engine(502, 'engine_truncated', 'ended its reply without a finish reason, so the answer is not whole', party);
 }
 
 /** What a policy throws when its caller's signal fired. */
@@ -162,8 +166,21 @@ const UNREACHABLE = new Set([
   'EACCES',
 ]);
 
-function engine(status: number, code: string, message: string, cause?: unknown): GyreError {
-  return new GyreError({ side: 'engine', status, code, message, cause });
+/** `why` ends the sentence: what only operators are to know. */
+function engine(status: number, code: string, what: string, party: Party, why = '.', cause?: unknown): GyreError {
+  return new GyreError({
+    side: 'engine',
+    status,
+    code,
+    message: `${party.it} ${what}${why}`,
+    discreet: `${somebody(party)} ${what}.`,
+    cause,
+  });
+}
+
+/** Without its address. */
+function somebody({ named }: Party): string {
+  return named ? 'The upstream' : 'The engine';
 }
 
 interface ReportedError {
@@ -185,6 +202,7 @@ function refused(reported: ReportedError, message: string, party: Party): GyreEr
     side: 'engine',
     status: 400,
     message: party.named ? `${party.it} refused the request: ${message}` : message,
+    ...(party.named ? { discreet: `${somebody(party)} refused the request: ${message}` } : {}),
     code: tooLong ? 'context_length_exceeded' : 'invalid_value',
     ...(tooLong ? { param: 'messages' } : reported.param === undefined ? {} : { param: reported.param }),
   });

@@ -37,6 +37,7 @@ export function openEngine(timeoutMs: number, answerBytes?: number): Engine {
         status: 503,
         code: 'engine_unavailable',
         message: `The engine cannot answer yet: ${reason}. GET /ready says when it can.`,
+        discreet: 'The engine cannot answer yet. GET /ready says when it can.',
         retryAfterMs: 2_000,
       });
     return current;

@@ -10,15 +10,23 @@ export function requestLines(write: (fields: Fields, text: string) => void): Obs
   return { arrived: (arrival, route) => new RequestLine(write, arrival, route) };
 }
 
+/** Faults that are told in words of ours and of the system: other servers may quote the request in theirs. */
+const OF_THE_SYSTEM: ReadonlySet<string> = new Set([
+  'engine_unreachable',
+  'engine_timeout',
+  'engine_connection_lost',
+  'log_waiting',
+  'reading_failed',
+]);
+
 class RequestLine implements Watch {
   readonly #write: (fields: Fields, text: string) => void;
   readonly #began = performance.now();
   readonly #requestId: string;
   readonly #route: string;
   #answer: Accepted | undefined;
-  #end:
-    | { readonly ending: Ending; readonly fault: GyreError | undefined; readonly firstToken: number | undefined }
-    | undefined;
+  #end: { readonly ending: Ending; readonly firstToken: number | undefined } | undefined;
+  #fault: GyreError | undefined;
 
   constructor(write: (fields: Fields, text: string) => void, arrival: Arrival, route: string) {
     this.#write = write;
@@ -38,12 +46,18 @@ class RequestLine implements Watch {
     // Counted in the ending.
   }
 
+  refused(fault: GyreError): void {
+    this.#fault = fault;
+  }
+
   ended(ending: Ending, fault: GyreError | undefined, firstToken: number | undefined): void {
-    this.#end = { ending, fault, firstToken };
+    this.#end = { ending, firstToken };
+    this.#fault = fault;
   }
 
   closed(status: number | undefined, delivery: Delivered): void {
-    const { ending, fault, firstToken } = this.#end ?? {};
+    const { ending, firstToken } = this.#end ?? {};
+    const fault = this.#fault;
     const ms = Math.round((performance.now() - this.#began) * 10) / 10;
     const usage = ending?.usage;
     const source = this.#answer?.source;
@@ -58,6 +72,7 @@ class RequestLine implements Watch {
       outcome: ending?.outcome,
       stop_reason: ending?.stopReason,
       error: fault?.code,
+      reason: fault !== undefined && OF_THE_SYSTEM.has(fault.code) ? fault.message : undefined,
       delivery,
       ms,
       first_token_ms: firstToken === undefined ? undefined : Math.round(firstToken * 10_000) / 10,
@@ -68,7 +83,7 @@ class RequestLine implements Watch {
     };
     const how =
       ending === undefined
-        ? 'refused'
+        ? `refused${fault === undefined ? '' : ` (${fault.code})`}`
         : `${ending.outcome} (${fault?.code ?? ending.stopReason}), ${ending.usage.prompt_tokens} + ` +
           `${ending.usage.completion_tokens} tokens`;
     this.#write(fields, `POST ${this.#route} ${status ?? 'unanswered'} ${ms} ms: ${how}, ${delivery}`);

@@ -199,8 +199,8 @@ export class Reader {
   }
 }
 
-function unavailable(code: string, message: string): GyreError {
-  return new GyreError({ side: 'gateway', status: 503, code, message, retryAfterMs: 1_000 });
+function unavailable(code: string, message: string, discreet?: string): GyreError {
+  return new GyreError({ side: 'gateway', status: 503, code, message, discreet, retryAfterMs: 1_000 });
 }
 
 function full(waiting: number): GyreError {
@@ -208,14 +208,20 @@ function full(waiting: number): GyreError {
 }
 
 function unreadable(reason: string): GyreError {
-  return unavailable('reading_failed', `The log cannot be read: ${reason}. Try again in 1 s.`);
+  return unavailable(
+    'reading_failed',
+    `The log cannot be read: ${reason}. Try again in 1 s.`,
+    'The log cannot be read. Try again in 1 s.',
+  );
 }
+
+const AGAIN = 'Try again in 1 s; a deletion or feedback may have been done.';
 
 function interrupted(reason: string): GyreError {
   return unavailable(
     'reading_failed',
-    `What reads the log ended in the midst of this request (${reason}). Try again in 1 s; a deletion or feedback may ` +
-      'have been done.',
+    `What reads the log ended in the midst of this request (${reason}). ${AGAIN}`,
+    `What reads the log ended in the midst of this request. ${AGAIN}`,
   );
 }
 

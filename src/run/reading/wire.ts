@@ -1,6 +1,6 @@
 /** What a gateway's thread and those that read for it say to each other. */
 import type { Config } from '../../core/config.js';
-import { type ErrorFields, GyreError, reasonOf } from '../../core/errors.js';
+import { type ErrorFields, fieldsOf, GyreError, reasonOf } from '../../core/errors.js';
 import { codeOf } from '../../store/file/passing.js';
 import type { CallName } from './calls.js';
 
@@ -27,8 +27,7 @@ type Fault =
 
 export function faultOf(thrown: unknown): Fault {
   if (thrown instanceof GyreError) {
-    const { side, status, code, message, param, retryAfterMs } = thrown;
-    return { kind: 'gyre', fields: { side, status, code, message, param, retryAfterMs } };
+    return { kind: 'gyre', fields: fieldsOf(thrown) };
   }
   const stack = thrown instanceof Error ? thrown.stack : undefined;
   return { kind: 'other', message: reasonOf(thrown), code: codeOf(thrown), stack };

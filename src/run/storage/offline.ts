@@ -23,6 +23,7 @@ export interface Storage {
  */
 export async function openStorage(
   config: Config,
+  version: string,
   logFailed: (reason: unknown) => void,
   warn: (text: string) => void,
 ): Promise<Storage> {
@@ -30,7 +31,7 @@ export async function openStorage(
   const redactor = redactorOf(config.redact);
   let tools: Tools;
   try {
-    tools = openToolset(config, warn);
+    tools = openToolset(config, version, warn);
   } catch (thrown) {
     // An open store would keep the process alive although it cannot start.
     store.close();

@@ -16,7 +16,7 @@ import Database from 'better-sqlite3';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
-import { otherWriter } from '../beside/heads.js';
+import { otherWriter } from '../intake/heads.js';
 import { recoverAbandoned } from '../beside/recover.js';
 import { openStore } from '../file/db.js';
 import { FORMAT, gib, hashOf } from './backup.js';

@@ -1,8 +1,8 @@
 /**
- * What is in the intake and not sent to the log's thread. Much of it only waits where the log does: then its text is
- * not kept in memory, and is read from the intake when its turn comes.
+ * What is in the intake and not sent to the log's thread: where its lines stand. Their text is not kept, and the log's
+ * thread reads them there.
  */
-import type { Place } from './intake.js';
+import type { IntakeFile, Place } from './intake.js';
 
 /** Lines that are sent together. */
 export interface Group {
@@ -15,91 +15,71 @@ export interface Group {
 }
 
 interface Waiting extends Group {
-  chars: number;
-  /** Its messages with commas between; undefined where they are to be read. */
-  texts: string[] | undefined;
-  place: Place;
+  readonly file: IntakeFile;
+  readonly from: number;
+  to: number;
 }
 
-/** Characters in one group. */
-export const GROUP_CHARS = 128 * 1024;
-/** Characters that are kept in memory. */
-export const MAX_UNSENT_CHARS = 8 * 1024 * 1024;
+/** Bytes in one group. */
+export const GROUP_BYTES = 128 * 1024;
+/** With more of it answers wait. */
+export const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 
 export class Backlog {
-  readonly #read: (place: Place) => readonly string[];
+  /** Each is in one file. */
   #groups: Waiting[] = [];
-  #chars = 0;
+  #bytes = 0;
 
-  constructor(read: (place: Place) => readonly string[]) {
-    this.#read = read;
-  }
-
-  /** Characters of all lines, wherever they are. */
-  get chars(): number {
-    return this.#chars;
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Adds the newest line. */
-  add(text: string, place: Place, line: Group): void {
-    const kept = this.#chars === 0 || this.#chars + text.length <= MAX_UNSENT_CHARS;
+  add({ file, from, to }: Place, { newest, numbered, answers, bytes }: Group): void {
     const last = this.#groups.at(-1);
-    this.#chars += text.length;
-    if (
-      last === undefined ||
-      last.chars >= GROUP_CHARS ||
-      kept !== (last.texts !== undefined) ||
-      last.place.file !== place.file
-    ) {
-      this.#groups.push({ ...line, chars: text.length, texts: kept ? [text] : undefined, place });
+    this.#bytes += bytes;
+    if (last === undefined || last.bytes >= GROUP_BYTES || last.file !== file) {
+      this.#groups.push({ newest, numbered, answers, bytes, file, from, to });
       return;
     }
-    last.newest = line.newest;
-    last.numbered = Math.max(last.numbered, line.numbered);
-    last.answers += line.answers;
-    last.bytes += line.bytes;
-    last.chars += text.length;
-    last.texts?.push(text);
-    last.place = { ...last.place, to: place.to };
+    last.newest = newest;
+    last.numbered = Math.max(last.numbered, numbered);
+    last.answers += answers;
+    last.bytes += bytes;
+    last.to = to;
   }
 
-  /** Takes whole groups until there are `maxChars`, up to the one with the line `last`. Throws what reading throws. */
-  take(maxChars: number, last: number): { readonly texts: readonly string[]; readonly group: Group } | undefined {
-    const texts: string[] = [];
-    let group: Group | undefined;
-    let [chars, count, before] = [0, 0, 0];
-    for (const next of this.#groups) {
-      if (chars >= maxChars || before >= last) break;
-      for (const text of next.texts ?? this.#read(next.place).map((line) => line.slice(1, -1))) texts.push(text);
-      group = {
-        newest: next.newest,
-        numbered: Math.max(next.numbered, group?.numbered ?? 0),
-        answers: next.answers + (group?.answers ?? 0),
-        bytes: next.bytes + (group?.bytes ?? 0),
-      };
-      before = next.newest;
-      chars += next.chars;
-      count += 1;
+  /** Takes whole groups until there are `maxBytes`, up to the one with the line `last`. */
+  take(maxBytes: number, last: number): { readonly places: readonly Place[]; readonly group: Group } | undefined {
+    const places: Place[] = [];
+    const group: Group = { newest: 0, numbered: 0, answers: 0, bytes: 0 };
+    for (const { file, from, to, newest, numbered, answers, bytes } of this.#groups) {
+      if (group.bytes >= maxBytes || group.newest >= last) break;
+      places.push({ file, from, to });
+      group.newest = newest;
+      group.numbered = Math.max(group.numbered, numbered);
+      group.answers += answers;
+      group.bytes += bytes;
     }
-    if (group === undefined) return undefined;
-    this.#groups.splice(0, count);
-    this.#chars -= chars;
-    return { texts, group };
+    if (places.length === 0) return undefined;
+    this.#groups.splice(0, places.length);
+    this.#bytes -= group.bytes;
+    return { places, group };
   }
 
-  /** Characters up to the line `last`. */
-  charsTo(last: number): number {
-    let [chars, before] = [0, 0];
-    for (const next of this.#groups) {
+  /** Bytes up to the line `last`. */
+  bytesTo(last: number): number {
+    let [sum, before] = [0, 0];
+    for (const { newest, bytes } of this.#groups) {
       if (before >= last) break;
-      chars += next.chars;
-      before = next.newest;
+      sum += bytes;
+      before = newest;
     }
-    return chars;
+    return sum;
   }
 
   clear(): void {
     this.#groups = [];
-    this.#chars = 0;
+    this.#bytes = 0;
   }
 }

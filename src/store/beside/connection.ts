@@ -11,10 +11,10 @@ import { hangs } from '../../core/running/within.js';
 import { logWaits, type LogState, type Opening } from '../../core/log.js';
 import { isPassing } from '../file/passing.js';
 import { roughly } from '../log/recognise.js';
-import { Backlog, GROUP_CHARS, MAX_UNSENT_CHARS } from './backlog.js';
+import { Backlog, GROUP_BYTES, MAX_UNSENT_BYTES } from './backlog.js';
 import { AcknowledgedFile } from '../intake/acknowledged.js';
 import { Crashes } from './crashes.js';
-import { HeadFile } from './heads.js';
+import { HeadFile } from '../intake/heads.js';
 import type { UnwrittenMessage } from './held.js';
 import { Intake } from './intake.js';
 import { closeOwner, newOwner } from '../intake/files.js';
@@ -25,7 +25,7 @@ import { LogThread, type LogThreadOptions } from './thread.js';
 import { Uncommitted } from './uncommitted.js';
 import { Waiting } from './waiting.js';
 import { WalWatch } from './wal.js';
-import { visibleIn, type FromLog, type RecordingMessage, type ToLog } from './wire.js';
+import { readMessage, visibleIn, type FromLog, type RecordingMessage, type ToLog } from './wire.js';
 
 export interface LogConnectionOptions extends LogThreadOptions {
   readonly failed?: ((reason: unknown) => void) | undefined;
@@ -46,7 +46,7 @@ export class LogConnection {
   readonly #thread: LogThread;
   readonly #waiting: Waiting;
   readonly #lines: Lines;
-  readonly #backlog: Backlog;
+  readonly #backlog = new Backlog();
   readonly #uncommitted = new Uncommitted();
   /** Failures counted here, and those of log threads that have exited. */
   #ownFailures = 0;
@@ -73,7 +73,6 @@ export class LogConnection {
     this.#heads = new HeadFile(options.dataDir, this.#owner);
     this.#acknowledged = this.#intake && new AcknowledgedFile(options.dataDir, this.#owner);
     this.#wal = new WalWatch((text) => options.warn?.(text));
-    this.#backlog = new Backlog((place) => this.#intake?.read(place) ?? []);
     this.#waiting = new Waiting({
       impatient: () => this.#impatient(),
       warn: (text) => options.warn?.(text),
@@ -82,7 +81,7 @@ export class LogConnection {
     this.#silence = new Silence(this.#waiting, {
       expects: () => this.#uncommitted.sent > this.#uncommitted.committed || this.#replies.any,
       silent: () => this.#replies.openAllAsNew(),
-      behind: () => this.#backlog.chars > MAX_UNSENT_CHARS,
+      behind: () => this.#backlog.bytes > MAX_UNSENT_BYTES,
     });
     this.#lines = new Lines({
       intake: this.#intake,
@@ -152,7 +151,7 @@ export class LogConnection {
     // The answers of this conversation are committed first; other lines that wait do not concern it.
     const line = this.#uncommitted.newestLineOf(opening.messages);
     if (line > 0) {
-      if (!this.#blocked && this.#backlog.charsTo(line) <= MAX_UNSENT_CHARS)
+      if (!this.#blocked && this.#backlog.bytesTo(line) <= MAX_UNSENT_BYTES)
         this.#sendLines(Number.POSITIVE_INFINITY, line);
       await this.#waiting.until(() => this.#uncommitted.committed >= line);
     }
@@ -238,41 +237,34 @@ export class LogConnection {
   /** One group at a time: lines that are written while it is committed are the next group. */
   #sendNextGroup(waited = false): void {
     this.#acknowledged?.written(this.#lines.numbered);
-    if (this.#closing || this.#uncommitted.sent > this.#uncommitted.committed || this.#backlog.chars === 0) return;
+    if (this.#closing || this.#uncommitted.sent > this.#uncommitted.committed || this.#backlog.bytes === 0) return;
     if (this.#restartTimer !== undefined) return;
-    if (waited || this.#backlog.chars >= GROUP_CHARS)
-      return this.#sendLines(this.#waiting.wait === undefined ? GROUP_CHARS : 8 * GROUP_CHARS);
+    if (waited || this.#backlog.bytes >= GROUP_BYTES)
+      return this.#sendLines(this.#waiting.wait === undefined ? GROUP_BYTES : 8 * GROUP_BYTES);
     this.#groupTimer ??= setTimeout(() => {
       this.#groupTimer = undefined;
       this.#sendNextGroup(true);
     }, GROUP_MS);
   }
 
-  /** Sends lines up to number `last` until `maxChars` is reached. */
-  #sendLines(maxChars: number, last = Number.POSITIVE_INFINITY): void {
-    let taken: ReturnType<Backlog['take']>;
-    try {
-      taken = this.#backlog.take(maxChars, last);
-    } catch (thrown) {
-      // The intake cannot be read just now: the lines stay where they are.
-      this.#options.failed?.(thrown);
-      return;
-    }
+  /** Has lines read up to number `last`, until there are `maxBytes`. */
+  #sendLines(maxBytes: number, last = Number.POSITIVE_INFINITY): void {
+    const taken = this.#backlog.take(maxBytes, last);
     if (taken === undefined) return;
-    const { texts, group } = taken;
+    const { places, group } = taken;
     this.#uncommitted.sending(group);
-    this.#postToWorker(`[${texts.join(',')},{"type":"commit","line":${group.newest}}]`);
+    this.#postToWorker(readMessage(places, group.newest));
   }
 
   #committed(line: number): void {
     this.#acknowledged?.committed(this.#uncommitted.numberedTo(line) ?? 0);
     this.#uncommitted.settled(line);
     this.#crashes.committed();
-    if (this.#backlog.chars <= MAX_UNSENT_CHARS) this.#waiting.caughtUp();
+    if (this.#backlog.bytes <= MAX_UNSENT_BYTES) this.#waiting.caughtUp();
     this.#waiting.look();
     this.#discard(false);
     // While it catches up each answer waits for one commit, and not until all is committed.
-    if (this.#waiting.wait !== undefined || this.#backlog.chars <= MAX_UNSENT_CHARS) this.#lines.faster();
+    if (this.#waiting.wait !== undefined || this.#backlog.bytes <= MAX_UNSENT_BYTES) this.#lines.faster();
     this.#lines.write();
   }
 
@@ -319,7 +311,7 @@ export class LogConnection {
         return this.#committed(this.#recoverTo);
       case 'waiting':
         if (message.wait !== undefined) return this.#waiting.begin(message.wait);
-        this.#waiting.end(this.#backlog.chars > MAX_UNSENT_CHARS);
+        this.#waiting.end(this.#backlog.bytes > MAX_UNSENT_BYTES);
         return this.#lines.write();
       case 'wal':
         return this.#wal.hear(message.size);

@@ -10,6 +10,8 @@ export interface UnwrittenMessage {
   /** The answer so far as its client has it, in any of its forms. */
   readonly answerText: string | undefined;
   resolve: ((kept: boolean) => void) | undefined;
+  /** It is written, sent or dropped. */
+  gone?: true;
 }
 
 /** A longer message has a line of its own, so that it need not be kept where its line can be read. */
@@ -18,7 +20,8 @@ export const LARGE_CHARS = 64 * 1024;
 const MAX_CHARS = 32 * 1024 * 1024;
 
 export class Held {
-  #messages = new Set<UnwrittenMessage>();
+  /** A list that is begun anew each time: an old Set that changes leaves tables behind that keep what was in them. */
+  #messages: UnwrittenMessage[] = [];
   #chars = 0;
   /** Recordings that were dropped and have no end yet: the rest of them is dropped, too. */
   readonly #dropped = new Set<number>();
@@ -28,7 +31,7 @@ export class Held {
   }
 
   get answers(): number {
-    return [...this.#messages].filter(({ ends }) => ends).length;
+    return this.#messages.filter(({ ends }) => ends).length;
   }
 
   add(message: UnwrittenMessage): void {
@@ -37,17 +40,17 @@ export class Held {
       message.resolve?.(false);
       return;
     }
-    this.#messages.add(message);
+    this.#messages.push(message);
     this.#chars += message.text.length;
   }
 
   has(message: UnwrittenMessage): boolean {
-    return this.#messages.has(message);
+    return message.gone !== true;
   }
 
   /** All of them, in pieces of about so many characters. */
   lines(maxChars: number): readonly (readonly UnwrittenMessage[])[] {
-    if (this.#chars <= Math.min(maxChars, LARGE_CHARS)) return this.#messages.size === 0 ? [] : [[...this.#messages]];
+    if (this.#chars <= Math.min(maxChars, LARGE_CHARS)) return this.#messages.length === 0 ? [] : [this.#messages];
     const lines: UnwrittenMessage[][] = [];
     let chars = Number.POSITIVE_INFINITY;
     for (const message of this.#messages) {
@@ -64,7 +67,12 @@ export class Held {
 
   /** They are written or sent. */
   remove(messages: readonly UnwrittenMessage[]): void {
-    for (const message of messages) if (this.#messages.delete(message)) this.#chars -= message.text.length;
+    for (const message of messages) {
+      if (message.gone === true) continue;
+      message.gone = true;
+      this.#chars -= message.text.length;
+    }
+    this.#messages = this.#messages.filter(({ gone }) => gone !== true);
   }
 
   /** Nobody waits for them any longer; they are kept all the same. */
@@ -79,8 +87,8 @@ export class Held {
   bound(): number {
     let lost = 0;
     while (this.#chars > MAX_CHARS) {
-      const newest = [...this.#messages].at(-1)?.recording ?? 0;
-      const gone = [...this.#messages].filter(({ recording }) => recording === newest);
+      const newest = this.#messages.at(-1)?.recording ?? 0;
+      const gone = this.#messages.filter(({ recording }) => recording === newest);
       this.remove(gone);
       for (const message of gone) message.resolve?.(false);
       if (!gone.some(({ ends }) => ends)) this.#dropped.add(newest);

@@ -97,17 +97,7 @@ export class Intake {
 
   /** The lines that stand there; throws where they cannot be read. */
   read({ file, from, to }: Place): readonly string[] {
-    const bytes = Buffer.alloc(to - from);
-    for (let read = 0; read < bytes.length;) {
-      const more = readSync(file.fd, bytes, read, bytes.length - read, from + read);
-      if (more === 0) throw new Error(`"${file.path}" ends before its byte ${to}`);
-      read += more;
-    }
-    return bytes
-      .toString('utf8')
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => line.slice(line.indexOf(' ') + 1));
+    return linesAt(file.fd, from, to);
   }
 
   /**
@@ -240,6 +230,21 @@ export class Intake {
       return false;
     });
   }
+}
+
+/** The lines between two bytes of an open file, without their hashes; throws where they cannot be read. */
+export function linesAt(fd: number, from: number, to: number): readonly string[] {
+  const bytes = Buffer.allocUnsafe(to - from);
+  for (let read = 0; read < bytes.length;) {
+    const more = readSync(fd, bytes, read, bytes.length - read, from + read);
+    if (more === 0) throw new Error(`the intake ends before its byte ${to}`);
+    read += more;
+  }
+  return bytes
+    .toString('utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.slice(line.indexOf(' ') + 1));
 }
 
 function newFile(path: string): IntakeFile {

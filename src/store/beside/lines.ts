@@ -3,7 +3,7 @@
  * be written it goes to the log's thread at once; where the database cannot be written either, it waits here.
  */
 import { writeJson } from '../../core/text/json.js';
-import { type Backlog, type Group, MAX_UNSENT_CHARS } from './backlog.js';
+import { type Backlog, type Group, MAX_UNSENT_BYTES } from './backlog.js';
 import { Held, LARGE_CHARS, type UnwrittenMessage } from './held.js';
 import type { Intake } from './intake.js';
 import type { Uncommitted } from './uncommitted.js';
@@ -42,7 +42,7 @@ export class Lines {
   readonly #past = new Set<number>();
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
-  /** Promises of messages that wait because of {@link MAX_UNSENT_CHARS}. */
+  /** Promises of messages that wait because of {@link MAX_UNSENT_BYTES}. */
   #slowedDown: (() => void)[] = [];
 
   constructor(deps: LinesDeps) {
@@ -143,13 +143,13 @@ export class Lines {
       answers: messages.filter(({ ends }) => ends).length,
       bytes: place.to - place.from,
     };
-    backlog.add(text, place, line);
+    backlog.add(place, line);
     uncommitted.wrote(line, messages, place);
     const resolve = (): void => {
       for (const message of messages) message.resolve?.(true);
     };
     // A log that does not keep up slows the gateway down; one that waits for a fault to pass does not stop it.
-    if (backlog.chars > MAX_UNSENT_CHARS && waiting.fault === undefined) this.#slowedDown.push(resolve);
+    if (backlog.bytes > MAX_UNSENT_BYTES && waiting.fault === undefined) this.#slowedDown.push(resolve);
     else resolve();
     return true;
   }

@@ -10,12 +10,21 @@ import type { Carried, Place } from './intake.js';
 interface UnfinishedRecording {
   readonly parts: Carried[];
   answerText: string | undefined;
+  ended?: true;
 }
 
 /** Answers that are told apart while they wait: of an older one that waits a follow-up is a new conversation. */
 const MAX_ANSWERS = 65_536;
+/** So many of them are forgotten together. */
+const TOGETHER = 1_024;
 /** A longer answer is known by its hash: many may wait. */
 const LONG = 200;
+
+/** Answers with the number of the newest line each is part of. */
+interface AnswerLines {
+  newest: number;
+  readonly lines: Map<string, number>;
+}
 
 export class Uncommitted {
   /** Numbers of the newest line that is in the intake, that is sent, and that is committed. */
@@ -29,10 +38,10 @@ export class Uncommitted {
   #groups: Group[] = [];
   readonly #unfinished = new Map<number, UnfinishedRecording>();
   /**
-   * Answers that are not committed, in any of their forms, with the number of the newest line they are part of, oldest
-   * first: a conversation that contains one must not be looked up before that line is committed.
+   * Answers that are not committed, in any of their forms, oldest first: a conversation that contains one must not be
+   * looked up before its line is committed. In several maps, of which none is emptied one by one.
    */
-  readonly #answerLines = new Map<string, number>();
+  #answerLines: AnswerLines[] = [];
 
   /** Nothing is lost where the log's thread is gone: all is committed, and no recording goes on. */
   get nothing(): boolean {
@@ -46,7 +55,21 @@ export class Uncommitted {
     this.answers += line.answers;
     this.bytes += line.bytes;
     const alone = messages.length === 1 && (messages[0]?.text.length ?? 0) > LARGE_CHARS;
-    for (const message of messages) this.#track(message, line.newest, alone ? { place } : { text: message.text });
+    /** Most recordings are in one line from their beginning to their end. */
+    const here = new Map<number, UnfinishedRecording>();
+    for (const { recording, ends, answerText, text } of messages) {
+      const unfinished = this.#unfinished.get(recording) ?? here.get(recording) ?? { parts: [], answerText };
+      unfinished.parts.push(alone ? { place } : { text });
+      unfinished.answerText = answerText ?? unfinished.answerText;
+      here.set(recording, unfinished);
+      if (ends) unfinished.ended = true;
+    }
+    for (const [recording, unfinished] of here) {
+      // Also for the end of an answer: a conversation continues an answer only when its end is committed, too.
+      if (unfinished.answerText !== undefined) this.#isIn(line.newest, keyOf(unfinished.answerText));
+      if (unfinished.ended !== true) this.#unfinished.set(recording, unfinished);
+      else this.#unfinished.delete(recording);
+    }
   }
 
   sending(group: Group): void {
@@ -71,10 +94,7 @@ export class Uncommitted {
       count += 1;
     }
     this.#groups.splice(0, count);
-    for (const [answerText, writtenIn] of this.#answerLines) {
-      if (writtenIn > this.committed) break;
-      this.#answerLines.delete(answerText);
-    }
+    this.#answerLines = this.#answerLines.filter(({ newest }) => newest > this.committed);
   }
 
   /** The newest number of an answer up to this line, which is sent. */
@@ -84,11 +104,13 @@ export class Uncommitted {
 
   /** The newest line that has an answer of this conversation; 0 where all of them are committed. */
   newestLineOf(messages: readonly Message[]): number {
-    return messages.reduce(
-      (newest, past) =>
-        past.role === 'assistant' ? Math.max(newest, this.#answerLines.get(keyOf(roughly(past))) ?? 0) : newest,
-      0,
-    );
+    let found = 0;
+    for (const past of messages) {
+      if (past.role !== 'assistant' || this.#answerLines.length === 0) continue;
+      const key = keyOf(roughly(past));
+      for (const { lines } of this.#answerLines) found = Math.max(found, lines.get(key) ?? 0);
+    }
+    return found > this.committed ? found : 0;
   }
 
   forget(recording: number): void {
@@ -111,23 +133,14 @@ export class Uncommitted {
     }
   }
 
-  #track({ recording, ends, answerText }: UnwrittenMessage, line: number, part: Carried): void {
-    let unfinished = this.#unfinished.get(recording);
-    if (unfinished === undefined) this.#unfinished.set(recording, (unfinished = { parts: [], answerText }));
-    unfinished.parts.push(part);
-    unfinished.answerText = answerText ?? unfinished.answerText;
-    if (unfinished.answerText !== undefined) {
-      const key = keyOf(unfinished.answerText);
-      // Also for the end of an answer: a conversation continues an answer only when its end is committed, too.
-      this.#answerLines.delete(key);
-      this.#answerLines.set(key, line);
-      if (this.#answerLines.size > MAX_ANSWERS)
-        for (const oldest of this.#answerLines.keys()) {
-          this.#answerLines.delete(oldest);
-          break;
-        }
+  #isIn(line: number, key: string): void {
+    let last = this.#answerLines.at(-1);
+    if (last === undefined || last.lines.size >= TOGETHER) {
+      this.#answerLines.push((last = { newest: line, lines: new Map() }));
+      if (this.#answerLines.length > MAX_ANSWERS / TOGETHER) this.#answerLines.shift();
     }
-    if (ends) this.#unfinished.delete(recording);
+    last.newest = line;
+    last.lines.set(key, line);
   }
 }
 

@@ -86,6 +86,25 @@ export type ToLog =
   | { readonly type: 'flush'; readonly replyId: number }
   | { readonly type: 'close' };
 
+/**
+ * Lines that stand in the intake, and are to be committed. Both threads have the same open files: the log's thread
+ * reads where the gateway's has written, and what is recorded need not stay in the gateway's memory. Nothing of a file
+ * is taken back or closed before its lines are committed.
+ */
+export interface ToRead {
+  /** Descriptor, first byte and the one after the last, one after the other. */
+  readonly at: readonly number[];
+  /** Number of the newest of the lines. */
+  readonly line: number;
+}
+
+export function readMessage(
+  places: readonly { readonly file: { readonly fd: number }; readonly from: number; readonly to: number }[],
+  line: number,
+): string {
+  return JSON.stringify({ at: places.flatMap(({ file, from, to }) => [file.fd, from, to]), line } satisfies ToRead);
+}
+
 export type FromLog =
   /** Every file is open that the log needs; what was left of earlier processes may still be on its way. */
   | { readonly type: 'ready' }

@@ -15,10 +15,11 @@ import { openBeside, type Store } from '../file/db.js';
 import { isPassing, passingReason } from '../file/passing.js';
 import { AnswerCount } from '../log/answer_count.js';
 import type { LocalLog } from '../log/local.js';
+import { linesAt } from './intake.js';
 import { HeldRecordings } from './recordings.js';
 import { recoverAbandoned, replay } from './recover.js';
 import { openLog } from '../log/log.js';
-import { PATIENCE_MS, type FromLog, type ToLog } from './wire.js';
+import { PATIENCE_MS, type FromLog, type ToLog, type ToRead } from './wire.js';
 import { redactorOf } from '../../core/text/redact.js';
 
 export interface LogWorkerData {
@@ -148,12 +149,45 @@ function finish(message: Extract<ToLog, { readonly type: 'finish' }>): Promise<b
 let arrived: ToLog[] | undefined = [];
 let patient = true;
 
+/** What was sent and cannot be read just now, with all that was sent after it. */
+let unread: string[] | undefined;
+
+/** Messages, or where they stand: what is in the intake is not sent as well. */
 function receive(text: string): void {
+  if (unread !== undefined) {
+    unread.push(text);
+    return;
+  }
+  if (text.startsWith('[')) return take(text);
+  const { at, line } = JSON.parse(text) as ToRead;
+  let lines: readonly string[];
+  try {
+    lines = at.flatMap((fd, index) => (index % 3 === 0 ? linesAt(fd, at[index + 1] ?? 0, at[index + 2] ?? 0) : []));
+  } catch (thrown) {
+    unread = [text];
+    waiting({ since: Date.now(), reason: passingReason(thrown, dataDir) });
+    setTimeout(readAgain, RETRY_MS);
+    return;
+  }
+  lines.forEach(take);
+  take(`[{"type":"commit","line":${line}}]`);
+}
+
+function take(text: string): void {
   for (const message of parseJson(text) as readonly ToLog[]) {
     if (arrived === undefined) handle(message);
     else if (message.type === 'open' && !patient) openAsNew(message);
     else arrived.push(message);
   }
+}
+
+function readAgain(): void {
+  const again = unread ?? [];
+  unread = undefined;
+  for (const text of again) receive(text);
+  if (unread !== undefined) return;
+  waiting(undefined);
+  if (arrived === undefined) void log.flush();
 }
 
 /** Whoever waits to be answered does not wait until a lock has ended: his conversation is recorded as a new one. */

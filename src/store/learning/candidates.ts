@@ -25,8 +25,9 @@ export interface CandidateRow {
   readonly outcomeGood: 0 | 1 | null;
   /** Equal where the state is the same, word for word. */
   readonly state: string;
-  /** Row of the state's last message. */
+  /** Row of the state's last message, and its hash. */
   readonly stateAt: number;
+  readonly stateTip: string;
   readonly toolSet: string;
   readonly giver: string | null;
 }
@@ -43,8 +44,9 @@ export const GIVER: SQL = sql`CASE WHEN t.origin <> 'live' OR EXISTS (SELECT 1 F
 
 /**
  * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
- * their verdicts. A step's verdict is that of the first of `decidingJudges` that gave one; of several steps it is bad
- * if one is bad, else unknown if one is unknown.
+ * their verdicts. A step's verdict is that of the first of `decidingJudges` whose newest word is one, since what an
+ * earlier version of a judge said is withdrawn; of several steps it is bad if one is bad, else unknown if one is
+ * unknown.
  */
 export function candidateRows(
   db: Db,
@@ -69,15 +71,20 @@ export function candidateRows(
       WHERE NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
         AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)
       ORDER BY s.seq DESC LIMIT ${limit}),
-    deciding AS (
-      SELECT id, good FROM (
-        SELECT v.subject_id AS id, v.good, row_number() OVER (PARTITION BY v.subject_id
-          ORDER BY CASE v.judge ${rank} END, v.created_at DESC) AS place
-        FROM verdicts v WHERE v.subject_kind = 'step' AND v.good IS NOT NULL AND v.judge IN (${sql.join(
+    last_words AS (
+      SELECT id, judge, good FROM (
+        SELECT v.subject_id AS id, v.judge, v.good, row_number() OVER (PARTITION BY v.subject_id, v.judge
+          ORDER BY v.created_at DESC, v.rowid DESC) AS place
+        FROM verdicts v WHERE v.subject_kind = 'step' AND v.judge IN (${sql.join(
           decidingJudges.map((judge) => sql`${judge}`),
           sql`, `,
         )})
           AND v.subject_id IN (SELECT s3.id FROM steps s3 WHERE s3.trajectory_id IN (SELECT trajectory_id FROM recent)))
+      WHERE place = 1),
+    deciding AS (
+      SELECT id, good FROM (
+        SELECT id, good, row_number() OVER (PARTITION BY id ORDER BY CASE judge ${rank} END) AS place
+        FROM last_words WHERE good IS NOT NULL)
       WHERE place = 1)
     SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.key_id AS keyId, s.idx AS "index",
       s.policy_version AS policyVersion,
@@ -93,9 +100,12 @@ export function candidateRows(
       CASE WHEN s.idx = 0 THEN 1 ELSE ${fold(sql`s2.idx < s.idx`)} END AS earlierGood,
       ${fold(sql`1 = 1`)} AS allGood,
       (SELECT v.good FROM verdicts v WHERE v.subject_kind = 'trajectory' AND v.subject_id = s.trajectory_id
-        AND v.good IS NOT NULL
+        AND v.good IS NOT NULL AND NOT EXISTS (SELECT 1 FROM verdicts n WHERE n.subject_kind = v.subject_kind
+          AND n.subject_id = v.subject_id AND n.judge = v.judge
+          AND (n.created_at, n.rowid) > (v.created_at, v.rowid))
         ORDER BY v.created_at DESC LIMIT 1) AS outcomeGood,
-      s.state_tip || s.tool_set AS state, s.state_at AS stateAt, s.tool_set AS toolSet, ${GIVER} AS giver
+      s.state_tip || s.tool_set AS state, s.state_at AS stateAt, s.state_tip AS stateTip,
+      s.tool_set AS toolSet, ${GIVER} AS giver
     FROM recent s
     JOIN trajectories t ON t.id = s.trajectory_id
     LEFT JOIN tasks k ON k.id = t.task_id

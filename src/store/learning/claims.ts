@@ -49,9 +49,9 @@ export function forgetClaims(db: Pick<Db, '$client'>, stepIds: readonly string[]
 }
 
 /** The states a cycle took up, each once. */
-export function claimed(db: Db, cycleId: string): { stepId: string; trajectoryId: string }[] {
+export function claimed(db: Db, cycleId: string): { stepId: string; trajectoryId: string; stateAt: number }[] {
   return db
-    .select({ stepId: steps.id, trajectoryId: steps.trajectoryId })
+    .select({ stepId: steps.id, trajectoryId: steps.trajectoryId, stateAt: steps.stateAt })
     .from(cycleSteps)
     .innerJoin(steps, eq(steps.id, cycleSteps.stepId))
     .where(and(eq(cycleSteps.cycleId, cycleId), isNull(cycleSteps.sameAs)))

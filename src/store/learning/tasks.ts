@@ -2,13 +2,14 @@
 import { parseJson, writeJson } from '../../core/text/json.js';
 import { count, eq } from 'drizzle-orm';
 
-import { chain } from '../../core/text/hash.js';
+import { chain, type Hash } from '../../core/text/hash.js';
 import { ordered } from '../../core/text/order.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import type { Message } from '../../core/message.js';
 import type { Task } from '../../core/learning/task.js';
 import { prepared, type Db } from '../file/db.js';
 import { tasks } from '../file/schema.js';
+import { heldOutOf } from './held_out.js';
 
 /**
  * Keeps the tasks; a known id gets the new content. The hash is the chain tip of its messages, spelled and ordered as
@@ -30,24 +31,38 @@ export function saveTasks(db: Db, list: readonly Task[]): void {
   );
 }
 
-/** Whether messages are a task's question and what was answered to it since, with no word of anyone else. */
-export function asks(db: Db, taskId: string, messages: readonly Message[]): boolean {
-  const row = db.select({ hash: tasks.hash, body: tasks.body }).from(tasks).where(eq(tasks.id, taskId)).get();
+/**
+ * Whether a step was asked the task's question and nothing else: its state is the question, or what an earlier step of
+ * its trajectory that was asked so left behind, with the policy's own words and what the gateway's tools said. Whatever
+ * else stands in a state came from a client, in whichever role.
+ */
+export function asks(
+  db: Db,
+  taskId: string,
+  { trajectoryId, index }: { readonly trajectoryId: string; readonly index: number },
+): boolean {
+  const row = db.select({ hash: tasks.hash }).from(tasks).where(eq(tasks.id, taskId)).get();
   if (row === undefined) return false;
-  const { length } = (parseJson(row.body) as Task).messages;
-  return (
-    questionHash(messages.slice(0, length)) === row.hash &&
-    messages.slice(length).every(({ role }) => role === 'assistant' || role === 'tool')
-  );
+  const steps = prepared<[string, number], { at: number; state: Hash; left: Hash }>(
+    db,
+    'SELECT idx AS at, state_tip AS state, policy_tip AS left FROM steps ' +
+      'WHERE trajectory_id = ? AND idx <= ? ORDER BY idx',
+  ).all(trajectoryId, index);
+  const asked = new Set<Hash>([row.hash]);
+  for (const { state, left } of steps) if (asked.has(state)) asked.add(left);
+  const last = steps.at(-1);
+  return last?.at === index && asked.has(last.state);
 }
 
 /** Whether a trajectory answers a held-out task, asks the question of one, or was taken to measure a version. */
 export function isHeldOut(db: Db, trajectoryId: string): boolean {
   const sql = `SELECT 1 FROM trajectories t LEFT JOIN tasks k ON k.id = t.task_id
-    WHERE t.id = ? AND (t.origin = 'evaluate' OR k.split = 'heldout' OR EXISTS (
-      SELECT 1 FROM steps s JOIN tasks h ON h.hash = s.state_tip AND h.split = 'heldout'
-      WHERE s.trajectory_id = t.id))`;
-  return prepared<[string]>(db, sql).get(trajectoryId) !== undefined;
+    WHERE t.id = ? AND (t.origin = 'evaluate' OR k.split = 'heldout')`;
+  if (prepared<[string]>(db, sql).get(trajectoryId) !== undefined) return true;
+  const heldOut = heldOutOf(db);
+  return prepared<[string], { at: number }>(db, 'SELECT DISTINCT state_at AS at FROM steps WHERE trajectory_id = ?')
+    .all(trajectoryId)
+    .some(({ at }) => heldOut.isIn(at));
 }
 
 function questionHash(messages: readonly Message[]): string {

@@ -25,7 +25,7 @@ import {
 } from '../file/ledger.js';
 import type { SqlValue } from '../file/rows.js';
 import { lostIn } from '../intake/acknowledged.js';
-import { headsIn } from '../beside/heads.js';
+import { headsIn } from '../intake/heads.js';
 import { AnswerTally } from './answer_tally.js';
 import { contradicted } from './heads.js';
 import { orphansIn } from './orphans.js';

@@ -174,6 +174,7 @@ describe('a gateway whose standard error is read by a program', () => {
         request_id: expect.stringMatching(/^req-/),
         route: '/v1/chat/completions',
         status: 400,
+        error: 'unknown_parameter',
         delivery: 'delivered',
         ms: expect.any(Number),
       },

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { candidateRows, upstreamSteps } from '../../../src/store/learning/candidates.js';
 import { UPSTREAM_STEP } from '../../../src/store/file/policy_version.js';
 import * as schema from '../../../src/store/file/schema.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { answer, opened, opening, user } from '../fixture.js';
 
 test('the newest steps of the policy are found among many of upstreams by their index', async () => {
@@ -26,4 +27,30 @@ test('the newest steps of the policy are found among many of upstreams by their 
   const values = new Array<string>(asked[0]?.split('?').length ?? 0).fill('').slice(1);
   const plan = store.sqlite.prepare<string[]>(`EXPLAIN QUERY PLAN ${asked[0] ?? ''}`).all(...values);
   expect(JSON.stringify(plan)).toContain('SCAN steps USING INDEX steps_own');
+});
+
+test('a verdict counts until a newer version of its judge says another word, or that it cannot tell', async () => {
+  const { store, log } = opened();
+  const { steps, recording } = await answer(log, opening([user('one')]), [{ text: 'a', prompt: [1, 2], ids: [3] }]);
+  let at = 0;
+  const says = (judge: string, judgeVersion: string, good?: boolean): unknown => {
+    at += 1;
+    const word = {
+      judge,
+      judgeVersion,
+      rationale: '',
+      createdAt: at,
+      ...(good === undefined ? {} : { good, score: 1 }),
+    };
+    saveVerdicts(store.db, [
+      { id: `s${at}`, subjectKind: 'step', subjectId: steps[0]?.id ?? '', ...word },
+      { id: `t${at}`, subjectKind: 'trajectory', subjectId: recording.trajectoryId, ...word },
+    ]);
+    const [row] = candidateRows(store.db, 'resample', ['reference', 'well_formed'], 10);
+    return [row?.good, row?.allGood, row?.outcomeGood];
+  };
+  expect(says('reference', '3', true)).toEqual([1, 1, 1]);
+  expect(says('reference', '4')).toEqual([null, null, null]);
+  expect(says('well_formed', '1', false)).toEqual([0, 0, 0]);
+  expect(says('reference', '5', true)).toEqual([1, 1, 1]);
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Message } from '../../../src/core/message.js';
 import { candidateRows } from '../../../src/store/learning/candidates.js';
-import { saveTasks } from '../../../src/store/learning/tasks.js';
+import { isHeldOut, saveTasks } from '../../../src/store/learning/tasks.js';
 import { answer, opened, opening, system, toolSays, user } from '../fixture.js';
 
 test('a held-out question is known where a client asks it, however its worked example spells a call', async () => {
@@ -23,4 +23,28 @@ test('a held-out question is known where a client asks it, however its worked ex
   await answer(log, opening(asked('{ "expression" : "14 * 23" }')), [{ text: 'It is 391.', prompt: [1], ids: [2] }]);
   await answer(log, opening([user('What else?')]), [{ text: 'Nothing.', prompt: [1], ids: [2] }]);
   expect(candidateRows(store.db, 'resample', ['reference'], 10).map(({ heldout }) => heldout)).toEqual([1, 0]);
+});
+
+test('a held-out question is known within a longer text, in other case and after a system prompt', async () => {
+  const { store, log } = opened();
+  saveTasks(store.db, [{ id: 'q', messages: [user('What is 17 * 23?')], split: 'heldout', metadata: {} }]);
+  const heldOut = async (...messages: Message[]): Promise<boolean> => {
+    const made = await answer(log, opening(messages), [{ text: 'It is 391.' }]);
+    return isHeldOut(store.db, made.recording.trajectoryId);
+  };
+  expect(await heldOut(system('Be kind.'), user('so: WHAT IS 17 * 23'))).toBe(true);
+  expect(await heldOut(system('Be kind.'), user('What is 17 * 24?'))).toBe(false);
+});
+
+test('what is held out is looked up anew when tasks change', async () => {
+  const { store, log } = opened();
+  const made = await answer(log, opening([user('What is 17 * 23?')]), [{ text: 'It is 391.' }]);
+  const { trajectoryId } = made.recording;
+  const task = { id: 'q', messages: [user('What is 17 * 23?')], metadata: {} };
+  const seen: boolean[] = [];
+  for (const split of ['train', 'heldout', 'train'] as const) {
+    saveTasks(store.db, [{ ...task, split }]);
+    seen.push(isHeldOut(store.db, trajectoryId));
+  }
+  expect(seen).toEqual([false, true, false]);
 });

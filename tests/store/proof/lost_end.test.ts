@@ -10,7 +10,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../src/store/file/db.js';
 import { saveSamples } from '../../../src/store/learning/samples.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
-import { tidyHeads } from '../../../src/store/beside/heads.js';
+import { tidyHeads } from '../../../src/store/intake/heads.js';
 import { openRemoteLog, type RemoteLog } from '../../../src/store/beside/log.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { AnswerCount } from '../../../src/store/log/answer_count.js';

@@ -1,5 +1,6 @@
 """What of our environment a child gets: what its libraries are set by, and no secret that only lies beside it."""
 
+import re
 from collections.abc import Mapping
 
 NAMES = {
@@ -15,8 +16,10 @@ PREFIXES = (
     *("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TOKENIZERS_", "SAFETENSORS_"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "ATEN_", "DNNL_", "ONEDNN_"),
 )
-# Keys of a vLLM that is somebody else's.
-NEVER = {"VLLM_API_KEY"}
+# A library's prefix is also that of its service's keys. None is needed: vLLM fetches nothing.
+SECRET = re.compile(
+    r"(^|_)((API|ACCESS|PRIVATE|SECRET)_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE
+)
 
 
 def allowed(env: Mapping[str, str]) -> dict[str, str]:
@@ -24,5 +27,5 @@ def allowed(env: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in env.items()
-        if name not in NEVER and (name.upper() in NAMES or name.startswith(PREFIXES))
+        if SECRET.search(name) is None and (name.upper() in NAMES or name.startswith(PREFIXES))
     }

@@ -103,7 +103,6 @@ def test_a_child_gets_what_its_libraries_need_and_no_secret_that_lies_beside_it(
         **{
             "VLLM_CPU_KVCACHE_SPACE": "2",
             "HF_HOME": "/h",
-            "HF_TOKEN": "hf",
             "OMP_NUM_THREADS": "2",
             "XDG_CACHE_HOME": "/x",
         },
@@ -112,5 +111,7 @@ def test_a_child_gets_what_its_libraries_need_and_no_secret_that_lies_beside_it(
     secret = {
         **{"OPENAI_API_KEY": "s", "ANTHROPIC_API_KEY": "s", "AWS_SECRET_ACCESS_KEY": "s", "DATABASE_URL": "s"},
         **{"GYRE_TRAINER_TOKEN": "s", "GYRE_ENGINE_KEY": "s", "VLLM_API_KEY": "s", "GITHUB_TOKEN": "s", "MY_PATH": "s"},
+        **{"NVIDIA_API_KEY": "s", "HF_TOKEN": "s", "HUGGINGFACE_API_TOKEN": "s", "RAY_REDIS_PASSWORD": "s"},
+        **{"TORCH_HUB_apikey": "s", "NCCL_SECRET": "s", "TRANSFORMERS_ACCESS_KEY": "s", "CUDA_CREDENTIALS": "s"},
     }
     assert allowed(needed | secret) == needed

@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, 
 import { join } from 'node:path';
 
 import type { Sealed } from '../log/writer.js';
-import { othersOf, ownerIsLive, pathsIn } from '../intake/files.js';
+import { othersOf, ownerIsLive, pathsIn } from './files.js';
 
 export interface Head extends Sealed {
   /** Whose answers are counted, and how many of them must be in the ledger. */
