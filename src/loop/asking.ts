@@ -2,6 +2,7 @@
 import type { Message } from '../core/message.js';
 import type { FunctionSpec, NativeTurn, PolicyRequest } from '../core/policy.js';
 import type { Spent } from './budget.js';
+import type { Toolbox } from '../core/tool.js';
 import type { LoopRequest } from './events.js';
 import type { Schema } from './schema.js';
 import { CALLS_PER_ACTION } from './settle.js';
@@ -19,7 +20,17 @@ const IN_FORM = 'Now give this answer in the required format, and nothing else.'
 /** The functions the policy may call, as the engine is sent them. */
 export function declared(request: Pick<LoopRequest, 'clientTools' | 'serverTools'>): readonly FunctionSpec[] {
   if (request.serverTools.size === 0) return request.clientTools;
-  return [...request.clientTools, ...[...request.serverTools.values()].map((tool) => tool.spec)];
+  if (request.clientTools.length === 0) return specsOf(request.serverTools);
+  return [...request.clientTools, ...specsOf(request.serverTools)];
+}
+
+const specs = new WeakMap<Toolbox, readonly FunctionSpec[]>();
+
+/** The same list for the same tools: what is made of it is made once. */
+function specsOf(tools: Toolbox): readonly FunctionSpec[] {
+  let found = specs.get(tools);
+  if (found === undefined) specs.set(tools, (found = [...tools.values()].map((tool) => tool.spec)));
+  return found;
 }
 
 /** `schema` says that this step is free of it, or that it is the one that must keep to it. */

@@ -124,7 +124,10 @@ export class Bodies {
         end(() => resolve({ bytes, leave: hold?.leave }));
       });
       source.on('error', refuse);
-      source.on('close', () => refuse(badRequest('The body ended early.', undefined, 'invalid_json')));
+      source.on('close', () => {
+        // Every request closes: an error is not made for nothing.
+        if (!over) refuse(badRequest('The body ended early.', undefined, 'invalid_json'));
+      });
     });
   }
 }
