@@ -232,16 +232,20 @@ export class Intake {
   }
 }
 
+/** What most lines are read into; more than it holds is read into a buffer of its own. */
+const reading = Buffer.allocUnsafeSlow(256 * 1024);
+
 /** The lines between two bytes of an open file, without their hashes; throws where they cannot be read. */
 export function linesAt(fd: number, from: number, to: number): readonly string[] {
-  const bytes = Buffer.allocUnsafe(to - from);
-  for (let read = 0; read < bytes.length;) {
-    const more = readSync(fd, bytes, read, bytes.length - read, from + read);
+  const length = to - from;
+  const bytes = length <= reading.length ? reading : Buffer.allocUnsafeSlow(length);
+  for (let read = 0; read < length;) {
+    const more = readSync(fd, bytes, read, length - read, from + read);
     if (more === 0) throw new Error(`the intake ends before its byte ${to}`);
     read += more;
   }
   return bytes
-    .toString('utf8')
+    .toString('utf8', 0, length)
     .split('\n')
     .slice(0, -1)
     .map((line) => line.slice(line.indexOf(' ') + 1));

@@ -16,7 +16,7 @@ const REQUEST: PolicyRequest = {
 };
 const PACKET = 16 * 1024;
 
-/** A connection that hands packets over until it is paused, and goes on at once inside of `resume`, as undici's does. */
+/** A connection that hands packets over until it is paused, and goes on inside of `resume`, as undici's does. */
 function connection(stream: ActionStream, packets: Buffer[]): Dispatcher.DispatchController {
   let flowing = false;
   let ended = false;
