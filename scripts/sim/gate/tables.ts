@@ -5,7 +5,8 @@ import { Random } from '../../chaos/random.js';
 import { freshTasks, sameTasks, type Course } from './worlds.js';
 
 const CYCLES = 50;
-const RUNS = 500;
+/** Runs of a cell. */
+export const RUNS = 500;
 
 interface Table {
   readonly title: string;
@@ -25,15 +26,15 @@ interface Cell {
   readonly tasks: number;
 }
 
-function cellOf(seed: number, run: (random: Random) => Course): Cell {
+function cellOf(runs: number, seed: number, run: (random: Random) => Course): Cell {
   const random = new Random(seed);
-  const courses = Array.from({ length: RUNS }, () => run(random));
+  const courses = Array.from({ length: runs }, () => run(random));
   const cycles = courses.map(({ promoted }) => promoted ?? Infinity).sort((a, b) => a - b);
   const sum = (of: (course: Course) => number): number => courses.reduce((total, each) => total + of(each), 0);
   return {
-    ever: cycles.filter((cycle) => cycle <= CYCLES).length / RUNS,
-    first: cycles.filter((cycle) => cycle === 1).length / RUNS,
-    median: cycles[Math.floor((RUNS - 1) / 2)] ?? Infinity,
+    ever: cycles.filter((cycle) => cycle <= CYCLES).length / runs,
+    first: cycles.filter((cycle) => cycle === 1).length / runs,
+    median: cycles[Math.floor((runs - 1) / 2)] ?? Infinity,
     tasks: sum((course) => course.tasks) / sum((course) => course.tests),
   };
 }
@@ -54,11 +55,11 @@ const LEAST_FOUND = 0.95;
 const LATEST = 12;
 
 /** Many held-out tasks: each candidate gets fresh ones. */
-export function fresh(): Table {
+export function fresh(runs: number): Table {
   const rows = NEIGHBOURS.map(({ accuracy, correlation }, at) => {
     const changed = 2 * accuracy * (1 - accuracy) * (1 - correlation);
     const of = (seed: number, gain: (cycle: number) => number): Cell =>
-      cellOf(1000 * (at + 1) + seed, (random) =>
+      cellOf(runs, 1000 * (at + 1) + seed, (random) =>
         freshTasks(random, (candidate) => sequential(candidate, MAX_TASKS), CYCLES, { changed, gain }),
       );
     return {
@@ -72,7 +73,7 @@ export function fresh(): Table {
     };
   });
   return {
-    title: `Fresh tasks, up to ${MAX_TASKS} a candidate, ${CYCLES} candidates, ${RUNS} runs a cell`,
+    title: `Fresh tasks, up to ${MAX_TASKS} a candidate, ${CYCLES} candidates, ${runs} runs a cell`,
     lines: [
       '| right, correlation (changed) | useless: ever; tasks each | -1: ever | +1: ever | +5: first; ever ' +
         '| +10: first; ever; tasks | +1 more each cycle: median cycle |',
@@ -94,7 +95,7 @@ export function fresh(): Table {
 }
 
 /** A list of tasks that is asked again, and a head that walks. */
-export function repeated(): Table {
+export function repeated(runs: number): Table {
   const kinds = [
     ...[256, 512, 1024].map((pool) => ({ name: `pool of ${pool}, in turn`, pool, small: false })),
     ...[67, 104, 170].map((pool) => ({ name: `small set, ${pool} of the gate's own`, pool, small: true })),
@@ -103,7 +104,7 @@ export function repeated(): Table {
     const planned = (candidate: number): ReturnType<typeof ladder> =>
       small ? ladder(candidate, pool) : sequential(candidate, Math.min(pool, MAX_TASKS));
     const of = (seed: number, drift: number, moving = 0.06): Cell =>
-      cellOf(9000 + 100 * at + seed, (random) =>
+      cellOf(runs, 9000 + 100 * at + seed, (random) =>
         sameTasks(random, planned, CYCLES, { pool, accuracy: drift > 0 ? 0.4 : 0.6, moving, drift }),
       );
     return {
@@ -116,7 +117,7 @@ export function repeated(): Table {
     };
   });
   return {
-    title: `Tasks that are asked again, a head that walks: 6 % of the tasks change each cycle, ${RUNS} runs a cell`,
+    title: `Tasks that are asked again, a head that walks: 6 % of the tasks change each cycle, ${runs} runs a cell`,
     lines: [
       '| tasks | useless: ever | -1 more each cycle: ever | +1 more each cycle: ever; median cycle ' +
         '| +10 at once: first |',
@@ -135,15 +136,14 @@ export function repeated(): Table {
 }
 
 const MARGIN = 0.05;
-const FAMILY_RUNS = 2000;
 
 /** Guarded families: how often a candidate is let through that lost the whole margin, and one that lost nothing. */
-export function guarded(): Table {
+export function guarded(runs: number): Table {
   const random = new Random(77);
   const through = (tasks: number, changed: number, loss: number): number => {
     const wins = (changed - loss) / 2;
     let kept = 0;
-    for (let run = 0; run < FAMILY_RUNS; run += 1) {
+    for (let run = 0; run < 4 * runs; run += 1) {
       let [won, lost] = [0, 0];
       for (let task = 0; task < tasks; task += 1) {
         const draw = random.next();
@@ -153,7 +153,7 @@ export function guarded(): Table {
       const tally = { tasks, wins: won, losses: lost, answered: { candidate: tasks, serving: tasks } };
       if (keptBy(tally, MARGIN).kept) kept += 1;
     }
-    return kept / FAMILY_RUNS;
+    return kept / (4 * runs);
   };
   const changes = [0.06, 0.1, 0.2];
   const rows = [104, 250, 500, 1000].map((tasks) => ({
@@ -165,7 +165,7 @@ export function guarded(): Table {
     })),
   }));
   return {
-    title: `Guarded families, margin ${100 * MARGIN} points: let through, ${FAMILY_RUNS} runs a cell`,
+    title: `Guarded families, margin ${100 * MARGIN} points: let through, ${4 * runs} runs a cell`,
     lines: [
       `| tasks | ${changes.map((changed) => `${percent(changed)} changed: truly -5; equal`).join(' | ')} |`,
       `|---|${changes.map(() => '---|').join('')}`,
