@@ -150,9 +150,10 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
 
   #readHeld(controller: Dispatcher.DispatchController): void {
     const held = this.#held ?? [];
+    // What comes at once on resuming comes after what is held.
+    if (!this.#over) controller.resume();
     this.#held = undefined;
     if (this.#over) return;
-    controller.resume();
     for (const bytes of held) this.#read(bytes, controller);
     if (this.#endedWhileHeld) this.onResponseEnd();
   }

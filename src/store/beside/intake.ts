@@ -8,7 +8,8 @@ import { join } from 'node:path';
 
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
-import { closeOwner, discard, fileName, folderOf, hashAfter, newOwner, quarantine } from './intake_files.js';
+import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from '../intake/files.js';
+import { hashAfter, linesIn } from '../intake/lines.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
@@ -107,10 +108,11 @@ export class Intake {
     const found = new Map<number, RecordingMessage[]>();
     try {
       for (const file of this.#files)
-        for (const message of this.read({ file, from: 0, to: file.bytes }).flatMap(parseIntakeLine)) {
-          const known = message.type === 'begin' ? undefined : found.get(message.recording);
-          if (recordings.has(message.recording)) found.set(message.recording, [...(known ?? []), message]);
-        }
+        for (const { line } of linesIn(file.fd))
+          for (const message of parseIntakeLine(line)) {
+            const known = message.type === 'begin' ? undefined : found.get(message.recording);
+            if (recordings.has(message.recording)) found.set(message.recording, [...(known ?? []), message]);
+          }
       if (found.size === 0) return true;
       const path = this.#nextPath();
       const file = newFile(path);
