@@ -1,6 +1,6 @@
 /**
- * Memory that is given back. After much work V8 keeps a heap of garbage, and the buffers that hang on it, for as long as
- * little is asked: nothing makes it look. A thread that has time looks itself.
+ * Memory that is given back. After much work V8 keeps a heap of garbage, and the buffers that hang on it, for as long
+ * as little is asked: nothing makes it look. A thread that has time looks itself.
  */
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
