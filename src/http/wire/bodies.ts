@@ -7,6 +7,7 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { onAbort } from '../../core/running/abort.js';
+import { Gathered } from '../../core/running/gathered.js';
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 import { jsonInTurns } from './body.js';
 import { Arrivals } from './pace.js';
@@ -82,7 +83,7 @@ export class Bodies {
   #collect(source: NodeJS.ReadableStream, signal: AbortSignal | undefined): Promise<Body> {
     return new Promise((resolve, reject) => {
       const most = this.#limits.bytes;
-      const parts: Buffer[] = [];
+      const parts = new Gathered();
       let hold: Hold | undefined;
       let over = false;
       const end = (settle: () => void): void => {
@@ -93,7 +94,7 @@ export class Bodies {
       };
       const refuse = (why: Error): void => {
         if (over) return;
-        parts.length = 0;
+        parts.take();
         end(() => reject(why));
         hold?.leave();
         // What still comes is read and dropped, so that the client gets to read the answer.
@@ -106,7 +107,7 @@ export class Bodies {
         if (over) return;
         coming.bytes += part.length;
         if (coming.bytes > most) return refuse(tooLarge(most));
-        parts.push(part);
+        parts.add(part);
         if (coming.bytes <= UNCOUNTED) return;
         const waiting = (hold ??= this.room.begin()).grow(coming.bytes, signal);
         if (waiting === undefined) return;
@@ -120,8 +121,7 @@ export class Bodies {
       source.on('end', () => {
         if (over) return;
         hold?.whole();
-        const bytes = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
-        end(() => resolve({ bytes, leave: hold?.leave }));
+        end(() => resolve({ bytes: parts.take(), leave: hold?.leave }));
       });
       source.on('error', refuse);
       source.on('close', () => {

@@ -44,10 +44,10 @@ function connection(stream: ActionStream, packets: Buffer[]): Dispatcher.Dispatc
     },
     abort: () => undefined,
   };
-  stream.onRequestStart(controller as unknown as Dispatcher.DispatchController);
-  stream.onResponseStart(controller as unknown as Dispatcher.DispatchController, 200, {});
+  stream.onRequestStart(controller);
+  stream.onResponseStart(controller, 200, {});
   flow();
-  return controller as unknown as Dispatcher.DispatchController;
+  return controller;
 }
 
 const chunk = (content: string, finish: string | null = null): string =>
