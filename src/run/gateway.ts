@@ -107,6 +107,7 @@ async function serveWith(
   });
   const news = new NewsWatch(() => ask('news', []), output);
   let clock: LearningClock | undefined;
+  const learningRows = learningRowsOf(ask, () => ({ trainer: supply.trainer !== undefined, learn: config.learn }));
   const app = createApp({
     version: VERSION,
     config,
@@ -125,7 +126,7 @@ async function serveWith(
     },
     extra: (bodies) => [
       learningRoutes({
-        rows: learningRowsOf(ask, () => ({ trainer: supply.trainer !== undefined, learn: config.learn })),
+        rows: learningRows,
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
         async promote(version) {
           const decision = await ask('promotion', [version]);
@@ -155,6 +156,7 @@ async function serveWith(
   output.line(`listening ${listening.url}`);
   storage.warm();
   tools.warm();
+  learningRows.warm();
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
   const supply = openSupply(config, engine, trainerGiven(config, env), env, () => announceSelf());
   let stopping = false;

@@ -30,13 +30,15 @@ export function keyRowsOf(ask: Ask): KeyRows {
   };
 }
 
-export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows {
+/** `warm` begins to count what whoever asks first would wait for. */
+export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows & { warm(): void } {
   const tally = new LatestTally(() => ask('tally', []));
   return {
     status: async (keyId, signal) => ask('status', [part(), keyId, countsOf(await tally.get(), keyId)], signal),
     versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
     cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
     cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),
+    warm: () => void tally.get().catch(() => undefined), // whoever asks is told
   };
 }
 
