@@ -21,8 +21,10 @@ export interface CalculatorOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+export const createCalculator = (): Tool => calculatorWith({});
+
 /** Throws, in a sentence, on anything that has no value within the limits. */
-export function createCalculator(options: CalculatorOptions = {}): Tool {
+export function calculatorWith(options: CalculatorOptions): Tool {
   const pool = createPool(options.children ?? 2);
   const timeoutMs = options.timeoutMs ?? 2_000;
   return {

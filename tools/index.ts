@@ -26,7 +26,7 @@ export interface ToolOptions {
 /** Makes a tool; undefined where the configuration does not turn it on. */
 type Create = (options: ToolOptions) => Tool | undefined;
 
-const TOOLS: readonly Create[] = [() => createCalculator(), createSearchDocuments, createSearchWeb, createFetchPage];
+const TOOLS: readonly Create[] = [createCalculator, createSearchDocuments, createSearchWeb, createFetchPage];
 
 /** Options of tools that come from MCP servers. */
 export interface OutsideOptions {

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 
-import { createCalculator } from '../../tools/calculator.js';
+import { calculatorWith } from '../../tools/calculator.js';
 
 const never = AbortSignal.any([]);
-const calculator = createCalculator({ timeoutMs: 1_500 });
+const calculator = calculatorWith({ timeoutMs: 1_500 });
 calculator.warm?.();
 const calculate = (expression: string): Promise<string> => calculator.run({ expression }, AbortSignal.any([]));
 
@@ -204,7 +204,7 @@ describe('what does not end is ended, and the next call is answered', () => {
   });
 
   it('calls that wait behind an endless one are answered after it', async () => {
-    const mine = createCalculator({ children: 1, timeoutMs: 700 });
+    const mine = calculatorWith({ children: 1, timeoutMs: 700 });
     try {
       const endless = mine.run({ expression: 'f(x) = f(x); g(n) = n < 2 ? n : g(n - 1) + g(n - 2); g(70)' }, never);
       const waiting = [1, 2, 3, 4].map((n) => mine.run({ expression: `${n} * 2` }, never));
@@ -216,7 +216,7 @@ describe('what does not end is ended, and the next call is answered', () => {
   });
 
   it('an abort ends the running call and leaves the waiting ones', async () => {
-    const mine = createCalculator({ children: 1, timeoutMs: 20_000 });
+    const mine = calculatorWith({ children: 1, timeoutMs: 20_000 });
     const abort = new AbortController();
     try {
       await mine.run({ expression: '1' }, never);
@@ -237,7 +237,7 @@ describe('what does not end is ended, and the next call is answered', () => {
   });
 
   it('a closed calculator refuses and leaves no process', async () => {
-    const mine = createCalculator({ children: 1 });
+    const mine = calculatorWith({ children: 1 });
     expect(await mine.run({ expression: '1' }, never)).toBe('1');
     await mine.close?.();
     await expect(mine.run({ expression: '1' }, never)).rejects.toThrow(/closed/);

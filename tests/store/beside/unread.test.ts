@@ -25,7 +25,7 @@ it('waits, says so, and goes on in order', async () => {
   );
   const committed = (): number[] => heard.flatMap((message) => (message.type === 'committed' ? [message.line] : []));
   try {
-    thread.start({ recover: [], writer: 'test', numbered: 0 });
+    thread.start({ recover: [], writer: 'test', numbered: 0, careful: false, leaveOut: [] });
     await thread.ready;
     const file = join(folder, 'lines');
     const line = `${'0'.repeat(64)} []\n`;
