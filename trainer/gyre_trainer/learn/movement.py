@@ -25,6 +25,7 @@ class Probe:
 
     plan: tree.Plan
     targets: tree.Targets
+    rows: torch.Tensor  # int64 [R], where the targets' rows stand among those of the whole batch
     actions: int
 
     @property
@@ -41,10 +42,14 @@ class Moved:
     entropy: float  # of the policy now
 
 
-def probe_of(forest: Tree, actions: tuple[Action, ...], device: str) -> Probe:
-    """The same batch gives the same probe: a retry and a resumed update measure where the first try did."""
-    part, chosen = part_of(forest, spread(actions))
-    return Probe(tree.plan(part, tree.block_for(device)), tree.targets(part, chosen), len(chosen))
+def probe_of(forest: Tree, actions: tuple[Action, ...], whole: tree.Targets, device: str) -> Probe:
+    """The same batch gives the same probe: a retry and a resumed update measure where the first try did. `whole` are
+    the targets of all actions.
+    """
+    part, chosen, nodes = part_of(forest, spread(actions))
+    targets = tree.targets(part, chosen)
+    rows = torch.searchsorted(whole.rows, torch.tensor(nodes)[targets.rows])
+    return Probe(tree.plan(part, tree.block_for(device)), targets, rows, len(chosen))
 
 
 def spread(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -58,8 +63,10 @@ def spread(actions: tuple[Action, ...]) -> tuple[Action, ...]:
     return tuple(chosen)
 
 
-def part_of(forest: Tree, actions: tuple[Action, ...]) -> tuple[Tree, tuple[Action, ...]]:
-    """The nodes on the actions' paths, in the order they had (so still depth-first), and the actions on them."""
+def part_of(forest: Tree, actions: tuple[Action, ...]) -> tuple[Tree, tuple[Action, ...], list[int]]:
+    """The nodes on the actions' paths, in the order they had (so still depth-first), the actions on them, and which
+    nodes they were.
+    """
     needed: set[int] = set()
     for action in actions:
         node = action.end
@@ -69,17 +76,23 @@ def part_of(forest: Tree, actions: tuple[Action, ...]) -> tuple[Tree, tuple[Acti
     kept = sorted(needed)
     place = {node: i for i, node in enumerate(kept)} | {-1: -1}
     part = Tree(tuple(forest.tokens[node] for node in kept), tuple(place[forest.parent[node]] for node in kept))
-    return part, tuple(
+    moved = tuple(
         Action(a.id, place[a.end], a.length, a.temperature, a.logprobs, a.advantage, a.weight) for a in actions
     )
+    return part, moved, kept
 
 
 class Yardstick:
-    """The policy as it is when this is made, and the base under it: what `moved` measures a later policy against."""
+    """A policy and the base under it: what `moved` measures a later policy against.
 
-    def __init__(self, policy: Policy, probe: Probe) -> None:
+    `states` are those of the whole batch under the policy before, which the update's own first pass has: one pass less.
+    They come out of other products than those of a part, so a policy that has not moved is away by what rounding makes
+    of that.
+    """
+
+    def __init__(self, policy: Policy, probe: Probe, states: torch.Tensor) -> None:
         self._policy, self._probe = policy, probe
-        self._before = self._states()
+        self._before = states[probe.rows.to(states.device)]
         with policy.base():
             self._base = self._states()
 

@@ -86,8 +86,12 @@ class Policy:
 
     def logprobs(self, plan: Plan, targets: Targets) -> torch.Tensor:
         """float32 [M], log pi of every action token at its action's temperature, differentiable."""
+        return self.logprobs_at(self.states(plan, targets), targets)
+
+    def logprobs_at(self, states: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """The same from the rows that `states` gave."""
         targets = targets.to(self.device)
-        entries = EntryLogprobs.apply(self.states(plan, targets), self.head, targets)  # type: ignore[no-untyped-call]
+        entries = EntryLogprobs.apply(states, self.head, targets)  # type: ignore[no-untyped-call]
         result: torch.Tensor = entries.index_select(0, targets.token_entry)
         return result
 

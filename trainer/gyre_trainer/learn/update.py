@@ -74,11 +74,12 @@ class Passes:
     def __init__(self, policy: Policy, optimizer: Optimizer, batch: Batch) -> None:
         self._policy, self._optimizer, self._hyper = policy, optimizer, batch.hyper
         self._plan = tree.plan(batch.tree, tree.block_for(policy.device))
-        self._targets = tree.targets(batch.tree, batch.actions)
-        tokens = loss.tokens_of(batch.actions, self._targets.token_action, batch.hyper)
+        self.targets = tree.targets(batch.tree, batch.actions)
+        tokens = loss.tokens_of(batch.actions, self.targets.token_action, batch.hyper)
         self.tokens = tokens.to(policy.device)
         self.forward_seconds = self.backward_seconds = 0.0
         self.checkpointed = False
+        self.states: torch.Tensor = torch.empty(0)  # of the last pass
 
     def gradient(self, epoch: int) -> tuple[loss.Loss, torch.Tensor, float]:
         """Loss, log-probabilities and the gradient's norm before clipping; leaves the clipped gradient in the
@@ -86,7 +87,9 @@ class Passes:
         """
         self._optimizer.adam.zero_grad(set_to_none=True)
         begun = time.monotonic()
-        logprobs = self._policy.logprobs(self._plan, self._targets)
+        states = self._policy.states(self._plan, self.targets)
+        self.states = states.detach()
+        logprobs = self._policy.logprobs_at(states, self.targets)
         result = loss.compute(logprobs, self.tokens, self._hyper)
         middle = time.monotonic()
         self.checkpointed = self._policy.checkpointed
@@ -124,13 +127,14 @@ def attempt(policy: Policy, optimizer: Optimizer, saved: Saved, batch: Batch, pr
     rate = rate_for(policy.model.config.hidden_size) if hyper.learning_rate is None else hyper.learning_rate
     started = time.monotonic()
     passes = Passes(policy, optimizer, batch)
-    probe = movement.probe_of(batch.tree, batch.actions, policy.device)
+    probe = movement.probe_of(batch.tree, batch.actions, passes.targets, policy.device)
     planned = time.monotonic()
-    yardstick = movement.Yardstick(policy, probe)
-    measuring = time.monotonic() - planned
-    progress(0.05)
     # Later epochs are off-policy by our own step; the first shows the engine's mismatch.
     metrics = first_epoch(*passes.gradient(0), passes.tokens, hyper)
+    progress(0.8 / hyper.epochs)
+    begun = time.monotonic()
+    yardstick = movement.Yardstick(policy, probe, passes.states)
+    measuring = time.monotonic() - begun
     gradient = [parameter.grad for parameter in optimizer.parameters]
     distances: list[float] = []
     for part in STEPS:
