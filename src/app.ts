@@ -34,6 +34,7 @@ import { relay, RELAYED } from './http/routes/relay.js';
 import { responseRoutes } from './http/responses/stored.js';
 import { type Answering, RESPONSES_SOCKET, responsesSocket } from './http/responses_socket.js';
 import { unknownAt } from './http/unknown.js';
+import { answersHeld } from './http/wire/answers.js';
 import { Bodies } from './http/wire/bodies.js';
 import { corsOf } from './http/wire/cors.js';
 import { doorOf } from './http/wire/door.js';
@@ -129,6 +130,7 @@ export function createApp(deps: AppDeps): App {
   const room = new Room({
     requests: config['limits.concurrency'],
     bytes: config['limits.bytes_in_flight'],
+    body: config['limits.body_bytes'],
     waitMs: pace?.roomMs ?? 10_000,
   });
   const bodies = new Bodies(room, { bytes: config['limits.body_bytes'], silenceMs: pace?.bodyMs ?? 10_000 });
@@ -203,6 +205,12 @@ export function createApp(deps: AppDeps): App {
     }
     for (const [name, value] of Object.entries(admission?.headers ?? {})) c.header(name, value);
   });
+  hono.use(
+    answersHeld(
+      { bytes: config['limits.bytes_in_flight'] / 2, waitMs: pace?.roomMs ?? 10_000 },
+      (method, path) => method === 'GET' && READS_BACK.test(path),
+    ),
+  );
   hono.route(
     '/',
     healthRoutes({
@@ -217,7 +225,7 @@ export function createApp(deps: AppDeps): App {
   );
   hono.route('/', openApiRoutes(deps.version, routes));
   hono.route('/v1', modelRoutes(serving, keys));
-  hono.route('/v1', responseRoutes(reading, keys));
+  hono.route('/v1', responseRoutes(reading, keys, settings.slowReaderMs));
   hono.route('/v1', feedbackRoutes(reading, keys, bodies));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
   for (const routes of deps.extra?.(bodies) ?? []) hono.route('/gyre/v1', routes);
@@ -281,7 +289,8 @@ export function createApp(deps: AppDeps): App {
   const socket = responsesSocket(answerDeps, { clocks, closed, bug, answer });
   const sockets = new Sockets(
     new Map([[RESPONSES_SOCKET, socket]]),
-    { ...settings, bodyBytes: bodies.most, socketMs: pace?.socketMs ?? 3_600_000 },
+    { ...settings, socketMs: pace?.socketMs ?? 3_600_000 },
+    bodies,
     (incoming) => {
       door.name(incoming);
       door.page(incoming);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { EngineRequest, Reply } from '../../tests/fakes/engine.js';
 import { asked, chat, connected, head, statusOn, type Target } from './client.js';
+import { sockets } from './sockets.js';
 
 /** What went wrong, in words; nothing where all went well. */
 export type Scene = (target: Target, minutes: number) => Promise<readonly string[]>;
@@ -59,6 +60,46 @@ const slowBodies: Scene = async (target) => {
     if (status !== 408 && status !== 0) problems.push(`a body that did not come got ${status}`);
   if (!statuses.has(408)) problems.push('no body that did not come was answered with 408');
   return problems;
+};
+
+/** Large bodies that are announced and of which little comes, while others send theirs. */
+const announced: Scene = async (target) => {
+  const sockets = await Promise.all(Array.from({ length: 200 }, () => connected(target)));
+  for (const socket of sockets) socket.write(head(31 * MIB) + 'x'.repeat(20_000));
+  const drip = setInterval(() => sockets.slice(0, 50).forEach((socket) => socket.writable && socket.write(' ')), 1_000);
+  const answers = sockets.map((socket) => statusOn(socket, 60_000));
+  const problems: string[] = [];
+  for (let asks = 0; asks < 20; asks += 1) {
+    const status = await once(target, chat('meanwhile '.repeat(10_000)));
+    if (status !== 200) problems.push(`a large body beside such as are only announced got ${status}`);
+    await sleep(100);
+  }
+  const statuses = new Set(await Promise.all(answers));
+  clearInterval(drip);
+  for (const socket of sockets) socket.destroy();
+  for (const status of statuses)
+    if (status !== 408 && status !== 0) problems.push(`a body that was only announced got ${status}`);
+  return problems;
+};
+
+/** Requests that offer another protocol, behind others that are not answered yet. */
+const offers: Scene = async (target) => {
+  for (let round = 0; round < 2 * SLOTS; round += 32)
+    await Promise.all(
+      Array.from({ length: 32 }, async (_, at) => {
+        const socket = await connected(target);
+        const to = at % 2 === 0 ? 'h2c' : 'websocket';
+        const offer = asked(chat('large', { stream: at % 3 > 0 })).replace(
+          '\r\n\r\n',
+          `\r\nconnection: Upgrade\r\nupgrade: ${to}\r\n\r\n`,
+        );
+        const ended = new Promise((resolve) => socket.once('close', resolve));
+        socket.write(`GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n${offer}`);
+        await Promise.race([ended, sleep(500)]);
+        socket.destroy();
+      }),
+    );
+  return [];
 };
 
 /** More bytes at once than there is room for. */
@@ -174,7 +215,10 @@ export async function allSlots(target: Target): Promise<number> {
 export const SCENES: Readonly<Record<string, Scene>> = {
   pipelining,
   'slow bodies': slowBodies,
+  'announced bodies': announced,
+  offers,
   'big bodies': bigBodies,
+  sockets,
   'unread answers': unread,
   cancels,
   'slot limit': slotLimit,

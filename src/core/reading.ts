@@ -185,6 +185,8 @@ export interface TrajectorySummary extends TrajectoryHead {
   /** Of the verdicts on its last step and on the whole, the one that decides; null where no judge could tell. */
   readonly verdict: { readonly judge: string; readonly good: boolean; readonly score: number | null } | null;
   readonly feedback: { readonly good: number; readonly bad: number; readonly demonstrations: number };
+  /** In a list of whole trajectories: it is too large to be one of them. */
+  readonly too_large?: true | undefined;
 }
 
 export interface StepView {

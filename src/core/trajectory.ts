@@ -190,6 +190,8 @@ export interface ServerToolUse {
   readonly requested: number;
   readonly executed: number;
   readonly by_tool: Readonly<Record<string, number>>;
+  /** Calls of actions that made more than count, whoever's they were; absent where there were none. */
+  readonly left_out?: number | undefined;
 }
 
 /** The end of a response. */

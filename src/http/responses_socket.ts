@@ -2,10 +2,12 @@
 import { GyreError, isBug } from '../core/errors.js';
 import type { Clocks } from '../loop/clock.js';
 import { answerBy } from './answering.js';
-import { identify } from './callers/auth.js';
+import { admitPlain } from './callers/allowance.js';
+import { type Caller, identify } from './callers/auth.js';
 import { consents } from './callers/consent.js';
 import type { AnswerDeps } from './protocol/deps.js';
 import { openResponses } from './sockets/conversation.js';
+import { Memory, Remembered } from './sockets/memory.js';
 import { type AnyExchange, type ExchangeHooks, requestIdOf } from './wire/exchange.js';
 import { RESPONSES_ERRORS } from './wire/failure.js';
 import { SocketExchange } from './wire/socket_exchange.js';
@@ -27,27 +29,37 @@ interface SocketApp extends ExchangeHooks {
 
 export function responsesSocket(deps: AnswerDeps, { clocks, answer, ...hooks }: SocketApp): SocketService {
   const path = RESPONSES_SOCKET;
+  const remembered = new Remembered();
   return {
     errors: RESPONSES_ERRORS,
     async admit({ headers, method }) {
       if (method !== 'GET') throw notGet(method);
       const apiKey = headers['x-api-key'];
+      const key = typeof apiKey === 'string' ? apiKey : undefined;
+      let caller: Caller;
       try {
-        await identify(deps.keys, headers.authorization, typeof apiKey === 'string' ? apiKey : undefined);
+        caller = await identify(deps.keys, headers.authorization, key);
       } catch (thrown) {
         if (isBug(thrown)) hooks.bug(thrown, requestIdOf(headers['x-request-id']));
         throw thrown;
       }
+      // It is one of the key's requests; its place is for what is asked on it.
+      admitPlain(deps, caller)?.leave();
       const train = headers['x-gyre-train'];
       consents(typeof train === 'string' ? train : undefined);
+      return caller.keyId;
     },
-    open: (link) =>
-      openResponses(deps, {
+    open: (link) => {
+      const memory = new Memory(remembered);
+      link.onGone(() => memory.clear());
+      return openResponses(deps, memory, {
+        header: (name) => link.header(name),
         exchange: (message, envelope) =>
           new SocketExchange(link, message, envelope, { clocks, ...hooks, errors: RESPONSES_ERRORS }),
         answer: (face, exchange) => answer({ path, answer: (_, each) => answerBy(face, deps, each) }, exchange),
         run: (exchange, run) => answer({ path, answer: run }, exchange),
-      }),
+      });
+    },
   };
 }
 

@@ -104,20 +104,20 @@ export async function reconcile(learner: Learner, trainer: Trainer): Promise<voi
 }
 
 async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
-  let lastAnswer = Date.now();
+  let lastAnswer = performance.now();
   for (let known = false; ;) {
     learner.signal.throwIfAborted();
     let now: TrainerBatch;
     try {
       now = known ? await trainer.batch(row.id) : await submitted(learner, trainer, row);
       known = true;
-      lastAnswer = Date.now();
+      lastAnswer = performance.now();
     } catch (thrown) {
       const away =
         thrown instanceof GyreError &&
         thrown.code === 'trainer_unreachable' &&
         !learner.signal.aborted &&
-        Date.now() - lastAnswer < OUTAGE_MS;
+        performance.now() - lastAnswer < OUTAGE_MS;
       if (!away) throw thrown;
       learner.progress({ stage: 'train', done: 0, total: 100, note: 'waiting for the trainer' });
       await sleep(4 * POLL_MS, undefined, { signal: learner.signal });

@@ -8,7 +8,7 @@ import { asGyreError } from '../core/errors.js';
 import type { Message } from '../core/message.js';
 import type { Action, FunctionSpec, NativeTurn, Policy } from '../core/policy.js';
 import type { OwnedCall } from '../core/trajectory.js';
-import { askedInForm, declared, policyRequest, toldToAnswer } from './asking.js';
+import { askedInForm, declared, policyRequest, toldLeftOut, toldToAnswer } from './asking.js';
 import { admit, NOTHING_SPENT, reached, refusal, spend, type LimitReason } from './budget.js';
 import { askedAgain, type Draft } from './choices.js';
 import { Clock } from './clock.js';
@@ -102,7 +102,8 @@ export async function* runWithClock(
       if (action === undefined || actions.length > 1) {
         const drafts: Draft[] = [];
         for (const [index, each] of actions.entries()) {
-          const { calls } = settle(each, request, callsAllowed);
+          const { calls, leftOut } = settle(each, request, callsAllowed);
+          tally.leftOut(leftOut);
           const said = appended(each, calls);
           if (isDraft && calls.length === 0 && isAnswer(each, request)) {
             const answer = schema.answerIn(each.text);
@@ -126,6 +127,7 @@ export async function* runWithClock(
       }
 
       const settled = settle(action, request, callsAllowed);
+      tally.leftOut(settled.leftOut);
       if (isDraft && settled.calls.length === 0 && isAnswer(action, request)) {
         const answer = schema.answerIn(action.text);
         if (answer === undefined) {
@@ -166,7 +168,8 @@ export async function* runWithClock(
         spent = spend(spent, calls);
         limit = reached(spent, refusals, limits);
       }
-      const turn = limit === undefined || ownCall ? appended(action, calls) : toldToAnswer(appended(action, calls));
+      const plain = toldLeftOut(appended(action, calls), settled.leftOut);
+      const turn = limit === undefined || ownCall ? plain : toldToAnswer(plain);
       yield { type: 'step', step: step.whole(action, calls, turn, ended !== undefined), visible: visible.message(0) };
 
       if (ended !== undefined) return tally.stopped(ended);

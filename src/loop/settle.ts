@@ -15,6 +15,8 @@ export interface Settled {
   readonly calls: readonly OwnedCall[];
   readonly server: readonly OwnedCall[];
   readonly client: readonly OwnedCall[];
+  /** How many calls there were beyond those that count of one action. */
+  readonly leftOut: number;
 }
 
 /**
@@ -32,6 +34,8 @@ export function settle(action: Action, request: LoopRequest, callsAllowed: boole
     calls,
     server: calls.filter((call) => call.owner === 'server'),
     client: calls.filter((call) => call.owner === 'client'),
+    // Where the client wants one call or none, it knows.
+    leftOut: most === CALLS_PER_ACTION ? action.calls.length - counted.length : 0,
   };
 }
 

@@ -2,7 +2,7 @@
 import type { GyreError } from '../core/errors.js';
 import { addUsage, NO_USAGE, type Action, type FinishReason, type Usage } from '../core/policy.js';
 import type { Observation } from '../core/tool.js';
-import type { Outcome, OwnedCall, StopReason } from '../core/trajectory.js';
+import type { Outcome, OwnedCall, ServerToolUse, StopReason } from '../core/trajectory.js';
 import type { LimitReason } from './budget.js';
 import type { Finish } from './events.js';
 
@@ -12,6 +12,7 @@ export class Tally {
   #bytes = 0;
   #executed = 0;
   readonly #byTool: Record<string, number> = {};
+  #leftOut = 0;
   #finished = false;
 
   /** Whether one of the ways to end was taken. */
@@ -31,6 +32,11 @@ export class Tally {
   wentOn({ text, reasoning = '', calls }: Action): void {
     this.#bytes += Buffer.byteLength(text) + Buffer.byteLength(reasoning);
     for (const call of calls) this.#bytes += Buffer.byteLength(call.arguments);
+  }
+
+  /** So many calls of an action were more than count. */
+  leftOut(calls: number): void {
+    this.#leftOut += calls;
   }
 
   observed(call: OwnedCall, observation: Observation): void {
@@ -71,7 +77,12 @@ export class Tally {
 
   #finish(outcome: Outcome, stopReason: StopReason, finishReasons: readonly FinishReason[]): Finish {
     this.#finished = true;
-    const toolUse = { requested: this.#requested, executed: this.#executed, by_tool: this.#byTool };
+    const toolUse: ServerToolUse = {
+      requested: this.#requested,
+      executed: this.#executed,
+      by_tool: this.#byTool,
+      ...(this.#leftOut === 0 ? {} : { left_out: this.#leftOut }),
+    };
     return { ending: { outcome, stopReason, usage: this.#usage, toolUse }, finishReasons };
   }
 }

@@ -70,6 +70,15 @@ export function normalQuantile(confidence: number): number {
   );
 }
 
+/** The share of the standard normal below `z`: Abramowitz and Stegun 7.1.26, error below 1e-7. */
+export function normalShare(z: number): number {
+  const x = Math.abs(z) / Math.SQRT2;
+  const t = 1 / (1 + 0.3275911 * x);
+  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  const tail = (series * Math.exp(-x * x)) / 2;
+  return z > 0 ? 1 - tail : tail;
+}
+
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

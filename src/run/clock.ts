@@ -63,7 +63,7 @@ const CHECK_MS = 1_000;
 /** A process that ended by itself is started again after a pause that doubles up to this. */
 const LONGEST_PAUSE_MS = 60_000;
 /** How long it may take to let go of a cycle before it is killed, which its rows survive at any moment. */
-const STOP_MS = 15_000;
+const STOP_MS = 10_000;
 
 interface PendingCycle {
   readonly resolve: (cycle: Cycle) => void;
@@ -83,7 +83,7 @@ export function openClock({ config, trainer, env, decided, warn }: ClockOptions)
   const pending = new Map<number, PendingCycle>();
 
   const start = ({ url, token }: TrainerAddress): ChildProcess => {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     startedWith = url;
     const made = fork(compiled(new URL('./clock_process.js', import.meta.url)), {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -109,8 +109,8 @@ export function openClock({ config, trainer, env, decided, warn }: ClockOptions)
       for (const { reject } of pending.values()) reject(noTrainer());
       pending.clear();
       if (stopping || code === 0) return;
-      pause = Date.now() - startedAt > LONGEST_PAUSE_MS ? CHECK_MS : Math.min(2 * pause, LONGEST_PAUSE_MS);
-      startAfter = Date.now() + pause;
+      pause = performance.now() - startedAt > LONGEST_PAUSE_MS ? CHECK_MS : Math.min(2 * pause, LONGEST_PAUSE_MS);
+      startAfter = performance.now() + pause;
       warn(`the learning clock ended with ${signal ?? String(code)}; it starts again in ${pause / 1000} s`);
     });
     send({
@@ -128,7 +128,7 @@ export function openClock({ config, trainer, env, decided, warn }: ClockOptions)
     const address = trainer();
     if (address === undefined) return;
     if (child !== undefined && address.url !== startedWith) child.kill();
-    else if (child === undefined && !stopping && Date.now() >= startAfter) child = start(address);
+    else if (child === undefined && !stopping && performance.now() >= startAfter) child = start(address);
   };
   check();
   const timer = setInterval(check, CHECK_MS);

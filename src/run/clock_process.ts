@@ -36,7 +36,7 @@ let decisions = 0;
 
 /** Resolves when the gateway serves what the decision says, or has gone. */
 function decided(): Promise<void> {
-  if (!process.connected) return Promise.resolve();
+  if (!process.connected || stopping.signal.aborted) return Promise.resolve();
   decisions += 1;
   const id = decisions;
   return new Promise((resolve) => {

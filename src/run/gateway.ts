@@ -3,10 +3,11 @@ import type { Tools } from '../../tools/index.js';
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { clockEnvironment } from './child_environment.js';
-import { operatorError } from '../core/errors.js';
+import { operatorError, reasonOf } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
 import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
+import { hangs } from '../core/running/within.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
@@ -28,7 +29,7 @@ import { reportWaiting } from './lines/waiting.js';
 import { VERSION } from './machine.js';
 import type { Observing } from './observing.js';
 import type { Output } from './lines/output.js';
-import { announce, otherGateways, withdraw } from './presence.js';
+import { announce, named, otherGateways } from './presence.js';
 import { secretOf } from './secret.js';
 import { learningRowsOf } from './reading/asked.js';
 import type { ServingStorage } from './storage/serving.js';
@@ -55,8 +56,8 @@ export async function runGateway(
   try {
     await serveWith(tools, storage, observing, config, output, signal, env);
   } finally {
-    // What is left of answers is logged first, and may still hold a call.
-    await storage.log.flush();
+    // What is left of answers is logged first, and may still hold a call; where the log waits the intake has it.
+    await storage.log.flush().catch(() => undefined);
     await tools.close();
   }
 }
@@ -71,9 +72,9 @@ async function serveWith(
   env: Env,
 ): Promise<void> {
   const { ask, keys } = storage;
-  for (const { pid, url } of otherGateways(config.data))
+  for (const other of otherGateways(config.data))
     output.warn(
-      `another gateway (process ${pid}, ${url}) serves the folder "${config.data}", too: of a conversation that both ` +
+      `another gateway (${named(other)}) serves the folder "${config.data}", too: of a conversation that both ` +
         'go on with the second becomes a branch; give each its own with --data DIR where that is not meant',
     );
   const { versions, servingAtStart } = storage.atStart((db) => {
@@ -155,7 +156,18 @@ async function serveWith(
   storage.warm();
   tools.warm();
   output.event('listening', { url: listening.url, version: VERSION, pid: process.pid, telemetry: observing.telemetry });
-  const supply = openSupply(config, engine, trainerGiven(config, env), env);
+  const supply = openSupply(config, engine, trainerGiven(config, env), env, () => announceSelf());
+  let stopping = false;
+  /** Where it answers, and which trainer others may use, from when there is one until it is to end. */
+  const announceSelf = (): void => {
+    const reached = stopping ? {} : { url: listening.url, trainer: supply.trainer };
+    try {
+      announce(config.data, { ...reached, learn: config.learn });
+    } catch (thrown) {
+      output.warn(`other commands are not told where this gateway is: ${reasonOf(thrown)}`);
+    }
+  };
+  announceSelf();
   const follower = follow({
     // An engine given by address has no weights of ours to follow.
     rows: () => (external ? Promise.resolve(NONE_FOLLOWED) : ask('followed', [])),
@@ -197,7 +209,6 @@ async function serveWith(
   const stopWaiting = reportWaiting(() => supply.parts(), output);
   try {
     await supply.ready(signal).finally(stopWaiting);
-    announce(config.data, { url: listening.url, trainer: supply.trainer, learn: config.learn });
     output.line(`ready ${listening.url}`);
     output.event('ready', { url: listening.url });
     if (!external)
@@ -215,17 +226,19 @@ async function serveWith(
   } finally {
     // In reverse order: first nothing new is taken in, then what runs comes to its end, then what it ran on is closed.
     output.event('stopping', {});
-    withdraw(config.data);
+    stopping = true;
+    announceSelf();
     follower.stop();
     news.stop();
-    await pruning?.stop();
+    // Neither answers anybody: they end beside whoever is still being answered.
+    const beside = Promise.all([pruning?.stop(), clock?.stop()]);
     await listening.close();
     // Answers cut off at the deadline are still being logged. Whatever hangs does not hold the process.
-    const hung = await within(app.idle(), IDLE_MS);
+    const hung = await hangs(app.idle(), IDLE_MS);
     if (hung) output.warn(`${app.inFlight()} answers did not end within ${IDLE_MS / 1000} s and are given up`);
     // No request is left to observe, and what stops below may take longer than a supervisor waits before it kills us.
     await observing.close();
-    await clock?.stop();
+    await beside;
     await supply.stop();
     await engine.close();
     await upstreams.close();
@@ -233,20 +246,7 @@ async function serveWith(
 }
 
 /** How long answers that were cut off may take to end, milliseconds. */
-const IDLE_MS = 10_000;
-
-/** Whether something is not over after a while. */
-async function within(work: Promise<void>, milliseconds: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(true), milliseconds);
-  });
-  try {
-    return await Promise.race([work.then(() => false), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const IDLE_MS = 2_000;
 
 /** Without keys every caller may do everything, so only this machine may call. */
 function requireKeysBeyondLoopback(config: Config, keys: Keys): void {

@@ -1,5 +1,8 @@
-/** How other verbs find the gateways that serve a data folder: files with pid, start time and trainer of each. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * How other verbs find the gateways that serve a data folder: files with pid, start time and trainer of each. A gateway
+ * is there from before it opens the folder until it has closed it: nobody may take the folder from under it.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { TrainerAddress } from './trainer_address.js';
@@ -7,7 +10,8 @@ import { alive, processOf, type ProcessId } from '../core/running/process.js';
 
 /** What a file holds. */
 export interface Presence extends ProcessId {
-  readonly url: string;
+  /** Absent until it listens. */
+  readonly url?: string | undefined;
   readonly trainer?: string | undefined;
   /** What requests to the trainer bring. */
   readonly trainerToken?: string | undefined;
@@ -15,31 +19,43 @@ export interface Presence extends ProcessId {
 }
 
 const folderOf = (dataDir: string): string => join(dataDir, 'run');
-/** Of the first gateway; those beside it have their process in the name. */
-const FIRST = 'serve.json';
+/** Earlier builds called that of the first one `serve.json`. */
 const NAME = /^serve(-\d+)?\.json$/;
+/** One file for each process: two that start at once do not write the same. */
+const OWN = `serve-${process.pid}.json`;
 
+/** Says that this process serves the folder, or says it anew. */
 export function announce(
   dataDir: string,
   {
     url,
     trainer,
     learn,
-  }: { readonly url: string; readonly trainer: TrainerAddress | undefined; readonly learn: boolean },
+  }: { readonly url?: string | undefined; readonly trainer?: TrainerAddress | undefined; readonly learn: boolean },
 ): void {
   const self = processOf(process.pid);
   if (self === undefined) return;
-  mkdirSync(folderOf(dataDir), { recursive: true });
+  mkdirSync(folderOf(dataDir), { recursive: true, mode: 0o700 });
   for (const [file, presence] of filesIn(dataDir)) if (!alive(presence)) remove(dataDir, file);
   const shown: Presence = { ...self, url, learn, trainer: trainer?.url, trainerToken: trainer?.token };
-  const file = read(dataDir, FIRST) === undefined ? FIRST : `serve-${process.pid}.json`;
-  // Removed first: a file that is there keeps the mode it has.
-  remove(dataDir, file);
-  writeFileSync(join(folderOf(dataDir), file), JSON.stringify(shown), { mode: 0o600 });
+  const path = join(folderOf(dataDir), OWN);
+  // Renamed: whoever reads it meanwhile has the one before, whole; and a file that is there keeps the mode it has.
+  rmSync(`${path}.new`, { force: true });
+  writeFileSync(`${path}.new`, JSON.stringify(shown), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 export function withdraw(dataDir: string): void {
-  for (const [file, { pid }] of filesIn(dataDir)) if (pid === process.pid) remove(dataDir, file);
+  try {
+    remove(dataDir, OWN);
+  } catch {
+    // It names a process that will be gone.
+  }
+}
+
+/** As it is named to an operator. */
+export function named({ pid, url }: Presence): string {
+  return `process ${pid}, ${url ?? 'which does not listen yet or any more'}`;
 }
 
 /** The gateway that serves this data folder now, if there is one; of several the one that has a trainer. */

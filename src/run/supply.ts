@@ -36,8 +36,17 @@ export interface Supply {
 /** How often the trainer is asked for its health and its engine's address. */
 const POLL_MS = 500;
 
-/** `running` is a trainer that runs already; without it, and without an engine address, one is started. */
-export function openSupply(config: Config, engine: Engine, running: TrainerAddress | undefined, env: Env): Supply {
+/**
+ * `running` is a trainer that runs already; without it, and without an engine address, one is started. `moved` is
+ * called when that one has come up, and when it has ended.
+ */
+export function openSupply(
+  config: Config,
+  engine: Engine,
+  running: TrainerAddress | undefined,
+  env: Env,
+  moved: () => void = () => undefined,
+): Supply {
   const external = config['engine.url'];
   if (external !== undefined) return externalSupply(config, engine, external);
 
@@ -74,6 +83,7 @@ export function openSupply(config: Config, engine: Engine, running: TrainerAddre
           detail = `the trainer is down: ${state.down}`;
           engine.point(undefined, detail);
         }
+        moved();
       },
     });
   }
@@ -130,6 +140,7 @@ export function openSupply(config: Config, engine: Engine, running: TrainerAddre
     ],
     async ready(signal) {
       if (engine.address !== undefined) return;
+      signal.throwIfAborted(); // one that has fired does not fire again
       await new Promise<void>((resolve, reject) => {
         waiting.push(resolve);
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });

@@ -114,11 +114,11 @@ export function launchTrainer({ python, args, env, dataDir, changed, pauses: giv
 
   const running = (async () => {
     for (let pause = pauses.first; !stopping.signal.aborted; pause = Math.min(2 * pause, pauses.longest)) {
-      const began = Date.now();
+      const began = performance.now();
       const why = await runChild().catch((fault: unknown) => reasonOf(fault));
       if (stopping.signal.aborted) return;
       changed({ down: why });
-      if (Date.now() - began > pauses.healthy) pause = pauses.first;
+      if (performance.now() - began > pauses.healthy) pause = pauses.first;
       await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   })();

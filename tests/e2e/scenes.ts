@@ -14,6 +14,7 @@ import { expect, test } from 'vitest';
 
 import type { Task } from '../../src/core/learning/task.js';
 import type { StepView, TrajectoryView } from '../../src/core/reading.js';
+import { runningGateway } from '../../src/run/presence.js';
 import { type Gateway, verb } from './gateway.js';
 
 type Asked = Omit<OpenAI.ChatCompletionCreateParamsNonStreaming, 'model' | 'tools' | 'tool_choice'> & {
@@ -82,8 +83,7 @@ export function scenes({ gateway, data, tasks }: Running): void {
 
   /** Asks the trainer the gateway started, or its engine; each takes a token of its own. */
   async function behind<T>(part: 'trainer' | 'engine', path: string, body: object): Promise<T> {
-    const shown = readFileSync(join(data, 'run', 'serve.json'), 'utf8');
-    const { trainer, trainerToken } = JSON.parse(shown) as { trainer: string; trainerToken: string };
+    const { trainer = '', trainerToken = '' } = runningGateway(data) ?? {};
     const known = { headers: { authorization: `Bearer ${trainerToken}` } };
     const { engine } = (await (await fetch(`${trainer}/health`, known)).json()) as {
       engine: { url: string; api_key: string };

@@ -1,7 +1,7 @@
 /** The loop's limits as a client meets them: one last answer turn, finish reason length, and the reason by name. */
 import { afterEach, describe, expect, it } from 'vitest';
 
-import type { EngineRequest, Reply } from '../fakes/engine.js';
+import { type EngineRequest, inTurn, type Reply } from '../fakes/engine.js';
 import { startGateway, tool, type Gateway, type GatewayOptions } from '../fakes/gateway.js';
 
 let gateway: Gateway;
@@ -124,5 +124,43 @@ describe('the deadline', () => {
       gyre: { stop_reason: 'deadline' },
       choices: [{ finish_reason: 'length', message: { content: 'wait' } }],
     });
+  });
+});
+
+describe('an action of more calls than count', () => {
+  const many = (name: string): Reply => ({
+    calls: Array.from({ length: 200 }, (_, at) => ({ id: `call_${at}`, name, arguments: `{"expression":"${at}+1"}` })),
+  });
+  const usage = { server_tool_use: { left_out: 72 } };
+
+  it("has the rest left out, and says so: calls of the gateway's, to the policy too", async () => {
+    await start({ script: inTurn(many('calculator'), { text: 'Enough.' }), config: { 'limits.tool_calls': 1_000 } });
+    expect(await ask()).toMatchObject({ usage: { server_tool_use: { executed: 128, left_out: 72 } } });
+    const said = gateway.engine.requests[1]?.body.messages.filter(({ role }) => role === 'tool') ?? [];
+    expect(said).toHaveLength(128);
+    expect(said.at(-1)?.content).toBe('128\n\nOf one turn 128 calls are run. 72 more of this turn were not.');
+  });
+
+  const own = { tools: [{ type: 'function', function: { name: 'lookup', parameters: { type: 'object' } } }] };
+  it.each([
+    ['/v1/chat/completions', { ...ASK, ...own }],
+    ['/v1/messages', { ...ASK, max_tokens: 9_000, tools: [{ name: 'lookup', input_schema: { type: 'object' } }] }],
+    ['/v1/responses', { model: 'gyre', input: 'hi', tools: [{ type: 'function', name: 'lookup' }] }],
+  ])('has the rest left out, and says so: calls of the client, %s', async (path, body) => {
+    await start({ script: () => many('lookup') });
+    const answer = await fetch(gateway.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(await answer.json()).toMatchObject({ usage });
+    expect(gateway.logged[0]?.ending?.toolUse.left_out).toBe(72);
+  });
+
+  it('is no matter where the client wants one', async () => {
+    await start({ script: () => many('lookup') });
+    const answer = await ask({ ...own, parallel_tool_calls: false });
+    expect(answer.choices[0]?.message.tool_calls).toHaveLength(1);
+    expect(answer.usage.server_tool_use).toEqual({ requested: 0, executed: 0, by_tool: {} });
   });
 });

@@ -1,7 +1,9 @@
 /** A gateway as a process: with few file descriptors, with another one beside it, with a folder that cannot grow. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
@@ -37,7 +39,7 @@ async function ask(url: string, words: string): Promise<string | undefined> {
 
 test('a process that has no file descriptor left from its first request on loses nothing it acknowledged', async () => {
   const folder = temporaryFolder();
-  const limit = 160;
+  const limit = 200; // its modules and those of its threads are read at the same time, and take up to 160
   const args = ['serve', '--data', folder, '--port', '0', '--engine', await engineUrl()];
   const child = spawn('prlimit', [`--nofile=${limit}`, process.execPath, MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,6 +93,40 @@ test('a second gateway on a folder says that another one runs there, and both ar
     log: { state: 'ok', uncommitted: { answers: 0, bytes: 0 }, unsettled: [] },
   });
   await first.stop();
+});
+
+test('a gateway whose engine never comes up serves its folder: others are told, and none takes it away', async () => {
+  const folder = temporaryFolder();
+  const backup = join(temporaryFolder(), 'b');
+  expect((await gyre(['backup', backup, '--data', folder]).ended).code).toBe(0);
+  const args = ['serve', '--data', folder, '--port', '0', '--trainer', 'http://127.0.0.1:9'];
+  const first = gyre(args);
+  const url = await first.word('listening');
+  const status = async (): Promise<unknown> =>
+    JSON.parse((await gyre(['status', '--data', folder, '--json']).ended).out) as unknown;
+  await expect
+    .poll(status, { timeout: 10_000 })
+    .toMatchObject({ gateway: { url, trainer: 'http://127.0.0.1:9' }, log: { state: 'ok' } });
+  const second = gyre(args, { GYRE_LOG: 'text' });
+  await second.word('listening');
+  expect(second.said.err).toMatch(new RegExp(`another gateway \\(process \\d+, ${url}\\) serves the folder`));
+  await second.stop();
+
+  const taken = [
+    ['restore', backup, '--replace', '--data', folder],
+    ['prune', '--compact', '--data', folder],
+  ];
+  for (const verb of taken)
+    expect(await gyre(verb).ended).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/a gateway \(process/) as string,
+    });
+  // Also where its word is gone: its head names it.
+  rmSync(join(folder, 'run'), { recursive: true });
+  for (const verb of taken)
+    expect(await gyre(verb).ended).toMatchObject({ code: 1, err: expect.stringMatching(/process \d+\D/) as string });
+  expect((await first.stop()).code).toBe(0);
+  for (const verb of taken) expect((await gyre(verb).ended).code).toBe(0);
 });
 
 test('while another program holds the database requests are answered, and `gyre status` says what waits', async () => {

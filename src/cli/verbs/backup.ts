@@ -5,7 +5,7 @@ import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
 import { redactorOf } from '../../core/text/redact.js';
 import type { Printer } from '../../run/print.js';
-import { runningGateway } from '../../run/presence.js';
+import { named, runningGateway } from '../../run/presence.js';
 import { withRows } from '../../run/rows.js';
 import { backUp, gib } from '../../store/backup/backup.js';
 import { restore } from '../../store/backup/restore.js';
@@ -48,7 +48,7 @@ export async function restoreVerb(
   const gateway = runningGateway(config.data);
   if (gateway !== undefined)
     throw operatorError(
-      `a gateway (process ${gateway.pid}, ${gateway.url}) serves "${config.data}"; end it first, or name another ` +
+      `a gateway (${named(gateway)}) serves "${config.data}"; end it first, or name another ` +
         'folder with --data DIR',
     );
   const restored = await restore(resolve(file), config.data, {
@@ -58,6 +58,8 @@ export async function restoreVerb(
   });
   printer.result(restored, [
     `"${config.data}" is as it was on ${new Date(restored.madeAt).toISOString()}: ${restored.steps} steps`,
-    ...(restored.before === undefined ? [] : [`what was there is in ${restored.before}`]),
+    ...(restored.before === undefined
+      ? []
+      : [`what was there is in ${restored.before}; no deletion reaches it, delete it when you do not need it`]),
   ]);
 }

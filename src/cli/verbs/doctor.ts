@@ -51,7 +51,7 @@ export async function doctorVerb(config: Config, printer: Printer): Promise<bool
     }),
     check('gateway', () => {
       const gateway = runningGateway(config.data);
-      return gateway === undefined ? 'not running' : `${gateway.url}, process ${gateway.pid}`;
+      return gateway === undefined ? 'not running' : `${gateway.url ?? 'it does not listen'}, process ${gateway.pid}`;
     }),
     ...(config['engine.url'] === undefined
       ? await ownEngine(config)

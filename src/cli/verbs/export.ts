@@ -15,8 +15,8 @@ import type { Printer } from '../../run/print.js';
 import { withRows } from '../../run/rows.js';
 import type { Db } from '../../store/file/db.js';
 import { chatLine } from '../../store/read/chat_line.js';
-import { showTrajectory } from '../../store/read/listing.js';
 import { matching, type Sought } from '../../store/read/matching.js';
+import { showTrajectory, trajectoryPieces } from '../../store/read/showing.js';
 
 type Flag =
   | 'view'
@@ -111,6 +111,18 @@ async function* linesOf(
       await new Promise((resolve) => setImmediate(resolve));
       signal.throwIfAborted();
       if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${counts.written} of ${looked} looked at`);
+    }
+    const { view: side, tokens } = shown;
+    if (passes && format === 'jsonl' && side !== 'summary') {
+      let any = false;
+      for (const piece of trajectoryPieces(db, id, { view: side, tokens })) {
+        any = true;
+        yield shownJson(piece);
+      }
+      if (!any) continue;
+      counts.written += 1;
+      yield '\n';
+      continue;
     }
     // It may be deleted while we go.
     const view = passes ? showTrajectory(db, id, shown) : undefined;

@@ -13,7 +13,7 @@ import { versionPage } from '../../learner/lists.js';
 import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
-import { bytesIn, quarantinedIn } from '../../store/beside/intake_files.js';
+import { bytesIn, quarantinedIn } from '../../store/intake/files.js';
 import { updateOf } from '../../store/learning/updates.js';
 import { allVersions } from '../../store/learning/versions.js';
 import { type Report, verify } from '../../store/proof/verify.js';
@@ -39,7 +39,7 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       log,
     };
     printer.result(shown, [
-      `gateway: ${gateway === undefined ? 'not running' : gateway.url}`,
+      `gateway: ${gateway === undefined ? 'not running' : (gateway.url ?? `process ${gateway.pid} does not listen`)}`,
       `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ` +
         `${allVersions(db).length} versions made`,
       `waiting for: ${status.waiting_for}`,
@@ -72,6 +72,7 @@ interface LogStatus {
 async function logStatus(dataDir: string, gateway: Presence | undefined): Promise<LogStatus> {
   const files = { intake_bytes: bytesIn(dataDir), unsettled: quarantinedIn(dataDir) };
   if (gateway === undefined) return { state: 'not running', ...files };
+  if (gateway.url === undefined) return { state: 'unknown', reason: 'the gateway does not listen', ...files };
   try {
     const health = await fetch(`${gateway.url}/health`, { signal: AbortSignal.timeout(2_000) });
     const { log } = (await health.json()) as { readonly log: Omit<LogStatus, 'intake_bytes' | 'unsettled'> };
@@ -96,7 +97,7 @@ function logLines({ state, uncommitted, waiting_since: since, reason, unsettled 
 }
 
 function gatewayView({ pid, startTime, url, learn, trainer }: Presence): Readonly<Record<string, unknown>> {
-  return { pid, start_time: startTime, url, learn, trainer: trainer ?? null };
+  return { pid, start_time: startTime, url: url ?? null, learn, trainer: trainer ?? null };
 }
 
 export function promoteVerb(config: Config, text: string, printer: Printer): Promise<void> {

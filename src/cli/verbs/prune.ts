@@ -7,6 +7,7 @@ import { operatorError } from '../../core/errors.js';
 import type { Printer } from '../../run/print.js';
 import { runningGateway } from '../../run/presence.js';
 import { withRows } from '../../run/rows.js';
+import { otherWriter } from '../../store/intake/heads.js';
 import type { Db } from '../../store/file/db.js';
 import { type Pruned, Pruner } from '../../store/retention/prune.js';
 import { compact, freeBytes, shrink, shrinks, usedBytes } from '../../store/retention/shrink.js';
@@ -29,20 +30,22 @@ export function pruneVerb(config: Config, flags: PruneFlags, printer: Printer, s
       'nothing says what to prune: put "retention: {days: 90}" into the configuration, or say --days N or --gib N',
     );
   return withRows(config, async (db) => {
+    const pruner = retention === undefined ? undefined : new Pruner(db, retention, Date.now, flags.days !== undefined);
+    if (pruner?.doubt !== undefined) printer.line(pruner.doubt);
     if (flags.dryRun === true) {
-      if (retention !== undefined) preview(db, retention, printer);
+      if (pruner !== undefined) preview(pruner, retention?.gib !== undefined, printer);
       return;
     }
     const gateway = runningGateway(config.data);
-    if (flags.compact === true && gateway !== undefined)
+    const writer = gateway?.pid ?? otherWriter(config.data);
+    if (flags.compact === true && writer !== undefined)
       throw operatorError(
-        `a gateway (process ${gateway.pid}) serves "${config.data}", and nothing could be logged while the file is ` +
+        `a gateway (process ${writer}) serves "${config.data}", and nothing could be logged while the file is ` +
           'written anew; end it first, or leave --compact out',
       );
-    const pruned =
-      retention === undefined ? undefined : await prune(db, retention, gateway !== undefined, printer, signal);
+    const pruned = pruner === undefined ? undefined : await prune(pruner, writer !== undefined, printer, signal);
     if (flags.compact === true && !signal.aborted) writeAnew(db, config.data, printer);
-    else while (!signal.aborted && shrink(db, 0)) if (gateway !== undefined) await sleep(5);
+    else while (!signal.aborted && shrink(db, 0)) if (writer !== undefined) await sleep(5);
     told(db, pruned, printer);
   });
 }
@@ -57,14 +60,7 @@ function wanted({ retention }: Config, { days, gib, keep }: PruneFlags): Retenti
   return retentionOf({ ...own, keep: keep?.split(',').filter((name) => name !== 'none') ?? retention?.keep ?? [] });
 }
 
-async function prune(
-  db: Db,
-  retention: Retention,
-  gently: boolean,
-  printer: Printer,
-  signal: AbortSignal,
-): Promise<Pruned> {
-  const pruner = new Pruner(db, retention);
+async function prune(pruner: Pruner, gently: boolean, printer: Printer, signal: AbortSignal): Promise<Pruned> {
   const { trajectories: total } = pruner.preview();
   let sum: Pruned = { trajectories: 0, steps: 0, batches: 0 };
   while (!signal.aborted) {
@@ -82,10 +78,10 @@ async function prune(
   return sum;
 }
 
-function preview(db: Db, retention: Retention, printer: Printer): void {
-  const would = new Pruner(db, retention).preview();
+function preview(pruner: Pruner, forSize: boolean, printer: Printer): void {
+  const would = pruner.preview();
   printer.result({ dry_run: true, ...would }, [
-    `would prune ${counted(would)}${retention.gib === undefined ? '' : ' (how many, for the size, is an estimate)'}`,
+    `would prune ${counted(would)}${forSize ? ' (how many, for the size, is an estimate)' : ''}`,
   ]);
 }
 

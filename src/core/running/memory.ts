@@ -1,13 +1,13 @@
 /**
- * Memory that is given back. After much work V8 keeps a heap of garbage for as long as little is asked: nothing makes
- * it look. A thread that has time looks itself.
+ * Memory that is given back. After much work V8 keeps a heap of garbage, and the buffers that hang on it, for as long
+ * as little is asked: nothing makes it look. A thread that has time looks itself.
  */
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 const LOOK_MS = 5_000;
-/** A smaller heap is worth no pause, bytes; and so much less of garbage is none. */
+/** A smaller heap is worth no pause, bytes, and neither is one that has grown by less. */
 const SMALL = 64 * 1024 * 1024;
 const GROWN = 16 * 1024 * 1024;
 /** A thread that is busy for less of its time than this has some. */
@@ -27,12 +27,13 @@ export function giveMemoryBack(): void {
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
     looks += 1;
-    const { heapTotal, heapUsed } = process.memoryUsage();
-    const grown = heapUsed > inUse + GROWN;
-    if (utilization > BUSY || heapTotal < SMALL || (!grown && looks < patience)) return;
+    const { heapTotal, heapUsed, external } = process.memoryUsage();
+    const grown = heapUsed + external > inUse + GROWN;
+    if (utilization > BUSY || heapTotal + external < SMALL || (!grown && looks < patience)) return;
     collect ??= collector();
     collect();
-    inUse = process.memoryUsage().heapUsed;
+    const after = process.memoryUsage();
+    inUse = after.heapUsed + after.external;
     patience = grown ? SOON : Math.min(2 * patience, LATE);
     looks = 0;
   };

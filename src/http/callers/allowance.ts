@@ -44,10 +44,24 @@ export interface Admitting {
 }
 
 /** The decision on one request of a key with limits. What it used this month is summed over committed rows. */
-export async function admit({ allowances, log }: Admitting, keyId: string, limits: KeyLimits): Promise<Admission> {
+export async function admit(admitting: Admitting, keyId: string, limits: KeyLimits): Promise<Admission> {
+  return admitting.allowances.admit(keyId, limits, await spentOf(admitting, keyId, limits));
+}
+
+/** Why a request might not begin now; nothing is counted. */
+export async function refusalOf(
+  admitting: Admitting,
+  keyId: string,
+  limits: KeyLimits,
+): Promise<GyreError | undefined> {
+  return admitting.allowances.refusal(keyId, limits, await spentOf(admitting, keyId, limits));
+}
+
+async function spentOf({ allowances, log }: Admitting, keyId: string, limits: KeyLimits): Promise<number> {
+  if (limits.monthlyTokens === undefined) return 0;
   // While the log waits the month's sum is what is committed: nobody waits, and nobody is refused, for that.
-  if (limits.monthlyTokens !== undefined) await log.flush().catch(() => undefined);
-  return allowances.admit(keyId, limits, limits.monthlyTokens === undefined ? 0 : await allowances.spent(keyId));
+  await log.flush().catch(() => undefined);
+  return allowances.spent(keyId);
 }
 
 /**
@@ -75,9 +89,7 @@ export class Allowances {
 
   /** `spent` is what the key has used this month, where that is bounded. */
   admit(keyId: string, limits: KeyLimits, spent = 0): Admission {
-    let state = this.#states.get(keyId);
-    if (state === undefined)
-      this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
+    const state = this.#stateOf(keyId);
     const { requests, tokens } = state;
     const now = this.#now();
     const refusal = this.#refusal(limits, spent, state, now);
@@ -91,6 +103,18 @@ export class Allowances {
       used: (count) => limits.tokensPerMinute === undefined || tokens.add(this.#now(), count),
       leave: () => void (state.concurrent -= 1),
     };
+  }
+
+  /** Why a request might not begin now; nothing is counted. */
+  refusal(keyId: string, limits: KeyLimits, spent: number): GyreError | undefined {
+    return this.#refusal(limits, spent, this.#stateOf(keyId), this.#now());
+  }
+
+  #stateOf(keyId: string): State {
+    let state = this.#states.get(keyId);
+    if (state === undefined)
+      this.#states.set(keyId, (state = { requests: new Window(), tokens: new Window(), concurrent: 0 }));
+    return state;
   }
 
   #refusal(

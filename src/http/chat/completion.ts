@@ -17,7 +17,10 @@ export function wireUsage({ usage, toolUse }: Ending): string {
     cached_tokens: cached,
     reasoning_tokens: reasoning,
   } = usage;
-  const tools = toolUse.requested === 0 ? '{"requested":0,"executed":0,"by_tool":{}}' : JSON.stringify(toolUse);
+  const tools =
+    toolUse.requested === 0 && toolUse.left_out === undefined
+      ? '{"requested":0,"executed":0,"by_tool":{}}'
+      : JSON.stringify(toolUse);
   return (
     `{"prompt_tokens":${prompt},"completion_tokens":${completion},"total_tokens":${prompt + completion},` +
     `"prompt_tokens_details":{"cached_tokens":${cached}},"completion_tokens_details":{"reasoning_tokens":` +

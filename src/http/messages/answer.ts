@@ -303,6 +303,8 @@ function usageOf({ usage, toolUse }: Pick<Ending, 'usage' | 'toolUse'>): Readonl
     output_tokens: usage.completion_tokens,
     output_tokens_details: { thinking_tokens: usage.reasoning_tokens },
     server_tool_use:
-      toolUse.requested === 0 ? null : { web_search_requests: searches, web_fetch_requests: fetches, ...toolUse },
+      toolUse.requested === 0 && toolUse.left_out === undefined
+        ? null
+        : { web_search_requests: searches, web_fetch_requests: fetches, ...toolUse },
   };
 }

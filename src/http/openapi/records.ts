@@ -168,6 +168,7 @@ const Summary = z.object({
   not_trainable_reasons: z.record(text, int),
   verdict: z.object({ judge: text, good: bool, score: number.nullable() }).nullable(),
   feedback: z.object({ good: int, bad: int, demonstrations: int }),
+  too_large: z.literal(true).optional().describe('In a list of whole trajectories: it is too large to be one of them.'),
 }) satisfies z.ZodType<TrajectorySummary>;
 
 const Trajectory = z.union([Whole, Summary]).describe('All of it, or with `view=summary` a few lines.');

@@ -37,8 +37,8 @@ export function settleOffer(
   defaults: readonly string[],
   allowed?: readonly string[],
 ): Offer {
-  if (request.tools.length === 0 && request.toolChoice === undefined && (allowed ?? defaults).length === 0)
-    return NOTHING_OFFERED;
+  if (request.tools.length === 0 && request.toolChoice === undefined)
+    return request.n > 1 ? NOTHING_OFFERED : defaultOffer(defaultTools(toolbox, allowed ?? defaults));
   const clientTools: FunctionSpec[] = [];
   const asked: string[] = [];
   const hosted: HostedTool[] = [];
@@ -137,11 +137,25 @@ function ownTool(
 }
 
 /** A client's function of the same name replaces a default tool. */
-function defaultTools(toolbox: Toolbox, defaults: readonly string[], clientNames: ReadonlySet<string>): Tool[] {
-  return defaults.flatMap((name) => {
-    const tool = clientNames.has(name) ? undefined : toolbox.get(name);
-    return tool === undefined ? [] : [tool];
-  });
+function defaultTools(toolbox: Toolbox, defaults: readonly string[], clientNames?: ReadonlySet<string>): Tool[] {
+  const found: Tool[] = [];
+  for (const name of defaults) {
+    const tool = clientNames?.has(name) === true ? undefined : toolbox.get(name);
+    if (tool !== undefined) found.push(tool);
+  }
+  return found;
+}
+
+/** Most requests ask for no tools and are offered the same ones as the request before. */
+let last: { readonly tools: readonly Tool[]; readonly offer: Offer } = { tools: [], offer: NOTHING_OFFERED };
+
+function defaultOffer(tools: readonly Tool[]): Offer {
+  if (tools.length === 0) return NOTHING_OFFERED;
+  if (tools.length !== last.tools.length || tools.some((tool, at) => tool !== last.tools[at])) {
+    const serverTools = new Map(tools.map((tool) => [tool.spec.name, tool]));
+    last = { tools, offer: { ...NOTHING_OFFERED, serverTools } };
+  }
+  return last.offer;
 }
 
 function named(name: string, toolbox: Toolbox, allowed: readonly string[] | undefined): Tool {

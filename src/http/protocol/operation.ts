@@ -23,6 +23,7 @@ export const ServerToolUseShape = z.object({
   requested: z.int(),
   executed: z.int(),
   by_tool: z.record(z.string(), z.int()),
+  left_out: z.int().optional().describe('Calls beyond the 128 that count of one action, whoever was to run them.'),
 });
 
 /** The limit of the loop that ended an answer, where one did: every protocol tells it in this field. */

@@ -2,6 +2,7 @@
 import { badRequest, quoted } from '../../core/errors.js';
 import { type Content, type Message, textOf } from '../../core/message.js';
 import type { LoggedResponse } from '../../core/reading.js';
+import { writeJson } from '../../core/text/json.js';
 import { FreeformInput } from '../protocol/freeform.js';
 import { fieldsOf, instructed } from './replay.js';
 import { type Toolset, toolsetOf } from './tools.js';
@@ -18,9 +19,18 @@ interface ItemList {
 
 const MAX_ITEMS = 100;
 const DEFAULT_ITEMS = 20;
+/** Characters of a page, before its last item. */
+const PAGE_CHARS = 4 * 1024 * 1024;
 
-/** A page of them, newest first unless `order` is `asc`. Throws 400 on `limit`, `order` and `after`. */
-export function inputItems(logged: LoggedResponse, query: Readonly<Record<string, string>>): ItemList {
+/**
+ * A page of them, newest first unless `order` is `asc`; where they are large it ends before it is full. Throws
+ * 400 on `limit`, `order` and `after`.
+ */
+export function inputItems(
+  logged: LoggedResponse,
+  query: Readonly<Record<string, string>>,
+  chars = PAGE_CHARS,
+): ItemList {
   const { limit = String(DEFAULT_ITEMS), order = 'desc', after } = query;
   if (!/^[1-9]\d{0,2}$/.test(limit) || Number(limit) > MAX_ITEMS)
     throw badRequest(`"limit" must be a whole number from 1 to ${MAX_ITEMS}, not ${quoted(limit)}.`, 'limit');
@@ -38,7 +48,13 @@ export function inputItems(logged: LoggedResponse, query: Readonly<Record<string
   const begin = after === undefined ? 0 : items.findIndex((item) => item.id === after) + 1;
   if (after !== undefined && begin === 0)
     throw badRequest(`"after" must be an id of this list, not ${quoted(after)}.`, 'after');
-  const data = items.slice(begin, begin + Number(limit));
+  const data: Item[] = [];
+  let length = 0;
+  for (const item of items.slice(begin, begin + Number(limit))) {
+    if (length >= chars) break;
+    data.push(item);
+    length += writeJson(item).length;
+  }
   return {
     object: 'list',
     data,

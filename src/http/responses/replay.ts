@@ -6,10 +6,49 @@ import type { ToldPiece } from '../../core/trajectory.js';
 import { LEFT_OUT } from '../protocol/offer.js';
 import type { ResponseFields } from './fields.js';
 import { type FoldEvent, type ResponseEvent, ResponseFold } from './fold.js';
-import type { ResponseObject } from './object.js';
+import type { ResponseEnd, ResponseObject } from './object.js';
 
-/** `tell` hears its events; texts come in one piece each. */
-export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => void): ResponseObject {
+export function replay(logged: LoggedResponse): ResponseObject {
+  const { fold, end } = folding(logged);
+  for (const event of eventsOf(logged)) fold.event(event);
+  return fold.end(end);
+}
+
+/** Its events, each made when it is asked for; texts come in one piece each. */
+export function* replayed(logged: LoggedResponse): Generator<ResponseEvent> {
+  const told: ResponseEvent[] = [];
+  // What an event tells of goes on to change. Its texts do not: they are not copied.
+  const { fold, end } = folding(logged, (event) => told.push(copied(event) as ResponseEvent));
+  for (const event of eventsOf(logged)) {
+    fold.event(event);
+    yield* told.splice(0);
+  }
+  fold.end(end);
+  yield* told.splice(0);
+}
+
+/** Characters of all that is told of it, about. */
+export function lengthOf({ turns }: LoggedResponse): number {
+  let length = 0;
+  for (const { text, reasoning = '', calls } of turns) {
+    length += text.length + reasoning.length;
+    for (const call of calls) length += call.arguments.length + (call.observation?.length ?? 0);
+  }
+  return length;
+}
+
+function copied(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copied);
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, copied(each)]));
+}
+
+interface Folding {
+  readonly fold: ResponseFold;
+  readonly end: ResponseEnd;
+}
+
+function folding(logged: LoggedResponse, tell?: (event: ResponseEvent) => void): Folding {
   const { id, createdAt, ms, ending, sampling } = logged;
   const fields = fieldsOf(logged);
   const head = {
@@ -19,13 +58,14 @@ export function replay(logged: LoggedResponse, tell?: (event: ResponseEvent) => 
     sampling,
     leftOut: leftOutOf(logged),
   };
-  const fold = new ResponseFold(head, fields, tell);
-  for (const event of eventsOf(logged)) fold.event(event);
-  return fold.end({
-    ending,
-    fault: ending.outcome === 'failed' ? lostFault() : undefined,
-    at: Math.floor((createdAt + ms) / 1000),
-  });
+  return {
+    fold: new ResponseFold(head, fields, tell),
+    end: {
+      ending,
+      fault: ending.outcome === 'failed' ? lostFault() : undefined,
+      at: Math.floor((createdAt + ms) / 1000),
+    },
+  };
 }
 
 /** What the request said, as far as it was logged. */

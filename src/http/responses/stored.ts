@@ -4,20 +4,26 @@ import { Hono } from 'hono';
 import { badRequest, GyreError, missing, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
 import type { LoggedResponse, Reading } from '../../core/reading.js';
+import { turnFor } from '../../core/running/turns.js';
 import { nearest } from '../../core/text/nearest.js';
 import { callerOf } from '../callers/auth.js';
-import { requestIdOf } from '../wire/exchange.js';
+import { inPieces } from '../wire/answers.js';
+import { type NodeBindings, requestIdOf } from '../wire/exchange.js';
 import { failureOf } from '../wire/failure.js';
 import { jsonReply } from '../wire/reply.js';
 import { frameOf } from './answer.js';
 import { INCLUDABLE } from './fields.js';
 import { inputItems } from './input_items.js';
 import { RESPONSE_ID } from './references.js';
-import { replay } from './replay.js';
+import { lengthOf, replay, replayed } from './replay.js';
 
 /** Mounted under `/v1`. */
-export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, keys: Keys): Hono {
-  const app = new Hono();
+export function responseRoutes(
+  reading: Pick<Reading, 'response' | 'withdraw'>,
+  keys: Keys,
+  slowReaderMs: number,
+): Hono<{ Bindings: NodeBindings }> {
+  const app = new Hono<{ Bindings: NodeBindings }>();
   app.get('/responses', async (c) => {
     await callerOf(keys, c.req.raw);
     const { status, headers, body } = failureOf(noUpgrade(), requestIdOf(c.req.header('x-request-id')));
@@ -30,15 +36,16 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
     if (!flag(stream, 'stream')) {
       if (after !== undefined)
         throw badRequest('"starting_after" is of a stream: ask with "stream=true".', 'starting_after');
+      await turnFor(lengthOf(logged));
       return jsonReply(replay(logged));
     }
     if (after !== undefined && !/^\d{1,9}$/.test(after))
       throw badRequest(`"starting_after" must be the number of an event, not ${quoted(after)}.`, 'starting_after');
-    let frames = '';
-    replay(logged, (event) => {
-      if (after === undefined || event.sequence_number > Number(after)) frames += frameOf(event);
+    const frames = framesOf(logged, after === undefined ? -1 : Number(after));
+    return c.body(inPieces(frames, c.env.outgoing, slowReaderMs), 200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
     });
-    return c.body(frames, 200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   });
   app.delete('/responses/:id', async (c) => {
     const [{ keyId }, id] = [await callerOf(keys, c.req.raw), c.req.param('id')];
@@ -47,9 +54,21 @@ export function responseRoutes(reading: Pick<Reading, 'response' | 'withdraw'>, 
   });
   app.get('/responses/:id/input_items', async (c) => {
     checkIncluded(c.req.queries());
-    return jsonReply(inputItems(await present(reading, keys, c.req.raw, c.req.param('id')), c.req.query()));
+    const logged = await present(reading, keys, c.req.raw, c.req.param('id'));
+    return jsonReply(inputItems(logged, c.req.query()));
   });
   return app;
+}
+
+/** The events behind that number. Each of a long answer in a turn of its own: others are answered between. */
+async function* framesOf(logged: LoggedResponse, after: number): AsyncGenerator<string> {
+  const length = lengthOf(logged);
+  for (const event of replayed(logged)) {
+    if (event.sequence_number <= after) continue;
+    const turn = turnFor(length);
+    if (turn !== undefined) await turn;
+    yield frameOf(event);
+  }
 }
 
 async function present(

@@ -140,7 +140,7 @@ async function passOn(
     if (!begun) outgoing.writeHead(reply.status, headers);
     begun = true;
     usage.read(piece);
-    if (!outgoing.write(piece)) await drained(outgoing, slowReaderMs);
+    if (!outgoing.write(piece)) await drained(exchange, slowReaderMs);
   }
   if (!begun) outgoing.writeHead(reply.status, headers);
   outgoing.end();

@@ -8,23 +8,26 @@ import { badRequest, quoted } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { NO_USAGE } from '../../core/policy.js';
 import type { Ending } from '../../core/trajectory.js';
-import { type Admission, admitPlain } from '../callers/allowance.js';
-import { callerIn } from '../callers/auth.js';
+import { type Admission, admitPlain, refusalOf } from '../callers/allowance.js';
+import { callerIn, identify } from '../callers/auth.js';
 import type { AnswerDeps } from '../protocol/deps.js';
 import type { Face } from '../protocol/face.js';
 import { settleOffer } from '../protocol/offer.js';
 import { lookBack, Past, type Refers } from '../protocol/past.js';
 import { sampledBy } from '../protocol/request.js';
 import { jsonInTurns } from '../wire/body.js';
+import { UNCOUNTED } from '../wire/room.js';
 import type { Message as MessageBytes, SocketExchange } from '../wire/socket_exchange.js';
 import { readRequest, RESPONSES } from '../responses/face.js';
 import { ResponseFold } from '../responses/fold.js';
 import { refersOf } from '../responses/references.js';
-import { Memory } from './memory.js';
+import type { Memory } from './memory.js';
 import { messagesTo, SocketAnswer } from './answer.js';
 
 /** How a connection has an exchange made for a message, and answered within the gateway's limits. */
 export interface SocketDeps {
+  /** A header of the request that opened the connection. */
+  header(name: string): string | undefined;
   exchange(message: MessageBytes, envelope: Readonly<Record<string, unknown>>): SocketExchange;
   /** Answers by the loop. */
   answer(face: Face<SocketExchange>, exchange: SocketExchange): Promise<void>;
@@ -44,13 +47,12 @@ interface Message {
 }
 
 /** What answers the messages of one connection. */
-export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buffer) => Promise<void> {
-  const memory = new Memory();
-
+export function openResponses(deps: AnswerDeps, memory: Memory, socket: SocketDeps): (bytes: Buffer) => Promise<void> {
   return async (bytes) => {
-    const message = await attempt(async () => messageOf(await jsonInTurns(bytes)));
+    const isSmall = bytes.length <= UNCOUNTED;
+    const message = await attempt(() => (isSmall ? read(bytes) : readLarge(bytes)));
     // Codex says so when it has read an answer. There is nothing to do.
-    if (message.value?.type === 'response.processed') return;
+    if (message.value?.type === 'response.processed' && isSmall) return;
     const lane = message.value?.lane;
     const envelope = lane === undefined ? {} : { stream_id: lane };
     const exchange = socket.exchange({ size: bytes.length, read: () => fieldsOf(message) }, envelope);
@@ -60,6 +62,20 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
     else await socket.run(exchange, () => remember(lane ?? '', envelope, exchange));
     if ((exchange.status ?? 0) >= 400) memory.forget(previous);
   };
+
+  /** Nothing of it is looked at for who is not known any more, or may not ask now. */
+  async function readLarge(bytes: Buffer): Promise<Message> {
+    const { keyId, limits } = await identify(deps.keys, socket.header('authorization'), socket.header('x-api-key'));
+    const refusal = limits === undefined ? undefined : await refusalOf(deps, keyId, limits);
+    if (refusal !== undefined) throw refusal;
+    const { room } = deps.bodies;
+    room.enter();
+    try {
+      return await read(bytes);
+    } finally {
+      room.leave();
+    }
+  }
 
   /** What a request refers to that is not remembered, or not any more. */
   async function othersIn(raw: unknown, signal: AbortSignal): Promise<Refers | undefined> {
@@ -123,6 +139,10 @@ export function openResponses(deps: AnswerDeps, socket: SocketDeps): (bytes: Buf
       admission?.leave();
     }
   }
+}
+
+async function read(bytes: Buffer): Promise<Message> {
+  return messageOf(await jsonInTurns(bytes));
 }
 
 const NOTHING: Ending = {

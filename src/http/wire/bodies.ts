@@ -7,9 +7,11 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { onAbort } from '../../core/running/abort.js';
+import { Gathered } from '../../core/running/gathered.js';
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 import { jsonInTurns } from './body.js';
-import { full, type Leave, type Room } from './room.js';
+import { Arrivals } from './pace.js';
+import { type Hold, type Leave, type Room, UNCOUNTED } from './room.js';
 
 export interface BodyLimits {
   /** Bytes of one body, also after unpacking. */
@@ -24,33 +26,17 @@ export interface Body {
   readonly leave: Leave | undefined;
 }
 
-/** A body that comes faster may take as long as it needs, bytes a second. */
-const LEAST_PACE = 64 * 1024;
-/** By how much the room of a body grows that did not say how large it is. */
-const GROWTH = 1024 * 1024;
-/** How often bodies under way are looked at, milliseconds. */
-const LOOK_MS = 1000;
-
-/** A body that is coming in. */
-interface Coming {
-  bytes: number;
-  /** What had come at the last look, and for how long nothing came since. */
-  seen: number;
-  silentMs: number;
-  ms: number;
-  late(): void;
-}
-
 export class Bodies {
   /** Where they are held. */
   readonly room: Room;
+  /** Whether they come. */
+  readonly arrivals: Arrivals;
   readonly #limits: BodyLimits;
-  readonly #coming = new Set<Coming>();
-  #looking: NodeJS.Timeout | undefined;
 
   constructor(room: Room, limits: BodyLimits) {
     this.room = room;
     this.#limits = limits;
+    this.arrivals = new Arrivals(limits.silenceMs);
   }
 
   /** Bytes of one body at most. */
@@ -79,29 +65,10 @@ export class Bodies {
     const declared = Number(incoming.headers['content-length'] ?? 0);
     if (declared > this.#limits.bytes) throw tooLarge(this.#limits.bytes);
     const unpack = unpacker(incoming.headers['content-encoding']);
-    const holding = this.room.hold(declared, signal);
-    const first = holding instanceof Promise ? await holding : holding;
-    const held = first === undefined ? [] : [first];
-    try {
-      const bytes = await this.#take(incoming, unpack, declared, held, signal);
-      return { bytes, leave: held.length === 0 ? undefined : () => held.forEach((leave) => leave()) };
-    } catch (thrown) {
-      for (const leave of held) leave();
-      throw thrown;
-    }
-  }
-
-  async #take(
-    incoming: IncomingMessage,
-    unpack: Transform | undefined,
-    declared: number,
-    held: Leave[],
-    signal: AbortSignal | undefined,
-  ): Promise<Buffer> {
-    if (unpack === undefined) return this.#collect(incoming, declared, held, signal);
+    if (unpack === undefined) return this.#collect(incoming, signal);
     incoming.on('error', (cause) => unpack.destroy(cause));
     try {
-      return await this.#collect(incoming.pipe(unpack), declared, held, signal);
+      return await this.#collect(incoming.pipe(unpack), signal);
     } catch (thrown) {
       if (thrown instanceof GyreError) throw thrown;
       throw badRequest(`The body could not be unpacked: ${reasonOf(thrown)}.`, undefined, 'invalid_encoding');
@@ -113,73 +80,55 @@ export class Bodies {
     }
   }
 
-  #collect(
-    source: NodeJS.ReadableStream,
-    declared: number,
-    held: Leave[],
-    signal: AbortSignal | undefined,
-  ): Promise<Buffer> {
+  #collect(source: NodeJS.ReadableStream, signal: AbortSignal | undefined): Promise<Body> {
     return new Promise((resolve, reject) => {
       const most = this.#limits.bytes;
-      let room = Math.max(declared, GROWTH);
-      const parts: Buffer[] = [];
+      const parts = new Gathered();
+      let hold: Hold | undefined;
       let over = false;
       const end = (settle: () => void): void => {
         over = true;
-        this.#coming.delete(coming);
+        unwatch();
         unlisten?.();
         settle();
       };
-      const refuse = (why: GyreError): void => {
-        parts.length = 0;
+      const refuse = (why: Error): void => {
+        if (over) return;
+        parts.take();
         end(() => reject(why));
+        hold?.leave();
+        // What still comes is read and dropped, so that the client gets to read the answer.
+        source.resume();
       };
-      const coming: Coming = { bytes: 0, seen: 0, silentMs: 0, ms: 0, late: () => refuse(late(coming.bytes)) };
-      this.#look(coming);
+      const coming = { bytes: 0, halted: false, late: () => refuse(late(coming.bytes)) };
+      const unwatch = this.arrivals.add(coming);
       const unlisten = signal && onAbort(signal, coming.late);
       source.on('data', (part: Buffer) => {
-        // what still comes is read and dropped, so that the client gets to read the answer
         if (over) return;
         coming.bytes += part.length;
         if (coming.bytes > most) return refuse(tooLarge(most));
-        if (coming.bytes > room) {
-          const leave = this.room.more(Math.max(GROWTH, coming.bytes - room));
-          if (leave === undefined) return refuse(full(this.room.bytes, this.room.most));
-          held.push(leave);
-          room += Math.max(GROWTH, coming.bytes - room);
-        }
-        parts.push(part);
+        parts.add(part);
+        if (coming.bytes <= UNCOUNTED) return;
+        const waiting = (hold ??= this.room.begin()).grow(coming.bytes, signal);
+        if (waiting === undefined) return;
+        coming.halted = true;
+        source.pause();
+        waiting.then(() => {
+          coming.halted = false;
+          source.resume();
+        }, refuse);
       });
-      source.on('end', () =>
-        end(() => resolve(parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts))),
-      );
-      source.on('error', (cause: Error) => end(() => reject(cause)));
+      source.on('end', () => {
+        if (over) return;
+        hold?.whole();
+        end(() => resolve({ bytes: parts.take(), leave: hold?.leave }));
+      });
+      source.on('error', refuse);
       source.on('close', () => {
+        // Every request closes: an error is not made for nothing.
         if (!over) refuse(badRequest('The body ended early.', undefined, 'invalid_json'));
       });
     });
-  }
-
-  #look(coming: Coming): void {
-    this.#coming.add(coming);
-    this.#looking ??= setInterval(() => this.#lookThrough(), Math.min(LOOK_MS, this.#limits.silenceMs / 4)).unref();
-  }
-
-  #lookThrough(): void {
-    if (this.#coming.size === 0) {
-      clearInterval(this.#looking);
-      this.#looking = undefined;
-      return;
-    }
-    const { silenceMs } = this.#limits;
-    const passed = Math.min(LOOK_MS, silenceMs / 4);
-    for (const coming of this.#coming) {
-      coming.ms += passed;
-      coming.silentMs = coming.bytes === coming.seen ? coming.silentMs + passed : 0;
-      coming.seen = coming.bytes;
-      const isSlow = coming.ms > 3 * silenceMs && coming.bytes < (LEAST_PACE * coming.ms) / 1000;
-      if (coming.silentMs > silenceMs || isSlow) coming.late();
-    }
   }
 }
 
@@ -216,7 +165,7 @@ function tooLarge(maxBytes: number): GyreError {
 }
 
 /** The connection is closed after it: the rest of the body may still come, and would be read as a request. */
-function late(bytes: number): GyreError {
+export function late(bytes: number): GyreError {
   return new GyreError({
     side: 'client',
     status: 408,

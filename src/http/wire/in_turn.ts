@@ -5,42 +5,79 @@
  * has ended never does.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import { LEAST_PACE } from './pace.js';
 
 /** Requests of one connection that may wait for the one under way. Whoever sends more is cut off. */
 const MAX_WAITING = 64;
 
-interface Waiting {
+interface Asked {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
 }
 
-/** `slowReaderMs`: how long a client may take nothing of an answer that is whole, milliseconds. */
-export function inTurn(listener: RequestListener, slowReaderMs: number): RequestListener {
-  const waiting = new WeakMap<Socket, Waiting[]>();
+/** What is asked on a connection. */
+interface Line {
+  answering: Asked | undefined;
+  readonly waiting: Asked[];
+}
 
-  const begin = ({ incoming, outgoing }: Waiting): void => {
+const lines = new WeakMap<Duplex, Line>();
+
+/** Whether a request of this connection is not answered yet. */
+export function isAnswering(socket: Duplex): boolean {
+  return lines.get(socket)?.answering !== undefined;
+}
+
+/**
+ * `slowReaderMs`: how long a client may take nothing of an answer that is whole, milliseconds; three times that, and
+ * the time that all of it takes at the least pace, is what a slow one may take.
+ */
+export function inTurn(listener: RequestListener, slowReaderMs: number, leastPace = LEAST_PACE): RequestListener {
+  const begin = (line: Line, asked: Asked): void => {
+    line.answering = asked;
+    const { incoming, outgoing } = asked;
     const { socket } = incoming;
+    let late: NodeJS.Timeout | undefined;
     outgoing.on('prefinish', () => {
+      if (socket.writableLength === 0) return;
       // Everything is handed over, and the answer holds its memory until somebody reads it. Node itself looks whether
       // any of it was taken, and sets the connection's time again when all of it was.
-      if (socket.writableLength > 0) socket.setTimeout(slowReaderMs);
+      socket.setTimeout(slowReaderMs);
+      const ms = 3 * slowReaderMs + (1000 * socket.writableLength) / leastPace;
+      late = setTimeout(() => socket.destroy(), ms);
     });
     outgoing.on('close', () => {
-      const next = socket.destroyed ? undefined : waiting.get(socket)?.shift();
-      if (next === undefined) waiting.delete(socket);
-      else begin(next);
+      clearTimeout(late);
+      line.answering = undefined;
+      const next = socket.destroyed ? undefined : line.waiting.shift();
+      if (next !== undefined) begin(line, next);
     });
     listener(incoming, outgoing);
   };
 
   return (incoming, outgoing) => {
     const { socket } = incoming;
-    const behind = waiting.get(socket);
-    if (behind === undefined) {
-      waiting.set(socket, []);
-      begin({ incoming, outgoing });
-    } else if (behind.length < MAX_WAITING) behind.push({ incoming, outgoing });
+    let line = lines.get(socket);
+    if (line === undefined) {
+      lines.set(socket, (line = { answering: undefined, waiting: [] }));
+      hearEnd(socket, line);
+    }
+    if (line.answering === undefined) begin(line, { incoming, outgoing });
+    else if (line.waiting.length < MAX_WAITING) line.waiting.push({ incoming, outgoing });
     else socket.destroy();
   };
+}
+
+/** Whatever node knows of a response: it is over when its connection is. */
+function hearEnd(socket: Duplex, line: Line): void {
+  socket.once('close', () => {
+    line.waiting.length = 0;
+    setImmediate(() => {
+      const outgoing = line.answering?.outgoing;
+      outgoing?.destroy();
+      outgoing?.emit('close');
+    });
+  });
 }

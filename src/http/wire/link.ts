@@ -3,10 +3,14 @@
  * a peer that is silent or does not read is given up. It knows no protocol.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 import type { RawData, WebSocket } from 'ws';
 
-import { GyreError } from '../../core/errors.js';
+import { asGyreError, GyreError } from '../../core/errors.js';
+import { arriving, type TakeHold } from './arriving.js';
+import type { Bodies } from './bodies.js';
+import type { Leave } from './room.js';
 import type { Pace } from './stream.js';
 
 /** Bytes that may wait for the reader before the policy has to. */
@@ -19,13 +23,28 @@ const MAX_UNANSWERED = 2;
 /** Close codes of RFC 6455, and in a private range what they leave out. */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
+const TRY_AGAIN_LATER = 1013;
 const NORMAL = 1000;
+/** How long a peer whose message is not taken may take to read why, milliseconds. */
+const LINGER_MS = 2_000;
 
 export interface LinkLimits extends Pace {
-  /** Bytes of all messages that wait. */
-  readonly bodyBytes: number;
   /** How long a connection may last, milliseconds. */
   readonly socketMs: number;
+}
+
+interface Waiting {
+  readonly message: Buffer;
+  /** Gives back the room of the message. */
+  readonly leave: Leave | undefined;
+}
+
+/** A connection that was opened: its frames, and the bytes they are made of. */
+export interface Opened {
+  readonly socket: WebSocket;
+  readonly bytes: Duplex;
+  /** The request that was upgraded. */
+  readonly incoming: IncomingMessage;
 }
 
 export class Link {
@@ -36,7 +55,10 @@ export class Link {
   readonly #timers: readonly NodeJS.Timeout[];
   readonly #listeners = new Set<() => void>();
   #answer: ((message: Buffer) => Promise<void>) | undefined;
-  #waiting: Buffer[] = [];
+  readonly #told: (why: unknown) => string;
+  readonly #takeHold: TakeHold;
+  readonly #most: number;
+  readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #answering = false;
   #unanswered = 0;
@@ -44,12 +66,16 @@ export class Link {
   #farewell: { readonly code: number; readonly reason: string; readonly frame?: string } | undefined;
   #drained: (() => void) | undefined;
 
-  /** `expired` makes the last message of a connection that has lasted too long. */
-  constructor(socket: WebSocket, incoming: IncomingMessage, limits: LinkLimits, expired: () => string) {
+  /** `told` makes the message of an error. */
+  constructor({ socket, bytes, incoming }: Opened, limits: LinkLimits, bodies: Bodies, told: (why: unknown) => string) {
     this.#socket = socket;
     this.incoming = incoming;
     this.#limits = limits;
-    const lifetime = setTimeout(() => this.#leave(NORMAL, 'connection limit reached', expired()), limits.socketMs);
+    this.#told = told;
+    this.#most = bodies.most;
+    this.#takeHold = arriving(socket, bytes, bodies, (why) => this.#refuse(why));
+    const expired = (): void => this.#leave(NORMAL, 'connection limit reached', told(connectionLimit(limits.socketMs)));
+    const lifetime = setTimeout(expired, limits.socketMs);
     const keepalive = setInterval(() => this.#ping(), limits.keepaliveMs);
     this.#timers = [lifetime, keepalive];
     socket.on('message', (data) => this.#take(bytesOf(data)));
@@ -63,6 +89,12 @@ export class Link {
   serve(answer: (message: Buffer) => Promise<void>): void {
     this.#answer = answer;
     void this.#work();
+  }
+
+  /** A header of the request that was upgraded. */
+  header(name: string): string | undefined {
+    const value = this.incoming.headers[name];
+    return Array.isArray(value) ? value[0] : value;
   }
 
   get gone(): boolean {
@@ -103,27 +135,43 @@ export class Link {
   }
 
   #take(message: Buffer): void {
+    const leave = this.#takeHold()?.leave;
     this.#unanswered = 0;
-    if (this.#farewell !== undefined) return;
-    if (this.#waiting.length >= MAX_WAITING || this.#waitingBytes + message.length > this.#limits.bodyBytes)
+    if (this.#farewell !== undefined) return leave?.();
+    if (this.#waiting.length >= MAX_WAITING || this.#waitingBytes + message.length > this.#most) {
+      leave?.();
       return this.#socket.close(POLICY_VIOLATION, 'too many messages wait for the answer under way');
-    this.#waiting.push(message);
+    }
+    this.#waiting.push({ message, leave });
     this.#waitingBytes += message.length;
     void this.#work();
+  }
+
+  /** Nothing more is read: what still comes would be the rest of a message that is not taken. */
+  #refuse(why: Error): void {
+    this.send(this.#told(why));
+    const busy = asGyreError(why).status === 429;
+    this.#socket.close(busy ? TRY_AGAIN_LATER : POLICY_VIOLATION, busy ? 'no room' : 'a message did not come');
+    setTimeout(() => this.terminate(), LINGER_MS);
   }
 
   async #work(): Promise<void> {
     if (this.#answering || this.#answer === undefined) return;
     this.#answering = true;
-    for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#answer(next);
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      await this.#answer(next.message);
+      // What is answered waits for its reader, and nothing more is answered meanwhile.
+      await this.full;
+      next.leave?.();
+    }
     this.#answering = false;
     this.#part();
   }
 
-  #next(): Buffer | undefined {
-    const message = this.gone || this.#farewell !== undefined ? undefined : this.#waiting.shift();
-    this.#waitingBytes -= message?.length ?? 0;
-    return message;
+  #next(): Waiting | undefined {
+    const next = this.gone || this.#farewell !== undefined ? undefined : this.#waiting.shift();
+    this.#waitingBytes -= next?.message.length ?? 0;
+    return next;
   }
 
   #leave(code: number, reason: string, frame?: string): void {
@@ -158,7 +206,7 @@ export class Link {
 
   #closed(): void {
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#waiting = [];
+    for (const { leave } of this.#waiting.splice(0)) leave?.();
     this.#drained?.();
     for (const listener of [...this.#listeners]) listener();
   }
@@ -170,7 +218,7 @@ function bytesOf(data: RawData): Buffer {
 }
 
 /** Why a connection that has lasted too long ends. */
-export function connectionLimit(milliseconds: number): GyreError {
+function connectionLimit(milliseconds: number): GyreError {
   return new GyreError({
     side: 'client',
     status: 400,

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { requestIdOf } from './exchange.js';
 import { failureOf, shuttingDown } from './failure.js';
+import { isAnswering } from './in_turn.js';
 
 /** Longer than the idle time of common clients and load balancers (60 s), so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
@@ -40,7 +41,10 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   const { upgrades } = options;
   if (upgrades !== undefined) {
     server.on('upgrade', (incoming, socket, head) => {
-      if (incoming.headers.upgrade?.toLowerCase() === 'websocket') upgrades.upgrade(incoming, socket, head);
+      // Node has let go of the connection, and of what it was to hear for the answer under way: nothing can come after
+      // that on it. Whoever offers an upgrade waits for his answers first.
+      if (isAnswering(socket)) socket.destroy();
+      else if (incoming.headers.upgrade?.toLowerCase() === 'websocket') upgrades.upgrade(incoming, socket, head);
       else stayHttp(server, incoming, socket, head);
     });
   }

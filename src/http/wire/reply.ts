@@ -6,7 +6,8 @@ import type { JsonBytes } from '../../core/reading.js';
 import { writeJson } from '../../core/text/json.js';
 
 export function jsonReply(value: JsonBytes | object): Response {
-  return new Response(value instanceof Uint8Array ? value : writeJson(value), {
-    headers: { 'content-type': 'application/json' },
+  const body = value instanceof Uint8Array ? value : Buffer.from(writeJson(value));
+  return new Response(body, {
+    headers: { 'content-type': 'application/json', 'content-length': String(body.byteLength) },
   });
 }

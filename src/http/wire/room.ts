@@ -1,33 +1,49 @@
 /** How much is answered at once: requests, and bytes of what they ask. */
 import { GyreError } from '../../core/errors.js';
+import { onAbort } from '../../core/running/abort.js';
 
 export interface RoomLimits {
   readonly requests: number;
   /** Of all bodies that are being read or answered. One body alone is let in whatever its size. */
   readonly bytes: number;
+  /** Bytes a body may have. */
+  readonly body: number;
   /** How long a body may wait for others to be over, milliseconds. */
   readonly waitMs: number;
+  /** What is said where there is no room for `bytes` more. */
+  readonly full?: ((bytes: number, limit: number) => GyreError) | undefined;
 }
 
 /** Bytes of bodies so small that looking after them would take longer than what they hold. */
-const UNCOUNTED = 16 * 1024;
-
-interface Waiting {
-  readonly bytes: number;
-  readonly enter: () => void;
-}
+export const UNCOUNTED = 16 * 1024;
 
 /** A place that was taken; giving it back twice is once. */
 export type Leave = () => void;
 
+interface Waiting {
+  readonly bytes: number;
+  enter(): void;
+  /** It is over before it was let in. */
+  drop(): void;
+}
+
+/**
+ * Bytes are counted as they come: who only announces them holds none. So that bodies which are all half there do not
+ * wait for each other, the last of the room is for the one that began first.
+ */
 export class Room {
   readonly #limits: RoomLimits;
-  readonly #waiting: Waiting[] = [];
+  /** What is for the oldest of those that still come. */
+  readonly #reserve: number;
+  /** Those that still come, oldest first. */
+  readonly #coming = new Set<Hold>();
+  readonly #waiting = new Map<Hold, Waiting>();
   #requests = 0;
   #bytes = 0;
 
   constructor(limits: RoomLimits) {
     this.#limits = limits;
+    this.#reserve = Math.min(limits.body, Math.floor(limits.bytes / 2));
   }
 
   /** Requests that are being answered. */
@@ -37,11 +53,6 @@ export class Room {
 
   get bytes(): number {
     return this.#bytes;
-  }
-
-  /** Bytes at most. */
-  get most(): number {
-    return this.#limits.bytes;
   }
 
   /** A place for one request. Throws 429 where there is none. */
@@ -55,64 +66,127 @@ export class Room {
     this.#requests -= 1;
   }
 
-  /** Room for a body, undefined where it needs none, after those that came before. Rejects with 429 after a while. */
-  hold(bytes: number, signal?: AbortSignal): Leave | Promise<Leave> | undefined {
-    if (bytes <= UNCOUNTED) return undefined;
-    if (this.#waiting.length === 0 && this.#fits(bytes)) return this.#take(bytes);
-    return this.#wait(bytes, signal);
+  /** Room for what begins to come. */
+  begin(): Hold {
+    const hold: Hold = new Hold({
+      grow: (by, signal) => this.#grow(hold, by, signal),
+      whole: () => {
+        // Its last bytes may have waited; they are here.
+        this.#waiting.get(hold)?.enter();
+        if (this.#coming.delete(hold)) this.#letIn();
+      },
+      settle: (to) => {
+        this.#take(hold, to - hold.bytes);
+        this.#letIn();
+      },
+      leave: () => {
+        this.#bytes -= hold.bytes;
+        this.#coming.delete(hold);
+        this.#waiting.get(hold)?.drop();
+        this.#letIn();
+      },
+    });
+    this.#coming.add(hold);
+    return hold;
   }
 
-  /** More room for what turned out to be larger; undefined where there is none at once. */
-  more(bytes: number): Leave | undefined {
-    return this.#bytes + bytes > this.#limits.bytes ? undefined : this.#take(bytes);
+  #grow(hold: Hold, by: number, signal: AbortSignal | undefined): Promise<void> | undefined {
+    const [oldest] = this.#coming;
+    if ((this.#waiting.size > 0 && hold !== oldest) || !this.#fits(hold, by)) return this.#wait(hold, by, signal);
+    this.#take(hold, by);
+    return undefined;
   }
 
-  #fits(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#limits.bytes;
+  #fits(hold: Hold, by: number): boolean {
+    if (this.#bytes === hold.bytes) return true;
+    const [oldest] = this.#coming;
+    return this.#bytes + by <= this.#limits.bytes - (hold === oldest ? 0 : this.#reserve);
   }
 
-  #take(bytes: number): Leave {
+  #take(hold: Hold, bytes: number): void {
+    hold.bytes += bytes;
     this.#bytes += bytes;
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.#bytes -= bytes;
-      this.#letIn();
-    };
   }
 
   #letIn(): void {
-    for (let first = this.#waiting[0]; first !== undefined && this.#fits(first.bytes); first = this.#waiting[0]) {
-      this.#waiting.shift();
-      first.enter();
+    if (this.#waiting.size === 0) return;
+    for (const hold of this.#coming) {
+      const waiting = this.#waiting.get(hold);
+      if (waiting === undefined) continue;
+      if (!this.#fits(hold, waiting.bytes)) return;
+      waiting.enter();
     }
   }
 
-  #wait(bytes: number, signal: AbortSignal | undefined): Promise<Leave> {
+  #wait(hold: Hold, bytes: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         clearTimeout(patience);
-        signal?.removeEventListener('abort', giveUp);
-      };
-      const waiting: Waiting = {
-        bytes,
-        enter: () => {
-          stop();
-          resolve(this.#take(bytes));
-        },
+        unlisten?.();
+        this.#waiting.delete(hold);
       };
       const giveUp = (): void => {
         stop();
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        reject(full(this.#bytes, this.#limits.bytes));
-        this.#letIn();
+        reject((this.#limits.full ?? full)(this.#bytes, this.#limits.bytes));
       };
       const patience = setTimeout(giveUp, this.#limits.waitMs);
-      signal?.addEventListener('abort', giveUp, { once: true });
-      this.#waiting.push(waiting);
+      const unlisten = signal && onAbort(signal, giveUp);
+      this.#waiting.set(hold, {
+        bytes,
+        enter: () => {
+          stop();
+          this.#take(hold, bytes);
+          resolve();
+        },
+        drop: giveUp,
+      });
     });
   }
+}
+
+/** What {@link Room} does for a hold. */
+interface Keeping {
+  grow(by: number, signal: AbortSignal | undefined): Promise<void> | undefined;
+  whole(): void;
+  settle(to: number): void;
+  leave(): void;
+}
+
+/** What one body takes of a {@link Room}. */
+export class Hold {
+  /** Counted by its room. */
+  bytes = 0;
+  readonly #room: Keeping;
+  #left = false;
+
+  constructor(room: Keeping) {
+    this.#room = room;
+  }
+
+  /**
+   * So much of it is here. A promise means: take no more of it until that resolves; it rejects with 429 where others
+   * are not over in time.
+   */
+  grow(to: number, signal?: AbortSignal): Promise<void> | undefined {
+    return this.#room.grow(to - this.bytes, signal);
+  }
+
+  /** All of it is here. */
+  whole(): void {
+    this.#room.whole();
+  }
+
+  /** What it is in truth, where that is only known when it is here. */
+  settle(to: number): void {
+    if (!this.#left) this.#room.settle(to);
+  }
+
+  /** It is over, and what was made of it. */
+  readonly leave: Leave = () => {
+    if (this.#left) return;
+    this.#left = true;
+    this.#room.leave();
+  };
 }
 
 function crowded(requests: number): GyreError {
@@ -121,13 +195,13 @@ function crowded(requests: number): GyreError {
   );
 }
 
-export function full(bytes: number, limit: number): GyreError {
+function full(bytes: number, limit: number): GyreError {
   return busy(
     `The gateway is busy with ${bytes} bytes of requests; "limits.bytes_in_flight" allows ${limit}. ` +
       'Try again in a second, or send less at once.',
   );
 }
 
-function busy(message: string): GyreError {
+export function busy(message: string): GyreError {
   return new GyreError({ side: 'gateway', status: 429, code: 'rate_limit_exceeded', retryAfterMs: 1000, message });
 }

@@ -56,8 +56,7 @@ export class SocketExchange implements AnyExchange {
   }
 
   header(name: string): string | undefined {
-    const value = this.#link.incoming.headers[name];
-    return Array.isArray(value) ? value[0] : value;
+    return this.#link.header(name);
   }
 
   /** The message's bytes were bounded as they came in. */

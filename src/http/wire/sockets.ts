@@ -6,16 +6,20 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 
 import { discreetly, GyreError } from '../../core/errors.js';
+import type { Bodies } from './bodies.js';
 import { requestIdOf } from './exchange.js';
 import { type ErrorShape, failureOf, shuttingDown } from './failure.js';
-import { connectionLimit, Link, type LinkLimits } from './link.js';
+import { Link, type LinkLimits } from './link.js';
 import { errorMessage } from './socket_exchange.js';
 import { pathOf, settleTarget } from './target.js';
 
+/** Connections one key may have at once; without keys, all of them together. */
+const CONNECTIONS = 256;
+
 export interface SocketService {
   readonly errors: ErrorShape;
-  /** Rejects with why an upgrade is refused. */
-  admit(incoming: IncomingMessage): Promise<void>;
+  /** The key it is opened by. Rejects with why an upgrade is refused. */
+  admit(incoming: IncomingMessage): Promise<string>;
   /** What answers the messages of a connection. It never rejects. */
   open(link: Link): (message: Buffer) => Promise<void>;
 }
@@ -23,25 +27,30 @@ export interface SocketService {
 export class Sockets {
   readonly #services: ReadonlyMap<string, SocketService>;
   readonly #limits: LinkLimits;
+  readonly #bodies: Bodies;
   readonly #admit: (incoming: IncomingMessage) => void;
   readonly #server: WebSocketServer;
   readonly #links = new Set<Link>();
+  /** How many connections each key has. */
+  readonly #open = new Map<string, number>();
   #closing = false;
 
   /** `services` by path; `admit` throws why an upgrade is refused whatever it is to. */
   constructor(
     services: ReadonlyMap<string, SocketService>,
     limits: LinkLimits,
+    bodies: Bodies,
     admit: (incoming: IncomingMessage) => void,
   ) {
     this.#services = services;
     this.#limits = limits;
+    this.#bodies = bodies;
     this.#admit = admit;
     // What is compressed has a window for each connection, and the events of an answer are short.
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      maxPayload: limits.bodyBytes,
+      maxPayload: bodies.most,
       perMessageDeflate: false,
     });
   }
@@ -62,22 +71,36 @@ export class Sockets {
       if (this.#closing) throw shuttingDown();
       this.#admit(incoming);
       if (service === undefined) throw noSocket(path, [...this.#services.keys()]);
-      await service.admit(incoming);
+      const keyId = await service.admit(incoming);
       if (this.#closing) throw shuttingDown();
+      this.#count(keyId, socket);
     } catch (thrown) {
       return refuse(thrown, incoming, socket, service?.errors);
     }
     const { open, errors } = service;
+    const requestId = requestIdOf(incoming.headers['x-request-id']);
     this.#server.handleUpgrade(incoming, socket, head, (opened) => {
       socket.off('error', ignore);
-      const link = new Link(opened, incoming, this.#limits, () => {
-        const { status, body } = failureOf(connectionLimit(this.#limits.socketMs), '', false, errors);
-        return errorMessage(status, body);
+      const link = new Link({ socket: opened, bytes: socket, incoming }, this.#limits, this.#bodies, (why) => {
+        const { status, body, headers } = failureOf(why, requestId, false, errors);
+        return errorMessage(status, body, headers);
       });
       this.#links.add(link);
       link.onGone(() => void this.#links.delete(link));
       link.serve(open(link));
       if (this.#closing) link.goAway();
+    });
+  }
+
+  #count(keyId: string, socket: Duplex): void {
+    const open = this.#open.get(keyId) ?? 0;
+    if (open >= CONNECTIONS) throw tooMany();
+    if (socket.destroyed) return;
+    this.#open.set(keyId, open + 1);
+    socket.once('close', () => {
+      const left = (this.#open.get(keyId) ?? 1) - 1;
+      if (left === 0) this.#open.delete(keyId);
+      else this.#open.set(keyId, left);
     });
   }
 
@@ -99,6 +122,16 @@ function noSocket(path: string, paths: readonly string[]): GyreError {
     status: 404,
     code: 'unknown_url',
     message: `There is no WebSocket at ${path}. There is one at ${paths.join(', ')}.`,
+  });
+}
+
+function tooMany(): GyreError {
+  return new GyreError({
+    side: 'client',
+    status: 429,
+    code: 'rate_limit_exceeded',
+    retryAfterMs: 1_000,
+    message: `A key may have ${CONNECTIONS} WebSockets open at once, and has. Close some, or use them again.`,
   });
 }
 

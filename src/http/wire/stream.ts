@@ -5,6 +5,7 @@
  */
 import type { ServerResponse } from 'node:http';
 
+import { onAbort } from '../../core/running/abort.js';
 import { flat, type Exchange } from './exchange.js';
 
 export interface Pace {
@@ -60,7 +61,7 @@ export class EventStream {
 
   /** A promise means: wait, the client is slower than the policy. */
   get full(): Promise<void> | undefined {
-    return this.#outgoing.writableNeedDrain ? drained(this.#outgoing, this.#pace.slowReaderMs) : undefined;
+    return this.#outgoing.writableNeedDrain ? drained(this.#exchange, this.#pace.slowReaderMs) : undefined;
   }
 
   /** No more signs of life. Nothing is written. */
@@ -109,7 +110,6 @@ export class EventStream {
     return this.#chunked ? `${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n` : frames;
   }
 
-  /** Resolves when the reader has caught up, or is gone: then the exchange's signal has fired. */
   /** The last frames of a reader that stopped would otherwise hold their socket for ever. */
   #giveUpIfUnread(): void {
     const outgoing = this.#outgoing;
@@ -120,15 +120,21 @@ export class EventStream {
   }
 }
 
-/** Resolves when a reader has taken what was written, or is gone; one that is too slow is given up. */
-export function drained(outgoing: ServerResponse, slowReaderMs: number): Promise<void> {
+/**
+ * Resolves when a reader has taken what was written, or is gone, or the exchange's time is over: its signal has fired
+ * then. A reader that is too slow is given up.
+ */
+export function drained({ outgoing, clock }: Exchange, slowReaderMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(deadline);
+      unlisten();
       outgoing.off('drain', done).off('close', done);
       resolve();
     };
     const deadline = setTimeout(() => outgoing.destroy(), slowReaderMs);
     outgoing.on('drain', done).on('close', done);
+    const unlisten = onAbort(clock.signal, done);
+    if (clock.signal.aborted) done();
   });
 }

@@ -32,10 +32,10 @@ export class Tidying {
   /** Rejects where the trainer cannot do it; then it is tried again. */
   async check(followed: Followed): Promise<void> {
     const state = `${followed.versions.join()} ${[...this.#kept(followed)].join()}`;
-    if (this.#busy || (state === this.#looked && Date.now() < this.#next)) return;
+    if (this.#busy || (state === this.#looked && performance.now() < this.#next)) return;
     this.#busy = true;
     this.#looked = state;
-    this.#next = Date.now() + EVERY_MS;
+    this.#next = performance.now() + EVERY_MS;
     try {
       await this.#tidy(followed.versions);
     } finally {

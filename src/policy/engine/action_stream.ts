@@ -5,6 +5,7 @@
 import type { Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/running/abort.js';
+import { Gathered } from '../../core/running/gathered.js';
 import { turnFor } from '../../core/running/turns.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
@@ -69,7 +70,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   #kind: Kind = 'stream';
   #status = 0;
   #retryAfter: string | undefined;
-  readonly #body: Buffer[] = [];
+  readonly #body = new Gathered();
   /** What came while a large piece waits for its turn to be read. */
   #held: Buffer[] | undefined;
   #endedWhileHeld = false;
@@ -131,7 +132,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
     if (this.#over && this.#kind === 'stream') return;
     this.#wireBytes += bytes.length;
     if (this.#kind !== 'stream') {
-      this.#body.push(bytes);
+      this.#body.add(bytes);
       const limit = this.#kind === 'error' ? Math.max(ERROR_BYTES, this.#answerBytes) : this.#answerBytes;
       if (this.#wireBytes > limit) this.#fail(tooLarge(this.#answerBytes, this.#party));
       return;
@@ -150,9 +151,10 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
 
   #readHeld(controller: Dispatcher.DispatchController): void {
     const held = this.#held ?? [];
+    // What comes at once on resuming comes after what is held.
+    if (!this.#over) controller.resume();
     this.#held = undefined;
     if (this.#over) return;
-    controller.resume();
     for (const bytes of held) this.#read(bytes, controller);
     if (this.#endedWhileHeld) this.onResponseEnd();
   }
@@ -274,7 +276,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   }
 
   #text(): string {
-    return Buffer.concat(this.#body).toString('utf8');
+    return this.#body.take().toString('utf8');
   }
 
   #guard(read: () => void): void {

@@ -4,6 +4,8 @@
  * retry times and comments mean nothing to an engine's stream.
  */
 
+import { Gathered } from '../../core/running/gathered.js';
+
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
@@ -15,8 +17,7 @@ export class SseParser {
   readonly #onData: (data: string) => void;
   readonly #maxEventBytes: number;
   /** Bytes after the last line feed: a line is decoded only when it is whole, so no character is cut. */
-  #rest: Buffer[] = [];
-  #restBytes = 0;
+  readonly #rest = new Gathered();
   #data: string | undefined;
 
   /** `answerBytes` is what the whole answer may have. */
@@ -28,7 +29,7 @@ export class SseParser {
   /** Bytes that are decoded where these come next: what ends no line is only kept. */
   sizeWith(bytes: Buffer): number {
     const last = bytes.lastIndexOf(LINE_FEED);
-    return last === -1 ? 0 : this.#restBytes + last;
+    return last === -1 ? 0 : this.#rest.length + last;
   }
 
   /** Throws RangeError when one unfinished event has too many bytes, and whatever `onData` throws. */
@@ -38,29 +39,27 @@ export class SseParser {
       this.#keep(bytes);
       return;
     }
-    const text = this.#restBytes === 0 ? bytes.toString('utf8', 0, last + 1) : this.#take(bytes.subarray(0, last + 1));
+    const text =
+      this.#rest.length === 0 ? bytes.toString('utf8', 0, last + 1) : this.#take(bytes.subarray(0, last + 1));
     if (last + 1 < bytes.length) this.#keep(bytes.subarray(last + 1));
     this.#lines(text);
   }
 
   /** The end of the bytes: an event without its blank line still counts, because some engines omit it. */
   end(): void {
-    if (this.#restBytes > 0) this.#lines(`${this.#take(Buffer.alloc(0))}\n`);
+    if (this.#rest.length > 0) this.#lines(`${this.#rest.take().toString('utf8')}\n`);
     this.#dispatch();
   }
 
   #keep(bytes: Buffer): void {
-    this.#rest.push(bytes);
-    this.#restBytes += bytes.length;
-    if (this.#restBytes + (this.#data?.length ?? 0) > this.#maxEventBytes)
+    this.#rest.add(bytes);
+    if (this.#rest.length + (this.#data?.length ?? 0) > this.#maxEventBytes)
       throw new RangeError(`one event is larger than ${this.#maxEventBytes} bytes`);
   }
 
   #take(tail: Buffer): string {
-    const text = Buffer.concat([...this.#rest, tail]).toString('utf8');
-    this.#rest = [];
-    this.#restBytes = 0;
-    return text;
+    this.#rest.add(tail);
+    return this.#rest.take().toString('utf8');
   }
 
   #lines(text: string): void {

@@ -15,16 +15,18 @@ import type { StateCounts, StateTally } from '../../learner/states.js';
 import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
 import { type Db, prepared } from '../../store/file/db.js';
+import { wasDeleted } from '../../store/file/deletions.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
 import { saveRemovedWeights } from '../../store/learning/weights.js';
-import { answerOf, conversationOf } from '../../store/read/conversation.js';
+import { answerOf, conversationOf, responseOf } from '../../store/read/conversation.js';
 import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
 import { addFeedback } from '../../store/read/feedback.js';
 import { readStep } from '../../store/read/lineage.js';
 import { removeTrajectory, withdrawResponse } from '../../store/read/remove.js';
 import { loggedResponse } from '../../store/read/response.js';
-import { listTrajectories, showTrajectory } from '../../store/read/listing.js';
+import { listTrajectories } from '../../store/read/listing.js';
+import { showTrajectory } from '../../store/read/showing.js';
 import { hasTrajectory } from '../../store/read/trajectories.js';
 
 /** What a thread has open. */
@@ -74,7 +76,7 @@ const COUNTING = { tally: (held: Held) => tallied(held) };
 const WRITING = {
   feedback: (held: Held, scope: Scope, keyId: string, input: FeedbackInput) => rated(held, scope, keyId, input),
   erase: (held: Held, { keyId }: Scope, id: string) => erased(held, id, keyId),
-  withdraw: ({ db }: Held, keyId: string, id: string) => withdrawResponse(db, id, keyId),
+  withdraw,
   count: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
   promotion: ({ db }: Held, version: number) => promotion(db, version),
   wayBack: ({ db }: Held) => wayBack(db),
@@ -154,6 +156,15 @@ function erased({ db }: Held, id: string, keyId: string | undefined): Removal | 
   const removed = removeTrajectory(db, id, keyId);
   if (removed !== undefined) eraseSetAside(dirname(db.$client.name), id);
   return removed;
+}
+
+/** With the last response of a trajectory all of it is deleted, wherever it is. */
+function withdraw({ db }: Held, keyId: string, id: string): boolean {
+  const trajectoryId = responseOf(db, keyId, id)?.trajectoryId;
+  const is = withdrawResponse(db, id, keyId);
+  if (is && trajectoryId !== undefined && wasDeleted(db, trajectoryId))
+    eraseSetAside(dirname(db.$client.name), trajectoryId);
+  return is;
 }
 
 function rated({ db, redactor }: Held, scope: Scope, keyId: string, input: FeedbackInput): FeedbackView | undefined {

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 
 import { GyreError, reasonOf } from '../../core/errors.js';
+import { hangs } from '../../core/running/within.js';
 import type { CallName } from './calls.js';
 import { errorOf, type FromReader, type ReaderData, type ToReader } from './wire.js';
 
@@ -21,14 +22,20 @@ export interface ReaderOptions extends ReaderData {
   readonly module: string;
   /** So many calls may wait. */
   readonly maxWaiting: number;
+  /** Milliseconds until whoever asked is told that nothing comes; what was begun goes on. */
+  readonly patienceMs: number;
   /** Told an operator: that a thread died. */
   readonly warn: (text: string) => void;
 }
 
+/** Nobody waits for a count; one that was given up and is made all the same would be made twice. */
+const UNWATCHED: CallName = 'count';
 /** After one died the next starts no sooner. */
 const RESTART_MS = 500;
 /** So long whoever waits is still answered when the gateway stops. */
 const CLOSE_MS = 2_000;
+/** After that so long until a thread that is stuck is left to itself: nothing ends one that waits for a disk. */
+const END_MS = 1_000;
 /** A thread's own memory; where that is not enough the thread ends, not the gateway. */
 const HEAP_MB = 1_024;
 
@@ -53,7 +60,21 @@ export class Reader {
     if (this.#waiting.length >= maxWaiting) this.#dropLeft();
     if (this.#waiting.length >= maxWaiting) return Promise.reject(full(this.#waiting.length));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ name, args, signal, resolve, reject });
+      const patience = name === UNWATCHED ? undefined : setTimeout(() => this.#late(call), this.#options.patienceMs);
+      const call: Waiting = {
+        name,
+        args,
+        signal,
+        resolve(value) {
+          clearTimeout(patience);
+          resolve(value);
+        },
+        reject(reason) {
+          clearTimeout(patience);
+          reject(reason instanceof Error ? reason : new Error(String(reason)));
+        },
+      };
+      this.#waiting.push(call);
       this.#next();
     });
   }
@@ -68,10 +89,19 @@ export class Reader {
     this.#closing = true;
     if (this.#worker === undefined) return this.#give(ending());
     const closed = new Promise<void>((resolve) => (this.#closed = resolve));
-    const late = setTimeout(() => this.#give(ending()), CLOSE_MS);
     this.#next();
-    await closed;
-    clearTimeout(late);
+    if (!(await hangs(closed, CLOSE_MS))) return;
+    this.#give(ending());
+    this.#inHand?.reject(ending());
+    void this.#worker.terminate();
+    await hangs(closed, END_MS);
+  }
+
+  /** One that waits has left; the one in hand is not answered any more when it is done. */
+  #late(call: Waiting): void {
+    const at = this.#waiting.indexOf(call);
+    if (at >= 0) this.#waiting.splice(at, 1);
+    call.reject(slow(this.#options.patienceMs));
   }
 
   #next(): void {
@@ -192,6 +222,13 @@ function interrupted(reason: string): GyreError {
     'reading_failed',
     `What reads the log ended in the midst of this request (${reason}). ${AGAIN}`,
     `What reads the log ended in the midst of this request. ${AGAIN}`,
+  );
+}
+
+function slow(milliseconds: number): GyreError {
+  return unavailable(
+    'reading_failed',
+    `The log was not read within ${milliseconds / 1000} s. Try again in 1 s; a deletion or feedback may be done yet.`,
   );
 }
 

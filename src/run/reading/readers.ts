@@ -14,17 +14,17 @@ export interface Readers {
   close(): Promise<void>;
 }
 
-type LaneOptions = Pick<ReaderOptions, 'busyMs' | 'niceness' | 'maxWaiting'>;
+type LaneOptions = Pick<ReaderOptions, 'busyMs' | 'niceness' | 'maxWaiting' | 'patienceMs'>;
 
 /**
  * What only reads waits for no lock, but for a moment where the log begins anew; what counts can wait. What answers
- * wait for is short, and as many may want it as may be answered.
+ * wait for is short, and as many may want it as may be answered. No disk that hangs holds a request for longer.
  */
 const LANES: Readonly<Record<Lane, LaneOptions>> = {
-  answering: { busyMs: 1_000, niceness: 0, maxWaiting: 10_000 },
-  reading: { busyMs: 1_000, niceness: 0, maxWaiting: 256 },
-  counting: { busyMs: 1_000, niceness: 10, maxWaiting: 256 },
-  writing: { busyMs: 10_000, niceness: 0, maxWaiting: 256 },
+  answering: { busyMs: 1_000, niceness: 0, maxWaiting: 10_000, patienceMs: 30_000 },
+  reading: { busyMs: 1_000, niceness: 0, maxWaiting: 256, patienceMs: 120_000 },
+  counting: { busyMs: 1_000, niceness: 10, maxWaiting: 256, patienceMs: 120_000 },
+  writing: { busyMs: 10_000, niceness: 0, maxWaiting: 256, patienceMs: 120_000 },
 };
 
 export function openReaders(config: Config, module: string, warn: (text: string) => void): Readers {

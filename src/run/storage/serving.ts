@@ -9,7 +9,7 @@ import type { Keys } from '../../core/key.js';
 import { compiled } from '../../core/running/compiled.js';
 import { Keyring } from '../../http/callers/keyring.js';
 import { type Db, openStore } from '../../store/file/db.js';
-import { tidyHeads } from '../../store/beside/heads.js';
+import { tidyHeads } from '../../store/intake/heads.js';
 import { openRemoteLog } from '../../store/beside/log.js';
 import { holdsHead } from '../../store/proof/heads.js';
 import { keyRowsOf, readingOf } from '../reading/asked.js';

@@ -6,10 +6,11 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
-  readFileSync,
   readSync,
   renameSync,
   rmSync,
@@ -20,7 +21,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
-import { pathsIn } from '../beside/intake_files.js';
+import { pathsIn } from '../intake/files.js';
 import { over, type Store } from '../file/db.js';
 import { keptWeights } from '../learning/weights.js';
 import { partsOf } from './parts.js';
@@ -54,9 +55,13 @@ export function backUp(store: Store, file: string, { weights, progress }: Backup
   const dataDir = dirname(store.file);
   const draft = `${file}.part`;
   rmSync(draft, { force: true });
+  const intake: string[] = [];
   try {
     // First: what leaves the intake from now on is in the database by then.
-    const intake = pathsIn(dataDir).flatMap(wholeLines);
+    for (const path of pathsIn(dataDir)) {
+      const copy = `${draft}.intake-${intake.length + 1}`;
+      if (copyLines(path, copy)) intake.push(copy);
+    }
     progress(`copying the log, ${gib(statSync(store.file).size)}`);
     store.sqlite.prepare('VACUUM INTO ?').run(draft);
     const made = withParts(draft, dataDir, intake, { weights, progress });
@@ -67,6 +72,8 @@ export function backUp(store: Store, file: string, { weights, progress }: Backup
   } catch (thrown) {
     rmSync(draft, { force: true });
     throw operatorError(`the backup was not made: ${reasonOf(thrown)}`, thrown);
+  } finally {
+    for (const copy of intake) rmSync(copy, { force: true });
   }
 }
 
@@ -81,7 +88,7 @@ function withParts(draft: string, dataDir: string, intake: readonly string[], op
         PRIMARY KEY (path, at)) WITHOUT ROWID`);
     db.prepare('INSERT INTO backup_info VALUES (?, ?)').run(FORMAT, Date.now());
     // Of processes that are no more, wherever it is restored.
-    intake.forEach((text, at) => keep(db, join('intake', `${at + 1}.0.0.1-000001.jsonl`), Buffer.from(text)));
+    intake.forEach((copy, at) => keepFile(db, copy, join('intake', `${at + 1}.0.0.1-000001.jsonl`)));
     const versions = keptWeights(over(db));
     const { files, missing } = partsOf(dataDir, versions, options.weights);
     for (const path of files) {
@@ -97,17 +104,31 @@ function withParts(draft: string, dataDir: string, intake: readonly string[], op
 }
 
 /**
- * A line that is being written is of an answer that was not acknowledged, and a file that is gone meanwhile is
- * committed.
+ * Copies the whole lines of a file of an intake, which may be as large as a disk; false where there are none. A line
+ * that is being written is of an answer that was not acknowledged, and a file that is gone meanwhile is committed.
  */
-function wholeLines(path: string): string[] {
+function copyLines(path: string, copy: string): boolean {
   try {
-    const text = readFileSync(path, 'utf8');
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    return whole === '' ? [] : [whole];
+    copyFileSync(path, copy);
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    rmSync(copy, { force: true });
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw thrown;
+  }
+  const fd = openSync(copy, 'r+');
+  try {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    let [at, whole] = [0, 0];
+    for (let read = readSync(fd, chunk, 0, CHUNK_BYTES, 0); read > 0; read = readSync(fd, chunk, 0, CHUNK_BYTES, at)) {
+      const end = chunk.subarray(0, read).lastIndexOf('\n');
+      if (end >= 0) whole = at + end + 1;
+      at += read;
+    }
+    ftruncateSync(fd, whole);
+    if (whole === 0) rmSync(copy, { force: true });
+    return whole > 0;
+  } finally {
+    closeSync(fd);
   }
 }
 

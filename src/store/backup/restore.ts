@@ -1,6 +1,7 @@
 /** Restoring: a data folder is made of a backup, whole or not at all, and brought to this build's shape. */
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -15,6 +16,7 @@ import Database from 'better-sqlite3';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
 import type { Redactor } from '../../core/text/redact.js';
+import { otherWriter } from '../intake/heads.js';
 import { recoverAbandoned } from '../beside/recover.js';
 import { openStore } from '../file/db.js';
 import { FORMAT, gib, hashOf } from './backup.js';
@@ -47,6 +49,7 @@ export async function restore(file: string, dataDir: string, options: RestoreOpt
       `"${dataDir}" holds a log already; name an empty folder with --data DIR, or say --replace to put what is there ` +
         'aside, in a folder of its own beside it',
     );
+  refuseWritten(dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const staging = join(dataDir, STAGING);
   rmSync(staging, { recursive: true, force: true });
@@ -54,14 +57,23 @@ export async function restore(file: string, dataDir: string, options: RestoreOpt
   try {
     options.progress(`copying ${gib(statSync(file).size)}`);
     copyFileSync(file, join(staging, 'gyre.db'));
+    chmodSync(join(staging, 'gyre.db'), 0o600); // the copy has the backup's, which may be anybody's
     const files = unpack(staging, options.progress);
     const steps = await broughtUp(staging, options);
+    // It may have been started meanwhile: what it acknowledges would be put aside with the rest.
+    refuseWritten(dataDir);
     const before = existsSync(join(dataDir, 'gyre.db')) ? putAside(dataDir) : undefined;
     for (const name of readdirSync(staging)) moveInto(join(staging, name), join(dataDir, name));
     return { steps, madeAt, files, before };
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
+}
+
+function refuseWritten(dataDir: string): void {
+  const pid = otherWriter(dataDir);
+  if (pid === undefined) return;
+  throw operatorError(`process ${pid} writes to "${dataDir}"; end it first, or name another folder with --data DIR`);
 }
 
 /** When it was made; throws where it is no backup. */

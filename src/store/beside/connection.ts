@@ -7,16 +7,20 @@
 import { writeJson } from '../../core/text/json.js';
 
 import type { GyreError } from '../../core/errors.js';
+import { hangs } from '../../core/running/within.js';
 import { logWaits, type LogState, type Opening } from '../../core/log.js';
 import { isPassing } from '../file/passing.js';
 import { roughly } from '../log/recognise.js';
 import { Backlog, GROUP_BYTES, MAX_UNSENT_BYTES } from './backlog.js';
-import { HeadFile } from './heads.js';
+import { AcknowledgedFile } from '../intake/acknowledged.js';
+import { Crashes } from './crashes.js';
+import { HeadFile } from '../intake/heads.js';
 import type { UnwrittenMessage } from './held.js';
 import { Intake } from './intake.js';
-import { closeOwner, newOwner } from './intake_files.js';
+import { closeOwner, newOwner } from '../intake/files.js';
 import { Lines } from './lines.js';
 import { type Opened, Replies } from './replies.js';
+import { Silence } from './silence.js';
 import { LogThread, type LogThreadOptions } from './thread.js';
 import { Uncommitted } from './uncommitted.js';
 import { Waiting } from './waiting.js';
@@ -31,14 +35,14 @@ export interface LogConnectionOptions extends LogThreadOptions {
 
 /** Fewer than a group wait so long for others: nobody waits for their commit, and each commit has its cost. */
 const GROUP_MS = 10;
-/** A log thread that crashed this often in a row without committing anything will never commit it. */
-const MAX_CRASHES = 2;
-const RESTART_MS = 500;
+/** So long until a thread that is stuck is left to itself; what it has not committed is in the intake. */
+const END_MS = 1_000;
 export class LogConnection {
   readonly #options: LogConnectionOptions;
   readonly #owner = newOwner();
   readonly #intake: Intake | undefined;
   readonly #heads: HeadFile;
+  readonly #acknowledged: AcknowledgedFile | undefined;
   readonly #thread: LogThread;
   readonly #waiting: Waiting;
   readonly #lines: Lines;
@@ -52,8 +56,9 @@ export class LogConnection {
   #restartTimer: NodeJS.Timeout | undefined;
   /** Number of the newest line in the files that the present log thread began with. */
   #recoverTo = 0;
-  #crashes = 0;
+  readonly #crashes = new Crashes();
   #closing = false;
+  readonly #silence: Silence;
   readonly #wal: WalWatch;
   /** Recordings that are to be set aside as soon as that can be written. */
   readonly #toSetAside = new Set<number>();
@@ -66,11 +71,17 @@ export class LogConnection {
         ? undefined
         : new Intake(options.dataDir, () => this.#uncommitted.unfinished(), this.#owner);
     this.#heads = new HeadFile(options.dataDir, this.#owner);
+    this.#acknowledged = this.#intake && new AcknowledgedFile(options.dataDir, this.#owner);
     this.#wal = new WalWatch((text) => options.warn?.(text));
     this.#waiting = new Waiting({
       impatient: () => this.#impatient(),
       warn: (text) => options.warn?.(text),
       waits: () => this.state.uncommitted,
+    });
+    this.#silence = new Silence(this.#waiting, {
+      expects: () => this.#uncommitted.sent > this.#uncommitted.committed || this.#replies.any,
+      silent: () => this.#replies.openAllAsNew(),
+      behind: () => this.#backlog.bytes > MAX_UNSENT_BYTES,
     });
     this.#lines = new Lines({
       intake: this.#intake,
@@ -146,7 +157,7 @@ export class LogConnection {
     }
     return new Promise((resolve) => {
       const replyId = this.#replies.awaitOpened(opening, resolve);
-      if (this.#restartTimer !== undefined) this.#replies.openAsNew(replyId);
+      if (this.#restartTimer !== undefined || this.#silence.is) this.#replies.openAsNew(replyId);
       else this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]));
     });
   }
@@ -185,8 +196,9 @@ export class LogConnection {
     if (this.#thread.running) {
       this.#postToWorker(JSON.stringify([{ type: 'close' } satisfies ToLog]));
       await Promise.race([this.#thread.exited, this.#waiting.untilOver()]);
-      await this.#thread.end();
+      await hangs(this.#thread.end(), END_MS);
     }
+    this.#silence.close();
     this.#waiting.close();
     const lost = this.#lines.waiting.answers + this.#replies.commits;
     if (lost > 0) {
@@ -195,6 +207,7 @@ export class LogConnection {
     }
     this.#replies.fail();
     this.#heads.close();
+    this.#acknowledged?.close();
     if (this.#intake === undefined) closeOwner(this.#owner);
     this.#intake?.close();
   }
@@ -211,6 +224,7 @@ export class LogConnection {
 
   /** Each message that somebody waits for gets a reply when it is committed. */
   #sendWithoutIntake(messages: readonly UnwrittenMessage[]): void {
+    this.#acknowledged?.giveUp();
     this.#sendLines(Number.POSITIVE_INFINITY);
     const texts = messages.map(({ text, resolve }) => {
       if (resolve === undefined) return text;
@@ -222,6 +236,7 @@ export class LogConnection {
 
   /** One group at a time: lines that are written while it is committed are the next group. */
   #sendNextGroup(waited = false): void {
+    this.#acknowledged?.written(this.#lines.numbered);
     if (this.#closing || this.#uncommitted.sent > this.#uncommitted.committed || this.#backlog.bytes === 0) return;
     if (this.#restartTimer !== undefined) return;
     if (waited || this.#backlog.bytes >= GROUP_BYTES)
@@ -242,8 +257,9 @@ export class LogConnection {
   }
 
   #committed(line: number): void {
+    this.#acknowledged?.committed(this.#uncommitted.numberedTo(line) ?? 0);
     this.#uncommitted.settled(line);
-    this.#crashes = 0;
+    this.#crashes.committed();
     if (this.#backlog.bytes <= MAX_UNSENT_BYTES) this.#waiting.caughtUp();
     this.#waiting.look();
     this.#discard(false);
@@ -268,6 +284,7 @@ export class LogConnection {
   }
 
   #hear(message: FromLog): void {
+    this.#silence.heard(message);
     switch (message.type) {
       case 'ready':
         return;
@@ -286,7 +303,10 @@ export class LogConnection {
         for (const recording of message.recordings) this.#toSetAside.add(recording);
         if (this.#intake?.setAside(this.#toSetAside) === true) this.#toSetAside.clear();
         return;
+      case 'inHand':
+        return this.#crashes.begins(message.recording);
       case 'recovered':
+        this.#crashes.recovered();
         this.#intake?.quarantine(message.damaged);
         return this.#committed(this.#recoverTo);
       case 'waiting':
@@ -308,6 +328,7 @@ export class LogConnection {
       if (this.#closing && !this.#thread.running) throw new Error('the log is closed');
       if (!this.#thread.running) this.#startWorker([]);
       this.#thread.post(text);
+      this.#silence.expect();
     } catch (thrown) {
       this.#fail(thrown);
       this.#restartWorker(thrown);
@@ -315,10 +336,11 @@ export class LogConnection {
   }
 
   #startWorker(recover: readonly string[]): void {
-    this.#thread.start({ recover, writer: newOwner(), numbered: this.#lines.numbered });
+    this.#thread.start({ recover, ...this.#crashes.next, writer: newOwner(), numbered: this.#lines.numbered });
   }
 
   #workerExited(reason: Error, fault: unknown): void {
+    this.#silence.heard({ type: 'waiting' }); // another one says what it waits for
     this.#ownFailures += this.#workerFailures;
     this.#workerFailures = 0;
     if (this.#closing) return;
@@ -328,16 +350,20 @@ export class LogConnection {
 
   /**
    * Starts a log thread that begins with the intake, where something in it is not committed or belongs to a recording
-   * that is not finished. One that ended because the system had nothing left for it is no crash.
+   * that is not finished.
    */
   #restartWorker(fault: unknown): void {
     if (this.#closing || (this.#thread.isReady && (this.#intake === undefined || this.#uncommitted.nothing))) return;
-    if (!isPassing(fault)) this.#crashes += 1;
+    const ending = this.#crashes.ended(fault);
+    if (ending !== undefined) {
+      this.#ownFailures += 1;
+      this.#toSetAside.add(ending);
+    }
     const files = this.#intake?.rotate() ?? [];
     this.#recoverTo = this.#uncommitted.written;
     this.#backlog.clear();
     this.#uncommitted.sendingAll();
-    if (this.#crashes > MAX_CRASHES) {
+    if (this.#crashes.hopeless) {
       this.#thread.fail(fault);
       this.#ownFailures += 1;
       this.#intake?.quarantine(files);
@@ -354,8 +380,8 @@ export class LogConnection {
       }
     };
     if (!isPassing(fault)) return start();
-    this.#waiting.begin({ since: Date.now(), reason: `the log's thread could not be started: ${String(fault)}` });
-    this.#restartTimer ??= setTimeout(start, RESTART_MS);
+    this.#waiting.begin({ since: Date.now(), reason: `the log's thread could not go on: ${String(fault)}` });
+    this.#restartTimer ??= setTimeout(start, this.#crashes.pauseMs);
   }
 
   /** Nobody replies any more to what was sent. */

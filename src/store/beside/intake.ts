@@ -8,7 +8,8 @@ import { join } from 'node:path';
 
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
-import { closeOwner, discard, fileName, folderOf, hashAfter, newOwner, quarantine } from './intake_files.js';
+import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from '../intake/files.js';
+import { hashAfter, linesIn } from '../intake/lines.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
@@ -107,10 +108,11 @@ export class Intake {
     const found = new Map<number, RecordingMessage[]>();
     try {
       for (const file of this.#files)
-        for (const message of this.read({ file, from: 0, to: file.bytes }).flatMap(parseIntakeLine)) {
-          const known = message.type === 'begin' ? undefined : found.get(message.recording);
-          if (recordings.has(message.recording)) found.set(message.recording, [...(known ?? []), message]);
-        }
+        for (const { line } of linesIn(file.fd))
+          for (const message of parseIntakeLine(line)) {
+            const known = message.type === 'begin' ? undefined : found.get(message.recording);
+            if (recordings.has(message.recording)) found.set(message.recording, [...(known ?? []), message]);
+          }
       if (found.size === 0) return true;
       const path = this.#nextPath();
       const file = newFile(path);
@@ -230,16 +232,20 @@ export class Intake {
   }
 }
 
+/** What most lines are read into; more than it holds is read into a buffer of its own. */
+const reading = Buffer.allocUnsafeSlow(256 * 1024);
+
 /** The lines between two bytes of an open file, without their hashes; throws where they cannot be read. */
 export function linesAt(fd: number, from: number, to: number): readonly string[] {
-  const bytes = Buffer.allocUnsafe(to - from);
-  for (let read = 0; read < bytes.length;) {
-    const more = readSync(fd, bytes, read, bytes.length - read, from + read);
+  const length = to - from;
+  const bytes = length <= reading.length ? reading : Buffer.allocUnsafeSlow(length);
+  for (let read = 0; read < length;) {
+    const more = readSync(fd, bytes, read, length - read, from + read);
     if (more === 0) throw new Error(`the intake ends before its byte ${to}`);
     read += more;
   }
   return bytes
-    .toString('utf8')
+    .toString('utf8', 0, length)
     .split('\n')
     .slice(0, -1)
     .map((line) => line.slice(line.indexOf(' ') + 1));

@@ -135,9 +135,16 @@ function isText(message: Message | undefined, text: string | undefined): boolean
 }
 
 const specs = new WeakMap<FunctionSpec, string>();
+const lists = new WeakMap<readonly FunctionSpec[], string>();
 
-/** Server tools are the same objects in every request: each is put into JSON once. */
+/** Server tools are the same objects in every request, and often the same list: each is put into JSON once. */
 function toolsJson(tools: readonly FunctionSpec[]): string {
+  let text = lists.get(tools);
+  if (text === undefined) lists.set(tools, (text = listJson(tools)));
+  return text;
+}
+
+function listJson(tools: readonly FunctionSpec[]): string {
   const texts = tools.map((spec) => {
     let text = specs.get(spec);
     if (text === undefined) specs.set(spec, (text = writeJson(spec)));

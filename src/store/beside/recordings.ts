@@ -26,6 +26,10 @@ export class HeldRecordings {
     return this.#recordings.has(number);
   }
 
+  trajectoryOf(number: number): string | undefined {
+    return this.#recordings.get(number)?.recording.trajectoryId;
+  }
+
   numberOf(responseId: string): number | undefined {
     return this.#numbers.get(responseId);
   }

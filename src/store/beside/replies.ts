@@ -21,6 +21,10 @@ export class Replies {
     return this.#commits.size;
   }
 
+  get any(): boolean {
+    return this.#commits.size > 0 || this.#openings.size > 0;
+  }
+
   awaitCommit(resolve: (committed: boolean) => void): number {
     const replyId = this.next();
     this.#commits.set(replyId, resolve);
@@ -56,6 +60,10 @@ export class Replies {
     this.opened({ type: 'opened', replyId, trajectoryId, continued: false });
   }
 
+  openAllAsNew(): void {
+    for (const replyId of [...this.#openings.keys()]) this.openAsNew(replyId);
+  }
+
   /** Nobody waits for a commit any longer. */
   letGo(): void {
     for (const replyId of [...this.#commits.keys()]) this.committed(replyId, false);
@@ -65,7 +73,7 @@ export class Replies {
   fail(): number {
     const count = this.#commits.size + this.#openings.size;
     this.letGo();
-    for (const replyId of [...this.#openings.keys()]) this.openAsNew(replyId);
+    this.openAllAsNew();
     return count;
   }
 }

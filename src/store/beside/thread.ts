@@ -54,13 +54,13 @@ export class LogThread {
     return this.#exit;
   }
 
-  start({ recover, writer, numbered }: Pick<LogWorkerData, 'recover' | 'writer' | 'numbered'>): void {
+  start(begin: Omit<LogWorkerData, 'dataDir' | 'redact'>): void {
     const { dataDir, module, redact = [] } = this.#options;
     const worker = new Worker(module, {
-      workerData: { dataDir, redact, recover, writer, numbered } satisfies LogWorkerData,
+      workerData: { dataDir, redact, ...begin } satisfies LogWorkerData,
     });
     this.#worker = worker;
-    this.#writer = writer;
+    this.#writer = begin.writer;
     worker.on('message', (message: FromLog) => {
       if (message.type === 'ready') {
         this.#isReady = true;

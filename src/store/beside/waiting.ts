@@ -19,6 +19,8 @@ export class Waiting {
   readonly #deps: WaitingDeps;
   #fault: LogWait | undefined;
   #catchingUp: LogWait | undefined;
+  /** On the clock that only grows. */
+  #began = 0;
   #over = false;
   #told = false;
   #patience: NodeJS.Timeout | undefined;
@@ -44,11 +46,13 @@ export class Waiting {
     return this.#over;
   }
 
-  begin(wait: LogWait): void {
+  /** `waitedMs`: it has been waited for so long already. */
+  begin(wait: LogWait, waitedMs = 0): void {
+    if (this.wait === undefined) this.#began = performance.now() - waitedMs;
     const since = this.wait?.since ?? wait.since;
     this.#fault = { since, reason: wait.reason };
     this.#catchingUp = undefined;
-    const waited = Date.now() - since;
+    const waited = performance.now() - this.#began;
     this.#patience ??= setTimeout(() => this.#impatient(), PATIENCE_MS - waited);
     this.#telling ??= setTimeout(() => this.#tell(), TELL_MS - waited);
   }
@@ -65,7 +69,7 @@ export class Waiting {
   /** Nothing more has to wait. */
   caughtUp(): void {
     if (this.#fault !== undefined || this.#catchingUp === undefined) return;
-    const seconds = Math.round((Date.now() - this.#catchingUp.since) / 1000);
+    const seconds = Math.round((performance.now() - this.#began) / 1000);
     if (this.#told) this.#deps.warn(`the log goes on after ${seconds} s; nothing is lost`);
     this.#catchingUp = undefined;
     this.#over = false;

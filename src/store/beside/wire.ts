@@ -129,6 +129,8 @@ export type FromLog =
     }
   /** Recordings of which something cannot be committed, through a fault of its own. */
   | { readonly type: 'refused'; readonly recordings: readonly number[] }
+  /** A recording of the intake that the thread begins with, where one of them may have ended the thread before. */
+  | { readonly type: 'inHand'; readonly recording: number }
   /** The intake files the log began with are committed, except for these, of which something could not be. */
   | { readonly type: 'recovered'; readonly damaged: readonly string[] }
   /** What is not committed waits until a fault has passed; `wait` is absent when it has. */

@@ -27,6 +27,10 @@ export interface LogWorkerData {
   readonly redact: readonly string[];
   /** Files of the gateway's own intake that the log thread before this one did not commit to their end. */
   readonly recover: readonly string[];
+  /** One before it ended without a word: what is recovered is committed one by one, and said before. */
+  readonly careful: boolean;
+  /** Recordings in these files that ended those before: they are set aside. */
+  readonly leaveOut: readonly number[];
   /** Whose answers the ledger counts, and how many were numbered before. */
   readonly writer: string;
   readonly numbered: number;
@@ -38,7 +42,7 @@ const NICENESS = 10;
 const BUSY_MS = 100;
 const RETRY_MS = 500;
 
-const { dataDir, redact, recover, writer, numbered } = workerData as LogWorkerData;
+const { dataDir, redact, recover, careful, leaveOut, writer, numbered } = workerData as LogWorkerData;
 const port = parentPort;
 if (port === null) throw new Error('this module is a worker of the gateway and is not started by itself');
 
@@ -101,8 +105,11 @@ function handle(message: ToLog): void {
     }
     case 'begin': {
       const { recording, opening, trajectoryId, messages } = message;
-      // A recording that `open` looked up is held already, and knows its trajectory.
-      if (!held.has(recording)) held.add(recording, log.begin(opening, trajectoryId), opening.responseId, messages);
+      // A recording that `open` looked up is held already, and knows its trajectory; whoever could not wait for that
+      // has begun another.
+      const looked = held.trajectoryOf(recording);
+      if (looked !== undefined && looked !== trajectoryId) log.abandon(looked);
+      if (looked !== trajectoryId) held.add(recording, log.begin(opening, trajectoryId), opening.responseId, messages);
       return;
     }
     case 'step':
@@ -255,7 +262,11 @@ log.begins();
 await startFolding();
 post({ type: 'ready' });
 
-const damaged = await replay(store.db, log, recover, held);
+const damaged = await replay(store.db, log, recover, {
+  held,
+  leaveOut: new Set(leaveOut),
+  ...(careful ? { begins: (recording) => post({ type: 'inHand', recording }) } : {}),
+});
 if (recover.length > 0) post({ type: 'recovered', damaged });
 for (const reason of await recoverAbandoned(store, dataDir, {
   redactor,

@@ -57,6 +57,8 @@ export class GroupCommit {
   #queue: Entry[] = [];
   #scheduled = false;
   #wait: LogWait | undefined;
+  /** On the clock that only grows. */
+  #waitBegan = 0;
   #tries = 0;
   #retry: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
@@ -143,11 +145,11 @@ export class GroupCommit {
 
   #passing(fault: unknown, entries: readonly Entry[]): readonly Entry[] {
     const { patienceMs, waiting } = this.#options;
-    const now = Date.now();
     const reason = passingReason(fault, this.#folder);
     const known = this.#wait;
-    if (known?.reason !== reason) waiting((this.#wait = { since: known?.since ?? now, reason }));
-    if (now - (this.#wait?.since ?? now) >= patienceMs) {
+    if (known === undefined) this.#waitBegan = performance.now();
+    if (known?.reason !== reason) waiting((this.#wait = { since: known?.since ?? Date.now(), reason }));
+    if (performance.now() - this.#waitBegan >= patienceMs) {
       this.#refuse(fault, entries);
       return [];
     }

@@ -10,7 +10,15 @@ import { GyreError, reasonOf } from '../../core/errors.js';
 const PASSING =
   /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|NOMEM|PROTOCOL|READONLY|INTERRUPT|SCHEMA|PERM|AUTH|NOLFS)(_|$)/;
 /** The system's, where a file or a thread is opened or written without SQLite. */
-const SYSTEM = new Set('EAGAIN EBUSY EACCES EDQUOT EFBIG EIO EMFILE ENFILE ENOMEM ENOSPC EPERM EROFS'.split(' '));
+const SYSTEM = new Set(
+  (
+    'EAGAIN EBUSY EACCES EDQUOT EFBIG EIO EMFILE ENFILE ENOMEM ENOSPC EPERM EROFS ' +
+    // A network's disk, a folder that is not mounted.
+    'ESTALE ENODEV ENXIO ETIMEDOUT EHOSTDOWN ENOENT ENOTCONN'
+  ).split(' '),
+);
+/** A thread's own memory was used up: by what it has in hand, or by all it had at once. */
+const NO_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY';
 const NO_THREAD = /E(MFILE|NFILE|AGAIN|NOMEM)/;
 /** With less than this left, whatever SQLite calls the fault: the disk is full. */
 const FULL_BYTES = 256 * 1024;
@@ -19,7 +27,12 @@ export function isPassing(fault: unknown): boolean {
   if (fault instanceof GyreError) return isPassing(fault.cause);
   const code = codeOf(fault);
   if (code === 'ERR_WORKER_INIT_FAILED') return NO_THREAD.test(reasonOf(fault));
+  if (code === NO_MEMORY) return true;
   return code.startsWith('SQLITE_') ? PASSING.test(code) : SYSTEM.has(code);
+}
+
+export function isOutOfMemory(fault: unknown): boolean {
+  return codeOf(fault) === NO_MEMORY;
 }
 
 /** The fault in an operator's words; `folder` is where the files lie. */

@@ -11,6 +11,8 @@ export interface LocalLog extends StepLog {
    * are not written twice.
    */
   reopen(opening: Opening, trajectoryId: string): Recording;
+  /** Nobody records in this trajectory what it was opened for. */
+  abandon(trajectoryId: string): void;
   /** Before the first answer of a gateway: everything it will need is opened. */
   begins(): void;
   /** Counts and reports a fault that was met before the log was reached. */

@@ -199,6 +199,7 @@ export function openLog(
       const from = startingPoint(opening);
       return record(opening, { ...from, trajectoryId, continued: isStored(trajectoryId), reopened: true });
     },
+    abandon: (trajectoryId) => recorded.ended(trajectoryId),
     begins: () => recorded.begin(),
     fail: (reason) => group.fail(reason),
     get failures(): number {

@@ -24,6 +24,7 @@ export function redacting(log: LocalLog, redactor: Redactor): LocalLog {
     open: (opening) => recordingOf(opening, (clean) => log.open(clean)),
     begin: (opening, trajectoryId) => recordingOf(opening, (clean) => log.begin(clean, trajectoryId)),
     reopen: (opening, trajectoryId) => recordingOf(opening, (clean) => log.reopen(clean, trajectoryId)),
+    abandon: (trajectoryId) => log.abandon(trajectoryId),
     begins: () => log.begins(),
     fail: (reason) => log.fail(reason),
     get failures(): number {

@@ -1,5 +1,5 @@
 /** Whether the ledger has what gateways knew to be committed. */
-import type { Head, headsIn } from '../beside/heads.js';
+import type { Head, headsIn } from '../intake/heads.js';
 import { prepared, type Db } from '../file/db.js';
 import type { AnswerTally } from './answer_tally.js';
 

@@ -10,7 +10,7 @@ import type Database from 'better-sqlite3';
 import { reasonOf } from '../../core/errors.js';
 import { bodyHash } from '../../core/text/hash.js';
 import type { Db } from '../file/db.js';
-import { quarantinedIn } from '../beside/intake_files.js';
+import { quarantinedIn } from '../intake/files.js';
 import {
   contentHash,
   idColumn,
@@ -24,7 +24,8 @@ import {
   type LedgerTable,
 } from '../file/ledger.js';
 import type { SqlValue } from '../file/rows.js';
-import { headsIn } from '../beside/heads.js';
+import { lostIn } from '../intake/acknowledged.js';
+import { headsIn } from '../intake/heads.js';
 import { AnswerTally } from './answer_tally.js';
 import { contradicted } from './heads.js';
 import { orphansIn } from './orphans.js';
@@ -134,6 +135,8 @@ class Verification {
   #quarantined(): void {
     for (const file of quarantinedIn(dirname(this.#sqlite.name)))
       this.#report('intake', file, 'something in it could not be committed');
+    for (const { file, answers } of lostIn(dirname(this.#sqlite.name)))
+      this.#report('heads', file, `at least ${answers} answers were acknowledged, and their intake is gone`);
   }
 
   /** Ledger rows not read so far: their own chain, and the content of every row they name. */

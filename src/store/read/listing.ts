@@ -5,12 +5,9 @@
 import type { Page } from '../../core/paging.js';
 import type { TrajectoryListing, TrajectorySummary, TrajectoryView } from '../../core/reading.js';
 import { type Shown, type TrajectoryFilter, WHOLE } from '../../core/reading/filters.js';
-import { writeJson } from '../../core/text/json.js';
 import type { Db } from '../file/db.js';
 import { matching } from './matching.js';
-import { queriesOf } from './queries.js';
-import { summaryOf } from './summary.js';
-import { viewOf } from './trajectories.js';
+import { listedTrajectory } from './showing.js';
 
 /** What a list is of, and what it shows. */
 export interface Asked {
@@ -20,14 +17,16 @@ export interface Asked {
   readonly shown?: Shown | undefined;
 }
 
-/** How much a page may take. It looks at one trajectory at least, whatever that takes. */
+/** How much a page may take. It looks at one trajectory at least. */
 export interface PageBounds {
   /** Rows to read: so many take 50 ms where they are in memory. */
   readonly rows: number;
   /** Milliseconds, where they are not. */
   readonly ms: number;
-  /** Characters of its JSON. */
+  /** Characters of its JSON, before its last trajectory. */
   readonly chars: number;
+  /** Of one trajectory; a larger one is told in a few lines. */
+  readonly one?: number | undefined;
 }
 
 const BOUNDS: PageBounds = { rows: 5_000, ms: 500, chars: 4 * 1024 * 1024 };
@@ -41,7 +40,7 @@ export function listTrajectories(
   db: Db,
   page: Page,
   { keyId, filter = {}, shown = WHOLE }: Asked = {},
-  { rows, ms, chars }: PageBounds = BOUNDS,
+  { rows, ms, chars, one }: PageBounds = BOUNDS,
 ): TrajectoryListing {
   const until = performance.now() + ms;
   const work = { rows: 0 };
@@ -53,12 +52,12 @@ export function listTrajectories(
     if (passes && data.length === page.limit) return { data, has_more: true, next_after: looked };
     if (looked !== undefined && (size >= chars || work.rows >= rows || performance.now() >= until))
       return { data, has_more: true, next_after: looked, ...(data.length < page.limit ? { partial: true } : {}) };
-    const view = passes ? showTrajectory(db, id, shown) : undefined;
-    if (view !== undefined) {
+    const found = passes ? listedTrajectory(db, id, shown, one) : undefined;
+    if (found !== undefined) {
+      const { view, chars: length } = found;
       data.push(view);
       if ('counts' in view) work.rows += view.counts.steps + view.counts.messages;
       else {
-        const { length } = writeJson(view);
         size += length;
         work.rows += STEP_ROWS * view.steps.length + view.messages.length + length / ROW_CHARS;
       }
@@ -66,21 +65,4 @@ export function listTrajectories(
     looked = id;
   }
   return { data, has_more: false };
-}
-
-/**
- * As it stands at one moment: it may be gone on with or deleted while it is read. Undefined when there is none, or none
- * of this key's.
- */
-export function showTrajectory(
-  db: Db,
-  id: string,
-  shown: Shown,
-  keyId?: string,
-): TrajectoryView | TrajectorySummary | undefined {
-  return db.$client.transaction(() => {
-    const row = queriesOf(db).trajectory.get({ id });
-    if (row === undefined || (keyId !== undefined && row.keyId !== keyId)) return undefined;
-    return shown.view === 'summary' ? summaryOf(db, row) : viewOf(db, row, { view: shown.view, tokens: shown.tokens });
-  })();
 }

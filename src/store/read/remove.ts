@@ -42,7 +42,7 @@ export function removeTrajectory(db: Db, id: string, keyId?: string, at: number 
     { behavior: 'immediate' },
   );
   if (reached === undefined) return undefined;
-  scrub(db, Date.now() + SCRUB_FOR_MS);
+  scrub(db, performance.now() + SCRUB_FOR_MS);
   return { id, deleted: true, ...reached };
 }
 
@@ -68,7 +68,7 @@ export function withdrawResponse(db: Db, id: string, keyId: string, at: number =
     },
     { behavior: 'immediate' },
   );
-  if (left === 0) scrub(db, Date.now() + SCRUB_FOR_MS);
+  if (left === 0) scrub(db, performance.now() + SCRUB_FOR_MS);
   return left !== undefined;
 }
 
@@ -233,5 +233,5 @@ function scrub(db: Db, until: number): void {
   } finally {
     sqlite.pragma(`busy_timeout = ${wait}`);
   }
-  if (!done && Date.now() < until) setTimeout(() => scrub(db, until), SCRUB_EVERY_MS);
+  if (!done && performance.now() < until) setTimeout(() => scrub(db, until), SCRUB_EVERY_MS);
 }

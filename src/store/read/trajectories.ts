@@ -39,12 +39,22 @@ export function hasTrajectory(db: Db, id: string, keyId?: string): boolean {
   return wasDeleted(db, id) || isPruned(db, id);
 }
 
+/** How a trajectory is shown whole. */
+type Whole = Shown & { readonly view: 'client' | 'policy' };
+
+/** A trajectory whose steps are read as they are taken: with their tokens they may be more than memory holds. */
+export interface OpenTrajectory {
+  readonly head: Omit<TrajectoryView, 'steps'>;
+  steps(): Generator<StepView>;
+}
+
 /** The whole of it, without what was withdrawn. */
-export function viewOf(
-  db: Db,
-  row: StoredTrajectory,
-  { view, tokens }: Shown & { readonly view: 'client' | 'policy' } = WHOLE_VIEW,
-): TrajectoryView {
+function viewOf(db: Db, row: StoredTrajectory, shown: Whole = WHOLE_VIEW): TrajectoryView {
+  const { head, steps } = openTrajectory(db, row, shown);
+  return { ...head, steps: [...steps()] };
+}
+
+export function openTrajectory(db: Db, row: StoredTrajectory, { view, tokens }: Whole): OpenTrajectory {
   const withdrawn = withdrawnOf(db, row.id);
   const own = stepsOf(db, row.id).filter((step) => !withdrawn.has(step.responseId));
   const newest = own.at(-1);
@@ -53,9 +63,7 @@ export function viewOf(
     db,
     own.map((step) => step.id),
   );
-  const offered = new Map<string, readonly FunctionSpec[]>();
-  let near: Context | undefined;
-  return {
+  const head = {
     ...headOf(
       row,
       newest,
@@ -64,11 +72,16 @@ export function viewOf(
     ),
     metadata: row.metadata === null ? null : (parseJson(row.metadata) as Record<string, string>),
     messages: newest === undefined ? [] : messagesAt(db, newest, view),
-    steps: own.map((step, at) => {
+    feedback: feedbackOf(db, row.id).filter((given) => !withdrawn.has(given.response_id)),
+  };
+  function* stepViews(): Generator<StepView> {
+    const offered = new Map<string, readonly FunctionSpec[]>();
+    let near: Context | undefined;
+    for (const [at, step] of own.entries()) {
       const later = own[at + 1];
       if (tokens) near = readContext(db, step.id, near) ?? near;
       if (!offered.has(step.toolSet)) offered.set(step.toolSet, toolsOf(db, step.toolSet));
-      return {
+      yield {
         ...stepView(db, step, {
           next: later?.idx === step.idx + 1 ? later : undefined,
           task: row.taskId,
@@ -77,9 +90,9 @@ export function viewOf(
         }),
         ...(tokens ? tokensOf(step, near) : {}),
       };
-    }),
-    feedback: feedbackOf(db, row.id).filter((given) => !withdrawn.has(given.response_id)),
-  };
+    }
+  }
+  return { head, steps: stepViews };
 }
 
 const WHOLE_VIEW = { ...WHOLE, view: 'client' } as const;

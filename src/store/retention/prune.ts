@@ -2,6 +2,7 @@
  * Pruning: what is older than it is to be kept, or what makes the log too large, is taken out in short transactions, so
  * that no answer waits for them. Each leaves a row that says what went and why, and the ledger has its hash.
  */
+import { idsFrom } from '../../core/ids.js';
 import type { Retention } from '../../core/config.js';
 import { prepared, type Db } from '../file/db.js';
 import { savePruning } from '../file/prunings.js';
@@ -12,6 +13,8 @@ import { takeOut } from './take_out.js';
 
 export const DAY_MS = 86_400_000;
 const GIB = 1024 ** 3;
+/** A log in which nothing was said for so long before what stays of it may be read by a clock that is wrong. */
+const DOUBT_MS = 366 * DAY_MS;
 /** Trajectories and milliseconds of one transaction. */
 const MOST = 64;
 const SLICE_MS = 15;
@@ -30,13 +33,37 @@ export class Pruner {
   readonly #now: () => number;
   readonly #choice: Choice;
   readonly #passes: Generator<Pass>;
+  readonly #sure: boolean;
 
-  constructor(db: Db, retention: Retention, now: () => number = Date.now) {
+  /** `sure`: a person says that the clock is right. */
+  constructor(db: Db, retention: Retention, now: () => number = Date.now, sure = false) {
+    this.#sure = sure;
     this.#db = db;
     this.#retention = retention;
     this.#now = now;
     this.#choice = new Choice(db, retention.keep);
     this.#passes = this.#all();
+  }
+
+  /** Why nothing goes for its age, where that may be the clock's; undefined where it goes. */
+  get doubt(): string | undefined {
+    const { days } = this.#retention;
+    if (days === undefined || this.#sure) return undefined;
+    const now = this.#now();
+    const from = idsFrom('traj', now - days * DAY_MS);
+    const at = (which: string): number | undefined =>
+      prepared<[string], { at: number }>(this.#db, `SELECT created_at AS at FROM trajectories WHERE id ${which}`).get(
+        from,
+      )?.at;
+    const old = at('< ? ORDER BY id DESC LIMIT 1');
+    if (old === undefined) return undefined;
+    const next = at('>= ? ORDER BY id LIMIT 1') ?? now;
+    if (next - old < DOUBT_MS) return undefined;
+    const [day, today] = [old, now].map((time) => new Date(time).toISOString().slice(0, 10));
+    return (
+      `the clock says ${today}, and between ${day} and what would stay nothing was said for more than a year: ` +
+      `nothing is pruned for its age. If the clock is right, say so once: gyre prune --days ${days}`
+    );
   }
 
   /** The next transaction, which may find that nothing may go; undefined when there is nothing left to prune. */
@@ -47,7 +74,8 @@ export class Pruner {
 
   /** What would be pruned; of the size only an estimate, by the steps' average. */
   preview(): Pruned {
-    const { days, gib } = this.#retention;
+    const { gib } = this.#retention;
+    const days = this.doubt === undefined ? this.#retention.days : undefined;
     const all = prepared<[], { rows: number }>(this.#db, 'SELECT count(*) AS rows FROM steps').get()?.rows ?? 0;
     const perStep = usedBytes(this.#db) / Math.max(1, all);
     let over = gib === undefined ? 0 : usedBytes(this.#db) - gib * GIB;
@@ -67,7 +95,7 @@ export class Pruner {
 
   *#all(): Generator<Pass> {
     const { days, gib } = this.#retention;
-    if (days !== undefined) {
+    if (days !== undefined && this.doubt === undefined) {
       const before = this.#now() - days * DAY_MS;
       yield* this.#trajectories(Math.min(before, this.#now() - SPARED_MS), `older than ${days} days`);
       for (const id of this.#oldBatches(days)) yield () => this.#emptied(id);

@@ -56,6 +56,8 @@ async function slowly<T>(work: () => T | undefined, done: (part: T) => void): Pr
 async function prune(): Promise<void> {
   const total = { trajectories: 0, steps: 0, batches: 0 };
   const pruner = new Pruner(store.db, retention);
+  const { doubt } = pruner;
+  if (doubt !== undefined) post({ type: 'failed', reason: doubt });
   await slowly(
     () => pruner.slice(),
     (part: Pruned) => {
@@ -78,7 +80,8 @@ while (!stopping) {
     post({ type: 'failed', reason: reasonOf(thrown) });
   }
   // In short naps, so that it ends soon when it is told to.
-  for (const until = Date.now() + everyMs; !stopping && Date.now() < until;) await sleep(Math.min(everyMs, 200));
+  for (const until = performance.now() + everyMs; !stopping && performance.now() < until;)
+    await sleep(Math.min(everyMs, 200));
 }
 store.close();
 parentPort?.close();

@@ -1,7 +1,17 @@
 /** Backup and restore as an operator meets them: the compiled command line, beside a gateway that answers. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -91,7 +101,12 @@ test('what was acknowledged when it was called is in it, committed or not, and a
     err: expect.stringContaining('a gateway (process') as string,
   });
   const fresh = join(to, 'data');
+  // A backup that others may read does not make a folder that is there, and that they may look into, readable.
+  chmodSync(file, 0o644);
+  mkdirSync(fresh, { mode: 0o755 });
   expect(await gyre('restore', file, '--data', fresh)).toMatchObject({ code: 0 });
+  const modes = readdirSync(fresh).map((name) => [name, statSync(join(fresh, name)).mode & 0o077]);
+  expect(modes.filter(([, others]) => others !== 0)).toEqual([]);
   expect(responsesIn(fresh)).toEqual([...asked].sort());
   expect(readFileSync(join(fresh, 'secret'))).toEqual(readFileSync(join(data, 'secret')));
   expect((await gyre('verify', '--data', fresh)).out).toContain('the log is whole');

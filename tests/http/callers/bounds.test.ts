@@ -96,9 +96,9 @@ describe("a key's limits", () => {
       expect((await send(gateway, method, path, headers, body)).status, path).not.toBe(429);
   });
 
-  it('hold for a message that is only remembered', async () => {
+  it('hold for a message that is only remembered, as for the upgrade before it', async () => {
     const gateway = await start();
-    const { headers } = gateway.key('ann', { limits: { requestsPerMinute: 1 } });
+    const { headers } = gateway.key('ann', { limits: { requestsPerMinute: 2 } });
     const socket = await dial(gateway.url, { headers });
     expect((await socket.ask({ input: 'hi', generate: false })).at(-1)?.type).toBe('response.completed');
     expect(await socket.ask({ input: 'hi', generate: false })).toMatchObject([{ type: 'error', status: 429 }]);

@@ -263,14 +263,15 @@ describe('errors', () => {
     expect(plain.headers.get('upgrade')).toBe('websocket');
   });
 
-  it('counts each message against the limits of its key, and a revoked key is heard of', async () => {
+  it('counts the upgrade and each message against the limits of its key', async () => {
     gateway = await startGateway({ script: inTurn({ text: 'one' }, { text: 'two' }) });
-    const { headers, id } = gateway.key('ann', { limits: { requestsPerMinute: 1 } });
+    const { headers, id } = gateway.key('ann', { limits: { requestsPerMinute: 2 } });
     const socket = await dial(gateway.url, { headers });
-    await socket.ask({ input: 'q' });
+    expect(textOf(await socket.ask({ input: 'q' }))).toBe('one');
+    expect(await statusOf(gateway.url, { headers })).toBe(429);
     const [limited] = await socket.ask({ input: 'q' });
     expect(limited).toMatchObject({ type: 'error', status: 429, error: { code: 'rate_limit_exceeded' } });
-    expect(limited?.['headers']).toMatchObject({ 'x-ratelimit-limit-requests': '1' });
+    expect(limited?.['headers']).toMatchObject({ 'x-ratelimit-limit-requests': '2' });
     expect(id).toMatch(/^key/);
     socket.close();
   });

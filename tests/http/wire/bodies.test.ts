@@ -19,13 +19,14 @@ const ASK = { model: 'gyre', messages: [{ role: 'user', content: 'hi' }] };
 const large = (bytes: number): object => ({ ...ASK, messages: [{ role: 'user', content: 'x'.repeat(bytes) }] });
 
 /** A request of which only the head and a first piece is sent; resolves to what is answered. */
-function unfinished(piece: string, path = '/v1/chat/completions'): Promise<string> {
+function unfinished(piece: string, path = '/v1/chat/completions', announced = 5_000): Promise<string> {
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
   sockets.push(socket);
   let got = '';
   socket.on('data', (part: Buffer) => (got += part.toString()));
   socket.on('error', () => undefined);
-  socket.write(`POST ${path} HTTP/1.1\r\nhost: ${new URL(gateway.url).host}\r\ncontent-length: 5000\r\n\r\n${piece}`);
+  const { host } = new URL(gateway.url);
+  socket.write(`POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${announced}\r\n\r\n${piece}`);
   return new Promise((resolve) => socket.on('close', () => resolve(got)));
 }
 
@@ -86,6 +87,42 @@ describe('bodies of which there are too many bytes', () => {
     await Promise.all([...held, small]);
     gateway.engine.script = inTurn({ text: 'Hello' });
     await gateway.app.idle();
+    expect((await gateway.post(large(100_000))).status).toBe(200);
+  });
+
+  it('take no room while they are only announced', async () => {
+    await start({ script: inTurn({ text: 'Hello' }), config, deps: { pace: { roomMs: 200 } } });
+    for (let each = 0; each < 8; each += 1) void unfinished('x'.repeat(10_000), '/v1/chat/completions', 30_000_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await gateway.post(large(100_000))).status).toBe(200);
+  });
+
+  it('do not wait for each other when all of them are half there', async () => {
+    await start({ script: inTurn({ text: 'Hello' }), config: { 'limits.bytes_in_flight': 2_000_000 } });
+    const body = JSON.stringify(large(900_000));
+    const { host, port } = new URL(gateway.url);
+    const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const statuses = Array.from({ length: 8 }, async () => {
+      const socket = connect(Number(port), '127.0.0.1');
+      sockets.push(socket);
+      socket.write(head + body.slice(0, 500_000));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      socket.write(body.slice(500_000));
+      return new Promise<string>((resolve) => socket.once('data', (part: Buffer) => resolve(part.toString())));
+    });
+    for (const answer of await Promise.all(statuses)) expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it('whose rest never comes are refused when others wait for them, and give their room back', async () => {
+    const pace = { roomMs: 150, bodyMs: 1_000 };
+    await start({ script: inTurn({ text: 'Hello' }), config, deps: { pace } });
+    const piece = 'x'.repeat(200_000);
+    for (let each = 0; each < 4; each += 1) void unfinished(piece, '/v1/chat/completions', 30_000_000);
+    const answers = sockets.map(
+      async (socket) =>
+        new Promise<string>((resolve) => socket.once('data', (part: Buffer) => resolve(part.toString()))),
+    );
+    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1\.1 (408|429) /);
     expect((await gateway.post(large(100_000))).status).toBe(200);
   });
 

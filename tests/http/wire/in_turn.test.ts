@@ -15,10 +15,10 @@ afterEach(async () => {
   await gateway.close();
 });
 
-function request(stream: boolean, path = '/v1/chat/completions'): string {
+function request(stream: boolean, path = '/v1/chat/completions', more = ''): string {
   const body = JSON.stringify({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }], stream });
   const { host } = new URL(gateway.url);
-  const head = `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json`;
+  const head = `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json${more}`;
   return `${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }
 
@@ -73,6 +73,27 @@ describe('requests sent together on one connection', () => {
     line.socket.destroy();
     await gateway.app.idle();
     expect(line.read()).not.toContain('"status"');
+  });
+
+  it.each([
+    ['HTTP/2', 'h2c', false],
+    ['HTTP/2', 'h2c', true],
+    ['a WebSocket', 'websocket', true],
+  ])('hold nothing where one of them offers %s (%s) before the one before it is answered', async (_, to, early) => {
+    const words = 'more than fits into the buffers of a response; '.repeat(2_000);
+    await start({ script: inTurn({ text: [words, words, 'the end'] }, { text: 'again' }) });
+    const offer = request(true, '/v1/chat/completions', `\r\nconnection: Upgrade\r\nupgrade: ${to}`);
+    const { host } = new URL(gateway.url);
+    const health = `GET /health HTTP/1.1\r\nhost: ${host}\r\n\r\n`;
+    const line = await open(early ? health + offer : health);
+    if (!early) {
+      await until(() => line.read().includes('"status"'), 'the first answer');
+      line.socket.write(offer);
+      await until(() => line.read().includes('[DONE]'), 'the second answer');
+    } else await line.ended;
+    await gateway.app.idle();
+    expect(gateway.app.inFlight()).toBe(0);
+    expect(gateway.engine.requests).toHaveLength(early ? 0 : 1);
   });
 
   it('are cut off when there are too many', async () => {

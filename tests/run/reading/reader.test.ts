@@ -9,7 +9,10 @@ import type { GyreError } from '../../../src/core/errors.js';
 import { Reader } from '../../../src/run/reading/reader.js';
 import { temporaryFolder } from '../../store/fixture.js';
 
-/** Answers a call with its arguments and how many it was asked before; `die` ends it, `hold` keeps it for a while. */
+/**
+ * Answers a call with its arguments and how many it was asked before; `die` ends it, `hold` keeps it for a while,
+ * `stuck` for ever.
+ */
 const SCRIPT = `
 import { parentPort } from 'node:worker_threads';
 let asked = 0;
@@ -18,6 +21,7 @@ parentPort.on('message', ({ type, args }) => {
   const [word] = args;
   if (word === 'die') process.exit(7);
   if (word === 'hold') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  if (word === 'stuck') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   if (word === 'throw') return parentPort.postMessage({ type: 'threw', fault:
     { kind: 'gyre', fields: { side: 'client', status: 400, code: 'invalid_value', message: 'no', param: 'after' } } });
   parentPort.postMessage({ type: 'done', value: [...args, asked++] });
@@ -25,7 +29,7 @@ parentPort.on('message', ({ type, args }) => {
 parentPort.postMessage({ type: 'ready' });
 `;
 
-function reader(script = SCRIPT): { readonly reader: Reader; readonly warnings: string[] } {
+function reader(script = SCRIPT, patienceMs = 60_000): { readonly reader: Reader; readonly warnings: string[] } {
   const module = join(temporaryFolder(), 'script.mjs');
   writeFileSync(module, script);
   const warnings: string[] = [];
@@ -35,6 +39,7 @@ function reader(script = SCRIPT): { readonly reader: Reader; readonly warnings: 
     busyMs: 1,
     niceness: 0,
     maxWaiting: 256,
+    patienceMs,
     warn: (text) => warnings.push(text),
   });
   onTestFinished(() => made.close());
@@ -107,4 +112,14 @@ test('closing answers what waits and takes nothing more', async () => {
   await expect(ask(one, 'late')).rejects.toMatchObject({ code: 'shutting_down' });
   expect(await waits).toEqual(['hold', 0]);
   await closed;
+});
+
+test('a thread that is stuck holds up neither whoever asked it nor the end of the gateway', async () => {
+  const { reader: one } = reader(SCRIPT, 200);
+  const slow = { status: 503, code: 'reading_failed', message: expect.stringContaining('within 0.2 s') as string };
+  await Promise.all(['stuck', 'waits'].map((word) => expect(ask(one, word)).rejects.toMatchObject(slow)));
+  const patient = reader();
+  const held = expect(ask(patient.reader, 'stuck')).rejects.toMatchObject({ code: 'shutting_down' });
+  const waits = expect(ask(patient.reader, 'waits')).rejects.toMatchObject({ code: 'shutting_down' });
+  await Promise.all([one.close(), patient.reader.close(), held, waits]);
 });

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { Message } from '../../../src/core/message.js';
 import { eraseSetAside } from '../../../src/store/beside/erase.js';
 import { Intake } from '../../../src/store/beside/intake.js';
-import { readLines } from '../../../src/store/beside/intake_files.js';
+import { IntakeLines } from '../../../src/store/intake/lines.js';
 import { settle } from '../../../src/store/beside/recover.js';
 import { opened, opening, temporaryFolder, user } from '../fixture.js';
 
@@ -40,8 +40,9 @@ test('what was set aside of a deleted trajectory is gone, and the rest is whole'
     [begins(1, 'traj-other', user('another of the same number'))],
   );
   eraseSetAside(folder, 'traj-gone');
-  const { lines, fault } = readLines(path);
-  expect(fault).toBeUndefined();
+  const file = new IntakeLines(path);
+  const lines = [...file];
+  expect(file.fault).toBeUndefined();
   expect(
     lines.map((line) => (JSON.parse(line) as { trajectoryId: string }[]).map((each) => each.trajectoryId)),
   ).toEqual([['traj-kept'], ['traj-other']]);
@@ -59,11 +60,40 @@ test('a file that had nothing else is deleted, and one that has nothing of it is
   expect(existsSync(path)).toBe(false);
 });
 
-test('a damaged file stays as it is', () => {
+const says = (recording: number, text: string): object => ({ type: 'step', recording, known: 0, added: [user(text)] });
+
+test('of a damaged file what is not the trajectory stays as it is', () => {
   const folder = temporaryFolder();
-  const path = aside(folder, [begins(1, 'traj-gone', user('the secret'))], [begins(2, 'traj-2', user('q'))]);
-  const damaged = readFileSync(path, 'utf8').replace('"q"', '"Q"');
-  writeFileSync(path, damaged);
+  const path = aside(
+    folder,
+    [begins(1, 'traj-gone', user('the secret'))],
+    [begins(2, 'traj-2', user('q'))],
+    [says(1, 'more of the secret'), says(2, 'of the other')],
+  );
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"q"', '"Q"'));
   eraseSetAside(folder, 'traj-gone');
-  expect(readFileSync(path, 'utf8')).toBe(damaged);
+  const text = readFileSync(path, 'utf8');
+  expect(text).not.toContain('the secret');
+  expect(text).toContain('"Q"');
+  const lines = new IntakeLines(path, true);
+  expect([...lines].join('')).toContain('of the other');
+  expect(lines.fault).toBe('line 1 is not as it was written');
+});
+
+test.each([
+  ['can still be read', (text: string) => text.replace('the secret', 'the Secret')],
+  ['cannot be read any more', (text: string) => text.replace('[{"type":"begin"', '{"type":"begin"')],
+])('a damaged line of the trajectory that %s is gone, and what follows of it', (_, damage) => {
+  const folder = temporaryFolder();
+  const path = aside(
+    folder,
+    [begins(1, 'traj-gone', user('the secret'))],
+    [says(1, 'more of the secret')],
+    [begins(2, 'traj-2', user('harmless'))],
+  );
+  writeFileSync(path, damage(readFileSync(path, 'utf8')));
+  eraseSetAside(folder, 'traj-gone');
+  expect(readFileSync(path, 'utf8')).not.toMatch(/secret/i);
+  const lines = new IntakeLines(path);
+  expect([[...lines].length, lines.fault]).toEqual([1, undefined]);
 });

@@ -18,7 +18,7 @@ import type { Message } from '../../../src/core/message.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { type Carried, Intake } from '../../../src/store/beside/intake.js';
-import { readLines } from '../../../src/store/beside/intake_files.js';
+import { IntakeLines } from '../../../src/store/intake/lines.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { openRemoteLog } from '../../../src/store/beside/log.js';
 import { listTrajectories } from '../../../src/store/read/listing.js';
@@ -63,6 +63,12 @@ async function abandoned(
 /** Files with something in them: a gateway that runs has an empty one open. */
 function files(folder: string): readonly string[] {
   return readdirSync(join(folder, 'intake')).filter((name) => statSync(join(folder, 'intake', name)).size > 0);
+}
+
+function readLines(path: string): { readonly lines: readonly string[]; readonly fault?: string } {
+  const file = new IntakeLines(path);
+  const lines = [...file];
+  return file.fault === undefined ? { lines } : { lines, fault: file.fault };
 }
 
 test('after kill -9 every acknowledged answer is recovered, and the log is in order', async () => {

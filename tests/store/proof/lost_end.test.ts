@@ -1,5 +1,7 @@
 /** What was acknowledged is there: a lost group and a lost end show, and so does what is about something gone. */
-import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,8 +10,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../../src/store/file/db.js';
 import { saveSamples } from '../../../src/store/learning/samples.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
-import { tidyHeads } from '../../../src/store/beside/heads.js';
+import { tidyHeads } from '../../../src/store/intake/heads.js';
 import { openRemoteLog, type RemoteLog } from '../../../src/store/beside/log.js';
+import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { AnswerCount } from '../../../src/store/log/answer_count.js';
 import { holdsHead } from '../../../src/store/proof/heads.js';
 import { verify } from '../../../src/store/proof/verify.js';
@@ -17,7 +20,15 @@ import { addFeedback } from '../../../src/store/read/feedback.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { action, answer, DONE, opened, opening, stepOf, temporaryFolder, user } from '../fixture.js';
 
+const DIST = new URL('../../../dist/', import.meta.url).href;
 const MODULE = fileURLToPath(new URL('../../../dist/src/store/beside/worker.js', import.meta.url));
+
+/** A folder inside the checkout, where a script finds the packages. */
+function folderHere(): string {
+  const folder = mkdtempSync(fileURLToPath(new URL('../../../.gyre/lost-', import.meta.url)));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 async function serving(folder: string): Promise<RemoteLog> {
   const log = openRemoteLog({ dataDir: folder, module: MODULE });
@@ -150,4 +161,66 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
   saveSamples(store.db, [{ ...sample, id: 'smp-2' }]);
   const rows = (table: string): unknown => store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get();
   expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 3 }, { n: 1 }]);
+});
+
+/** A gateway that is killed while nothing can be committed; `said` is how many answers it acknowledged. */
+async function killed(folder: string, said: number): Promise<void> {
+  openStore(folder).close();
+  const script = join(folder, 'killed.mjs');
+  writeFileSync(
+    script,
+    `
+import Database from 'better-sqlite3';
+import { openRemoteLog } from '${DIST}src/store/beside/log.js';
+import { newId } from '${DIST}src/core/ids.js';
+const log = openRemoteLog({ dataDir: ${JSON.stringify(folder)}, module: ${JSON.stringify(MODULE)} });
+await log.ready;
+const usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
+async function say(text) {
+  const now = { asker: { keyId: '', consent: true }, at: Date.now(), responseId: newId('chatcmpl'), requestId: 'r' };
+  const messages = [{ role: 'user', content: text }];
+  const recording = await log.open({ ...now, origin: 'live', model: 'gyre', messages });
+  const turn = { role: 'assistant', content: 'yes' };
+  const timings = { startedAt: 0, totalMs: 1 };
+  const action = { text: 'yes', calls: [], finishReason: 'stop', cut: false, usage, timings };
+  const asked = { policyVersion: 0, messages, tools: [], toolChoice: 'auto', sampling: {} };
+  const done = { action, calls: [], appended: [turn], outcome: 'done', startedAt: 0, ms: 1 };
+  void recording.step({ id: newId('step'), ...asked, ...done }, turn);
+  const toolUse = { requested: 0, executed: 0, by_tool: {} };
+  if (!(await recording.finish({ outcome: 'completed', stopReason: 'stop', usage, toolUse }))) process.exit(3);
+}
+await say('committed');
+await log.flush();
+const other = new Database(${JSON.stringify(join(folder, 'gyre.db'))});
+other.exec('BEGIN IMMEDIATE');
+for (let at = 0; at < ${said}; at += 1) await say('q ' + at);
+setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1000);
+`,
+  );
+  // Beside the packages that it needs.
+  const child = spawn(process.execPath, [script], { stdio: 'inherit' });
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  expect(signal).toBe('SIGKILL');
+}
+
+test('an intake that is deleted before anybody has read it is missed, and one that is read is not', async () => {
+  const [read, gone, partly] = [folderHere(), folderHere(), folderHere()];
+  for (const folder of [read, gone, partly]) await killed(folder, 5);
+  for (const name of readdirSync(join(gone, 'intake'))) rmSync(join(gone, 'intake', name));
+  for (const name of readdirSync(join(partly, 'intake'))) {
+    const file = join(partly, 'intake', name);
+    writeFileSync(file, readFileSync(file, 'utf8').split('\n').slice(0, 2).join('\n') + '\n');
+  }
+  const found = async (folder: string): Promise<unknown> => {
+    const { store } = opened(folder);
+    expect(await recoverAbandoned(store, folder)).toEqual([]);
+    return verify(store.db).problems.map(({ table, problem }) => [table, problem]);
+  };
+  const lost = (answers: number): unknown => [
+    ['heads', `at least ${answers} answers were acknowledged, and their intake is gone`],
+  ];
+  expect(await found(read)).toEqual([]);
+  expect(await found(gone)).toEqual(lost(5));
+  expect(await found(partly)).toEqual(lost(3));
+  expect(await found(partly)).toEqual(lost(3));
 });

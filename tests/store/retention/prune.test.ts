@@ -323,3 +323,20 @@ test('a thread prunes beside a log that goes on, and ends when it is told to', a
   expect(idsOf(gyre)).toHaveLength(Math.min(100, answers.length));
   expect(verify(gyre.store.db).problems).toEqual([]);
 });
+
+test('a clock that is far ahead prunes nothing, whatever was said since; a person may say it is right', async () => {
+  const gyre = opened();
+  for (const daysAgo of [10, 5, 0]) await conversation(gyre, daysAgo);
+  const later = NOW + 14 * 365 * DAY_MS;
+  const retention = { days: 7, keep: [] };
+  const ahead = new Pruner(gyre.store.db, retention, () => later);
+  expect(ahead.doubt).toMatch(/^the clock says 20\d\d-\d\d-\d\d, .*gyre prune --days 7$/);
+  expect(prune(gyre, { days: 7 }, later).trajectories).toBe(0);
+  // One conversation by that clock does not make it right.
+  await conversation(gyre, -14 * 365);
+  expect(prune(gyre, { days: 7 }, later).trajectories).toBe(0);
+  expect(prune(gyre, { days: 7 }, NOW).trajectories).toBe(1);
+  const sure = new Pruner(gyre.store.db, retention, () => later, true);
+  expect(sure.doubt).toBeUndefined();
+  expect(sure.slice()?.trajectories).toBe(2);
+});

@@ -1,66 +1,40 @@
 /**
- * The files of intakes as they lie in a data folder, this process's and others': read back, taken over, set aside. A
- * file belongs to an owner, the intake that writes it.
+ * The files of intakes as they lie in a data folder, this process's and others': named, taken over, set aside. A file
+ * belongs to an owner, the intake that writes it.
  */
-import { readdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, renameSync, statSync, unlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
-import { reasonOf } from '../../core/errors.js';
 import { alive, processOf } from '../../core/running/process.js';
-import { type Hash, sha256 } from '../../core/text/hash.js';
 
 const ENDING = '.jsonl';
 /** The ending of files of which something could not be committed: kept for a person to look at. */
 const QUARANTINE_ENDING = '.unsettled';
 
-/** What a line begins with, and the next line's is taken over. */
-export const hashAfter = (before: string, line: string): Hash => sha256(`${before}\n${line}`);
-
-/**
- * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven
- * by the hash that is written before it. A last line that was cut off is no fault: its answer was never acknowledged.
- */
-export function readLines(
-  path: string,
-  beyond = false,
-): { readonly lines: readonly string[]; readonly fault?: string | undefined } {
-  const lines: string[] = [];
-  let fault: string | undefined;
-  try {
-    let before = '';
-    for (const [at, hashed] of readFileSync(path, 'utf8').split('\n').slice(0, -1).entries()) {
-      const end = hashed.indexOf(' ');
-      const line = hashed.slice(end + 1);
-      const written = hashed.slice(0, end);
-      if (hashAfter(before, line) === written) lines.push(line);
-      else {
-        fault ??= `line ${at + 1} is not as it was written`;
-        if (!beyond) break;
-      }
-      before = written;
-    }
-    return { lines, fault };
-  } catch (thrown) {
-    return { lines, fault: reasonOf(thrown) };
-  }
-}
-
 /**
  * Takes over the intakes of processes that are gone, oldest first, by renaming their files: of two processes that open
- * the folder at once, each gets the files it was first to rename. Returns the new paths.
+ * the folder at once, each gets the files it was first to rename. Returns the new paths. `taking` is called before the
+ * files of an owner are renamed, `missed` with a new owner who did not get all of them.
  */
-export function claimAbandoned(dataDir: string): readonly string[] {
+export function claimAbandoned(
+  dataDir: string,
+  taking: (from: string, to: string) => void = () => undefined,
+  missed: (owner: string) => void = () => undefined,
+): readonly string[] {
   const abandoned = filesIn(dataDir, ENDING).filter((name) => !isLive(ownerOf(name)));
   if (abandoned.length === 0) return [];
   // A new owner for each old one: two owners may have given the same number to different recordings.
   const newOwners = new Map([...new Set(abandoned.map(ownerOf))].map((owner) => [owner, newOwner()]));
+  for (const [from, to] of newOwners) taking(from, to);
   return abandoned.flatMap((name, at) => {
-    const path = join(folderOf(dataDir), fileName(newOwners.get(ownerOf(name)) ?? '', at));
+    const owner = newOwners.get(ownerOf(name)) ?? '';
+    const path = join(folderOf(dataDir), fileName(owner, at));
     try {
       renameSync(join(folderOf(dataDir), name), path);
       return [path];
     } catch {
-      return []; // another process was first
+      missed(owner); // another process was first
+      return [];
     }
   });
 }
@@ -147,6 +121,12 @@ function startedAt(name: string): number {
 /** Whether the owner of a file lives and has it open. */
 export function ownerIsLive(path: string): boolean {
   return isLive(ownerOf(path));
+}
+
+/** Processes that have an intake open, or what one of them left, but for this one. */
+export function othersOf(paths: readonly string[]): readonly number[] {
+  const pids = paths.filter(ownerIsLive).map((path) => Number(basename(path).split('.')[1]));
+  return [...new Set(pids)].filter((pid) => pid !== process.pid);
 }
 
 function isLive(owner: string): boolean {

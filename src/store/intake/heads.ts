@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, 
 import { join } from 'node:path';
 
 import type { Sealed } from '../log/writer.js';
-import { ownerIsLive } from './intake_files.js';
+import { othersOf, ownerIsLive, pathsIn } from './files.js';
 
 export interface Head extends Sealed {
   /** Whose answers are counted, and how many of them must be in the ledger. */
@@ -43,6 +43,11 @@ export class HeadFile {
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
   }
+}
+
+/** Another process that has the log open to write what it answers, or commits what one has left; none: undefined. */
+export function otherWriter(dataDir: string): number | undefined {
+  return othersOf([...names(dataDir), ...pathsIn(dataDir)])[0];
 }
 
 /** What stands in the files; `file` is its name. One that cannot be read says nothing. */

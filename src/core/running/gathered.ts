@@ -1,0 +1,43 @@
+/**
+ * Bytes that come in pieces, in one buffer that grows. Kept as they come they are small blocks in their thousands, and
+ * what is allocated between them keeps the memory of all of them from being given back.
+ */
+
+const NOTHING = Buffer.alloc(0);
+
+export class Gathered {
+  /** A first piece as it came, else a buffer of our own. */
+  #buffer: Buffer = NOTHING;
+  #isOwn = false;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(piece: Buffer): void {
+    const length = this.#length + piece.length;
+    if (this.#length === 0) {
+      this.#buffer = piece;
+      this.#isOwn = false;
+    } else {
+      if (!this.#isOwn || length > this.#buffer.length) {
+        const grown = Buffer.allocUnsafe(2 * length);
+        this.#buffer.copy(grown, 0, 0, this.#length);
+        this.#buffer = grown;
+        this.#isOwn = true;
+      }
+      piece.copy(this.#buffer, this.#length);
+    }
+    this.#length = length;
+  }
+
+  /** All of them; nothing is left here. */
+  take(): Buffer {
+    const all = this.#buffer.subarray(0, this.#length);
+    this.#buffer = NOTHING;
+    this.#isOwn = false;
+    this.#length = 0;
+    return all;
+  }
+}

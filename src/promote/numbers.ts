@@ -1,0 +1,41 @@
+/** The numbers of a gate's decision as its row keeps them: enough to come to it again, which `recompute` does. */
+import type { Kept } from './families.js';
+import type { PairedDifference, Proportion } from './interval.js';
+import type { Ending } from './look.js';
+import type { GatePlan } from './plan.js';
+
+/** 1 where a version was right, 0 where it was wrong, null where it did not answer: task, candidate, serving. */
+export type Answered = readonly [taskId: string, candidate: 0 | 1 | null, serving: 0 | 1 | null];
+
+export interface FamilyNumbers extends Kept {
+  readonly name: string;
+  readonly margin: number;
+  readonly outcomes: readonly Answered[];
+}
+
+/** A decision row's numbers. A type, since a row takes any record. */
+export type GateNumbers = {
+  readonly test: GatePlan['test'];
+  readonly candidate_number: number;
+  readonly alpha_total: number;
+  readonly alpha: number;
+  readonly step: number;
+  readonly max_tasks: number;
+  readonly futility: { readonly after: number; readonly z: number } | null;
+  readonly asked: Readonly<Record<string, unknown>>;
+  readonly outcomes: readonly Answered[];
+  /** Of each look: tasks, wins, losses, and what they showed in nats. */
+  readonly looks: readonly (readonly [number, number, number, number])[];
+  readonly tasks: number;
+  readonly wins: number;
+  readonly losses: number;
+  readonly strength: number;
+  readonly threshold: number;
+  readonly coverage: { readonly candidate: number; readonly serving: number };
+  readonly candidate: Proportion;
+  readonly serving: Proportion;
+  readonly difference: PairedDifference;
+  readonly families: readonly FamilyNumbers[];
+  readonly alarms: readonly string[];
+  readonly stopped: Ending | 'alarm' | 'family';
+};

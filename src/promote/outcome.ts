@@ -1,0 +1,120 @@
+/**
+ * The gate's decision on a candidate, out of all pairs that were asked, with everything it takes to come to it again.
+ * Pure. Nothing is decided while a test goes on, nor where too much is without an answer.
+ */
+import { type Guarded, keptBy } from './families.js';
+import { paired, proportion } from './interval.js';
+import { LEAST_COVERAGE, look, type Look, type Pair, type Tally, tallyOf } from './look.js';
+import type { Answered, FamilyNumbers, GateNumbers } from './numbers.js';
+import { type GatePlan, nextStep } from './plan.js';
+import { undecided, worded } from './sentence.js';
+
+interface GuardedPairs extends Guarded {
+  /** Tasks of the family, none of which the test itself had asked: those were chosen by how they came out. */
+  readonly pairs: readonly Pair[];
+}
+
+export interface GateInput {
+  readonly plan: GatePlan;
+  /** In the order in which they were asked. */
+  readonly pairs: readonly Pair[];
+  /** Asked only once the test has shown that the candidate is better. */
+  readonly families: readonly GuardedPairs[];
+  /** Names of alarms about the candidate's updates, any of which keeps it from being promoted. */
+  readonly alarms: readonly string[];
+  /** Where the tasks came from and how they were asked, for a reader; it decides nothing. */
+  readonly asked: Readonly<Record<string, unknown>>;
+}
+
+export type Outcome =
+  | {
+      readonly decided: true;
+      readonly passed: boolean;
+      readonly reason: string;
+      readonly numbers: GateNumbers;
+    }
+  | { readonly decided: false; readonly reason: string };
+
+export function outcomeOf(input: GateInput): Outcome {
+  for (const { pairs } of [input, ...input.families]) requireOnce(pairs);
+  const tally = tallyOf(input.pairs);
+  const last = look(tally, input.plan);
+  if (last.ending === undefined)
+    return { decided: false, reason: `no decision yet: ${tally.tasks} of ${input.plan.max} tasks are asked` };
+  if (!last.covered) return { decided: false, reason: undecided(tally, LEAST_COVERAGE) };
+  if (last.ending !== 'evidence') return decision(input, tally, last, [], last.ending);
+  if (input.alarms.length > 0) return decision(input, tally, last, [], 'alarm');
+  const tallies = input.families.map(({ pairs }) => tallyOf(pairs));
+  const short = tallies.find((of) => of.tasks > 0 && !look(of, input.plan).covered);
+  if (short !== undefined) return { decided: false, reason: undecided(short, LEAST_COVERAGE) };
+  const families = input.families.map(({ name, margin, pairs }) => ({
+    name,
+    margin,
+    ...keptBy(tallyOf(pairs), margin),
+    outcomes: pairs.map(answered),
+  }));
+  return decision(input, tally, last, families, families.every(({ kept }) => kept) ? 'evidence' : 'family');
+}
+
+function decision(
+  { plan, pairs, alarms, asked }: GateInput,
+  tally: Tally,
+  { strength, threshold }: Look,
+  families: readonly FamilyNumbers[],
+  stopped: GateNumbers['stopped'],
+): Outcome {
+  const scores = (version: 'candidate' | 'serving'): number[] => pairs.map((pair) => (pair[version] === true ? 1 : 0));
+  const numbers: GateNumbers = {
+    test: plan.test,
+    candidate_number: plan.candidate,
+    alpha_total: plan.alphaTotal,
+    alpha: plan.alpha,
+    step: plan.step,
+    max_tasks: plan.max,
+    futility: plan.futility ?? null,
+    asked,
+    outcomes: pairs.map(answered),
+    looks: looksOf(pairs, plan),
+    tasks: tally.tasks,
+    wins: tally.wins,
+    losses: tally.losses,
+    strength,
+    threshold,
+    coverage: {
+      candidate: tally.answered.candidate / tally.tasks,
+      serving: tally.answered.serving / tally.tasks,
+    },
+    candidate: proportion(scores('candidate')),
+    serving: proportion(scores('serving')),
+    difference: paired(scores('serving'), scores('candidate')),
+    families,
+    alarms,
+    stopped,
+  };
+  return { decided: true, passed: stopped === 'evidence', reason: worded(numbers), numbers };
+}
+
+/** Every look that was taken on the way. */
+function looksOf(pairs: readonly Pair[], plan: GatePlan): (readonly [number, number, number, number])[] {
+  const looks: (readonly [number, number, number, number])[] = [];
+  for (let asked = 0; asked < pairs.length;) {
+    asked = Math.min(pairs.length, asked + nextStep(plan, asked));
+    const tally = tallyOf(pairs.slice(0, asked));
+    looks.push([asked, tally.wins, tally.losses, look(tally, plan).strength]);
+  }
+  return looks;
+}
+
+function answered({ taskId, candidate, serving }: Pair): Answered {
+  const bit = (right: boolean | undefined): 0 | 1 | null => (right === undefined ? null : right ? 1 : 0);
+  return [taskId, bit(candidate), bit(serving)];
+}
+
+/** A task twice is one answer counted as two. */
+function requireOnce(pairs: readonly Pair[]): void {
+  const seen = new Set<string>();
+  for (const { taskId } of pairs) {
+    if (seen.has(taskId)) throw new RangeError(`task ${JSON.stringify(taskId)} is in one test twice`);
+    seen.add(taskId);
+  }
+}
