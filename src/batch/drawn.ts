@@ -19,7 +19,7 @@ export function drawnNumbers(samples: readonly Sample[], callable: (stepId: stri
   };
 }
 
-/** Hermes-style markup is left in the text where the engine's parser could not read a call. A cut call is no such one. */
+/** Hermes-style markup is left in the text where the engine's parser could not read a call. A cut call is none. */
 function misunderstood({ text, calls, cut }: Sample): boolean {
   return !cut && (/<\/?tool_call>/.test(text) || calls.some((call) => !isObjectJson(call.arguments)));
 }

@@ -38,7 +38,7 @@ test('a version has the numbers of its update and of all samples it was made of'
   expect(lastUpdate(made.store.db)).toEqual({ version: 1, numbers, alarms: [] });
 });
 
-test('the newest update is that of the newest trained version, and compares with the one it was trained on', async () => {
+test('the newest update is of the newest trained version, and is compared with the one it was trained on', async () => {
   const { store } = (open = await bench());
   const drawn = { samples: 100, mean_length: 30, cut: 0, parse_failures: 0, callable: 100, tool_call_rate: 0.5 };
   const row = { createdAt: 1, kind: 'trained' } as const;

@@ -24,7 +24,7 @@ function told(db: Db, { version, parent, metrics }: Row): Update {
   const numbers = numbersIn(metrics);
   // After a rollback it is compared with the update that made the weights it was trained on.
   let before = parent === null ? undefined : rowOf(db, parent);
-  while (before?.copyOf != null) before = rowOf(db, before.copyOf);
+  while (typeof before?.copyOf === 'number') before = rowOf(db, before.copyOf);
   return { version, numbers, alarms: alarmsOf(numbers, before === undefined ? {} : numbersIn(before.metrics)) };
 }
 

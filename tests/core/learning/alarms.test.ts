@@ -61,7 +61,7 @@ test('states where no tool could be called say nothing of how often one is', () 
   expect(names(drawing({ callable: 20, tool_call_rate: 0 }), HEALTHY)).toEqual([]);
 });
 
-test('a policy that comes to call nearly always step by step has learned it, and one that failed before still does', () => {
+test('calling nearly always is no alarm where it came step by step, nor failing where it failed before', () => {
   expect(names(drawing({ tool_call_rate: 0.99 }), drawing({ tool_call_rate: 0.93 }))).toEqual([]);
   expect(names(drawing({ tool_call_rate: 0 }), drawing({ tool_call_rate: 0.05 }))).toEqual([]);
   expect(names(drawing({ parse_failures: 0.5 }), drawing({ parse_failures: 0.45 }))).toEqual([]);
