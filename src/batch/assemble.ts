@@ -72,15 +72,17 @@ function trajectoryWeights(examples: readonly Example[]): number[] {
 /**
  * What every batch is trained with. The trainer has the same defaults for keys a batch leaves out (`Hyper` in its
  * `contract/batch.py`, which says where the values come from); `tests/golden/batch/hyper.json` holds both to them.
+ * Without a learning rate the trainer takes the one of the model's width.
  */
-export function hyperDefaults(mode: TrainMode, learningRate: number, seed: number): Hyper {
+export function hyperDefaults(mode: TrainMode, learningRate: number | undefined, seed: number): Hyper {
   return {
-    learning_rate: learningRate,
+    ...(learningRate === undefined ? {} : { learning_rate: learningRate }),
     epochs: 1,
     loss: mode === 'sft' ? 'cross_entropy' : 'cispo',
     ratio_cap: 2,
     ratio_floor: mode === 'logged' ? 0.5 : 0,
     kl_weight: 0.001,
+    kl_bound: 0.05,
     sequence_veto: 1e-4,
     grad_clip: 1,
     adam_betas: [0.9, 0.95],

@@ -160,7 +160,7 @@ export const ConfigKeys = {
   'learning.min_steps': count.default(32),
   'learning.max_states': count.default(48),
   'learning.key_share': z.number().gt(0).max(1).default(0.2),
-  'learning.rate': positive.default(2e-4),
+  'learning.rate': positive.optional(),
   'learning.heldout': z.string().optional(),
   'gate.confidence': z.number().gt(0.5).lt(1).default(0.8),
 } as const;

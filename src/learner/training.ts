@@ -10,6 +10,7 @@ import { consented } from '../store/learning/consent.js';
 import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';
 import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
+import { drawnIn } from './drawn.js';
 
 const POLL_MS = 250;
 /** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
@@ -46,6 +47,7 @@ export async function train(learner: Learner, trainer: Trainer, made: BatchRow):
       published_at: result.published_at,
       load_seconds: result.load_seconds,
       first_token_seconds: result.first_token_seconds,
+      ...drawnIn(learner.db, row.cycleId),
     },
     createdAt: Date.now(),
   };

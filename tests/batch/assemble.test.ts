@@ -54,16 +54,18 @@ test('the golden batch is byte for byte what both languages read', async () => {
 
 test('every default is the one both languages are held to', () => {
   const golden = JSON.parse(readFileSync(new URL('../golden/batch/hyper.json', import.meta.url), 'utf8')) as {
-    readonly defaults: Hyper;
+    readonly defaults: Omit<Hyper, 'learning_rate'>;
     readonly differs_by_mode: Readonly<Record<Batch['mode'], Partial<Hyper>>>;
   };
   const rate = ConfigKeys['learning.rate'].parse(undefined);
+  expect(rate).toBeUndefined();
   for (const mode of ['resample', 'logged', 'sft'] as const)
     expect(hyperDefaults(mode, rate, golden.defaults.seed), mode).toEqual({
       ...golden.defaults,
       ...golden.differs_by_mode[mode],
     });
-  expect(Object.keys(golden.defaults).sort()).toEqual(Object.keys(Hyper.shape).sort());
+  expect([...Object.keys(golden.defaults), 'learning_rate'].sort()).toEqual(Object.keys(Hyper.shape).sort());
+  expect(hyperDefaults('sft', 3e-4, 1).learning_rate).toBe(3e-4);
 });
 
 test('another schema version is refused', () => {

@@ -49,7 +49,13 @@ let families: Map<string, Family>;
 beforeAll(async () => {
   gateway = await startGateway({
     script: inTurn({ calls: [{ name: 'calculator', arguments: '{"expression":"x+y"}' }] }, { text: 'one two' }),
-    deps: { learning: () => ({ head: 0, cycles: { running: 0, done: 0, failed: 0, skipped: 0 } }) },
+    deps: {
+      learning: () => ({
+        head: 0,
+        cycles: { running: 0, done: 0, failed: 0, skipped: 0 },
+        update: { version: 1, numbers: { ratio_histogram: { edges: [1], tokens: [2, 3] } }, alarms: [] },
+      }),
+    },
   });
   await gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: 'hi' }] });
   await until(() => gateway.app.inFlight() === 0, 'the end');

@@ -97,5 +97,5 @@ def first_batch(golden: dict[str, Any], batch_id: str = "bat_one", base: int = 0
     body: dict[str, Any] = json.loads(json.dumps(golden))
     body |= {"batch_id": batch_id, "base_version": base, "target_version": target}
     body["model"]["template_hash"] = ""
-    body["hyper"] |= {"rank": 4, "alpha": 8, "learning_rate": 0.01, "sequence_veto": 0}
+    body["hyper"] |= {"rank": 4, "alpha": 8, "learning_rate": 0.01, "sequence_veto": 0, "kl_bound": 1000}
     return body

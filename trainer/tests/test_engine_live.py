@@ -146,7 +146,7 @@ def sampled_batch(live: Live, batch_id: str, base: int, target: int) -> dict[str
         "base_version": base,
         "target_version": target,
         "model": {"template_hash": live.health()["model"]["template_hash"], "max_token_id": 49151},
-        "hyper": {"learning_rate": 0.01},
+        "hyper": {"learning_rate": 0.01, "kl_bound": 1000},
         "tree": {"tokens": tokens, "parent": parent},
         "actions": actions,
         "counts": {"logical_tokens": 4 * 52, "distinct_tokens": len(tokens), "actions": 4},

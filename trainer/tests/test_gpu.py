@@ -2,6 +2,7 @@
 there.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def test_packed_and_separate_rows_agree_on_the_gpu() -> None:
 
 
 def test_an_update_on_the_gpu_gives_the_weights_the_cpu_gives() -> None:
-    batch = on_policy(self_check.tiny_policy(), Hyper(learning_rate=0.01, epochs=2))
+    batch = on_policy(self_check.tiny_policy(), Hyper(learning_rate=0.01, epochs=2, kl_bound=math.inf))
     on_cpu, cpu = updated("cpu", batch)
     on_gpu, gpu = updated("cuda", batch)
     for key in ("loss", "ratio_mean", "grad_norm", "mean_logprob"):
@@ -42,7 +43,7 @@ def test_an_update_on_the_gpu_gives_the_weights_the_cpu_gives() -> None:
 
 
 def test_recomputed_activations_give_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = on_policy(self_check.tiny_policy(), Hyper(learning_rate=0.01))
+    batch = on_policy(self_check.tiny_policy(), Hyper(learning_rate=0.01, kl_bound=math.inf))
     kept, weights = updated("cuda", batch)
     assert kept["checkpointed"] is False
     monkeypatch.setattr(memory, "activation_bytes", lambda *_: 1 << 60)

@@ -5,6 +5,7 @@
 import { indexDocuments } from '../../../tools/documents/indexing.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
+import type { Update } from '../../core/learning/alarms.js';
 import { adapterName } from '../../core/learning/version.js';
 import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
@@ -13,6 +14,7 @@ import { learningStatus } from '../../learner/status.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
 import { bytesIn, quarantinedIn } from '../../store/intake/files.js';
+import { updateOf } from '../../store/learning/updates.js';
 import { allVersions } from '../../store/learning/versions.js';
 import { type Report, verify } from '../../store/proof/verify.js';
 import { needTrainer } from '../../run/learner.js';
@@ -116,7 +118,10 @@ export async function rollbackVerb(config: Config, printer: Printer, signal: Abo
   });
 }
 
-/** Every version, newest first: what it is, what was decided about it, and whether its weights are still there. */
+/**
+ * Every version, newest first: what it is, how far its update moved the policy (nats a token) and whether that raised
+ * an alarm, what was decided about it, and whether its weights are still there.
+ */
 export function versionsVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
     const { data } = versionPage(db, { limit: Number.MAX_SAFE_INTEGER - 1 }, undefined);
@@ -126,20 +131,32 @@ export function versionsVerb(config: Config, printer: Printer): Promise<void> {
     };
     const is = ({ serving, head }: ListedVersion): string =>
       [...(serving ? ['serving'] : []), ...(head ? ['head'] : [])].join(', ') || '-';
+    const updates = data.map(({ version }) => updateOf(db, version));
+    const nats = (value: number | undefined): string => value?.toPrecision(2) ?? '-';
+    const moved = (update: Update | undefined): string => {
+      const { kl_before, step_scale: scale = 1 } = update?.numbers ?? {};
+      return nats(kl_before) + (scale === 1 ? '' : ` (at ${scale} of the step)`);
+    };
     printer.result(data, [
       ...table([
-        ['version', 'kind', 'from', 'is', 'last decision', 'weights'],
-        ...data.map((row) => [
+        ['version', 'kind', 'from', 'is', 'moved', 'from base', 'alarms', 'last decision', 'weights'],
+        ...data.map((row, at) => [
           String(row.version),
           row.kind,
           String(row.copy_of ?? row.parent ?? '-'),
           is(row),
+          moved(updates[at]),
+          nats(updates[at]?.numbers.kl_base),
+          updates[at]?.alarms.map(({ name }) => name).join(', ') || '-',
           decided(row),
           row.weights_removed_at === null
             ? 'there'
             : `removed on ${new Date(1000 * row.weights_removed_at).toISOString().slice(0, 10)}`,
         ]),
       ]),
+      ...updates.flatMap((update) =>
+        (update?.alarms ?? []).map(({ reason }) => `alarm at the update to version ${update?.version ?? 0}: ${reason}`),
+      ),
       ...(data.length === 0 ? ['no version was made yet: version 0, the model itself, serves'] : []),
     ]);
   });

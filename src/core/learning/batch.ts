@@ -31,7 +31,8 @@ export type BatchAction = z.infer<typeof BatchAction>;
 
 /** Optimiser and loss settings of one update; the trainer's `contract/batch.py` has the same. */
 export const Hyper = z.strictObject({
-  learning_rate: z.number().positive(),
+  /** Absent: the rate that fits the model's width, which the trainer knows (`learn/rate.py`). */
+  learning_rate: z.number().positive().optional(),
   /** Optimiser steps over the same batch. */
   epochs: z.int().positive(),
   /** CISPO: MiniMax-M1, arXiv 2506.13585. DPPO: arXiv 2602.04879. Cross entropy is for supervised examples. */
@@ -42,6 +43,11 @@ export const Hyper = z.strictObject({
   ratio_floor: z.number().nonnegative(),
   /** Weight of (log pi - log mu)^2, which holds the policy near the one that sampled. */
   kl_weight: z.number().nonnegative(),
+  /**
+   * Nats a token that an update may move the policy from what it was before. The trainer halves a step that goes
+   * beyond it once, then refuses the update.
+   */
+  kl_bound: z.number().positive(),
   /** An action with any token whose pi/mu is smaller is dropped whole. */
   sequence_veto: z.number().nonnegative(),
   grad_clip: z.number().positive(),

@@ -1,4 +1,5 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
+import type { Update } from './alarms.js';
 import type { Decision } from './version.js';
 
 /** Which logged steps a cycle takes up, by the verdicts on their trajectory: `learning.filter`. */
@@ -116,4 +117,6 @@ export interface LearningNews {
   readonly cycles: Readonly<Record<CycleState, number>>;
   /** Newest first. */
   readonly decisions: readonly Decision[];
+  /** That of the newest trained version; undefined before the first. */
+  readonly update: Update | undefined;
 }

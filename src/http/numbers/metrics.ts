@@ -4,12 +4,14 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 
+import type { Update } from '../../core/learning/alarms.js';
 import type { LogState } from '../../core/log.js';
 import type { Delivered } from '../../core/observe.js';
 import type { Action } from '../../core/policy.js';
 import type { Observation } from '../../core/tool.js';
 import type { Ending } from '../../core/trajectory.js';
 import { Histogram } from './histogram.js';
+import { addUpdateGauges } from './updates.js';
 
 /** The learning clock in numbers. */
 export interface LearningNumbers {
@@ -17,6 +19,7 @@ export interface LearningNumbers {
   readonly head: number;
   /** Cycles by their state. */
   readonly cycles: Readonly<Record<string, number>>;
+  readonly update?: Update | undefined;
 }
 
 /** Numbers that are kept elsewhere, read at each scrape. */
@@ -178,6 +181,7 @@ export class Metrics {
       'The newest trained version, which sampling and training follow.',
       () => learning().head,
     );
+    addUpdateGauges(this.#registry, () => learning().update);
     const cycles: Gauge<'state'> = new Gauge({
       name: 'gyre_learning_cycles',
       help: 'Learning cycles by state.',

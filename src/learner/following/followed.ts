@@ -4,6 +4,7 @@ import type { Followed } from '../../core/learning/version.js';
 import type { Db } from '../../store/file/db.js';
 import { countCycles, cyclesOf } from '../../store/learning/cycles.js';
 import { decisionsOf, headVersion, servingVersion } from '../../store/learning/decisions.js';
+import { lastUpdate } from '../../store/learning/updates.js';
 import { keptWeights, versionsWithWeights } from '../../store/learning/weights.js';
 
 /** Decisions read at a time: more than are ever made within one interval. */
@@ -28,5 +29,6 @@ export function learningNews(db: Db): LearningNews {
     newest: cyclesOf(db, 1)[0],
     cycles: countCycles(db),
     decisions: decisionsOf(db, DECISIONS),
+    update: lastUpdate(db),
   };
 }

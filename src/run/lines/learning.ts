@@ -13,6 +13,7 @@ const POLL_MS = 1_000;
 interface Numbers {
   readonly head: number;
   readonly cycles: LearningNews['cycles'];
+  readonly update?: LearningNews['update'];
 }
 
 export class NewsWatch {
@@ -59,8 +60,9 @@ export class NewsWatch {
     }
   }
 
-  #tell({ head, newest, cycles, decisions }: LearningNews): void {
-    this.#numbers = { head, cycles };
+  #tell({ head, newest, cycles, decisions, update }: LearningNews): void {
+    const earlier = this.#numbers.update?.version ?? 0;
+    this.#numbers = { head, cycles, update };
     const known = this.#cycle;
     this.#cycle = newest;
     const last = this.#lastDecision;
@@ -78,6 +80,13 @@ export class NewsWatch {
         `learning cycle ${id}: ${state === 'running' ? stage : state}${reason === undefined ? '' : `, ${reason}`}`,
       );
     }
+    if (update !== undefined && update.version > earlier)
+      for (const { name, value, bound, reason } of update.alarms)
+        this.#output.event(
+          'alarm',
+          { alarm: name, version: update.version, value, bound, reason },
+          `alarm at the update to version ${update.version}: ${reason}`,
+        );
     for (const { id, kind, version, against, passed, reason } of decisions.toReversed()) {
       if (id <= last) continue;
       this.#output.event(

@@ -1,6 +1,7 @@
 /** What Prometheus reads: that it can, what is counted, and that nobody outside can make up a label. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
+import { alarmsOf, type Update } from '../../../src/core/learning/alarms.js';
 import { Histogram } from '../../../src/http/numbers/histogram.js';
 import { inTurn } from '../../fakes/engine.js';
 import { parseExposition, type Family } from '../../fakes/exposition.js';
@@ -107,6 +108,35 @@ describe('/metrics', () => {
       1, 3, 0,
     ]);
     expect(value(families, 'gyre_swaps_total')).toBe(1);
+  });
+
+  it('tells of the newest update, and of nothing that was not measured', async () => {
+    const numbers = {
+      kl_before: 0.02,
+      kl_base: 1.5,
+      ratio_histogram: { edges: [0.5, 2], tokens: [1, 20, 3] },
+      drawn: { samples: 80, mean_length: 41, cut: 0, parse_failures: 0.1, callable: 0 },
+    };
+    let update: Update | undefined;
+    const cycles = { running: 0, done: 3, failed: 0, skipped: 0 };
+    await start({ deps: { learning: () => ({ head: 4, cycles, update }) } });
+    expect(value(await read(), 'gyre_update_kl_before')).toBeUndefined();
+    update = { version: 4, numbers, alarms: alarmsOf(numbers) };
+    let families = await read();
+    expect(value(families, 'gyre_update_kl_before')).toBe(0.02);
+    expect(value(families, 'gyre_update_sample_tokens')).toBe(41);
+    expect(value(families, 'gyre_update_parse_failures')).toBe(0.1);
+    expect(families.get('gyre_update_entropy')?.samples).toEqual([]);
+    expect(families.get('gyre_update_tool_call_rate')?.samples).toEqual([]);
+    expect(['0.5', '2', '+Inf'].map((le) => value(families, 'gyre_update_ratio_tokens', { le }))).toEqual([1, 21, 24]);
+    expect(value(families, 'gyre_update_alarm', { alarm: 'kl_base' })).toBe(1);
+    expect(value(families, 'gyre_update_alarm', { alarm: 'entropy' })).toBe(0);
+    update = { version: 5, numbers: { entropy: 0.2 }, alarms: [] };
+    families = await read();
+    expect(value(families, 'gyre_update_entropy')).toBe(0.2);
+    expect(families.get('gyre_update_kl_before')?.samples).toEqual([]);
+    expect(families.get('gyre_update_ratio_tokens')?.samples).toEqual([]);
+    expect(value(families, 'gyre_update_alarm', { alarm: 'kl_base' })).toBe(0);
   });
 
   it('has no label that a client or a policy made up', async () => {

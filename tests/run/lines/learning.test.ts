@@ -77,7 +77,32 @@ test('a cycle and a decision are told once each as they happen, what was there b
         'gate of version 1: no, difference 0',
       ],
     ]);
-    expect(news.numbers).toEqual({ head: 0, cycles: { running: 1, done: 1, failed: 0, skipped: 0 } });
+    told.length = 0;
+    const made = { kind: 'trained', createdAt: 2 } as const;
+    saveVersion(store.db, {
+      ...made,
+      version: 1,
+      parent: 0,
+      batchId: 'b1',
+      metrics: { kl_before: 0.01, kl_base: 0.5 },
+    });
+    saveVersion(store.db, { ...made, version: 2, parent: 1, batchId: 'b2', metrics: { grad_norm: 250, kl_base: 0.9 } });
+    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
+    expect(told).toEqual([
+      [
+        'alarm',
+        {
+          alarm: 'grad_norm',
+          version: 2,
+          value: 250,
+          bound: 100,
+          reason: 'grad_norm 250: norm of the gradient before clipping (at most 100)',
+        },
+        'alarm at the update to version 2: grad_norm 250: norm of the gradient before clipping (at most 100)',
+      ],
+    ]);
+    expect(news.numbers.update).toMatchObject({ version: 2, numbers: { kl_base: 0.9 } });
+    expect(news.numbers).toMatchObject({ head: 2, cycles: { running: 1, done: 1, failed: 0, skipped: 0 } });
     store.sqlite.exec('ALTER TABLE cycles RENAME TO elsewhere');
     await vi.waitFor(() => expect(warnings).not.toEqual([]), { timeout: 10_000 });
     expect(warnings[0]).toContain("the learning clock's rows cannot be read: ");

@@ -249,6 +249,7 @@ function batchWith(tokens: readonly number[]): Batch {
       ratio_cap: 1,
       ratio_floor: 0,
       kl_weight: 0,
+      kl_bound: 1,
       sequence_veto: 0,
       grad_clip: 1,
       adam_betas: [0.9, 0.999],

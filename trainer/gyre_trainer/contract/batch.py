@@ -23,17 +23,19 @@ class Hyper:
     """Optimiser and loss settings; a batch may leave any of them out.
 
     The defaults are those of src/batch/assemble.ts for mode `resample`; tests/golden/batch/hyper.json holds both to it.
-    Where they come from: 2e-4 is QLoRA's learning rate for its smaller models (arXiv 2305.14314), the betas are
-    MiniMax-M1's (2506.13585), a cap of 2 and a veto of 1e-4 are those of verl's examples for its rollout correction
-    (`rollout_is_threshold`, `rollout_is_veto_threshold`).
+    Where they come from: the learning rate follows the model's width (`learn/rate.py`), at the packaged model's it is
+    QLoRA's for its smaller models, 2e-4 (arXiv 2305.14314); the betas are MiniMax-M1's (2506.13585), a cap of 2 and a
+    veto of 1e-4 are those of verl's examples for its rollout correction (`rollout_is_threshold`,
+    `rollout_is_veto_threshold`).
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float | None = None  # None = that of the model's width
     epochs: int = 1  # optimiser steps over the same batch
     loss: str = "cispo"
     ratio_cap: float = 2.0  # cispo: importance weight min(pi/mu, cap)
     ratio_floor: float = 0.0  # cispo: a token with pi/mu below it carries no policy gradient
     kl_weight: float = 1e-3  # times (log pi - log mu)^2
+    kl_bound: float = 0.05  # nats a token from the policy before; a step beyond it is halved once, then refused
     sequence_veto: float = 1e-4  # an action with any pi/mu below it is dropped whole
     dppo_delta: float = 0.2  # dppo: largest tolerated |pi - mu| in the direction of the advantage
     grad_clip: float = 1.0

@@ -6,6 +6,7 @@ Files stay in PEFT's format; a test compares with peft itself.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ class LoraLinear(torch.nn.Module):
             raise ValueError("a linear layer with bias is not supported; llama models have none")
         self.weight: torch.nn.Parameter = base.weight
         self.scale: float = alpha / rank
+        self.on: bool = True
         device = base.weight.device
         self.lora_A: torch.nn.Parameter = torch.nn.Parameter(
             torch.zeros(rank, base.in_features, dtype=torch.float32, device=device)
@@ -60,8 +62,10 @@ class LoraLinear(torch.nn.Module):
         """x [..., in] -> [..., out]."""
         flat = x.reshape(-1, x.shape[-1])
         product = Product.apply
-        result: torch.Tensor = product(  # type: ignore[no-untyped-call]
-            flat, self.weight, self.lora_A, self.lora_B, self.scale
+        result: torch.Tensor = (
+            product(flat, self.weight, self.lora_A, self.lora_B, self.scale)  # type: ignore[no-untyped-call]
+            if self.on
+            else flat @ self.weight.t()
         )
         return result.view(*x.shape[:-1], result.shape[-1])
 
@@ -72,6 +76,19 @@ def inject(model: torch.nn.Module, rank: int, alpha: int) -> None:
         for name, child in list(parent.named_children()):
             if name in MODULES and isinstance(child, torch.nn.Linear):
                 setattr(parent, name, LoraLinear(child, rank, alpha))
+
+
+@contextmanager
+def off(model: torch.nn.Module) -> Iterator[None]:
+    """While it is entered the model's low-rank products are left out, so that it is the base."""
+    layers = [layer for layer in model.modules() if isinstance(layer, LoraLinear)]
+    for layer in layers:
+        layer.on = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.on = True
 
 
 def named(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:

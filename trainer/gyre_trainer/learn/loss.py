@@ -14,6 +14,8 @@ from gyre_trainer.contract.batch import Action, Hyper
 
 # exp(20) is far beyond every cap, and float32 stays finite; a wild token is then vetoed or clipped, not NaN.
 LARGEST_LOG_RATIO = 20.0
+# Of the ratio histogram: narrow about 1, where engine and trainer differ by arithmetic alone, and out to the cap of 2.
+RATIO_EDGES = (0.5, 0.8, 0.9, 0.95, 0.98, 1.02, 1.05, 1.1, 1.25, 2.0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Loss:
     kl_k3: float  # mean of exp(D) - D - 1, an estimate of KL(mu || pi)
     clip_fraction: float  # tokens whose ratio was capped, floored or masked
     vetoed: int  # actions
+    # Tokens up to each of RATIO_EDGES, and above the last; empty where no mu is known.
+    ratio_tokens: tuple[int, ...] = ()
 
 
 def tokens_of(actions: tuple[Action, ...], owner: torch.Tensor, hyper: Hyper) -> Tokens:
@@ -122,7 +126,9 @@ def combine(
     value = (tokens.weight * per_token).sum() / tokens.total
     log_ratio = difference.detach().clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
     k3 = (log_ratio.exp() - log_ratio - 1).mean()
-    return Loss(value, float(ratio.mean()), float(k3), float(clipped.float().mean()), vetoed)
+    place = torch.bucketize(ratio, torch.tensor(RATIO_EDGES, device=ratio.device))
+    spread = torch.bincount(place, minlength=len(RATIO_EDGES) + 1).tolist()
+    return Loss(value, float(ratio.mean()), float(k3), float(clipped.float().mean()), vetoed, tuple(spread))
 
 
 def compute(logprobs: torch.Tensor, tokens: Tokens, hyper: Hyper) -> Loss:

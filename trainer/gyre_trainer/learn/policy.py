@@ -5,6 +5,7 @@ It knows nothing of versions, files of the service or HTTP. `logprobs` computes 
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,22 @@ class Policy:
         states: torch.Tensor = output.last_hidden_state[0]
         return states
 
+    def base(self) -> AbstractContextManager[None]:
+        """While it is entered the policy is the base: its adapter counts for nothing."""
+        return lora.off(self.model)
+
+    def states(self, plan: Plan, targets: Targets) -> torch.Tensor:
+        """Final hidden states [R, hidden] of the rows that `targets` needs logits of."""
+        return self.hidden(plan).index_select(0, targets.rows.to(self.device))
+
     def logprobs(self, plan: Plan, targets: Targets) -> torch.Tensor:
         """float32 [M], log pi of every action token at its action's temperature, differentiable."""
+        return self.logprobs_at(self.states(plan, targets), targets)
+
+    def logprobs_at(self, states: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """The same from the rows that `states` gave."""
         targets = targets.to(self.device)
-        rows = self.hidden(plan).index_select(0, targets.rows)
-        entries = EntryLogprobs.apply(rows, self.head, targets)  # type: ignore[no-untyped-call]
+        entries = EntryLogprobs.apply(states, self.head, targets)  # type: ignore[no-untyped-call]
         result: torch.Tensor = entries.index_select(0, targets.token_entry)
         return result
 

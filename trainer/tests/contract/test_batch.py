@@ -10,6 +10,7 @@ import pytest
 from conftest import GOLDEN
 from gyre_trainer.contract import batch
 from gyre_trainer.contract.errors import ClientError
+from gyre_trainer.learn.rate import rate_for
 
 
 def parse(body: Any) -> batch.Batch:
@@ -109,8 +110,12 @@ def test_identity_of_a_body_ignores_key_order_only(golden: dict[str, Any]) -> No
 def test_every_default_is_the_one_both_languages_are_held_to(golden: dict[str, Any]) -> None:
     truth = json.loads(GOLDEN.with_name("hyper.json").read_text())
     ours = json.loads(json.dumps(asdict(batch.Hyper())))  # as JSON has it: the betas a list
+    assert ours.pop("learning_rate") is None  # left to the model's width, as the gateway leaves it to us
+    for width, rate in truth["learning_rate_by_width"].items():
+        assert rate_for(int(width)) == pytest.approx(rate, rel=1e-3)
     assert ours == truth["defaults"] | truth["known_to_the_trainer_only"]
     for differs in truth["differs_by_mode"].values():  # and what TypeScript sends is what arrives
         sent = truth["defaults"] | differs
         arrived = json.loads(json.dumps(asdict(parse(golden | {"hyper": sent}).hyper)))
+        assert arrived.pop("learning_rate") is None
         assert arrived == sent | truth["known_to_the_trainer_only"]

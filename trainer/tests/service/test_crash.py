@@ -63,3 +63,22 @@ def test_a_killed_update_is_applied_exactly_once(
         return
     third = json.loads(run(tmp_path, tiny_model, body).stdout)
     assert third["result"] == state["result"] and third["attempts"] == state["attempts"]
+
+
+def test_an_update_that_was_halved_is_halved_again_after_a_kill_with_the_same_weights(
+    tmp_path: Path, tiny_model: Path, body: Path, undisturbed: tuple[dict[str, Any], bytes]
+) -> None:
+    sent = json.loads(body.read_text())
+    sent["hyper"]["kl_bound"] = 0.6 * undisturbed[0]["result"]["metrics"]["kl_before"]
+    halved = tmp_path / "halved.json"
+    halved.write_text(json.dumps(sent))
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    one = json.loads(run(straight, tiny_model, halved).stdout)
+    assert one["result"]["metrics"]["step_scale"] == 0.5
+    assert run(killed, tiny_model, halved, "before_commit").returncode == -9
+    for child in process_record.recorded(killed / "run" / "children.json"):
+        process_record.end([child], 2.0)
+    two = json.loads(run(killed, tiny_model, halved).stdout)
+    assert two["attempts"] == 2 and two["result"]["metrics"]["kl_before"] == one["result"]["metrics"]["kl_before"]
+    weights = [(data / "adapters" / "gyre-v000001" / adapter.WEIGHTS).read_bytes() for data in (straight, killed)]
+    assert weights[0] == weights[1] != undisturbed[1]

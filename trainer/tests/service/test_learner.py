@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import first_batch, service, wait_for
+from conftest import first_batch, service, started, wait_for
 from gyre_trainer.config import Config
 from gyre_trainer.contract.errors import ClientError
 from gyre_trainer.engine.engine import Engine
@@ -139,3 +139,22 @@ def test_a_batch_that_is_cut_off_twice_is_given_up_and_can_be_sent_again(
         assert finish(learner, body)["state"] == "done"
     finally:
         engine.supervisor.stop()
+
+
+def test_a_batch_that_would_move_the_policy_too_far_is_refused_for_good_and_the_head_stays(
+    tmp_path: Path, tiny_model: Path, golden: dict[str, Any]
+) -> None:
+    far = first_batch(golden, "bat_far", 1, 2)
+    far["hyper"] |= {"learning_rate": 5.0, "kl_bound": 0.05}
+    with started(tmp_path, tiny_model) as (_, learner, _config):
+        assert finish(learner, first_batch(golden))["state"] == "done"
+        before = learner.policy.snapshot()
+        refused = finish(learner, far)
+        assert refused["state"] == "failed" and refused["error"]["code"] == "kl_bound", refused
+        assert "set a lower learning.rate" in refused["error"]["message"]
+        assert learner.head.version == 1
+        assert all(torch.equal(before[name], now) for name, now in learner.policy.snapshot().items())
+    with started(tmp_path, tiny_model) as (_, learner, _config):
+        again, new = learner.submit("bat_far", far)
+        assert not new and again.answer() == refused and again.attempts == 1
+        assert finish(learner, first_batch(golden, "bat_next", 1, 2))["state"] == "done"

@@ -1,0 +1,109 @@
+/**
+ * What in an update's numbers says that something is wrong with the policy, whatever the judges think of it. Pure. The
+ * bounds are far from what a healthy update shows: an alarm is for a person to look at.
+ */
+import type { UpdateNumbers } from './update.js';
+
+export const BOUNDS = {
+  /** Nats a token from the base: this far on nothing of the base's manners can be counted on. */
+  kl_base: 1,
+  /**
+   * Nats a token. A policy that has learned to call the right tool is rightly sure of most tokens (0.02 to 0.05); below
+   * this it does one thing only, and no sample of a group differs from another.
+   */
+  entropy: 0.005,
+  /** Times as long, or as short, as the samples of the update before. */
+  length: 3,
+  /** Where tools can be called: nearly never or nearly always, when the update before was well between. */
+  tool_call_rate: { least: 0.02, most: 0.98, between: [0.1, 0.9] },
+  /** Share of samples with calls that cannot be understood, where it also grew by `more`. */
+  parse_failures: { most: 0.2, more: 0.1 },
+  /** Mean of pi / mu: beyond it the samples are not those of the policy that is trained. */
+  ratio_mean: { least: 0.8, most: 1.25 },
+  /** Before clipping; healthy ones are about 1. */
+  grad_norm: 100,
+  /** Samples that a share or a mean is of, at least, so that a small cycle does not raise it. */
+  samples: 64,
+} as const;
+
+export const ALARMS = [
+  'kl_base',
+  'entropy',
+  'length',
+  'tool_call_rate',
+  'parse_failures',
+  'ratio_mean',
+  'grad_norm',
+] as const;
+export type AlarmName = (typeof ALARMS)[number];
+
+export interface Alarm {
+  readonly name: AlarmName;
+  readonly value: number;
+  /** The bound it went beyond. */
+  readonly bound: number;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+/** One trained version, in the numbers of its update. */
+export interface Update {
+  readonly version: number;
+  readonly numbers: UpdateNumbers;
+  readonly alarms: readonly Alarm[];
+}
+
+/** `before`: the numbers of the version that was trained on; what compares with them is silent without. */
+export function alarmsOf(now: UpdateNumbers, before: UpdateNumbers = {}): readonly Alarm[] {
+  const { drawn } = enough(now);
+  const { drawn: earlier } = enough(before);
+  const found: Alarm[] = [];
+  const raise = (name: AlarmName, value: number, bound: number, reason: string): void => {
+    found.push({ name, value, bound, reason: `${name} ${shown(value)}: ${reason}` });
+  };
+  const above = (name: AlarmName, value: number | undefined, bound: number, reason: string): void => {
+    if (value !== undefined && value > bound) raise(name, value, bound, `${reason} (at most ${bound})`);
+  };
+  const below = (name: AlarmName, value: number | undefined, bound: number, reason: string): void => {
+    if (value !== undefined && value < bound) raise(name, value, bound, `${reason} (at least ${bound})`);
+  };
+
+  above('kl_base', now.kl_base, BOUNDS.kl_base, 'nats a token from the base');
+  below('entropy', now.entropy, BOUNDS.entropy, 'nats a token, the policy does one thing only');
+  if (drawn !== undefined && earlier !== undefined) {
+    const than = `tokens a sample after ${shown(earlier.mean_length)}`;
+    above('length', drawn.mean_length, BOUNDS.length * earlier.mean_length, than);
+    below('length', drawn.mean_length, earlier.mean_length / BOUNDS.length, than);
+    const { least, most, between } = BOUNDS.tool_call_rate;
+    const usual = callRate(before);
+    if (usual !== undefined && usual >= between[0] && usual <= between[1]) {
+      below('tool_call_rate', callRate(now), least, `of the samples call a tool, after ${shown(usual)}`);
+      above('tool_call_rate', callRate(now), most, `of the samples call a tool, after ${shown(usual)}`);
+    }
+    const failing = earlier.parse_failures;
+    if (drawn.parse_failures > failing + BOUNDS.parse_failures.more)
+      above(
+        'parse_failures',
+        drawn.parse_failures,
+        BOUNDS.parse_failures.most,
+        `of the samples have a call that cannot be understood, after ${shown(failing)}`,
+      );
+  }
+  const otherwise = 'mean of pi / mu, the samples are not those of the policy that is trained';
+  above('ratio_mean', now.ratio_mean, BOUNDS.ratio_mean.most, otherwise);
+  below('ratio_mean', now.ratio_mean, BOUNDS.ratio_mean.least, otherwise);
+  above('grad_norm', now.grad_norm, BOUNDS.grad_norm, 'norm of the gradient before clipping');
+  return found;
+}
+
+function enough({ drawn }: UpdateNumbers): Pick<UpdateNumbers, 'drawn'> {
+  return drawn !== undefined && drawn.samples >= BOUNDS.samples ? { drawn } : {};
+}
+
+function callRate({ drawn }: UpdateNumbers): number | undefined {
+  return drawn !== undefined && drawn.callable >= BOUNDS.samples ? drawn.tool_call_rate : undefined;
+}
+
+function shown(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,43 @@
+/** `gyre versions`: how far each update moved the policy, and what was wrong with it. */
+import { afterEach, expect, test } from 'vitest';
+
+import { versionsVerb } from '../../../src/cli/verbs/operate.js';
+import { saveVersion } from '../../../src/store/learning/versions.js';
+import { bench, type Bench } from '../../learner/bench.js';
+
+let made: Bench;
+afterEach(async () => made.close());
+
+async function lines(): Promise<readonly string[]> {
+  let said: readonly string[] = [];
+  const result = (_: unknown, text: readonly string[] = []): void => void (said = text);
+  await versionsVerb(
+    { ...made.learner.config, data: made.folder },
+    { result, progress: () => undefined, line: () => undefined },
+  );
+  return said.map((line) => line.replace(/ {2,}/g, '  ').trim());
+}
+
+test('each update says how far it went, at which part of the step, and which alarms it raised', async () => {
+  made = await bench();
+  const row = { createdAt: 1, kind: 'trained' } as const;
+  const { db } = made.store;
+  expect(await lines()).toContain('no version was made yet: version 0, the model itself, serves');
+  saveVersion(db, { ...row, version: 1, parent: 0, batchId: 'bat-1', metrics: { loss: 1 } });
+  const second = { kl_before: 0.0123, kl_base: 0.456, step_scale: 1 };
+  saveVersion(db, { ...row, version: 2, parent: 1, batchId: 'bat-2', metrics: second });
+  const third = { kl_before: 0.03, kl_base: 1.5, step_scale: 0.5, grad_norm: 300 };
+  saveVersion(db, { ...row, version: 3, parent: 2, batchId: 'bat-3', metrics: third });
+  saveVersion(db, { ...row, kind: 'rollback', version: 4, parent: 3, copyOf: 2, metrics: {} });
+  expect(await lines()).toEqual([
+    'version  kind  from  is  moved  from base  alarms  last decision  weights',
+    expect.stringMatching(/^4 {2}rollback {2}2 {2}.* {2}- {2}- {2}- {2}- {2}there$/) as string,
+    expect.stringMatching(
+      /^3 .* 0\.030 \(at 0\.5 of the step\) {2}1\.5 {2}kl_base, grad_norm {2}- {2}there$/,
+    ) as string,
+    expect.stringMatching(/^2 .* 0\.012 {2}0\.46 {2}- {2}- {2}there$/) as string,
+    expect.stringMatching(/^1 .* {2}- {2}- {2}- {2}- {2}there$/) as string,
+    'alarm at the update to version 3: kl_base 1.5: nats a token from the base (at most 1)',
+    'alarm at the update to version 3: grad_norm 300: norm of the gradient before clipping (at most 100)',
+  ]);
+});
