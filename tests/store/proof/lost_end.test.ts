@@ -194,7 +194,8 @@ await log.flush();
 const other = new Database(${JSON.stringify(join(folder, 'gyre.db'))});
 other.exec('BEGIN IMMEDIATE');
 for (let at = 0; at < ${said}; at += 1) await say('q ' + at);
-setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1000);
+// A database that nobody refers to any more is closed, and its lock with it.
+setTimeout(() => other.open && process.kill(process.pid, 'SIGKILL'), 1000);
 `,
   );
   // Beside the packages that it needs.
