@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 
+import { onAbort } from '../../src/core/running/abort.js';
 import { compiled } from '../../src/core/running/compiled.js';
 
 export interface SearchData {
@@ -32,7 +33,6 @@ export type FromSearch = Found | { readonly type: 'failed'; readonly reason: str
 
 interface Search {
   readonly match: string;
-  readonly signal: AbortSignal;
   readonly resolve: (found: Found) => void;
   readonly reject: (thrown: unknown) => void;
 }
@@ -88,17 +88,23 @@ export function openSearcher(
       new Promise((resolve, reject) => {
         if (closed) return reject(new Error('the tool is closed'));
         signal.throwIfAborted();
-        const search: Search = { match, signal, resolve, reject };
-        signal.addEventListener(
-          'abort',
-          () => {
-            reject(signal.reason as Error);
-            const at = waiting.indexOf(search);
-            if (at >= 0) waiting.splice(at, 1);
-            else if (inHand === search) void worker?.terminate();
+        const ended = onAbort(signal, () => {
+          search.reject(signal.reason as Error);
+          const at = waiting.indexOf(search);
+          if (at >= 0) waiting.splice(at, 1);
+          else if (inHand === search) void worker?.terminate();
+        });
+        const search: Search = {
+          match,
+          resolve(found) {
+            ended();
+            resolve(found);
           },
-          { once: true },
-        );
+          reject(thrown) {
+            ended();
+            reject(thrown instanceof Error ? thrown : new Error(String(thrown)));
+          },
+        };
         waiting.push(search);
         next();
       }),
