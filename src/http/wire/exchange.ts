@@ -11,7 +11,7 @@ import type { Arrival, Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
 import type { Bodies } from './bodies.js';
 import { jsonInTurns } from './body.js';
-import { failureOf, type ErrorShape } from './failure.js';
+import { failureOf, type ErrorShape, type Failure } from './failure.js';
 import type { Leave, Room } from './room.js';
 
 /** What @hono/node-server puts into a context's `env`. */
@@ -60,6 +60,19 @@ export interface ExchangeHooks {
   readonly closed: (exchange: AnyExchange) => void;
   /** A fault that is a bug of ours: its client is told only that there was one. */
   readonly bug: (thrown: unknown, requestId: string) => void;
+}
+
+/** What is answered instead: a bug is reported, whoever watches hears of it, and reasons are for who is trusted. */
+export function failureTold(
+  { requestId, watch, trusted }: AnyExchange,
+  thrown: unknown,
+  toolsRan: boolean,
+  bug: ExchangeHooks['bug'],
+  errors: ErrorShape,
+): Failure {
+  if (isBug(thrown)) bug(thrown, requestId);
+  watch?.refused?.(asGyreError(thrown));
+  return failureOf(trusted ? thrown : discreetly(thrown), requestId, toolsRan, errors);
 }
 
 export class Exchange implements AnyExchange {
@@ -141,10 +154,7 @@ export class Exchange implements AnyExchange {
   }
 
   fail(thrown: unknown, headers: Readonly<Record<string, string>>, toolsRan: boolean): void {
-    if (isBug(thrown)) this.#hooks.bug(thrown, this.requestId);
-    this.watch?.refused?.(asGyreError(thrown));
-    const said = this.trusted ? thrown : discreetly(thrown);
-    const failure = failureOf(said, this.requestId, toolsRan, this.#errors);
+    const failure = failureTold(this, thrown, toolsRan, this.#hooks.bug, this.#errors);
     this.#send(failure.status, flat({ ...headers, ...failure.headers }, []), failure.body);
   }
 

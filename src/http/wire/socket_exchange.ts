@@ -1,11 +1,10 @@
 /** One message on a WebSocket and what is answered to it: an exchange as an HTTP request is one. */
-import { asGyreError, discreetly, isBug } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Delivered, Watch } from '../../core/observe.js';
 import type { Clock, Clocks } from '../../loop/clock.js';
 import type { Bodies } from './bodies.js';
-import type { AnyExchange, ExchangeHooks } from './exchange.js';
-import { type ErrorShape, failureOf } from './failure.js';
+import { type AnyExchange, type ExchangeHooks, failureTold } from './exchange.js';
+import type { ErrorShape } from './failure.js';
 import type { Link } from './link.js';
 import type { Room } from './room.js';
 
@@ -101,10 +100,8 @@ export class SocketExchange implements AnyExchange {
   /** The headers that a response would have are in the message: clients look there for when to try again. */
   fail(thrown: unknown, more: Readonly<Record<string, string>>, toolsRan: boolean): void {
     if (this.status !== undefined || this.#link.gone) return;
-    if (isBug(thrown)) this.#deps.bug(thrown, this.requestId);
-    this.watch?.refused?.(asGyreError(thrown));
-    const said = this.trusted ? thrown : discreetly(thrown);
-    const { status, headers, body } = failureOf(said, this.requestId, toolsRan, this.#deps.errors);
+    const { bug, errors } = this.#deps;
+    const { status, headers, body } = failureTold(this, thrown, toolsRan, bug, errors);
     this.status = status;
     this.#last(errorMessage(status, body, { ...more, ...headers }, this.#envelope));
   }
