@@ -3,13 +3,13 @@
  * written before its answer ends, and survives a killed process as a commit does; once it is committed it is deleted.
  * Where a process ended with lines in its intake, whoever opens the data folder next commits them (`recover.ts`).
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync, writevSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { sha256, type Hash } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
 import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from '../intake/files.js';
-import { hashAfter, linesIn } from '../intake/lines.js';
+import { hashAfter, linesAt, linesIn } from '../intake/lines.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
@@ -230,25 +230,6 @@ export class Intake {
       return false;
     });
   }
-}
-
-/** What most lines are read into; more than it holds is read into a buffer of its own. */
-const reading = Buffer.allocUnsafeSlow(256 * 1024);
-
-/** The lines between two bytes of an open file, without their hashes; throws where they cannot be read. */
-export function linesAt(fd: number, from: number, to: number): readonly string[] {
-  const length = to - from;
-  const bytes = length <= reading.length ? reading : Buffer.allocUnsafeSlow(length);
-  for (let read = 0; read < length;) {
-    const more = readSync(fd, bytes, read, length - read, from + read);
-    if (more === 0) throw new Error(`the intake ends before its byte ${to}`);
-    read += more;
-  }
-  return bytes
-    .toString('utf8', 0, length)
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => line.slice(line.indexOf(' ') + 1));
 }
 
 function newFile(path: string): IntakeFile {

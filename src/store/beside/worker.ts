@@ -15,7 +15,7 @@ import { openBeside, type Store } from '../file/db.js';
 import { isPassing, passingReason } from '../file/passing.js';
 import { AnswerCount } from '../log/answer_count.js';
 import type { LocalLog } from '../log/local.js';
-import { linesAt } from './intake.js';
+import { linesAt } from '../intake/lines.js';
 import { HeldRecordings } from './recordings.js';
 import { recoverAbandoned, replay } from './recover.js';
 import { openLog } from '../log/log.js';

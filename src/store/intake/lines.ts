@@ -40,6 +40,25 @@ export function* linesIn(fd: number): Generator<IntakeLine> {
   }
 }
 
+/** What most lines are read into; more than it holds is read into a buffer of its own. */
+const reading = Buffer.allocUnsafeSlow(256 * 1024);
+
+/** The lines between two bytes of an open file, without their hashes; throws where they cannot be read. */
+export function linesAt(fd: number, from: number, to: number): readonly string[] {
+  const length = to - from;
+  const bytes = length <= reading.length ? reading : Buffer.allocUnsafeSlow(length);
+  for (let read = 0; read < length;) {
+    const more = readSync(fd, bytes, read, length - read, from + read);
+    if (more === 0) throw new Error(`the intake ends before its byte ${to}`);
+    read += more;
+  }
+  return bytes
+    .toString('utf8', 0, length)
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.slice(line.indexOf(' ') + 1));
+}
+
 /**
  * The lines of a file, up to the first whose hash is wrong; with `beyond` also those after it, each of which is proven
  * by the hash that is written before it. What is wrong is known when all of them were asked for.

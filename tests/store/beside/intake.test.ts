@@ -17,7 +17,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Message } from '../../../src/core/message.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { type Carried, Intake } from '../../../src/store/beside/intake.js';
+import { type Carried, Intake, type Place } from '../../../src/store/beside/intake.js';
 import { IntakeLines } from '../../../src/store/intake/lines.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { openRemoteLog } from '../../../src/store/beside/log.js';
@@ -307,13 +307,19 @@ test('unfinished recordings are copied into each new file, and a file is deleted
   expect(files(folder)).toEqual([]);
 });
 
-test('large messages of unfinished recordings are copied from where they stand, again and again', () => {
+/** An intake that holds one large message. */
+function withLarge(): { folder: string; open: Carried[]; intake: Intake; large: string; place: Place } {
   const folder = temporaryFolder();
   const open: Carried[] = [];
   const intake = new Intake(folder, () => open);
   const large = JSON.stringify('x'.repeat(200_000));
   const place = intake.append(`[${large}]`, 1);
   if (place === undefined) throw new Error('the intake could not be written');
+  return { folder, open, intake, large, place };
+}
+
+test('large messages of unfinished recordings are copied from where they stand, again and again', () => {
+  const { folder, open, intake, large, place } = withLarge();
   open.push({ text: '"small"' }, { place }, { text: '"after"' });
   for (const number of [2, 3]) {
     intake.append('["other"]', number);
@@ -344,12 +350,7 @@ test('a file that begins with much of unfinished recordings is not begun again f
 });
 
 test('what is unfinished and large goes on also where the file it stands in is set aside', () => {
-  const folder = temporaryFolder();
-  const open: Carried[] = [];
-  const intake = new Intake(folder, () => open);
-  const large = JSON.stringify('x'.repeat(200_000));
-  const place = intake.append(`[${large}]`, 1);
-  if (place === undefined) throw new Error('the intake could not be written');
+  const { folder, open, intake, large, place } = withLarge();
   open.push({ place });
   intake.quarantine(intake.rotate());
   expect(intake.append('["other"]', 2)).toBeDefined();
