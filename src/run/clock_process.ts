@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError, fieldsOf } from '../core/errors.js';
+import { aborted } from '../core/running/abort.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
 import { withLearner } from './with_learner.js';
@@ -78,10 +79,7 @@ async function run({ config, trainerToken, resume }: Extract<ToClock, { type: 'b
         const scheduled = schedule(learner, config.learn, warn);
         resolveOpened({ learner, scheduled });
         if (resume && runningCycle(learner.db) !== undefined) void start(learner, scheduled, true);
-        if (!stopping.signal.aborted)
-          await new Promise<void>((resolve) =>
-            stopping.signal.addEventListener('abort', () => resolve(), { once: true }),
-          );
+        await aborted(stopping.signal);
         await scheduled.stop();
       },
       decided,

@@ -3,8 +3,9 @@ import type { Tools } from '../../tools/index.js';
 import { createApp } from '../app.js';
 import type { Config } from '../core/config.js';
 import { clockEnvironment } from './child_environment.js';
-import { operatorError, reasonOf } from '../core/errors.js';
+import { operatorError } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
+import { aborted } from '../core/running/abort.js';
 import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
 import { hangs } from '../core/running/within.js';
@@ -29,7 +30,7 @@ import { reportWaiting } from './lines/waiting.js';
 import { VERSION } from './machine.js';
 import type { Observing } from './observing.js';
 import type { Output } from './lines/output.js';
-import { announce, named, otherGateways } from './presence.js';
+import { tellOthers, named, otherGateways } from './presence.js';
 import { secretOf } from './secret.js';
 import { learningRowsOf } from './reading/asked.js';
 import type { ServingStorage } from './storage/serving.js';
@@ -40,21 +41,24 @@ import { trainerGiven } from './trainer_address.js';
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
+interface Given {
+  readonly storage: ServingStorage;
+  readonly observing: Observing;
+  readonly config: Config;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  readonly env: Env;
+}
+
 /**
  * Runs until `signal` fires and everything it started has ended; what it was given stays open. Throws an operator
  * error when it cannot start.
  */
-export async function runGateway(
-  storage: ServingStorage,
-  observing: Observing,
-  config: Config,
-  output: Output,
-  signal: AbortSignal,
-  env: Env,
-): Promise<void> {
+export async function runGateway(given: Given): Promise<void> {
+  const { storage, config, output } = given;
   const tools = openToolset(config, VERSION, (text) => output.warn(text));
   try {
-    await serveWith(tools, storage, observing, config, output, signal, env);
+    await serveWith(tools, given);
   } finally {
     // What is left of answers is logged first, and may still hold a call; where the log waits the intake has it.
     await storage.log.flush().catch(() => undefined);
@@ -62,15 +66,7 @@ export async function runGateway(
   }
 }
 
-async function serveWith(
-  tools: Tools,
-  storage: ServingStorage,
-  observing: Observing,
-  config: Config,
-  output: Output,
-  signal: AbortSignal,
-  env: Env,
-): Promise<void> {
+async function serveWith(tools: Tools, { storage, observing, config, output, signal, env }: Given): Promise<void> {
   const { ask, keys } = storage;
   for (const other of otherGateways(config.data))
     output.warn(
@@ -163,11 +159,7 @@ async function serveWith(
   /** Where it answers, and which trainer others may use, from when there is one until it is to end. */
   const announceSelf = (): void => {
     const reached = stopping ? {} : { url: listening.url, trainer: supply.trainer };
-    try {
-      announce(config.data, { ...reached, learn: config.learn });
-    } catch (thrown) {
-      output.warn(`other commands are not told where this gateway is: ${reasonOf(thrown)}`);
-    }
+    tellOthers(config.data, { ...reached, learn: config.learn }, (text) => output.warn(text));
   };
   announceSelf();
   const follower = follow({
@@ -221,8 +213,7 @@ async function serveWith(
         decided: () => follower.check(),
         warn: (text) => output.warn(text),
       });
-    if (!signal.aborted)
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await aborted(signal);
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
   } finally {

@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 
 import type { TrainerAddress } from './trainer_address.js';
+import { reasonOf } from '../core/errors.js';
 import { alive, processOf, type ProcessId } from '../core/running/process.js';
 
 /** What a file holds. */
@@ -24,15 +25,23 @@ const NAME = /^serve(-\d+)?\.json$/;
 /** One file for each process: two that start at once do not write the same. */
 const OWN = `serve-${process.pid}.json`;
 
+interface Announced {
+  readonly url?: string | undefined;
+  readonly trainer?: TrainerAddress | undefined;
+  readonly learn: boolean;
+}
+
+/** {@link announce} for a gateway: also one that cannot say so serves, and its intake names it, too. */
+export function tellOthers(dataDir: string, announced: Announced, warn: (text: string) => void): void {
+  try {
+    announce(dataDir, announced);
+  } catch (thrown) {
+    warn(`other commands are not told that this gateway runs, and where: ${reasonOf(thrown)}`);
+  }
+}
+
 /** Says that this process serves the folder, or says it anew. */
-export function announce(
-  dataDir: string,
-  {
-    url,
-    trainer,
-    learn,
-  }: { readonly url?: string | undefined; readonly trainer?: TrainerAddress | undefined; readonly learn: boolean },
-): void {
+export function announce(dataDir: string, { url, trainer, learn }: Announced): void {
   const self = processOf(process.pid);
   if (self === undefined) return;
   mkdirSync(folderOf(dataDir), { recursive: true, mode: 0o700 });

@@ -1,11 +1,12 @@
 /** `gyre serve`: what answers wait for is opened first, and the rest of the gateway is loaded meanwhile. */
 import type { Config } from '../core/config.js';
 import { reasonOf } from '../core/errors.js';
+import { aborted } from '../core/running/abort.js';
 import type { Env } from './lines/fields.js';
 import type { Output } from './lines/output.js';
 import { refuseUntrainable } from './machine.js';
 import { openObserving } from './observing.js';
-import { announce, withdraw } from './presence.js';
+import { tellOthers, withdraw } from './presence.js';
 import { openServingStorage } from './storage/serving.js';
 
 /** Before a supervisor loses its patience: Kubernetes waits 30 s. */
@@ -17,7 +18,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
   endAnyway(signal, output);
   const observing = await openObserving(env, config, output);
   try {
-    announced(config, output);
+    tellOthers(config.data, { learn: config.learn }, (text) => output.warn(text));
     const storage = openServingStorage(
       config,
       (reason) => output.warn(`the log failed to write: ${reasonOf(reason)}`),
@@ -25,7 +26,7 @@ export async function serve(config: Config, output: Output, signal: AbortSignal,
     );
     try {
       const { runGateway } = await import('./gateway.js');
-      await runGateway(storage, observing, config, output, signal, env);
+      await runGateway({ storage, observing, config, output, signal, env });
     } finally {
       // Also where the start was refused: the log's thread would keep the process alive.
       await storage.close();
@@ -48,15 +49,5 @@ function endAnyway(signal: AbortSignal, output: Output): void {
       process.kill(process.pid, 'SIGKILL');
     }, STOP_MS).unref();
   };
-  if (signal.aborted) end();
-  else signal.addEventListener('abort', end, { once: true });
-}
-
-/** Also a gateway that cannot say so serves: its intake names it, too. */
-function announced(config: Config, output: Output): void {
-  try {
-    announce(config.data, { learn: config.learn });
-  } catch (thrown) {
-    output.warn(`other commands are not told that this gateway runs: ${reasonOf(thrown)}`);
-  }
+  void aborted(signal).then(end);
 }

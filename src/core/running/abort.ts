@@ -35,3 +35,9 @@ function firstListeners(signal: AbortSignal): Listeners {
   );
   return listeners;
 }
+
+/** Resolves when the signal has fired. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => void onAbort(signal, resolve));
+}
