@@ -2,29 +2,8 @@
  * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over steps and
  * their verdicts: the same log can be filtered in every way at any time, and every drop has a reason that is counted.
  */
+import type { Candidate } from '../core/learning/candidate.js';
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
-
-/** One logged step with everything a rule looks at. Verdicts are undefined where no judge has given one. */
-export interface Candidate {
-  readonly stepId: string;
-  readonly trajectoryId: string;
-  readonly index: number;
-  /** Absent where an upstream sampled. */
-  readonly policyVersion?: number | undefined;
-  readonly consent: boolean;
-  readonly heldout: boolean;
-  readonly evaluated: boolean;
-  readonly finished: boolean;
-  readonly hasState: boolean;
-  readonly notTrainable?: string | undefined;
-  readonly good?: boolean | undefined;
-  /** Whether every earlier step of the trajectory was judged good; undefined when one has no verdict. */
-  readonly earlierGood?: boolean | undefined;
-  /** Whether every step of the trajectory was judged good. */
-  readonly allGood?: boolean | undefined;
-  /** The trajectory's outcome verdict. */
-  readonly outcomeGood?: boolean | undefined;
-}
 
 /**
  * Why a step is dropped: the first that holds, in this order. `gyre status` and each cycle count steps by these names.

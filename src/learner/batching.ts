@@ -2,13 +2,13 @@
 import { isObjectJson } from '../core/text/arguments.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
-import type { Batch } from '../core/learning/batch.js';
+import type { Batch, BatchRow } from '../core/learning/batch.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
 import { shareOut } from '../filter/shares.js';
 import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';
-import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
+import { batchOf, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
 import { giversOf } from '../store/learning/givers.js';

@@ -2,7 +2,8 @@
  * Which of the steps that passed the filter become the states of a batch: each state once, the newest first, and from
  * no key more than its share.
  */
-import type { TrainMode } from '../core/learning/cycle.js';
+import type { Passed } from '../core/learning/candidate.js';
+import type { Claim, TrainMode } from '../core/learning/cycle.js';
 import { parseJson } from '../core/text/json.js';
 import type { FunctionSpec } from '../core/policy.js';
 import { Distinct, gistOf } from '../filter/alike.js';
@@ -11,10 +12,8 @@ import { partOf, shareOut } from '../filter/shares.js';
 import { prepared, type Db } from '../store/file/db.js';
 import { consented } from '../store/learning/consent.js';
 import { heardLately } from '../store/learning/givers.js';
-import type { Claim } from '../store/learning/claims.js';
 import { messageOf, readChain } from '../store/log/chain.js';
 import type { Learner } from './deps.js';
-import type { Passed } from './states.js';
 
 /** States of one key that are compared with others, newest first: no batch takes more of them. */
 const LOOKED_AT = 200;

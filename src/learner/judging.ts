@@ -1,10 +1,10 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
 import { setImmediate as turn } from 'node:timers/promises';
 
-import type { Subject, Verdict } from '../core/learning/judging.js';
+import type { Subject, Unjudged, Verdict } from '../core/learning/judging.js';
 import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
-import { saveVerdicts, type Unjudged, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';
+import { saveVerdicts, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';
 import { stateOf } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';

@@ -3,7 +3,7 @@
  * gate refused too often.
  */
 import { GyreError, missing } from '../core/errors.js';
-import type { Decision, Evaluation, Version } from '../core/learning/version.js';
+import type { Decision, Evaluation, Version, WayBack } from '../core/learning/version.js';
 import { gate } from '../promote/gate.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
 import { promisedVersion } from '../store/learning/batches.js';
@@ -131,15 +131,6 @@ export async function rollback(
   const version = goneBack(learner.db, way, reason);
   await learner.decided();
   return version;
-}
-
-/** How a rollback goes: the weights of an earlier version are copied to a new number. */
-export interface WayBack {
-  readonly version: number;
-  /** The version whose weights these are. */
-  readonly weights: number;
-  /** The version that serves now. */
-  readonly from: number;
 }
 
 /** Throws 409 where there is nothing to go back to. */

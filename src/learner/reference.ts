@@ -1,11 +1,11 @@
 /** Which reference a logged step may be compared with: a request only claims to be a task's. */
 import type { SubjectKind } from '../core/learning/judging.js';
+import type { LoggedState } from '../core/learning/state.js';
 import type { Reference } from '../core/learning/task.js';
 import { canonicalJson } from '../core/text/hash.js';
 import type { NotTrainable } from '../core/trajectory.js';
 import { isAdminKey } from '../store/keys/keys.js';
 import { asks, taskById } from '../store/learning/tasks.js';
-import type { LoggedState } from '../store/read/state.js';
 import type { Learner } from './deps.js';
 
 /** Actions whose words a client may have chosen: by a schema, a list of tokens, a template of its own. */

@@ -1,6 +1,7 @@
 /** Which logged steps a cycle may take up: candidates through the filter, every drop counted by its reason. */
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
-import { type Candidate, keep } from '../filter/filter.js';
+import type { Candidate, Passed, StateCounts, StateTally } from '../core/learning/candidate.js';
+import { keep } from '../filter/filter.js';
 import { JUDGE_ORDER } from '../core/learning/judging.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import type { Db } from '../store/file/db.js';
@@ -11,16 +12,6 @@ import type { Learner } from './deps.js';
 
 /** How many of the newest steps are considered; cycles have long passed by the older ones. */
 const HORIZON = 5_000;
-
-/** A step that passed the filter, and what decides whether a batch has room for it. */
-export interface Passed extends Candidate {
-  /** Whose share of a batch it counts towards; undefined for the operator's own. */
-  readonly giver: string | undefined;
-  /** Equal where the state is the same, word for word. */
-  readonly state: string;
-  readonly stateAt: number;
-  readonly toolSet: string;
-}
 
 export interface Selection {
   /** Oldest first. */
@@ -61,21 +52,6 @@ function* looked(db: Db, filter: FilterName, mode: TrainMode): Iterable<Looked> 
       : { keyId: row.keyId, reason: verdict.reason, steps: 1 };
   }
   for (const [keyId, steps] of upstreamSteps(db, HORIZON)) yield { keyId, reason: 'upstream', steps };
-}
-
-/** How many steps would be taken up, how many each reason drops, and how many versions learned from others. */
-export interface StateCounts {
-  readonly kept: number;
-  readonly dropped: Readonly<Record<string, number>>;
-  readonly versions: number;
-  /** The part of a batch that one key gives at most; of the counts of all. */
-  readonly part?: number | undefined;
-}
-
-/** The same steps counted, all and those of each key. */
-export interface StateTally {
-  readonly all: StateCounts;
-  readonly byKey: ReadonlyMap<string, StateCounts>;
 }
 
 export const NO_STATES: StateCounts = { kept: 0, dropped: {}, versions: 0 };

@@ -1,5 +1,6 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
 import type { Config } from '../core/config.js';
+import type { StateCounts, StateTally } from '../core/learning/candidate.js';
 import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
@@ -8,7 +9,7 @@ import { burstsAt } from '../store/keys/pace.js';
 import { headVersion, servingVersion } from '../store/learning/decisions.js';
 import { countTasks } from '../store/learning/tasks.js';
 import { available } from './choosing.js';
-import { NO_STATES, type StateCounts, type StateTally, tally } from './states.js';
+import { NO_STATES, tally } from './states.js';
 
 /** What is up to learn. */
 export interface LearningPart {

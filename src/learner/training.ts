@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
+import type { BatchRow } from '../core/learning/batch.js';
 import type { Decision, Version } from '../core/learning/version.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
-import { batchById, type BatchRow, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
+import { batchById, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
 import { unclaim } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
 import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { keep, MAX_LAG, type Candidate } from '../../src/filter/filter.js';
+import type { Candidate } from '../../src/core/learning/candidate.js';
+import { keep, MAX_LAG } from '../../src/filter/filter.js';
 
 const step: Candidate = {
   stepId: 's',

@@ -108,6 +108,20 @@ export interface Cycle {
   readonly updatedAt: number;
 }
 
+/** A step, and the steps that have its state again: they are used up with it. */
+export interface Claim {
+  readonly stepId: string;
+  readonly same: readonly string[];
+}
+
+/** A state that a cycle took up. */
+export interface ClaimedState {
+  readonly stepId: string;
+  readonly trajectoryId: string;
+  /** Row of the state's last message. */
+  readonly stateAt: number;
+}
+
 /** What is new in the learning clock's rows. */
 export interface LearningNews {
   /** The newest trained version. */

@@ -72,3 +72,13 @@ export interface Reward {
   /** `judge` is a model, `feedback` a person. */
   readonly source: 'rule' | 'judge' | 'feedback';
 }
+
+/** A step that at least one of the judges, in its present version, has not looked at. */
+export interface Unjudged {
+  readonly stepId: string;
+  readonly trajectoryId: string;
+  readonly index: number;
+  readonly taskId: string | null;
+  /** True for the last step of a completed answer: its text is the trajectory's outcome. */
+  readonly last: boolean;
+}

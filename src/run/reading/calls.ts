@@ -2,6 +2,8 @@
 import { dirname } from 'node:path';
 
 import type { Config } from '../../core/config.js';
+import type { StateCounts, StateTally } from '../../core/learning/candidate.js';
+import type { WayBack } from '../../core/learning/version.js';
 import type { AssistantMessage } from '../../core/message.js';
 import type { FeedbackInput, FeedbackView, JsonBytes, Query, Removal, Scope } from '../../core/reading.js';
 import { pageOf } from '../../core/paging.js';
@@ -10,8 +12,7 @@ import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../learner/following/followed.js';
 import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
-import { goneBack, promotion, wayBack, type WayBack } from '../../learner/promoting.js';
-import type { StateCounts, StateTally } from '../../learner/states.js';
+import { goneBack, promotion, wayBack } from '../../learner/promoting.js';
 import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
 import { type Db, prepared } from '../../store/file/db.js';

@@ -2,7 +2,7 @@
  * The tally of what would be learned from. Counting takes as long as its steps, so in a large log nobody waits for it:
  * the last tally is told, and a new one is made beside.
  */
-import type { StateTally } from '../../learner/states.js';
+import type { StateTally } from '../../core/learning/candidate.js';
 import type { Timed } from './calls.js';
 
 /** A tally that took no longer is made anew for whoever asks. */

@@ -4,7 +4,7 @@
  */
 import { desc, eq, inArray } from 'drizzle-orm';
 
-import type { Batch, TokenTree } from '../../core/learning/batch.js';
+import type { Batch, BatchItem, BatchRow, TokenTree } from '../../core/learning/batch.js';
 import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
@@ -13,23 +13,6 @@ import { packTree, unpackTree } from './packed_tree.js';
 
 /** What stands in the body, whose tree is a column of its own. */
 const NO_TREE: TokenTree = { tokens: [], parent: [] };
-
-/** A batch as its row has it. */
-export interface BatchRow {
-  readonly id: string;
-  readonly cycleId: string;
-  readonly state: BatchState;
-  readonly batch: Batch;
-  /** Why it is as it is; empty where there is nothing to say. */
-  readonly note: string;
-}
-
-/** Which sample or step is in the batch. */
-export interface BatchItem {
-  readonly itemId: string;
-  readonly stepId: string;
-  readonly advantage: number;
-}
 
 /**
  * A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. False,

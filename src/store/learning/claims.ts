@@ -1,15 +1,9 @@
 /** Claims: a unique index lets one cycle at most claim a step, per mode. */
 import { and, eq, isNull, sql } from 'drizzle-orm';
 
-import type { TrainMode } from '../../core/learning/cycle.js';
+import type { Claim, ClaimedState, TrainMode } from '../../core/learning/cycle.js';
 import { prepared, type Db } from '../file/db.js';
 import { cycleSteps, steps } from '../file/schema.js';
-
-/** A step, and the steps that have its state again: they are used up with it. */
-export interface Claim {
-  readonly stepId: string;
-  readonly same: readonly string[];
-}
 
 /**
  * Claims steps for a cycle. Returns those that no other cycle had claimed in this mode, and that were not deleted
@@ -49,7 +43,7 @@ export function forgetClaims(db: Pick<Db, '$client'>, stepIds: readonly string[]
 }
 
 /** The states a cycle took up, each once. */
-export function claimed(db: Db, cycleId: string): { stepId: string; trajectoryId: string; stateAt: number }[] {
+export function claimed(db: Db, cycleId: string): ClaimedState[] {
   return db
     .select({ stepId: steps.id, trajectoryId: steps.trajectoryId, stateAt: steps.stateAt })
     .from(cycleSteps)

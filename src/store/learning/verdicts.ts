@@ -1,22 +1,12 @@
 /** Verdicts: only added, one per subject, judge and version of the judge; and the steps that still lack one. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
-import type { SubjectKind, Verdict } from '../../core/learning/judging.js';
+import type { SubjectKind, Unjudged, Verdict } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { UPSTREAM_STEP } from '../file/policy_version.js';
 import { verdicts } from '../file/schema.js';
 import { CONSENTED } from './consent.js';
-
-/** A step that at least one of the judges, in its present version, has not looked at. */
-export interface Unjudged {
-  readonly stepId: string;
-  readonly trajectoryId: string;
-  readonly index: number;
-  readonly taskId: string | null;
-  /** True for the last step of a completed answer: its text is the trajectory's outcome. */
-  readonly last: boolean;
-}
 
 /** Steps that may be learned from, with an action, that lack a verdict of `judge` at `version`, oldest first. */
 export function unjudgedSteps(

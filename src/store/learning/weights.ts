@@ -4,7 +4,7 @@
  */
 import { prepared, type Db } from '../file/db.js';
 import { removedWeights } from '../file/schema.js';
-import type { Version } from '../../core/learning/version.js';
+import type { RemovedWeights, Version } from '../../core/learning/version.js';
 import { headVersion, servingVersion } from './decisions.js';
 import { allVersions } from './versions.js';
 
@@ -43,13 +43,6 @@ export function keptWeights(db: Db): ReadonlySet<number> {
   for (const version of [...kept]) kept.add(weightsOf(version));
   kept.delete(0);
   return kept;
-}
-
-export interface RemovedWeights {
-  readonly version: number;
-  readonly reason: string;
-  /** Milliseconds since 1970. */
-  readonly createdAt: number;
 }
 
 export function saveRemovedWeights(db: Db, removed: RemovedWeights): void {

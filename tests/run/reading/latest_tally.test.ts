@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { LatestTally } from '../../../src/run/reading/latest_tally.js';
 import type { Timed } from '../../../src/run/reading/calls.js';
-import type { StateTally } from '../../../src/learner/states.js';
+import type { StateTally } from '../../../src/core/learning/candidate.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { addKey } from '../../../src/store/keys/keys.js';
 import { answer, opened, opening, temporaryFolder, user } from '../../store/fixture.js';

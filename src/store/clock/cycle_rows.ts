@@ -1,0 +1,59 @@
+/** Cycles, and the steps that they take up. */
+import { internal } from '../../core/errors.js';
+import { newId } from '../../core/ids.js';
+import type { CycleRows } from '../../core/ports.js';
+import type { Db } from '../file/db.js';
+import { batchOf, moveBatch } from '../learning/batches.js';
+import { claim, claimed, unclaim } from '../learning/claims.js';
+import { cycleById, cyclesOf, moveCycle, runningCycle, saveCycle } from '../learning/cycles.js';
+import { headVersion } from '../learning/decisions.js';
+
+export function cycleRows(db: Db): CycleRows {
+  return {
+    async running() {
+      return runningCycle(db);
+    },
+    async begin({ mode, filter }) {
+      const [id, at] = [newId('cyc'), Date.now()];
+      const begun = {
+        state: 'running',
+        stage: 'generate',
+        counts: {},
+        note: '',
+        startedAt: at,
+        updatedAt: at,
+      } as const;
+      return db.transaction(
+        () => {
+          saveCycle(db, { id, mode, filter, ...begun, baseVersion: headVersion(db) });
+          const cycle = cycleById(db, id);
+          if (cycle === undefined) throw internal(`cycle ${id} was not kept`);
+          return cycle;
+        },
+        { behavior: 'immediate' },
+      );
+    },
+    async newest(limit) {
+      return cyclesOf(db, limit);
+    },
+    async move(id, change) {
+      return moveCycle(db, id, change);
+    },
+    async claim(id, mode, claims) {
+      return claim(db, id, mode, claims);
+    },
+    async claimed(id) {
+      return claimed(db, id);
+    },
+    async release(id) {
+      db.transaction(
+        () => {
+          const row = batchOf(db, id);
+          if (row?.state === 'assembled') moveBatch(db, row.id, 'failed', 'the cycle failed before it was sent');
+          unclaim(db, id);
+        },
+        { behavior: 'immediate' },
+      );
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** What is judged and by what: tasks, verdicts, samples, and whose steps they are. */
+import type { GiverRows, SampleRows, TaskRows, VerdictRows } from '../../core/ports.js';
+import type { Db } from '../file/db.js';
+import { giversOf, heardLately } from '../learning/givers.js';
+import { samplesOf, saveSamples } from '../learning/samples.js';
+import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
+import { saveVerdicts, unjudgedSteps, verdictsOf } from '../learning/verdicts.js';
+
+export function taskRows(db: Db): TaskRows {
+  return {
+    async save(tasks) {
+      saveTasks(db, tasks);
+    },
+    async of(split) {
+      return tasksOf(db, split);
+    },
+    async count(split) {
+      return countTasks(db, split);
+    },
+  };
+}
+
+export function verdictRows(db: Db): VerdictRows {
+  return {
+    async unjudged(judge, limit) {
+      return unjudgedSteps(db, judge, limit);
+    },
+    async save(verdicts) {
+      saveVerdicts(db, verdicts);
+    },
+    async of(kind, ids) {
+      return verdictsOf(db, kind, ids);
+    },
+  };
+}
+
+export function sampleRows(db: Db): SampleRows {
+  return {
+    async of(cycleId) {
+      return samplesOf(db, cycleId);
+    },
+    async save(group) {
+      saveSamples(db, group);
+    },
+  };
+}
+
+export function giverRows(db: Db): GiverRows {
+  return {
+    async of(stepIds) {
+      return giversOf(db, stepIds);
+    },
+    async heardLately() {
+      return heardLately(db);
+    },
+  };
+}

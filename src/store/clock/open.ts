@@ -1,0 +1,25 @@
+/** The learning clock's ports over SQLite, for one policy. Every verb is done when its promise is made. */
+import type { LearningStore } from '../../core/ports.js';
+import type { Db } from '../file/db.js';
+import { batchRows } from './batch_rows.js';
+import { cycleRows } from './cycle_rows.js';
+import { stepRows } from './step_rows.js';
+import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
+import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
+
+/** `policy`: the name its rows carry. */
+export function learningStore(db: Db, policy: string): LearningStore {
+  return {
+    policy,
+    steps: stepRows(db),
+    tasks: taskRows(db),
+    verdicts: verdictRows(db),
+    cycles: cycleRows(db),
+    samples: sampleRows(db),
+    batches: batchRows(db),
+    versions: versionRows(db),
+    decisions: decisionRows(db),
+    evaluations: evaluationRows(db),
+    givers: giverRows(db),
+  };
+}
