@@ -70,7 +70,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   if (batchOf(db, cycle.id) === undefined) {
     if (options.tasks !== undefined)
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
-    reach('judge', { judged: await judgeLog(learner) });
+    reach('judge', await judgeLog(learner));
 
     const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
     const { claims, leftOut } = choose(learner, kept, cycle.mode);
@@ -79,7 +79,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 
     if (cycle.mode === 'resample') {
       reach('resample', await resample(learner, cycle));
-      reach('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
+      reach('judge_samples', await judgeSamples(learner, cycle.id));
     }
   }
 

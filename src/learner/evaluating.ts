@@ -34,11 +34,11 @@ export async function evaluate(learner: Learner, version: number, tasks: readonl
 async function score(learner: Learner, version: number, task: Task): Promise<EvaluationResult | undefined> {
   const answer = await attempt(learner, task, { version, origin: 'evaluate', sampling: { temperature: 0 } });
   if (answer.outcome === 'failed' || answer.outcome === 'cancelled') return undefined;
-  const verdicts = await askAll(
+  const { verdicts } = await askAll(
     learner.judges,
     {
-      kind: 'trajectory',
-      id: answer.trajectoryId,
+      kind: 'response',
+      id: answer.responseId,
       messages: task.messages,
       tools: [],
       text: answer.text,

@@ -6,6 +6,7 @@
 import { sql } from 'drizzle-orm';
 import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
+export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
 
@@ -268,7 +269,7 @@ export const verdicts = sqliteTable(
   'verdicts',
   {
     id: text().primaryKey(),
-    subjectKind: text('subject_kind', { enum: ['step', 'trajectory', 'sample'] }).notNull(),
+    subjectKind: text('subject_kind', { enum: ['step', 'response', 'trajectory', 'sample'] }).notNull(),
     subjectId: text('subject_id').notNull(),
     judge: text().notNull(),
     judgeVersion: text('judge_version').notNull(),
