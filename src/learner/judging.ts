@@ -2,6 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 import type { Subject, Unjudged, Verdict } from '../core/learning/judging.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { askAll } from '../judge/ask.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { saveVerdicts, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';
@@ -61,7 +62,7 @@ function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
 
 /** Judges the samples of a cycle that no judge has seen. Samples are judged in the state they were drawn at. */
 export async function judgeSamples(learner: Learner, cycleId: string): Promise<number> {
-  const samples = samplesOf(learner.db, cycleId);
+  const samples = samplesOf(learner.db, GYRE_POLICY, cycleId);
   const known = verdictsOf(
     learner.db,
     'sample',
