@@ -6,6 +6,7 @@
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
@@ -38,7 +39,7 @@ export interface CycleOptions {
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
   const release = lockLearning(learner.dataDir);
   try {
-    const unfinished = runningCycle(learner.db);
+    const unfinished = runningCycle(learner.db, GYRE_POLICY);
     if (unfinished === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
     const cycle = unfinished ?? begin(learner);
     try {
@@ -48,7 +49,7 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
       if (learner.signal.aborted) throw thrown;
       releaseSteps(learner, cycle.id);
       const reason = asGyreError(thrown).message;
-      return moveCycle(learner.db, cycle.id, {
+      return moveCycle(learner.db, GYRE_POLICY, cycle.id, {
         state: 'failed',
         note: redactorOf(learner.config.redact)?.text(reason) ?? reason,
       });
@@ -61,20 +62,20 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
 async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
   const { db } = learner;
   const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
-    moveCycle(db, cycle.id, { stage, counts });
+    moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
   const skip = (note: string): Cycle => {
     releaseSteps(learner, cycle.id);
-    return moveCycle(db, cycle.id, { state: 'skipped', note });
+    return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'skipped', note });
   };
 
-  if (batchOf(db, cycle.id) === undefined) {
+  if (batchOf(db, GYRE_POLICY, cycle.id) === undefined) {
     if (options.tasks !== undefined)
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
     reach('judge', await judgeLog(learner));
 
     const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
     const { claims, leftOut } = choose(learner, kept, cycle.mode);
-    const taken = claim(db, cycle.id, cycle.mode, claims);
+    const taken = claim(db, GYRE_POLICY, cycle.id, cycle.mode, claims);
     reach('filter', { states: taken.length, ...prefixed('dropped', added(dropped, leftOut)) });
 
     if (cycle.mode === 'resample') {
@@ -91,13 +92,13 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   reach('train');
   const { version, parity } = await train(learner, learner.trainer, row);
   if (!parity.passed)
-    return moveCycle(db, cycle.id, {
+    return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: ${parity.reason}`,
     });
 
   if (options.gate === false || options.heldout.length === 0) {
-    return moveCycle(db, cycle.id, {
+    return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
       note:
         `version ${version.version} trained; not gated: ` +
@@ -106,10 +107,10 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   }
   reach('evaluate');
   const candidate = await evaluate(learner, version.version, options.heldout);
-  const serving = await evaluate(learner, servingVersion(db), options.heldout);
+  const serving = await evaluate(learner, servingVersion(db, GYRE_POLICY), options.heldout);
   reach('gate');
   const decision = await gateAndPromote(learner, candidate, serving);
-  return moveCycle(db, cycle.id, {
+  return moveCycle(db, GYRE_POLICY, cycle.id, {
     state: 'done',
     stage: decision.passed ? 'promote' : 'gate',
     note: `version ${version.version}: ${decision.reason}`,
@@ -124,21 +125,22 @@ function begin(learner: Learner): Cycle {
     stage: 'generate',
     mode: learner.config['learning.mode'] as TrainMode,
     filter: learner.config['learning.filter'] as FilterName,
-    baseVersion: headVersion(learner.db),
+    baseVersion: headVersion(learner.db, GYRE_POLICY),
     counts: {},
     note: '',
     startedAt: at,
     updatedAt: at,
   };
-  saveCycle(learner.db, cycle);
-  return cyclesOf(learner.db, 1)[0] ?? cycle;
+  saveCycle(learner.db, GYRE_POLICY, cycle);
+  return cyclesOf(learner.db, GYRE_POLICY, 1)[0] ?? cycle;
 }
 
 /** Claimed steps that are in no batch are free for later cycles. A batch that was never sent fails with its cycle. */
 function releaseSteps(learner: Learner, cycleId: string): void {
-  const row = batchOf(learner.db, cycleId);
-  if (row?.state === 'assembled') moveBatch(learner.db, row.id, 'failed', 'the cycle failed before it was sent');
-  unclaim(learner.db, cycleId);
+  const row = batchOf(learner.db, GYRE_POLICY, cycleId);
+  if (row?.state === 'assembled')
+    moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', 'the cycle failed before it was sent');
+  unclaim(learner.db, GYRE_POLICY, cycleId);
 }
 
 function added(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {

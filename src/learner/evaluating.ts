@@ -1,5 +1,6 @@
 /** Evaluation: held-out tasks, greedy, through the gateway's own loop, judged by the reference. Never trained on. */
 import { newId } from '../core/ids.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { type Task, taskSetHash } from '../core/learning/task.js';
 import type { Evaluation, EvaluationResult } from '../core/learning/version.js';
 import { askAll } from '../judge/ask.js';
@@ -15,7 +16,7 @@ const CONCURRENCY = 32;
 /** The version's evaluation on exactly these tasks: the one on record, or a new one. */
 export async function evaluate(learner: Learner, version: number, tasks: readonly Task[]): Promise<Evaluation> {
   const taskSet = taskSetHash(tasks);
-  const known = evaluationOf(learner.db, version, taskSet);
+  const known = evaluationOf(learner.db, GYRE_POLICY, version, taskSet);
   if (known !== undefined) return known;
   const results: EvaluationResult[] = [];
   await inParallel(tasks, CONCURRENCY, async (task) => {
@@ -26,7 +27,7 @@ export async function evaluate(learner: Learner, version: number, tasks: readonl
   const order = new Map(tasks.map((task, at) => [task.id, at]));
   results.sort((a, b) => (order.get(a.taskId) ?? 0) - (order.get(b.taskId) ?? 0));
   const evaluation: Evaluation = { id: newId('eval'), version, taskSet, results, createdAt: Date.now() };
-  saveEvaluation(learner.db, evaluation);
+  saveEvaluation(learner.db, GYRE_POLICY, evaluation);
   return evaluation;
 }
 

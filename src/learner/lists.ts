@@ -1,4 +1,5 @@
 /** Versions and cycles as their lists show them. */
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { isVersionNumber, type Version } from '../core/learning/version.js';
 import { type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
 import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
@@ -17,21 +18,28 @@ import { cycleSeenBy } from './status.js';
 export function versionList(db: Db, query: Query, keyId: string | undefined): Listing<ListedVersion> {
   return versionPage(
     db,
-    pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, Number(id))),
+    pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, GYRE_POLICY, Number(id))),
     keyId,
   );
 }
 
 /** The same for a page that is known to be one. */
 export function versionPage(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
-  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
-  const [serving, head] = [servingVersion(db), headVersion(db)];
-  const removed = weightsRemoved(db);
+  const rows = versionsOf(
+    db,
+    GYRE_POLICY,
+    page.limit + 1,
+    page.after === undefined ? undefined : Number(page.after),
+    keyId,
+  );
+  const [serving, head] = [servingVersion(db, GYRE_POLICY), headVersion(db, GYRE_POLICY)];
+  const removed = weightsRemoved(db, GYRE_POLICY);
   const removedAt = ({ version }: Version): number | undefined => removed.get(version)?.createdAt;
   if (keyId !== undefined)
     return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, [], removedAt(row)));
   const decisions = decisionsAbout(
     db,
+    GYRE_POLICY,
     rows.map((row) => row.version),
   );
   return listingOf(rows, page, (row) =>
@@ -47,11 +55,13 @@ export function versionPage(db: Db, page: Page, keyId: string | undefined): List
 
 /** `keyId`: only those that took up a step of this key, as it may see them. */
 export function cycleList(db: Db, query: Query, keyId: string | undefined): Listing<CycleView> {
-  const page = pageOf(query, (id) => cycleById(db, id, keyId) !== undefined);
-  return listingOf(cyclesOf(db, page.limit + 1, page.after, keyId), page, (cycle) => cycleSeenBy(db, cycle, keyId));
+  const page = pageOf(query, (id) => cycleById(db, GYRE_POLICY, id, keyId) !== undefined);
+  return listingOf(cyclesOf(db, GYRE_POLICY, page.limit + 1, page.after, keyId), page, (cycle) =>
+    cycleSeenBy(db, cycle, keyId),
+  );
 }
 
 export function cycleShown(db: Db, id: string, keyId: string | undefined): CycleView | undefined {
-  const cycle = cycleById(db, id, keyId);
+  const cycle = cycleById(db, GYRE_POLICY, id, keyId);
   return cycle === undefined ? undefined : cycleSeenBy(db, cycle, keyId);
 }

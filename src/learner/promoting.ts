@@ -3,6 +3,7 @@
  * gate refused too often.
  */
 import { GyreError, missing } from '../core/errors.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import type { Decision, Evaluation, Version, WayBack } from '../core/learning/version.js';
 import { gate } from '../promote/gate.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
@@ -19,14 +20,14 @@ const REFUSALS = 4;
 /** Puts the candidate through the gate and, when it passes, promotes it. */
 export async function gateAndPromote(learner: Learner, candidate: Evaluation, serving: Evaluation): Promise<Decision> {
   const outcome = gate(candidate, serving, learner.config['gate.confidence']);
-  const decision = decide(learner.db, {
+  const decision = decide(learner.db, GYRE_POLICY, {
     kind: 'gate',
     version: candidate.version,
     against: serving.version,
     ...outcome,
   });
   if (decision.passed) {
-    decide(learner.db, {
+    decide(learner.db, GYRE_POLICY, {
       kind: 'promotion',
       version: candidate.version,
       against: serving.version,
@@ -44,7 +45,7 @@ export async function gateAndPromote(learner: Learner, candidate: Evaluation, se
 /** Gate decisions in a row that refused, since the last promotion, rollback or reset. */
 function refusals(learner: Learner, serving: number): number {
   let count = 0;
-  for (const decision of decisionsOf(learner.db, 200)) {
+  for (const decision of decisionsOf(learner.db, GYRE_POLICY, 200)) {
     if (decision.kind === 'gate' && !decision.passed && decision.against === serving) count += 1;
     else if (decision.kind !== 'gate' && decision.kind !== 'parity') break;
   }
@@ -58,9 +59,9 @@ function isWorse(decision: Decision): boolean {
 }
 
 async function resetHead(learner: Learner, trainer: Trainer, serving: number): Promise<void> {
-  const head = headVersion(learner.db);
+  const head = headVersion(learner.db, GYRE_POLICY);
   await trainer.resetHead(serving);
-  decide(learner.db, {
+  decide(learner.db, GYRE_POLICY, {
     kind: 'head_reset',
     version: serving,
     against: head,
@@ -72,7 +73,7 @@ async function resetHead(learner: Learner, trainer: Trainer, serving: number): P
 
 /** Throws a 409 where a version can neither serve nor be gone back to. */
 function requireWeights(db: Db, version: number): void {
-  const removed = weightsRemoved(db).get(version);
+  const removed = weightsRemoved(db, GYRE_POLICY).get(version);
   if (removed === undefined) return;
   throw new GyreError({
     side: 'client',
@@ -93,12 +94,14 @@ export async function promote(learner: Pick<Learner, 'db' | 'decided'>, version:
 
 /** The decision that promotes a version by hand. Only one whose gate passed may serve. */
 export function promotion(db: Db, version: number): Decision {
-  const known = allVersions(db);
+  const known = allVersions(db, GYRE_POLICY);
   if (!known.some((candidate) => candidate.version === version)) {
     const numbers = known.map((candidate) => candidate.version).join(', ');
     throw missing('version', `there is no version ${version}; versions are ${numbers || 'none yet'}`, 'version');
   }
-  const passed = decisionsOf(db, 50, version).find((decision) => decision.kind === 'gate' && decision.passed);
+  const passed = decisionsOf(db, GYRE_POLICY, 50, version).find(
+    (decision) => decision.kind === 'gate' && decision.passed,
+  );
   if (passed === undefined) {
     throw new GyreError({
       side: 'client',
@@ -110,10 +113,10 @@ export function promotion(db: Db, version: number): Decision {
     });
   }
   requireWeights(db, version);
-  return decide(db, {
+  return decide(db, GYRE_POLICY, {
     kind: 'promotion',
     version,
-    against: servingVersion(db),
+    against: servingVersion(db, GYRE_POLICY),
     passed: true,
     reason: 'promoted by hand',
     numbers: { gate: passed.id },
@@ -135,11 +138,11 @@ export async function rollback(
 
 /** Throws 409 where there is nothing to go back to. */
 export function wayBack(db: Db): WayBack {
-  const serving = servingVersion(db);
-  const known = allVersions(db);
+  const serving = servingVersion(db, GYRE_POLICY);
+  const known = allVersions(db, GYRE_POLICY);
   const weights = (version: number): number =>
     known.find((candidate) => candidate.version === version)?.copyOf ?? version;
-  const earlier = decisionsOf(db, 1000)
+  const earlier = decisionsOf(db, GYRE_POLICY, 1000)
     .filter((decision) => (decision.kind === 'promotion' || decision.kind === 'rollback') && decision.passed)
     .map((decision) => decision.version);
   const target = [...earlier, 0].find((version) => weights(version) !== weights(serving));
@@ -151,13 +154,13 @@ export function wayBack(db: Db): WayBack {
       message: `version ${serving} is what always served: there is no earlier version to go back to`,
     });
   requireWeights(db, weights(target));
-  const version = Math.max(promisedVersion(db), ...known.map((candidate) => candidate.version)) + 1;
+  const version = Math.max(promisedVersion(db, GYRE_POLICY), ...known.map((candidate) => candidate.version)) + 1;
   return { version, weights: weights(target), from: serving };
 }
 
 /** The rows of a rollback whose weights are copied. Throws 409 where the number is taken by now. */
 export function goneBack(db: Db, { version, weights, from }: WayBack, reason: string): Version {
-  if (allVersions(db).some((candidate) => candidate.version >= version)) {
+  if (allVersions(db, GYRE_POLICY).some((candidate) => candidate.version >= version)) {
     throw new GyreError({
       side: 'client',
       status: 409,
@@ -175,8 +178,8 @@ export function goneBack(db: Db, { version, weights, from }: WayBack, reason: st
     metrics: {},
     createdAt: Date.now(),
   };
-  saveVersion(db, row);
-  decide(db, {
+  saveVersion(db, GYRE_POLICY, row);
+  decide(db, GYRE_POLICY, {
     kind: 'rollback',
     version,
     against: from,

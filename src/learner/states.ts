@@ -3,6 +3,7 @@ import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import type { Candidate, Passed, StateCounts, StateTally } from '../core/learning/candidate.js';
 import { keep } from '../filter/filter.js';
 import { JUDGE_ORDER } from '../core/learning/judging.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { type CandidateRow, candidateRows, upstreamSteps } from '../store/learning/candidates.js';
 import type { Db } from '../store/file/db.js';
 import { headVersion } from '../store/learning/decisions.js';
@@ -37,9 +38,9 @@ type Looked =
 
 /** Oldest first. */
 function* looked(db: Db, filter: FilterName, mode: TrainMode): Iterable<Looked> {
-  const head = headVersion(db);
+  const head = headVersion(db, GYRE_POLICY);
   const heldOut = heldOutOf(db);
-  for (const row of candidateRows(db, mode, JUDGE_ORDER, HORIZON)) {
+  for (const row of candidateRows(db, GYRE_POLICY, mode, JUDGE_ORDER, HORIZON)) {
     const known = toCandidate(row);
     // Only of what would be taken: it takes reading what was said.
     const candidate =
@@ -75,7 +76,7 @@ export function tally(
       if (passed !== undefined) count.kept += 1;
       else count.dropped[reason] = (count.dropped[reason] ?? 0) + steps;
   }
-  const learned = versionsByKey(db);
+  const learned = versionsByKey(db, GYRE_POLICY);
   all.versions = learned.all;
   for (const [keyId, versions] of learned.byKey) ofKey(keyId).versions = versions;
   return { all, byKey, passed: passing };

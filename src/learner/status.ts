@@ -2,6 +2,7 @@
 import type { Config } from '../core/config.js';
 import type { StateCounts, StateTally } from '../core/learning/candidate.js';
 import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
 import type { Db } from '../store/file/db.js';
@@ -28,13 +29,13 @@ export function learningStatus(
   keyId?: string,
   { kept, dropped, versions, part: keyPart }: StateCounts = countsOf(stateTally(db, config), keyId),
 ): LearningStatus {
-  const running = runningCycle(db);
-  const [newest, ...older] = cyclesOf(db, 5, undefined, keyId);
+  const running = runningCycle(db, GYRE_POLICY);
+  const [newest, ...older] = cyclesOf(db, GYRE_POLICY, 5, undefined, keyId);
   const last = [newest, ...older].find((cycle) => cycle !== undefined && cycle.state !== 'running');
   if (keyId !== undefined)
     return {
-      serving: servingVersion(db),
-      head: headVersion(db),
+      serving: servingVersion(db, GYRE_POLICY),
+      head: headVersion(db, GYRE_POLICY),
       versions,
       learn: part.learn,
       waiting_for: running === undefined ? `a cycle: it would find ${kept} steps of this key` : 'the end of a cycle',
@@ -49,8 +50,8 @@ export function learningStatus(
   const heldout = countTasks(db, 'heldout');
   const needed = config['learning.min_steps'];
   return {
-    serving: servingVersion(db),
-    head: headVersion(db),
+    serving: servingVersion(db, GYRE_POLICY),
+    head: headVersion(db, GYRE_POLICY),
     versions,
     learn: part.learn,
     waiting_for: waiting(part, running, kept, needed, heldout, dropped['key_share'] ?? 0, keyPart ?? 1),
@@ -79,7 +80,9 @@ export function countsOf({ all, byKey }: StateTally, keyId: string | undefined):
 /** A cycle as a key may see it: how many of its steps it took up, and not what became of everyone's. */
 export function cycleSeenBy(db: Db, cycle: Cycle, keyId: string | undefined): CycleView {
   return cycleView(
-    keyId === undefined ? cycle : { ...cycle, counts: { states: statesOfKey(db, cycle.id, keyId) }, note: '' },
+    keyId === undefined
+      ? cycle
+      : { ...cycle, counts: { states: statesOfKey(db, GYRE_POLICY, cycle.id, keyId) }, note: '' },
   );
 }
 

@@ -7,6 +7,7 @@ import { learningRowsOf, readingOf } from '../../src/run/reading/asked.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
 import { newId } from '../../src/core/ids.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { saveCycle } from '../../src/store/learning/cycles.js';
@@ -48,9 +49,16 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
 
 /** A version that passed the gate and was promoted, so that there is something to promote and to go back from. */
 function aPastOf(db: Db): void {
-  saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: Date.now() });
-  decide(db, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
-  decide(db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  saveVersion(db, GYRE_POLICY, {
+    version: 1,
+    kind: 'trained',
+    parent: 0,
+    batchId: 'bat-1',
+    metrics: {},
+    createdAt: Date.now(),
+  });
+  decide(db, GYRE_POLICY, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  decide(db, GYRE_POLICY, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
 }
 
 function cycle(db: Db): Cycle {
@@ -67,6 +75,6 @@ function cycle(db: Db): Cycle {
     startedAt: at,
     updatedAt: at,
   };
-  saveCycle(db, begun);
+  saveCycle(db, GYRE_POLICY, begun);
   return begun;
 }

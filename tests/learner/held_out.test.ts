@@ -1,6 +1,7 @@
 /** Held-out questions as clients ask them, in whatever way: no state of them is taken up, and none reaches a batch. */
 import { afterEach, expect, it } from 'vitest';
 
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
@@ -122,6 +123,6 @@ it('a question that becomes a held-out one while its state is drawn from reaches
   );
   const cycle = await stopped;
   expect([cycle.state, cycle.counts['states']]).toEqual(['skipped', 2]);
-  expect(runningCycle(store.db)).toBeUndefined();
+  expect(runningCycle(store.db, GYRE_POLICY)).toBeUndefined();
   expect(store.sqlite.prepare('SELECT count(*) AS n FROM batch_items').get()).toEqual({ n: 0 });
 });

@@ -5,6 +5,7 @@
 import { afterEach, expect, test } from 'vitest';
 
 import { type FilterName, FILTERS, TRAIN_MODES, type TrainMode } from '../../src/core/learning/cycle.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
@@ -100,7 +101,7 @@ test.each(TRAIN_MODES)('a whole cycle of mode %s judges, samples and trains only
 test("much traffic of upstreams does not push the policy's own steps out of sight", async () => {
   const { learner, theirs } = await mixed();
   // Theirs are the newest two.
-  const rows = candidateRows(learner.db, 'resample', ['reference'], 2);
+  const rows = candidateRows(learner.db, GYRE_POLICY, 'resample', ['reference'], 2);
   expect(rows).toHaveLength(2);
   expect(rows.filter((row) => theirs.includes(row.stepId))).toEqual([]);
 });

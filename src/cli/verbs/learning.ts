@@ -4,6 +4,7 @@
  */
 import type { Cycle, FilterName, TrainMode } from '../../core/learning/cycle.js';
 import { operatorError } from '../../core/errors.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Task } from '../../core/learning/task.js';
 import { cycleView, evaluationView } from '../../core/learning/views.js';
 import { runCycle } from '../../learner/cycle.js';
@@ -113,7 +114,7 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
     printer.line(`cycle ${number + 1} of ${options.cycles}: ${cycle.state}: ${cycle.note}`);
     if (cycle.state === 'failed') break;
   }
-  const [serving, head] = [servingVersion(learner.db), headVersion(learner.db)];
+  const [serving, head] = [servingVersion(learner.db, GYRE_POLICY), headVersion(learner.db, GYRE_POLICY)];
   printer.result({ cycles: cycles.map(cycleView), serving, head }, [
     `serving version ${serving}, head ${head}, ` +
       `${tasksOf(learner.db, 'train').length} training and ${tasksOf(learner.db, 'heldout').length} held-out tasks ` +
@@ -123,14 +124,14 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
 
 /** `gyre`, `gyre@N`, `gyre@base` or a number; the head by default. */
 function versionOf(learner: Learner, model: string | undefined): number {
-  if (model === undefined) return headVersion(learner.db);
-  if (model === 'gyre') return servingVersion(learner.db);
+  if (model === undefined) return headVersion(learner.db, GYRE_POLICY);
+  if (model === 'gyre') return servingVersion(learner.db, GYRE_POLICY);
   const name = model.replace(/^gyre@/, '');
   const version = name === 'base' ? 0 : Number(name);
-  if (version === 0 || allVersions(learner.db).some((known) => known.version === version)) return version;
+  if (version === 0 || allVersions(learner.db, GYRE_POLICY).some((known) => known.version === version)) return version;
   throw operatorError(
     `--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${
-      allVersions(learner.db)
+      allVersions(learner.db, GYRE_POLICY)
         .map((known) => known.version)
         .join(', ') || '(no versions yet)'
     }`,

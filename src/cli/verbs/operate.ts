@@ -6,6 +6,7 @@ import { indexDocuments } from '../../../tools/documents/indexing.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import type { Update } from '../../core/learning/alarms.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import { adapterName } from '../../core/learning/version.js';
 import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
@@ -41,7 +42,7 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
     printer.result(shown, [
       `gateway: ${gateway === undefined ? 'not running' : (gateway.url ?? `process ${gateway.pid} does not listen`)}`,
       `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ` +
-        `${allVersions(db).length} versions made`,
+        `${allVersions(db, GYRE_POLICY).length} versions made`,
       `waiting for: ${status.waiting_for}`,
       `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
@@ -131,7 +132,7 @@ export function versionsVerb(config: Config, printer: Printer): Promise<void> {
     };
     const is = ({ serving, head }: ListedVersion): string =>
       [...(serving ? ['serving'] : []), ...(head ? ['head'] : [])].join(', ') || '-';
-    const updates = data.map(({ version }) => updateOf(db, version));
+    const updates = data.map(({ version }) => updateOf(db, GYRE_POLICY, version));
     const nats = (value: number | undefined): string => value?.toPrecision(2) ?? '-';
     const moved = (update: Update | undefined): string => {
       const { kl_before, step_scale: scale = 1 } = update?.numbers ?? {};

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 
 import type { Config } from '../../core/config.js';
 import type { StateCounts, StateTally } from '../../core/learning/candidate.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { WayBack } from '../../core/learning/version.js';
 import type { AssistantMessage } from '../../core/message.js';
 import type { FeedbackInput, FeedbackView, JsonBytes, Query, Removal, Scope } from '../../core/reading.js';
@@ -59,8 +60,8 @@ const READING = {
     ),
   trajectory: ({ db }: Held, { keyId }: Scope, id: string, shown: Shown) =>
     bytesOf(showTrajectory(db, id, shown, keyId)),
-  step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, id, keyId)),
-  deletion: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(deletionOf(db, id, keyId)),
+  step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, GYRE_POLICY, id, keyId)),
+  deletion: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(deletionOf(db, GYRE_POLICY, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
   status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined, counts: StateCounts) =>
     bytesOf(learningStatus(db, config, part, keyId, counts)),
@@ -82,7 +83,7 @@ const WRITING = {
   promotion: ({ db }: Held, version: number) => promotion(db, version),
   wayBack: ({ db }: Held) => wayBack(db),
   weightsRemoved: ({ db }: Held, version: number, reason: string) =>
-    saveRemovedWeights(db, { version, reason, createdAt: Date.now() }),
+    saveRemovedWeights(db, GYRE_POLICY, { version, reason, createdAt: Date.now() }),
   goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
 };
 
@@ -154,7 +155,7 @@ function answersOf(db: Db, keyId: string, ids: readonly string[]): readonly (Ass
 }
 
 function erased({ db }: Held, id: string, keyId: string | undefined): Removal | undefined {
-  const removed = removeTrajectory(db, id, keyId);
+  const removed = removeTrajectory(db, GYRE_POLICY, id, keyId);
   if (removed !== undefined) eraseSetAside(dirname(db.$client.name), id);
   return removed;
 }

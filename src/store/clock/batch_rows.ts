@@ -12,28 +12,28 @@ import {
 } from '../learning/batches.js';
 import { allVersions } from '../learning/versions.js';
 
-export function batchRows(db: Db): BatchRows {
+export function batchRows(db: Db, policy: string): BatchRows {
   return {
     async ofCycle(cycleId) {
-      return batchOf(db, cycleId);
+      return batchOf(db, policy, cycleId);
     },
     async byId(id) {
-      return batchById(db, id);
+      return batchById(db, policy, id);
     },
     async open() {
-      return openBatches(db);
+      return openBatches(db, policy);
     },
     async stepsOf(id) {
-      return stepsInBatch(db, id);
+      return stepsInBatch(db, policy, id);
     },
     async nextVersion() {
-      return Math.max(promisedVersion(db), ...allVersions(db).map(({ version }) => version)) + 1;
+      return Math.max(promisedVersion(db, policy), ...allVersions(db, policy).map(({ version }) => version)) + 1;
     },
     async save(cycleId, batch, items) {
-      return saveBatch(db, cycleId, batch, items) ? 'saved' : 'stale';
+      return saveBatch(db, policy, cycleId, batch, items) ? 'saved' : 'stale';
     },
     async move(id, state, note) {
-      moveBatch(db, id, state, note);
+      moveBatch(db, policy, id, state, note);
     },
   };
 }

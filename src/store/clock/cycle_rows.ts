@@ -8,10 +8,10 @@ import { claim, claimed, unclaim } from '../learning/claims.js';
 import { cycleById, cyclesOf, moveCycle, runningCycle, saveCycle } from '../learning/cycles.js';
 import { headVersion } from '../learning/decisions.js';
 
-export function cycleRows(db: Db): CycleRows {
+export function cycleRows(db: Db, policy: string): CycleRows {
   return {
     async running() {
-      return runningCycle(db);
+      return runningCycle(db, policy);
     },
     async begin({ mode, filter }) {
       const [id, at] = [newId('cyc'), Date.now()];
@@ -25,8 +25,8 @@ export function cycleRows(db: Db): CycleRows {
       } as const;
       return db.transaction(
         () => {
-          saveCycle(db, { id, mode, filter, ...begun, baseVersion: headVersion(db) });
-          const cycle = cycleById(db, id);
+          saveCycle(db, policy, { id, mode, filter, ...begun, baseVersion: headVersion(db, policy) });
+          const cycle = cycleById(db, policy, id);
           if (cycle === undefined) throw internal(`cycle ${id} was not kept`);
           return cycle;
         },
@@ -34,23 +34,24 @@ export function cycleRows(db: Db): CycleRows {
       );
     },
     async newest(limit) {
-      return cyclesOf(db, limit);
+      return cyclesOf(db, policy, limit);
     },
     async move(id, change) {
-      return moveCycle(db, id, change);
+      return moveCycle(db, policy, id, change);
     },
     async claim(id, mode, claims) {
-      return claim(db, id, mode, claims);
+      return claim(db, policy, id, mode, claims);
     },
     async claimed(id) {
-      return claimed(db, id);
+      return claimed(db, policy, id);
     },
     async release(id) {
       db.transaction(
         () => {
-          const row = batchOf(db, id);
-          if (row?.state === 'assembled') moveBatch(db, row.id, 'failed', 'the cycle failed before it was sent');
-          unclaim(db, id);
+          const row = batchOf(db, policy, id);
+          if (row?.state === 'assembled')
+            moveBatch(db, policy, row.id, 'failed', 'the cycle failed before it was sent');
+          unclaim(db, policy, id);
         },
         { behavior: 'immediate' },
       );

@@ -39,13 +39,13 @@ export function verdictRows(db: Db): VerdictRows {
   };
 }
 
-export function sampleRows(db: Db): SampleRows {
+export function sampleRows(db: Db, policy: string): SampleRows {
   return {
     async of(cycleId) {
-      return samplesOf(db, cycleId);
+      return samplesOf(db, policy, cycleId);
     },
     async save(group) {
-      saveSamples(db, group);
+      saveSamples(db, policy, group);
     },
   };
 }

@@ -14,12 +14,12 @@ export function learningStore(db: Db, policy: string): LearningStore {
     steps: stepRows(db),
     tasks: taskRows(db),
     verdicts: verdictRows(db),
-    cycles: cycleRows(db),
-    samples: sampleRows(db),
-    batches: batchRows(db),
-    versions: versionRows(db),
-    decisions: decisionRows(db),
-    evaluations: evaluationRows(db),
+    cycles: cycleRows(db, policy),
+    samples: sampleRows(db, policy),
+    batches: batchRows(db, policy),
+    versions: versionRows(db, policy),
+    decisions: decisionRows(db, policy),
+    evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
   };
 }

@@ -6,6 +6,8 @@
 import { sql } from 'drizzle-orm';
 import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
+
 export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
@@ -191,7 +193,9 @@ export const deletions = sqliteTable('deletions', {
   keyId: text('key_id'),
   /** JSON list of [table, id] whose content is gone. */
   rows: text().notNull(),
+  /** JSON list of ids, of every policy. */
   batches: text().notNull(),
+  /** JSON list of numbers of the first policy, and of [policy, number] of others. */
   versions: text().notNull(),
   createdAt: integer('created_at').notNull(),
 });
@@ -206,6 +210,8 @@ export const deletionVersions = sqliteTable('deletion_versions', {
   batchId: text('batch_id').notNull(),
   version: integer().notNull(),
   createdAt: integer('created_at').notNull(),
+  /** Null where it is the first policy's (`src/store/file/policy_column.ts`). */
+  policy: text(),
 });
 
 /**
@@ -292,9 +298,10 @@ export const cycles = sqliteTable('cycles', {
   note: text().notNull(),
   startedAt: integer('started_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
+  policy: text().notNull().default(GYRE_POLICY),
 });
 
-/** States a cycle took up. A step is used at most once per mode, whatever became of the cycle's batch. */
+/** States a cycle took up. A policy uses a step at most once per mode, whatever became of the cycle's batch. */
 export const cycleSteps = sqliteTable(
   'cycle_steps',
   {
@@ -303,9 +310,11 @@ export const cycleSteps = sqliteTable(
     cycleId: text('cycle_id').notNull(),
     /** The step whose state this one has again: it is used up with it, and nothing is drawn from it. */
     sameAs: text('same_as'),
+    policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [
-    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode),
+    // The step first: deletion and pruning ask by it, for every policy.
+    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode, t.policy),
     index('cycle_steps_cycle').on(t.cycleId),
     index('cycle_steps_same')
       .on(t.sameAs)
@@ -328,6 +337,7 @@ export const samples = sqliteTable(
     tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
     logprobs: blob({ mode: 'buffer' }).notNull(),
     createdAt: integer('created_at').notNull(),
+    policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [index('samples_cycle').on(t.cycleId), index('samples_step').on(t.stepId)],
 );
@@ -344,6 +354,7 @@ export const batches = sqliteTable('batches', {
   note: text().notNull(),
   createdAt: integer('created_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
+  policy: text().notNull().default(GYRE_POLICY),
 });
 
 /** Which sample or step stands in which batch: lineage, and the proof of at most once. */
@@ -354,9 +365,11 @@ export const batchItems = sqliteTable(
     itemId: text('item_id').notNull(),
     stepId: text('step_id').notNull(),
     advantage: real().notNull(),
+    policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [
-    uniqueIndex('batch_items_once').on(t.itemId),
+    // The item may be a step, which each policy may learn from once.
+    uniqueIndex('batch_items_once').on(t.itemId, t.policy),
     index('batch_items_batch').on(t.batchId),
     index('batch_items_step').on(t.stepId),
   ],

@@ -43,13 +43,14 @@ export const GIVER: SQL = sql`CASE WHEN t.origin <> 'live' OR EXISTS (SELECT 1 F
   AND a.role = 'admin') THEN NULL ELSE s.key_id END`;
 
 /**
- * The newest steps of the policy that no cycle of this mode has claimed and whose response was not withdrawn, with
+ * The newest steps of a policy that no cycle of its in this mode has claimed and whose response was not withdrawn, with
  * their verdicts. A step's verdict is that of the first of `decidingJudges` whose newest word is one, since what an
  * earlier version of a judge said is withdrawn; of several steps it is bad if one is bad, else unknown if one is
  * unknown.
  */
 export function candidateRows(
   db: Db,
+  policy: string,
   mode: TrainMode,
   decidingJudges: readonly string[],
   limit: number,
@@ -68,7 +69,8 @@ export function candidateRows(
       FROM steps WHERE policy_version > ${sql.raw(String(UPSTREAM_STEP))} ORDER BY seq DESC LIMIT ${limit * REACH}),
     recent AS (
       SELECT s.* FROM newest s
-      WHERE NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode})
+      WHERE NOT EXISTS (SELECT 1 FROM cycle_steps c WHERE c.step_id = s.id AND c.mode = ${mode}
+          AND c.policy = ${policy})
         AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)
       ORDER BY s.seq DESC LIMIT ${limit}),
     last_words AS (

@@ -1,15 +1,21 @@
 /** Decisions, and what follows from them: which version serves, and which one is the head. */
-import { and, desc, eq, inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm';
 
 import { newId } from '../../core/ids.js';
 import type { Decision } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
+import { policyColumn } from '../file/policy_column.js';
 import { decisions, versions } from '../file/schema.js';
 
-export function decide(db: Db, decision: Omit<Decision, 'id' | 'createdAt'>): Decision {
+export function decide(db: Db, policy: string, decision: Omit<Decision, 'id' | 'createdAt'>): Decision {
   const made: Decision = { id: newId('dec'), createdAt: Date.now(), ...decision };
-  const row = { ...made, against: made.against ?? null, numbers: JSON.stringify(made.numbers) };
+  const row = {
+    ...made,
+    against: made.against ?? null,
+    numbers: JSON.stringify(made.numbers),
+    policy: policyColumn(policy),
+  };
   db.transaction(
     (tx) => {
       tx.insert(decisions).values(row).run();
@@ -21,11 +27,11 @@ export function decide(db: Db, decision: Omit<Decision, 'id' | 'createdAt'>): De
 }
 
 /** Newest first. */
-export function decisionsOf(db: Db, limit: number, version?: number): Decision[] {
+export function decisionsOf(db: Db, policy: string, limit: number, version?: number): Decision[] {
   const rows = db
     .select()
     .from(decisions)
-    .where(version === undefined ? undefined : eq(decisions.version, version))
+    .where(and(isOf(policy), version === undefined ? undefined : eq(decisions.version, version)))
     .orderBy(desc(decisions.id))
     .limit(limit)
     .all();
@@ -33,44 +39,48 @@ export function decisionsOf(db: Db, limit: number, version?: number): Decision[]
 }
 
 /** About any of these versions, newest first. */
-export function decisionsAbout(db: Db, about: readonly number[]): Decision[] {
+export function decisionsAbout(db: Db, policy: string, about: readonly number[]): Decision[] {
   return db
     .select()
     .from(decisions)
-    .where(inArray(decisions.version, [...about]))
+    .where(and(isOf(policy), inArray(decisions.version, [...about])))
     .orderBy(desc(decisions.id))
     .all()
     .map(readDecision);
 }
 
-function readDecision({ against, numbers, ...row }: typeof decisions.$inferSelect): Decision {
+function isOf(policy: string): SQL {
+  return sql`${decisions.policy} IS ${policyColumn(policy)}`;
+}
+
+function readDecision({ policy: _, against, numbers, ...row }: typeof decisions.$inferSelect): Decision {
   return { ...row, against: against ?? undefined, numbers: JSON.parse(numbers) as Record<string, unknown> };
 }
 
 /** Version of the last promotion or rollback that passed; 0 before the first. */
-export function servingVersion(db: Db): number {
+export function servingVersion(db: Db, policy: string): number {
   return (
     db
       .select({ version: decisions.version })
       .from(decisions)
-      .where(and(inArray(decisions.kind, ['promotion', 'rollback']), eq(decisions.passed, true)))
+      .where(and(isOf(policy), inArray(decisions.kind, ['promotion', 'rollback']), eq(decisions.passed, true)))
       .orderBy(desc(decisions.id))
       .get()?.version ?? 0
   );
 }
 
 /** The version training and sampling follow: the newest of trained versions and head resets. */
-export function headVersion(db: Db): number {
+export function headVersion(db: Db, policy: string): number {
   const reset = db
     .select({ version: decisions.version, at: decisions.createdAt })
     .from(decisions)
-    .where(inArray(decisions.kind, ['head_reset', 'rollback']))
+    .where(and(isOf(policy), inArray(decisions.kind, ['head_reset', 'rollback'])))
     .orderBy(desc(decisions.id))
     .get();
   const trained = db
     .select({ version: versions.version, at: versions.createdAt })
     .from(versions)
-    .where(eq(versions.kind, 'trained'))
+    .where(and(eq(versions.policy, policy), eq(versions.kind, 'trained')))
     .orderBy(desc(versions.version))
     .get();
   if (trained === undefined) return reset?.version ?? 0;

@@ -14,6 +14,7 @@ import { emptyBatch } from '../learning/batches.js';
 import { forgetClaims } from '../learning/claims.js';
 import { forgetJudging } from '../learning/decided.js';
 import { responseOf } from './conversation.js';
+import { versionsNamed } from './deletion.js';
 import { reachedBy, withTrainer } from './lineage.js';
 import {
   batches,
@@ -32,14 +33,23 @@ import {
 const SCRUB_EVERY_MS = 50;
 const SCRUB_FOR_MS = 60_000;
 
-/** Deletes a trajectory. Undefined when there is none (any more), or none of this key's. */
-export function removeTrajectory(db: Db, id: string, keyId?: string, at: number = Date.now()): Removal | undefined {
+/**
+ * Deletes a trajectory, with what every policy made of it; answers what that was of this one. Undefined when there is
+ * none (any more), or none of this key's.
+ */
+export function removeTrajectory(
+  db: Db,
+  policy: string,
+  id: string,
+  keyId?: string,
+  at: number = Date.now(),
+): Removal | undefined {
   const reached = db.transaction(
     (tx) => {
       const trajectory = tx.select().from(trajectories).where(eq(trajectories.id, id)).get();
-      return trajectory === undefined || (keyId !== undefined && trajectory.keyId !== keyId)
-        ? undefined
-        : removeRows(db, tx, id, at);
+      if (trajectory === undefined || (keyId !== undefined && trajectory.keyId !== keyId)) return undefined;
+      const all = removeRows(db, tx, id, at);
+      return all.get(policy) ?? { batches: [], versions: [], pending: [] };
     },
     { behavior: 'immediate' },
   );
@@ -74,7 +84,10 @@ export function withdrawResponse(db: Db, id: string, keyId: string, at: number =
   return left !== undefined;
 }
 
-function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' | 'deleted'> {
+type Reached = Omit<Removal, 'id' | 'deleted'>;
+
+/** What it has reached before, by policy. */
+function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, Reached> {
   const removed = tx.select().from(steps).where(eq(steps.trajectoryId, id)).all();
   const stepIds = removed.map((step) => step.id);
   const sampleIds = tx
@@ -83,9 +96,14 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' 
     .where(inArray(samples.stepId, stepIds))
     .all()
     .map((sample) => sample.id);
-  const reached = reachedBy(tx, stepIds);
-  const pending = withTrainer(tx, reached.batches);
-  emptyBatches(tx, reached.batches, at);
+  const reached = new Map(
+    policiesOf(tx, stepIds).map((policy) => {
+      const { batches: ids, versions } = reachedBy(tx, policy, stepIds);
+      return [policy, { batches: ids, versions, pending: withTrainer(tx, policy, ids) }] as const;
+    }),
+  );
+  const inBatches = [...reached.values()].flatMap((of) => of.batches).sort();
+  emptyBatches(tx, inBatches, at);
   forgetClaims(db, stepIds);
 
   const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
@@ -126,13 +144,24 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' 
     trajectoryId: id,
     keyId: trajectory?.keyId ?? null,
     rows: JSON.stringify(deleted),
-    batches: JSON.stringify(reached.batches),
-    versions: JSON.stringify(reached.versions),
+    batches: JSON.stringify(inBatches),
+    versions: JSON.stringify([...reached].flatMap(([policy, { versions }]) => versionsNamed(policy, versions))),
     createdAt: at,
   };
   tx.insert(deletions).values(row).run();
   appendLedger(tx, [['deletions', row.id, contentHashOf('deletions', row)]], at);
-  return { ...reached, pending };
+  return reached;
+}
+
+/** Those that have a batch with one of these steps. */
+function policiesOf(tx: Tx, stepIds: readonly string[]): string[] {
+  return tx
+    .selectDistinct({ policy: batchItems.policy })
+    .from(batchItems)
+    .where(inArray(batchItems.stepId, [...stepIds]))
+    .orderBy(batchItems.policy)
+    .all()
+    .map(({ policy }) => policy);
 }
 
 /** Nobody goes on from the response any more, wherever it is still remembered. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 import { newId } from '../../../src/core/ids.js';
 import type { Judged, JudgeRef, UnjudgedSlice, Verdict } from '../../../src/core/learning/judging.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { unjudged } from '../../../src/store/clock/unjudged.js';
 import { addKey, changeKey } from '../../../src/store/keys/keys.js';
 import { saveJudged } from '../../../src/store/learning/verdicts.js';
@@ -266,7 +267,7 @@ test.each(['deleted', 'pruned'])('nothing of judging stays of what is %s', async
   changeKey(open.store.db, key.id, { train: false });
   judgeAll(open);
   expect(rows(open)).toEqual([2, 2, 2, 1]);
-  if (how === 'deleted') for (const { id } of [failed, withheld]) removeTrajectory(open.store.db, id);
+  if (how === 'deleted') for (const { id } of [failed, withheld]) removeTrajectory(open.store.db, GYRE_POLICY, id);
   else {
     const pruner = new Pruner(open.store.db, { days: 1, keep: [] }, () => Date.now() + 100 * 24 * HOUR, true);
     while (pruner.slice() !== undefined);
@@ -279,7 +280,7 @@ test('a step that is given the number of a deleted one is judged', async () => {
   await say(open, 'a');
   const newest = await say(open, 'b');
   judgeAll(open);
-  removeTrajectory(open.store.db, newest.id);
+  removeTrajectory(open.store.db, GYRE_POLICY, newest.id);
   const next = await say(open, 'c');
   expect(open.store.sqlite.prepare('SELECT seq FROM steps WHERE id = ?').get(next.step)).toEqual({ seq: 2 });
   expect(
@@ -294,7 +295,7 @@ test('one that is given it while the slice is judged is judged as well', async (
   const a = await say(open, 'a');
   const newest = await say(open, 'b');
   const slice = unjudged(open.store.db, JUDGES, 100) as UnjudgedSlice;
-  removeTrajectory(open.store.db, newest.id);
+  removeTrajectory(open.store.db, GYRE_POLICY, newest.id);
   const next = await say(open, 'c');
   saveJudged(open.store.db, good(slice, JUDGES), slice.turn);
   expect(
@@ -311,7 +312,7 @@ test('where the newest is deleted while the slice is judged, and nothing came af
   await say(open, 'a');
   const newest = await say(open, 'b');
   const slice = unjudged(open.store.db, JUDGES, 100) as UnjudgedSlice;
-  removeTrajectory(open.store.db, newest.id);
+  removeTrajectory(open.store.db, GYRE_POLICY, newest.id);
   saveJudged(open.store.db, good(slice, JUDGES), slice.turn);
   const next = await say(open, 'c');
   expect(

@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { candidateRows, upstreamSteps } from '../../../src/store/learning/candidates.js';
 import { UPSTREAM_STEP } from '../../../src/store/file/policy_version.js';
 import * as schema from '../../../src/store/file/schema.js';
@@ -15,7 +16,9 @@ test('the newest steps of the policy are found among many of upstreams by their 
     await answer(log, opening([user(words)]), [{ text: 'a', prompt: [1, 2], ids: [3] }]);
   const whose = store.sqlite.prepare('UPDATE steps SET policy_version = ? WHERE seq = ?');
   for (const seq of [2, 3]) whose.run(UPSTREAM_STEP, seq);
-  expect(candidateRows(store.db, 'resample', ['reference'], 10)).toMatchObject([{ index: 0, policyVersion: 0 }]);
+  expect(candidateRows(store.db, GYRE_POLICY, 'resample', ['reference'], 10)).toMatchObject([
+    { index: 0, policyVersion: 0 },
+  ]);
   expect(upstreamSteps(store.db, 10)).toEqual(new Map([['', 2]]));
 
   // The plan of what was asked, in SQLite's own words: with a value bound to it the index could not be used.
@@ -23,7 +26,7 @@ test('the newest steps of the policy are found among many of upstreams by their 
   const client = Object.create(store.sqlite, {
     prepare: { value: (sql: string): unknown => (asked.push(sql), store.sqlite.prepare(sql)) },
   }) as Database.Database;
-  candidateRows(drizzle({ client, schema }), 'resample', ['reference'], 10);
+  candidateRows(drizzle({ client, schema }), GYRE_POLICY, 'resample', ['reference'], 10);
   const values = new Array<string>(asked[0]?.split('?').length ?? 0).fill('').slice(1);
   const plan = store.sqlite.prepare<string[]>(`EXPLAIN QUERY PLAN ${asked[0] ?? ''}`).all(...values);
   expect(JSON.stringify(plan)).toContain('SCAN steps USING INDEX steps_own');
@@ -46,7 +49,7 @@ test('a verdict counts until a newer version of its judge says another word, or 
       { id: `s${at}`, subjectKind: 'step', subjectId: steps[0]?.id ?? '', ...word },
       { id: `t${at}`, subjectKind: 'trajectory', subjectId: recording.trajectoryId, ...word },
     ]);
-    const [row] = candidateRows(store.db, 'resample', ['reference', 'well_formed'], 10);
+    const [row] = candidateRows(store.db, GYRE_POLICY, 'resample', ['reference', 'well_formed'], 10);
     return [row?.good, row?.allGood, row?.outcomeGood];
   };
   expect(says('reference', '3', true)).toEqual([1, 1, 1]);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Message } from '../../../src/core/message.js';
 import { MARK, type Redactor, redactorOf } from '../../../src/core/text/redact.js';
 import type { Step } from '../../../src/core/trajectory.js';
@@ -134,7 +135,7 @@ test('nothing that matches is in any file, whatever field it was in, nor the ids
       tool_calls: [{ name: 'calculator', arguments: `{"expression":"${MARK}"}`, observation: `found ${MARK}` }],
     },
   ]);
-  expect(readStep(store.db, step.id)).toMatchObject({
+  expect(readStep(store.db, GYRE_POLICY, step.id)).toMatchObject({
     messages: [{ content: `rules of ${MARK}` }, { content: `I am ${MARK}, my key is ${MARK}` }],
     tools: [{ description: `for ${MARK}` }],
   });
@@ -171,7 +172,7 @@ test('a conversation with something redacted goes on, in its trajectory and in t
   ).toEqual([0, 1, 2, 3].map((at) => [at, 'redacted', null]));
   expect(verify(store.db).problems).toEqual([]);
   expect(holding(folder, [SECRET])).toEqual([]);
-  expect(removeTrajectory(store.db, first.recording.trajectoryId)).toBeDefined();
+  expect(removeTrajectory(store.db, GYRE_POLICY, first.recording.trajectoryId)).toBeDefined();
   expect(verify(store.db).problems).toEqual([]);
   for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories'])
     expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
@@ -302,7 +303,7 @@ test('no filter takes a redacted step up, and each says why', async () => {
   const { store, log } = kept();
   await answer(log, opening([user(SECRET)]), [{ text: 'a', prompt: [1], ids: [2] }]);
   for (const mode of ['resample', 'logged', 'sft'] as const) {
-    const [row] = candidateRows(store.db, mode, ['rule'], 10);
+    const [row] = candidateRows(store.db, GYRE_POLICY, mode, ['rule'], 10);
     expect(row).toMatchObject({ hasState: 0, notTrainable: 'redacted' });
     expect(
       keep(
