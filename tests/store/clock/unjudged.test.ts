@@ -126,7 +126,7 @@ test('of a conversation each answer is an outcome of its own, and a step that ca
 test('of several choices none is the outcome, and each is a step', async () => {
   const open = opened();
   const asked = opening([user('q')]);
-  const recording = await open.log.open(asked);
+  const recording = open.log.open(asked);
   const kept = ['one', 'two', 'three'].map((text) => {
     const taken = action(text);
     return recording.step(stepOf(recording.messages, taken, { tools: [CALCULATOR] }), {
@@ -146,7 +146,7 @@ test('of several choices none is the outcome, and each is a step', async () => {
 test('a response that has not ended is looked at again: soon while it is young, seldom when it never ends', async () => {
   const open = opened();
   const asked = opening([user('slow')]);
-  const recording = await open.log.open(asked);
+  const recording = open.log.open(asked);
   const step = stepOf(recording.messages, action('a'));
   expect(await recording.step(step, { role: 'assistant', content: 'a' })).toBe(true);
   const later = await say(open, 'later');

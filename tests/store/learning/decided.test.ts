@@ -13,8 +13,8 @@ import { listTrajectories } from '../../../src/store/read/listing.js';
 import { Random } from '../../../scripts/chaos/random.js';
 import { answer, opened, type Opened, opening, user } from '../fixture.js';
 
-const NAMES = ['person', 'model', 'reference', 'follows_observation', 'well_formed', 'stranger', 'another'];
-const REASONS = ['', 'cannot tell', 'cancelled', 'the judge failed: 503'];
+const NAMES = ['person', 'model', 'reference', 'follows_observation', 'well_formed', 'stranger', 'another'] as const;
+const REASONS = ['', 'cannot tell', 'cancelled', 'the judge failed: 503'] as const;
 
 let made = 0;
 function word(
