@@ -13,8 +13,8 @@ const GRACE_MS = 1_000;
 type Fault = Omit<JudgeFault, 'stepId'>;
 
 /**
- * What each judge says of one subject, as rows. Never throws for a judge's fault; throws where `signal` has fired, since
- * nobody knows then whether a judge failed or was cut short.
+ * What each judge says of one subject, as rows. Never throws for a judge's fault; throws where `signal` has fired,
+ * since nobody knows then whether a judge failed or was cut short.
  */
 export async function askAll(
   judges: readonly Judge[],

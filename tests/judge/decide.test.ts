@@ -38,7 +38,7 @@ test.each([
     expect(rewardOf([...verdicts, ...absent])).toBeUndefined();
 });
 
-test('a malformed action is worth 0 where another of its group can be told right from wrong, and nothing where none can', () => {
+test('a malformed action is worth 0 where another of its group can be told right from wrong', () => {
   const malformed = [verdict('reference', undefined), verdict('well_formed', false)];
   const plain = [verdict('reference', undefined), verdict('well_formed', true)];
   const right = [verdict('reference', true), verdict('well_formed', true)];

@@ -3,8 +3,8 @@
  * (`decided`) in the transaction that adds a verdict, so that no query decides anything. Pure.
  *
  * Each judge is heard with its newest word: what an earlier version of it said is withdrawn, also where it cannot tell
- * now. Judges are gone through in their order, and the first that could tell decides alone: verdicts are never averaged.
- * One that has to be heard and has not been ends the search: nobody after it decides in its place.
+ * now. Judges are gone through in their order, and the first that could tell decides alone: verdicts are never
+ * averaged. One that has to be heard and has not been ends the search: nobody after it decides in its place.
  */
 import type { Judge, JudgeKind, Verdict } from './judging.js';
 

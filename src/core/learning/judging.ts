@@ -117,7 +117,7 @@ export interface UnjudgedSlice {
 
 /** How far judging will have come with a slice. */
 export interface JudgingTurn {
-  /** Where it goes on in the log: behind this number, which is that of this step as long as it is the same, or none's. */
+  /** Where it goes on in the log: behind this number, which is this step's as long as it is the same, or none's. */
   readonly reached?:
     { readonly judges: readonly JudgeRef[]; readonly seq: number; readonly stepId: string | null } | undefined;
   /** Steps that are not to be judged yet. */

@@ -12,7 +12,7 @@ interface Said {
   readonly createdAt: number;
 }
 
-/** `gradable`: whether a judge that knows right from wrong has what it takes to tell; undefined where that is not news. */
+/** `gradable`: whether a judge that knows right from wrong has what it takes to tell; undefined where nobody says. */
 export function writeDecided(db: Db, kind: SubjectKind, id: string, gradable: boolean | undefined): void {
   const said = prepared<[string, string], Said>(
     db,

@@ -143,7 +143,7 @@ test('of several choices none is the outcome, and each is a step', async () => {
   ).toEqual(['step', 'step', 'step']);
 });
 
-test('a response that has not ended is looked at again: soon while it is young, seldom when it never ends', async () => {
+test('a response that has not ended is looked at again: soon while young, seldom when it never ends', async () => {
   const open = opened();
   const asked = opening([user('slow')]);
   const recording = open.log.open(asked);
@@ -210,7 +210,7 @@ const failing = (slice: UnjudgedSlice, name: string): Judged => ({
 const decidedOf = ({ store }: Opened, step: string): unknown =>
   store.sqlite.prepare("SELECT judge, good FROM decided WHERE subject_kind = 'step' AND subject_id = ?").get(step);
 
-test('what a judge failed at is asked of it again, later each time, and nobody after it decides meanwhile', async () => {
+test('what a judge failed at is asked again, later each time, and nobody after it decides meanwhile', async () => {
   const open = opened();
   const a = await say(open, 'a');
   let now = Date.now();
@@ -307,7 +307,7 @@ test('one that is given it while the slice is judged is judged as well', async (
   expect(decidedOf(open, newest.step)).toBeUndefined();
 });
 
-test('where the newest is deleted while the slice is judged, and nothing came after it, the next is judged', async () => {
+test('where the newest is deleted while the slice is judged and nothing came after, the next is judged', async () => {
   const open = opened();
   await say(open, 'a');
   const newest = await say(open, 'b');

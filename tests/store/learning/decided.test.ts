@@ -136,7 +136,7 @@ test('a newer version of a judge takes back what the older said: bad, then good,
   expect(rewardOf(verdictsOf(open.store.db, 'step', [id]).get(id) ?? [])?.value).toBe(1);
 });
 
-test('an outcome of an earlier build, which was of a whole trajectory, is that of its first completed response', async () => {
+test('an earlier outcome, of a whole trajectory, is that of its first completed response', async () => {
   const open = opened();
   const first = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
   await answer(open.log, opening([user('q'), first.turn, user('more')]), [{ text: 'b' }]);
