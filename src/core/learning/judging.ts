@@ -53,9 +53,6 @@ export interface Judge {
   judge(subject: Subject, signal: AbortSignal): Promise<Judgement>;
 }
 
-/** Names of judges, the one that decides before all others first (`src/judge/decide.ts`). */
-export const JUDGE_ORDER: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];
-
 /** A judgement as a row. Immutable; unique per subject, judge and judge version. */
 export interface Verdict {
   readonly id: string;

@@ -65,3 +65,22 @@ WITH
 SELECT kind, subject, CASE WHEN place IS NOT NULL THEN judge END, CASE WHEN place IS NOT NULL THEN good END,
   CASE WHEN place IS NOT NULL THEN score END, CASE WHEN place IS NOT NULL THEN id END, place, gradable, unknown
 FROM ranked WHERE turn = 1;
+--> statement-breakpoint
+DROP TRIGGER `touched_by_verdict`;--> statement-breakpoint
+DROP TRIGGER `touched_by_verdict_gone`;--> statement-breakpoint
+CREATE TRIGGER `touched_by_decided` AFTER INSERT ON `decided` WHEN NEW.subject_kind IN ('step', 'response') BEGIN
+	INSERT INTO touched SELECT c.policy, j.id FROM countings c JOIN trajectories j ON j.id = CASE NEW.subject_kind
+			WHEN 'step' THEN (SELECT s.trajectory_id FROM steps s WHERE s.id = NEW.subject_id)
+			ELSE (SELECT r.trajectory_id FROM responses r WHERE r.id = NEW.subject_id) END
+		WHERE NOT EXISTS (SELECT 1 FROM touched t WHERE t.policy = c.policy AND t.trajectory_id = j.id);
+END;
+--> statement-breakpoint
+CREATE TRIGGER `touched_by_decided_anew` AFTER UPDATE ON `decided` WHEN NEW.subject_kind IN ('step', 'response')
+	AND (OLD.good IS NOT NEW.good OR OLD.gradable IS NOT NEW.gradable) BEGIN
+	INSERT INTO touched SELECT c.policy, j.id FROM countings c JOIN trajectories j ON j.id = CASE NEW.subject_kind
+			WHEN 'step' THEN (SELECT s.trajectory_id FROM steps s WHERE s.id = NEW.subject_id)
+			ELSE (SELECT r.trajectory_id FROM responses r WHERE r.id = NEW.subject_id) END
+		WHERE NOT EXISTS (SELECT 1 FROM touched t WHERE t.policy = c.policy AND t.trajectory_id = j.id);
+END;
+--> statement-breakpoint
+INSERT OR IGNORE INTO `touched` SELECT c.policy, j.id FROM `countings` c JOIN `trajectories` j;
