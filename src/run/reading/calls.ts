@@ -13,13 +13,13 @@ import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../learner/following/followed.js';
 import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
-import { goneBack, promotion, wayBack } from '../../learner/promoting.js';
 import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
 import { type Db, prepared } from '../../store/file/db.js';
 import { wasDeleted } from '../../store/file/deletions.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
+import { goneBack, promotion, wayBack } from '../../store/learning/steering.js';
 import { saveRemovedWeights } from '../../store/learning/weights.js';
 import { answerOf, conversationOf, responseOf } from '../../store/read/conversation.js';
 import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
@@ -80,11 +80,11 @@ const WRITING = {
   erase: (held: Held, { keyId }: Scope, id: string) => erased(held, id, keyId),
   withdraw,
   count: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
-  promotion: ({ db }: Held, version: number) => promotion(db, version),
-  wayBack: ({ db }: Held) => wayBack(db),
+  promotion: ({ db }: Held, version: number) => promotion(db, GYRE_POLICY, version),
+  wayBack: ({ db }: Held) => wayBack(db, GYRE_POLICY),
   weightsRemoved: ({ db }: Held, version: number, reason: string) =>
     saveRemovedWeights(db, GYRE_POLICY, { version, reason, createdAt: Date.now() }),
-  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
+  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, GYRE_POLICY, way, reason),
 };
 
 export type Lane = 'answering' | 'reading' | 'counting' | 'writing';

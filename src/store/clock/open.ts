@@ -5,6 +5,7 @@ import { batchRows } from './batch_rows.js';
 import { cycleRows } from './cycle_rows.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
+import { learningLock } from './lock.js';
 import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
 /** `policy`: the name its rows carry. */
@@ -21,5 +22,6 @@ export function learningStore(db: Db, policy: string): LearningStore {
     decisions: decisionRows(db, policy),
     evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
+    lock: learningLock(db, policy),
   };
 }
