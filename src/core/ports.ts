@@ -6,15 +6,17 @@
  * Types only. `src/store/clock/` implements them over SQLite, and `tests/store/ports/` runs one suite over every
  * implementation there is.
  */
+import type { Update } from './learning/alarms.js';
 import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
+import type { TaskAnswer } from './learning/evaluation.js';
 import type { Judged, JudgeRef, JudgingTurn, SubjectKind, UnjudgedSlice, Verdict } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
 import type { Split, Task } from './learning/task.js';
-import type { Decision, Evaluation, NewDecision, RemovedWeights, Version } from './learning/version.js';
+import type { Decision, Evaluation, NewDecision, RemovedWeights, Version, WayBack } from './learning/version.js';
 
 export interface LearningStore {
   /** Whose rows these are. */
@@ -31,6 +33,7 @@ export interface LearningStore {
   readonly decisions: DecisionRows;
   readonly evaluations: EvaluationRows;
   readonly givers: GiverRows;
+  readonly lock: LearningLock;
 }
 
 /** Logged steps as what is learned from. Of a step that is gone nothing is given. */
@@ -169,6 +172,12 @@ export interface VersionRows {
   head(): Promise<number>;
   serving(): Promise<number>;
   save(version: Version): Promise<void>;
+  /** Throws 409 where there is nothing to go back to. */
+  wayBack(): Promise<WayBack>;
+  /** The version whose weights were copied serves and is the head. Throws 409 where the number is taken by now. */
+  wentBack(way: WayBack, reason: string): Promise<Version>;
+  /** The update that made a version; undefined for one that no update made. */
+  update(version: number): Promise<Update | undefined>;
   /** By version. */
   removed(): Promise<ReadonlyMap<number, RemovedWeights>>;
 }
@@ -177,12 +186,34 @@ export interface DecisionRows {
   add(decision: NewDecision): Promise<Decision>;
   /** Newest first; `version`: only those about it. */
   newest(limit: number, version?: number): Promise<readonly Decision[]>;
+  /** Newest first, those after the last promotion. */
+  sincePromotion(): Promise<readonly Decision[]>;
+  /** The gate's, which used these tasks; and the promotion, where it passed and what it was compared with serves. */
+  gate(
+    decision: NewDecision,
+    tasks: readonly string[],
+  ): Promise<{ readonly gate: Decision; readonly promoted: boolean }>;
+  /** By hand. Throws 404 without the version, 409 where no pass against what serves now is on record. */
+  promote(version: number): Promise<Decision>;
 }
 
 export interface EvaluationRows {
-  /** The newest of a version on a set of tasks. */
+  /** By the task's id: answers to what these tasks say now, as one of the judges in its present version has them. */
+  answers(
+    version: number,
+    tasks: readonly Task[],
+    judges: readonly JudgeRef[],
+  ): Promise<ReadonlyMap<string, TaskAnswer>>;
+  /** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
+  save(answers: readonly TaskAnswer[]): Promise<void>;
+  /** Versions that were asked anything in a test of their own since the last promotion. */
+  tested(): Promise<readonly number[]>;
+  /** By the task's id: when a decision of the gate last used it. */
+  uses(): Promise<ReadonlyMap<string, number>>;
+  /** The newest of a version on a whole set of tasks. */
   of(version: number, taskSet: string): Promise<Evaluation | undefined>;
-  save(evaluation: Evaluation): Promise<void>;
+  /** Puts a whole one on record. */
+  close(evaluation: Evaluation): Promise<void>;
 }
 
 /** Keys whose steps are learned from. */
@@ -191,4 +222,13 @@ export interface GiverRows {
   of(stepIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Keys that share batches because they were heard lately. */
   heardLately(): Promise<readonly string[]>;
+}
+
+/** What one process at a time may do of the policy, whoever has the data folder open. */
+export interface LearningLock {
+  /**
+   * A cycle, or steering (promotion by hand, rollback, restart), told as `what`. Throws 409 naming the holder; one that
+   * has ended holds nothing. The release is idempotent.
+   */
+  take(name: 'cycle' | 'steering', what: string): Promise<() => Promise<void>>;
 }

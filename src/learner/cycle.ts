@@ -11,19 +11,18 @@ import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
 import { batchOf } from '../store/learning/batches.js';
-import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { headVersion } from '../store/learning/decisions.js';
 import { batch } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
-import { evaluate } from './evaluating.js';
+import { answered } from './evaluating.js';
+import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
-import { lockLearning } from './lock.js';
-import { gateAndPromote } from './promoting.js';
 import { resample } from './resample.js';
 import { boundsIn, countAll } from './states.js';
-import { reconcile, train } from './training.js';
+import { reconcile, resetHead, train } from './training.js';
 
 export interface CycleOptions {
   /** Answered by the base version before the log is judged; absent when live traffic is the only source. */
@@ -37,7 +36,7 @@ export interface CycleOptions {
 
 /** Runs one cycle, or finishes the one a crash left behind. The returned row says how it ended and why. */
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
-  const release = lockLearning(learner.dataDir);
+  const release = await learner.rows.lock.take('cycle', 'a learning cycle');
   try {
     const unfinished = runningCycle(learner.db, GYRE_POLICY);
     if (unfinished === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
@@ -55,7 +54,7 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
       });
     }
   } finally {
-    release();
+    await release();
   }
 }
 
@@ -106,15 +105,25 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     });
   }
   reach('evaluate');
-  const candidate = await evaluate(learner, version.version, options.heldout);
-  const serving = await evaluate(learner, servingVersion(db, GYRE_POLICY), options.heldout);
-  reach('gate');
-  const decision = await gateAndPromote(learner, candidate, serving);
+  const { decision, promoted, reason } = await gated(learner, version.version, options.heldout);
   return moveCycle(db, GYRE_POLICY, cycle.id, {
     state: 'done',
-    stage: decision.passed ? 'promote' : 'gate',
-    note: `version ${version.version}: ${decision.reason}`,
+    ...(decision === undefined ? {} : { stage: promoted ? 'promote' : 'gate' }),
+    note: `version ${version.version}: ${reason}`,
   });
+}
+
+/** The candidate through the gate: it serves where it passed, and a hopeless head is set back to what serves. */
+async function gated(learner: Learner, version: number, heldout: readonly Task[]): Promise<Gated> {
+  const { rows, judges, config, progress, signal, trainer } = learner;
+  const answer: Gating['answer'] = (asked) => answered(learner, asked);
+  const outcome = await gate({ rows, judges, config, progress, signal, answer }, version, heldout);
+  const { decision, promoted } = outcome;
+  if (promoted) await learner.decided();
+  const refused = decision?.passed === false ? decision : undefined;
+  if (trainer === undefined || refused?.against === undefined) return outcome;
+  if (isHopeless(await rows.decisions.sincePromotion(), refused)) await resetHead(learner, trainer, refused.against);
+  return outcome;
 }
 
 function begin(learner: Learner): Cycle {

@@ -6,8 +6,7 @@ import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
-import { lockLearning } from '../../src/learner/lock.js';
-import { promote, rollback } from '../../src/learner/promoting.js';
+import { rollback } from '../../src/learner/promoting.js';
 import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
 import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
 import { batchOf } from '../../src/store/learning/batches.js';
@@ -122,52 +121,6 @@ test('evaluation is no training material', async () => {
   tasks(made, TRAIN);
   await evaluate(made.learner, 0, TRAIN);
   expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
-});
-
-test('only a passed gate promotes, and its numbers are a row', async () => {
-  // The base is always wrong, version 1 always right.
-  const made = await start({
-    script: (request) =>
-      request.body.model === 'base' &&
-      request.body.n === undefined &&
-      request.body.messages.length === 1 &&
-      request.body['temperature'] === 0
-        ? { text: 'no idea' }
-        : arithmetic(request),
-  });
-  const heldout = Array.from({ length: 8 }, (_, at) => sum(`h${at}`, at + 10, at + 20, 'heldout'));
-  tasks(made, [...TRAIN, ...heldout]);
-  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout });
-  expect(cycle.note).toMatch(/better by 100\.0 points/);
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(1);
-  expect(decisionsOf(made.store.db, GYRE_POLICY, 10, 1).map((decision) => decision.kind)).toEqual([
-    'promotion',
-    'gate',
-    'parity',
-  ]);
-  expect(decisionsOf(made.store.db, GYRE_POLICY, 10, 1)[1]?.numbers).toMatchObject({
-    candidate: { accuracy: 1, n: 8 },
-    serving: { accuracy: 0, n: 8 },
-    tasks: 8,
-  });
-
-  const back = await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
-  expect(back).toMatchObject({ version: 2, kind: 'rollback', copyOf: 0 });
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(2);
-  expect(headVersion(made.store.db, GYRE_POLICY)).toBe(2);
-});
-
-test('equal versions are refused by the gate, and a refused version cannot be promoted by hand', async () => {
-  const made = await start();
-  tasks(made, [...TRAIN, ...HELDOUT]);
-  await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(0);
-  await expect(promote(made.learner, 1)).rejects.toThrow(/has not passed the gate/);
-  await expect(promote(made.learner, 9)).rejects.toMatchObject({
-    status: 404,
-    code: 'version_not_found',
-    message: 'there is no version 9; versions are 1',
-  });
 });
 
 test('of two rollbacks at once one is made, and the other is told so', async () => {
@@ -338,9 +291,9 @@ test('a batch the trainer does not take any more gives its states back', async (
 
 test('only one cycle at a time, and the holder is named', async () => {
   const made = await start();
-  const release = lockLearning(made.folder);
+  const release = await made.learner.rows.lock.take('cycle', 'a learning cycle');
   await expect(runCycle(made.learner, { heldout: [] })).rejects.toThrow(`process ${process.pid}`);
-  release();
+  await release();
   expect((await runCycle(made.learner, { heldout: [] })).state).toBe('skipped');
 });
 

@@ -85,9 +85,12 @@ export async function evaluateVerb(
   const heldout = tasks.filter((task) => task.split === 'heldout');
   const asked = heldout.length > 0 ? heldout : tasks;
   const version = versionOf(learner, model);
-  const evaluation = await evaluate(learner, version, asked);
+  const { evaluation, unanswered } = await evaluate(learner, version, asked);
   const { accuracy, n, ci95 } = proportion(evaluation.results.map((result) => result.score));
-  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95 }, [
+  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95, unanswered }, [
+    ...(unanswered === 0
+      ? []
+      : [`${unanswered} of ${asked.length} tasks were not answered: this is not kept; the same command asks the rest`]),
     `version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval ` +
       `[${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`,
   ]);

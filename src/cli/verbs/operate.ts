@@ -13,6 +13,7 @@ import { decisionView, type ListedVersion, versionView } from '../../core/learni
 import { promote, rollback } from '../../learner/promoting.js';
 import { versionPage } from '../../learner/lists.js';
 import { learningStatus, statusQuery } from '../../learner/status.js';
+import { learningStore } from '../../store/clock/open.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
 import { statusFacts } from '../../store/clock/status_facts.js';
@@ -121,7 +122,8 @@ export function promoteVerb(config: Config, text: string, printer: Printer): Pro
   return withRows(config, async (db) => {
     if (!/^\d+$/.test(text)) throw operatorError(`"${text}" is not a version number`);
     // A gateway on this folder sees the row within a second and follows it.
-    const decision = await promote({ db, decided: () => Promise.resolve() }, Number(text));
+    const rows = learningStore(db, GYRE_POLICY);
+    const decision = await promote({ rows, decided: () => Promise.resolve() }, Number(text));
     printer.result(decisionView(decision), [`serving version ${decision.version} from now on: ${decision.reason}`]);
   });
 }
@@ -171,12 +173,23 @@ export function versionsVerb(config: Config, printer: Printer): Promise<void> {
             : `removed on ${new Date(1000 * row.weights_removed_at).toISOString().slice(0, 10)}`,
         ]),
       ]),
+      ...data.flatMap(decisionLines),
       ...updates.flatMap((update) =>
         (update?.alarms ?? []).map(({ reason }) => `alarm at the update to version ${update?.version ?? 0}: ${reason}`),
       ),
       ...(data.length === 0 ? ['no version was made yet: version 0, the model itself, serves'] : []),
     ]);
   });
+}
+
+/** What was decided of a version, newest first, each in the sentence that its row has. */
+function decisionLines({ version, decisions }: ListedVersion): string[] {
+  return decisions
+    .filter(({ kind, passed }) => kind !== 'parity' || !passed)
+    .map(({ kind, passed, against, reason }) => {
+      const compared = kind === 'gate' && against !== null ? ` against version ${against}` : '';
+      return `version ${version}: ${kind.replace('_', ' ')} ${passed ? 'passed' : 'refused'}${compared}: ${reason}`;
+    });
 }
 
 /** False when the log does not agree with itself. */

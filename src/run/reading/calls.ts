@@ -12,7 +12,6 @@ import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../learner/following/followed.js';
 import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
-import { goneBack, promotion, wayBack } from '../../learner/promoting.js';
 import { ruleIn } from '../../learner/states.js';
 import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
@@ -22,6 +21,7 @@ import { wasDeleted } from '../../store/file/deletions.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
 import { headVersion } from '../../store/learning/decisions.js';
+import { goneBack, promotion, wayBack } from '../../store/learning/steering.js';
 import { saveRemovedWeights } from '../../store/learning/weights.js';
 import { answerOf, conversationOf, responseOf } from '../../store/read/conversation.js';
 import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
@@ -86,11 +86,11 @@ const WRITING = {
   erase: (held: Held, { keyId }: Scope, id: string) => erased(held, id, keyId),
   withdraw,
   countUse: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
-  promotion: ({ db }: Held, version: number) => promotion(db, version),
-  wayBack: ({ db }: Held) => wayBack(db),
+  promotion: ({ db }: Held, version: number) => promotion(db, GYRE_POLICY, version),
+  wayBack: ({ db }: Held) => wayBack(db, GYRE_POLICY),
   weightsRemoved: ({ db }: Held, version: number, reason: string) =>
     saveRemovedWeights(db, GYRE_POLICY, { version, reason, createdAt: Date.now() }),
-  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
+  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, GYRE_POLICY, way, reason),
 };
 
 export type Lane = 'answering' | 'reading' | 'counting' | 'writing';

@@ -7,6 +7,7 @@ import { stateRows } from './state_rows.js';
 import { statusRows } from './status_facts.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
+import { learningLock } from './lock.js';
 import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
 /** `policy`: the name its rows carry. */
@@ -25,5 +26,6 @@ export function learningStore(db: Db, policy: string): LearningStore {
     decisions: decisionRows(db, policy),
     evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
+    lock: learningLock(db, policy),
   };
 }

@@ -9,6 +9,7 @@ import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'driz
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 
 export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
+export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { candidateCounts, candidates, countings, stateCounts, states, touched } from './state_schema.js';
 export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
