@@ -205,7 +205,7 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
   expect(cyclesOf(made.store.db, GYRE_POLICY, 10)).toHaveLength(1);
 });
 
-test('a cycle that is stopped again and again holds the states that it claimed first, and draws from no others', async () => {
+test('a cycle that is stopped again and again draws from what it claimed first and no more', async () => {
   const made = await start({ config: { learning: { samples: 3, max_states: 4 } } });
   await generate(
     made.learner,

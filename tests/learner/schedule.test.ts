@@ -53,7 +53,7 @@ async function idleMinute({ learner }: Bench): Promise<number> {
 
 const drawn = ({ engine }: Bench): number => engine.requests.filter(({ body }) => (body.n ?? 1) > 1).length;
 
-test('judged chats of which nobody knows whether they are right are not drawn from, and the status says so', async () => {
+test('chats of which nobody knows whether they are right are not drawn from, and the status says so', async () => {
   made = await bench();
   await generate(
     made.learner,
