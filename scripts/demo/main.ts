@@ -277,7 +277,7 @@ function fileSets(path: string): Sets {
   const rest = heldout.filter(({ id }) => keptForReport(id));
   if (train.length === 0 || rest.length === 0 || gate.length < 6)
     throw new Error(
-      `${path} has ${train.length} train and ${heldout.length} heldout tasks, ${gate.length} of which are the gate's; ` +
+      `${path} has ${train.length} train and ${heldout.length} heldout tasks, of these ${gate.length} the gate's; ` +
         'the demo needs at least 1 to train on, 1 to report on and 6 for the gate',
     );
   const isPattern = (task: Task): boolean => task.metadata['kind'] === 'patterns';

@@ -174,6 +174,7 @@ export const ConfigKeys = {
   'learning.temperature': positive.default(0.7),
   'learning.min_steps': count.default(32),
   'learning.max_states': count.default(48),
+  'learning.reuse': count.default(4),
   'learning.key_share': z.number().gt(0).max(1).default(0.2),
   'learning.rate': positive.optional(),
   'learning.heldout': z.string().optional(),

@@ -7,12 +7,14 @@
  * implementation there is.
  */
 import type { Update } from './learning/alarms.js';
+import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
 import type { TaskAnswer } from './learning/evaluation.js';
 import type { Judge, SubjectKind, Unjudged, Verdict } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
+import type { StatusFacts } from './learning/status.js';
 import type { Split, Task } from './learning/task.js';
 import type { Decision, Evaluation, NewDecision, RemovedWeights, Version, WayBack } from './learning/version.js';
 
@@ -22,6 +24,8 @@ export interface LearningStore {
   readonly steps: StepRows;
   readonly tasks: TaskRows;
   readonly verdicts: VerdictRows;
+  readonly states: StateRows;
+  readonly views: StatusRows;
   readonly cycles: CycleRows;
   readonly samples: SampleRows;
   readonly batches: BatchRows;
@@ -62,6 +66,54 @@ export interface VerdictRows {
   of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
 }
 
+/** States that may be drawn from, and what of the log is none. */
+export interface StateRows {
+  /**
+   * Counts for a short while what has changed in the log since it was counted last, by this rule. Whether there is more
+   * to count.
+   */
+  count(rule: CandidateRule): Promise<boolean>;
+  /** As far as it is counted. */
+  tally(rule: CandidateRule, bounds: ReuseBounds): Promise<StateTally>;
+  /** How many steps each rule drops for each reason; those that it keeps stand under an empty one. */
+  reasons(rules: readonly CandidateRule[]): Promise<readonly Readonly<Record<string, number>>[]>;
+  /**
+   * Some of each key's, and some of each kind: never visited, of mixed rewards, and others; at most `perTrajectory` of
+   * a conversation in each of these. They come in the order that `seed` names.
+   */
+  open(query: OpenQuery): Promise<readonly OpenState[]>;
+  /**
+   * Says that a cycle has drawn at states that it claimed: each counts as a visit, once for a cycle however often it is
+   * said, whatever came of it. What came of it may be said later. Nothing is kept of what nobody claimed or is gone.
+   */
+  visited(list: readonly Visited[]): Promise<void>;
+}
+
+/** Which visited states may be visited again: those that were less often, and last by an earlier version than this. */
+export interface ReuseBounds {
+  readonly head: number;
+  readonly reuse: number;
+}
+
+/** What `status` tells of, for everyone or as one key may see it. */
+export interface StatusRows {
+  status(asked: StatusQuery): Promise<StatusFacts>;
+}
+
+export interface StatusQuery {
+  /** The rule where this is the head. */
+  readonly ruleAt: (head: number) => CandidateRule;
+  readonly reuse: number;
+  readonly keyId?: string | undefined;
+}
+
+export interface OpenQuery extends ReuseBounds {
+  readonly mode: TrainMode;
+  readonly limit: number;
+  readonly perTrajectory: number;
+  readonly seed: string;
+}
+
 export interface CycleRows {
   /** The one that a process left behind, or is at. */
   running(): Promise<Cycle | undefined>;
@@ -70,11 +122,17 @@ export interface CycleRows {
   newest(limit: number): Promise<readonly Cycle[]>;
   /** Counts are added to those that are there. Throws where `CYCLE_TRANSITIONS` does not allow the state. */
   move(id: string, change: Partial<Pick<Cycle, 'state' | 'stage' | 'counts' | 'note'>>): Promise<Cycle>;
-  /** Claims at most once over all cycles of a mode; leaves out what is claimed or gone. Returns what it claimed. */
+  /**
+   * Claims at most once over all cycles of a mode for each visit; leaves out what is claimed or gone. A cycle that
+   * holds claims claims nothing more. Returns the steps whose states it holds.
+   */
   claim(id: string, mode: TrainMode, claims: readonly Claim[]): Promise<readonly string[]>;
   claimed(id: string): Promise<readonly ClaimedState[]>;
-  /** What the cycle claimed and is in no batch is free again; its batch that was never sent has failed. */
-  release(id: string): Promise<void>;
+  /**
+   * What the cycle claimed, has not visited, and is in no batch is free again; its batch that was never sent has
+   * failed. `failed`: what it visited taught nothing, and may be visited again by the same version.
+   */
+  release(id: string, failed?: boolean): Promise<void>;
 }
 
 export interface SampleRows {

@@ -12,7 +12,7 @@ import { allVersions } from '../store/learning/versions.js';
 import { batchOf, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
-import { giversOf } from '../store/learning/givers.js';
+import { giversOf, heardLately } from '../store/learning/givers.js';
 import { heldOutOf } from '../store/learning/held_out.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { verdictsOf } from '../store/learning/verdicts.js';
@@ -90,7 +90,7 @@ function shared({ db, config }: Learner, examples: readonly Example[]): { exampl
     states.reverse(),
     states.length,
     config['learning.key_share'],
-    giversAmong(db, states),
+    giversAmong(heardLately(db), states),
   );
   const kept = new Set(taken.map(({ stepId }) => stepId));
   return { examples: examples.filter(({ stepId }) => kept.has(stepId)), over };

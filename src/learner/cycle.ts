@@ -10,18 +10,18 @@ import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
-import { batchOf, moveBatch } from '../store/learning/batches.js';
-import { claim, unclaim } from '../store/learning/claims.js';
+import { batchOf } from '../store/learning/batches.js';
 import { headVersion } from '../store/learning/decisions.js';
 import { batch } from './batching.js';
-import { choose } from './choosing.js';
+import { ruleOf } from '../filter/filter.js';
+import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
 import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
 import { resample } from './resample.js';
-import { select } from './states.js';
+import { boundsIn, countAll } from './states.js';
 import { reconcile, resetHead, train } from './training.js';
 
 export interface CycleOptions {
@@ -46,7 +46,7 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
     } catch (thrown) {
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
       if (learner.signal.aborted) throw thrown;
-      releaseSteps(learner, cycle.id);
+      await learner.rows.cycles.release(cycle.id, true);
       const reason = asGyreError(thrown).message;
       return moveCycle(learner.db, GYRE_POLICY, cycle.id, {
         state: 'failed',
@@ -62,8 +62,9 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   const { db } = learner;
   const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
     moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
-  const skip = (note: string): Cycle => {
-    releaseSteps(learner, cycle.id);
+  const skip = async (note: string): Promise<Cycle> => {
+    await use(learner, cycle);
+    await learner.rows.cycles.release(cycle.id);
     return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'skipped', note });
   };
 
@@ -72,13 +73,11 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
     reach('judge', { judged: await judgeLog(learner) });
 
-    const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
-    const { claims, leftOut } = choose(learner, kept, cycle.mode);
-    const taken = claim(db, GYRE_POLICY, cycle.id, cycle.mode, claims);
-    reach('filter', { states: taken.length, ...prefixed('dropped', added(dropped, leftOut)) });
+    reach('filter', await takeUp(learner, cycle));
 
     if (cycle.mode === 'resample') {
       reach('resample', await resample(learner, cycle));
+      await use(learner, cycle);
       reach('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
     }
   }
@@ -90,6 +89,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 
   reach('train');
   const { version, parity } = await train(learner, learner.trainer, row);
+  await use(learner, cycle);
   if (!parity.passed)
     return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
@@ -144,12 +144,33 @@ function begin(learner: Learner): Cycle {
   return cyclesOf(learner.db, GYRE_POLICY, 1)[0] ?? cycle;
 }
 
-/** Claimed steps that are in no batch are free for later cycles. A batch that was never sent fails with its cycle. */
-function releaseSteps(learner: Learner, cycleId: string): void {
-  const row = batchOf(learner.db, GYRE_POLICY, cycleId);
-  if (row?.state === 'assembled')
-    moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', 'the cycle failed before it was sent');
-  unclaim(learner.db, GYRE_POLICY, cycleId);
+/** Claims what the cycle draws from. One that was stopped goes on with what it has claimed. */
+async function takeUp({ rows, config, signal }: Learner, cycle: Cycle): Promise<Record<string, number>> {
+  const { id, mode, filter, baseVersion } = cycle;
+  const held = await rows.cycles.claimed(id);
+  if (held.length > 0) return { states: held.length };
+  const rule = ruleOf(filter, mode, baseVersion);
+  await countAll(rows.states, rule, signal);
+  const bounds = boundsIn(config, mode, baseVersion);
+  const { same_state: _, ...dropped } = (await rows.states.tally(rule, bounds)).dropped;
+  const [max, share] = [config['learning.max_states'], config['learning.key_share']];
+  const open = await rows.states.open({ ...bounds, mode, limit: max, perTrajectory: PER_TRAJECTORY, seed: id });
+  if (mode === 'resample' && !open.some(({ told }) => told))
+    return { states: 0, ...prefixed('dropped', open.length === 0 ? dropped : { ...dropped, no_judge: open.length }) };
+  const room = { max, share, givers: giversAmong(await rows.givers.heardLately(), open) };
+  const listed = shortlist(open, mode, room);
+  const ids = listed.states.map(({ stepId }) => stepId);
+  const words = await rows.steps.words(ids);
+  const known = { words, consented: await rows.steps.consented(ids), heldOut: await rows.steps.heldOut(ids) };
+  const { claims, leftOut } = choose(listed.states, known, room);
+  const taken = await rows.cycles.claim(id, mode, claims);
+  return { states: taken.length, ...prefixed('dropped', added(dropped, added(listed.leftOut, leftOut))) };
+}
+
+/** What the cycle has drawn from, or trained on, it has used, whatever came of it. */
+async function use({ rows }: Learner, { id, baseVersion }: Cycle): Promise<void> {
+  const held = await rows.cycles.claimed(id);
+  await rows.states.visited(held.map(({ stepId }) => ({ stepId, version: baseVersion })));
 }
 
 function added(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {

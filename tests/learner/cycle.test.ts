@@ -7,18 +7,16 @@ import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
 import { rollback } from '../../src/learner/promoting.js';
-import { select } from '../../src/learner/states.js';
-import { learningStatus } from '../../src/learner/status.js';
 import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
 import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
 import { batchOf } from '../../src/store/learning/batches.js';
-import { candidateRows } from '../../src/store/learning/candidates.js';
 import { decide, decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
 import { samplesOf } from '../../src/store/learning/samples.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { lookedAt, select, statusOf } from './counted.js';
 
 let open: Bench | undefined;
 afterEach(async () => {
@@ -85,18 +83,23 @@ test('samples are judged and never executed: no observation follows them', async
     samples.map((sample) => sample.id),
   );
   expect(verdicts.size).toBe(samples.length);
-  expect(candidateRows(made.store.db, GYRE_POLICY, 'resample', ['reference'], 100)).toHaveLength(0);
+  expect(lookedAt(made.store.db)).toHaveLength(4);
   const grouped = made.engine.requests.filter((request) => request.body.n === 3);
   expect(grouped).toHaveLength(4);
 });
 
-test('a state is taken up once: a second cycle finds nothing and says what dropped every step', async () => {
-  const made = await start();
+test('a state is drawn from again by each newer version, and not more often than it may be', async () => {
+  const made = await start({ config: { learning: { samples: 3, reuse: 2 } } });
   tasks(made, TRAIN);
   await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   const second = await runCycle(made.learner, { heldout: [] });
-  expect(second.state).toBe('skipped');
-  expect(made.trainer.applied).toHaveLength(1);
+  expect([second.state, second.baseVersion, second.counts['states']]).toEqual(['done', 1, 4]);
+  const third = await runCycle(made.learner, { heldout: [] });
+  expect(third).toMatchObject({ state: 'skipped', counts: { states: 0, 'dropped.used': 4 } });
+  expect(made.trainer.applied).toHaveLength(2);
+  expect(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id)).length).toBe(
+    new Set(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id))).size,
+  );
 });
 
 test('held-out questions never reach a batch, not even when live traffic asks them', async () => {
@@ -108,7 +111,7 @@ test('held-out questions never reach a batch, not even when live traffic asks th
     1,
     0,
   );
-  const { kept, dropped } = select(made.learner, 'none', 'resample');
+  const { kept, dropped } = select(made.learner.db, 'none', 'resample');
   expect(kept).toHaveLength(0);
   expect(dropped).toEqual({ heldout: 6 });
 });
@@ -117,7 +120,7 @@ test('evaluation is no training material', async () => {
   const made = await start();
   tasks(made, TRAIN);
   await evaluate(made.learner, 0, TRAIN);
-  expect(select(made.learner, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
+  expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
 });
 
 test('of two rollbacks at once one is made, and the other is told so', async () => {
@@ -311,12 +314,12 @@ test('status says what is waited for, with counts per reason', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const { config } = made.learner;
-  expect(learningStatus(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
-    '32 more new steps that pass the filter (0 of 32; see "dropped" for the others)',
+  expect(statusOf(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
+    '32 more states that pass the filter (0 of 32; see "dropped" for the others)',
   );
-  expect(learningStatus(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
+  expect(statusOf(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
   await generate(made.learner, TRAIN, 1, 0);
-  const status = learningStatus(made.store.db, config, { trainer: true, learn: false });
+  const status = statusOf(made.store.db, config, { trainer: true, learn: false });
   // Unjudged: the second steps wait for a verdict on the first.
   expect(status).toMatchObject({ new_states: 2, dropped: { unjudged: 2 }, serving: 0, head: 0 });
 });

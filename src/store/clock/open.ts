@@ -3,6 +3,8 @@ import type { LearningStore } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { batchRows } from './batch_rows.js';
 import { cycleRows } from './cycle_rows.js';
+import { stateRows } from './state_rows.js';
+import { statusRows } from './status_facts.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
 import { learningLock } from './lock.js';
@@ -15,6 +17,8 @@ export function learningStore(db: Db, policy: string): LearningStore {
     steps: stepRows(db),
     tasks: taskRows(db),
     verdicts: verdictRows(db),
+    states: stateRows(db, policy),
+    views: statusRows(db, policy),
     cycles: cycleRows(db, policy),
     samples: sampleRows(db, policy),
     batches: batchRows(db, policy),
