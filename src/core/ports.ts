@@ -16,7 +16,16 @@ import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
 import type { Split, Task } from './learning/task.js';
-import type { Decision, Evaluation, NewDecision, RemovedWeights, Version, WayBack } from './learning/version.js';
+import type {
+  AppliedBatch,
+  Decision,
+  Evaluation,
+  MadeVersion,
+  NewDecision,
+  RemovedWeights,
+  Version,
+  WayBack,
+} from './learning/version.js';
 
 export interface LearningStore {
   /** Whose rows these are. */
@@ -155,6 +164,8 @@ export interface BatchRows {
   save(cycleId: string, batch: Batch, items: readonly BatchItem[]): Promise<'saved' | 'stale'>;
   /** Throws where `BATCH_TRANSITIONS` does not allow the state. */
   move(id: string, state: BatchState, note?: string): Promise<void>;
+  /** What the trainer made of it: the version, that it is applied, its parity, the head. Again, it is what is there. */
+  applied(id: string, made: MadeVersion): Promise<AppliedBatch>;
 }
 
 export interface VersionRows {

@@ -11,7 +11,7 @@ import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { candidateCounts, candidates, countings, stateCounts, states, touched } from './state_schema.js';
-export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
+export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the
