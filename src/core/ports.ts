@@ -18,6 +18,7 @@ import type { StatusFacts } from './learning/status.js';
 import type { Split, Task } from './learning/task.js';
 import type {
   AppliedBatch,
+  CopiedWeights,
   Decision,
   Evaluation,
   MadeVersion,
@@ -25,6 +26,7 @@ import type {
   RemovedWeights,
   Version,
   WayBack,
+  WaysOn,
 } from './learning/version.js';
 
 export interface LearningStore {
@@ -177,8 +179,10 @@ export interface VersionRows {
   save(version: Version): Promise<void>;
   /** Throws 409 where there is nothing to go back to. */
   wayBack(): Promise<WayBack>;
-  /** The version whose weights were copied serves and is the head. Throws 409 where the number is taken by now. */
-  wentBack(way: WayBack, reason: string): Promise<Version>;
+  /** From what a policy whose head is lost can start again. */
+  waysOn(): Promise<WaysOn>;
+  /** What follows from copied weights. Throws 409 where the number is taken by now, or another version serves. */
+  copied(copy: CopiedWeights, reason: string): Promise<Version>;
   /** The update that made a version; undefined for one that no update made. */
   update(version: number): Promise<Update | undefined>;
   /** By version. */

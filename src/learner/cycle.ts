@@ -58,7 +58,7 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
 }
 
 async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
-  const { db } = learner;
+  const { db, rows } = learner;
   const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
     moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
   const skip = async (note: string): Promise<Cycle> => {
@@ -98,7 +98,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   if (!isHead)
     return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
-      note: `version ${version.version} is not evaluated: version ${await learner.rows.versions.head()} is the head by now`,
+      note: `version ${version.version} is not evaluated: version ${await rows.versions.head()} is the head by now`,
     });
 
   if (options.gate === false || options.heldout.length === 0) {

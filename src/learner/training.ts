@@ -102,8 +102,8 @@ export class HeadLost extends GyreError {
       status: 409,
       code: 'head_lost',
       message:
-        `the trainer has lost version ${head}, which is the head: "gyre restart" (POST /gyre/v1/restart) goes on from ` +
-        'the newest version that it has, under a new number',
+        `the trainer has lost version ${head}, which is the head: "gyre restart" (POST /gyre/v1/restart) goes on ` +
+        'from the newest version that it has, under a new number',
       cause,
     });
   }

@@ -15,7 +15,6 @@ import type { CycleView, ListedVersion, VersionView } from '../../src/core/learn
 import type { StepWithLineage, TrajectoryView } from '../../src/core/reading.js';
 import { gatesOwn } from '../../src/promote/plan.js';
 import { type Gateway, startGateway, verb } from './gateway.js';
-import { gatesOwn } from '../../src/promote/plan.js';
 import { scenes } from './scenes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));

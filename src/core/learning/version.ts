@@ -135,3 +135,20 @@ export interface WayBack {
   /** The version that serves now. */
   readonly from: number;
 }
+
+/** How to start again: from which versions it can be tried, the newest first. */
+export interface WaysOn {
+  /** The number that the copy is to have. */
+  readonly version: number;
+  readonly head: number;
+  readonly serving: number;
+  readonly candidates: readonly number[];
+}
+
+/** Weights that were copied to a new number, and so what is to be decided. */
+export interface CopiedWeights extends WayBack {
+  /** A restart's is the head from now on, and serves only where what served is lost. */
+  readonly kind: 'rollback' | 'restart';
+  /** Versions whose weights the trainer was found to have lost. */
+  readonly lost?: readonly number[] | undefined;
+}
