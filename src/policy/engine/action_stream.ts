@@ -35,6 +35,8 @@ interface ReplyBounds {
 const QUEUE_LIMIT = 1024;
 /** Bytes on the wire for each byte of an answer: a token takes some hundred, with all its alternatives thousands. */
 const WIRE_BYTES = 64;
+/** So many bytes are taken at once: what has come of many large answers is as much as they are. */
+const TURN_BYTES = 256 * 1024;
 /** Bytes of a body that is an error, however short an answer may be. */
 const ERROR_BYTES = 64 * 1024;
 const DONE = '[DONE]';
@@ -74,6 +76,8 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   /** What came while a large piece waits for its turn to be read. */
   #held: Buffer[] | undefined;
   #endedWhileHeld = false;
+  /** Bytes that came since something last waited for its turn. */
+  #unturned = 0;
   readonly #answerBytes: number;
   #wireBytes = 0;
   #firstTokenMs: number | undefined;
@@ -106,6 +110,11 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       if (data === DONE) this.#end();
       else this.#accumulator.push(data, this.#queue);
     }, answerBytes);
+  }
+
+  /** Nobody wants it any more, or it has failed. */
+  get isOver(): boolean {
+    return this.#over;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -142,7 +151,10 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       this.#held.push(bytes);
       return;
     }
-    const turn = turnFor(this.#parser.sizeWith(bytes));
+    this.#unturned += bytes.length;
+    const size = Math.max(this.#parser.sizeWith(bytes), this.#unturned < TURN_BYTES ? 0 : this.#unturned);
+    const turn = turnFor(size);
+    if (turn !== undefined) this.#unturned = 0;
     if (turn === undefined) return this.#read(bytes, controller);
     controller.pause();
     this.#held = [bytes];

@@ -6,8 +6,8 @@ import { objectJson } from '../../core/text/arguments.js';
 import type { Neutraliser } from '../../core/text/control.js';
 import type { Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec, NativeTurn, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
-import { writeJson } from '../../core/text/json.js';
 import type { Wanted } from '../../core/serving.js';
+import { type Body, textOf } from './body.js';
 import { withoutReasoning } from './said.js';
 import { mayHide, neutral } from './neutral.js';
 
@@ -15,23 +15,25 @@ import { mayHide, neutral } from './neutral.js';
  * The JSON body for our own engine, without control tokens in what was said: it is always asked for token ids and
  * logprobs, which are what is learned from.
  */
-export function requestBody(request: PolicyRequest, neutraliser: Neutraliser): string {
-  return neutralised(request, neutraliser, engineJson);
+export function requestBody(request: PolicyRequest, neutraliser: Neutraliser): Body {
+  return neutralised(request, neutraliser, engineFields);
 }
 
 /** The same prompt for vLLM's `/tokenize`, which renders it and draws nothing. */
 export function promptBody(prompt: Prompt, neutraliser: Neutraliser): string {
-  return neutralised(prompt, neutraliser, promptJson);
+  return textOf(neutralised(prompt, neutraliser, promptFields));
 }
 
 /** One test of the whole body is all that most requests cost. */
-function neutralised<R extends Prompt>(request: R, neutraliser: Neutraliser, json: (request: R) => string): string {
-  const body = json(request);
-  return neutraliser.finds(body) || mayHide(request.messages) ? json(neutral(request, neutraliser)) : body;
+function neutralised<R extends Prompt>(request: R, neutraliser: Neutraliser, fields: (request: R) => object): Body {
+  const value = (): object => fields(neutral(request, neutraliser));
+  return mayHide(request.messages)
+    ? { value: value() }
+    : { value: fields(request), instead: { where: (json) => neutraliser.finds(json), value } };
 }
 
-function engineJson(request: PolicyRequest): string {
-  return writeJson({
+function engineFields(request: PolicyRequest): object {
+  return {
     model: request.model,
     messages: request.messages.map(wireMessage),
     ...offered(request),
@@ -43,17 +45,17 @@ function engineJson(request: PolicyRequest): string {
     return_token_ids: true,
     stream: true,
     stream_options: { include_usage: true },
-  });
+  };
 }
 
-function promptJson({ model, messages, tools, forwarded }: Prompt): string {
-  return writeJson({
+function promptFields({ model, messages, tools, forwarded }: Prompt): object {
+  return {
     model,
     messages: messages.map(wireMessage),
     ...(tools.length === 0 ? {} : { tools: tools.map(wireTool) }),
     add_generation_prompt: true,
     ...forwarded,
-  });
+  };
 }
 
 /**
@@ -63,9 +65,9 @@ function promptJson({ model, messages, tools, forwarded }: Prompt): string {
  * none needs it.
  * `reasoningName` is the server's name for it, none where it has no plain text of it.
  */
-export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningName?: string): string {
+export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningName?: string): Body {
   const { max_tokens: limit, ...sampling } = request.sampling;
-  return writeJson({
+  const value = {
     model: request.model,
     messages: request.messages.map((message) => upstreamMessage(message, request.native?.get(message), reasoningName)),
     ...offered(request),
@@ -78,7 +80,8 @@ export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningNa
     ...(wanted.tokenIds ? { return_token_ids: true } : {}),
     stream: true,
     stream_options: { include_usage: true },
-  });
+  };
+  return { value };
 }
 
 function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Readonly<Record<string, unknown>> {
