@@ -65,7 +65,7 @@ export class Bodies {
     const declared = Number(incoming.headers['content-length'] ?? 0);
     if (declared > this.#limits.bytes) throw tooLarge(this.#limits.bytes);
     const unpack = unpacker(incoming.headers['content-encoding']);
-    if (unpack === undefined) return this.#collect(incoming, signal);
+    if (unpack === undefined) return this.#collect(incoming, signal, declared);
     incoming.on('error', (cause) => unpack.destroy(cause));
     try {
       return await this.#collect(incoming.pipe(unpack), signal);
@@ -80,10 +80,10 @@ export class Bodies {
     }
   }
 
-  #collect(source: NodeJS.ReadableStream, signal: AbortSignal | undefined): Promise<Body> {
+  #collect(source: NodeJS.ReadableStream, signal: AbortSignal | undefined, announced = 0): Promise<Body> {
     return new Promise((resolve, reject) => {
       const most = this.#limits.bytes;
-      const parts = new Gathered();
+      const parts = new Gathered(announced);
       let hold: Hold | undefined;
       let over = false;
       const end = (settle: () => void): void => {
