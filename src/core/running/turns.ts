@@ -14,3 +14,19 @@ export function turnFor(size: number): Promise<unknown> | undefined {
   if (size < LARGE) return undefined;
   return (last = last.then(() => new Promise((resolve) => setImmediate(resolve))));
 }
+
+/** So many bytes of what comes on a connection are taken in one turn; of all that are there node takes 2 MiB of each. */
+const TAKEN = 256 * 1024;
+
+/** What comes on one connection, in turns. */
+export class Taking {
+  #bytes = 0;
+
+  /** As {@link turnFor} for what is to come, now that so many bytes have come. */
+  after(bytes: number): Promise<unknown> | undefined {
+    this.#bytes += bytes;
+    if (this.#bytes < TAKEN) return undefined;
+    this.#bytes = 0;
+    return turnFor(TAKEN);
+  }
+}

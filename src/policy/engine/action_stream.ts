@@ -6,7 +6,7 @@ import type { Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/running/abort.js';
 import { Gathered } from '../../core/running/gathered.js';
-import { turnFor } from '../../core/running/turns.js';
+import { Taking, turnFor } from '../../core/running/turns.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
@@ -35,8 +35,6 @@ interface ReplyBounds {
 const QUEUE_LIMIT = 1024;
 /** Bytes on the wire for each byte of an answer: a token takes some hundred, with all its alternatives thousands. */
 const WIRE_BYTES = 64;
-/** So many bytes are taken at once: what has come of many large answers is as much as they are. */
-const TURN_BYTES = 256 * 1024;
 /** Bytes of a body that is an error, however short an answer may be. */
 const ERROR_BYTES = 64 * 1024;
 const DONE = '[DONE]';
@@ -76,8 +74,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   /** What came while a large piece waits for its turn to be read. */
   #held: Buffer[] | undefined;
   #endedWhileHeld = false;
-  /** Bytes that came since something last waited for its turn. */
-  #unturned = 0;
+  readonly #taking = new Taking();
   readonly #answerBytes: number;
   #wireBytes = 0;
   #firstTokenMs: number | undefined;
@@ -151,10 +148,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       this.#held.push(bytes);
       return;
     }
-    this.#unturned += bytes.length;
-    const size = Math.max(this.#parser.sizeWith(bytes), this.#unturned < TURN_BYTES ? 0 : this.#unturned);
-    const turn = turnFor(size);
-    if (turn !== undefined) this.#unturned = 0;
+    const turn = turnFor(this.#parser.sizeWith(bytes)) ?? this.#taking.after(bytes.length);
     if (turn === undefined) return this.#read(bytes, controller);
     controller.pause();
     this.#held = [bytes];
