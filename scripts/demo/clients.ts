@@ -18,7 +18,12 @@ export interface Answer {
 }
 
 function client(gateway: Gateway, retries = 0): OpenAI {
-  return new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'demo', maxRetries: retries, timeout: 180_000 });
+  return new OpenAI({
+    baseURL: `${gateway.url}/v1`,
+    apiKey: gateway.key ?? 'demo',
+    maxRetries: retries,
+    timeout: 180_000,
+  });
 }
 
 export interface Asking {

@@ -7,6 +7,8 @@ const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
 export interface Gateway {
   readonly url: string;
+  /** Of whoever asks, where the gateway has keys. */
+  readonly key?: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -69,7 +71,11 @@ export async function verb(args: readonly string[]): Promise<void> {
 export async function api<T>(gateway: Gateway, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
   const response = await fetch(`${gateway.url}${path}`, {
     method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    headers: {
+      ...(gateway.key === undefined ? {} : { authorization: `Bearer ${gateway.key}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);

@@ -1,5 +1,6 @@
 /** Makes the log: waves of conversations side by side, and after each wave what the learning clock makes of it. */
 import { newId } from '../../src/core/ids.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import type { Opening } from '../../src/core/log.js';
 import type { AssistantMessage, Message } from '../../src/core/message.js';
 import { addUsage, NO_USAGE, type Usage } from '../../src/core/policy.js';
@@ -100,7 +101,7 @@ export async function grow(store: Store, { steps: wanted, seed, note }: Growth):
     if (random.next() < 0.01) learning.feedback(opening.responseId, keyId, at);
     else if (random.next() < 0.0002) withdrawResponse(db, opening.responseId, keyId, at);
     else if (turn === calls.length - 1 && random.next() < 0.0001)
-      removeTrajectory(db, recording.trajectoryId, keyId, at);
+      removeTrajectory(db, GYRE_POLICY, recording.trajectoryId, keyId, at);
   };
 
   for (let said = 0; made < wanted;) {

@@ -1,6 +1,7 @@
 /** What the learning clock leaves in a log: verdicts, feedback, cycles with their samples, batches and versions. */
 import { assemble, hyperDefaults } from '../../src/batch/assemble.js';
 import { newId } from '../../src/core/ids.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import type { Sample } from '../../src/core/learning/sample.js';
 import type { Task } from '../../src/core/learning/task.js';
 import type { Verdict } from '../../src/core/learning/judging.js';
@@ -94,7 +95,7 @@ export class Learning {
     const id = newId('cyc', at);
     const target = this.#newest + 1;
     const base = { mode: 'resample' as const, baseVersion: this.version };
-    saveCycle(db, {
+    saveCycle(db, GYRE_POLICY, {
       ...base,
       id,
       state: 'running',
@@ -108,6 +109,7 @@ export class Learning {
     const stepIds = states.map(({ stepId }) => stepId);
     claim(
       db,
+      GYRE_POLICY,
       id,
       'resample',
       stepIds.map((stepId) => ({ stepId, same: [] })),
@@ -131,7 +133,7 @@ export class Learning {
         };
       }),
     );
-    saveSamples(db, samples);
+    saveSamples(db, GYRE_POLICY, samples);
     saveVerdicts(
       db,
       samples.flatMap((sample) => this.#judged('sample', sample.id, at)),
@@ -144,6 +146,7 @@ export class Learning {
     const batchId = newId('bat', at);
     saveBatch(
       db,
+      GYRE_POLICY,
       id,
       assemble(
         {
@@ -157,9 +160,9 @@ export class Learning {
       ),
       examples.map(({ id: itemId, stepId, advantage }) => ({ itemId, stepId, advantage })),
     );
-    moveBatch(db, batchId, 'sent');
-    moveBatch(db, batchId, 'applied');
-    saveVersion(db, {
+    moveBatch(db, GYRE_POLICY, batchId, 'sent');
+    moveBatch(db, GYRE_POLICY, batchId, 'applied');
+    saveVersion(db, GYRE_POLICY, {
       version: target,
       kind: 'trained',
       parent: this.version,
@@ -170,9 +173,13 @@ export class Learning {
     this.#newest = target;
     const passed = random.next() < 0.3;
     const decision = { version: target, against: this.version, passed, numbers: { win: random.next() } };
-    decide(db, { ...decision, kind: 'gate', reason: passed ? 'better' : 'not better' });
-    if (passed) decide(db, { ...decision, kind: 'promotion', reason: 'the gate passed' });
+    decide(db, GYRE_POLICY, { ...decision, kind: 'gate', reason: passed ? 'better' : 'not better' });
+    if (passed) decide(db, GYRE_POLICY, { ...decision, kind: 'promotion', reason: 'the gate passed' });
     if (passed) this.version = target;
-    moveCycle(db, id, { state: 'done', stage: passed ? 'promote' : 'gate', note: passed ? 'promoted' : 'refused' });
+    moveCycle(db, GYRE_POLICY, id, {
+      state: 'done',
+      stage: passed ? 'promote' : 'gate',
+      note: passed ? 'promoted' : 'refused',
+    });
   }
 }

@@ -2,29 +2,8 @@
  * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over steps and
  * their verdicts: the same log can be filtered in every way at any time, and every drop has a reason that is counted.
  */
+import type { Candidate, CandidateRule } from '../core/learning/candidate.js';
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
-
-/** One logged step with everything a rule looks at. Verdicts are undefined where no judge has given one. */
-export interface Candidate {
-  readonly stepId: string;
-  readonly trajectoryId: string;
-  readonly index: number;
-  /** Absent where an upstream sampled. */
-  readonly policyVersion?: number | undefined;
-  readonly consent: boolean;
-  readonly heldout: boolean;
-  readonly evaluated: boolean;
-  readonly finished: boolean;
-  readonly hasState: boolean;
-  readonly notTrainable?: string | undefined;
-  readonly good?: boolean | undefined;
-  /** Whether every earlier step of the trajectory was judged good; undefined when one has no verdict. */
-  readonly earlierGood?: boolean | undefined;
-  /** Whether every step of the trajectory was judged good. */
-  readonly allGood?: boolean | undefined;
-  /** The trajectory's outcome verdict. */
-  readonly outcomeGood?: boolean | undefined;
-}
 
 /**
  * Why a step is dropped: the first that holds, in this order. `gyre status` and each cycle count steps by these names.
@@ -63,7 +42,13 @@ export type LeftOut =
   /** Its state is that of a step that was taken, or nearly the same: it counts once, and is used up with that step. */
   | 'same_state'
   /** Its key has given its share (`learning.key_share`). It waits for a batch to which others give more. */
-  | 'key_share';
+  | 'key_share'
+  /** Its conversation has given its share of this batch. */
+  | 'same_trajectory'
+  /** It was drawn from, and is again for a newer version, or not any more (`learning.reuse`). */
+  | 'used'
+  /** The engine refused it more than once. */
+  | 'set_aside';
 
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
@@ -76,6 +61,20 @@ const drop = (reason: Drop): Kept => ({ keep: false, reason });
  * (arXiv 1707.06347) and asynchronous training bounds staleness (AReaL, arXiv 2505.24298). 8 is a choice, not measured.
  */
 export const MAX_LAG = 8;
+
+/** `head`: the version that would be trained. */
+export function ruleOf(filter: FilterName, mode: TrainMode, head: number): CandidateRule {
+  return {
+    // In the other modes no reason depends on the head.
+    name: mode === 'logged' ? `${mode} ${filter} ${head}` : `${mode} ${filter}`,
+    mode,
+    filter,
+    reasonOf(candidate) {
+      const kept = keep(candidate, filter, mode, head);
+      return kept.keep ? '' : kept.reason;
+    },
+  };
+}
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
   if (candidate.policyVersion === undefined) return drop('upstream');

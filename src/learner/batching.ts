@@ -1,17 +1,18 @@
 /** From judged samples, or from kept logged steps, to one batch row. */
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { isObjectJson } from '../core/text/arguments.js';
 import { groupAdvantages, type Scored } from '../batch/advantage.js';
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
-import type { Batch } from '../core/learning/batch.js';
+import type { Batch, BatchRow } from '../core/learning/batch.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
 import { shareOut } from '../filter/shares.js';
 import { rewardOf } from '../judge/decide.js';
 import { allVersions } from '../store/learning/versions.js';
-import { batchOf, type BatchRow, promisedVersion, saveBatch } from '../store/learning/batches.js';
+import { batchOf, promisedVersion, saveBatch } from '../store/learning/batches.js';
 import { claimed } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
-import { giversOf } from '../store/learning/givers.js';
+import { giversOf, heardLately } from '../store/learning/givers.js';
 import { heldOutOf } from '../store/learning/held_out.js';
 import { samplesOf } from '../store/learning/samples.js';
 import { verdictsOf } from '../store/learning/verdicts.js';
@@ -28,14 +29,14 @@ export interface Batched {
 /** Makes the cycle's batch, or returns the one that is a row already. */
 export function batch(learner: Learner, cycle: Cycle): Batched {
   for (;;) {
-    const known = batchOf(learner.db, cycle.id);
+    const known = batchOf(learner.db, GYRE_POLICY, cycle.id);
     if (known !== undefined) return { row: known, counts: {} };
     const made = assembled(learner, cycle);
     if (made.batch === undefined) return { counts: made.counts };
     const items = made.examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage }));
     // Where something of it was deleted meanwhile it is made again, without that.
-    if (saveBatch(learner.db, cycle.id, made.batch, items))
-      return { row: batchOf(learner.db, cycle.id), counts: made.counts };
+    if (saveBatch(learner.db, GYRE_POLICY, cycle.id, made.batch, items))
+      return { row: batchOf(learner.db, GYRE_POLICY, cycle.id), counts: made.counts };
   }
 }
 
@@ -48,7 +49,10 @@ function assembled(
   const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
   if (examples.length === 0) return { examples, counts };
   const target =
-    Math.max(promisedVersion(learner.db), ...allVersions(learner.db).map((version) => version.version)) + 1;
+    Math.max(
+      promisedVersion(learner.db, GYRE_POLICY),
+      ...allVersions(learner.db, GYRE_POLICY).map((version) => version.version),
+    ) + 1;
   const made = assemble(
     {
       batchId: newId('bat'),
@@ -86,7 +90,7 @@ function shared({ db, config }: Learner, examples: readonly Example[]): { exampl
     states.reverse(),
     states.length,
     config['learning.key_share'],
-    giversAmong(db, states),
+    giversAmong(heardLately(db), states),
   );
   const kept = new Set(taken.map(({ stepId }) => stepId));
   return { examples: examples.filter(({ stepId }) => kept.has(stepId)), over };
@@ -97,7 +101,7 @@ function shared({ db, config }: Learner, examples: readonly Example[]): { exampl
  * a question may have become one that is held out.
  */
 function willing({ db }: Learner, { id }: Cycle): ReturnType<typeof claimed> {
-  const states = claimed(db, id);
+  const states = claimed(db, GYRE_POLICY, id);
   const may = consented(
     db,
     states.map(({ stepId }) => stepId),
@@ -109,7 +113,7 @@ function willing({ db }: Learner, { id }: Cycle): ReturnType<typeof claimed> {
 /** The samples of each state are one group; a sample's advantage is relative to its group. */
 function fromSamples(learner: Learner, cycle: Cycle): Examples {
   const trajectories = new Map(willing(learner, cycle).map((state) => [state.stepId, state.trajectoryId]));
-  const samples = samplesOf(learner.db, cycle.id);
+  const samples = samplesOf(learner.db, GYRE_POLICY, cycle.id);
   const verdicts = verdictsOf(
     learner.db,
     'sample',

@@ -6,23 +6,23 @@
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
-import { batchOf, moveBatch } from '../store/learning/batches.js';
-import { claim, unclaim } from '../store/learning/claims.js';
-import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { batchOf } from '../store/learning/batches.js';
+import { headVersion } from '../store/learning/decisions.js';
 import { batch } from './batching.js';
-import { choose } from './choosing.js';
+import { ruleOf } from '../filter/filter.js';
+import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
-import { evaluate } from './evaluating.js';
+import { answered } from './evaluating.js';
+import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
-import { lockLearning } from './lock.js';
-import { gateAndPromote } from './promoting.js';
 import { resample } from './resample.js';
-import { select } from './states.js';
-import { reconcile, train } from './training.js';
+import { boundsIn, countAll } from './states.js';
+import { reconcile, resetHead, train } from './training.js';
 
 export interface CycleOptions {
   /** Answered by the base version before the log is judged; absent when live traffic is the only source. */
@@ -36,9 +36,9 @@ export interface CycleOptions {
 
 /** Runs one cycle, or finishes the one a crash left behind. The returned row says how it ended and why. */
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
-  const release = lockLearning(learner.dataDir);
+  const release = await learner.rows.lock.take('cycle', 'a learning cycle');
   try {
-    const unfinished = runningCycle(learner.db);
+    const unfinished = runningCycle(learner.db, GYRE_POLICY);
     if (unfinished === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
     const cycle = unfinished ?? begin(learner);
     try {
@@ -46,40 +46,39 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
     } catch (thrown) {
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
       if (learner.signal.aborted) throw thrown;
-      releaseSteps(learner, cycle.id);
+      await learner.rows.cycles.release(cycle.id, true);
       const reason = asGyreError(thrown).message;
-      return moveCycle(learner.db, cycle.id, {
+      return moveCycle(learner.db, GYRE_POLICY, cycle.id, {
         state: 'failed',
         note: redactorOf(learner.config.redact)?.text(reason) ?? reason,
       });
     }
   } finally {
-    release();
+    await release();
   }
 }
 
 async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
   const { db } = learner;
   const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
-    moveCycle(db, cycle.id, { stage, counts });
-  const skip = (note: string): Cycle => {
-    releaseSteps(learner, cycle.id);
-    return moveCycle(db, cycle.id, { state: 'skipped', note });
+    moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
+  const skip = async (note: string): Promise<Cycle> => {
+    await use(learner, cycle);
+    await learner.rows.cycles.release(cycle.id);
+    return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'skipped', note });
   };
 
-  if (batchOf(db, cycle.id) === undefined) {
+  if (batchOf(db, GYRE_POLICY, cycle.id) === undefined) {
     if (options.tasks !== undefined)
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
-    reach('judge', { judged: await judgeLog(learner) });
+    reach('judge', await judgeLog(learner));
 
-    const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
-    const { claims, leftOut } = choose(learner, kept, cycle.mode);
-    const taken = claim(db, cycle.id, cycle.mode, claims);
-    reach('filter', { states: taken.length, ...prefixed('dropped', added(dropped, leftOut)) });
+    reach('filter', await takeUp(learner, cycle));
 
     if (cycle.mode === 'resample') {
       reach('resample', await resample(learner, cycle));
-      reach('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
+      await use(learner, cycle);
+      reach('judge_samples', await judgeSamples(learner, cycle.id));
     }
   }
 
@@ -90,14 +89,15 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 
   reach('train');
   const { version, parity } = await train(learner, learner.trainer, row);
+  await use(learner, cycle);
   if (!parity.passed)
-    return moveCycle(db, cycle.id, {
+    return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: ${parity.reason}`,
     });
 
   if (options.gate === false || options.heldout.length === 0) {
-    return moveCycle(db, cycle.id, {
+    return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
       note:
         `version ${version.version} trained; not gated: ` +
@@ -105,15 +105,25 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     });
   }
   reach('evaluate');
-  const candidate = await evaluate(learner, version.version, options.heldout);
-  const serving = await evaluate(learner, servingVersion(db), options.heldout);
-  reach('gate');
-  const decision = await gateAndPromote(learner, candidate, serving);
-  return moveCycle(db, cycle.id, {
+  const { decision, promoted, reason } = await gated(learner, version.version, options.heldout);
+  return moveCycle(db, GYRE_POLICY, cycle.id, {
     state: 'done',
-    stage: decision.passed ? 'promote' : 'gate',
-    note: `version ${version.version}: ${decision.reason}`,
+    ...(decision === undefined ? {} : { stage: promoted ? 'promote' : 'gate' }),
+    note: `version ${version.version}: ${reason}`,
   });
+}
+
+/** The candidate through the gate: it serves where it passed, and a hopeless head is set back to what serves. */
+async function gated(learner: Learner, version: number, heldout: readonly Task[]): Promise<Gated> {
+  const { rows, judges, config, progress, signal, trainer } = learner;
+  const answer: Gating['answer'] = (asked) => answered(learner, asked);
+  const outcome = await gate({ rows, judges, config, progress, signal, answer }, version, heldout);
+  const { decision, promoted } = outcome;
+  if (promoted) await learner.decided();
+  const refused = decision?.passed === false ? decision : undefined;
+  if (trainer === undefined || refused?.against === undefined) return outcome;
+  if (isHopeless(await rows.decisions.sincePromotion(), refused)) await resetHead(learner, trainer, refused.against);
+  return outcome;
 }
 
 function begin(learner: Learner): Cycle {
@@ -124,21 +134,43 @@ function begin(learner: Learner): Cycle {
     stage: 'generate',
     mode: learner.config['learning.mode'] as TrainMode,
     filter: learner.config['learning.filter'] as FilterName,
-    baseVersion: headVersion(learner.db),
+    baseVersion: headVersion(learner.db, GYRE_POLICY),
     counts: {},
     note: '',
     startedAt: at,
     updatedAt: at,
   };
-  saveCycle(learner.db, cycle);
-  return cyclesOf(learner.db, 1)[0] ?? cycle;
+  saveCycle(learner.db, GYRE_POLICY, cycle);
+  return cyclesOf(learner.db, GYRE_POLICY, 1)[0] ?? cycle;
 }
 
-/** Claimed steps that are in no batch are free for later cycles. A batch that was never sent fails with its cycle. */
-function releaseSteps(learner: Learner, cycleId: string): void {
-  const row = batchOf(learner.db, cycleId);
-  if (row?.state === 'assembled') moveBatch(learner.db, row.id, 'failed', 'the cycle failed before it was sent');
-  unclaim(learner.db, cycleId);
+/** Claims what the cycle draws from. One that was stopped goes on with what it has claimed. */
+async function takeUp({ rows, config, signal }: Learner, cycle: Cycle): Promise<Record<string, number>> {
+  const { id, mode, filter, baseVersion } = cycle;
+  const held = await rows.cycles.claimed(id);
+  if (held.length > 0) return { states: held.length };
+  const rule = ruleOf(filter, mode, baseVersion);
+  await countAll(rows.states, rule, signal);
+  const bounds = boundsIn(config, mode, baseVersion);
+  const { same_state: _, ...dropped } = (await rows.states.tally(rule, bounds)).dropped;
+  const [max, share] = [config['learning.max_states'], config['learning.key_share']];
+  const open = await rows.states.open({ ...bounds, mode, limit: max, perTrajectory: PER_TRAJECTORY, seed: id });
+  if (mode === 'resample' && !open.some(({ told }) => told))
+    return { states: 0, ...prefixed('dropped', open.length === 0 ? dropped : { ...dropped, no_judge: open.length }) };
+  const room = { max, share, givers: giversAmong(await rows.givers.heardLately(), open) };
+  const listed = shortlist(open, mode, room);
+  const ids = listed.states.map(({ stepId }) => stepId);
+  const words = await rows.steps.words(ids);
+  const known = { words, consented: await rows.steps.consented(ids), heldOut: await rows.steps.heldOut(ids) };
+  const { claims, leftOut } = choose(listed.states, known, room);
+  const taken = await rows.cycles.claim(id, mode, claims);
+  return { states: taken.length, ...prefixed('dropped', added(dropped, added(listed.leftOut, leftOut))) };
+}
+
+/** What the cycle has drawn from, or trained on, it has used, whatever came of it. */
+async function use({ rows }: Learner, { id, baseVersion }: Cycle): Promise<void> {
+  const held = await rows.cycles.claimed(id);
+  await rows.states.visited(held.map(({ stepId }) => ({ stepId, version: baseVersion })));
 }
 
 function added(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {

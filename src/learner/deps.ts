@@ -3,6 +3,7 @@ import type { Config } from '../core/config.js';
 import type { Judge } from '../core/learning/judging.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
+import type { LearningStore } from '../core/ports.js';
 import type { Toolbox } from '../core/tool.js';
 import type { Db } from '../store/file/db.js';
 import type { Trainer } from '../train/client.js';
@@ -17,6 +18,7 @@ export interface Progress {
 
 export interface Learner {
   readonly db: Db;
+  readonly rows: LearningStore;
   readonly dataDir: string;
   readonly config: Config;
   readonly log: StepLog;

@@ -1,6 +1,8 @@
 /** Versions and cycles as their lists show them. */
+import type { Cycle } from '../core/learning/cycle.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { isVersionNumber, type Version } from '../core/learning/version.js';
-import { type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
+import { cycleView, type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
 import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
 import type { Query } from '../core/reading.js';
 import type { Db } from '../store/file/db.js';
@@ -8,7 +10,7 @@ import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
 import { hasVersion, versionsOf } from '../store/learning/versions.js';
 import { weightsRemoved } from '../store/learning/weights.js';
-import { cycleSeenBy } from './status.js';
+import { seenBy } from '../store/clock/status_facts.js';
 
 /**
  * Each with the decisions made about it. The id of a version is its number. A key sees the versions that learned from
@@ -17,21 +19,28 @@ import { cycleSeenBy } from './status.js';
 export function versionList(db: Db, query: Query, keyId: string | undefined): Listing<ListedVersion> {
   return versionPage(
     db,
-    pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, Number(id))),
+    pageOf(query, (id) => isVersionNumber(id) && hasVersion(db, GYRE_POLICY, Number(id))),
     keyId,
   );
 }
 
 /** The same for a page that is known to be one. */
 export function versionPage(db: Db, page: Page, keyId: string | undefined): Listing<ListedVersion> {
-  const rows = versionsOf(db, page.limit + 1, page.after === undefined ? undefined : Number(page.after), keyId);
-  const [serving, head] = [servingVersion(db), headVersion(db)];
-  const removed = weightsRemoved(db);
+  const rows = versionsOf(
+    db,
+    GYRE_POLICY,
+    page.limit + 1,
+    page.after === undefined ? undefined : Number(page.after),
+    keyId,
+  );
+  const [serving, head] = [servingVersion(db, GYRE_POLICY), headVersion(db, GYRE_POLICY)];
+  const removed = weightsRemoved(db, GYRE_POLICY);
   const removedAt = ({ version }: Version): number | undefined => removed.get(version)?.createdAt;
   if (keyId !== undefined)
     return listingOf(rows, page, (row) => listedVersion({ ...row, metrics: {} }, serving, head, [], removedAt(row)));
   const decisions = decisionsAbout(
     db,
+    GYRE_POLICY,
     rows.map((row) => row.version),
   );
   return listingOf(rows, page, (row) =>
@@ -47,11 +56,17 @@ export function versionPage(db: Db, page: Page, keyId: string | undefined): List
 
 /** `keyId`: only those that took up a step of this key, as it may see them. */
 export function cycleList(db: Db, query: Query, keyId: string | undefined): Listing<CycleView> {
-  const page = pageOf(query, (id) => cycleById(db, id, keyId) !== undefined);
-  return listingOf(cyclesOf(db, page.limit + 1, page.after, keyId), page, (cycle) => cycleSeenBy(db, cycle, keyId));
+  const page = pageOf(query, (id) => cycleById(db, GYRE_POLICY, id, keyId) !== undefined);
+  return listingOf(cyclesOf(db, GYRE_POLICY, page.limit + 1, page.after, keyId), page, (cycle) =>
+    shown(db, cycle, keyId),
+  );
 }
 
 export function cycleShown(db: Db, id: string, keyId: string | undefined): CycleView | undefined {
-  const cycle = cycleById(db, id, keyId);
-  return cycle === undefined ? undefined : cycleSeenBy(db, cycle, keyId);
+  const cycle = cycleById(db, GYRE_POLICY, id, keyId);
+  return cycle === undefined ? undefined : shown(db, cycle, keyId);
+}
+
+function shown(db: Db, cycle: Cycle, keyId: string | undefined): CycleView {
+  return cycleView(keyId === undefined ? cycle : seenBy(db, GYRE_POLICY, cycle, keyId));
 }

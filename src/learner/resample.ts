@@ -5,6 +5,7 @@
  */
 import type { Cycle } from '../core/learning/cycle.js';
 import { newId } from '../core/ids.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Sample } from '../core/learning/sample.js';
 import { claimed } from '../store/learning/claims.js';
@@ -25,8 +26,8 @@ const CONCURRENCY = 16;
 const MAX_TOKENS = 1024;
 
 export async function resample(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
-  const done = new Set(samplesOf(learner.db, cycle.id).map((sample) => sample.stepId));
-  const open = claimed(learner.db, cycle.id).filter(({ stepId }) => !done.has(stepId));
+  const done = new Set(samplesOf(learner.db, GYRE_POLICY, cycle.id).map((sample) => sample.stepId));
+  const open = claimed(learner.db, GYRE_POLICY, cycle.id).filter(({ stepId }) => !done.has(stepId));
   const redactor = redactorOf(learner.config.redact);
   const counts = { sampled: 0, drift: 0, no_token_ids: 0, redacted: 0 };
   let finished = 0;
@@ -37,7 +38,7 @@ export async function resample(learner: Learner, cycle: Cycle): Promise<Record<s
     else {
       // A sample is trained on as it was drawn or not at all: there is no redacted form of it.
       const kept = redactor === undefined ? drawn : drawn.filter((sample) => !redactor.touches(sample));
-      saveSamples(learner.db, kept);
+      saveSamples(learner.db, GYRE_POLICY, kept);
       counts.sampled += kept.length;
       counts.redacted += drawn.length - kept.length;
     }

@@ -2,9 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
+import type { BatchRow } from '../core/learning/batch.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import type { Decision, Version } from '../core/learning/version.js';
 import { allVersions, saveVersion } from '../store/learning/versions.js';
-import { batchById, type BatchRow, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
+import { batchById, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
 import { unclaim } from '../store/learning/claims.js';
 import { consented } from '../store/learning/consent.js';
 import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';
@@ -23,10 +25,10 @@ export interface Trained {
 
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
 export async function train(learner: Learner, trainer: Trainer, made: BatchRow): Promise<Trained> {
-  const row = batchById(learner.db, made.id) ?? made;
+  const row = batchById(learner.db, GYRE_POLICY, made.id) ?? made;
   if (row.state === 'assembled') {
     refuseWithheld(learner, row);
-    moveBatch(learner.db, row.id, 'sent');
+    moveBatch(learner.db, GYRE_POLICY, row.id, 'sent');
   }
   const result = row.state === 'failed' ? undefined : await resultOf(learner, trainer, row);
   if (result === undefined) {
@@ -51,26 +53,29 @@ export async function train(learner: Learner, trainer: Trainer, made: BatchRow):
     },
     createdAt: Date.now(),
   };
-  saveVersion(learner.db, version);
-  if (row.state !== 'applied') moveBatch(learner.db, row.id, 'applied');
-  const known = decisionsOf(learner.db, 10, version.version).find((decision) => decision.kind === 'parity');
-  const saved = allVersions(learner.db).find((candidate) => candidate.version === version.version) ?? version;
+  saveVersion(learner.db, GYRE_POLICY, version);
+  if (row.state !== 'applied') moveBatch(learner.db, GYRE_POLICY, row.id, 'applied');
+  const known = decisionsOf(learner.db, GYRE_POLICY, 10, version.version).find(
+    (decision) => decision.kind === 'parity',
+  );
+  const saved =
+    allVersions(learner.db, GYRE_POLICY).find((candidate) => candidate.version === version.version) ?? version;
   return { version: saved, parity: known ?? recordParity(learner, version, result) };
 }
 
 /** A batch may wait for a trainer, or for the next start, longer than a key's consent lasts. */
 function refuseWithheld({ db }: Learner, { id }: BatchRow): void {
-  const steps = stepsInBatch(db, id);
+  const steps = stepsInBatch(db, GYRE_POLICY, id);
   const withheld = steps.length - consented(db, steps).size;
   if (withheld === 0) return;
   const note = `consent to learn from ${withheld} of its states was withdrawn before it was sent`;
-  moveBatch(db, id, 'failed', note);
+  moveBatch(db, GYRE_POLICY, id, 'failed', note);
   throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });
 }
 
 function recordParity(learner: Learner, version: Version, result: BatchResult): Decision {
   const { parity } = result;
-  return decide(learner.db, {
+  return decide(learner.db, GYRE_POLICY, {
     kind: 'parity',
     version: version.version,
     against: version.parent,
@@ -88,19 +93,39 @@ function recordParity(learner: Learner, version: Version, result: BatchResult): 
  * the trainer may have kept an update that it could not publish, or come from another data folder.
  */
 export async function reconcile(learner: Learner, trainer: Trainer): Promise<void> {
-  for (const row of openBatches(learner.db)) {
+  for (const row of openBatches(learner.db, GYRE_POLICY)) {
     try {
       await train(learner, trainer, row);
     } catch (thrown) {
       const final = thrown instanceof GyreError && (thrown.status < 500 || thrown.code === 'batch_failed');
       if (!final) throw thrown;
       if (thrown.code !== 'batch_failed')
-        moveBatch(learner.db, row.id, 'failed', `the trainer does not take it any more: ${thrown.message}`);
-      unclaim(learner.db, row.cycleId);
+        moveBatch(
+          learner.db,
+          GYRE_POLICY,
+          row.id,
+          'failed',
+          `the trainer does not take it any more: ${thrown.message}`,
+        );
+      unclaim(learner.db, GYRE_POLICY, row.cycleId);
     }
   }
-  const head = headVersion(learner.db);
+  const head = headVersion(learner.db, GYRE_POLICY);
   if ((await trainer.health()).head !== head) await trainer.resetHead(head);
+}
+
+/** Training goes on from what serves, because the gate refused a head that got worse too often in a row. */
+export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number): Promise<void> {
+  const head = await rows.versions.head();
+  await trainer.resetHead(serving);
+  await rows.decisions.add({
+    kind: 'head_reset',
+    version: serving,
+    against: head,
+    passed: true,
+    reason: `version ${head} is worse than version ${serving}, and the gate has refused several in a row`,
+    numbers: {},
+  });
 }
 
 async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
@@ -125,7 +150,7 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
-      moveBatch(learner.db, row.id, 'failed', now.error?.message ?? 'no reason given');
+      moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', now.error?.message ?? 'no reason given');
       throw new GyreError({
         side: 'trainer',
         status: 502,
@@ -148,13 +173,13 @@ async function submitted(learner: Learner, trainer: Trainer, { id }: BatchRow): 
     return await trainer.batch(id);
   } catch (thrown) {
     if (!(thrown instanceof GyreError) || thrown.status !== 404) throw thrown;
-    const row = batchById(db, id);
+    const row = batchById(db, GYRE_POLICY, id);
     if (row !== undefined && row.batch.actions.length > 0) {
       refuseWithheld(learner, row);
       return trainer.submit(row.batch);
     }
     const note = row === undefined || row.note === '' ? 'it is empty' : row.note;
-    moveBatch(db, id, 'failed', note);
+    moveBatch(db, GYRE_POLICY, id, 'failed', note);
     throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });
   }
 }

@@ -5,6 +5,7 @@ import type { Config } from '../core/config.js';
 import { clockEnvironment } from './child_environment.js';
 import { operatorError } from '../core/errors.js';
 import type { Keys } from '../core/key.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { aborted } from '../core/running/abort.js';
 import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
@@ -76,7 +77,7 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
   const { versions, servingAtStart } = storage.atStart((db) => {
     if (config['learning.heldout'] !== undefined)
       saveTasks(db, readTasks(config['learning.heldout'], tools.toolbox, config));
-    return { versions: versionsWithWeights(db), servingAtStart: servingVersion(db) };
+    return { versions: versionsWithWeights(db, GYRE_POLICY), servingAtStart: servingVersion(db, GYRE_POLICY) };
   });
   await storage.ready();
   requireKeysBeyondLoopback(config, keys);

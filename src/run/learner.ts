@@ -2,9 +2,11 @@
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
+import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { ruleJudges } from '../judge/rules/rules.js';
 import type { Learner, Progress } from '../learner/deps.js';
+import { learningStore } from '../store/clock/open.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
 import type { Supply } from './supply.js';
@@ -23,6 +25,7 @@ export interface LearnerParts {
 export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
   return {
     db: storage.db,
+    rows: learningStore(storage.db, GYRE_POLICY),
     dataDir: config.data,
     config,
     log: storage.log,

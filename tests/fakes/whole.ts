@@ -7,9 +7,11 @@ import { learningRowsOf, readingOf } from '../../src/run/reading/asked.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
 import { newId } from '../../src/core/ids.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { saveCycle } from '../../src/store/learning/cycles.js';
+import { learningStore } from '../../src/store/clock/open.js';
 import type { Db, Store } from '../../src/store/file/db.js';
 import { saveVersion } from '../../src/store/learning/versions.js';
 import { decide } from '../../src/store/learning/decisions.js';
@@ -22,7 +24,7 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
   const trainer = await startTrainer('http://127.0.0.1:9');
   const config = parseConfig(options.config ?? {});
   const extra = (store: Store, bodies: Bodies): ReturnType<typeof learningRoutes> => {
-    const learner = { db: store.db, decided: () => Promise.resolve() };
+    const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
     return learningRoutes({
       rows: learningRowsOf(askOver(store.db, config), () => ({ trainer: true, learn: config.learn })),
       start: () => Promise.resolve(cycle(store.db)),
@@ -46,11 +48,17 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
   };
 }
 
-/** A version that passed the gate and was promoted, so that there is something to promote and to go back from. */
+/** A version that passed the gate, so that there is something to promote, and then to go back from. */
 function aPastOf(db: Db): void {
-  saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: Date.now() });
-  decide(db, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
-  decide(db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  saveVersion(db, GYRE_POLICY, {
+    version: 1,
+    kind: 'trained',
+    parent: 0,
+    batchId: 'bat-1',
+    metrics: {},
+    createdAt: Date.now(),
+  });
+  decide(db, GYRE_POLICY, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
 }
 
 function cycle(db: Db): Cycle {
@@ -67,6 +75,6 @@ function cycle(db: Db): Cycle {
     startedAt: at,
     updatedAt: at,
   };
-  saveCycle(db, begun);
+  saveCycle(db, GYRE_POLICY, begun);
   return begun;
 }

@@ -5,10 +5,12 @@ import { join } from 'node:path';
 
 import { parseConfig } from '../../src/core/config.js';
 import type { Task } from '../../src/core/learning/task.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { adapterName } from '../../src/core/learning/version.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';
+import { learningStore } from '../../src/store/clock/open.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
 import { saveTasks } from '../../src/store/learning/tasks.js';
 import { openLog } from '../../src/store/log/log.js';
@@ -74,6 +76,7 @@ export async function bench(
   const toolbox = new Map([['calculator', adder]]);
   const learner: Learner = {
     db: store.db,
+    rows: learningStore(store.db, GYRE_POLICY),
     dataDir: folder,
     config: parseConfig({ learning: { samples: 3, max_states: 32 }, ...options.config }),
     log,

@@ -2,23 +2,21 @@ import { afterEach, expect, test } from 'vitest';
 
 import { Batch } from '../../src/core/learning/batch.js';
 import { GyreError } from '../../src/core/errors.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
-import { lockLearning } from '../../src/learner/lock.js';
-import { promote, rollback } from '../../src/learner/promoting.js';
-import { select } from '../../src/learner/states.js';
-import { learningStatus } from '../../src/learner/status.js';
+import { rollback } from '../../src/learner/promoting.js';
 import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
 import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
 import { batchOf } from '../../src/store/learning/batches.js';
-import { candidateRows } from '../../src/store/learning/candidates.js';
 import { decide, decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
 import { samplesOf } from '../../src/store/learning/samples.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { lookedAt, select, statusOf } from './counted.js';
 
 let open: Bench | undefined;
 afterEach(async () => {
@@ -44,14 +42,14 @@ test('a cycle goes from tasks to a trained version, and every stage leaves its r
   expect(batch.base_version).toBe(0);
   expect(batch.target_version).toBe(1);
   const advantages = new Map<string, number>();
-  for (const sample of samplesOf(store.db, cycle.id)) {
+  for (const sample of samplesOf(store.db, GYRE_POLICY, cycle.id)) {
     const advantage = batch.actions.find((action) => action.id === sample.id)?.advantage ?? 0;
     advantages.set(sample.stepId, (advantages.get(sample.stepId) ?? 0) + advantage);
   }
   for (const total of advantages.values()) expect(total).toBeCloseTo(0);
-  expect(allVersions(store.db).map((version) => version.version)).toEqual([1]);
-  expect(headVersion(store.db)).toBe(1);
-  expect(servingVersion(store.db)).toBe(0);
+  expect(allVersions(store.db, GYRE_POLICY).map((version) => version.version)).toEqual([1]);
+  expect(headVersion(store.db, GYRE_POLICY)).toBe(1);
+  expect(servingVersion(store.db, GYRE_POLICY)).toBe(0);
   expect(verify(store.db)).toMatchObject({ ok: true, problems: [] });
 });
 
@@ -62,7 +60,7 @@ test('a sample that spells what is to be redacted is not kept in any form, nor a
   expect(cycle.state, cycle.note).toBe('done');
   // Two of four states are questions; there, one sample in three says that it does not know.
   expect(cycle.counts).toMatchObject({ states: 4, sampled: 10, redacted: 2 });
-  expect(samplesOf(made.store.db, cycle.id).filter(({ text }) => text.includes('know'))).toEqual([]);
+  expect(samplesOf(made.store.db, GYRE_POLICY, cycle.id).filter(({ text }) => text.includes('know'))).toEqual([]);
   expect(trainerSaw(made)).not.toContain('know');
   made.engine.script = () => ({ status: 500 });
   const failed = await runCycle(made.learner, { tasks: [sum('c', 1, 2)], heldout: [] });
@@ -78,25 +76,30 @@ test('samples are judged and never executed: no observation follows them', async
   const made = await start();
   tasks(made, TRAIN);
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
-  const samples = samplesOf(made.store.db, cycle.id);
+  const samples = samplesOf(made.store.db, GYRE_POLICY, cycle.id);
   const verdicts = verdictsOf(
     made.store.db,
     'sample',
     samples.map((sample) => sample.id),
   );
   expect(verdicts.size).toBe(samples.length);
-  expect(candidateRows(made.store.db, 'resample', ['reference'], 100)).toHaveLength(0);
+  expect(lookedAt(made.store.db)).toHaveLength(4);
   const grouped = made.engine.requests.filter((request) => request.body.n === 3);
   expect(grouped).toHaveLength(4);
 });
 
-test('a state is taken up once: a second cycle finds nothing and says what dropped every step', async () => {
-  const made = await start();
+test('a state is drawn from again by each newer version, and not more often than it may be', async () => {
+  const made = await start({ config: { learning: { samples: 3, reuse: 2 } } });
   tasks(made, TRAIN);
   await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   const second = await runCycle(made.learner, { heldout: [] });
-  expect(second.state).toBe('skipped');
-  expect(made.trainer.applied).toHaveLength(1);
+  expect([second.state, second.baseVersion, second.counts['states']]).toEqual(['done', 1, 4]);
+  const third = await runCycle(made.learner, { heldout: [] });
+  expect(third).toMatchObject({ state: 'skipped', counts: { states: 0, 'dropped.used': 4 } });
+  expect(made.trainer.applied).toHaveLength(2);
+  expect(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id)).length).toBe(
+    new Set(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id))).size,
+  );
 });
 
 test('held-out questions never reach a batch, not even when live traffic asks them', async () => {
@@ -108,7 +111,7 @@ test('held-out questions never reach a batch, not even when live traffic asks th
     1,
     0,
   );
-  const { kept, dropped } = select(made.learner, 'none', 'resample');
+  const { kept, dropped } = select(made.learner.db, 'none', 'resample');
   expect(kept).toHaveLength(0);
   expect(dropped).toEqual({ heldout: 6 });
 });
@@ -117,56 +120,28 @@ test('evaluation is no training material', async () => {
   const made = await start();
   tasks(made, TRAIN);
   await evaluate(made.learner, 0, TRAIN);
-  expect(select(made.learner, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
-});
-
-test('only a passed gate promotes, and its numbers are a row', async () => {
-  // The base is always wrong, version 1 always right.
-  const made = await start({
-    script: (request) =>
-      request.body.model === 'base' &&
-      request.body.n === undefined &&
-      request.body.messages.length === 1 &&
-      request.body['temperature'] === 0
-        ? { text: 'no idea' }
-        : arithmetic(request),
-  });
-  const heldout = Array.from({ length: 8 }, (_, at) => sum(`h${at}`, at + 10, at + 20, 'heldout'));
-  tasks(made, [...TRAIN, ...heldout]);
-  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout });
-  expect(cycle.note).toMatch(/better by 100\.0 points/);
-  expect(servingVersion(made.store.db)).toBe(1);
-  expect(decisionsOf(made.store.db, 10, 1).map((decision) => decision.kind)).toEqual(['promotion', 'gate', 'parity']);
-  expect(decisionsOf(made.store.db, 10, 1)[1]?.numbers).toMatchObject({
-    candidate: { accuracy: 1, n: 8 },
-    serving: { accuracy: 0, n: 8 },
-    tasks: 8,
-  });
-
-  const back = await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
-  expect(back).toMatchObject({ version: 2, kind: 'rollback', copyOf: 0 });
-  expect(servingVersion(made.store.db)).toBe(2);
-  expect(headVersion(made.store.db)).toBe(2);
-});
-
-test('equal versions are refused by the gate, and a refused version cannot be promoted by hand', async () => {
-  const made = await start();
-  tasks(made, [...TRAIN, ...HELDOUT]);
-  await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
-  expect(servingVersion(made.store.db)).toBe(0);
-  await expect(promote(made.learner, 1)).rejects.toThrow(/has not passed the gate/);
-  await expect(promote(made.learner, 9)).rejects.toMatchObject({
-    status: 404,
-    code: 'version_not_found',
-    message: 'there is no version 9; versions are 1',
-  });
+  expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
 });
 
 test('of two rollbacks at once one is made, and the other is told so', async () => {
   const made = await start();
   const trainer = made.learner.trainer ?? expect.fail('no trainer');
-  saveVersion(made.store.db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
-  decide(made.store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  saveVersion(made.store.db, GYRE_POLICY, {
+    version: 1,
+    kind: 'trained',
+    parent: 0,
+    batchId: 'bat-1',
+    metrics: {},
+    createdAt: 1,
+  });
+  decide(made.store.db, GYRE_POLICY, {
+    kind: 'promotion',
+    version: 1,
+    against: 0,
+    passed: true,
+    reason: 'better',
+    numbers: {},
+  });
   const both = await Promise.allSettled([
     rollback(made.learner, trainer, 'one'),
     rollback(made.learner, trainer, 'other'),
@@ -176,8 +151,8 @@ test('of two rollbacks at once one is made, and the other is told so', async () 
     status: 409,
     code: 'version_taken',
   });
-  expect(allVersions(made.store.db).map((version) => version.version)).toEqual([1, 2]);
-  expect(servingVersion(made.store.db)).toBe(2);
+  expect(allVersions(made.store.db, GYRE_POLICY).map((version) => version.version)).toEqual([1, 2]);
+  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(2);
 });
 
 test('a version whose parity fails is not evaluated', async () => {
@@ -186,7 +161,7 @@ test('a version whose parity fails is not evaluated', async () => {
   made.trainer.parityPassed = false;
   const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
   expect(cycle.note).toMatch(/not evaluated/);
-  expect(decisionsOf(made.store.db, 10).map((decision) => decision.kind)).toEqual(['parity']);
+  expect(decisionsOf(made.store.db, GYRE_POLICY, 10).map((decision) => decision.kind)).toEqual(['parity']);
 });
 
 test('a failed update fails the cycle with the reason, and its states are free again', async () => {
@@ -200,7 +175,7 @@ test('a failed update fails the cycle with the reason, and its states are free a
   const again = await runCycle(made.learner, { heldout: [] });
   expect(again.state, again.note).toBe('done');
   expect(again.counts['states']).toBe(4);
-  expect(allVersions(made.store.db).map((version) => version.version)).toEqual([2]);
+  expect(allVersions(made.store.db, GYRE_POLICY).map((version) => version.version)).toEqual([2]);
 });
 
 test('an interrupted cycle goes on from its rows, and the batch is applied once', async () => {
@@ -219,15 +194,15 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
     },
   };
   await expect(runCycle(stopped, { tasks: TRAIN, heldout: [] })).rejects.toThrow();
-  const left = runningCycle(made.store.db);
+  const left = runningCycle(made.store.db, GYRE_POLICY);
   expect(left?.stage).toBe('train');
-  expect(batchOf(made.store.db, left?.id ?? '')?.state).toBe('sent');
+  expect(batchOf(made.store.db, GYRE_POLICY, left?.id ?? '')?.state).toBe('sent');
 
   const resumed = await runCycle({ ...made.learner, signal: new AbortController().signal }, { heldout: [] });
   expect(resumed.id).toBe(left?.id);
   expect(resumed.state).toBe('done');
   expect(made.trainer.applied).toHaveLength(1);
-  expect(cyclesOf(made.store.db, 10)).toHaveLength(1);
+  expect(cyclesOf(made.store.db, GYRE_POLICY, 10)).toHaveLength(1);
 });
 
 test('a trainer that is away in the middle of a batch is waited for', async () => {
@@ -264,16 +239,16 @@ test('the fate of a batch that a failed cycle never learned is asked for first, 
     state: 'failed',
     note: 'what?',
   });
-  expect(allVersions(made.store.db)).toEqual([]);
+  expect(allVersions(made.store.db, GYRE_POLICY)).toEqual([]);
 
   const next = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   expect(next).toMatchObject({ state: 'done', baseVersion: 1 });
-  expect(allVersions(made.store.db).map(({ version, parent }) => [version, parent])).toEqual([
+  expect(allVersions(made.store.db, GYRE_POLICY).map(({ version, parent }) => [version, parent])).toEqual([
     [1, 0],
     [2, 1],
   ]);
   expect(made.trainer.applied.map((batch) => batch.base_version)).toEqual([0, 1]);
-  expect(decisionsOf(made.store.db, 10).map(({ kind, version }) => [kind, version])).toEqual([
+  expect(decisionsOf(made.store.db, GYRE_POLICY, 10).map(({ kind, version }) => [kind, version])).toEqual([
     ['parity', 2],
     ['parity', 1],
   ]);
@@ -311,14 +286,14 @@ test('a batch the trainer does not take any more gives its states back', async (
   const next = await runCycle({ ...made.learner, trainer: refusing }, { heldout: [] });
   expect(next.state, next.note).toBe('done');
   expect(next.counts['states']).toBe(4);
-  expect(allVersions(made.store.db).map(({ version }) => version)).toEqual([2]);
+  expect(allVersions(made.store.db, GYRE_POLICY).map(({ version }) => version)).toEqual([2]);
 });
 
 test('only one cycle at a time, and the holder is named', async () => {
   const made = await start();
-  const release = lockLearning(made.folder);
+  const release = await made.learner.rows.lock.take('cycle', 'a learning cycle');
   await expect(runCycle(made.learner, { heldout: [] })).rejects.toThrow(`process ${process.pid}`);
-  release();
+  await release();
   expect((await runCycle(made.learner, { heldout: [] })).state).toBe('skipped');
 });
 
@@ -339,12 +314,12 @@ test('status says what is waited for, with counts per reason', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const { config } = made.learner;
-  expect(learningStatus(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
-    '32 more new steps that pass the filter (0 of 32; see "dropped" for the others)',
+  expect(statusOf(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
+    '32 more states that pass the filter (0 of 32; see "dropped" for the others)',
   );
-  expect(learningStatus(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
+  expect(statusOf(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
   await generate(made.learner, TRAIN, 1, 0);
-  const status = learningStatus(made.store.db, config, { trainer: true, learn: false });
+  const status = statusOf(made.store.db, config, { trainer: true, learn: false });
   // Unjudged: the second steps wait for a verdict on the first.
   expect(status).toMatchObject({ new_states: 2, dropped: { unjudged: 2 }, serving: 0, head: 0 });
 });

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { GyreError } from '../../src/core/errors.js';
 import type { Batch } from '../../src/core/learning/batch.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import type { Removal } from '../../src/core/reading.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import type { Learner } from '../../src/learner/deps.js';
@@ -40,7 +41,7 @@ function remove(): Deleted {
   const [id = ''] = ids('SELECT id FROM trajectories ORDER BY id LIMIT 1');
   const steps = ids('SELECT id FROM steps WHERE trajectory_id = ?', id);
   const samples = steps.flatMap((step) => ids('SELECT id FROM samples WHERE step_id = ?', step));
-  return { id, steps, samples, removal: removeTrajectory(db, id) };
+  return { id, steps, samples, removal: removeTrajectory(db, GYRE_POLICY, id) };
 }
 
 /** Two questions asked; a cycle over their four states, in which the first is deleted as soon as `when` holds. */
@@ -152,7 +153,7 @@ test('when its batch is made and not sent: the batch fails, and the others are f
   expectGone(deleted);
   expect(ended).toMatchObject({ state: 'failed', note: expect.stringContaining('was deleted') as string });
   expect(made.trainer.applied).toEqual([]);
-  expect(deletionOf(made.store.db, deleted.id)).toMatchObject({ versions: [], pending: [] });
+  expect(deletionOf(made.store.db, GYRE_POLICY, deleted.id)).toMatchObject({ versions: [], pending: [] });
   expect(await runCycle(made.learner, { heldout: [] })).toMatchObject({ state: 'done', counts: { examples: 6 } });
   for (const sample of deleted.samples) expect(trained()).not.toContain(sample);
 });
@@ -178,7 +179,7 @@ test('while its trainer is away: what is emptied is not sent when it is back', a
   expectGone(deleted);
   expect(ended).toMatchObject({ state: 'failed', note: expect.stringContaining('was deleted') as string });
   expect(made.trainer.calls).not.toContain('POST /v1/batches');
-  expect(deletionOf(made.store.db, deleted.id)).toMatchObject({ versions: [], pending: [] });
+  expect(deletionOf(made.store.db, GYRE_POLICY, deleted.id)).toMatchObject({ versions: [], pending: [] });
 });
 
 test('while its update runs: the answer names the version to come, and the record the one that came', async () => {
@@ -197,17 +198,35 @@ test('while its update runs: the answer names the version to come, and the recor
   });
   expectGone(deleted);
   expect(ended.state, ended.note).toBe('done');
-  expect(deletionOf(made.store.db, deleted.id)).toMatchObject({ batches: [batch], versions: [1], pending: [] });
+  expect(deletionOf(made.store.db, GYRE_POLICY, deleted.id)).toMatchObject({
+    batches: [batch],
+    versions: [1],
+    pending: [],
+  });
   expect(made.store.sqlite.prepare('SELECT deletion_id, batch_id, version FROM deletion_versions').all()).toEqual([
     { deletion_id: `del-${deleted.id}`, batch_id: batch, version: 1 },
   ]);
   expect(count('ledger WHERE entries LIKE ?', '%"deletion_versions"%')).toBe(1);
   // What is trained on it, or goes back to it, has it too.
   await runCycle(made.learner, { heldout: [], tasks: tasks(made, [sum('c', 55, 66)]) });
-  decide(made.store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
-  decide(made.store.db, { kind: 'promotion', version: 2, against: 1, passed: true, reason: 'better', numbers: {} });
+  decide(made.store.db, GYRE_POLICY, {
+    kind: 'promotion',
+    version: 1,
+    against: 0,
+    passed: true,
+    reason: 'better',
+    numbers: {},
+  });
+  decide(made.store.db, GYRE_POLICY, {
+    kind: 'promotion',
+    version: 2,
+    against: 1,
+    passed: true,
+    reason: 'better',
+    numbers: {},
+  });
   await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
-  expect(deletionOf(made.store.db, deleted.id)?.versions).toEqual([1, 2, 3]);
+  expect(deletionOf(made.store.db, GYRE_POLICY, deleted.id)?.versions).toEqual([1, 2, 3]);
   expect(verify(made.store.db).problems).toEqual([]);
 });
 
@@ -222,7 +241,7 @@ test('while its update runs that fails: no version has it', async () => {
   });
   expect(deleted.removal?.pending).toMatchObject([{ version: 1 }]);
   expectGone(deleted);
-  expect(deletionOf(made.store.db, deleted.id)).toMatchObject({ versions: [], pending: [] });
+  expect(deletionOf(made.store.db, GYRE_POLICY, deleted.id)).toMatchObject({ versions: [], pending: [] });
 });
 
 test('after its version was made: the answer names it', async () => {

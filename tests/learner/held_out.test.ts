@@ -1,14 +1,15 @@
 /** Held-out questions as clients ask them, in whatever way: no state of them is taken up, and none reaches a batch. */
 import { afterEach, expect, it } from 'vitest';
 
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
-import { select } from '../../src/learner/states.js';
 import { runningCycle } from '../../src/store/learning/cycles.js';
 import { saveTasks } from '../../src/store/learning/tasks.js';
 import { type Gateway, startGateway } from '../fakes/gateway.js';
 import { bench, type Bench, sum, tasks } from './bench.js';
+import { select } from './counted.js';
 
 const SYSTEM = { role: 'system', content: 'You are kind.' };
 const user = (content: string): object => ({ role: 'user', content });
@@ -37,7 +38,7 @@ async function dropped(path: string, body: object): Promise<Readonly<Record<stri
     body: JSON.stringify({ model: 'gyre', ...body }),
   });
   expect(answer.status, await answer.clone().text()).toBe(200);
-  return select(gateway.store, 'none', 'resample').dropped;
+  return select(gateway.store.db, 'none', 'resample').dropped;
 }
 
 it.each([
@@ -122,6 +123,6 @@ it('a question that becomes a held-out one while its state is drawn from reaches
   );
   const cycle = await stopped;
   expect([cycle.state, cycle.counts['states']]).toEqual(['skipped', 2]);
-  expect(runningCycle(store.db)).toBeUndefined();
+  expect(runningCycle(store.db, GYRE_POLICY)).toBeUndefined();
   expect(store.sqlite.prepare('SELECT count(*) AS n FROM batch_items').get()).toEqual({ n: 0 });
 });

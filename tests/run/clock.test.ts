@@ -11,6 +11,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { type LearningClock, openClock } from '../../src/run/clock.js';
 import { childEnvironment } from '../../src/run/child_environment.js';
 import { parseConfig } from '../../src/core/config.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { adapterName, adapterVersion } from '../../src/core/learning/version.js';
 import { generate } from '../../src/learner/generating.js';
 import { cycleById, cyclesOf } from '../../src/store/learning/cycles.js';
@@ -40,7 +41,7 @@ async function start(
   const folder = mkdtempSync(join(tmpdir(), 'gyre-clock-'));
   const made = await bench({ folder, script });
   const asked = [sum('a', 11, 22), sum('b', 33, 44)];
-  tasks(made, [...asked, sum('h1', 5, 6, 'heldout'), sum('h2', 7, 8, 'heldout')]);
+  tasks(made, [...asked, ...Array.from({ length: 15 }, (_, at) => sum(`h${at}`, at + 50, at + 7, 'heldout'))]);
   await generate(made.learner, asked, 1, 0);
   const warnings: string[] = [];
   const followed: number[] = [];
@@ -50,7 +51,7 @@ async function start(
     trainer: () => (started.trainer === undefined ? undefined : { url: started.trainer, token: 'a-token' }),
     env: childEnvironment({ ...process.env, OPENAI_API_KEY: 'a-secret' }),
     decided: () => {
-      followed.push(decisionsOf(made.store.db, 1)[0]?.version ?? -1);
+      followed.push(decisionsOf(made.store.db, GYRE_POLICY, 1)[0]?.version ?? -1);
       return Promise.resolve();
     },
     warn: (text) => warnings.push(text),
@@ -68,9 +69,9 @@ test('a cycle asked for is a row at once, and its end is in the rows of the same
   const begun = await clock.cycle({ gate: false });
   expect(begun.state).toBe('running');
   await expect(clock.cycle({ gate: false })).rejects.toMatchObject({ status: 409, code: 'cycle_running' });
-  await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.state).toBe('done'), 20_000);
+  await vi.waitFor(() => expect(cycleById(made.store.db, GYRE_POLICY, begun.id)?.state).toBe('done'), 20_000);
   expect(made.trainer.applied).toHaveLength(1);
-  expect(headVersion(made.store.db)).toBe(1);
+  expect(headVersion(made.store.db, GYRE_POLICY)).toBe(1);
 }, 40_000);
 
 test('its process has the environment it needs, and no secret that lies beside it', async () => {
@@ -100,14 +101,14 @@ test('serving follows a decision before the clock goes on', async () => {
     request.body.model === 'base' && request.body.n === undefined ? { text: 'I do not know.' } : arithmetic(request);
   const { made, clock, followed } = await start({}, unlearned);
   const begun = await clock.cycle({ gate: true });
-  await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.state).not.toBe('running'), 20_000);
-  expect(decisionsOf(made.store.db, 10).map(({ kind }) => kind)).toEqual(['promotion', 'gate', 'parity']);
+  await vi.waitFor(() => expect(cycleById(made.store.db, GYRE_POLICY, begun.id)?.state).not.toBe('running'), 20_000);
+  expect(decisionsOf(made.store.db, GYRE_POLICY, 10).map(({ kind }) => kind)).toEqual(['promotion', 'gate', 'parity']);
   expect(followed).toEqual([1]);
 }, 40_000);
 
 test('it learns by itself where it is told to', async () => {
   const { made } = await start({ learn: true });
-  await vi.waitFor(() => expect(cyclesOf(made.store.db, 1)[0]?.state).toBe('done'), 30_000);
+  await vi.waitFor(() => expect(cyclesOf(made.store.db, GYRE_POLICY, 1)[0]?.state).toBe('done'), 30_000);
 }, 60_000);
 
 test('without a trainer nothing is started, and a cycle is refused with what to do', async () => {
@@ -138,14 +139,14 @@ test('a cycle in whose middle the trainer moved is gone on with, and its batch i
   const { made, clock } = started;
   made.trainer.slow = true;
   const begun = await clock.cycle({ gate: false });
-  await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.stage).toBe('train'), 20_000);
+  await vi.waitFor(() => expect(cycleById(made.store.db, GYRE_POLICY, begun.id)?.stage).toBe('train'), 20_000);
   await vi.waitFor(() => expect(made.trainer.applied).toHaveLength(1), 20_000);
   // The same trainer under another name: what matters is that the address is a new one.
   started.trainer = made.trainer.url.replace('127.0.0.1', 'localhost');
   made.trainer.slow = false;
-  await vi.waitFor(() => expect(cycleById(made.store.db, begun.id)?.state).toBe('done'), 20_000);
+  await vi.waitFor(() => expect(cycleById(made.store.db, GYRE_POLICY, begun.id)?.state).toBe('done'), 20_000);
   expect(made.trainer.applied).toHaveLength(1);
-  expect(cyclesOf(made.store.db, 10)).toHaveLength(1);
+  expect(cyclesOf(made.store.db, GYRE_POLICY, 10)).toHaveLength(1);
 }, 60_000);
 
 test('the name of a version and back', () => {

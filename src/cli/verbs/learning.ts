@@ -4,6 +4,7 @@
  */
 import type { Cycle, FilterName, TrainMode } from '../../core/learning/cycle.js';
 import { operatorError } from '../../core/errors.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Task } from '../../core/learning/task.js';
 import { cycleView, evaluationView } from '../../core/learning/views.js';
 import { runCycle } from '../../learner/cycle.js';
@@ -11,7 +12,8 @@ import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';
 import { generate } from '../../learner/generating.js';
 import { judgeLog } from '../../learner/judging.js';
-import { select } from '../../learner/states.js';
+import { ruleOf } from '../../filter/filter.js';
+import { countAll, ruleIn } from '../../learner/states.js';
 import { proportion } from '../../promote/interval.js';
 import { headVersion, servingVersion } from '../../store/learning/decisions.js';
 import { saveTasks, tasksOf } from '../../store/learning/tasks.js';
@@ -35,19 +37,28 @@ export async function generateVerb(
 }
 
 export async function judgeVerb(learner: Learner, printer: Printer): Promise<void> {
-  const judged = await judgeLog(learner);
-  printer.result({ judged }, [`${judged} judgements made`]);
+  const counts = await judgeLog(learner);
+  const { judge_faults: faults = 0, unknown_judge: unknown = 0 } = counts;
+  printer.result(counts, [
+    `${counts.judged} judgements made`,
+    ...(faults > 0 ? [`${faults} times a judge failed: it is asked again later`] : []),
+    ...(unknown > 0 ? [`${unknown} judgements are of a judge that nobody has declared, and decide nothing`] : []),
+  ]);
 }
 
 /**
  * What every filter keeps and drops on the log as it is: the comparison of SWiRL (arXiv 2504.04736, process and outcome
  * filtering) on the operator's own data.
  */
-export function filterVerb(learner: Learner, printer: Printer): void {
-  const mode = learner.config['learning.mode'] as TrainMode;
-  const rows = (['none', 'process', 'outcome', 'both', 'prefix'] satisfies FilterName[]).map((filter) => {
-    const { kept, dropped } = select(learner, filter, mode);
-    return { filter, mode, kept: kept.length, dropped };
+export async function filterVerb({ rows: store, config, signal }: Learner, printer: Printer): Promise<void> {
+  const mode = config['learning.mode'] as TrainMode;
+  const head = await store.versions.head();
+  await countAll(store.states, ruleIn(config, head), signal);
+  const filters = ['none', 'process', 'outcome', 'both', 'prefix'] satisfies FilterName[];
+  const reasons = await store.states.reasons(filters.map((filter) => ruleOf(filter, mode, head)));
+  const rows = filters.map((filter, at) => {
+    const { '': kept = 0, ...dropped } = reasons[at] ?? {};
+    return { filter, mode, kept, dropped };
   });
   printer.result(
     rows,
@@ -74,9 +85,12 @@ export async function evaluateVerb(
   const heldout = tasks.filter((task) => task.split === 'heldout');
   const asked = heldout.length > 0 ? heldout : tasks;
   const version = versionOf(learner, model);
-  const evaluation = await evaluate(learner, version, asked);
+  const { evaluation, unanswered } = await evaluate(learner, version, asked);
   const { accuracy, n, ci95 } = proportion(evaluation.results.map((result) => result.score));
-  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95 }, [
+  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95, unanswered }, [
+    ...(unanswered === 0
+      ? []
+      : [`${unanswered} of ${asked.length} tasks were not answered: this is not kept; the same command asks the rest`]),
     `version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval ` +
       `[${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`,
   ]);
@@ -108,7 +122,7 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
     printer.line(`cycle ${number + 1} of ${options.cycles}: ${cycle.state}: ${cycle.note}`);
     if (cycle.state === 'failed') break;
   }
-  const [serving, head] = [servingVersion(learner.db), headVersion(learner.db)];
+  const [serving, head] = [servingVersion(learner.db, GYRE_POLICY), headVersion(learner.db, GYRE_POLICY)];
   printer.result({ cycles: cycles.map(cycleView), serving, head }, [
     `serving version ${serving}, head ${head}, ` +
       `${tasksOf(learner.db, 'train').length} training and ${tasksOf(learner.db, 'heldout').length} held-out tasks ` +
@@ -118,14 +132,14 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
 
 /** `gyre`, `gyre@N`, `gyre@base` or a number; the head by default. */
 function versionOf(learner: Learner, model: string | undefined): number {
-  if (model === undefined) return headVersion(learner.db);
-  if (model === 'gyre') return servingVersion(learner.db);
+  if (model === undefined) return headVersion(learner.db, GYRE_POLICY);
+  if (model === 'gyre') return servingVersion(learner.db, GYRE_POLICY);
   const name = model.replace(/^gyre@/, '');
   const version = name === 'base' ? 0 : Number(name);
-  if (version === 0 || allVersions(learner.db).some((known) => known.version === version)) return version;
+  if (version === 0 || allVersions(learner.db, GYRE_POLICY).some((known) => known.version === version)) return version;
   throw operatorError(
     `--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${
-      allVersions(learner.db)
+      allVersions(learner.db, GYRE_POLICY)
         .map((known) => known.version)
         .join(', ') || '(no versions yet)'
     }`,

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 
+import type { BatchState } from './cycle.js';
+
 export const BATCH_SCHEMA = 'gyre.batch/1';
 
 /**
@@ -76,3 +78,20 @@ export const Batch = z.strictObject({
   counts: z.strictObject({ logical_tokens: z.int(), distinct_tokens: z.int(), actions: z.int() }),
 });
 export type Batch = z.infer<typeof Batch>;
+
+/** A batch as its row has it. */
+export interface BatchRow {
+  readonly id: string;
+  readonly cycleId: string;
+  readonly state: BatchState;
+  readonly batch: Batch;
+  /** Why it is as it is; empty where there is nothing to say. */
+  readonly note: string;
+}
+
+/** Which sample or step is in the batch. */
+export interface BatchItem {
+  readonly itemId: string;
+  readonly stepId: string;
+  readonly advantage: number;
+}

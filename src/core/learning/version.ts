@@ -61,6 +61,9 @@ export interface Decision {
   readonly createdAt: number;
 }
 
+/** A decision before it is a row. */
+export type NewDecision = Omit<Decision, 'id' | 'createdAt'>;
+
 /** One held-out task answered by one version. */
 export interface EvaluationResult {
   readonly taskId: string;
@@ -96,3 +99,20 @@ export interface Followed {
 
 /** Where nothing but the engine's own model is served. */
 export const NONE_FOLLOWED: Followed = { versions: [], serving: 0, head: 0, previous: [], needed: [] };
+
+/** That the weights of a version are on no disk any more. */
+export interface RemovedWeights {
+  readonly version: number;
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** How a rollback goes: the weights of an earlier version are copied to a new number. */
+export interface WayBack {
+  readonly version: number;
+  /** The version whose weights these are. */
+  readonly weights: number;
+  /** The version that serves now. */
+  readonly from: number;
+}

@@ -1,5 +1,6 @@
 /** What the rows say of versions, for whoever serves them or tells of them. */
 import type { LearningNews } from '../../core/learning/cycle.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Followed } from '../../core/learning/version.js';
 import type { Db } from '../../store/file/db.js';
 import { countCycles, cyclesOf } from '../../store/learning/cycles.js';
@@ -12,23 +13,23 @@ const DECISIONS = 20;
 
 export function followed(db: Db): Followed {
   return {
-    versions: versionsWithWeights(db).map(({ version }) => version),
-    serving: servingVersion(db),
-    head: headVersion(db),
-    previous: decisionsOf(db, 100)
+    versions: versionsWithWeights(db, GYRE_POLICY).map(({ version }) => version),
+    serving: servingVersion(db, GYRE_POLICY),
+    head: headVersion(db, GYRE_POLICY),
+    previous: decisionsOf(db, GYRE_POLICY, 100)
       .filter(({ kind }) => kind === 'promotion' || kind === 'rollback')
       .slice(0, 1)
       .flatMap(({ against }) => (against === undefined ? [] : [against])),
-    needed: [...keptWeights(db)],
+    needed: [...keptWeights(db, GYRE_POLICY)],
   };
 }
 
 export function learningNews(db: Db): LearningNews {
   return {
-    head: headVersion(db),
-    newest: cyclesOf(db, 1)[0],
-    cycles: countCycles(db),
-    decisions: decisionsOf(db, DECISIONS),
-    update: lastUpdate(db),
+    head: headVersion(db, GYRE_POLICY),
+    newest: cyclesOf(db, GYRE_POLICY, 1)[0],
+    cycles: countCycles(db, GYRE_POLICY),
+    decisions: decisionsOf(db, GYRE_POLICY, DECISIONS),
+    update: lastUpdate(db, GYRE_POLICY),
   };
 }

@@ -23,6 +23,7 @@ import Database from 'better-sqlite3';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { pathsIn } from '../intake/files.js';
 import { over, type Store } from '../file/db.js';
+import { policiesIn } from '../learning/versions.js';
 import { keptWeights } from '../learning/weights.js';
 import { partsOf } from './parts.js';
 
@@ -89,7 +90,8 @@ function withParts(draft: string, dataDir: string, intake: readonly string[], op
     db.prepare('INSERT INTO backup_info VALUES (?, ?)').run(FORMAT, Date.now());
     // Of processes that are no more, wherever it is restored.
     intake.forEach((copy, at) => keepFile(db, copy, join('intake', `${at + 1}.0.0.1-000001.jsonl`)));
-    const versions = keptWeights(over(db));
+    const log = over(db);
+    const versions = new Set(policiesIn(log).flatMap((policy) => [...keptWeights(log, policy)]));
     const { files, missing } = partsOf(dataDir, versions, options.weights);
     for (const path of files) {
       options.progress(path);

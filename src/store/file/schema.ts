@@ -6,7 +6,12 @@
 import { sql } from 'drizzle-orm';
 import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
+
+export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
+export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
+export { candidateCounts, candidates, countings, stateCounts, states, touched } from './state_schema.js';
 export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
 
 /**
@@ -190,7 +195,9 @@ export const deletions = sqliteTable('deletions', {
   keyId: text('key_id'),
   /** JSON list of [table, id] whose content is gone. */
   rows: text().notNull(),
+  /** JSON list of ids, of every policy. */
   batches: text().notNull(),
+  /** JSON list of numbers of the first policy, and of [policy, number] of others. */
   versions: text().notNull(),
   createdAt: integer('created_at').notNull(),
 });
@@ -205,6 +212,8 @@ export const deletionVersions = sqliteTable('deletion_versions', {
   batchId: text('batch_id').notNull(),
   version: integer().notNull(),
   createdAt: integer('created_at').notNull(),
+  /** Null where it is the first policy's (`src/store/file/policy_column.ts`). */
+  policy: text(),
 });
 
 /**
@@ -268,7 +277,7 @@ export const verdicts = sqliteTable(
   'verdicts',
   {
     id: text().primaryKey(),
-    subjectKind: text('subject_kind', { enum: ['step', 'trajectory', 'sample'] }).notNull(),
+    subjectKind: text('subject_kind', { enum: ['step', 'response', 'trajectory', 'sample'] }).notNull(),
     subjectId: text('subject_id').notNull(),
     judge: text().notNull(),
     judgeVersion: text('judge_version').notNull(),
@@ -291,9 +300,10 @@ export const cycles = sqliteTable('cycles', {
   note: text().notNull(),
   startedAt: integer('started_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
+  policy: text().notNull().default(GYRE_POLICY),
 });
 
-/** States a cycle took up. A step is used at most once per mode, whatever became of the cycle's batch. */
+/** States a cycle took up: of each mode one cycle of a policy at most for each visit. */
 export const cycleSteps = sqliteTable(
   'cycle_steps',
   {
@@ -302,9 +312,15 @@ export const cycleSteps = sqliteTable(
     cycleId: text('cycle_id').notNull(),
     /** The step whose state this one has again: it is used up with it, and nothing is drawn from it. */
     sameAs: text('same_as'),
+    policy: text().notNull().default(GYRE_POLICY),
+    /** How often its state had been visited before. */
+    visit: integer().notNull().default(0),
+    /** Whether the cycle has been there: then it counts as a visit, whatever came of it. */
+    visited: integer({ mode: 'boolean' }).notNull().default(false),
   },
   (t) => [
-    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode),
+    // The step first: deletion and pruning ask by it, for every policy.
+    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode, t.policy, t.visit),
     index('cycle_steps_cycle').on(t.cycleId),
     index('cycle_steps_same')
       .on(t.sameAs)
@@ -327,6 +343,7 @@ export const samples = sqliteTable(
     tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
     logprobs: blob({ mode: 'buffer' }).notNull(),
     createdAt: integer('created_at').notNull(),
+    policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [index('samples_cycle').on(t.cycleId), index('samples_step').on(t.stepId)],
 );
@@ -343,6 +360,7 @@ export const batches = sqliteTable('batches', {
   note: text().notNull(),
   createdAt: integer('created_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
+  policy: text().notNull().default(GYRE_POLICY),
 });
 
 /** Which sample or step stands in which batch: lineage, and the proof of at most once. */
@@ -353,9 +371,11 @@ export const batchItems = sqliteTable(
     itemId: text('item_id').notNull(),
     stepId: text('step_id').notNull(),
     advantage: real().notNull(),
+    policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [
-    uniqueIndex('batch_items_once').on(t.itemId),
+    // The item may be a step, which each policy may learn from once.
+    uniqueIndex('batch_items_once').on(t.itemId, t.policy),
     index('batch_items_batch').on(t.batchId),
     index('batch_items_step').on(t.stepId),
   ],

@@ -1,22 +1,37 @@
-/** The tables of versions of the policy, and of what was decided about them. */
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+/**
+ * The tables of versions of policies, and of what was decided about them. Each policy counts its own from 1. Rows of
+ * the time when there was one are that one's.
+ */
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
-export const versions = sqliteTable('versions', {
-  version: integer().primaryKey(),
-  kind: text({ enum: ['base', 'trained', 'rollback'] }).notNull(),
-  parent: integer(),
-  batchId: text('batch_id'),
-  copyOf: integer('copy_of'),
-  metrics: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-});
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
+
+export const versions = sqliteTable(
+  'versions',
+  {
+    policy: text().notNull().default(GYRE_POLICY),
+    version: integer().notNull(),
+    kind: text({ enum: ['base', 'trained', 'rollback'] }).notNull(),
+    parent: integer(),
+    batchId: text('batch_id'),
+    copyOf: integer('copy_of'),
+    metrics: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.version] })],
+);
 
 /** Versions whose weights are on no disk any more: they can neither be asked nor gone back to. */
-export const removedWeights = sqliteTable('removed_weights', {
-  version: integer().primaryKey(),
-  reason: text().notNull(),
-  createdAt: integer('created_at').notNull(),
-});
+export const removedWeights = sqliteTable(
+  'removed_weights',
+  {
+    policy: text().notNull().default(GYRE_POLICY),
+    version: integer().notNull(),
+    reason: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.version] })],
+);
 
 export const decisions = sqliteTable(
   'decisions',
@@ -29,6 +44,8 @@ export const decisions = sqliteTable(
     reason: text().notNull(),
     numbers: text().notNull(),
     createdAt: integer('created_at').notNull(),
+    /** Null where it is the first policy's (`src/store/file/policy_column.ts`). */
+    policy: text(),
   },
   (t) => [index('decisions_version').on(t.version)],
 );
@@ -41,6 +58,7 @@ export const evaluations = sqliteTable(
     taskSet: text('task_set').notNull(),
     results: text().notNull(),
     createdAt: integer('created_at').notNull(),
+    policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [index('evaluations_of').on(t.version, t.taskSet)],
 );

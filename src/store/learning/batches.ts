@@ -2,9 +2,9 @@
  * Batches: what is sent to the trainer, as it stands here however often it is sent, and which samples stand in
  * it. Their state moves only along the transitions of `core/cycle`.
  */
-import { desc, eq, inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray, type SQL } from 'drizzle-orm';
 
-import type { Batch, TokenTree } from '../../core/learning/batch.js';
+import type { Batch, BatchItem, BatchRow, TokenTree } from '../../core/learning/batch.js';
 import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js';
 import { internal } from '../../core/errors.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
@@ -14,28 +14,11 @@ import { packTree, unpackTree } from './packed_tree.js';
 /** What stands in the body, whose tree is a column of its own. */
 const NO_TREE: TokenTree = { tokens: [], parent: [] };
 
-/** A batch as its row has it. */
-export interface BatchRow {
-  readonly id: string;
-  readonly cycleId: string;
-  readonly state: BatchState;
-  readonly batch: Batch;
-  /** Why it is as it is; empty where there is nothing to say. */
-  readonly note: string;
-}
-
-/** Which sample or step is in the batch. */
-export interface BatchItem {
-  readonly itemId: string;
-  readonly stepId: string;
-  readonly advantage: number;
-}
-
 /**
  * A batch and its items, whole or not at all. An item that stands in a batch already is refused by the index. False,
  * and nothing, where a step was deleted since the items were read.
  */
-export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly BatchItem[]): boolean {
+export function saveBatch(db: Db, policy: string, cycleId: string, batch: Batch, items: readonly BatchItem[]): boolean {
   const at = Date.now();
   return db.transaction(
     (tx) => {
@@ -53,11 +36,12 @@ export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly
           note: '',
           createdAt: at,
           updatedAt: at,
+          policy,
         })
         .run();
       for (const item of items)
         tx.insert(batchItems)
-          .values({ batchId: batch.batch_id, ...item })
+          .values({ ...item, batchId: batch.batch_id, policy })
           .run();
       return true;
     },
@@ -65,20 +49,34 @@ export function saveBatch(db: Db, cycleId: string, batch: Batch, items: readonly
   );
 }
 
-export function batchOf(db: Db, cycleId: string): BatchRow | undefined {
-  const row = db.select().from(batches).where(eq(batches.cycleId, cycleId)).get();
+export function batchOf(db: Db, policy: string, cycleId: string): BatchRow | undefined {
+  const row = db
+    .select()
+    .from(batches)
+    .where(and(eq(batches.policy, policy), eq(batches.cycleId, cycleId)))
+    .get();
   return row === undefined ? undefined : readBatch(row);
 }
 
 /** As its row has it now: a deletion may have emptied it. */
-export function batchById(db: Db, id: string): BatchRow | undefined {
-  const row = db.select().from(batches).where(eq(batches.id, id)).get();
+export function batchById(db: Db, policy: string, id: string): BatchRow | undefined {
+  const row = db.select().from(batches).where(isThe(policy, id)).get();
   return row === undefined ? undefined : readBatch(row);
 }
 
 /** Batches that were sent to the trainer and are neither applied nor failed, oldest first. */
-export function openBatches(db: Db): BatchRow[] {
-  return db.select().from(batches).where(eq(batches.state, 'sent')).orderBy(batches.targetVersion).all().map(readBatch);
+export function openBatches(db: Db, policy: string): BatchRow[] {
+  return db
+    .select()
+    .from(batches)
+    .where(and(eq(batches.policy, policy), eq(batches.state, 'sent')))
+    .orderBy(batches.targetVersion)
+    .all()
+    .map(readBatch);
+}
+
+function isThe(policy: string, id: string): SQL | undefined {
+  return and(eq(batches.policy, policy), eq(batches.id, id));
 }
 
 function readBatch({ id, cycleId, state, body, tree, note }: typeof batches.$inferSelect): BatchRow {
@@ -87,20 +85,20 @@ function readBatch({ id, cycleId, state, body, tree, note }: typeof batches.$inf
 }
 
 /** The steps whose states a batch is made of. */
-export function stepsInBatch(db: Db, id: string): string[] {
+export function stepsInBatch(db: Db, policy: string, id: string): string[] {
   return db
     .selectDistinct({ stepId: batchItems.stepId })
     .from(batchItems)
-    .where(eq(batchItems.batchId, id))
+    .where(and(eq(batchItems.policy, policy), eq(batchItems.batchId, id)))
     .all()
     .map(({ stepId }) => stepId);
 }
 
-export function moveBatch(db: Db, id: string, state: BatchState, note = ''): void {
+export function moveBatch(db: Db, policy: string, id: string, state: BatchState, note = ''): void {
   db.transaction(
     (tx) => {
-      const now = tx.select({ state: batches.state }).from(batches).where(eq(batches.id, id)).get()?.state;
-      if (now === undefined) throw internal(`there is no batch ${id}`);
+      const now = tx.select({ state: batches.state }).from(batches).where(isThe(policy, id)).get()?.state;
+      if (now === undefined) throw internal(`there is no batch ${id} of the policy ${policy}`);
       if (!BATCH_TRANSITIONS[now].includes(state)) throw internal(`batch ${id} is ${now} and cannot become ${state}`);
       tx.update(batches).set({ state, note, updatedAt: Date.now() }).where(eq(batches.id, id)).run();
       // A failed batch trained nothing and never will: its items may be used by another, and what it spells is gone, as
@@ -113,7 +111,10 @@ export function moveBatch(db: Db, id: string, state: BatchState, note = ''): voi
   );
 }
 
-/** The tokens of a batch spell what was said. Without them its row still tells which version it was to become. */
+/**
+ * Of any policy. The tokens of a batch spell what was said. Without them its row still tells which version it was to
+ * become.
+ */
 export function emptyBatch(tx: Tx, id: string): void {
   const row = tx.select({ body: batches.body }).from(batches).where(eq(batches.id, id)).get();
   if (row === undefined) return;
@@ -126,13 +127,13 @@ export function emptyBatch(tx: Tx, id: string): void {
   tx.update(batches).set({ body, tree: null }).where(eq(batches.id, id)).run();
 }
 
-/** The newest version number any batch was to become, whether or not it did. */
-export function promisedVersion(db: Db): number {
+/** The newest version number any batch of the policy was to become, whether or not it did. */
+export function promisedVersion(db: Db, policy: string): number {
   return (
     db
       .select({ version: batches.targetVersion })
       .from(batches)
-      .where(inArray(batches.state, ['assembled', 'sent', 'applied', 'failed']))
+      .where(and(eq(batches.policy, policy), inArray(batches.state, ['assembled', 'sent', 'applied', 'failed'])))
       .orderBy(desc(batches.targetVersion))
       .get()?.version ?? 0
   );

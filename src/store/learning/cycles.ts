@@ -6,22 +6,23 @@ import { internal } from '../../core/errors.js';
 import type { Db } from '../file/db.js';
 import { cycles } from '../file/schema.js';
 
-export function saveCycle(db: Db, cycle: Cycle): void {
+export function saveCycle(db: Db, policy: string, cycle: Cycle): void {
   db.insert(cycles)
-    .values({ ...cycle, counts: JSON.stringify(cycle.counts) })
+    .values({ ...cycle, policy, counts: JSON.stringify(cycle.counts) })
     .run();
 }
 
 /** Changes a cycle. Throws when `CYCLE_TRANSITIONS` does not allow the state. */
 export function moveCycle(
   db: Db,
+  policy: string,
   id: string,
   change: Partial<Pick<Cycle, 'state' | 'stage' | 'counts' | 'note'>>,
 ): Cycle {
   return db.transaction(
     (tx) => {
-      const row = tx.select().from(cycles).where(eq(cycles.id, id)).get();
-      if (row === undefined) throw internal(`there is no cycle ${id}`);
+      const row = tx.select().from(cycles).where(isThe(policy, id)).get();
+      if (row === undefined) throw internal(`there is no cycle ${id} of the policy ${policy}`);
       const now = readCycle(row);
       const state = change.state ?? now.state;
       if (!CYCLE_TRANSITIONS[now.state].includes(state))
@@ -38,12 +39,16 @@ export function moveCycle(
 }
 
 /** Newest first. `keyId`: only those that took up a step of this key. */
-export function cyclesOf(db: Db, limit: number, after?: string, keyId?: string): Cycle[] {
+export function cyclesOf(db: Db, policy: string, limit: number, after?: string, keyId?: string): Cycle[] {
   return db
     .select()
     .from(cycles)
     .where(
-      and(after === undefined ? undefined : sql`${cycles.id} < ${after}`, keyId === undefined ? undefined : of(keyId)),
+      and(
+        eq(cycles.policy, policy),
+        after === undefined ? undefined : sql`${cycles.id} < ${after}`,
+        keyId === undefined ? undefined : of(keyId),
+      ),
     )
     .orderBy(desc(cycles.id))
     .limit(limit)
@@ -51,21 +56,25 @@ export function cyclesOf(db: Db, limit: number, after?: string, keyId?: string):
     .map(readCycle);
 }
 
-export function cycleById(db: Db, id: string, keyId?: string): Cycle | undefined {
+export function cycleById(db: Db, policy: string, id: string, keyId?: string): Cycle | undefined {
   const row = db
     .select()
     .from(cycles)
-    .where(and(eq(cycles.id, id), keyId === undefined ? undefined : of(keyId)))
+    .where(and(isThe(policy, id), keyId === undefined ? undefined : of(keyId)))
     .get();
   return row === undefined ? undefined : readCycle(row);
 }
 
 /** How many steps of a key a cycle took up. */
-export function statesOfKey(db: Db, cycleId: string, keyId: string): number {
+export function statesOfKey(db: Db, policy: string, cycleId: string, keyId: string): number {
   return db.get<{ states: number }>(
     sql`SELECT count(*) AS states FROM cycle_steps c JOIN steps s ON s.id = c.step_id
-      WHERE c.cycle_id = ${cycleId} AND s.key_id = ${keyId}`,
+      WHERE c.cycle_id = ${cycleId} AND c.policy = ${policy} AND s.key_id = ${keyId}`,
   ).states;
+}
+
+function isThe(policy: string, id: string): SQL | undefined {
+  return and(eq(cycles.policy, policy), eq(cycles.id, id));
 }
 
 function of(keyId: string): SQL {
@@ -74,11 +83,12 @@ function of(keyId: string): SQL {
 }
 
 /** How many cycles are in each state. */
-export function countCycles(db: Db): Readonly<Record<Cycle['state'], number>> {
+export function countCycles(db: Db, policy: string): Readonly<Record<Cycle['state'], number>> {
   const counts = { running: 0, done: 0, failed: 0, skipped: 0 };
   for (const { state, total } of db
     .select({ state: cycles.state, total: sql<number>`count(*)` })
     .from(cycles)
+    .where(eq(cycles.policy, policy))
     .groupBy(cycles.state)
     .all())
     counts[state] = total;
@@ -86,12 +96,13 @@ export function countCycles(db: Db): Readonly<Record<Cycle['state'], number>> {
 }
 
 /** The cycle that was running when its process crashed or was stopped: it is resumed before a new one starts. */
-export function runningCycle(db: Db): Cycle | undefined {
-  const row = db.select().from(cycles).where(eq(cycles.state, 'running')).orderBy(desc(cycles.id)).get();
+export function runningCycle(db: Db, policy: string): Cycle | undefined {
+  const isRunning = and(eq(cycles.policy, policy), eq(cycles.state, 'running'));
+  const row = db.select().from(cycles).where(isRunning).orderBy(desc(cycles.id)).get();
   return row === undefined ? undefined : readCycle(row);
 }
 
-function readCycle(row: typeof cycles.$inferSelect): Cycle {
+function readCycle({ policy: _, ...row }: typeof cycles.$inferSelect): Cycle {
   return {
     ...row,
     stage: row.stage as Cycle['stage'],

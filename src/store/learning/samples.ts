@@ -2,7 +2,7 @@
  * Samples: the group of actions drawn for one state. All of a group have one prompt, which is nearly always the very
  * prompt of the step: it is stored where it is another, and once.
  */
-import { eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
 import type { Sample } from '../../core/learning/sample.js';
@@ -17,7 +17,7 @@ type Row = typeof samples.$inferSelect;
  * All samples of one state in one transaction: a state has its whole group or nothing. Nothing where it was deleted
  * meanwhile.
  */
-export function saveSamples(db: Db, list: readonly Sample[]): void {
+export function saveSamples(db: Db, policy: string, list: readonly Sample[]): void {
   db.transaction(
     (tx) => {
       const stored = new StoredPrompts(db);
@@ -29,6 +29,7 @@ export function saveSamples(db: Db, list: readonly Sample[]): void {
         tx.insert(samples)
           .values({
             ...row,
+            policy,
             body,
             promptOf,
             promptTokenIds: promptOf === null ? prompt : Buffer.alloc(0),
@@ -71,8 +72,9 @@ function isThere(db: Db, stepId: string): boolean {
   return prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?').get(stepId) !== undefined;
 }
 
-export function samplesOf(db: Db, cycleId: string): Sample[] {
-  const rows = db.select().from(samples).where(eq(samples.cycleId, cycleId)).orderBy(samples.id).all();
+export function samplesOf(db: Db, policy: string, cycleId: string): Sample[] {
+  const isOf = and(eq(samples.policy, policy), eq(samples.cycleId, cycleId));
+  const rows = db.select().from(samples).where(isOf).orderBy(samples.id).all();
   const prompts = new Map<string, readonly number[]>();
   const promptOf = (row: Row): readonly number[] => {
     const owner = row.promptOf ?? row.id;
@@ -81,7 +83,7 @@ export function samplesOf(db: Db, cycleId: string): Sample[] {
     return prompt;
   };
   return rows.map((row) => {
-    const { body, promptOf: _, ...rest } = row;
+    const { body, promptOf: _, policy: __, ...rest } = row;
     return {
       ...rest,
       ...(JSON.parse(body) as Pick<Sample, 'text' | 'calls' | 'temperature' | 'cut'>),

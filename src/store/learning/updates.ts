@@ -1,5 +1,5 @@
-/** Updates of the policy as their numbers tell of them. */
-import { desc, eq } from 'drizzle-orm';
+/** Updates of a policy as their numbers tell of them. */
+import { and, desc, eq } from 'drizzle-orm';
 
 import { alarmsOf, type Update } from '../../core/learning/alarms.js';
 import { updateNumbers, type UpdateNumbers } from '../../core/learning/update.js';
@@ -9,27 +9,29 @@ import { versions } from '../file/schema.js';
 type Row = typeof versions.$inferSelect;
 
 /** The update that made a version; undefined for one that no update made. */
-export function updateOf(db: Db, version: number): Update | undefined {
-  const row = rowOf(db, version);
+export function updateOf(db: Db, policy: string, version: number): Update | undefined {
+  const row = rowOf(db, policy, version);
   return row?.kind === 'trained' ? told(db, row) : undefined;
 }
 
 /** The newest; undefined before the first. */
-export function lastUpdate(db: Db): Update | undefined {
-  const row = db.select().from(versions).where(eq(versions.kind, 'trained')).orderBy(desc(versions.version)).get();
+export function lastUpdate(db: Db, policy: string): Update | undefined {
+  const isTrained = and(eq(versions.policy, policy), eq(versions.kind, 'trained'));
+  const row = db.select().from(versions).where(isTrained).orderBy(desc(versions.version)).get();
   return row === undefined ? undefined : told(db, row);
 }
 
-function told(db: Db, { version, parent, metrics }: Row): Update {
+function told(db: Db, { policy, version, parent, metrics }: Row): Update {
   const numbers = numbersIn(metrics);
   // After a rollback it is compared with the update that made the weights it was trained on.
-  let before = parent === null ? undefined : rowOf(db, parent);
-  while (typeof before?.copyOf === 'number') before = rowOf(db, before.copyOf);
+  let before = parent === null ? undefined : rowOf(db, policy, parent);
+  while (typeof before?.copyOf === 'number') before = rowOf(db, policy, before.copyOf);
   return { version, numbers, alarms: alarmsOf(numbers, before === undefined ? {} : numbersIn(before.metrics)) };
 }
 
-function rowOf(db: Db, version: number): Row | undefined {
-  return db.select().from(versions).where(eq(versions.version, version)).get();
+function rowOf(db: Db, policy: string, version: number): Row | undefined {
+  const isIt = and(eq(versions.policy, policy), eq(versions.version, version));
+  return db.select().from(versions).where(isIt).get();
 }
 
 function numbersIn(metrics: string): UpdateNumbers {

@@ -1,5 +1,6 @@
 /**
- * Where a step's data went: its verdicts, samples, batches, the versions they made, and what was decided about those.
+ * Where a step's data went in the lineage of a policy: its verdicts, samples, batches, the versions they made, and what
+ * was decided about those.
  */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
@@ -16,7 +17,7 @@ import { stateOf } from './state.js';
 type Reached = Pick<Removal, 'batches' | 'versions'>;
 
 /** One step with its state and its lineage. Undefined when there is none, none of this key's, or it was withdrawn. */
-export function readStep(db: Db, stepId: string, keyId?: string): StepWithLineage | undefined {
+export function readStep(db: Db, policy: string, stepId: string, keyId?: string): StepWithLineage | undefined {
   const step = stepRow(db, stepId);
   const state = stateOf(db, stepId);
   if (step === undefined || state === undefined || (keyId !== undefined && step.keyId !== keyId)) return undefined;
@@ -33,14 +34,14 @@ export function readStep(db: Db, stepId: string, keyId?: string): StepWithLineag
     trajectory_id: step.trajectoryId,
     messages: state.messages,
     timings: JSON.parse(step.timings) as StepTimings,
-    lineage: lineageOf(db, stepId),
+    lineage: lineageOf(db, policy, stepId),
   };
 }
 
-function lineageOf(db: Db, stepId: string): Lineage {
-  const reached = reachedBy(db, [stepId]);
+function lineageOf(db: Db, policy: string, stepId: string): Lineage {
+  const reached = reachedBy(db, policy, [stepId]);
   return {
-    samples: samplesOfStep(db, stepId),
+    samples: samplesOfStep(db, policy, stepId),
     batches: db
       .select()
       .from(batches)
@@ -57,20 +58,20 @@ function lineageOf(db: Db, stepId: string): Lineage {
     versions: db
       .select()
       .from(versions)
-      .where(inArray(versions.version, [...reached.versions]))
+      .where(and(eq(versions.policy, policy), inArray(versions.version, [...reached.versions])))
       .orderBy(versions.version)
       .all()
       .map((row) => versionView(readVersion(row))),
-    decisions: decisionsAbout(db, reached.versions).reverse().map(decisionView),
+    decisions: decisionsAbout(db, policy, reached.versions).reverse().map(decisionView),
   };
 }
 
-function samplesOfStep(db: Db, stepId: string): SampleView[] {
+function samplesOfStep(db: Db, policy: string, stepId: string): SampleView[] {
   const rows = db
     .select({ sample: samples, batchId: batchItems.batchId, advantage: batchItems.advantage })
     .from(samples)
     .leftJoin(batchItems, eq(batchItems.itemId, samples.id))
-    .where(eq(samples.stepId, stepId))
+    .where(and(eq(samples.policy, policy), eq(samples.stepId, stepId)))
     .orderBy(samples.id)
     .all();
   return rows.map(({ sample, batchId, advantage }) => ({
@@ -90,46 +91,59 @@ function samplesOfStep(db: Db, stepId: string): SampleView[] {
   }));
 }
 
-/** Those of the batches that the trainer has, or is about to be sent, and the versions they are to become. */
-export function withTrainer(db: Pick<Db, 'select'>, ids: readonly string[]): Removal['pending'] {
+/** Those of the policy's batches that the trainer has, or is about to be sent, and the versions they are to become. */
+export function withTrainer(db: Pick<Db, 'select'>, policy: string, ids: readonly string[]): Removal['pending'] {
   return db
     .select({ batch_id: batches.id, version: batches.targetVersion })
     .from(batches)
     .where(
       and(
         inArray(batches.id, [...ids]),
+        eq(batches.policy, policy),
         eq(batches.state, 'sent'),
-        sql`NOT EXISTS (SELECT 1 FROM versions v WHERE v.batch_id = ${batches.id})`,
+        sql`NOT EXISTS (SELECT 1 FROM versions v WHERE v.batch_id = ${batches.id}
+          AND v.policy = ${policy})`,
       ),
     )
     .orderBy(batches.id)
     .all();
 }
 
-/** Batches these steps stand in, themselves or with a sample, and the versions they reached. */
-export function reachedBy(db: Pick<Db, 'selectDistinct' | 'all'>, stepIds: readonly string[]): Reached {
+/** Batches of the policy that these steps stand in, themselves or with a sample, and the versions they reached. */
+export function reachedBy(db: Pick<Db, 'selectDistinct' | 'all'>, policy: string, stepIds: readonly string[]): Reached {
   const found = db
     .selectDistinct({ id: batchItems.batchId })
     .from(batchItems)
-    .where(inArray(batchItems.stepId, [...stepIds]))
+    .where(and(eq(batchItems.policy, policy), inArray(batchItems.stepId, [...stepIds])))
     .orderBy(batchItems.batchId)
     .all()
     .map((row) => row.id);
-  return { batches: found, versions: versionsFrom(db, found) };
+  return { batches: found, versions: versionsFrom(db, policy, found) };
 }
 
-/** The versions that were made of these batches, and all whose weights go back to one of those. */
-export function versionsFrom(db: Pick<Db, 'all'>, found: readonly string[]): number[] {
+/** Those of the batches that are the policy's. */
+export function batchesAmong(db: Pick<Db, 'select'>, policy: string, ids: readonly string[]): string[] {
+  return db
+    .select({ id: batches.id })
+    .from(batches)
+    .where(and(eq(batches.policy, policy), inArray(batches.id, [...ids])))
+    .orderBy(batches.id)
+    .all()
+    .map(({ id }) => id);
+}
+
+/** The versions of the policy that were made of these batches, and all whose weights go back to one of those. */
+export function versionsFrom(db: Pick<Db, 'all'>, policy: string, found: readonly string[]): number[] {
   if (found.length === 0) return [];
   // A rollback serves older weights under a new number: it goes back to what it copies, not to what it replaced.
   const rows = db.all<{ version: number }>(sql`
     WITH RECURSIVE reached(version) AS (
-      SELECT version FROM versions WHERE batch_id IN (${sql.join(
+      SELECT version FROM versions WHERE policy = ${policy} AND batch_id IN (${sql.join(
         found.map((id) => sql`${id}`),
         sql`, `,
       )})
-      UNION SELECT v.version FROM versions v JOIN reached r ON (v.kind = 'trained'
-        AND v.parent = r.version) OR (v.kind = 'rollback' AND v.copy_of = r.version))
+      UNION SELECT v.version FROM versions v JOIN reached r ON v.policy = ${policy} AND ((v.kind = 'trained'
+        AND v.parent = r.version) OR (v.kind = 'rollback' AND v.copy_of = r.version)))
     SELECT version FROM reached ORDER BY version`);
   return rows.map((row) => row.version);
 }

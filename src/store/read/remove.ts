@@ -5,13 +5,17 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
+import type { SubjectKind } from '../../core/learning/judging.js';
 import type { Removal } from '../../core/reading.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { deletionId } from '../file/deletions.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { emptyBatch } from '../learning/batches.js';
 import { forgetClaims } from '../learning/claims.js';
+import { forgetJudging } from '../learning/decided.js';
+import { forgetAnswers } from '../learning/evaluations.js';
 import { responseOf } from './conversation.js';
+import { versionsNamed } from './deletion.js';
 import { reachedBy, withTrainer } from './lineage.js';
 import {
   batches,
@@ -30,14 +34,23 @@ import {
 const SCRUB_EVERY_MS = 50;
 const SCRUB_FOR_MS = 60_000;
 
-/** Deletes a trajectory. Undefined when there is none (any more), or none of this key's. */
-export function removeTrajectory(db: Db, id: string, keyId?: string, at: number = Date.now()): Removal | undefined {
+/**
+ * Deletes a trajectory, with what every policy made of it; answers what that was of this one. Undefined when there is
+ * none (any more), or none of this key's.
+ */
+export function removeTrajectory(
+  db: Db,
+  policy: string,
+  id: string,
+  keyId?: string,
+  at: number = Date.now(),
+): Removal | undefined {
   const reached = db.transaction(
     (tx) => {
       const trajectory = tx.select().from(trajectories).where(eq(trajectories.id, id)).get();
-      return trajectory === undefined || (keyId !== undefined && trajectory.keyId !== keyId)
-        ? undefined
-        : removeRows(db, tx, id, at);
+      if (trajectory === undefined || (keyId !== undefined && trajectory.keyId !== keyId)) return undefined;
+      const all = removeRows(db, tx, id, at);
+      return all.get(policy) ?? { batches: [], versions: [], pending: [] };
     },
     { behavior: 'immediate' },
   );
@@ -72,7 +85,10 @@ export function withdrawResponse(db: Db, id: string, keyId: string, at: number =
   return left !== undefined;
 }
 
-function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' | 'deleted'> {
+type Reached = Omit<Removal, 'id' | 'deleted'>;
+
+/** What it has reached before, by policy. */
+function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, Reached> {
   const removed = tx.select().from(steps).where(eq(steps.trajectoryId, id)).all();
   const stepIds = removed.map((step) => step.id);
   const sampleIds = tx
@@ -81,34 +97,38 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' 
     .where(inArray(samples.stepId, stepIds))
     .all()
     .map((sample) => sample.id);
-  const reached = reachedBy(tx, stepIds);
-  const pending = withTrainer(tx, reached.batches);
-  emptyBatches(tx, reached.batches, at);
+  const reached = new Map(
+    policiesOf(tx, stepIds).map((policy) => {
+      const { batches: ids, versions } = reachedBy(tx, policy, stepIds);
+      return [policy, { batches: ids, versions, pending: withTrainer(tx, policy, ids) }] as const;
+    }),
+  );
+  const inBatches = [...reached.values()].flatMap((of) => of.batches).sort();
+  emptyBatches(tx, inBatches, at);
   forgetClaims(db, stepIds);
 
   const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
   const record = (table: string, rows: readonly { readonly id: string }[]): void =>
     rows.forEach((row) => deleted.push([table, row.id]));
-  const isAbout = (kind: 'step' | 'trajectory' | 'sample', ids: readonly string[]): ReturnType<typeof and> =>
+  const responseIds = [...new Set(removed.map((step) => step.responseId))];
+  const isAbout = (kind: SubjectKind, ids: readonly string[]): ReturnType<typeof and> =>
     and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, [...ids]));
-  record('verdicts', tx.delete(verdicts).where(isAbout('step', stepIds)).returning({ id: verdicts.id }).all());
-  record('verdicts', tx.delete(verdicts).where(isAbout('sample', sampleIds)).returning({ id: verdicts.id }).all());
-  record(
-    'verdicts',
-    tx
-      .delete(verdicts)
-      .where(isAbout('trajectory', [id]))
-      .returning({ id: verdicts.id })
-      .all(),
-  );
+  const subjects: readonly (readonly [SubjectKind, readonly string[]])[] = [
+    ['step', stepIds],
+    ['sample', sampleIds],
+    ['response', responseIds],
+    ['trajectory', [id]],
+  ];
+  for (const [kind, ids] of subjects)
+    record('verdicts', tx.delete(verdicts).where(isAbout(kind, ids)).returning({ id: verdicts.id }).all());
   record('samples', tx.delete(samples).where(inArray(samples.id, sampleIds)).returning({ id: samples.id }).all());
   record('feedback', tx.delete(feedback).where(eq(feedback.trajectoryId, id)).returning({ id: feedback.id }).all());
-  const responseIds = [...new Set(removed.map((step) => step.responseId))];
   record(
     'responses',
     tx.delete(responses).where(inArray(responses.id, responseIds)).returning({ id: responses.id }).all(),
   );
   for (const responseId of responseIds) withdraw(tx, responseId, id, at);
+  forgetAnswers(db, id);
   record('steps', tx.delete(steps).where(eq(steps.trajectoryId, id)).returning({ id: steps.id }).all());
   const trajectory = tx
     .delete(trajectories)
@@ -116,19 +136,34 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): Omit<Removal, 'id' 
     .returning({ keyId: trajectories.keyId })
     .get();
   removeMessages(db, removed);
+  forgetJudging(
+    db,
+    subjects.flatMap(([kind, ids]) => ids.map((subject) => [kind, subject] as const)),
+  );
 
   const row = {
     id: deletionId(id),
     trajectoryId: id,
     keyId: trajectory?.keyId ?? null,
     rows: JSON.stringify(deleted),
-    batches: JSON.stringify(reached.batches),
-    versions: JSON.stringify(reached.versions),
+    batches: JSON.stringify(inBatches),
+    versions: JSON.stringify([...reached].flatMap(([policy, { versions }]) => versionsNamed(policy, versions))),
     createdAt: at,
   };
   tx.insert(deletions).values(row).run();
   appendLedger(tx, [['deletions', row.id, contentHashOf('deletions', row)]], at);
-  return { ...reached, pending };
+  return reached;
+}
+
+/** Those that have a batch with one of these steps. */
+function policiesOf(tx: Tx, stepIds: readonly string[]): string[] {
+  return tx
+    .selectDistinct({ policy: batchItems.policy })
+    .from(batchItems)
+    .where(inArray(batchItems.stepId, [...stepIds]))
+    .orderBy(batchItems.policy)
+    .all()
+    .map(({ policy }) => policy);
 }
 
 /** Nobody goes on from the response any more, wherever it is still remembered. */

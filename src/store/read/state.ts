@@ -4,44 +4,16 @@
 import { parseJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
-import { textOf, type Message, type ToolCall } from '../../core/message.js';
+import type { LoggedState } from '../../core/learning/state.js';
+import { textOf, type ToolCall } from '../../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
-import type { NotTrainable, Origin } from '../../core/trajectory.js';
+import type { NotTrainable } from '../../core/trajectory.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { prepared, type Db } from '../file/db.js';
 import { versionOfColumn } from '../file/policy_version.js';
 import { readContext } from '../log/prompt.js';
 import { steps, toolSets, trajectories } from '../file/schema.js';
 import { unpackF32, unpackU32 } from '../file/tokens.js';
-
-export interface LoggedState {
-  readonly stepId: string;
-  readonly trajectoryId: string;
-  /** Whose it is; empty where no key was needed. */
-  readonly keyId: string;
-  /** Position in the trajectory, from 0. */
-  readonly index: number;
-  readonly taskId?: string | undefined;
-  readonly origin: Origin;
-  /** Absent where an upstream sampled. */
-  readonly policyVersion?: number | undefined;
-  readonly consent: boolean;
-  readonly notTrainable?: NotTrainable | undefined;
-  readonly templateHash?: string | undefined;
-  /** What the policy was conditioned on. */
-  readonly messages: readonly Message[];
-  readonly tools: readonly FunctionSpec[];
-  readonly toolChoice: ToolChoice;
-  readonly sampling: Sampling;
-  /** Of the sampling; the engine's own 1 where the request named none. */
-  readonly temperature: number;
-  /** The action: its text and its calls. */
-  readonly text: string;
-  readonly calls: readonly ToolCall[];
-  readonly promptTokenIds?: readonly number[] | undefined;
-  readonly tokenIds?: readonly number[] | undefined;
-  readonly logprobs?: readonly number[] | undefined;
-}
 
 /** The state of a step and the action taken in it. Undefined when there is no such step, or it was deleted. */
 export function stateOf(db: Db, stepId: string): LoggedState | undefined {

@@ -1,9 +1,10 @@
-/** Which trajectories may be pruned: the oldest first, without those that are kept or in use. */
+/** Which trajectories may be pruned: the oldest first, without those that are kept or in use, by whichever policy. */
 import { dirname, join } from 'node:path';
 
 import Database from 'better-sqlite3';
 
 import type { Kept } from '../../core/config.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import { alive, type ProcessId } from '../../core/running/process.js';
 import { prepared, type Db } from '../file/db.js';
 
@@ -25,11 +26,13 @@ const inBatch = (which: string): string =>
 
 /** Batches that a version was made of which serves or has served, or which such a version goes back to. */
 const SERVED = `i.batch_id IN (
-  WITH RECURSIVE served (version) AS (
-    SELECT version FROM decisions WHERE kind IN ('promotion', 'rollback') AND passed
-    UNION SELECT coalesce(v.copy_of, v.parent) FROM versions v JOIN served ON v.version = served.version
-      WHERE coalesce(v.copy_of, v.parent) IS NOT NULL)
-  SELECT v.batch_id FROM versions v JOIN served ON v.version = served.version WHERE v.batch_id IS NOT NULL)`;
+  WITH RECURSIVE served (policy, version) AS (
+    SELECT coalesce(policy, '${GYRE_POLICY}'), version FROM decisions
+      WHERE kind IN ('promotion', 'rollback') AND passed
+    UNION SELECT v.policy, coalesce(v.copy_of, v.parent) FROM versions v JOIN served
+      ON (v.policy, v.version) = (served.policy, served.version) WHERE coalesce(v.copy_of, v.parent) IS NOT NULL)
+  SELECT v.batch_id FROM versions v JOIN served ON (v.policy, v.version) = (served.policy, served.version)
+    WHERE v.batch_id IS NOT NULL)`;
 
 const IS_KEPT: Readonly<Record<Kept, string>> = {
   promoted: inBatch(SERVED),

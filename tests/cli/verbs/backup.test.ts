@@ -124,13 +124,13 @@ test('the weights that are needed to go on are in it, and those that lie elsewhe
   expect((await gyre('status', '--data', data)).code).toBe(0);
   const db = new Database(join(data, 'gyre.db'));
   for (const version of [1, 2, 3, 4, 5, 6, 7])
-    db.prepare(`INSERT INTO versions VALUES (?, 'trained', ?, ?, NULL, '{}', ?)`).run(
+    db.prepare(`INSERT INTO versions VALUES ('gyre', ?, 'trained', ?, ?, NULL, '{}', ?)`).run(
       version,
       version - 1,
       `bat-${version}`,
       version,
     );
-  db.exec(`INSERT INTO decisions VALUES ('dec-1', 'promotion', 2, 0, 1, 'better', '{}', 1)`);
+  db.exec(`INSERT INTO decisions VALUES ('dec-1', 'promotion', 2, 0, 1, 'better', '{}', 1, NULL)`);
   db.close();
   for (const version of [1, 2, 3, 4, 5, 7]) {
     const adapter = join(data, 'adapters', `gyre-v00000${version}`);

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 import { newId } from '../../../src/core/ids.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { type Message, textOf } from '../../../src/core/message.js';
 import type { TrajectoryView } from '../../../src/core/reading.js';
 import { redactorOf } from '../../../src/core/text/redact.js';
@@ -56,7 +57,7 @@ async function filled(): Promise<{ readonly folder: string; readonly ids: Readon
   await failing.step(stepOf([user('failed')], undefined, { outcome: 'failed' }), { role: 'assistant', content: '' });
   await failing.finish({ ...DONE, outcome: 'failed', stopReason: 'engine_error' });
   ids['failed'] = failing.trajectoryId;
-  removeTrajectory(store.db, ids['deleted'] ?? '');
+  removeTrajectory(store.db, GYRE_POLICY, ids['deleted'] ?? '');
   store.close();
   return { folder, ids };
 }
@@ -204,7 +205,7 @@ test('a log that grows and shrinks while it is read comes out in order, each lin
     if (changed) return;
     changed = true;
     child.stdout.pause();
-    removeTrajectory(store.db, made[0] ?? '');
+    removeTrajectory(store.db, GYRE_POLICY, made[0] ?? '');
     void answer(log, opening([user(newId('req'))]), [{ text: 'later' }]).then(() => child.stdout.resume());
   });
   const code = await new Promise((resolve) => child.on('close', resolve));

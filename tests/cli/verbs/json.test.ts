@@ -1,6 +1,7 @@
 /** What the verbs print with `--json` of versions, decisions, cycles and evaluations is what the routes tell. */
 import { afterEach, expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { evaluateVerb, learnVerb } from '../../../src/cli/verbs/learning.js';
 import { promoteVerb, statusVerb } from '../../../src/cli/verbs/operate.js';
 import { SHAPES } from '../../../src/http/openapi/shapes.js';
@@ -42,7 +43,7 @@ test('cycles, an evaluation, a promotion and the status are spelled as the route
   expect(Number(evaluated['created_at'])).toBeCloseTo(Date.now() / 1000, -2);
   expect(Object.keys(evaluated).filter((key) => /[A-Z]/.test(key))).toEqual([]);
 
-  decide(store.db, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  decide(store.db, GYRE_POLICY, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
   const promoted = await printed((printer) => promoteVerb(config, '1', printer));
   expect(SHAPES.Decision.strict().safeParse(promoted).error).toBeUndefined();
   expect(promoted).toMatchObject({ kind: 'promotion', version: 1, against: 0 });

@@ -2,6 +2,7 @@
 import type OpenAI from 'openai';
 import { afterEach, expect, it } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { type Gateway, startGateway } from '../../fakes/gateway.js';
 import { dial, type Said } from '../../fakes/socket.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
@@ -31,7 +32,7 @@ it('nor one that was deleted while it was gone on with', async () => {
   gateway = await startGateway({
     script: () => {
       asked += 1;
-      if (asked === 2) removeTrajectory(gateway.store.db, only());
+      if (asked === 2) removeTrajectory(gateway.store.db, GYRE_POLICY, only());
       return { text: 'ok' };
     },
   });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { SHAPES } from '../../../src/http/openapi/shapes.js';
 import { newId } from '../../../src/core/ids.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { saveBatch } from '../../../src/store/learning/batches.js';
 import { decide } from '../../../src/store/learning/decisions.js';
 import { saveSamples } from '../../../src/store/learning/samples.js';
@@ -50,7 +51,7 @@ beforeAll(async () => {
     await gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: `q${at}` }] });
     await ask('/gyre/v1/cycles', 'POST');
     if (at > 0)
-      saveVersion(db, {
+      saveVersion(db, GYRE_POLICY, {
         version: at + 1,
         kind: 'trained',
         parent: at,
@@ -61,7 +62,7 @@ beforeAll(async () => {
   }
   trajectory = gateway.logged[0]?.trajectoryId ?? '';
   step = gateway.logged[0]?.steps[0]?.id ?? '';
-  saveSamples(db, [
+  saveSamples(db, GYRE_POLICY, [
     {
       id: 'smp-1',
       cycleId: 'cyc-1',
@@ -94,9 +95,16 @@ beforeAll(async () => {
   const tree = { tokens: [], parent: [] };
   const batch = { batch_id: 'bat-1', base_version: 0, target_version: 1, tree } as unknown as Parameters<
     typeof saveBatch
-  >[2];
-  saveBatch(db, 'cyc-1', batch, [{ itemId: 'smp-1', stepId: step, advantage: 0.5 }]);
-  decide(db, { kind: 'gate', version: 3, against: 1, passed: false, reason: 'worse', numbers: { tasks: 4 } });
+  >[3];
+  saveBatch(db, GYRE_POLICY, 'cyc-1', batch, [{ itemId: 'smp-1', stepId: step, advantage: 0.5 }]);
+  decide(db, GYRE_POLICY, {
+    kind: 'gate',
+    version: 3,
+    against: 1,
+    passed: false,
+    reason: 'worse',
+    numbers: { tasks: 4 },
+  });
   await ask('/v1/feedback', 'POST', {
     response_id: gateway.logged[0]?.opening.responseId,
     value: true,

@@ -1,11 +1,13 @@
 /** Serving follows the decision rows: the real gateway, a trainer that trains nothing, and what the engine holds. */
 import { expect, onTestFinished, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { adapterName } from '../../../src/core/learning/version.js';
 import { follow, type Follower } from '../../../src/learner/following/follow.js';
 import { followed } from '../../../src/learner/following/followed.js';
 import { versionPage } from '../../../src/learner/lists.js';
 import { promote as promoteByHand, rollback } from '../../../src/learner/promoting.js';
+import { learningStore } from '../../../src/store/clock/open.js';
 import { saveRemovedWeights, weightsRemoved } from '../../../src/store/learning/weights.js';
 import { decide } from '../../../src/store/learning/decisions.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
@@ -57,7 +59,8 @@ async function following(): Promise<Following> {
     },
     known: (version) => gateway.serving.know(version, false),
     gone: (version) => gateway.serving.forget(version),
-    removed: (version, reason) => Promise.resolve(saveRemovedWeights(db, { version, reason, createdAt: Date.now() })),
+    removed: (version, reason) =>
+      Promise.resolve(saveRemovedWeights(db, GYRE_POLICY, { version, reason, createdAt: Date.now() })),
     failed: (message) => warnings.push(message),
   });
   onTestFinished(async () => {
@@ -75,7 +78,7 @@ async function following(): Promise<Following> {
     release,
     promote(version, against) {
       if (!made.has(version))
-        saveVersion(db, {
+        saveVersion(db, GYRE_POLICY, {
           version,
           kind: 'trained',
           parent: version - 1,
@@ -84,12 +87,12 @@ async function following(): Promise<Following> {
           createdAt: Date.now(),
         });
       made.add(version);
-      decide(db, { kind: 'gate', version, against, passed: true, reason: 'better', numbers: {} });
-      decide(db, { kind: 'promotion', version, against, passed: true, reason: 'better', numbers: {} });
+      decide(db, GYRE_POLICY, { kind: 'gate', version, against, passed: true, reason: 'better', numbers: {} });
+      decide(db, GYRE_POLICY, { kind: 'promotion', version, against, passed: true, reason: 'better', numbers: {} });
       return follower.check();
     },
     async refuse(version, against) {
-      saveVersion(db, {
+      saveVersion(db, GYRE_POLICY, {
         version,
         kind: 'trained',
         parent: version - 1,
@@ -98,7 +101,7 @@ async function following(): Promise<Following> {
         createdAt: Date.now(),
       });
       await load(version);
-      decide(db, { kind: 'gate', version, against, passed: false, reason: 'worse', numbers: {} });
+      decide(db, GYRE_POLICY, { kind: 'gate', version, against, passed: false, reason: 'worse', numbers: {} });
       await follower.check();
     },
     async ask(content) {
@@ -164,7 +167,7 @@ test('versions that were refused leave the engine and then the disk, and can no 
   expect([...engine.adapters].sort()).toEqual([1, 8].map(adapterName));
   // Of the disk the newest four and what serves stay.
   const removed = (): string[] => trainer.calls.filter((call) => call.startsWith('DELETE '));
-  await until(() => weightsRemoved(store.db).size === 3, 'the rows of three versions');
+  await until(() => weightsRemoved(store.db, GYRE_POLICY).size === 3, 'the rows of three versions');
   expect(removed()).toEqual([2, 3, 4].map((version) => `DELETE /v1/adapters/${version}`));
   const models = (await client.models.list()).data.map(({ id }) => id);
   expect(models).toEqual(expect.arrayContaining(['gyre@1', 'gyre@5', 'gyre@8']));
@@ -172,8 +175,8 @@ test('versions that were refused leave the engine and then the disk, and can no 
   await expect(
     client.chat.completions.create({ model: 'gyre@3', messages: [{ role: 'user', content: 'x' }] }),
   ).rejects.toMatchObject({ status: 404 });
-  decide(store.db, { kind: 'gate', version: 3, against: 1, passed: true, reason: 'better', numbers: {} });
-  const learner = { db: store.db, decided: () => Promise.resolve() };
+  decide(store.db, GYRE_POLICY, { kind: 'gate', version: 3, against: 1, passed: true, reason: 'better', numbers: {} });
+  const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
   await expect(promoteByHand(learner, 3)).rejects.toMatchObject({
     code: 'weights_removed',
     message: expect.stringContaining('the weights of version 3 were removed on 2') as string,
@@ -190,8 +193,8 @@ test('going back to weights that are gone is refused in words, before the traine
   const { promote, trainer, store } = await following();
   await promote(1, 0);
   await promote(2, 1);
-  saveRemovedWeights(store.db, { version: 1, reason: 'of a test', createdAt: Date.UTC(2026, 0, 2) });
-  const learner = { db: store.db, decided: () => Promise.resolve() };
+  saveRemovedWeights(store.db, GYRE_POLICY, { version: 1, reason: 'of a test', createdAt: Date.UTC(2026, 0, 2) });
+  const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
   await expect(rollback(learner, openTrainer(trainer.url), 'why')).rejects.toMatchObject({
     status: 409,
     message: expect.stringContaining('version 1 were removed on 2026-01-02, because of a test') as string,

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { NewsWatch } from '../../../src/run/lines/learning.js';
 import type { Output } from '../../../src/run/lines/output.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { follow } from '../../../src/learner/following/follow.js';
 import { followed, learningNews } from '../../../src/learner/following/followed.js';
 import { openEngine } from '../../../src/policy/serving/current_engine.js';
@@ -43,7 +44,7 @@ const CYCLE: Cycle = {
 };
 
 test('a cycle and a decision are told once each as they happen, what was there before is not', async () => {
-  saveCycle(store.db, { ...CYCLE, id: 'cyc-0' });
+  saveCycle(store.db, GYRE_POLICY, { ...CYCLE, id: 'cyc-0' });
   const told: [string, Fields, string | undefined][] = [];
   const warnings: string[] = [];
   const output: Output = {
@@ -55,10 +56,17 @@ test('a cycle and a decision are told once each as they happen, what was there b
   const news = new NewsWatch(() => Promise.resolve().then(() => learningNews(store.db)), output);
   await news.start();
   try {
-    saveCycle(store.db, CYCLE);
+    saveCycle(store.db, GYRE_POLICY, CYCLE);
     await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
-    moveCycle(store.db, 'cyc-1', { state: 'done', note: 'made version 1' });
-    decide(store.db, { kind: 'gate', version: 1, against: 0, passed: false, reason: 'difference 0', numbers: {} });
+    moveCycle(store.db, GYRE_POLICY, 'cyc-1', { state: 'done', note: 'made version 1' });
+    decide(store.db, GYRE_POLICY, {
+      kind: 'gate',
+      version: 1,
+      against: 0,
+      passed: false,
+      reason: 'difference 0',
+      numbers: {},
+    });
     await vi.waitFor(() => expect(told).toHaveLength(3), { timeout: 10_000 });
     expect(told).toEqual([
       [
@@ -79,14 +87,20 @@ test('a cycle and a decision are told once each as they happen, what was there b
     ]);
     told.length = 0;
     const made = { kind: 'trained', createdAt: 2 } as const;
-    saveVersion(store.db, {
+    saveVersion(store.db, GYRE_POLICY, {
       ...made,
       version: 1,
       parent: 0,
       batchId: 'b1',
       metrics: { kl_before: 0.01, kl_base: 0.5 },
     });
-    saveVersion(store.db, { ...made, version: 2, parent: 1, batchId: 'b2', metrics: { grad_norm: 250, kl_base: 0.9 } });
+    saveVersion(store.db, GYRE_POLICY, {
+      ...made,
+      version: 2,
+      parent: 1,
+      batchId: 'b2',
+      metrics: { grad_norm: 250, kl_base: 0.9 },
+    });
     await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
     expect(told).toEqual([
       [
@@ -131,8 +145,15 @@ test('a flip of the alias is heard of with both versions', async () => {
   try {
     await follower.check();
     expect(flips).toEqual([]);
-    saveVersion(store.db, { version: 1, kind: 'trained', parent: 0, metrics: {}, createdAt: 1 });
-    decide(store.db, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+    saveVersion(store.db, GYRE_POLICY, { version: 1, kind: 'trained', parent: 0, metrics: {}, createdAt: 1 });
+    decide(store.db, GYRE_POLICY, {
+      kind: 'promotion',
+      version: 1,
+      against: 0,
+      passed: true,
+      reason: 'better',
+      numbers: {},
+    });
     await follower.check();
     await follower.check();
     expect(flips).toEqual([[0, 1]]);

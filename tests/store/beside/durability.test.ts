@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { openLog } from '../../../src/store/log/log.js';
@@ -51,7 +52,7 @@ test('two processes write at once, open a new folder at once, and neither loses 
         createdAt: 1,
       },
     ]);
-    if (at % 5 === 0) removeTrajectory(store.db, mine.recording.trajectoryId);
+    if (at % 5 === 0) removeTrajectory(store.db, GYRE_POLICY, mine.recording.trajectoryId);
     if (at % 7 === 0) expect(verify(store.db).problems).toEqual([]);
   }
   await Promise.all(writers.map((writer) => writer.ended));

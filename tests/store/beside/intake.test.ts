@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Message } from '../../../src/core/message.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
@@ -201,7 +202,7 @@ test('what was deleted does not come back', async () => {
   const { store } = opened(folder);
   const bytes = readFileSync(file);
   await recoverAbandoned(store, folder);
-  removeTrajectory(store.db, listTrajectories(store.db, { limit: 1 }).data[0]?.id ?? '');
+  removeTrajectory(store.db, GYRE_POLICY, listTrajectories(store.db, { limit: 1 }).data[0]?.id ?? '');
   writeFileSync(file, bytes);
   expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(listTrajectories(store.db, { limit: 10 }).data).toEqual([]);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { StepLog } from '../../../src/core/log.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { openRemoteLog } from '../../../src/store/beside/log.js';
@@ -253,7 +254,7 @@ test('what is deleted right after its answer is in no file', async () => {
   await open.step(stepOf(open.messages, action('', [call('c1', '1+1')])), { role: 'assistant', content: '' });
   const answered = await answer(log, opening([user('my secret word')]), [{ text: 'heard' }]);
   await log.flush();
-  removeTrajectory(store.db, answered.recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, answered.recording.trajectoryId);
   const files = (): string[] =>
     readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())

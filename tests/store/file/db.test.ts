@@ -9,10 +9,21 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { expect, test } from 'vitest';
 
 import { GyreError } from '../../../src/core/errors.js';
-import { sha256 } from '../../../src/core/text/hash.js';
-import { openStore } from '../../../src/store/file/db.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { type Hash, sha256 } from '../../../src/core/text/hash.js';
+import { type Db, openStore } from '../../../src/store/file/db.js';
+import { nextLedgerRow } from '../../../src/store/file/ledger.js';
 import { changeKey } from '../../../src/store/keys/keys.js';
+import { batchOf } from '../../../src/store/learning/batches.js';
+import { claim, claimed } from '../../../src/store/learning/claims.js';
+import { cyclesOf } from '../../../src/store/learning/cycles.js';
+import { decide, headVersion, servingVersion } from '../../../src/store/learning/decisions.js';
+import { evaluationOf } from '../../../src/store/learning/evaluations.js';
+import { samplesOf } from '../../../src/store/learning/samples.js';
+import { allVersions } from '../../../src/store/learning/versions.js';
+import { weightsRemoved } from '../../../src/store/learning/weights.js';
 import { openLog } from '../../../src/store/log/log.js';
+import { deletionOf } from '../../../src/store/read/deletion.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import * as schema from '../../../src/store/file/schema.js';
 import { verify } from '../../../src/store/proof/verify.js';
@@ -165,6 +176,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       [{ text: 'a', prompt: [1, 2], ids: [3] }],
     );
     expect(answered.kept).toBe(true);
+    learn(old, known, answered.steps[0]?.id ?? '');
     if (known < 3) old.exec('ALTER TABLE steps DROP COLUMN client_key');
     if (known < 4) old.exec('ALTER TABLE responses DROP COLUMN asked');
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps DROP COLUMN ${column}`);
@@ -201,6 +213,102 @@ test('a database of every earlier shape is brought to this one, and its rows mea
         )
       ).kept,
     ).toBe(true);
-    expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 2 } });
+    expect(learned(store.db, GYRE_POLICY)).toEqual({
+      versions: [1, 2],
+      serving: 1,
+      head: 2,
+      cycles: ['cyc-1'],
+      batch: 'bat-1',
+      samples: [answered.steps[0]?.id],
+      claimed: [answered.steps[0]?.id],
+      evaluated: true,
+      removed: known < 7 ? [] : [1],
+      deleted: [1, 2],
+    });
+    expect(learned(store.db, 'other')).toEqual(NOTHING);
+    const again = (policy: string): string[] =>
+      claim(store.db, policy, 'cyc-2', 'resample', [{ stepId: answered.steps[0]?.id ?? '', same: [] }]);
+    expect([again(GYRE_POLICY).length, again('other').length]).toEqual([0, 1]);
+    decide(store.db, GYRE_POLICY, { ...DECIDED, against: 1, version: 2 });
+    expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 2, decisions: 2 } });
   }
 });
+
+const DECIDED = { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} } as const;
+
+/** Rows of the learning clock as an earlier build wrote them, which knew of no policy but one. */
+function learn(old: Database.Database, known: number, stepId: string): void {
+  const batch = JSON.stringify({ batch_id: 'bat-1', tree: { tokens: [], parent: [] }, actions: [] });
+  const sample = JSON.stringify({ text: 'a', calls: [], temperature: 1, cut: false });
+  const add = (table: string, row: Readonly<Record<string, string | number | Buffer>>): void => {
+    const columns = Object.keys(row);
+    old
+      .prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`)
+      .run(...Object.values(row));
+  };
+  add('cycles', {
+    ...{ id: 'cyc-1', state: 'done', stage: 'promote', mode: 'resample', filter: 'prefix', base_version: 0 },
+    ...{ counts: '{}', note: '', started_at: 1, updated_at: 1 },
+  });
+  add('cycle_steps', { step_id: stepId, mode: 'resample', cycle_id: 'cyc-1' });
+  add('samples', {
+    ...{ id: 'smp-1', cycle_id: 'cyc-1', step_id: stepId, policy_version: 0, body: sample },
+    ...{ prompt_token_ids: Buffer.alloc(4), token_ids: Buffer.alloc(4), logprobs: Buffer.alloc(4), created_at: 1 },
+  });
+  add('batches', {
+    ...{ id: 'bat-1', cycle_id: 'cyc-1', state: 'applied', base_version: 0, target_version: 1, body: batch },
+    ...{ note: '', created_at: 1, updated_at: 1 },
+  });
+  add('batch_items', { batch_id: 'bat-1', item_id: 'smp-1', step_id: stepId, advantage: 1 });
+  add('versions', { version: 1, kind: 'trained', parent: 0, batch_id: 'bat-1', metrics: '{}', created_at: 1 });
+  add('versions', { version: 2, kind: 'trained', parent: 1, batch_id: 'bat-2', metrics: '{}', created_at: 2 });
+  add('evaluations', { id: 'evl-1', version: 1, task_set: 'set', results: '[]', created_at: 1 });
+  if (known >= 7) add('removed_weights', { version: 1, reason: 'old', created_at: 1 });
+  const ledgered = {
+    decisions: {
+      ...{ against: 0, created_at: 5, id: 'dec-1', kind: 'promotion', numbers: '{}', passed: 1, reason: 'better' },
+      ...{ version: 1 },
+    },
+    deletions: {
+      ...{ batches: '["bat-1"]', created_at: 6, id: 'del-traj-gone', rows: '[]', trajectory_id: 'traj-gone' },
+      ...{ versions: '[1]' },
+    },
+    ...(known < 9
+      ? {}
+      : {
+          deletion_versions: {
+            ...{ batch_id: 'bat-1', created_at: 7, deletion_id: 'del-traj-gone', id: 'del-traj-gone:1', version: 1 },
+          },
+        }),
+  };
+  for (const [table, row] of Object.entries(ledgered)) {
+    add(table, row);
+    const last = old
+      .prepare<[], { seq: number; hash: Hash }>('SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1')
+      .get();
+    const hash = sha256(JSON.stringify([table, ...Object.entries(row).flat()]));
+    const { seq, at, entries, prev, hash: own } = nextLedgerRow(last, 8, [[table, row.id, hash]]);
+    add('ledger', { seq, at, entries, prev, hash: own });
+  }
+}
+
+const NOTHING = {
+  ...{ versions: [], serving: 0, head: 0, cycles: [], batch: undefined, samples: [], claimed: [] },
+  ...{ evaluated: false, removed: [], deleted: [] },
+};
+
+/** What the rows of {@link learn} mean to a policy. */
+function learned(db: Db, policy: string): Readonly<Record<string, unknown>> {
+  return {
+    versions: allVersions(db, policy).map(({ version }) => version),
+    serving: servingVersion(db, policy),
+    head: headVersion(db, policy),
+    cycles: cyclesOf(db, policy, 10).map(({ id }) => id),
+    batch: batchOf(db, policy, 'cyc-1')?.id,
+    samples: samplesOf(db, policy, 'cyc-1').map(({ stepId }) => stepId),
+    claimed: claimed(db, policy, 'cyc-1').map(({ stepId }) => stepId),
+    evaluated: evaluationOf(db, policy, 1, 'set') !== undefined,
+    removed: [...weightsRemoved(db, policy).keys()],
+    deleted: deletionOf(db, policy, 'traj-gone')?.versions,
+  };
+}

@@ -1,6 +1,7 @@
 /** A key's month is counted with its answers: through restarts, by several gateways, and whatever is deleted. */
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { NO_USAGE } from '../../../src/core/policy.js';
 import type { Ending } from '../../../src/core/trajectory.js';
 import { openStore } from '../../../src/store/file/db.js';
@@ -40,12 +41,12 @@ test('an answer counts for its key in the month it was asked, and a gateway with
 test('deleting gives nothing back, also not in the middle of an answer', async () => {
   const { store, log } = opened();
   const one = await answer(log, opening([user('q')], by('key-a')), [{ text: 'a' }], used(10, 5));
-  removeTrajectory(store.db, one.recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, one.recording.trajectoryId);
   expect(tokensUsed(store.db, 'key-a', NOVEMBER)).toBe(15);
 
   const recording = log.open(opening([user('again')], by('key-a')));
   await recording.step(stepOf([user('again')], action('b')), { role: 'assistant', content: 'b' });
-  removeTrajectory(store.db, recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, recording.trajectoryId);
   expect(await recording.finish(used(7, 0))).toBe(false);
   expect(usageOf(store.db, NOVEMBER).get('key-a')).toEqual({ requests: 2, tokens: 22 });
   expect(verify(store.db).problems).toEqual([]);

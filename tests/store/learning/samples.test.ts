@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { assemble, hyperDefaults } from '../../../src/batch/assemble.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Sample } from '../../../src/core/learning/sample.js';
 import { packTree, unpackTree } from '../../../src/store/learning/packed_tree.js';
 import { batchOf, saveBatch } from '../../../src/store/learning/batches.js';
@@ -40,8 +41,8 @@ test('samples are read back as they were saved, and a prompt that is its step’
   const prompt = ids(500, 3);
   const stepId = await asked(gyre, prompt, 'one');
   const saved = Array.from({ length: GROUP }, (_, n) => sample(stepId, n, prompt));
-  saveSamples(gyre.store.db, saved);
-  expect(samplesOf(gyre.store.db, 'cyc-1')).toEqual(saved.map((one) => ({ ...one })));
+  saveSamples(gyre.store.db, GYRE_POLICY, saved);
+  expect(samplesOf(gyre.store.db, GYRE_POLICY, 'cyc-1')).toEqual(saved.map((one) => ({ ...one })));
   const bytes = gyre.store.sqlite.prepare('SELECT sum(length(prompt_token_ids)) AS bytes FROM samples').get();
   expect(bytes).toEqual({ bytes: 0 });
 });
@@ -51,8 +52,8 @@ test('a prompt that is not its step’s is stored once for all samples that have
   const stepId = await asked(gyre, ids(50, 3), 'one');
   const other = ids(60, 9);
   const saved = [sample(stepId, 0, ids(50, 3)), sample(stepId, 1, other), sample(stepId, 2, other)];
-  saveSamples(gyre.store.db, saved);
-  expect(samplesOf(gyre.store.db, 'cyc-1').map(({ promptTokenIds }) => promptTokenIds)).toEqual(
+  saveSamples(gyre.store.db, GYRE_POLICY, saved);
+  expect(samplesOf(gyre.store.db, GYRE_POLICY, 'cyc-1').map(({ promptTokenIds }) => promptTokenIds)).toEqual(
     saved.map(({ promptTokenIds }) => promptTokenIds),
   );
   const bytes = gyre.store.sqlite.prepare('SELECT sum(length(prompt_token_ids)) AS bytes FROM samples').get();
@@ -67,9 +68,9 @@ test('a row of an earlier version has its prompt in itself, and is read all the 
   const prompt = ids(30, 5);
   const stepId = await asked(gyre, prompt, 'one');
   const old = sample(stepId, 0, prompt);
-  saveSamples(gyre.store.db, [old]);
+  saveSamples(gyre.store.db, GYRE_POLICY, [old]);
   gyre.store.sqlite.prepare('UPDATE samples SET prompt_of = NULL, prompt_token_ids = ?').run(packU32(prompt));
-  expect(samplesOf(gyre.store.db, 'cyc-1')).toEqual([old]);
+  expect(samplesOf(gyre.store.db, GYRE_POLICY, 'cyc-1')).toEqual([old]);
 });
 
 test('a token tree comes back from its bytes as it was, whatever its shape', () => {
@@ -105,9 +106,10 @@ test('a cycle of 8,192-token prompts takes less than a tenth of the bytes that i
   );
   sqlite.pragma('wal_checkpoint(TRUNCATE)');
   const before = statSync(gyre.store.file).size;
-  saveSamples(db, saved);
+  saveSamples(db, GYRE_POLICY, saved);
   saveBatch(
     db,
+    GYRE_POLICY,
     'cyc-1',
     batch,
     examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })),
@@ -117,7 +119,7 @@ test('a cycle of 8,192-token prompts takes less than a tenth of the bytes that i
   // As it was: the prompt with each sample, and the batch as JSON.
   const then = saved.length * 4 * 8_192 + JSON.stringify(batch).length;
   expect(now).toBeLessThan(then / 10);
-  expect(batchOf(db, 'cyc-1')?.batch).toEqual(batch);
+  expect(batchOf(db, GYRE_POLICY, 'cyc-1')?.batch).toEqual(batch);
 });
 
 test('a deletion empties the tree of a batch, too', async () => {
@@ -135,10 +137,10 @@ test('a deletion empties the tree of a batch, too', async () => {
     },
     [{ ...sample(stepId, 0, ids(40, 1)), trajectoryId: 't', advantage: 1 }],
   );
-  saveBatch(db, 'cyc-1', batch, [{ itemId: 'smp-x', stepId, advantage: 1 }]);
+  saveBatch(db, GYRE_POLICY, 'cyc-1', batch, [{ itemId: 'smp-x', stepId, advantage: 1 }]);
   const { trajectoryId = '' } =
     sqlite.prepare<[], { trajectoryId: string }>('SELECT trajectory_id AS trajectoryId FROM steps').get() ?? {};
-  removeTrajectory(db, trajectoryId);
-  expect(batchOf(db, 'cyc-1')?.batch.tree).toEqual({ tokens: [], parent: [] });
+  removeTrajectory(db, GYRE_POLICY, trajectoryId);
+  expect(batchOf(db, GYRE_POLICY, 'cyc-1')?.batch.tree).toEqual({ tokens: [], parent: [] });
   expect(sqlite.prepare('SELECT tree FROM batches').get()).toEqual({ tree: null });
 });

@@ -1,6 +1,7 @@
 /** The results of a turn reach the policy in the order of its calls, whoever gave them and in whatever order. */
 import { expect, it, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { canonicalMessage, textOf, type Message } from '../../../src/core/message.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
@@ -89,7 +90,7 @@ it.each<[string, ReturnType<typeof mine>[], Message[], string[]]>([
   expect(results(branch.recording.messages)).toEqual(ordered);
   expect(verify(gyre.store.db).problems).toEqual([]);
   for (const id of [first, second, third, branch].map(({ recording }) => recording.trajectoryId))
-    removeTrajectory(gyre.store.db, id);
+    removeTrajectory(gyre.store.db, GYRE_POLICY, id);
   expect(gyre.store.sqlite.prepare('SELECT count(*) AS n FROM messages').get()).toEqual({ n: 0 });
 });
 

@@ -1,6 +1,7 @@
 /** A conversation goes on whatever its client does to the turns it was given, and the policy has its own words back. */
 import { expect, it, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { assistantMessage, canonicalMessage, type Message } from '../../../src/core/message.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { conversationOf } from '../../../src/store/read/conversation.js';
@@ -65,7 +66,7 @@ it.each<[string, Message]>([
     ]),
   );
   expect(verify(gyre.store.db).problems).toEqual([]);
-  removeTrajectory(gyre.store.db, first.recording.trajectoryId);
+  removeTrajectory(gyre.store.db, GYRE_POLICY, first.recording.trajectoryId);
   expect(gyre.store.sqlite.prepare('SELECT count(*) AS n FROM messages').get()).toEqual({ n: 0 });
   expect(verify(gyre.store.db).problems).toEqual([]);
 });

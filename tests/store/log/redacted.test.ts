@@ -4,12 +4,12 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Message } from '../../../src/core/message.js';
 import { MARK, type Redactor, redactorOf } from '../../../src/core/text/redact.js';
 import type { Step } from '../../../src/core/trajectory.js';
 import { keep } from '../../../src/filter/filter.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
-import { candidateRows } from '../../../src/store/learning/candidates.js';
 import type { LocalLog } from '../../../src/store/log/local.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { verify } from '../../../src/store/proof/verify.js';
@@ -33,6 +33,7 @@ import {
   toolSays,
   user,
 } from '../fixture.js';
+import { lookedAt } from '../../learner/counted.js';
 
 const SECRET = 'sk-live-4815162342';
 const PATTERNS = ['sk-live-\\d+', '[\\w.]+@[\\w.]+\\.\\w+'];
@@ -134,7 +135,7 @@ test('nothing that matches is in any file, whatever field it was in, nor the ids
       tool_calls: [{ name: 'calculator', arguments: `{"expression":"${MARK}"}`, observation: `found ${MARK}` }],
     },
   ]);
-  expect(readStep(store.db, step.id)).toMatchObject({
+  expect(readStep(store.db, GYRE_POLICY, step.id)).toMatchObject({
     messages: [{ content: `rules of ${MARK}` }, { content: `I am ${MARK}, my key is ${MARK}` }],
     tools: [{ description: `for ${MARK}` }],
   });
@@ -171,7 +172,7 @@ test('a conversation with something redacted goes on, in its trajectory and in t
   ).toEqual([0, 1, 2, 3].map((at) => [at, 'redacted', null]));
   expect(verify(store.db).problems).toEqual([]);
   expect(holding(folder, [SECRET])).toEqual([]);
-  expect(removeTrajectory(store.db, first.recording.trajectoryId)).toBeDefined();
+  expect(removeTrajectory(store.db, GYRE_POLICY, first.recording.trajectoryId)).toBeDefined();
   expect(verify(store.db).problems).toEqual([]);
   for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories'])
     expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
@@ -302,20 +303,18 @@ test('no filter takes a redacted step up, and each says why', async () => {
   const { store, log } = kept();
   await answer(log, opening([user(SECRET)]), [{ text: 'a', prompt: [1], ids: [2] }]);
   for (const mode of ['resample', 'logged', 'sft'] as const) {
-    const [row] = candidateRows(store.db, mode, ['rule'], 10);
-    expect(row).toMatchObject({ hasState: 0, notTrainable: 'redacted' });
+    const [row] = lookedAt(store.db, 'none', mode);
+    expect(row).toMatchObject({ hasState: false, notTrainable: 'redacted', reason: 'not_trainable:redacted' });
     expect(
       keep(
         {
-          stepId: 's',
-          trajectoryId: 't',
-          index: 0,
           policyVersion: 0,
           consent: true,
           heldout: false,
           evaluated: false,
           finished: true,
           hasState: false,
+          told: false,
           notTrainable: 'redacted',
         },
         'none',

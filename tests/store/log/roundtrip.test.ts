@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { canonicalMessage, type Message } from '../../../src/core/message.js';
 import type { FunctionSpec } from '../../../src/core/policy.js';
 import { openStore } from '../../../src/store/file/db.js';
@@ -68,7 +69,7 @@ test('any talks with any branches, restarts and deletions come back exactly as t
           if (next.type === 'remove') {
             const victim = living[next.which];
             if (victim === undefined) continue;
-            removeTrajectory(store.db, victim.answered.recording.trajectoryId);
+            removeTrajectory(store.db, GYRE_POLICY, victim.answered.recording.trajectoryId);
             for (const one of known)
               if (one.answered.recording.trajectoryId === victim.answered.recording.trajectoryId) one.gone = true;
             continue;
@@ -130,7 +131,7 @@ test('any talks with any branches, restarts and deletions come back exactly as t
             );
           }
         }
-        for (const { answered } of known) removeTrajectory(store.db, answered.recording.trajectoryId);
+        for (const { answered } of known) removeTrajectory(store.db, GYRE_POLICY, answered.recording.trajectoryId);
         expect(verify(store.db).problems).toEqual([]);
         for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories']) {
           expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });

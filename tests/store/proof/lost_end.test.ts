@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 import { expect, onTestFinished, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { SubjectKind } from '../../../src/core/learning/judging.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { saveSamples } from '../../../src/store/learning/samples.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
@@ -51,7 +53,7 @@ test('each row of the ledger says how many answers its gateway had acknowledged,
   await (await log.open(opening([user('cut off before its first step')]))).finish({ ...DONE, outcome: 'cancelled' });
   const kept = await ask(log, 'q 3');
   await log.flush();
-  removeTrajectory(store.db, kept.recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, kept.recording.trajectoryId);
   const rows = store.sqlite.prepare('SELECT answers FROM ledger WHERE writer IS NOT NULL ORDER BY seq').all();
   expect(rows).toEqual([1, 2, 3, 4].map((answers) => ({ answers })));
   expect(verify(store.db).problems).toEqual([]);
@@ -131,7 +133,7 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
     cut: false,
     createdAt: 1,
   };
-  const verdict = (subjectKind: 'step' | 'sample' | 'trajectory', subjectId: string, judgeVersion = '1') => ({
+  const verdict = (subjectKind: SubjectKind, subjectId: string, judgeVersion = '1') => ({
     id: `vrd-${subjectKind}-${judgeVersion}`,
     subjectKind,
     subjectId,
@@ -141,10 +143,11 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
     rationale: '',
     createdAt: 1,
   });
-  saveSamples(store.db, [sample]);
+  saveSamples(store.db, GYRE_POLICY, [sample]);
   saveVerdicts(store.db, [
     verdict('step', stepId),
     verdict('sample', 'smp-1'),
+    verdict('response', asked.responseId),
     verdict('trajectory', recording.trajectoryId),
   ]);
   const { id: feedback = '' } =
@@ -155,12 +158,16 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
     { table: 'feedback', id: feedback, problem: 'the response it is about is missing' },
     { table: 'samples', id: 'smp-1', problem: 'the step it was drawn at is missing' },
     { table: 'verdicts', id: 'vrd-step-1', problem: 'the step it judges is missing' },
+    { table: 'verdicts', id: 'vrd-response-1', problem: 'the response it judges is missing' },
     { table: 'verdicts', id: 'vrd-trajectory-1', problem: 'the trajectory it judges is missing' },
+    { table: 'decided', id: stepId, problem: 'the step it is about is missing' },
+    { table: 'decided', id: asked.responseId, problem: 'the response it is about is missing' },
+    { table: 'decided', id: recording.trajectoryId, problem: 'the trajectory it is about is missing' },
   ]);
   saveVerdicts(store.db, [verdict('step', stepId, '2')]);
-  saveSamples(store.db, [{ ...sample, id: 'smp-2' }]);
+  saveSamples(store.db, GYRE_POLICY, [{ ...sample, id: 'smp-2' }]);
   const rows = (table: string): unknown => store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get();
-  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 3 }, { n: 1 }]);
+  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 4 }, { n: 1 }]);
 });
 
 /** A gateway that is killed while nothing can be committed; `said` is how many answers it acknowledged. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { assistantMessage, type Message } from '../../../src/core/message.js';
 import type { Store } from '../../../src/store/file/db.js';
 import { decide } from '../../../src/store/learning/decisions.js';
@@ -50,9 +51,9 @@ async function full(conversations = 6): Promise<Opened> {
         createdAt: 1,
       })),
     );
-    if (at === 2) removeTrajectory(gyre.store.db, first.recording.trajectoryId);
+    if (at === 2) removeTrajectory(gyre.store.db, GYRE_POLICY, first.recording.trajectoryId);
   }
-  decide(gyre.store.db, {
+  decide(gyre.store.db, GYRE_POLICY, {
     kind: 'gate',
     version: 1,
     against: 0,

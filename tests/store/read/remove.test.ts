@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { expect, test, vi } from 'vitest';
 
 import type { Batch } from '../../../src/core/learning/batch.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { saveCycle } from '../../../src/store/learning/cycles.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
@@ -58,7 +59,7 @@ test('a deleted trajectory is gone from every file, with all drawn from it, and 
   );
   expect(follow.recording.trajectoryId).toBe(recording.trajectoryId);
   addFeedback(db, { responseId, keyId: '', within: undefined, value: -1, comment: SECRET, demonstration: SECRET });
-  saveSamples(db, [
+  saveSamples(db, GYRE_POLICY, [
     {
       id: 'smp-1',
       cycleId: 'cyc-1',
@@ -106,7 +107,7 @@ test('a deleted trajectory is gone from every file, with all drawn from it, and 
       createdAt: 1,
     },
   ]);
-  saveCycle(db, {
+  saveCycle(db, GYRE_POLICY, {
     id: 'cyc-1',
     state: 'running',
     stage: 'batch',
@@ -118,15 +119,15 @@ test('a deleted trajectory is gone from every file, with all drawn from it, and 
     startedAt: 1,
     updatedAt: 1,
   });
-  saveBatch(db, 'cyc-1', batchWith(SECRET_IDS), [{ itemId: 'smp-1', stepId: step.id, advantage: 0.5 }]);
+  saveBatch(db, GYRE_POLICY, 'cyc-1', batchWith(SECRET_IDS), [{ itemId: 'smp-1', stepId: step.id, advantage: 0.5 }]);
   db.$client.exec(`UPDATE batches SET state = 'applied'`);
-  saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
-  saveVersion(db, { version: 2, kind: 'trained', parent: 1, batchId: 'bat-2', metrics: {}, createdAt: 2 });
-  saveVersion(db, { version: 3, kind: 'rollback', parent: 2, copyOf: 1, metrics: {}, createdAt: 3 });
-  saveVersion(db, { version: 4, kind: 'rollback', parent: 3, copyOf: 0, metrics: {}, createdAt: 4 });
+  saveVersion(db, GYRE_POLICY, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
+  saveVersion(db, GYRE_POLICY, { version: 2, kind: 'trained', parent: 1, batchId: 'bat-2', metrics: {}, createdAt: 2 });
+  saveVersion(db, GYRE_POLICY, { version: 3, kind: 'rollback', parent: 2, copyOf: 1, metrics: {}, createdAt: 3 });
+  saveVersion(db, GYRE_POLICY, { version: 4, kind: 'rollback', parent: 3, copyOf: 0, metrics: {}, createdAt: 4 });
   expect(holding(folder, needles).length).toBeGreaterThan(0);
 
-  expect(removeTrajectory(db, recording.trajectoryId)).toEqual({
+  expect(removeTrajectory(db, GYRE_POLICY, recording.trajectoryId)).toEqual({
     id: recording.trajectoryId,
     deleted: true,
     batches: ['bat-1'],
@@ -135,18 +136,23 @@ test('a deleted trajectory is gone from every file, with all drawn from it, and 
   });
   expect(holding(folder, needles)).toEqual([]);
   expect(readTrajectory(db, recording.trajectoryId)).toBeUndefined();
-  expect(removeTrajectory(db, recording.trajectoryId)).toBeUndefined();
+  expect(removeTrajectory(db, GYRE_POLICY, recording.trajectoryId)).toBeUndefined();
   expect(verify(db).problems).toEqual([]);
-  expect(batchOf(db, 'cyc-1')).toMatchObject({ state: 'applied', batch: { batch_id: 'bat-1', actions: [] } });
+  expect(batchOf(db, GYRE_POLICY, 'cyc-1')).toMatchObject({
+    state: 'applied',
+    batch: { batch_id: 'bat-1', actions: [] },
+  });
   expect(readTrajectory(db, other.recording.trajectoryId)?.steps[0]?.action).toBe('fine');
 });
 
 test('a batch that was not sent yet is given up', async () => {
   const { store, log } = opened();
   const asked = await answer(log, opening([user('q')]), [{ text: 'a' }]);
-  saveBatch(store.db, 'cyc-1', batchWith([1]), [{ itemId: 'smp-1', stepId: asked.steps[0]?.id ?? '', advantage: 1 }]);
-  expect(removeTrajectory(store.db, asked.recording.trajectoryId)?.batches).toEqual(['bat-1']);
-  expect(batchOf(store.db, 'cyc-1')).toMatchObject({ state: 'failed', batch: { actions: [] } });
+  saveBatch(store.db, GYRE_POLICY, 'cyc-1', batchWith([1]), [
+    { itemId: 'smp-1', stepId: asked.steps[0]?.id ?? '', advantage: 1 },
+  ]);
+  expect(removeTrajectory(store.db, GYRE_POLICY, asked.recording.trajectoryId)?.batches).toEqual(['bat-1']);
+  expect(batchOf(store.db, GYRE_POLICY, 'cyc-1')).toMatchObject({ state: 'failed', batch: { actions: [] } });
 });
 
 test('messages another trajectory refers to stay, whichever of the two is deleted first', async () => {
@@ -160,10 +166,10 @@ test('messages another trajectory refers to stay, whichever of the two is delete
     await answer(log, opening([...asked, base.turn, user('x')]), [{ text: 'X' }]);
     const branch = await answer(log, opening([...asked, base.turn, user('y')]), [{ text: 'Y' }]);
     const order = [base.recording.trajectoryId, branch.recording.trajectoryId];
-    removeTrajectory(store.db, order[first] ?? '');
+    removeTrajectory(store.db, GYRE_POLICY, order[first] ?? '');
     expect(verify(store.db).problems).toEqual([]);
     expect(readTrajectory(store.db, order[1 - first] ?? '')?.steps.at(-1)?.action).toBe(first === 0 ? 'Y' : 'X');
-    removeTrajectory(store.db, order[1 - first] ?? '');
+    removeTrajectory(store.db, GYRE_POLICY, order[1 - first] ?? '');
     expect(verify(store.db).problems).toEqual([]);
     for (const table of ['messages', 'tool_sets', 'steps', 'responses', 'trajectories'])
       expect(store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()).toEqual({ n: 0 });
@@ -174,7 +180,7 @@ test('the log writes again what a deletion took from under it', async () => {
   const { store, log } = opened();
   const asked = [system('s'), user('q')];
   const one = await answer(log, opening(asked), [{ text: 'a' }]);
-  removeTrajectory(store.db, one.recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, one.recording.trajectoryId);
   const two = await answer(log, opening(asked), [{ text: 'a' }]);
   expect(two.kept).toBe(true);
   expect(verify(store.db).problems).toEqual([]);
@@ -187,7 +193,7 @@ test('a step in a trajectory after its deletion is not logged, and is no failure
   const first = await answer(log, opening([user('q')]), [{ text: 'a' }]);
   const recording = log.open(opening([user('q'), first.turn, user('again')]));
   expect(recording.trajectoryId).toBe(first.recording.trajectoryId);
-  removeTrajectory(store.db, first.recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, first.recording.trajectoryId);
   expect(await recording.step(stepOf(recording.messages, action('b')), { role: 'assistant', content: 'b' })).toBe(
     false,
   );
@@ -205,7 +211,7 @@ test('a branch that was open when its origin was deleted is logged whole', async
   ]);
   await answer(log, opening([user('q'), first.turn, user('x')]), [{ text: 'X' }]);
   const branch = log.open(opening([user('q'), first.turn, user('y')]));
-  removeTrajectory(store.db, first.recording.trajectoryId);
+  removeTrajectory(store.db, GYRE_POLICY, first.recording.trajectoryId);
   expect(await branch.step(stepOf(branch.messages, action('Y')), { role: 'assistant', content: 'Y' })).toBe(true);
   expect(await branch.finish(DONE)).toBe(true);
   expect(verify(store.db).problems).toEqual([]);
@@ -218,7 +224,7 @@ test('a reader in the way delays the cleaning of the files but does not prevent 
   const reader = new Database(store.file, { readonly: true });
   reader.exec('BEGIN');
   reader.prepare('SELECT count(*) FROM messages').get();
-  expect(removeTrajectory(store.db, asked.recording.trajectoryId)).toBeDefined();
+  expect(removeTrajectory(store.db, GYRE_POLICY, asked.recording.trajectoryId)).toBeDefined();
   expect(holding(folder, [SECRET])).not.toEqual([]);
   reader.close();
   await vi.waitFor(() => expect(holding(folder, [SECRET])).toEqual([]), { timeout: 5_000, interval: 20 });
@@ -227,8 +233,8 @@ test('a reader in the way delays the cleaning of the files but does not prevent 
 test('a key deletes only what is its own', async () => {
   const { store, log } = opened();
   const asked = await answer(log, opening([user('q')], { asker: { keyId: 'key-a', consent: true } }), [{ text: 'a' }]);
-  expect(removeTrajectory(store.db, asked.recording.trajectoryId, 'key-b')).toBeUndefined();
-  expect(removeTrajectory(store.db, asked.recording.trajectoryId, 'key-a')).toMatchObject({
+  expect(removeTrajectory(store.db, GYRE_POLICY, asked.recording.trajectoryId, 'key-b')).toBeUndefined();
+  expect(removeTrajectory(store.db, GYRE_POLICY, asked.recording.trajectoryId, 'key-a')).toMatchObject({
     batches: [],
     versions: [],
   });

@@ -10,6 +10,7 @@ import { readStep } from '../../../src/store/read/lineage.js';
 import { stateOf } from '../../../src/store/read/state.js';
 import { listTrajectories } from '../../../src/store/read/listing.js';
 import { readTrajectory } from '../../../src/store/read/trajectories.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { NO_USAGE } from '../../../src/core/policy.js';
 import { action, answer, call, CALCULATOR, DONE, opened, opening, stepOf, user } from '../fixture.js';
 
@@ -173,7 +174,7 @@ test('a step reads with its state and everything its data reached', async () => 
     { text: 'a', prompt: [1, 2], ids: [3] },
   ]);
   const stepId = asked.steps[0]?.id ?? '';
-  saveSamples(db, [
+  saveSamples(db, GYRE_POLICY, [
     {
       id: 'smp-1',
       cycleId: 'cyc-1',
@@ -206,11 +207,11 @@ test('a step reads with its state and everything its data reached', async () => 
     base_version: 0,
     target_version: 1,
     tree: { tokens: [], parent: [] },
-  } as unknown as Parameters<typeof saveBatch>[2];
-  saveBatch(db, 'cyc-1', batch, [{ itemId: 'smp-1', stepId, advantage: -0.5 }]);
-  expect(batchOf(db, 'cyc-1')?.id).toBe('bat-1');
-  saveVersion(db, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
-  decide(db, {
+  } as unknown as Parameters<typeof saveBatch>[3];
+  saveBatch(db, GYRE_POLICY, 'cyc-1', batch, [{ itemId: 'smp-1', stepId, advantage: -0.5 }]);
+  expect(batchOf(db, GYRE_POLICY, 'cyc-1')?.id).toBe('bat-1');
+  saveVersion(db, GYRE_POLICY, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 });
+  decide(db, GYRE_POLICY, {
     kind: 'promotion',
     version: 1,
     against: 0,
@@ -218,7 +219,7 @@ test('a step reads with its state and everything its data reached', async () => 
     reason: 'better',
     numbers: { difference: 0.2 },
   });
-  const read = readStep(db, stepId);
+  const read = readStep(db, GYRE_POLICY, stepId);
   expect(read).toMatchObject({
     id: stepId,
     trajectory_id: asked.recording.trajectoryId,
@@ -237,8 +238,8 @@ test('a step reads with its state and everything its data reached', async () => 
     versions: [{ version: 1, batch_id: 'bat-1' }],
     decisions: [{ kind: 'promotion', version: 1, passed: true, numbers: { difference: 0.2 } }],
   });
-  expect(readStep(db, stepId, 'key-x')).toBeUndefined();
-  expect(readStep(db, 'step-none')).toBeUndefined();
+  expect(readStep(db, GYRE_POLICY, stepId, 'key-x')).toBeUndefined();
+  expect(readStep(db, GYRE_POLICY, 'step-none')).toBeUndefined();
 });
 
 test('a state is what the policy was conditioned on and what it did', async () => {

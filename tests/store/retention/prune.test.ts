@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { newId } from '../../../src/core/ids.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Message } from '../../../src/core/message.js';
 import type { Retention } from '../../../src/core/config.js';
 import { decide } from '../../../src/store/learning/decisions.js';
@@ -157,10 +158,12 @@ test('what promoted versions, and those they came from, learned from stays where
     learned.push(recording.trajectoryId);
     const body = JSON.stringify({ tree: { tokens: [7], parent: [-1] }, actions: [], counts: {} });
     sqlite
-      .prepare(`INSERT INTO batches VALUES (?, ?, 'applied', ?, ?, ?, '', 1, 1, NULL)`)
+      .prepare(`INSERT INTO batches VALUES (?, ?, 'applied', ?, ?, ?, '', 1, 1, NULL, 'gyre')`)
       .run(`bat-${version}`, `cyc-${version}`, version - 1, version, body);
-    sqlite.prepare('INSERT INTO batch_items VALUES (?, ?, ?, 1)').run(`bat-${version}`, `smp-${version}`, steps[0]?.id);
-    saveVersion(db, {
+    sqlite
+      .prepare(`INSERT INTO batch_items VALUES (?, ?, ?, 1, 'gyre')`)
+      .run(`bat-${version}`, `smp-${version}`, steps[0]?.id);
+    saveVersion(db, GYRE_POLICY, {
       version,
       kind: 'trained',
       parent: version === 3 ? 2 : version - 1,
@@ -169,7 +172,7 @@ test('what promoted versions, and those they came from, learned from stays where
       createdAt: NOW,
     });
   }
-  decide(db, { kind: 'promotion', version: 2, against: 0, passed: true, reason: 'better', numbers: {} });
+  decide(db, GYRE_POLICY, { kind: 'promotion', version: 2, against: 0, passed: true, reason: 'better', numbers: {} });
   expect(prune(gyre, { days: 30, keep: ['promoted'] })).toEqual({ trajectories: 1, steps: 3, batches: 0 });
   expect(idsOf(gyre)).toEqual([learned[1], learned[0]]);
   const notes = sqlite.prepare('SELECT id, note FROM batches ORDER BY id').all();
@@ -186,12 +189,14 @@ test('nothing that a running cycle or a batch on its way needs is pruned', async
   const { sqlite } = gyre.store;
   const claimed = await conversation(gyre, 50, 'claimed');
   const sent = await conversation(gyre, 49, 'sent');
-  sqlite.exec(`INSERT INTO cycles VALUES ('cyc-1', 'running', 'filter', 'resample', 'none', 0, '{}', '', 1, 1)`);
+  sqlite.exec(
+    `INSERT INTO cycles VALUES ('cyc-1', 'running', 'filter', 'resample', 'none', 0, '{}', '', 1, 1, 'gyre')`,
+  );
   sqlite
     .prepare(`INSERT INTO cycle_steps (step_id, mode, cycle_id) VALUES (?, 'resample', 'cyc-1')`)
     .run(claimed.steps[0]?.id);
-  sqlite.exec(`INSERT INTO batches VALUES ('bat-1', 'cyc-0', 'sent', 0, 1, '{}', '', 1, 1, NULL)`);
-  sqlite.prepare(`INSERT INTO batch_items VALUES ('bat-1', 'smp-1', ?, 1)`).run(sent.steps[0]?.id);
+  sqlite.exec(`INSERT INTO batches VALUES ('bat-1', 'cyc-0', 'sent', 0, 1, '{}', '', 1, 1, NULL, 'gyre')`);
+  sqlite.prepare(`INSERT INTO batch_items VALUES ('bat-1', 'smp-1', ?, 1, 'gyre')`).run(sent.steps[0]?.id);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(0);
   sqlite.exec(`UPDATE cycles SET state = 'done'; UPDATE batches SET state = 'failed', note = 'emptied: x'`);
   expect(prune(gyre, { days: 30 }).trajectories).toBe(2);

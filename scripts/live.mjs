@@ -1,0 +1,13 @@
+// @ts-check
+/** `npm run live`: what is missing is set up, then a gateway learns from four clients by itself. Flags pass through. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { handOver } from './setup/hand_over.mjs';
+import { orRefuse } from './setup/refusal.mjs';
+import { setUp } from './setup/setup.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+await orRefuse(() => setUp(root, { engine: true, compiled: ['build'] }));
+await handOver(join(root, 'build', 'scripts', 'live', 'main.js'), process.argv.slice(2));

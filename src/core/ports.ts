@@ -1,0 +1,234 @@
+/**
+ * What the learning clock needs of a store, noun by noun. A store is of one policy: no verb takes its name, and no row
+ * that a verb gives is another policy's. Each verb is one transaction at most, so that whoever stops between two
+ * of them has the rows as the first left them; what must not be seen half done is one verb.
+ *
+ * Types only. `src/store/clock/` implements them over SQLite, and `tests/store/ports/` runs one suite over every
+ * implementation there is.
+ */
+import type { Update } from './learning/alarms.js';
+import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
+import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
+import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
+import type { TaskAnswer } from './learning/evaluation.js';
+import type { Judged, JudgeRef, JudgingTurn, SubjectKind, UnjudgedSlice, Verdict } from './learning/judging.js';
+import type { Sample } from './learning/sample.js';
+import type { AskedState, LoggedState, StateWords } from './learning/state.js';
+import type { StatusFacts } from './learning/status.js';
+import type { Split, Task } from './learning/task.js';
+import type { Decision, Evaluation, NewDecision, RemovedWeights, Version, WayBack } from './learning/version.js';
+
+export interface LearningStore {
+  /** Whose rows these are. */
+  readonly policy: string;
+  readonly steps: StepRows;
+  readonly tasks: TaskRows;
+  readonly verdicts: VerdictRows;
+  readonly states: StateRows;
+  readonly views: StatusRows;
+  readonly cycles: CycleRows;
+  readonly samples: SampleRows;
+  readonly batches: BatchRows;
+  readonly versions: VersionRows;
+  readonly decisions: DecisionRows;
+  readonly evaluations: EvaluationRows;
+  readonly givers: GiverRows;
+  readonly lock: LearningLock;
+}
+
+/** Logged steps as what is learned from. Of a step that is gone nothing is given. */
+export interface StepRows {
+  states(ids: readonly string[]): Promise<ReadonlyMap<string, LoggedState>>;
+  /** The states, without token ids, with what tells which reference they may be compared with. */
+  asked(ids: readonly string[]): Promise<ReadonlyMap<string, AskedState>>;
+  /** What was said in the states, and which tools there were. */
+  words(ids: readonly string[]): Promise<ReadonlyMap<string, StateWords>>;
+  /** Those that may be learned from, as consent stands now with every step of their states. */
+  consented(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Those that ask a held-out question anywhere in their states. */
+  heldOut(ids: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+export interface TaskRows {
+  /** A task of a known id replaces it. */
+  save(tasks: readonly Task[]): Promise<void>;
+  /** In the order of their ids. */
+  of(split: Split): Promise<readonly Task[]>;
+  count(split: Split): Promise<number>;
+}
+
+export interface VerdictRows {
+  /**
+   * The next steps, and responses, that these judges have to look at: what failed and is due again, what was late, then
+   * the log in its order, of which nothing is looked at twice. Undefined where there is nothing to do.
+   */
+  unjudged(judges: readonly JudgeRef[], limit: number, now: number): Promise<UnjudgedSlice | undefined>;
+  /**
+   * What was said of them, who decides about each now, and how far judging has come. A verdict that is there already
+   * stays as it is; of a subject that is gone nothing is kept.
+   */
+  save(judged: Judged, turn?: JudgingTurn): Promise<void>;
+  /** By subject; a subject without one has no entry. */
+  of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
+  /** Subjects of which a judge has said something that is not declared, and decides nothing. */
+  unknownJudged(): Promise<number>;
+}
+
+/** States that may be drawn from, and what of the log is none. */
+export interface StateRows {
+  /**
+   * Counts for a short while what has changed in the log since it was counted last, by this rule. Whether there is more
+   * to count.
+   */
+  count(rule: CandidateRule): Promise<boolean>;
+  /** As far as it is counted. */
+  tally(rule: CandidateRule, bounds: ReuseBounds): Promise<StateTally>;
+  /** How many steps each rule drops for each reason; those that it keeps stand under an empty one. */
+  reasons(rules: readonly CandidateRule[]): Promise<readonly Readonly<Record<string, number>>[]>;
+  /**
+   * Some of each key's, and some of each kind: never visited, of mixed rewards, and others; at most `perTrajectory` of
+   * a conversation in each of these. They come in the order that `seed` names.
+   */
+  open(query: OpenQuery): Promise<readonly OpenState[]>;
+  /**
+   * Says that a cycle has drawn at states that it claimed: each counts as a visit, once for a cycle however often it is
+   * said, whatever came of it. What came of it may be said later. Nothing is kept of what nobody claimed or is gone.
+   */
+  visited(list: readonly Visited[]): Promise<void>;
+}
+
+/** Which visited states may be visited again: those that were less often, and last by an earlier version than this. */
+export interface ReuseBounds {
+  readonly head: number;
+  readonly reuse: number;
+}
+
+/** What `status` tells of, for everyone or as one key may see it. */
+export interface StatusRows {
+  status(asked: StatusQuery): Promise<StatusFacts>;
+}
+
+export interface StatusQuery {
+  /** The rule where this is the head. */
+  readonly ruleAt: (head: number) => CandidateRule;
+  readonly reuse: number;
+  readonly keyId?: string | undefined;
+}
+
+export interface OpenQuery extends ReuseBounds {
+  readonly mode: TrainMode;
+  readonly limit: number;
+  readonly perTrajectory: number;
+  readonly seed: string;
+}
+
+export interface CycleRows {
+  /** The one that a process left behind, or is at. */
+  running(): Promise<Cycle | undefined>;
+  begin(cycle: Pick<Cycle, 'mode' | 'filter'>): Promise<Cycle>;
+  /** Newest first. */
+  newest(limit: number): Promise<readonly Cycle[]>;
+  /** Counts are added to those that are there. Throws where `CYCLE_TRANSITIONS` does not allow the state. */
+  move(id: string, change: Partial<Pick<Cycle, 'state' | 'stage' | 'counts' | 'note'>>): Promise<Cycle>;
+  /**
+   * Claims at most once over all cycles of a mode for each visit; leaves out what is claimed or gone. A cycle that
+   * holds claims claims nothing more. Returns the steps whose states it holds.
+   */
+  claim(id: string, mode: TrainMode, claims: readonly Claim[]): Promise<readonly string[]>;
+  claimed(id: string): Promise<readonly ClaimedState[]>;
+  /**
+   * What the cycle claimed, has not visited, and is in no batch is free again; its batch that was never sent has
+   * failed. `failed`: what it visited taught nothing, and may be visited again by the same version.
+   */
+  release(id: string, failed?: boolean): Promise<void>;
+}
+
+export interface SampleRows {
+  of(cycleId: string): Promise<readonly Sample[]>;
+  /** The group of one state, whole; nothing of a step that is gone. */
+  save(group: readonly Sample[]): Promise<void>;
+}
+
+export interface BatchRows {
+  ofCycle(cycleId: string): Promise<BatchRow | undefined>;
+  /** As it is now: a deletion may have emptied it. */
+  byId(id: string): Promise<BatchRow | undefined>;
+  /** Sent, and neither applied nor failed; oldest first. */
+  open(): Promise<readonly BatchRow[]>;
+  /** The steps whose states it is made of. */
+  stepsOf(id: string): Promise<readonly string[]>;
+  /** A number no version has, and no batch was promised. */
+  nextVersion(): Promise<number>;
+  /** With its items, or not at all: `stale` where a step of it is gone. */
+  save(cycleId: string, batch: Batch, items: readonly BatchItem[]): Promise<'saved' | 'stale'>;
+  /** Throws where `BATCH_TRANSITIONS` does not allow the state. */
+  move(id: string, state: BatchState, note?: string): Promise<void>;
+}
+
+export interface VersionRows {
+  /** Oldest first. */
+  all(): Promise<readonly Version[]>;
+  /** That training and sampling follow. */
+  head(): Promise<number>;
+  serving(): Promise<number>;
+  save(version: Version): Promise<void>;
+  /** Throws 409 where there is nothing to go back to. */
+  wayBack(): Promise<WayBack>;
+  /** The version whose weights were copied serves and is the head. Throws 409 where the number is taken by now. */
+  wentBack(way: WayBack, reason: string): Promise<Version>;
+  /** The update that made a version; undefined for one that no update made. */
+  update(version: number): Promise<Update | undefined>;
+  /** By version. */
+  removed(): Promise<ReadonlyMap<number, RemovedWeights>>;
+}
+
+export interface DecisionRows {
+  add(decision: NewDecision): Promise<Decision>;
+  /** Newest first; `version`: only those about it. */
+  newest(limit: number, version?: number): Promise<readonly Decision[]>;
+  /** Newest first, those after the last promotion. */
+  sincePromotion(): Promise<readonly Decision[]>;
+  /** The gate's, which used these tasks; and the promotion, where it passed and what it was compared with serves. */
+  gate(
+    decision: NewDecision,
+    tasks: readonly string[],
+  ): Promise<{ readonly gate: Decision; readonly promoted: boolean }>;
+  /** By hand. Throws 404 without the version, 409 where no pass against what serves now is on record. */
+  promote(version: number): Promise<Decision>;
+}
+
+export interface EvaluationRows {
+  /** By the task's id: answers to what these tasks say now, as one of the judges in its present version has them. */
+  answers(
+    version: number,
+    tasks: readonly Task[],
+    judges: readonly JudgeRef[],
+  ): Promise<ReadonlyMap<string, TaskAnswer>>;
+  /** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
+  save(answers: readonly TaskAnswer[]): Promise<void>;
+  /** Versions that were asked anything in a test of their own since the last promotion. */
+  tested(): Promise<readonly number[]>;
+  /** By the task's id: when a decision of the gate last used it. */
+  uses(): Promise<ReadonlyMap<string, number>>;
+  /** The newest of a version on a whole set of tasks. */
+  of(version: number, taskSet: string): Promise<Evaluation | undefined>;
+  /** Puts a whole one on record. */
+  close(evaluation: Evaluation): Promise<void>;
+}
+
+/** Keys whose steps are learned from. */
+export interface GiverRows {
+  /** Whose share each of these steps counts towards; a step without an entry is the operator's own, or is gone. */
+  of(stepIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Keys that share batches because they were heard lately. */
+  heardLately(): Promise<readonly string[]>;
+}
+
+/** What one process at a time may do of the policy, whoever has the data folder open. */
+export interface LearningLock {
+  /**
+   * A cycle, or steering (promotion by hand, rollback, restart), told as `what`. Throws 409 naming the holder; one that
+   * has ended holds nothing. The release is idempotent.
+   */
+  take(name: 'cycle' | 'steering', what: string): Promise<() => Promise<void>>;
+}

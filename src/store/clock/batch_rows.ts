@@ -1,0 +1,39 @@
+/** Batches, as they stand however often they are sent. */
+import type { BatchRows } from '../../core/ports.js';
+import type { Db } from '../file/db.js';
+import {
+  batchById,
+  batchOf,
+  moveBatch,
+  openBatches,
+  promisedVersion,
+  saveBatch,
+  stepsInBatch,
+} from '../learning/batches.js';
+import { allVersions } from '../learning/versions.js';
+
+export function batchRows(db: Db, policy: string): BatchRows {
+  return {
+    async ofCycle(cycleId) {
+      return batchOf(db, policy, cycleId);
+    },
+    async byId(id) {
+      return batchById(db, policy, id);
+    },
+    async open() {
+      return openBatches(db, policy);
+    },
+    async stepsOf(id) {
+      return stepsInBatch(db, policy, id);
+    },
+    async nextVersion() {
+      return Math.max(promisedVersion(db, policy), ...allVersions(db, policy).map(({ version }) => version)) + 1;
+    },
+    async save(cycleId, batch, items) {
+      return saveBatch(db, policy, cycleId, batch, items) ? 'saved' : 'stale';
+    },
+    async move(id, state, note) {
+      moveBatch(db, policy, id, state, note);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** What is judged and by what: tasks, verdicts, samples, and whose steps they are. */
+import type { GiverRows, SampleRows, TaskRows, VerdictRows } from '../../core/ports.js';
+import type { Db } from '../file/db.js';
+import { giversOf, heardLately } from '../learning/givers.js';
+import { samplesOf, saveSamples } from '../learning/samples.js';
+import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
+import { unknownJudged } from '../learning/decided.js';
+import { saveJudged, verdictsOf } from '../learning/verdicts.js';
+import { unjudged } from './unjudged.js';
+
+export function taskRows(db: Db): TaskRows {
+  return {
+    async save(tasks) {
+      saveTasks(db, tasks);
+    },
+    async of(split) {
+      return tasksOf(db, split);
+    },
+    async count(split) {
+      return countTasks(db, split);
+    },
+  };
+}
+
+export function verdictRows(db: Db): VerdictRows {
+  return {
+    async unjudged(judges, limit, now) {
+      return unjudged(db, judges, limit, now);
+    },
+    async save(judged, turn) {
+      saveJudged(db, judged, turn);
+    },
+    async of(kind, ids) {
+      return verdictsOf(db, kind, ids);
+    },
+    async unknownJudged() {
+      return unknownJudged(db);
+    },
+  };
+}
+
+export function sampleRows(db: Db, policy: string): SampleRows {
+  return {
+    async of(cycleId) {
+      return samplesOf(db, policy, cycleId);
+    },
+    async save(group) {
+      saveSamples(db, policy, group);
+    },
+  };
+}
+
+export function giverRows(db: Db): GiverRows {
+  return {
+    async of(stepIds) {
+      return giversOf(db, stepIds);
+    },
+    async heardLately() {
+      return heardLately(db);
+    },
+  };
+}
