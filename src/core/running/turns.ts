@@ -18,15 +18,13 @@ export function turnFor(size: number): Promise<unknown> | undefined {
 /** So many bytes of what comes on a connection are taken in one turn; of all that are there node takes 2 MiB of each. */
 const TAKEN = 256 * 1024;
 
-/** What comes on one connection, in turns. */
-export class Taking {
-  #bytes = 0;
-
-  /** As {@link turnFor} for what is to come, now that so many bytes have come. */
-  after(bytes: number): Promise<unknown> | undefined {
-    this.#bytes += bytes;
-    if (this.#bytes < TAKEN) return undefined;
-    this.#bytes = 0;
+/** As {@link turnFor} for what comes on one connection: asked each time that so many bytes have come. */
+export function takingTurns(): (bytes: number) => Promise<unknown> | undefined {
+  let taken = 0;
+  return (bytes) => {
+    taken += bytes;
+    if (taken < TAKEN) return undefined;
+    taken = 0;
     return turnFor(TAKEN);
-  }
+  };
 }

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
-import { Taking } from '../../core/running/turns.js';
+import { takingTurns } from '../../core/running/turns.js';
 import { type Bodies, late } from './bodies.js';
 import { type Hold, UNCOUNTED } from './room.js';
 
@@ -26,7 +26,7 @@ export function arriving(
   let hold: Hold | undefined;
   let unwatch: (() => void) | undefined;
   let over = false;
-  const taking = new Taking();
+  const turnAfter = takingTurns();
   const coming = { bytes: 0, halted: false, late: () => end(late(coming.bytes)) };
   const reset = (): void => {
     coming.bytes = 0;
@@ -54,7 +54,7 @@ export function arriving(
       unwatch = arrivals.add(coming);
     }
     const waiting = coming.bytes <= hold.bytes ? undefined : hold.grow(coming.bytes);
-    const turn = taking.after(part.length);
+    const turn = turnAfter(part.length);
     if (waiting === undefined && turn === undefined) return;
     coming.halted = true;
     socket.pause();

@@ -7,7 +7,7 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { onAbort } from '../../core/running/abort.js';
-import { Taking } from '../../core/running/turns.js';
+import { takingTurns } from '../../core/running/turns.js';
 import { Gathered } from '../../core/running/gathered.js';
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 import { jsonInTurns } from './body.js';
@@ -87,7 +87,7 @@ export class Bodies {
       const parts = new Gathered(announced);
       let hold: Hold | undefined;
       let over = false;
-      const taking = new Taking();
+      const turnAfter = takingTurns();
       const end = (settle: () => void): void => {
         over = true;
         unwatch();
@@ -112,7 +112,7 @@ export class Bodies {
         parts.add(part);
         if (coming.bytes <= UNCOUNTED) return;
         const waiting = (hold ??= this.room.begin()).grow(coming.bytes, signal);
-        const turn = taking.after(part.length);
+        const turn = turnAfter(part.length);
         if (waiting === undefined && turn === undefined) return;
         coming.halted = true;
         source.pause();

@@ -34,7 +34,12 @@ test('the pieces together are the JSON text of the value, and none is much longe
 test('a value is large where its texts, its items or its names are', () => {
   expect(isLarge({ messages: [{ role: 'user', content: 'x'.repeat(1_000) }] }, 1_000)).toBe(true);
   expect(isLarge({ messages: [{ role: 'user', content: 'x'.repeat(900) }] }, 1_000)).toBe(false);
-  expect(isLarge(Array.from({ length: 1_000 }, () => 1), 1_000)).toBe(true);
+  expect(
+    isLarge(
+      Array.from({ length: 1_000 }, () => 1),
+      1_000,
+    ),
+  ).toBe(true);
   expect(isLarge({ ['n'.repeat(1_000)]: 1 }, 1_000)).toBe(true);
   expect(isLarge([undefined, null, 1n, true], 1_000)).toBe(false);
 });
