@@ -15,7 +15,7 @@ export function turnFor(size: number): Promise<unknown> | undefined {
   return (last = last.then(() => new Promise((resolve) => setImmediate(resolve))));
 }
 
-/** So many bytes of what comes on a connection are taken in one turn; of all that are there node takes 2 MiB of each. */
+/** So many bytes of what comes on a connection are taken in one turn; node takes 2 MiB where they are there. */
 const TAKEN = 256 * 1024;
 
 /** As {@link turnFor} for what comes on one connection: asked each time that so many bytes have come. */

@@ -17,7 +17,7 @@ function mayHoldLong(text: string): boolean {
   return LONG.test(text) && LONG_VALUE.test(text);
 }
 
-/** Throws SyntaxError as JSON.parse does. `long`: whether an integer of 16 digits may stand in it, where that is known. */
+/** Throws SyntaxError as JSON.parse does. `long`: whether a number of 16 digits may be in it, where that is known. */
 export function parseJson(text: string, long?: boolean): unknown {
   const value: unknown = JSON.parse(text);
   if (long === false || !mayHoldLong(text)) return value;

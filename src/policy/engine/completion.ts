@@ -4,7 +4,7 @@
  */
 import type { PolicyRequest, RawPrompts, ReadPrompt, TokenLogprob } from '../../core/policy.js';
 import type { Wanted } from '../../core/serving.js';
-import type { Body } from './body.js';
+import type { Body } from './wire.js';
 import type { Chunk, ChunkChoice } from './chunk.js';
 
 /** The JSON body for our own engine: it is always asked for ids and log-probabilities. */

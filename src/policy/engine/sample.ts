@@ -11,14 +11,13 @@ import type { Relayed, RelayReply } from '../../core/serving.js';
 import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { ActionStream, type UpstreamReading } from './action_stream.js';
-import { type Body, written } from './body.js';
 import { completionBody } from './completion.js';
 import { Capacities, fitting } from './fitting.js';
 import { ENGINE, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
 import { relayTo } from './relay.js';
 import { countTokens } from './tokenize.js';
-import { promptBody, requestBody } from './wire.js';
+import { type Body, promptBody, requestBody, written } from './wire.js';
 
 export interface EngineOptions {
   /** Address of the engine, with or without `/v1`. */

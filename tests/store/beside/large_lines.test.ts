@@ -101,7 +101,7 @@ test('a file of which most is unfinished is not copied for being long; one of wh
   intake.close();
 });
 
-test('large answers, asked by large questions, are kept among small ones, in order and to the last letter', async () => {
+test('large answers to large questions are kept among small ones, to the last letter', async () => {
   const folder = temporaryFolder();
   const { store } = opened(folder);
   const log = openRemoteLog({ dataDir: folder, module: MODULE });
