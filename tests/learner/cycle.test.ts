@@ -172,6 +172,46 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
   expect(cyclesOf(made.store.db, GYRE_POLICY, 10)).toHaveLength(1);
 });
 
+test('a cycle that is stopped again and again draws from what it claimed first and no more', async () => {
+  const made = await start({ config: { learning: { samples: 3, max_states: 4 } } });
+  await generate(
+    made.learner,
+    tasks(
+      made,
+      Array.from({ length: 8 }, (_, at) => sum(`t${at}`, at + 11, at + 31)),
+    ),
+    1,
+    0,
+  );
+  const held = (): string =>
+    JSON.stringify(made.store.sqlite.prepare('SELECT step_id FROM cycle_steps ORDER BY step_id').all());
+  const stoppedAt = async (stage: string): Promise<string> => {
+    const stopping = new AbortController();
+    const stopped = runCycle(
+      {
+        ...made.learner,
+        signal: stopping.signal,
+        policy: {
+          ...made.learner.policy,
+          sample(...asked) {
+            if (stage === 'claimed') stopping.abort(new Error('stopped'));
+            return made.learner.policy.sample(...asked);
+          },
+        },
+      },
+      { heldout: [] },
+    );
+    await expect(stopped).rejects.toThrow();
+    return held();
+  };
+  const first = await stoppedAt('claimed');
+  expect(JSON.parse(first)).toHaveLength(4);
+  expect([await stoppedAt('claimed'), await stoppedAt('claimed')]).toEqual([first, first]);
+  const cycle = await runCycle(made.learner, { heldout: [] });
+  expect(cycle).toMatchObject({ state: 'done', counts: { states: 4 } });
+  expect(held()).toBe(first);
+});
+
 test('a trainer that is away in the middle of a batch is waited for', async () => {
   const made = await start();
   tasks(made, TRAIN);

@@ -55,6 +55,9 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       `waiting for: ${status.waiting_for}`,
       `states that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
+      ...((status.unknown_judge ?? 0) === 0
+        ? []
+        : [`a judge that nobody has declared has spoken of ${status.unknown_judge} subjects; it decides nothing`]),
       ...(status.bursts ?? []).map(
         ({ key_id: id, name, answers, minutes, usual }) =>
           `a burst: key ${id} (${name}) was given ${answers} answers in ${minutes} minutes, usually ${usual}`,

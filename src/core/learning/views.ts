@@ -87,6 +87,8 @@ export interface LearningStatus {
   readonly dropped: Readonly<Record<string, number>>;
   /** Null for a key that is no admin's. */
   readonly heldout_tasks: number | null;
+  /** Subjects of which a judge has spoken that nobody has declared: it decides nothing. Null as above. */
+  readonly unknown_judge: number | null;
   readonly running: CycleView | null;
   readonly last: CycleView | null;
   /** Keys that ask far more than they use to. Null for a key that is no admin's. */

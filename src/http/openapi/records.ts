@@ -243,6 +243,7 @@ const Status = z.object({
   needed_states: int,
   dropped: z.record(text, int),
   heldout_tasks: int.nullable(),
+  unknown_judge: int.nullable(),
   running: Cycle.nullable(),
   last: Cycle.nullable(),
   bursts: z
