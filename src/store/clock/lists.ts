@@ -51,12 +51,14 @@ export function versionPage(db: Db, policy: string, page: Page, keyId: string | 
 /** `keyId`: only those that took up a step of this key, as it may see them. */
 export function cycleList(db: Db, policy: string, query: Query, keyId: string | undefined): Listing<CycleView> {
   const page = pageOf(query, (id) => cycleById(db, policy, id, keyId) !== undefined);
-  return listingOf(cyclesOf(db, policy, page.limit + 1, page.after, keyId), page, (cycle) => shown(db, cycle, keyId));
+  return listingOf(cyclesOf(db, policy, page.limit + 1, page.after, keyId), page, (cycle) =>
+    shown(db, policy, cycle, keyId),
+  );
 }
 
 export function cycleShown(db: Db, policy: string, id: string, keyId: string | undefined): CycleView | undefined {
   const cycle = cycleById(db, policy, id, keyId);
-  return cycle === undefined ? undefined : shown(db, cycle, keyId);
+  return cycle === undefined ? undefined : shown(db, policy, cycle, keyId);
 }
 
 function shown(db: Db, policy: string, cycle: Cycle, keyId: string | undefined): CycleView {
