@@ -184,7 +184,7 @@ export interface VersionRows {
   /** That training and sampling follow. */
   head(): Promise<number>;
   serving(): Promise<number>;
-  /** How many updates the head is from the last that the gate decided about, or that anything but training made head. */
+  /** Updates of the head since the gate decided about one of its versions, or anything but training moved it. */
   ungated(): Promise<number>;
   save(version: Version): Promise<void>;
   /** Throws 409 where there is nothing to go back to. */
