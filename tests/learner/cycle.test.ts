@@ -6,11 +6,10 @@ import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
-import { rollback } from '../../src/learner/promoting.js';
 import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
-import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
+import { allVersions } from '../../src/store/learning/versions.js';
 import { batchOf } from '../../src/store/learning/batches.js';
-import { decide, decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
+import { decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
 import { samplesOf } from '../../src/store/learning/samples.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { verify } from '../../src/store/proof/verify.js';
@@ -121,38 +120,6 @@ test('evaluation is no training material', async () => {
   tasks(made, TRAIN);
   await evaluate(made.learner, 0, TRAIN);
   expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
-});
-
-test('of two rollbacks at once one is made, and the other is told so', async () => {
-  const made = await start();
-  const trainer = made.learner.trainer ?? expect.fail('no trainer');
-  saveVersion(made.store.db, GYRE_POLICY, {
-    version: 1,
-    kind: 'trained',
-    parent: 0,
-    batchId: 'bat-1',
-    metrics: {},
-    createdAt: 1,
-  });
-  decide(made.store.db, GYRE_POLICY, {
-    kind: 'promotion',
-    version: 1,
-    against: 0,
-    passed: true,
-    reason: 'better',
-    numbers: {},
-  });
-  const both = await Promise.allSettled([
-    rollback(made.learner, trainer, 'one'),
-    rollback(made.learner, trainer, 'other'),
-  ]);
-  expect(both.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected']);
-  expect(both.find((outcome) => outcome.status === 'rejected')?.reason).toMatchObject({
-    status: 409,
-    code: 'version_taken',
-  });
-  expect(allVersions(made.store.db, GYRE_POLICY).map((version) => version.version)).toEqual([1, 2]);
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(2);
 });
 
 test('a version whose parity fails is not evaluated', async () => {
