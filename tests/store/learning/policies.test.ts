@@ -210,8 +210,8 @@ test('a policy moves, releases and refuses only its own', async () => {
   saveVersion(db, OTHER, { version: 5, kind: 'trained', parent: 0, batchId: 'bat-x', metrics: {}, createdAt: 1 });
   saveVersion(db, GYRE_POLICY, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-y', metrics: {}, createdAt: 1 });
   expect(() =>
-    saveVersion(db, OTHER, { version: 4, kind: 'trained', parent: 0, batchId: 'bat-z', metrics: {}, createdAt: 1 }),
-  ).toThrow(/4 is not newer than 5/);
+    saveVersion(db, OTHER, { version: 5, kind: 'trained', parent: 0, batchId: 'bat-z', metrics: {}, createdAt: 1 }),
+  ).toThrow(/version 5 is there already/);
 });
 
 test('one item stands in one batch of a policy, and in one of each', async () => {
