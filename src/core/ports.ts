@@ -8,6 +8,7 @@
  */
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
+import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
 import type { Judge, SubjectKind, Unjudged, Verdict } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
@@ -76,8 +77,17 @@ export interface CycleRows {
 
 export interface SampleRows {
   of(cycleId: string): Promise<readonly Sample[]>;
-  /** The group of one state, whole; nothing of a step that is gone. */
-  save(group: readonly Sample[]): Promise<void>;
+  /** The group of one state in one cycle, whole and once. False, and nothing, where the step is gone. */
+  save(group: NewGroup): Promise<boolean>;
+  /** States that a cycle has drawn at, or tried to. */
+  groups(cycleId: string): Promise<readonly Group[]>;
+  /**
+   * Groups that no batch has taken: of this cycle those that were drawn, of earlier ones those that are informative.
+   * Oldest first.
+   */
+  open(cycleId: string): Promise<readonly OpenGroup[]>;
+  /** Of groups that a batch has taken nothing changes. */
+  settle(settled: readonly SettledGroup[]): Promise<void>;
 }
 
 export interface BatchRows {
@@ -90,10 +100,13 @@ export interface BatchRows {
   stepsOf(id: string): Promise<readonly string[]>;
   /** A number no version has, and no batch was promised. */
   nextVersion(): Promise<number>;
-  /** With its items, or not at all: `stale` where a step of it is gone. */
+  /** With its items, whose groups it takes, or not at all: `stale` where a step of it is gone. */
   save(cycleId: string, batch: Batch, items: readonly BatchItem[]): Promise<'saved' | 'stale'>;
-  /** Throws where `BATCH_TRANSITIONS` does not allow the state. */
-  move(id: string, state: BatchState, note?: string): Promise<void>;
+  /**
+   * Throws where `BATCH_TRANSITIONS` does not allow the state. The groups of one that failed are free for another,
+   * unless the trainer has `tried` it.
+   */
+  move(id: string, state: BatchState, note?: string, tried?: boolean): Promise<void>;
 }
 
 export interface VersionRows {

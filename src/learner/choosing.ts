@@ -91,7 +91,7 @@ function leftOut(states: readonly State[], over: number): Partial<Record<LeftOut
 }
 
 /** How many keys share a batch: those that give to it, and those that were heard lately. */
-export function giversAmong(db: Db, given: readonly { readonly giver: string | undefined }[]): number {
+function giversAmong(db: Db, given: readonly { readonly giver: string | undefined }[]): number {
   const givers = new Set(heardLately(db));
   for (const { giver } of given) if (giver !== undefined) givers.add(giver);
   return givers.size;

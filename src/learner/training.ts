@@ -49,7 +49,7 @@ export async function train(learner: Learner, trainer: Trainer, made: BatchRow):
       published_at: result.published_at,
       load_seconds: result.load_seconds,
       first_token_seconds: result.first_token_seconds,
-      ...drawnIn(learner.db, row.cycleId),
+      ...(await drawnIn(learner.rows, row.cycleId)),
     },
     createdAt: Date.now(),
   };
@@ -136,7 +136,7 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
-      moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', now.error?.message ?? 'no reason given');
+      moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', now.error?.message ?? 'no reason given', true);
       throw new GyreError({
         side: 'trainer',
         status: 502,

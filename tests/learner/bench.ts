@@ -86,6 +86,8 @@ export async function bench(
     judges: ruleJudges(toolbox),
     trainer: openTrainer(trainer.url),
     templateHash: 'sha256:t',
+    contextLength: 2048,
+    bounds: { leastGroups: 1 },
     engineModel: adapterName,
     decided: () => Promise.resolve(),
     progress: () => undefined,

@@ -27,11 +27,16 @@ export function claim(db: Db, policy: string, cycleId: string, mode: TrainMode, 
   );
 }
 
-/** Releases the steps a cycle has claimed and that are in no batch, nor is the step that has their state. */
+/**
+ * Releases the steps a cycle has claimed and that are in no batch, nor is the step that has their state. A state whose
+ * group is carried over is not drawn at again.
+ */
 export function unclaim(db: Db, policy: string, cycleId: string): void {
   db.run(sql`DELETE FROM cycle_steps WHERE cycle_id = ${cycleId} AND policy = ${policy} AND NOT EXISTS (
     SELECT 1 FROM batch_items i JOIN batches b ON b.id = i.batch_id
-    WHERE i.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id) AND b.cycle_id = cycle_steps.cycle_id)`);
+    WHERE i.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id) AND b.cycle_id = cycle_steps.cycle_id)
+    AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id)
+      AND g.cycle_id = cycle_steps.cycle_id AND g.outcome = 'informative' AND g.batch_id IS NULL)`);
 }
 
 /**

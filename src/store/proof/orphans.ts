@@ -40,6 +40,12 @@ const MORE: readonly Orphans[] = [
     sql: `SELECT DISTINCT o.step_id AS id FROM cycle_steps o WHERE o.step_id > ?
       AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
   },
+  {
+    table: 'groups',
+    problem: 'the step it was drawn at is missing',
+    sql: `SELECT DISTINCT o.step_id AS id FROM groups o WHERE o.step_id > ?
+      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
+  },
   orphans(
     'batches',
     `EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = o.id AND ${missing('steps', 'i.step_id')})
