@@ -10,11 +10,20 @@ import { startEngine } from '../../tests/fakes/engine.js';
 import { parseConfig } from '../../src/core/config.js';
 import { newId } from '../../src/core/ids.js';
 import type { Message } from '../../src/core/message.js';
-import { learningStatus } from '../../src/learner/status.js';
+import { FILTERS } from '../../src/core/learning/cycle.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
+import { ruleOf } from '../../src/filter/filter.js';
+import { ruleIn } from '../../src/learner/states.js';
+import { learningStatus, statusQuery } from '../../src/learner/status.js';
+import { statusFacts } from '../../src/store/clock/status_facts.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
+import { headVersion } from '../../src/store/learning/decisions.js';
 import { messageOf, readChain } from '../../src/store/log/chain.js';
 import { openLog } from '../../src/store/log/log.js';
 import { verify } from '../../src/store/proof/verify.js';
+import { fold } from '../../src/store/states/fold.js';
+import { openStates } from '../../src/store/states/open_states.js';
+import { reasonsBy } from '../../src/store/states/tally.js';
 import { listTrajectories } from '../../src/store/read/listing.js';
 
 /** What a list asks for by itself. */
@@ -118,10 +127,25 @@ function* reads(store: Store): Generator<Measured> {
   const config = parseConfig({});
   const keyId = store.sqlite.prepare<[], { id: string }>('SELECT id FROM keys LIMIT 1').get()?.id;
   const part = { trainer: true, learn: true };
-  yield timed('status, everyone', () => learningStatus(store.db, config, part));
+  const { db } = store;
+  const rule = ruleIn(config, headVersion(db, GYRE_POLICY));
+  let slices = 0;
+  const counting = duration(() => {
+    do slices += 1;
+    while (fold(db, GYRE_POLICY, rule));
+  });
+  yield { what: `counting what may be learned from, ${slices} slices`, value: `${(counting / 1000).toFixed(1)} s` };
+  yield timed('a look with nothing to do', () => fold(db, GYRE_POLICY, rule));
+  const filters = FILTERS.map((filter) => ruleOf(filter, rule.mode, 0));
+  yield timed('gyre filter', () => reasonsBy(db, GYRE_POLICY, filters));
+  const open = { mode: rule.mode, head: 1e6, reuse: 4, limit: 48, perTrajectory: 2, seed: 'cyc-1' };
+  yield timed('states for a cycle', () => openStates(db, GYRE_POLICY, open));
+  const status = (of?: string): unknown =>
+    learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, of)), config, part);
+  yield timed('status, everyone', () => status());
   yield timed('list of 20 trajectories, everyone', () => listTrajectories(store.db, { limit: 20 }, { shown: SUMMARY }));
   if (keyId === undefined) return;
-  yield timed('status of a key', () => learningStatus(store.db, config, part, keyId));
+  yield timed('status of a key', () => status(keyId));
   yield timed('list of 20 trajectories of a key', () =>
     listTrajectories(store.db, { limit: 20 }, { keyId, shown: SUMMARY }),
   );

@@ -117,6 +117,21 @@ const Retention = z
     'needs "days" (how long the log is kept), "gib" (how large it may grow), or both; example: {days: 90, gib: 20}',
   );
 
+/** How a candidate is tested before it may serve: docs/gate.md. */
+const Gate = z.strictObject(
+  {
+    /** Held-out tasks that one test asks at most. */
+    max_tasks: z.int().min(32).max(100_000).default(1024),
+    /** Families that must not get worse (tasks by their `metadata.family`), each with the loss to be ruled out. */
+    families: z
+      .array(z.strictObject({ name: z.string().min(1), margin: z.number().gt(0).lt(1).default(0.05) }))
+      .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a family twice')
+      .default([]),
+  },
+  'must be {max_tasks?, families?: [{name, margin?}]}',
+);
+
+export type Gate = z.infer<typeof Gate>;
 export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;
 export type McpServer = z.infer<typeof McpServer>;
@@ -159,14 +174,22 @@ export const ConfigKeys = {
   'learning.temperature': positive.default(0.7),
   'learning.min_steps': count.default(32),
   'learning.max_states': count.default(48),
+  'learning.reuse': count.default(4),
   'learning.key_share': z.number().gt(0).max(1).default(0.2),
   'learning.rate': positive.optional(),
   'learning.heldout': z.string().optional(),
-  'gate.confidence': z.number().gt(0.5).lt(1).default(0.8),
+  gate: Gate.default({ max_tasks: 1024, families: [] }),
 } as const;
 
 export type ConfigKey = keyof typeof ConfigKeys;
 export type Config = { readonly [K in ConfigKey]: z.infer<(typeof ConfigKeys)[K]> };
+
+/** Keys of earlier versions, and what to do instead. */
+const RETIRED: Readonly<Record<string, string>> = {
+  'gate.confidence':
+    'what is enough for the gate follows from how often it has decided (docs/gate.md). Take the key out; ' +
+    'how much is asked can be set by gate: {max_tasks: 1024}, and what must not get worse by gate: {families: [...]}.',
+};
 
 /** A retention that the command line says; throws as {@link parseConfig} does. */
 export function retentionOf(raw: unknown): Retention | undefined {
@@ -181,7 +204,10 @@ export function parseConfig(
 ): Config {
   const flat = flatten(raw, '', file);
   const known = Object.keys(ConfigKeys) as ConfigKey[];
-  for (const key of flat.keys()) {
+  const retired = valueAt(flat.get('gate'), ['confidence']) === undefined ? [] : ['gate.confidence'];
+  for (const key of [...retired, ...flat.keys()]) {
+    const instead = RETIRED[key];
+    if (instead !== undefined) throw operatorError(`${file}: key "${key}" is no more: ${instead}`);
     if (!(known as string[]).includes(key)) {
       throw operatorError(
         `${file}: unknown key "${key}". Did you mean "${nearest(key, known)}"? Known keys: ${known.join(', ')}.`,

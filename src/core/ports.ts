@@ -6,14 +6,18 @@
  * Types only. `src/store/clock/` implements them over SQLite, and `tests/store/ports/` runs one suite over every
  * implementation there is.
  */
+import type { Update } from './learning/alarms.js';
+import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
+import type { TaskAnswer } from './learning/evaluation.js';
 import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
 import type { Judge, SubjectKind, Unjudged, Verdict } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
+import type { StatusFacts } from './learning/status.js';
 import type { Split, Task } from './learning/task.js';
-import type { Decision, Evaluation, NewDecision, RemovedWeights, Version } from './learning/version.js';
+import type { Decision, Evaluation, NewDecision, RemovedWeights, Version, WayBack } from './learning/version.js';
 
 export interface LearningStore {
   /** Whose rows these are. */
@@ -21,6 +25,8 @@ export interface LearningStore {
   readonly steps: StepRows;
   readonly tasks: TaskRows;
   readonly verdicts: VerdictRows;
+  readonly states: StateRows;
+  readonly views: StatusRows;
   readonly cycles: CycleRows;
   readonly samples: SampleRows;
   readonly batches: BatchRows;
@@ -28,6 +34,7 @@ export interface LearningStore {
   readonly decisions: DecisionRows;
   readonly evaluations: EvaluationRows;
   readonly givers: GiverRows;
+  readonly lock: LearningLock;
 }
 
 /** Logged steps as what is learned from. Of a step that is gone nothing is given. */
@@ -60,6 +67,54 @@ export interface VerdictRows {
   of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
 }
 
+/** States that may be drawn from, and what of the log is none. */
+export interface StateRows {
+  /**
+   * Counts for a short while what has changed in the log since it was counted last, by this rule. Whether there is more
+   * to count.
+   */
+  count(rule: CandidateRule): Promise<boolean>;
+  /** As far as it is counted. */
+  tally(rule: CandidateRule, bounds: ReuseBounds): Promise<StateTally>;
+  /** How many steps each rule drops for each reason; those that it keeps stand under an empty one. */
+  reasons(rules: readonly CandidateRule[]): Promise<readonly Readonly<Record<string, number>>[]>;
+  /**
+   * Some of each key's, and some of each kind: never visited, of mixed rewards, and others; at most `perTrajectory` of
+   * a conversation in each of these. They come in the order that `seed` names.
+   */
+  open(query: OpenQuery): Promise<readonly OpenState[]>;
+  /**
+   * Says that a cycle has drawn at states that it claimed: each counts as a visit, once for a cycle however often it is
+   * said, whatever came of it. What came of it may be said later. Nothing is kept of what nobody claimed or is gone.
+   */
+  visited(list: readonly Visited[]): Promise<void>;
+}
+
+/** Which visited states may be visited again: those that were less often, and last by an earlier version than this. */
+export interface ReuseBounds {
+  readonly head: number;
+  readonly reuse: number;
+}
+
+/** What `status` tells of, for everyone or as one key may see it. */
+export interface StatusRows {
+  status(asked: StatusQuery): Promise<StatusFacts>;
+}
+
+export interface StatusQuery {
+  /** The rule where this is the head. */
+  readonly ruleAt: (head: number) => CandidateRule;
+  readonly reuse: number;
+  readonly keyId?: string | undefined;
+}
+
+export interface OpenQuery extends ReuseBounds {
+  readonly mode: TrainMode;
+  readonly limit: number;
+  readonly perTrajectory: number;
+  readonly seed: string;
+}
+
 export interface CycleRows {
   /** The one that a process left behind, or is at. */
   running(): Promise<Cycle | undefined>;
@@ -68,11 +123,17 @@ export interface CycleRows {
   newest(limit: number): Promise<readonly Cycle[]>;
   /** Counts are added to those that are there. Throws where `CYCLE_TRANSITIONS` does not allow the state. */
   move(id: string, change: Partial<Pick<Cycle, 'state' | 'stage' | 'counts' | 'note'>>): Promise<Cycle>;
-  /** Claims at most once over all cycles of a mode; leaves out what is claimed or gone. Returns what it claimed. */
+  /**
+   * Claims at most once over all cycles of a mode for each visit; leaves out what is claimed or gone. A cycle that
+   * holds claims claims nothing more. Returns the steps whose states it holds.
+   */
   claim(id: string, mode: TrainMode, claims: readonly Claim[]): Promise<readonly string[]>;
   claimed(id: string): Promise<readonly ClaimedState[]>;
-  /** What the cycle claimed and is in no batch is free again; its batch that was never sent has failed. */
-  release(id: string): Promise<void>;
+  /**
+   * What the cycle claimed, has not visited, and is in no batch is free again; its batch that was never sent has
+   * failed. `failed`: what it visited taught nothing, and may be visited again by the same version.
+   */
+  release(id: string, failed?: boolean): Promise<void>;
 }
 
 export interface SampleRows {
@@ -116,6 +177,12 @@ export interface VersionRows {
   head(): Promise<number>;
   serving(): Promise<number>;
   save(version: Version): Promise<void>;
+  /** Throws 409 where there is nothing to go back to. */
+  wayBack(): Promise<WayBack>;
+  /** The version whose weights were copied serves and is the head. Throws 409 where the number is taken by now. */
+  wentBack(way: WayBack, reason: string): Promise<Version>;
+  /** The update that made a version; undefined for one that no update made. */
+  update(version: number): Promise<Update | undefined>;
   /** By version. */
   removed(): Promise<ReadonlyMap<number, RemovedWeights>>;
 }
@@ -124,12 +191,34 @@ export interface DecisionRows {
   add(decision: NewDecision): Promise<Decision>;
   /** Newest first; `version`: only those about it. */
   newest(limit: number, version?: number): Promise<readonly Decision[]>;
+  /** Newest first, those after the last promotion. */
+  sincePromotion(): Promise<readonly Decision[]>;
+  /** The gate's, which used these tasks; and the promotion, where it passed and what it was compared with serves. */
+  gate(
+    decision: NewDecision,
+    tasks: readonly string[],
+  ): Promise<{ readonly gate: Decision; readonly promoted: boolean }>;
+  /** By hand. Throws 404 without the version, 409 where no pass against what serves now is on record. */
+  promote(version: number): Promise<Decision>;
 }
 
 export interface EvaluationRows {
-  /** The newest of a version on a set of tasks. */
+  /** By the task's id: answers to what these tasks say now, as one of the judges in its present version has them. */
+  answers(
+    version: number,
+    tasks: readonly Task[],
+    judges: readonly Pick<Judge, 'name' | 'version'>[],
+  ): Promise<ReadonlyMap<string, TaskAnswer>>;
+  /** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
+  save(answers: readonly TaskAnswer[]): Promise<void>;
+  /** Versions that were asked anything in a test of their own since the last promotion. */
+  tested(): Promise<readonly number[]>;
+  /** By the task's id: when a decision of the gate last used it. */
+  uses(): Promise<ReadonlyMap<string, number>>;
+  /** The newest of a version on a whole set of tasks. */
   of(version: number, taskSet: string): Promise<Evaluation | undefined>;
-  save(evaluation: Evaluation): Promise<void>;
+  /** Puts a whole one on record. */
+  close(evaluation: Evaluation): Promise<void>;
 }
 
 /** Keys whose steps are learned from. */
@@ -138,4 +227,13 @@ export interface GiverRows {
   of(stepIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Keys that share batches because they were heard lately. */
   heardLately(): Promise<readonly string[]>;
+}
+
+/** What one process at a time may do of the policy, whoever has the data folder open. */
+export interface LearningLock {
+  /**
+   * A cycle, or steering (promotion by hand, rollback, restart), told as `what`. Throws 409 naming the holder; one that
+   * has ended holds nothing. The release is idempotent.
+   */
+  take(name: 'cycle' | 'steering', what: string): Promise<() => Promise<void>>;
 }

@@ -2,7 +2,7 @@
  * Filters: which logged steps become states (resampling) or examples (logged, supervised). Pure rules over steps and
  * their verdicts: the same log can be filtered in every way at any time, and every drop has a reason that is counted.
  */
-import type { Candidate } from '../core/learning/candidate.js';
+import type { Candidate, CandidateRule } from '../core/learning/candidate.js';
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 
 /**
@@ -40,7 +40,13 @@ export type LeftOut =
   /** Its state is that of a step that was taken, or nearly the same: it counts once, and is used up with that step. */
   | 'same_state'
   /** Its key has given its share (`learning.key_share`). It waits for a batch to which others give more. */
-  | 'key_share';
+  | 'key_share'
+  /** Its conversation has given its share of this batch. */
+  | 'same_trajectory'
+  /** It was drawn from, and is again for a newer version, or not any more (`learning.reuse`). */
+  | 'used'
+  /** The engine refused it more than once. */
+  | 'set_aside';
 
 export type Kept = { readonly keep: true } | { readonly keep: false; readonly reason: Drop };
 
@@ -53,6 +59,20 @@ const drop = (reason: Drop): Kept => ({ keep: false, reason });
  * (arXiv 1707.06347) and asynchronous training bounds staleness (AReaL, arXiv 2505.24298). 8 is a choice, not measured.
  */
 export const MAX_LAG = 8;
+
+/** `head`: the version that would be trained. */
+export function ruleOf(filter: FilterName, mode: TrainMode, head: number): CandidateRule {
+  return {
+    // In the other modes no reason depends on the head.
+    name: mode === 'logged' ? `${mode} ${filter} ${head}` : `${mode} ${filter}`,
+    mode,
+    filter,
+    reasonOf(candidate) {
+      const kept = keep(candidate, filter, mode, head);
+      return kept.keep ? '' : kept.reason;
+    },
+  };
+}
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
   if (candidate.policyVersion === undefined) return drop('upstream');

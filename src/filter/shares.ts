@@ -29,6 +29,34 @@ export function mostOf(size: number, share: number, givers: number): number {
   return Math.max(1, Math.floor(part * size + 1e-9));
 }
 
+/** How many of all these could be taken such that no key has given more than its share, and how many are left over. */
+export function shareOfCounts(
+  counts: readonly { readonly giver: string | undefined; readonly states: number }[],
+  share: number,
+  givers: number,
+): { readonly states: number; readonly over: number } {
+  const all = counts.reduce((sum, { states }) => sum + states, 0);
+  const states = sizeOf(counts, all, share, givers);
+  return { states, over: all - states };
+}
+
+/** The most that can be taken of these, up to `max`. */
+function sizeOf(
+  counts: readonly { readonly giver: string | undefined; readonly states: number }[],
+  max: number,
+  share: number,
+  givers: number,
+): number {
+  const reach = (size: number): number => {
+    const most = mostOf(size, share, givers);
+    return counts.reduce((sum, { giver, states }) => sum + (giver === undefined ? states : Math.min(states, most)), 0);
+  };
+  // What is left is reached by a size that is no larger, so that this ends, and soon.
+  let size = Math.min(max, reach(max));
+  while (size > 0 && reach(size) < size) size = reach(size);
+  return size;
+}
+
 /**
  * Takes as many as it can, at most `max`, the first first, such that no key has given more than its share of what was
  * taken.
@@ -39,17 +67,14 @@ export function shareOut<T extends Given>(
   share: number,
   givers: number,
 ): SharedOut<T> {
-  const counts = new Map<string, number>();
-  let free = 0;
-  for (const { giver } of items)
-    if (giver === undefined) free += 1;
-    else counts.set(giver, (counts.get(giver) ?? 0) + 1);
-  const reach = (size: number): number => {
-    const most = mostOf(size, share, givers);
-    return [...counts.values()].reduce((sum, count) => sum + Math.min(count, most), free);
-  };
-  let size = Math.min(max, items.length);
-  while (size > 0 && reach(size) < size) size -= 1;
+  const counts = new Map<string | undefined, number>();
+  for (const { giver } of items) counts.set(giver, (counts.get(giver) ?? 0) + 1);
+  const size = sizeOf(
+    [...counts].map(([giver, states]) => ({ giver, states })),
+    Math.min(max, items.length),
+    share,
+    givers,
+  );
   const most = mostOf(size, share, givers);
   const given = new Map<string, number>();
   const taken: T[] = [];

@@ -4,12 +4,14 @@ import { weigh, type Weighed } from '../batch/groups.js';
 import { loggedExamples } from '../batch/logged.js';
 import { newId } from '../core/ids.js';
 import type { Batch, BatchItem } from '../core/learning/batch.js';
+import type { Visited } from '../core/learning/candidate.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import type { OpenGroup, SettledGroup } from '../core/learning/group.js';
 import type { Verdict } from '../core/learning/judging.js';
 import type { LoggedState } from '../core/learning/state.js';
 import { shareOut } from '../filter/shares.js';
 import { rewardOf } from '../judge/decide.js';
+import { giversAmong } from './choosing.js';
 
 /**
  * Versions that the head may go on by while a group is carried over: CISPO corrects for the difference, and further on
@@ -48,6 +50,8 @@ export interface Made {
   readonly batch?: Batch | undefined;
   readonly items: readonly BatchItem[];
   readonly settled: readonly SettledGroup[];
+  /** How the cycle's own groups turned out. */
+  readonly visited: readonly Visited[];
   readonly counts: Readonly<Record<string, number>>;
   readonly note: string;
 }
@@ -57,7 +61,8 @@ export function batchOf(loaded: Loaded, making: Making): Made {
   const { taken, over } = shared(found.states, loaded, making);
   const examples = taken.flatMap((state) => state.examples);
   const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
-  const none = { items: [], settled: found.settled, counts };
+  const { settled, visited } = found;
+  const none = { items: [], settled, visited, counts };
   if (examples.length === 0)
     return { ...none, note: 'nothing to train on: see the counts for what dropped every state' };
   const { leastGroups } = making;
@@ -85,7 +90,8 @@ export function batchOf(loaded: Loaded, making: Making): Made {
   return {
     batch,
     items: examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })),
-    settled: found.settled,
+    settled,
+    visited,
     counts: { ...counts, examples: examples.length, distinct_tokens, logical_tokens },
     note: '',
   };
@@ -101,6 +107,7 @@ interface Found {
   /** Those that are taken first, first. */
   readonly states: readonly Giving[];
   readonly settled: readonly SettledGroup[];
+  readonly visited: readonly Visited[];
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -108,7 +115,8 @@ interface Found {
 function fromGroups(loaded: Loaded): Found {
   const { cycle, groups, states, verdicts } = loaded;
   const counts = { cut: 0, overlong: 0, malformed_call: 0, no_reward: 0, zero_spread: 0, rewards: 0 };
-  const [settled, giving, carried]: [SettledGroup[], Giving[], Giving[]] = [[], [], []];
+  const [settled, visited]: [SettledGroup[], Visited[]] = [[], []];
+  const [giving, carried]: [Giving[], Giving[]] = [[], []];
   let sum = 0;
   for (const group of groups) {
     const { cycleId, stepId } = group;
@@ -127,6 +135,7 @@ function fromGroups(loaded: Loaded): Found {
     if (weighed.outcome === 'informative') (own ? giving : carried).push({ stepId, examples: weighed.examples });
     // What is carried over was counted in its own cycle.
     if (!own) continue;
+    visited.push({ stepId, version: group.policyVersion, rate: rateOf(weighed) });
     for (const reason of ['cut', 'overlong', 'malformed_call', 'no_reward'] as const)
       counts[reason] += weighed.counts[reason];
     if (weighed.outcome === 'zero_spread') counts.zero_spread += 1;
@@ -137,6 +146,7 @@ function fromGroups(loaded: Loaded): Found {
     // What is carried over has waited longest, and the newest says most of what is asked now.
     states: [...carried, ...giving.reverse()],
     settled,
+    visited,
     counts: {
       ...counts,
       informative: giving.length,
@@ -154,6 +164,11 @@ function settledBy({ cycleId, stepId }: OpenGroup, { outcome, rewards }: Weighed
     mean: rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length,
     spread: Math.max(...rewards) - Math.min(...rewards),
   };
+}
+
+/** How many actions are rather good than not, of 1. What is well-formed and wrong is worth a little, and not good. */
+function rateOf({ rewards }: Weighed): number | undefined {
+  return rewards.length === 0 ? undefined : rewards.filter((reward) => reward >= 0.5).length / rewards.length;
 }
 
 function leftOut(
@@ -174,7 +189,7 @@ function fromLog({ cycle, states, verdicts, consented, heldOut }: Loaded): Found
     (stepId) => rewardOf(verdicts.get(stepId) ?? [])?.value,
   );
   const giving = examples.map((example) => ({ stepId: example.stepId, examples: [example] }));
-  return { states: giving.reverse(), settled: [], counts };
+  return { states: giving.reverse(), settled: [], visited: [], counts };
 }
 
 /**
@@ -187,9 +202,8 @@ function shared(
   { keyShare, mostStates }: Making,
 ): { readonly taken: readonly Giving[]; readonly over: number } {
   const given = states.map((state) => ({ ...state, giver: givers.get(state.stepId) }));
-  const keys = new Set(heardLately);
-  for (const { giver } of given) if (giver !== undefined) keys.add(giver);
-  const { taken, over } = shareOut(given, Math.min(mostStates, given.length), keyShare, keys.size);
+  const among = giversAmong(heardLately, given);
+  const { taken, over } = shareOut(given, Math.min(mostStates, given.length), keyShare, among);
   return { taken, over };
 }
 

@@ -1,147 +1,137 @@
 /**
- * Which of the steps that passed the filter become the states of a batch: each state once, the newest first, and from
- * no key more than its share.
+ * Which of the states that are open a cycle takes up. Pure. Each state once, also where it is said a little otherwise;
+ * few of one conversation, and from no key more than its share; those first of which there is most to learn: where some
+ * of the actions that were drawn last were good and some were not.
  */
-import type { Passed } from '../core/learning/candidate.js';
+import type { OpenState } from '../core/learning/candidate.js';
 import type { Claim, TrainMode } from '../core/learning/cycle.js';
-import { parseJson } from '../core/text/json.js';
-import type { FunctionSpec } from '../core/policy.js';
+import type { StateWords } from '../core/learning/state.js';
 import { Distinct, gistOf } from '../filter/alike.js';
 import type { LeftOut } from '../filter/filter.js';
-import { partOf, shareOut } from '../filter/shares.js';
-import { prepared, type Db } from '../store/file/db.js';
-import { consented } from '../store/learning/consent.js';
-import { heardLately } from '../store/learning/givers.js';
-import { messageOf, readChain } from '../store/log/chain.js';
-import type { Learner } from './deps.js';
+import { shareOut } from '../filter/shares.js';
 
-/** States of one key that are compared with others, newest first: no batch takes more of them. */
-const LOOKED_AT = 200;
+/** States of one conversation in a batch: they are about the same thing. */
+export const PER_TRAJECTORY = 2;
+/** So many times as many states as a batch takes are read for it: some of them turn out to be the same. */
+const READ = 4;
 
-interface Choice {
-  /** Oldest first. */
-  readonly claims: readonly Claim[];
-  /** Steps that are left out although they passed. */
-  readonly leftOut: Readonly<Partial<Record<LeftOut | 'no_consent', number>>>;
+/** Of a batch so much is given to states of each kind, as long as there are any. Choices, not measured. */
+const KINDS = { mixed: 0.5, fresh: 0.4, alike: 0.1 } as const;
+type Kind = keyof typeof KINDS;
+
+export interface Room {
+  /** States of a batch. */
+  readonly max: number;
+  /** The part that one key gives at most, and among how many keys. */
+  readonly share: number;
+  readonly givers: number;
 }
 
-interface State extends Passed {
-  readonly same: Passed[];
-}
-
-type Choosing = Pick<Learner, 'db' | 'config'>;
-
-/**
- * What a cycle takes up. States that are nearly the same count once, too, and no answer in a state may be one that was
- * given without consent: both are looked for only here, because it takes reading what was said.
- */
-export function choose(learner: Choosing, passed: readonly Passed[], mode: TrainMode): Choice {
-  const most = Math.max(LOOKED_AT, learner.config['learning.max_states']);
-  const withheld = new Set<string>();
-  for (;;) {
-    const open = passed.filter(({ stepId }) => !withheld.has(stepId));
-    const distinct = onceNearly(learner.db, newestOfEach(once(open, mode), most), mode);
-    const { taken, over } = share(learner, distinct, open);
-    const may = consented(
-      learner.db,
-      taken.map(({ stepId }) => stepId),
-    );
-    if (may.size < taken.length) {
-      for (const { stepId } of taken) if (!may.has(stepId)) withheld.add(stepId);
-      continue;
-    }
-    return {
-      claims: taken.map(({ stepId, same }) => ({ stepId, same: same.map((step) => step.stepId) })),
-      leftOut: { ...leftOut(taken, over), ...(withheld.size === 0 ? {} : { no_consent: withheld.size }) },
-    };
-  }
-}
-
-/** How many states there are for cycles, as far as that is seen without reading what was said. */
-export function available(
-  learner: Choosing,
-  passed: readonly Passed[],
-  mode: TrainMode,
-): {
-  readonly states: number;
+export interface Listed {
+  readonly states: readonly OpenState[];
   readonly leftOut: Readonly<Partial<Record<LeftOut, number>>>;
-  /** The part of a batch that one key gives at most, as many as there are. */
-  readonly part: number;
-} {
-  const states = once(passed, mode);
-  const { taken, over } = share(learner, states, passed, states.length);
-  const part = partOf(learner.config['learning.key_share'], giversAmong(learner.db, passed));
-  return { states: taken.length, leftOut: leftOut(states, over), part };
 }
 
-/** Of the states the newest, oldest first. */
-function share(
-  { db, config }: Choosing,
-  states: readonly State[],
-  passed: readonly Passed[],
-  max: number = config['learning.max_states'],
-): { readonly taken: readonly State[]; readonly over: number } {
-  const { taken, over } = shareOut([...states].reverse(), max, config['learning.key_share'], giversAmong(db, passed));
-  return { taken: [...taken].reverse(), over };
+/** What is known of listed states that takes reading what was said in them. */
+export interface Known {
+  readonly words: ReadonlyMap<string, StateWords>;
+  /** Those that may be learned from. */
+  readonly consented: ReadonlySet<string>;
+  readonly heldOut: ReadonlySet<string>;
 }
 
-function leftOut(states: readonly State[], over: number): Partial<Record<LeftOut, number>> {
-  const same = states.reduce((sum, state) => sum + state.same.length, 0);
-  return { ...(same === 0 ? {} : { same_state: same }), ...(over === 0 ? {} : { key_share: over }) };
+export interface Choice {
+  readonly claims: readonly Claim[];
+  /** States and steps that are left out although they passed. */
+  readonly leftOut: Readonly<Partial<Record<LeftOut | 'no_consent' | 'heldout', number>>>;
 }
 
 /** How many keys share a batch: those that give to it, and those that were heard lately. */
-function giversAmong(db: Db, given: readonly { readonly giver: string | undefined }[]): number {
-  const givers = new Set(heardLately(db));
+export function giversAmong(
+  heardLately: readonly string[],
+  given: readonly { readonly giver: string | undefined }[],
+): number {
+  const givers = new Set(heardLately);
   for (const { giver } of given) if (giver !== undefined) givers.add(giver);
   return givers.size;
 }
 
+/** Those that are read: `open` is in the order in which states are taken where nothing is to be preferred. */
+export function shortlist(open: readonly OpenState[], mode: TrainMode, room: Room): Listed {
+  const inTrajectory = new Map<string, number>();
+  const few = preferred(open, mode).filter(({ trajectoryId }) => {
+    const count = (inTrajectory.get(trajectoryId) ?? 0) + 1;
+    inTrajectory.set(trajectoryId, count);
+    return count <= PER_TRAJECTORY;
+  });
+  const { taken, over } = shareOut(few, READ * room.max, room.share, room.givers);
+  return { states: taken, leftOut: counted({ same_trajectory: open.length - few.length, key_share: over }) };
+}
+
+/** What a cycle takes up of the states that were read. */
+export function choose(listed: readonly OpenState[], known: Known, room: Room): Choice {
+  const distinct = new Distinct<string>();
+  const same = new Map<string, string[]>();
+  const left = { no_consent: 0, heldout: 0, same_state: 0 };
+  const first = listed.filter(({ stepId, again }) => {
+    const words = known.words.get(stepId);
+    if (words === undefined) return false;
+    if (!known.consented.has(stepId)) left.no_consent += 1;
+    else if (known.heldOut.has(stepId)) left.heldout += 1;
+    else {
+      left.same_state += again;
+      const before = distinct.add(gistOf(words.messages, words.tools), stepId);
+      if (before === undefined) {
+        same.set(stepId, []);
+        return true;
+      }
+      left.same_state += 1;
+      same.get(before)?.push(stepId);
+    }
+    return false;
+  });
+  const { taken, over } = shareOut(first, room.max, room.share, room.givers);
+  return {
+    claims: taken.map(({ stepId }) => ({ stepId, same: same.get(stepId) ?? [] })),
+    leftOut: counted({ ...left, key_share: over }),
+  };
+}
+
 /**
- * The first step of each state, oldest first: whoever says again what another has said takes nothing of him away. Where
- * actions are imitated it is the first good one.
+ * Of every length the beginning has its part of each kind. What no judge has told of comes last: of actions that are
+ * drawn there nobody may know whether they are right.
  */
-function once(passed: readonly Passed[], mode: TrainMode): State[] {
-  const states = new Map<string, State>();
-  for (const step of goodFirst(passed, mode)) {
-    const known = states.get(step.state);
-    if (known === undefined) states.set(step.state, { ...step, same: [] });
-    else known.same.push(step);
+function preferred(open: readonly OpenState[], mode: TrainMode): OpenState[] {
+  const good = ({ good: is }: OpenState): boolean => mode !== 'sft' || is === true;
+  const ranks = [true, false].flatMap((told) =>
+    [true, false].map((first) => open.filter((state) => state.told === told && good(state) === first)),
+  );
+  return ranks.flatMap(mixed);
+}
+
+function mixed(states: readonly OpenState[]): OpenState[] {
+  const queues = { mixed: [] as OpenState[], fresh: [] as OpenState[], alike: [] as OpenState[] };
+  for (const state of states) queues[kindOf(state)].push(state);
+  const given: Record<Kind, number> = { mixed: 0, fresh: 0, alike: 0 };
+  const order: OpenState[] = [];
+  while (order.length < states.length) {
+    const lacks = (kind: Kind): number => KINDS[kind] * (order.length + 1) - given[kind];
+    const [kind] = (Object.keys(KINDS) as Kind[])
+      .filter((each) => given[each] < queues[each].length)
+      .sort((a, b) => lacks(b) - lacks(a));
+    const next = kind === undefined ? undefined : queues[kind][given[kind]];
+    if (kind === undefined || next === undefined) break;
+    given[kind] += 1;
+    order.push(next);
   }
-  return passed.flatMap(({ stepId, state }) => {
-    const first = states.get(state);
-    return first?.stepId === stepId ? [first] : [];
-  });
+  return order;
 }
 
-function goodFirst<T extends Passed>(steps: readonly T[], mode: TrainMode): readonly T[] {
-  if (mode !== 'sft') return steps;
-  return [...steps.filter(({ good }) => good === true), ...steps.filter(({ good }) => good !== true)];
+function kindOf({ visits, lastRate }: OpenState): Kind {
+  if (visits === 0) return 'fresh';
+  return lastRate !== undefined && lastRate > 0 && lastRate < 1 ? 'mixed' : 'alike';
 }
 
-function newestOfEach(states: readonly State[], most: number): State[] {
-  const counts = new Map<string | undefined, number>();
-  const newest = [...states].reverse().filter(({ giver }) => {
-    const count = (counts.get(giver) ?? 0) + 1;
-    counts.set(giver, count);
-    return count <= most;
-  });
-  return newest.reverse();
-}
-
-function onceNearly(db: Db, states: readonly State[], mode: TrainMode): State[] {
-  const distinct = new Distinct<State>();
-  const first = new Set<State>();
-  for (const state of goodFirst(states, mode)) {
-    const chain = readChain(db, state.stateAt);
-    const tools = prepared<[string], { body: string }>(db, 'SELECT body FROM tool_sets WHERE hash = ?').get(
-      state.toolSet,
-    );
-    if (chain === undefined || tools === undefined) continue;
-    const messages = chain.map(({ body }) => messageOf(body));
-    const known = distinct.add(gistOf(messages, parseJson(tools.body) as FunctionSpec[]), state);
-    if (known === undefined) first.add(state);
-    else for (const step of [state, ...state.same]) known.same.push(step);
-  }
-  return states.filter((state) => first.has(state));
+function counted<N extends string>(counts: Readonly<Record<N, number>>): Partial<Record<N, number>> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0)) as Partial<Record<N, number>>;
 }

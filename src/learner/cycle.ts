@@ -13,21 +13,20 @@ import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
-import { batchOf, moveBatch } from '../store/learning/batches.js';
-import { claim, unclaim } from '../store/learning/claims.js';
-import { headVersion, servingVersion } from '../store/learning/decisions.js';
+import { batchOf } from '../store/learning/batches.js';
+import { headVersion } from '../store/learning/decisions.js';
 import { batchOf as batchFrom, type Made } from './batching.js';
-import { choose } from './choosing.js';
+import { ruleOf } from '../filter/filter.js';
+import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
-import { evaluate } from './evaluating.js';
+import { answered } from './evaluating.js';
+import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
-import { lockLearning } from './lock.js';
-import { gateAndPromote } from './promoting.js';
 import { inParallel } from './pool.js';
 import { type Draw, draw, failedAt } from './resample.js';
-import { select } from './states.js';
-import { reconcile, train } from './training.js';
+import { boundsIn, countAll } from './states.js';
+import { reconcile, resetHead, train } from './training.js';
 
 /**
  * Prompts in flight at once, each for a group of actions. More than the engine decodes at a time, so that it never
@@ -52,7 +51,7 @@ export interface CycleOptions {
  * waits for the engine is running still.
  */
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
-  const release = lockLearning(learner.dataDir);
+  const release = await learner.rows.lock.take('cycle', 'a learning cycle');
   try {
     const unfinished = runningCycle(learner.db, GYRE_POLICY);
     if (unfinished === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
@@ -67,11 +66,11 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
       // What was drawn is worth keeping, and an engine that is away says nothing about it.
       if (isEngineAway(fault))
         return await learner.rows.cycles.move(cycle.id, { note: `waits for the engine: ${reason}` });
-      releaseSteps(learner, cycle.id);
+      await learner.rows.cycles.release(cycle.id, true);
       return moveCycle(learner.db, GYRE_POLICY, cycle.id, { state: 'failed', note: reason });
     }
   } finally {
-    release();
+    await release();
   }
 }
 
@@ -79,8 +78,9 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   const { db } = learner;
   const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
     moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
-  const skip = (note: string): Cycle => {
-    releaseSteps(learner, cycle.id);
+  const skip = async (note: string): Promise<Cycle> => {
+    await use(learner, cycle);
+    await learner.rows.cycles.release(cycle.id);
     return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'skipped', note });
   };
 
@@ -89,13 +89,11 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
     reach('judge', { judged: await judgeLog(learner) });
 
-    const { kept, dropped } = select(learner, cycle.filter, cycle.mode);
-    const { claims, leftOut } = choose(learner, kept, cycle.mode);
-    const taken = claim(db, GYRE_POLICY, cycle.id, cycle.mode, claims);
-    reach('filter', { states: taken.length, ...prefixed('dropped', added(dropped, leftOut)) });
+    reach('filter', await takeUp(learner, cycle));
 
     if (cycle.mode === 'resample') {
       reach('resample', await drawAll(learner, cycle));
+      await use(learner, cycle);
       reach('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
     }
   }
@@ -107,6 +105,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 
   reach('train');
   const { version, parity } = await train(learner, learner.trainer, row);
+  await use(learner, cycle);
   if (!parity.passed)
     return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
@@ -122,14 +121,11 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     });
   }
   reach('evaluate');
-  const candidate = await evaluate(learner, version.version, options.heldout);
-  const serving = await evaluate(learner, servingVersion(db, GYRE_POLICY), options.heldout);
-  reach('gate');
-  const decision = await gateAndPromote(learner, candidate, serving);
+  const { decision, promoted, reason } = await gated(learner, version.version, options.heldout);
   return moveCycle(db, GYRE_POLICY, cycle.id, {
     state: 'done',
-    stage: decision.passed ? 'promote' : 'gate',
-    note: `version ${version.version}: ${decision.reason}`,
+    ...(decision === undefined ? {} : { stage: promoted ? 'promote' : 'gate' }),
+    note: `version ${version.version}: ${reason}`,
   });
 }
 
@@ -199,7 +195,7 @@ async function makeBatch(
     const groups = resamples ? await rows.samples.open(cycle.id) : [];
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
-    const { batch, items, settled, counts, note } = batchFrom(
+    const { batch, items, settled, visited, counts, note } = batchFrom(
       {
         cycle,
         groups,
@@ -220,6 +216,7 @@ async function makeBatch(
       },
     );
     await rows.samples.settle(settled);
+    await rows.states.visited(visited);
     if (batch === undefined) return { counts, note };
     // Where something of it was deleted meanwhile it is made again, without that.
     if ((await rows.batches.save(cycle.id, batch, items)) === 'stale') continue;
@@ -230,6 +227,19 @@ async function makeBatch(
 function shuffled<T>(list: readonly T[]): T[] {
   const places = new Map(list.map((item) => [item, randomInt(2 ** 32)]));
   return [...list].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
+}
+
+/** The candidate through the gate: it serves where it passed, and a hopeless head is set back to what serves. */
+async function gated(learner: Learner, version: number, heldout: readonly Task[]): Promise<Gated> {
+  const { rows, judges, config, progress, signal, trainer } = learner;
+  const answer: Gating['answer'] = (asked) => answered(learner, asked);
+  const outcome = await gate({ rows, judges, config, progress, signal, answer }, version, heldout);
+  const { decision, promoted } = outcome;
+  if (promoted) await learner.decided();
+  const refused = decision?.passed === false ? decision : undefined;
+  if (trainer === undefined || refused?.against === undefined) return outcome;
+  if (isHopeless(await rows.decisions.sincePromotion(), refused)) await resetHead(learner, trainer, refused.against);
+  return outcome;
 }
 
 function begin(learner: Learner): Cycle {
@@ -250,12 +260,40 @@ function begin(learner: Learner): Cycle {
   return cyclesOf(learner.db, GYRE_POLICY, 1)[0] ?? cycle;
 }
 
-/** Claimed steps that are in no batch are free for later cycles. A batch that was never sent fails with its cycle. */
-function releaseSteps(learner: Learner, cycleId: string): void {
-  const row = batchOf(learner.db, GYRE_POLICY, cycleId);
-  if (row?.state === 'assembled')
-    moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', 'the cycle failed before it was sent');
-  unclaim(learner.db, GYRE_POLICY, cycleId);
+/** Claims what the cycle draws from. One that was stopped goes on with what it has claimed. */
+async function takeUp({ rows, config, signal }: Learner, cycle: Cycle): Promise<Record<string, number>> {
+  const { id, mode, filter, baseVersion } = cycle;
+  const held = await rows.cycles.claimed(id);
+  if (held.length > 0) return { states: held.length };
+  const rule = ruleOf(filter, mode, baseVersion);
+  await countAll(rows.states, rule, signal);
+  const bounds = boundsIn(config, mode, baseVersion);
+  const { same_state: _, ...dropped } = (await rows.states.tally(rule, bounds)).dropped;
+  const [max, share] = [config['learning.max_states'], config['learning.key_share']];
+  const open = await rows.states.open({ ...bounds, mode, limit: max, perTrajectory: PER_TRAJECTORY, seed: id });
+  if (mode === 'resample' && !open.some(({ told }) => told))
+    return { states: 0, ...prefixed('dropped', open.length === 0 ? dropped : { ...dropped, no_judge: open.length }) };
+  const room = { max, share, givers: giversAmong(await rows.givers.heardLately(), open) };
+  const listed = shortlist(open, mode, room);
+  const ids = listed.states.map(({ stepId }) => stepId);
+  const words = await rows.steps.words(ids);
+  const known = { words, consented: await rows.steps.consented(ids), heldOut: await rows.steps.heldOut(ids) };
+  const { claims, leftOut } = choose(listed.states, known, room);
+  const taken = await rows.cycles.claim(id, mode, claims);
+  return { states: taken.length, ...prefixed('dropped', added(dropped, added(listed.leftOut, leftOut))) };
+}
+
+/** What the cycle has drawn from, or trained on, it has used, whatever came of it. */
+async function use({ rows }: Learner, { id, baseVersion }: Cycle): Promise<void> {
+  const refusals = new Map(
+    (await rows.samples.groups(id)).flatMap(({ stepId, outcome, reason }) =>
+      outcome === 'refused' ? [[stepId, reason] as const] : [],
+    ),
+  );
+  const held = await rows.cycles.claimed(id);
+  await rows.states.visited(
+    held.map(({ stepId }) => ({ stepId, version: baseVersion, refused: refusals.get(stepId) })),
+  );
 }
 
 function added(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {

@@ -1,60 +1,132 @@
 /** Evaluation: held-out tasks, greedy, through the gateway's own loop, judged by the reference. Never trained on. */
+import { GyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
+import type { AskedAs, TaskAnswer } from '../core/learning/evaluation.js';
+import type { Verdict } from '../core/learning/judging.js';
 import { type Task, taskSetHash } from '../core/learning/task.js';
-import type { Evaluation, EvaluationResult } from '../core/learning/version.js';
+import type { Evaluation } from '../core/learning/version.js';
 import { askAll } from '../judge/ask.js';
-import { evaluationOf, saveEvaluation } from '../store/learning/evaluations.js';
-import { saveVerdicts } from '../store/learning/verdicts.js';
-import { attempt } from './attempt.js';
+import { type Attempt, attempt } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 
 /** Tasks answered at once. */
 const CONCURRENCY = 32;
+/** Tasks asked until what came is on record. */
+const SLICE = 64;
 
-/** The version's evaluation on exactly these tasks: the one on record, or a new one. */
-export async function evaluate(learner: Learner, version: number, tasks: readonly Task[]): Promise<Evaluation> {
-  const taskSet = taskSetHash(tasks);
-  const known = evaluationOf(learner.db, GYRE_POLICY, version, taskSet);
-  if (known !== undefined) return known;
-  const results: EvaluationResult[] = [];
-  await inParallel(tasks, CONCURRENCY, async (task) => {
-    const result = await score(learner, version, task);
-    if (result !== undefined) results.push(result);
-    learner.progress({ stage: 'evaluate', done: results.length, total: tasks.length, note: `version ${version}` });
-  });
-  const order = new Map(tasks.map((task, at) => [task.id, at]));
-  results.sort((a, b) => (order.get(a.taskId) ?? 0) - (order.get(b.taskId) ?? 0));
-  const evaluation: Evaluation = { id: newId('eval'), version, taskSet, results, createdAt: Date.now() };
-  saveEvaluation(learner.db, GYRE_POLICY, evaluation);
-  return evaluation;
+/** How tasks are asked: the likeliest answer, so that the same is said each time. */
+export const GREEDY = { temperature: 0 } as const;
+
+/** A task that a version is to answer. */
+export interface ToAnswer {
+  readonly task: Task;
+  readonly version: number;
+  readonly as: AskedAs;
 }
 
-/** Undefined where no answer came, since the engine failed; a wrong answer, or one that was cut short, scores 0. */
-async function score(learner: Learner, version: number, task: Task): Promise<EvaluationResult | undefined> {
-  const answer = await attempt(learner, task, { version, origin: 'evaluate', sampling: { temperature: 0 } });
-  if (answer.outcome === 'failed' || answer.outcome === 'cancelled') return undefined;
+export interface Answered {
+  readonly answers: readonly TaskAnswer[];
+  readonly verdicts: readonly Verdict[];
+}
+
+/**
+ * Asks each, started in the order given. What is not answered has no row, whosever fault it was; once interrupted
+ * nothing more is asked.
+ */
+export async function answered(learner: Learner, asked: readonly ToAnswer[]): Promise<Answered> {
+  const answers: TaskAnswer[] = [];
+  const verdicts: Verdict[] = [];
+  await inParallel(asked, CONCURRENCY, async (what) => {
+    if (learner.signal.aborted) return;
+    const judged = await judgedAnswer(learner, what);
+    for (const verdict of judged.verdicts) verdicts.push(verdict);
+    if (judged.answer !== undefined) answers.push(judged.answer);
+  });
+  return { answers, verdicts };
+}
+
+interface Judged {
+  readonly answer?: TaskAnswer;
+  readonly verdicts: readonly Verdict[];
+}
+
+/** A wrong answer scores 0, and so does one that was cut short. */
+async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): Promise<Judged> {
+  const made = await attempted(learner, task, version);
+  if (made === undefined || made.outcome === 'failed' || made.outcome === 'cancelled') return { verdicts: [] };
   const verdicts = await askAll(
     learner.judges,
     {
       kind: 'trajectory',
-      id: answer.trajectoryId,
+      id: made.trajectoryId,
       messages: task.messages,
       tools: [],
-      text: answer.text,
+      text: made.text,
       calls: [],
       index: 0,
       reference: task.reference,
     },
     learner.signal,
   );
-  saveVerdicts(learner.db, verdicts);
-  const outcome = verdicts.find((verdict) => verdict.score !== undefined);
-  if (outcome?.score === undefined) return undefined;
+  const deciding = verdicts.find((verdict) => verdict.score !== undefined);
+  if (deciding?.score === undefined) return { verdicts };
   return {
-    taskId: task.id,
-    trajectoryId: answer.trajectoryId,
-    score: answer.outcome === 'completed' ? outcome.score : 0,
+    verdicts,
+    answer: {
+      version,
+      taskId: task.id,
+      taskHash: taskSetHash([task]),
+      judge: deciding.judge,
+      judgeVersion: deciding.judgeVersion,
+      score: made.outcome === 'completed' ? deciding.score : 0,
+      trajectoryId: made.trajectoryId,
+      askedAs: as,
+      createdAt: Date.now(),
+    },
   };
+}
+
+/** Undefined where the engine failed: the candidate may be what brings it down, and then that is its answer. */
+async function attempted(learner: Learner, task: Task, version: number): Promise<Attempt | undefined> {
+  try {
+    return await attempt(learner, task, { version, origin: 'evaluate', sampling: GREEDY });
+  } catch (thrown) {
+    if (thrown instanceof GyreError && thrown.side === 'engine') return undefined;
+    throw thrown;
+  }
+}
+
+/** What a whole evaluation came to, and how many of its tasks have no answer. */
+export interface Evaluated {
+  /** On record only where all tasks were answered. */
+  readonly evaluation: Evaluation;
+  readonly unanswered: number;
+}
+
+/** For a report: the version's answers to exactly these tasks, those on record and what is asked now. */
+export async function evaluate(learner: Learner, version: number, tasks: readonly Task[]): Promise<Evaluated> {
+  const { evaluations } = learner.rows;
+  const taskSet = taskSetHash(tasks);
+  const known = await evaluations.of(version, taskSet);
+  if (known !== undefined) return { evaluation: known, unanswered: 0 };
+  const found = new Map(await evaluations.answers(version, tasks, learner.judges));
+  const open = tasks.filter(({ id }) => !found.has(id));
+  for (let from = 0; from < open.length; from += SLICE) {
+    const slice = open.slice(from, from + SLICE).map((task) => ({ task, version, as: 'report' as const }));
+    const { answers, verdicts } = await answered(learner, slice);
+    await learner.rows.verdicts.save(verdicts);
+    await evaluations.save(answers);
+    learner.signal.throwIfAborted();
+    for (const answer of answers) found.set(answer.taskId, answer);
+    learner.progress({ stage: 'evaluate', done: found.size, total: tasks.length, note: `version ${version}` });
+  }
+  const results = tasks.flatMap(({ id }) => {
+    const answer = found.get(id);
+    return answer === undefined ? [] : [{ taskId: id, trajectoryId: answer.trajectoryId, score: answer.score }];
+  });
+  const evaluation: Evaluation = { id: newId('eval'), version, taskSet, results, createdAt: Date.now() };
+  const unanswered = tasks.length - results.length;
+  if (unanswered === 0) await evaluations.close(evaluation);
+  return { evaluation, unanswered };
 }

@@ -1,7 +1,8 @@
 /** Versions and cycles as their lists show them. */
+import type { Cycle } from '../core/learning/cycle.js';
 import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { isVersionNumber, type Version } from '../core/learning/version.js';
-import { type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
+import { cycleView, type CycleView, type ListedVersion, listedVersion } from '../core/learning/views.js';
 import { type Listing, listingOf, type Page, pageOf } from '../core/paging.js';
 import type { Query } from '../core/reading.js';
 import type { Db } from '../store/file/db.js';
@@ -9,7 +10,7 @@ import { cycleById, cyclesOf } from '../store/learning/cycles.js';
 import { decisionsAbout, headVersion, servingVersion } from '../store/learning/decisions.js';
 import { hasVersion, versionsOf } from '../store/learning/versions.js';
 import { weightsRemoved } from '../store/learning/weights.js';
-import { cycleSeenBy } from './status.js';
+import { seenBy } from '../store/clock/status_facts.js';
 
 /**
  * Each with the decisions made about it. The id of a version is its number. A key sees the versions that learned from
@@ -57,11 +58,15 @@ export function versionPage(db: Db, page: Page, keyId: string | undefined): List
 export function cycleList(db: Db, query: Query, keyId: string | undefined): Listing<CycleView> {
   const page = pageOf(query, (id) => cycleById(db, GYRE_POLICY, id, keyId) !== undefined);
   return listingOf(cyclesOf(db, GYRE_POLICY, page.limit + 1, page.after, keyId), page, (cycle) =>
-    cycleSeenBy(db, cycle, keyId),
+    shown(db, cycle, keyId),
   );
 }
 
 export function cycleShown(db: Db, id: string, keyId: string | undefined): CycleView | undefined {
   const cycle = cycleById(db, GYRE_POLICY, id, keyId);
-  return cycle === undefined ? undefined : cycleSeenBy(db, cycle, keyId);
+  return cycle === undefined ? undefined : shown(db, cycle, keyId);
+}
+
+function shown(db: Db, cycle: Cycle, keyId: string | undefined): CycleView {
+  return cycleView(keyId === undefined ? cycle : seenBy(db, GYRE_POLICY, cycle, keyId));
 }

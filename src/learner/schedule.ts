@@ -1,18 +1,21 @@
 /**
- * Learning while serving: a cycle starts by itself when `learning.min_steps` new steps pass the filter. One cycle at a
- * time.
+ * Learning while serving: a cycle starts by itself when `learning.min_steps` new states may be drawn from. One cycle at
+ * a time, and after one that made nothing a pause, so that whatever is wrong is not done over and over.
  */
-import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
+import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
-import { tasksOf } from '../store/learning/tasks.js';
 import { type CycleOptions, runCycle } from './cycle.js';
-import { available } from './choosing.js';
 import type { Learner } from './deps.js';
 import { judgeLog } from './judging.js';
-import { select } from './states.js';
+import { available, boundsIn, countAll, ruleIn } from './states.js';
 
 /** How often new steps are judged and counted. */
 const CHECK_MS = 5_000;
+/** The pause after a cycle that made nothing; it doubles with each further one, up to the longest. */
+const REST_MS = 10_000;
+const LONGEST_REST_MS = 15 * 60_000;
+/** As many cycles tell how long to rest. */
+const REMEMBERED = 8;
 
 export interface Schedule {
   /** Starts a cycle now. Resolves with its row once begun work ended; throws 409 when one is running. */
@@ -20,6 +23,28 @@ export interface Schedule {
   readonly busy: boolean;
   /** Starts no more cycles; resolves when a running one has ended or was interrupted. */
   stop(): Promise<void>;
+}
+
+/** Until when none starts by itself: 0 where the newest made a batch. `newest`: newest first. */
+export function restsUntil(newest: readonly Cycle[]): number {
+  const made = newest.findIndex(({ state }) => state === 'done' || state === 'running');
+  const idle = made < 0 ? newest.length : made;
+  const [last] = newest;
+  if (idle === 0 || last === undefined) return 0;
+  return last.updatedAt + Math.min(REST_MS * 2 ** (idle - 1), LONGEST_REST_MS);
+}
+
+/** Whether it is time for a cycle, of which nobody has asked. */
+export async function isDue(learner: Learner, now: number = Date.now()): Promise<boolean> {
+  const { rows, config } = learner;
+  const head = await rows.versions.head();
+  const rule = ruleIn(config, head);
+  await countAll(rows.states, rule, learner.signal);
+  const tally = await rows.states.tally(rule, boundsIn(config, rule.mode, head));
+  // Of what is drawn where nobody knows right from wrong there is nothing to learn.
+  if (rule.mode === 'resample' && tally.told === 0) return false;
+  const { states } = available(tally, await rows.givers.heardLately(), config);
+  return states >= config['learning.min_steps'] && now >= restsUntil(await rows.cycles.newest(REMEMBERED));
 }
 
 /** With `automatic` false, cycles start by `run` only. `failed` is called when a cycle that started by itself fails. */
@@ -43,10 +68,8 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
   const check = async (): Promise<void> => {
     if (current !== undefined || learner.signal.aborted) return;
     await judgeLog(learner);
-    const mode = learner.config['learning.mode'] as TrainMode;
-    const { kept } = select(learner, learner.config['learning.filter'] as FilterName, mode);
-    if (available(learner, kept, mode).states < learner.config['learning.min_steps']) return;
-    const cycle = await run({ heldout: tasksOf(learner.db, 'heldout') });
+    if (!(await isDue(learner))) return;
+    const cycle = await run({ heldout: await learner.rows.tasks.of('heldout') });
     if (cycle.state === 'failed') failed(`cycle ${cycle.id} failed at ${cycle.stage}: ${cycle.note}`);
   };
   let checking: Promise<void> = Promise.resolve();

@@ -1,16 +1,12 @@
-/** What learning waits for, with counts per reason: the answer to "why is nothing training?". */
+/** What learning waits for, with counts per reason: the answer to "why is nothing training?". Pure. */
 import type { Config } from '../core/config.js';
-import type { StateCounts, StateTally } from '../core/learning/candidate.js';
-import type { Cycle, FilterName, TrainMode } from '../core/learning/cycle.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
-import { cycleView, type CycleView, type LearningStatus } from '../core/learning/views.js';
-import { cyclesOf, runningCycle, statesOfKey } from '../store/learning/cycles.js';
-import type { Db } from '../store/file/db.js';
-import { burstsAt } from '../store/keys/pace.js';
-import { headVersion, servingVersion } from '../store/learning/decisions.js';
-import { countTasks } from '../store/learning/tasks.js';
-import { available } from './choosing.js';
-import { NO_STATES, tally } from './states.js';
+import type { FilterName, TrainMode } from '../core/learning/cycle.js';
+import type { StatusFacts } from '../core/learning/status.js';
+import { cycleView, type LearningStatus } from '../core/learning/views.js';
+import type { StatusQuery } from '../core/ports.js';
+import { ruleOf } from '../filter/filter.js';
+import { restsUntil } from './schedule.js';
+import { available } from './states.js';
 
 /** What is up to learn. */
 export interface LearningPart {
@@ -18,95 +14,85 @@ export interface LearningPart {
   readonly learn: boolean;
 }
 
+/** What is asked of the rows. */
+export function statusQuery(config: Config, keyId?: string): StatusQuery {
+  const [filter, mode] = [config['learning.filter'] as FilterName, config['learning.mode'] as TrainMode];
+  return { ruleAt: (head) => ruleOf(filter, mode, head), reuse: config['learning.reuse'], keyId };
+}
+
 /**
- * `keyId`: as this key may see it. It is told of its own steps and of the cycles that took them up, and of the rest
- * only what it sees by being answered. `counts` are of the steps it is told of.
+ * As one key may see it where the facts are a key's: it is told of its own states and of the cycles that took them up,
+ * and of the rest only what it sees by being answered.
  */
 export function learningStatus(
-  db: Db,
+  facts: StatusFacts,
   config: Config,
   part: LearningPart,
-  keyId?: string,
-  { kept, dropped, versions, part: keyPart }: StateCounts = countsOf(stateTally(db, config), keyId),
+  now: number = Date.now(),
 ): LearningStatus {
-  const running = runningCycle(db, GYRE_POLICY);
-  const [newest, ...older] = cyclesOf(db, GYRE_POLICY, 5, undefined, keyId);
-  const last = [newest, ...older].find((cycle) => cycle !== undefined && cycle.state !== 'running');
-  if (keyId !== undefined)
+  const { tally, running, newest, ...told } = facts;
+  const [first] = newest;
+  const last = newest.find(({ state }) => state !== 'running');
+  const common = {
+    serving: told.serving,
+    head: told.head,
+    versions: told.versions,
+    learn: part.learn,
+    needed_states: config['learning.min_steps'],
+    last: last === undefined ? null : cycleView(last),
+  };
+  if (tally.keyId !== undefined)
     return {
-      serving: servingVersion(db, GYRE_POLICY),
-      head: headVersion(db, GYRE_POLICY),
-      versions,
-      learn: part.learn,
-      waiting_for: running === undefined ? `a cycle: it would find ${kept} steps of this key` : 'the end of a cycle',
-      new_states: kept,
-      needed_states: config['learning.min_steps'],
-      dropped,
+      ...common,
+      waiting_for:
+        running === undefined ? `a cycle: it would find ${tally.open} states of this key` : 'the end of a cycle',
+      new_states: tally.open,
+      dropped: tally.dropped,
       heldout_tasks: null,
-      running: newest?.state === 'running' ? cycleSeenBy(db, newest, keyId) : null,
-      last: last === undefined ? null : cycleSeenBy(db, last, keyId),
+      running: first?.state === 'running' ? cycleView(first) : null,
       bursts: null,
     };
-  const heldout = countTasks(db, 'heldout');
-  const needed = config['learning.min_steps'];
+  const { states, over } = available(tally, told.heardLately, config);
   return {
-    serving: servingVersion(db, GYRE_POLICY),
-    head: headVersion(db, GYRE_POLICY),
-    versions,
-    learn: part.learn,
-    waiting_for: waiting(part, running, kept, needed, heldout, dropped['key_share'] ?? 0, keyPart ?? 1),
-    new_states: kept,
-    needed_states: needed,
-    dropped,
-    heldout_tasks: heldout,
+    ...common,
+    waiting_for: waiting(facts, config, part, now),
+    new_states: states,
+    dropped: over === 0 ? tally.dropped : { ...tally.dropped, key_share: over },
+    heldout_tasks: told.heldoutTasks,
     running: running === undefined ? null : cycleView(running),
-    last: last === undefined ? null : cycleView(last),
-    bursts: burstsAt(db),
+    bursts: told.bursts,
   };
 }
 
-export function stateTally(db: Db, config: Config): StateTally {
-  const mode = config['learning.mode'] as TrainMode;
-  const { passed, ...counts } = tally(db, config['learning.filter'] as FilterName, mode);
-  // A key is told of all of its steps that pass: how many of them a batch takes depends on others.
-  const { states, leftOut, part } = available({ db, config }, passed, mode);
-  return { ...counts, all: { ...counts.all, kept: states, dropped: { ...counts.all.dropped, ...leftOut }, part } };
-}
-
-export function countsOf({ all, byKey }: StateTally, keyId: string | undefined): StateCounts {
-  return keyId === undefined ? all : (byKey.get(keyId) ?? NO_STATES);
-}
-
-/** A cycle as a key may see it: how many of its steps it took up, and not what became of everyone's. */
-export function cycleSeenBy(db: Db, cycle: Cycle, keyId: string | undefined): CycleView {
-  return cycleView(
-    keyId === undefined
-      ? cycle
-      : { ...cycle, counts: { states: statesOfKey(db, GYRE_POLICY, cycle.id, keyId) }, note: '' },
-  );
-}
-
-function waiting(
-  part: { trainer: boolean; learn: boolean },
-  running: Cycle | undefined,
-  have: number,
-  needed: number,
-  heldout: number,
-  overShare: number,
-  keyPart: number,
-): string {
+function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: number): string {
+  const { running, tally, newest } = facts;
+  const needed = config['learning.min_steps'];
   if (running !== undefined) return `cycle ${running.id} is at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
-  if (have < needed && have + overShare >= needed)
+  if (tally.counting !== undefined)
+    return `the log to be counted: ${tally.counting.done} of ${tally.counting.total} conversations are`;
+  const { states, over, part: share } = available(tally, facts.heardLately, config);
+  if (states < needed && states + over >= needed)
     return (
-      `${needed - have} more new steps that pass the filter, of other keys (${have} of ${needed}): ${overShare} more ` +
-      `are of keys that have given their share, ${Math.round(100 * keyPart)} % of a batch each ` +
+      `${needed - states} more states that pass the filter, of other keys (${states} of ${needed}): ${over} more ` +
+      `are of keys that have given their share, ${Math.round(100 * share)} % of a batch each ` +
       `("learning.key_share")`
     );
-  if (have < needed)
-    return `${needed - have} more new steps that pass the filter (${have} of ${needed}; see "dropped" for the others)`;
-  return heldout === 0
+  if (states < needed)
+    return `${needed - states} more states that pass the filter (${states} of ${needed}; see "dropped" for the others)`;
+  if (config['learning.mode'] === 'resample' && tally.told === 0)
+    return (
+      `a judge that knows right from wrong: none has decided about any of the ${states} states that pass the filter ` +
+      '(tasks with a reference have one)'
+    );
+  const rests = restsUntil(newest) - now;
+  if (rests > 0)
+    return (
+      `a pause of ${Math.ceil(rests / 1000)} s to end: the last cycle made nothing` +
+      (newest[0] === undefined || newest[0].note === '' ? '' : ` (${newest[0].note})`)
+    );
+  return facts.heldoutTasks === 0
     ? 'its turn; note that without held-out tasks nothing can be promoted'
     : 'its turn: the next cycle is about to start';
 }

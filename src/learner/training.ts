@@ -114,6 +114,20 @@ export async function reconcile(learner: Learner, trainer: Trainer): Promise<voi
   if ((await trainer.health()).head !== head) await trainer.resetHead(head);
 }
 
+/** Training goes on from what serves, because the gate refused a head that got worse too often in a row. */
+export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number): Promise<void> {
+  const head = await rows.versions.head();
+  await trainer.resetHead(serving);
+  await rows.decisions.add({
+    kind: 'head_reset',
+    version: serving,
+    against: head,
+    passed: true,
+    reason: `version ${head} is worse than version ${serving}, and the gate has refused several in a row`,
+    numbers: {},
+  });
+}
+
 async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {
   let lastAnswer = performance.now();
   for (let known = false; ;) {

@@ -39,6 +39,20 @@ test('a retention needs a limit, and keeps only what there is to keep', () => {
   expect(() => parseConfig({ retention: { weeks: 1 } })).toThrow(/key "retention" is \{"weeks":1\}/);
 });
 
+test('how the gate tests is one key, and the key it replaces says so', () => {
+  expect(parseConfig({}).gate).toEqual({ max_tasks: 1024, families: [] });
+  expect(parseConfig({ gate: { families: [{ name: 'code' }] } }).gate).toEqual({
+    max_tasks: 1024,
+    families: [{ name: 'code', margin: 0.05 }],
+  });
+  for (const raw of [{ gate: { confidence: 0.9 } }, { 'gate.confidence': 0.9 }])
+    expect(() => parseConfig(raw, {}, 'gyre.yaml')).toThrow(
+      /gyre\.yaml: key "gate\.confidence" is no more: .*gate: \{max_tasks: 1024\}/,
+    );
+  expect(() => parseConfig({ gate: { families: [{ name: 'a' }, { name: 'a' }] } })).toThrow(/names a family twice/);
+  expect(() => parseConfig({ gate: { max_tasks: 3 } })).toThrow(/key "gate"\["max_tasks"\] is 3/);
+});
+
 test('a section may be written nested or dotted', () => {
   expect(parseConfig({ 'limits.steps': 3 })['limits.steps']).toBe(3);
   expect(parseConfig({ limits: { steps: 3 } })['limits.steps']).toBe(3);

@@ -11,6 +11,7 @@ import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { promote, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { saveCycle } from '../../src/store/learning/cycles.js';
+import { learningStore } from '../../src/store/clock/open.js';
 import type { Db, Store } from '../../src/store/file/db.js';
 import { saveVersion } from '../../src/store/learning/versions.js';
 import { decide } from '../../src/store/learning/decisions.js';
@@ -23,7 +24,7 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
   const trainer = await startTrainer('http://127.0.0.1:9');
   const config = parseConfig(options.config ?? {});
   const extra = (store: Store, bodies: Bodies): ReturnType<typeof learningRoutes> => {
-    const learner = { db: store.db, decided: () => Promise.resolve() };
+    const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
     return learningRoutes({
       rows: learningRowsOf(askOver(store.db, config), () => ({ trainer: true, learn: config.learn })),
       start: () => Promise.resolve(cycle(store.db)),
@@ -47,7 +48,7 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
   };
 }
 
-/** A version that passed the gate and was promoted, so that there is something to promote and to go back from. */
+/** A version that passed the gate, so that there is something to promote, and then to go back from. */
 function aPastOf(db: Db): void {
   saveVersion(db, GYRE_POLICY, {
     version: 1,
@@ -58,7 +59,6 @@ function aPastOf(db: Db): void {
     createdAt: Date.now(),
   });
   decide(db, GYRE_POLICY, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
-  decide(db, GYRE_POLICY, { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
 }
 
 function cycle(db: Db): Cycle {

@@ -4,15 +4,13 @@ import type { Candidate } from '../../src/core/learning/candidate.js';
 import { keep, MAX_LAG } from '../../src/filter/filter.js';
 
 const step: Candidate = {
-  stepId: 's',
-  trajectoryId: 't',
-  index: 1,
   policyVersion: 3,
   consent: true,
   heldout: false,
   evaluated: false,
   finished: true,
   hasState: true,
+  told: true,
   good: true,
   earlierGood: true,
   allGood: true,

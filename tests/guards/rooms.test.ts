@@ -29,6 +29,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     learning: 3,
     beside: 3,
     read: 4,
+    states: 4,
     clock: 5,
     backup: 4,
     retention: 5,

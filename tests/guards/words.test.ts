@@ -32,7 +32,7 @@ const WORDS: readonly Word[] = read('docs/words.md')
     return { word, meaning, places: places.includes(undefined) ? undefined : places.flatMap((place) => place ?? []) };
   });
 const PLACES = WORDS.flatMap(({ places }) => places ?? []);
-const TABLES = ['schema', 'key_schema', 'sample_schema', 'version_schema'].flatMap((file) =>
+const TABLES = ['schema', 'gate_schema', 'key_schema', 'sample_schema', 'version_schema', 'state_schema'].flatMap((file) =>
   [...read(`src/store/file/${file}.ts`).matchAll(/sqliteTable\(\s*'(\w+)'/g)].map(([, name]) => name ?? ''),
 );
 

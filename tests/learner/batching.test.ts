@@ -145,6 +145,8 @@ test('what was carried over makes up the number, and counts in its own cycle onl
   const made = batchOf(loaded([...carried, ...many(5)]), { ...MAKING, leastGroups: 8 });
   expect(made.items).toHaveLength(16);
   expect(made.counts).toMatchObject({ carried: 3, informative: 5, rewards: 10 });
+  expect(made.visited).toHaveLength(5);
+  expect(made.visited[0]).toEqual({ stepId: 's0', version: 7, rate: 0.5 });
 });
 
 test('a group is carried over while the head has gone on by two versions, and no further', () => {

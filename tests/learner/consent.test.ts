@@ -3,12 +3,12 @@ import { afterEach, expect, it } from 'vitest';
 
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
-import { select } from '../../src/learner/states.js';
 import { consented } from '../../src/store/learning/consent.js';
 import { addKey, changeKey } from '../../src/store/keys/keys.js';
 import { unjudgedSteps } from '../../src/store/learning/verdicts.js';
 import { type Gateway, startGateway } from '../fakes/gateway.js';
 import { type Bench, bench, sum, tasks } from './bench.js';
+import { select } from './counted.js';
 
 let opened: { close(): Promise<void> } | undefined;
 afterEach(() => opened?.close());
@@ -35,7 +35,7 @@ function open(gateway: Gateway): (readonly number[])[] {
   const places = (ids: readonly string[]): number[] => ids.map((id) => all.indexOf(id)).sort();
   return [
     places(unjudgedSteps(db, { name: 'any', version: '1' }, 100).map(({ stepId }) => stepId)),
-    places(select({ db }, 'none', 'resample').kept.map(({ stepId }) => stepId)),
+    places(select(db, 'none', 'resample').kept.map(({ stepId }) => stepId)),
     places([...consented(db, all)]),
   ];
 }
@@ -52,7 +52,7 @@ it("a key's consent counts now: withdrawn and given again", async () => {
   ]);
   changeKey(gateway.store.db, id, { train: false });
   expect(open(gateway)).toEqual([[1], [1], [1]]);
-  expect(select({ db: gateway.store.db }, 'none', 'resample').dropped).toEqual({ no_consent: 1 });
+  expect(select(gateway.store.db, 'none', 'resample').dropped).toEqual({ no_consent: 1 });
   changeKey(gateway.store.db, id, { train: true });
   expect(open(gateway)).toEqual([
     [0, 1],

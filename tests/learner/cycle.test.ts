@@ -6,20 +6,17 @@ import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
-import { lockLearning } from '../../src/learner/lock.js';
-import { promote, rollback } from '../../src/learner/promoting.js';
-import { select } from '../../src/learner/states.js';
-import { learningStatus } from '../../src/learner/status.js';
+import { rollback } from '../../src/learner/promoting.js';
 import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
 import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
 import { batchOf } from '../../src/store/learning/batches.js';
-import { candidateRows } from '../../src/store/learning/candidates.js';
 import { decide, decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
 import { samplesOf } from '../../src/store/learning/samples.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { lookedAt, select, statusOf } from './counted.js';
 
 let open: Bench | undefined;
 afterEach(async () => {
@@ -86,18 +83,23 @@ test('samples are judged and never executed: no observation follows them', async
     samples.map((sample) => sample.id),
   );
   expect(verdicts.size).toBe(samples.length);
-  expect(candidateRows(made.store.db, GYRE_POLICY, 'resample', ['reference'], 100)).toHaveLength(0);
+  expect(lookedAt(made.store.db)).toHaveLength(4);
   const grouped = made.engine.requests.filter((request) => request.body.n === 3);
   expect(grouped).toHaveLength(4);
 });
 
-test('a state is taken up once: a second cycle finds nothing and says what dropped every step', async () => {
-  const made = await start();
+test('a state is drawn from again by each newer version, and not more often than it may be', async () => {
+  const made = await start({ config: { learning: { samples: 3, reuse: 2 } } });
   tasks(made, TRAIN);
   await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
   const second = await runCycle(made.learner, { heldout: [] });
-  expect(second.state).toBe('skipped');
-  expect(made.trainer.applied).toHaveLength(1);
+  expect([second.state, second.baseVersion, second.counts['states']]).toEqual(['done', 1, 4]);
+  const third = await runCycle(made.learner, { heldout: [] });
+  expect(third).toMatchObject({ state: 'skipped', counts: { states: 0, 'dropped.used': 4 } });
+  expect(made.trainer.applied).toHaveLength(2);
+  expect(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id)).length).toBe(
+    new Set(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id))).size,
+  );
 });
 
 test('held-out questions never reach a batch, not even when live traffic asks them', async () => {
@@ -109,7 +111,7 @@ test('held-out questions never reach a batch, not even when live traffic asks th
     1,
     0,
   );
-  const { kept, dropped } = select(made.learner, 'none', 'resample');
+  const { kept, dropped } = select(made.learner.db, 'none', 'resample');
   expect(kept).toHaveLength(0);
   expect(dropped).toEqual({ heldout: 6 });
 });
@@ -118,53 +120,7 @@ test('evaluation is no training material', async () => {
   const made = await start();
   tasks(made, TRAIN);
   await evaluate(made.learner, 0, TRAIN);
-  expect(select(made.learner, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
-});
-
-test('only a passed gate promotes, and its numbers are a row', async () => {
-  // The base is always wrong, version 1 always right.
-  const made = await start({
-    script: (request) =>
-      request.body.model === 'base' &&
-      request.body.n === undefined &&
-      request.body.messages.length === 1 &&
-      request.body['temperature'] === 0
-        ? { text: 'no idea' }
-        : arithmetic(request),
-  });
-  const heldout = Array.from({ length: 8 }, (_, at) => sum(`h${at}`, at + 10, at + 20, 'heldout'));
-  tasks(made, [...TRAIN, ...heldout]);
-  const cycle = await runCycle(made.learner, { tasks: TRAIN, heldout });
-  expect(cycle.note).toMatch(/better by 100\.0 points/);
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(1);
-  expect(decisionsOf(made.store.db, GYRE_POLICY, 10, 1).map((decision) => decision.kind)).toEqual([
-    'promotion',
-    'gate',
-    'parity',
-  ]);
-  expect(decisionsOf(made.store.db, GYRE_POLICY, 10, 1)[1]?.numbers).toMatchObject({
-    candidate: { accuracy: 1, n: 8 },
-    serving: { accuracy: 0, n: 8 },
-    tasks: 8,
-  });
-
-  const back = await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
-  expect(back).toMatchObject({ version: 2, kind: 'rollback', copyOf: 0 });
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(2);
-  expect(headVersion(made.store.db, GYRE_POLICY)).toBe(2);
-});
-
-test('equal versions are refused by the gate, and a refused version cannot be promoted by hand', async () => {
-  const made = await start();
-  tasks(made, [...TRAIN, ...HELDOUT]);
-  await runCycle(made.learner, { tasks: TRAIN, heldout: HELDOUT });
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(0);
-  await expect(promote(made.learner, 1)).rejects.toThrow(/has not passed the gate/);
-  await expect(promote(made.learner, 9)).rejects.toMatchObject({
-    status: 404,
-    code: 'version_not_found',
-    message: 'there is no version 9; versions are 1',
-  });
+  expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
 });
 
 test('of two rollbacks at once one is made, and the other is told so', async () => {
@@ -336,9 +292,9 @@ test('a batch the trainer does not take any more is made again of the same sampl
 
 test('only one cycle at a time, and the holder is named', async () => {
   const made = await start();
-  const release = lockLearning(made.folder);
+  const release = await made.learner.rows.lock.take('cycle', 'a learning cycle');
   await expect(runCycle(made.learner, { heldout: [] })).rejects.toThrow(`process ${process.pid}`);
-  release();
+  await release();
   expect((await runCycle(made.learner, { heldout: [] })).state).toBe('skipped');
 });
 
@@ -359,12 +315,12 @@ test('status says what is waited for, with counts per reason', async () => {
   const made = await start();
   tasks(made, TRAIN);
   const { config } = made.learner;
-  expect(learningStatus(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
-    '32 more new steps that pass the filter (0 of 32; see "dropped" for the others)',
+  expect(statusOf(made.store.db, config, { trainer: true, learn: true }).waiting_for).toBe(
+    '32 more states that pass the filter (0 of 32; see "dropped" for the others)',
   );
-  expect(learningStatus(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
+  expect(statusOf(made.store.db, config, { trainer: false, learn: true }).waiting_for).toMatch(/a trainer/);
   await generate(made.learner, TRAIN, 1, 0);
-  const status = learningStatus(made.store.db, config, { trainer: true, learn: false });
+  const status = statusOf(made.store.db, config, { trainer: true, learn: false });
   // Unjudged: the second steps wait for a verdict on the first.
   expect(status).toMatchObject({ new_states: 2, dropped: { unjudged: 2 }, serving: 0, head: 0 });
 });

@@ -5,10 +5,10 @@ import { textOf } from '../../src/core/message.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
-import { learningStatus } from '../../src/learner/status.js';
 import { giversOf } from '../../src/store/learning/givers.js';
 import { addKey } from '../../src/store/keys/keys.js';
 import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { statusOf } from './counted.js';
 
 let made: Bench;
 afterEach(() => made.close());
@@ -52,7 +52,7 @@ function given(): Record<string, number> {
 }
 
 test('a key that floods the log gives a fifth of a batch, and the record says what was left out', async () => {
-  made = await bench({ config: { learning: { samples: 3, max_states: 48 } } });
+  made = await bench({ config: { learning: { samples: 3, max_states: 48, reuse: 1 } } });
   const honest = ['ann', 'bob', 'cid', 'dan', 'eve'].map((name) => key(name));
   for (const id of honest) await asked(id, questions(2));
   const mal = key('mal');
@@ -61,7 +61,7 @@ test('a key that floods the log gives a fifth of a batch, and the record says wh
   expect(cycle.state, cycle.note).toBe('done');
   expect(given()).toEqual({ ...Object.fromEntries(honest.map((id) => [id, 4])), [mal]: 5 });
   expect(cycle.counts).toMatchObject({ states: 25, 'dropped.key_share': 35 });
-  expect(learningStatus(made.store.db, made.learner.config, { trainer: true, learn: true })).toMatchObject({
+  expect(statusOf(made.store.db, made.learner.config, { trainer: true, learn: true })).toMatchObject({
     new_states: 1,
     dropped: { key_share: 34 },
     waiting_for: expect.stringContaining(
@@ -71,7 +71,7 @@ test('a key that floods the log gives a fifth of a batch, and the record says wh
 });
 
 test('waiting until the others are silent gives nobody a batch of his own', async () => {
-  made = await bench();
+  made = await bench({ config: { learning: { samples: 3, max_states: 32, reuse: 1 } } });
   const [ann, mal] = [key('ann'), key('mal')];
   await asked(ann, questions(2));
   await asked(mal, questions(10));
@@ -134,7 +134,7 @@ test.each(['logged', 'sft'])('in mode %s a key gives no more than its share eith
 });
 
 test('a state that was said again counts once, and the repetitions are used up with it', async () => {
-  made = await bench();
+  made = await bench({ config: { learning: { samples: 3, max_states: 32, reuse: 1 } } });
   const [first] = questions(1);
   if (first === undefined) throw new Error('there is no question');
   await asked('', [first]);
@@ -174,6 +174,6 @@ test('of two keys each gives half, and the status says so', async () => {
   const [ann, mal] = [key('ann'), key('mal')];
   await asked(ann, questions(1));
   await asked(mal, questions(20));
-  const { waiting_for: said } = learningStatus(made.store.db, made.learner.config, { trainer: true, learn: true });
+  const { waiting_for: said } = statusOf(made.store.db, made.learner.config, { trainer: true, learn: true });
   expect(said).toContain('of keys that have given their share, 50 % of a batch each');
 });

@@ -5,11 +5,11 @@ import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
-import { select } from '../../src/learner/states.js';
 import { runningCycle } from '../../src/store/learning/cycles.js';
 import { saveTasks } from '../../src/store/learning/tasks.js';
 import { type Gateway, startGateway } from '../fakes/gateway.js';
 import { bench, type Bench, sum, tasks } from './bench.js';
+import { select } from './counted.js';
 
 const SYSTEM = { role: 'system', content: 'You are kind.' };
 const user = (content: string): object => ({ role: 'user', content });
@@ -38,7 +38,7 @@ async function dropped(path: string, body: object): Promise<Readonly<Record<stri
     body: JSON.stringify({ model: 'gyre', ...body }),
   });
   expect(answer.status, await answer.clone().text()).toBe(200);
-  return select(gateway.store, 'none', 'resample').dropped;
+  return select(gateway.store.db, 'none', 'resample').dropped;
 }
 
 it.each([

@@ -5,15 +5,12 @@
 import { afterEach, expect, test } from 'vitest';
 
 import { type FilterName, FILTERS, TRAIN_MODES, type TrainMode } from '../../src/core/learning/cycle.js';
-import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
-import { select } from '../../src/learner/states.js';
-import { learningStatus } from '../../src/learner/status.js';
-import { candidateRows } from '../../src/store/learning/candidates.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
 import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { select, statusOf } from './counted.js';
 
 let open: Bench | undefined;
 afterEach(async () => {
@@ -65,7 +62,7 @@ test('no filter in no mode keeps a step of an upstream, and each says how many t
   await judgeLog(learner);
   for (const mode of TRAIN_MODES as TrainMode[]) {
     for (const filter of FILTERS as FilterName[]) {
-      const { kept, dropped } = select(learner, filter, mode);
+      const { kept, dropped } = select(learner.db, filter, mode);
       expect(
         kept.map((state) => state.stepId).filter((id) => theirs.includes(id)),
         `${filter} in ${mode}`,
@@ -73,8 +70,8 @@ test('no filter in no mode keeps a step of an upstream, and each says how many t
       expect(dropped['upstream']).toBe(2);
     }
   }
-  expect(select(learner, 'none', 'resample').kept).toHaveLength(2);
-  expect(learningStatus(learner.db, learner.config, { trainer: true, learn: true }).dropped).toMatchObject({
+  expect(select(learner.db, 'none', 'resample').kept).toHaveLength(2);
+  expect(statusOf(learner.db, learner.config, { trainer: true, learn: true }).dropped).toMatchObject({
     upstream: 2,
   });
 });
@@ -100,8 +97,7 @@ test.each(TRAIN_MODES)('a whole cycle of mode %s judges, samples and trains only
 
 test("much traffic of upstreams does not push the policy's own steps out of sight", async () => {
   const { learner, theirs } = await mixed();
-  // Theirs are the newest two.
-  const rows = candidateRows(learner.db, GYRE_POLICY, 'resample', ['reference'], 2);
-  expect(rows).toHaveLength(2);
-  expect(rows.filter((row) => theirs.includes(row.stepId))).toEqual([]);
+  const { kept } = select(learner.db, 'none', 'resample');
+  expect(kept).toHaveLength(2);
+  expect(kept.filter((row) => theirs.includes(row.stepId))).toEqual([]);
 });

@@ -41,7 +41,7 @@ async function start(
   const folder = mkdtempSync(join(tmpdir(), 'gyre-clock-'));
   const made = await bench({ folder, script });
   const asked = [sum('a', 11, 22), sum('b', 33, 44), sum('c', 12, 13), sum('d', 21, 52)];
-  tasks(made, [...asked, sum('h1', 5, 6, 'heldout'), sum('h2', 7, 8, 'heldout')]);
+  tasks(made, [...asked, ...Array.from({ length: 15 }, (_, at) => sum(`h${at}`, at + 50, at + 7, 'heldout'))]);
   await generate(made.learner, asked, 1, 0);
   const warnings: string[] = [];
   const followed: number[] = [];

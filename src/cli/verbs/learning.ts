@@ -12,7 +12,8 @@ import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';
 import { generate } from '../../learner/generating.js';
 import { judgeLog } from '../../learner/judging.js';
-import { select } from '../../learner/states.js';
+import { ruleOf } from '../../filter/filter.js';
+import { countAll, ruleIn } from '../../learner/states.js';
 import { proportion } from '../../promote/interval.js';
 import { headVersion, servingVersion } from '../../store/learning/decisions.js';
 import { saveTasks, tasksOf } from '../../store/learning/tasks.js';
@@ -44,11 +45,15 @@ export async function judgeVerb(learner: Learner, printer: Printer): Promise<voi
  * What every filter keeps and drops on the log as it is: the comparison of SWiRL (arXiv 2504.04736, process and outcome
  * filtering) on the operator's own data.
  */
-export function filterVerb(learner: Learner, printer: Printer): void {
-  const mode = learner.config['learning.mode'] as TrainMode;
-  const rows = (['none', 'process', 'outcome', 'both', 'prefix'] satisfies FilterName[]).map((filter) => {
-    const { kept, dropped } = select(learner, filter, mode);
-    return { filter, mode, kept: kept.length, dropped };
+export async function filterVerb({ rows: store, config, signal }: Learner, printer: Printer): Promise<void> {
+  const mode = config['learning.mode'] as TrainMode;
+  const head = await store.versions.head();
+  await countAll(store.states, ruleIn(config, head), signal);
+  const filters = ['none', 'process', 'outcome', 'both', 'prefix'] satisfies FilterName[];
+  const reasons = await store.states.reasons(filters.map((filter) => ruleOf(filter, mode, head)));
+  const rows = filters.map((filter, at) => {
+    const { '': kept = 0, ...dropped } = reasons[at] ?? {};
+    return { filter, mode, kept, dropped };
   });
   printer.result(
     rows,
@@ -75,9 +80,12 @@ export async function evaluateVerb(
   const heldout = tasks.filter((task) => task.split === 'heldout');
   const asked = heldout.length > 0 ? heldout : tasks;
   const version = versionOf(learner, model);
-  const evaluation = await evaluate(learner, version, asked);
+  const { evaluation, unanswered } = await evaluate(learner, version, asked);
   const { accuracy, n, ci95 } = proportion(evaluation.results.map((result) => result.score));
-  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95 }, [
+  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95, unanswered }, [
+    ...(unanswered === 0
+      ? []
+      : [`${unanswered} of ${asked.length} tasks were not answered: this is not kept; the same command asks the rest`]),
     `version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval ` +
       `[${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`,
   ]);

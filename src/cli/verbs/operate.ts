@@ -6,17 +6,23 @@ import { indexDocuments } from '../../../tools/documents/indexing.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import type { Update } from '../../core/learning/alarms.js';
+import type { StatusFacts } from '../../core/learning/status.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import { adapterName } from '../../core/learning/version.js';
 import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
 import { promote, rollback } from '../../learner/promoting.js';
 import { versionPage } from '../../learner/lists.js';
-import { learningStatus } from '../../learner/status.js';
+import { learningStatus, statusQuery } from '../../learner/status.js';
+import { learningStore } from '../../store/clock/open.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
+import { statusFacts } from '../../store/clock/status_facts.js';
+import type { Db } from '../../store/file/db.js';
 import { bytesIn, quarantinedIn } from '../../store/intake/files.js';
+import { headVersion } from '../../store/learning/decisions.js';
 import { updateOf } from '../../store/learning/updates.js';
 import { allVersions } from '../../store/learning/versions.js';
+import { fold } from '../../store/states/fold.js';
 import { type Report, verify } from '../../store/proof/verify.js';
 import { needTrainer } from '../../run/learner.js';
 import { UNTRAINABLE } from '../../run/machine.js';
@@ -24,12 +30,15 @@ import { type Presence, runningGateway } from '../../run/presence.js';
 import { type Printer, table } from '../../run/print.js';
 import { withdrawnTools } from './tools.js';
 
+/** So long a verb counts what is new in the log. */
+const COUNT_MS = 500;
+
 export function statusVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, async (db) => {
     const gateway = runningGateway(config.data);
     const log = await logStatus(config.data, gateway);
     const trainer = gateway?.trainer !== undefined;
-    const found = learningStatus(db, config, { trainer, learn: gateway?.learn ?? config.learn });
+    const found = learningStatus(counted(db, config), config, { trainer, learn: gateway?.learn ?? config.learn });
     const status =
       trainer || UNTRAINABLE === undefined ? found : { ...found, waiting_for: `a trainer: ${UNTRAINABLE}` };
     const withdrawn = withdrawnTools(config);
@@ -44,7 +53,7 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       `serving ${adapterName(status.serving)}, head ${adapterName(status.head)}, ` +
         `${allVersions(db, GYRE_POLICY).length} versions made`,
       `waiting for: ${status.waiting_for}`,
-      `new steps that pass the filter: ${status.new_states} of ${status.needed_states}`,
+      `states that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
       ...(status.bursts ?? []).map(
         ({ key_id: id, name, answers, minutes, usual }) =>
@@ -57,6 +66,14 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       ...(status.last === null ? [] : [`last cycle: ${status.last.state}: ${status.last.note}`]),
     ]);
   });
+}
+
+/** What is new in the log is counted first, as far as that takes no time. */
+function counted(db: Db, config: Config): StatusFacts {
+  const query = statusQuery(config);
+  const until = performance.now() + COUNT_MS;
+  while (performance.now() < until && fold(db, GYRE_POLICY, query.ruleAt(headVersion(db, GYRE_POLICY))));
+  return statusFacts(db, GYRE_POLICY, query);
 }
 
 /** As the gateway's `/health` has it, and what lies in the intake; of a gateway that does not answer only that. */
@@ -105,7 +122,8 @@ export function promoteVerb(config: Config, text: string, printer: Printer): Pro
   return withRows(config, async (db) => {
     if (!/^\d+$/.test(text)) throw operatorError(`"${text}" is not a version number`);
     // A gateway on this folder sees the row within a second and follows it.
-    const decision = await promote({ db, decided: () => Promise.resolve() }, Number(text));
+    const rows = learningStore(db, GYRE_POLICY);
+    const decision = await promote({ rows, decided: () => Promise.resolve() }, Number(text));
     printer.result(decisionView(decision), [`serving version ${decision.version} from now on: ${decision.reason}`]);
   });
 }
@@ -155,12 +173,23 @@ export function versionsVerb(config: Config, printer: Printer): Promise<void> {
             : `removed on ${new Date(1000 * row.weights_removed_at).toISOString().slice(0, 10)}`,
         ]),
       ]),
+      ...data.flatMap(decisionLines),
       ...updates.flatMap((update) =>
         (update?.alarms ?? []).map(({ reason }) => `alarm at the update to version ${update?.version ?? 0}: ${reason}`),
       ),
       ...(data.length === 0 ? ['no version was made yet: version 0, the model itself, serves'] : []),
     ]);
   });
+}
+
+/** What was decided of a version, newest first, each in the sentence that its row has. */
+function decisionLines({ version, decisions }: ListedVersion): string[] {
+  return decisions
+    .filter(({ kind, passed }) => kind !== 'parity' || !passed)
+    .map(({ kind, passed, against, reason }) => {
+      const compared = kind === 'gate' && against !== null ? ` against version ${against}` : '';
+      return `version ${version}: ${kind.replace('_', ' ')} ${passed ? 'passed' : 'refused'}${compared}: ${reason}`;
+    });
 }
 
 /** False when the log does not agree with itself. */

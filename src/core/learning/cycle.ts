@@ -27,8 +27,8 @@ export type TrainMode =
 export const TRAIN_MODES: readonly TrainMode[] = ['resample', 'logged', 'sft'];
 
 /**
- * How far a cycle has come, in this order. A stage is written when it is over with its counts, but `train`, `evaluate`
- * and `gate`, which take long or decide: they are written when they begin. `src/learner/cycle.ts` writes them all.
+ * How far a cycle has come, in this order. A stage is written when it is over with its counts, but `train` and
+ * `evaluate`, which take long: they are written when they begin. `src/learner/cycle.ts` writes them all.
  */
 export const CYCLE_STAGES = [
   /** The first stage of every cycle. With tasks they have been answered by the base version, as new logged steps. */
@@ -45,9 +45,9 @@ export const CYCLE_STAGES = [
   'batch',
   /** The trainer has the batch, or is about to be sent it. */
   'train',
-  /** The new version and the serving one are answering the held-out tasks. */
+  /** The new version and the serving one answer held-out tasks. A finished cycle stays here without a decision. */
   'evaluate',
-  /** Both are evaluated and the gate decides. A finished cycle stays here when the gate refused. */
+  /** Only on a finished cycle: the gate refused. */
   'gate',
   /** Only on a finished cycle: the gate passed, and the promotion is a row. */
   'promote',

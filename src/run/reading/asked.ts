@@ -2,9 +2,9 @@
 import type { KeyRows } from '../../core/key.js';
 import type { Reading } from '../../core/reading.js';
 import type { LearningRows } from '../../learner/routes.js';
-import { countsOf, type LearningPart } from '../../learner/status.js';
+import type { LearningPart } from '../../learner/status.js';
 import { type Ask, called, type Held } from './calls.js';
-import { LatestTally } from './latest_tally.js';
+import { Counting } from './counting.js';
 
 export function readingOf(ask: Ask): Reading {
   return {
@@ -26,19 +26,22 @@ export function keyRowsOf(ask: Ask): KeyRows {
   return {
     keys: (seen) => ask('keys', [seen]),
     spent: (keyId, at) => ask('spent', [keyId, at]),
-    count: (keyId, at, tokens) => ask('count', [keyId, at, tokens]),
+    count: (keyId, at, tokens) => ask('countUse', [keyId, at, tokens]),
   };
 }
 
-/** `warm` begins to count what whoever asks first would wait for. */
+/** `warm` begins to count what is new in the log. */
 export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows & { warm(): void } {
-  const tally = new LatestTally(() => ask('tally', []));
+  const counting = new Counting(() => ask('count', []));
   return {
-    status: async (keyId, signal) => ask('status', [part(), keyId, countsOf(await tally.get(), keyId)], signal),
+    status: async (keyId, signal) => {
+      await counting.soon();
+      return ask('status', [part(), keyId], signal);
+    },
     versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
     cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
     cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),
-    warm: () => void tally.get().catch(() => undefined), // whoever asks is told
+    warm: () => void counting.soon(),
   };
 }
 

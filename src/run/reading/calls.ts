@@ -2,7 +2,6 @@
 import { dirname } from 'node:path';
 
 import type { Config } from '../../core/config.js';
-import type { StateCounts, StateTally } from '../../core/learning/candidate.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { WayBack } from '../../core/learning/version.js';
 import type { AssistantMessage } from '../../core/message.js';
@@ -13,13 +12,16 @@ import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../learner/following/followed.js';
 import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
-import { goneBack, promotion, wayBack } from '../../learner/promoting.js';
-import { type LearningPart, learningStatus, stateTally } from '../../learner/status.js';
+import { ruleIn } from '../../learner/states.js';
+import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
-import { type Db, prepared } from '../../store/file/db.js';
+import { statusFacts } from '../../store/clock/status_facts.js';
+import type { Db } from '../../store/file/db.js';
 import { wasDeleted } from '../../store/file/deletions.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
+import { headVersion } from '../../store/learning/decisions.js';
+import { goneBack, promotion, wayBack } from '../../store/learning/steering.js';
 import { saveRemovedWeights } from '../../store/learning/weights.js';
 import { answerOf, conversationOf, responseOf } from '../../store/read/conversation.js';
 import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
@@ -28,6 +30,7 @@ import { readStep } from '../../store/read/lineage.js';
 import { removeTrajectory, withdrawResponse } from '../../store/read/remove.js';
 import { loggedResponse } from '../../store/read/response.js';
 import { listTrajectories } from '../../store/read/listing.js';
+import { fold } from '../../store/states/fold.js';
 import { showTrajectory } from '../../store/read/showing.js';
 import { hasTrajectory } from '../../store/read/trajectories.js';
 
@@ -63,28 +66,31 @@ const READING = {
   step: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(readStep(db, GYRE_POLICY, id, keyId)),
   deletion: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(deletionOf(db, GYRE_POLICY, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
-  status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined, counts: StateCounts) =>
-    bytesOf(learningStatus(db, config, part, keyId, counts)),
+  status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined) =>
+    bytesOf(learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, keyId)), config, part)),
   versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, query, keyId)),
   cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, query, keyId)),
   cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, id, keyId)),
   news: ({ db }: Held) => learningNews(db),
 };
 
-/** What takes long in a large log, and of which the last result is good enough for a while. */
-const COUNTING = { tally: (held: Held) => tallied(held) };
+/** What is done a little at a time, and waits for the database's lock. */
+const COUNTING = {
+  /** Counts what is new in the log. Whether there is more. */
+  count: ({ db, config }: Held) => fold(db, GYRE_POLICY, ruleIn(config, headVersion(db, GYRE_POLICY))),
+};
 
 /** What waits for the database's lock, where another program holds it. */
 const WRITING = {
   feedback: (held: Held, scope: Scope, keyId: string, input: FeedbackInput) => rated(held, scope, keyId, input),
   erase: (held: Held, { keyId }: Scope, id: string) => erased(held, id, keyId),
   withdraw,
-  count: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
-  promotion: ({ db }: Held, version: number) => promotion(db, version),
-  wayBack: ({ db }: Held) => wayBack(db),
+  countUse: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
+  promotion: ({ db }: Held, version: number) => promotion(db, GYRE_POLICY, version),
+  wayBack: ({ db }: Held) => wayBack(db, GYRE_POLICY),
   weightsRemoved: ({ db }: Held, version: number, reason: string) =>
     saveRemovedWeights(db, GYRE_POLICY, { version, reason, createdAt: Date.now() }),
-  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, way, reason),
+  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, GYRE_POLICY, way, reason),
 };
 
 export type Lane = 'answering' | 'reading' | 'counting' | 'writing';
@@ -109,32 +115,6 @@ export function laneOf(name: CallName): Lane {
   if (name in ANSWERING) return 'answering';
   if (name in READING) return 'reading';
   return name in COUNTING ? 'counting' : 'writing';
-}
-
-/** What came out, and the milliseconds it took, without those of waiting for its turn. */
-export interface Timed<T> {
-  readonly value: T;
-  readonly ms: number;
-}
-
-const tallies = new WeakMap<Db, Timed<StateTally> & { readonly stamp: string }>();
-
-/** Made anew only where anything was written since. */
-function tallied({ db, config }: Held): Timed<StateTally> {
-  const stamp = stampOf(db);
-  const last = tallies.get(db);
-  if (last?.stamp === stamp) return last;
-  const began = performance.now();
-  const value = stateTally(db, config);
-  const made = { value, ms: performance.now() - began, stamp };
-  tallies.set(db, made);
-  return made;
-}
-
-/** Changes with every commit: the first part with those of others, the second with our own. */
-function stampOf(db: Db): string {
-  const others = db.$client.pragma('data_version', { simple: true }) as number;
-  return `${others} ${prepared<[], { own: number }>(db, 'SELECT total_changes() AS own').get()?.own ?? 0}`;
 }
 
 function bytesOf(value: object): JsonBytes;

@@ -7,6 +7,7 @@ import { batchOf, moveBatch } from '../learning/batches.js';
 import { claim, claimed, unclaim } from '../learning/claims.js';
 import { cycleById, cyclesOf, moveCycle, runningCycle, saveCycle } from '../learning/cycles.js';
 import { headVersion } from '../learning/decisions.js';
+import { mayBeDrawnAgain } from '../states/visits.js';
 
 export function cycleRows(db: Db, policy: string): CycleRows {
   return {
@@ -45,12 +46,13 @@ export function cycleRows(db: Db, policy: string): CycleRows {
     async claimed(id) {
       return claimed(db, policy, id);
     },
-    async release(id) {
+    async release(id, failed = false) {
       db.transaction(
         () => {
           const row = batchOf(db, policy, id);
           if (row?.state === 'assembled')
             moveBatch(db, policy, row.id, 'failed', 'the cycle failed before it was sent');
+          if (failed) mayBeDrawnAgain(db, policy, id);
           unclaim(db, policy, id);
         },
         { behavior: 'immediate' },

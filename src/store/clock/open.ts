@@ -3,8 +3,11 @@ import type { LearningStore } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { batchRows } from './batch_rows.js';
 import { cycleRows } from './cycle_rows.js';
+import { stateRows } from './state_rows.js';
+import { statusRows } from './status_facts.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
+import { learningLock } from './lock.js';
 import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
 /** `policy`: the name its rows carry. */
@@ -14,6 +17,8 @@ export function learningStore(db: Db, policy: string): LearningStore {
     steps: stepRows(db),
     tasks: taskRows(db),
     verdicts: verdictRows(db),
+    states: stateRows(db, policy),
+    views: statusRows(db, policy),
     cycles: cycleRows(db, policy),
     samples: sampleRows(db, policy),
     batches: batchRows(db, policy),
@@ -21,5 +26,6 @@ export function learningStore(db: Db, policy: string): LearningStore {
     decisions: decisionRows(db, policy),
     evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
+    lock: learningLock(db, policy),
   };
 }

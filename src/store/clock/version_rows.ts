@@ -1,8 +1,17 @@
 /** Versions, what was decided about them, and how they were evaluated. */
 import type { DecisionRows, EvaluationRows, VersionRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
-import { decide, decisionsOf, headVersion, servingVersion } from '../learning/decisions.js';
-import { evaluationOf, saveEvaluation } from '../learning/evaluations.js';
+import { decide, decideGate, decisionsOf, headVersion, servingVersion, sincePromotion } from '../learning/decisions.js';
+import {
+  answersOf,
+  evaluationOf,
+  saveAnswers,
+  saveEvaluation,
+  taskUsesOf,
+  testedSincePromotion,
+} from '../learning/evaluations.js';
+import { goneBack, promotion, wayBack } from '../learning/steering.js';
+import { updateOf } from '../learning/updates.js';
 import { allVersions, saveVersion } from '../learning/versions.js';
 import { weightsRemoved } from '../learning/weights.js';
 
@@ -20,6 +29,15 @@ export function versionRows(db: Db, policy: string): VersionRows {
     async save(version) {
       saveVersion(db, policy, version);
     },
+    async wayBack() {
+      return wayBack(db, policy);
+    },
+    async wentBack(way, reason) {
+      return goneBack(db, policy, way, reason);
+    },
+    async update(version) {
+      return updateOf(db, policy, version);
+    },
     async removed() {
       return weightsRemoved(db, policy);
     },
@@ -34,15 +52,36 @@ export function decisionRows(db: Db, policy: string): DecisionRows {
     async newest(limit, version) {
       return decisionsOf(db, policy, limit, version);
     },
+    async sincePromotion() {
+      return sincePromotion(db, policy);
+    },
+    async gate(decision, tasks) {
+      return decideGate(db, policy, decision, tasks);
+    },
+    async promote(version) {
+      return promotion(db, policy, version);
+    },
   };
 }
 
 export function evaluationRows(db: Db, policy: string): EvaluationRows {
   return {
+    async answers(version, tasks, judges) {
+      return answersOf(db, policy, version, tasks, judges);
+    },
+    async save(answers) {
+      saveAnswers(db, policy, answers);
+    },
+    async tested() {
+      return testedSincePromotion(db, policy);
+    },
+    async uses() {
+      return taskUsesOf(db, policy);
+    },
     async of(version, taskSet) {
       return evaluationOf(db, policy, version, taskSet);
     },
-    async save(evaluation) {
+    async close(evaluation) {
       saveEvaluation(db, policy, evaluation);
     },
   };

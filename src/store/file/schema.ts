@@ -8,8 +8,10 @@ import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'driz
 
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 
+export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { groups, samples } from './sample_schema.js';
+export { candidateCounts, candidates, countings, stateCounts, states, touched } from './state_schema.js';
 export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
 
 /**
@@ -303,7 +305,7 @@ export const cycles = sqliteTable('cycles', {
   policy: text().notNull().default(GYRE_POLICY),
 });
 
-/** States a cycle took up. A policy uses a step at most once per mode, whatever became of the cycle's batch. */
+/** States a cycle took up: of each mode one cycle of a policy at most for each visit. */
 export const cycleSteps = sqliteTable(
   'cycle_steps',
   {
@@ -313,10 +315,14 @@ export const cycleSteps = sqliteTable(
     /** The step whose state this one has again: it is used up with it, and nothing is drawn from it. */
     sameAs: text('same_as'),
     policy: text().notNull().default(GYRE_POLICY),
+    /** How often its state had been visited before. */
+    visit: integer().notNull().default(0),
+    /** Whether the cycle has been there: then it counts as a visit, whatever came of it. */
+    visited: integer({ mode: 'boolean' }).notNull().default(false),
   },
   (t) => [
     // The step first: deletion and pruning ask by it, for every policy.
-    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode, t.policy),
+    uniqueIndex('cycle_steps_once').on(t.stepId, t.mode, t.policy, t.visit),
     index('cycle_steps_cycle').on(t.cycleId),
     index('cycle_steps_same')
       .on(t.sameAs)

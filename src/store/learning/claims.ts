@@ -1,20 +1,30 @@
-/** Claims: a unique index lets one cycle of a policy at most claim a step, per mode. */
+/** Claims: a unique index lets one cycle of a policy at most claim a step for one visit, per mode. */
 import { and, eq, isNull, sql } from 'drizzle-orm';
 
 import type { Claim, ClaimedState, TrainMode } from '../../core/learning/cycle.js';
 import { prepared, type Db } from '../file/db.js';
 import { cycleSteps, steps } from '../file/schema.js';
 
+/** How often the state of a step has been visited. */
+const VISITS = `SELECT coalesce((SELECT x.visits FROM states x WHERE x.policy = ? AND x.mode = ?
+    AND x.hash = substr(s.state_tip, 4, 32) || substr(s.tool_set, 4, 32)), 0) AS visits
+  FROM steps s WHERE s.id = ?`;
+
 /**
- * Claims steps for a cycle. Returns those that no other cycle of the policy had claimed in this mode, and that were not
- * deleted meanwhile.
+ * Claims steps for a cycle that holds none; of a mode no other cycle claims them for the same visit. What was deleted
+ * meanwhile is left out. Returns the steps whose states the cycle holds.
  */
 export function claim(db: Db, policy: string, cycleId: string, mode: TrainMode, claims: readonly Claim[]): string[] {
   return db.transaction(
     (tx) => {
-      const take = (stepId: string, sameAs: string | null): boolean =>
-        prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?').get(stepId) !== undefined &&
-        tx.insert(cycleSteps).values({ stepId, mode, cycleId, sameAs, policy }).onConflictDoNothing().run().changes > 0;
+      const held = claimed(db, policy, cycleId);
+      if (held.length > 0) return held.map(({ stepId }) => stepId);
+      const take = (stepId: string, sameAs: string | null): boolean => {
+        const step = prepared<[string, string, string], { visits: number }>(db, VISITS).get(policy, mode, stepId);
+        if (step === undefined) return false;
+        const row = { stepId, mode, cycleId, sameAs, policy, visit: step.visits };
+        return tx.insert(cycleSteps).values(row).onConflictDoNothing().run().changes > 0;
+      };
       return claims
         .filter(({ stepId, same }) => {
           const taken = take(stepId, null);
@@ -28,15 +38,12 @@ export function claim(db: Db, policy: string, cycleId: string, mode: TrainMode, 
 }
 
 /**
- * Releases the steps a cycle has claimed and that are in no batch, nor is the step that has their state. A state whose
- * group is carried over is not drawn at again.
+ * Releases the steps a cycle has claimed, was not at, and that are in no batch, nor is the step that has their state.
  */
 export function unclaim(db: Db, policy: string, cycleId: string): void {
-  db.run(sql`DELETE FROM cycle_steps WHERE cycle_id = ${cycleId} AND policy = ${policy} AND NOT EXISTS (
+  db.run(sql`DELETE FROM cycle_steps WHERE cycle_id = ${cycleId} AND policy = ${policy} AND NOT visited AND NOT EXISTS (
     SELECT 1 FROM batch_items i JOIN batches b ON b.id = i.batch_id
-    WHERE i.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id) AND b.cycle_id = cycle_steps.cycle_id)
-    AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id)
-      AND g.cycle_id = cycle_steps.cycle_id AND g.outcome = 'informative' AND g.batch_id IS NULL)`);
+    WHERE i.step_id = coalesce(cycle_steps.same_as, cycle_steps.step_id) AND b.cycle_id = cycle_steps.cycle_id)`);
 }
 
 /**

@@ -1,14 +1,19 @@
 /** Decisions, and what follows from them: which version serves, and which one is the head. */
-import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
 
 import { newId } from '../../core/ids.js';
-import type { Decision } from '../../core/learning/version.js';
-import type { Db } from '../file/db.js';
+import type { Decision, NewDecision } from '../../core/learning/version.js';
+import type { Db, Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { policyColumn } from '../file/policy_column.js';
-import { decisions, versions } from '../file/schema.js';
+import { decisions, taskUses, versions } from '../file/schema.js';
 
-export function decide(db: Db, policy: string, decision: Omit<Decision, 'id' | 'createdAt'>): Decision {
+export function decide(db: Db, policy: string, decision: NewDecision): Decision {
+  return db.transaction((tx) => decided(tx, policy, decision), { behavior: 'immediate' });
+}
+
+/** As a part of a transaction. */
+export function decided(tx: Tx, policy: string, decision: NewDecision): Decision {
   const made: Decision = { id: newId('dec'), createdAt: Date.now(), ...decision };
   const row = {
     ...made,
@@ -16,14 +21,59 @@ export function decide(db: Db, policy: string, decision: Omit<Decision, 'id' | '
     numbers: JSON.stringify(made.numbers),
     policy: policyColumn(policy),
   };
-  db.transaction(
+  tx.insert(decisions).values(row).run();
+  appendLedger(tx, [['decisions', row.id, contentHashOf('decisions', row)]]);
+  return made;
+}
+
+/** What a gate came to, and the tasks it came to it by. */
+export interface GateDecided {
+  readonly gate: Decision;
+  readonly promoted: boolean;
+}
+
+/**
+ * The gate's decision, and where it passed and what it compared with still serves, the promotion: both or neither.
+ * Where another version serves by now, a pass says nothing of that one.
+ */
+export function decideGate(db: Db, policy: string, decision: NewDecision, tasks: readonly string[]): GateDecided {
+  return db.transaction(
     (tx) => {
-      tx.insert(decisions).values(row).run();
-      appendLedger(tx, [['decisions', row.id, contentHashOf('decisions', row)]]);
+      const gate = decided(tx, policy, decision);
+      for (const taskId of tasks) {
+        const usedAt = gate.createdAt;
+        tx.insert(taskUses)
+          .values({ policy, taskId, usedAt })
+          .onConflictDoUpdate({ target: [taskUses.policy, taskUses.taskId], set: { usedAt } })
+          .run();
+      }
+      const { version, against } = gate;
+      const promoted = gate.passed && against === servingVersion(db, policy);
+      if (promoted) {
+        const { reason } = gate;
+        decided(tx, policy, { kind: 'promotion', version, against, passed: true, reason, numbers: { gate: gate.id } });
+      }
+      return { gate, promoted };
     },
     { behavior: 'immediate' },
   );
-  return made;
+}
+
+/** Newest first, those after the last promotion. */
+export function sincePromotion(db: Db, policy: string): Decision[] {
+  const promotion = db
+    .select({ id: decisions.id })
+    .from(decisions)
+    .where(and(isOf(policy), eq(decisions.kind, 'promotion'), eq(decisions.passed, true)))
+    .orderBy(desc(decisions.id))
+    .get();
+  return db
+    .select()
+    .from(decisions)
+    .where(and(isOf(policy), promotion === undefined ? undefined : gt(decisions.id, promotion.id)))
+    .orderBy(desc(decisions.id))
+    .all()
+    .map(readDecision);
 }
 
 /** Newest first. */

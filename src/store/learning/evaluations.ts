@@ -1,9 +1,86 @@
-/** Evaluations of a version of a policy on a set of held-out tasks. */
-import { and, desc, eq } from 'drizzle-orm';
+/** Held-out tasks answered by versions of a policy, one by one, and evaluations on whole sets of them. */
+import { and, desc, eq, inArray } from 'drizzle-orm';
 
+import type { TaskAnswer } from '../../core/learning/evaluation.js';
+import type { Judge } from '../../core/learning/judging.js';
+import { type Task, taskSetHash } from '../../core/learning/task.js';
 import type { Evaluation } from '../../core/learning/version.js';
-import type { Db } from '../file/db.js';
-import { evaluations } from '../file/schema.js';
+import { prepared, type Db } from '../file/db.js';
+import { policyColumn } from '../file/policy_column.js';
+import { evaluationAnswers, evaluations, taskUses } from '../file/schema.js';
+
+/** Hashes in one query. */
+const PAGE = 500;
+
+/** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
+export function saveAnswers(db: Db, policy: string, answers: readonly TaskAnswer[]): void {
+  const isThere = prepared<[string]>(db, 'SELECT 1 FROM trajectories WHERE id = ?');
+  db.transaction(
+    (tx) => {
+      for (const answer of answers)
+        if (isThere.get(answer.trajectoryId) !== undefined)
+          tx.insert(evaluationAnswers)
+            .values({ ...answer, policy })
+            .onConflictDoNothing()
+            .run();
+    },
+    { behavior: 'immediate' },
+  );
+}
+
+/** By the task's id: answers of a version to what these tasks say now, as one of the judges in its version has them. */
+export function answersOf(
+  db: Db,
+  policy: string,
+  version: number,
+  tasks: readonly Task[],
+  judges: readonly Pick<Judge, 'name' | 'version'>[],
+): Map<string, TaskAnswer> {
+  const asked = new Map(tasks.map((task) => [taskSetHash([task]), task.id]));
+  const hashes = [...asked.keys()];
+  const found = new Map<string, TaskAnswer>();
+  for (let from = 0; from < hashes.length; from += PAGE) {
+    const rows = db
+      .select()
+      .from(evaluationAnswers)
+      .where(
+        and(
+          eq(evaluationAnswers.policy, policy),
+          eq(evaluationAnswers.version, version),
+          inArray(evaluationAnswers.taskHash, hashes.slice(from, from + PAGE)),
+        ),
+      )
+      .orderBy(evaluationAnswers.createdAt)
+      .all();
+    for (const { policy: _, ...answer } of rows)
+      if (judges.some((judge) => judge.name === answer.judge && judge.version === answer.judgeVersion))
+        found.set(asked.get(answer.taskHash) ?? answer.taskId, answer);
+  }
+  return found;
+}
+
+/** Of every policy: what a trajectory that is deleted or pruned had answered. Decisions keep how it came out. */
+export function forgetAnswers(db: Db, trajectoryId: string): void {
+  prepared<[string]>(db, 'DELETE FROM evaluation_answers WHERE trajectory_id = ?').run(trajectoryId);
+}
+
+/** Versions that were asked a held-out task in a test of their own since the last promotion. */
+export function testedSincePromotion(db: Db, policy: string): number[] {
+  return prepared<[{ policy: string; column: string | null }], { version: number }>(
+    db,
+    `SELECT DISTINCT version FROM evaluation_answers WHERE policy = @policy AND asked_as = 'candidate'
+      AND created_at > coalesce((SELECT created_at FROM decisions WHERE policy IS @column AND kind = 'promotion'
+        AND passed ORDER BY id DESC LIMIT 1), -1) ORDER BY version`,
+  )
+    .all({ policy, column: policyColumn(policy) })
+    .map(({ version }) => version);
+}
+
+/** By the task's id: when a decision of the gate last used it. */
+export function taskUsesOf(db: Db, policy: string): Map<string, number> {
+  const rows = db.select().from(taskUses).where(eq(taskUses.policy, policy)).all();
+  return new Map(rows.map(({ taskId, usedAt }) => [taskId, usedAt]));
+}
 
 export function saveEvaluation(db: Db, policy: string, evaluation: Evaluation): void {
   db.insert(evaluations)

@@ -1,15 +1,21 @@
 /** Whose share a batch is divided by: the keys that teach, or did so lately. */
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 
 import { idsFrom } from '../../core/ids.js';
 import { prepared, type Db } from '../file/db.js';
-import { GIVER } from './candidates.js';
 
 /**
  * How long a key counts that is silent: nobody gets whole batches by waiting until the others sleep. A week has every
  * day of it; the number is a choice, not measured.
  */
 const HEARD_MS = 7 * 24 * 60 * 60 * 1000;
+
+/**
+ * The key whose share of a batch a step `s` of the trajectory `t` counts towards, in SQL. Null for the operator's own:
+ * tasks that the learner has answered, and what was asked with an admin's key.
+ */
+const GIVER: SQL = sql`CASE WHEN t.origin <> 'live' OR EXISTS (SELECT 1 FROM keys a WHERE a.id = s.key_id
+  AND a.role = 'admin') THEN NULL ELSE s.key_id END`;
 
 /** Clients' keys that began a conversation within a week and consent to learning. */
 export function heardLately(db: Db, now: number = Date.now()): string[] {

@@ -55,6 +55,11 @@ export class HeldOut {
     return known.heldOut;
   }
 
+  /** Whether a whole held-out question, with whatever stands before it, ends in the message of this hash. */
+  isTask(tip: Hash): boolean {
+    return this.#hashes.has(tip);
+  }
+
   #after({ heldOut, userSpoke }: Known, hash: Hash, body: string): Known {
     if (heldOut) return { heldOut, userSpoke };
     const message = messageOf(body);

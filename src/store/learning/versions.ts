@@ -87,18 +87,15 @@ export function versionsOf(db: Db, policy: string, limit: number, below?: number
     .map(readVersion);
 }
 
-/** How many versions there are, and how many learned from each key's steps. */
-export function versionsByKey(
-  db: Db,
-  policy: string,
-): { readonly all: number; readonly byKey: ReadonlyMap<string, number> } {
-  const rows = db.all<{ keyId: string; versions: number }>(
-    sql`SELECT s.key_id AS keyId, count(DISTINCT v.version) AS versions
-      FROM versions v JOIN batch_items i ON i.batch_id = v.batch_id JOIN steps s ON s.id = i.step_id
-      WHERE v.policy = ${policy} GROUP BY s.key_id`,
-  );
-  const all = db.select({ total: count() }).from(versions).where(eq(versions.policy, policy)).get()?.total ?? 0;
-  return { all, byKey: new Map(rows.map(({ keyId, versions: learned }) => [keyId, learned])) };
+/** How many versions there are. `keyId`: only those that learned from a step of this key. */
+export function countVersions(db: Db, policy: string, keyId?: string): number {
+  const learned =
+    keyId === undefined
+      ? undefined
+      : sql`EXISTS (SELECT 1 FROM batch_items i JOIN steps s ON s.id = i.step_id
+          WHERE i.batch_id = ${versions.batchId} AND s.key_id = ${keyId})`;
+  const is = and(eq(versions.policy, policy), learned);
+  return db.select({ total: count() }).from(versions).where(is).get()?.total ?? 0;
 }
 
 export function hasVersion(db: Db, policy: string, version: number): boolean {

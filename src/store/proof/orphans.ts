@@ -46,6 +46,12 @@ const MORE: readonly Orphans[] = [
     sql: `SELECT DISTINCT o.step_id AS id FROM groups o WHERE o.step_id > ?
       AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
   },
+  {
+    table: 'evaluation_answers',
+    problem: 'the trajectory that answered is missing',
+    sql: `SELECT DISTINCT o.trajectory_id AS id FROM evaluation_answers o WHERE o.trajectory_id > ?
+      AND ${missing('trajectories', 'o.trajectory_id')} ORDER BY o.trajectory_id LIMIT 500`,
+  },
   orphans(
     'batches',
     `EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = o.id AND ${missing('steps', 'i.step_id')})

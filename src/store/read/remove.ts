@@ -11,6 +11,7 @@ import { deletionId } from '../file/deletions.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { emptyBatch } from '../learning/batches.js';
 import { forgetClaims } from '../learning/claims.js';
+import { forgetAnswers } from '../learning/evaluations.js';
 import { freeGroups } from '../learning/groups.js';
 import { responseOf } from './conversation.js';
 import { versionsNamed } from './deletion.js';
@@ -130,6 +131,7 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string,
     tx.delete(responses).where(inArray(responses.id, responseIds)).returning({ id: responses.id }).all(),
   );
   for (const responseId of responseIds) withdraw(tx, responseId, id, at);
+  forgetAnswers(db, id);
   record('steps', tx.delete(steps).where(eq(steps.trajectoryId, id)).returning({ id: steps.id }).all());
   const trajectory = tx
     .delete(trajectories)

@@ -3,6 +3,7 @@
  * drawn at them. A part of a transaction, which writes down what went.
  */
 import { prepared, type Db, type Tx } from '../file/db.js';
+import { forgetAnswers } from '../learning/evaluations.js';
 import { emptyBatches, removeMessages, type RemovedStep } from '../read/remove.js';
 
 interface Step extends RemovedStep {
@@ -53,6 +54,7 @@ function rowsOut(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, re
   emptyBatches(tx, [...batches], at, 'emptied: a trajectory in it was pruned');
   out('DELETE FROM batch_items WHERE step_id = ? RETURNING item_id AS id', stepKeys);
   out('DELETE FROM groups WHERE step_id = ? RETURNING step_id AS id', stepKeys);
+  forgetAnswers(db, id);
   out('DELETE FROM cycle_steps WHERE step_id = ? RETURNING step_id AS id', stepKeys);
   const went = new Map([
     ['trajectories', out('DELETE FROM trajectories WHERE id = ? RETURNING id', [[id]])],

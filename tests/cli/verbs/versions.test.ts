@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { versionsVerb } from '../../../src/cli/verbs/operate.js';
+import { decide } from '../../../src/store/learning/decisions.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
 import { bench, type Bench } from '../../learner/bench.js';
 
@@ -40,5 +41,21 @@ test('each update says how far it went, at which part of the step, and which ala
     expect.stringMatching(/^1 .* {2}- {2}- {2}- {2}- {2}there$/) as string,
     'alarm at the update to version 3: kl_base 1.5: nats a token from the base (at most 1)',
     'alarm at the update to version 3: grad_norm 300: norm of the gradient before clipping (at most 100)',
+  ]);
+});
+
+test('what was decided of a version is told in the sentence of its row', async () => {
+  made = await bench();
+  const { db } = made.store;
+  saveVersion(db, GYRE_POLICY, {
+    ...{ version: 1, kind: 'trained', parent: 0, batchId: 'bat-1', metrics: {}, createdAt: 1 },
+  });
+  const about = { version: 1, against: 0, numbers: {} };
+  decide(db, GYRE_POLICY, { ...about, kind: 'parity', passed: true, reason: 'they differ by 0.001' });
+  decide(db, GYRE_POLICY, { ...about, kind: 'gate', passed: true, reason: 'better: 16 of 20' });
+  decide(db, GYRE_POLICY, { ...about, kind: 'promotion', passed: true, reason: 'promoted by hand' });
+  expect((await lines()).slice(2)).toEqual([
+    'version 1: promotion passed: promoted by hand',
+    'version 1: gate passed against version 0: better: 16 of 20',
   ]);
 });

@@ -4,8 +4,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { keep } from '../../../src/filter/filter.js';
 import { learningRoutes } from '../../../src/learner/routes.js';
-import { learningStatus } from '../../../src/learner/status.js';
-import { select } from '../../../src/learner/states.js';
 import { parseConfig } from '../../../src/core/config.js';
 import { callerOf, requireAdmin, scopeOf } from '../../../src/http/callers/auth.js';
 import { verify } from '../../../src/store/proof/verify.js';
@@ -13,6 +11,7 @@ import { inTurn, type Reply } from '../../fakes/engine.js';
 import { startGateway, tool, type Gateway, type GatewayOptions } from '../../fakes/gateway.js';
 import { askOver, keyringOver } from '../../run/rows.js';
 import { learningRowsOf } from '../../../src/run/reading/asked.js';
+import { select, statusOf } from '../../learner/counted.js';
 
 let gateway: Gateway;
 const start = async (options: GatewayOptions = {}): Promise<Gateway> => (gateway = await startGateway(options));
@@ -309,30 +308,28 @@ describe('consent that is withheld', () => {
 
     for (const filter of ['none', 'process', 'outcome', 'both', 'prefix'] as const) {
       for (const mode of ['resample', 'logged', 'sft'] as const) {
-        const { kept, dropped } = select({ db: gateway.store.db }, filter, mode);
+        const { kept, dropped } = select(gateway.store.db, filter, mode);
         expect(dropped['no_consent'], `${filter} ${mode}`).toBe(4);
         expect(kept.every((candidate) => candidate.consent)).toBe(true);
       }
     }
-    expect(select({ db: gateway.store.db }, 'none', 'resample').kept.map((candidate) => candidate.stepId)).toEqual([
+    expect(select(gateway.store.db, 'none', 'resample').kept.map((candidate) => candidate.stepId)).toEqual([
       gateway.logged[4]?.steps[0]?.id,
     ]);
-    expect(learningStatus(gateway.store.db, parseConfig({}), { trainer: true, learn: true })).toMatchObject({
+    expect(statusOf(gateway.store.db, parseConfig({}), { trainer: true, learn: true })).toMatchObject({
       new_states: 1,
       dropped: { no_consent: 4 },
     });
     expect(
       keep(
         {
-          stepId: 's',
-          trajectoryId: 't',
-          index: 0,
           policyVersion: 0,
           consent: false,
           heldout: true,
           evaluated: true,
           finished: false,
           hasState: false,
+          told: false,
           notTrainable: 'redacted',
         },
         'none',

@@ -1,12 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 
 import { stateOf } from '../../../src/store/read/state.js';
-import { candidateRows } from '../../../src/store/learning/candidates.js';
-import { JUDGE_ORDER } from '../../../src/core/learning/judging.js';
-import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { tokenId } from '../../fakes/engine.js';
 import { type Gateway, type GatewayOptions, startGateway } from '../../fakes/gateway.js';
 import { both, closeOpened, opened } from '../../fakes/upstreams.js';
+import { lookedAt } from '../../learner/counted.js';
 
 afterEach(closeOpened);
 
@@ -83,9 +81,9 @@ test('no learner takes it up in any mode, whatever it was drawn with', async () 
   await complete(gateway, { prompt: 'Once' });
   await complete(gateway, { prompt: 'Once', temperature: 0, n: 2 });
   for (const mode of ['resample', 'logged', 'sft'] as const) {
-    const rows = candidateRows(gateway.store.db, GYRE_POLICY, mode, JUDGE_ORDER, 100);
+    const rows = lookedAt(gateway.store.db, 'none', mode);
     expect(rows).toHaveLength(3);
-    for (const row of rows) expect(row).toMatchObject({ hasState: 0, notTrainable: 'raw_prompt' });
+    for (const row of rows) expect(row).toMatchObject({ hasState: false, notTrainable: 'raw_prompt' });
   }
 });
 

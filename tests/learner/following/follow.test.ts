@@ -7,6 +7,7 @@ import { follow, type Follower } from '../../../src/learner/following/follow.js'
 import { followed } from '../../../src/learner/following/followed.js';
 import { versionPage } from '../../../src/learner/lists.js';
 import { promote as promoteByHand, rollback } from '../../../src/learner/promoting.js';
+import { learningStore } from '../../../src/store/clock/open.js';
 import { saveRemovedWeights, weightsRemoved } from '../../../src/store/learning/weights.js';
 import { decide } from '../../../src/store/learning/decisions.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
@@ -175,7 +176,7 @@ test('versions that were refused leave the engine and then the disk, and can no 
     client.chat.completions.create({ model: 'gyre@3', messages: [{ role: 'user', content: 'x' }] }),
   ).rejects.toMatchObject({ status: 404 });
   decide(store.db, GYRE_POLICY, { kind: 'gate', version: 3, against: 1, passed: true, reason: 'better', numbers: {} });
-  const learner = { db: store.db, decided: () => Promise.resolve() };
+  const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
   await expect(promoteByHand(learner, 3)).rejects.toMatchObject({
     code: 'weights_removed',
     message: expect.stringContaining('the weights of version 3 were removed on 2') as string,
@@ -193,7 +194,7 @@ test('going back to weights that are gone is refused in words, before the traine
   await promote(1, 0);
   await promote(2, 1);
   saveRemovedWeights(store.db, GYRE_POLICY, { version: 1, reason: 'of a test', createdAt: Date.UTC(2026, 0, 2) });
-  const learner = { db: store.db, decided: () => Promise.resolve() };
+  const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
   await expect(rollback(learner, openTrainer(trainer.url), 'why')).rejects.toMatchObject({
     status: 409,
     message: expect.stringContaining('version 1 were removed on 2026-01-02, because of a test') as string,

@@ -145,21 +145,6 @@ describe.each(STORES)('$name', ({ open }) => {
     expect(await openSteps(second)).toEqual([kept]);
   });
 
-  it('keep their states from being drawn at again while they are carried over', async () => {
-    const [carried, same] = [await logged.said('one'), await logged.said('two')];
-    const claims = [carried, same].map((stepId) => ({ stepId, same: [] }));
-    await gyre.cycles.claim(second, 'resample', claims);
-    for (const [stepId, outcome] of [
-      [carried, 'informative'],
-      [same, 'zero_spread'],
-    ] as const) {
-      await gyre.samples.save(group(second, stepId));
-      await settle(second, stepId, outcome);
-    }
-    await gyre.cycles.release(second);
-    expect((await gyre.cycles.claimed(second)).map(({ stepId }) => stepId)).toEqual([carried]);
-  });
-
   it('are one policy’s', async () => {
     const other = logged.of('other');
     const step = await logged.said('one');

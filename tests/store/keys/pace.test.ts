@@ -2,10 +2,10 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { addKey } from '../../../src/store/keys/keys.js';
 import { burstsAt, PaceSums } from '../../../src/store/keys/pace.js';
-import { learningStatus } from '../../../src/learner/status.js';
 import { parseConfig } from '../../../src/core/config.js';
 import { startGateway } from '../../fakes/gateway.js';
 import { opened } from '../fixture.js';
+import { statusOf } from '../../learner/counted.js';
 
 const MINUTE = 60_000;
 /** The middle of a span of ten minutes. */
@@ -78,7 +78,7 @@ test('what a gateway answers is counted, and an admin is told of a burst, a clie
   for (let each = 0; each < 40; each += 1) expect(await ask(ann.headers)).toBe(200);
   expect(await ask(bob.headers)).toBe(200);
   const seen = (keyId?: string): unknown =>
-    learningStatus(gateway.store.db, parseConfig({}), { trainer: false, learn: false }, keyId).bursts;
+    statusOf(gateway.store.db, parseConfig({}), { trainer: false, learn: false }, keyId).bursts;
   expect(seen()).toMatchObject([{ key_id: ann.id, name: 'ann', answers: 40, usual: 0 }]);
   expect(seen(bob.id)).toBeNull();
 });

@@ -15,7 +15,6 @@ import {
   saveBatch,
   stepsInBatch,
 } from '../../../src/store/learning/batches.js';
-import { candidateRows } from '../../../src/store/learning/candidates.js';
 import { claim, claimed, unclaim } from '../../../src/store/learning/claims.js';
 import {
   countCycles,
@@ -34,6 +33,7 @@ import {
   servingVersion,
 } from '../../../src/store/learning/decisions.js';
 import { evaluationOf, saveEvaluation } from '../../../src/store/learning/evaluations.js';
+import { ruleOf } from '../../../src/filter/filter.js';
 import { samplesOf, saveSamples } from '../../../src/store/learning/samples.js';
 import { lastUpdate, updateOf } from '../../../src/store/learning/updates.js';
 import {
@@ -41,7 +41,7 @@ import {
   hasVersion,
   policiesIn,
   saveVersion,
-  versionsByKey,
+  countVersions,
   versionsOf,
 } from '../../../src/store/learning/versions.js';
 import {
@@ -50,6 +50,9 @@ import {
   versionsWithWeights,
   weightsRemoved,
 } from '../../../src/store/learning/weights.js';
+import { fold } from '../../../src/store/states/fold.js';
+import { openStates } from '../../../src/store/states/open_states.js';
+import { visited } from '../../../src/store/states/visits.js';
 import { verify } from '../../../src/store/proof/verify.js';
 import { deletionOf } from '../../../src/store/read/deletion.js';
 import { readStep } from '../../../src/store/read/lineage.js';
@@ -87,6 +90,7 @@ function learns(db: Db, policy: string, step: string, target = 1): { cycleId: st
   const [cycleId, batchId] = [`cyc-${policy}-${target}`, `bat-${policy}-${target}`];
   saveCycle(db, policy, cycle(cycleId));
   expect(claim(db, policy, cycleId, 'logged', [{ stepId: step, same: [] }])).toEqual([step]);
+  visited(db, policy, [{ stepId: step, version: 0 }]);
   saveSamples(db, policy, [sampleOf(`smp-${policy}-${target}`, cycleId, step)]);
   expect(
     saveBatch(db, policy, cycleId, batchNamed(batchId, target), [{ itemId: step, stepId: step, advantage: 1 }]),
@@ -102,6 +106,16 @@ function makes(db: Db, policy: string, version: number, batchId: string): void {
   });
 }
 
+/** Steps at whose states it may draw. */
+function openIn(db: Db, policy: string): string[] {
+  const [mode, head] = ['logged', headVersion(db, policy) + 1] as const;
+  while (fold(db, policy, ruleOf('none', mode, head)));
+  const seed = policy;
+  return openStates(db, policy, { mode, head, reuse: 1, limit: 10, perTrajectory: 2, seed }).map(
+    ({ stepId }) => stepId,
+  );
+}
+
 /** Everything that a policy can ask for. */
 function seen(
   db: Db,
@@ -113,7 +127,7 @@ function seen(
   return {
     versions: allVersions(db, policy),
     listed: versionsOf(db, policy, 10),
-    byKey: versionsByKey(db, policy),
+    byKey: [undefined, 'key-a'].map((key) => countVersions(db, policy, key)),
     has: hasVersion(db, policy, 1),
     update: [updateOf(db, policy, 1), lastUpdate(db, policy)],
     serving: servingVersion(db, policy),
@@ -128,7 +142,7 @@ function seen(
     open: openBatches(db, policy),
     promised: promisedVersion(db, policy),
     evaluation: evaluationOf(db, policy, 1, 'set'),
-    candidates: candidateRows(db, policy, 'logged', ['reference'], 10).map(({ stepId }) => stepId),
+    candidates: openIn(db, policy),
     lineage: readStep(db, policy, step)?.lineage,
   };
 }

@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 
-import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Message } from '../../../src/core/message.js';
-import { candidateRows } from '../../../src/store/learning/candidates.js';
 import { isHeldOut, saveTasks } from '../../../src/store/learning/tasks.js';
 import { answer, opened, opening, system, toolSays, user } from '../fixture.js';
+import { lookedAt } from '../../learner/counted.js';
 
 test('a held-out question is known where a client asks it, however its worked example spells a call', async () => {
   const { store, log } = opened();
@@ -23,9 +22,7 @@ test('a held-out question is known where a client asks it, however its worked ex
   saveTasks(store.db, [{ id: 'q', messages: asked('{"expression":"14 * 23"}'), split: 'heldout', metadata: {} }]);
   await answer(log, opening(asked('{ "expression" : "14 * 23" }')), [{ text: 'It is 391.', prompt: [1], ids: [2] }]);
   await answer(log, opening([user('What else?')]), [{ text: 'Nothing.', prompt: [1], ids: [2] }]);
-  expect(candidateRows(store.db, GYRE_POLICY, 'resample', ['reference'], 10).map(({ heldout }) => heldout)).toEqual([
-    1, 0,
-  ]);
+  expect(lookedAt(store.db).map(({ heldout }) => heldout)).toEqual([true, false]);
 });
 
 test('a held-out question is known within a longer text, in other case and after a system prompt', async () => {

@@ -10,7 +10,6 @@ import { MARK, type Redactor, redactorOf } from '../../../src/core/text/redact.j
 import type { Step } from '../../../src/core/trajectory.js';
 import { keep } from '../../../src/filter/filter.js';
 import { packU32 } from '../../../src/store/file/tokens.js';
-import { candidateRows } from '../../../src/store/learning/candidates.js';
 import type { LocalLog } from '../../../src/store/log/local.js';
 import { openLog } from '../../../src/store/log/log.js';
 import { verify } from '../../../src/store/proof/verify.js';
@@ -34,6 +33,7 @@ import {
   toolSays,
   user,
 } from '../fixture.js';
+import { lookedAt } from '../../learner/counted.js';
 
 const SECRET = 'sk-live-4815162342';
 const PATTERNS = ['sk-live-\\d+', '[\\w.]+@[\\w.]+\\.\\w+'];
@@ -303,20 +303,18 @@ test('no filter takes a redacted step up, and each says why', async () => {
   const { store, log } = kept();
   await answer(log, opening([user(SECRET)]), [{ text: 'a', prompt: [1], ids: [2] }]);
   for (const mode of ['resample', 'logged', 'sft'] as const) {
-    const [row] = candidateRows(store.db, GYRE_POLICY, mode, ['rule'], 10);
-    expect(row).toMatchObject({ hasState: 0, notTrainable: 'redacted' });
+    const [row] = lookedAt(store.db, 'none', mode);
+    expect(row).toMatchObject({ hasState: false, notTrainable: 'redacted', reason: 'not_trainable:redacted' });
     expect(
       keep(
         {
-          stepId: 's',
-          trajectoryId: 't',
-          index: 0,
           policyVersion: 0,
           consent: true,
           heldout: false,
           evaluated: false,
           finished: true,
           hasState: false,
+          told: false,
           notTrainable: 'redacted',
         },
         'none',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import type { Decision } from '../../src/core/learning/version.js';
-import { candidateNumber, standingPass } from '../../src/promote/standing.js';
+import type { Decision } from '../../../src/core/learning/version.js';
+import { candidateNumber, standingPass } from '../../../src/core/learning/standing.js';
 
 /** Decisions as lists have them, newest first. */
 function history(...rows: readonly (readonly [Decision['kind'], number, number, boolean?])[]): Decision[] {

@@ -1,5 +1,5 @@
 /** What earlier decisions mean for the next one: which candidate it is, and whether a pass still stands. Pure. */
-import type { Decision } from '../core/learning/version.js';
+import type { Decision } from './version.js';
 
 /**
  * Which candidate `version` is since the last promotion, from 1. Each gate decision since then has spent its part, also

@@ -1,0 +1,21 @@
+/** What there is to tell of learning, before it is told. */
+import type { StateTally } from './candidate.js';
+import type { Cycle } from './cycle.js';
+import type { Burst } from './views.js';
+
+/** As one key may see it where it is for one: its own steps, and of cycles only how many of these they took up. */
+export interface StatusFacts {
+  readonly serving: number;
+  readonly head: number;
+  /** How many there are; for a key how many learned from its steps. */
+  readonly versions: number;
+  readonly tally: StateTally;
+  /** Keys that share batches because they were heard lately. */
+  readonly heardLately: readonly string[];
+  readonly heldoutTasks: number;
+  /** Whoever's. */
+  readonly running: Cycle | undefined;
+  /** Newest first. */
+  readonly newest: readonly Cycle[];
+  readonly bursts: readonly Burst[];
+}

@@ -1,0 +1,46 @@
+/** What `status` tells of, as the rows are now: nothing of it grows with the log. */
+import type { Cycle } from '../../core/learning/cycle.js';
+import type { StatusFacts } from '../../core/learning/status.js';
+import type { StatusQuery, StatusRows } from '../../core/ports.js';
+import type { Db } from '../file/db.js';
+import { burstsAt } from '../keys/pace.js';
+import { cyclesOf, runningCycle, statesOfKey } from '../learning/cycles.js';
+import { headVersion, servingVersion } from '../learning/decisions.js';
+import { heardLately } from '../learning/givers.js';
+import { countTasks } from '../learning/tasks.js';
+import { countVersions } from '../learning/versions.js';
+import { tallyOf } from '../states/tally.js';
+
+/** Cycles among which the last that ended is. */
+const NEWEST = 8;
+
+export function statusRows(db: Db, policy: string): StatusRows {
+  return {
+    async status(asked) {
+      return statusFacts(db, policy, asked);
+    },
+  };
+}
+
+export function statusFacts(db: Db, policy: string, { ruleAt, reuse, keyId }: StatusQuery): StatusFacts {
+  const head = headVersion(db, policy);
+  const rule = ruleAt(head);
+  return {
+    serving: servingVersion(db, policy),
+    head,
+    versions: countVersions(db, policy, keyId),
+    tally: tallyOf(db, policy, { rule, head, reuse: rule.mode === 'resample' ? reuse : 1, keyId }),
+    heardLately: keyId === undefined ? heardLately(db) : [],
+    heldoutTasks: countTasks(db, 'heldout'),
+    running: runningCycle(db, policy),
+    newest: cyclesOf(db, policy, NEWEST, undefined, keyId).map((cycle) =>
+      keyId === undefined ? cycle : seenBy(db, policy, cycle, keyId),
+    ),
+    bursts: keyId === undefined ? burstsAt(db) : [],
+  };
+}
+
+/** A cycle as a key may see it: how many of its steps it took up, and not what became of everyone's. */
+export function seenBy(db: Db, policy: string, cycle: Cycle, keyId: string): Cycle {
+  return { ...cycle, counts: { states: statesOfKey(db, policy, cycle.id, keyId) }, note: '' };
+}
