@@ -25,6 +25,7 @@ import { fold } from '../../src/store/states/fold.js';
 import { openStates } from '../../src/store/states/open_states.js';
 import { reasonsBy } from '../../src/store/states/tally.js';
 import { listTrajectories } from '../../src/store/read/listing.js';
+import { judging } from './judging.js';
 
 /** What a list asks for by itself. */
 const SUMMARY = { view: 'summary', tokens: false } as const;
@@ -51,6 +52,7 @@ export async function* measure(data: string, options: MeasureOptions): AsyncGene
   yield { what: 'log', value: `${count('steps')} steps, ${count('trajectories')} trajectories, ${gib.toFixed(2)} GiB` };
   for (const run of ['first', 'again']) yield { what: `gyre serve until it listens, ${run}`, value: await start(data) };
   yield* splices(store);
+  yield* judging(store, options.note);
   yield* reads(store);
   if (options.verify) yield proof(store, options);
   store.close();

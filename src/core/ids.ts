@@ -62,3 +62,9 @@ export function newId(kind: IdKind, now: number = Date.now()): string {
 export function idsFrom(kind: IdKind, at: number): string {
   return `${kind}${UNDERSCORED.has(kind) ? '_' : '-'}${Math.max(0, at).toString(36).padStart(9, '0')}`;
 }
+
+/** When an id was made; undefined where that cannot be told. */
+export function timeOf(id: string): number | undefined {
+  const digits = /^[a-z]+[-_]([0-9a-z]{9})/.exec(id)?.[1];
+  return digits === undefined ? undefined : parseInt(digits, 36);
+}

@@ -12,7 +12,7 @@ import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
 import type { TaskAnswer } from './learning/evaluation.js';
 import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
-import type { Judge, SubjectKind, Unjudged, Verdict } from './learning/judging.js';
+import type { Judged, JudgeRef, JudgingTurn, SubjectKind, UnjudgedSlice, Verdict } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
@@ -40,7 +40,7 @@ export interface LearningStore {
 /** Logged steps as what is learned from. Of a step that is gone nothing is given. */
 export interface StepRows {
   states(ids: readonly string[]): Promise<ReadonlyMap<string, LoggedState>>;
-  /** The states with what tells which reference they may be compared with. */
+  /** The states, without token ids, with what tells which reference they may be compared with. */
   asked(ids: readonly string[]): Promise<ReadonlyMap<string, AskedState>>;
   /** What was said in the states, and which tools there were. */
   words(ids: readonly string[]): Promise<ReadonlyMap<string, StateWords>>;
@@ -59,12 +59,20 @@ export interface TaskRows {
 }
 
 export interface VerdictRows {
-  /** Steps that may be learned from and that this judge, in this version, has not looked at; oldest first. */
-  unjudged(judge: Pick<Judge, 'name' | 'version'>, limit: number): Promise<readonly Unjudged[]>;
-  /** One that is there already stays as it is; of a subject that is gone none is kept. */
-  save(verdicts: readonly Verdict[]): Promise<void>;
+  /**
+   * The next steps, and responses, that these judges have to look at: what failed and is due again, what was late, then
+   * the log in its order, of which nothing is looked at twice. Undefined where there is nothing to do.
+   */
+  unjudged(judges: readonly JudgeRef[], limit: number, now: number): Promise<UnjudgedSlice | undefined>;
+  /**
+   * What was said of them, who decides about each now, and how far judging has come. A verdict that is there already
+   * stays as it is; of a subject that is gone nothing is kept.
+   */
+  save(judged: Judged, turn?: JudgingTurn): Promise<void>;
   /** By subject; a subject without one has no entry. */
   of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
+  /** Subjects of which a judge has said something that is not declared, and decides nothing. */
+  unknownJudged(): Promise<number>;
 }
 
 /** States that may be drawn from, and what of the log is none. */
@@ -207,7 +215,7 @@ export interface EvaluationRows {
   answers(
     version: number,
     tasks: readonly Task[],
-    judges: readonly Pick<Judge, 'name' | 'version'>[],
+    judges: readonly JudgeRef[],
   ): Promise<ReadonlyMap<string, TaskAnswer>>;
   /** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
   save(answers: readonly TaskAnswer[]): Promise<void>;

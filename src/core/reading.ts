@@ -182,7 +182,7 @@ export interface TrajectorySummary extends TrajectoryHead {
   };
   /** Why steps may not be trained on, with how many they are. */
   readonly not_trainable_reasons: Readonly<Record<string, number>>;
-  /** Of the verdicts on its last step and on the whole, the one that decides; null where no judge could tell. */
+  /** Of the verdicts on its last step and on its last response, the one that decides; null where none does. */
   readonly verdict: { readonly judge: string; readonly good: boolean; readonly score: number | null } | null;
   readonly feedback: { readonly good: number; readonly bad: number; readonly demonstrations: number };
   /** In a list of whole trajectories: it is too large to be one of them. */

@@ -1,52 +1,88 @@
-/** Asking judges about subjects. A judge that throws or hangs is recorded as absent with its reason, not as a score. */
+/** Asking judges about subjects. A judge that throws or hangs has said nothing: that is a fault, and no verdict. */
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Judge, Judgement, Subject, Verdict } from '../core/learning/judging.js';
+import type { Judge, JudgeFault, Judgement, Subject, Verdict } from '../core/learning/judging.js';
+import { onAbort } from '../core/running/abort.js';
 
-/** Milliseconds a judge may take over one subject; then it is absent, and the other judges go on. */
+/** Milliseconds a judge may take over one subject; then it has failed, and the other judges go on. */
 const JUDGE_MS = 60_000;
+/** A judge that ignores its signal is left to itself this much later. */
+const GRACE_MS = 1_000;
 
-/** What one judge says of one subject, as a row. Never throws for the judge's fault. */
-export async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Verdict> {
-  let judgement: Judgement;
-  try {
-    judgement = await withTimeout(judge.judge(subject, AbortSignal.any([signal, AbortSignal.timeout(JUDGE_MS)])));
-  } catch (fault) {
-    judgement = { kind: 'absent', reason: `the judge failed: ${reasonOf(fault)}` };
-  }
-  return {
-    id: newId('vrd'),
+/** A fault, as far as it is known of the subject alone. */
+type Fault = Omit<JudgeFault, 'stepId'>;
+
+/**
+ * What each judge says of one subject, as rows. Never throws for a judge's fault; throws where `signal` has fired,
+ * since nobody knows then whether a judge failed or was cut short.
+ */
+export async function askAll(
+  judges: readonly Judge[],
+  subject: Subject,
+  signal: AbortSignal,
+): Promise<{ readonly verdicts: readonly Verdict[]; readonly faults: readonly Fault[] }> {
+  const verdicts: Verdict[] = [];
+  const faults: Fault[] = [];
+  await Promise.all(
+    judges
+      .filter((judge) => looksAt(judge, subject))
+      .map(async (judge) => {
+        const said = await ask(judge, subject, signal);
+        if ('reason' in said) faults.push(said);
+        else verdicts.push(said);
+      }),
+  );
+  return { verdicts, faults };
+}
+
+/** Of the rules only `reference` is asked about an outcome, which is right or wrong: the others look at one step. */
+export function looksAt(judge: Pick<Judge, 'name' | 'kind'>, { kind }: Pick<Subject, 'kind'>): boolean {
+  return (kind !== 'response' && kind !== 'trajectory') || judge.name === 'reference' || judge.kind !== 'rule';
+}
+
+async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Verdict | Fault> {
+  const row = {
     subjectKind: subject.kind,
     subjectId: subject.id,
     judge: judge.name,
     judgeVersion: judge.version,
+  };
+  let judgement: Judgement;
+  try {
+    judgement = await judgedInTime(judge, subject, signal);
+  } catch (fault) {
+    signal.throwIfAborted();
+    return { ...row, reason: reasonOf(fault) };
+  }
+  // What came of it may be the work of the signal.
+  signal.throwIfAborted();
+  return {
+    id: newId('vrd'),
+    ...row,
     ...(judgement.kind === 'verdict' ? { score: judgement.score, good: judgement.good } : {}),
     rationale: judgement.kind === 'verdict' ? judgement.rationale : judgement.reason,
     createdAt: Date.now(),
   };
 }
 
-/**
- * Every judge on one subject. Of the rules only `reference` is asked about a trajectory: an outcome is right or wrong,
- * and the others look at one step.
- */
-export async function askAll(judges: readonly Judge[], subject: Subject, signal: AbortSignal): Promise<Verdict[]> {
-  const applicable =
-    subject.kind === 'trajectory'
-      ? judges.filter((judge) => judge.name === 'reference' || judge.kind !== 'rule')
-      : judges;
-  return Promise.all(applicable.map((judge) => ask(judge, subject, signal)));
-}
-
-/** The timeout of the signal again, a second later, for a judge that ignores its signal. */
-async function withTimeout<T>(judging: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no verdict within ${JUDGE_MS / 1000} s`)), JUDGE_MS + 1_000);
+/** Throws where the judge does, where it is not done in time, and at once where `signal` fires. */
+async function judgedInTime(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Judgement> {
+  signal.throwIfAborted();
+  const own = new AbortController();
+  const late = new Error(`no verdict within ${JUDGE_MS / 1000} s`);
+  let giveUp: (reason: unknown) => void = () => undefined;
+  const over = new Promise<never>((_, reject) => (giveUp = reject));
+  const end = onAbort(signal, () => {
+    own.abort(signal.reason);
+    giveUp(signal.reason);
   });
+  const soon = setTimeout(() => own.abort(late), JUDGE_MS);
+  const last = setTimeout(() => giveUp(late), JUDGE_MS + GRACE_MS);
   try {
-    return await Promise.race([judging, late]);
+    return await Promise.race([judge.judge(subject, own.signal), over]);
   } finally {
-    clearTimeout(timer);
+    clearTimeout(soon);
+    clearTimeout(last);
+    end();
   }
 }

@@ -1,13 +1,14 @@
 /**
- * Which verdict decides about a subject, and the reward it gives. Pure.
+ * The reward of a subject, of who decides about it (`src/core/learning/deciding.ts`). Pure.
  *
- * Of the judges that could tell, the first of {@link JUDGE_ORDER} decides alone: verdicts are never averaged. A person
- * goes before a model, and a model before the rules. Of the rules, `reference` knows right from wrong; where it is
- * absent, `follows_observation` knows at least whether the answer says what its tool found; where that is absent too,
- * `well_formed` only knows that an action is one. It also has a veto: whatever else decides, a malformed action is
- * worth 0. Where no judge could tell there is no reward, which is not the same as 0: the step or sample is left out.
+ * A reward comes of the word of a judge that knows right from wrong, and of no other's: that an action is well formed,
+ * or says what its tool found, does not make it right, and a policy that is paid for it learns to be plausible. Where
+ * no such judge could tell, or one that has to be heard was not, there is no reward, which is not the same as 0: the
+ * step or sample is left out. Within a group where one of them could tell, form counts as well: wrong but well formed
+ * is worth a little, and what is no action at all is worth 0, whether or not anyone could tell of that one.
  */
-import { JUDGE_ORDER, type Reward, type Verdict } from '../core/learning/judging.js';
+import { deciding, type DeclaredJudge, JUDGES, type Ruling } from '../core/learning/deciding.js';
+import type { Reward, Verdict } from '../core/learning/judging.js';
 
 /**
  * The reward of an action that is wrong but well formed. Above 0, so that a group without a right sample still teaches
@@ -15,29 +16,28 @@ import { JUDGE_ORDER, type Reward, type Verdict } from '../core/learning/judging
  */
 const WELL_FORMED_REWARD = 0.1;
 
-/** The verdict that decides about a subject; undefined where every judge was absent. */
-export function decidingVerdict(verdicts: readonly Verdict[]): Verdict | undefined {
-  const last = lastWords(verdicts);
-  return JUDGE_ORDER.map((judge) => last.get(judge)).find((verdict) => verdict?.good !== undefined);
+/** 1 for a right action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined if no judge can tell. */
+export function rewardOf(verdicts: readonly Verdict[], judges: readonly DeclaredJudge[] = JUDGES): Reward | undefined {
+  return rewardIn(deciding(verdicts, judges));
 }
 
-/** The newest verdict of each judge: what an earlier version of it said is withdrawn, also where it cannot tell now. */
-function lastWords(verdicts: readonly Verdict[]): ReadonlyMap<string, Verdict> {
-  const last = new Map<string, Verdict>();
-  for (const verdict of verdicts)
-    if (verdict.createdAt >= (last.get(verdict.judge)?.createdAt ?? 0)) last.set(verdict.judge, verdict);
-  return last;
+/** The rewards of a group, in its order. */
+export function rewardsOf(
+  group: readonly (readonly Verdict[])[],
+  judges: readonly DeclaredJudge[] = JUDGES,
+): readonly (Reward | undefined)[] {
+  const rulings = group.map((verdicts) => deciding(verdicts, judges));
+  const told = rulings.some(({ right }) => right !== undefined);
+  return rulings.map(
+    (ruling) => rewardIn(ruling) ?? (told && ruling.vetoed ? { value: 0, source: 'rule' } : undefined),
+  );
 }
 
-/** 1 for a good action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined if no judge can tell. */
-export function rewardOf(verdicts: readonly Verdict[]): Reward | undefined {
-  const verdict = decidingVerdict(verdicts);
-  if (verdict?.score === undefined) return undefined;
-  const source = verdict.judge === 'person' ? 'feedback' : verdict.judge === 'model' ? 'judge' : 'rule';
-  const wellFormed = lastWords(verdicts).get('well_formed')?.good;
+function rewardIn({ right, rightKind, vetoed, wellFormed }: Ruling): Reward | undefined {
+  if (right?.score === undefined) return undefined;
+  const source = rightKind === 'person' ? 'feedback' : rightKind === 'model' ? 'judge' : 'rule';
   // A malformed call is worth nothing whatever else it seems to get right. The engine's parser did not match it, so no
   // tool would run; a reward would teach the policy to write calls as text.
-  if (wellFormed === false) return { value: 0, source };
-  if (verdict.judge === 'well_formed') return { value: WELL_FORMED_REWARD, source };
-  return { value: Math.max(verdict.score, wellFormed === true ? WELL_FORMED_REWARD : 0), source };
+  if (vetoed) return { value: 0, source };
+  return { value: Math.max(right.score, wellFormed ? WELL_FORMED_REWARD : 0), source };
 }

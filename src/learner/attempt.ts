@@ -18,6 +18,7 @@ export interface AttemptOptions {
 
 export interface Attempt {
   readonly trajectoryId: string;
+  readonly responseId: string;
   readonly outcome: Outcome;
   /** The answer as a client would have read it. */
   readonly text: string;
@@ -35,10 +36,11 @@ export async function attempt(
   const names = task.tools ?? config['tools.default'];
   await learner.prepareTools(names);
   const serverTools = toolsOf(task, learner.toolbox, names);
+  const responseId = newId('chatcmpl');
   const recording = await learner.log.open({
     asker: { keyId: '', consent: origin !== 'evaluate' },
     origin,
-    responseId: newId('chatcmpl'),
+    responseId,
     requestId: newId('req'),
     model: version === 0 ? 'gyre@base' : `gyre@${version}`,
     messages: task.messages,
@@ -67,7 +69,7 @@ export async function attempt(
       const { ending, fault } = next.value;
       await recording.finish(ending);
       if (fault !== undefined && fault.side === 'engine' && fault.status >= 500) throw fault;
-      return { trajectoryId: recording.trajectoryId, outcome: ending.outcome, text };
+      return { trajectoryId: recording.trajectoryId, responseId, outcome: ending.outcome, text };
     }
     if (next.value.type === 'step') {
       text = textOf(next.value.visible.content);

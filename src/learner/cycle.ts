@@ -87,14 +87,14 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   if (batchOf(db, GYRE_POLICY, cycle.id) === undefined) {
     if (options.tasks !== undefined)
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
-    reach('judge', { judged: await judgeLog(learner) });
+    reach('judge', await judgeLog(learner));
 
     reach('filter', await takeUp(learner, cycle));
 
     if (cycle.mode === 'resample') {
       reach('resample', await drawAll(learner, cycle));
       await use(learner, cycle);
-      reach('judge_samples', { judged_samples: await judgeSamples(learner, cycle.id) });
+      reach('judge_samples', await judgeSamples(learner, cycle.id));
     }
   }
 

@@ -2,6 +2,7 @@
 import { GyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { AskedAs, TaskAnswer } from '../core/learning/evaluation.js';
+import { deciding } from '../core/learning/deciding.js';
 import type { Verdict } from '../core/learning/judging.js';
 import { type Task, taskSetHash } from '../core/learning/task.js';
 import type { Evaluation } from '../core/learning/version.js';
@@ -55,11 +56,11 @@ interface Judged {
 async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): Promise<Judged> {
   const made = await attempted(learner, task, version);
   if (made === undefined || made.outcome === 'failed' || made.outcome === 'cancelled') return { verdicts: [] };
-  const verdicts = await askAll(
+  const said = await askAll(
     learner.judges,
     {
-      kind: 'trajectory',
-      id: made.trajectoryId,
+      kind: 'response',
+      id: made.responseId,
       messages: task.messages,
       tools: [],
       text: made.text,
@@ -68,22 +69,31 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
       reference: task.reference,
     },
     learner.signal,
-  );
-  const deciding = verdicts.find((verdict) => verdict.score !== undefined);
-  if (deciding?.score === undefined) return { verdicts };
+  ).catch(nothingOnceInterrupted(learner.signal));
+  const { verdicts } = said;
+  const { right } = deciding(verdicts);
+  if (right?.score === undefined) return { verdicts };
   return {
     verdicts,
     answer: {
       version,
       taskId: task.id,
       taskHash: taskSetHash([task]),
-      judge: deciding.judge,
-      judgeVersion: deciding.judgeVersion,
-      score: made.outcome === 'completed' ? deciding.score : 0,
+      judge: right.judge,
+      judgeVersion: right.judgeVersion,
+      score: made.outcome === 'completed' ? right.score : 0,
       trajectoryId: made.trajectoryId,
       askedAs: as,
       createdAt: Date.now(),
     },
+  };
+}
+
+/** Nothing is said of an answer any more; those that were judged before stay. */
+function nothingOnceInterrupted(signal: AbortSignal): (thrown: unknown) => { readonly verdicts: readonly Verdict[] } {
+  return (thrown) => {
+    if (signal.aborted) return { verdicts: [] };
+    throw thrown;
   };
 }
 
@@ -115,7 +125,7 @@ export async function evaluate(learner: Learner, version: number, tasks: readonl
   for (let from = 0; from < open.length; from += SLICE) {
     const slice = open.slice(from, from + SLICE).map((task) => ({ task, version, as: 'report' as const }));
     const { answers, verdicts } = await answered(learner, slice);
-    await learner.rows.verdicts.save(verdicts);
+    await learner.rows.verdicts.save({ verdicts, faults: [] });
     await evaluations.save(answers);
     learner.signal.throwIfAborted();
     for (const answer of answers) found.set(answer.taskId, answer);

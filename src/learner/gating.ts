@@ -94,7 +94,7 @@ function asking(gating: Gating, version: number, serving: number, tasks: Readonl
     ]);
     if (open.length > 0) {
       const { answers, verdicts } = await gating.answer(open);
-      await rows.verdicts.save(verdicts);
+      await rows.verdicts.save({ verdicts, faults: [] });
       await rows.evaluations.save(answers);
       gating.signal.throwIfAborted();
       for (const answer of answers) (answer.version === version ? candidate : served).set(answer.taskId, answer);

@@ -1,105 +1,170 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import type { Subject, Unjudged, Verdict } from '../core/learning/judging.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
-import { askAll } from '../judge/ask.js';
-import { samplesOf } from '../store/learning/samples.js';
-import { saveVerdicts, unjudgedSteps, verdictsOf } from '../store/learning/verdicts.js';
-import { stateOf } from '../store/read/state.js';
+import { JUDGES } from '../core/learning/deciding.js';
+import type { Judge, Judged, JudgeFault, Subject, Unjudged, Verdict } from '../core/learning/judging.js';
+import type { Sample } from '../core/learning/sample.js';
+import type { AskedState } from '../core/learning/state.js';
+import type { Toolbox } from '../core/tool.js';
+import { askAll, looksAt } from '../judge/ask.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 import { referenceOf } from './reference.js';
 
-/** Rows judged between two transactions, and between two checks for an interruption. */
-const SLICE = 50;
+/** Subjects judged between two transactions, and between two checks for an interruption. */
+const SLICE = 500;
 /** Subjects judged at once. */
 const CONCURRENCY = 8;
+/** A sample that a judge failed at is judged again after these waits: its batch cannot wait for an hour. */
+const AGAIN_MS: readonly number[] = [5_000, 10_000];
 
-/** Judges every logged step that lacks a verdict of any judge's present version. Returns how many steps it judged. */
-export async function judgeLog(learner: Learner): Promise<number> {
-  let judged = 0;
-  for (const judge of learner.judges) {
-    for (;;) {
-      learner.signal.throwIfAborted();
-      const slice = unjudgedSteps(learner.db, judge, SLICE);
-      if (slice.length === 0) break;
-      const verdicts: Verdict[] = [];
-      await inParallel(slice, CONCURRENCY, async (step) => {
-        for (const subject of subjectsOf(learner, step))
-          for (const verdict of await askAll([judge], subject, learner.signal)) verdicts.push(verdict);
-      });
-      saveVerdicts(learner.db, verdicts);
-      // Rules and rows never wait for anything, and who asks this process would wait for all of a long log.
-      await turn();
-      // A step whose state is gone gets no verdict; asking for it again would never end.
-      if (verdicts.length === 0) break;
-      judged += slice.length;
-      learner.progress({ stage: 'judge', done: judged, total: judged, note: judge.name });
-    }
-  }
-  return judged;
-}
+type Judging = Pick<Learner, 'rows' | 'judges' | 'toolbox' | 'signal' | 'progress'>;
 
-/** The step, and where it is its trajectory's final answer also the trajectory. */
-function subjectsOf(learner: Learner, step: Unjudged): Subject[] {
-  const state = stateOf(learner.db, step.stepId);
-  if (state === undefined) return [];
-  const reference = referenceOf(learner, state, 'step');
-  const about = {
-    messages: state.messages,
-    tools: state.tools,
-    text: state.text,
-    calls: state.calls,
-    index: step.index,
-    reference,
-  };
-  const process: Subject = { kind: 'step', id: step.stepId, ...about };
-  return step.last && state.calls.length === 0
-    ? [process, { kind: 'trajectory', id: step.trajectoryId, ...about }]
-    : [process];
-}
+/** How many judgements were made; and where there were any, how many judges failed, and how many nobody declared. */
+export type JudgingCounts = { readonly judged: number } & Partial<Record<'judge_faults' | 'unknown_judge', number>>;
 
-/** Judges the samples of a cycle that no judge has seen. Samples are judged in the state they were drawn at. */
-export async function judgeSamples(learner: Learner, cycleId: string): Promise<number> {
-  const samples = samplesOf(learner.db, GYRE_POLICY, cycleId);
-  const known = verdictsOf(
-    learner.db,
-    'sample',
-    samples.map((sample) => sample.id),
-  );
-  const open = samples.filter((sample) =>
-    learner.judges.some(
-      (judge) =>
-        !known
-          .get(sample.id)
-          ?.some((verdict) => verdict.judge === judge.name && verdict.judgeVersion === judge.version),
-    ),
-  );
-  const states = new Map<string, ReturnType<typeof stateOf>>();
-  for (let from = 0; from < open.length; from += SLICE) {
-    const verdicts: Verdict[] = [];
-    await inParallel(open.slice(from, from + SLICE), CONCURRENCY, async (sample) => {
-      learner.signal.throwIfAborted();
-      if (!states.has(sample.stepId)) states.set(sample.stepId, stateOf(learner.db, sample.stepId));
-      const state = states.get(sample.stepId);
-      if (state === undefined) return;
-      const reference = referenceOf(learner, state, 'sample');
-      const subject: Subject = {
-        kind: 'sample',
-        id: sample.id,
-        messages: state.messages,
-        tools: state.tools,
-        text: sample.text,
-        calls: sample.calls,
-        index: state.index,
-        reference,
-      };
-      for (const verdict of await askAll(learner.judges, subject, learner.signal)) verdicts.push(verdict);
-    });
-    saveVerdicts(learner.db, verdicts);
+/** Judges every logged step that lacks a verdict of any judge's present version. */
+export async function judgeLog({ rows, judges, toolbox, signal, progress }: Judging): Promise<JudgingCounts> {
+  const total = { verdicts: 0, faults: 0, unknown: 0 };
+  for (;;) {
+    signal.throwIfAborted();
+    const slice = await rows.verdicts.unjudged(judges, SLICE, Date.now());
+    if (slice === undefined) break;
+    const states = await rows.steps.asked([...new Set(slice.subjects.map(({ stepId }) => stepId))]);
+    const toAsk = slice.subjects.flatMap((unjudged) => toAskOf(unjudged, states.get(unjudged.stepId), judges, toolbox));
+    const judged = await judgedOf(toAsk, signal);
+    await rows.verdicts.save(judged, slice.turn);
+    // Rules and rows never wait for anything, and who asks this process would wait for all of a long log.
     await turn();
-    learner.progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
+    total.verdicts += judged.verdicts.length;
+    total.faults += judged.faults.length;
+    total.unknown += unknownIn(judged.verdicts);
+    progress({ stage: 'judge', done: total.verdicts, total: total.verdicts });
   }
-  return open.length;
+  return { judged: total.verdicts, ...faultsOf(total.faults, total.unknown) };
+}
+
+/** A subject, and who is to look at it. */
+export interface ToAsk {
+  readonly subject: Subject;
+  readonly stepId: string;
+  readonly judges: readonly Judge[];
+  /** Whether a judge that knows right from wrong has what it takes to tell. */
+  readonly gradable: boolean;
+}
+
+/** Nothing where the state is gone, or no judge looks at such a subject. */
+export function toAskOf(
+  { kind, id, stepId, judges: names }: Unjudged,
+  asked: AskedState | undefined,
+  judges: readonly Judge[],
+  toolbox: Toolbox,
+): readonly ToAsk[] {
+  const asking = judges.filter((judge) => names.includes(judge.name) && looksAt(judge, { kind }));
+  if (asked === undefined || asking.length === 0) return [];
+  const { messages, tools, text, calls, index } = asked.state;
+  const reference = referenceOf(asked, kind, toolbox);
+  const gradable = isGradable(reference, judges);
+  return [{ subject: { kind, id, messages, tools, text, calls, index, reference }, stepId, judges: asking, gradable }];
+}
+
+/** A sample is judged in the state it was drawn at. */
+export function toAskOfSample(
+  { id, stepId, text, calls }: Sample,
+  asked: AskedState | undefined,
+  judges: readonly Judge[],
+  toolbox: Toolbox,
+): readonly ToAsk[] {
+  if (asked === undefined) return [];
+  const { messages, tools, index } = asked.state;
+  const reference = referenceOf(asked, 'sample', toolbox);
+  const subject: Subject = { kind: 'sample', id, messages, tools, text, calls, index, reference };
+  return [{ subject, stepId, judges, gradable: isGradable(reference, judges) }];
+}
+
+/** Of the rules only one knows right from wrong, by the task's reference; a model needs none. */
+function isGradable(reference: unknown, judges: readonly Judge[]): boolean {
+  return (
+    reference !== undefined ||
+    judges.some(
+      ({ name, kind }) => kind !== 'rule' && JUDGES.some((each) => each.name === name && each.role === 'decides'),
+    )
+  );
+}
+
+/** What the judges say; throws where `signal` has fired, so that nothing of it is kept. */
+export async function judgedOf(toAsk: readonly ToAsk[], signal: AbortSignal): Promise<Judged> {
+  const verdicts: Verdict[] = [];
+  const faults: JudgeFault[] = [];
+  await inParallel(toAsk, CONCURRENCY, async ({ subject, stepId, judges }) => {
+    const said = await askAll(judges, subject, signal);
+    for (const verdict of said.verdicts) verdicts.push(verdict);
+    for (const fault of said.faults) faults.push({ ...fault, stepId });
+  });
+  return { verdicts, faults, gradable: new Set(toAsk.flatMap((each) => (each.gradable ? [each.subject.id] : []))) };
+}
+
+/** Judges the samples of a cycle that a judge has not seen; where one fails, again after a little while. */
+export async function judgeSamples(
+  { rows, judges, toolbox, signal, progress }: Judging,
+  cycleId: string,
+  waits: readonly number[] = AGAIN_MS,
+): Promise<Omit<JudgingCounts, 'judged'> & { readonly judged_samples: number }> {
+  const samples = await rows.samples.of(cycleId);
+  const known = await rows.verdicts.of(
+    'sample',
+    samples.map(({ id }) => id),
+  );
+  let open = samples.flatMap((sample) => {
+    const lacking = lackingOf(known.get(sample.id) ?? [], judges);
+    return lacking.length === 0 ? [] : [{ sample, judges: lacking }];
+  });
+  const total = open.length;
+  const counts = { faults: 0, unknown: 0 };
+  for (const wait of [0, ...waits]) {
+    if (wait > 0) await sleep(wait, undefined, { signal });
+    const failed = new Map<string, Set<string>>();
+    for (let from = 0; from < open.length; from += SLICE) {
+      signal.throwIfAborted();
+      const slice = open.slice(from, from + SLICE);
+      const states = await rows.steps.asked([...new Set(slice.map(({ sample }) => sample.stepId))]);
+      const judged = await judgedOf(
+        slice.flatMap((each) => toAskOfSample(each.sample, states.get(each.sample.stepId), each.judges, toolbox)),
+        signal,
+      );
+      await rows.verdicts.save(judged);
+      await turn();
+      for (const { subjectId, judge } of judged.faults)
+        failed.set(subjectId, (failed.get(subjectId) ?? new Set()).add(judge));
+      counts.unknown += unknownIn(judged.verdicts);
+      progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
+    }
+    open = open.flatMap(({ sample, judges: asked }) => {
+      const again = asked.filter(({ name }) => failed.get(sample.id)?.has(name) === true);
+      return again.length === 0 ? [] : [{ sample, judges: again }];
+    });
+    counts.faults = open.reduce((sum, { judges: again }) => sum + again.length, 0);
+    if (open.length === 0) break;
+  }
+  return { judged_samples: total, ...faultsOf(counts.faults, counts.unknown) };
+}
+
+/** The judges without a verdict of their present version. */
+function lackingOf(known: readonly Verdict[], judges: readonly Judge[]): readonly Judge[] {
+  return judges.filter(
+    ({ name, version }) => !known.some((verdict) => verdict.judge === name && verdict.judgeVersion === version),
+  );
+}
+
+const DECLARED: ReadonlySet<string> = new Set(JUDGES.map(({ name }) => name));
+
+function unknownIn(verdicts: readonly Verdict[]): number {
+  return verdicts.filter(({ judge }) => !DECLARED.has(judge)).length;
+}
+
+function faultsOf(faults: number, unknown: number): Omit<JudgingCounts, 'judged'> {
+  return {
+    ...(faults > 0 ? { judge_faults: faults } : {}),
+    ...(unknown > 0 ? { unknown_judge: unknown } : {}),
+  };
 }

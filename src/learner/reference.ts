@@ -1,12 +1,10 @@
-/** Which reference a logged step may be compared with: a request only claims to be a task's. */
+/** Which reference a logged step may be compared with: a request only claims to be a task's. Pure. */
 import type { SubjectKind } from '../core/learning/judging.js';
-import type { LoggedState } from '../core/learning/state.js';
+import type { AskedState } from '../core/learning/state.js';
 import type { Reference } from '../core/learning/task.js';
 import { canonicalJson } from '../core/text/hash.js';
+import type { Toolbox } from '../core/tool.js';
 import type { NotTrainable } from '../core/trajectory.js';
-import { isAdminKey } from '../store/keys/keys.js';
-import { asks, taskById } from '../store/learning/tasks.js';
-import type { Learner } from './deps.js';
 
 /** Actions whose words a client may have chosen: by a schema, a list of tokens, a template of its own. */
 const DICTATED: ReadonlySet<NotTrainable> = new Set(['constrained', 'control_text', 'raw_prompt']);
@@ -19,15 +17,14 @@ const DICTATED: ReadonlySet<NotTrainable> = new Set(['constrained', 'control_tex
  * the question has to be the task's there, too. Held-out tasks are asked by the learner alone.
  */
 export function referenceOf(
-  { db, toolbox }: Pick<Learner, 'db' | 'toolbox'>,
-  state: LoggedState,
+  { state, task, asksTask, byAdmin }: AskedState,
   kind: SubjectKind,
+  toolbox: Toolbox,
 ): Reference | undefined {
-  const { taskId, origin, keyId, notTrainable, sampling } = state;
-  const task = taskId === undefined ? undefined : taskById(db, taskId);
+  const { origin, notTrainable, sampling } = state;
   if (task === undefined || origin !== 'live') return task?.reference;
   if (task.split === 'heldout') return undefined;
-  if (isAdminKey(db, keyId)) return task.reference;
+  if (byAdmin) return task.reference;
   // A sample is the learner's own, whatever the action was in its state.
   const own =
     kind === 'sample' ||
@@ -36,5 +33,5 @@ export function referenceOf(
     const known = toolbox.get(spec.name)?.spec;
     return known !== undefined && canonicalJson(known) === canonicalJson(spec);
   });
-  return own && served && asks(db, task.id, state) ? task.reference : undefined;
+  return own && served && asksTask ? task.reference : undefined;
 }

@@ -32,8 +32,8 @@ const WORDS: readonly Word[] = read('docs/words.md')
     return { word, meaning, places: places.includes(undefined) ? undefined : places.flatMap((place) => place ?? []) };
   });
 const PLACES = WORDS.flatMap(({ places }) => places ?? []);
-const TABLES = ['schema', 'gate_schema', 'key_schema', 'sample_schema', 'version_schema', 'state_schema'].flatMap((file) =>
-  [...read(`src/store/file/${file}.ts`).matchAll(/sqliteTable\(\s*'(\w+)'/g)].map(([, name]) => name ?? ''),
+const TABLES = FILES.filter((file) => /^src\/store\/file\/(\w+_)?schema\.ts$/.test(file)).flatMap((file) =>
+  [...read(file).matchAll(/sqliteTable\(\s*'(\w+)'/g)].map(([, name]) => name ?? ''),
 );
 
 /** Whether a file exports the name; in Python, whether its module has it. */

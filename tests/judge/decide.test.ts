@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
+import type { DeclaredJudge } from '../../src/core/learning/deciding.js';
 import type { Verdict } from '../../src/core/learning/judging.js';
-import { decidingVerdict, rewardOf } from '../../src/judge/decide.js';
+import { rewardOf, rewardsOf } from '../../src/judge/decide.js';
 
 const verdict = (judge: string, good: boolean | undefined, score = good === true ? 1 : 0): Verdict => ({
   id: judge,
@@ -26,14 +27,24 @@ test('right is 1, wrong but well formed 0.1, malformed 0', () => {
   expect(rewardOf([verdict('reference', true), verdict('well_formed', false)])?.value).toBe(0);
 });
 
-test('an absent judge leaves the decision to the next', () => {
-  expect(
-    decidingVerdict([
-      verdict('well_formed', true),
-      verdict('reference', undefined),
-      verdict('follows_observation', false),
-    ])?.judge,
-  ).toBe('follows_observation');
+test.each([
+  ['well formed', [verdict('well_formed', true)]],
+  ['malformed', [verdict('well_formed', false)]],
+  ['what its tool found', [verdict('follows_observation', true), verdict('well_formed', true)]],
+  ['not what its tool found', [verdict('follows_observation', false), verdict('well_formed', true)]],
+  ['called good by a judge nobody knows', [verdict('stranger', true), verdict('well_formed', true)]],
+])('without a judge that knows right from wrong there is no reward: %s', (_, verdicts) => {
+  for (const absent of [[], [verdict('reference', undefined)]])
+    expect(rewardOf([...verdicts, ...absent])).toBeUndefined();
+});
+
+test('a malformed action is worth 0 where another of its group can be told right from wrong', () => {
+  const malformed = [verdict('reference', undefined), verdict('well_formed', false)];
+  const plain = [verdict('reference', undefined), verdict('well_formed', true)];
+  const right = [verdict('reference', true), verdict('well_formed', true)];
+  const values = (group: readonly (readonly Verdict[])[]): unknown => rewardsOf(group).map((reward) => reward?.value);
+  expect(values([right, malformed, plain])).toEqual([1, 0, undefined]);
+  expect(values([malformed, plain, plain])).toEqual([undefined, undefined, undefined]);
 });
 
 test('a person decides over every rule, and the reward says so', () => {
@@ -41,6 +52,19 @@ test('a person decides over every rule, and the reward says so', () => {
     value: 1,
     source: 'feedback',
   });
+  expect(rewardOf([verdict('model', true, 0.7)])).toEqual({ value: 0.7, source: 'judge' });
+});
+
+test('a judge that has to be heard and cannot tell leaves no reward to those after it', () => {
+  const judges: readonly DeclaredJudge[] = [
+    { name: 'person', kind: 'person', role: 'decides' },
+    { name: 'model', kind: 'model', role: 'decides', required: true },
+    { name: 'reference', kind: 'rule', role: 'decides' },
+  ];
+  expect(rewardOf([verdict('reference', true)], judges)).toBeUndefined();
+  expect(rewardOf([verdict('reference', true), verdict('model', undefined)], judges)).toBeUndefined();
+  expect(rewardOf([verdict('reference', true), verdict('model', false)], judges)?.value).toBe(0);
+  expect(rewardOf([verdict('reference', false), verdict('person', true)], judges)?.value).toBe(1);
 });
 
 test('what a judge said in an earlier version is withdrawn, also where it cannot tell now', () => {

@@ -5,7 +5,7 @@ import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { consented } from '../../src/store/learning/consent.js';
 import { addKey, changeKey } from '../../src/store/keys/keys.js';
-import { unjudgedSteps } from '../../src/store/learning/verdicts.js';
+import { unjudged } from '../../src/store/clock/unjudged.js';
 import { type Gateway, startGateway } from '../fakes/gateway.js';
 import { type Bench, bench, sum, tasks } from './bench.js';
 import { select } from './counted.js';
@@ -34,7 +34,7 @@ function open(gateway: Gateway): (readonly number[])[] {
   const all = stepsOf(gateway);
   const places = (ids: readonly string[]): number[] => ids.map((id) => all.indexOf(id)).sort();
   return [
-    places(unjudgedSteps(db, { name: 'any', version: '1' }, 100).map(({ stepId }) => stepId)),
+    places([...new Set(unjudged(db, [{ name: 'any', version: '1' }], 100)?.subjects.map(({ stepId }) => stepId))]),
     places(select(db, 'none', 'resample').kept.map(({ stepId }) => stepId)),
     places([...consented(db, all)]),
   ];

@@ -110,7 +110,7 @@ function gating(
         of: unused,
         close: unused,
       },
-      verdicts: { save: () => Promise.resolve(), of: unused, unjudged: unused },
+      verdicts: { save: () => Promise.resolve(), of: unused, unjudged: unused, unknownJudged: unused },
     },
   };
 }

@@ -1,8 +1,10 @@
 /** A request claims to be a task's; over real requests, what a judge compares and what a client may read of it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
 import { judgeLog } from '../../src/learner/judging.js';
+import { learningStore } from '../../src/store/clock/open.js';
 import { saveTasks } from '../../src/store/learning/tasks.js';
 import { adder, type Gateway, startGateway } from '../fakes/gateway.js';
 import { sum } from './bench.js';
@@ -43,12 +45,12 @@ async function judged(
   const answer = await gateway.post({ model: 'gyre', messages, metadata: { gyre_task: task }, ...more }, { headers });
   expect(answer.status).toBe(200);
   await judgeLog({
-    db: gateway.store.db,
+    rows: learningStore(gateway.store.db, GYRE_POLICY),
     toolbox: TOOLS,
     judges: ruleJudges(TOOLS),
     signal: new AbortController().signal,
     progress: () => undefined,
-  } as never);
+  });
   const id = answer.headers.get('x-gyre-trajectory') ?? '';
   const shown = await (await fetch(`${gateway.url}/gyre/v1/trajectories/${id}`, { headers })).text();
   interface Shown {

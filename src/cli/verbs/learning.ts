@@ -37,8 +37,13 @@ export async function generateVerb(
 }
 
 export async function judgeVerb(learner: Learner, printer: Printer): Promise<void> {
-  const judged = await judgeLog(learner);
-  printer.result({ judged }, [`${judged} judgements made`]);
+  const counts = await judgeLog(learner);
+  const { judge_faults: faults = 0, unknown_judge: unknown = 0 } = counts;
+  printer.result(counts, [
+    `${counts.judged} judgements made`,
+    ...(faults > 0 ? [`${faults} times a judge failed: it is asked again later`] : []),
+    ...(unknown > 0 ? [`${unknown} judgements are of a judge that nobody has declared, and decide nothing`] : []),
+  ]);
 }
 
 /**

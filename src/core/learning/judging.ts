@@ -3,11 +3,16 @@ import type { Message, ToolCall } from '../message.js';
 import type { FunctionSpec } from '../policy.js';
 import type { Reference } from './task.js';
 
-/** What a verdict is about: on a step or a sample it is process supervision, on a trajectory outcome supervision. */
+/** What a verdict is about: on a step or a sample it is process supervision, on a response outcome supervision. */
 export type SubjectKind =
   /** One logged action in the state it was taken in. */
   | 'step'
-  /** The final answer of a completed trajectory: its last step, where that calls no tool. */
+  /**
+   * The answer that a completed response ended with: its last step, where that calls no tool. Of several choices none
+   * is the answer, and each is judged as a step only.
+   */
+  | 'response'
+  /** The final answer of a trajectory, in verdicts of earlier builds; taken for its first completed response. */
   | 'trajectory'
   /** An action that a cycle drew at a logged state in order to train on it. */
   | 'sample';
@@ -48,9 +53,6 @@ export interface Judge {
   judge(subject: Subject, signal: AbortSignal): Promise<Judgement>;
 }
 
-/** Names of judges, the one that decides before all others first (`src/judge/decide.ts`). */
-export const JUDGE_ORDER: readonly string[] = ['person', 'model', 'reference', 'follows_observation', 'well_formed'];
-
 /** A judgement as a row. Immutable; unique per subject, judge and judge version. */
 export interface Verdict {
   readonly id: string;
@@ -73,12 +75,52 @@ export interface Reward {
   readonly source: 'rule' | 'judge' | 'feedback';
 }
 
-/** A step that at least one of the judges, in its present version, has not looked at. */
-export interface Unjudged {
+/** A judge, as far as its verdicts name it. */
+export type JudgeRef = Pick<Judge, 'name' | 'version'>;
+
+/** A judge that was asked of a subject and could not answer, which is no verdict: it will be asked again. */
+export interface JudgeFault {
+  readonly subjectKind: SubjectKind;
+  readonly subjectId: string;
+  /** The step it is about, or was drawn at. */
   readonly stepId: string;
-  readonly trajectoryId: string;
-  readonly index: number;
-  readonly taskId: string | null;
-  /** True for the last step of a completed answer: its text is the trajectory's outcome. */
-  readonly last: boolean;
+  readonly judge: string;
+  readonly judgeVersion: string;
+  readonly reason: string;
+}
+
+/** What was said of a few subjects. */
+export interface Judged {
+  readonly verdicts: readonly Verdict[];
+  readonly faults: readonly JudgeFault[];
+  /** Ids of those subjects about which a judge that knows right from wrong has what it takes to tell. */
+  readonly gradable?: ReadonlySet<string> | undefined;
+}
+
+/** A step, or the response that it ends, and the judges that have to look at it. */
+export interface Unjudged {
+  readonly kind: 'step' | 'response';
+  readonly id: string;
+  readonly stepId: string;
+  /** Names. */
+  readonly judges: readonly string[];
+}
+
+/** The next few subjects, and what the store has to know again when they are judged. */
+export interface UnjudgedSlice {
+  readonly subjects: readonly Unjudged[];
+  readonly turn: JudgingTurn;
+}
+
+/** How far judging will have come with a slice. */
+export interface JudgingTurn {
+  /** Where it goes on in the log: behind this number, which is this step's as long as it is the same, or none's. */
+  readonly reached?:
+    { readonly judges: readonly JudgeRef[]; readonly seq: number; readonly stepId: string | null } | undefined;
+  /** Steps that are not to be judged yet. */
+  readonly late: readonly { readonly stepId: string; readonly keyId: string; readonly dueAt: number | null }[];
+  /** Steps that were late and are so no more. */
+  readonly noLongerLate: readonly string[];
+  /** Attempts that were due. */
+  readonly retried: readonly Omit<JudgeFault, 'stepId' | 'reason'>[];
 }

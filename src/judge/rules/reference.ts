@@ -19,7 +19,7 @@ import { absent, bad, good, parseArguments } from './judgements.js';
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
-    version: '4',
+    version: '5',
     kind: 'rule',
     async judge(subject, signal) {
       const { reference, calls } = subject;
@@ -58,7 +58,8 @@ async function evaluateCall(
   try {
     result = await tool.run(args, signal);
   } catch (fault) {
-    if (signal.aborted) return absent('cancelled');
+    // Nothing was said of the call: it was cut short.
+    signal.throwIfAborted();
     return bad(`the call fails: ${reasonOf(fault)}`);
   }
   const value = asNumber(result);

@@ -5,7 +5,9 @@ import { giversOf, heardLately } from '../learning/givers.js';
 import { groupsOf, openGroups, saveGroup, settleGroups } from '../learning/groups.js';
 import { samplesOf } from '../learning/samples.js';
 import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
-import { saveVerdicts, unjudgedSteps, verdictsOf } from '../learning/verdicts.js';
+import { unknownJudged } from '../learning/decided.js';
+import { saveJudged, verdictsOf } from '../learning/verdicts.js';
+import { unjudged } from './unjudged.js';
 
 export function taskRows(db: Db): TaskRows {
   return {
@@ -23,14 +25,17 @@ export function taskRows(db: Db): TaskRows {
 
 export function verdictRows(db: Db): VerdictRows {
   return {
-    async unjudged(judge, limit) {
-      return unjudgedSteps(db, judge, limit);
+    async unjudged(judges, limit, now) {
+      return unjudged(db, judges, limit, now);
     },
-    async save(verdicts) {
-      saveVerdicts(db, verdicts);
+    async save(judged, turn) {
+      saveJudged(db, judged, turn);
     },
     async of(kind, ids) {
       return verdictsOf(db, kind, ids);
+    },
+    async unknownJudged() {
+      return unknownJudged(db);
     },
   };
 }

@@ -1,23 +1,23 @@
 /** Logged steps as the learning clock reads them. They are everyone's: no policy stands in their rows. */
-import type { AskedState, LoggedState, StateWords } from '../../core/learning/state.js';
+import type { StateWords } from '../../core/learning/state.js';
 import type { StepRows } from '../../core/ports.js';
 import type { FunctionSpec } from '../../core/policy.js';
 import { parseJson } from '../../core/text/json.js';
 import { type Db, prepared } from '../file/db.js';
-import { isAdminKey } from '../keys/keys.js';
 import { consented } from '../learning/consent.js';
 import { heldOutOf } from '../learning/held_out.js';
-import { asks, taskById } from '../learning/tasks.js';
 import { messageOf, readChain } from '../log/chain.js';
 import { stateOf } from '../read/state.js';
+import { AskedStates } from './asked_states.js';
 
 export function stepRows(db: Db): StepRows {
+  const asked = new AskedStates(db);
   return {
     async states(ids) {
       return found(ids, (id) => stateOf(db, id));
     },
     async asked(ids) {
-      return found(ids, (id) => askedState(db, stateOf(db, id)));
+      return asked.of(ids);
     },
     async words(ids) {
       return found(ids, (id) => wordsOf(db, id));
@@ -39,17 +39,6 @@ function found<T>(ids: readonly string[], read: (id: string) => T | undefined): 
     if (row !== undefined) rows.set(id, row);
   }
   return rows;
-}
-
-function askedState(db: Db, state: LoggedState | undefined): AskedState | undefined {
-  if (state === undefined) return undefined;
-  const task = state.taskId === undefined ? undefined : taskById(db, state.taskId);
-  return {
-    state,
-    task,
-    asksTask: task !== undefined && asks(db, task.id, state),
-    byAdmin: isAdminKey(db, state.keyId),
-  };
 }
 
 function wordsOf(db: Db, id: string): StateWords | undefined {

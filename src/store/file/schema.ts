@@ -8,6 +8,7 @@ import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'driz
 
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 
+export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { groups, samples } from './sample_schema.js';
@@ -279,7 +280,7 @@ export const verdicts = sqliteTable(
   'verdicts',
   {
     id: text().primaryKey(),
-    subjectKind: text('subject_kind', { enum: ['step', 'trajectory', 'sample'] }).notNull(),
+    subjectKind: text('subject_kind', { enum: ['step', 'response', 'trajectory', 'sample'] }).notNull(),
     subjectId: text('subject_id').notNull(),
     judge: text().notNull(),
     judgeVersion: text('judge_version').notNull(),

@@ -1,53 +1,130 @@
-/** Verdicts: only added, one per subject, judge and version of the judge; and the steps that still lack one. */
-import { and, eq, inArray, sql } from 'drizzle-orm';
+/**
+ * Verdicts: only added, one per subject, judge and version of the judge; with each, who decides about its subject. What
+ * a judge failed at is no verdict: it is an attempt, after which the judge is asked again.
+ */
+import { and, eq, inArray } from 'drizzle-orm';
 
-import type { SubjectKind, Unjudged, Verdict } from '../../core/learning/judging.js';
+import type { Judged, JudgeFault, JudgingTurn, SubjectKind, Verdict } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
-import { appendLedger, contentHashOf } from '../file/ledger.js';
-import { UPSTREAM_STEP } from '../file/policy_version.js';
+import { appendLedger, contentHash, ledgeredShape, type LedgerEntry } from '../file/ledger.js';
 import { verdicts } from '../file/schema.js';
-import { CONSENTED } from './consent.js';
+import { writeDecided } from './decided.js';
 
-/** Steps that may be learned from, with an action, that lack a verdict of `judge` at `version`, oldest first. */
-export function unjudgedSteps(
-  db: Db,
-  judge: { readonly name: string; readonly version: string },
-  limit: number,
-): Unjudged[] {
-  return db.all<Unjudged>(sql`
-    SELECT s.id AS stepId, s.trajectory_id AS trajectoryId, s.idx AS "index", t.task_id AS taskId,
-      (r.outcome = 'completed' AND s.idx = (SELECT max(idx) FROM steps WHERE trajectory_id = s.trajectory_id)) AS last
-    FROM steps s
-    JOIN trajectories t ON t.id = s.trajectory_id
-    JOIN responses r ON r.id = s.response_id
-    WHERE ${CONSENTED} AND s.policy_version > ${UPSTREAM_STEP} AND s.outcome = 'done'
-      AND s.action_tip IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.subject_kind = 'step' AND v.subject_id = s.id
-        AND v.judge = ${judge.name} AND v.judge_version = ${judge.version})
-    ORDER BY s.seq LIMIT ${limit}`);
-}
+/** A judge that failed is asked again after this long, and after each further failure after twice as long. */
+const FIRST_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 3_600_000;
+
+const TABLES = { step: 'steps', response: 'responses', trajectory: 'trajectories', sample: 'samples' } as const;
 
 /** Adds verdicts; one that is there already stays as it is, and of what was deleted meanwhile none is kept. */
 export function saveVerdicts(db: Db, list: readonly Verdict[]): void {
+  saveJudged(db, { verdicts: list, faults: [] });
+}
+
+/** In one transaction: what was said, who decides now, what has to be asked again, and how far judging has come. */
+export function saveJudged(db: Db, judged: Judged, turn?: JudgingTurn, now: number = Date.now()): void {
   db.transaction(
     (tx) => {
-      const added: [string, string, string][] = [];
-      for (const verdict of list) {
-        if (!isThere(db, verdict)) continue;
-        const row = { ...verdict, score: verdict.score ?? null, good: verdict.good ?? null };
-        if (tx.insert(verdicts).values(row).onConflictDoNothing().run().changes > 0)
-          added.push(['verdicts', row.id, contentHashOf('verdicts', row)]);
+      const touched = new Subjects(db);
+      const added: LedgerEntry[] = [];
+      for (const verdict of judged.verdicts) {
+        if (!touched.has(verdict.subjectKind, verdict.subjectId)) continue;
+        const values = SHAPE.values(verdict);
+        if (prepared<[unknown[]]>(db, SHAPE.insertOrIgnore).run(values).changes > 0)
+          added.push(['verdicts', verdict.id, contentHash(SHAPE, values)]);
       }
+      settleAttempts(db, judged, turn, now);
+      for (const fault of judged.faults) touched.has(fault.subjectKind, fault.subjectId);
+      for (const [kind, id] of touched.there()) writeDecided(db, kind, id, judged.gradable?.has(id));
+      if (turn !== undefined) takeTurn(db, turn);
       appendLedger(tx, added);
     },
     { behavior: 'immediate' },
   );
 }
 
-const TABLES = { step: 'steps', trajectory: 'trajectories', sample: 'samples' } as const;
+const SHAPE = ledgeredShape('verdicts');
 
-function isThere(db: Db, { subjectKind, subjectId }: Pick<Verdict, 'subjectKind' | 'subjectId'>): boolean {
-  return prepared<[string]>(db, `SELECT 1 FROM ${TABLES[subjectKind]} WHERE id = ?`).get(subjectId) !== undefined;
+/** Subjects that are looked up once, in the order in which they came. */
+class Subjects {
+  readonly #db: Db;
+  readonly #known = new Map<string, { readonly kind: SubjectKind; readonly id: string; readonly there: boolean }>();
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  has(kind: SubjectKind, id: string): boolean {
+    const key = `${kind} ${id}`;
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      const there = prepared<[string]>(this.#db, `SELECT 1 FROM ${TABLES[kind]} WHERE id = ?`).get(id) !== undefined;
+      this.#known.set(key, (known = { kind, id, there }));
+    }
+    return known.there;
+  }
+
+  *there(): Generator<readonly [SubjectKind, string]> {
+    for (const { kind, id, there } of this.#known.values()) if (there) yield [kind, id];
+  }
+}
+
+/** A verdict ends the attempts of its judge, also those of earlier versions of it; a fault adds to them. */
+function settleAttempts(db: Db, { verdicts: said, faults }: Judged, turn: JudgingTurn | undefined, now: number): void {
+  if (faults.length === 0 && prepared(db, 'SELECT 1 FROM judge_attempts LIMIT 1').get() === undefined) return;
+  const tries = faults.map((fault) => triesOf(db, fault));
+  const end = prepared<[SubjectKind, string, string]>(
+    db,
+    'DELETE FROM judge_attempts WHERE subject_kind = ? AND subject_id = ? AND judge = ?',
+  );
+  for (const { subjectKind, subjectId, judge } of [...said, ...(turn?.retried ?? []), ...faults])
+    end.run(subjectKind, subjectId, judge);
+  for (const [at, fault] of faults.entries()) {
+    const there = prepared<[string]>(db, `SELECT 1 FROM ${TABLES[fault.subjectKind]} WHERE id = ?`);
+    if (there.get(fault.subjectId) === undefined) continue;
+    const before = tries[at] ?? 0;
+    prepared(
+      db,
+      `INSERT INTO judge_attempts (subject_kind, subject_id, judge, judge_version, step_id, tries, reason, due_at)
+        VALUES (@subjectKind, @subjectId, @judge, @judgeVersion, @stepId, @tries, @reason, @dueAt)`,
+    ).run({
+      ...fault,
+      tries: before + 1,
+      dueAt: now + Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** before),
+    });
+  }
+}
+
+function triesOf(db: Db, { subjectKind, subjectId, judge, judgeVersion }: JudgeFault): number {
+  const sql = `SELECT tries FROM judge_attempts
+    WHERE subject_kind = ? AND subject_id = ? AND judge = ? AND judge_version = ?`;
+  const row = prepared<string[], { tries: number }>(db, sql).get(subjectKind, subjectId, judge, judgeVersion);
+  return row?.tries ?? 0;
+}
+
+function takeTurn(db: Db, { reached, late, noLongerLate }: JudgingTurn): void {
+  const end = prepared<[string]>(db, 'DELETE FROM late_steps WHERE step_id = ?');
+  for (const id of noLongerLate) end.run(id);
+  const wait = prepared(
+    db,
+    `INSERT INTO late_steps (step_id, key_id, due_at) SELECT @stepId, @keyId, @dueAt
+      WHERE EXISTS (SELECT 1 FROM steps WHERE id = @stepId)
+      ON CONFLICT DO UPDATE SET due_at = @dueAt`,
+  );
+  for (const step of late) wait.run(step);
+  if (reached === undefined) return;
+  // The number may be another step's by now, or may yet be: of one that comes after the newest was deleted.
+  const there = prepared<[number], { seq: number; id: string }>(
+    db,
+    'SELECT seq, id FROM steps WHERE seq >= ? ORDER BY seq LIMIT 1',
+  ).get(reached.seq);
+  if (there === undefined || (there.seq === reached.seq ? there.id : null) !== reached.stepId) return;
+  const mark = prepared<[string, string, number]>(
+    db,
+    `INSERT INTO judge_marks (judge, judge_version, seq) VALUES (?, ?, ?)
+      ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`,
+  );
+  for (const { name, version } of reached.judges) mark.run(name, version, reached.seq);
 }
 
 export function verdictsOf(db: Db, kind: SubjectKind, ids: readonly string[]): Map<string, Verdict[]> {

@@ -16,6 +16,13 @@ const orphans = (table: string, where: string, problem: string): Orphans => ({
   sql: `SELECT o.id FROM ${table} o WHERE o.id > ? AND ${where} ORDER BY o.id LIMIT 500`,
 });
 
+const SUBJECTS = [
+  ['step', 'steps'],
+  ['response', 'responses'],
+  ['trajectory', 'trajectories'],
+  ['sample', 'samples'],
+] as const;
+
 const ORPHANS: readonly Orphans[] = [
   orphans('feedback', missing('responses', 'o.response_id'), 'the response it is about is missing'),
   orphans('samples', missing('steps', 'o.step_id'), 'the step it was drawn at is missing'),
@@ -24,16 +31,33 @@ const ORPHANS: readonly Orphans[] = [
     `o.prompt_of IS NOT NULL AND ${missing('steps', 'o.prompt_of')} AND ${missing('samples', 'o.prompt_of')}`,
     'the prompt it was drawn with is missing',
   ),
-  ...(['step', 'trajectory', 'sample'] as const).map((kind) =>
+  ...SUBJECTS.map(([kind, table]) =>
     orphans(
       'verdicts',
-      `o.subject_kind = '${kind}' AND ${missing(kind === 'trajectory' ? 'trajectories' : `${kind}s`, 'o.subject_id')}`,
+      `o.subject_kind = '${kind}' AND ${missing(table, 'o.subject_id')}`,
       `the ${kind} it judges is missing`,
     ),
   ),
 ];
 
+/** Rows that are named by their subject. */
+const aboutSubject = (table: string, problem: (kind: string) => string): readonly Orphans[] =>
+  SUBJECTS.map(([kind, subjects]) => ({
+    table,
+    problem: problem(kind),
+    sql: `SELECT DISTINCT o.subject_id AS id FROM ${table} o WHERE o.subject_kind = '${kind}' AND o.subject_id > ?
+      AND ${missing(subjects, 'o.subject_id')} ORDER BY o.subject_id LIMIT 500`,
+  }));
+
 const MORE: readonly Orphans[] = [
+  ...aboutSubject('decided', (kind) => `the ${kind} it is about is missing`),
+  ...aboutSubject('judge_attempts', (kind) => `the ${kind} a judge is to be asked of again is missing`),
+  {
+    table: 'late_steps',
+    problem: 'the step that is to be judged later is missing',
+    sql: `SELECT o.step_id AS id FROM late_steps o WHERE o.step_id > ?
+      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
+  },
   {
     table: 'cycle_steps',
     problem: 'the step it claims is missing',

@@ -2,9 +2,9 @@
  * Trajectories that pass a filter, newest first. Where an index has those of one field in their order it is followed;
  * all else of the filter is asked of each trajectory in turn, so whoever looks may stop anywhere and go on from there.
  */
-import { JUDGE_ORDER } from '../../core/learning/judging.js';
 import type { TrajectoryFilter } from '../../core/reading/filters.js';
 import { prepared, type Db } from '../file/db.js';
+import { decidingVerdict } from '../learning/decided.js';
 import { searchFor, type Work } from './search.js';
 
 export interface Sought {
@@ -119,17 +119,6 @@ const RATED = {
   none: `NOT ${anyFeedback('1')}`,
 } as const;
 
-const RANK = JUDGE_ORDER.map((judge, at) => `WHEN '${judge}' THEN ${at}`).join(' ');
-
-/** The verdict that decides about a trajectory, of those on it and on its last step. */
-export function decidingVerdict(columns: string, trajectoryId: string, stepId: string): string {
-  return `SELECT ${columns} FROM verdicts v WHERE v.good IS NOT NULL
-      AND v.judge IN (${JUDGE_ORDER.map((judge) => `'${judge}'`).join(', ')})
-      AND ((v.subject_kind = 'step' AND v.subject_id = ${stepId})
-        OR (v.subject_kind = 'trajectory' AND v.subject_id = ${trajectoryId}))
-    ORDER BY CASE v.judge ${RANK} END, v.subject_kind, v.created_at DESC LIMIT 1`;
-}
-
 /** All of a filter but its text. */
 function conditionOf(
   db: Db,
@@ -151,7 +140,7 @@ function conditionOf(
   if (feedback !== undefined) add(RATED[feedback]);
   if (trainable !== undefined) add(`${trainable ? '' : 'NOT '}${anyStep('s.consent AND s.not_trainable IS NULL')}`);
   if (good !== undefined) {
-    const said = `(${decidingVerdict('v.good', 't.id', last('id'))})`;
+    const said = `(${decidingVerdict('d.good', last('response_id'), last('id'))})`;
     if (good === null) add(`${said} IS NULL`);
     else add(`${said} = ?`, Number(good));
   }

@@ -5,12 +5,14 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
+import type { SubjectKind } from '../../core/learning/judging.js';
 import type { Removal } from '../../core/reading.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { deletionId } from '../file/deletions.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { emptyBatch } from '../learning/batches.js';
 import { forgetClaims } from '../learning/claims.js';
+import { forgetJudging } from '../learning/decided.js';
 import { forgetAnswers } from '../learning/evaluations.js';
 import { freeGroups } from '../learning/groups.js';
 import { responseOf } from './conversation.js';
@@ -111,21 +113,19 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string,
   const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
   const record = (table: string, rows: readonly { readonly id: string }[]): void =>
     rows.forEach((row) => deleted.push([table, row.id]));
-  const isAbout = (kind: 'step' | 'trajectory' | 'sample', ids: readonly string[]): ReturnType<typeof and> =>
+  const responseIds = [...new Set(removed.map((step) => step.responseId))];
+  const isAbout = (kind: SubjectKind, ids: readonly string[]): ReturnType<typeof and> =>
     and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, [...ids]));
-  record('verdicts', tx.delete(verdicts).where(isAbout('step', stepIds)).returning({ id: verdicts.id }).all());
-  record('verdicts', tx.delete(verdicts).where(isAbout('sample', sampleIds)).returning({ id: verdicts.id }).all());
-  record(
-    'verdicts',
-    tx
-      .delete(verdicts)
-      .where(isAbout('trajectory', [id]))
-      .returning({ id: verdicts.id })
-      .all(),
-  );
+  const subjects: readonly (readonly [SubjectKind, readonly string[]])[] = [
+    ['step', stepIds],
+    ['sample', sampleIds],
+    ['response', responseIds],
+    ['trajectory', [id]],
+  ];
+  for (const [kind, ids] of subjects)
+    record('verdicts', tx.delete(verdicts).where(isAbout(kind, ids)).returning({ id: verdicts.id }).all());
   record('samples', tx.delete(samples).where(inArray(samples.id, sampleIds)).returning({ id: samples.id }).all());
   record('feedback', tx.delete(feedback).where(eq(feedback.trajectoryId, id)).returning({ id: feedback.id }).all());
-  const responseIds = [...new Set(removed.map((step) => step.responseId))];
   record(
     'responses',
     tx.delete(responses).where(inArray(responses.id, responseIds)).returning({ id: responses.id }).all(),
@@ -139,6 +139,10 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string,
     .returning({ keyId: trajectories.keyId })
     .get();
   removeMessages(db, removed);
+  forgetJudging(
+    db,
+    subjects.flatMap(([kind, ids]) => ids.map((subject) => [kind, subject] as const)),
+  );
 
   const row = {
     id: deletionId(id),

@@ -4,7 +4,7 @@
 import { parseJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
-import { isLastTurn } from '../../core/last_turn.js';
+import { runsCalls } from '../../core/last_turn.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import { textOf, type ToolCall } from '../../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
@@ -47,7 +47,7 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     messages,
     tools,
     toolChoice,
-    callsAllowed: tools.length > 0 && toolChoice !== 'none' && (step.callsAllowed ?? !isLastTurn(messages)),
+    callsAllowed: runsCalls({ messages, tools, toolChoice }, step.callsAllowed),
     sampling,
     temperature: sampling.temperature ?? 1,
     ...actionOf(db, step),

@@ -1,10 +1,10 @@
 /** A trajectory in a few lines: first words, counts, how it ended and what was thought of it. */
 import type { TrajectorySummary } from '../../core/reading.js';
 import { prepared, type Db } from '../file/db.js';
+import { decidingVerdict } from '../learning/decided.js';
 import { UPSTREAM_STEP } from '../file/policy_version.js';
 import { seconds } from '../../core/seconds.js';
 import { headOf, type StoredTrajectory } from './head.js';
-import { decidingVerdict } from './matching.js';
 import { answerRow, firstWords, lengthOf, newestQuestion, type Place, wordsOf } from './said.js';
 import { actionOf } from './state.js';
 import { messageOf } from '../log/chain.js';
@@ -41,7 +41,7 @@ const RESPONSES = `SELECT id, outcome, stop_reason AS stopReason, usage ->> 'pro
 const FEEDBACK = `SELECT coalesce(sum(value > 0), 0) AS good, coalesce(sum(value < 0), 0) AS bad,
     count(demonstration) AS demonstrations
   FROM feedback WHERE trajectory_id = ? AND ${KEPT}`;
-const VERDICT = decidingVerdict('v.judge, v.good, v.score', '?', '?');
+const VERDICT = decidingVerdict('d.judge, d.good, d.score', '@responseId', '@id');
 
 export function summaryOf(db: Db, row: StoredTrajectory): TrajectorySummary {
   const steps = prepared<[string], ShortStep>(db, STEPS).all(row.id);
@@ -52,10 +52,10 @@ export function summaryOf(db: Db, row: StoredTrajectory): TrajectorySummary {
   const reasons = steps.flatMap(({ notTrainable, consent }) =>
     notTrainable !== null ? [notTrainable] : consent === 1 ? [] : ['no_consent'],
   );
-  const verdict = prepared<[string, string], { judge: string; good: 0 | 1; score: number | null }>(db, VERDICT).get(
-    newest?.id ?? '',
-    row.id,
-  );
+  const verdict =
+    newest === undefined
+      ? undefined
+      : prepared<[ShortStep], { judge: string; good: 0 | 1; score: number | null }>(db, VERDICT).get(newest);
   return {
     ...headOf(
       row,

@@ -2,7 +2,9 @@
  * Takes a trajectory out of every table: its steps, responses and messages, what was said about them, and what was
  * drawn at them. A part of a transaction, which writes down what went.
  */
+import type { SubjectKind } from '../../core/learning/judging.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
+import { forgetJudging } from '../learning/decided.js';
 import { forgetAnswers } from '../learning/evaluations.js';
 import { emptyBatches, removeMessages, type RemovedStep } from '../read/remove.js';
 
@@ -45,10 +47,11 @@ function rowsOut(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, re
   const stepKeys = steps.map((step) => [step.id]);
   const samples = out('DELETE FROM samples WHERE step_id = ? RETURNING id', stepKeys);
   const responseKeys = [...new Set(steps.map(({ responseId }) => responseId))].map((response) => [response]);
-  const subjects = [
+  const subjects: [SubjectKind, string][] = [
     ['trajectory', id],
-    ...steps.map((step) => ['step', step.id]),
-    ...samples.map((sample) => ['sample', sample]),
+    ...responseKeys.flat().map((response): [SubjectKind, string] => ['response', response]),
+    ...steps.map((step): [SubjectKind, string] => ['step', step.id]),
+    ...samples.map((sample): [SubjectKind, string] => ['sample', sample]),
   ];
   const batches = new Set(out('SELECT batch_id AS id FROM batch_items WHERE step_id = ?', stepKeys));
   emptyBatches(tx, [...batches], at, 'emptied: a trajectory in it was pruned');
@@ -66,6 +69,7 @@ function rowsOut(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, re
     ['samples', samples],
   ]);
   removeMessages(db, steps);
+  forgetJudging(db, subjects);
   if (steps.some((step) => step.consent === 0 && isGoneOnFrom(db, step))) throw new HasToStay();
   return went;
 }

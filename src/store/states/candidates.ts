@@ -64,7 +64,9 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
   const steps = prepared<[string], StepRow>(db, STEPS).all(trajectoryId);
   if (trajectory === undefined || steps.length === 0) return [];
   const heldOut = trajectory.split === 'heldout' || steps.some(({ stateTip }) => asksHeldOut(stateTip));
-  const ruled = said(db, trajectoryId);
+  const ruled = said(db);
+  const choices = new Map<string, number>();
+  for (const step of steps) choices.set(placeOf(step), (choices.get(placeOf(step)) ?? 0) + 1);
   const goods = steps.map(({ id }) => ruled.step(id).good);
   const allGood = together(goods);
   const left = new Left(db, steps);
@@ -106,11 +108,17 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
           told,
           earlierGood,
           allGood,
-          outcomeGood: ruled.response(step.responseId),
+          // Of several choices each is an answer of its own.
+          outcomeGood: (choices.get(placeOf(step)) ?? 0) > 1 ? good : ruled.response(step.responseId),
         },
       },
     ];
   });
+}
+
+/** Steps of one response at one state are choices. */
+function placeOf({ responseId, stateAt }: Pick<StepRow, 'responseId' | 'stateAt'>): string {
+  return `${responseId} ${stateAt}`;
 }
 
 /** Bad if one is bad, else unknown if one is unknown. */
@@ -127,7 +135,7 @@ function earlierOf(db: Db, seq: number): boolean | undefined {
   ).get(seq);
   if (row === undefined) return undefined;
   const steps = prepared<[string], StepRow>(db, STEPS).all(row.trajectoryId);
-  const ruled = said(db, row.trajectoryId);
+  const ruled = said(db);
   const left = new Left(db, steps);
   const bySeq = new Map(steps.map((step) => [step.seq, step]));
   const goods: (boolean | undefined)[] = [];

@@ -1,36 +1,30 @@
-/** What judges have decided about the steps of a trajectory and about its answers. */
-import { JUDGE_ORDER } from '../../core/learning/judging.js';
+/** What judges have decided about the steps of a trajectory and about the answers in it: the rows, and no judgement. */
 import { prepared, type Db } from '../file/db.js';
 
 export interface Ruled {
-  /** `told`: by a judge that knows right from wrong. */
+  /** `told`: a judge that knows right from wrong could tell, or had what it takes to. */
   step(id: string): { readonly good: boolean | undefined; readonly told: boolean };
+  /** The answer that a response ended with. */
   response(id: string): boolean | undefined;
 }
 
-interface Word {
-  readonly judge: string;
+interface Row {
   readonly good: 0 | 1 | null;
+  readonly gradable: 0 | 1;
 }
 
-const KNOWS: ReadonlySet<string> = new Set(['person', 'model', 'reference']);
-
-export function said(db: Db, trajectoryId: string): Ruled {
-  const words = (kind: string, id: string): Word[] =>
-    prepared<[string, string], Word>(
-      db,
-      `SELECT judge, good FROM verdicts WHERE subject_kind = ? AND subject_id = ? ORDER BY created_at, rowid`,
-    ).all(kind, id);
-  const decides = (kind: string, id: string): Word | undefined => {
-    const last = new Map(words(kind, id).map((word) => [word.judge, word]));
-    return JUDGE_ORDER.map((judge) => last.get(judge)).find((word) => (word?.good ?? null) !== null);
-  };
-  const outcome = decides('trajectory', trajectoryId);
+export function said(db: Db): Ruled {
+  const row = prepared<[string, string], Row>(
+    db,
+    'SELECT good, gradable FROM decided WHERE subject_kind = ? AND subject_id = ?',
+  );
+  const goodOf = (found: Row | undefined): boolean | undefined =>
+    (found?.good ?? null) === null ? undefined : found?.good === 1;
   return {
     step(id) {
-      const word = decides('step', id);
-      return { good: word === undefined ? undefined : word.good === 1, told: KNOWS.has(word?.judge ?? '') };
+      const found = row.get('step', id);
+      return { good: goodOf(found), told: found?.gradable === 1 };
     },
-    response: () => (outcome === undefined ? undefined : outcome.good === 1),
+    response: (id) => goodOf(row.get('response', id)),
   };
 }

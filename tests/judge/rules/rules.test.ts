@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import type { Tool } from '../../../src/core/tool.js';
 import { lastNumber, states } from '../../../src/judge/rules/answer.js';
-import { ask } from '../../../src/judge/ask.js';
 import { followsObservationJudge } from '../../../src/judge/rules/follows_observation.js';
 import { referenceJudge } from '../../../src/judge/rules/reference.js';
 import { wellFormedJudge } from '../../../src/judge/rules/well_formed.js';
@@ -138,14 +137,4 @@ test('an answer follows the observation by value; where no tool spoke, or one fa
   expect(said(await after('42', 'It is 43.'))).toBe(false);
   expect(said(await after('Error: cannot parse', 'It is 43.'))).toBe('absent');
   expect(said(await followsObservationJudge.judge(subject({ text: 'hi' }), signal))).toBe('absent');
-});
-
-test('a judge that fails is absent with its reason', async () => {
-  const verdict = await ask(
-    { name: 'broken', version: '1', kind: 'model', judge: () => Promise.reject(new Error('no route')) },
-    subject({}),
-    signal,
-  );
-  expect(verdict.score).toBeUndefined();
-  expect(verdict.rationale).toBe('the judge failed: no route');
 });

@@ -5,7 +5,7 @@ import { assemble, hyperDefaults } from '../../../src/batch/assemble.js';
 import type { Batch } from '../../../src/core/learning/batch.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
 import type { NewGroup } from '../../../src/core/learning/group.js';
-import type { Verdict } from '../../../src/core/learning/judging.js';
+import type { UnjudgedSlice, Verdict } from '../../../src/core/learning/judging.js';
 import type { Sample } from '../../../src/core/learning/sample.js';
 import type { Task } from '../../../src/core/learning/task.js';
 import type { LearningStore } from '../../../src/core/ports.js';
@@ -114,8 +114,46 @@ describe.each(STORES)('$name', ({ open }) => {
     it('are one for each subject, judge and version, and none of what is gone', async () => {
       const [there, gone] = [await logged.said('one'), await logged.said('two')];
       await logged.forget(gone);
-      await gyre.verdicts.save([verdict(there), verdict(there, { id: 'again', good: false, score: 0 }), verdict(gone)]);
+      const again = verdict(there, { id: 'again', good: false, score: 0 });
+      await gyre.verdicts.save({ verdicts: [verdict(there), again, verdict(gone)], faults: [] });
       expect(await gyre.verdicts.of('step', [there, gone])).toEqual(new Map([[there, [verdict(there)]]]));
+    });
+
+    it('are asked for slice by slice: each step once, and again only where a judge failed and it is due', async () => {
+      const [one, two] = [await logged.said('one'), await logged.said('two')];
+      const judges = [{ name: 'reference', version: '1' }];
+      const now = Date.now();
+      const next = (at: number): Promise<UnjudgedSlice | undefined> => gyre.verdicts.unjudged(judges, 100, at);
+      const slice = await next(now);
+      const steps = slice?.subjects.filter(({ kind }) => kind === 'step') ?? [];
+      expect(steps).toEqual([one, two].map((id) => ({ kind: 'step', id, stepId: id, judges: ['reference'] })));
+      const said = (slice?.subjects ?? []).filter(({ id }) => id !== one);
+      const fault = {
+        subjectKind: 'step' as const,
+        subjectId: one,
+        stepId: one,
+        judge: 'reference',
+        judgeVersion: '1',
+      };
+      await gyre.verdicts.save(
+        {
+          verdicts: said.map(({ kind, id }) => verdict(id, { subjectKind: kind })),
+          faults: [{ ...fault, reason: '503' }],
+        },
+        slice?.turn,
+      );
+      expect(await next(now)).toBeUndefined();
+      const due = await next(now + 60_000);
+      expect(due?.subjects.map(({ id }) => id)).toEqual([one]);
+      await gyre.verdicts.save({ verdicts: [verdict(one)], faults: [] }, due?.turn);
+      expect(await next(now + 60_000)).toBeUndefined();
+    });
+
+    it('of judges that nobody has declared are counted by their subjects', async () => {
+      const one = await logged.said('one');
+      expect(await gyre.verdicts.unknownJudged()).toBe(0);
+      await gyre.verdicts.save({ verdicts: [verdict(one, { judge: 'stranger' })], faults: [] });
+      expect(await gyre.verdicts.unknownJudged()).toBe(1);
     });
   });
 

@@ -170,7 +170,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
     if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
     if (known < 7) old.exec('CREATE TABLE prunings (id text)');
-    if (known < 14) old.exec('ALTER TABLE steps ADD calls_allowed integer');
+    if (known < 15) old.exec('ALTER TABLE steps ADD calls_allowed integer');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
@@ -183,7 +183,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps DROP COLUMN ${column}`);
     if (known < 6) old.exec('ALTER TABLE ledger DROP COLUMN writer; ALTER TABLE ledger DROP COLUMN answers');
     if (known < 7) old.exec('DROP TABLE prunings');
-    if (known < 14) old.exec('ALTER TABLE steps DROP COLUMN calls_allowed');
+    if (known < 15) old.exec('ALTER TABLE steps DROP COLUMN calls_allowed');
     old.close();
 
     const { store, log } = opened(folder);

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { SubjectKind } from '../../../src/core/learning/judging.js';
 import { openStore } from '../../../src/store/file/db.js';
 import { saveSamples } from '../../../src/store/learning/samples.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
@@ -132,7 +133,7 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
     cut: false,
     createdAt: 1,
   };
-  const verdict = (subjectKind: 'step' | 'sample' | 'trajectory', subjectId: string, judgeVersion = '1') => ({
+  const verdict = (subjectKind: SubjectKind, subjectId: string, judgeVersion = '1') => ({
     id: `vrd-${subjectKind}-${judgeVersion}`,
     subjectKind,
     subjectId,
@@ -146,6 +147,7 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
   saveVerdicts(store.db, [
     verdict('step', stepId),
     verdict('sample', 'smp-1'),
+    verdict('response', asked.responseId),
     verdict('trajectory', recording.trajectoryId),
   ]);
   const { id: feedback = '' } =
@@ -156,12 +158,16 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
     { table: 'feedback', id: feedback, problem: 'the response it is about is missing' },
     { table: 'samples', id: 'smp-1', problem: 'the step it was drawn at is missing' },
     { table: 'verdicts', id: 'vrd-step-1', problem: 'the step it judges is missing' },
+    { table: 'verdicts', id: 'vrd-response-1', problem: 'the response it judges is missing' },
     { table: 'verdicts', id: 'vrd-trajectory-1', problem: 'the trajectory it judges is missing' },
+    { table: 'decided', id: stepId, problem: 'the step it is about is missing' },
+    { table: 'decided', id: asked.responseId, problem: 'the response it is about is missing' },
+    { table: 'decided', id: recording.trajectoryId, problem: 'the trajectory it is about is missing' },
   ]);
   saveVerdicts(store.db, [verdict('step', stepId, '2')]);
   saveSamples(store.db, GYRE_POLICY, [{ ...sample, id: 'smp-2' }]);
   const rows = (table: string): unknown => store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get();
-  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 3 }, { n: 1 }]);
+  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 4 }, { n: 1 }]);
 });
 
 /** A gateway that is killed while nothing can be committed; `said` is how many answers it acknowledged. */

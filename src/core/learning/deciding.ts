@@ -1,0 +1,119 @@
+/**
+ * Who decides about a subject: one fold over its verdicts, and the only one. What it gives is kept as a row
+ * (`decided`) in the transaction that adds a verdict, so that no query decides anything. Pure.
+ *
+ * Each judge is heard with its newest word: what an earlier version of it said is withdrawn, also where it cannot tell
+ * now. Judges are gone through in their order, and the first that could tell decides alone: verdicts are never
+ * averaged. One that has to be heard and has not been ends the search: nobody after it decides in its place.
+ */
+import type { Judge, JudgeKind, Verdict } from './judging.js';
+
+export type JudgeRole =
+  /** Knows right from wrong: a reward comes of its word, and of no other's. */
+  | 'decides'
+  /** Knows something that a filter may go by, such as whether an answer says what its tool found. */
+  | 'filters'
+  /** Knows only what is no action at all. Bad is its last word, whatever the others think; good is a filter's. */
+  | 'vetoes';
+
+export interface DeclaredJudge extends Pick<Judge, 'name' | 'kind'> {
+  readonly role: JudgeRole;
+  /** Nobody after it decides while it has no word, because it was not asked, failed, or cannot tell. */
+  readonly required?: boolean | undefined;
+}
+
+/** The judges there are, the one that decides before all others first. */
+export const JUDGES: readonly DeclaredJudge[] = [
+  { name: 'person', kind: 'person', role: 'decides' },
+  { name: 'model', kind: 'model', role: 'decides' },
+  { name: 'reference', kind: 'rule', role: 'decides' },
+  { name: 'follows_observation', kind: 'rule', role: 'filters' },
+  { name: 'well_formed', kind: 'rule', role: 'vetoes' },
+];
+
+/** What a verdict has that decides. */
+type Word = Pick<Verdict, 'id' | 'judge' | 'score' | 'good' | 'rationale' | 'createdAt'>;
+
+export interface Ruling<V extends Word = Verdict> {
+  /** The verdict that decides; undefined where nobody could tell, or one that has to be heard was not. */
+  readonly verdict: V | undefined;
+  /** Its judge's place in the order, from 1; 0 for a veto. */
+  readonly place: number | undefined;
+  /** The word of the first that knows right from wrong, where it was that one's turn. No reward without. */
+  readonly right: V | undefined;
+  readonly rightKind: JudgeKind | undefined;
+  /** Whether it is no action at all. */
+  readonly vetoed: boolean;
+  /** Whether each judge that may veto calls it an action. */
+  readonly wellFormed: boolean;
+  /** Judges that said something and are not declared. They decide nothing, and whoever asks can say so. */
+  readonly unknown: readonly string[];
+}
+
+/** `failed`: judges that were asked and could not answer; they will be asked again, and are waited for. */
+export function deciding<V extends Word>(
+  verdicts: readonly V[],
+  judges: readonly DeclaredJudge[] = JUDGES,
+  failed: ReadonlySet<string> = new Set(),
+): Ruling<V> {
+  const last = lastWords(verdicts);
+  const said = (judge: DeclaredJudge): V | undefined => {
+    const word = last.get(judge.name);
+    return word?.good === undefined ? undefined : word;
+  };
+  const names = new Set(judges.map(({ name }) => name));
+  const vetoes = judges.filter(({ role }) => role === 'vetoes');
+  const veto = vetoes.map(said).find((word) => word?.good === false);
+  const waits = (judge: DeclaredJudge): boolean => judge.required === true || failed.has(judge.name);
+  const mayBeVetoed = veto === undefined && vetoes.some((judge) => waits(judge) && said(judge) === undefined);
+  const first = mayBeVetoed ? undefined : firstTold(judges, said, waits);
+  const right = mayBeVetoed
+    ? undefined
+    : firstTold(
+        judges.filter(({ role }) => role === 'decides'),
+        said,
+        waits,
+      );
+  return {
+    verdict: veto ?? first?.word,
+    place: veto !== undefined ? 0 : first === undefined ? undefined : judges.indexOf(first.judge) + 1,
+    right: right?.word,
+    rightKind: right?.judge.kind,
+    vetoed: veto !== undefined,
+    wellFormed: vetoes.length > 0 && vetoes.every((judge) => said(judge)?.good === true),
+    unknown: [...last.keys()].filter((name) => !names.has(name)),
+  };
+}
+
+function firstTold<V>(
+  judges: readonly DeclaredJudge[],
+  said: (judge: DeclaredJudge) => V | undefined,
+  waits: (judge: DeclaredJudge) => boolean,
+): { readonly judge: DeclaredJudge; readonly word: V } | undefined {
+  for (const judge of judges) {
+    const word = said(judge);
+    if (word !== undefined) return { judge, word };
+    if (waits(judge)) return undefined;
+  }
+  return undefined;
+}
+
+/** The newest verdict of each judge. */
+function lastWords<V extends Word>(verdicts: readonly V[]): ReadonlyMap<string, V> {
+  const last = new Map<string, V>();
+  for (const verdict of verdicts) {
+    if (isFailure(verdict)) continue;
+    const known = last.get(verdict.judge);
+    if (known === undefined || isNewer(verdict, known)) last.set(verdict.judge, verdict);
+  }
+  return last;
+}
+
+function isNewer(a: Word, b: Word): boolean {
+  return a.createdAt === b.createdAt ? a.id > b.id : a.createdAt > b.createdAt;
+}
+
+/** Earlier builds kept a judge's failure as a verdict without a word. It says nothing, and withdraws nothing. */
+function isFailure({ good, rationale }: Word): boolean {
+  return good === undefined && (rationale === 'cancelled' || rationale.startsWith('the judge failed:'));
+}

@@ -1,0 +1,86 @@
+/** The tables of judging beside the verdicts themselves: who decides, and what is still to be judged. */
+import { sql } from 'drizzle-orm';
+import { index, integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+const SUBJECT_KINDS = ['step', 'response', 'trajectory', 'sample'] as const;
+
+/**
+ * Who decides about a subject, as `deciding` in `src/core/learning/deciding.ts` has it; written in the transaction that
+ * adds a verdict. Queries join it, and none decides anything.
+ */
+export const decided = sqliteTable(
+  'decided',
+  {
+    subjectKind: text('subject_kind', { enum: SUBJECT_KINDS }).notNull(),
+    subjectId: text('subject_id').notNull(),
+    /** Of the verdict that decides; null where nobody could tell, or one that has to be heard was not. */
+    judge: text(),
+    good: integer({ mode: 'boolean' }),
+    score: real(),
+    verdictId: text('verdict_id'),
+    /** The judge's place in the order, from 1; 0 for a veto. */
+    place: integer(),
+    /** Whether a judge that knows right from wrong could tell, or had what it takes to. */
+    gradable: integer({ mode: 'boolean' }).notNull(),
+    /** How many judges that are not declared have said something of it. */
+    unknown: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.subjectKind, t.subjectId] }),
+    index('decided_unknown')
+      .on(t.unknown)
+      .where(sql`unknown > 0`),
+  ],
+);
+
+/** Judges that were asked of a subject and failed: they are asked again when it is due. */
+export const judgeAttempts = sqliteTable(
+  'judge_attempts',
+  {
+    subjectKind: text('subject_kind', { enum: SUBJECT_KINDS }).notNull(),
+    subjectId: text('subject_id').notNull(),
+    judge: text().notNull(),
+    judgeVersion: text('judge_version').notNull(),
+    /** The step it is about, or was drawn at. */
+    stepId: text('step_id').notNull(),
+    tries: integer().notNull(),
+    /** Of the last. */
+    reason: text().notNull(),
+    dueAt: integer('due_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.subjectKind, t.subjectId, t.judge, t.judgeVersion] }),
+    index('judge_attempts_due').on(t.subjectKind, t.dueAt),
+  ],
+);
+
+/** How far in the log each judge has come: every step up to this one is judged by it, or is late, or never will be. */
+export const judgeMarks = sqliteTable(
+  'judge_marks',
+  {
+    judge: text().notNull(),
+    judgeVersion: text('judge_version').notNull(),
+    /** The step's. */
+    seq: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.judge, t.judgeVersion] })],
+);
+
+/** Steps that could not be judged when it was their turn, and are looked at again. */
+export const lateSteps = sqliteTable(
+  'late_steps',
+  {
+    stepId: text('step_id').primaryKey(),
+    keyId: text('key_id').notNull(),
+    /** When to look whether its response has ended; null where it waits for its key to consent again. */
+    dueAt: integer('due_at'),
+  },
+  (t) => [
+    index('late_steps_due')
+      .on(t.dueAt)
+      .where(sql`due_at IS NOT NULL`),
+    index('late_steps_key')
+      .on(t.keyId)
+      .where(sql`due_at IS NULL`),
+  ],
+);

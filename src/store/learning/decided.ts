@@ -1,0 +1,88 @@
+/** Who decides about each subject, as rows: made anew in the transaction that adds a verdict of it. */
+import { deciding } from '../../core/learning/deciding.js';
+import type { SubjectKind } from '../../core/learning/judging.js';
+import { prepared, type Db } from '../file/db.js';
+
+interface Said {
+  readonly id: string;
+  readonly judge: string;
+  readonly score: number | null;
+  readonly good: 0 | 1 | null;
+  readonly rationale: string;
+  readonly createdAt: number;
+}
+
+/** `gradable`: whether a judge that knows right from wrong has what it takes to tell; undefined where nobody says. */
+export function writeDecided(db: Db, kind: SubjectKind, id: string, gradable: boolean | undefined): void {
+  const said = prepared<[string, string], Said>(
+    db,
+    `SELECT id, judge, score, good, rationale, created_at AS createdAt FROM verdicts
+      WHERE subject_kind = ? AND subject_id = ?`,
+  ).all(kind, id);
+  const failed = prepared<[string, string], { judge: string }>(
+    db,
+    'SELECT judge FROM judge_attempts WHERE subject_kind = ? AND subject_id = ?',
+  ).all(kind, id);
+  const { verdict, place, right, unknown } = deciding(
+    said.map(({ score, good, ...rest }) => ({
+      ...rest,
+      score: score ?? undefined,
+      good: good === null ? undefined : good === 1,
+    })),
+    undefined,
+    new Set(failed.map(({ judge }) => judge)),
+  );
+  prepared(
+    db,
+    `INSERT INTO decided (subject_kind, subject_id, judge, good, score, verdict_id, place, gradable, unknown)
+      VALUES (@kind, @id, @judge, @good, @score, @verdictId, @place, @gradable, @unknown)
+      ON CONFLICT DO UPDATE SET judge = @judge, good = @good, score = @score, verdict_id = @verdictId, place = @place,
+        gradable = max(@gradable, CASE WHEN @news THEN 0 ELSE gradable END), unknown = @unknown`,
+  ).run({
+    kind,
+    id,
+    judge: verdict?.judge ?? null,
+    good: verdict?.good === undefined ? null : Number(verdict.good),
+    score: verdict?.score ?? null,
+    verdictId: verdict?.id ?? null,
+    place: place ?? null,
+    gradable: Number(gradable === true || right !== undefined),
+    news: Number(gradable !== undefined),
+    unknown: unknown.length,
+  });
+}
+
+/** Subjects of which a judge has said something that nobody has declared. */
+export function unknownJudged(db: Db): number {
+  return (
+    prepared<[], { subjects: number }>(db, 'SELECT count(*) AS subjects FROM decided WHERE unknown > 0').get()
+      ?.subjects ?? 0
+  );
+}
+
+/** The verdict that decides about an answer, of those on its last step and on its response, in SQL. */
+export function decidingVerdict(columns: string, responseId: string, stepId: string): string {
+  return `SELECT ${columns} FROM decided d WHERE d.good IS NOT NULL
+      AND ((d.subject_kind = 'step' AND d.subject_id = ${stepId})
+        OR (d.subject_kind = 'response' AND d.subject_id = ${responseId}))
+    ORDER BY d.place, d.subject_kind DESC LIMIT 1`;
+}
+
+/** What is gone is neither judged nor waited for. */
+export function forgetJudging(db: Db, subjects: Iterable<readonly [kind: SubjectKind, id: string]>): void {
+  const gone = (table: string): void => {
+    const remove = prepared<[string, string]>(db, `DELETE FROM ${table} WHERE subject_kind = ? AND subject_id = ?`);
+    for (const subject of list) remove.run(...subject);
+  };
+  const list = [...subjects];
+  gone('decided');
+  gone('judge_attempts');
+  const late = prepared<[string]>(db, 'DELETE FROM late_steps WHERE step_id = ?');
+  for (const [kind, id] of list) if (kind === 'step') late.run(id);
+  // The number of the newest step is given again where that is gone: another step, which nobody has judged.
+  prepared(
+    db,
+    `UPDATE judge_marks SET seq = (SELECT coalesce(max(seq), 0) FROM steps)
+      WHERE seq > (SELECT coalesce(max(seq), 0) FROM steps)`,
+  ).run();
+}

@@ -1,0 +1,74 @@
+import { afterEach, expect, test, vi } from 'vitest';
+
+import type { Judge, Judgement, Subject } from '../../src/core/learning/judging.js';
+import { askAll } from '../../src/judge/ask.js';
+
+afterEach(() => vi.useRealTimers());
+
+const SUBJECT: Subject = { kind: 'step', id: 's', messages: [], tools: [], text: 'a', calls: [], index: 0 };
+const NEVER = new AbortController().signal;
+
+const judge = (name: string, judges: Judge['judge'], kind: Judge['kind'] = 'model'): Judge => ({
+  name,
+  version: '1',
+  kind,
+  judge: judges,
+});
+const good = (): Promise<Judgement> => Promise.resolve({ kind: 'verdict', score: 1, good: true, rationale: 'yes' });
+
+test('a judge that fails has given no verdict; the others are heard', async () => {
+  const broken = judge('broken', () => Promise.reject(new Error('503: no route')));
+  const { verdicts, faults } = await askAll([broken, judge('whole', good)], SUBJECT, NEVER);
+  expect(verdicts).toMatchObject([{ judge: 'whole', good: true, subjectKind: 'step', subjectId: 's' }]);
+  expect(faults).toEqual([
+    { subjectKind: 'step', subjectId: 's', judge: 'broken', judgeVersion: '1', reason: '503: no route' },
+  ]);
+});
+
+test('one that cannot tell has given a verdict without a word, which is no fault', async () => {
+  const absent = judge('absent', () => Promise.resolve({ kind: 'absent', reason: 'no reference' }));
+  const { verdicts, faults } = await askAll([absent], SUBJECT, NEVER);
+  expect([faults, verdicts[0]?.good, verdicts[0]?.rationale]).toEqual([[], undefined, 'no reference']);
+});
+
+test.each(['that listens', 'that is deaf'])('a judge %s and takes too long has failed', async (how) => {
+  vi.useFakeTimers();
+  const slow = judge(
+    'slow',
+    (_, signal) =>
+      new Promise((__, reject) => {
+        if (how === 'that listens') signal.addEventListener('abort', () => reject(signal.reason as Error));
+      }),
+  );
+  const asked = askAll([slow], SUBJECT, NEVER);
+  await vi.advanceTimersByTimeAsync(62_000);
+  expect((await asked).faults).toMatchObject([{ judge: 'slow', reason: 'no verdict within 60 s' }]);
+});
+
+test.each([
+  ['fails of it', (signal: AbortSignal): Promise<Judgement> => Promise.reject(signal.reason as Error)],
+  ['makes a verdict of it', good],
+])('where the whole is interrupted nothing is told, whether a judge %s', async (_, then) => {
+  const stopping = new AbortController();
+  const cut = judge('cut', (__, signal) => {
+    stopping.abort(new Error('stop'));
+    return then(signal);
+  });
+  await expect(askAll([cut], SUBJECT, stopping.signal)).rejects.toThrow('stop');
+  await expect(askAll([judge('whole', good)], SUBJECT, stopping.signal)).rejects.toThrow('stop');
+});
+
+test('an interruption does not wait for a judge that is deaf', async () => {
+  const stopping = new AbortController();
+  const deaf = judge('deaf', () => {
+    setImmediate(() => stopping.abort(new Error('stop')));
+    return new Promise(() => undefined);
+  });
+  await expect(askAll([deaf], SUBJECT, stopping.signal)).rejects.toThrow('stop');
+});
+
+test('about the outcome of a response only those are asked that can tell', async () => {
+  const judges = [judge('reference', good, 'rule'), judge('well_formed', good, 'rule'), judge('model', good)];
+  const { verdicts } = await askAll(judges, { ...SUBJECT, kind: 'response' }, NEVER);
+  expect(verdicts.map((verdict) => verdict.judge)).toEqual(['reference', 'model']);
+});

@@ -1,0 +1,79 @@
+/** Judging over real rows: what a judge that is away, or a process that stops, leaves behind. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import type { Judge } from '../../src/core/learning/judging.js';
+import { rewardOf } from '../../src/judge/decide.js';
+import { generate } from '../../src/learner/generating.js';
+import { judgeLog } from '../../src/learner/judging.js';
+import { verdictsOf } from '../../src/store/learning/verdicts.js';
+import { bench, type Bench, sum, tasks } from './bench.js';
+
+let open: Bench;
+let steps: readonly string[];
+beforeEach(async () => {
+  open = await bench();
+  const { reference: _, ...unanswered } = sum('a', 11, 22);
+  await generate(open.learner, tasks(open, [unanswered]), 1, 0);
+  steps = open.store.sqlite
+    .prepare<[], { id: string }>('SELECT id FROM steps ORDER BY seq')
+    .all()
+    .map(({ id }) => id);
+});
+afterEach(() => open.close());
+
+const count = (table: string): number =>
+  (open.store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
+const rewards = (): readonly (number | undefined)[] => {
+  const verdicts = verdictsOf(open.store.db, 'step', steps);
+  return steps.map((id) => rewardOf(verdicts.get(id) ?? [])?.value);
+};
+const goods = (): unknown =>
+  steps.map((id) => open.store.sqlite.prepare('SELECT judge, good FROM decided WHERE subject_id = ?').get(id));
+
+const model = (judge: Judge['judge']): Judge => ({ name: 'model', version: '1', kind: 'model', judge });
+
+test('what a judge was away for has no reward, and nobody after it decides, until it is back', async () => {
+  let away = true;
+  const judges = [
+    model(() =>
+      away
+        ? Promise.reject(new Error('503'))
+        : Promise.resolve({ kind: 'verdict', score: 0.8, good: true, rationale: 'yes' }),
+    ),
+    ...open.learner.judges,
+  ];
+  expect(steps).toHaveLength(2);
+  expect(await judgeLog({ ...open.learner, judges })).toMatchObject({ judge_faults: 3 });
+  expect(goods()).toEqual(steps.map(() => ({ judge: null, good: null })));
+  expect(rewards()).toEqual([undefined, undefined]);
+  away = false;
+  expect(await judgeLog({ ...open.learner, judges }), 'it is not due yet').toEqual({ judged: 0 });
+  open.store.sqlite.exec('UPDATE judge_attempts SET due_at = 0');
+  expect(await judgeLog({ ...open.learner, judges })).toEqual({ judged: 3 });
+  expect(goods()).toEqual(steps.map(() => ({ judge: 'model', good: 1 })));
+  expect(rewards()).toEqual([0.8, 0.8]);
+  expect(count('judge_attempts')).toBe(0);
+});
+
+test('a process that is stopped while it judges leaves no row, and the next one judges all of it', async () => {
+  const stopping = new AbortController();
+  const stops = model((_, signal) => {
+    stopping.abort(new Error('SIGTERM'));
+    return Promise.reject(signal.reason as Error);
+  });
+  const judges = [...open.learner.judges, stops];
+  await expect(judgeLog({ ...open.learner, judges, signal: stopping.signal })).rejects.toThrow('SIGTERM');
+  for (const table of ['verdicts', 'decided', 'judge_attempts', 'judge_marks']) expect(count(table), table).toBe(0);
+  await judgeLog(open.learner);
+  expect(goods()).toMatchObject([{ good: 1 }, { good: 1 }]);
+});
+
+test('without a reference and a model nothing has a reward, whatever the rules say of its form', async () => {
+  expect(await judgeLog(open.learner)).toEqual({ judged: 7 });
+  expect(goods()).toEqual([
+    { judge: 'well_formed', good: 1 },
+    { judge: 'follows_observation', good: 1 },
+  ]);
+  expect(rewards()).toEqual([undefined, undefined]);
+  expect(open.store.sqlite.prepare('SELECT DISTINCT gradable FROM decided').all()).toEqual([{ gradable: 0 }]);
+});

@@ -1,0 +1,174 @@
+/** Who decides about a subject, as rows: the very fold that rewards are made of, over whatever judges may say. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { deciding } from '../../../src/core/learning/deciding.js';
+import type { SubjectKind, Verdict } from '../../../src/core/learning/judging.js';
+import { rewardOf } from '../../../src/judge/decide.js';
+import { unknownJudged } from '../../../src/store/learning/decided.js';
+import { saveJudged, saveVerdicts, verdictsOf } from '../../../src/store/learning/verdicts.js';
+import { listTrajectories } from '../../../src/store/read/listing.js';
+import { Random } from '../../../scripts/chaos/random.js';
+import { answer, opened, type Opened, opening, user } from '../fixture.js';
+
+const NAMES = ['person', 'model', 'reference', 'follows_observation', 'well_formed', 'stranger', 'another'] as const;
+const REASONS = ['', 'cannot tell', 'cancelled', 'the judge failed: 503'] as const;
+
+let made = 0;
+function word(
+  kind: SubjectKind,
+  id: string,
+  judge: string,
+  good: boolean | undefined,
+  more: Partial<Verdict> = {},
+): Verdict {
+  made += 1;
+  return {
+    id: `vrd-${String(made).padStart(6, '0')}`,
+    subjectKind: kind,
+    subjectId: id,
+    judge,
+    judgeVersion: String(made),
+    rationale: '',
+    createdAt: made,
+    ...(good === undefined ? {} : { good, score: Number(good) }),
+    ...more,
+  };
+}
+
+interface DecidedRow {
+  readonly kind: SubjectKind;
+  readonly id: string;
+  readonly judge: string | null;
+  readonly good: 0 | 1 | null;
+  readonly verdictId: string | null;
+  readonly place: number | null;
+  readonly gradable: 0 | 1;
+  readonly unknown: number;
+}
+
+const rowsOf = ({ store }: Opened): readonly DecidedRow[] =>
+  store.sqlite
+    .prepare<[], DecidedRow>(
+      `SELECT subject_kind AS kind, subject_id AS id, judge, good, verdict_id AS verdictId, place, gradable, unknown
+        FROM decided ORDER BY subject_kind, subject_id`,
+    )
+    .all();
+
+/** What the fold says of each subject that there is a verdict about. */
+function folded({ store }: Opened, kinds: readonly SubjectKind[]): readonly DecidedRow[] {
+  return kinds.flatMap((kind) => {
+    const ids = store.sqlite
+      .prepare<[string], { id: string }>(
+        'SELECT DISTINCT subject_id AS id FROM verdicts WHERE subject_kind = ? ORDER BY subject_id',
+      )
+      .all(kind)
+      .map(({ id }) => id);
+    return [...verdictsOf(store.db, kind, ids)]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([id, verdicts]): DecidedRow => {
+        const { verdict, place, right, unknown } = deciding(verdicts);
+        return {
+          kind,
+          id,
+          judge: verdict?.judge ?? null,
+          good: verdict?.good === undefined ? null : verdict.good ? 1 : 0,
+          verdictId: verdict?.id ?? null,
+          place: place ?? null,
+          gradable: right === undefined ? 0 : 1,
+          unknown: unknown.length,
+        };
+      });
+  });
+}
+
+const BACKFILL = ((): string => {
+  const folder = join(import.meta.dirname, '..', '..', '..', 'migrations');
+  const file = readdirSync(folder).find((name) => name.endsWith('_judging.sql')) ?? '';
+  return (
+    readFileSync(join(folder, file), 'utf8')
+      .split('--> statement-breakpoint')
+      .find((sql) => sql.includes('INTO `decided`')) ?? ''
+  );
+})();
+
+test('the row is what the fold gives, over 500 random sets of verdicts, and a migrated log has the same', async () => {
+  const open = opened();
+  const random = new Random(11);
+  const { steps, opening: asked } = await answer(
+    open.log,
+    opening([user('q')]),
+    Array.from({ length: 40 }, (_, at) => ({ text: `a${at}` })),
+  );
+  const places = new Set<number | null>();
+  for (let round = 0; round < 12; round += 1) {
+    const said = steps.flatMap(({ id }) =>
+      Array.from({ length: Math.floor(random.between(0, 3)) }, () =>
+        word('step', id, random.of(NAMES), random.of([true, false, undefined]), {
+          rationale: random.of(REASONS),
+          createdAt: Math.floor(random.between(0, 5)),
+        }),
+      ),
+    );
+    const outcome = word('response', asked.responseId, random.of(NAMES), random.of([true, false, undefined]));
+    saveVerdicts(open.store.db, [...said, outcome]);
+    const written = rowsOf(open);
+    expect(written).toEqual(folded(open, ['response', 'step']));
+    for (const { place } of written) places.add(place);
+    open.store.sqlite.exec('BEGIN; DELETE FROM decided');
+    open.store.sqlite.exec(BACKFILL);
+    const migrated = rowsOf(open);
+    open.store.sqlite.exec('ROLLBACK');
+    expect(migrated.filter(({ place }) => place !== null)).toEqual(written.filter(({ place }) => place !== null));
+  }
+  expect(places).toEqual(new Set([null, 0, 1, 2, 3, 4, 5]));
+});
+
+test('a newer version of a judge takes back what the older said: bad, then good, is good and worth 1', async () => {
+  const open = opened();
+  const { steps, recording } = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
+  const id = steps[0]?.id ?? '';
+  const shown = (): unknown =>
+    listTrajectories(open.store.db, { limit: 9 }, { shown: { view: 'summary', tokens: false } }).data[0];
+  saveVerdicts(open.store.db, [word('step', id, 'reference', false, { judgeVersion: '1' })]);
+  expect(shown()).toMatchObject({ id: recording.trajectoryId, verdict: { judge: 'reference', good: false } });
+  saveVerdicts(open.store.db, [word('step', id, 'reference', true, { judgeVersion: '2' })]);
+  expect(rowsOf(open)).toMatchObject([{ judge: 'reference', good: 1, gradable: 1 }]);
+  expect(shown()).toMatchObject({ verdict: { judge: 'reference', good: true } });
+  expect(rewardOf(verdictsOf(open.store.db, 'step', [id]).get(id) ?? [])?.value).toBe(1);
+});
+
+test('an earlier outcome, of a whole trajectory, is that of its first completed response', async () => {
+  const open = opened();
+  const first = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
+  await answer(open.log, opening([user('q'), first.turn, user('more')]), [{ text: 'b' }]);
+  saveVerdicts(open.store.db, [word('trajectory', first.recording.trajectoryId, 'reference', false)]);
+  open.store.sqlite.exec('DELETE FROM decided');
+  open.store.sqlite.exec(BACKFILL);
+  expect(rowsOf(open)).toMatchObject([{ kind: 'response', id: first.opening.responseId, judge: 'reference', good: 0 }]);
+});
+
+test('subjects of which an undeclared judge has spoken are counted', async () => {
+  const open = opened();
+  const { steps } = await answer(open.log, opening([user('q')]), [{ text: 'a' }, { text: 'b' }]);
+  const [a = '', b = ''] = steps.map(({ id }) => id);
+  saveVerdicts(open.store.db, [word('step', a, 'stranger', true), word('step', a, 'another', true)]);
+  expect(unknownJudged(open.store.db)).toBe(1);
+  saveVerdicts(open.store.db, [word('step', b, 'well_formed', true)]);
+  expect(unknownJudged(open.store.db)).toBe(1);
+  expect(rowsOf(open).find(({ id }) => id === a)).toMatchObject({ judge: null, unknown: 2 });
+});
+
+test('whether right from wrong can be told is kept, and said anew where it is known', async () => {
+  const open = opened();
+  const { steps } = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
+  const id = steps[0]?.id ?? '';
+  const save = (gradable?: ReadonlySet<string>): number | undefined => {
+    const verdicts = [word('step', id, 'well_formed', true)];
+    saveJudged(open.store.db, { verdicts, faults: [], ...(gradable === undefined ? {} : { gradable }) });
+    return rowsOf(open)[0]?.gradable;
+  };
+  expect([save(), save(new Set([id])), save(), save(new Set())]).toEqual([0, 1, 1, 0]);
+});
