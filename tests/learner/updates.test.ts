@@ -28,7 +28,7 @@ const questions = (count: number): readonly Task[] =>
 const trained = (): string[] => made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id));
 const drawnAt = (): number => made.engine.requests.filter(({ body }) => body.n === 3).length;
 
-test('fewer groups than an update takes are carried over to the next cycle, and each sample is trained once', async () => {
+test('fewer groups than an update takes are carried over, and each sample is trained once', async () => {
   made = await bench({ bounds: { leastGroups: 8 } });
   const first = await runCycle(made.learner, { tasks: questions(2), heldout: [] });
   expect(first).toMatchObject({ state: 'skipped', note: '4 of 8 informative groups; carried' });

@@ -42,7 +42,8 @@ interface Row {
 
 const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.idx, s.key_id AS keyId, s.policy_version AS policyVersion,
     s.consent, s.state_at AS stateAt, s.action_tip AS actionTip, s.tool_set AS toolSet, s.tool_choice AS toolChoice,
-    s.calls_allowed AS callsAllowed, s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable, t.task_id AS taskId, t.origin
+    s.calls_allowed AS callsAllowed, s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable,
+    t.task_id AS taskId, t.origin
   FROM json_each(?) e CROSS JOIN steps s ON s.id = e.value CROSS JOIN trajectories t ON t.id = s.trajectory_id`;
 
 interface Said {
