@@ -5,14 +5,16 @@ import { ruleJudges } from '../../src/judge/rules/rules.js';
 import { judgeLog } from '../../src/learner/judging.js';
 import { learningStore } from '../../src/store/clock/open.js';
 import type { Store } from '../../src/store/file/db.js';
-import type { Measured } from './measure.js';
 
 interface Point {
   readonly at: number;
   readonly done: number;
 }
 
-export async function* judging(store: Store, note: (text: string) => void): AsyncGenerator<Measured> {
+export async function* judging(
+  store: Store,
+  note: (text: string) => void,
+): AsyncGenerator<{ readonly what: string; readonly value: string }> {
   const points: Point[] = [{ at: performance.now(), done: 0 }];
   let said = performance.now();
   const judges: readonly Judge[] = ruleJudges(new Map());

@@ -21,7 +21,10 @@ type Drop =
   | 'evaluation'
   /** It was cancelled or failed, or its response has no end in the log. */
   | 'unfinished'
-  /** Mode `resample`: its state cannot be asked again as it was, because its prompt is not on record. */
+  /**
+   * Mode `resample`: its state cannot be asked again as it was, because its prompt is not on record. What constrained
+   * its action is no part of its state.
+   */
   | 'no_state'
   /**
    * Its action is to be trained on (modes `logged` and `sft`) and cannot be, for this reason of `NotTrainable`;

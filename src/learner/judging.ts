@@ -69,7 +69,7 @@ export function toAskOf(
 }
 
 /** A sample is judged in the state it was drawn at. */
-export function toAskOfSample(
+function toAskOfSample(
   { id, stepId, text, calls }: Sample,
   asked: AskedState | undefined,
   judges: readonly Judge[],

@@ -49,6 +49,7 @@ export function learningStatus(
       new_states: tally.open,
       dropped: tally.dropped,
       heldout_tasks: null,
+      unknown_judge: null,
       running: first?.state === 'running' ? cycleView(first) : null,
       bursts: null,
     };
@@ -59,6 +60,7 @@ export function learningStatus(
     new_states: states,
     dropped: over === 0 ? tally.dropped : { ...tally.dropped, key_share: over },
     heldout_tasks: told.heldoutTasks,
+    unknown_judge: told.unknownJudged,
     running: running === undefined ? null : cycleView(running),
     bursts: told.bursts,
   };

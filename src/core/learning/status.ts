@@ -13,6 +13,8 @@ export interface StatusFacts {
   /** Keys that share batches because they were heard lately. */
   readonly heardLately: readonly string[];
   readonly heldoutTasks: number;
+  /** Steps, answers and samples of which a judge has spoken that nobody has declared. */
+  readonly unknownJudged: number;
   /** Whoever's. */
   readonly running: Cycle | undefined;
   /** Newest first. */

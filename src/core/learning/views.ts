@@ -19,7 +19,7 @@ export interface VersionView {
   /** What it was trained on, or served instead of. */
   readonly parent: number | null;
   readonly batch_id: string | null;
-  /** For a rollback: the version whose weights these are. */
+  /** Of a rollback or a restart: the version whose weights these are. */
   readonly copy_of: number | null;
   /** What the trainer measured. */
   readonly metrics: Readonly<Record<string, unknown>>;
@@ -87,6 +87,8 @@ export interface LearningStatus {
   readonly dropped: Readonly<Record<string, number>>;
   /** Null for a key that is no admin's. */
   readonly heldout_tasks: number | null;
+  /** Subjects of which a judge has spoken that nobody has declared: it decides nothing. Null as above. */
+  readonly unknown_judge: number | null;
   readonly running: CycleView | null;
   readonly last: CycleView | null;
   /** Keys that ask far more than they use to. Null for a key that is no admin's. */

@@ -5,6 +5,7 @@ import type { StatusQuery, StatusRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { burstsAt } from '../keys/pace.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../learning/cycles.js';
+import { unknownJudged } from '../learning/decided.js';
 import { headVersion, servingVersion } from '../learning/decisions.js';
 import { heardLately } from '../learning/givers.js';
 import { countTasks } from '../learning/tasks.js';
@@ -32,6 +33,7 @@ export function statusFacts(db: Db, policy: string, { ruleAt, reuse, keyId }: St
     tally: tallyOf(db, policy, { rule, head, reuse: rule.mode === 'resample' ? reuse : 1, keyId }),
     heardLately: keyId === undefined ? heardLately(db) : [],
     heldoutTasks: countTasks(db, 'heldout'),
+    unknownJudged: keyId === undefined ? unknownJudged(db) : 0,
     running: runningCycle(db, policy),
     newest: cyclesOf(db, policy, NEWEST, undefined, keyId).map((cycle) =>
       keyId === undefined ? cycle : seenBy(db, policy, cycle, keyId),

@@ -13,7 +13,7 @@ export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { groups, samples } from './sample_schema.js';
 export { candidateCounts, candidates, countings, stateCounts, states, touched } from './state_schema.js';
-export { decisions, evaluations, removedWeights, versions } from './version_schema.js';
+export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the

@@ -7,7 +7,7 @@ import { type SQL, sql } from 'drizzle-orm';
 import { prepared, type Db } from '../file/db.js';
 
 /** In SQL, of a step `s` in its trajectory `t`, with the steps before it there. */
-export const CONSENTED: SQL = sql`(s.consent AND t.consent
+const CONSENTED: SQL = sql`(s.consent AND t.consent
   AND NOT EXISTS (SELECT 1 FROM steps e WHERE e.trajectory_id = s.trajectory_id AND e.idx < s.idx AND NOT e.consent)
   AND NOT EXISTS (SELECT 1 FROM keys g WHERE g.id = s.key_id AND NOT g.train))`;
 
