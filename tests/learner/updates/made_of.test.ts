@@ -1,16 +1,16 @@
 /** What an update is made of, cycle after cycle: enough groups, each sample once, and what is refused costs itself. */
 import { afterEach, expect, test } from 'vitest';
 
-import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
-import type { Task } from '../../src/core/learning/task.js';
-import { runCycle } from '../../src/learner/cycle.js';
-import { generate } from '../../src/learner/generating.js';
-import { runningCycle } from '../../src/store/learning/cycles.js';
-import { groupsOf } from '../../src/store/learning/groups.js';
-import { verify } from '../../src/store/proof/verify.js';
-import { stateOf } from '../../src/store/read/state.js';
-import type { EngineRequest, Reply } from '../fakes/engine.js';
-import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { Task } from '../../../src/core/learning/task.js';
+import { runCycle } from '../../../src/learner/cycle.js';
+import { generate } from '../../../src/learner/generating.js';
+import { runningCycle } from '../../../src/store/learning/cycles.js';
+import { groupsOf } from '../../../src/store/learning/groups.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { stateOf } from '../../../src/store/read/state.js';
+import type { EngineRequest, Reply } from '../../fakes/engine.js';
+import { arithmetic, bench, type Bench, sum, tasks } from '../bench.js';
 
 let made: Bench;
 afterEach(() => made.close());

@@ -1,14 +1,14 @@
 /** States in which no call is run: they are asked again as they were, and a call there is worth nothing. */
 import { afterEach, expect, test } from 'vitest';
 
-import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
-import { runCycle } from '../../src/learner/cycle.js';
-import { generate } from '../../src/learner/generating.js';
-import { samplesOf } from '../../src/store/learning/samples.js';
-import { verify } from '../../src/store/proof/verify.js';
-import { stateOf } from '../../src/store/read/state.js';
-import type { EngineRequest, Reply } from '../fakes/engine.js';
-import { bench, type Bench, sum, tasks } from './bench.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { runCycle } from '../../../src/learner/cycle.js';
+import { generate } from '../../../src/learner/generating.js';
+import { samplesOf } from '../../../src/store/learning/samples.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { stateOf } from '../../../src/store/read/state.js';
+import type { EngineRequest, Reply } from '../../fakes/engine.js';
+import { bench, type Bench, sum, tasks } from '../bench.js';
 
 let made: Bench;
 afterEach(() => made.close());
