@@ -8,11 +8,8 @@ import { randomInt } from 'node:crypto';
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
 import type { BatchRow } from '../core/learning/batch.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
-import { moveCycle } from '../store/learning/cycles.js';
-import { batchOf } from '../store/learning/batches.js';
 import { batchOf as batchFrom, type Made } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
@@ -24,7 +21,7 @@ import { judgeLog, judgeSamples } from './judging.js';
 import { inParallel } from './pool.js';
 import { type Draw, draw, failedAt } from './resample.js';
 import { boundsIn, countAll } from './states.js';
-import { HeadLost, reconcile, resetHead, train } from './training.js';
+import { HeadLost, reconcile, resetHead, train, UNGATED } from './training.js';
 
 /**
  * Prompts in flight at once, each for a group of actions. More than the engine decodes at a time, so that it never
@@ -77,64 +74,87 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
 }
 
 async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
-  const { db, rows } = learner;
-  const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
-    moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
+  const { rows } = learner;
+  const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Promise<Cycle> =>
+    rows.cycles.move(cycle.id, { stage, counts });
   const skip = async (note: string): Promise<Cycle> => {
     await use(learner, cycle);
     await learner.rows.cycles.release(cycle.id);
-    return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'skipped', note });
+    return rows.cycles.move(cycle.id, { state: 'skipped', note });
   };
 
-  if (batchOf(db, GYRE_POLICY, cycle.id) === undefined) {
-    if (options.tasks !== undefined)
-      reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
-    reach('judge', await judgeLog(learner));
+  if ((await rows.batches.ofCycle(cycle.id)) === undefined) {
+    if ((await rows.versions.ungated()) >= UNGATED) {
+      await reach('evaluate');
+      const { decision, promoted, note } = await headGated(learner, options);
+      if (decision === undefined) return skip(note);
+      return rows.cycles.move(cycle.id, { state: 'done', stage: promoted ? 'promote' : 'gate', note });
+    }
+    if (options.tasks !== undefined) {
+      const generated = await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion);
+      await reach('generate', { generated });
+    }
+    await reach('judge', await judgeLog(learner));
 
-    reach('filter', await takeUp(learner, cycle));
+    await reach('filter', await takeUp(learner, cycle));
 
     if (cycle.mode === 'resample') {
-      reach('resample', await drawAll(learner, cycle));
+      await reach('resample', await drawAll(learner, cycle));
       await use(learner, cycle);
-      reach('judge_samples', await judgeSamples(learner, cycle.id));
+      await reach('judge_samples', await judgeSamples(learner, cycle.id));
     }
   }
 
   const { row, counts, note } = await makeBatch(learner, cycle);
-  reach('batch', counts);
+  await reach('batch', counts);
   if (row === undefined) return skip(note);
   if (learner.trainer === undefined) return skip('there is no trainer: start one, or set trainer.url');
 
-  reach('train');
+  await reach('train');
   const { version, parity, isHead } = await train(learner, learner.trainer, row);
   await use(learner, cycle);
   if (!parity.passed)
-    return moveCycle(db, GYRE_POLICY, cycle.id, {
+    return rows.cycles.move(cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: ${parity.reason}`,
     });
 
   if (!isHead)
-    return moveCycle(db, GYRE_POLICY, cycle.id, {
+    return rows.cycles.move(cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: version ${await rows.versions.head()} is the head by now`,
     });
 
   if (options.gate === false || options.heldout.length === 0) {
-    return moveCycle(db, GYRE_POLICY, cycle.id, {
+    return rows.cycles.move(cycle.id, {
       state: 'done',
       note:
         `version ${version.version} trained; not gated: ` +
         (options.gate === false ? 'left to a later cycle' : 'no held-out tasks'),
     });
   }
-  reach('evaluate');
+  await reach('evaluate');
   const { decision, promoted, reason } = await gated(learner, version.version, options.heldout);
-  return moveCycle(db, GYRE_POLICY, cycle.id, {
+  return rows.cycles.move(cycle.id, {
     state: 'done',
     ...(decision === undefined ? {} : { stage: promoted ? 'promote' : 'gate' }),
     note: `version ${version.version}: ${reason}`,
   });
+}
+
+/** A head that went on for long without a gate is gated before anything is trained on it. */
+async function headGated(
+  learner: Learner,
+  { heldout, gate: may }: CycleOptions,
+): Promise<Omit<Gated, 'reason'> & { readonly note: string }> {
+  const head = await learner.rows.versions.head();
+  const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
+  const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
+  if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
+  if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
+  if (parity?.passed === false) return { promoted: false, note: `${waits} and cannot be evaluated: ${parity.reason}` };
+  const { reason, ...outcome } = await gated(learner, head, heldout);
+  return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
 
 /** Draws at the claimed states that have not been asked yet. Counts what came of all of them. */
