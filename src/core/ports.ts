@@ -184,6 +184,8 @@ export interface VersionRows {
   /** That training and sampling follow. */
   head(): Promise<number>;
   serving(): Promise<number>;
+  /** Updates of the head since the gate decided about one of its versions, or anything but training moved it. */
+  ungated(): Promise<number>;
   save(version: Version): Promise<void>;
   /** Throws 409 where there is nothing to go back to. */
   wayBack(): Promise<WayBack>;

@@ -20,7 +20,7 @@ import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
 import { resample } from './resample.js';
 import { boundsIn, countAll } from './states.js';
-import { HeadLost, reconcile, resetHead, train } from './training.js';
+import { HeadLost, reconcile, resetHead, train, UNGATED } from './training.js';
 
 export interface CycleOptions {
   /** Answered by the base version before the log is judged; absent when live traffic is the only source. */
@@ -68,6 +68,12 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   };
 
   if (batchOf(db, GYRE_POLICY, cycle.id) === undefined) {
+    if ((await rows.versions.ungated()) >= UNGATED) {
+      reach('evaluate');
+      const { decision, promoted, note } = await headGated(learner, options);
+      if (decision === undefined) return skip(note);
+      return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'done', stage: promoted ? 'promote' : 'gate', note });
+    }
     if (options.tasks !== undefined)
       reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
     reach('judge', await judgeLog(learner));
@@ -116,6 +122,21 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     ...(decision === undefined ? {} : { stage: promoted ? 'promote' : 'gate' }),
     note: `version ${version.version}: ${reason}`,
   });
+}
+
+/** A head that went on for long without a gate is gated before anything is trained on it. */
+async function headGated(
+  learner: Learner,
+  { heldout, gate: may }: CycleOptions,
+): Promise<Omit<Gated, 'reason'> & { readonly note: string }> {
+  const head = await learner.rows.versions.head();
+  const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
+  const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
+  if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
+  if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
+  if (parity?.passed === false) return { promoted: false, note: `${waits} and cannot be evaluated: ${parity.reason}` };
+  const { reason, ...outcome } = await gated(learner, head, heldout);
+  return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
 
 /** The candidate through the gate: it serves where it passed, and a hopeless head is set back to what serves. */

@@ -12,6 +12,9 @@ const POLL_MS = 250;
 /** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
 const OUTAGE_MS = 5 * 60_000;
 
+/** So many updates in a row without a gate; then the head waits for one. */
+export const UNGATED = 16;
+
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
 export async function train(learner: Learner, trainer: Trainer, made: BatchRow): Promise<AppliedBatch> {
   const { rows } = learner;

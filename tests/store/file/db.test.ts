@@ -234,6 +234,66 @@ test('a database of every earlier shape is brought to this one, and its rows mea
   }
 });
 
+test('the head of an earlier build is where its rows moved it last', () => {
+  const heads = MIGRATIONS.findIndex(({ sql }) => sql.join().includes('CREATE TABLE `head_moves`'));
+  const cases: [head: number, versions: [number, number][], moves: [string, number, number][]][] = [
+    [0, [], []],
+    [
+      2,
+      [
+        [1, 1],
+        [2, 2],
+      ],
+      [],
+    ],
+    [
+      1,
+      [
+        [1, 1],
+        [2, 2],
+      ],
+      [['head_reset', 1, 3]],
+    ],
+    // Of one moment the decision is the later one.
+    [
+      3,
+      [
+        [1, 1],
+        [2, 5],
+      ],
+      [['rollback', 3, 5]],
+    ],
+    [
+      4,
+      [
+        [1, 1],
+        [4, 9],
+      ],
+      [
+        ['rollback', 3, 5],
+        ['promotion', 1, 10],
+      ],
+    ],
+  ];
+  for (const [head, trained, moves] of cases) {
+    const folder = temporaryFolder();
+    const old = new Database(join(folder, 'gyre.db'));
+    old.exec('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)');
+    for (const { sql, hash, folderMillis } of MIGRATIONS.slice(0, heads)) {
+      for (const statement of sql) old.exec(statement);
+      old.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run(hash, folderMillis);
+    }
+    const add = old.prepare(`INSERT INTO versions (version, kind, metrics, created_at) VALUES (?, 'trained', '{}', ?)`);
+    for (const version of trained) add.run(...version);
+    const decided = old.prepare(
+      `INSERT INTO decisions (id, kind, version, created_at, passed, reason, numbers) VALUES (?, ?, ?, ?, 1, '', '{}')`,
+    );
+    moves.forEach((move, at) => decided.run(`dec-${at}`, ...move));
+    old.close();
+    expect(headVersion(opened(folder).store.db, GYRE_POLICY)).toBe(head);
+  }
+});
+
 const DECIDED = { kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} } as const;
 
 /** Rows of the learning clock as an earlier build wrote them, which knew of no policy but one. */
@@ -263,9 +323,8 @@ function learn(old: Database.Database, known: number, stepId: string): void {
   add('versions', { version: 1, kind: 'trained', parent: 0, batch_id: 'bat-1', metrics: '{}', created_at: 1 });
   add('versions', { version: 2, kind: 'trained', parent: 1, batch_id: 'bat-2', metrics: '{}', created_at: 2 });
   add('evaluations', { id: 'evl-1', version: 1, task_set: 'set', results: '[]', created_at: 1 });
-  if (known >= 15)
-    for (const version of [1, 2])
-      add('head_moves', { version, kind: 'trained', batch_id: `bat-${version}`, created_at: version });
+  if (old.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'head_moves'`).get() !== undefined)
+    for (const version of [1, 2]) add('head_moves', { version, kind: 'trained', created_at: version });
   if (known >= 7) add('removed_weights', { version: 1, reason: 'old', created_at: 1 });
   const ledgered = {
     decisions: {
