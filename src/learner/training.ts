@@ -148,7 +148,7 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
-      await learner.rows.batches.move(row.id, 'failed', now.error?.message ?? 'no reason given');
+      await learner.rows.batches.move(row.id, 'failed', now.error?.message ?? 'no reason given', true);
       throw new GyreError({
         side: 'trainer',
         status: 502,

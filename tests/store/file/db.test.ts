@@ -19,6 +19,7 @@ import { claim, claimed } from '../../../src/store/learning/claims.js';
 import { cyclesOf } from '../../../src/store/learning/cycles.js';
 import { decide, headVersion, servingVersion } from '../../../src/store/learning/decisions.js';
 import { evaluationOf } from '../../../src/store/learning/evaluations.js';
+import { groupsOf } from '../../../src/store/learning/groups.js';
 import { samplesOf } from '../../../src/store/learning/samples.js';
 import { allVersions } from '../../../src/store/learning/versions.js';
 import { weightsRemoved } from '../../../src/store/learning/weights.js';
@@ -170,6 +171,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
     if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
     if (known < 7) old.exec('CREATE TABLE prunings (id text)');
+    if (known < 16) old.exec('ALTER TABLE steps ADD calls_allowed integer');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
@@ -182,6 +184,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps DROP COLUMN ${column}`);
     if (known < 6) old.exec('ALTER TABLE ledger DROP COLUMN writer; ALTER TABLE ledger DROP COLUMN answers');
     if (known < 7) old.exec('DROP TABLE prunings');
+    if (known < 16) old.exec('ALTER TABLE steps DROP COLUMN calls_allowed');
     old.close();
 
     const { store, log } = opened(folder);
@@ -217,7 +220,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       versions: [1, 2],
       serving: 1,
       head: 2,
-      cycles: ['cyc-1'],
+      cycles: known < 16 ? ['cyc-2', 'cyc-1'] : ['cyc-1'],
       batch: 'bat-1',
       samples: [answered.steps[0]?.id],
       claimed: [answered.steps[0]?.id],
@@ -225,6 +228,9 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       removed: known < 7 ? [] : [1],
       deleted: [1, 2],
     });
+    expect(groupsOf(store.db, GYRE_POLICY, 'cyc-2').map(({ outcome, drawn }) => [outcome, drawn])).toEqual(
+      known < 16 ? [['drawn', 1]] : [],
+    );
     expect(learned(store.db, 'other')).toEqual(NOTHING);
     const again = (policy: string): string[] =>
       claim(store.db, policy, 'cyc-2', 'resample', [{ stepId: answered.steps[0]?.id ?? '', same: [] }]);
@@ -311,6 +317,17 @@ function learn(old: Database.Database, known: number, stepId: string): void {
     ...{ counts: '{}', note: '', started_at: 1, updated_at: 1 },
   });
   add('cycle_steps', { step_id: stepId, mode: 'resample', cycle_id: 'cyc-1' });
+  // A cycle that was stopped between drawing and its batch goes on with what it drew.
+  if (known < 16) {
+    add('cycles', {
+      ...{ id: 'cyc-2', state: 'running', stage: 'resample', mode: 'resample', filter: 'prefix', base_version: 0 },
+      ...{ counts: '{}', note: '', started_at: 2, updated_at: 2 },
+    });
+    add('samples', {
+      ...{ id: 'smp-2', cycle_id: 'cyc-2', step_id: stepId, policy_version: 0, body: sample },
+      ...{ prompt_token_ids: Buffer.alloc(4), token_ids: Buffer.alloc(4), logprobs: Buffer.alloc(4), created_at: 1 },
+    });
+  }
   add('samples', {
     ...{ id: 'smp-1', cycle_id: 'cyc-1', step_id: stepId, policy_version: 0, body: sample },
     ...{ prompt_token_ids: Buffer.alloc(4), token_ids: Buffer.alloc(4), logprobs: Buffer.alloc(4), created_at: 1 },
