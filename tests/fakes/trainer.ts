@@ -26,7 +26,8 @@ export interface FakeTrainer {
   close(): Promise<void>;
 }
 
-export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
+/** Without an engine it loads and unloads as if there were one. */
+export async function startTrainer(engineUrl?: string): Promise<FakeTrainer> {
   /** What it has loaded into the engine. */
   const held = new Set<number>();
   /** Versions it got since it lost its data. */
@@ -109,7 +110,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
           pid: process.pid,
           uptime_s: 1,
           phase: 'ready',
-          engine: { state: 'ready', url: engineUrl, pid: 1, restarts: 0, detail: '' },
+          engine: { state: 'ready', url: engineUrl ?? null, pid: 1, restarts: 0, detail: '' },
           model: { path: '/m', dtype: 'float32', device: 'cpu', template_hash: 'sha256:t', max_model_len: 2048 },
           head: trainer.head,
           loaded: [...held].map((version) => ({ version, name: adapterName(version) })),
@@ -151,6 +152,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
         const name = adapterName(version);
         if (adapter[2] === 'load') held.add(version);
         else held.delete(version);
+        if (engineUrl === undefined) return json(200, {});
         // Both are idempotent here and not in the engine, so its answer is nobody's business.
         return void fetch(`${engineUrl}/v1/${adapter[2]}_lora_adapter`, {
           method: 'POST',

@@ -23,7 +23,7 @@ import { startTrainer } from './trainer.js';
 const BY_TEST = 'asked for by a test';
 
 export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {
-  const trainer = await startTrainer('http://127.0.0.1:9');
+  const trainer = await startTrainer();
   const config = parseConfig(options.config ?? {});
   const extra = (store: Store, bodies: Bodies): ReturnType<typeof learningRoutes> => {
     const learner = { rows: learningStore(store.db, GYRE_POLICY), decided: () => Promise.resolve() };
