@@ -128,6 +128,33 @@ test('a judge that fails is no verdict, and is counted', async () => {
   expect(kept.map(said)).toEqual([['a y']]);
 });
 
+test('a judge that fails and fails is not asked for each step, and the others go on without it', async () => {
+  const many = (from: number): readonly Unjudged[] =>
+    Array.from({ length: 50 }, (_, at) => step(`s${from + at}`, ['reference', 'well_formed']));
+  const { rows, kept } = store([many(0), many(50)]);
+  const unjudged = vi.spyOn(rows.verdicts, 'unjudged');
+  const down = vi.fn<Judge['judge']>(() => Promise.reject(new Error('503')));
+  const judges = [judge('reference', down), judge('well_formed')];
+  expect(await judgeLog(judging(rows, judges))).toEqual({ judged: 100, judge_faults: 50 });
+  expect(down.mock.calls.length).toBeLessThan(20);
+  const asked = unjudged.mock.calls.map(([names]) => names.map(({ name }) => name));
+  expect(asked).toEqual([['reference', 'well_formed'], ['well_formed'], ['well_formed']]);
+  expect(new Set(kept[0]?.judged.faults.map(({ reason }) => reason))).toEqual(
+    new Set(['503', 'not asked: it failed again and again']),
+  );
+});
+
+test('one that fails now and then is asked each time', async () => {
+  let asked = 0;
+  const shaky = judge('reference', () => {
+    asked += 1;
+    return asked % 5 === 0 ? Promise.resolve(GOOD) : Promise.reject(new Error('503'));
+  });
+  const steps = Array.from({ length: 50 }, (_, at) => step(`s${at}`, ['reference']));
+  expect(await judgeLog(judging(store([steps]).rows, [shaky]))).toEqual({ judged: 10, judge_faults: 40 });
+  expect(asked).toBe(50);
+});
+
 test('an interruption in the midst of a slice keeps nothing of it', async () => {
   const stopping = new AbortController();
   const { rows, kept } = store([[step('a', ['x']), step('b', ['x'])]]);
