@@ -168,6 +168,16 @@ verb('rollback', 'serve the weights that served before, under a new number')
   .action(async (flags: VerbFlags) =>
     (await import('./cli/verbs/operate.js')).rollbackVerb(config(flags), printer(flags.json === true), stopping.signal),
   );
+verb('restart [version]', 'go on from a version that the trainer has, after it has lost the head')
+  .option('--trainer <url>', 'use this running trainer')
+  .action(async (version: string | undefined, flags: VerbFlags) =>
+    (await import('./cli/verbs/operate.js')).restartVerb(
+      config(flags),
+      version,
+      printer(flags.json === true),
+      stopping.signal,
+    ),
+  );
 verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
   if (!(await (await import('./cli/verbs/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))
     process.exitCode = 1;

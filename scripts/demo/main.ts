@@ -8,9 +8,9 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
 
-import { sha256 } from '../../src/core/text/hash.js';
 import { parseTasks, type Task } from '../../src/core/learning/task.js';
 import type { CycleView, ListedVersion } from '../../src/core/learning/views.js';
+import { keptForReport } from '../../src/promote/plan.js';
 import { type Answer, ask, chatInBackground } from './clients.js';
 import { family, seeded } from './family.js';
 import { api, type Gateway, startGateway, verb } from './gateway.js';
@@ -38,6 +38,9 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const clock = (seconds: number): string =>
   `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
 
+/** Held-out tasks that one gate asks at most: an update is a large step here, and there are twelve minutes. */
+const GATE_TASKS = 128;
+
 const program = new Command('demo')
   .option('--minutes <n>', 'wall time after set-up', '11.5')
   .option('--seed <n>', 'seed of tasks, order and training', '1')
@@ -51,7 +54,7 @@ async function main(options: Options): Promise<void> {
   const seed = wholeNumber('--seed', options.seed, 0);
   const minutes = Number(options.minutes);
   if (!(minutes > 0)) throw new Error(`--minutes is "${options.minutes}"; it must be a number above 0`);
-  const sets = options.tasks === undefined ? familySets(seed) : fileSets(options.tasks, seed);
+  const sets = options.tasks === undefined ? familySets(seed) : fileSets(options.tasks);
   const out = resolve(options.out);
   const data = join(out, 'data');
   rmSync(data, { recursive: true, force: true });
@@ -66,6 +69,7 @@ async function main(options: Options): Promise<void> {
     config,
     stringify({
       learning: { max_states: 2 * Number(options.perCycle), rate: 4e-4, heldout: tasksFile },
+      gate: { max_tasks: GATE_TASKS },
       ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }),
     }),
   );
@@ -259,24 +263,23 @@ function versionRow(version: ListedVersion): Report['versions'][number] {
 }
 
 function familySets(seed: number): Sets {
-  const tasks = family(seed, { train: 600, gate: 32, numbers: 104, patterns: 40 });
+  const tasks = family(seed, { train: 600, gate: 256, numbers: 104, patterns: 40 });
   const kind = (name: string): Task[] => tasks.filter((task) => task.metadata['kind'] === name);
   return { train: kind('train'), gate: kind('gate'), numbers: kind('numbers'), patterns: kind('patterns') };
 }
 
-/** A user's file: a third of its held-out tasks, chosen by hash, is for the gate, the rest for the report. */
-function fileSets(path: string, seed: number): Sets {
+/** A user's file: a third of its held-out tasks, those that a gate never asks of a small set, is for the report. */
+function fileSets(path: string): Sets {
   const tasks = parseTasks(readFileSync(path, 'utf8'), path);
-  const heldout = tasks
-    .filter((task) => task.split === 'heldout')
-    .sort((a, b) => (sha256(`${seed}${a.id}`) < sha256(`${seed}${b.id}`) ? -1 : 1));
+  const heldout = tasks.filter((task) => task.split === 'heldout');
   const train = tasks.filter((task) => task.split === 'train');
-  if (train.length === 0 || heldout.length < 6)
+  const gate = heldout.filter(({ id }) => !keptForReport(id));
+  const rest = heldout.filter(({ id }) => keptForReport(id));
+  if (train.length === 0 || rest.length === 0 || gate.length < 6)
     throw new Error(
-      `${path} has ${train.length} train and ${heldout.length} heldout tasks; the demo needs at least 1 and 6`,
+      `${path} has ${train.length} train and ${heldout.length} heldout tasks, of these ${gate.length} the gate's; ` +
+        'the demo needs at least 1 to train on, 1 to report on and 6 for the gate',
     );
-  const gate = heldout.slice(0, Math.ceil(heldout.length / 3));
-  const rest = heldout.slice(gate.length);
   const isPattern = (task: Task): boolean => task.metadata['kind'] === 'patterns';
   return { train, gate, numbers: rest.filter((task) => !isPattern(task)), patterns: rest.filter(isPattern) };
 }

@@ -16,7 +16,18 @@ import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
 import type { Split, Task } from './learning/task.js';
-import type { Decision, Evaluation, NewDecision, RemovedWeights, Version, WayBack } from './learning/version.js';
+import type {
+  AppliedBatch,
+  CopiedWeights,
+  Decision,
+  Evaluation,
+  MadeVersion,
+  NewDecision,
+  RemovedWeights,
+  Version,
+  WayBack,
+  WaysOn,
+} from './learning/version.js';
 
 export interface LearningStore {
   /** Whose rows these are. */
@@ -163,6 +174,8 @@ export interface BatchRows {
   save(cycleId: string, batch: Batch, items: readonly BatchItem[]): Promise<'saved' | 'stale'>;
   /** Throws where `BATCH_TRANSITIONS` does not allow the state. */
   move(id: string, state: BatchState, note?: string): Promise<void>;
+  /** What the trainer made of it: the version, that it is applied, its parity, the head. Again, it is what is there. */
+  applied(id: string, made: MadeVersion): Promise<AppliedBatch>;
 }
 
 export interface VersionRows {
@@ -174,8 +187,10 @@ export interface VersionRows {
   save(version: Version): Promise<void>;
   /** Throws 409 where there is nothing to go back to. */
   wayBack(): Promise<WayBack>;
-  /** The version whose weights were copied serves and is the head. Throws 409 where the number is taken by now. */
-  wentBack(way: WayBack, reason: string): Promise<Version>;
+  /** From what a policy whose head is lost can start again. */
+  waysOn(): Promise<WaysOn>;
+  /** What follows from copied weights. Throws 409 where the number is taken by now, or another version serves. */
+  copied(copy: CopiedWeights, reason: string): Promise<Version>;
   /** The update that made a version; undefined for one that no update made. */
   update(version: number): Promise<Update | undefined>;
   /** By version. */

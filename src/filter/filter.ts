@@ -22,7 +22,8 @@ type Drop =
   /** It was cancelled or failed, or its response has no end in the log. */
   | 'unfinished'
   /**
-   * Mode `resample`: its state cannot be asked again as it was, because its prompt is not on record or was constrained.
+   * Mode `resample`: its state cannot be asked again as it was, because its prompt is not on record. What constrained
+   * its action is no part of its state.
    */
   | 'no_state'
   /**

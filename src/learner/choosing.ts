@@ -115,10 +115,11 @@ function mixed(states: readonly OpenState[]): OpenState[] {
   const given: Record<Kind, number> = { mixed: 0, fresh: 0, alike: 0 };
   const order: OpenState[] = [];
   while (order.length < states.length) {
-    const lacks = (kind: Kind): number => KINDS[kind] * (order.length + 1) - given[kind];
+    // As seats are given in parliaments (Sainte-Lague): what one kind cannot fill goes to the others by their parts.
+    const has = (kind: Kind): number => (given[kind] + 0.5) / KINDS[kind];
     const [kind] = (Object.keys(KINDS) as Kind[])
       .filter((each) => given[each] < queues[each].length)
-      .sort((a, b) => lacks(b) - lacks(a));
+      .sort((a, b) => has(a) - has(b));
     const next = kind === undefined ? undefined : queues[kind][given[kind]];
     if (kind === undefined || next === undefined) break;
     given[kind] += 1;

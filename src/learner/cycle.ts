@@ -5,13 +5,11 @@
  */
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
 import { asGyreError } from '../core/errors.js';
-import { newId } from '../core/ids.js';
 import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
-import { cyclesOf, moveCycle, runningCycle, saveCycle } from '../store/learning/cycles.js';
+import { moveCycle } from '../store/learning/cycles.js';
 import { batchOf } from '../store/learning/batches.js';
-import { headVersion } from '../store/learning/decisions.js';
 import { batch } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
@@ -22,7 +20,7 @@ import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
 import { resample } from './resample.js';
 import { boundsIn, countAll } from './states.js';
-import { reconcile, resetHead, train } from './training.js';
+import { HeadLost, reconcile, resetHead, train } from './training.js';
 
 export interface CycleOptions {
   /** Answered by the base version before the log is judged; absent when live traffic is the only source. */
@@ -38,18 +36,19 @@ export interface CycleOptions {
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
   const release = await learner.rows.lock.take('cycle', 'a learning cycle');
   try {
-    const unfinished = runningCycle(learner.db, GYRE_POLICY);
-    if (unfinished === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
-    const cycle = unfinished ?? begin(learner);
+    let cycle = await learner.rows.cycles.running();
     try {
+      if (cycle === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
+      cycle ??= await begin(learner);
       return await runStages(learner, cycle, options);
     } catch (thrown) {
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
       if (learner.signal.aborted) throw thrown;
+      cycle ??= await begin(learner);
       await learner.rows.cycles.release(cycle.id, true);
       const reason = asGyreError(thrown).message;
-      return moveCycle(learner.db, GYRE_POLICY, cycle.id, {
-        state: 'failed',
+      return await learner.rows.cycles.move(cycle.id, {
+        state: thrown instanceof HeadLost ? 'skipped' : 'failed',
         note: redactorOf(learner.config.redact)?.text(reason) ?? reason,
       });
     }
@@ -59,7 +58,7 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
 }
 
 async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
-  const { db } = learner;
+  const { db, rows } = learner;
   const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
     moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
   const skip = async (note: string): Promise<Cycle> => {
@@ -88,12 +87,18 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
   if (learner.trainer === undefined) return skip('there is no trainer: start one, or set trainer.url');
 
   reach('train');
-  const { version, parity } = await train(learner, learner.trainer, row);
+  const { version, parity, isHead } = await train(learner, learner.trainer, row);
   await use(learner, cycle);
   if (!parity.passed)
     return moveCycle(db, GYRE_POLICY, cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: ${parity.reason}`,
+    });
+
+  if (!isHead)
+    return moveCycle(db, GYRE_POLICY, cycle.id, {
+      state: 'done',
+      note: `version ${version.version} is not evaluated: version ${await rows.versions.head()} is the head by now`,
     });
 
   if (options.gate === false || options.heldout.length === 0) {
@@ -126,22 +131,9 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
   return outcome;
 }
 
-function begin(learner: Learner): Cycle {
-  const at = Date.now();
-  const cycle: Cycle = {
-    id: newId('cyc'),
-    state: 'running',
-    stage: 'generate',
-    mode: learner.config['learning.mode'] as TrainMode,
-    filter: learner.config['learning.filter'] as FilterName,
-    baseVersion: headVersion(learner.db, GYRE_POLICY),
-    counts: {},
-    note: '',
-    startedAt: at,
-    updatedAt: at,
-  };
-  saveCycle(learner.db, GYRE_POLICY, cycle);
-  return cyclesOf(learner.db, GYRE_POLICY, 1)[0] ?? cycle;
+function begin({ rows, config }: Learner): Promise<Cycle> {
+  const [mode, filter] = [config['learning.mode'] as TrainMode, config['learning.filter'] as FilterName];
+  return rows.cycles.begin({ mode, filter });
 }
 
 /** Claims what the cycle draws from. One that was stopped goes on with what it has claimed. */

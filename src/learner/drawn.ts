@@ -1,16 +1,15 @@
 /** What the samples of a cycle were like, to stand beside what the trainer measured of the update they made. */
 import { drawnNumbers } from '../batch/drawn.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import type { Drawn } from '../core/learning/update.js';
-import type { Db } from '../store/file/db.js';
-import { samplesOf } from '../store/learning/samples.js';
-import { stateOf } from '../store/read/state.js';
+import type { LearningStore } from '../core/ports.js';
 
 /** Nothing where none were drawn: in the modes that train on logged actions. */
-export function drawnIn(db: Db, cycleId: string): { readonly drawn?: Drawn } {
-  const drawn = drawnNumbers(
-    samplesOf(db, GYRE_POLICY, cycleId),
-    (stepId) => (stateOf(db, stepId)?.tools.length ?? 0) > 0,
-  );
+export async function drawnIn(
+  rows: Pick<LearningStore, 'samples' | 'steps'>,
+  cycleId: string,
+): Promise<{ readonly drawn?: Drawn }> {
+  const samples = await rows.samples.of(cycleId);
+  const states = await rows.steps.states([...new Set(samples.map(({ stepId }) => stepId))]);
+  const drawn = drawnNumbers(samples, (stepId) => (states.get(stepId)?.tools.length ?? 0) > 0);
   return drawn === undefined ? {} : { drawn };
 }

@@ -4,11 +4,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
+import type { z } from 'zod';
 
 import { badRequest, missing, quoted } from '../core/errors.js';
 import type { Cycle } from '../core/learning/cycle.js';
-import { StartCycle } from '../core/learning/start_cycle.js';
+import { Restart, StartCycle } from '../core/learning/start_cycle.js';
 import { type Decision, isVersionNumber, type Version } from '../core/learning/version.js';
 import { cycleView, decisionView, versionView } from '../core/learning/views.js';
 import type { JsonBytes, Query, Scope } from '../core/reading.js';
@@ -19,6 +20,8 @@ export interface LearningRoutes {
   start(options: StartCycle): Promise<Cycle>;
   promote(version: number): Promise<Decision>;
   rollback(): Promise<Version>;
+  /** Starts again from this version, or from the newest that the trainer has. */
+  restart(version: number | undefined): Promise<Version>;
   /**
    * Whose rows may be shown. Throws 401 when nobody who may ask anything sent this request, and for an `admin` route
    * 403 when they may not steer.
@@ -41,7 +44,9 @@ export interface LearningRows {
 export function learningRoutes(deps: LearningRoutes): Hono {
   const { rows } = deps;
   const app = new Hono();
-  for (const path of ['/status', '/versions/*', '/rollback', '/cycles/*']) {
+  const bodyOf = (c: Context): Promise<unknown> =>
+    deps.body((c.env as { readonly incoming: IncomingMessage }).incoming);
+  for (const path of ['/status', '/versions/*', '/rollback', '/restart', '/cycles/*']) {
     app.use(path, async (c, next) => {
       await deps.allow(c.req.raw, c.req.method !== 'GET');
       await next();
@@ -61,6 +66,10 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   app.post('/rollback', async (c) => {
     return c.json(versionView(await deps.rollback()));
   });
+  app.post('/restart', async (c) => {
+    const { version } = parsed(Restart, await bodyOf(c), '{"version"?: N}');
+    return c.json(versionView(await deps.restart(version)));
+  });
   app.get('/cycles', async (c) => {
     const { keyId } = await deps.allow(c.req.raw, false);
     return json(await rows.cycles(c.req.query(), keyId, c.req.raw.signal));
@@ -74,15 +83,17 @@ export function learningRoutes(deps: LearningRoutes): Hono {
     return json(cycle);
   });
   app.post('/cycles', async (c) => {
-    const parsed = StartCycle.safeParse(await deps.body((c.env as { readonly incoming: IncomingMessage }).incoming));
-    if (!parsed.success)
-      throw badRequest(
-        `the body must be {"gate"?: true | false}: ${parsed.error.issues[0]?.message ?? 'invalid'}`,
-        parsed.error.issues[0]?.path.join('.') ?? '',
-      );
-    return c.json(cycleView(await deps.start(parsed.data)), 202);
+    const options = parsed(StartCycle, await bodyOf(c), '{"gate"?: true | false}');
+    return c.json(cycleView(await deps.start(options)), 202);
   });
   return app;
+}
+
+function parsed<T>(schema: z.ZodType<T>, body: unknown, form: string): T {
+  const { data, error } = schema.safeParse(body);
+  if (data !== undefined) return data;
+  const [issue] = error?.issues ?? [];
+  throw badRequest(`the body must be ${form}: ${issue?.message ?? 'invalid'}`, issue?.path.join('.') ?? '');
 }
 
 function json(bytes: JsonBytes): Response {

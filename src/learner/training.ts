@@ -3,13 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { GyreError } from '../core/errors.js';
 import type { BatchRow } from '../core/learning/batch.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
-import type { Decision, Version } from '../core/learning/version.js';
-import { allVersions, saveVersion } from '../store/learning/versions.js';
-import { batchById, moveBatch, openBatches, stepsInBatch } from '../store/learning/batches.js';
-import { unclaim } from '../store/learning/claims.js';
-import { consented } from '../store/learning/consent.js';
-import { decide, decisionsOf, headVersion } from '../store/learning/decisions.js';
+import type { AppliedBatch, MadeVersion } from '../core/learning/version.js';
 import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
 import { drawnIn } from './drawn.js';
@@ -18,17 +12,13 @@ const POLL_MS = 250;
 /** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
 const OUTAGE_MS = 5 * 60_000;
 
-export interface Trained {
-  readonly version: Version;
-  readonly parity: Decision;
-}
-
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
-export async function train(learner: Learner, trainer: Trainer, made: BatchRow): Promise<Trained> {
-  const row = batchById(learner.db, GYRE_POLICY, made.id) ?? made;
+export async function train(learner: Learner, trainer: Trainer, made: BatchRow): Promise<AppliedBatch> {
+  const { rows } = learner;
+  const row = (await rows.batches.byId(made.id)) ?? made;
   if (row.state === 'assembled') {
-    refuseWithheld(learner, row);
-    moveBatch(learner.db, GYRE_POLICY, row.id, 'sent');
+    await refuseStale(learner, row);
+    await rows.batches.move(row.id, 'sent');
   }
   const result = row.state === 'failed' ? undefined : await resultOf(learner, trainer, row);
   if (result === undefined) {
@@ -39,52 +29,41 @@ export async function train(learner: Learner, trainer: Trainer, made: BatchRow):
       message: `batch ${row.id} trained nothing${row.note === '' ? '' : ` (${row.note})`}; its states are given back`,
     });
   }
-  const version: Version = {
-    version: result.version,
-    kind: 'trained',
-    parent: row.batch.base_version,
-    batchId: row.id,
-    metrics: {
-      ...result.metrics,
-      published_at: result.published_at,
-      load_seconds: result.load_seconds,
-      first_token_seconds: result.first_token_seconds,
-      ...drawnIn(learner.db, row.cycleId),
+  return rows.batches.applied(row.id, madeOf(result, await drawnIn(rows, row.cycleId)));
+}
+
+function madeOf(result: BatchResult, drawn: Readonly<Record<string, unknown>>): MadeVersion {
+  const { version, metrics, parity, published_at, load_seconds, first_token_seconds, differs_from_base } = result;
+  return {
+    version,
+    metrics: { ...metrics, published_at, load_seconds, first_token_seconds, ...drawn },
+    parity: {
+      passed: parity.passed,
+      reason:
+        `engine and trainer differ by ${parity.mean_abs.toExponential(2)} on average over ` +
+        `${parity.n_tokens} tokens; tolerance ${parity.tolerance}`,
+      numbers: { ...parity, differs_from_base },
     },
-    createdAt: Date.now(),
   };
-  saveVersion(learner.db, GYRE_POLICY, version);
-  if (row.state !== 'applied') moveBatch(learner.db, GYRE_POLICY, row.id, 'applied');
-  const known = decisionsOf(learner.db, GYRE_POLICY, 10, version.version).find(
-    (decision) => decision.kind === 'parity',
-  );
-  const saved =
-    allVersions(learner.db, GYRE_POLICY).find((candidate) => candidate.version === version.version) ?? version;
-  return { version: saved, parity: known ?? recordParity(learner, version, result) };
 }
 
-/** A batch may wait for a trainer, or for the next start, longer than a key's consent lasts. */
-function refuseWithheld({ db }: Learner, { id }: BatchRow): void {
-  const steps = stepsInBatch(db, GYRE_POLICY, id);
-  const withheld = steps.length - consented(db, steps).size;
-  if (withheld === 0) return;
-  const note = `consent to learn from ${withheld} of its states was withdrawn before it was sent`;
-  moveBatch(db, GYRE_POLICY, id, 'failed', note);
+/**
+ * A batch may wait for a trainer, or for the next start, longer than a key's consent lasts, and than what it was to be
+ * trained on is the head.
+ */
+async function refuseStale({ rows }: Learner, { id, batch }: BatchRow): Promise<void> {
+  const steps = await rows.batches.stepsOf(id);
+  const withheld = steps.length - (await rows.steps.consented(steps)).size;
+  const head = await rows.versions.head();
+  if (withheld > 0)
+    return refuse(rows, id, `consent to learn from ${withheld} of its states was withdrawn before it was sent`);
+  if (head !== batch.base_version)
+    return refuse(rows, id, `it was made for version ${batch.base_version}, and version ${head} is the head by now`);
+}
+
+async function refuse(rows: Learner['rows'], id: string, note: string): Promise<never> {
+  await rows.batches.move(id, 'failed', note);
   throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });
-}
-
-function recordParity(learner: Learner, version: Version, result: BatchResult): Decision {
-  const { parity } = result;
-  return decide(learner.db, GYRE_POLICY, {
-    kind: 'parity',
-    version: version.version,
-    against: version.parent,
-    passed: parity.passed,
-    reason:
-      `engine and trainer differ by ${parity.mean_abs.toExponential(2)} on average over ` +
-      `${parity.n_tokens} tokens; tolerance ${parity.tolerance}`,
-    numbers: { ...parity, differs_from_base: result.differs_from_base },
-  });
 }
 
 /**
@@ -93,25 +72,41 @@ function recordParity(learner: Learner, version: Version, result: BatchResult): 
  * the trainer may have kept an update that it could not publish, or come from another data folder.
  */
 export async function reconcile(learner: Learner, trainer: Trainer): Promise<void> {
-  for (const row of openBatches(learner.db, GYRE_POLICY)) {
+  const { rows } = learner;
+  for (const row of await rows.batches.open()) {
     try {
       await train(learner, trainer, row);
     } catch (thrown) {
       const final = thrown instanceof GyreError && (thrown.status < 500 || thrown.code === 'batch_failed');
       if (!final) throw thrown;
       if (thrown.code !== 'batch_failed')
-        moveBatch(
-          learner.db,
-          GYRE_POLICY,
-          row.id,
-          'failed',
-          `the trainer does not take it any more: ${thrown.message}`,
-        );
-      unclaim(learner.db, GYRE_POLICY, row.cycleId);
+        await rows.batches.move(row.id, 'failed', `the trainer does not take it any more: ${thrown.message}`);
+      await rows.cycles.release(row.cycleId, true);
     }
   }
-  const head = headVersion(learner.db, GYRE_POLICY);
-  if ((await trainer.health()).head !== head) await trainer.resetHead(head);
+  const head = await rows.versions.head();
+  if ((await trainer.health()).head === head) return;
+  try {
+    await trainer.resetHead(head);
+  } catch (thrown) {
+    if (thrown instanceof GyreError && thrown.status === 404) throw new HeadLost(head, thrown);
+    throw thrown;
+  }
+}
+
+/** The trainer's data are lost, or are another folder's: nothing can be trained until somebody says from what. */
+export class HeadLost extends GyreError {
+  constructor(head: number, cause: unknown) {
+    super({
+      side: 'trainer',
+      status: 409,
+      code: 'head_lost',
+      message:
+        `the trainer has lost version ${head}, which is the head: "gyre restart" (POST /gyre/v1/restart) goes on ` +
+        'from the newest version that it has, under a new number',
+      cause,
+    });
+  }
 }
 
 /** Training goes on from what serves, because the gate refused a head that got worse too often in a row. */
@@ -150,7 +145,7 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
-      moveBatch(learner.db, GYRE_POLICY, row.id, 'failed', now.error?.message ?? 'no reason given');
+      await learner.rows.batches.move(row.id, 'failed', now.error?.message ?? 'no reason given');
       throw new GyreError({
         side: 'trainer',
         status: 502,
@@ -168,18 +163,15 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
  * read again each time: what was deleted, or may not be learned from any more, while the trainer was away is not sent.
  */
 async function submitted(learner: Learner, trainer: Trainer, { id }: BatchRow): Promise<TrainerBatch> {
-  const { db } = learner;
+  const { rows } = learner;
   try {
     return await trainer.batch(id);
   } catch (thrown) {
     if (!(thrown instanceof GyreError) || thrown.status !== 404) throw thrown;
-    const row = batchById(db, GYRE_POLICY, id);
-    if (row !== undefined && row.batch.actions.length > 0) {
-      refuseWithheld(learner, row);
-      return trainer.submit(row.batch);
-    }
-    const note = row === undefined || row.note === '' ? 'it is empty' : row.note;
-    moveBatch(db, GYRE_POLICY, id, 'failed', note);
-    throw new GyreError({ side: 'trainer', status: 409, code: 'batch_failed', message: `batch ${id}: ${note}` });
+    const row = await rows.batches.byId(id);
+    if (row === undefined || row.batch.actions.length === 0)
+      return refuse(rows, id, row === undefined || row.note === '' ? 'it is empty' : row.note);
+    await refuseStale(learner, row);
+    return trainer.submit(row.batch);
   }
 }

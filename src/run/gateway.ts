@@ -15,6 +15,7 @@ import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
 import { listen } from '../http/wire/listen.js';
 import { follow } from '../learner/following/follow.js';
+import { promote, restart, rollback, type Steering } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
 import { openEngine } from '../policy/serving/current_engine.js';
 import { openServing } from '../policy/serving/serving.js';
@@ -34,6 +35,7 @@ import type { Output } from './lines/output.js';
 import { tellOthers, named, otherGateways } from './presence.js';
 import { secretOf } from './secret.js';
 import { learningRowsOf } from './reading/asked.js';
+import { steeringRowsOf } from './reading/steering.js';
 import type { ServingStorage } from './storage/serving.js';
 import { openToolset } from './storage/toolset.js';
 import { openSupply } from './supply.js';
@@ -105,6 +107,7 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
   const news = new NewsWatch(() => ask('news', []), output);
   let clock: LearningClock | undefined;
   const learningRows = learningRowsOf(ask, () => ({ trainer: supply.trainer !== undefined, learn: config.learn }));
+  const steering: Steering = { rows: steeringRowsOf(ask), decided: () => follower.check() };
   const app = createApp({
     version: VERSION,
     config,
@@ -125,19 +128,9 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
       learningRoutes({
         rows: learningRows,
         start: (options) => (clock === undefined ? Promise.reject(noTrainer()) : clock.cycle(options)),
-        async promote(version) {
-          const decision = await ask('promotion', [version]);
-          await follower.check();
-          return decision;
-        },
-        async rollback() {
-          const trainer = needTrainer(supply.trainer);
-          const way = await ask('wayBack', []);
-          await trainer.copyVersion(way.version, way.weights, true);
-          const version = await ask('goneBack', [way, 'asked for by an administrator']);
-          await follower.check();
-          return version;
-        },
+        promote: (version) => promote(steering, version),
+        rollback: () => rollback(steering, needTrainer(supply.trainer), BY_ADMIN),
+        restart: (version) => restart(steering, needTrainer(supply.trainer), version, BY_ADMIN),
         allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
         body: (incoming) => bodies.json(incoming, {}),
       }),
@@ -238,6 +231,9 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
     await upstreams.close();
   }
 }
+
+/** Why a version was copied, in its decision. */
+const BY_ADMIN = 'asked for by an administrator';
 
 /** How long answers that were cut off may take to end, milliseconds. */
 const IDLE_MS = 2_000;

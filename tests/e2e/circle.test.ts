@@ -13,8 +13,8 @@ import { family } from '../../scripts/demo/family.js';
 import type { Task } from '../../src/core/learning/task.js';
 import type { CycleView, ListedVersion, VersionView } from '../../src/core/learning/views.js';
 import type { StepWithLineage, TrajectoryView } from '../../src/core/reading.js';
-import { type Gateway, startGateway, verb } from './gateway.js';
 import { gatesOwn } from '../../src/promote/plan.js';
+import { type Gateway, startGateway, verb } from './gateway.js';
 import { scenes } from './scenes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gyre-e2e-'));

@@ -21,12 +21,18 @@ export interface FakeTrainer {
   parityPassed: boolean;
   /** The version its weights are. */
   head: number;
+  /** Loses its data: every version but those it gets from now on. */
+  forget(): void;
   close(): Promise<void>;
 }
 
 export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
   /** What it has loaded into the engine. */
   const held = new Set<number>();
+  /** Versions it got since it lost its data. */
+  let had = new Set<number>();
+  /** Versions it has lost. */
+  let lost: (version: number) => boolean = () => false;
   const results = new Map<string, { batch: Batch; state: 'done' | 'failed' }>();
   const trainer = {
     url: '',
@@ -36,6 +42,13 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
     slow: false,
     parityPassed: true,
     head: 0,
+    forget(): void {
+      const kept = new Set<number>();
+      had = kept;
+      lost = (version) => version !== 0 && !kept.has(version);
+      results.clear();
+      trainer.head = 0;
+    },
     close: (): Promise<void> =>
       new Promise((resolve) => {
         server.closeAllConnections();
@@ -88,6 +101,8 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
           },
         };
       };
+      const gone = (version: number): void =>
+        json(404, { error: { code: 'no_such_version', message: `there is no version ${version}`, side: 'client' } });
       if (route === 'GET /health')
         return json(200, {
           status: 'ok',
@@ -109,6 +124,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
             trainer.applied.push(batch);
             trainer.head = batch.target_version;
             held.add(batch.target_version);
+            had.add(batch.target_version);
           }
         }
         return json(202, view(batch.batch_id));
@@ -123,6 +139,7 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
       const adapter = /^POST \/v1\/adapters\/(\d+)\/((?:un)?load)$/.exec(route);
       if (adapter !== null) {
         const version = Number(adapter[1]);
+        if (adapter[2] === 'load' && lost(version)) return gone(version);
         const name = adapterName(version);
         if (adapter[2] === 'load') held.add(version);
         else held.delete(version);
@@ -136,8 +153,14 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
         );
       }
       if (route.startsWith('DELETE /v1/adapters/')) return json(200, { name: '', removed: true });
-      const said = (): { version: number; make_head?: boolean } =>
+      const said = (): { version: number; copy_of?: number; make_head?: boolean } =>
         JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };
+      if (route === 'POST /v1/head' && lost(said().version)) return gone(said().version);
+      if (route === 'POST /v1/versions') {
+        if (lost(said().copy_of ?? 0)) return gone(said().copy_of ?? 0);
+        had.add(said().version);
+        held.add(said().version);
+      }
       if (route === 'POST /v1/head' || (route === 'POST /v1/versions' && said().make_head === true))
         trainer.head = said().version;
       return json(200, {});

@@ -8,7 +8,7 @@ import { parseConfig } from '../../src/core/config.js';
 import type { Cycle } from '../../src/core/learning/cycle.js';
 import { newId } from '../../src/core/ids.js';
 import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
-import { promote, rollback } from '../../src/learner/promoting.js';
+import { promote, restart, rollback } from '../../src/learner/promoting.js';
 import { learningRoutes } from '../../src/learner/routes.js';
 import { saveCycle } from '../../src/store/learning/cycles.js';
 import { learningStore } from '../../src/store/clock/open.js';
@@ -20,6 +20,8 @@ import { type Gateway, type GatewayOptions, startGateway } from './gateway.js';
 import { askOver } from '../run/rows.js';
 import { startTrainer } from './trainer.js';
 
+const BY_TEST = 'asked for by a test';
+
 export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {}): Promise<Gateway> {
   const trainer = await startTrainer('http://127.0.0.1:9');
   const config = parseConfig(options.config ?? {});
@@ -29,7 +31,8 @@ export async function startWhole(options: Omit<GatewayOptions, 'depsOver'> = {})
       rows: learningRowsOf(askOver(store.db, config), () => ({ trainer: true, learn: config.learn })),
       start: () => Promise.resolve(cycle(store.db)),
       promote: (version) => promote(learner, version),
-      rollback: () => rollback(learner, openTrainer(trainer.url), 'asked for by a test'),
+      rollback: () => rollback(learner, openTrainer(trainer.url), BY_TEST),
+      restart: (version) => restart(learner, openTrainer(trainer.url), version, BY_TEST),
       allow: () => Promise.resolve({ keyId: undefined }),
       body: (incoming) => bodies.json(incoming, {}),
     });

@@ -113,6 +113,7 @@ it('ten thousand strange bodies are answered without a fault, and the log is who
     '/gyre/v1/cycles': [2, bodyOf(SHAPES.StartCycle, { gate: [true, false] })],
     '/gyre/v1/versions/{version}/promote': [2, fc.constant('')],
     '/gyre/v1/rollback': [1, fc.constantFrom('', '{}')],
+    '/gyre/v1/restart': [1, fc.constantFrom('', '{}', '{"version":0}', '{"version":"x"}')],
   };
   expect(Object.keys(bodies).sort()).toEqual(
     gateway.app

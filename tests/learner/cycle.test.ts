@@ -6,11 +6,10 @@ import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { evaluate } from '../../src/learner/evaluating.js';
 import { generate } from '../../src/learner/generating.js';
-import { rollback } from '../../src/learner/promoting.js';
 import { cyclesOf, runningCycle } from '../../src/store/learning/cycles.js';
-import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
+import { allVersions } from '../../src/store/learning/versions.js';
 import { batchOf } from '../../src/store/learning/batches.js';
-import { decide, decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
+import { decisionsOf, headVersion, servingVersion } from '../../src/store/learning/decisions.js';
 import { samplesOf } from '../../src/store/learning/samples.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { verify } from '../../src/store/proof/verify.js';
@@ -123,38 +122,6 @@ test('evaluation is no training material', async () => {
   expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
 });
 
-test('of two rollbacks at once one is made, and the other is told so', async () => {
-  const made = await start();
-  const trainer = made.learner.trainer ?? expect.fail('no trainer');
-  saveVersion(made.store.db, GYRE_POLICY, {
-    version: 1,
-    kind: 'trained',
-    parent: 0,
-    batchId: 'bat-1',
-    metrics: {},
-    createdAt: 1,
-  });
-  decide(made.store.db, GYRE_POLICY, {
-    kind: 'promotion',
-    version: 1,
-    against: 0,
-    passed: true,
-    reason: 'better',
-    numbers: {},
-  });
-  const both = await Promise.allSettled([
-    rollback(made.learner, trainer, 'one'),
-    rollback(made.learner, trainer, 'other'),
-  ]);
-  expect(both.map((outcome) => outcome.status).sort()).toEqual(['fulfilled', 'rejected']);
-  expect(both.find((outcome) => outcome.status === 'rejected')?.reason).toMatchObject({
-    status: 409,
-    code: 'version_taken',
-  });
-  expect(allVersions(made.store.db, GYRE_POLICY).map((version) => version.version)).toEqual([1, 2]);
-  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(2);
-});
-
 test('a version whose parity fails is not evaluated', async () => {
   const made = await start();
   tasks(made, [...TRAIN, ...HELDOUT]);
@@ -203,6 +170,46 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
   expect(resumed.state).toBe('done');
   expect(made.trainer.applied).toHaveLength(1);
   expect(cyclesOf(made.store.db, GYRE_POLICY, 10)).toHaveLength(1);
+});
+
+test('a cycle that is stopped again and again draws from what it claimed first and no more', async () => {
+  const made = await start({ config: { learning: { samples: 3, max_states: 4 } } });
+  await generate(
+    made.learner,
+    tasks(
+      made,
+      Array.from({ length: 8 }, (_, at) => sum(`t${at}`, at + 11, at + 31)),
+    ),
+    1,
+    0,
+  );
+  const held = (): string =>
+    JSON.stringify(made.store.sqlite.prepare('SELECT step_id FROM cycle_steps ORDER BY step_id').all());
+  const stoppedAt = async (stage: string): Promise<string> => {
+    const stopping = new AbortController();
+    const stopped = runCycle(
+      {
+        ...made.learner,
+        signal: stopping.signal,
+        policy: {
+          ...made.learner.policy,
+          sample(...asked) {
+            if (stage === 'claimed') stopping.abort(new Error('stopped'));
+            return made.learner.policy.sample(...asked);
+          },
+        },
+      },
+      { heldout: [] },
+    );
+    await expect(stopped).rejects.toThrow();
+    return held();
+  };
+  const first = await stoppedAt('claimed');
+  expect(JSON.parse(first)).toHaveLength(4);
+  expect([await stoppedAt('claimed'), await stoppedAt('claimed')]).toEqual([first, first]);
+  const cycle = await runCycle(made.learner, { heldout: [] });
+  expect(cycle).toMatchObject({ state: 'done', counts: { states: 4 } });
+  expect(held()).toBe(first);
 });
 
 test('a trainer that is away in the middle of a batch is waited for', async () => {

@@ -77,7 +77,8 @@ function gating(
         head: unused,
         save: unused,
         wayBack: unused,
-        wentBack: unused,
+        waysOn: unused,
+        copied: unused,
         removed: unused,
       },
       decisions: {

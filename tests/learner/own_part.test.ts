@@ -41,6 +41,7 @@ it('a key sees the cycles that took up its steps and the versions that learned f
           start: () => Promise.reject(new Error('not here')),
           promote: () => Promise.reject(new Error('not here')),
           rollback: () => Promise.reject(new Error('not here')),
+          restart: () => Promise.reject(new Error('not here')),
           allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
           body: () => Promise.resolve({}),
         }),

@@ -14,7 +14,8 @@ import { generate } from '../../learner/generating.js';
 import { judgeLog } from '../../learner/judging.js';
 import { ruleOf } from '../../filter/filter.js';
 import { countAll, ruleIn } from '../../learner/states.js';
-import { proportion } from '../../promote/interval.js';
+import { type Proportion, proportion } from '../../promote/interval.js';
+import { gatesOwn } from '../../promote/plan.js';
 import { headVersion, servingVersion } from '../../store/learning/decisions.js';
 import { saveTasks, tasksOf } from '../../store/learning/tasks.js';
 import { allVersions } from '../../store/learning/versions.js';
@@ -86,14 +87,23 @@ export async function evaluateVerb(
   const asked = heldout.length > 0 ? heldout : tasks;
   const version = versionOf(learner, model);
   const { evaluation, unanswered } = await evaluate(learner, version, asked);
-  const { accuracy, n, ci95 } = proportion(evaluation.results.map((result) => result.score));
-  printer.result({ ...evaluationView(evaluation), accuracy, n, ci95, unanswered }, [
+  const rated = proportion(evaluation.results.map(({ score }) => score));
+  // Of a small set the gate never asks a third: what it says there is no number that a decision has fitted itself to.
+  const own = new Set(gatesOwn(asked).map(({ id }) => id));
+  const apart = evaluation.results.filter(({ taskId }) => !own.has(taskId)).map(({ score }) => score);
+  const kept = apart.length === 0 ? undefined : proportion(apart);
+  printer.result({ ...evaluationView(evaluation), ...rated, unanswered, kept_for_report: kept ?? null }, [
     ...(unanswered === 0
       ? []
       : [`${unanswered} of ${asked.length} tasks were not answered: this is not kept; the same command asks the rest`]),
-    `version ${version}: ${(100 * accuracy).toFixed(1)} % of ${n} tasks, 95 % interval ` +
-      `[${(100 * ci95[0]).toFixed(1)}, ${(100 * ci95[1]).toFixed(1)}]`,
+    `version ${version}: ${shown(rated)}`,
+    ...(kept === undefined ? [] : [`of the tasks that the gate does not ask, ${shown(kept)}`]),
   ]);
+}
+
+function shown({ accuracy, n, ci95 }: Proportion): string {
+  const percent = (share: number): string => (100 * share).toFixed(1);
+  return `${percent(accuracy)} % of ${n} tasks, 95 % interval [${percent(ci95[0])}, ${percent(ci95[1])}]`;
 }
 
 export interface LearnOptions {

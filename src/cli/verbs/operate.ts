@@ -1,6 +1,6 @@
 /**
- * The operator's verbs over rows: status, promote, rollback, verify, index. None of them needs an engine but
- * rollback.
+ * The operator's verbs over rows: status, promote, rollback, restart, verify, index. None of them needs an engine but
+ * rollback and restart.
  */
 import { indexDocuments } from '../../../tools/documents/indexing.js';
 import type { Config } from '../../core/config.js';
@@ -8,9 +8,9 @@ import { operatorError, reasonOf } from '../../core/errors.js';
 import type { Update } from '../../core/learning/alarms.js';
 import type { StatusFacts } from '../../core/learning/status.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
-import { adapterName } from '../../core/learning/version.js';
+import { adapterName, isVersionNumber } from '../../core/learning/version.js';
 import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
-import { promote, rollback } from '../../learner/promoting.js';
+import { promote, restart, rollback } from '../../learner/promoting.js';
 import { versionPage } from '../../learner/lists.js';
 import { learningStatus, statusQuery } from '../../learner/status.js';
 import { learningStore } from '../../store/clock/open.js';
@@ -123,7 +123,7 @@ function gatewayView({ pid, startTime, url, learn, trainer }: Presence): Readonl
 
 export function promoteVerb(config: Config, text: string, printer: Printer): Promise<void> {
   return withRows(config, async (db) => {
-    if (!/^\d+$/.test(text)) throw operatorError(`"${text}" is not a version number`);
+    if (!isVersionNumber(text)) throw operatorError(`"${text}" is not a version number`);
     // A gateway on this folder sees the row within a second and follows it.
     const rows = learningStore(db, GYRE_POLICY);
     const decision = await promote({ rows, decided: () => Promise.resolve() }, Number(text));
@@ -136,6 +136,25 @@ export async function rollbackVerb(config: Config, printer: Printer, signal: Abo
     const version = await rollback(learner, needTrainer(learner.trainer), 'asked for on the command line');
     printer.result(versionView(version), [
       `serving version ${version.version} from now on, with the weights of version ${version.copyOf ?? 0}`,
+    ]);
+  });
+}
+
+/** Without a number: from the newest version that the trainer has. */
+export async function restartVerb(
+  config: Config,
+  text: string | undefined,
+  printer: Printer,
+  signal: AbortSignal,
+): Promise<void> {
+  if (text !== undefined && !isVersionNumber(text)) throw operatorError(`"${text}" is not a version number`);
+  const from = text === undefined ? undefined : Number(text);
+  await withLearner(config, printer, signal, true, async (learner) => {
+    const version = await restart(learner, needTrainer(learner.trainer), from, 'asked for on the command line');
+    const serving = await learner.rows.versions.serving();
+    printer.result(versionView(version), [
+      `version ${version.version} is the head from now on, with the weights of version ${version.copyOf ?? 0}; ` +
+        `version ${serving} serves`,
     ]);
   });
 }

@@ -18,6 +18,8 @@ export const VERSION_KINDS = [
   'trained',
   /** Older weights under a new number; `gyre rollback` and its route write it. */
   'rollback',
+  /** The same, after the trainer has lost the head: `gyre restart` and its route write it. */
+  'restart',
 ] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 
@@ -27,7 +29,7 @@ export interface Version {
   readonly kind: VersionKind;
   readonly parent?: number | undefined;
   readonly batchId?: string | undefined;
-  /** For a rollback: the version whose weights these are. */
+  /** Of a rollback or a restart: the version whose weights these are. */
   readonly copyOf?: number | undefined;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly createdAt: number;
@@ -41,6 +43,8 @@ export const DECISION_KINDS = [
   'promotion',
   /** The version, older weights under a new number, serves and is the head from now on (`gyre rollback`). */
   'rollback',
+  /** The version, older weights under a new number, is the head from now on: the trainer had lost the one before. */
+  'restart',
   /** Training goes on from the serving version, because the gate refused worse heads several times in a row. */
   'head_reset',
   /** Whether engine and trainer give a new version's tokens the same probabilities. Written after each training. */
@@ -63,6 +67,21 @@ export interface Decision {
 
 /** A decision before it is a row. */
 export type NewDecision = Omit<Decision, 'id' | 'createdAt'>;
+
+/** What the trainer made of a batch. */
+export interface MadeVersion {
+  readonly version: number;
+  readonly metrics: Readonly<Record<string, unknown>>;
+  readonly parity: Pick<Decision, 'passed' | 'reason' | 'numbers'>;
+}
+
+/** A batch that was applied, as the rows have it. */
+export interface AppliedBatch {
+  readonly version: Version;
+  readonly parity: Decision;
+  /** False where the head was moved while it was trained. */
+  readonly isHead: boolean;
+}
 
 /** One held-out task answered by one version. */
 export interface EvaluationResult {
@@ -115,4 +134,21 @@ export interface WayBack {
   readonly weights: number;
   /** The version that serves now. */
   readonly from: number;
+}
+
+/** How to start again: from which versions it can be tried, the newest first. */
+export interface WaysOn {
+  /** The number that the copy is to have. */
+  readonly version: number;
+  readonly head: number;
+  readonly serving: number;
+  readonly candidates: readonly number[];
+}
+
+/** Weights that were copied to a new number, and so what is to be decided. */
+export interface CopiedWeights extends WayBack {
+  /** A restart's is the head from now on, and serves only where what served is lost. */
+  readonly kind: 'rollback' | 'restart';
+  /** Versions whose weights the trainer was found to have lost. */
+  readonly lost?: readonly number[] | undefined;
 }

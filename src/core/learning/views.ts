@@ -19,7 +19,7 @@ export interface VersionView {
   /** What it was trained on, or served instead of. */
   readonly parent: number | null;
   readonly batch_id: string | null;
-  /** For a rollback: the version whose weights these are. */
+  /** Of a rollback or a restart: the version whose weights these are. */
   readonly copy_of: number | null;
   /** What the trainer measured. */
   readonly metrics: Readonly<Record<string, unknown>>;

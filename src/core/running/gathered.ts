@@ -4,12 +4,20 @@
  */
 
 const NOTHING = Buffer.alloc(0);
+/** With so much there, room is made for all that was announced: what is only announced takes none. */
+const BELIEVED = 1024 * 1024;
 
 export class Gathered {
   /** A first piece as it came, else a buffer of our own. */
   #buffer: Buffer = NOTHING;
   #isOwn = false;
   #length = 0;
+  readonly #announced: number;
+
+  /** `announced`: bytes there will be in all, where that was said; it may be wrong. */
+  constructor(announced = 0) {
+    this.#announced = announced;
+  }
 
   get length(): number {
     return this.#length;
@@ -22,7 +30,8 @@ export class Gathered {
       this.#isOwn = false;
     } else {
       if (!this.#isOwn || length > this.#buffer.length) {
-        const grown = Buffer.allocUnsafe(2 * length);
+        const all = length > BELIEVED && length <= this.#announced;
+        const grown = Buffer.allocUnsafe(all ? this.#announced : 2 * length);
         this.#buffer.copy(grown, 0, 0, this.#length);
         this.#buffer = grown;
         this.#isOwn = true;

@@ -14,3 +14,17 @@ export function turnFor(size: number): Promise<unknown> | undefined {
   if (size < LARGE) return undefined;
   return (last = last.then(() => new Promise((resolve) => setImmediate(resolve))));
 }
+
+/** So many bytes of what comes on a connection are taken in one turn; node takes 2 MiB where they are there. */
+const TAKEN = 256 * 1024;
+
+/** As {@link turnFor} for what comes on one connection: asked each time that so many bytes have come. */
+export function takingTurns(): (bytes: number) => Promise<unknown> | undefined {
+  let taken = 0;
+  return (bytes) => {
+    taken += bytes;
+    if (taken < TAKEN) return undefined;
+    taken = 0;
+    return turnFor(TAKEN);
+  };
+}

@@ -2,7 +2,7 @@
  * Identity by content. Every hash is SHA-256 over canonical JSON (sorted keys, no spaces) and names
  * its format (`g1:`), so a later change of form cannot be mistaken for tampering.
  */
-import { hash } from 'node:crypto';
+import { hash, type Hash as Hashing } from 'node:crypto';
 
 import { canonicalMessage, type Message } from '../message.js';
 
@@ -13,6 +13,11 @@ const PREFIX = 'g1:';
 
 export function sha256(text: string | Uint8Array): Hash {
   return PREFIX + hash('sha256', text, 'hex');
+}
+
+/** As {@link sha256}, of what was hashed piece by piece. */
+export function hashOf(hashed: Hashing): Hash {
+  return PREFIX + hashed.digest('hex');
 }
 
 /** JSON with keys sorted at every depth; `undefined` fields are left out, as JSON.stringify does. */

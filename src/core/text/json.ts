@@ -17,10 +17,10 @@ function mayHoldLong(text: string): boolean {
   return LONG.test(text) && LONG_VALUE.test(text);
 }
 
-/** Throws SyntaxError as JSON.parse does. */
-export function parseJson(text: string): unknown {
+/** Throws SyntaxError as JSON.parse does. `long`: whether a number of 16 digits may be in it, where that is known. */
+export function parseJson(text: string, long?: boolean): unknown {
   const value: unknown = JSON.parse(text);
-  if (!mayHoldLong(text)) return value;
+  if (long === false || !mayHoldLong(text)) return value;
   const marked = withMarks(text);
   return marked === undefined
     ? value

@@ -244,6 +244,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'Version',
     { errors: [409, 502, 503] },
   ),
+  'POST /gyre/v1/restart': reads(
+    'Goes on from a version that the trainer has, under a new number: from the newest where it has lost the head.',
+    'Learning',
+    'admin',
+    'Version',
+    { body: { name: 'Restart', required: false, example: {} }, errors: [400, 404, 409, 502, 503] },
+  ),
   'GET /gyre/v1/cycles': reads('Learning cycles, newest first.', 'Learning', 'client', 'CycleList', {
     query: PAGE,
     errors: [400],

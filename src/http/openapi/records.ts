@@ -13,7 +13,7 @@ import {
   FILTERS,
   TRAIN_MODES,
 } from '../../core/learning/cycle.js';
-import { StartCycle } from '../../core/learning/start_cycle.js';
+import { Restart, StartCycle } from '../../core/learning/start_cycle.js';
 import { DECISION_KINDS, VERSION_KINDS } from '../../core/learning/version.js';
 import type { CycleView, DecisionView, LearningStatus, ListedVersion, VersionView } from '../../core/learning/views.js';
 import type { Message } from '../../core/message.js';
@@ -206,7 +206,7 @@ const Version = z.object({
   kind: z.enum(VERSION_KINDS),
   parent: int.nullable(),
   batch_id: text.nullable(),
-  copy_of: int.nullable().describe('For a rollback: the version whose weights these are.'),
+  copy_of: int.nullable().describe('Of a rollback or a restart: the version whose weights these are.'),
   metrics: object,
   created_at: seconds,
 }) satisfies z.ZodType<VersionView>;
@@ -302,6 +302,7 @@ export const RECORDS = {
   Version,
   VersionList: listOf(VersionInList),
   Decision,
+  Restart,
   StartCycle,
   Cycle,
   CycleList: listOf(Cycle),

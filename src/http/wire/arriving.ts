@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
+import { takingTurns } from '../../core/running/turns.js';
 import { type Bodies, late } from './bodies.js';
 import { type Hold, UNCOUNTED } from './room.js';
 
@@ -25,6 +26,7 @@ export function arriving(
   let hold: Hold | undefined;
   let unwatch: (() => void) | undefined;
   let over = false;
+  const turnAfter = takingTurns();
   const coming = { bytes: 0, halted: false, late: () => end(late(coming.bytes)) };
   const reset = (): void => {
     coming.bytes = 0;
@@ -52,12 +54,13 @@ export function arriving(
       unwatch = arrivals.add(coming);
     }
     const waiting = coming.bytes <= hold.bytes ? undefined : hold.grow(coming.bytes);
-    if (waiting === undefined) return;
+    const turn = turnAfter(part.length);
+    if (waiting === undefined && turn === undefined) return;
     coming.halted = true;
     socket.pause();
-    waiting.then(() => {
+    Promise.all([waiting, turn]).then(() => {
       coming.halted = false;
-      socket.resume();
+      if (!over) socket.resume();
     }, end);
   });
   const beside = (data: Buffer): void => {

@@ -7,6 +7,7 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 import { onAbort } from '../../core/running/abort.js';
+import { takingTurns } from '../../core/running/turns.js';
 import { Gathered } from '../../core/running/gathered.js';
 import { badRequest, GyreError, reasonOf } from '../../core/errors.js';
 import { jsonInTurns } from './body.js';
@@ -65,7 +66,7 @@ export class Bodies {
     const declared = Number(incoming.headers['content-length'] ?? 0);
     if (declared > this.#limits.bytes) throw tooLarge(this.#limits.bytes);
     const unpack = unpacker(incoming.headers['content-encoding']);
-    if (unpack === undefined) return this.#collect(incoming, signal);
+    if (unpack === undefined) return this.#collect(incoming, signal, declared);
     incoming.on('error', (cause) => unpack.destroy(cause));
     try {
       return await this.#collect(incoming.pipe(unpack), signal);
@@ -80,12 +81,13 @@ export class Bodies {
     }
   }
 
-  #collect(source: NodeJS.ReadableStream, signal: AbortSignal | undefined): Promise<Body> {
+  #collect(source: NodeJS.ReadableStream, signal: AbortSignal | undefined, announced = 0): Promise<Body> {
     return new Promise((resolve, reject) => {
       const most = this.#limits.bytes;
-      const parts = new Gathered();
+      const parts = new Gathered(announced);
       let hold: Hold | undefined;
       let over = false;
+      const turnAfter = takingTurns();
       const end = (settle: () => void): void => {
         over = true;
         unwatch();
@@ -110,10 +112,11 @@ export class Bodies {
         parts.add(part);
         if (coming.bytes <= UNCOUNTED) return;
         const waiting = (hold ??= this.room.begin()).grow(coming.bytes, signal);
-        if (waiting === undefined) return;
+        const turn = turnAfter(part.length);
+        if (waiting === undefined && turn === undefined) return;
         coming.halted = true;
         source.pause();
-        waiting.then(() => {
+        Promise.all([waiting, turn]).then(() => {
           coming.halted = false;
           source.resume();
         }, refuse);

@@ -6,7 +6,7 @@ import type { Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/running/abort.js';
 import { Gathered } from '../../core/running/gathered.js';
-import { turnFor } from '../../core/running/turns.js';
+import { takingTurns, turnFor } from '../../core/running/turns.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
@@ -74,6 +74,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   /** What came while a large piece waits for its turn to be read. */
   #held: Buffer[] | undefined;
   #endedWhileHeld = false;
+  readonly #turnAfter = takingTurns();
   readonly #answerBytes: number;
   #wireBytes = 0;
   #firstTokenMs: number | undefined;
@@ -106,6 +107,11 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       if (data === DONE) this.#end();
       else this.#accumulator.push(data, this.#queue);
     }, answerBytes);
+  }
+
+  /** Nobody wants it any more, or it has failed. */
+  get isOver(): boolean {
+    return this.#over;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -142,7 +148,7 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       this.#held.push(bytes);
       return;
     }
-    const turn = turnFor(this.#parser.sizeWith(bytes));
+    const turn = turnFor(this.#parser.sizeWith(bytes)) ?? this.#turnAfter(bytes.length);
     if (turn === undefined) return this.#read(bytes, controller);
     controller.pause();
     this.#held = [bytes];

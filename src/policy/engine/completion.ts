@@ -3,13 +3,13 @@
  * of a chat completion would say the same. The only place that knows these field names.
  */
 import type { PolicyRequest, RawPrompts, ReadPrompt, TokenLogprob } from '../../core/policy.js';
-import { writeJson } from '../../core/text/json.js';
 import type { Wanted } from '../../core/serving.js';
+import type { Body } from './wire.js';
 import type { Chunk, ChunkChoice } from './chunk.js';
 
 /** The JSON body for our own engine: it is always asked for ids and log-probabilities. */
-export function completionBody(request: PolicyRequest, raw: RawPrompts): string {
-  return writeJson({
+export function completionBody(request: PolicyRequest, raw: RawPrompts): Body {
+  const value = {
     ...common(request, raw),
     // vLLM then leaves the prompt's text out of the answer's; its tokens are still among the log-probabilities.
     ...(raw.echo === 'engine' ? { echo: true } : {}),
@@ -18,12 +18,13 @@ export function completionBody(request: PolicyRequest, raw: RawPrompts): string 
     return_token_ids: true,
     stream: true,
     stream_options: { include_usage: true },
-  });
+  };
+  return { value };
 }
 
 /** The JSON body for anyone else's server: what the client itself asked for. */
-export function upstreamCompletionBody(request: PolicyRequest, raw: RawPrompts, wanted: Wanted): string {
-  return writeJson({
+export function upstreamCompletionBody(request: PolicyRequest, raw: RawPrompts, wanted: Wanted): Body {
+  const value = {
     ...common(request, raw),
     ...(raw.echo === 'engine' ? { echo: true } : {}),
     ...(request.topLogprobs === undefined ? {} : { logprobs: request.topLogprobs }),
@@ -31,7 +32,8 @@ export function upstreamCompletionBody(request: PolicyRequest, raw: RawPrompts, 
     ...(wanted.tokenIds ? { return_token_ids: true } : {}),
     stream: true,
     stream_options: { include_usage: true },
-  });
+  };
+  return { value };
 }
 
 function common(request: PolicyRequest, { list }: RawPrompts): Readonly<Record<string, unknown>> {

@@ -8,7 +8,6 @@ import { Pool, type Dispatcher } from 'undici';
 import { ANY_MODEL, type Neutraliser } from '../../core/text/control.js';
 import type { HttpProxy } from '../../core/proxy.js';
 import type { Relayed, RelayReply } from '../../core/serving.js';
-import { turnFor } from '../../core/running/turns.js';
 import { throughProxy } from '../../network/proxied.js';
 import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter } from '../../core/policy.js';
 import { ActionStream, type UpstreamReading } from './action_stream.js';
@@ -18,7 +17,7 @@ import { ENGINE, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
 import { relayTo } from './relay.js';
 import { countTokens } from './tokenize.js';
-import { promptBody, requestBody } from './wire.js';
+import { type Body, promptBody, requestBody, written } from './wire.js';
 
 export interface EngineOptions {
   /** Address of the engine, with or without `/v1`. */
@@ -43,7 +42,7 @@ export interface ServerConnection {
   /** `bodyOf` makes the request as this server takes it. */
   sample(
     request: PolicyRequest,
-    bodyOf: (request: PolicyRequest) => string,
+    bodyOf: (request: PolicyRequest) => Body,
     signal: AbortSignal,
   ): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. `body` is the prompt as vLLM takes it. */
@@ -150,7 +149,6 @@ export function connectTo(
   return {
     sample(request, bodyOf, signal) {
       const open = (fitted: PolicyRequest): ActionStream => {
-        const body = bodyOf(fitted);
         const contextLength = capacities.of(fitted.model)?.length;
         return new ActionStream(fitted, who, { answerBytes, contextLength, reading }, signal, (stream) => {
           const headers = [...target.headers];
@@ -159,11 +157,13 @@ export function connectTo(
           const path = request.raw === undefined ? target.path : completions;
           // Spelt out for each: an object spread into another costs more here than all the rest of this.
           const { origin } = target;
-          const turn = turnFor(body.length);
-          if (turn === undefined) pool.dispatch({ origin, path, method: 'POST', headers, body }, stream);
+          const body = written(bodyOf(fitted));
+          if (typeof body === 'string') pool.dispatch({ origin, path, method: 'POST', headers, body }, stream);
           else
-            void turn
-              .then(() => pool.dispatch({ origin, path, method: 'POST', headers, body: Buffer.from(body) }, stream))
+            body
+              .then((bytes) => {
+                if (!stream.isOver) pool.dispatch({ origin, path, method: 'POST', headers, body: bytes }, stream);
+              })
               .catch((thrown: unknown) => stream.refused(thrown));
         });
       };

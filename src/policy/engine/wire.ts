@@ -6,32 +6,68 @@ import { objectJson } from '../../core/text/arguments.js';
 import type { Neutraliser } from '../../core/text/control.js';
 import type { Message, WireToolCall } from '../../core/message.js';
 import type { FunctionSpec, NativeTurn, PolicyRequest, Prompt, ToolChoice } from '../../core/policy.js';
-import { writeJson } from '../../core/text/json.js';
+import { writtenInTurns } from '../../core/running/written.js';
 import type { Wanted } from '../../core/serving.js';
+import { writeJson } from '../../core/text/json.js';
+import { isLarge } from '../../core/text/json_pieces.js';
 import { withoutReasoning } from './said.js';
 import { mayHide, neutral } from './neutral.js';
+
+/** A body before it is JSON: that is made at once where it is little, in turns of the event loop where it is much. */
+export interface Body {
+  readonly value: object;
+  /** What is asked instead where the JSON text of the value has something that may not be in it. */
+  readonly instead?: { readonly where: (json: string) => boolean; readonly value: () => object } | undefined;
+}
+
+/** No token of a model is as long: one that stands at the edge of a piece is found with so much of the piece before. */
+const EDGE_CHARS = 4096;
+
+/** The JSON text; a promise where it is large. */
+export function written(body: Body): string | Promise<Buffer> {
+  return isLarge(body.value) ? largeBody(body) : textOf(body);
+}
+
+export function textOf({ value, instead }: Body): string {
+  const text = writeJson(value);
+  return instead?.where(text) === true ? writeJson(instead.value()) : text;
+}
+
+async function largeBody({ value, instead }: Body): Promise<Buffer> {
+  let found = false;
+  let edge = '';
+  const look = (piece: string): void => {
+    if (found || instead === undefined) return;
+    found = instead.where(edge + piece);
+    edge = piece.slice(-EDGE_CHARS);
+  };
+  const bytes = await writtenInTurns(value, look);
+  return Buffer.concat(found && instead !== undefined ? await writtenInTurns(instead.value()) : bytes);
+}
 
 /**
  * The JSON body for our own engine, without control tokens in what was said: it is always asked for token ids and
  * logprobs, which are what is learned from.
  */
-export function requestBody(request: PolicyRequest, neutraliser: Neutraliser): string {
-  return neutralised(request, neutraliser, engineJson);
+export function requestBody(request: PolicyRequest, neutraliser: Neutraliser): Body {
+  return neutralised(request, neutraliser, engineFields);
 }
 
 /** The same prompt for vLLM's `/tokenize`, which renders it and draws nothing. */
 export function promptBody(prompt: Prompt, neutraliser: Neutraliser): string {
-  return neutralised(prompt, neutraliser, promptJson);
+  return textOf(neutralised(prompt, neutraliser, promptFields));
 }
 
 /** One test of the whole body is all that most requests cost. */
-function neutralised<R extends Prompt>(request: R, neutraliser: Neutraliser, json: (request: R) => string): string {
-  const body = json(request);
-  return neutraliser.finds(body) || mayHide(request.messages) ? json(neutral(request, neutraliser)) : body;
+function neutralised<R extends Prompt>(request: R, neutraliser: Neutraliser, fields: (request: R) => object): Body {
+  const value = (): object => fields(neutral(request, neutraliser));
+  return mayHide(request.messages)
+    ? { value: value() }
+    : { value: fields(request), instead: { where: (json) => neutraliser.finds(json), value } };
 }
 
-function engineJson(request: PolicyRequest): string {
-  return writeJson({
+function engineFields(request: PolicyRequest): object {
+  return {
     model: request.model,
     messages: request.messages.map(wireMessage),
     ...offered(request),
@@ -43,17 +79,17 @@ function engineJson(request: PolicyRequest): string {
     return_token_ids: true,
     stream: true,
     stream_options: { include_usage: true },
-  });
+  };
 }
 
-function promptJson({ model, messages, tools, forwarded }: Prompt): string {
-  return writeJson({
+function promptFields({ model, messages, tools, forwarded }: Prompt): object {
+  return {
     model,
     messages: messages.map(wireMessage),
     ...(tools.length === 0 ? {} : { tools: tools.map(wireTool) }),
     add_generation_prompt: true,
     ...forwarded,
-  });
+  };
 }
 
 /**
@@ -63,9 +99,9 @@ function promptJson({ model, messages, tools, forwarded }: Prompt): string {
  * none needs it.
  * `reasoningName` is the server's name for it, none where it has no plain text of it.
  */
-export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningName?: string): string {
+export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningName?: string): Body {
   const { max_tokens: limit, ...sampling } = request.sampling;
-  return writeJson({
+  const value = {
     model: request.model,
     messages: request.messages.map((message) => upstreamMessage(message, request.native?.get(message), reasoningName)),
     ...offered(request),
@@ -78,7 +114,8 @@ export function upstreamBody(request: PolicyRequest, wanted: Wanted, reasoningNa
     ...(wanted.tokenIds ? { return_token_ids: true } : {}),
     stream: true,
     stream_options: { include_usage: true },
-  });
+  };
+  return { value };
 }
 
 function offered({ tools, toolChoice, parallelToolCalls }: PolicyRequest): Readonly<Record<string, unknown>> {

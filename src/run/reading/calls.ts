@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 
 import type { Config } from '../../core/config.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
-import type { WayBack } from '../../core/learning/version.js';
+import type { CopiedWeights } from '../../core/learning/version.js';
 import type { AssistantMessage } from '../../core/message.js';
 import type { FeedbackInput, FeedbackView, JsonBytes, Query, Removal, Scope } from '../../core/reading.js';
 import { pageOf } from '../../core/paging.js';
@@ -21,7 +21,8 @@ import { wasDeleted } from '../../store/file/deletions.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
 import { headVersion } from '../../store/learning/decisions.js';
-import { goneBack, promotion, wayBack } from '../../store/learning/steering.js';
+import { type LeaseName, releaseLease, takeLease } from '../../store/learning/leases.js';
+import { copiedWeights, promotion, wayBack, waysOn } from '../../store/learning/steering.js';
 import { saveRemovedWeights } from '../../store/learning/weights.js';
 import { answerOf, conversationOf, responseOf } from '../../store/read/conversation.js';
 import { deletionOf, isWithdrawn } from '../../store/read/deletion.js';
@@ -90,7 +91,10 @@ const WRITING = {
   wayBack: ({ db }: Held) => wayBack(db, GYRE_POLICY),
   weightsRemoved: ({ db }: Held, version: number, reason: string) =>
     saveRemovedWeights(db, GYRE_POLICY, { version, reason, createdAt: Date.now() }),
-  goneBack: ({ db }: Held, way: WayBack, reason: string) => goneBack(db, GYRE_POLICY, way, reason),
+  waysOn: ({ db }: Held) => waysOn(db, GYRE_POLICY),
+  copied: ({ db }: Held, copy: CopiedWeights, reason: string) => copiedWeights(db, GYRE_POLICY, copy, reason),
+  takeLease: ({ db }: Held, name: LeaseName, what: string) => takeLease(db, GYRE_POLICY, name, what),
+  releaseLease: ({ db }: Held, name: LeaseName, token: string) => releaseLease(db, GYRE_POLICY, name, token),
 };
 
 export type Lane = 'answering' | 'reading' | 'counting' | 'writing';

@@ -2,7 +2,7 @@
  * What is in the intake and not sent to the log's thread: where its lines stand. Their text is not kept, and the log's
  * thread reads them there.
  */
-import type { IntakeFile, Place } from './intake.js';
+import type { IntakeFile, Place } from './intake_file.js';
 
 /** Lines that are sent together. */
 export interface Group {

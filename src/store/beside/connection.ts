@@ -54,6 +54,8 @@ export class LogConnection {
   #workerFailures = 0;
   #groupTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
+  /** Another log thread begins when something large is written. */
+  #restarting: Promise<void> | undefined;
   /** Number of the newest line in the files that the present log thread began with. */
   #recoverTo = 0;
   readonly #crashes = new Crashes();
@@ -74,7 +76,11 @@ export class LogConnection {
     this.#acknowledged = this.#intake && new AcknowledgedFile(options.dataDir, this.#owner);
     this.#wal = new WalWatch((text) => options.warn?.(text));
     this.#waiting = new Waiting({
-      impatient: () => this.#impatient(),
+      // Whoever waits for a commit has waited for long enough.
+      impatient: () => {
+        this.#lines.letGo();
+        this.#replies.letGo();
+      },
       warn: (text) => options.warn?.(text),
       waits: () => this.state.uncommitted,
     });
@@ -89,9 +95,13 @@ export class LogConnection {
       uncommitted: this.#uncommitted,
       waiting: this.#waiting,
       blocked: () => this.#blocked,
+      paused: () => this.#restarting,
       direct: (messages) => this.#sendWithoutIntake(messages),
       written: () => this.#sendNextGroup(),
-      dropped: (recordings) => this.#dropped(recordings),
+      dropped: (recordings) => {
+        this.#ownFailures += recordings;
+        options.failed?.(new Error('neither the intake nor the database can be written, and memory is used up'));
+      },
     });
     this.#thread = new LogThread(options, {
       message: (message) => this.#hear(message),
@@ -147,6 +157,7 @@ export class LogConnection {
     readonly opening: Opening;
   }): Promise<Opened> {
     const { opening } = message;
+    await this.#lines.under;
     this.#lines.write();
     // The answers of this conversation are committed first; other lines that wait do not concern it.
     const line = this.#uncommitted.newestLineOf(opening.messages);
@@ -157,18 +168,18 @@ export class LogConnection {
     }
     return new Promise((resolve) => {
       const replyId = this.#replies.awaitOpened(opening, resolve);
-      if (this.#restartTimer !== undefined || this.#silence.is) this.#replies.openAsNew(replyId);
+      if (this.#isRestarting || this.#silence.is) this.#replies.openAsNew(replyId);
       else this.#postToWorker(writeJson([{ ...message, replyId } satisfies ToLog]));
     });
   }
 
   /** Resolves when everything posted so far is committed or counted as failed; rejects where that has to wait. */
   async flush(): Promise<void> {
-    this.#lines.write();
+    await this.#lines.settle();
     const line = this.#uncommitted.written;
     if (!this.#blocked) this.#sendLines(Number.POSITIVE_INFINITY, line);
     let replied = false;
-    if (!this.#waiting.over && this.#restartTimer === undefined)
+    if (!this.#waiting.over && !this.#isRestarting)
       await new Promise<void>((resolve) => {
         const replyId = this.#replies.awaitCommit((committed) => {
           replied = committed;
@@ -181,13 +192,13 @@ export class LogConnection {
       const { wait } = this.#waiting;
       if (wait !== undefined) throw logWaits(wait, 'The log cannot be read back yet');
     }
-    this.#discard(true);
+    await this.#discard(true);
   }
 
   /** What cannot be committed for a fault that has not passed stays in the intake. */
   async close(): Promise<void> {
+    await this.#lines.settle();
     if (this.#closing) return;
-    this.#lines.write();
     if (!this.#blocked) this.#sendLines(Number.POSITIVE_INFINITY);
     this.#closing = true;
     clearTimeout(this.#restartTimer);
@@ -214,22 +225,17 @@ export class LogConnection {
 
   /** Nothing can be sent to be committed: it would lie in the log thread's memory until a fault has passed. */
   get #blocked(): boolean {
-    return this.#waiting.wait !== undefined || this.#restartTimer !== undefined;
+    return this.#waiting.wait !== undefined || this.#isRestarting;
   }
 
-  #dropped(recordings: number): void {
-    this.#ownFailures += recordings;
-    this.#options.failed?.(new Error('neither the intake nor the database can be written, and memory is used up'));
+  get #isRestarting(): boolean {
+    return this.#restartTimer !== undefined || this.#restarting !== undefined;
   }
 
-  /** Each message that somebody waits for gets a reply when it is committed. */
   #sendWithoutIntake(messages: readonly UnwrittenMessage[]): void {
     this.#acknowledged?.giveUp();
     this.#sendLines(Number.POSITIVE_INFINITY);
-    const texts = messages.map(({ text, resolve }) => {
-      if (resolve === undefined) return text;
-      return `{"replyId":${this.#replies.awaitCommit(resolve)},${text.slice(1)}`;
-    });
+    const texts = this.#replies.textsOf(messages);
     for (const message of messages) if (message.ends) this.#uncommitted.forget(message.recording);
     this.#postToWorker(`[${texts.join(',')}]`);
   }
@@ -238,7 +244,7 @@ export class LogConnection {
   #sendNextGroup(waited = false): void {
     this.#acknowledged?.written(this.#lines.numbered);
     if (this.#closing || this.#uncommitted.sent > this.#uncommitted.committed || this.#backlog.bytes === 0) return;
-    if (this.#restartTimer !== undefined) return;
+    if (this.#isRestarting) return;
     if (waited || this.#backlog.bytes >= GROUP_BYTES)
       return this.#sendLines(this.#waiting.wait === undefined ? GROUP_BYTES : 8 * GROUP_BYTES);
     this.#groupTimer ??= setTimeout(() => {
@@ -251,9 +257,8 @@ export class LogConnection {
   #sendLines(maxBytes: number, last = Number.POSITIVE_INFINITY): void {
     const taken = this.#backlog.take(maxBytes, last);
     if (taken === undefined) return;
-    const { places, group } = taken;
-    this.#uncommitted.sending(group);
-    this.#postToWorker(readMessage(places, group.newest));
+    this.#uncommitted.sending(taken.group);
+    this.#postToWorker(readMessage(taken.places, taken.group.newest));
   }
 
   #committed(line: number): void {
@@ -262,25 +267,19 @@ export class LogConnection {
     this.#crashes.committed();
     if (this.#backlog.bytes <= MAX_UNSENT_BYTES) this.#waiting.caughtUp();
     this.#waiting.look();
-    this.#discard(false);
+    void this.#discard(false);
     // While it catches up each answer waits for one commit, and not until all is committed.
     if (this.#waiting.wait !== undefined || this.#backlog.bytes <= MAX_UNSENT_BYTES) this.#lines.faster();
     this.#lines.write();
   }
 
   /** Lines leave the intake only when they are committed, or kept in a file of their own. */
-  #discard(completely: boolean): void {
+  #discard(completely: boolean): Promise<void> | undefined {
     if (this.#toSetAside.size > 0) {
-      if (this.#intake?.setAside(this.#toSetAside) === false) return;
+      if (this.#intake?.setAside(this.#toSetAside) === false) return undefined;
       this.#toSetAside.clear();
     }
-    this.#intake?.discardCommitted(this.#uncommitted.committed, completely);
-  }
-
-  /** Whoever waits for a commit has waited for long enough. */
-  #impatient(): void {
-    this.#lines.letGo();
-    this.#replies.letGo();
+    return this.#intake?.discardCommitted(this.#uncommitted.committed, completely);
   }
 
   #hear(message: FromLog): void {
@@ -354,6 +353,15 @@ export class LogConnection {
    */
   #restartWorker(fault: unknown): void {
     if (this.#closing || (this.#thread.isReady && (this.#intake === undefined || this.#uncommitted.nothing))) return;
+    const busy = this.#lines.under ?? this.#intake?.busy;
+    if (busy !== undefined) {
+      this.#restarting = busy.then(() => {
+        this.#restarting = undefined;
+        this.#restartWorker(fault);
+        this.#lines.write();
+      });
+      return;
+    }
     const ending = this.#crashes.ended(fault);
     if (ending !== undefined) {
       this.#ownFailures += 1;

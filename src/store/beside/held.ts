@@ -4,6 +4,10 @@
 export interface UnwrittenMessage {
   readonly recording: number;
   readonly text: string;
+  /** The text of a very large one, whose `text` is empty. */
+  readonly bytes?: readonly Buffer[] | undefined;
+  /** Characters of the text, or bytes. */
+  readonly length: number;
   readonly ends: boolean;
   /** The end of an answer that gets a number when it is written or sent: numbers are in the order of commits. */
   readonly numbered: boolean;
@@ -34,6 +38,10 @@ export class Held {
     return this.#messages.filter(({ ends }) => ends).length;
   }
 
+  get newest(): UnwrittenMessage | undefined {
+    return this.#messages.at(-1);
+  }
+
   add(message: UnwrittenMessage): void {
     if (this.#dropped.has(message.recording)) {
       if (message.ends) this.#dropped.delete(message.recording);
@@ -41,7 +49,7 @@ export class Held {
       return;
     }
     this.#messages.push(message);
-    this.#chars += message.text.length;
+    this.#chars += message.length;
   }
 
   has(message: UnwrittenMessage): boolean {
@@ -54,7 +62,7 @@ export class Held {
     const lines: UnwrittenMessage[][] = [];
     let chars = Number.POSITIVE_INFINITY;
     for (const message of this.#messages) {
-      const { length } = message.text;
+      const { length } = message;
       if (length > LARGE_CHARS || chars + length > maxChars) {
         lines.push([]);
         chars = 0;
@@ -70,7 +78,7 @@ export class Held {
     for (const message of messages) {
       if (message.gone === true) continue;
       message.gone = true;
-      this.#chars -= message.text.length;
+      this.#chars -= message.length;
     }
     this.#messages = this.#messages.filter(({ gone }) => gone !== true);
   }

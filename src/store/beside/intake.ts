@@ -3,39 +3,21 @@
  * written before its answer ends, and survives a killed process as a commit does; once it is committed it is deleted.
  * Where a process ended with lines in its intake, whoever opens the data folder next commits them (`recover.ts`).
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync, writevSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { sha256, type Hash } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
 import { closeOwner, discard, fileName, folderOf, newOwner, quarantine } from '../intake/files.js';
-import { hashAfter, linesAt, linesIn } from '../intake/lines.js';
+import { linesAt, linesIn } from '../intake/lines.js';
+import { empty, grown, type IntakeFile, lineAt, newFile, type Place, write, writeLarge } from './intake_file.js';
 import { parseIntakeLine, type RecordingMessage } from './wire.js';
 
 /** A file is closed and another begun at this size. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** From this size on it is worth copying unfinished recordings into a new file so that the old one can be deleted. */
 const COMPACT_BYTES = 1024 * 1024;
-const LONG_LINE = 64 * 1024;
-
-export interface IntakeFile {
-  readonly path: string;
-  readonly fd: number;
-  bytes: number;
-  /** What it began with: recordings that were unfinished in the file before. */
-  carried: number;
-  /** Hash of the last line, over which the next line's is taken. */
-  hash: Hash | '';
-  /** Number of the newest line in it. */
-  newest: number;
-}
-
-/** Where a line stands. */
-export interface Place {
-  readonly file: IntakeFile;
-  readonly from: number;
-  readonly to: number;
-}
+/** What is larger is copied by the thread pool. */
+const LARGE_BYTES = 256 * 1024;
 
 /** Messages of a recording that go on into the next file: their text, or where one stands that is not kept here. */
 export type Carried = { readonly text: string } | { place: Place };
@@ -53,6 +35,12 @@ export class Intake {
   #files: IntakeFile[] = [];
   /** The file that is written to; where there is none, the next line begins one. */
   #current: IntakeFile | undefined;
+  /** While something large is written or copied nothing else is done with any file. */
+  #busy: Promise<void> | undefined;
+  /** What is to be done after that. */
+  #later: (() => void)[] = [];
+  /** No other file could be begun when the current one had so many bytes. */
+  #fullAt = 0;
 
   constructor(dataDir: string, unfinished: () => Iterable<Carried>, owner = newOwner()) {
     this.#folder = folderOf(dataDir);
@@ -63,6 +51,43 @@ export class Intake {
     } catch {
       // The next line tries again.
     }
+  }
+
+  /** Resolves when something large is written, before which no line may be added; undefined where nothing is. */
+  get busy(): Promise<void> | undefined {
+    return this.#busy;
+  }
+
+  /**
+   * Begins another file where this one is full and much has to be copied for it. A promise means: add no line before
+   * it has resolved.
+   */
+  makeRoom(): Promise<void> | undefined {
+    const current = this.#current;
+    if (current !== undefined && !this.#isFull(current)) return undefined;
+    if (!this.#isLarge()) return undefined;
+    return this.#whileBusy(async () => {
+      try {
+        await this.#beginInTurns();
+        this.#fullAt = 0;
+      } catch (thrown) {
+        if (current === undefined) throw thrown;
+        this.#fullAt = current.bytes + MAX_FILE_BYTES; // it is written on
+      }
+    });
+  }
+
+  /** {@link append} of a large line, by the thread pool. */
+  async appendLarge(line: readonly Buffer[], number: number): Promise<Place | undefined> {
+    let place: Place | undefined;
+    await this.#whileBusy(async () => {
+      const file = this.#writable();
+      const from = file.bytes;
+      await writeLarge(file, line);
+      file.newest = number;
+      place = { file, from, to: file.bytes };
+    });
+    return place;
   }
 
   /**
@@ -83,6 +108,7 @@ export class Intake {
 
   /** Whether an answer could be written now. */
   canWrite(): boolean {
+    if (this.#busy !== undefined) return true; // it is being written
     try {
       const { fd, bytes } = this.#writable();
       try {
@@ -105,6 +131,7 @@ export class Intake {
    * not be written.
    */
   setAside(recordings: ReadonlySet<number>): boolean {
+    if (this.#busy !== undefined) return false;
     const found = new Map<number, RecordingMessage[]>();
     try {
       for (const file of this.#files)
@@ -136,17 +163,29 @@ export class Intake {
    * where unfinished recordings must be copied for it. What a fault leaves behind does no harm: recovery finds it
    * committed.
    */
-  discardCommitted(number: number, completely = false): void {
+  discardCommitted(number: number, completely = false): Promise<void> | undefined {
+    const busy = this.#busy;
+    if (busy !== undefined) {
+      this.#later.push(() => void this.discardCommitted(number, completely));
+      return busy.then(() => this.#busy); // which is what was to be done later, where that is large
+    }
     const current = this.#current;
     try {
       if (current !== undefined && current.bytes > 0 && current.newest <= number) {
         if (isEmpty(this.#unfinished())) empty(current);
-        else if (completely || grown(current) > COMPACT_BYTES) this.#beginFile();
+        else if (completely || (grown(current) > COMPACT_BYTES && this.#isSpent(current))) {
+          if (this.#isLarge()) {
+            this.#later.push(() => this.#discardBut(number));
+            return this.#whileBusy(() => this.#beginInTurns());
+          }
+          this.#beginFile();
+        }
       }
     } catch {
       // The disk is full: the next commit tries again.
     }
-    this.#discardFiles((file) => file !== this.#current && file.newest <= number);
+    this.#discardBut(number);
+    return undefined;
   }
 
   /** Ends the current file; the next line begins another. Returns the paths of all files, which stay where they are. */
@@ -157,6 +196,7 @@ export class Intake {
 
   /** Keeps these files, of which something cannot be committed, for a person to look at. */
   quarantine(paths: readonly string[]): void {
+    if (this.#busy !== undefined) return void this.#later.push(() => this.quarantine(paths));
     const carried = this.#carryOn();
     this.#files = this.#files.filter((file) => {
       if (!paths.includes(file.path)) return true;
@@ -179,13 +219,25 @@ export class Intake {
   /** A file that is full is written on where no other can be begun. */
   #writable(): IntakeFile {
     const current = this.#current;
-    if (current !== undefined && grown(current) <= MAX_FILE_BYTES) return current;
+    if (current !== undefined && !this.#isFull(current)) return current;
     try {
       return this.#beginFile();
     } catch (thrown) {
       if (current === undefined) throw thrown;
       return current;
     }
+  }
+
+  #isFull(file: IntakeFile): boolean {
+    return grown(file) > MAX_FILE_BYTES && file.bytes >= this.#fullAt && this.#isSpent(file);
+  }
+
+  /** Whether less of a file is needed for what is unfinished than is not: less is copied than is given back. */
+  #isSpent({ bytes }: IntakeFile): boolean {
+    let needed = 0;
+    for (const part of this.#unfinished())
+      needed += 'text' in part ? part.text.length : part.place.to - part.place.from;
+    return bytes - needed >= needed;
   }
 
   /** Whether nothing that is unfinished is read from a file before the current one. */
@@ -204,6 +256,42 @@ export class Intake {
     return join(this.#folder, fileName(this.#owner, this.#fileCount));
   }
 
+  /** Resolves when it is over, also where it could not be done, and so is what was to be done later. */
+  #whileBusy(work: () => Promise<void>): Promise<void> {
+    const busy = work()
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#busy === busy) this.#busy = undefined;
+        for (const next of this.#later.splice(0)) next();
+      });
+    return (this.#busy = busy);
+  }
+
+  /** Whether what goes on into the next file takes long to copy. */
+  #isLarge(): boolean {
+    for (const part of this.#unfinished())
+      if ('place' in part && part.place.to - part.place.from > LARGE_BYTES) return true;
+    return false;
+  }
+
+  /** {@link #beginFile} where much is copied. */
+  async #beginInTurns(): Promise<void> {
+    const file = newFile(this.#nextPath());
+    this.#files.push(file);
+    const moved: (() => void)[] = [];
+    for (const part of [...this.#unfinished()]) {
+      if ('text' in part) {
+        write(file, `[${part.text}]`);
+        continue;
+      }
+      const from = file.bytes;
+      await writeLarge(file, await lineAt(part.place));
+      const place = { file, from, to: file.bytes };
+      moved.push(() => (part.place = place));
+    }
+    this.#goOnIn(file, moved);
+  }
+
   #beginFile(): IntakeFile {
     const file = newFile(this.#nextPath());
     this.#files.push(file);
@@ -217,9 +305,18 @@ export class Intake {
         moved.push(() => (part.place = place));
       }
     }
+    return this.#goOnIn(file, moved);
+  }
+
+  /** Last: where the file could not be written, the one before still has the unfinished recordings. */
+  #goOnIn(file: IntakeFile, moved: readonly (() => void)[]): IntakeFile {
     file.carried = file.bytes;
     for (const move of moved) move();
-    return (this.#current = file); // last: if that write failed, the file before still has the unfinished recordings
+    return (this.#current = file);
+  }
+
+  #discardBut(number: number): void {
+    this.#discardFiles((file) => file !== this.#current && file.newest <= number);
   }
 
   #discardFiles(which: (file: IntakeFile) => boolean): void {
@@ -232,52 +329,7 @@ export class Intake {
   }
 }
 
-function newFile(path: string): IntakeFile {
-  return { path, fd: openSync(path, 'w+'), bytes: 0, carried: 0, hash: '', newest: 0 };
-}
-
-/** What was added to a file, or nothing where that is less than what it began with: that is not copied again for it. */
-function grown({ bytes, carried }: IntakeFile): number {
-  return bytes - carried < carried ? 0 : bytes - carried;
-}
-
 function isEmpty(parts: Iterable<unknown>): boolean {
   for (const _ of parts) return false;
   return true;
-}
-
-function write(file: IntakeFile, line: string): void {
-  if (line.length >= LONG_LINE) return writeLong(file, line);
-  const hash = hashAfter(file.hash, line);
-  const bytes = Buffer.from(`${hash} ${line}\n`);
-  put(file, hash, bytes.length, () => writeSync(file.fd, bytes, 0, bytes.length, file.bytes));
-}
-
-/** The same for a line of which the bytes are made once, for its hash and for the file. */
-function writeLong(file: IntakeFile, line: string): void {
-  const bytes = Buffer.from(`${file.hash}\n${line}\n`);
-  const hash = sha256(bytes.subarray(0, -1));
-  const parts = [Buffer.from(`${hash} `), bytes.subarray(file.hash.length + 1)];
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  put(file, hash, length, () => writevSync(file.fd, parts, file.bytes));
-}
-
-/** Leaves nothing of what could not be written whole. */
-function put(file: IntakeFile, hash: Hash, length: number, writing: () => number): void {
-  let written = 0;
-  try {
-    written = writing();
-  } finally {
-    if (written < length) ftruncateSync(file.fd, file.bytes);
-  }
-  if (written < length) throw new Error(`only ${written} of ${length} bytes could be written`);
-  file.bytes += length;
-  file.hash = hash;
-}
-
-function empty(file: IntakeFile): void {
-  ftruncateSync(file.fd, 0);
-  file.bytes = 0;
-  file.carried = 0;
-  file.hash = '';
 }

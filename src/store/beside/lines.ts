@@ -2,10 +2,13 @@
  * What is recorded in one turn of the event loop becomes a line of the intake, with one write. Where the intake cannot
  * be written it goes to the log's thread at once; where the database cannot be written either, it waits here.
  */
+import { writtenInTurns } from '../../core/running/written.js';
 import { writeJson } from '../../core/text/json.js';
+import { isLarge } from '../../core/text/json_pieces.js';
 import { type Backlog, type Group, MAX_UNSENT_BYTES } from './backlog.js';
 import { Held, LARGE_CHARS, type UnwrittenMessage } from './held.js';
 import type { Intake } from './intake.js';
+import type { Place } from './intake_file.js';
 import type { Uncommitted } from './uncommitted.js';
 import type { Waiting } from './waiting.js';
 import type { RecordingMessage } from './wire.js';
@@ -14,6 +17,7 @@ import type { RecordingMessage } from './wire.js';
 const LINE_CHARS = 4 * 1024 * 1024;
 /** What could be written neither to the intake nor to the database is tried again. */
 const HELD_MS = 250;
+const [OPEN, CLOSE] = [Buffer.from('['), Buffer.from(']')];
 
 interface LinesDeps {
   readonly intake: Intake | undefined;
@@ -22,6 +26,8 @@ interface LinesDeps {
   readonly waiting: Waiting;
   /** Whether what is sent to the log's thread would only lie there. */
   readonly blocked: () => boolean;
+  /** Nothing may be written to the intake before this has resolved; {@link Lines.write} is called after it. */
+  readonly paused: () => Promise<void> | undefined;
   /** Sends messages past the intake. */
   readonly direct: (messages: readonly UnwrittenMessage[]) => void;
   /** Called when lines may have been added. */
@@ -44,6 +50,14 @@ export class Lines {
   #timer: NodeJS.Timeout | undefined;
   /** Promises of messages that wait because of {@link MAX_UNSENT_BYTES}. */
   #slowedDown: (() => void)[] = [];
+  /** By recording: its messages are put into JSON in turns of the event loop, and those after them wait. */
+  readonly #preparing = new Map<number, Promise<void>>();
+  /** One large message after the other: its text takes as much memory again. */
+  #large: Promise<void> = Promise.resolve();
+  /** Resolves when the intake can be written again: something large is on its way. */
+  #under: Promise<void> | undefined;
+  /** What the thread pool could not write. */
+  #unwritable: UnwrittenMessage | undefined;
 
   constructor(deps: LinesDeps) {
     this.#deps = deps;
@@ -58,10 +72,47 @@ export class Lines {
     return { answers: this.#held.answers, bytes: this.#held.chars };
   }
 
+  /** Resolves when what is being written to the intake is; undefined where nothing is. */
+  get under(): Promise<void> | undefined {
+    return this.#under;
+  }
+
   /** Resolves the message's promise when it is kept. `numbered`: it is the end of an answer that has a step. */
   add(message: RecordingMessage, numbered: boolean, answerText?: string, resolve?: (kept: boolean) => void): void {
     const { recording, type } = message;
-    this.#held.add({ recording, text: writeJson(message), ends: type === 'finish', numbered, answerText, resolve });
+    const about = { recording, ends: type === 'finish', numbered, answerText, resolve };
+    const before = this.#preparing.get(recording);
+    const large = type !== 'finish' && isLarge(message);
+    if (before === undefined && !large) return this.#take(writeJson(message), about);
+    const after = Promise.all([before, large ? this.#large : undefined]);
+    const preparing = this.#prepare(message, large, about, after).finally(() => {
+      if (this.#preparing.get(recording) === preparing) this.#preparing.delete(recording);
+    });
+    this.#preparing.set(recording, preparing);
+    if (large) this.#large = preparing;
+  }
+
+  async #prepare(
+    message: RecordingMessage,
+    large: boolean,
+    about: Omit<UnwrittenMessage, 'text' | 'bytes' | 'length'>,
+    before: Promise<unknown>,
+  ): Promise<void> {
+    await before;
+    try {
+      this.#take(large ? await writtenInTurns(message) : writeJson(message), about);
+    } catch {
+      about.resolve?.(false);
+      this.#deps.dropped(1);
+    }
+  }
+
+  #take(json: string | readonly Buffer[], about: Omit<UnwrittenMessage, 'text' | 'bytes' | 'length'>): void {
+    this.#held.add(
+      typeof json === 'string'
+        ? { ...about, text: json, length: json.length }
+        : { ...about, text: '', bytes: json, length: json.reduce((sum, { length }) => sum + length, 0) },
+    );
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.write(false));
@@ -72,10 +123,12 @@ export class Lines {
     this.#scheduled = false;
     let stays = false;
     for (const line of this.#held.lines(LINE_CHARS)) {
+      if (this.#isBusy()) break;
       const inside = this.#past.size === 0 ? line : line.filter(({ recording }) => !this.#past.has(recording));
       const written = this.#writeLine(inside);
+      if (written === undefined) break;
       if (written && inside === line) {
-        if (all || line.length > 1 || line[0] === undefined || line[0].text.length <= LARGE_CHARS) continue;
+        if (all || line.length > 1 || line[0] === undefined || line[0].length <= LARGE_CHARS) continue;
         this.#scheduled = true;
         setImmediate(() => this.write(false));
         break;
@@ -90,6 +143,17 @@ export class Lines {
     }
     if (stays) this.#hold();
     this.#deps.written();
+  }
+
+  /** Resolves when all that was added so far is written or sent, or waits for a fault to pass. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#preparing.values(), this.#deps.paused()]);
+    const last = this.#held.newest;
+    for (;;) {
+      this.write();
+      if (last === undefined || !this.#held.has(last) || this.#under === undefined) return;
+      await this.#under;
+    }
   }
 
   /** Some of what waited is committed: who was slowed down goes on. */
@@ -125,17 +189,54 @@ export class Lines {
   /** Their texts with the numbers they get when they are taken. */
   #numberedTexts(messages: readonly UnwrittenMessage[]): string[] {
     let number = this.#numbered;
-    return messages.map(({ text, numbered }) => (numbered ? `{"number":${(number += 1)},${text.slice(1)}` : text));
+    return messages.map(({ text, bytes, numbered }) => {
+      if (bytes !== undefined) return Buffer.concat(bytes).toString();
+      return numbered ? `{"number":${(number += 1)},${text.slice(1)}` : text;
+    });
   }
 
-  /** False where the intake cannot be written. */
-  #writeLine(messages: readonly UnwrittenMessage[]): boolean {
-    if (messages.length === 0) return true;
-    const { intake, uncommitted, backlog, waiting } = this.#deps;
-    const text = this.#numberedTexts(messages).join(',');
+  /** Whether nothing can be written to the intake now; what waits is written when it can be. */
+  #isBusy(): boolean {
+    const { intake, paused } = this.#deps;
+    if (paused() !== undefined || this.#under !== undefined) return true;
+    const busy = intake?.busy ?? intake?.makeRoom();
+    if (busy !== undefined) this.#after(busy);
+    return busy !== undefined;
+  }
+
+  #after(busy: Promise<void>): void {
+    this.#under = busy.then(() => {
+      this.#under = undefined;
+      this.write(false);
+    });
+  }
+
+  /** False where the intake cannot be written, undefined where it is not known yet. */
+  #writeLine(messages: readonly UnwrittenMessage[]): boolean | undefined {
+    const [only] = messages;
+    if (only === undefined) return true;
+    const { intake, uncommitted } = this.#deps;
     const number = uncommitted.written + 1;
-    const place = intake?.append(`[${text}]`, number);
+    if (only.bytes !== undefined && intake !== undefined) {
+      if (only === this.#unwritable) {
+        this.#unwritable = undefined;
+        return false;
+      }
+      const writing = intake.appendLarge([OPEN, ...only.bytes, CLOSE], number).then((place) => {
+        if (place === undefined) this.#unwritable = only;
+        else this.#wrote(messages, number, place);
+      });
+      this.#after(writing);
+      return undefined;
+    }
+    const place = intake?.append(`[${this.#numberedTexts(messages).join(',')}]`, number);
     if (place === undefined) return false;
+    this.#wrote(messages, number, place);
+    return true;
+  }
+
+  #wrote(messages: readonly UnwrittenMessage[], number: number, place: Place): void {
+    const { uncommitted, backlog, waiting } = this.#deps;
     this.#taken(messages);
     const line: Group = {
       newest: number,
@@ -151,7 +252,6 @@ export class Lines {
     // A log that does not keep up slows the gateway down; one that waits for a fault to pass does not stop it.
     if (backlog.bytes > MAX_UNSENT_BYTES && waiting.fault === undefined) this.#slowedDown.push(resolve);
     else resolve();
-    return true;
   }
 
   /** Neither intake nor database takes it now: it waits here, as much as may. */

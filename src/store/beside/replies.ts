@@ -1,6 +1,7 @@
 /** Who waits for the log's thread: for a commit, or for where a conversation goes on. */
 import { newId } from '../../core/ids.js';
 import type { Opening } from '../../core/log.js';
+import type { UnwrittenMessage } from './held.js';
 import type { FromLog } from './wire.js';
 
 export type Opened = Extract<FromLog, { readonly type: 'opened' }>;
@@ -29,6 +30,13 @@ export class Replies {
     const replyId = this.next();
     this.#commits.set(replyId, resolve);
     return replyId;
+  }
+
+  /** The texts of messages that are to be committed: each that somebody waits for gets a reply. */
+  textsOf(messages: readonly Pick<UnwrittenMessage, 'text' | 'resolve'>[]): readonly string[] {
+    return messages.map(({ text, resolve }) =>
+      resolve === undefined ? text : `{"replyId":${this.awaitCommit(resolve)},${text.slice(1)}`,
+    );
   }
 
   awaitOpened(opening: Opening, resolve: (opened: Opened) => void): number {

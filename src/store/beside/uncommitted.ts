@@ -4,7 +4,8 @@ import type { Message } from '../../core/message.js';
 import { roughly } from '../log/recognise.js';
 import type { Group } from './backlog.js';
 import { LARGE_CHARS, type UnwrittenMessage } from './held.js';
-import type { Carried, Place } from './intake.js';
+import type { Carried } from './intake.js';
+import type { Place } from './intake_file.js';
 
 /** A recording that has begun and has no end yet. */
 interface UnfinishedRecording {
@@ -54,7 +55,7 @@ export class Uncommitted {
     this.#numbered = line.numbered;
     this.answers += line.answers;
     this.bytes += line.bytes;
-    const alone = messages.length === 1 && (messages[0]?.text.length ?? 0) > LARGE_CHARS;
+    const alone = messages.length === 1 && (messages[0]?.length ?? 0) > LARGE_CHARS;
     /** Most recordings are in one line from their beginning to their end. */
     const here = new Map<number, UnfinishedRecording>();
     for (const { recording, ends, answerText, text } of messages) {

@@ -1,6 +1,7 @@
 /** Batches, as they stand however often they are sent. */
 import type { BatchRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
+import { applyBatch } from '../learning/applied.js';
 import {
   batchById,
   batchOf,
@@ -34,6 +35,9 @@ export function batchRows(db: Db, policy: string): BatchRows {
     },
     async move(id, state, note) {
       moveBatch(db, policy, id, state, note);
+    },
+    async applied(id, made) {
+      return applyBatch(db, policy, id, made);
     },
   };
 }

@@ -10,7 +10,7 @@ import {
   taskUsesOf,
   testedSincePromotion,
 } from '../learning/evaluations.js';
-import { goneBack, promotion, wayBack } from '../learning/steering.js';
+import { copiedWeights, promotion, wayBack, waysOn } from '../learning/steering.js';
 import { updateOf } from '../learning/updates.js';
 import { allVersions, saveVersion } from '../learning/versions.js';
 import { weightsRemoved } from '../learning/weights.js';
@@ -32,8 +32,11 @@ export function versionRows(db: Db, policy: string): VersionRows {
     async wayBack() {
       return wayBack(db, policy);
     },
-    async wentBack(way, reason) {
-      return goneBack(db, policy, way, reason);
+    async waysOn() {
+      return waysOn(db, policy);
+    },
+    async copied(copy, reason) {
+      return copiedWeights(db, policy, copy, reason);
     },
     async update(version) {
       return updateOf(db, policy, version);

@@ -11,7 +11,7 @@ export const versions = sqliteTable(
   {
     policy: text().notNull().default(GYRE_POLICY),
     version: integer().notNull(),
-    kind: text({ enum: ['base', 'trained', 'rollback'] }).notNull(),
+    kind: text({ enum: ['base', 'trained', 'rollback', 'restart'] }).notNull(),
     parent: integer(),
     batchId: text('batch_id'),
     copyOf: integer('copy_of'),
@@ -37,7 +37,7 @@ export const decisions = sqliteTable(
   'decisions',
   {
     id: text().primaryKey(),
-    kind: text({ enum: ['gate', 'promotion', 'rollback', 'head_reset', 'parity', 'canary'] }).notNull(),
+    kind: text({ enum: ['gate', 'promotion', 'rollback', 'head_reset', 'restart', 'parity', 'canary'] }).notNull(),
     version: integer().notNull(),
     against: integer(),
     passed: integer({ mode: 'boolean' }).notNull(),
@@ -61,4 +61,22 @@ export const evaluations = sqliteTable(
     policy: text().notNull().default(GYRE_POLICY),
   },
   (t) => [index('evaluations_of').on(t.version, t.taskSet)],
+);
+
+/** Each move of a head, in order: the last one says which version a policy is trained and sampled from. */
+export const headMoves = sqliteTable(
+  'head_moves',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    policy: text().notNull().default(GYRE_POLICY),
+    version: integer().notNull(),
+    kind: text({ enum: ['trained', 'rollback', 'head_reset', 'restart'] }).notNull(),
+    /** The head before; null where no row of that time says. */
+    fromVersion: integer('from_version'),
+    /** What moved it: a decision, or a batch that was trained. */
+    decisionId: text('decision_id'),
+    batchId: text('batch_id'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('head_moves_of').on(t.policy, t.seq)],
 );

@@ -6,7 +6,7 @@ import type { Decision, NewDecision } from '../../core/learning/version.js';
 import type { Db, Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { policyColumn } from '../file/policy_column.js';
-import { decisions, taskUses, versions } from '../file/schema.js';
+import { decisions, headMoves, taskUses } from '../file/schema.js';
 
 export function decide(db: Db, policy: string, decision: NewDecision): Decision {
   return db.transaction((tx) => decided(tx, policy, decision), { behavior: 'immediate' });
@@ -23,6 +23,9 @@ export function decided(tx: Tx, policy: string, decision: NewDecision): Decision
   };
   tx.insert(decisions).values(row).run();
   appendLedger(tx, [['decisions', row.id, contentHashOf('decisions', row)]]);
+  const { kind, version, passed, id: decisionId } = made;
+  if (passed && (kind === 'head_reset' || kind === 'rollback' || kind === 'restart'))
+    moveHead(tx, policy, { version, kind, decisionId });
   return made;
 }
 
@@ -119,20 +122,25 @@ export function servingVersion(db: Db, policy: string): number {
   );
 }
 
-/** The version training and sampling follow: the newest of trained versions and head resets. */
-export function headVersion(db: Db, policy: string): number {
-  const reset = db
-    .select({ version: decisions.version, at: decisions.createdAt })
-    .from(decisions)
-    .where(and(isOf(policy), inArray(decisions.kind, ['head_reset', 'rollback'])))
-    .orderBy(desc(decisions.id))
-    .get();
-  const trained = db
-    .select({ version: versions.version, at: versions.createdAt })
-    .from(versions)
-    .where(and(eq(versions.policy, policy), eq(versions.kind, 'trained')))
-    .orderBy(desc(versions.version))
-    .get();
-  if (trained === undefined) return reset?.version ?? 0;
-  return reset !== undefined && reset.at >= trained.at ? reset.version : trained.version;
+/** The version that training and sampling follow: where its last move went. */
+export function headVersion(db: Db | Tx, policy: string): number {
+  return (
+    db
+      .select({ version: headMoves.version })
+      .from(headMoves)
+      .where(eq(headMoves.policy, policy))
+      .orderBy(desc(headMoves.seq))
+      .get()?.version ?? 0
+  );
+}
+
+/** As a part of what moves it. */
+export function moveHead(
+  tx: Tx,
+  policy: string,
+  to: Pick<typeof headMoves.$inferInsert, 'version' | 'kind' | 'decisionId' | 'batchId'>,
+): void {
+  tx.insert(headMoves)
+    .values({ ...to, policy, fromVersion: headVersion(tx, policy), createdAt: Date.now() })
+    .run();
 }

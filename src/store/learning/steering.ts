@@ -1,12 +1,12 @@
 /** What an operator decides: which version serves, and going back to earlier weights. Each is one transaction. */
 import { GyreError, missing } from '../../core/errors.js';
 import { standingPass } from '../../core/learning/standing.js';
-import type { Decision, Version, WayBack } from '../../core/learning/version.js';
+import type { CopiedWeights, Decision, Version, WayBack, WaysOn } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { promisedVersion } from './batches.js';
-import { decided, decisionsOf, servingVersion } from './decisions.js';
+import { decided, decisionsOf, headVersion, servingVersion } from './decisions.js';
 import { allVersions, saveVersion } from './versions.js';
-import { weightsRemoved } from './weights.js';
+import { saveRemovedWeights, weightsRemoved } from './weights.js';
 
 /** Promotes by hand. Only a version that was shown to be better than what serves now may serve. */
 export function promotion(db: Db, policy: string, version: number): Decision {
@@ -55,31 +55,53 @@ export function wayBack(db: Db, policy: string): WayBack {
       `version ${serving} is what always served: there is no earlier version to go back to`,
     );
   requireWeights(db, policy, weights(target));
-  const version = Math.max(promisedVersion(db, policy), ...known.map((candidate) => candidate.version)) + 1;
-  return { version, weights: weights(target), from: serving };
+  return { version: nextNumber(db, policy), weights: weights(target), from: serving };
 }
 
-/** The rows of a rollback whose weights are copied. Throws 409 where the number is taken by now. */
-export function goneBack(db: Db, policy: string, { version, weights, from }: WayBack, reason: string): Version {
+/** Weights that are known to be gone are no way on; the model itself, version 0, always is one. */
+export function waysOn(db: Db, policy: string): WaysOn {
+  const removed = weightsRemoved(db, policy);
+  return {
+    version: nextNumber(db, policy),
+    head: headVersion(db, policy),
+    serving: servingVersion(db, policy),
+    candidates: allVersions(db, policy)
+      .map(({ version }) => version)
+      .filter((version) => !removed.has(version))
+      .reverse(),
+  };
+}
+
+/** A number that no version has, and that no batch was promised. */
+function nextNumber(db: Db, policy: string): number {
+  return Math.max(promisedVersion(db, policy), ...allVersions(db, policy).map(({ version }) => version)) + 1;
+}
+
+/** The rows of a rollback or a restart whose weights are copied. Throws 409 where its number is another's by now. */
+export function copiedWeights(db: Db, policy: string, copy: CopiedWeights, reason: string): Version {
+  const { version, weights, from, kind, lost = [] } = copy;
   return db.transaction(
     (tx) => {
-      if (allVersions(db, policy).some((candidate) => candidate.version >= version))
+      const serving = servingVersion(db, policy);
+      if (kind === 'rollback' && serving !== from)
+        throw refused('serving_changed', `version ${serving} began to serve in the meantime, in place of ${from}`);
+      if (nextNumber(db, policy) > version)
         throw refused(
           'version_taken',
-          `another version ${version} was made in the meantime, by another rollback perhaps; look at ` +
-            'the versions and try again if it is still wanted',
+          `another version ${version} was made or is being trained in the meantime; look at the versions and try ` +
+            'again if it is still wanted',
         );
-      const row: Version = {
-        version,
-        kind: 'rollback',
-        parent: from,
-        copyOf: weights,
-        metrics: {},
-        createdAt: Date.now(),
-      };
+      const at = Date.now();
+      const row: Version = { version, kind, parent: from, copyOf: weights, metrics: {}, createdAt: at };
       saveVersion(db, policy, row);
-      const numbers = { copy_of: weights };
-      decided(tx, policy, { kind: 'rollback', version, against: from, passed: true, reason, numbers });
+      for (const each of lost)
+        saveRemovedWeights(db, policy, { version: each, reason: 'the trainer has lost them', createdAt: at });
+      const decision = { version, passed: true, reason, numbers: { copy_of: weights } };
+      decided(tx, policy, { ...decision, kind, against: from });
+      if (kind === 'restart' && lost.includes(serving)) {
+        const gone = `the weights of version ${serving}, which served, are lost`;
+        decided(tx, policy, { ...decision, kind: 'rollback', against: serving, reason: gone });
+      }
       return row;
     },
     { behavior: 'immediate' },

@@ -1,5 +1,5 @@
 /** Versions of a policy as rows. Its numbers only grow; adding the same version again changes nothing. */
-import { and, count, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, count, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 
 import { internal } from '../../core/errors.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
@@ -8,29 +8,35 @@ import { prepared, type Db, type Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { policyColumn } from '../file/policy_column.js';
 import { deletionVersions, versions } from '../file/schema.js';
+import { headVersion, moveHead } from './decisions.js';
 
-/** Adds a version; a number that is taken is refused: versions only grow. */
+/**
+ * Adds a version. Its number may be lower than others that came meanwhile; one that is another's is refused. What was
+ * trained on the head is the head from now on; what was trained on another stands beside it. The same again is nothing.
+ */
 export function saveVersion(db: Db, policy: string, version: Version): void {
   db.transaction(
     (tx) => {
-      const last = tx
-        .select({ version: versions.version, batchId: versions.batchId })
-        .from(versions)
-        .where(eq(versions.policy, policy))
-        .orderBy(desc(versions.version))
-        .get();
-      const newest = last?.version ?? -1;
-      if (version.version === newest && version.batchId !== undefined && last?.batchId === version.batchId) return;
-      if (version.version <= newest)
-        throw internal(`version ${version.version} is not newer than ${newest}: policy versions only grow`);
+      const held = tx.select().from(versions).where(isThe(policy, version.version)).get();
       const { parent = null, batchId = null, copyOf = null, metrics, ...row } = version;
+      if (held !== undefined) {
+        if (batchId !== null && held.batchId === batchId) return;
+        throw internal(`version ${version.version} is there already, and it is another: versions only grow`);
+      }
       tx.insert(versions)
         .values({ ...row, policy, parent, batchId, copyOf, metrics: JSON.stringify(metrics) })
         .run();
       if (batchId !== null) nameDeletions(db, tx, { policy, batchId, version: version.version, at: version.createdAt });
+      const head = headVersion(tx, policy);
+      if (version.kind === 'trained' && (parent ?? head) === head)
+        moveHead(tx, policy, { version: version.version, kind: 'trained', batchId });
     },
     { behavior: 'immediate' },
   );
+}
+
+function isThe(policy: string, version: number): SQL | undefined {
+  return and(eq(versions.policy, policy), eq(versions.version, version));
 }
 
 /** What was deleted while the trainer had its batch is in the version all the same: the deletion's record says so. */
@@ -99,8 +105,7 @@ export function countVersions(db: Db, policy: string, keyId?: string): number {
 }
 
 export function hasVersion(db: Db, policy: string, version: number): boolean {
-  const is = and(eq(versions.policy, policy), eq(versions.version, version));
-  return db.select().from(versions).where(is).get() !== undefined;
+  return db.select().from(versions).where(isThe(policy, version)).get() !== undefined;
 }
 
 /** Every policy of which there is a version or a decision, for what is done to a whole data folder. */

@@ -70,6 +70,12 @@ const MORE: readonly Orphans[] = [
     sql: `SELECT DISTINCT o.trajectory_id AS id FROM evaluation_answers o WHERE o.trajectory_id > ?
       AND ${missing('trajectories', 'o.trajectory_id')} ORDER BY o.trajectory_id LIMIT 500`,
   },
+  {
+    table: 'candidates',
+    problem: 'the step that it counts is missing',
+    sql: `SELECT CAST(o.seq AS TEXT) AS id FROM candidates o WHERE CAST(o.seq AS TEXT) > ?
+      AND NOT EXISTS (SELECT 1 FROM steps x WHERE x.seq = o.seq) ORDER BY 1 LIMIT 500`,
+  },
   orphans(
     'batches',
     `EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = o.id AND ${missing('steps', 'i.step_id')})

@@ -50,13 +50,7 @@ const TRAJECTORY = `SELECT t.key_id AS keyId, t.origin, t.consent,
   FROM trajectories t WHERE t.id = ?`;
 
 /** Of these reasons why an action is not trained on, the state cannot be asked again either. */
-const STATELESS: ReadonlySet<string> = new Set([
-  'upstream',
-  'constrained',
-  'no_token_ids',
-  'control_text',
-  'raw_prompt',
-]);
+const STATELESS: ReadonlySet<string> = new Set(['upstream', 'no_token_ids', 'control_text', 'raw_prompt']);
 
 /** Whether a state's last message ends a held-out question, word for word. */
 export type AsksHeldOut = (stateTip: string) => boolean;

@@ -167,6 +167,7 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
     start: () => (steered.push('cycle'), Promise.reject(new Error('no trainer here'))),
     promote: () => (steered.push('promote'), Promise.reject(new Error('no trainer here'))),
     rollback: () => (steered.push('rollback'), Promise.reject(new Error('no trainer here'))),
+    restart: () => (steered.push('restart'), Promise.reject(new Error('no trainer here'))),
     allow: async (request, admin) => scopeOf(await (admin ? requireAdmin : callerOf)(keys, request)),
     body: () => Promise.resolve({}),
   });
@@ -178,13 +179,13 @@ it("the learning clock's routes want a key too, and an admin's to steer", async 
       expect(await status('GET', path, {}), path).toBe(401);
       expect(await status('GET', path, ann), path).toBe(path === '/cycles/cyc-1' ? 404 : 200);
     }
-    for (const path of ['/versions/1/promote', '/rollback', '/cycles']) {
+    for (const path of ['/versions/1/promote', '/rollback', '/restart', '/cycles']) {
       expect(await status('POST', path, {}), path).toBe(401);
       expect(await status('POST', path, ann), path).toBe(403);
     }
     expect(steered).toEqual([]);
-    for (const path of ['/versions/1/promote', '/rollback', '/cycles']) await status('POST', path, root);
-    expect(steered).toEqual(['promote', 'rollback', 'cycle']);
+    for (const path of ['/versions/1/promote', '/rollback', '/restart', '/cycles']) await status('POST', path, root);
+    expect(steered).toEqual(['promote', 'rollback', 'restart', 'cycle']);
   } finally {
     await other.close();
   }

@@ -18,7 +18,8 @@ import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { Message } from '../../../src/core/message.js';
 import { sha256 } from '../../../src/core/text/hash.js';
 import { openStore } from '../../../src/store/file/db.js';
-import { type Carried, Intake, type Place } from '../../../src/store/beside/intake.js';
+import { type Carried, Intake } from '../../../src/store/beside/intake.js';
+import type { Place } from '../../../src/store/beside/intake_file.js';
 import { IntakeLines } from '../../../src/store/intake/lines.js';
 import { recoverAbandoned } from '../../../src/store/beside/recover.js';
 import { openRemoteLog } from '../../../src/store/beside/log.js';
@@ -278,7 +279,7 @@ test('the intake of a process that is alive is not claimed', async () => {
   expect(intake.append('[]', 1)).toBeDefined();
   expect(await recoverAbandoned(store, folder)).toEqual([]);
   expect(files(folder)).toHaveLength(1);
-  intake.discardCommitted(1);
+  void intake.discardCommitted(1);
   intake.close();
   expect(files(folder)).toEqual([]);
 });
@@ -292,17 +293,17 @@ test('unfinished recordings are copied into each new file, and a file is deleted
   const [first = ''] = intake.rotate();
   intake.append('["two"]', 2);
   expect(files(folder)).toHaveLength(2);
-  intake.discardCommitted(1);
+  void intake.discardCommitted(1);
   expect(existsSync(first)).toBe(false);
   const [second = ''] = files(folder);
   expect(readLines(join(folder, 'intake', second))).toEqual({ lines: ['["open"]', '["two"]'] });
-  intake.discardCommitted(2);
+  void intake.discardCommitted(2);
   expect(files(folder)).toEqual([second]); // little is not worth another file
-  intake.discardCommitted(2, true);
+  void intake.discardCommitted(2, true);
   const [third = ''] = files(folder);
   expect(readLines(join(folder, 'intake', third))).toEqual({ lines: ['["open"]'] });
   open = [];
-  intake.discardCommitted(2);
+  void intake.discardCommitted(2);
   expect(readLines(join(folder, 'intake', third))).toEqual({ lines: [] });
   intake.close();
   expect(files(folder)).toEqual([]);
@@ -324,7 +325,7 @@ test('large messages of unfinished recordings are copied from where they stand, 
   open.push({ text: '"small"' }, { place }, { text: '"after"' });
   for (const number of [2, 3]) {
     intake.append('["other"]', number);
-    intake.discardCommitted(number, true);
+    void intake.discardCommitted(number, true);
     const [only = '', ...more] = files(folder);
     expect(more).toEqual([]);
     expect(readLines(join(folder, 'intake', only)).lines).toEqual(['["small"]', `[${large}]`, '["after"]']);
@@ -337,15 +338,15 @@ test('a file that begins with much of unfinished recordings is not begun again f
   const large = JSON.stringify('x'.repeat(3 * 1024 * 1024));
   const intake = new Intake(folder, () => [{ text: large }]);
   intake.append(`["first"]`, 1);
-  intake.discardCommitted(1, true);
+  void intake.discardCommitted(1, true);
   const begun = files(folder);
   for (let number = 2; number < 6; number += 1) {
     intake.append(`["${'y'.repeat(500_000)}"]`, number);
-    intake.discardCommitted(number);
+    void intake.discardCommitted(number);
   }
   expect(files(folder)).toEqual(begun);
   intake.append(`["${'y'.repeat(2 * 1024 * 1024)}"]`, 6);
-  intake.discardCommitted(6);
+  void intake.discardCommitted(6);
   expect(files(folder)).not.toEqual(begun);
   intake.close();
 });

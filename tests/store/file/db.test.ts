@@ -263,6 +263,9 @@ function learn(old: Database.Database, known: number, stepId: string): void {
   add('versions', { version: 1, kind: 'trained', parent: 0, batch_id: 'bat-1', metrics: '{}', created_at: 1 });
   add('versions', { version: 2, kind: 'trained', parent: 1, batch_id: 'bat-2', metrics: '{}', created_at: 2 });
   add('evaluations', { id: 'evl-1', version: 1, task_set: 'set', results: '[]', created_at: 1 });
+  if (known >= 15)
+    for (const version of [1, 2])
+      add('head_moves', { version, kind: 'trained', batch_id: `bat-${version}`, created_at: version });
   if (known >= 7) add('removed_weights', { version: 1, reason: 'old', created_at: 1 });
   const ledgered = {
     decisions: {
