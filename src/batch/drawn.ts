@@ -3,7 +3,7 @@ import type { Sample } from '../core/learning/sample.js';
 import type { Drawn } from '../core/learning/update.js';
 import { isObjectJson } from '../core/text/arguments.js';
 
-/** `callable`: whether a tool could be called at the state of a step. Undefined where no sample was drawn. */
+/** `callable`: whether a call could be run at the state of a step. Undefined where no sample was drawn. */
 export function drawnNumbers(samples: readonly Sample[], callable: (stepId: string) => boolean): Drawn | undefined {
   if (samples.length === 0) return undefined;
   const share = (of: readonly Sample[], is: (sample: Sample) => boolean): number => of.filter(is).length / of.length;

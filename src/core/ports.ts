@@ -11,6 +11,7 @@ import type { CandidateRule, OpenState, StateTally, Visited } from './learning/c
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
 import type { TaskAnswer } from './learning/evaluation.js';
+import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
 import type { Judged, JudgeRef, JudgingTurn, SubjectKind, UnjudgedSlice, Verdict } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
@@ -156,8 +157,17 @@ export interface CycleRows {
 
 export interface SampleRows {
   of(cycleId: string): Promise<readonly Sample[]>;
-  /** The group of one state, whole; nothing of a step that is gone. */
-  save(group: readonly Sample[]): Promise<void>;
+  /** The group of one state in one cycle, whole and once. False, and nothing, where the step is gone. */
+  save(group: NewGroup): Promise<boolean>;
+  /** States that a cycle has drawn at, or tried to. */
+  groups(cycleId: string): Promise<readonly Group[]>;
+  /**
+   * Groups that no batch has taken: of this cycle those that were drawn, of earlier ones those that are informative.
+   * Oldest first.
+   */
+  open(cycleId: string): Promise<readonly OpenGroup[]>;
+  /** Of groups that a batch has taken nothing changes. */
+  settle(settled: readonly SettledGroup[]): Promise<void>;
 }
 
 export interface BatchRows {
@@ -170,10 +180,13 @@ export interface BatchRows {
   stepsOf(id: string): Promise<readonly string[]>;
   /** A number no version has, and no batch was promised. */
   nextVersion(): Promise<number>;
-  /** With its items, or not at all: `stale` where a step of it is gone. */
+  /** With its items, whose groups it takes, or not at all: `stale` where a step of it is gone. */
   save(cycleId: string, batch: Batch, items: readonly BatchItem[]): Promise<'saved' | 'stale'>;
-  /** Throws where `BATCH_TRANSITIONS` does not allow the state. */
-  move(id: string, state: BatchState, note?: string): Promise<void>;
+  /**
+   * Throws where `BATCH_TRANSITIONS` does not allow the state. The groups of one that failed are free for another,
+   * unless the trainer has `tried` it.
+   */
+  move(id: string, state: BatchState, note?: string, tried?: boolean): Promise<void>;
   /** What the trainer made of it: the version, that it is applied, its parity, the head. Again, it is what is there. */
   applied(id: string, made: MadeVersion): Promise<AppliedBatch>;
 }
@@ -184,6 +197,8 @@ export interface VersionRows {
   /** That training and sampling follow. */
   head(): Promise<number>;
   serving(): Promise<number>;
+  /** Updates of the head since the gate decided about one of its versions, or anything but training moved it. */
+  ungated(): Promise<number>;
   save(version: Version): Promise<void>;
   /** Throws 409 where there is nothing to go back to. */
   wayBack(): Promise<WayBack>;

@@ -162,6 +162,8 @@ export interface Step {
   readonly messages: readonly Message[];
   readonly tools: readonly FunctionSpec[];
   readonly toolChoice: ToolChoice;
+  /** Present where calls are thrown away although the policy was offered tools and left the choice: a last turn. */
+  readonly callsAllowed?: false | undefined;
   readonly sampling: Sampling;
   /** Absent when the policy call was cancelled or failed before it produced anything. */
   readonly action?: Action | undefined;

@@ -9,6 +9,8 @@ import type { FilterName, TrainMode } from '../core/learning/cycle.js';
  * Why a step is dropped: the first that holds, in this order. `gyre status` and each cycle count steps by these names.
  */
 type Drop =
+  /** Its response was deleted by itself. */
+  | 'withdrawn'
   /** An upstream sampled it, not the policy. */
   | 'upstream'
   /**
@@ -78,6 +80,7 @@ export function ruleOf(filter: FilterName, mode: TrainMode, head: number): Candi
 }
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
+  if (candidate.withdrawn) return drop('withdrawn');
   if (candidate.policyVersion === undefined) return drop('upstream');
   if (!candidate.consent) return drop('no_consent');
   if (candidate.heldout) return drop('heldout');

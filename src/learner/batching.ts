@@ -1,208 +1,213 @@
-/** From judged samples, or from kept logged steps, to one batch row. */
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
-import { isObjectJson } from '../core/text/arguments.js';
-import { groupAdvantages, type Scored } from '../batch/advantage.js';
+/** From judged samples, or from kept logged steps, to one batch. A function of what was loaded. */
 import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
-import type { Batch, BatchRow } from '../core/learning/batch.js';
-import type { Cycle } from '../core/learning/cycle.js';
+import { weigh, type Weighed } from '../batch/groups.js';
+import { loggedExamples } from '../batch/logged.js';
 import { newId } from '../core/ids.js';
+import type { Batch, BatchItem } from '../core/learning/batch.js';
+import type { Visited } from '../core/learning/candidate.js';
+import type { Cycle } from '../core/learning/cycle.js';
+import type { OpenGroup, SettledGroup } from '../core/learning/group.js';
+import type { Verdict } from '../core/learning/judging.js';
+import type { LoggedState } from '../core/learning/state.js';
 import { shareOut } from '../filter/shares.js';
 import { rewardOf } from '../judge/decide.js';
-import { allVersions } from '../store/learning/versions.js';
-import { batchOf, promisedVersion, saveBatch } from '../store/learning/batches.js';
-import { claimed } from '../store/learning/claims.js';
-import { consented } from '../store/learning/consent.js';
-import { giversOf, heardLately } from '../store/learning/givers.js';
-import { heldOutOf } from '../store/learning/held_out.js';
-import { samplesOf } from '../store/learning/samples.js';
-import { verdictsOf } from '../store/learning/verdicts.js';
-import { stateOf } from '../store/read/state.js';
 import { giversAmong } from './choosing.js';
-import type { Learner } from './deps.js';
 
-export interface Batched {
-  /** Undefined when nothing with an advantage was left. */
-  readonly row?: BatchRow | undefined;
+/**
+ * Versions that the head may go on by while a group is carried over: CISPO corrects for the difference, and further on
+ * it would mostly cut.
+ */
+const STALE_AFTER = 2;
+
+/** What a batch is made of, as the rows are now: drawing takes minutes, in which consent may have been withdrawn. */
+export interface Loaded {
+  readonly cycle: Pick<Cycle, 'id' | 'mode' | 'baseVersion'>;
+  /** Mode `resample`: of this cycle and those that are carried over, oldest first. */
+  readonly groups: readonly OpenGroup[];
+  /** Of the groups, or of the claimed steps in the other modes. One that is gone has none. */
+  readonly states: ReadonlyMap<string, LoggedState>;
+  /** By sample, or by step in the other modes. */
+  readonly verdicts: ReadonlyMap<string, readonly Verdict[]>;
+  readonly consented: ReadonlySet<string>;
+  readonly heldOut: ReadonlySet<string>;
+  /** Whose share a step counts towards. */
+  readonly givers: ReadonlyMap<string, string>;
+  readonly heardLately: readonly string[];
+}
+
+export interface Making {
+  /** Informative groups that an update takes at least. */
+  readonly leastGroups: number;
+  readonly mostStates: number;
+  readonly keyShare: number;
+  readonly targetVersion: number;
+  readonly templateHash: string;
+  readonly learningRate: number | undefined;
+}
+
+export interface Made {
+  /** Absent where there is too little to learn from: `note` says so. */
+  readonly batch?: Batch | undefined;
+  readonly items: readonly BatchItem[];
+  readonly settled: readonly SettledGroup[];
+  /** How the cycle's own groups turned out. */
+  readonly visited: readonly Visited[];
   readonly counts: Readonly<Record<string, number>>;
+  readonly note: string;
 }
 
-/** Makes the cycle's batch, or returns the one that is a row already. */
-export function batch(learner: Learner, cycle: Cycle): Batched {
-  for (;;) {
-    const known = batchOf(learner.db, GYRE_POLICY, cycle.id);
-    if (known !== undefined) return { row: known, counts: {} };
-    const made = assembled(learner, cycle);
-    if (made.batch === undefined) return { counts: made.counts };
-    const items = made.examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage }));
-    // Where something of it was deleted meanwhile it is made again, without that.
-    if (saveBatch(learner.db, GYRE_POLICY, cycle.id, made.batch, items))
-      return { row: batchOf(learner.db, GYRE_POLICY, cycle.id), counts: made.counts };
-  }
-}
-
-function assembled(
-  learner: Learner,
-  cycle: Cycle,
-): { batch?: Batch | undefined; examples: readonly Example[]; counts: Readonly<Record<string, number>> } {
-  const found = cycle.mode === 'resample' ? fromSamples(learner, cycle) : fromLog(learner, cycle);
-  const { examples, over } = shared(learner, found.examples);
+export function batchOf(loaded: Loaded, making: Making): Made {
+  const found = loaded.cycle.mode === 'resample' ? fromGroups(loaded) : fromLog(loaded);
+  const { taken, over } = shared(found.states, loaded, making);
+  const examples = taken.flatMap((state) => state.examples);
   const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
-  if (examples.length === 0) return { examples, counts };
-  const target =
-    Math.max(
-      promisedVersion(learner.db, GYRE_POLICY),
-      ...allVersions(learner.db, GYRE_POLICY).map((version) => version.version),
-    ) + 1;
-  const made = assemble(
+  const { settled, visited } = found;
+  const none = { items: [], settled, visited, counts };
+  if (examples.length === 0)
+    return { ...none, note: 'nothing to train on: see the counts for what dropped every state' };
+  const { leastGroups } = making;
+  if (taken.length < leastGroups)
+    return {
+      ...none,
+      note:
+        loaded.cycle.mode === 'resample'
+          ? `${taken.length} of ${leastGroups} informative groups; carried`
+          : `${taken.length} of ${leastGroups} states that an update takes at least`,
+    };
+  const { cycle } = loaded;
+  const batch = assemble(
     {
       batchId: newId('bat'),
       mode: cycle.mode,
       baseVersion: cycle.baseVersion,
-      targetVersion: target,
-      templateHash: learner.templateHash ?? '',
-      hyper: hyperDefaults(cycle.mode, learner.config['learning.rate'], target),
+      targetVersion: making.targetVersion,
+      templateHash: making.templateHash,
+      hyper: hyperDefaults(cycle.mode, making.learningRate, making.targetVersion),
     },
     examples,
   );
-  const { distinct_tokens, logical_tokens } = made.counts;
-  return { batch: made, examples, counts: { ...counts, examples: examples.length, distinct_tokens, logical_tokens } };
+  const { distinct_tokens, logical_tokens } = batch.counts;
+  return {
+    batch,
+    items: examples.map(({ id, stepId, advantage }) => ({ itemId: id, stepId, advantage })),
+    settled,
+    visited,
+    counts: { ...counts, examples: examples.length, distinct_tokens, logical_tokens },
+    note: '',
+  };
 }
 
-interface Examples {
-  readonly examples: Example[];
-  readonly counts: Record<string, number>;
+/** A state that gives examples. */
+interface Giving {
+  readonly stepId: string;
+  readonly examples: readonly Example[];
+}
+
+interface Found {
+  /** Those that are taken first, first. */
+  readonly states: readonly Giving[];
+  readonly settled: readonly SettledGroup[];
+  readonly visited: readonly Visited[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** The samples of each state are one group; a sample's advantage is relative to its group. */
+function fromGroups(loaded: Loaded): Found {
+  const { cycle, groups, states, verdicts } = loaded;
+  const counts = { cut: 0, overlong: 0, malformed_call: 0, no_reward: 0, zero_spread: 0, rewards: 0 };
+  const [settled, visited]: [SettledGroup[], Visited[]] = [[], []];
+  const [giving, carried]: [Giving[], Giving[]] = [[], []];
+  let sum = 0;
+  for (const group of groups) {
+    const { cycleId, stepId } = group;
+    const state = states.get(stepId);
+    const left = leftOut(group, loaded);
+    if (state === undefined || left !== undefined) {
+      settled.push({ cycleId, stepId, outcome: left ?? 'withheld', rewarded: 0 });
+      continue;
+    }
+    const weighed = weigh(
+      { ...group, callsAllowed: state.callsAllowed },
+      (id) => rewardOf(verdicts.get(id) ?? [])?.value,
+    );
+    settled.push(settledBy(group, weighed));
+    const own = cycleId === cycle.id;
+    if (weighed.outcome === 'informative') (own ? giving : carried).push({ stepId, examples: weighed.examples });
+    // What is carried over was counted in its own cycle.
+    if (!own) continue;
+    visited.push({ stepId, version: group.policyVersion, rate: rateOf(weighed) });
+    for (const reason of ['cut', 'overlong', 'malformed_call', 'no_reward'] as const)
+      counts[reason] += weighed.counts[reason];
+    if (weighed.outcome === 'zero_spread') counts.zero_spread += 1;
+    counts.rewards += weighed.rewards.length;
+    sum += weighed.rewards.reduce((all, reward) => all + reward, 0);
+  }
+  return {
+    // What is carried over has waited longest, and the newest says most of what is asked now.
+    states: [...carried, ...giving.reverse()],
+    settled,
+    visited,
+    counts: {
+      ...counts,
+      informative: giving.length,
+      ...(carried.length === 0 ? {} : { carried: carried.length }),
+      ...(counts.rewards === 0 ? {} : { mean_reward: rounded(sum / counts.rewards) }),
+    },
+  };
+}
+
+function settledBy({ cycleId, stepId }: OpenGroup, { outcome, rewards }: Weighed): SettledGroup {
+  const settled = { cycleId, stepId, outcome, rewarded: rewards.length };
+  if (rewards.length === 0) return settled;
+  return {
+    ...settled,
+    mean: rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length,
+    spread: Math.max(...rewards) - Math.min(...rewards),
+  };
+}
+
+/** How many actions are rather good than not, of 1. What is well-formed and wrong is worth a little, and not good. */
+function rateOf({ rewards }: Weighed): number | undefined {
+  return rewards.length === 0 ? undefined : rewards.filter((reward) => reward >= 0.5).length / rewards.length;
+}
+
+function leftOut(
+  { stepId, policyVersion }: OpenGroup,
+  { cycle, consented, heldOut }: Loaded,
+): 'withheld' | 'heldout' | 'stale' | undefined {
+  if (!consented.has(stepId)) return 'withheld';
+  if (heldOut.has(stepId)) return 'heldout';
+  return cycle.baseVersion - policyVersion > STALE_AFTER ? 'stale' : undefined;
+}
+
+/** Recorded actions as they were sampled: each state is one of its own. */
+function fromLog({ cycle, states, verdicts, consented, heldOut }: Loaded): Found {
+  const open = [...states.values()].filter(({ stepId }) => consented.has(stepId) && !heldOut.has(stepId));
+  const { examples, counts } = loggedExamples(
+    open,
+    cycle.mode,
+    (stepId) => rewardOf(verdicts.get(stepId) ?? [])?.value,
+  );
+  const giving = examples.map((example) => ({ stepId: example.stepId, examples: [example] }));
+  return { states: giving.reverse(), settled: [], visited: [], counts };
 }
 
 /**
  * Not every state that was taken up gives examples: where those of others gave none, a key's share is less than it was.
  * Counts the states that are left out.
  */
-function shared({ db, config }: Learner, examples: readonly Example[]): { examples: readonly Example[]; over: number } {
-  const givers = giversOf(
-    db,
-    examples.map(({ stepId }) => stepId),
-  );
-  const states = [...new Set(examples.map(({ stepId }) => stepId))].map((stepId) => ({
-    stepId,
-    giver: givers.get(stepId),
-  }));
-  const { taken, over } = shareOut(
-    states.reverse(),
-    states.length,
-    config['learning.key_share'],
-    giversAmong(heardLately(db), states),
-  );
-  const kept = new Set(taken.map(({ stepId }) => stepId));
-  return { examples: examples.filter(({ stepId }) => kept.has(stepId)), over };
-}
-
-/**
- * The claimed states that may be learned from now: drawing takes minutes, in which consent may have been withdrawn, and
- * a question may have become one that is held out.
- */
-function willing({ db }: Learner, { id }: Cycle): ReturnType<typeof claimed> {
-  const states = claimed(db, GYRE_POLICY, id);
-  const may = consented(
-    db,
-    states.map(({ stepId }) => stepId),
-  );
-  const heldOut = heldOutOf(db);
-  return states.filter(({ stepId, stateAt }) => may.has(stepId) && !heldOut.isIn(stateAt));
-}
-
-/** The samples of each state are one group; a sample's advantage is relative to its group. */
-function fromSamples(learner: Learner, cycle: Cycle): Examples {
-  const trajectories = new Map(willing(learner, cycle).map((state) => [state.stepId, state.trajectoryId]));
-  const samples = samplesOf(learner.db, GYRE_POLICY, cycle.id);
-  const verdicts = verdictsOf(
-    learner.db,
-    'sample',
-    samples.map((sample) => sample.id),
-  );
-  const groups = new Map<string, Scored<Example>[]>();
-  const counts: Record<'cut' | 'no_reward' | 'zero_spread' | 'rewards', number> & { malformed_call?: number } = {
-    cut: 0,
-    no_reward: 0,
-    zero_spread: 0,
-    rewards: 0,
-  };
-  let rewardSum = 0;
-  for (const sample of samples) {
-    const trajectoryId = trajectories.get(sample.stepId);
-    if (trajectoryId === undefined) continue;
-    const reward = rewardOf(verdicts.get(sample.id) ?? []);
-    if (sample.cut) counts.cut += 1;
-    else if (sample.calls.some((call) => !isObjectJson(call.arguments)))
-      counts.malformed_call = (counts.malformed_call ?? 0) + 1;
-    else if (reward === undefined) counts.no_reward += 1;
-    else {
-      counts.rewards += 1;
-      rewardSum += reward.value;
-      const { id, stepId, promptTokenIds, tokenIds, logprobs, temperature } = sample;
-      const item: Example = { id, stepId, trajectoryId, promptTokenIds, tokenIds, logprobs, temperature, advantage: 0 };
-      groups.set(stepId, [...(groups.get(stepId) ?? []), { item, reward: reward.value }]);
-    }
-  }
-  const examples: Example[] = [];
-  for (const group of groups.values()) {
-    const advantages = groupAdvantages(group);
-    if (advantages === undefined) counts.zero_spread += 1;
-    else for (const { item, advantage } of advantages) if (advantage !== 0) examples.push({ ...item, advantage });
-  }
-  return {
-    examples,
-    counts: counts.rewards === 0 ? counts : { ...counts, mean_reward: rounded(rewardSum / counts.rewards) },
-  };
+function shared(
+  states: readonly Giving[],
+  { givers, heardLately }: Loaded,
+  { keyShare, mostStates }: Making,
+): { readonly taken: readonly Giving[]; readonly over: number } {
+  const given = states.map((state) => ({ ...state, giver: givers.get(state.stepId) }));
+  const among = giversAmong(heardLately, given);
+  const { taken, over } = shareOut(given, Math.min(mostStates, given.length), keyShare, among);
+  return { taken, over };
 }
 
 /** To six decimals: people read it in JSON, where 0.4 is not to be 0.39999999999999997. */
 function rounded(value: number): number {
   return Math.round(value * 1e6) / 1e6;
-}
-
-/** Recorded actions as they were sampled: reward minus the batch mean (`logged`), or imitation of kept ones (`sft`). */
-function fromLog(learner: Learner, cycle: Cycle): Examples {
-  const states = willing(learner, cycle);
-  const verdicts = verdictsOf(
-    learner.db,
-    'step',
-    states.map((state) => state.stepId),
-  );
-  const counts = { no_reward: 0, not_trainable: 0, not_good: 0 };
-  const scored: Scored<Example>[] = [];
-  for (const { stepId, trajectoryId } of states) {
-    const state = stateOf(learner.db, stepId);
-    const reward = rewardOf(verdicts.get(stepId) ?? []);
-    if (
-      state?.promptTokenIds === undefined ||
-      state.tokenIds === undefined ||
-      state.logprobs === undefined ||
-      state.tokenIds.length === 0
-    )
-      counts.not_trainable += 1;
-    else if (reward === undefined) counts.no_reward += 1;
-    else if (cycle.mode === 'sft' && reward.value < 1) counts.not_good += 1;
-    else {
-      const { promptTokenIds, tokenIds, logprobs } = state;
-      const item: Example = {
-        id: `${cycle.mode}:${stepId}`,
-        stepId,
-        trajectoryId,
-        promptTokenIds,
-        tokenIds,
-        temperature: state.temperature,
-        advantage: 1,
-        ...(cycle.mode === 'sft' ? { temperature: 1 } : { logprobs }),
-      };
-      scored.push({ item, reward: reward.value });
-    }
-  }
-  if (cycle.mode === 'sft') return { examples: scored.map(({ item }) => item), counts };
-  const advantages = groupAdvantages(scored) ?? [];
-  return {
-    examples: advantages
-      .filter(({ advantage }) => advantage !== 0)
-      .map(({ item, advantage }) => ({ ...item, advantage })),
-    counts,
-  };
 }

@@ -3,14 +3,14 @@
  * (arXiv 2504.04736) as a loop. The only file that names every stage: each reads and writes rows and knows no other, so
  * a cycle that was stopped anywhere goes on from its rows, and none of it touches a request in flight.
  */
+import { randomInt } from 'node:crypto';
+
 import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/cycle.js';
-import { asGyreError } from '../core/errors.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
+import { asGyreError, GyreError } from '../core/errors.js';
+import type { BatchRow } from '../core/learning/batch.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
-import { moveCycle } from '../store/learning/cycles.js';
-import { batchOf } from '../store/learning/batches.js';
-import { batch } from './batching.js';
+import { batchOf as batchFrom, type Made } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
@@ -18,9 +18,18 @@ import { answered } from './evaluating.js';
 import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
-import { resample } from './resample.js';
+import { inParallel } from './pool.js';
+import { type Draw, draw, failedAt } from './resample.js';
 import { boundsIn, countAll } from './states.js';
-import { HeadLost, reconcile, resetHead, train } from './training.js';
+import { HeadLost, reconcile, resetHead, train, UNGATED } from './training.js';
+
+/**
+ * Prompts in flight at once, each for a group of actions. More than the engine decodes at a time, so that it never
+ * waits for one long action.
+ */
+const DRAWN_AT_ONCE = 16;
+/** As many where the engine has broken off. */
+const FEW = 4;
 
 export interface CycleOptions {
   /** Answered by the base version before the log is judged; absent when live traffic is the only source. */
@@ -32,7 +41,10 @@ export interface CycleOptions {
   readonly gate?: boolean | undefined;
 }
 
-/** Runs one cycle, or finishes the one a crash left behind. The returned row says how it ended and why. */
+/**
+ * Runs one cycle, or goes on with the one that was left behind. The returned row says how it ended and why; one that
+ * waits for the engine is running still.
+ */
 export async function runCycle(learner: Learner, options: CycleOptions): Promise<Cycle> {
   const release = await learner.rows.lock.take('cycle', 'a learning cycle');
   try {
@@ -44,12 +56,16 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
     } catch (thrown) {
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
       if (learner.signal.aborted) throw thrown;
+      const fault = asGyreError(thrown);
+      const note = redactorOf(learner.config.redact)?.text(fault.message) ?? fault.message;
+      // What was drawn is worth keeping, and an engine that is away says nothing about it.
+      if (cycle !== undefined && isEngineAway(fault))
+        return await learner.rows.cycles.move(cycle.id, { note: `waits for the engine: ${note}` });
       cycle ??= await begin(learner);
       await learner.rows.cycles.release(cycle.id, true);
-      const reason = asGyreError(thrown).message;
       return await learner.rows.cycles.move(cycle.id, {
         state: thrown instanceof HeadLost ? 'skipped' : 'failed',
-        note: redactorOf(learner.config.redact)?.text(reason) ?? reason,
+        note,
       });
     }
   } finally {
@@ -58,64 +74,187 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
 }
 
 async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions): Promise<Cycle> {
-  const { db, rows } = learner;
-  const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Cycle =>
-    moveCycle(db, GYRE_POLICY, cycle.id, { stage, counts });
+  const { rows } = learner;
+  const reach = (stage: CycleStage, counts: Readonly<Record<string, number>> = {}): Promise<Cycle> =>
+    rows.cycles.move(cycle.id, { stage, counts });
   const skip = async (note: string): Promise<Cycle> => {
     await use(learner, cycle);
     await learner.rows.cycles.release(cycle.id);
-    return moveCycle(db, GYRE_POLICY, cycle.id, { state: 'skipped', note });
+    return rows.cycles.move(cycle.id, { state: 'skipped', note });
   };
 
-  if (batchOf(db, GYRE_POLICY, cycle.id) === undefined) {
-    if (options.tasks !== undefined)
-      reach('generate', { generated: await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion) });
-    reach('judge', await judgeLog(learner));
+  if ((await rows.batches.ofCycle(cycle.id)) === undefined) {
+    if ((await rows.versions.ungated()) >= UNGATED) {
+      await reach('evaluate');
+      const { decision, promoted, note } = await headGated(learner, options);
+      if (decision === undefined) return skip(note);
+      return rows.cycles.move(cycle.id, { state: 'done', stage: promoted ? 'promote' : 'gate', note });
+    }
+    if (options.tasks !== undefined) {
+      const generated = await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion);
+      await reach('generate', { generated });
+    }
+    await reach('judge', await judgeLog(learner));
 
-    reach('filter', await takeUp(learner, cycle));
+    await reach('filter', await takeUp(learner, cycle));
 
     if (cycle.mode === 'resample') {
-      reach('resample', await resample(learner, cycle));
+      await reach('resample', await drawAll(learner, cycle));
       await use(learner, cycle);
-      reach('judge_samples', await judgeSamples(learner, cycle.id));
+      await reach('judge_samples', await judgeSamples(learner, cycle.id));
     }
   }
 
-  const { row, counts } = batch(learner, cycle);
-  reach('batch', counts);
-  if (row === undefined) return skip('nothing to train on: see the counts for what dropped every state');
+  const { row, counts, note } = await makeBatch(learner, cycle);
+  await reach('batch', counts);
+  if (row === undefined) return skip(note);
   if (learner.trainer === undefined) return skip('there is no trainer: start one, or set trainer.url');
 
-  reach('train');
+  await reach('train');
   const { version, parity, isHead } = await train(learner, learner.trainer, row);
   await use(learner, cycle);
   if (!parity.passed)
-    return moveCycle(db, GYRE_POLICY, cycle.id, {
+    return rows.cycles.move(cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: ${parity.reason}`,
     });
 
   if (!isHead)
-    return moveCycle(db, GYRE_POLICY, cycle.id, {
+    return rows.cycles.move(cycle.id, {
       state: 'done',
       note: `version ${version.version} is not evaluated: version ${await rows.versions.head()} is the head by now`,
     });
 
   if (options.gate === false || options.heldout.length === 0) {
-    return moveCycle(db, GYRE_POLICY, cycle.id, {
+    return rows.cycles.move(cycle.id, {
       state: 'done',
       note:
         `version ${version.version} trained; not gated: ` +
         (options.gate === false ? 'left to a later cycle' : 'no held-out tasks'),
     });
   }
-  reach('evaluate');
+  await reach('evaluate');
   const { decision, promoted, reason } = await gated(learner, version.version, options.heldout);
-  return moveCycle(db, GYRE_POLICY, cycle.id, {
+  return rows.cycles.move(cycle.id, {
     state: 'done',
     ...(decision === undefined ? {} : { stage: promoted ? 'promote' : 'gate' }),
     note: `version ${version.version}: ${reason}`,
   });
+}
+
+/** A head that went on for long without a gate is gated before anything is trained on it. */
+async function headGated(
+  learner: Learner,
+  { heldout, gate: may }: CycleOptions,
+): Promise<Omit<Gated, 'reason'> & { readonly note: string }> {
+  const head = await learner.rows.versions.head();
+  const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
+  const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
+  if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
+  if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
+  if (parity?.passed === false) return { promoted: false, note: `${waits} and cannot be evaluated: ${parity.reason}` };
+  const { reason, ...outcome } = await gated(learner, head, heldout);
+  return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
+}
+
+/** Draws at the claimed states that have not been asked yet. Counts what came of all of them. */
+async function drawAll(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
+  const { rows, policy, config, signal } = learner;
+  const asked = new Set((await rows.samples.groups(cycle.id)).map(({ stepId }) => stepId));
+  const open = (await rows.cycles.claimed(cycle.id)).filter(({ stepId }) => !asked.has(stepId));
+  const redactor = redactorOf(config.redact);
+  const how: Draw = {
+    cycleId: cycle.id,
+    version: cycle.baseVersion,
+    model: learner.engineModel(cycle.baseVersion),
+    samples: config['learning.samples'],
+    temperature: config['learning.temperature'],
+    contextLength: learner.contextLength,
+    redactor,
+  };
+  let answered = 0;
+  let finished = 0;
+  // Where a state may be what the engine broke at, it is not to take too many with it, nor always the same.
+  const waited = cycle.note !== '';
+  await inParallel(waited ? shuffled(open) : open, waited ? FEW : DRAWN_AT_ONCE, async ({ stepId }) => {
+    signal.throwIfAborted();
+    const state = (await rows.steps.states([stepId])).get(stepId);
+    if (state !== undefined) {
+      const group = await draw(policy, state, how, signal).catch((thrown: unknown) => {
+        // An engine that answers at other states fails at this one for its own sake.
+        const lastOfMany = open.length === 1 && asked.size > 0;
+        if (!isEngineFault(thrown) || !(answered > 0 || lastOfMany)) throw thrown;
+        return failedAt(stepId, how, thrown.message);
+      });
+      if (group.outcome === 'drawn') answered += 1;
+      await rows.samples.save({ ...group, reason: redactor?.text(group.reason) ?? group.reason });
+    }
+    finished += 1;
+    learner.progress({ stage: 'resample', done: finished, total: open.length });
+  });
+  const counts = { sampled: 0, drift: 0, no_token_ids: 0, refused: 0, redacted: 0 };
+  for (const { outcome, drawn, redacted } of await rows.samples.groups(cycle.id)) {
+    counts.sampled += drawn;
+    counts.redacted += redacted;
+    if (outcome === 'drift' || outcome === 'no_token_ids' || outcome === 'refused') counts[outcome] += 1;
+  }
+  return counts;
+}
+
+/** It cannot be asked now, whatever it is to be asked. */
+function isEngineAway({ side, status }: GyreError): boolean {
+  return side === 'engine' && (status >= 500 || status === 429);
+}
+
+/** It was asked and failed, which is another thing than not to be there. */
+function isEngineFault(thrown: unknown): thrown is GyreError {
+  return thrown instanceof GyreError && thrown.code === 'engine_error';
+}
+
+/** Makes the cycle's batch, or finds the one that is a row already. */
+async function makeBatch(
+  { rows, config, bounds, templateHash }: Learner,
+  cycle: Cycle,
+): Promise<{ readonly row?: BatchRow | undefined } & Pick<Made, 'counts' | 'note'>> {
+  for (;;) {
+    const row = await rows.batches.ofCycle(cycle.id);
+    if (row !== undefined) return { row, counts: {}, note: '' };
+    const resamples = cycle.mode === 'resample';
+    const groups = resamples ? await rows.samples.open(cycle.id) : [];
+    const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
+    const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
+    const { batch, items, settled, visited, counts, note } = batchFrom(
+      {
+        cycle,
+        groups,
+        states: await rows.steps.states(ids),
+        verdicts: await rows.verdicts.of(resamples ? 'sample' : 'step', subjects),
+        consented: await rows.steps.consented(ids),
+        heldOut: await rows.steps.heldOut(ids),
+        givers: await rows.givers.of(ids),
+        heardLately: await rows.givers.heardLately(),
+      },
+      {
+        leastGroups: bounds.leastGroups,
+        mostStates: config['learning.max_states'],
+        keyShare: config['learning.key_share'],
+        targetVersion: await rows.batches.nextVersion(),
+        templateHash: templateHash ?? '',
+        learningRate: config['learning.rate'],
+      },
+    );
+    await rows.samples.settle(settled);
+    await rows.states.visited(visited);
+    if (batch === undefined) return { counts, note };
+    // Where something of it was deleted meanwhile it is made again, without that.
+    if ((await rows.batches.save(cycle.id, batch, items)) === 'stale') continue;
+    return { row: await rows.batches.ofCycle(cycle.id), counts, note };
+  }
+}
+
+function shuffled<T>(list: readonly T[]): T[] {
+  const places = new Map(list.map((item) => [item, randomInt(2 ** 32)]));
+  return [...list].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
 }
 
 /** The candidate through the gate: it serves where it passed, and a hopeless head is set back to what serves. */
@@ -161,8 +300,15 @@ async function takeUp({ rows, config, signal }: Learner, cycle: Cycle): Promise<
 
 /** What the cycle has drawn from, or trained on, it has used, whatever came of it. */
 async function use({ rows }: Learner, { id, baseVersion }: Cycle): Promise<void> {
+  const refusals = new Map(
+    (await rows.samples.groups(id)).flatMap(({ stepId, outcome, reason }) =>
+      outcome === 'refused' ? [[stepId, reason] as const] : [],
+    ),
+  );
   const held = await rows.cycles.claimed(id);
-  await rows.states.visited(held.map(({ stepId }) => ({ stepId, version: baseVersion })));
+  await rows.states.visited(
+    held.map(({ stepId }) => ({ stepId, version: baseVersion, refused: refusals.get(stepId) })),
+  );
 }
 
 function added(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {

@@ -16,6 +16,14 @@ export interface Progress {
   readonly note?: string | undefined;
 }
 
+/** What the learning clock keeps to, whatever is configured. */
+export interface Bounds {
+  /** Informative groups that an update takes at least: Adam does not know that one of two is less than one of eight. */
+  readonly leastGroups: number;
+}
+
+export const BOUNDS: Bounds = { leastGroups: 8 };
+
 export interface Learner {
   readonly db: Db;
   readonly rows: LearningStore;
@@ -34,6 +42,9 @@ export interface Learner {
   readonly trainer: Trainer | undefined;
   /** Hash of the engine's chat template, as the trainer reports it; absent until it does. */
   readonly templateHash: string | undefined;
+  /** Tokens of prompt and answer together, as the trainer reports it; absent until it does. */
+  readonly contextLength: number | undefined;
+  readonly bounds: Bounds;
   /** The engine's model name of a version. */
   readonly engineModel: (version: number) => string;
   /** Called after a decision row was added; resolves when serving follows it. */

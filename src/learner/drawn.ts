@@ -10,6 +10,6 @@ export async function drawnIn(
 ): Promise<{ readonly drawn?: Drawn }> {
   const samples = await rows.samples.of(cycleId);
   const states = await rows.steps.states([...new Set(samples.map(({ stepId }) => stepId))]);
-  const drawn = drawnNumbers(samples, (stepId) => (states.get(stepId)?.tools.length ?? 0) > 0);
+  const drawn = drawnNumbers(samples, (stepId) => states.get(stepId)?.callsAllowed === true);
   return drawn === undefined ? {} : { drawn };
 }

@@ -1,94 +1,138 @@
 /**
- * Resampling: a group of actions (`learning.samples`) from the head version at each claimed state, which is the online
+ * Resampling: a group of actions (`learning.samples`) from the head version at a claimed state, which is the online
  * step of SWiRL (arXiv 2504.04736). They are judged, never executed. A state whose prompt the engine now renders to
  * other tokens than were logged is dropped as drift: samples would be drawn at another state than the one on record.
  */
-import type { Cycle } from '../core/learning/cycle.js';
+import { GyreError } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
-import { redactorOf } from '../core/text/redact.js';
+import type { NewGroup } from '../core/learning/group.js';
 import type { Sample } from '../core/learning/sample.js';
-import { claimed } from '../store/learning/claims.js';
-import { samplesOf, saveSamples } from '../store/learning/samples.js';
-import { stateOf } from '../store/read/state.js';
-import type { Learner } from './deps.js';
-import { inParallel } from './pool.js';
+import type { LoggedState } from '../core/learning/state.js';
+import type { Action, Policy, PolicyRequest } from '../core/policy.js';
+import type { Redactor } from '../core/text/redact.js';
 
-/**
- * Prompts in flight at once, each for a group of actions. More than the engine decodes at a time, so that it never
- * waits for one long action.
- */
-const CONCURRENCY = 16;
-
-/**
- * Tokens one sampled action may take where the logged request named no bound; longer ones are cut and not trained on.
- */
+/** Tokens a sampled action may take where the logged request named no bound, or a larger one. */
 const MAX_TOKENS = 1024;
 
-export async function resample(learner: Learner, cycle: Cycle): Promise<Record<string, number>> {
-  const done = new Set(samplesOf(learner.db, GYRE_POLICY, cycle.id).map((sample) => sample.stepId));
-  const open = claimed(learner.db, GYRE_POLICY, cycle.id).filter(({ stepId }) => !done.has(stepId));
-  const redactor = redactorOf(learner.config.redact);
-  const counts = { sampled: 0, drift: 0, no_token_ids: 0, redacted: 0 };
-  let finished = 0;
-  await inParallel(open, CONCURRENCY, async ({ stepId }) => {
-    learner.signal.throwIfAborted();
-    const drawn = await draw(learner, cycle, stepId);
-    if (typeof drawn === 'string') counts[drawn] += 1;
-    else {
-      // A sample is trained on as it was drawn or not at all: there is no redacted form of it.
-      const kept = redactor === undefined ? drawn : drawn.filter((sample) => !redactor.touches(sample));
-      saveSamples(learner.db, GYRE_POLICY, kept);
-      counts.sampled += kept.length;
-      counts.redacted += drawn.length - kept.length;
-    }
-    finished += 1;
-    learner.progress({ stage: 'resample', done: finished, total: open.length });
-  });
-  return counts;
+/** How actions are drawn in one cycle. */
+export interface Draw {
+  readonly cycleId: string;
+  readonly version: number;
+  /** The engine's name of the version. */
+  readonly model: string;
+  /** Actions a state. */
+  readonly samples: number;
+  readonly temperature: number;
+  /** Tokens of prompt and action together; absent where nobody says. */
+  readonly contextLength?: number | undefined;
+  /** A sample is trained on as it was drawn or not at all: there is no redacted form of it. */
+  readonly redactor?: Pick<Redactor, 'touches'> | undefined;
 }
 
-async function draw(learner: Learner, cycle: Cycle, stepId: string): Promise<Sample[] | 'drift' | 'no_token_ids'> {
-  const state = stateOf(learner.db, stepId);
-  if (state?.promptTokenIds === undefined) return 'no_token_ids';
-  const temperature = learner.config['learning.temperature'];
-  const actions = await finalOf(
-    learner.policy.sample(
-      {
-        model: learner.engineModel(cycle.baseVersion),
-        messages: state.messages,
-        tools: state.tools,
-        toolChoice: 'auto',
-        sampling: { temperature, top_p: 1, max_tokens: state.sampling.max_tokens ?? MAX_TOKENS },
-        n: learner.config['learning.samples'],
-      },
-      learner.signal,
-    ),
-  );
-  const prompt = actions[0]?.promptTokenIds;
-  if (prompt === undefined) return 'no_token_ids';
-  if (!sameIds(prompt, state.promptTokenIds)) return 'drift';
-  const createdAt = Date.now();
-  return actions.flatMap((action): Sample[] => {
-    const { tokenIds, logprobs } = action;
-    if (tokenIds === undefined || logprobs === undefined || tokenIds.length === 0) return [];
-    return [
-      {
-        id: newId('smp'),
-        cycleId: cycle.id,
-        stepId,
-        policyVersion: cycle.baseVersion,
-        text: action.text,
-        calls: action.calls,
-        promptTokenIds: prompt,
-        tokenIds,
-        logprobs,
-        temperature,
-        cut: action.cut,
-        createdAt,
-      },
-    ];
-  });
+/**
+ * The group of one state. A refusal of the engine is the state's own, and its outcome; throws where the engine cannot
+ * be asked, or fails.
+ */
+export async function draw(policy: Policy, state: LoggedState, how: Draw, signal: AbortSignal): Promise<NewGroup> {
+  const group = emptyGroup(state.stepId, how);
+  const logged = state.promptTokenIds;
+  if (logged === undefined) return { ...group, outcome: 'no_token_ids' };
+  const { tokens, bound } = boundOf(state, logged.length, how.contextLength);
+  if (tokens < 1) {
+    const reason = `its prompt of ${logged.length} tokens leaves no room in a context of ${how.contextLength}`;
+    return { ...group, outcome: 'refused', reason };
+  }
+  const asked = await finalOf(policy.sample(requestOf(state, tokens, how), signal)).catch(refusalIn);
+  if ('refusal' in asked) return { ...group, outcome: 'refused', reason: asked.refusal };
+  const prompt = asked[0]?.promptTokenIds;
+  if (prompt === undefined) return { ...group, outcome: 'no_token_ids' };
+  if (!sameIds(prompt, logged)) return { ...group, outcome: 'drift' };
+  const drawn = asked.flatMap((action) => sampleOf(action, prompt, bound, state, how));
+  const { redactor } = how;
+  const samples = redactor === undefined ? drawn : drawn.filter((sample) => !redactor.touches(sample));
+  return { ...group, outcome: 'drawn', drawn: samples.length, redacted: drawn.length - samples.length, samples };
+}
+
+/** The group of a state at which the engine itself fails. */
+export function failedAt(stepId: string, how: Draw, reason: string): NewGroup {
+  return { ...emptyGroup(stepId, how), outcome: 'refused', reason };
+}
+
+function emptyGroup(stepId: string, { cycleId, version }: Draw): Omit<NewGroup, 'outcome'> {
+  return {
+    cycleId,
+    stepId,
+    policyVersion: version,
+    reason: '',
+    drawn: 0,
+    redacted: 0,
+    createdAt: Date.now(),
+    samples: [],
+  };
+}
+
+/** What the action may take: the user's bound, or ours, and never more than fits beside the prompt. */
+function boundOf(
+  { sampling, origin }: LoggedState,
+  prompt: number,
+  contextLength = Infinity,
+): { readonly tokens: number; readonly bound: 'own' | 'client' } {
+  const room = contextLength - prompt;
+  const asked = sampling.max_tokens;
+  // A bound larger than ours is no reason why an action that does not end should be forgiven, nor is the learner's own.
+  const small = asked !== undefined && asked <= Math.min(MAX_TOKENS, room);
+  const bound = small && origin === 'live' ? 'client' : 'own';
+  return { tokens: Math.min(asked ?? MAX_TOKENS, room), bound };
+}
+
+/**
+ * The state as it was, and the whole distribution at it. What constrained the logged action (a schema, a forced call,
+ * strict arguments) is left out: it masks tokens, and what is drawn would not be the policy's own.
+ */
+function requestOf(state: LoggedState, tokens: number, how: Draw): PolicyRequest {
+  return {
+    model: how.model,
+    messages: state.messages,
+    tools: state.tools.map(({ strict: _, ...spec }) => spec),
+    toolChoice: state.toolChoice === 'none' ? 'none' : 'auto',
+    sampling: { temperature: how.temperature, top_p: 1, max_tokens: tokens },
+    n: how.samples,
+  };
+}
+
+/** Of the engine's words; anything else than a refusal is thrown on. */
+function refusalIn(thrown: unknown): { readonly refusal: string } {
+  if (thrown instanceof GyreError && thrown.side === 'engine' && thrown.status === 400)
+    return { refusal: thrown.message };
+  throw thrown;
+}
+
+function sampleOf(
+  action: Action,
+  promptTokenIds: readonly number[],
+  bound: 'own' | 'client',
+  { stepId }: LoggedState,
+  { cycleId, version, temperature }: Draw,
+): Sample[] {
+  const { text, calls, cut, tokenIds, logprobs } = action;
+  if (tokenIds === undefined || logprobs === undefined || tokenIds.length === 0) return [];
+  return [
+    {
+      id: newId('smp'),
+      cycleId,
+      stepId,
+      policyVersion: version,
+      text,
+      calls,
+      promptTokenIds,
+      tokenIds,
+      logprobs,
+      temperature,
+      cut,
+      ...(cut ? { bound } : {}),
+      createdAt: Date.now(),
+    },
+  ];
 }
 
 function sameIds(a: readonly number[], b: readonly number[]): boolean {

@@ -31,7 +31,12 @@ export function restsUntil(newest: readonly Cycle[]): number {
   const idle = made < 0 ? newest.length : made;
   const [last] = newest;
   if (idle === 0 || last === undefined) return 0;
-  return last.updatedAt + Math.min(REST_MS * 2 ** (idle - 1), LONGEST_REST_MS);
+  return last.updatedAt + pauseAfter(idle);
+}
+
+/** `vain`: how often in a row nothing came of it. */
+function pauseAfter(vain: number): number {
+  return Math.min(REST_MS * 2 ** (vain - 1), LONGEST_REST_MS);
 }
 
 /** Whether it is time for a cycle, of which nobody has asked. */
@@ -47,9 +52,13 @@ export async function isDue(learner: Learner, now: number = Date.now()): Promise
   return states >= config['learning.min_steps'] && now >= restsUntil(await rows.cycles.newest(REMEMBERED));
 }
 
-/** With `automatic` false, cycles start by `run` only. `failed` is called when a cycle that started by itself fails. */
+/**
+ * With `automatic` false, cycles start by `run` only. One that waits for its engine is gone on with after a pause.
+ * `failed` is called when a cycle that nobody has asked for just now fails.
+ */
 export function schedule(learner: Learner, automatic: boolean, failed: (message: string) => void): Schedule {
   let current: Promise<Cycle> | undefined;
+  let waiting: { readonly options: CycleOptions; readonly times: number; readonly until: number } | undefined;
   const run = async (options: CycleOptions): Promise<Cycle> => {
     if (current !== undefined)
       throw new GyreError({
@@ -60,21 +69,28 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
       });
     current = runCycle(learner, options);
     try {
-      return await current;
+      const cycle = await current;
+      const times = (waiting?.times ?? 0) + 1;
+      waiting = cycle.state === 'running' ? { options, times, until: Date.now() + pauseAfter(times) } : undefined;
+      return cycle;
     } finally {
       current = undefined;
     }
   };
   const check = async (): Promise<void> => {
     if (current !== undefined || learner.signal.aborted) return;
-    await judgeLog(learner);
-    if (!(await isDue(learner))) return;
-    const cycle = await run({ heldout: await learner.rows.tasks.of('heldout') });
+    // Somebody may wait for its end, also where none starts by itself.
+    if (waiting !== undefined && Date.now() < waiting.until) return;
+    if (waiting === undefined) {
+      if (!automatic) return;
+      await judgeLog(learner);
+      if (!(await isDue(learner))) return;
+    }
+    const cycle = await run(waiting?.options ?? { heldout: await learner.rows.tasks.of('heldout') });
     if (cycle.state === 'failed') failed(`cycle ${cycle.id} failed at ${cycle.stage}: ${cycle.note}`);
   };
   let checking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    if (!automatic) return;
     checking = checking.then(check).catch((thrown: unknown) => {
       if (!learner.signal.aborted) failed(asGyreError(thrown).message);
     });

@@ -1,4 +1,6 @@
 /** What a cycle may take up, as far as it is counted: the same question from the clock, the status and the verbs. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { CandidateRule, StateTally } from '../core/learning/candidate.js';
 import type { Config } from '../core/config.js';
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
@@ -15,9 +17,12 @@ export function boundsIn(config: Config, mode: TrainMode, head: number): ReuseBo
   return { head, reuse: mode === 'resample' ? config['learning.reuse'] : 1 };
 }
 
+/** Between two slices of counting: whoever waits to write, as the log does, has its turn. */
+const REST_MS = 10;
+
 /** Counts until all is counted. */
-export async function countAll(states: StateRows, rule: CandidateRule, signal?: AbortSignal): Promise<void> {
-  while (await states.count(rule)) signal?.throwIfAborted();
+export async function countAll(states: StateRows, rule: CandidateRule, signal: AbortSignal): Promise<void> {
+  while (await states.count(rule)) await sleep(REST_MS, undefined, { signal });
 }
 
 export interface Available {

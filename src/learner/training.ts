@@ -12,6 +12,9 @@ const POLL_MS = 250;
 /** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
 const OUTAGE_MS = 5 * 60_000;
 
+/** So many updates in a row without a gate; then the head waits for one. */
+export const UNGATED = 16;
+
 /** Throws GyreError side `trainer` when the update failed; the batch row then says why. */
 export async function train(learner: Learner, trainer: Trainer, made: BatchRow): Promise<AppliedBatch> {
   const { rows } = learner;
@@ -145,7 +148,7 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
-      await learner.rows.batches.move(row.id, 'failed', now.error?.message ?? 'no reason given');
+      await learner.rows.batches.move(row.id, 'failed', now.error?.message ?? 'no reason given', true);
       throw new GyreError({
         side: 'trainer',
         status: 502,

@@ -1,4 +1,5 @@
 /** What the policy is asked in each step of an answer. */
+import { ANSWER_NOW } from '../core/last_turn.js';
 import type { Message } from '../core/message.js';
 import type { FunctionSpec, NativeTurn, PolicyRequest } from '../core/policy.js';
 import type { Spent } from './budget.js';
@@ -6,13 +7,6 @@ import type { Toolbox } from '../core/tool.js';
 import type { LoopRequest } from './events.js';
 import type { Schema } from './schema.js';
 import { CALLS_PER_ACTION } from './settle.js';
-
-/**
- * Said before the policy's last turn, at the end of the last tool result: many templates take no user message after a
- * tool's. Its tools stay declared: without tools vLLM does not parse calls, and their markup would reach the client as
- * text.
- */
-const ANSWER_NOW = 'No more tool calls are possible. Answer now with what you have.';
 
 /** Said after an answer in words, where the client asked for a form. */
 const IN_FORM = 'Now give this answer in the required format, and nothing else.';

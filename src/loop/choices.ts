@@ -56,7 +56,7 @@ export async function* askedAgain(
 }
 
 async function ask(draft: Draft, request: LoopRequest, policy: Policy, clock: Clock): Promise<Asked> {
-  const step = new StepRecord(request, draft.asked);
+  const step = new StepRecord(request, draft.asked, false);
   const events: PolicyEvent[] = [];
   try {
     const sampling = policy.sample(draft.asked, clock.signal);

@@ -11,15 +11,22 @@ export class StepRecord {
   readonly #request: LoopRequest;
   #asked: PolicyRequest;
   readonly #told: () => Step['told'];
+  readonly #callsAllowed: boolean;
   readonly #startedAt = Date.now();
   readonly #clock = performance.now();
   /** Kept until the action is whole: a broken one is put together from them. */
   #seen: PolicyEvent[] = [];
 
-  /** `told`: how the client was told the action so far. */
-  constructor(request: LoopRequest, asked: PolicyRequest, told: () => Step['told'] = () => undefined) {
+  /** `callsAllowed`: whether a call would be run; `told`: how the client was told the action so far. */
+  constructor(
+    request: LoopRequest,
+    asked: PolicyRequest,
+    callsAllowed: boolean,
+    told: () => Step['told'] = () => undefined,
+  ) {
     this.#request = request;
     this.#asked = asked;
+    this.#callsAllowed = callsAllowed;
     this.#told = told;
   }
 
@@ -73,6 +80,7 @@ export class StepRecord {
       messages,
       tools,
       toolChoice,
+      ...(this.#callsAllowed || tools.length === 0 || toolChoice === 'none' ? {} : { callsAllowed: false }),
       sampling,
       action,
       told: this.#told(),

@@ -66,7 +66,7 @@ export async function* runWithClock(
       const isDraft = schema !== undefined && callsAllowed;
       const form = schema && { of: schema, keeps: !isDraft };
       const asked = policyRequest(request, messages, native, tools, spent, form, tally.bytes);
-      const step = new StepRecord(request, asked, () => telling?.told());
+      const step = new StepRecord(request, asked, callsAllowed, () => telling?.told());
       visible.begin(callsAllowed, !isDraft);
       telling?.begin();
 

@@ -5,7 +5,7 @@ import type { Policy } from '../core/policy.js';
 import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { ruleJudges } from '../judge/rules/rules.js';
-import type { Learner, Progress } from '../learner/deps.js';
+import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import { learningStore } from '../store/clock/open.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
@@ -39,6 +39,10 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
     get templateHash() {
       return supply().health?.model.template_hash;
     },
+    get contextLength() {
+      return supply().health?.model.max_model_len;
+    },
+    bounds: BOUNDS,
     engineModel: adapterName,
     decided,
     progress,

@@ -118,6 +118,14 @@ export async function startTrainer(engineUrl: string): Promise<FakeTrainer> {
         });
       if (route === 'POST /v1/batches') {
         const batch = Batch.parse(JSON.parse(Buffer.concat(parts).toString('utf8')));
+        if (!results.has(batch.batch_id) && batch.base_version !== trainer.head)
+          return json(409, {
+            error: {
+              code: 'stale_base',
+              message: `base_version is ${batch.base_version}, the trainer's head is ${trainer.head}`,
+              side: 'client',
+            },
+          });
         if (!results.has(batch.batch_id)) {
           results.set(batch.batch_id, { batch, state: trainer.fate });
           if (trainer.fate === 'done') {

@@ -11,6 +11,7 @@ const step: Candidate = {
   finished: true,
   hasState: true,
   told: true,
+  withdrawn: false,
   good: true,
   earlierGood: true,
   allGood: true,
@@ -29,6 +30,7 @@ const without = (...names: (keyof Candidate)[]): Candidate =>
   ) as unknown as Candidate;
 
 test.each([
+  [{ withdrawn: true }, 'withdrawn'],
   [{ policyVersion: undefined }, 'upstream'],
   [{ consent: false }, 'no_consent'],
   [{ heldout: true }, 'heldout'],

@@ -8,7 +8,7 @@ import type { Task } from '../../src/core/learning/task.js';
 import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { adapterName } from '../../src/core/learning/version.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
-import type { Learner } from '../../src/learner/deps.js';
+import type { Bounds, Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';
 import { learningStore } from '../../src/store/clock/open.js';
 import { openStore, type Store } from '../../src/store/file/db.js';
@@ -61,6 +61,7 @@ export async function bench(
     readonly script?: (request: EngineRequest) => Reply;
     readonly config?: Record<string, unknown>;
     readonly folder?: string;
+    readonly bounds?: Partial<Bounds>;
   } = {},
 ): Promise<Bench> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'gyre-learner-'));
@@ -86,6 +87,8 @@ export async function bench(
     judges: ruleJudges(toolbox),
     trainer: openTrainer(trainer.url),
     templateHash: 'sha256:t',
+    contextLength: 2048,
+    bounds: { leastGroups: 1, ...options.bounds },
     engineModel: adapterName,
     decided: () => Promise.resolve(),
     progress: () => undefined,

@@ -149,3 +149,33 @@ test('an alarm about the update holds a better candidate back', async () => {
 function updateWith(version: number): Update {
   return { version, numbers: {}, alarms: alarmsOf({ kl_base: 2 }) };
 }
+
+test('a head that went on for long without a gate waits for one, and is gated before it is trained on', async () => {
+  const made = await start({ script: wrongBase });
+  const { rows } = made.learner;
+  tasks(made, [...TRAIN, ...MANY]);
+  for (let version = 1; version <= 16; version += 1) {
+    expect(await rows.versions.ungated()).toBe(version - 1);
+    await rows.versions.save({
+      ...{ version, kind: 'trained', parent: version - 1, batchId: `bat-${version}`, metrics: {}, createdAt: version },
+    });
+  }
+  made.trainer.head = 16;
+  const waits = await runCycle(made.learner, { tasks: TRAIN, heldout: [] });
+  expect(waits).toMatchObject({ state: 'skipped' });
+  expect(waits.note).toBe(
+    'nothing is trained: the head, version 16, is 16 updates from the last gate; add held-out tasks (learning.heldout)',
+  );
+  expect(await runCycle(made.learner, { heldout: MANY, gate: false })).toMatchObject({ state: 'skipped' });
+  expect(made.trainer.applied).toEqual([]);
+
+  const gated = await runCycle(made.learner, { tasks: TRAIN, heldout: MANY });
+  expect(gated).toMatchObject({ state: 'done', stage: 'promote' });
+  expect(gated.note).toMatch(/^version 16: better/);
+  expect([await rows.versions.serving(), await rows.versions.ungated()]).toEqual([16, 0]);
+  expect(made.trainer.applied).toEqual([]);
+  expect(await runCycle(made.learner, { tasks: TRAIN, heldout: [] })).toMatchObject({ state: 'done', baseVersion: 16 });
+  expect(await rows.versions.ungated()).toBe(1);
+  await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
+  expect(await rows.versions.ungated()).toBe(0);
+});

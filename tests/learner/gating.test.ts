@@ -75,6 +75,7 @@ function gating(
           ),
         all: unused,
         head: unused,
+        ungated: unused,
         save: unused,
         wayBack: unused,
         waysOn: unused,

@@ -33,6 +33,7 @@ const asked = (stepId: string, more: Partial<AskedState> = {}): AskedState => ({
     messages: [{ role: 'user', content: 'q' }],
     tools: [],
     toolChoice: 'auto',
+    callsAllowed: false,
     sampling: {},
     temperature: 1,
     text: 'a',

@@ -1,12 +1,12 @@
 /** When a cycle starts by itself, and when it does not. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 
 import type { Cycle, CycleState } from '../../src/core/learning/cycle.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
-import { isDue, restsUntil } from '../../src/learner/schedule.js';
-import { bench, type Bench, sum, tasks } from './bench.js';
+import { isDue, restsUntil, schedule } from '../../src/learner/schedule.js';
+import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
 import { statusOf } from './counted.js';
 
 let made: Bench | undefined;
@@ -33,6 +33,34 @@ test.each([
   ['many that made nothing', Array.from({ length: 8 }, () => 'failed'), 900_000],
 ] as [string, CycleState[], number][])('after %s the clock pauses as long as it says', (_, states, pause) => {
   expect(restsUntil(ended(...states))).toBe(pause === 0 ? 0 : 1_000_000 + pause);
+});
+
+test('a cycle that waits for its engine is gone on with after a pause, also where none starts by itself', async () => {
+  made = await bench();
+  const { learner, engine } = made;
+  const list = tasks(made, [sum('a', 11, 22), sum('b', 33, 44)]);
+  await generate(learner, list, 1, 0);
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  const warnings: string[] = [];
+  const scheduled = schedule(learner, false, (message) => warnings.push(message));
+  try {
+    const looked = (): number => engine.requests.length;
+    engine.script = () => ({ status: 503 });
+    const waits = await scheduled.run({ heldout: [], gate: false });
+    expect(waits).toMatchObject({ state: 'running', stage: 'filter' });
+    const before = looked();
+    await vi.advanceTimersByTimeAsync(9_000);
+    expect(looked()).toBe(before);
+    engine.script = arithmetic;
+    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.waitFor(async () => expect((await learner.rows.cycles.newest(1))[0]?.state).toBe('done'), 20_000);
+    const [ended] = await learner.rows.cycles.newest(1);
+    expect(ended).toMatchObject({ id: waits.id, note: expect.stringContaining('left to a later cycle') as string });
+    expect(warnings).toEqual([]);
+  } finally {
+    await scheduled.stop();
+    vi.useRealTimers();
+  }
 });
 
 const PART = { trainer: true, learn: true };
@@ -88,11 +116,10 @@ test('states of whose actions none is better than another are drawn from once by
   expect([last?.state, open, dropped['used']]).toEqual(['skipped', 0, 12]);
 });
 
-test('a cycle that fails is not begun again at once, but it is when somebody asks', async () => {
+test('after an update that is refused the same states are not drawn at again at once, unless somebody asks', async () => {
   made = await bench({ config: { learning: { samples: 3, min_steps: 4 } } });
   await generate(made.learner, tasks(made, CHATS.slice(0, 4)), 1, 0);
-  const { script } = made.engine;
-  made.engine.script = () => ({ status: 500 });
+  made.trainer.fate = 'failed';
   await judgeLog(made.learner);
   expect(await isDue(made.learner)).toBe(true);
   const first = await runCycle(made.learner, { heldout: [] });
@@ -103,6 +130,7 @@ test('a cycle that fails is not begun again at once, but it is when somebody ask
   const second = await runCycle(made.learner, { heldout: [] });
   expect(second.state).toBe('failed');
   expect(await isDue(made.learner, second.updatedAt + 19_999)).toBe(false);
-  made.engine.script = script;
+  made.trainer.fate = 'done';
   expect(await runCycle(made.learner, { heldout: [] })).toMatchObject({ state: 'done', counts: { states: 8 } });
+  expect(new Set(made.trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id))).size).toBe(24);
 });

@@ -111,6 +111,26 @@ describe('the loop', () => {
     });
   });
 
+  it('records of its last turn that calls are thrown away, and of no other', async () => {
+    const calling = action('', [call('1', 't')]);
+    const tools = { serverTools: new Map([tool('t')]) };
+    const last = await all(saying(calling, action('done')), tools, { steps: 1 });
+    expect(last.steps.map((step) => [step.toolChoice, step.callsAllowed])).toEqual([
+      ['auto', undefined],
+      ['auto', false],
+    ]);
+    // Where the choice itself says so, or nothing can be called, the record need not.
+    const none = await all(saying(action('done')), { ...tools, toolChoice: 'none' });
+    const bare = await all(saying(action('done')));
+    expect([...none.steps, ...bare.steps].every((step) => !('callsAllowed' in step))).toBe(true);
+    const own = await all(
+      saying(calling, action('done')),
+      { ...tools, clientTools: [client('own')], ownCall: true },
+      { steps: 1 },
+    );
+    expect(own.steps.map((step) => step.callsAllowed)).toEqual([undefined, undefined]);
+  });
+
   it('keeps the order of the steps it asked for and the text the client has', async () => {
     const { events } = await all(saying(action('one ', [call('1', 't')]), action('two')), {
       serverTools: new Map([tool('t')]),

@@ -33,14 +33,14 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** A log with four states worth learning from, and a clock over it. */
+/** A log with eight states worth learning from, which is what an update takes, and a clock over it. */
 async function start(
   config: Record<string, unknown> = {},
   script: (request: EngineRequest) => Reply = arithmetic,
 ): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'gyre-clock-'));
   const made = await bench({ folder, script });
-  const asked = [sum('a', 11, 22), sum('b', 33, 44)];
+  const asked = [sum('a', 11, 22), sum('b', 33, 44), sum('c', 12, 13), sum('d', 21, 52)];
   tasks(made, [...asked, ...Array.from({ length: 15 }, (_, at) => sum(`h${at}`, at + 50, at + 7, 'heldout'))]);
   await generate(made.learner, asked, 1, 0);
   const warnings: string[] = [];

@@ -130,7 +130,7 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
     });
     cycles.push(cycle);
     printer.line(`cycle ${number + 1} of ${options.cycles}: ${cycle.state}: ${cycle.note}`);
-    if (cycle.state === 'failed') break;
+    if (cycle.state === 'failed' || cycle.state === 'running') break;
   }
   const [serving, head] = [servingVersion(learner.db, GYRE_POLICY), headVersion(learner.db, GYRE_POLICY)];
   printer.result({ cycles: cycles.map(cycleView), serving, head }, [

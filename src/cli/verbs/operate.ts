@@ -11,7 +11,7 @@ import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import { adapterName, isVersionNumber } from '../../core/learning/version.js';
 import { decisionView, type ListedVersion, versionView } from '../../core/learning/views.js';
 import { promote, restart, rollback } from '../../learner/promoting.js';
-import { versionPage } from '../../learner/lists.js';
+import { versionPage } from '../../store/clock/lists.js';
 import { learningStatus, statusQuery } from '../../learner/status.js';
 import { learningStore } from '../../store/clock/open.js';
 import { withRows } from '../../run/rows.js';
@@ -165,7 +165,7 @@ export async function restartVerb(
  */
 export function versionsVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
-    const { data } = versionPage(db, { limit: Number.MAX_SAFE_INTEGER - 1 }, undefined);
+    const { data } = versionPage(db, GYRE_POLICY, { limit: Number.MAX_SAFE_INTEGER - 1 }, undefined);
     const decided = ({ decisions }: ListedVersion): string => {
       const last = decisions.find(({ kind }) => kind !== 'parity');
       return last === undefined ? '-' : `${last.kind} ${last.passed ? 'passed' : 'refused'}`;

@@ -5,6 +5,8 @@ import type { FilterName, TrainMode } from './cycle.js';
 export interface Candidate {
   /** Absent where an upstream sampled. */
   readonly policyVersion?: number | undefined;
+  /** Whether its response was deleted by itself: what it said stays in what was said after it. */
+  readonly withdrawn: boolean;
   readonly consent: boolean;
   readonly heldout: boolean;
   readonly evaluated: boolean;

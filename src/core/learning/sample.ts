@@ -15,5 +15,7 @@ export interface Sample {
   readonly logprobs: readonly number[];
   readonly temperature: number;
   readonly cut: boolean;
+  /** Whose bound cut it; absent where none did, and in rows of before it was written down. */
+  readonly bound?: 'own' | 'client' | undefined;
   readonly createdAt: number;
 }

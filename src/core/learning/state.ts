@@ -22,6 +22,8 @@ export interface LoggedState {
   readonly messages: readonly Message[];
   readonly tools: readonly FunctionSpec[];
   readonly toolChoice: ToolChoice;
+  /** Whether a call could be run there, by whomever: else one is thrown away. */
+  readonly callsAllowed: boolean;
   readonly sampling: Sampling;
   /** Of the sampling; the engine's own 1 where the request named none. */
   readonly temperature: number;

@@ -10,8 +10,8 @@ import { pageOf } from '../../core/paging.js';
 import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '../../core/reading/filters.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
-import { followed, learningNews } from '../../learner/following/followed.js';
-import { cycleList, cycleShown, versionList } from '../../learner/lists.js';
+import { followed, learningNews } from '../../store/clock/followed.js';
+import { cycleList, cycleShown, versionList } from '../../store/clock/lists.js';
 import { ruleIn } from '../../learner/states.js';
 import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
@@ -49,7 +49,7 @@ const ANSWERING = {
   conversation: ({ db }: Held, keyId: string, id: string) => conversationOf(db, keyId, id),
   answers: ({ db }: Held, keyId: string, ids: readonly string[]) => answersOf(db, keyId, ids),
   withdrawn: ({ db }: Held, ids: readonly string[]) => ids.filter((id) => isWithdrawn(db, id)),
-  followed: ({ db }: Held) => followed(db),
+  followed: ({ db }: Held) => followed(db, GYRE_POLICY),
 };
 
 /** What only reads, and may take its time. */
@@ -69,10 +69,10 @@ const READING = {
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
   status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined) =>
     bytesOf(learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, keyId)), config, part)),
-  versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, query, keyId)),
-  cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, query, keyId)),
-  cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, id, keyId)),
-  news: ({ db }: Held) => learningNews(db),
+  versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, GYRE_POLICY, query, keyId)),
+  cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, GYRE_POLICY, query, keyId)),
+  cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, GYRE_POLICY, id, keyId)),
+  news: ({ db }: Held) => learningNews(db, GYRE_POLICY),
 };
 
 /** What is done a little at a time, and waits for the database's lock. */

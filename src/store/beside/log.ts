@@ -162,7 +162,20 @@ type AllFields<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
  * time.
  */
 function stepFields(
-  { id, policyVersion, toolChoice, sampling, action, told, calls, outcome, notTrainable, startedAt, ms }: Step,
+  {
+    id,
+    policyVersion,
+    toolChoice,
+    callsAllowed,
+    sampling,
+    action,
+    told,
+    calls,
+    outcome,
+    notTrainable,
+    startedAt,
+    ms,
+  }: Step,
   appended: Step['appended'],
   withNumbers: boolean,
 ): StepMessage['step'] {
@@ -170,6 +183,7 @@ function stepFields(
     id,
     policyVersion: versionColumn(policyVersion),
     toolChoice,
+    callsAllowed,
     sampling,
     action: action && actionFields(action, withNumbers),
     told,

@@ -2,6 +2,7 @@
  * Many logged states at once, as a judge looks at them. Neighbouring steps share nearly all of what was said before
  * them: each message is read once, and kept for a while.
  */
+import { runsCalls } from '../../core/last_turn.js';
 import type { AskedState, LoggedState } from '../../core/learning/state.js';
 import type { Task } from '../../core/learning/task.js';
 import type { Message } from '../../core/message.js';
@@ -31,6 +32,7 @@ interface Row {
   readonly actionTip: string | null;
   readonly toolSet: string;
   readonly toolChoice: string;
+  readonly callsAllowed: 0 | 1 | null;
   readonly sampling: string;
   readonly templateHash: string | null;
   readonly notTrainable: string | null;
@@ -40,7 +42,8 @@ interface Row {
 
 const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.idx, s.key_id AS keyId, s.policy_version AS policyVersion,
     s.consent, s.state_at AS stateAt, s.action_tip AS actionTip, s.tool_set AS toolSet, s.tool_choice AS toolChoice,
-    s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable, t.task_id AS taskId, t.origin
+    s.calls_allowed AS callsAllowed, s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable,
+    t.task_id AS taskId, t.origin
   FROM json_each(?) e CROSS JOIN steps s ON s.id = e.value CROSS JOIN trajectories t ON t.id = s.trajectory_id`;
 
 interface Said {
@@ -82,6 +85,8 @@ export class AskedStates {
     const tools = this.#toolSet(row.toolSet);
     if (messages === undefined || tools === undefined) return undefined;
     const sampling = JSON.parse(row.sampling) as Sampling;
+    const toolChoice = JSON.parse(row.toolChoice) as ToolChoice;
+    const recorded = row.callsAllowed === null ? null : row.callsAllowed === 1;
     return {
       stepId: row.id,
       trajectoryId: row.trajectoryId,
@@ -95,7 +100,8 @@ export class AskedStates {
       templateHash: row.templateHash ?? undefined,
       messages,
       tools,
-      toolChoice: JSON.parse(row.toolChoice) as ToolChoice,
+      toolChoice,
+      callsAllowed: runsCalls({ messages, tools, toolChoice }, recorded),
       sampling,
       temperature: sampling.temperature ?? 1,
       ...actionOf(this.#db, row),

@@ -33,8 +33,8 @@ export function batchRows(db: Db, policy: string): BatchRows {
     async save(cycleId, batch, items) {
       return saveBatch(db, policy, cycleId, batch, items) ? 'saved' : 'stale';
     },
-    async move(id, state, note) {
-      moveBatch(db, policy, id, state, note);
+    async move(id, state, note, tried) {
+      moveBatch(db, policy, id, state, note, tried);
     },
     async applied(id, made) {
       return applyBatch(db, policy, id, made);

@@ -2,7 +2,8 @@
 import type { GiverRows, SampleRows, TaskRows, VerdictRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { giversOf, heardLately } from '../learning/givers.js';
-import { samplesOf, saveSamples } from '../learning/samples.js';
+import { groupsOf, openGroups, saveGroup, settleGroups } from '../learning/groups.js';
+import { samplesOf } from '../learning/samples.js';
 import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
 import { unknownJudged } from '../learning/decided.js';
 import { saveJudged, verdictsOf } from '../learning/verdicts.js';
@@ -45,7 +46,16 @@ export function sampleRows(db: Db, policy: string): SampleRows {
       return samplesOf(db, policy, cycleId);
     },
     async save(group) {
-      saveSamples(db, policy, group);
+      return saveGroup(db, policy, group);
+    },
+    async groups(cycleId) {
+      return groupsOf(db, policy, cycleId);
+    },
+    async open(cycleId) {
+      return openGroups(db, policy, cycleId);
+    },
+    async settle(settled) {
+      settleGroups(db, policy, settled);
     },
   };
 }

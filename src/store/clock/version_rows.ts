@@ -1,7 +1,15 @@
 /** Versions, what was decided about them, and how they were evaluated. */
 import type { DecisionRows, EvaluationRows, VersionRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
-import { decide, decideGate, decisionsOf, headVersion, servingVersion, sincePromotion } from '../learning/decisions.js';
+import {
+  decide,
+  decideGate,
+  decisionsOf,
+  headVersion,
+  servingVersion,
+  sincePromotion,
+  ungatedUpdates,
+} from '../learning/decisions.js';
 import {
   answersOf,
   evaluationOf,
@@ -25,6 +33,9 @@ export function versionRows(db: Db, policy: string): VersionRows {
     },
     async serving() {
       return servingVersion(db, policy);
+    },
+    async ungated() {
+      return ungatedUpdates(db, policy);
     },
     async save(version) {
       saveVersion(db, policy, version);

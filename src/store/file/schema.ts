@@ -11,6 +11,7 @@ import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
+export { groups, samples } from './sample_schema.js';
 export { candidateCounts, candidates, countings, stateCounts, states, touched } from './state_schema.js';
 export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 
@@ -97,6 +98,8 @@ export const steps = sqliteTable(
     clientAt: integer('client_at').notNull(),
     toolSet: text('tool_set').notNull(),
     toolChoice: text('tool_choice').notNull(),
+    /** 0 at a last turn, which `tool_choice` does not tell; null elsewhere, and in rows of earlier builds. */
+    callsAllowed: integer('calls_allowed', { mode: 'boolean' }),
     sampling: text().notNull(),
     templateHash: text('template_hash'),
     promptBase: text('prompt_base'),
@@ -326,26 +329,6 @@ export const cycleSteps = sqliteTable(
       .on(t.sameAs)
       .where(sql`same_as IS NOT NULL`),
   ],
-);
-
-export const samples = sqliteTable(
-  'samples',
-  {
-    id: text().primaryKey(),
-    cycleId: text('cycle_id').notNull(),
-    stepId: text('step_id').notNull(),
-    policyVersion: integer('policy_version').notNull(),
-    body: text().notNull(),
-    /** Whose prompt it has, where that is not its own: its step's, or that of another sample of the same step. */
-    promptOf: text('prompt_of'),
-    /** Empty where it is another's. */
-    promptTokenIds: blob('prompt_token_ids', { mode: 'buffer' }).notNull(),
-    tokenIds: blob('token_ids', { mode: 'buffer' }).notNull(),
-    logprobs: blob({ mode: 'buffer' }).notNull(),
-    createdAt: integer('created_at').notNull(),
-    policy: text().notNull().default(GYRE_POLICY),
-  },
-  (t) => [index('samples_cycle').on(t.cycleId), index('samples_step').on(t.stepId)],
 );
 
 export const batches = sqliteTable('batches', {

@@ -9,6 +9,7 @@ import { BATCH_TRANSITIONS, type BatchState } from '../../core/learning/cycle.js
 import { internal } from '../../core/errors.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { batches, batchItems } from '../file/schema.js';
+import { freeGroups, takeGroups } from './groups.js';
 import { packTree, unpackTree } from './packed_tree.js';
 
 /** What stands in the body, whose tree is a column of its own. */
@@ -43,6 +44,7 @@ export function saveBatch(db: Db, policy: string, cycleId: string, batch: Batch,
         tx.insert(batchItems)
           .values({ ...item, batchId: batch.batch_id, policy })
           .run();
+      takeGroups(db, batch.batch_id);
       return true;
     },
     { behavior: 'immediate' },
@@ -94,7 +96,8 @@ export function stepsInBatch(db: Db, policy: string, id: string): string[] {
     .map(({ stepId }) => stepId);
 }
 
-export function moveBatch(db: Db, policy: string, id: string, state: BatchState, note = ''): void {
+/** `tried`: the trainer has refused what came of it, and would again. */
+export function moveBatch(db: Db, policy: string, id: string, state: BatchState, note = '', tried = false): void {
   db.transaction(
     (tx) => {
       const now = tx.select({ state: batches.state }).from(batches).where(isThe(policy, id)).get()?.state;
@@ -105,6 +108,7 @@ export function moveBatch(db: Db, policy: string, id: string, state: BatchState,
       // nothing tells any longer whose it was.
       if (state !== 'failed') return;
       tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
+      freeGroups(tx, id, tried);
       emptyBatch(tx, id);
     },
     { behavior: 'immediate' },

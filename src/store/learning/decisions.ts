@@ -3,7 +3,7 @@ import { and, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
 
 import { newId } from '../../core/ids.js';
 import type { Decision, NewDecision } from '../../core/learning/version.js';
-import type { Db, Tx } from '../file/db.js';
+import { prepared, type Db, type Tx } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { policyColumn } from '../file/policy_column.js';
 import { decisions, headMoves, taskUses } from '../file/schema.js';
@@ -143,4 +143,16 @@ export function moveHead(
   tx.insert(headMoves)
     .values({ ...to, policy, fromVersion: headVersion(tx, policy), createdAt: Date.now() })
     .run();
+}
+
+/** Moves of the head by training since the gate decided about one of its versions, or something else moved it. */
+export function ungatedUpdates(db: Db, policy: string): number {
+  const row = prepared<[{ policy: string; column: string | null }], { updates: number }>(
+    db,
+    `SELECT count(*) AS updates FROM head_moves WHERE policy = @policy AND kind = 'trained' AND seq > max(
+      coalesce((SELECT max(seq) FROM head_moves WHERE policy = @policy AND kind <> 'trained'), 0),
+      coalesce((SELECT max(m.seq) FROM head_moves m WHERE m.policy = @policy AND m.version = (
+        SELECT version FROM decisions WHERE policy IS @column AND kind = 'gate' ORDER BY id DESC LIMIT 1)), 0))`,
+  ).get({ policy, column: policyColumn(policy) });
+  return row?.updates ?? 0;
 }

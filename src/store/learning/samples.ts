@@ -12,18 +12,16 @@ import { packF32, packU32, unpackF32, unpackU32 } from '../file/tokens.js';
 import { readContext } from '../log/prompt.js';
 
 type Row = typeof samples.$inferSelect;
+type Body = Pick<Sample, 'text' | 'calls' | 'temperature' | 'cut' | 'bound'>;
 
-/**
- * All samples of one state in one transaction: a state has its whole group or nothing. Nothing where it was deleted
- * meanwhile.
- */
+/** Samples of states, all in one transaction. Nothing where the state was deleted meanwhile. */
 export function saveSamples(db: Db, policy: string, list: readonly Sample[]): void {
   db.transaction(
     (tx) => {
       const stored = new StoredPrompts(db);
-      for (const { promptTokenIds, tokenIds, logprobs, text, calls, temperature, cut, ...row } of list) {
+      for (const { promptTokenIds, tokenIds, logprobs, text, calls, temperature, cut, bound, ...row } of list) {
         if (!isThere(db, row.stepId)) continue;
-        const body = JSON.stringify({ text, calls, temperature, cut });
+        const body = JSON.stringify({ text, calls, temperature, cut, bound } satisfies Body);
         const prompt = packU32(promptTokenIds);
         const promptOf = stored.ownerOf(row, prompt);
         tx.insert(samples)
@@ -68,13 +66,22 @@ class StoredPrompts {
   }
 }
 
-function isThere(db: Db, stepId: string): boolean {
+export function isThere(db: Db, stepId: string): boolean {
   return prepared<[string]>(db, 'SELECT 1 FROM steps WHERE id = ?').get(stepId) !== undefined;
 }
 
 export function samplesOf(db: Db, policy: string, cycleId: string): Sample[] {
   const isOf = and(eq(samples.policy, policy), eq(samples.cycleId, cycleId));
-  const rows = db.select().from(samples).where(isOf).orderBy(samples.id).all();
+  return read(db, db.select().from(samples).where(isOf).orderBy(samples.id).all());
+}
+
+/** The group of one state in one cycle. */
+export function samplesAt(db: Db, policy: string, cycleId: string, stepId: string): Sample[] {
+  const isOf = and(eq(samples.policy, policy), eq(samples.cycleId, cycleId), eq(samples.stepId, stepId));
+  return read(db, db.select().from(samples).where(isOf).orderBy(samples.id).all());
+}
+
+function read(db: Db, rows: readonly Row[]): Sample[] {
   const prompts = new Map<string, readonly number[]>();
   const promptOf = (row: Row): readonly number[] => {
     const owner = row.promptOf ?? row.id;
@@ -86,7 +93,7 @@ export function samplesOf(db: Db, policy: string, cycleId: string): Sample[] {
     const { body, promptOf: _, policy: __, ...rest } = row;
     return {
       ...rest,
-      ...(JSON.parse(body) as Pick<Sample, 'text' | 'calls' | 'temperature' | 'cut'>),
+      ...(JSON.parse(body) as Body),
       promptTokenIds: promptOf(row),
       tokenIds: unpackU32(row.tokenIds),
       logprobs: unpackF32(row.logprobs),

@@ -167,6 +167,7 @@ export class LocalRecording implements Recording {
       clientTip: shown.hash,
       clientKey: key === shown.hash ? null : key,
       toolChoice: JSON.stringify(step.toolChoice),
+      callsAllowed: step.callsAllowed ?? null,
       sampling: JSON.stringify(step.sampling),
       templateHash: templateHash ?? null,
       tokenIds: action?.tokenIds === undefined ? null : packU32(action.tokenIds),

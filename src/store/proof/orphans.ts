@@ -65,6 +65,12 @@ const MORE: readonly Orphans[] = [
       AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
   },
   {
+    table: 'groups',
+    problem: 'the step it was drawn at is missing',
+    sql: `SELECT DISTINCT o.step_id AS id FROM groups o WHERE o.step_id > ?
+      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
+  },
+  {
     table: 'evaluation_answers',
     problem: 'the trajectory that answered is missing',
     sql: `SELECT DISTINCT o.trajectory_id AS id FROM evaluation_answers o WHERE o.trajectory_id > ?

@@ -14,6 +14,7 @@ import { emptyBatch } from '../learning/batches.js';
 import { forgetClaims } from '../learning/claims.js';
 import { forgetJudging } from '../learning/decided.js';
 import { forgetAnswers } from '../learning/evaluations.js';
+import { freeGroups } from '../learning/groups.js';
 import { responseOf } from './conversation.js';
 import { versionsNamed } from './deletion.js';
 import { reachedBy, withTrainer } from './lineage.js';
@@ -22,6 +23,7 @@ import {
   batchItems,
   deletions,
   feedback,
+  groups,
   responses,
   samples,
   steps,
@@ -106,6 +108,7 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string,
   const inBatches = [...reached.values()].flatMap((of) => of.batches).sort();
   emptyBatches(tx, inBatches, at);
   forgetClaims(db, stepIds);
+  tx.delete(groups).where(inArray(groups.stepId, stepIds)).run();
 
   const deleted: (readonly [table: string, id: string])[] = [['trajectories', id]];
   const record = (table: string, rows: readonly { readonly id: string }[]): void =>
@@ -191,7 +194,9 @@ export function emptyBatches(
       .set({ state: 'failed' })
       .where(and(eq(batches.id, id), eq(batches.state, 'assembled')))
       .run();
-    if (failed.changes > 0) tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
+    if (failed.changes === 0) continue;
+    tx.delete(batchItems).where(eq(batchItems.batchId, id)).run();
+    freeGroups(tx, id);
   }
 }
 

@@ -4,6 +4,7 @@
 import { parseJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
+import { runsCalls } from '../../core/last_turn.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import { textOf, type ToolCall } from '../../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
@@ -29,6 +30,9 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
   const { step, taskId, origin } = row;
   const context = readContext(db, stepId);
   const sampling = JSON.parse(step.sampling) as Sampling;
+  const messages = chain.map(({ body }) => messageOf(body));
+  const tools = parseJson(row.tools) as FunctionSpec[];
+  const toolChoice = JSON.parse(step.toolChoice) as ToolChoice;
   return {
     stepId,
     trajectoryId: step.trajectoryId,
@@ -40,9 +44,10 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
     consent: step.consent,
     notTrainable: step.notTrainable === null ? undefined : (step.notTrainable as NotTrainable),
     templateHash: step.templateHash ?? undefined,
-    messages: chain.map(({ body }) => messageOf(body)),
-    tools: parseJson(row.tools) as FunctionSpec[],
-    toolChoice: JSON.parse(step.toolChoice) as ToolChoice,
+    messages,
+    tools,
+    toolChoice,
+    callsAllowed: runsCalls({ messages, tools, toolChoice }, step.callsAllowed),
     sampling,
     temperature: sampling.temperature ?? 1,
     ...actionOf(db, step),

@@ -56,6 +56,7 @@ function rowsOut(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, re
   const batches = new Set(out('SELECT batch_id AS id FROM batch_items WHERE step_id = ?', stepKeys));
   emptyBatches(tx, [...batches], at, 'emptied: a trajectory in it was pruned');
   out('DELETE FROM batch_items WHERE step_id = ? RETURNING item_id AS id', stepKeys);
+  out('DELETE FROM groups WHERE step_id = ? RETURNING step_id AS id', stepKeys);
   forgetAnswers(db, id);
   out('DELETE FROM cycle_steps WHERE step_id = ? RETURNING step_id AS id', stepKeys);
   const went = new Map([

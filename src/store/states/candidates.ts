@@ -55,7 +55,7 @@ const STATELESS: ReadonlySet<string> = new Set(['upstream', 'no_token_ids', 'con
 /** Whether a state's last message ends a held-out question, word for word. */
 export type AsksHeldOut = (stateTip: string) => boolean;
 
-/** Of a trajectory that is gone there are none; those of responses that were withdrawn are none. */
+/** One for each step; of a trajectory that is gone there are none. */
 export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeldOut): Found[] {
   const trajectory = prepared<[string], { keyId: string; origin: string; consent: 0 | 1; split: string | null }>(
     db,
@@ -73,7 +73,7 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
   const earlier = new Map<number, boolean | undefined>();
   const goodOf = new Map(steps.map(({ seq }, at) => [seq, goods[at]]));
   let consent = trajectory.consent === 1;
-  return steps.flatMap((step): Found[] => {
+  return steps.map((step): Found => {
     const before = left.before(step);
     const branch = before !== undefined && !goodOf.has(before);
     const earlierGood =
@@ -84,35 +84,33 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
           : together([earlier.get(before), goodOf.get(before)]);
     earlier.set(step.seq, earlierGood);
     consent &&= step.consent === 1;
-    if (step.withdrawn === 1) return [];
     const { good, told } = ruled.step(step.id);
-    return [
-      {
-        seq: step.seq,
-        stepId: step.id,
-        keyId: step.keyId,
-        own: trajectory.origin !== 'live',
-        stateAt: step.stateAt,
-        stateTip: step.stateTip,
-        toolSet: step.toolSet,
-        branchOf: branch ? before : undefined,
-        candidate: {
-          policyVersion: versionOfColumn(step.policyVersion),
-          consent: consent && keyConsents(db, step.keyId),
-          heldout: heldOut,
-          evaluated: trajectory.origin === 'evaluate',
-          finished: step.outcome === 'done' && step.ended === 1,
-          hasState: step.hasPrompt === 1 && !STATELESS.has(step.notTrainable ?? ''),
-          notTrainable: step.notTrainable ?? undefined,
-          good,
-          told,
-          earlierGood,
-          allGood,
-          // Of several choices each is an answer of its own.
-          outcomeGood: (choices.get(placeOf(step)) ?? 0) > 1 ? good : ruled.response(step.responseId),
-        },
+    return {
+      seq: step.seq,
+      stepId: step.id,
+      keyId: step.keyId,
+      own: trajectory.origin !== 'live',
+      stateAt: step.stateAt,
+      stateTip: step.stateTip,
+      toolSet: step.toolSet,
+      branchOf: branch ? before : undefined,
+      candidate: {
+        policyVersion: versionOfColumn(step.policyVersion),
+        withdrawn: step.withdrawn === 1,
+        consent: consent && keyConsents(db, step.keyId),
+        heldout: heldOut,
+        evaluated: trajectory.origin === 'evaluate',
+        finished: step.outcome === 'done' && step.ended === 1,
+        hasState: step.hasPrompt === 1 && !STATELESS.has(step.notTrainable ?? ''),
+        notTrainable: step.notTrainable ?? undefined,
+        good,
+        told,
+        earlierGood,
+        allGood,
+        // Of several choices each is an answer of its own.
+        outcomeGood: (choices.get(placeOf(step)) ?? 0) > 1 ? good : ruled.response(step.responseId),
       },
-    ];
+    };
   });
 }
 

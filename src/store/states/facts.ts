@@ -13,6 +13,7 @@ export interface FactsRow {
 const BITS = ['told', 'consent', 'heldout', 'evaluated', 'finished', 'hasState'] as const;
 /** Each in two bits: whether there is a verdict, and whether it is good. */
 const VERDICTS = ['good', 'earlierGood', 'allGood', 'outcomeGood'] as const;
+const WITHDRAWN = BITS.length + 2 * VERDICTS.length;
 
 export function packed(candidate: Candidate): FactsRow {
   let facts = 0;
@@ -23,6 +24,7 @@ export function packed(candidate: Candidate): FactsRow {
     const good = candidate[name];
     if (good !== undefined) facts |= (good ? 3 : 1) << (BITS.length + 2 * at);
   });
+  if (candidate.withdrawn) facts |= 1 << WITHDRAWN;
   return {
     policyVersion: candidate.policyVersion ?? UPSTREAM_STEP,
     facts,
@@ -44,6 +46,7 @@ export function unpacked({ policyVersion, facts, notTrainable }: FactsRow): Cand
     evaluated: is(3),
     finished: is(4),
     hasState: is(5),
+    withdrawn: is(WITHDRAWN),
     notTrainable: notTrainable ?? undefined,
     good: said(0),
     earlierGood: said(1),

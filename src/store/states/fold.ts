@@ -192,8 +192,8 @@ function rowOf(db: Db, policy: string, rule: CandidateRule, heldOut: HeldOut, fo
   };
 }
 
-function mayBeKept({ policyVersion, consent, heldout, evaluated, finished }: Candidate): boolean {
-  return policyVersion !== undefined && consent && !heldout && !evaluated && finished;
+function mayBeKept({ policyVersion, withdrawn, consent, heldout, evaluated, finished }: Candidate): boolean {
+  return policyVersion !== undefined && !withdrawn && consent && !heldout && !evaluated && finished;
 }
 
 function isSame(a: Row, b: Row): boolean {

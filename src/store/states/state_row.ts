@@ -18,7 +18,7 @@ const DRAW = 8;
 /** Of a step that a cycle has taken up before states were counted, its state has been visited. */
 const VISITS = `SELECT count(*) AS visits, coalesce(max(y.base_version), -1) AS version
   FROM cycle_steps c JOIN cycles y ON y.id = c.cycle_id
-  WHERE c.step_id = ? AND c.mode = ? AND c.policy = ? AND y.state <> 'running'`;
+  WHERE c.step_id = ? AND c.mode = ? AND c.policy = ? AND (c.visited OR y.state <> 'running')`;
 
 /** The row of a state, which is made where there is none. */
 export function stateRow(db: Db, { policy, mode, stateTip, toolSet, stepId }: Named & { stepId: string }): number {

@@ -60,13 +60,17 @@ export function visited(db: Db, policy: string, list: readonly Visited[]): void 
   );
 }
 
-/** A failed update taught nothing: what its cycle drew from may be drawn from again by the same version. */
+/**
+ * A failed update taught nothing: what its cycle drew from may be drawn from again by the same version, but where what
+ * was drawn is carried over.
+ */
 export function mayBeDrawnAgain(db: Db, policy: string, cycleId: string): void {
   prepared<[string, string]>(
     db,
     `UPDATE states SET last_version = -1 WHERE policy = ? AND set_aside IS NULL AND id IN (
       SELECT x.id FROM cycle_steps c JOIN steps s ON s.id = c.step_id
         JOIN states x ON x.hash = substr(s.state_tip, 4, 32) || substr(s.tool_set, 4, 32) AND x.mode = c.mode
-      WHERE c.cycle_id = ? AND c.visited)`,
+      WHERE c.cycle_id = ? AND c.visited AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.cycle_id = c.cycle_id
+        AND g.step_id = coalesce(c.same_as, c.step_id) AND g.outcome = 'informative'))`,
   ).run(policy, cycleId);
 }

@@ -331,6 +331,7 @@ describe('consent that is withheld', () => {
           finished: false,
           hasState: false,
           told: false,
+          withdrawn: false,
           notTrainable: 'redacted',
         },
         'none',

@@ -206,7 +206,6 @@ describe('every body', () => {
       ['POST', 'Cycle', 'cycles'],
       ['POST', 'Decision', 'versions/1/promote'],
       ['POST', 'Version', 'rollback'],
-      ['POST', 'Version', 'restart'],
       ['GET', 'VersionList', 'versions'],
       ['DELETE', 'Removal', `trajectories/${trajectory}`],
       ['GET', 'Deletion', `deletions/${trajectory}`],

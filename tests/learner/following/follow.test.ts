@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { adapterName } from '../../../src/core/learning/version.js';
 import { follow, type Follower } from '../../../src/learner/following/follow.js';
-import { followed } from '../../../src/learner/following/followed.js';
-import { versionPage } from '../../../src/learner/lists.js';
+import { followed } from '../../../src/store/clock/followed.js';
+import { versionPage } from '../../../src/store/clock/lists.js';
 import { promote as promoteByHand, rollback } from '../../../src/learner/promoting.js';
 import { learningStore } from '../../../src/store/clock/open.js';
 import { saveRemovedWeights, weightsRemoved } from '../../../src/store/learning/weights.js';
@@ -46,7 +46,7 @@ async function following(): Promise<Following> {
   const warnings: string[] = [];
   const { db } = gateway.store;
   const follower = follow({
-    rows: () => Promise.resolve(followed(db)),
+    rows: () => Promise.resolve(followed(db, GYRE_POLICY)),
     alias: gateway.serving,
     adapters: {
       load,
@@ -181,11 +181,9 @@ test('versions that were refused leave the engine and then the disk, and can no 
     code: 'weights_removed',
     message: expect.stringContaining('the weights of version 3 were removed on 2') as string,
   });
-  expect(versionPage(store.db, { limit: 10 }, undefined).data.map((row) => row.weights_removed_at !== null)).toEqual([
-    ...[false, false, false, false],
-    ...[true, true, true],
-    false,
-  ]);
+  expect(
+    versionPage(store.db, GYRE_POLICY, { limit: 10 }, undefined).data.map((row) => row.weights_removed_at !== null),
+  ).toEqual([...[false, false, false, false], ...[true, true, true], false]);
   expect(warnings).toEqual([]);
 });
 

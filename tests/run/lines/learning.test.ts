@@ -10,7 +10,7 @@ import type { Output } from '../../../src/run/lines/output.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { follow } from '../../../src/learner/following/follow.js';
-import { followed, learningNews } from '../../../src/learner/following/followed.js';
+import { followed, learningNews } from '../../../src/store/clock/followed.js';
 import { openEngine } from '../../../src/policy/serving/current_engine.js';
 import { openServing } from '../../../src/policy/serving/serving.js';
 import type { Fields } from '../../../src/run/lines/fields.js';
@@ -53,7 +53,7 @@ test('a cycle and a decision are told once each as they happen, what was there b
     fault: () => undefined,
     event: (name, fields, text) => void told.push([name, fields, text]),
   };
-  const news = new NewsWatch(() => Promise.resolve().then(() => learningNews(store.db)), output);
+  const news = new NewsWatch(() => Promise.resolve().then(() => learningNews(store.db, GYRE_POLICY)), output);
   await news.start();
   try {
     saveCycle(store.db, GYRE_POLICY, CYCLE);
@@ -129,7 +129,7 @@ test('a flip of the alias is heard of with both versions', async () => {
   const alias = openServing({ engine: openEngine(1_000), load: () => Promise.resolve() });
   const flips: [number, number][] = [];
   const follower = follow({
-    rows: () => Promise.resolve(followed(store.db)),
+    rows: () => Promise.resolve(followed(store.db, GYRE_POLICY)),
     alias,
     adapters: {
       load: () => Promise.resolve(),

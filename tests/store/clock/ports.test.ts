@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { assemble, hyperDefaults } from '../../../src/batch/assemble.js';
 import type { Batch } from '../../../src/core/learning/batch.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
+import type { NewGroup } from '../../../src/core/learning/group.js';
 import type { UnjudgedSlice, Verdict } from '../../../src/core/learning/judging.js';
 import type { Sample } from '../../../src/core/learning/sample.js';
 import type { Task } from '../../../src/core/learning/task.js';
@@ -45,6 +46,12 @@ const sample = (cycleId: string, stepId: string, n: number): Sample => ({
   cut: false,
   createdAt: n,
 });
+
+function groupOf(samples: readonly [Sample, ...Sample[]]): NewGroup {
+  const [{ cycleId, stepId, policyVersion, createdAt }] = samples;
+  const drawn = samples.length;
+  return { cycleId, stepId, policyVersion, createdAt, outcome: 'drawn', reason: '', drawn, redacted: 0, samples };
+}
 
 function batchOf(id: string, targetVersion: number, from: Sample): Batch {
   const { stepId, promptTokenIds, tokenIds, logprobs, temperature } = from;
@@ -198,8 +205,8 @@ describe.each(STORES)('$name', ({ open }) => {
     expect(await gyre.cycles.claim(ours.id, 'resample', claims)).toEqual([stepId]);
     expect(await other.cycles.claim(theirs.id, 'resample', claims)).toEqual([stepId]);
     const [drawn, drawnByOther] = [sample(ours.id, stepId, 1), { ...sample(theirs.id, stepId, 2), id: 'smp-other' }];
-    await gyre.samples.save([drawn]);
-    await other.samples.save([drawnByOther]);
+    await gyre.samples.save(groupOf([drawn]));
+    await other.samples.save(groupOf([drawnByOther]));
     expect(await gyre.batches.save(ours.id, batchOf('bat-1', 1, drawn), [])).toBe('saved');
     expect([await gyre.batches.nextVersion(), await other.batches.nextVersion()]).toEqual([2, 1]);
     expect(await other.batches.byId('bat-1')).toBeUndefined();

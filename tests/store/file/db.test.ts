@@ -19,6 +19,7 @@ import { claim, claimed } from '../../../src/store/learning/claims.js';
 import { cyclesOf } from '../../../src/store/learning/cycles.js';
 import { decide, headVersion, servingVersion } from '../../../src/store/learning/decisions.js';
 import { evaluationOf } from '../../../src/store/learning/evaluations.js';
+import { groupsOf } from '../../../src/store/learning/groups.js';
 import { samplesOf } from '../../../src/store/learning/samples.js';
 import { allVersions } from '../../../src/store/learning/versions.js';
 import { weightsRemoved } from '../../../src/store/learning/weights.js';
@@ -170,6 +171,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps ADD ${column} text`);
     if (known < 6) old.exec('ALTER TABLE ledger ADD writer text; ALTER TABLE ledger ADD answers integer');
     if (known < 7) old.exec('CREATE TABLE prunings (id text)');
+    if (known < 16) old.exec('ALTER TABLE steps ADD calls_allowed integer');
     const answered = await answer(
       openLog({ file: '', sqlite: old, db: drizzle({ client: old, schema }), close: () => undefined }),
       opening([user('q')]),
@@ -182,6 +184,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
     if (known < 5) for (const column of ['native', 'told']) old.exec(`ALTER TABLE steps DROP COLUMN ${column}`);
     if (known < 6) old.exec('ALTER TABLE ledger DROP COLUMN writer; ALTER TABLE ledger DROP COLUMN answers');
     if (known < 7) old.exec('DROP TABLE prunings');
+    if (known < 16) old.exec('ALTER TABLE steps DROP COLUMN calls_allowed');
     old.close();
 
     const { store, log } = opened(folder);
@@ -217,7 +220,7 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       versions: [1, 2],
       serving: 1,
       head: 2,
-      cycles: ['cyc-1'],
+      cycles: known < 16 ? ['cyc-2', 'cyc-1'] : ['cyc-1'],
       batch: 'bat-1',
       samples: [answered.steps[0]?.id],
       claimed: [answered.steps[0]?.id],
@@ -225,12 +228,75 @@ test('a database of every earlier shape is brought to this one, and its rows mea
       removed: known < 7 ? [] : [1],
       deleted: [1, 2],
     });
+    expect(groupsOf(store.db, GYRE_POLICY, 'cyc-2').map(({ outcome, drawn }) => [outcome, drawn])).toEqual(
+      known < 16 ? [['drawn', 1]] : [],
+    );
     expect(learned(store.db, 'other')).toEqual(NOTHING);
     const again = (policy: string): string[] =>
       claim(store.db, policy, 'cyc-2', 'resample', [{ stepId: answered.steps[0]?.id ?? '', same: [] }]);
     expect([again(GYRE_POLICY).length, again('other').length]).toEqual([0, 1]);
     decide(store.db, GYRE_POLICY, { ...DECIDED, against: 1, version: 2 });
     expect(verify(store.db)).toMatchObject({ ok: true, counts: { steps: 2, decisions: 2 } });
+  }
+});
+
+test('the head of an earlier build is where its rows moved it last', () => {
+  const heads = MIGRATIONS.findIndex(({ sql }) => sql.join().includes('CREATE TABLE `head_moves`'));
+  const cases: [head: number, versions: [number, number][], moves: [string, number, number][]][] = [
+    [0, [], []],
+    [
+      2,
+      [
+        [1, 1],
+        [2, 2],
+      ],
+      [],
+    ],
+    [
+      1,
+      [
+        [1, 1],
+        [2, 2],
+      ],
+      [['head_reset', 1, 3]],
+    ],
+    // Of one moment the decision is the later one.
+    [
+      3,
+      [
+        [1, 1],
+        [2, 5],
+      ],
+      [['rollback', 3, 5]],
+    ],
+    [
+      4,
+      [
+        [1, 1],
+        [4, 9],
+      ],
+      [
+        ['rollback', 3, 5],
+        ['promotion', 1, 10],
+      ],
+    ],
+  ];
+  for (const [head, trained, moves] of cases) {
+    const folder = temporaryFolder();
+    const old = new Database(join(folder, 'gyre.db'));
+    old.exec('CREATE TABLE __drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric)');
+    for (const { sql, hash, folderMillis } of MIGRATIONS.slice(0, heads)) {
+      for (const statement of sql) old.exec(statement);
+      old.prepare('INSERT INTO __drizzle_migrations (hash, created_at) VALUES (?, ?)').run(hash, folderMillis);
+    }
+    const add = old.prepare(`INSERT INTO versions (version, kind, metrics, created_at) VALUES (?, 'trained', '{}', ?)`);
+    for (const version of trained) add.run(...version);
+    const decided = old.prepare(
+      `INSERT INTO decisions (id, kind, version, created_at, passed, reason, numbers) VALUES (?, ?, ?, ?, 1, '', '{}')`,
+    );
+    moves.forEach((move, at) => decided.run(`dec-${at}`, ...move));
+    old.close();
+    expect(headVersion(opened(folder).store.db, GYRE_POLICY)).toBe(head);
   }
 });
 
@@ -251,6 +317,17 @@ function learn(old: Database.Database, known: number, stepId: string): void {
     ...{ counts: '{}', note: '', started_at: 1, updated_at: 1 },
   });
   add('cycle_steps', { step_id: stepId, mode: 'resample', cycle_id: 'cyc-1' });
+  // A cycle that was stopped between drawing and its batch goes on with what it drew.
+  if (known < 16) {
+    add('cycles', {
+      ...{ id: 'cyc-2', state: 'running', stage: 'resample', mode: 'resample', filter: 'prefix', base_version: 0 },
+      ...{ counts: '{}', note: '', started_at: 2, updated_at: 2 },
+    });
+    add('samples', {
+      ...{ id: 'smp-2', cycle_id: 'cyc-2', step_id: stepId, policy_version: 0, body: sample },
+      ...{ prompt_token_ids: Buffer.alloc(4), token_ids: Buffer.alloc(4), logprobs: Buffer.alloc(4), created_at: 1 },
+    });
+  }
   add('samples', {
     ...{ id: 'smp-1', cycle_id: 'cyc-1', step_id: stepId, policy_version: 0, body: sample },
     ...{ prompt_token_ids: Buffer.alloc(4), token_ids: Buffer.alloc(4), logprobs: Buffer.alloc(4), created_at: 1 },
@@ -263,9 +340,8 @@ function learn(old: Database.Database, known: number, stepId: string): void {
   add('versions', { version: 1, kind: 'trained', parent: 0, batch_id: 'bat-1', metrics: '{}', created_at: 1 });
   add('versions', { version: 2, kind: 'trained', parent: 1, batch_id: 'bat-2', metrics: '{}', created_at: 2 });
   add('evaluations', { id: 'evl-1', version: 1, task_set: 'set', results: '[]', created_at: 1 });
-  if (known >= 15)
-    for (const version of [1, 2])
-      add('head_moves', { version, kind: 'trained', batch_id: `bat-${version}`, created_at: version });
+  if (old.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'head_moves'`).get() !== undefined)
+    for (const version of [1, 2]) add('head_moves', { version, kind: 'trained', created_at: version });
   if (known >= 7) add('removed_weights', { version: 1, reason: 'old', created_at: 1 });
   const ledgered = {
     decisions: {

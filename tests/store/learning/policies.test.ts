@@ -70,7 +70,7 @@ async function asked({ log }: Opened, words = 'q'): Promise<{ step: string; traj
 }
 
 const cycle = (id: string): Cycle => ({
-  ...{ id, state: 'running', stage: 'batch', mode: 'logged', filter: 'prefix', baseVersion: 0 },
+  ...{ id, state: 'running', stage: 'batch', mode: 'resample', filter: 'prefix', baseVersion: 0 },
   ...{ counts: {}, note: '', startedAt: 1, updatedAt: 1 },
 });
 
@@ -89,8 +89,7 @@ const batchNamed = (id: string, target: number): Batch =>
 function learns(db: Db, policy: string, step: string, target = 1): { cycleId: string; batchId: string } {
   const [cycleId, batchId] = [`cyc-${policy}-${target}`, `bat-${policy}-${target}`];
   saveCycle(db, policy, cycle(cycleId));
-  expect(claim(db, policy, cycleId, 'logged', [{ stepId: step, same: [] }])).toEqual([step]);
-  visited(db, policy, [{ stepId: step, version: 0 }]);
+  expect(claim(db, policy, cycleId, 'resample', [{ stepId: step, same: [] }])).toEqual([step]);
   saveSamples(db, policy, [sampleOf(`smp-${policy}-${target}`, cycleId, step)]);
   expect(
     saveBatch(db, policy, cycleId, batchNamed(batchId, target), [{ itemId: step, stepId: step, advantage: 1 }]),
@@ -108,7 +107,7 @@ function makes(db: Db, policy: string, version: number, batchId: string): void {
 
 /** Steps at whose states it may draw. */
 function openIn(db: Db, policy: string): string[] {
-  const [mode, head] = ['logged', headVersion(db, policy) + 1] as const;
+  const [mode, head] = ['resample', headVersion(db, policy) + 1] as const;
   while (fold(db, policy, ruleOf('none', mode, head)));
   const seed = policy;
   return openStates(db, policy, { mode, head, reuse: 1, limit: 10, perTrajectory: 2, seed }).map(
@@ -154,6 +153,7 @@ test('what one policy has learned is nothing to another, whatever it asks for', 
   const look = (): unknown => seen(db, OTHER, step, `cyc-${GYRE_POLICY}-1`, `bat-${GYRE_POLICY}-1`);
   const before = look();
   const { batchId } = learns(db, GYRE_POLICY, step);
+  visited(db, GYRE_POLICY, [{ stepId: step, version: 0 }]);
   expect(look()).toEqual(before);
   makes(db, GYRE_POLICY, 1, batchId);
   decide(db, GYRE_POLICY, { kind: 'gate', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
@@ -204,14 +204,14 @@ test('a policy moves, releases and refuses only its own', async () => {
   moveBatch(db, GYRE_POLICY, batchId, 'failed');
   unclaim(db, OTHER, cycleId);
   expect(claimed(db, GYRE_POLICY, cycleId).map(({ stepId }) => stepId)).toEqual([step]);
-  expect(claim(db, GYRE_POLICY, 'cyc-2', 'logged', [{ stepId: step, same: [] }])).toEqual([]);
+  expect(claim(db, GYRE_POLICY, 'cyc-2', 'resample', [{ stepId: step, same: [] }])).toEqual([]);
   unclaim(db, GYRE_POLICY, cycleId);
   expect(claimed(db, GYRE_POLICY, cycleId)).toEqual([]);
   saveVersion(db, OTHER, { version: 5, kind: 'trained', parent: 0, batchId: 'bat-x', metrics: {}, createdAt: 1 });
   saveVersion(db, GYRE_POLICY, { version: 1, kind: 'trained', parent: 0, batchId: 'bat-y', metrics: {}, createdAt: 1 });
   expect(() =>
-    saveVersion(db, OTHER, { version: 4, kind: 'trained', parent: 0, batchId: 'bat-z', metrics: {}, createdAt: 1 }),
-  ).toThrow(/4 is not newer than 5/);
+    saveVersion(db, OTHER, { version: 5, kind: 'trained', parent: 0, batchId: 'bat-z', metrics: {}, createdAt: 1 }),
+  ).toThrow(/version 5 is there already/);
 });
 
 test('one item stands in one batch of a policy, and in one of each', async () => {

@@ -315,6 +315,7 @@ test('no filter takes a redacted step up, and each says why', async () => {
           finished: true,
           hasState: false,
           told: false,
+          withdrawn: false,
           notTrainable: 'redacted',
         },
         'none',

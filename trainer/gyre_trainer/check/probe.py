@@ -51,15 +51,20 @@ class Parity:
         return asdict(self)
 
 
-def states_of(batch: Batch) -> list[list[int]]:
-    """Up to STATES of the batch's prompts, spread over it: what was trained on is what the policy will be asked."""
+def states_of(batch: Batch, length: int) -> list[list[int]]:
+    """Up to STATES of the batch's prompts, spread over it: what was trained on is what the policy will be asked.
+
+    `length` is how many tokens the engine takes. A prompt that leaves no room for what is drawn is left out: the engine
+    would refuse it, and with it an update that is good.
+    """
+    longest = length - NEW_TOKENS - 1  # scoring what was drawn takes a token more
     prompts: dict[int, list[int]] = {}
     for action in batch.actions:
         path = [action.end]
         while (above := batch.tree.parent[path[-1]]) >= 0:
             path.append(above)
         state = path[action.length] if len(path) > action.length else -1
-        if state >= 0 and state not in prompts:
+        if state >= 0 and state not in prompts and len(path) - action.length <= longest:
             prompts[state] = [batch.tree.tokens[node] for node in reversed(path[action.length :])]
     every = max(1, len(prompts) // STATES)
     return list(prompts.values())[::every][:STATES]

@@ -50,7 +50,8 @@ class Publisher:
                 "published_at": published,
             }
             parsed = batch.parse(self._records.body(record.batch_id), self._limits)
-            record.result = result | self._serve(head.version, published, probe.states_of(parsed))
+            states = probe.states_of(parsed, self._config.max_model_len)
+            record.result = result | self._serve(head.version, published, states)
             record.state, record.progress = "done", 1.0
             self._records.save(record)
         except Exception as error:

@@ -1,13 +1,13 @@
 /** What an update did, in the version's row: what the trainer measured, and what its samples were like. */
 import { afterEach, expect, test } from 'vitest';
 
-import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
-import { updateNumbers } from '../../src/core/learning/update.js';
-import { runCycle } from '../../src/learner/cycle.js';
-import { samplesOf } from '../../src/store/learning/samples.js';
-import { lastUpdate, updateOf } from '../../src/store/learning/updates.js';
-import { allVersions, saveVersion } from '../../src/store/learning/versions.js';
-import { bench, type Bench, sum, tasks } from './bench.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { updateNumbers } from '../../../src/core/learning/update.js';
+import { runCycle } from '../../../src/learner/cycle.js';
+import { samplesOf } from '../../../src/store/learning/samples.js';
+import { lastUpdate, updateOf } from '../../../src/store/learning/updates.js';
+import { allVersions, saveVersion } from '../../../src/store/learning/versions.js';
+import { bench, type Bench, sum, tasks } from '../bench.js';
 
 let open: Bench | undefined;
 afterEach(async () => {

@@ -1,0 +1,144 @@
+/**
+ * Learning goes on by itself. A clock is killed at every row it writes, and at the end of every stage something else
+ * happens before it is started again: a rollback, a deletion, a trainer without its data, an engine that refuses. After
+ * each the next cycles train, nothing was trained twice, and the log is whole.
+ */
+import { afterEach, expect, test } from 'vitest';
+
+import type { Cycle } from '../../src/core/learning/cycle.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
+import type { Task } from '../../src/core/learning/task.js';
+import { runCycle } from '../../src/learner/cycle.js';
+import { restart, rollback } from '../../src/learner/promoting.js';
+import { verify } from '../../src/store/proof/verify.js';
+import { removeTrajectory, withdrawResponse } from '../../src/store/read/remove.js';
+import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { type Death, mortal } from './mortal.js';
+
+let open: Bench | undefined;
+afterEach(async () => {
+  await open?.close();
+  open = undefined;
+});
+
+const FIRST = [sum('a', 11, 22), sum('b', 33, 44)];
+const NEXT = [sum('c', 12, 23), sum('d', 34, 45)];
+const LATER = [
+  [sum('e', 13, 24), sum('f', 35, 46)],
+  [sum('g', 14, 25), sum('h', 36, 47)],
+  [sum('i', 15, 26), sum('j', 37, 48)],
+];
+/** Cycles after which learning must go on, whatever happened. */
+const CYCLES = LATER.length;
+
+/** Version 1 was trained and serves; then a cycle is under way that dies. */
+async function killed(death: Death | undefined): Promise<{ readonly made: Bench; readonly wrote: readonly string[] }> {
+  const made = (open = await bench());
+  tasks(made, [...FIRST, ...NEXT, ...LATER.flat()]);
+  const { rows } = made.learner;
+  expect(await runCycle(made.learner, { tasks: FIRST, heldout: [] })).toMatchObject({ state: 'done' });
+  await rows.decisions.add({ kind: 'promotion', version: 1, against: 0, passed: true, reason: 'better', numbers: {} });
+  const { learner, wrote, dead } = mortal(made.learner, made.store.sqlite, death);
+  const ran = runCycle(learner, { tasks: NEXT, heldout: [] });
+  if (death === undefined) await ran;
+  else await expect(ran).rejects.toThrow('the process was killed');
+  expect(dead()).toBe(death !== undefined);
+  return { made, wrote };
+}
+
+/** Cycles until one trains; with new traffic each, as there would be. */
+async function goesOn({ learner, store, trainer }: Bench): Promise<void> {
+  const head = await learner.rows.versions.head();
+  const ended: Cycle[] = [];
+  for (const asked of LATER) {
+    ended.push(await runCycle(learner, { tasks: asked, heldout: [] }));
+    if ((await learner.rows.versions.head()) > head && ended.at(-1)?.state === 'done') break;
+  }
+  const told = ended.map(({ state, stage, note }) => `${state} at ${stage}: ${note}`).join('\n');
+  expect(ended.at(-1)?.state, told).toBe('done');
+  expect(ended.length, told).toBeLessThanOrEqual(CYCLES);
+  expect(await learner.rows.versions.head(), told).toBeGreaterThan(head);
+  expect(await learner.rows.cycles.running()).toBeUndefined();
+  const trained = trainer.applied.flatMap(({ actions }) => actions.map(({ id }) => id));
+  expect(new Set(trained).size, 'a sample was trained twice').toBe(trained.length);
+  const versions = trainer.applied.map((batch) => batch.target_version);
+  expect(new Set(versions).size, 'a version was trained twice').toBe(versions.length);
+  expect(verify(store.db)).toMatchObject({ ok: true, problems: [] });
+}
+
+test('killed before and after every row that a cycle writes', async () => {
+  const { wrote } = await killed(undefined);
+  await open?.close();
+  expect(wrote.length).toBeGreaterThan(10);
+  for (let write = 1; write <= wrote.length; write += 1)
+    for (const done of [false, true]) {
+      const { made } = await killed({ write, done });
+      await goesOn(made);
+      await made.close();
+    }
+  open = undefined;
+}, 300_000);
+
+/** What happens between a death and the next start. */
+const EVENTS: Readonly<Record<string, (made: Bench) => Promise<void> | void>> = {
+  'a rollback': async ({ learner }) => {
+    const back = await rollback(learner, learner.trainer ?? expect.fail('no trainer'), 'asked for');
+    expect(back).toMatchObject({ kind: 'rollback', copyOf: 0 });
+  },
+  'a deletion of what was asked': ({ store }) => {
+    const rows = store.sqlite
+      .prepare<[], { id: string }>("SELECT id FROM trajectories WHERE task_id IN ('c', 'd')")
+      .all();
+    for (const { id } of rows) removeTrajectory(store.db, GYRE_POLICY, id);
+  },
+  'a response that was withdrawn': ({ store }) => {
+    const newest = 'SELECT id FROM responses ORDER BY rowid DESC LIMIT 1';
+    withdrawResponse(store.db, store.sqlite.prepare<[], { id: string }>(newest).get()?.id ?? '', '');
+  },
+  'a trainer that has lost its data': async ({ learner, trainer }) => {
+    trainer.forget();
+    const lost = await runCycle(learner, { heldout: [] });
+    expect(['skipped', 'failed'], lost.note).toContain(lost.state);
+    await restart(learner, learner.trainer ?? expect.fail('no trainer'), undefined, 'asked for');
+  },
+  'an update that fails': async ({ learner, trainer }) => {
+    trainer.fate = 'failed';
+    await runCycle(learner, { heldout: [] });
+    trainer.fate = 'done';
+  },
+  'an engine that is away': async ({ learner, engine }) => {
+    engine.script = () => ({ status: 503 });
+    await runCycle(learner, { tasks: [sum('away', 1, 2)], heldout: [] });
+    engine.script = arithmetic;
+  },
+  'an engine that refuses a prompt': async ({ learner, engine }) => {
+    engine.script = (request) => (request.body.n === undefined ? arithmetic(request) : { status: 400 });
+    await runCycle(learner, { heldout: [] });
+    engine.script = arithmetic;
+  },
+  'questions that are held out by now': (made) => {
+    tasks(
+      made,
+      NEXT.map((task): Task => ({ ...task, id: `held-${task.id}`, split: 'heldout' })),
+    );
+  },
+};
+
+test.each(Object.keys(EVENTS))('%s at the end of every stage', async (name) => {
+  const { wrote } = await killed(undefined);
+  await open?.close();
+  const ends = wrote.flatMap((verb, at) => (verb === 'cycles.move' ? [at + 1] : []));
+  expect(ends.length).toBeGreaterThanOrEqual(6);
+  for (const write of ends.slice(0, -1)) {
+    const { made } = await killed({ write, done: true });
+    const before = new Set(made.trainer.applied);
+    await EVENTS[name]?.(made);
+    if (name === 'a deletion of what was asked') {
+      await goesOn(made);
+      const later = made.trainer.applied.filter((batch) => !before.has(batch));
+      expect(JSON.stringify(later)).not.toContain('34+45');
+    } else await goesOn(made);
+    await made.close();
+  }
+  open = undefined;
+}, 120_000);
