@@ -69,7 +69,8 @@ export function learningStatus(
 function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: number): string {
   const { running, tally, newest } = facts;
   const needed = config['learning.min_steps'];
-  if (running !== undefined) return `cycle ${running.id} is at stage "${running.stage}"`;
+  if (running !== undefined)
+    return `cycle ${running.id} is at stage "${running.stage}"` + (running.note === '' ? '' : `, and ${running.note}`);
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
   if (tally.counting !== undefined)
