@@ -70,7 +70,7 @@ function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: nu
   const { running, tally, newest } = facts;
   const needed = config['learning.min_steps'];
   if (running !== undefined)
-    return `cycle ${running.id} is at stage "${running.stage}"` + (running.note === '' ? '' : `, and ${running.note}`);
+    return `cycle ${running.id} ${running.note === '' ? 'is' : `${running.note}; it is`} at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
   if (tally.counting !== undefined)

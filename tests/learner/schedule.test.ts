@@ -116,7 +116,7 @@ test('states of whose actions none is better than another are drawn from once by
   expect([last?.state, open, dropped['used']]).toEqual(['skipped', 0, 12]);
 });
 
-test('after an update that is refused the same states are not drawn at again at once, unless somebody asks', async () => {
+test('after a refused update the same states are not drawn at again at once, unless somebody asks', async () => {
   made = await bench({ config: { learning: { samples: 3, min_steps: 4 } } });
   await generate(made.learner, tasks(made, CHATS.slice(0, 4)), 1, 0);
   made.trainer.fate = 'failed';

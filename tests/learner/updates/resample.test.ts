@@ -1,11 +1,11 @@
 /** Drawing actions at a logged state: a function of the state, and of what the engine says. */
 import { expect, test } from 'vitest';
 
-import { GyreError } from '../../src/core/errors.js';
-import type { LoggedState } from '../../src/core/learning/state.js';
-import { type Action, NO_USAGE, type Policy, type PolicyRequest } from '../../src/core/policy.js';
-import { redactorOf } from '../../src/core/text/redact.js';
-import { type Draw, draw } from '../../src/learner/resample.js';
+import { GyreError } from '../../../src/core/errors.js';
+import type { LoggedState } from '../../../src/core/learning/state.js';
+import { type Action, NO_USAGE, type Policy, type PolicyRequest } from '../../../src/core/policy.js';
+import { redactorOf } from '../../../src/core/text/redact.js';
+import { type Draw, draw } from '../../../src/learner/resample.js';
 
 const PROMPT = [1, 2, 3, 4];
 const STATE: LoggedState = {

@@ -1,12 +1,12 @@
 /** From groups, or logged steps, to a batch: a function of what was loaded. */
 import { expect, test } from 'vitest';
 
-import { Batch } from '../../src/core/learning/batch.js';
-import type { OpenGroup } from '../../src/core/learning/group.js';
-import type { Verdict } from '../../src/core/learning/judging.js';
-import type { Sample } from '../../src/core/learning/sample.js';
-import type { LoggedState } from '../../src/core/learning/state.js';
-import { batchOf, type Loaded, type Making } from '../../src/learner/batching.js';
+import { Batch } from '../../../src/core/learning/batch.js';
+import type { OpenGroup } from '../../../src/core/learning/group.js';
+import type { Verdict } from '../../../src/core/learning/judging.js';
+import type { Sample } from '../../../src/core/learning/sample.js';
+import type { LoggedState } from '../../../src/core/learning/state.js';
+import { batchOf, type Loaded, type Making } from '../../../src/learner/batching.js';
 
 const MAKING: Making = {
   leastGroups: 1,
