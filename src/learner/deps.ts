@@ -5,7 +5,6 @@ import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
 import type { Toolbox } from '../core/tool.js';
-import type { Db } from '../store/file/db.js';
 import type { Trainer } from '../train/client.js';
 
 /** One line of progress: which stage, how far, in numbers a terminal or a page can draw. */
@@ -25,7 +24,6 @@ export interface Bounds {
 export const BOUNDS: Bounds = { leastGroups: 8 };
 
 export interface Learner {
-  readonly db: Db;
   readonly rows: LearningStore;
   readonly dataDir: string;
   readonly config: Config;

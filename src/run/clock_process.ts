@@ -5,13 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError, fieldsOf } from '../core/errors.js';
-import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { aborted } from '../core/running/abort.js';
 import type { Learner } from '../learner/deps.js';
 import { schedule, type Schedule } from '../learner/schedule.js';
 import { withLearner } from './with_learner.js';
-import { cyclesOf, runningCycle } from '../store/learning/cycles.js';
-import { tasksOf } from '../store/learning/tasks.js';
 import type { FromClock, ToClock } from './clock.js';
 import type { Printer } from './print.js';
 
@@ -79,7 +76,7 @@ async function run({ config, trainerToken, resume }: Extract<ToClock, { type: 'b
       async (learner) => {
         const scheduled = schedule(learner, config.learn, warn);
         resolveOpened({ learner, scheduled });
-        if (resume && runningCycle(learner.db, GYRE_POLICY) !== undefined) void start(learner, scheduled, true);
+        if (resume && (await learner.rows.cycles.running()) !== undefined) void start(learner, scheduled, true);
         await aborted(stopping.signal);
         await scheduled.stop();
       },
@@ -96,7 +93,7 @@ async function run({ config, trainerToken, resume }: Extract<ToClock, { type: 'b
 }
 
 function start(learner: Learner, scheduled: Schedule, gate: boolean): Promise<Cycle> {
-  const running = scheduled.run({ heldout: tasksOf(learner.db, 'heldout'), gate });
+  const running = learner.rows.tasks.of('heldout').then((heldout) => scheduled.run({ heldout, gate }));
   running.catch((thrown: unknown) => {
     const { code, message } = asGyreError(thrown);
     // That another cycle runs already is an answer to whoever asked, and no cycle stopped.
@@ -108,7 +105,7 @@ function start(learner: Learner, scheduled: Schedule, gate: boolean): Promise<Cy
 /** Starts a cycle and returns its row as soon as it exists; a resumed one is the newest that still runs. */
 async function startCycle(gate: boolean): Promise<Cycle> {
   const { learner, scheduled } = await opened;
-  const before = cyclesOf(learner.db, GYRE_POLICY, 1)[0]?.id;
+  const before = (await learner.rows.cycles.newest(1))[0]?.id;
   const running = start(learner, scheduled, gate);
   let over = false;
   const end = (): void => void (over = true);
@@ -116,7 +113,7 @@ async function startCycle(gate: boolean): Promise<Cycle> {
   for (;;) {
     await sleep(POLL_MS);
     if (over) return running; // refused, or over before the first look at the rows
-    const [newest] = cyclesOf(learner.db, GYRE_POLICY, 1);
+    const [newest] = await learner.rows.cycles.newest(1);
     if (newest !== undefined && (newest.id !== before || newest.state === 'running')) return newest;
   }
 }

@@ -24,7 +24,6 @@ export interface LearnerParts {
 
 export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
   return {
-    db: storage.db,
     rows: learningStore(storage.db, GYRE_POLICY),
     dataDir: config.data,
     config,

@@ -39,6 +39,13 @@ it('nothing of SQLite is reached from what answers', () => {
   expect(ways([...OWN, ...http])).toEqual([]);
 });
 
+it('the learning clock reaches no store, no driver and no query: its rows are behind ports', () => {
+  const learner = FILES.filter((file) => /^src\/learner\/.*\.ts$/.test(file));
+  expect(learner.length).toBeGreaterThan(15);
+  expect(ways(learner)).toEqual([]);
+  expect([...reached(learner)].filter(([file]) => file.startsWith('src/store/')).map(([, way]) => way)).toEqual([]);
+});
+
 it('it would be seen: the thread that reads does reach it', () => {
   expect(ways(['src/run/reading/worker.ts'])).not.toEqual([]);
 });

@@ -76,7 +76,6 @@ export async function bench(
   const stopping = new AbortController();
   const toolbox = new Map([['calculator', adder]]);
   const learner: Learner = {
-    db: store.db,
     rows: learningStore(store.db, GYRE_POLICY),
     dataDir: folder,
     config: parseConfig({ learning: { samples: 3, max_states: 32 }, ...options.config }),

@@ -110,7 +110,7 @@ test('held-out questions never reach a batch, not even when live traffic asks th
     1,
     0,
   );
-  const { kept, dropped } = select(made.learner.db, 'none', 'resample');
+  const { kept, dropped } = select(made.store.db, 'none', 'resample');
   expect(kept).toHaveLength(0);
   expect(dropped).toEqual({ heldout: 6 });
 });
@@ -119,7 +119,7 @@ test('evaluation is no training material', async () => {
   const made = await start();
   tasks(made, TRAIN);
   await evaluate(made.learner, 0, TRAIN);
-  expect(select(made.learner.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
+  expect(select(made.store.db, 'none', 'resample')).toEqual({ kept: [], dropped: { no_consent: 4 } });
 });
 
 test('a version whose parity fails is not evaluated', async () => {

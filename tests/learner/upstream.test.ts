@@ -58,11 +58,11 @@ async function mixed(config: Record<string, unknown> = {}): Promise<Bench & { re
 }
 
 test('no filter in no mode keeps a step of an upstream, and each says how many there were', async () => {
-  const { learner, theirs } = await mixed();
+  const { learner, theirs, store } = await mixed();
   await judgeLog(learner);
   for (const mode of TRAIN_MODES as TrainMode[]) {
     for (const filter of FILTERS as FilterName[]) {
-      const { kept, dropped } = select(learner.db, filter, mode);
+      const { kept, dropped } = select(store.db, filter, mode);
       expect(
         kept.map((state) => state.stepId).filter((id) => theirs.includes(id)),
         `${filter} in ${mode}`,
@@ -70,8 +70,8 @@ test('no filter in no mode keeps a step of an upstream, and each says how many t
       expect(dropped['upstream']).toBe(2);
     }
   }
-  expect(select(learner.db, 'none', 'resample').kept).toHaveLength(2);
-  expect(statusOf(learner.db, learner.config, { trainer: true, learn: true }).dropped).toMatchObject({
+  expect(select(store.db, 'none', 'resample').kept).toHaveLength(2);
+  expect(statusOf(store.db, learner.config, { trainer: true, learn: true }).dropped).toMatchObject({
     upstream: 2,
   });
 });
@@ -96,8 +96,8 @@ test.each(TRAIN_MODES)('a whole cycle of mode %s judges, samples and trains only
 });
 
 test("much traffic of upstreams does not push the policy's own steps out of sight", async () => {
-  const { learner, theirs } = await mixed();
-  const { kept } = select(learner.db, 'none', 'resample');
+  const { theirs, store } = await mixed();
+  const { kept } = select(store.db, 'none', 'resample');
   expect(kept).toHaveLength(2);
   expect(kept.filter((row) => theirs.includes(row.stepId))).toEqual([]);
 });

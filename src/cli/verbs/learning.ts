@@ -4,7 +4,6 @@
  */
 import type { Cycle, FilterName, TrainMode } from '../../core/learning/cycle.js';
 import { operatorError } from '../../core/errors.js';
-import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Task } from '../../core/learning/task.js';
 import { cycleView, evaluationView } from '../../core/learning/views.js';
 import { runCycle } from '../../learner/cycle.js';
@@ -16,9 +15,6 @@ import { ruleOf } from '../../filter/filter.js';
 import { countAll, ruleIn } from '../../learner/states.js';
 import { type Proportion, proportion } from '../../promote/interval.js';
 import { gatesOwn } from '../../promote/plan.js';
-import { headVersion, servingVersion } from '../../store/learning/decisions.js';
-import { saveTasks, tasksOf } from '../../store/learning/tasks.js';
-import { allVersions } from '../../store/learning/versions.js';
 import { type Printer, table } from '../../run/print.js';
 
 export async function generateVerb(
@@ -28,8 +24,8 @@ export async function generateVerb(
   model: string | undefined,
   printer: Printer,
 ): Promise<void> {
-  saveTasks(learner.db, tasks);
-  const version = versionOf(learner, model);
+  await learner.rows.tasks.save(tasks);
+  const version = await versionOf(learner, model);
   const asked = tasks.filter((task) => task.split === 'train');
   const answered = await generate(learner, asked, perTask, version);
   printer.result({ version, tasks: asked.length, answered }, [
@@ -82,10 +78,10 @@ export async function evaluateVerb(
   model: string | undefined,
   printer: Printer,
 ): Promise<void> {
-  saveTasks(learner.db, tasks);
+  await learner.rows.tasks.save(tasks);
   const heldout = tasks.filter((task) => task.split === 'heldout');
   const asked = heldout.length > 0 ? heldout : tasks;
-  const version = versionOf(learner, model);
+  const version = await versionOf(learner, model);
   const { evaluation, unanswered } = await evaluate(learner, version, asked);
   const rated = proportion(evaluation.results.map(({ score }) => score));
   // Of a small set the gate never asks a third: what it says there is no number that a decision has fitted itself to.
@@ -114,7 +110,8 @@ export interface LearnOptions {
 
 /** Whole cycles; with tasks, each begins by asking the training tasks. `--cycles 0` only takes the tasks in. */
 export async function learnVerb(learner: Learner, options: LearnOptions, printer: Printer): Promise<void> {
-  if (options.tasks !== undefined) saveTasks(learner.db, options.tasks);
+  const { tasks, versions } = learner.rows;
+  if (options.tasks !== undefined) await tasks.save(options.tasks);
   const cycles: Cycle[] = [];
   for (let number = 0; number < options.cycles; number += 1) {
     const train = options.tasks?.filter((task) => task.split === 'train');
@@ -126,32 +123,30 @@ export async function learnVerb(learner: Learner, options: LearnOptions, printer
     const cycle = await runCycle(learner, {
       tasks: asked,
       perTask: options.perTask,
-      heldout: tasksOf(learner.db, 'heldout'),
+      heldout: await tasks.of('heldout'),
     });
     cycles.push(cycle);
     printer.line(`cycle ${number + 1} of ${options.cycles}: ${cycle.state}: ${cycle.note}`);
     if (cycle.state === 'failed' || cycle.state === 'running') break;
   }
-  const [serving, head] = [servingVersion(learner.db, GYRE_POLICY), headVersion(learner.db, GYRE_POLICY)];
+  const [serving, head] = [await versions.serving(), await versions.head()];
   printer.result({ cycles: cycles.map(cycleView), serving, head }, [
     `serving version ${serving}, head ${head}, ` +
-      `${tasksOf(learner.db, 'train').length} training and ${tasksOf(learner.db, 'heldout').length} held-out tasks ` +
-      'known',
+      `${await tasks.count('train')} training and ${await tasks.count('heldout')} held-out tasks known`,
   ]);
 }
 
 /** `gyre`, `gyre@N`, `gyre@base` or a number; the head by default. */
-function versionOf(learner: Learner, model: string | undefined): number {
-  if (model === undefined) return headVersion(learner.db, GYRE_POLICY);
-  if (model === 'gyre') return servingVersion(learner.db, GYRE_POLICY);
+async function versionOf({ rows }: Learner, model: string | undefined): Promise<number> {
+  if (model === undefined) return rows.versions.head();
+  if (model === 'gyre') return rows.versions.serving();
   const name = model.replace(/^gyre@/, '');
   const version = name === 'base' ? 0 : Number(name);
-  if (version === 0 || allVersions(learner.db, GYRE_POLICY).some((known) => known.version === version)) return version;
+  const known = (await rows.versions.all()).map((each) => each.version);
+  if (version === 0 || known.includes(version)) return version;
   throw operatorError(
     `--model is "${model}"; it must be gyre, gyre@base, or gyre@N with N one of ${
-      allVersions(learner.db, GYRE_POLICY)
-        .map((known) => known.version)
-        .join(', ') || '(no versions yet)'
+      known.join(', ') || '(no versions yet)'
     }`,
   );
 }

@@ -41,7 +41,12 @@ export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows
     versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
     cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
     cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),
-    warm: () => void counting.soon(),
+    // What is asked for the first time is read from the disk.
+    warm: () =>
+      void counting
+        .soon()
+        .then(() => ask('status', [part(), undefined]))
+        .catch(() => undefined),
   };
 }
 

@@ -5,14 +5,14 @@
  */
 import { afterEach, expect, test } from 'vitest';
 
-import type { Cycle } from '../../src/core/learning/cycle.js';
-import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
-import type { Task } from '../../src/core/learning/task.js';
-import { runCycle } from '../../src/learner/cycle.js';
-import { restart, rollback } from '../../src/learner/promoting.js';
-import { verify } from '../../src/store/proof/verify.js';
-import { removeTrajectory, withdrawResponse } from '../../src/store/read/remove.js';
-import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import type { Cycle } from '../../../src/core/learning/cycle.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { Task } from '../../../src/core/learning/task.js';
+import { runCycle } from '../../../src/learner/cycle.js';
+import { restart, rollback } from '../../../src/learner/promoting.js';
+import { verify } from '../../../src/store/proof/verify.js';
+import { removeTrajectory, withdrawResponse } from '../../../src/store/read/remove.js';
+import { arithmetic, bench, type Bench, sum, tasks } from '../bench.js';
 import { type Death, mortal } from './mortal.js';
 
 let open: Bench | undefined;
@@ -124,21 +124,25 @@ const EVENTS: Readonly<Record<string, (made: Bench) => Promise<void> | void>> = 
   },
 };
 
-test.each(Object.keys(EVENTS))('%s at the end of every stage', async (name) => {
-  const { wrote } = await killed(undefined);
-  await open?.close();
-  const ends = wrote.flatMap((verb, at) => (verb === 'cycles.move' ? [at + 1] : []));
-  expect(ends.length).toBeGreaterThanOrEqual(6);
-  for (const write of ends.slice(0, -1)) {
-    const { made } = await killed({ write, done: true });
-    const before = new Set(made.trainer.applied);
-    await EVENTS[name]?.(made);
-    if (name === 'a deletion of what was asked') {
-      await goesOn(made);
-      const later = made.trainer.applied.filter((batch) => !before.has(batch));
-      expect(JSON.stringify(later)).not.toContain('34+45');
-    } else await goesOn(made);
-    await made.close();
-  }
-  open = undefined;
-}, 120_000);
+test.each(Object.keys(EVENTS))(
+  '%s at the end of every stage',
+  async (name) => {
+    const { wrote } = await killed(undefined);
+    await open?.close();
+    const ends = wrote.flatMap((verb, at) => (verb === 'cycles.move' ? [at + 1] : []));
+    expect(ends.length).toBeGreaterThanOrEqual(6);
+    for (const write of ends.slice(0, -1)) {
+      const { made } = await killed({ write, done: true });
+      const before = new Set(made.trainer.applied);
+      await EVENTS[name]?.(made);
+      if (name === 'a deletion of what was asked') {
+        await goesOn(made);
+        const later = made.trainer.applied.filter((batch) => !before.has(batch));
+        expect(JSON.stringify(later)).not.toContain('34+45');
+      } else await goesOn(made);
+      await made.close();
+    }
+    open = undefined;
+  },
+  120_000,
+);

@@ -1,8 +1,8 @@
 /** A learning clock whose process dies at a chosen row: nothing that it does after that happens. */
 import type Database from 'better-sqlite3';
 
-import type { LearningStore } from '../../src/core/ports.js';
-import type { Learner } from '../../src/learner/deps.js';
+import type { LearningStore } from '../../../src/core/ports.js';
+import type { Learner } from '../../../src/learner/deps.js';
 
 /** Which of the writes it dies at, from 1, and whether that one is still done. */
 export interface Death {
