@@ -4,8 +4,9 @@
  * A reward comes of the word of a judge that knows right from wrong, and of no other's: that an action is well formed,
  * or says what its tool found, does not make it right, and a policy that is paid for it learns to be plausible. Where
  * no such judge could tell, or one that has to be heard was not, there is no reward, which is not the same as 0: the
- * step or sample is left out. Within a group where one of them could tell, form counts as well: wrong but well formed
- * is worth a little, and what is no action at all is worth 0, whether or not anyone could tell of that one.
+ * step or sample is left out. Within a group where one of them could tell, form counts as well: what is well formed and
+ * not right is worth a little, and what is no action at all is worth 0, also where it heard of that one and could not
+ * tell. Where it failed there is no reward in any group.
  */
 import { deciding, type DeclaredJudge, JUDGES, type Ruling } from '../core/learning/deciding.js';
 import type { Reward, Verdict } from '../core/learning/judging.js';
@@ -21,16 +22,20 @@ export function rewardOf(verdicts: readonly Verdict[], judges: readonly Declared
   return rewardIn(deciding(verdicts, judges));
 }
 
-/** The rewards of a group, in its order. */
+/** The rewards of a group of samples, in its order. */
 export function rewardsOf(
   group: readonly (readonly Verdict[])[],
   judges: readonly DeclaredJudge[] = JUDGES,
 ): readonly (Reward | undefined)[] {
   const rulings = group.map((verdicts) => deciding(verdicts, judges));
   const told = rulings.some(({ right }) => right !== undefined);
-  return rulings.map(
-    (ruling) => rewardIn(ruling) ?? (told && ruling.vetoed ? { value: 0, source: 'rule' } : undefined),
-  );
+  return rulings.map((ruling) => rewardIn(ruling) ?? (told ? formIn(ruling) : undefined));
+}
+
+function formIn({ vetoed, wellFormed, heard }: Ruling): Reward | undefined {
+  if (!heard) return undefined;
+  if (vetoed) return { value: 0, source: 'rule' };
+  return wellFormed ? { value: WELL_FORMED_REWARD, source: 'rule' } : undefined;
 }
 
 function rewardIn({ right, rightKind, vetoed, wellFormed }: Ruling): Reward | undefined {

@@ -10,7 +10,7 @@ import type { OpenGroup, SettledGroup } from '../core/learning/group.js';
 import type { Verdict } from '../core/learning/judging.js';
 import type { LoggedState } from '../core/learning/state.js';
 import { shareOut } from '../filter/shares.js';
-import { rewardOf } from '../judge/decide.js';
+import { rewardOf, rewardsOf } from '../judge/decide.js';
 import { giversAmong } from './choosing.js';
 
 /**
@@ -126,10 +126,9 @@ function fromGroups(loaded: Loaded): Found {
       settled.push({ cycleId, stepId, outcome: left ?? 'withheld', rewarded: 0 });
       continue;
     }
-    const weighed = weigh(
-      { ...group, callsAllowed: state.callsAllowed },
-      (id) => rewardOf(verdicts.get(id) ?? [])?.value,
-    );
+    const rewards = rewardsOf(group.samples.map(({ id }) => verdicts.get(id) ?? []));
+    const worth = new Map(group.samples.map(({ id }, at) => [id, rewards[at]?.value]));
+    const weighed = weigh({ ...group, callsAllowed: state.callsAllowed }, (id) => worth.get(id));
     settled.push(settledBy(group, weighed));
     const own = cycleId === cycle.id;
     if (weighed.outcome === 'informative') (own ? giving : carried).push({ stepId, examples: weighed.examples });

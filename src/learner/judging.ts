@@ -7,6 +7,7 @@ import type { Sample } from '../core/learning/sample.js';
 import type { AskedState } from '../core/learning/state.js';
 import type { Toolbox } from '../core/tool.js';
 import { askAll, looksAt } from '../judge/ask.js';
+import { Patience } from '../judge/patience.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
 import { referenceOf } from './reference.js';
@@ -23,16 +24,21 @@ type Judging = Pick<Learner, 'rows' | 'judges' | 'toolbox' | 'signal' | 'progres
 /** How many judgements were made; and where there were any, how many judges failed, and how many nobody declared. */
 export type JudgingCounts = { readonly judged: number } & Partial<Record<'judge_faults' | 'unknown_judge', number>>;
 
-/** Judges every logged step that lacks a verdict of any judge's present version. */
+/**
+ * Judges every logged step that lacks a verdict of any judge's present version. A judge that fails again and again is
+ * left where it is, and the others go on: it is tried the next time.
+ */
 export async function judgeLog({ rows, judges, toolbox, signal, progress }: Judging): Promise<JudgingCounts> {
   const total = { verdicts: 0, faults: 0, unknown: 0 };
+  const patience = new Patience();
   for (;;) {
     signal.throwIfAborted();
-    const slice = await rows.verdicts.unjudged(judges, SLICE, Date.now());
+    const asking = judges.filter(({ name }) => !patience.isOutWith(name));
+    const slice = await rows.verdicts.unjudged(asking, SLICE, Date.now());
     if (slice === undefined) break;
     const states = await rows.steps.asked([...new Set(slice.subjects.map(({ stepId }) => stepId))]);
-    const toAsk = slice.subjects.flatMap((unjudged) => toAskOf(unjudged, states.get(unjudged.stepId), judges, toolbox));
-    const judged = await judgedOf(toAsk, signal);
+    const toAsk = slice.subjects.flatMap((unjudged) => toAskOf(unjudged, states.get(unjudged.stepId), asking, toolbox));
+    const judged = await judgedOf(toAsk, signal, patience);
     await rows.verdicts.save(judged, slice.turn);
     // Rules and rows never wait for anything, and who asks this process would wait for all of a long log.
     await turn();
@@ -93,13 +99,27 @@ function isGradable(reference: unknown, judges: readonly Judge[]): boolean {
 }
 
 /** What the judges say; throws where `signal` has fired, so that nothing of it is kept. */
-export async function judgedOf(toAsk: readonly ToAsk[], signal: AbortSignal): Promise<Judged> {
+export async function judgedOf(
+  toAsk: readonly ToAsk[],
+  signal: AbortSignal,
+  patience = new Patience(),
+): Promise<Judged> {
   const verdicts: Verdict[] = [];
   const faults: JudgeFault[] = [];
   await inParallel(toAsk, CONCURRENCY, async ({ subject, stepId, judges }) => {
-    const said = await askAll(judges, subject, signal);
-    for (const verdict of said.verdicts) verdicts.push(verdict);
-    for (const fault of said.faults) faults.push({ ...fault, stepId });
+    const about = { subjectKind: subject.kind, subjectId: subject.id, stepId };
+    for (const { name, version } of judges.filter((judge) => patience.isOutWith(judge.name)))
+      faults.push({ ...about, judge: name, judgeVersion: version, reason: 'not asked: it failed again and again' });
+    const asking = judges.filter((judge) => !patience.isOutWith(judge.name));
+    const said = await askAll(asking, subject, signal);
+    for (const verdict of said.verdicts) {
+      verdicts.push(verdict);
+      patience.saw(verdict.judge, false);
+    }
+    for (const fault of said.faults) {
+      faults.push({ ...fault, stepId });
+      patience.saw(fault.judge, true);
+    }
   });
   return { verdicts, faults, gradable: new Set(toAsk.flatMap((each) => (each.gradable ? [each.subject.id] : []))) };
 }
@@ -123,6 +143,7 @@ export async function judgeSamples(
   const counts = { faults: 0, unknown: 0 };
   for (const wait of [0, ...waits]) {
     if (wait > 0) await sleep(wait, undefined, { signal });
+    const patience = new Patience();
     const failed = new Map<string, Set<string>>();
     for (let from = 0; from < open.length; from += SLICE) {
       signal.throwIfAborted();
@@ -131,6 +152,7 @@ export async function judgeSamples(
       const judged = await judgedOf(
         slice.flatMap((each) => toAskOfSample(each.sample, states.get(each.sample.stepId), each.judges, toolbox)),
         signal,
+        patience,
       );
       await rows.verdicts.save(judged);
       await turn();

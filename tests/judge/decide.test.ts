@@ -38,13 +38,14 @@ test.each([
     expect(rewardOf([...verdicts, ...absent])).toBeUndefined();
 });
 
-test('a malformed action is worth 0 where another of its group can be told right from wrong', () => {
+test('form counts where another of the group can be told right from wrong, and where none can, for nothing', () => {
   const malformed = [verdict('reference', undefined), verdict('well_formed', false)];
   const plain = [verdict('reference', undefined), verdict('well_formed', true)];
+  const failed = [verdict('well_formed', true)];
   const right = [verdict('reference', true), verdict('well_formed', true)];
   const values = (group: readonly (readonly Verdict[])[]): unknown => rewardsOf(group).map((reward) => reward?.value);
-  expect(values([right, malformed, plain])).toEqual([1, 0, undefined]);
-  expect(values([malformed, plain, plain])).toEqual([undefined, undefined, undefined]);
+  expect(values([right, malformed, plain, failed])).toEqual([1, 0, 0.1, undefined]);
+  expect(values([malformed, plain, plain, failed])).toEqual([undefined, undefined, undefined, undefined]);
 });
 
 test('a person decides over every rule, and the reward says so', () => {

@@ -288,14 +288,16 @@ test('a response that is withdrawn by itself while its actions are drawn is not 
   expect(ended).toMatchObject({ state: 'done', counts: { examples: 6 } });
 });
 
-test('verify names a claim, and a batch, of a step that is gone', async () => {
+test('verify names a claim, a group and a batch of a step that is gone', async () => {
   made = await bench();
   await generate(made.learner, tasks(made, [sum('a', 11, 22)]), 1, 0);
   await runCycle(made.learner, { heldout: [] });
   made.store.sqlite.exec(`UPDATE batch_items SET step_id = 'step-gone'; UPDATE cycle_steps SET step_id = 'step-gone'
-    WHERE step_id = (SELECT min(step_id) FROM cycle_steps)`);
+    WHERE step_id = (SELECT min(step_id) FROM cycle_steps); UPDATE groups SET step_id = 'step-gone'
+    WHERE step_id = (SELECT min(step_id) FROM groups)`);
   expect(verify(made.store.db).problems.map(({ table, problem }) => `${table}: ${problem}`)).toEqual([
     'cycle_steps: the step it claims is missing',
+    'groups: the step it was drawn at is missing',
     'batches: it still spells a step that is missing',
   ]);
 });

@@ -64,12 +64,16 @@ function store(
     samples?: readonly Sample[];
     known?: ReadonlyMap<string, readonly Verdict[]>;
   } = {},
-): { readonly rows: LearningStore; readonly kept: Kept[] } {
+): { readonly rows: LearningStore; readonly kept: Kept[]; readonly turns: string[][] } {
   const left = slices.map((subjects) => ({ subjects, turn: TURN }));
   const kept: Kept[] = [];
+  const turns: string[][] = [];
   const rows = {
     verdicts: {
-      unjudged: () => Promise.resolve(left.shift()),
+      unjudged: (judges: readonly Judge[]) => {
+        turns.push(judges.map(({ name }) => name));
+        return Promise.resolve(left.shift());
+      },
       save: (judged: Judged, turn?: JudgingTurn) => {
         kept.push({ judged, turn });
         return Promise.resolve();
@@ -82,7 +86,7 @@ function store(
     },
     samples: { of: () => Promise.resolve(samples) },
   };
-  return { rows: rows as unknown as LearningStore, kept };
+  return { rows: rows as unknown as LearningStore, kept, turns };
 }
 
 const judging = (rows: LearningStore, judges: readonly Judge[], signal = new AbortController().signal) => ({
@@ -127,6 +131,31 @@ test('a judge that fails is no verdict, and is counted', async () => {
   expect(await judgeLog(judging(rows, judges))).toEqual({ judged: 1, judge_faults: 1, unknown_judge: 1 });
   expect(kept[0]?.judged.faults).toMatchObject([{ subjectId: 'a', stepId: 'a', judge: 'model', reason: '503' }]);
   expect(kept.map(said)).toEqual([['a y']]);
+});
+
+test('a judge that fails and fails is not asked for each step, and the others go on without it', async () => {
+  const many = (from: number): readonly Unjudged[] =>
+    Array.from({ length: 50 }, (_, at) => step(`s${from + at}`, ['reference', 'well_formed']));
+  const { rows, kept, turns } = store([many(0), many(50)]);
+  const down = vi.fn<Judge['judge']>(() => Promise.reject(new Error('503')));
+  const judges = [judge('reference', down), judge('well_formed')];
+  expect(await judgeLog(judging(rows, judges))).toEqual({ judged: 100, judge_faults: 50 });
+  expect(down.mock.calls.length).toBeLessThan(20);
+  expect(turns).toEqual([['reference', 'well_formed'], ['well_formed'], ['well_formed']]);
+  expect(new Set(kept[0]?.judged.faults.map(({ reason }) => reason))).toEqual(
+    new Set(['503', 'not asked: it failed again and again']),
+  );
+});
+
+test('one that fails now and then is asked each time', async () => {
+  let asked = 0;
+  const shaky = judge('reference', () => {
+    asked += 1;
+    return asked % 5 === 0 ? Promise.resolve(GOOD) : Promise.reject(new Error('503'));
+  });
+  const steps = Array.from({ length: 50 }, (_, at) => step(`s${at}`, ['reference']));
+  expect(await judgeLog(judging(store([steps]).rows, [shaky]))).toEqual({ judged: 10, judge_faults: 40 });
+  expect(asked).toBe(50);
 });
 
 test('an interruption in the midst of a slice keeps nothing of it', async () => {

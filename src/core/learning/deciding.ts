@@ -42,6 +42,8 @@ export interface Ruling<V extends Word = Verdict> {
   /** The word of the first that knows right from wrong, where it was that one's turn. No reward without. */
   readonly right: V | undefined;
   readonly rightKind: JudgeKind | undefined;
+  /** Whether one that knows right from wrong was heard, though it could not tell, and none is waited for. */
+  readonly heard: boolean;
   /** Whether it is no action at all. */
   readonly vetoed: boolean;
   /** Whether each judge that may veto calls it an action. */
@@ -67,18 +69,17 @@ export function deciding<V extends Word>(
   const waits = (judge: DeclaredJudge): boolean => judge.required === true || failed.has(judge.name);
   const mayBeVetoed = veto === undefined && vetoes.some((judge) => waits(judge) && said(judge) === undefined);
   const first = mayBeVetoed ? undefined : firstTold(judges, said, waits);
-  const right = mayBeVetoed
-    ? undefined
-    : firstTold(
-        judges.filter(({ role }) => role === 'decides'),
-        said,
-        waits,
-      );
+  const deciders = judges.filter(({ role }) => role === 'decides');
+  const right = mayBeVetoed ? undefined : firstTold(deciders, said, waits);
   return {
     verdict: veto ?? first?.word,
     place: veto !== undefined ? 0 : first === undefined ? undefined : judges.indexOf(first.judge) + 1,
     right: right?.word,
     rightKind: right?.judge.kind,
+    heard:
+      !mayBeVetoed &&
+      deciders.some(({ name }) => last.has(name)) &&
+      !deciders.some((judge) => waits(judge) && said(judge) === undefined),
     vetoed: veto !== undefined,
     wellFormed: vetoes.length > 0 && vetoes.every((judge) => said(judge)?.good === true),
     unknown: [...last.keys()].filter((name) => !names.has(name)),

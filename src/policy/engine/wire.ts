@@ -28,7 +28,7 @@ export function written(body: Body): string | Promise<Buffer> {
   return isLarge(body.value) ? largeBody(body) : textOf(body);
 }
 
-export function textOf({ value, instead }: Body): string {
+function textOf({ value, instead }: Body): string {
   const text = writeJson(value);
   return instead?.where(text) === true ? writeJson(instead.value()) : text;
 }

@@ -15,7 +15,7 @@ interface Facts {
   readonly id: string;
   readonly responseId: string;
   readonly keyId: string;
-  /** Whether there is an action that may be learned from, as far as its steps' consent goes. */
+  /** Whether there is an action that may be learned from, as far as its steps' consent goes, and it was not deleted. */
   readonly open: 0 | 1;
   /** Whether its key withholds it now. */
   readonly withheld: 0 | 1;
@@ -26,7 +26,8 @@ interface Facts {
 
 const FACTS = `SELECT s.seq, s.id, s.response_id AS responseId, s.key_id AS keyId,
     (s.outcome = 'done' AND s.action_tip IS NOT NULL AND s.consent AND t.consent AND NOT EXISTS (SELECT 1 FROM steps e
-      WHERE e.trajectory_id = s.trajectory_id AND e.idx < s.idx AND NOT e.consent)) AS open,
+      WHERE e.trajectory_id = s.trajectory_id AND e.idx < s.idx AND NOT e.consent)
+      AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)) AS open,
     EXISTS (SELECT 1 FROM keys g WHERE g.id = s.key_id AND NOT g.train) AS withheld,
     r.id IS NOT NULL AS ended,
     (coalesce(r.outcome, '') = 'completed' AND s.calls = '[]'

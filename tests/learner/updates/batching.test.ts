@@ -131,6 +131,30 @@ test('a batch is made of the informative groups, and each group is settled', () 
   expect(made.counts).toMatchObject({ informative: 1, zero_spread: 1, no_reward: 2, rewards: 4, mean_reward: 0.25 });
 });
 
+test('an action of which nobody could tell is worth its form beside one that could, and alone nothing', () => {
+  const silent = (id: string): Verdict => {
+    const { good: _, score: __, ...rest } = verdict(id, true);
+    return rest;
+  };
+  const formed = (id: string): Verdict => ({ ...verdict(id, true), id: `form-${id}`, judge: 'well_formed' });
+  const made = batchOf(
+    loaded([group('beside'), group('alone')], {
+      verdicts: new Map([
+        ['beside-right', [verdict('beside-right', true), formed('beside-right')]],
+        ['beside-wrong', [silent('beside-wrong'), formed('beside-wrong')]],
+        ['alone-right', [silent('alone-right'), formed('alone-right')]],
+        ['alone-wrong', [silent('alone-wrong'), { ...formed('alone-wrong'), good: false, score: 0 }]],
+      ]),
+    }),
+    MAKING,
+  );
+  expect(made.items.map(({ itemId, advantage }) => [itemId, Number(advantage.toFixed(6))])).toEqual([
+    ['beside-right', 0.45],
+    ['beside-wrong', -0.45],
+  ]);
+  expect(outcomes(made)).toEqual({ beside: 'informative', alone: 'no_reward' });
+});
+
 test('fewer groups than an update takes are carried over, and it says how many there are', () => {
   const few = batchOf(loaded(many(5)), { ...MAKING, leastGroups: 8 });
   expect(few.batch).toBeUndefined();

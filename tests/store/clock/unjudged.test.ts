@@ -7,7 +7,7 @@ import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { unjudged } from '../../../src/store/clock/unjudged.js';
 import { addKey, changeKey } from '../../../src/store/keys/keys.js';
 import { saveJudged } from '../../../src/store/learning/verdicts.js';
-import { removeTrajectory } from '../../../src/store/read/remove.js';
+import { removeTrajectory, withdrawResponse } from '../../../src/store/read/remove.js';
 import { Pruner } from '../../../src/store/retention/prune.js';
 import { answer, call, CALCULATOR, DONE, opened, type Opened, opening, stepOf, action, user } from '../fixture.js';
 
@@ -188,6 +188,16 @@ test('what a key withholds when it is its turn is judged when the key consents a
       .map((line) => line.split(' ')[1]),
   ).toEqual([own.step, own.response]);
   expect(judgeAll(open)).toEqual([]);
+});
+
+test('what a client has deleted is no longer shown to any judge', async () => {
+  const open = opened();
+  const first = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
+  const second = await answer(open.log, opening([user('q'), first.turn, user('more')]), [{ text: 'b' }]);
+  withdrawResponse(open.store.db, first.opening.responseId, '');
+  expect(new Set(judgeAll(open).flatMap((lines) => lines.map((line) => line.split(' ')[1])))).toEqual(
+    new Set([second.steps[0]?.id, second.opening.responseId]),
+  );
 });
 
 const failing = (slice: UnjudgedSlice, name: string): Judged => ({
