@@ -130,20 +130,24 @@ interface Turn {
   readonly task: Task;
 }
 
-/** The guarded families on what of them the test had not asked. */
+/**
+ * The guarded families, each on what of it the test had not asked. Where that is nothing, as on a small set, of which
+ * every task is asked, on what the test was answered.
+ */
 async function guarded(
   { config }: Gating,
   pool: readonly Turn[],
   asked: readonly Pair[],
   ask: Ask,
 ): Promise<{ readonly name: string; readonly margin: number; readonly pairs: readonly Pair[] }[]> {
-  const used = new Set(asked.map(({ taskId }) => taskId));
+  const known = new Map(asked.map((pair) => [pair.taskId, pair]));
   const families = [];
   for (const { name, margin } of config.gate.families) {
-    const own = pool.filter(({ id, task }) => task.metadata['family'] === name && !used.has(id));
-    const taskIds = ids(own.slice(0, config.gate.max_tasks));
-    let pairs = await ask(taskIds);
-    for (let again = 0; again < 2 && !covered(pairs); again += 1) pairs = await ask(taskIds);
+    const own = pool.filter(({ task }) => task.metadata['family'] === name);
+    const fresh = own.filter(({ id }) => !known.has(id));
+    const taskIds = ids(fresh.slice(0, config.gate.max_tasks));
+    let pairs = fresh.length === 0 ? own.flatMap(({ id }) => known.get(id) ?? []) : await ask(taskIds);
+    for (let again = 0; again < 2 && fresh.length > 0 && !covered(pairs); again += 1) pairs = await ask(taskIds);
     families.push({ name, margin, pairs });
   }
   return families;

@@ -216,6 +216,19 @@ test('a guarded family is asked what the test had not asked, and one that lost r
   expect(recompute(refused.decision?.numbers ?? {})).toMatchObject({ passed: false, reason: refused.reason });
 });
 
+test('on a small set a guarded family is looked at in what the test was answered', async () => {
+  const config = { gate: { families: [{ name: 'code', margin: 0.2 }] } };
+  const tasks = pool(150, (at) => (at % 2 === 0 ? { family: 'code' } : {}));
+  const made = gating((version, at) => version === CANDIDATE || at % 2 === 0, { config });
+  const { decision, promoted } = await gate(made, CANDIDATE, tasks);
+  expect(promoted).toBe(true);
+  expect(decision?.numbers).toMatchObject({ test: 'sign-ladder/1', families: [{ name: 'code', kept: true }] });
+  const [family] = decision?.numbers['families'] as [{ outcomes: [string][] }];
+  expect(family.outcomes.length).toBeGreaterThan(30);
+  expect(made.asked.length).toBe(2 * (decision?.numbers['tasks'] as number));
+  expect(recompute(decision?.numbers ?? {})).toMatchObject({ passed: true });
+});
+
 test('tasks without a right answer are not asked, and too few others are said so', async () => {
   const made = gating(better);
   const open = pool(300).map((of, at) => (at < 294 ? { ...of, reference: undefined } : of));
