@@ -1,4 +1,5 @@
 /** A learning clock for tests: real rows in a temporary folder, the scripted engine, a trainer that trains nothing. */
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,6 +75,7 @@ export async function bench(
   const log = openLog(store);
   const policy = openPolicy({ url: engine.url, timeoutMs: 10_000 });
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
   const toolbox = new Map([['calculator', adder]]);
   const learner: Learner = {
     rows: learningStore(store.db, GYRE_POLICY),

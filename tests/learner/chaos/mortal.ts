@@ -1,4 +1,6 @@
 /** A learning clock whose process dies at a chosen row: nothing that it does after that happens. */
+import { setMaxListeners } from 'node:events';
+
 import type Database from 'better-sqlite3';
 
 import type { LearningStore } from '../../../src/core/ports.js';
@@ -65,10 +67,12 @@ export function mortal(learner: Learner, sqlite: Database.Database, death?: Deat
       });
     },
   });
+  const signal = AbortSignal.any([learner.signal, dying.signal]);
+  setMaxListeners(0, signal);
   return {
     learner: Object.create(learner, {
       rows: { value: rows },
-      signal: { value: AbortSignal.any([learner.signal, dying.signal]) },
+      signal: { value: signal },
     }) as Learner,
     wrote,
     dead: () => dying.signal.aborted,
