@@ -249,7 +249,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     'Learning',
     'admin',
     'Version',
-    { body: { name: 'Restart', required: false, example: {} }, errors: [400, 404, 409, 502, 503] },
+    { body: { name: 'Restart', required: false, example: { version: 1 } }, errors: [400, 404, 409, 502, 503] },
   ),
   'GET /gyre/v1/cycles': reads('Learning cycles, newest first.', 'Learning', 'client', 'CycleList', {
     query: PAGE,
