@@ -58,7 +58,8 @@ export class Tidying {
     await retire(
       alias,
       adapters,
-      loaded.filter((version) => !holds.has(version)),
+      // One without a row is in the making: the trainer has loaded it to look at it.
+      loaded.filter((version) => versions.includes(version) && !holds.has(version)),
       kept,
     );
     for (const version of versions) {

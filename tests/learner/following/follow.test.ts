@@ -156,6 +156,15 @@ test('a version that serves again by the time it is drained stays in the engine'
   expect(unloads(trainer)).toEqual(['POST /v1/adapters/2/unload']);
 });
 
+test('a version in the making, which has no row yet, stays in the engine while the trainer looks at it', async () => {
+  const { promote, engine, trainer } = await following();
+  await openTrainer(trainer.url).load(4);
+  for (const version of [1, 2, 3]) await promote(version, version - 1);
+  await until(() => !engine.adapters.has(adapterName(1)), 'the end of version 1 in the engine');
+  expect(unloads(trainer)).toEqual(['POST /v1/adapters/1/unload']);
+  expect(engine.adapters.has(adapterName(4))).toBe(true);
+});
+
 test('versions that were refused leave the engine and then the disk, and can no longer be promoted', async () => {
   const { promote, refuse, engine, trainer, warnings, client, store } = await following();
   await promote(1, 0);
