@@ -2,42 +2,27 @@
  * Many logged states at once, as a judge looks at them. Neighbouring steps share nearly all of what was said before
  * them: each message is read once, and kept for a while.
  */
-import { runsCalls } from '../../core/last_turn.js';
 import type { AskedState, LoggedState } from '../../core/learning/state.js';
 import type { Task } from '../../core/learning/task.js';
 import type { Message } from '../../core/message.js';
-import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
+import type { FunctionSpec } from '../../core/policy.js';
 import { parseJson } from '../../core/text/json.js';
-import type { NotTrainable, Origin } from '../../core/trajectory.js';
 import { prepared, type Db } from '../file/db.js';
-import { versionOfColumn } from '../file/policy_version.js';
 import { removals } from '../file/prunings.js';
 import { isAdminKey } from '../keys/keys.js';
 import { asks, taskById } from '../learning/tasks.js';
 import { messageOf } from '../log/chain.js';
-import { actionOf } from '../read/state.js';
+import { loggedState, type StateColumns } from '../read/state.js';
 
 /** Messages that are kept, twice over; and lists of tools. */
 const MESSAGES = 20_000;
 const TOOL_SETS = 1_000;
 
-interface Row {
-  readonly id: string;
-  readonly trajectoryId: string;
-  readonly idx: number;
-  readonly keyId: string;
-  readonly policyVersion: number;
-  readonly consent: 0 | 1;
-  readonly stateAt: number;
-  readonly actionTip: string | null;
+/** As SQLite gives them. */
+interface Row extends Omit<StateColumns, 'consent' | 'callsAllowed'> {
   readonly toolSet: string;
-  readonly toolChoice: string;
+  readonly consent: 0 | 1;
   readonly callsAllowed: 0 | 1 | null;
-  readonly sampling: string;
-  readonly templateHash: string | null;
-  readonly notTrainable: string | null;
-  readonly taskId: string | null;
-  readonly origin: Origin;
 }
 
 const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.idx, s.key_id AS keyId, s.policy_version AS policyVersion,
@@ -84,28 +69,8 @@ export class AskedStates {
     const messages = this.#chain(row.stateAt);
     const tools = this.#toolSet(row.toolSet);
     if (messages === undefined || tools === undefined) return undefined;
-    const sampling = JSON.parse(row.sampling) as Sampling;
-    const toolChoice = JSON.parse(row.toolChoice) as ToolChoice;
-    const recorded = row.callsAllowed === null ? null : row.callsAllowed === 1;
-    return {
-      stepId: row.id,
-      trajectoryId: row.trajectoryId,
-      keyId: row.keyId,
-      index: row.idx,
-      taskId: row.taskId ?? undefined,
-      origin: row.origin,
-      policyVersion: versionOfColumn(row.policyVersion),
-      consent: row.consent === 1,
-      notTrainable: row.notTrainable === null ? undefined : (row.notTrainable as NotTrainable),
-      templateHash: row.templateHash ?? undefined,
-      messages,
-      tools,
-      toolChoice,
-      callsAllowed: runsCalls({ messages, tools, toolChoice }, recorded),
-      sampling,
-      temperature: sampling.temperature ?? 1,
-      ...actionOf(this.#db, row),
-    };
+    const callsAllowed = row.callsAllowed === null ? null : row.callsAllowed === 1;
+    return loggedState(this.#db, { ...row, consent: row.consent === 1, callsAllowed }, { messages, tools });
   }
 
   /** Oldest first; undefined where one is missing. */

@@ -5,7 +5,7 @@ import { parseJson } from '../../core/text/json.js';
 import { eq } from 'drizzle-orm';
 
 import { runsCalls } from '../../core/last_turn.js';
-import type { LoggedState } from '../../core/learning/state.js';
+import type { LoggedState, StateWords } from '../../core/learning/state.js';
 import { textOf, type ToolCall } from '../../core/message.js';
 import type { FunctionSpec, Sampling, ToolChoice } from '../../core/policy.js';
 import type { NotTrainable } from '../../core/trajectory.js';
@@ -29,31 +29,59 @@ export function stateOf(db: Db, stepId: string): LoggedState | undefined {
   if (row === undefined || chain === undefined) return undefined;
   const { step, taskId, origin } = row;
   const context = readContext(db, stepId);
-  const sampling = JSON.parse(step.sampling) as Sampling;
-  const messages = chain.map(({ body }) => messageOf(body));
-  const tools = parseJson(row.tools) as FunctionSpec[];
-  const toolChoice = JSON.parse(step.toolChoice) as ToolChoice;
+  const said = {
+    messages: chain.map(({ body }) => messageOf(body)),
+    tools: parseJson(row.tools) as FunctionSpec[],
+  };
   return {
-    stepId,
-    trajectoryId: step.trajectoryId,
-    keyId: step.keyId,
-    index: step.idx,
-    taskId: taskId ?? undefined,
-    origin,
-    policyVersion: versionOfColumn(step.policyVersion),
-    consent: step.consent,
-    notTrainable: step.notTrainable === null ? undefined : (step.notTrainable as NotTrainable),
-    templateHash: step.templateHash ?? undefined,
-    messages,
-    tools,
-    toolChoice,
-    callsAllowed: runsCalls({ messages, tools, toolChoice }, step.callsAllowed),
-    sampling,
-    temperature: sampling.temperature ?? 1,
-    ...actionOf(db, step),
+    ...loggedState(db, { ...step, taskId, origin }, said),
     promptTokenIds: context === undefined ? undefined : Array.from(context.prompt),
     tokenIds: step.tokenIds === null ? undefined : unpackU32(step.tokenIds),
     logprobs: step.logprobs === null ? undefined : unpackF32(step.logprobs),
+  };
+}
+
+/** The columns of a step, and of its trajectory, that tell of its state. */
+export type StateColumns = Pick<
+  typeof steps.$inferSelect,
+  | 'id'
+  | 'trajectoryId'
+  | 'keyId'
+  | 'idx'
+  | 'policyVersion'
+  | 'consent'
+  | 'notTrainable'
+  | 'templateHash'
+  | 'toolChoice'
+  | 'callsAllowed'
+  | 'sampling'
+  | 'stateAt'
+  | 'actionTip'
+> &
+  Pick<typeof trajectories.$inferSelect, 'taskId' | 'origin'>;
+
+/** A state without the ids of its tokens. */
+export function loggedState(db: Db, row: StateColumns, { messages, tools }: StateWords): LoggedState {
+  const sampling = JSON.parse(row.sampling) as Sampling;
+  const toolChoice = JSON.parse(row.toolChoice) as ToolChoice;
+  return {
+    stepId: row.id,
+    trajectoryId: row.trajectoryId,
+    keyId: row.keyId,
+    index: row.idx,
+    taskId: row.taskId ?? undefined,
+    origin: row.origin,
+    policyVersion: versionOfColumn(row.policyVersion),
+    consent: row.consent,
+    notTrainable: row.notTrainable === null ? undefined : (row.notTrainable as NotTrainable),
+    templateHash: row.templateHash ?? undefined,
+    messages,
+    tools,
+    toolChoice,
+    callsAllowed: runsCalls({ messages, tools, toolChoice }, row.callsAllowed),
+    sampling,
+    temperature: sampling.temperature ?? 1,
+    ...actionOf(db, row),
   };
 }
 
