@@ -49,33 +49,21 @@ const aboutSubject = (table: string, problem: (kind: string) => string): readonl
       AND ${missing(subjects, 'o.subject_id')} ORDER BY o.subject_id LIMIT 500`,
   }));
 
+/** Rows that are named by what a column of theirs refers to. */
+const referring = (table: string, column: string, to: string, problem: string): Orphans => ({
+  table,
+  problem,
+  sql: `SELECT DISTINCT o.${column} AS id FROM ${table} o WHERE o.${column} > ?
+    AND ${missing(to, `o.${column}`)} ORDER BY o.${column} LIMIT 500`,
+});
+
 const MORE: readonly Orphans[] = [
   ...aboutSubject('decided', (kind) => `the ${kind} it is about is missing`),
   ...aboutSubject('judge_attempts', (kind) => `the ${kind} a judge is to be asked of again is missing`),
-  {
-    table: 'late_steps',
-    problem: 'the step that is to be judged later is missing',
-    sql: `SELECT o.step_id AS id FROM late_steps o WHERE o.step_id > ?
-      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
-  },
-  {
-    table: 'cycle_steps',
-    problem: 'the step it claims is missing',
-    sql: `SELECT DISTINCT o.step_id AS id FROM cycle_steps o WHERE o.step_id > ?
-      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
-  },
-  {
-    table: 'groups',
-    problem: 'the step it was drawn at is missing',
-    sql: `SELECT DISTINCT o.step_id AS id FROM groups o WHERE o.step_id > ?
-      AND ${missing('steps', 'o.step_id')} ORDER BY o.step_id LIMIT 500`,
-  },
-  {
-    table: 'evaluation_answers',
-    problem: 'the trajectory that answered is missing',
-    sql: `SELECT DISTINCT o.trajectory_id AS id FROM evaluation_answers o WHERE o.trajectory_id > ?
-      AND ${missing('trajectories', 'o.trajectory_id')} ORDER BY o.trajectory_id LIMIT 500`,
-  },
+  referring('late_steps', 'step_id', 'steps', 'the step that is to be judged later is missing'),
+  referring('cycle_steps', 'step_id', 'steps', 'the step it claims is missing'),
+  referring('groups', 'step_id', 'steps', 'the step it was drawn at is missing'),
+  referring('evaluation_answers', 'trajectory_id', 'trajectories', 'the trajectory that answered is missing'),
   {
     table: 'candidates',
     problem: 'the step that it counts is missing',
