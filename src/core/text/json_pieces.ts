@@ -28,7 +28,12 @@ function left(value: unknown, room: number): number {
   if (typeof value === 'string') return room - value.length - 2;
   if (typeof value !== 'object' || value === null) return room - 4;
   let rest = room - 2;
-  if (Array.isArray(value)) for (let at = 0; at < value.length && rest >= 0; at += 1) rest = left(value[at], rest - 1);
+  if (Array.isArray(value))
+    for (let at = 0; at < value.length && rest >= 0; at += 1) {
+      const item: unknown = value[at];
+      // Token ids and log-probabilities, of which there are many in each answer that is logged.
+      rest = typeof item === 'number' ? rest - 5 : left(item, rest - 1);
+    }
   else
     for (const name in value) {
       rest = left((value as Record<string, unknown>)[name], rest - name.length - 4);
