@@ -4,25 +4,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { assemble, hyperDefaults } from '../../../src/batch/assemble.js';
 import type { Batch, BatchItem } from '../../../src/core/learning/batch.js';
 import type { NewGroup } from '../../../src/core/learning/group.js';
-import type { Sample } from '../../../src/core/learning/sample.js';
 import type { LearningStore } from '../../../src/core/ports.js';
-import { type Logged, STORES } from './stores.js';
-
-const sample = (cycleId: string, stepId: string, n: number, part: Partial<Sample> = {}): Sample => ({
-  id: `smp-${cycleId}-${stepId}-${n}`,
-  cycleId,
-  stepId,
-  policyVersion: 0,
-  text: `answer ${n}`,
-  calls: [],
-  promptTokenIds: [1, 2],
-  tokenIds: [3, n],
-  logprobs: [-0.5, -0.25],
-  temperature: 1,
-  cut: false,
-  createdAt: n,
-  ...part,
-});
+import { type Logged, sample, STORES } from './stores.js';
 
 const group = (cycleId: string, stepId: string, part: Partial<NewGroup> = {}): NewGroup => ({
   cycleId,

@@ -9,7 +9,7 @@ import type { UnjudgedSlice, Verdict } from '../../../src/core/learning/judging.
 import type { Sample } from '../../../src/core/learning/sample.js';
 import type { Task } from '../../../src/core/learning/task.js';
 import type { LearningStore } from '../../../src/core/ports.js';
-import { type Logged, STORES } from './stores.js';
+import { type Logged, sample, STORES } from './stores.js';
 
 const task = (id: string, question: string, split: Task['split'] = 'train'): Task => ({
   id,
@@ -30,21 +30,6 @@ const verdict = (subjectId: string, more: Partial<Verdict> = {}): Verdict => ({
   rationale: '',
   createdAt: 1,
   ...more,
-});
-
-const sample = (cycleId: string, stepId: string, n: number): Sample => ({
-  id: `smp-${stepId}-${n}`,
-  cycleId,
-  stepId,
-  policyVersion: 0,
-  text: `answer ${n}`,
-  calls: [],
-  promptTokenIds: [1, 2],
-  tokenIds: [3, n],
-  logprobs: [-0.5, -0.25],
-  temperature: 1,
-  cut: false,
-  createdAt: n,
 });
 
 function groupOf(samples: readonly [Sample, ...Sample[]]): NewGroup {

@@ -1,5 +1,6 @@
 /** Every store there is behind the learning clock's ports. Another one is one more entry here. */
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { Sample } from '../../../src/core/learning/sample.js';
 import type { LearningStore } from '../../../src/core/ports.js';
 import { learningStore } from '../../../src/store/clock/open.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
@@ -37,3 +38,20 @@ export const STORES: readonly { readonly name: string; readonly open: () => Logg
     },
   },
 ];
+
+/** The nth action that a cycle drew at a step. */
+export const sample = (cycleId: string, stepId: string, n: number, part: Partial<Sample> = {}): Sample => ({
+  id: `smp-${cycleId}-${stepId}-${n}`,
+  cycleId,
+  stepId,
+  policyVersion: 0,
+  text: `answer ${n}`,
+  calls: [],
+  promptTokenIds: [1, 2],
+  tokenIds: [3, n],
+  logprobs: [-0.5, -0.25],
+  temperature: 1,
+  cut: false,
+  createdAt: n,
+  ...part,
+});
