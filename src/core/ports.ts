@@ -123,7 +123,8 @@ export interface StatusRows {
 export interface StatusQuery {
   /** The rule where this is the head. */
   readonly ruleAt: (head: number) => CandidateRule;
-  readonly reuse: number;
+  /** Which visited states may be visited again then. */
+  readonly boundsAt: (head: number) => ReuseBounds;
   readonly keyId?: string | undefined;
 }
 

@@ -14,6 +14,13 @@ export interface SharedOut<T> {
   readonly over: number;
 }
 
+/** How many keys share a batch: those that give to it, and those that were heard lately. */
+export function giversAmong(heardLately: readonly string[], given: readonly Given[]): number {
+  const givers = new Set(heardLately);
+  for (const { giver } of given) if (giver !== undefined) givers.add(giver);
+  return givers.size;
+}
+
 /**
  * The part of a batch that one of `givers` keys gives at most. Where there are few keys each gives its equal part, so
  * that one alone, from whom nobody is to be protected, gives all.

@@ -9,9 +9,8 @@ import type { Cycle } from '../core/learning/cycle.js';
 import type { OpenGroup, SettledGroup } from '../core/learning/group.js';
 import type { Verdict } from '../core/learning/judging.js';
 import type { LoggedState } from '../core/learning/state.js';
-import { shareOut } from '../filter/shares.js';
+import { giversAmong, shareOut } from '../filter/shares.js';
 import { rewardOf, rewardsOf } from '../judge/decide.js';
-import { giversAmong } from './choosing.js';
 
 /**
  * Versions that the head may go on by while a group is carried over: CISPO corrects for the difference, and further on

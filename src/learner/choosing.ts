@@ -46,16 +46,6 @@ export interface Choice {
   readonly leftOut: Readonly<Partial<Record<LeftOut | 'no_consent' | 'heldout', number>>>;
 }
 
-/** How many keys share a batch: those that give to it, and those that were heard lately. */
-export function giversAmong(
-  heardLately: readonly string[],
-  given: readonly { readonly giver: string | undefined }[],
-): number {
-  const givers = new Set(heardLately);
-  for (const { giver } of given) if (giver !== undefined) givers.add(giver);
-  return givers.size;
-}
-
 /** Those that are read: `open` is in the order in which states are taken where nothing is to be preferred. */
 export function shortlist(open: readonly OpenState[], mode: TrainMode, room: Room): Listed {
   const inTrajectory = new Map<string, number>();

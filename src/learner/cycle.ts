@@ -12,7 +12,8 @@ import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
 import { batchOf as batchFrom, type Made } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
-import { choose, giversAmong, PER_TRAJECTORY, shortlist } from './choosing.js';
+import { giversAmong } from '../filter/shares.js';
+import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
 import { gate, type Gated, type Gating, isHopeless } from './gating.js';
@@ -79,7 +80,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     rows.cycles.move(cycle.id, { stage, counts });
   const skip = async (note: string): Promise<Cycle> => {
     await use(learner, cycle);
-    await learner.rows.cycles.release(cycle.id);
+    await rows.cycles.release(cycle.id);
     return rows.cycles.move(cycle.id, { state: 'skipped', note });
   };
 

@@ -6,7 +6,7 @@ import type { Config } from '../core/config.js';
 import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 import type { ReuseBounds, StateRows } from '../core/ports.js';
 import { ruleOf } from '../filter/filter.js';
-import { partOf, shareOfCounts } from '../filter/shares.js';
+import { giversAmong, partOf, shareOfCounts } from '../filter/shares.js';
 
 export function ruleIn(config: Config, head: number): CandidateRule {
   return ruleOf(config['learning.filter'] as FilterName, config['learning.mode'] as TrainMode, head);
@@ -36,6 +36,6 @@ export interface Available {
 /** How many states there are for cycles, as far as that is seen without reading what was said. */
 export function available({ givers }: StateTally, heardLately: readonly string[], config: Config): Available {
   const share = config['learning.key_share'];
-  const among = new Set([...heardLately, ...givers.flatMap(({ giver }) => giver ?? [])]).size;
+  const among = giversAmong(heardLately, givers);
   return { ...shareOfCounts(givers, share, among), part: partOf(share, among) };
 }

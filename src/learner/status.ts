@@ -1,12 +1,11 @@
 /** What learning waits for, with counts per reason: the answer to "why is nothing training?". Pure. */
 import type { Config } from '../core/config.js';
-import type { FilterName, TrainMode } from '../core/learning/cycle.js';
+import type { TrainMode } from '../core/learning/cycle.js';
 import type { StatusFacts } from '../core/learning/status.js';
 import { cycleView, type LearningStatus } from '../core/learning/views.js';
 import type { StatusQuery } from '../core/ports.js';
-import { ruleOf } from '../filter/filter.js';
 import { restsUntil } from './schedule.js';
-import { available } from './states.js';
+import { available, boundsIn, ruleIn } from './states.js';
 
 /** What is up to learn. */
 export interface LearningPart {
@@ -16,8 +15,8 @@ export interface LearningPart {
 
 /** What is asked of the rows. */
 export function statusQuery(config: Config, keyId?: string): StatusQuery {
-  const [filter, mode] = [config['learning.filter'] as FilterName, config['learning.mode'] as TrainMode];
-  return { ruleAt: (head) => ruleOf(filter, mode, head), reuse: config['learning.reuse'], keyId };
+  const mode = config['learning.mode'] as TrainMode;
+  return { ruleAt: (head) => ruleIn(config, head), boundsAt: (head) => boundsIn(config, mode, head), keyId };
 }
 
 /**

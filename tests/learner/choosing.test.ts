@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import type { OpenState } from '../../src/core/learning/candidate.js';
 import type { TrainMode } from '../../src/core/learning/cycle.js';
 import type { StateWords } from '../../src/core/learning/state.js';
-import { choose, giversAmong, type Known, type Room, shortlist } from '../../src/learner/choosing.js';
+import { choose, type Known, type Room, shortlist } from '../../src/learner/choosing.js';
+import { giversAmong } from '../../src/filter/shares.js';
 
 const state = (stepId: string, more: Partial<OpenState> = {}): OpenState => ({
   stepId,

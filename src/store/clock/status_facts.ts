@@ -23,14 +23,13 @@ export function statusRows(db: Db, policy: string): StatusRows {
   };
 }
 
-export function statusFacts(db: Db, policy: string, { ruleAt, reuse, keyId }: StatusQuery): StatusFacts {
+export function statusFacts(db: Db, policy: string, { ruleAt, boundsAt, keyId }: StatusQuery): StatusFacts {
   const head = headVersion(db, policy);
-  const rule = ruleAt(head);
   return {
     serving: servingVersion(db, policy),
     head,
     versions: countVersions(db, policy, keyId),
-    tally: tallyOf(db, policy, { rule, head, reuse: rule.mode === 'resample' ? reuse : 1, keyId }),
+    tally: tallyOf(db, policy, { rule: ruleAt(head), ...boundsAt(head), keyId }),
     heardLately: keyId === undefined ? heardLately(db) : [],
     heldoutTasks: countTasks(db, 'heldout'),
     unknownJudged: keyId === undefined ? unknownJudged(db) : 0,
