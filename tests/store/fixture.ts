@@ -127,6 +127,7 @@ export async function answer(
   asked: Opening,
   turns: readonly Turn[],
   ending: Ending = DONE,
+  beforeItEnds?: () => void,
 ): Promise<Answered> {
   const recording = await log.open(asked);
   let messages = recording.messages;
@@ -164,6 +165,10 @@ export async function answer(
     committed.push(recording.step(step, turn));
     steps.push(step);
     messages = [...messages, ...appended];
+  }
+  if (beforeItEnds !== undefined) {
+    await Promise.all(committed);
+    beforeItEnds();
   }
   committed.push(recording.finish(ending));
   return { recording, steps, turn, opening: asked, kept: (await Promise.all(committed)).every(Boolean) };

@@ -19,14 +19,22 @@ export const countings = sqliteTable('countings', {
   recountFrom: integer('recount_from'),
   /** How many trajectories there were to be counted when counting began. */
   total: integer().notNull(),
+  /** Steps after this one are new; those up to it are counted, or their trajectory is in `touched`. */
+  stepsTo: integer('steps_to').notNull().default(0),
 });
 
-/** Trajectories whose candidates are not counted as they are now. */
+/** Trajectories that have changed since their candidates were counted; that steps came is seen by their `seq`. */
 export const touched = sqliteTable(
   'touched',
   { policy: text().notNull(), trajectoryId: text('trajectory_id').notNull() },
   (t) => [primaryKey({ columns: [t.policy, t.trajectoryId] })],
 );
+
+/** Responses that had no end yet when their steps were counted: then the trajectory is looked at once more. */
+export const unanswered = sqliteTable('unanswered', {
+  responseId: text('response_id').primaryKey(),
+  trajectoryId: text('trajectory_id').notNull(),
+});
 
 /** A logged step with everything that a filter looks at. */
 export const candidates = sqliteTable(

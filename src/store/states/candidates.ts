@@ -12,6 +12,8 @@ export interface Found {
   /** Whether it is the operator's own: a task that the learner answered. */
   readonly own: boolean;
   readonly candidate: Candidate;
+  /** Its response where that has no end yet. */
+  readonly unanswered: string | undefined;
   /** Row and hash of the state's last message, and the hash of its tools. */
   readonly stateAt: number;
   readonly stateTip: string;
@@ -94,6 +96,7 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
       stateTip: step.stateTip,
       toolSet: step.toolSet,
       branchOf: branch ? before : undefined,
+      unanswered: step.ended === 1 ? undefined : step.responseId,
       candidate: {
         policyVersion: versionOfColumn(step.policyVersion),
         withdrawn: step.withdrawn === 1,

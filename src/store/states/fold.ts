@@ -1,7 +1,8 @@
 /**
- * Candidates are counted as they come: whatever changes a trajectory notes it (`touched`, by triggers), and here the
- * candidates of noted trajectories are made anew, a few at a time. Nothing is remembered beside the rows, so whoever
- * counts may stop anywhere, and several may count at once.
+ * Candidates are counted as they come: new steps are those after a mark (`countings.steps_to`), whatever else changes a
+ * trajectory notes it (`touched`, by triggers), and here the candidates of those trajectories are made anew, a few at a
+ * time. A trigger on each logged step would cost the log more than a tenth of its time. Nothing is remembered beside
+ * the rows, so whoever counts may stop anywhere, and several may count at once.
  */
 import type { Candidate, CandidateRule } from '../../core/learning/candidate.js';
 import { sha256 } from '../../core/text/hash.js';
@@ -24,6 +25,7 @@ interface Counting {
   readonly heldOut: string;
   readonly tasksWritten: 0 | 1;
   readonly recountFrom: number | null;
+  readonly stepsTo: number;
 }
 
 /** Counts for a short while. Returns whether there is more to count. */
@@ -35,21 +37,42 @@ export function fold(db: Db, policy: string, rule: CandidateRule): boolean {
       const counting = begun(db, policy, rule);
       if (counting.recountFrom !== null) recount(db, policy, rule, counting.recountFrom);
       const heldOut = heldOutOf(db);
-      const next = prepared<[string], { id: string }>(
-        db,
-        `SELECT trajectory_id AS id FROM touched WHERE policy = ? ORDER BY trajectory_id LIMIT ${AT_ONCE}`,
-      );
       const done = prepared<[string, string]>(db, 'DELETE FROM touched WHERE policy = ? AND trajectory_id = ?');
-      for (let ids = next.all(policy); ids.length > 0; ids = next.all(policy))
-        for (const { id } of ids) {
-          foldOne(db, policy, rule, heldOut, id);
-          done.run(policy, id);
-          if (performance.now() >= until) return !isCounted(db, policy, rule);
-        }
+      for (const { id, seq } of toCount(db, policy, counting.stepsTo)) {
+        foldOne(db, policy, rule, heldOut, id);
+        done.run(policy, id);
+        if (seq !== undefined) counted(db, policy, seq);
+        if (performance.now() >= until) break;
+      }
       return !isCounted(db, policy, rule);
     },
     { behavior: 'immediate' },
   );
+}
+
+/** Changed trajectories, then those of new steps, with the newest step that is counted with each. */
+function* toCount(db: Db, policy: string, from: number): Generator<{ readonly id: string; readonly seq?: number }> {
+  const changed = prepared<[string], { id: string }>(
+    db,
+    `SELECT trajectory_id AS id FROM touched WHERE policy = ? ORDER BY trajectory_id LIMIT ${AT_ONCE}`,
+  );
+  const grown = prepared<[number], { id: string; seq: number }>(
+    db,
+    `SELECT trajectory_id AS id, seq FROM steps WHERE seq > ? ORDER BY seq LIMIT ${AT_ONCE}`,
+  );
+  for (let last = from; ;) {
+    for (let rows = changed.all(policy); rows.length > 0; rows = changed.all(policy)) yield* rows;
+    const rows = grown.all(last);
+    const newest = rows.at(-1);
+    if (newest === undefined) return;
+    // Those of one trajectory often follow each other.
+    for (const [at, row] of rows.entries()) if (rows[at + 1]?.id !== row.id) yield row;
+    last = newest.seq;
+  }
+}
+
+function counted(db: Db, policy: string, seq: number): void {
+  prepared<[number, string]>(db, 'UPDATE countings SET steps_to = ? WHERE policy = ?').run(seq, policy);
 }
 
 /** Without the write lock. */
@@ -61,6 +84,7 @@ export function isCounted(db: Db, policy: string, rule: CandidateRule): boolean 
     counting.rule === rule.name &&
     counting.tasksWritten === 0 &&
     counting.recountFrom === null &&
+    prepared<[number]>(db, 'SELECT 1 FROM steps WHERE seq > ? LIMIT 1').get(counting.stepsTo) === undefined &&
     prepared<[string]>(db, 'SELECT 1 FROM touched WHERE policy = ? LIMIT 1').get(policy) === undefined
   );
 }
@@ -68,7 +92,8 @@ export function isCounted(db: Db, policy: string, rule: CandidateRule): boolean 
 function countingOf(db: Db, policy: string): Counting | undefined {
   return prepared<[string], Counting>(
     db,
-    `SELECT mode, rule, held_out AS heldOut, tasks_written AS tasksWritten, recount_from AS recountFrom
+    `SELECT mode, rule, held_out AS heldOut, tasks_written AS tasksWritten, recount_from AS recountFrom,
+        steps_to AS stepsTo
       FROM countings WHERE policy = ?`,
   ).get(policy);
 }
@@ -84,13 +109,15 @@ function begun(db: Db, policy: string, rule: CandidateRule): Counting {
     prepared(db, 'INSERT INTO touched SELECT @policy, id FROM trajectories WHERE 1 ON CONFLICT DO NOTHING').run({
       policy,
     });
-  const row = { policy, mode: rule.mode, rule: rule.name, heldOut, recountFrom: again };
+  const newest = prepared<[], { seq: number | null }>(db, 'SELECT max(seq) AS seq FROM steps').get()?.seq ?? 0;
+  const stepsTo = fresh ? newest : known.stepsTo;
+  const row = { policy, mode: rule.mode, rule: rule.name, heldOut, recountFrom: again, stepsTo };
   prepared(
     db,
-    `INSERT INTO countings (policy, mode, rule, held_out, tasks_written, recount_from, total)
-      VALUES (@policy, @mode, @rule, @heldOut, 0, @recountFrom, (SELECT count(*) FROM trajectories))
+    `INSERT INTO countings (policy, mode, rule, held_out, tasks_written, recount_from, total, steps_to)
+      VALUES (@policy, @mode, @rule, @heldOut, 0, @recountFrom, (SELECT count(*) FROM trajectories), @stepsTo)
       ON CONFLICT DO UPDATE SET mode = @mode, rule = @rule, held_out = @heldOut, tasks_written = 0,
-        recount_from = @recountFrom${fresh ? ', total = excluded.total' : ''}`,
+        recount_from = @recountFrom, steps_to = @stepsTo${fresh ? ', total = excluded.total' : ''}`,
   ).run(row);
   return { ...row, tasksWritten: 0 };
 }
@@ -149,6 +176,11 @@ function foldOne(db: Db, policy: string, rule: CandidateRule, heldOut: HeldOut, 
     const row = rowOf(db, policy, rule, heldOut, found);
     const before = known.get(row.seq);
     known.delete(row.seq);
+    if (found.unanswered !== undefined)
+      prepared<[string, string]>(db, 'INSERT INTO unanswered VALUES (?, ?) ON CONFLICT DO NOTHING').run(
+        found.unanswered,
+        trajectoryId,
+      );
     if (before !== undefined && isSame(before, row)) continue;
     changed.push(row.seq);
     prepared(

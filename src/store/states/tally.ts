@@ -68,7 +68,9 @@ function countingOf(db: Db, policy: string, rule: CandidateRule): StateTally['co
   if (isCounted(db, policy, rule)) return undefined;
   const row = prepared<[string, string], { left: number; total: number }>(
     db,
-    `SELECT (SELECT count(*) FROM touched WHERE policy = ?) AS left, total FROM countings WHERE policy = ?`,
+    `SELECT (SELECT count(*) FROM touched WHERE policy = ?)
+        + (SELECT count(DISTINCT s.trajectory_id) FROM steps s WHERE s.seq > c.steps_to) AS left, total
+      FROM countings c WHERE policy = ?`,
   ).get(policy, policy);
   const total = Math.max(row?.total ?? 0, row?.left ?? 0);
   return { done: total - (row?.left ?? 0), total };

@@ -21,7 +21,7 @@ import { openStates } from '../../../src/store/states/open_states.js';
 import { tallyOf } from '../../../src/store/states/tally.js';
 import { visited } from '../../../src/store/states/visits.js';
 import { Random } from '../../../scripts/chaos/random.js';
-import { answer, opened, opening, user } from '../fixture.js';
+import { answer, DONE, opened, opening, user } from '../fixture.js';
 
 const BOUNDS = { head: 3, reuse: 2 };
 
@@ -134,7 +134,10 @@ class World {
       prompt: [1, 2],
       ids: [3],
     }));
-    const { turn } = await answer(this.#gyre.log, opening(messages, { at, asker }), turns);
+    const counts = this.#random.next() < 0.2;
+    const { turn } = await answer(this.#gyre.log, opening(messages, { at, asker }), turns, DONE, () => {
+      if (counts) countAll(this.store);
+    });
     this.#talks.push({ keyId: talk.keyId, messages: [...messages, turn satisfies AssistantMessage] });
   }
 
@@ -245,8 +248,33 @@ test('whoever deletes everything leaves nothing of it counted', async () => {
     dropped: { same_state: 1 },
   });
   for (const { recording } of asked) removeTrajectory(store.db, GYRE_POLICY, recording.trajectoryId);
-  for (const table of ['candidates', 'candidate_counts', 'states', 'state_counts', 'touched'])
+  for (const table of ['candidates', 'candidate_counts', 'states', 'state_counts', 'touched', 'unanswered'])
     expect([table, rows(store, `SELECT * FROM ${table}`)]).toEqual([table, []]);
+});
+
+test('steps that were counted before their answer had ended are counted again when it has', async () => {
+  const { store, log } = opened();
+  const reasons = (): unknown[] => rows(store, 'SELECT reason FROM candidates');
+  await answer(log, opening([user('one')]), [{ text: 'a', prompt: [1], ids: [3] }], DONE, () => {
+    countAll(store);
+    expect(reasons()).toEqual([{ reason: 'unfinished' }]);
+  });
+  countAll(store);
+  expect(reasons()).toEqual([{ reason: '' }]);
+  expect(rows(store, 'SELECT * FROM unanswered')).toEqual([]);
+});
+
+test('of newest steps that are deleted in any order, numbers that are given again are counted', async () => {
+  const { store, log } = opened();
+  const ask = async (words: string): Promise<string> =>
+    (await answer(log, opening([user(words)]), [{ text: 'a', prompt: [1], ids: [3] }])).recording.trajectoryId;
+  await ask('one');
+  const gone = [await ask('two'), await ask('three')];
+  countAll(store);
+  for (const id of gone) removeTrajectory(store.db, GYRE_POLICY, id);
+  await ask('four');
+  countAll(store);
+  expect(rows(store, 'SELECT seq FROM candidates ORDER BY seq')).toEqual([{ seq: 1 }, { seq: 2 }]);
 });
 
 test('the number of a step that was deleted is given to another, which is another candidate', async () => {
