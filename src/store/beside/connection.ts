@@ -96,7 +96,7 @@ export class LogConnection {
       waiting: this.#waiting,
       blocked: () => this.#blocked,
       paused: () => this.#restarting,
-      direct: (messages) => this.#sendWithoutIntake(messages),
+      direct: (messages, texts) => this.#sendWithoutIntake(messages, texts),
       written: () => this.#sendNextGroup(),
       dropped: (recordings) => {
         this.#ownFailures += recordings;
@@ -232,12 +232,12 @@ export class LogConnection {
     return this.#restartTimer !== undefined || this.#restarting !== undefined;
   }
 
-  #sendWithoutIntake(messages: readonly UnwrittenMessage[]): void {
+  #sendWithoutIntake(messages: readonly UnwrittenMessage[], texts: readonly string[]): void {
     this.#acknowledged?.giveUp();
     this.#sendLines(Number.POSITIVE_INFINITY);
-    const texts = this.#replies.textsOf(messages);
+    const asked = this.#replies.textsOf(messages, texts);
     for (const message of messages) if (message.ends) this.#uncommitted.forget(message.recording);
-    this.#postToWorker(`[${texts.join(',')}]`);
+    this.#postToWorker(`[${asked.join(',')}]`);
   }
 
   /** One group at a time: lines that are written while it is committed are the next group. */

@@ -1,21 +1,42 @@
 /** Messages on their way into the intake; where neither it nor the database can be written, they wait here. */
 
-/** A message as JSON text. */
-export interface UnwrittenMessage {
+/** What is known of a message beside its text. */
+export interface About {
   readonly recording: number;
-  readonly text: string;
-  /** The text of a very large one, whose `text` is empty. */
-  readonly bytes?: readonly Buffer[] | undefined;
-  /** Characters of the text, or bytes. */
-  readonly length: number;
   readonly ends: boolean;
   /** The end of an answer that gets a number when it is written or sent: numbers are in the order of commits. */
   readonly numbered: boolean;
   /** The answer so far as its client has it, in any of its forms. */
   readonly answerText: string | undefined;
+  readonly resolve: ((kept: boolean) => void) | undefined;
+}
+
+/** A message as JSON text. A class, since there are several for each request: its fields stand where they always do. */
+export class UnwrittenMessage {
+  readonly recording: number;
+  readonly ends: boolean;
+  readonly numbered: boolean;
+  readonly answerText: string | undefined;
   resolve: ((kept: boolean) => void) | undefined;
+  /** Empty for a very large one. */
+  readonly text: string;
+  /** The text of a very large one. */
+  readonly bytes: readonly Buffer[] | undefined;
+  /** Characters of the text, or bytes. */
+  readonly length: number;
   /** It is written, sent or dropped. */
-  gone?: true;
+  gone = false;
+
+  constructor({ recording, ends, numbered, answerText, resolve }: About, json: string | readonly Buffer[]) {
+    this.recording = recording;
+    this.ends = ends;
+    this.numbered = numbered;
+    this.answerText = answerText;
+    this.resolve = resolve;
+    this.text = typeof json === 'string' ? json : '';
+    this.bytes = typeof json === 'string' ? undefined : json;
+    this.length = typeof json === 'string' ? json.length : json.reduce((sum, { length }) => sum + length, 0);
+  }
 }
 
 /** A longer message has a line of its own, so that it need not be kept where its line can be read. */
@@ -53,7 +74,7 @@ export class Held {
   }
 
   has(message: UnwrittenMessage): boolean {
-    return message.gone !== true;
+    return !message.gone;
   }
 
   /** All of them, in pieces of about so many characters. */
@@ -76,11 +97,11 @@ export class Held {
   /** They are written or sent. */
   remove(messages: readonly UnwrittenMessage[]): void {
     for (const message of messages) {
-      if (message.gone === true) continue;
+      if (message.gone) continue;
       message.gone = true;
       this.#chars -= message.length;
     }
-    this.#messages = this.#messages.filter(({ gone }) => gone !== true);
+    this.#messages = messages === this.#messages ? [] : this.#messages.filter(({ gone }) => !gone);
   }
 
   /** Nobody waits for them any longer; they are kept all the same. */

@@ -6,7 +6,7 @@ import { writtenInTurns } from '../../core/running/written.js';
 import { writeJson } from '../../core/text/json.js';
 import { isLarge } from '../../core/text/json_pieces.js';
 import { type Backlog, type Group, MAX_UNSENT_BYTES } from './backlog.js';
-import { Held, LARGE_CHARS, type UnwrittenMessage } from './held.js';
+import { type About, Held, LARGE_CHARS, UnwrittenMessage } from './held.js';
 import type { Intake } from './intake.js';
 import type { Place } from './intake_file.js';
 import type { Uncommitted } from './uncommitted.js';
@@ -28,8 +28,8 @@ interface LinesDeps {
   readonly blocked: () => boolean;
   /** Nothing may be written to the intake before this has resolved; {@link Lines.write} is called after it. */
   readonly paused: () => Promise<void> | undefined;
-  /** Sends messages past the intake. */
-  readonly direct: (messages: readonly UnwrittenMessage[]) => void;
+  /** Sends messages past the intake, with these texts. */
+  readonly direct: (messages: readonly UnwrittenMessage[], texts: readonly string[]) => void;
   /** Called when lines may have been added. */
   readonly written: () => void;
   /** So many recordings are too many to wait. */
@@ -58,6 +58,7 @@ export class Lines {
   #under: Promise<void> | undefined;
   /** What the thread pool could not write. */
   #unwritable: UnwrittenMessage | undefined;
+  readonly #writeSome = (): void => this.write(false);
 
   constructor(deps: LinesDeps) {
     this.#deps = deps;
@@ -81,9 +82,9 @@ export class Lines {
   add(message: RecordingMessage, numbered: boolean, answerText?: string, resolve?: (kept: boolean) => void): void {
     const { recording, type } = message;
     const about = { recording, ends: type === 'finish', numbered, answerText, resolve };
-    const before = this.#preparing.get(recording);
+    const before = this.#preparing.size === 0 ? undefined : this.#preparing.get(recording);
     const large = type !== 'finish' && isLarge(message);
-    if (before === undefined && !large) return this.#take(writeJson(message), about);
+    if (before === undefined && !large) return this.#take(new UnwrittenMessage(about, writeJson(message)));
     const after = Promise.all([before, large ? this.#large : undefined]);
     const preparing = this.#prepare(message, large, about, after).finally(() => {
       if (this.#preparing.get(recording) === preparing) this.#preparing.delete(recording);
@@ -92,30 +93,21 @@ export class Lines {
     if (large) this.#large = preparing;
   }
 
-  async #prepare(
-    message: RecordingMessage,
-    large: boolean,
-    about: Omit<UnwrittenMessage, 'text' | 'bytes' | 'length'>,
-    before: Promise<unknown>,
-  ): Promise<void> {
+  async #prepare(message: RecordingMessage, large: boolean, about: About, before: Promise<unknown>): Promise<void> {
     await before;
     try {
-      this.#take(large ? await writtenInTurns(message) : writeJson(message), about);
+      this.#take(new UnwrittenMessage(about, large ? await writtenInTurns(message) : writeJson(message)));
     } catch {
       about.resolve?.(false);
       this.#deps.dropped(1);
     }
   }
 
-  #take(json: string | readonly Buffer[], about: Omit<UnwrittenMessage, 'text' | 'bytes' | 'length'>): void {
-    this.#held.add(
-      typeof json === 'string'
-        ? { ...about, text: json, length: json.length }
-        : { ...about, text: '', bytes: json, length: json.reduce((sum, { length }) => sum + length, 0) },
-    );
+  #take(message: UnwrittenMessage): void {
+    this.#held.add(message);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.write(false));
+    setImmediate(this.#writeSome);
   }
 
   /** Writes all that waits, or lets large messages have a turn of the event loop each. */
@@ -130,7 +122,7 @@ export class Lines {
       if (written && inside === line) {
         if (all || line.length > 1 || line[0] === undefined || line[0].length <= LARGE_CHARS) continue;
         this.#scheduled = true;
-        setImmediate(() => this.write(false));
+        setImmediate(this.#writeSome);
         break;
       }
       // What is left of the line is to go past the intake.
@@ -178,7 +170,7 @@ export class Lines {
     }
     const texts = this.#numberedTexts(messages);
     this.#taken(messages);
-    this.#deps.direct(messages.map((message, at) => ({ ...message, text: texts[at] ?? '' })));
+    this.#deps.direct(messages, texts);
   }
 
   #taken(messages: readonly UnwrittenMessage[]): void {
@@ -224,7 +216,7 @@ export class Lines {
       }
       const writing = intake.appendLarge([OPEN, ...only.bytes, CLOSE], number).then((place) => {
         if (place === undefined) this.#unwritable = only;
-        else this.#wrote(messages, number, place);
+        else this.#wrote([only], number, place); // others may have been added since
       });
       this.#after(writing);
       return undefined;

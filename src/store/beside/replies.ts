@@ -32,11 +32,12 @@ export class Replies {
     return replyId;
   }
 
-  /** The texts of messages that are to be committed: each that somebody waits for gets a reply. */
-  textsOf(messages: readonly Pick<UnwrittenMessage, 'text' | 'resolve'>[]): readonly string[] {
-    return messages.map(({ text, resolve }) =>
-      resolve === undefined ? text : `{"replyId":${this.awaitCommit(resolve)},${text.slice(1)}`,
-    );
+  /** The texts of messages that are to be committed, where each that somebody waits for asks for a reply. */
+  textsOf(messages: readonly Pick<UnwrittenMessage, 'resolve'>[], texts: readonly string[]): readonly string[] {
+    return texts.map((text, at) => {
+      const resolve = messages[at]?.resolve;
+      return resolve === undefined ? text : `{"replyId":${this.awaitCommit(resolve)},${text.slice(1)}`;
+    });
   }
 
   awaitOpened(opening: Opening, resolve: (opened: Opened) => void): number {
