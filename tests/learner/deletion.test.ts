@@ -9,7 +9,7 @@ import type { Removal } from '../../src/core/reading.js';
 import { runCycle } from '../../src/learner/cycle.js';
 import type { Learner } from '../../src/learner/deps.js';
 import { generate } from '../../src/learner/generating.js';
-import { rollback } from '../../src/learner/promoting.js';
+import { restart, rollback } from '../../src/learner/promoting.js';
 import { decide } from '../../src/store/learning/decisions.js';
 import { verify } from '../../src/store/proof/verify.js';
 import { deletionOf } from '../../src/store/read/deletion.js';
@@ -300,4 +300,16 @@ test('verify names a claim, a group and a batch of a step that is gone', async (
     'groups: the step it was drawn at is missing',
     'batches: it still spells a step that is missing',
   ]);
+});
+
+test('after its version was copied to start again: the answer names the copy, and the record what is trained on it', async () => {
+  made = await bench();
+  await generate(made.learner, tasks(made, [sum('a', 11, 22), sum('b', 33, 44)]), 1, 0);
+  await runCycle(made.learner, { heldout: [] });
+  const trainer = made.learner.trainer ?? expect.fail('no trainer');
+  expect(await restart(made.learner, trainer, 1, 'asked for')).toMatchObject({ version: 2, copyOf: 1 });
+  const deleted = remove();
+  expect(deleted.removal).toMatchObject({ versions: [1, 2], pending: [] });
+  await runCycle(made.learner, { tasks: tasks(made, [sum('c', 12, 23)]), heldout: [] });
+  expect(deletionOf(made.store.db, GYRE_POLICY, deleted.id)?.versions).toEqual([1, 2, 3]);
 });

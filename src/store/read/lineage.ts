@@ -135,7 +135,7 @@ export function batchesAmong(db: Pick<Db, 'select'>, policy: string, ids: readon
 /** The versions of the policy that were made of these batches, and all whose weights go back to one of those. */
 export function versionsFrom(db: Pick<Db, 'all'>, policy: string, found: readonly string[]): number[] {
   if (found.length === 0) return [];
-  // A rollback serves older weights under a new number: it goes back to what it copies, not to what it replaced.
+  // Weights that were copied to a new number go back to what they are a copy of, not to what they replaced.
   const rows = db.all<{ version: number }>(sql`
     WITH RECURSIVE reached(version) AS (
       SELECT version FROM versions WHERE policy = ${policy} AND batch_id IN (${sql.join(
@@ -143,7 +143,7 @@ export function versionsFrom(db: Pick<Db, 'all'>, policy: string, found: readonl
         sql`, `,
       )})
       UNION SELECT v.version FROM versions v JOIN reached r ON v.policy = ${policy} AND ((v.kind = 'trained'
-        AND v.parent = r.version) OR (v.kind = 'rollback' AND v.copy_of = r.version)))
+        AND v.parent = r.version) OR v.copy_of = r.version))
     SELECT version FROM reached ORDER BY version`);
   return rows.map((row) => row.version);
 }
