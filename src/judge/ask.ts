@@ -1,4 +1,7 @@
 /** Asking judges about subjects. A judge that throws or hangs has said nothing: that is a fault, and no verdict. */
+import { z } from 'zod';
+
+import { faultOf } from '../core/check.js';
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Judge, JudgeFault, Judgement, Subject, Verdict } from '../core/learning/judging.js';
@@ -8,6 +11,12 @@ import { onAbort } from '../core/running/abort.js';
 const JUDGE_MS = 60_000;
 /** A judge that ignores its signal is left to itself this much later. */
 const GRACE_MS = 1_000;
+
+/** What a judge may answer: anything else is none. */
+const Answer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('verdict'), score: z.number().min(0).max(1), good: z.boolean(), rationale: z.string() }),
+  z.object({ kind: z.literal('absent'), reason: z.string() }),
+]);
 
 /** A fault, as far as it is known of the subject alone. */
 type Fault = Omit<JudgeFault, 'stepId'>;
@@ -49,7 +58,7 @@ async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise
   };
   let judgement: Judgement;
   try {
-    judgement = await judgedInTime(judge, subject, signal);
+    judgement = understood(await judgedInTime(judge, subject, signal));
   } catch (fault) {
     signal.throwIfAborted();
     return { ...row, reason: reasonOf(fault) };
@@ -63,6 +72,14 @@ async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise
     rationale: judgement.kind === 'verdict' ? judgement.rationale : judgement.reason,
     createdAt: Date.now(),
   };
+}
+
+/** Throws where a judge has answered what is no judgement. */
+function understood(answer: unknown): Judgement {
+  const { data, error } = Answer.safeParse(answer);
+  if (data !== undefined) return data;
+  const { path, says } = faultOf(error, answer);
+  throw new Error(`its answer is no judgement: ${path.length === 0 ? '' : `"${path.join('.')}" `}${says}`);
 }
 
 /** Throws where the judge does, where it is not done in time, and at once where `signal` fires. */

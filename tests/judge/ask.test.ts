@@ -72,3 +72,23 @@ test('about the outcome of a response only those are asked that can tell', async
   const { verdicts } = await askAll(judges, { ...SUBJECT, kind: 'response' }, NEVER);
   expect(verdicts.map((verdict) => verdict.judge)).toEqual(['reference', 'model']);
 });
+
+test.each([
+  ['nothing', undefined, 'its answer is no judgement'],
+  ['no number', { kind: 'verdict', score: NaN, good: true, rationale: '' }, '"score"'],
+  ['a number beyond its scale', { kind: 'verdict', score: 7, good: true, rationale: '' }, '"score"'],
+  ['neither good nor bad', { kind: 'verdict', score: 1, rationale: '' }, '"good"'],
+  ['another kind', { kind: 'maybe' }, '"kind"'],
+])('a judge that answers %s has failed', async (_, answer, says) => {
+  const odd = judge('odd', () => Promise.resolve(answer as unknown as Judgement));
+  const { verdicts, faults } = await askAll([odd, judge('whole', good)], SUBJECT, NEVER);
+  expect(verdicts).toMatchObject([{ judge: 'whole' }]);
+  expect(faults).toMatchObject([{ judge: 'odd', reason: expect.stringContaining(says) as string }]);
+});
+
+test('a judge that throws at once has failed, too', async () => {
+  const thrower = judge('thrower', () => {
+    throw new Error('at once');
+  });
+  expect((await askAll([thrower], SUBJECT, NEVER)).faults).toMatchObject([{ judge: 'thrower', reason: 'at once' }]);
+});
