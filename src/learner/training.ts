@@ -51,15 +51,17 @@ function madeOf(result: BatchResult, drawn: Readonly<Record<string, unknown>>): 
 }
 
 /**
- * A batch may wait for a trainer, or for the next start, longer than a key's consent lasts, and than what it was to be
- * trained on is the head.
+ * A batch may wait for a trainer, or for the next start, longer than a key's consent lasts, than what it asks is no
+ * held-out question, and than what it was to be trained on is the head.
  */
 async function refuseStale({ rows }: Learner, { id, batch }: BatchRow): Promise<void> {
   const steps = await rows.batches.stepsOf(id);
   const withheld = steps.length - (await rows.steps.consented(steps)).size;
+  const heldOut = (await rows.steps.heldOut(steps)).size;
   const head = await rows.versions.head();
   if (withheld > 0)
     return refuse(rows, id, `consent to learn from ${withheld} of its states was withdrawn before it was sent`);
+  if (heldOut > 0) return refuse(rows, id, `${heldOut} of its states ask what was held out before it was sent`);
   if (head !== batch.base_version)
     return refuse(rows, id, `it was made for version ${batch.base_version}, and version ${head} is the head by now`);
 }

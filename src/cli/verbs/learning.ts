@@ -16,6 +16,7 @@ import { countAll, ruleIn } from '../../learner/states.js';
 import { type Proportion, proportion } from '../../promote/interval.js';
 import { gatesOwn } from '../../promote/plan.js';
 import { type Printer, table } from '../../run/print.js';
+import { readTasks } from '../../run/tasks.js';
 
 export async function generateVerb(
   learner: Learner,
@@ -111,6 +112,10 @@ export interface LearnOptions {
 /** Whole cycles; with tasks, each begins by asking the training tasks. `--cycles 0` only takes the tasks in. */
 export async function learnVerb(learner: Learner, options: LearnOptions, printer: Printer): Promise<void> {
   const { tasks, versions } = learner.rows;
+  const { config, toolbox } = learner;
+  // A gateway may never have served this folder, and what is held out has to be known before anything is learned.
+  if (config['learning.heldout'] !== undefined)
+    await tasks.save(readTasks(config['learning.heldout'], toolbox, config));
   if (options.tasks !== undefined) await tasks.save(options.tasks);
   const cycles: Cycle[] = [];
   for (let number = 0; number < options.cycles; number += 1) {

@@ -16,6 +16,8 @@ const WORD = new RegExp(
 const RESEMBLANCE = 0.8;
 /** A question of fewer words is found in texts that do not ask it. A number counts for one more. */
 const FEWEST = 4;
+/** One of fewer than these says nothing by itself after something else was said. */
+const FEWEST_LATER = 3;
 
 interface Words {
   readonly all: readonly string[];
@@ -66,9 +68,14 @@ export class Questions {
     return false;
   }
 
-  /** Whether the text is one of those that are too short to be looked for in others. */
-  isShort(text: string): boolean {
-    return this.#short.size > 0 && this.#short.has(wordsOf(text).all.join(' '));
+  /**
+   * Whether the text is one of those that are too short to be looked for in others. `first`: nothing was asked before;
+   * else "Why?" is another question each time.
+   */
+  isShort(text: string, first: boolean): boolean {
+    if (this.#short.size === 0) return false;
+    const words = wordsOf(text);
+    return (first || weightOf(words) >= FEWEST_LATER) && this.#short.has(words.all.join(' '));
   }
 }
 
@@ -78,16 +85,35 @@ function put<K>(map: Map<K, Words[]>, key: K, words: Words): void {
   else known.push(words);
 }
 
-function isShort({ all }: Words): boolean {
-  return all.length + (all.some((word) => /\p{N}/u.test(word)) ? 1 : 0) < FEWEST;
+function isShort(words: Words): boolean {
+  return weightOf(words) < FEWEST;
 }
 
-/** Invisible characters, emphasis and the commas of thousands say nothing; some signs have two forms. */
+function weightOf({ all }: Words): number {
+  return all.length + (all.some((word) => /\p{N}/u.test(word)) ? 1 : 0);
+}
+
+/** What of Markdown, HTML and TeX is not said, or said otherwise. */
+const MARKUP: readonly (readonly [written: RegExp, said: string])[] = [
+  // Quotes, headings, points of lists; a sum in a column has a number after its sign.
+  [/^[^\S\n]*(?:>[^\S\n]*)+/gmu, ''],
+  [/^[^\S\n]*(?:#{1,6}[^\S\n]+|[-*+][^\S\n]+(?=\p{L}))/gmu, ''],
+  [/\\[()[\]]|\\(?=[*_+#.!{}-])|\*\*|`/gu, ''],
+  // Between single stars: not 2 * 3, nor 2*3.
+  [/(?<![\p{L}\p{N}*])\*(?=\S)((?:[^*\n]|(?<=\s)\*(?=\s))*\S)\*(?![\p{L}\p{N}*])/gu, '$1'],
+  [/<\/?[a-z][a-z\d]*(?:\s[^<>\n]*)?>/giu, ''],
+  [/&nbsp;/gu, ' '],
+  [/\\(?:times|cdot)\b|&times;/gu, '*'],
+  [/\\div\b|&divide;/gu, '/'],
+  // A formula, and not two prices.
+  [/\$\$?(?=\S)([^$\n]*\S)\$\$?(?!\p{N})/gu, '$1'],
+];
+
+/** Invisible characters, markup and the commas of thousands say nothing; some signs have several forms. */
 function wordsOf(text: string): Words {
-  const plain = text
-    .normalize('NFKC')
-    .replace(/\p{Cf}|\*\*|`/gu, '')
-    .replace(/(?<=\p{N}),(?=\p{N}{3}(?!\p{N}))/gu, '')
+  const said = text.normalize('NFKC').replace(/\p{Cf}/gu, '');
+  const plain = MARKUP.reduce((words, [written, instead]) => words.replace(written, instead), said)
+    .replace(/(?<=\p{N})[,'’_](?=\p{N}{3}(?!\p{N}))/gu, '')
     .replace(/[×·∙]/gu, '*')
     .replace(/÷/gu, '/')
     .replace(/[−–—]/gu, '-')

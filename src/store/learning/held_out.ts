@@ -64,11 +64,11 @@ export class HeldOut {
     if (heldOut) return { heldOut, userSpoke };
     const message = messageOf(body);
     const asked = message.role === 'user';
-    const said = textOf(message.content);
+    const said = saidIn(message);
     return {
-      // One of a few words is only known where it is all that was said: as a second turn it is another question.
+      // One of a few words is only known where it is all that was said.
       heldOut:
-        this.#hashes.has(hash) || this.#questions.isIn(said) || (asked && !userSpoke && this.#questions.isShort(said)),
+        this.#hashes.has(hash) || this.#questions.isIn(said) || (asked && this.#questions.isShort(said, !userSpoke)),
       userSpoke: userSpoke || asked,
     };
   }
@@ -76,7 +76,31 @@ export class HeldOut {
 
 /** The last words of the user: those before them are worked examples, or what a question of few words is about. */
 function lastAsked(messages: readonly Message[]): string {
-  return textOf(messages.findLast(({ role }) => role === 'user')?.content ?? '');
+  const last = messages.findLast(({ role }) => role === 'user');
+  return last === undefined ? '' : saidIn(last);
+}
+
+/** Parts do not run into each other; what is handed on in a call is said, too. */
+function saidIn(message: Message): string {
+  const { content } = message;
+  const parts =
+    typeof content === 'string' || content === null ? [textOf(content)] : content.map(({ text }) => text ?? '');
+  const calls = message.role === 'assistant' ? (message.tool_calls ?? []) : [];
+  return [...parts, ...calls.flatMap((call) => textsIn(call.function.arguments))].join('\n');
+}
+
+/** Of what is no JSON, the whole. */
+function textsIn(json: string): string[] {
+  try {
+    return textsOf(parseJson(json));
+  } catch {
+    return [json];
+  }
+}
+
+function textsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
 }
 
 const opened = new WeakMap<Db, { readonly of: string; readonly heldOut: HeldOut }>();

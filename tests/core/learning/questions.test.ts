@@ -7,6 +7,8 @@ const QUESTIONS = new Questions([
   'What is 17 * 23?',
   'What is the capital city of France?',
   BOTTLES,
+  'Capital of Greece?',
+  'How many of 12,500 are left?',
   '首都是哪里？',
   'Why?',
   '2+2',
@@ -32,8 +34,25 @@ test.each([
   BOTTLES.replace('A truck', 'Truck'),
   '请告诉我首都是哪里好吗',
   'How much is (2+2)?'.replace('How much is ', ''),
+  'What is *the* capital city of France?',
+  'What is the *capital city of* France?',
+  'What is the _capital city_ of France?',
+  '*What is 17 * 23?*',
+  'What is <b>17</b> * <i>23</i>?',
+  '<p class="q">What is 17 * 23?</p>',
+  'What is 17&nbsp;* 23?',
+  'What is \\(17 \\times 23\\)?',
+  'What is $17 \\cdot 23$?',
+  'What is 17 \\* 23?',
+  '> What is the capital\n> city of France?',
+  '>> What is the capital city\n>> of France?',
+  '# What is the capital\n# city of France?',
+  '- What is the capital\n- city of France?',
+  "How many of 12'500 are left?",
+  'How many of 12_500 are left?',
+  'how many of 12500 are left',
 ])('%j asks one of them', (text) => {
-  expect(QUESTIONS.isIn(text) || QUESTIONS.isShort(text)).toBe(true);
+  expect(QUESTIONS.isIn(text) || QUESTIONS.isShort(text, true)).toBe(true);
 });
 
 test.each([
@@ -48,20 +67,30 @@ test.each([
   BOTTLES.replace('17', '18'),
   'A truck carries 17 crates. How many is that?',
   '首都在哪里？',
+  'What is 17*23*2?',
+  'What is\n17\n+ 23?',
+  'What is it: $17 * 23 or $5?',
+  'What is 17 *23* 2?',
+  'Is 17 < 23 and 23 > 17?',
+  'How many of 12,501 are left?',
   'Why? Because.',
   'Why not?',
   '',
   'Hello',
 ])('%j asks none of them', (text) => {
-  expect([QUESTIONS.isIn(text), QUESTIONS.isShort(text)]).toEqual([false, false]);
+  expect([QUESTIONS.isIn(text), QUESTIONS.isShort(text, true)]).toEqual([false, false]);
 });
 
 test('of few words a question is only one where nothing else is said', () => {
-  expect([QUESTIONS.isShort('why'), QUESTIONS.isIn('why')]).toEqual([true, false]);
+  expect([QUESTIONS.isShort('why', true), QUESTIONS.isIn('why')]).toEqual([true, false]);
   expect(QUESTIONS.isIn('I wonder why? Tell me')).toBe(false);
+});
+
+test('after something else was said one or two words are another question, and three are not', () => {
+  expect(['Why?', 'capital of greece'].map((text) => QUESTIONS.isShort(text, false))).toEqual([false, true]);
 });
 
 test('where nothing is held out nothing is looked for', () => {
   const none = new Questions([]);
-  expect([none.isIn('What is 17 * 23?'), none.isShort('')]).toEqual([false, false]);
+  expect([none.isIn('What is 17 * 23?'), none.isShort('', true)]).toEqual([false, false]);
 });
