@@ -6,7 +6,7 @@
  * no such judge could tell, or one that has to be heard was not, there is no reward, which is not the same as 0: the
  * step or sample is left out. Within a group where one of them could tell, form counts as well: what is well formed and
  * not right is worth a little, and what is no action at all is worth 0, also where it heard of that one and could not
- * tell. Where it failed there is no reward in any group.
+ * tell. Where it failed, or has not come so far, there is no reward in any group.
  */
 import { deciding, type DeclaredJudge, JUDGES, type Ruling } from '../core/learning/deciding.js';
 import type { Reward, Verdict } from '../core/learning/judging.js';
@@ -17,17 +17,25 @@ import type { Reward, Verdict } from '../core/learning/judging.js';
  */
 const WELL_FORMED_REWARD = 0.1;
 
-/** 1 for a right action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined if no judge can tell. */
-export function rewardOf(verdicts: readonly Verdict[], judges: readonly DeclaredJudge[] = JUDGES): Reward | undefined {
-  return rewardIn(deciding(verdicts, judges));
+/**
+ * 1 for a right action, 0.1 for a wrong but well-formed one, 0 for a malformed one; undefined if no judge can tell.
+ * `unheard`: judges that were to look at it and have said nothing.
+ */
+export function rewardOf(
+  verdicts: readonly Verdict[],
+  judges: readonly DeclaredJudge[] = JUDGES,
+  unheard?: ReadonlySet<string>,
+): Reward | undefined {
+  return rewardIn(deciding(verdicts, judges, unheard));
 }
 
-/** The rewards of a group of samples, in its order. */
+/** The rewards of a group of samples, in its order, as `unheard` is. */
 export function rewardsOf(
   group: readonly (readonly Verdict[])[],
   judges: readonly DeclaredJudge[] = JUDGES,
+  unheard: readonly (ReadonlySet<string> | undefined)[] = [],
 ): readonly (Reward | undefined)[] {
-  const rulings = group.map((verdicts) => deciding(verdicts, judges));
+  const rulings = group.map((verdicts, at) => deciding(verdicts, judges, unheard[at]));
   const told = rulings.some(({ right }) => right !== undefined);
   return rulings.map((ruling) => rewardIn(ruling) ?? (told ? formIn(ruling) : undefined));
 }

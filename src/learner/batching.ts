@@ -13,7 +13,7 @@ import { giversAmong, shareOut } from '../filter/shares.js';
 import { rewardOf, rewardsOf } from '../judge/decide.js';
 
 /**
- * Versions that the head may go on by while a group is carried over: CISPO corrects for the difference, and further on
+ * Updates by which the head may go on while a group is carried over: CISPO corrects for the difference, and further on
  * it would mostly cut.
  */
 const STALE_AFTER = 2;
@@ -27,6 +27,10 @@ export interface Loaded {
   readonly states: ReadonlyMap<string, LoggedState>;
   /** By sample, or by step in the other modes. */
   readonly verdicts: ReadonlyMap<string, readonly Verdict[]>;
+  /** The same: judges that were to look at it and have said nothing. */
+  readonly unheard: ReadonlyMap<string, ReadonlySet<string>>;
+  /** How many updates lie between each version that the cycle's goes back to and the cycle's. */
+  readonly updatesSince: ReadonlyMap<number, number>;
   readonly consented: ReadonlySet<string>;
   readonly heldOut: ReadonlySet<string>;
   /** Whose share a step counts towards. */
@@ -112,7 +116,7 @@ interface Found {
 
 /** The samples of each state are one group; a sample's advantage is relative to its group. */
 function fromGroups(loaded: Loaded): Found {
-  const { cycle, groups, states, verdicts } = loaded;
+  const { cycle, groups, states, verdicts, unheard } = loaded;
   const counts = { cut: 0, overlong: 0, malformed_call: 0, no_reward: 0, zero_spread: 0, rewards: 0 };
   const [settled, visited]: [SettledGroup[], Visited[]] = [[], []];
   const [giving, carried]: [Giving[], Giving[]] = [[], []];
@@ -125,7 +129,12 @@ function fromGroups(loaded: Loaded): Found {
       settled.push({ cycleId, stepId, outcome: left ?? 'withheld', rewarded: 0 });
       continue;
     }
-    const rewards = rewardsOf(group.samples.map(({ id }) => verdicts.get(id) ?? []));
+    const ids = group.samples.map(({ id }) => id);
+    const rewards = rewardsOf(
+      ids.map((id) => verdicts.get(id) ?? []),
+      undefined,
+      ids.map((id) => unheard.get(id)),
+    );
     const worth = new Map(group.samples.map(({ id }, at) => [id, rewards[at]?.value]));
     const weighed = weigh({ ...group, callsAllowed: state.callsAllowed }, (id) => worth.get(id));
     settled.push(settledBy(group, weighed));
@@ -171,20 +180,21 @@ function rateOf({ rewards }: Weighed): number | undefined {
 
 function leftOut(
   { stepId, policyVersion }: OpenGroup,
-  { cycle, consented, heldOut }: Loaded,
+  { consented, heldOut, updatesSince }: Loaded,
 ): 'withheld' | 'heldout' | 'stale' | undefined {
   if (!consented.has(stepId)) return 'withheld';
   if (heldOut.has(stepId)) return 'heldout';
-  return cycle.baseVersion - policyVersion > STALE_AFTER ? 'stale' : undefined;
+  // Of weights that were left, by going back or starting again, there is no number of updates that leads on from them.
+  return (updatesSince.get(policyVersion) ?? Infinity) > STALE_AFTER ? 'stale' : undefined;
 }
 
 /** Recorded actions as they were sampled: each state is one of its own. */
-function fromLog({ cycle, states, verdicts, consented, heldOut }: Loaded): Found {
+function fromLog({ cycle, states, verdicts, unheard, consented, heldOut }: Loaded): Found {
   const open = [...states.values()].filter(({ stepId }) => consented.has(stepId) && !heldOut.has(stepId));
   const { examples, counts } = loggedExamples(
     open,
     cycle.mode,
-    (stepId) => rewardOf(verdicts.get(stepId) ?? [])?.value,
+    (stepId) => rewardOf(verdicts.get(stepId) ?? [], undefined, unheard.get(stepId))?.value,
   );
   const giving = examples.map((example) => ({ stepId: example.stepId, examples: [example] }));
   return { states: giving.reverse(), settled: [], visited: [], counts };

@@ -9,7 +9,9 @@ import type { Cycle, CycleStage, FilterName, TrainMode } from '../core/learning/
 import { asGyreError, GyreError } from '../core/errors.js';
 import type { BatchRow } from '../core/learning/batch.js';
 import { redactorOf } from '../core/text/redact.js';
+import type { LoggedState } from '../core/learning/state.js';
 import type { Task } from '../core/learning/task.js';
+import { updatesSince } from '../core/learning/version.js';
 import { batchOf as batchFrom, type Made } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { giversAmong } from '../filter/shares.js';
@@ -18,7 +20,7 @@ import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
 import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
-import { judgeLog, judgeSamples } from './judging.js';
+import { judgeLog, judgeSamples, unheardOf } from './judging.js';
 import { inParallel } from './pool.js';
 import { type Draw, draw, failedAt } from './resample.js';
 import { boundsIn, countAll } from './states.js';
@@ -214,7 +216,7 @@ function isEngineFault(thrown: unknown): thrown is GyreError {
 
 /** Makes the cycle's batch, or finds the one that is a row already. */
 async function makeBatch(
-  { rows, config, bounds, templateHash }: Learner,
+  { rows, config, bounds, templateHash, judges }: Learner,
   cycle: Cycle,
 ): Promise<{ readonly row?: BatchRow | undefined } & Pick<Made, 'counts' | 'note'>> {
   for (;;) {
@@ -224,12 +226,15 @@ async function makeBatch(
     const groups = resamples ? await rows.samples.open(cycle.id) : [];
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
+    const verdicts = await rows.verdicts.of(resamples ? 'sample' : 'step', subjects);
     const { batch, items, settled, visited, counts, note } = batchFrom(
       {
         cycle,
         groups,
-        states: await rows.steps.states(ids),
-        verdicts: await rows.verdicts.of(resamples ? 'sample' : 'step', subjects),
+        states: resamples ? await statesAlone(rows, ids) : await rows.steps.states(ids),
+        verdicts,
+        unheard: unheardOf(subjects, verdicts, judges),
+        updatesSince: updatesSince(await rows.versions.all(), cycle.baseVersion),
         consented: await rows.steps.consented(ids),
         heldOut: await rows.steps.heldOut(ids),
         givers: await rows.givers.of(ids),
@@ -251,6 +256,11 @@ async function makeBatch(
     if ((await rows.batches.save(cycle.id, batch, items)) === 'stale') continue;
     return { row: await rows.batches.ofCycle(cycle.id), counts, note };
   }
+}
+
+/** Without the token ids, which samples have themselves. */
+async function statesAlone(rows: Learner['rows'], ids: readonly string[]): Promise<ReadonlyMap<string, LoggedState>> {
+  return new Map([...(await rows.steps.asked(ids))].map(([id, { state }]) => [id, state]));
 }
 
 function shuffled<T>(list: readonly T[]): T[] {

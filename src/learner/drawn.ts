@@ -9,7 +9,7 @@ export async function drawnIn(
   cycleId: string,
 ): Promise<{ readonly drawn?: Drawn }> {
   const samples = await rows.samples.of(cycleId);
-  const states = await rows.steps.states([...new Set(samples.map(({ stepId }) => stepId))]);
-  const drawn = drawnNumbers(samples, (stepId) => states.get(stepId)?.callsAllowed === true);
+  const asked = await rows.steps.asked([...new Set(samples.map(({ stepId }) => stepId))]);
+  const drawn = drawnNumbers(samples, (stepId) => asked.get(stepId)?.state.callsAllowed === true);
   return drawn === undefined ? {} : { drawn };
 }

@@ -70,8 +70,9 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
     },
     learner.signal,
   ).catch(nothingOnceInterrupted(learner.signal));
-  const { verdicts } = said;
-  const { right } = deciding(verdicts);
+  const { verdicts, faults } = said;
+  // A judge that failed is waited for: the task is asked again, and nobody after it decides.
+  const { right } = deciding(verdicts, undefined, new Set(faults.map(({ judge }) => judge)));
   if (right?.score === undefined) return { verdicts };
   return {
     verdicts,
@@ -90,9 +91,9 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
 }
 
 /** Nothing is said of an answer any more; those that were judged before stay. */
-function nothingOnceInterrupted(signal: AbortSignal): (thrown: unknown) => { readonly verdicts: readonly Verdict[] } {
+function nothingOnceInterrupted(signal: AbortSignal): (thrown: unknown) => Awaited<ReturnType<typeof askAll>> {
   return (thrown) => {
-    if (signal.aborted) return { verdicts: [] };
+    if (signal.aborted) return { verdicts: [], faults: [] };
     throw thrown;
   };
 }

@@ -2,7 +2,7 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
 import { JUDGES } from '../core/learning/deciding.js';
-import type { Judge, Judged, JudgeFault, Subject, Unjudged, Verdict } from '../core/learning/judging.js';
+import type { Judge, Judged, JudgeFault, JudgeRef, Subject, Unjudged, Verdict } from '../core/learning/judging.js';
 import type { Sample } from '../core/learning/sample.js';
 import type { AskedState } from '../core/learning/state.js';
 import type { Toolbox } from '../core/tool.js';
@@ -175,6 +175,20 @@ export async function judgeSamples(
 function lackingOf(known: readonly Verdict[], judges: readonly Judge[]): readonly Judge[] {
   return judges.filter(
     ({ name, version }) => !known.some((verdict) => verdict.judge === name && verdict.judgeVersion === version),
+  );
+}
+
+/** By subject: the judges that were to look at it and have said nothing, because they failed or have not come so far. */
+export function unheardOf(
+  subjects: readonly string[],
+  said: ReadonlyMap<string, readonly Verdict[]>,
+  judges: readonly JudgeRef[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  return new Map(
+    subjects.map((id) => {
+      const heard = new Set((said.get(id) ?? []).map(({ judge }) => judge));
+      return [id, new Set(judges.map(({ name }) => name).filter((name) => !heard.has(name)))] as const;
+    }),
   );
 }
 

@@ -81,3 +81,14 @@ test('what a judge said in an earlier version is withdrawn, also where it cannot
   const both = [said('reference', true, 2), said('reference', false, 1), said('well_formed', false, 1)];
   expect(rewardOf([...both, said('well_formed', true, 2)])?.value).toBe(1);
 });
+
+test('while a judge before it has said nothing, the word of another is worth nothing, whoever is beside it', () => {
+  const right = [verdict('reference', true), verdict('well_formed', true)];
+  const unheard = new Set(['model']);
+  expect(rewardOf(right, undefined, unheard)).toBeUndefined();
+  expect(rewardOf([...right, verdict('person', true)], undefined, unheard)?.value).toBe(1);
+  expect(rewardOf(right, undefined, new Set(['stranger']))?.value).toBe(1);
+  const malformed = [verdict('reference', undefined), verdict('well_formed', false)];
+  const values = rewardsOf([right, right, malformed], undefined, [undefined, unheard, unheard]);
+  expect(values.map((reward) => reward?.value)).toEqual([1, undefined, undefined]);
+});

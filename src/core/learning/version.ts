@@ -99,6 +99,22 @@ export interface Evaluation {
   readonly createdAt: number;
 }
 
+/** How many updates lie between each version that `from` goes back to and itself. A copy is what it is a copy of. */
+export function updatesSince(versions: readonly Version[], from: number): ReadonlyMap<number, number> {
+  const byNumber = new Map(versions.map((version) => [version.version, version]));
+  const updates = new Map<number, number>();
+  let count = 0;
+  for (let at = from; !updates.has(at);) {
+    updates.set(at, count);
+    const version = byNumber.get(at);
+    if (version === undefined) break;
+    const { copyOf, parent } = version;
+    if (copyOf === undefined) count += 1;
+    at = copyOf ?? parent ?? 0;
+  }
+  return updates;
+}
+
 /** Digits as numbers are written: one version has one id. */
 export function isVersionNumber(text: string): boolean {
   return /^(0|[1-9]\d{0,14})$/.test(text);

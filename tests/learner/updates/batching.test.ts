@@ -94,6 +94,13 @@ function loaded(groups: readonly OpenGroup[], part: Partial<Loaded> = {}): Loade
     verdicts: new Map(
       groups.flatMap(({ samples }) => samples.map(({ id }) => [id, [verdict(id, id.endsWith('right'))]] as const)),
     ),
+    unheard: new Map(),
+    updatesSince: new Map([
+      [7, 0],
+      [6, 1],
+      [5, 2],
+      [4, 3],
+    ]),
     consented: new Set(ids),
     heldOut: new Set(),
     givers: new Map(),
@@ -232,4 +239,47 @@ test('logged actions that are wholly good are imitated, and too few of them are 
     items: [],
     note: '1 of 8 states that an update takes at least',
   });
+});
+
+test('where a judge that decides before the others has said nothing there is no reward', () => {
+  const groups = [group('heard'), group('unheard')];
+  const unheard = new Map(['unheard-right', 'unheard-wrong'].map((id) => [id, new Set(['model'])]));
+  const made = batchOf(loaded(groups, { unheard }), MAKING);
+  expect(outcomes(made)).toEqual({ heard: 'informative', unheard: 'no_reward' });
+  expect(made.counts).toMatchObject({ no_reward: 2, informative: 1 });
+  const states = new Map(['a', 'b'].map((id) => [id, state(id)]));
+  const logged = loaded([], {
+    cycle: { id: 'cyc-2', mode: 'sft', baseVersion: 7 },
+    states,
+    verdicts: new Map(['a', 'b'].map((id) => [id, [verdict(id, true, 'step')]])),
+    unheard: new Map([['b', new Set(['model'])]]),
+    consented: new Set(['a', 'b']),
+  });
+  expect(batchOf(logged, MAKING).items.map(({ stepId }) => stepId)).toEqual(['a']);
+});
+
+test.each([
+  [
+    'gone back from',
+    new Map([
+      [11, 0],
+      [3, 0],
+      [2, 1],
+    ]),
+    11,
+  ],
+  [
+    'set back from',
+    new Map([
+      [4, 0],
+      [3, 1],
+    ]),
+    4,
+  ],
+])('what was drawn from weights that were %s is stale, however near their number', (_, updatesSince, baseVersion) => {
+  const cycle = { id: 'cyc-2', mode: 'resample' as const, baseVersion };
+  const left = group('left', { cycleId: 'cyc-1', policyVersion: 10, outcome: 'informative' });
+  const kept = group('kept', { cycleId: 'cyc-1', policyVersion: 3, outcome: 'informative' });
+  const made = batchOf(loaded([left, kept], { cycle, updatesSince }), MAKING);
+  expect(outcomes(made)).toEqual({ left: 'stale', kept: 'informative' });
 });
