@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { operatorError } from './errors.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
+import { LEAST_GROUPS } from './learning/group.js';
 import { nearest } from './text/nearest.js';
 import { isPolicyName } from './serving.js';
 
@@ -170,10 +171,13 @@ export const ConfigKeys = {
   'limits.answer_bytes': count.default(16 * 1024 * 1024),
   'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
   'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),
-  'learning.samples': count.default(8),
+  'learning.samples': z.int().min(2, 'must be at least 2: actions are weighed against each other').default(8),
   'learning.temperature': positive.default(0.7),
   'learning.min_steps': count.default(32),
-  'learning.max_states': count.default(48),
+  'learning.max_states': z
+    .int()
+    .min(LEAST_GROUPS, `must be at least ${LEAST_GROUPS}, which an update takes`)
+    .default(48),
   'learning.reuse': count.default(4),
   'learning.key_share': z.number().gt(0).max(1).default(0.2),
   'learning.rate': positive.optional(),

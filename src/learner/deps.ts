@@ -1,5 +1,6 @@
 /** What the stages of a cycle work with. `src/run/learner.ts` builds it; every stage takes it as its first argument. */
 import type { Config } from '../core/config.js';
+import { LEAST_GROUPS } from '../core/learning/group.js';
 import type { Judge } from '../core/learning/judging.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
@@ -17,11 +18,11 @@ export interface Progress {
 
 /** What the learning clock keeps to, whatever is configured. */
 export interface Bounds {
-  /** Informative groups that an update takes at least: Adam does not know that one of two is less than one of eight. */
+  /** Informative groups that an update takes at least. */
   readonly leastGroups: number;
 }
 
-export const BOUNDS: Bounds = { leastGroups: 8 };
+export const BOUNDS: Bounds = { leastGroups: LEAST_GROUPS };
 
 export interface Learner {
   readonly rows: LearningStore;

@@ -116,3 +116,10 @@ test('what may be a secret is not quoted, whatever is wrong with it or beside it
       .join(),
   ).not.toMatch(/sk-secret|5551234|77123/);
 });
+
+test.each([
+  [{ samples: 1 }, /learning\.samples.*at least 2/],
+  [{ max_states: 7 }, /learning\.max_states.*at least 8/],
+])('what could never train is refused: %j', (learning, says) => {
+  expect(() => parseConfig({ learning })).toThrow(says);
+});

@@ -173,12 +173,12 @@ test('an interrupted cycle goes on from its rows, and the batch is applied once'
 });
 
 test('a cycle that is stopped again and again draws from what it claimed first and no more', async () => {
-  const made = await start({ config: { learning: { samples: 3, max_states: 4 } } });
+  const made = await start({ config: { learning: { samples: 3, max_states: 8 } } });
   await generate(
     made.learner,
     tasks(
       made,
-      Array.from({ length: 8 }, (_, at) => sum(`t${at}`, at + 11, at + 31)),
+      Array.from({ length: 16 }, (_, at) => sum(`t${at}`, at + 11, at + 31)),
     ),
     1,
     0,
@@ -205,10 +205,10 @@ test('a cycle that is stopped again and again draws from what it claimed first a
     return held();
   };
   const first = await stoppedAt('claimed');
-  expect(JSON.parse(first)).toHaveLength(4);
+  expect(JSON.parse(first)).toHaveLength(8);
   expect([await stoppedAt('claimed'), await stoppedAt('claimed')]).toEqual([first, first]);
   const cycle = await runCycle(made.learner, { heldout: [] });
-  expect(cycle).toMatchObject({ state: 'done', counts: { states: 4 } });
+  expect(cycle).toMatchObject({ state: 'done', counts: { states: 8 } });
   expect(held()).toBe(first);
 });
 

@@ -1,6 +1,9 @@
 /** Groups: the actions that were drawn at one state in one cycle, and what came of them. */
 import type { Sample } from './sample.js';
 
+/** Informative groups that an update takes at least: Adam does not know that one of two is less than one of eight. */
+export const LEAST_GROUPS = 8;
+
 /** From being drawn to being trained on, or left out. */
 export type GroupOutcome =
   /** Actions were drawn; what they are worth is not known yet. */
