@@ -185,7 +185,7 @@ export interface BatchRows {
   save(cycleId: string, batch: Batch, items: readonly BatchItem[]): Promise<'saved' | 'stale'>;
   /**
    * Throws where `BATCH_TRANSITIONS` does not allow the state. The groups of one that failed are free for another,
-   * unless the trainer has `tried` it.
+   * unless the trainer has `tried` it; logged actions that it tried are used up.
    */
   move(id: string, state: BatchState, note?: string, tried?: boolean): Promise<void>;
   /** What the trainer made of it: the version, that it is applied, its parity, the head. Again, it is what is there. */

@@ -22,9 +22,9 @@ import { gate, type Gated, type Gating, isHopeless } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples, unheardOf } from './judging.js';
 import { inParallel } from './pool.js';
-import { type Draw, draw, failedAt } from './resample.js';
+import { askPlainly, type Draw, draw, failedAt } from './resample.js';
 import { boundsIn, countAll } from './states.js';
-import { HeadLost, reconcile, resetHead, train, UNGATED } from './training.js';
+import { HeadLost, isGone, reconcile, resetHead, train, UNGATED } from './training.js';
 
 /**
  * Prompts in flight at once, each for a group of actions. More than the engine decodes at a time, so that it never
@@ -56,20 +56,27 @@ export async function runCycle(learner: Learner, options: CycleOptions): Promise
       if (cycle === undefined && learner.trainer !== undefined) await reconcile(learner, learner.trainer);
       cycle ??= await begin(learner);
       return await runStages(learner, cycle, options);
-    } catch (thrown) {
+    } catch (fallen) {
       // An interruption is not a failure: the rows stay as they are and the next cycle goes on from them.
-      if (learner.signal.aborted) throw thrown;
+      if (learner.signal.aborted) throw fallen;
+      const thrown =
+        cycle !== undefined && (await lacksWeights(learner, cycle, fallen))
+          ? new HeadLost(cycle.baseVersion, fallen)
+          : fallen;
       const fault = asGyreError(thrown);
       const note = redactorOf(learner.config.redact)?.text(fault.message) ?? fault.message;
       // What was drawn is worth keeping, and an engine that is away says nothing about it.
       if (cycle !== undefined && isEngineAway(fault))
-        return await learner.rows.cycles.move(cycle.id, { note: `waits for the engine: ${note}` });
+        return await learner.rows.cycles.move(cycle.id, {
+          note: `waits for the engine: ${note}`,
+          counts: isEngineFault(fault) ? { engine_failed: failuresIn(cycle) + 1 } : {},
+        });
       cycle ??= await begin(learner);
       await learner.rows.cycles.release(cycle.id, true);
-      return await learner.rows.cycles.move(cycle.id, {
-        state: thrown instanceof HeadLost ? 'skipped' : 'failed',
-        note,
-      });
+      return await learner.rows.cycles.move(
+        cycle.id,
+        thrown instanceof HeadLost ? { state: 'skipped', note, counts: { head_lost: 1 } } : { state: 'failed', note },
+      );
     }
   } finally {
     await release();
@@ -155,7 +162,14 @@ async function headGated(
   const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
   if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
   if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
-  if (parity?.passed === false) return { promoted: false, note: `${waits} and cannot be evaluated: ${parity.reason}` };
+  if (parity?.passed === false) {
+    const cannot = `the head, version ${head}, is ${UNGATED} updates from the last gate and cannot be evaluated`;
+    const serving = await learner.rows.versions.serving();
+    if (learner.trainer === undefined) return { promoted: false, note: `${cannot}: ${parity.reason}` };
+    // What is wrong with it is trained on no further, and nobody need come for learning to go on.
+    await resetHead(learner, learner.trainer, serving, `${cannot}: ${parity.reason}`);
+    return { promoted: false, note: `${cannot}; training goes on from version ${serving}: ${parity.reason}` };
+  }
   const { reason, ...outcome } = await gated(learner, head, heldout);
   return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
@@ -175,21 +189,23 @@ async function drawAll(learner: Learner, cycle: Cycle): Promise<Record<string, n
     contextLength: learner.contextLength,
     redactor,
   };
-  let answered = 0;
   let finished = 0;
-  // Where a state may be what the engine broke at, it is not to take too many with it, nor always the same.
-  const waited = cycle.note !== '';
-  await inParallel(waited ? shuffled(open) : open, waited ? FEW : DRAWN_AT_ONCE, async ({ stepId }) => {
+  // Where a state may be what the engine broke at, it is not to take others with it, nor to be always the first.
+  const [waited, failures] = [cycle.note !== '', failuresIn(cycle)];
+  const atOnce = failures > 1 ? 1 : waited ? FEW : DRAWN_AT_ONCE;
+  const alone = atOnce === 1 || open.length === 1;
+  if (failures > 0 && open.length > 0) await askPlainly(policy, how.model, signal);
+  let lives = failures > 0;
+  await inParallel(waited ? shuffled(open) : open, atOnce, async ({ stepId }) => {
     signal.throwIfAborted();
     const state = (await rows.steps.states([stepId])).get(stepId);
     if (state !== undefined) {
       const group = await draw(policy, state, how, signal).catch((thrown: unknown) => {
-        // An engine that answers at other states fails at this one for its own sake.
-        const lastOfMany = open.length === 1 && asked.size > 0;
-        if (!isEngineFault(thrown) || !(answered > 0 || lastOfMany)) throw thrown;
+        // An engine that answers others fails at this one for its own sake; unless it broke off what it had of all.
+        if (!isEngineFault(thrown) || !lives || !(alone || REPLIED.has(thrown.code))) throw thrown;
         return failedAt(stepId, how, thrown.message);
       });
-      if (group.outcome === 'drawn') answered += 1;
+      if (group.outcome === 'drawn') lives = true;
       await rows.samples.save({ ...group, reason: redactor?.text(group.reason) ?? group.reason });
     }
     finished += 1;
@@ -204,14 +220,29 @@ async function drawAll(learner: Learner, cycle: Cycle): Promise<Record<string, n
   return counts;
 }
 
+/** Whether what is drawn from is gone. Once there is a batch it is of other weights that this is said. */
+async function lacksWeights({ rows }: Learner, { id }: Cycle, thrown: unknown): Promise<boolean> {
+  return isGone(thrown) && (await rows.batches.ofCycle(id)) === undefined;
+}
+
 /** It cannot be asked now, whatever it is to be asked. */
 function isEngineAway({ side, status }: GyreError): boolean {
   return side === 'engine' && (status >= 500 || status === 429);
 }
 
+/** It has replied, to this and nothing else. */
+const REPLIED: ReadonlySet<string> = new Set(['engine_error', 'engine_garbage']);
+/** It has not, or not to the end: it may have died, and whatever it was asked just then may be the reason. */
+const BROKE_OFF: ReadonlySet<string> = new Set(['engine_connection_lost', 'engine_truncated', 'engine_timeout']);
+
 /** It was asked and failed, which is another thing than not to be there. */
 function isEngineFault(thrown: unknown): thrown is GyreError {
-  return thrown instanceof GyreError && thrown.code === 'engine_error';
+  return thrown instanceof GyreError && (REPLIED.has(thrown.code) || BROKE_OFF.has(thrown.code));
+}
+
+/** How often the cycle has waited because the engine had failed. */
+function failuresIn({ counts }: Cycle): number {
+  return counts['engine_failed'] ?? 0;
 }
 
 /** Makes the cycle's batch, or finds the one that is a row already. */
@@ -277,7 +308,14 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
   if (promoted) await learner.decided();
   const refused = decision?.passed === false ? decision : undefined;
   if (trainer === undefined || refused?.against === undefined) return outcome;
-  if (isHopeless(await rows.decisions.sincePromotion(), refused)) await resetHead(learner, trainer, refused.against);
+  const { against } = refused;
+  if (isHopeless(await rows.decisions.sincePromotion(), refused))
+    await resetHead(
+      learner,
+      trainer,
+      against,
+      `version ${await rows.versions.head()} is worse than version ${against}, and the gate has refused several in a row`,
+    );
   return outcome;
 }
 

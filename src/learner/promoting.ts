@@ -3,6 +3,7 @@ import { GyreError, missing } from '../core/errors.js';
 import type { Decision, Version } from '../core/learning/version.js';
 import type { DecisionRows, LearningLock, VersionRows } from '../core/ports.js';
 import type { Trainer } from '../train/client.js';
+import { isGone } from './training.js';
 
 /** Where it is decided: the rows, and who follows them. */
 export interface Steering {
@@ -28,8 +29,8 @@ export function rollback(steering: Steering, trainer: Trainer, reason: string): 
   const { versions } = steering.rows;
   return alone(steering, 'a rollback', async () => {
     const way = await versions.wayBack();
-    await trainer.copyVersion(way.version, way.weights, false);
-    return versions.copied({ ...way, kind: 'rollback' }, reason);
+    const version = await copied(trainer, way.version, way.weights);
+    return versions.copied({ ...way, version, kind: 'rollback' }, reason);
   });
 }
 
@@ -45,7 +46,7 @@ export function restart(
 ): Promise<Version> {
   const { versions } = steering.rows;
   return alone(steering, 'a restart', async () => {
-    const { version, head, serving, candidates } = await versions.waysOn();
+    const { version: next, head, serving, candidates } = await versions.waysOn();
     if (from !== undefined && from !== 0 && !candidates.includes(from))
       throw missing(
         'version',
@@ -66,9 +67,25 @@ export function restart(
         `the trainer has lost version ${from ?? 0}; without a number it is said which it has`,
       );
     await has(serving);
-    await trainer.copyVersion(version, weights, false);
+    const version = await copied(trainer, next, weights);
     return versions.copied({ version, weights, from: head, kind: 'restart', lost }, reason);
   });
+}
+
+/** Numbers that are tried: a copy of which nobody has kept a row, because of a crash, may have the first. */
+const NUMBERS = 100;
+
+/** The number that the copy has: `next`, or one after it where the trainer has given that to other weights. */
+async function copied(trainer: Trainer, next: number, weights: number): Promise<number> {
+  for (let version = next; ; version += 1) {
+    try {
+      await trainer.copyVersion(version, weights, false);
+      return version;
+    } catch (thrown) {
+      const taken = thrown instanceof GyreError && thrown.code === 'version_exists';
+      if (!taken || version >= next + NUMBERS) throw thrown;
+    }
+  }
 }
 
 function nothingLost(head: number): string {
@@ -85,7 +102,7 @@ async function isThere(trainer: Trainer, version: number): Promise<boolean> {
     await trainer.load(version);
     return true;
   } catch (thrown) {
-    if (thrown instanceof GyreError && thrown.status === 404) return false;
+    if (isGone(thrown)) return false;
     throw thrown;
   }
 }

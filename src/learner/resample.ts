@@ -14,6 +14,13 @@ import type { Redactor } from '../core/text/redact.js';
 /** Tokens a sampled action may take where the logged request named no bound, or a larger one. */
 const MAX_TOKENS = 1024;
 
+/**
+ * Between these the logarithm of a probability lies (`parse_action` in the trainer's `contract/batch.py`). An engine
+ * spells one of 0 as -9999.
+ */
+const LOWEST_LOGPROB = -1000;
+const HIGHEST_LOGPROB = 1e-3;
+
 /** How actions are drawn in one cycle. */
 export interface Draw {
   readonly cycleId: string;
@@ -116,6 +123,8 @@ function sampleOf(
 ): Sample[] {
   const { text, calls, cut, tokenIds, logprobs } = action;
   if (tokenIds === undefined || logprobs === undefined || tokenIds.length === 0) return [];
+  // One such number, and the trainer takes nothing of the batch.
+  if (!logprobs.every((logprob) => logprob > LOWEST_LOGPROB && logprob <= HIGHEST_LOGPROB)) return [];
   return [
     {
       id: newId('smp'),
@@ -133,6 +142,13 @@ function sampleOf(
       createdAt: Date.now(),
     },
   ];
+}
+
+/** Whether the engine lives: it answers a few words with these weights. Throws where it does not. */
+export async function askPlainly(policy: Policy, model: string, signal: AbortSignal): Promise<void> {
+  const sampling = { temperature: 0, max_tokens: 1 };
+  const messages = [{ role: 'user', content: 'Hello' }] as const;
+  await finalOf(policy.sample({ model, messages, tools: [], toolChoice: 'none', sampling }, signal));
 }
 
 function sameIds(a: readonly number[], b: readonly number[]): boolean {

@@ -42,6 +42,8 @@ function pauseAfter(vain: number): number {
 /** Whether it is time for a cycle, of which nobody has asked. */
 export async function isDue(learner: Learner, now: number = Date.now()): Promise<boolean> {
   const { rows, config } = learner;
+  // One that was left behind is gone on with, whatever else there is.
+  if ((await rows.cycles.running()) !== undefined) return true;
   const head = await rows.versions.head();
   const rule = ruleIn(config, head);
   await countAll(rows.states, rule, learner.signal);
@@ -92,7 +94,9 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
   let checking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     checking = checking.then(check).catch((thrown: unknown) => {
-      if (!learner.signal.aborted) failed(asGyreError(thrown).message);
+      const { code, message } = asGyreError(thrown);
+      // What another process is at is no fault.
+      if (!learner.signal.aborted && code !== 'cycle_running') failed(message);
     });
   }, CHECK_MS);
   timer.unref();

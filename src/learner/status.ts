@@ -6,6 +6,7 @@ import { cycleView, type LearningStatus } from '../core/learning/views.js';
 import type { StatusQuery } from '../core/ports.js';
 import { restsUntil } from './schedule.js';
 import { available, boundsIn, ruleIn } from './states.js';
+import { headLost, UNGATED } from './training.js';
 
 /** What is up to learn. */
 export interface LearningPart {
@@ -72,6 +73,8 @@ function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: nu
     return `cycle ${running.id} ${running.note === '' ? 'is' : `${running.note}; it is`} at stage "${running.stage}"`;
   if (!part.trainer) return 'a trainer: none is running, and an engine given by address has none of its own';
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
+  const stands = standing(facts);
+  if (stands !== undefined) return stands;
   if (tally.counting !== undefined)
     return `the log to be counted: ${tally.counting.done} of ${tally.counting.total} conversations are`;
   const { states, over, part: share } = available(tally, facts.heardLately, config);
@@ -97,4 +100,15 @@ function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: nu
   return facts.heldoutTasks === 0
     ? 'its turn; note that without held-out tasks nothing can be promoted'
     : 'its turn: the next cycle is about to start';
+}
+
+/** What no new state helps against. */
+function standing({ head, ungated, newest, heldoutTasks }: StatusFacts): string | undefined {
+  const last = newest.find(({ state }) => state !== 'running');
+  if (last?.counts['head_lost'] === 1 && last.baseVersion === head) return headLost(head);
+  if (ungated < UNGATED) return undefined;
+  return (
+    `a gate: the head, version ${head}, is ${ungated} updates from the last one, and nothing is trained on it before; ` +
+    (heldoutTasks === 0 ? 'there are no held-out tasks: add some ("learning.heldout")' : 'the next cycle holds it')
+  );
 }

@@ -12,6 +12,9 @@ const POLL_MS = 250;
 /** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
 const OUTAGE_MS = 5 * 60_000;
 
+/** Codes of the trainer that say that the same batch on the same head would fail again. */
+const SAME_AGAIN: ReadonlySet<string> = new Set(['batch_schema', 'kl_bound', 'non_finite']);
+
 /** So many updates in a row without a gate; then the head waits for one. */
 export const UNGATED = 16;
 
@@ -94,9 +97,14 @@ export async function reconcile(learner: Learner, trainer: Trainer): Promise<voi
   try {
     await trainer.resetHead(head);
   } catch (thrown) {
-    if (thrown instanceof GyreError && thrown.status === 404) throw new HeadLost(head, thrown);
+    if (isGone(thrown)) throw new HeadLost(head, thrown);
     throw thrown;
   }
+}
+
+/** Whether the trainer has said that it has no weights of the version, or none that can be loaded. */
+export function isGone(thrown: unknown): boolean {
+  return thrown instanceof GyreError && (thrown.code === 'no_such_version' || thrown.code === 'corrupt_adapter');
 }
 
 /** The trainer's data are lost, or are another folder's: nothing can be trained until somebody says from what. */
@@ -106,16 +114,21 @@ export class HeadLost extends GyreError {
       side: 'trainer',
       status: 409,
       code: 'head_lost',
-      message:
-        `the trainer has lost version ${head}, which is the head: "gyre restart" (POST /gyre/v1/restart) goes on ` +
-        'from the newest version that it has, under a new number',
+      message: headLost(head),
       cause,
     });
   }
 }
 
-/** Training goes on from what serves, because the gate refused a head that got worse too often in a row. */
-export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number): Promise<void> {
+export function headLost(head: number): string {
+  return (
+    `the trainer has lost version ${head}, which is the head: "gyre restart" (POST /gyre/v1/restart) goes on ` +
+    'from the newest version that it has, under a new number'
+  );
+}
+
+/** Training goes on from what serves. */
+export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number, reason: string): Promise<void> {
   const head = await rows.versions.head();
   await trainer.resetHead(serving);
   await rows.decisions.add({
@@ -123,7 +136,7 @@ export async function resetHead({ rows }: Learner, trainer: Trainer, serving: nu
     version: serving,
     against: head,
     passed: true,
-    reason: `version ${head} is worse than version ${serving}, and the gate has refused several in a row`,
+    reason,
     numbers: {},
   });
 }
@@ -150,13 +163,11 @@ async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Prom
     }
     if (now.state === 'done' && now.result) return now.result;
     if (now.state === 'failed') {
-      await learner.rows.batches.move(row.id, 'failed', now.error?.message ?? 'no reason given', true);
-      throw new GyreError({
-        side: 'trainer',
-        status: 502,
-        code: 'batch_failed',
-        message: `the trainer could not apply batch ${row.id}: ${now.error?.message ?? 'no reason given'}`,
-      });
+      const { code, message } = now.error ?? { code: '', message: 'no reason given' };
+      // Actions can be drawn again; logged ones are there once, and are used up by what would end the same again.
+      const tried = row.batch.mode === 'resample' || SAME_AGAIN.has(code);
+      await learner.rows.batches.move(row.id, 'failed', message, tried);
+      throw failed(`the trainer could not apply batch ${row.id}: ${message}`);
     }
     learner.progress({ stage: 'train', done: Math.round(100 * (now.progress ?? 0)), total: 100, note: now.state });
     await sleep(POLL_MS, undefined, { signal: learner.signal });
@@ -177,6 +188,17 @@ async function submitted(learner: Learner, trainer: Trainer, { id }: BatchRow): 
     if (row === undefined || row.batch.actions.length === 0)
       return refuse(rows, id, row === undefined || row.note === '' ? 'it is empty' : row.note);
     await refuseStale(learner, row);
-    return trainer.submit(row.batch);
+    try {
+      return await trainer.submit(row.batch);
+    } catch (refused) {
+      // Something in it is not what a trainer takes: what it is made of would be refused again, whoever has it next.
+      if (!(refused instanceof GyreError) || !SAME_AGAIN.has(refused.code)) throw refused;
+      await rows.batches.move(id, 'failed', refused.message, true);
+      throw failed(`the trainer does not take batch ${id}: ${refused.message}`);
+    }
   }
+}
+
+function failed(message: string): GyreError {
+  return new GyreError({ side: 'trainer', status: 502, code: 'batch_failed', message });
 }

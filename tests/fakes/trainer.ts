@@ -30,6 +30,8 @@ export interface FakeTrainer {
 export async function startTrainer(engineUrl?: string): Promise<FakeTrainer> {
   /** What it has loaded into the engine. */
   const held = new Set<number>();
+  /** Numbers it has given: to what a batch made, or to a copy of which version. */
+  let given = new Map<number, number | 'trained'>();
   /** Versions it got since it lost its data. */
   let had = new Set<number>();
   /** Versions it has lost. */
@@ -48,6 +50,7 @@ export async function startTrainer(engineUrl?: string): Promise<FakeTrainer> {
       had = kept;
       lost = (version) => version !== 0 && !kept.has(version);
       results.clear();
+      given = new Map();
       trainer.head = 0;
     },
     close: (): Promise<void> =>
@@ -102,6 +105,8 @@ export async function startTrainer(engineUrl?: string): Promise<FakeTrainer> {
           },
         };
       };
+      const taken = (version: number): void =>
+        json(409, { error: { code: 'version_exists', message: `version ${version} is there`, side: 'client' } });
       const gone = (version: number): void =>
         json(404, { error: { code: 'no_such_version', message: `there is no version ${version}`, side: 'client' } });
       if (route === 'GET /health')
@@ -127,10 +132,12 @@ export async function startTrainer(engineUrl?: string): Promise<FakeTrainer> {
               side: 'client',
             },
           });
+        if (!results.has(batch.batch_id) && given.has(batch.target_version)) return taken(batch.target_version);
         if (!results.has(batch.batch_id)) {
           results.set(batch.batch_id, { batch, state: trainer.fate });
           if (trainer.fate === 'done') {
             trainer.applied.push(batch);
+            given.set(batch.target_version, 'trained');
             trainer.head = batch.target_version;
             held.add(batch.target_version);
             had.add(batch.target_version);
@@ -167,8 +174,11 @@ export async function startTrainer(engineUrl?: string): Promise<FakeTrainer> {
         JSON.parse(Buffer.concat(parts).toString('utf8')) as { version: number; make_head?: boolean };
       if (route === 'POST /v1/head' && lost(said().version)) return gone(said().version);
       if (route === 'POST /v1/versions') {
-        if (lost(said().copy_of ?? 0)) return gone(said().copy_of ?? 0);
-        had.add(said().version);
+        const { version, copy_of: copyOf = 0 } = said();
+        if (given.has(version) && given.get(version) !== copyOf) return taken(version);
+        if (lost(copyOf)) return gone(copyOf);
+        given.set(version, copyOf);
+        had.add(version);
         held.add(said().version);
       }
       if (route === 'POST /v1/head' || (route === 'POST /v1/versions' && said().make_head === true))

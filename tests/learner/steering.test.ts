@@ -12,7 +12,10 @@ import { weightsRemoved } from '../../src/store/learning/weights.js';
 import { verify } from '../../src/store/proof/verify.js';
 import type { Trainer } from '../../src/train/client.js';
 import { until } from '../fakes/gateway.js';
-import { bench, type Bench, sum, tasks } from './bench.js';
+import { reloadingPolicy } from '../../src/policy/serving/reloading.js';
+import type { EngineRequest } from '../fakes/engine.js';
+import { arithmetic, bench, type Bench, sum, tasks } from './bench.js';
+import { statusOf } from './counted.js';
 
 let open: Bench | undefined;
 afterEach(async () => {
@@ -245,4 +248,45 @@ test('a restart from a version that is named leaves what serves, and one that th
     status: 409,
     code: 'weights_lost',
   });
+});
+
+test('the status says what cycles wait for that nobody but an operator can give', async () => {
+  const made = await serving();
+  const part = { trainer: true, learn: true };
+  const waitsFor = (): string => statusOf(made.store.db, made.learner.config, part).waiting_for;
+  expect(waitsFor()).not.toContain('lost');
+  made.trainer.forget();
+  await runCycle(made.learner, { tasks: NEXT, heldout: [] });
+  expect(waitsFor()).toMatch(/^the trainer has lost version 1, which is the head: "gyre restart"/);
+  await restart(made.learner, made.trained, undefined, 'asked for');
+  expect(waitsFor()).not.toContain('lost');
+  for (let version = 3; version <= 18; version += 1)
+    saveVersion(made.store.db, GYRE_POLICY, {
+      ...{ version, kind: 'trained', parent: version - 1, batchId: `bat-${version}`, metrics: {}, createdAt: 1 },
+    });
+  expect(waitsFor()).toMatch(/^a gate: the head, version 18, is 16 updates from the last one, .* no held-out tasks/);
+  tasks(made, [sum('h', 5, 6, 'heldout')]);
+  expect(waitsFor()).toMatch(/^a gate: .*; the next cycle holds it$/);
+});
+
+test('weights of the head that cannot be loaded any more are as lost as those that are gone', async () => {
+  const made = await serving();
+  made.engine.script = ({ body }) => (body.n === undefined ? arithmetic({ body } as EngineRequest) : { status: 404 });
+  made.trainer.forget();
+  // What the trainer would go on from is there; what the engine would load is not.
+  made.trainer.head = 1;
+  const learner = {
+    ...made.learner,
+    policy: reloadingPolicy(made.learner.policy, async () => {
+      await made.trained.load(1);
+      return true;
+    }),
+  };
+  const cycle = await runCycle(learner, { tasks: NEXT, heldout: [] });
+  expect(cycle).toMatchObject({ state: 'skipped', counts: { head_lost: 1 } });
+  expect(cycle.note).toMatch(/^the trainer has lost version 1, which is the head/);
+  expect(await restart(made.learner, made.trained, undefined, 'asked for')).toMatchObject({ version: 2, copyOf: 0 });
+  made.engine.script = arithmetic;
+  const next = await runCycle(made.learner, { tasks: NEXT, heldout: [] });
+  expect(next, next.note).toMatchObject({ state: 'done', baseVersion: 2 });
 });

@@ -7,6 +7,8 @@ import type { Burst } from './views.js';
 export interface StatusFacts {
   readonly serving: number;
   readonly head: number;
+  /** Updates of the head since the gate decided about one of its versions. */
+  readonly ungated: number;
   /** How many there are; for a key how many learned from its steps. */
   readonly versions: number;
   readonly tally: StateTally;

@@ -45,7 +45,10 @@ export const DECISION_KINDS = [
   'rollback',
   /** The version, older weights under a new number, is the head from now on: the trainer had lost the one before. */
   'restart',
-  /** Training goes on from the serving version, because the gate refused worse heads several times in a row. */
+  /**
+   * Training goes on from the serving version, because the gate refused worse heads several times in a row, or a head
+   * that went on for long without one could not be evaluated.
+   */
   'head_reset',
   /** Whether engine and trainer give a new version's tokens the same probabilities. Written after each training. */
   'parity',

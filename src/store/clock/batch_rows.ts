@@ -12,6 +12,7 @@ import {
   stepsInBatch,
 } from '../learning/batches.js';
 import { allVersions } from '../learning/versions.js';
+import { visited } from '../states/visits.js';
 
 export function batchRows(db: Db, policy: string): BatchRows {
   return {
@@ -34,7 +35,21 @@ export function batchRows(db: Db, policy: string): BatchRows {
       return saveBatch(db, policy, cycleId, batch, items) ? 'saved' : 'stale';
     },
     async move(id, state, note, tried) {
-      moveBatch(db, policy, id, state, note, tried);
+      db.transaction(
+        () => {
+          const row = batchById(db, policy, id);
+          if (tried === true && row !== undefined && row.batch.mode !== 'resample') {
+            const version = row.batch.base_version;
+            visited(
+              db,
+              policy,
+              stepsInBatch(db, policy, id).map((stepId) => ({ stepId, version })),
+            );
+          }
+          moveBatch(db, policy, id, state, note, tried);
+        },
+        { behavior: 'immediate' },
+      );
     },
     async applied(id, made) {
       return applyBatch(db, policy, id, made);

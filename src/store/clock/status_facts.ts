@@ -6,7 +6,7 @@ import type { Db } from '../file/db.js';
 import { burstsAt } from '../keys/pace.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../learning/cycles.js';
 import { unknownJudged } from '../learning/decided.js';
-import { headVersion, servingVersion } from '../learning/decisions.js';
+import { headVersion, servingVersion, ungatedUpdates } from '../learning/decisions.js';
 import { heardLately } from '../learning/givers.js';
 import { countTasks } from '../learning/tasks.js';
 import { countVersions } from '../learning/versions.js';
@@ -28,6 +28,7 @@ export function statusFacts(db: Db, policy: string, { ruleAt, boundsAt, keyId }:
   return {
     serving: servingVersion(db, policy),
     head,
+    ungated: ungatedUpdates(db, policy),
     versions: countVersions(db, policy, keyId),
     tally: tallyOf(db, policy, { rule: ruleAt(head), ...boundsAt(head), keyId }),
     heardLately: keyId === undefined ? heardLately(db) : [],

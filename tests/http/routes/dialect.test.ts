@@ -195,7 +195,7 @@ describe('every body', () => {
   /** By the route, with the name of its shape. What changes something comes last. */
   const bodies = async (): Promise<readonly (readonly [string, keyof typeof SHAPES, unknown])[]> => {
     const [cycle] = (await list('/gyre/v1/cycles')).data;
-    const asked: [string, keyof typeof SHAPES, string][] = [
+    const asked: [method: string, shape: keyof typeof SHAPES, path: string, body?: unknown][] = [
       ['GET', 'TrajectoryList', 'trajectories'],
       ['GET', 'Trajectory', `trajectories/${trajectory}`],
       ['GET', 'Step', `steps/${step}`],
@@ -206,13 +206,14 @@ describe('every body', () => {
       ['POST', 'Cycle', 'cycles'],
       ['POST', 'Decision', 'versions/1/promote'],
       ['POST', 'Version', 'rollback'],
+      ['POST', 'Version', 'restart', { version: 1 }],
       ['GET', 'VersionList', 'versions'],
       ['DELETE', 'Removal', `trajectories/${trajectory}`],
       ['GET', 'Deletion', `deletions/${trajectory}`],
     ];
     const told: (readonly [string, keyof typeof SHAPES, unknown])[] = [];
-    for (const [method, shape, path] of asked) {
-      const { status, body } = await ask(`/gyre/v1/${path}`, method);
+    for (const [method, shape, path, sent] of asked) {
+      const { status, body } = await ask(`/gyre/v1/${path}`, method, sent);
       expect(status, `${method} ${path}: ${JSON.stringify(body)}`).toBeLessThan(300);
       told.push([`${method} ${path}`, shape, body]);
     }
@@ -278,6 +279,9 @@ describe('every body', () => {
     expect(decided).toMatchObject([{ kind: 'gate', against: 1, passed: false }]);
     for (const decision of decided) expect(lineage.decisions).toContainEqual(decision);
     expect(at('POST rollback')).toMatchObject({ version: 6, kind: 'rollback', batch_id: null, copy_of: 0 });
+    expect(at('POST restart')).toMatchObject({ version: 7, kind: 'restart', parent: 6, batch_id: null, copy_of: 1 });
+    const after = all.findLast(([where]) => where === 'GET versions')?.[2] as List;
+    expect(after.data[0]).toMatchObject({ version: 7, head: true, serving: false, decisions: [{ kind: 'restart' }] });
     expect((at('GET cycles') as List).data[0]).toEqual(
       at(`GET cycles/${String((at('GET cycles') as List).data[0]?.['id'])}`),
     );
@@ -294,4 +298,13 @@ it.each([
   ['GET', '/v1/models/none', 'model_not_found', 'model'],
 ])('%s %s is 404 %s', async (method, path, code, param) => {
   expect(await ask(path, method)).toMatchObject({ status: 404, body: { error: { code, param } } });
+});
+
+it.each([
+  ['a version that there is not', { version: 99 }, 404, 'version_not_found'],
+  ['none, though nothing is lost', {}, 409, 'nothing_lost'],
+  ['what is no version', { version: 'x' }, 400, 'invalid_value'],
+  ['a field that there is not', { from: 1 }, 400, 'invalid_value'],
+])('starting again from %s is refused', async (_, body, status, code) => {
+  expect(await ask('/gyre/v1/restart', 'POST', body)).toMatchObject({ status, body: { error: { code } } });
 });

@@ -11,6 +11,7 @@ export interface Logged {
   of(policy: string): LearningStore;
   /** Logs one answer to these words, and gives its step. */
   said(words: string, more?: { readonly consent?: boolean; readonly taskId?: string }): Promise<string>;
+  trajectoryOf(stepId: string): Promise<string>;
   /** Deletes the trajectory of a step, as a client does. */
   forget(stepId: string): Promise<void>;
 }
@@ -31,6 +32,7 @@ export const STORES: readonly { readonly name: string; readonly open: () => Logg
           trajectories.set(step.id, recording.trajectoryId);
           return step.id;
         },
+        trajectoryOf: (stepId) => Promise.resolve(trajectories.get(stepId) ?? ''),
         async forget(stepId) {
           await Promise.resolve(removeTrajectory(store.db, GYRE_POLICY, trajectories.get(stepId) ?? ''));
         },
