@@ -13,6 +13,12 @@ import { leases } from '../file/schema.js';
 
 export type LeaseName = (typeof leases.$inferSelect)['name'];
 
+/**
+ * Leases that this process has given back, where the row could not be removed: the disk was full, or another program
+ * held the lock. Its holder lives, and nobody is at it any more.
+ */
+const givenBack = new Set<string>();
+
 /** `what` it is taken for, as a sentence begins with it. Throws 409 naming the holder; returns what gives it back. */
 export function takeLease(db: Db, policy: string, name: LeaseName, what: string): string {
   const self = processOf(process.pid);
@@ -21,7 +27,7 @@ export function takeLease(db: Db, policy: string, name: LeaseName, what: string)
   return db.transaction(
     (tx) => {
       const held = tx.select().from(leases).where(isThe(policy, name)).get();
-      if (held !== undefined && alive(held))
+      if (held !== undefined && alive(held) && !givenBack.has(held.token))
         throw new GyreError({
           side: 'gateway',
           status: 409,
@@ -33,6 +39,7 @@ export function takeLease(db: Db, policy: string, name: LeaseName, what: string)
         .values(row)
         .onConflictDoUpdate({ target: [leases.policy, leases.name], set: row })
         .run();
+      if (held !== undefined) givenBack.delete(held.token);
       return token;
     },
     { behavior: 'immediate' },
@@ -41,9 +48,11 @@ export function takeLease(db: Db, policy: string, name: LeaseName, what: string)
 
 /** Nothing where another holds it by now. */
 export function releaseLease(db: Db, policy: string, name: LeaseName, token: string): void {
+  givenBack.add(token);
   db.delete(leases)
     .where(and(isThe(policy, name), eq(leases.token, token)))
     .run();
+  givenBack.delete(token);
 }
 
 function isThe(policy: string, name: LeaseName): ReturnType<typeof and> {

@@ -7,15 +7,20 @@ import { expect, onTestFinished, test } from 'vitest';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { processOf } from '../../../src/core/running/process.js';
 import { learningStore } from '../../../src/store/clock/open.js';
-import { openStore } from '../../../src/store/file/db.js';
+import { openStore, type Store } from '../../../src/store/file/db.js';
 import { temporaryFolder } from '../fixture.js';
 
-function rowsOf(folder: string, policy = GYRE_POLICY): ReturnType<typeof learningStore> & { readonly as: Held } {
+interface Rows extends ReturnType<typeof learningStore> {
+  readonly as: Held;
+  readonly sqlite: Store['sqlite'];
+}
+
+function rowsOf(folder: string, policy = GYRE_POLICY): Rows {
   const store = openStore(folder);
   onTestFinished(() => store.close());
   const as: Held = (pid, startTime) =>
     void store.sqlite.prepare('UPDATE leases SET pid = ?, start_time = ?').run(pid, startTime);
-  return { ...learningStore(store.db, policy), as };
+  return { ...learningStore(store.db, policy), as, sqlite: store.sqlite };
 }
 /** Makes another process the holder. */
 type Held = (pid: number, startTime: string) => void;
@@ -54,6 +59,20 @@ test('a holder that was killed holds nothing, nor does a process that was given 
   child.kill('SIGKILL');
   await once(child, 'exit');
   await lock.take('cycle', 'a learning cycle');
+});
+
+test('what could not be given back is free all the same, for the one that it is given to next', async () => {
+  const { lock, sqlite } = rowsOf(temporaryFolder());
+  const release = await lock.take('cycle', 'a learning cycle');
+  sqlite.exec("CREATE TRIGGER full BEFORE DELETE ON leases BEGIN SELECT raise(ABORT, 'the disk is full'); END");
+  await expect(release()).rejects.toThrow('the disk is full');
+  const next = await lock.take('cycle', 'the next');
+  await expect(lock.take('cycle', 'another')).rejects.toThrow(/^the next is running/);
+  sqlite.exec('DROP TRIGGER full');
+  await release();
+  await expect(lock.take('cycle', 'another')).rejects.toThrow(/^the next is running/);
+  await next();
+  await (await lock.take('cycle', 'another'))();
 });
 
 test('what is another thing to do, or another policy, is not in the way', async () => {
