@@ -6,11 +6,8 @@ import type Database from 'better-sqlite3';
 import type { LearningStore } from '../../../src/core/ports.js';
 import type { Learner } from '../../../src/learner/deps.js';
 
-/** Which of the writes it dies at, from 1, and whether that one is still done. */
-export interface Death {
-  readonly write: number;
-  readonly done: boolean;
-}
+/** Which of the writes it dies at, from 1, and whether that one is still done; or from which on the disk is full. */
+export type Death = { readonly write: number } & ({ readonly done: boolean } | { readonly full: true });
 
 export interface Mortal {
   readonly learner: Learner;
@@ -43,11 +40,13 @@ export function mortal(learner: Learner, sqlite: Database.Database, death?: Deat
     } finally {
       const wrotes = written() !== before;
       if (wrotes) wrote.push(name);
-      const dies = wrotes && wrote.length === death?.write;
-      if (dies && !death.done) sqlite.exec('ROLLBACK TO dying');
+      const full = death !== undefined && 'full' in death && wrotes && wrote.length >= death.write;
+      const dies = death !== undefined && 'done' in death && wrotes && wrote.length === death.write;
+      if (full || (dies && !death.done)) sqlite.exec('ROLLBACK TO dying');
       sqlite.exec('RELEASE dying');
-      if (dies) {
+      if (full || dies) {
         if (given instanceof Promise) given.catch(() => undefined);
+        if (full) throw new Error('the disk is full');
         end();
       }
     }
