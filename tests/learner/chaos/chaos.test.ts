@@ -80,8 +80,8 @@ async function goesOn({ learner, store, trainer }: Bench): Promise<void> {
 }
 
 /** How many of the actions of these batches were drawn where this holds of a step. */
-function drawnWhere(where: string, { store, trainer }: Bench, before: ReadonlySet<unknown>): number {
-  const is = store.sqlite.prepare<[string], unknown>(
+function drawnWhere(where: string, { store, trainer }: Bench, before: ReadonlySet<object>): number {
+  const is = store.sqlite.prepare<[string]>(
     `SELECT 1 FROM samples d JOIN steps s ON s.id = d.step_id JOIN trajectories t ON t.id = s.trajectory_id
       WHERE d.id = ? AND ${where}`,
   );
