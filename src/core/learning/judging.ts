@@ -27,7 +27,7 @@ export interface Subject {
   /** The action under judgement: its text and its calls. */
   readonly text: string;
   readonly calls: readonly ToolCall[];
-  /** What came after it: what its tools gave, and what the client said next. Nothing of a sample, which is never run. */
+  /** What its tools gave, and what the client said next. Nothing of a sample, which is never run. */
   readonly after?: readonly Message[] | undefined;
   /** Index of this step in its trajectory, from 0. */
   readonly index: number;
@@ -80,8 +80,12 @@ export interface Verdict {
   /** Undefined when the judge was absent. */
   readonly score?: number | undefined;
   readonly good?: boolean | undefined;
+  /** How sure the judge is, from 0 to 1, where it says. */
+  readonly confidence?: number | undefined;
   readonly rationale: string;
   readonly createdAt: number;
+  /** Written beside a new verdict, where it took anything; not read with it. */
+  readonly cost?: JudgeCost | undefined;
 }
 
 /** The number training uses, and the kind of judge it comes from. */

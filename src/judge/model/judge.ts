@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { Judge, Judgement, JudgeCost, Subject } from '../../core/learning/judging.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
-import { Endpoint } from './endpoint.js';
+import { Endpoint, type JudgeAnswer } from './endpoint.js';
 import { type JudgeLimits, Spending } from './limits.js';
 import { materialOf } from './material.js';
 import { filled, readPrompt } from './prompt.js';
@@ -18,6 +18,8 @@ import { type Word, wordOf } from './word.js';
 const CODE = 1;
 /** Tokens of an explanation and a word. */
 const MAX_TOKENS = 768;
+/** About, to know beforehand what a question may take. */
+const CHARS_PER_TOKEN = 4;
 /** Several opinions are drawn so; one is asked for greedily. */
 const VARIED = 0.7;
 const TIMEOUT_MS = 30_000;
@@ -58,10 +60,17 @@ export function modelJudge(options: ModelJudgeOptions): Judge {
   const secret = randomBytes(16).toString('hex');
 
   const opinion = async (subject: Subject, signal: AbortSignal, cost: Cost): Promise<Opinion> => {
-    const spent = await spending.begin(signal);
     const asked = filled(prompt, materialOf(subject, secret));
-    const answer = await endpoint.ask(asked, { temperature, maxTokens }, signal);
-    spent(answer.promptTokens + answer.completionTokens);
+    const expected = Math.ceil((asked.system.length + asked.user.length) / CHARS_PER_TOKEN) + maxTokens;
+    const ended = await spending.begin(expected, signal);
+    let took = 0;
+    let answer: JudgeAnswer;
+    try {
+      answer = await endpoint.ask(asked, { temperature, maxTokens }, signal);
+      took = answer.promptTokens + answer.completionTokens;
+    } finally {
+      ended(took);
+    }
     cost.promptTokens += answer.promptTokens;
     cost.completionTokens += answer.completionTokens;
     if (answer.cut) return { unclear: `its answer was cut off after ${maxTokens} tokens` };

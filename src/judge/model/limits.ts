@@ -14,6 +14,7 @@ export interface JudgeLimits {
 
 interface Spent {
   readonly at: number;
+  /** What it is expected to take, until it is known. */
   tokens: number;
 }
 
@@ -26,6 +27,10 @@ export class Spending {
   #day = -1;
   #today = 0;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Requests that are under way, and what they are expected to take. */
+  #underWay = 0;
+  #expected = 0;
+  #ended: (() => void) | undefined;
 
   /** `spentSince`: tokens by the rows, which outlast a process. */
   constructor(judge: string, limits: JudgeLimits, spentSince: (at: number) => Promise<number>) {
@@ -34,26 +39,34 @@ export class Spending {
     this.#spentSince = spentSince;
   }
 
-  /** Resolves when another request may be made; tells what it took with what it gives. Throws 429 for the day. */
-  async begin(signal: AbortSignal): Promise<(tokens: number) => void> {
-    const mine = this.#turn.then(() => this.#wait(signal));
+  /**
+   * Resolves when another request may be made, which is expected to take so many tokens. What it gives is to be called
+   * with what it took, also where it failed. Throws 429 where the day's are used up.
+   */
+  async begin(expected: number, signal: AbortSignal): Promise<(tokens: number) => void> {
+    const mine = this.#turn.then(() => this.#wait(expected, signal));
     this.#turn = mine.catch(() => undefined);
     const spent = await mine;
+    this.#underWay += 1;
+    this.#expected += expected;
     return (tokens) => {
-      spent.tokens += tokens;
+      this.#underWay -= 1;
+      this.#expected -= expected;
+      spent.tokens = tokens;
       this.#today += tokens;
+      this.#ended?.();
     };
   }
 
-  async #wait(signal: AbortSignal): Promise<Spent> {
+  async #wait(expected: number, signal: AbortSignal): Promise<Spent> {
     for (;;) {
       signal.throwIfAborted();
       const now = Date.now();
-      await this.#withinDay(now);
+      await this.#withinDay(now, signal);
       this.#lately = this.#lately.filter(({ at }) => now - at < MINUTE_MS);
       const free = this.#freeAt(now);
       if (free <= now) {
-        const spent = { at: now, tokens: 0 };
+        const spent = { at: now, tokens: expected };
         this.#lately.push(spent);
         return spent;
       }
@@ -61,13 +74,21 @@ export class Spending {
     }
   }
 
-  async #withinDay(now: number): Promise<void> {
+  async #withinDay(now: number, signal: AbortSignal): Promise<void> {
     const { tokensADay } = this.#limits;
     if (tokensADay === undefined) return;
     const day = Math.floor(now / DAY_MS);
     if (day !== this.#day) {
       this.#today = await this.#spentSince(day * DAY_MS);
       this.#day = day;
+    }
+    // What is under way may be all that is left: the last of the day is asked alone.
+    while (this.#today < tokensADay && this.#today + this.#expected >= tokensADay && this.#underWay > 0) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        this.#ended = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
     }
     if (this.#today < tokensADay) return;
     throw new GyreError({

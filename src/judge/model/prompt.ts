@@ -11,7 +11,6 @@ import { nearest } from '../../core/text/nearest.js';
 
 /** Those that come with Gyre, in `prompts/`. */
 export const PROMPTS = ['process', 'reward', 'outcome'] as const;
-export type PromptName = (typeof PROMPTS)[number];
 
 /** What may stand in a prompt. `mark` is drawn for each question: nobody who is judged can write it. */
 const SLOTS = ['mark', 'tools', 'conversation', 'action', 'after'] as const;
@@ -44,7 +43,8 @@ export function readPrompt(name: string): Prompt {
   for (const [, slot = ''] of text.matchAll(SLOT))
     if (!(SLOTS as readonly string[]).includes(slot))
       throw operatorError(
-        `the prompt "${file}" has {{${slot}}}; did you mean {{${nearest(slot, SLOTS)}}}? There are: ${SLOTS.join(', ')}.`,
+        `the prompt "${file}" has {{${slot}}}; did you mean {{${nearest(slot, SLOTS)}}}? ` +
+          `There are: ${SLOTS.join(', ')}.`,
       );
   for (const slot of ['mark', 'action'] as const)
     if (!user.includes(`{{${slot}}}`))

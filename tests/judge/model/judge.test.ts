@@ -56,7 +56,7 @@ const goodWith = (logprobs: readonly (readonly [string, number])[]): ReturnType<
   );
 
 describe('what it is asked', () => {
-  test('is everything before the step, its tools, the step, and what came after it, but never the reference', async () => {
+  test('is everything before the step, its tools, the step, what came after it, but never the reference', async () => {
     const { endpoint } = await asked(
       () => 'It helps.\nGOOD',
       {},
