@@ -69,15 +69,17 @@ async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise
     id: newId('vrd'),
     ...row,
     ...(judgement.kind === 'verdict' ? { score: judgement.score, good: judgement.good } : {}),
+    ...(judgement.kind === 'verdict' && judgement.confidence !== undefined ? { confidence: judgement.confidence } : {}),
+    ...(judgement.cost === undefined ? {} : { cost: judgement.cost }),
     rationale: judgement.kind === 'verdict' ? judgement.rationale : judgement.reason,
     createdAt: Date.now(),
   };
 }
 
 /** Throws where a judge has answered what is no judgement. */
-function understood(answer: unknown): Judgement {
-  const { data, error } = Answer.safeParse(answer);
-  if (data !== undefined) return data;
+function understood(answer: Judgement): Judgement {
+  const { error } = Answer.safeParse(answer);
+  if (error === undefined) return answer;
   const { path, says } = faultOf(error, answer);
   throw new Error(`its answer is no judgement: ${path.length === 0 ? '' : `"${path.join('.')}" `}${says}`);
 }

@@ -7,6 +7,7 @@ import type { Batch, BatchItem } from '../core/learning/batch.js';
 import type { Visited } from '../core/learning/candidate.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import type { OpenGroup, SettledGroup } from '../core/learning/group.js';
+import type { DeclaredJudge } from '../core/learning/deciding.js';
 import type { Verdict } from '../core/learning/judging.js';
 import type { LoggedState } from '../core/learning/state.js';
 import { giversAmong, shareOut } from '../filter/shares.js';
@@ -31,6 +32,7 @@ export interface Loaded {
   readonly unheard: ReadonlyMap<string, ReadonlySet<string>>;
   /** How many updates lie between each version that the cycle's goes back to and the cycle's. */
   readonly updatesSince: ReadonlyMap<number, number>;
+  readonly declared: readonly DeclaredJudge[];
   readonly consented: ReadonlySet<string>;
   readonly heldOut: ReadonlySet<string>;
   /** Whose share a step counts towards. */
@@ -132,7 +134,7 @@ function fromGroups(loaded: Loaded): Found {
     const ids = group.samples.map(({ id }) => id);
     const rewards = rewardsOf(
       ids.map((id) => verdicts.get(id) ?? []),
-      undefined,
+      loaded.declared,
       ids.map((id) => unheard.get(id)),
     );
     const worth = new Map(group.samples.map(({ id }, at) => [id, rewards[at]?.value]));
@@ -189,12 +191,13 @@ function leftOut(
 }
 
 /** Recorded actions as they were sampled: each state is one of its own. */
-function fromLog({ cycle, states, verdicts, unheard, consented, heldOut }: Loaded): Found {
+function fromLog(loaded: Loaded): Found {
+  const { cycle, states, verdicts, unheard, declared, consented, heldOut } = loaded;
   const open = [...states.values()].filter(({ stepId }) => consented.has(stepId) && !heldOut.has(stepId));
   const { examples, counts } = loggedExamples(
     open,
     cycle.mode,
-    (stepId) => rewardOf(verdicts.get(stepId) ?? [], undefined, unheard.get(stepId))?.value,
+    (stepId) => rewardOf(verdicts.get(stepId) ?? [], declared, unheard.get(stepId))?.value,
   );
   const giving = examples.map((example) => ({ stepId: example.stepId, examples: [example] }));
   return { states: giving.reverse(), settled: [], visited: [], counts };

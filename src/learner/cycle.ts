@@ -247,7 +247,7 @@ function failuresIn({ counts }: Cycle): number {
 
 /** Makes the cycle's batch, or finds the one that is a row already. */
 async function makeBatch(
-  { rows, config, bounds, templateHash, judges }: Learner,
+  { rows, config, judges, declared, bounds, templateHash }: Learner,
   cycle: Cycle,
 ): Promise<{ readonly row?: BatchRow | undefined } & Pick<Made, 'counts' | 'note'>> {
   for (;;) {
@@ -264,6 +264,7 @@ async function makeBatch(
         groups,
         states: resamples ? await statesAlone(rows, ids) : await rows.steps.states(ids),
         verdicts,
+        declared,
         unheard: unheardOf(subjects, verdicts, judges),
         updatesSince: updatesSince(await rows.versions.all(), cycle.baseVersion),
         consented: await rows.steps.consented(ids),

@@ -72,7 +72,7 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
   ).catch(nothingOnceInterrupted(learner.signal));
   const { verdicts, faults } = said;
   // A judge that failed is waited for: the task is asked again, and nobody after it decides.
-  const { right } = deciding(verdicts, undefined, new Set(faults.map(({ judge }) => judge)));
+  const { right } = deciding(verdicts, learner.declared, new Set(faults.map(({ judge }) => judge)));
   if (right?.score === undefined) return { verdicts };
   return {
     verdicts,
