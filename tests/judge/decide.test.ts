@@ -94,11 +94,16 @@ test('what a judge said in an earlier version is withdrawn, also where it cannot
 
 test('while a judge before it has said nothing, the word of another is worth nothing, whoever is beside it', () => {
   const right = [verdict('reference', true), verdict('well_formed', true)];
+  const rewards = ['person', 'model', 'reference'];
+  const judges = declaredJudges({ rewards, models: ['model'], calibrated: new Set(['model']) });
   const unheard = new Set(['model']);
-  expect(rewardOf(right, undefined, unheard)).toBeUndefined();
-  expect(rewardOf([...right, verdict('person', true)], undefined, unheard)?.value).toBe(1);
-  expect(rewardOf(right, undefined, new Set(['stranger']))?.value).toBe(1);
+  expect(rewardOf(right, judges, unheard)).toBeUndefined();
+  expect(rewardOf([...right, verdict('person', true)], judges, unheard)?.value).toBe(1);
+  expect(rewardOf(right, judges, new Set(['stranger']))?.value).toBe(1);
+  // One that only filters keeps nobody waiting.
+  const filters = declaredJudges({ rewards, models: ['model'], calibrated: new Set() });
+  expect(rewardOf(right, filters, unheard)?.value).toBe(1);
   const malformed = [verdict('reference', undefined), verdict('well_formed', false)];
-  const values = rewardsOf([right, right, malformed], undefined, [undefined, unheard, unheard]);
+  const values = rewardsOf([right, right, malformed], judges, [undefined, unheard, unheard]);
   expect(values.map((reward) => reward?.value)).toEqual([1, undefined, undefined]);
 });

@@ -1,10 +1,13 @@
 /** Judging over real rows: what a judge that is away, or a process that stops, leaves behind. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { declaredJudges } from '../../src/core/learning/deciding.js';
 import type { Judge } from '../../src/core/learning/judging.js';
+import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { rewardOf } from '../../src/judge/decide.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
+import { learningStore } from '../../src/store/clock/open.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
 import { bench, type Bench, sum, tasks } from './bench.js';
 
@@ -25,11 +28,13 @@ const count = (table: string): number =>
   (open.store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }).n;
 const rewards = (): readonly (number | undefined)[] => {
   const verdicts = verdictsOf(open.store.db, 'step', steps);
-  return steps.map((id) => rewardOf(verdicts.get(id) ?? [])?.value);
+  return steps.map((id) => rewardOf(verdicts.get(id) ?? [], DECLARED)?.value);
 };
 const goods = (): unknown =>
   steps.map((id) => open.store.sqlite.prepare('SELECT judge, good FROM decided WHERE subject_id = ?').get(id));
 
+const REWARDS = ['model', 'reference'];
+const DECLARED = declaredJudges({ rewards: REWARDS, models: ['model'], calibrated: new Set(['model']) });
 const model = (judge: Judge['judge']): Judge => ({ name: 'model', version: '1', kind: 'model', judge });
 
 test('what a judge was away for has no reward, and nobody after it decides, until it is back', async () => {
@@ -42,14 +47,16 @@ test('what a judge was away for has no reward, and nobody after it decides, unti
     ),
     ...open.learner.judges,
   ];
+  const rows = learningStore(open.store.db, GYRE_POLICY, DECLARED);
+  const learner = { ...open.learner, rows, declared: DECLARED, judges };
   expect(steps).toHaveLength(2);
-  expect(await judgeLog({ ...open.learner, judges })).toMatchObject({ judge_faults: 3 });
+  expect(await judgeLog(learner)).toMatchObject({ judge_faults: 3 });
   expect(goods()).toEqual(steps.map(() => ({ judge: null, good: null })));
   expect(rewards()).toEqual([undefined, undefined]);
   away = false;
-  expect(await judgeLog({ ...open.learner, judges }), 'it is not due yet').toEqual({ judged: 0 });
+  expect(await judgeLog(learner), 'it is not due yet').toEqual({ judged: 0 });
   open.store.sqlite.exec('UPDATE judge_attempts SET due_at = 0');
-  expect(await judgeLog({ ...open.learner, judges })).toEqual({ judged: 3 });
+  expect(await judgeLog(learner)).toEqual({ judged: 3 });
   expect(goods()).toEqual(steps.map(() => ({ judge: 'model', good: 1 })));
   expect(rewards()).toEqual([0.8, 0.8]);
   expect(count('judge_attempts')).toBe(0);

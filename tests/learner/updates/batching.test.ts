@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { Batch } from '../../../src/core/learning/batch.js';
-import { JUDGES } from '../../../src/core/learning/deciding.js';
+import { declaredJudges, JUDGES } from '../../../src/core/learning/deciding.js';
 import type { OpenGroup } from '../../../src/core/learning/group.js';
 import type { Verdict } from '../../../src/core/learning/judging.js';
 import type { Sample } from '../../../src/core/learning/sample.js';
@@ -244,13 +244,16 @@ test('logged actions that are wholly good are imitated, and too few of them are 
 });
 
 test('where a judge that decides before the others has said nothing there is no reward', () => {
+  const rewards = ['model', 'reference'];
+  const declared = declaredJudges({ rewards, models: ['model'], calibrated: new Set(['model']) });
   const groups = [group('heard'), group('unheard')];
   const unheard = new Map(['unheard-right', 'unheard-wrong'].map((id) => [id, new Set(['model'])]));
-  const made = batchOf(loaded(groups, { unheard }), MAKING);
+  const made = batchOf(loaded(groups, { declared, unheard }), MAKING);
   expect(outcomes(made)).toEqual({ heard: 'informative', unheard: 'no_reward' });
   expect(made.counts).toMatchObject({ no_reward: 2, informative: 1 });
   const states = new Map(['a', 'b'].map((id) => [id, state(id)]));
   const logged = loaded([], {
+    declared,
     cycle: { id: 'cyc-2', mode: 'sft', baseVersion: 7 },
     states,
     verdicts: new Map(['a', 'b'].map((id) => [id, [verdict(id, true, 'step')]])),
