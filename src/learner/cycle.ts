@@ -315,7 +315,8 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
       learner,
       trainer,
       against,
-      `version ${await rows.versions.head()} is worse than version ${against}, and the gate has refused several in a row`,
+      `version ${await rows.versions.head()} is worse than version ${against}, and the gate has refused several in a ` +
+        'row',
     );
   return outcome;
 }

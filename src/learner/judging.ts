@@ -190,7 +190,7 @@ function lackingOf(known: readonly Verdict[], judges: readonly Judge[]): readonl
   );
 }
 
-/** By subject: the judges that were to look at it and have said nothing, because they failed or have not come so far. */
+/** By subject: judges that were to look at it and have said nothing, because they failed or have not come so far. */
 export function unheardOf(
   subjects: readonly string[],
   said: ReadonlyMap<string, readonly Verdict[]>,

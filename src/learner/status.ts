@@ -108,7 +108,7 @@ function standing({ head, ungated, newest, heldoutTasks }: StatusFacts): string 
   if (last?.counts['head_lost'] === 1 && last.baseVersion === head) return headLost(head);
   if (ungated < UNGATED) return undefined;
   return (
-    `a gate: the head, version ${head}, is ${ungated} updates from the last one, and nothing is trained on it before; ` +
+    `a gate: the head, version ${head}, is ${ungated} updates from the last one, and nothing is trained before; ` +
     (heldoutTasks === 0 ? 'there are no held-out tasks: add some ("learning.heldout")' : 'the next cycle holds it')
   );
 }

@@ -302,7 +302,7 @@ test('verify names a claim, a group and a batch of a step that is gone', async (
   ]);
 });
 
-test('after its version was copied to start again: the answer names the copy, and the record what is trained on it', async () => {
+test('after its version was copied to start again: the copy is named, and what is trained on it', async () => {
   made = await bench();
   await generate(made.learner, tasks(made, [sum('a', 11, 22), sum('b', 33, 44)]), 1, 0);
   await runCycle(made.learner, { heldout: [] });

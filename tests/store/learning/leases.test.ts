@@ -72,7 +72,9 @@ test('what could not be given back is free all the same, for the one that it is 
   await release();
   await expect(lock.take('cycle', 'another')).rejects.toThrow(/^the next is running/);
   await next();
-  await (await lock.take('cycle', 'another'))();
+  await (
+    await lock.take('cycle', 'another')
+  )();
 });
 
 test('what is another thing to do, or another policy, is not in the way', async () => {
