@@ -223,6 +223,7 @@ export interface VersionRows {
 }
 
 export interface DecisionRows {
+  /** Throws 409 where the head is to be set back and is by now another than what was to be left. */
   add(decision: NewDecision): Promise<Decision>;
   /** Newest first; `version`: only those about it. */
   newest(limit: number, version?: number): Promise<readonly Decision[]>;

@@ -167,7 +167,7 @@ async function headGated(
     const serving = await learner.rows.versions.serving();
     if (learner.trainer === undefined) return { promoted: false, note: `${cannot}: ${parity.reason}` };
     // What is wrong with it is trained on no further, and nobody need come for learning to go on.
-    await resetHead(learner, learner.trainer, serving, `${cannot}: ${parity.reason}`);
+    await resetHead(learner, learner.trainer, { head, serving, reason: `${cannot}: ${parity.reason}` });
     return { promoted: false, note: `${cannot}; training goes on from version ${serving}: ${parity.reason}` };
   }
   const { reason, ...outcome } = await gated(learner, head, heldout);
@@ -311,13 +311,11 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
   if (trainer === undefined || refused?.against === undefined) return outcome;
   const { against } = refused;
   if (isHopeless(await rows.decisions.sincePromotion(), refused))
-    await resetHead(
-      learner,
-      trainer,
-      against,
-      `version ${await rows.versions.head()} is worse than version ${against}, and the gate has refused several in a ` +
-        'row',
-    );
+    await resetHead(learner, trainer, {
+      head: version,
+      serving: against,
+      reason: `version ${version} is worse than version ${against}, and the gate has refused several in a row`,
+    });
   return outcome;
 }
 

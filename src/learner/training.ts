@@ -127,18 +127,26 @@ export function headLost(head: number): string {
   );
 }
 
-/** Training goes on from what serves. */
-export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number, reason: string): Promise<void> {
-  const head = await rows.versions.head();
+/** Training goes on from what serves; unless somebody went back, or started again, meanwhile. */
+export async function resetHead(
+  { rows }: Learner,
+  trainer: Trainer,
+  { head, serving, reason }: { readonly head: number; readonly serving: number; readonly reason: string },
+): Promise<void> {
+  try {
+    await rows.decisions.add({
+      kind: 'head_reset',
+      version: serving,
+      against: head,
+      passed: true,
+      reason,
+      numbers: {},
+    });
+  } catch (thrown) {
+    if (thrown instanceof GyreError && thrown.code === 'head_moved') return;
+    throw thrown;
+  }
   await trainer.resetHead(serving);
-  await rows.decisions.add({
-    kind: 'head_reset',
-    version: serving,
-    against: head,
-    passed: true,
-    reason,
-    numbers: {},
-  });
 }
 
 async function resultOf(learner: Learner, trainer: Trainer, row: BatchRow): Promise<BatchResult> {

@@ -1,6 +1,7 @@
 /** Decisions, and what follows from them: which version serves, and which one is the head. */
 import { and, desc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
 
+import { GyreError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Decision, NewDecision } from '../../core/learning/version.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
@@ -14,6 +15,17 @@ export function decide(db: Db, policy: string, decision: NewDecision): Decision 
 
 /** As a part of a transaction. */
 export function decided(tx: Tx, policy: string, decision: NewDecision): Decision {
+  const head = headVersion(tx, policy);
+  // Somebody went back, or started again, since it was found hopeless: what that one wanted stands.
+  if (decision.kind === 'head_reset' && decision.against !== head)
+    throw new GyreError({
+      side: 'client',
+      status: 409,
+      code: 'head_moved',
+      message:
+        `version ${decision.against ?? 0} was to be left for version ${decision.version}, ` +
+        `and version ${head} is the head by now`,
+    });
   const made: Decision = { id: newId('dec'), createdAt: Date.now(), ...decision };
   const row = {
     ...made,

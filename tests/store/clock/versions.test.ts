@@ -160,6 +160,8 @@ describe.each(STORES)('$name', ({ open }) => {
     it('that set the head back move it, and count as no update', async () => {
       for (const version of [1, 2]) await gyre.versions.save(trained(version, version - 1));
       expect(await gyre.versions.ungated()).toBe(2);
+      await expect(gyre.decisions.add(decision('head_reset', 0, 1))).rejects.toMatchObject({ code: 'head_moved' });
+      expect([await gyre.versions.head(), await gyre.decisions.newest(9)]).toEqual([2, []]);
       await gyre.decisions.add(decision('head_reset', 0, 2));
       expect([await gyre.versions.head(), await gyre.versions.ungated()]).toEqual([0, 0]);
     });
