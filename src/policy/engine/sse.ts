@@ -26,10 +26,10 @@ export class SseParser {
     this.#maxEventBytes = answerBytes + FRAME_BYTES;
   }
 
-  /** Bytes that are decoded where these come next: what ends no line is only kept. */
+  /** Bytes that are decoded where these come next, or were for the event they end: what ends no line is only kept. */
   sizeWith(bytes: Buffer): number {
     const last = bytes.lastIndexOf(LINE_FEED);
-    return last === -1 ? 0 : this.#rest.length + last;
+    return last === -1 ? 0 : this.#rest.length + last + (this.#data?.length ?? 0);
   }
 
   /** Throws RangeError when one unfinished event has too many bytes, and whatever `onData` throws. */
