@@ -16,8 +16,8 @@ export const MAX_DEPTH = 100;
 /** Bytes of a piece: of the smallest values it makes some ten thousand. */
 const PIECE_BYTES = 64 * 1024;
 
-/** With more each doubling of an object's room takes a tenth of a second. No model has as many tokens. */
-const MAX_FIELDS = 512 * 1024;
+/** With more, each doubling of an object's room takes a tenth of a second. No model has as many tokens. */
+const MAX_FIELDS = 300_000;
 
 /** To make an integer of so many digits takes a millisecond, and of ten times as many a hundred. */
 const MAX_DIGITS = 64 * 1024;
