@@ -1,7 +1,7 @@
 /**
  * JSON read in pieces, each in about a millisecond: 15 million numbers, or half a million small objects, take most of a
- * second at once. What comes of it, and what is refused, is what `parseJson` makes of the whole. Refused besides is what
- * no piece is small enough for: what is nested too deep, a number that fills pages, an object of too many fields.
+ * second at once. What comes of it, and what is refused, is what `parseJson` makes of the whole. Refused besides is
+ * what no piece is small enough for: what is nested too deep, a number that fills pages, an object of too many fields.
  *
  * The bytes are looked through once. Of each object and list that is open it is known where its children begin that are
  * not parsed yet. Where these are enough for a piece they are parsed, between brackets of their own; what holds parsed
@@ -78,7 +78,7 @@ const OBJECT_END = 0x7d;
 
 const BLANK = /^[ \t\n\r]*$/;
 
-/** A text is looked through byte by byte so far; then its next quote is searched for, which is faster where it is far. */
+/** A text is looked through byte by byte so far; then its next quote is searched for, which is faster if it is far. */
 const NEAR = 64;
 
 class Reader {

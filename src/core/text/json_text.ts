@@ -10,7 +10,7 @@ export function slashesBefore(bytes: Buffer, at: number, from: number): number {
   return at - before;
 }
 
-/** The nearest place before which neither a character nor an escape is cut in two; both begin no earlier than `from`. */
+/** The nearest place before which neither a character nor an escape is cut in two; both begin at `from` or later. */
 export function cutBefore(bytes: Buffer, from: number, near: number): number {
   for (let at = near - 2; at >= Math.max(from, near - 5); at -= 1)
     if (bytes[at + 1] === LETTER_U && slashesBefore(bytes, at + 1, from) % 2 === 1) return at;

@@ -5,7 +5,7 @@ import { AT_ONCE } from '../../core/running/turns.js';
 import { parseJson } from '../../core/text/json.js';
 import { MAX_DEPTH, type ReadingPieces, tooDeep } from '../../core/text/json_in_pieces.js';
 
-/** Values in a body: half a gigabyte of memory where each is a list, a tenth of a second where one list has them all. */
+/** Values in a body. Where each is a list they take a third of a gigabyte. */
 const MOST_VALUES = 4 * 1024 * 1024;
 
 /** Throws 400 on what is not JSON, too deep or too much. */
@@ -43,8 +43,8 @@ const NINE = 0x39;
 
 /**
  * Whether a number of 16 digits is in it. Counts brackets outside of texts on the bytes, so that a body of 10,000
- * levels is refused before it is parsed. Throws where it is too deep. Measured three times as fast as a reader in pieces
- * is begun.
+ * levels is refused before it is parsed. Throws where it is too deep. A reader in pieces takes three times as long to
+ * begin.
  */
 function mayHoldLong(bytes: Buffer): boolean {
   let depth = 0;

@@ -10,9 +10,9 @@ import { AT_ONCE, takingTurns, turnFor } from '../../core/running/turns.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
+import { LARGE, readLarge } from './chunk.js';
 import { cancelled, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
-import { areEvents, LARGE, readLarge } from './large.js';
-import { SseParser } from './sse.js';
+import { areEvents, SseParser } from './sse.js';
 
 /** What is asked of an upstream's connection beside. */
 export interface UpstreamReading {

@@ -82,3 +82,11 @@ export class SseParser {
     this.#onData(data);
   }
 }
+
+/** What is before the first name of a field, at most. */
+const HEAD_BYTES = 1024;
+
+/** Whether these are events under the name of JSON, as some servers send them. */
+export function areEvents(bytes: Buffer): boolean {
+  return /^\s*(data|event|:)/.test(bytes.toString('utf8', 0, HEAD_BYTES));
+}

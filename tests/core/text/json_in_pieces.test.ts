@@ -67,7 +67,7 @@ test('any JSON is the same in pieces', () => {
         outcome(() => (exact ? parseJson(whole.toString()) : JSON.parse(whole.toString()))),
       );
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_500 },
   );
 });
 
@@ -92,7 +92,7 @@ test('what is no JSON is refused in pieces as well, and what still is some is th
       const whole = outcome(() => parseJson(bytes.toString('utf8')));
       expect(outcome(() => inPieces(bytes, { piece: size }))).toBe(whole);
     }),
-    { numRuns: 6_000 },
+    { numRuns: 3_000 },
   );
 });
 

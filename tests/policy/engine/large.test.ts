@@ -50,8 +50,10 @@ function connection(stream: ActionStream, packets: Buffer[], type?: string): Dis
   return controller;
 }
 
-const chunk = (content: string, finish: string | null = null, more: object = {}): string =>
-  `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta: { content }, finish_reason: finish, ...more }] })}\n\n`;
+function chunk(content: string, finish: string | null = null, more: object = {}): string {
+  const choice = { index: 0, delta: { content }, finish_reason: finish, ...more };
+  return `data: ${JSON.stringify({ id: 'c', choices: [choice] })}\n\n`;
+}
 
 function packetsOf(text: string): Buffer[] {
   const bytes = Buffer.from(text);
