@@ -64,7 +64,7 @@ export const LARGE = 512 * 1024;
 /** Bytes of it that an error may quote. */
 const QUOTED = 1024;
 
-/** The value of a large one, unless nobody wants it any more, and its first words. Throws a fault on what is not JSON. */
+/** A large one, and its first words; undefined where nobody wants it any more. Throws a fault on what is not JSON. */
 export async function readLarge(
   bytes: Buffer,
   party: Party,
