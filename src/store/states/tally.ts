@@ -20,7 +20,7 @@ export interface TallyQuery extends ReuseBounds {
 
 const KINDS = `SELECT CASE WHEN c.own OR EXISTS (SELECT 1 FROM keys a WHERE a.id = c.key_id AND a.role = 'admin')
       THEN NULL ELSE c.key_id END AS giver,
-    (c.visits < @reuse AND c.last_version < @head) AS open, c.known, sum(c.states) AS states
+    (c.visits < @reuse AND c.last_version <> @head) AS open, c.known, sum(c.states) AS states
   FROM state_counts c WHERE c.policy = @policy AND c.mode = @mode AND c.states > 0
     AND (@keyId IS NULL OR c.key_id = @keyId)
   GROUP BY 1, 2, 3`;
