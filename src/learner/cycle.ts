@@ -10,7 +10,8 @@ import { asGyreError, GyreError } from '../core/errors.js';
 import type { BatchRow } from '../core/learning/batch.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
-import { batchOf as batchFrom, type Made } from './batching.js';
+import { weightsNear } from '../core/learning/version.js';
+import { batchOf as batchFrom, type Made, STALE_AFTER } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
@@ -222,6 +223,7 @@ async function makeBatch(
     if (row !== undefined) return { row, counts: {}, note: '' };
     const resamples = cycle.mode === 'resample';
     const groups = resamples ? await rows.samples.open(cycle.id) : [];
+    const carried = groups.some(({ policyVersion }) => policyVersion !== cycle.baseVersion);
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
     const { batch, items, settled, visited, counts, note } = batchFrom(
@@ -234,6 +236,7 @@ async function makeBatch(
         heldOut: await rows.steps.heldOut(ids),
         givers: await rows.givers.of(ids),
         heardLately: await rows.givers.heardLately(),
+        near: weightsNear(carried ? await rows.versions.all() : [], cycle.baseVersion, STALE_AFTER),
       },
       {
         leastGroups: bounds.leastGroups,
