@@ -17,7 +17,7 @@ import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
-import { gate, type Gated, type Gating, isHopeless } from './gating.js';
+import { gate, type Gated, type Gating, hopelessness } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
 import { inParallel } from './pool.js';
@@ -154,7 +154,13 @@ async function headGated(
   const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
   if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
   if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
-  if (parity?.passed === false) return { promoted: false, note: `${waits} and cannot be evaluated: ${parity.reason}` };
+  if (parity?.passed === false) {
+    const unable = `it cannot be evaluated: ${parity.reason}`;
+    if (learner.trainer === undefined) return { promoted: false, note: `${waits}; ${unable}` };
+    const serving = await learner.rows.versions.serving();
+    await resetHead(learner, learner.trainer, serving, `version ${head} waits for a gate, and ${unable}`);
+    return { promoted: false, note: `${waits}; ${unable}; training goes on from version ${serving}, which serves` };
+  }
   const { reason, ...outcome } = await gated(learner, head, heldout);
   return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
@@ -270,7 +276,8 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
   if (promoted) await learner.decided();
   const refused = decision?.passed === false ? decision : undefined;
   if (trainer === undefined || refused?.against === undefined) return outcome;
-  if (isHopeless(await rows.decisions.sincePromotion(), refused)) await resetHead(learner, trainer, refused.against);
+  const reason = hopelessness(await rows.decisions.sincePromotion(), refused);
+  if (reason !== undefined) await resetHead(learner, trainer, refused.against, reason);
   return outcome;
 }
 

@@ -138,7 +138,7 @@ test('an alarm about the update holds a better candidate back', async () => {
     ...made.learner,
     rows: {
       ...made.learner.rows,
-      versions: { ...versions, update: (version: number) => Promise.resolve(updateWith(version)) },
+      versions: { ...versions, updates: (version: number) => Promise.resolve([updateWith(version)]) },
     },
   };
   const cycle = await runCycle(alarmed, { tasks: TRAIN, heldout: MANY });
@@ -178,4 +178,30 @@ test('a head that went on for long without a gate waits for one, and is gated be
   expect(await rows.versions.ungated()).toBe(1);
   await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
   expect(await rows.versions.ungated()).toBe(0);
+});
+
+test('a waiting head that the engine does not compute as the trainer does is given up, and learning goes on', async () => {
+  const made = await start({ script: wrongBase });
+  const { rows } = made.learner;
+  tasks(made, [...TRAIN, ...MANY]);
+  for (let version = 1; version <= 16; version += 1)
+    await rows.versions.save({
+      ...{ version, kind: 'trained', parent: version - 1, batchId: `bat-${version}`, metrics: {}, createdAt: version },
+    });
+  const parity = {
+    kind: 'parity',
+    version: 16,
+    against: 15,
+    passed: false,
+    reason: 'they differ',
+    numbers: {},
+  } as const;
+  await rows.decisions.add(parity);
+  made.trainer.head = 16;
+  const waits = await runCycle(made.learner, { tasks: TRAIN, heldout: MANY });
+  expect(waits).toMatchObject({ state: 'skipped' });
+  expect(waits.note).toMatch(/it cannot be evaluated: they differ; training goes on from version 0, which serves$/);
+  expect([await rows.versions.head(), await rows.versions.ungated(), made.trainer.head]).toEqual([0, 0, 0]);
+  const next = await runCycle(made.learner, { tasks: TRAIN, heldout: MANY });
+  expect(next).toMatchObject({ state: 'done', baseVersion: 0 });
 });
