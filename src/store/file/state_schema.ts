@@ -126,6 +126,30 @@ export const states = sqliteTable(
   ],
 );
 
+/** How many claims of a cycle are of a key's steps: what a key may see of cycles is read from here. */
+export const givenStates = sqliteTable(
+  'given_states',
+  {
+    policy: text().notNull(),
+    keyId: text('key_id').notNull(),
+    cycleId: text('cycle_id').notNull(),
+    states: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.keyId, t.cycleId] })],
+);
+
+/** How many items of a batch are of a key's steps. */
+export const givenItems = sqliteTable(
+  'given_items',
+  {
+    policy: text().notNull(),
+    keyId: text('key_id').notNull(),
+    batchId: text('batch_id').notNull(),
+    items: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.keyId, t.batchId] })],
+);
+
 /** How many states there are of each kind, without those that were set aside. */
 export const stateCounts = sqliteTable(
   'state_counts',
