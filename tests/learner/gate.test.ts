@@ -180,7 +180,7 @@ test('a head that went on for long without a gate waits for one, and is gated be
   expect(await rows.versions.ungated()).toBe(0);
 });
 
-test('a waiting head that the engine does not compute as the trainer does is given up, and learning goes on', async () => {
+test('a waiting head that cannot be evaluated is given up, and learning goes on', async () => {
   const made = await start({ script: wrongBase });
   const { rows } = made.learner;
   tasks(made, [...TRAIN, ...MANY]);

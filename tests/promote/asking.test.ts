@@ -71,7 +71,7 @@ test('a version that goes on answering nothing is asked twice more, and nothing 
   expect(outcomeOf({ plan, pairs, families: [], alarms: [], asked: {} })).toMatchObject({ decided: false });
 });
 
-test('a task that nobody can answer does not keep a test from its decision: more are asked, until it is one of many', async () => {
+test('a task that nobody can answer is one of many in the end: more are asked, and there is a decision', async () => {
   const { asked, ask } = answering((taskId) => (taskId === 'task-3' ? {} : { candidate: true, serving: false }));
   const plan = sequential(1, 400);
   const pairs = await askUntilShown(plan, pool, ask);
