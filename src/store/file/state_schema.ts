@@ -138,7 +138,7 @@ export const givenStates = sqliteTable(
   (t) => [primaryKey({ columns: [t.policy, t.keyId, t.cycleId] })],
 );
 
-/** How many items of a batch are of a key's steps. */
+/** How many items of a batch are of a key's steps, and which version was made of it. */
 export const givenItems = sqliteTable(
   'given_items',
   {
@@ -146,6 +146,7 @@ export const givenItems = sqliteTable(
     keyId: text('key_id').notNull(),
     batchId: text('batch_id').notNull(),
     items: integer().notNull(),
+    version: integer(),
   },
   (t) => [primaryKey({ columns: [t.policy, t.keyId, t.batchId] })],
 );

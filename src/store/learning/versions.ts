@@ -99,9 +99,7 @@ export function countVersions(db: Db, policy: string, keyId?: string): number {
     return db.select({ total: count() }).from(versions).where(eq(versions.policy, policy)).get()?.total ?? 0;
   const row = prepared<[string, string], { total: number }>(
     db,
-    `SELECT count(*) AS total FROM given_items g CROSS JOIN batches b ON b.id = g.batch_id
-        CROSS JOIN versions v ON v.policy = g.policy AND v.version = b.target_version AND v.batch_id = b.id
-      WHERE g.policy = ? AND g.key_id = ?`,
+    'SELECT count(*) AS total FROM given_items WHERE policy = ? AND key_id = ? AND version IS NOT NULL',
   ).get(policy, keyId);
   return row?.total ?? 0;
 }
