@@ -1,4 +1,7 @@
 /** What a key has given to cycles and batches is counted with their rows, and is theirs whatever happens to them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { expect, test } from 'vitest';
 
 import { assemble, hyperDefaults } from '../../../src/batch/assemble.js';
@@ -55,7 +58,7 @@ function world() {
     ]),
   });
   const counted = () =>
-    ['given_states', 'given_items'].flatMap((table) => sqlite.prepare(`SELECT * FROM ${table}`).all());
+    ['given_states', 'given_items'].flatMap((table) => sqlite.prepare(`SELECT * FROM ${table} ORDER BY 1, 2, 3`).all());
   return { db, ann, bob, said, batch, trains, seen, counted };
 }
 const NOTHING = { versions: 0, listed: [], cycles: [] };
@@ -76,6 +79,21 @@ test('a key sees the versions and cycles that it gave to, and how much', async (
   expect(seen(bob)).toEqual({ versions: 1, listed: [1], cycles: [['cyc-1', 1]] });
   expect(seen('key-of-nobody')).toEqual(NOTHING);
   expect(countVersions(db, GYRE_POLICY)).toBe(1);
+});
+
+test('a log of before they were counted has the same counts', async () => {
+  const { db, ann, bob, said, batch, trains, counted } = world();
+  const [one, two] = [await said(ann, 'one'), await said(bob, 'two')];
+  trains(1, batch(1, [one.stepId, two.stepId]));
+  batch(2, [(await said(ann, 'three')).stepId]);
+  const before = counted();
+  expect(before).toHaveLength(6);
+  const folder = join(import.meta.dirname, '..', '..', '..', 'migrations');
+  const file = readdirSync(folder).find((name) => name.endsWith('_given.sql')) ?? expect.fail('no migration');
+  const statements = readFileSync(join(folder, file), 'utf8').split('--> statement-breakpoint');
+  db.$client.exec('DELETE FROM given_states; DELETE FROM given_items');
+  for (const each of statements) if (/^\s*INSERT /.test(each)) db.$client.exec(each);
+  expect(counted()).toEqual(before);
 });
 
 test('a batch that fails was given nothing, and what is deleted or pruned gave nothing', async () => {
