@@ -148,20 +148,22 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 async function headGated(
   learner: Learner,
   { heldout, gate: may }: CycleOptions,
-): Promise<Omit<Gated, 'reason'> & { readonly note: string }> {
+): Promise<Omit<Gated, 'reason' | 'silent'> & { readonly note: string }> {
   const head = await learner.rows.versions.head();
   const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
   const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
   if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
   if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
-  if (parity?.passed === false) {
-    const unable = `it cannot be evaluated: ${parity.reason}`;
+  /** It would wait for ever: training goes on without it. */
+  const givenUp = async (unable: string): Promise<{ readonly promoted: false; readonly note: string }> => {
     if (learner.trainer === undefined) return { promoted: false, note: `${waits}; ${unable}` };
     const serving = await learner.rows.versions.serving();
-    await resetHead(learner, learner.trainer, serving, `version ${head} waits for a gate, and ${unable}`);
+    await resetHead(learner, learner.trainer, serving, `version ${head} waits for a gate; ${unable}`);
     return { promoted: false, note: `${waits}; ${unable}; training goes on from version ${serving}, which serves` };
-  }
-  const { reason, ...outcome } = await gated(learner, head, heldout);
+  };
+  if (parity?.passed === false) return givenUp(`it cannot be evaluated: ${parity.reason}`);
+  const { reason, silent, ...outcome } = await gated(learner, head, heldout);
+  if (silent === true) return givenUp(reason);
   return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
 

@@ -30,6 +30,8 @@ export interface Gated {
   readonly decision?: Decision;
   readonly promoted: boolean;
   readonly reason: string;
+  /** Without a decision: whether the candidate alone left too much unanswered, so that nobody else was away. */
+  readonly silent?: boolean;
 }
 
 /** A version is decided about once: where that was done, by a cycle that was stopped since, it is what stands. */
@@ -67,7 +69,7 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   const shown = outcomeOf(input);
   const families = shown.decided && shown.passed ? await guarded(gating, pool, pairs, ask) : [];
   const outcome = families.length === 0 ? shown : outcomeOf({ ...input, families });
-  if (!outcome.decided) return { promoted: false, reason: outcome.reason };
+  if (!outcome.decided) return { promoted: false, reason: outcome.reason, silent: isSilent(pairs) };
 
   const { passed, reason, numbers } = outcome;
   const used = [pairs, ...families.map((family) => family.pairs)].flat().map(({ taskId }) => taskId);
@@ -171,6 +173,11 @@ async function guarded(
 function covered(pairs: readonly Pair[]): boolean {
   const { tasks, answered } = tallyOf(pairs);
   return Math.min(answered.candidate, answered.serving) >= LEAST_COVERAGE * tasks;
+}
+
+function isSilent(pairs: readonly Pair[]): boolean {
+  const { tasks, answered } = tallyOf(pairs);
+  return answered.candidate < LEAST_COVERAGE * tasks && answered.serving >= LEAST_COVERAGE * tasks;
 }
 
 /** Refusals in a row after which a worse head is set back to what serves. */
