@@ -5,7 +5,7 @@ CREATE TABLE `given_items` (
 	`items` integer NOT NULL,
 	`version` integer,
 	PRIMARY KEY(`policy`, `key_id`, `batch_id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `given_states` (
 	`policy` text NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE `given_states` (
 	`cycle_id` text NOT NULL,
 	`states` integer NOT NULL,
 	PRIMARY KEY(`policy`, `key_id`, `cycle_id`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 INSERT INTO `given_states` SELECT c.policy, s.key_id, c.cycle_id, count(*) FROM `cycle_steps` c
 	JOIN `steps` s ON s.id = c.step_id GROUP BY 1, 2, 3;--> statement-breakpoint

@@ -22,6 +22,7 @@ export {
   states,
   touched,
   unanswered,
+  visitCounts,
 } from './state_schema.js';
 export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 

@@ -34,7 +34,7 @@ const PAGE = `SELECT x.id, s.id AS stepId, s.trajectory_id AS trajectoryId, x.vi
 const GIVERS = `SELECT DISTINCT c.key_id AS keyId, c.own,
     CASE WHEN c.own OR EXISTS (SELECT 1 FROM keys a WHERE a.id = c.key_id AND a.role = 'admin') THEN NULL
       ELSE c.key_id END AS giver
-  FROM state_counts c WHERE c.policy = ? AND c.mode = ? AND c.states > 0`;
+  FROM visit_counts c WHERE c.policy = ? AND c.mode = ? AND c.states > 0`;
 
 const ALL = 2 ** 32;
 

@@ -41,6 +41,10 @@ function counts(store: Store): readonly [kept: unknown, recounted: unknown] {
         store,
         `SELECT mode, key_id, own, known, visits, last_version, states FROM state_counts ORDER BY 1, 2, 3, 4, 5, 6`,
       ),
+      rows(
+        store,
+        'SELECT mode, key_id, own, known, visits, states FROM visit_counts WHERE states <> 0 ORDER BY 1, 2, 3, 4, 5',
+      ),
       rows(store, 'SELECT id, steps, told, first, key_id, own FROM states WHERE steps > 0 ORDER BY 1'),
       rows(store, 'SELECT key_id, cycle_id, states FROM given_states ORDER BY 1, 2'),
       rows(store, 'SELECT key_id, batch_id, items FROM given_items ORDER BY 1, 2'),
@@ -51,6 +55,11 @@ function counts(store: Store): readonly [kept: unknown, recounted: unknown] {
         store,
         `SELECT mode, key_id, own, told > 0 AS known, visits, last_version, count(*) AS states FROM states
           WHERE steps > 0 AND set_aside IS NULL GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6`,
+      ),
+      rows(
+        store,
+        `SELECT mode, key_id, own, told > 0 AS known, visits, count(*) AS states FROM states
+          WHERE steps > 0 AND set_aside IS NULL GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`,
       ),
       rows(
         store,
