@@ -10,13 +10,14 @@ import { asGyreError, GyreError } from '../core/errors.js';
 import type { BatchRow } from '../core/learning/batch.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { Task } from '../core/learning/task.js';
-import { batchOf as batchFrom, type Made } from './batching.js';
+import { weightsNear } from '../core/learning/version.js';
+import { batchOf as batchFrom, type Made, STALE_AFTER } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
-import { gate, type Gated, type Gating, isHopeless } from './gating.js';
+import { gate, type Gated, type Gating, hopelessness } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples } from './judging.js';
 import { inParallel } from './pool.js';
@@ -147,14 +148,22 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 async function headGated(
   learner: Learner,
   { heldout, gate: may }: CycleOptions,
-): Promise<Omit<Gated, 'reason'> & { readonly note: string }> {
+): Promise<Omit<Gated, 'reason' | 'silent'> & { readonly note: string }> {
   const head = await learner.rows.versions.head();
   const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
   const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
   if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
   if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
-  if (parity?.passed === false) return { promoted: false, note: `${waits} and cannot be evaluated: ${parity.reason}` };
-  const { reason, ...outcome } = await gated(learner, head, heldout);
+  /** It would wait for ever: training goes on without it. */
+  const givenUp = async (unable: string): Promise<{ readonly promoted: false; readonly note: string }> => {
+    if (learner.trainer === undefined) return { promoted: false, note: `${waits}; ${unable}` };
+    const serving = await learner.rows.versions.serving();
+    await resetHead(learner, learner.trainer, serving, `version ${head} waits for a gate; ${unable}`);
+    return { promoted: false, note: `${waits}; ${unable}; training goes on from version ${serving}, which serves` };
+  };
+  if (parity?.passed === false) return givenUp(`it cannot be evaluated: ${parity.reason}`);
+  const { reason, silent, ...outcome } = await gated(learner, head, heldout);
+  if (silent === true) return givenUp(reason);
   return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
 
@@ -222,6 +231,7 @@ async function makeBatch(
     if (row !== undefined) return { row, counts: {}, note: '' };
     const resamples = cycle.mode === 'resample';
     const groups = resamples ? await rows.samples.open(cycle.id) : [];
+    const carried = groups.some(({ policyVersion }) => policyVersion !== cycle.baseVersion);
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
     const { batch, items, settled, visited, counts, note } = batchFrom(
@@ -235,6 +245,7 @@ async function makeBatch(
         heldOut: await rows.steps.heldOut(ids),
         givers: await rows.givers.of(ids),
         heardLately: await rows.givers.heardLately(),
+        near: weightsNear(carried ? await rows.versions.all() : [], cycle.baseVersion, STALE_AFTER),
       },
       {
         leastGroups: bounds.leastGroups,
@@ -268,7 +279,8 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
   if (promoted) await learner.decided();
   const refused = decision?.passed === false ? decision : undefined;
   if (trainer === undefined || refused?.against === undefined) return outcome;
-  if (isHopeless(await rows.decisions.sincePromotion(), refused)) await resetHead(learner, trainer, refused.against);
+  const reason = hopelessness(await rows.decisions.sincePromotion(), refused);
+  if (reason !== undefined) await resetHead(learner, trainer, refused.against, reason);
   return outcome;
 }
 

@@ -112,8 +112,8 @@ export class HeadLost extends GyreError {
   }
 }
 
-/** Training goes on from what serves, because the gate refused a head that got worse too often in a row. */
-export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number): Promise<void> {
+/** Training goes on from what serves, because the head, as `reason` says, will not serve. */
+export async function resetHead({ rows }: Learner, trainer: Trainer, serving: number, reason: string): Promise<void> {
   const head = await rows.versions.head();
   await trainer.resetHead(serving);
   await rows.decisions.add({
@@ -121,7 +121,7 @@ export async function resetHead({ rows }: Learner, trainer: Trainer, serving: nu
     version: serving,
     against: head,
     passed: true,
-    reason: `version ${head} is worse than version ${serving}, and the gate has refused several in a row`,
+    reason,
     numbers: {},
   });
 }

@@ -99,6 +99,31 @@ export interface Evaluation {
   readonly createdAt: number;
 }
 
+/**
+ * Versions whose weights at most so many updates have made into those of `head`, copies of them included. Numbers do
+ * not tell how far two are apart: the head is set back, and a copy has the next number after weights long left behind.
+ */
+export function weightsNear(
+  versions: readonly Pick<Version, 'version' | 'parent' | 'copyOf'>[],
+  head: number,
+  updates: number,
+): ReadonlySet<number> {
+  const known = new Map(versions.map((each) => [each.version, each]));
+  const weightsOf = (version: number): number => {
+    const { copyOf } = known.get(version) ?? {};
+    return copyOf === undefined ? version : weightsOf(copyOf);
+  };
+  const near = new Set<number>();
+  let weights: number | undefined = weightsOf(head);
+  for (let back = 0; back <= updates && weights !== undefined; back += 1) {
+    near.add(weights);
+    const parent: number | undefined = known.get(weights)?.parent;
+    weights = parent === undefined ? undefined : weightsOf(parent);
+  }
+  for (const { version } of versions) if (near.has(weightsOf(version))) near.add(version);
+  return near;
+}
+
 /** Digits as numbers are written: one version has one id. */
 export function isVersionNumber(text: string): boolean {
   return /^(0|[1-9]\d{0,14})$/.test(text);
