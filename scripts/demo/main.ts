@@ -10,6 +10,7 @@ import { stringify } from 'yaml';
 
 import { parseTasks, type Task } from '../../src/core/learning/task.js';
 import type { CycleView, ListedVersion } from '../../src/core/learning/views.js';
+import { askable } from '../../src/learner/askable.js';
 import { keptForReport } from '../../src/promote/plan.js';
 import { type Answer, ask, chatInBackground } from './clients.js';
 import { family, seeded } from './family.js';
@@ -271,7 +272,11 @@ function familySets(seed: number): Sets {
 /** A user's file: a third of its held-out tasks, those that a gate never asks of a small set, is for the report. */
 function fileSets(path: string): Sets {
   const tasks = parseTasks(readFileSync(path, 'utf8'), path);
-  const heldout = tasks.filter((task) => task.split === 'heldout');
+  // Each question once: what stands in a file twice would be the gate's and the report's.
+  const heldout = askable(
+    tasks.filter((task) => task.split === 'heldout'),
+    [{ kind: 'model' }],
+  ).tasks;
   const train = tasks.filter((task) => task.split === 'train');
   const gate = heldout.filter(({ id }) => !keptForReport(id));
   const rest = heldout.filter(({ id }) => keptForReport(id));

@@ -1,4 +1,5 @@
 /** What is wrong with a value that failed the check of its schema, in a sentence a client or operator is shown. */
+import { isLarge } from './text/json_pieces.js';
 import { writeJson } from './text/json.js';
 import type { z } from 'zod';
 
@@ -27,7 +28,7 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
  * Of a union of which no option matched: the issue of the option whose fault lies deepest, as it was likely meant, and
  * of options that are as deep one whose type is right.
  */
-function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+export function furthest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union' || issue.errors.length === 0) return issue;
   const candidates = issue.errors.map((list) => furthest(list[0])).filter((inner) => inner !== undefined);
   const best = candidates.reduce<z.core.$ZodIssue | undefined>(
@@ -44,8 +45,18 @@ function isBetter(inner: z.core.$ZodIssue, far: z.core.$ZodIssue): boolean {
   return far.code === 'invalid_type' && inner.code === 'too_big';
 }
 
+/** What has more is not put into JSON for its first few characters. */
+const LARGE_CHARS = 16_384;
+
+function largeness(value: unknown): string {
+  if (typeof value === 'string') return `${writeJson(value.slice(0, 60))}... of ${value.length} characters`;
+  if (Array.isArray(value)) return `a list of ${value.length} entries`;
+  return `an object of ${Object.keys(value as object).length} fields`;
+}
+
 /** A value as JSON, cut at 80 characters. */
 export function excerpt(value: unknown): string {
+  if (isLarge(value, LARGE_CHARS)) return largeness(value);
   const text = value === undefined ? 'missing' : ((writeJson(value) as string | undefined) ?? typeof value);
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

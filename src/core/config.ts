@@ -209,7 +209,8 @@ export const ConfigKeys = {
   'limits.answer_bytes': count.default(16 * 1024 * 1024),
   'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
   'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),
-  'learning.samples': z.int().min(2, 'must be at least 2: actions are weighed against each other').default(8),
+  // Of one alone nobody can say whether it is better than another.
+  'learning.samples': z.int().min(2).default(8),
   'learning.temperature': positive.default(0.7),
   'learning.min_steps': count.default(32),
   'learning.max_states': z

@@ -118,7 +118,7 @@ export interface StateRows {
   visited(list: readonly Visited[]): Promise<void>;
 }
 
-/** Which visited states may be visited again: those that were less often, and last by an earlier version than this. */
+/** Which visited states may be visited again: those that were less often, and last by another version than this. */
 export interface ReuseBounds {
   readonly head: number;
   readonly reuse: number;
@@ -216,8 +216,8 @@ export interface VersionRows {
   waysOn(): Promise<WaysOn>;
   /** What follows from copied weights. Throws 409 where the number is taken by now, or another version serves. */
   copied(copy: CopiedWeights, reason: string): Promise<Version>;
-  /** The update that made a version; undefined for one that no update made. */
-  update(version: number): Promise<Update | undefined>;
+  /** The updates that made a version out of what serves, or out of the base; newest first. */
+  updates(version: number): Promise<readonly Update[]>;
   /** By version. */
   removed(): Promise<ReadonlyMap<number, RemovedWeights>>;
 }
@@ -245,9 +245,9 @@ export interface EvaluationRows {
     tasks: readonly Task[],
     judges: readonly JudgeRef[],
   ): Promise<ReadonlyMap<string, TaskAnswer>>;
-  /** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
+  /** In place of what the version answered before; of a trajectory that is gone meanwhile none is kept. */
   save(answers: readonly TaskAnswer[]): Promise<void>;
-  /** Versions that were asked anything in a test of their own since the last promotion. */
+  /** Versions above the one that was promoted last which were asked anything in a test of their own. */
   tested(): Promise<readonly number[]>;
   /** By the task's id: when a decision of the gate last used it. */
   uses(): Promise<ReadonlyMap<string, number>>;

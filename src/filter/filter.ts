@@ -48,7 +48,7 @@ export type LeftOut =
   | 'key_share'
   /** Its conversation has given its share of this batch. */
   | 'same_trajectory'
-  /** It was drawn from, and is again for a newer version, or not any more (`learning.reuse`). */
+  /** It was drawn from, and is again for another version, or not any more (`learning.reuse`). */
   | 'used'
   /** The engine refused it more than once. */
   | 'set_aside';

@@ -12,12 +12,13 @@ import type { Verdict } from '../core/learning/judging.js';
 import type { LoggedState } from '../core/learning/state.js';
 import { giversAmong, shareOut } from '../filter/shares.js';
 import { rewardOf, rewardsOf } from '../judge/decide.js';
+import { PER_TRAJECTORY } from './choosing.js';
 
 /**
- * Updates by which the head may go on while a group is carried over: CISPO corrects for the difference, and further on
+ * Updates that the head may go on by while a group is carried over: CISPO corrects for the difference, and further on
  * it would mostly cut.
  */
-const STALE_AFTER = 2;
+export const STALE_AFTER = 2;
 
 /** What a batch is made of, as the rows are now: drawing takes minutes, in which consent may have been withdrawn. */
 export interface Loaded {
@@ -30,14 +31,14 @@ export interface Loaded {
   readonly verdicts: ReadonlyMap<string, readonly Verdict[]>;
   /** The same: judges that were to look at it and have said nothing. */
   readonly unheard: ReadonlyMap<string, ReadonlySet<string>>;
-  /** How many updates lie between each version that the cycle's goes back to and the cycle's. */
-  readonly updatesSince: ReadonlyMap<number, number>;
   readonly declared: readonly DeclaredJudge[];
   readonly consented: ReadonlySet<string>;
   readonly heldOut: ReadonlySet<string>;
   /** Whose share a step counts towards. */
   readonly givers: ReadonlyMap<string, string>;
   readonly heardLately: readonly string[];
+  /** Versions whose samples still say what the head would do: {@link STALE_AFTER}. */
+  readonly near: ReadonlySet<number>;
 }
 
 export interface Making {
@@ -63,9 +64,15 @@ export interface Made {
 
 export function batchOf(loaded: Loaded, making: Making): Made {
   const found = loaded.cycle.mode === 'resample' ? fromGroups(loaded) : fromLog(loaded);
-  const { taken, over } = shared(found.states, loaded, making);
+  const few = fewOfEach(found.states);
+  const { taken, over } = shared(few, loaded, making);
   const examples = taken.flatMap((state) => state.examples);
-  const counts = over === 0 ? found.counts : { ...found.counts, key_share: over };
+  const again = found.states.length - few.length;
+  const counts = {
+    ...found.counts,
+    ...(again === 0 ? {} : { same_trajectory: again }),
+    ...(over === 0 ? {} : { key_share: over }),
+  };
   const { settled, visited } = found;
   const none = { items: [], settled, visited, counts };
   if (examples.length === 0)
@@ -182,12 +189,11 @@ function rateOf({ rewards }: Weighed): number | undefined {
 
 function leftOut(
   { stepId, policyVersion }: OpenGroup,
-  { consented, heldOut, updatesSince }: Loaded,
+  { consented, heldOut, near }: Loaded,
 ): 'withheld' | 'heldout' | 'stale' | undefined {
   if (!consented.has(stepId)) return 'withheld';
   if (heldOut.has(stepId)) return 'heldout';
-  // Of weights that were left, by going back or starting again, there is no number of updates that leads on from them.
-  return (updatesSince.get(policyVersion) ?? Infinity) > STALE_AFTER ? 'stale' : undefined;
+  return near.has(policyVersion) ? undefined : 'stale';
 }
 
 /** Recorded actions as they were sampled: each state is one of its own. */
@@ -203,6 +209,18 @@ function fromLog(loaded: Loaded): Found {
   return { states: giving.reverse(), settled: [], visited: [], counts };
 }
 
+/** What cycles have carried over may be of the conversations that this one draws from, too. */
+function fewOfEach(states: readonly Giving[]): readonly Giving[] {
+  const taken = new Map<string, Set<string>>();
+  return states.filter(({ stepId, examples: [example] }) => {
+    if (example === undefined) return false;
+    const steps = taken.get(example.trajectoryId) ?? new Set();
+    if (steps.size >= PER_TRAJECTORY && !steps.has(stepId)) return false;
+    taken.set(example.trajectoryId, steps.add(stepId));
+    return true;
+  });
+}
+
 /**
  * Not every state that was taken up gives examples: where those of others gave none, a key's share is less than it was.
  * Counts the states that are left out.
@@ -210,11 +228,13 @@ function fromLog(loaded: Loaded): Found {
 function shared(
   states: readonly Giving[],
   { givers, heardLately }: Loaded,
-  { keyShare, mostStates }: Making,
+  { keyShare, mostStates, leastGroups }: Making,
 ): { readonly taken: readonly Giving[]; readonly over: number } {
   const given = states.map((state) => ({ ...state, giver: givers.get(state.stepId) }));
   const among = giversAmong(heardLately, given);
-  const { taken, over } = shareOut(given, Math.min(mostStates, given.length), keyShare, among);
+  // A cycle that takes up few states fills an update with those that are carried over.
+  const most = Math.max(mostStates, leastGroups);
+  const { taken, over } = shareOut(given, Math.min(most, given.length), keyShare, among);
   return { taken, over };
 }
 

@@ -11,14 +11,14 @@ import type { BatchRow } from '../core/learning/batch.js';
 import { redactorOf } from '../core/text/redact.js';
 import type { LoggedState } from '../core/learning/state.js';
 import type { Task } from '../core/learning/task.js';
-import { updatesSince } from '../core/learning/version.js';
-import { batchOf as batchFrom, type Made } from './batching.js';
+import { weightsNear } from '../core/learning/version.js';
+import { batchOf as batchFrom, type Made, STALE_AFTER } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
 import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
-import { gate, type Gated, type Gating, isHopeless } from './gating.js';
+import { gate, type Gated, type Gating, hopelessness } from './gating.js';
 import { generate } from './generating.js';
 import { judgeLog, judgeSamples, unheardOf } from './judging.js';
 import { inParallel } from './pool.js';
@@ -156,21 +156,22 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
 async function headGated(
   learner: Learner,
   { heldout, gate: may }: CycleOptions,
-): Promise<Omit<Gated, 'reason'> & { readonly note: string }> {
+): Promise<Omit<Gated, 'reason' | 'silent'> & { readonly note: string }> {
   const head = await learner.rows.versions.head();
   const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
   const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
   if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
   if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
-  if (parity?.passed === false) {
-    const cannot = `the head, version ${head}, is ${UNGATED} updates from the last gate and cannot be evaluated`;
+  /** It would wait for ever: training goes on without it. */
+  const givenUp = async (unable: string): Promise<{ readonly promoted: false; readonly note: string }> => {
+    if (learner.trainer === undefined) return { promoted: false, note: `${waits}; ${unable}` };
     const serving = await learner.rows.versions.serving();
-    if (learner.trainer === undefined) return { promoted: false, note: `${cannot}: ${parity.reason}` };
-    // What is wrong with it is trained on no further, and nobody need come for learning to go on.
-    await resetHead(learner, learner.trainer, { head, serving, reason: `${cannot}: ${parity.reason}` });
-    return { promoted: false, note: `${cannot}; training goes on from version ${serving}: ${parity.reason}` };
-  }
-  const { reason, ...outcome } = await gated(learner, head, heldout);
+    await resetHead(learner, learner.trainer, { head, serving, reason: `version ${head} waits for a gate; ${unable}` });
+    return { promoted: false, note: `${waits}; ${unable}; training goes on from version ${serving}, which serves` };
+  };
+  if (parity?.passed === false) return givenUp(`it cannot be evaluated: ${parity.reason}`);
+  const { reason, silent, ...outcome } = await gated(learner, head, heldout);
+  if (silent === true) return givenUp(reason);
   return { ...outcome, note: outcome.decision === undefined ? `${waits}: ${reason}` : `version ${head}: ${reason}` };
 }
 
@@ -255,6 +256,7 @@ async function makeBatch(
     if (row !== undefined) return { row, counts: {}, note: '' };
     const resamples = cycle.mode === 'resample';
     const groups = resamples ? await rows.samples.open(cycle.id) : [];
+    const carried = groups.some(({ policyVersion }) => policyVersion !== cycle.baseVersion);
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
     const verdicts = await rows.verdicts.of(resamples ? 'sample' : 'step', subjects);
@@ -266,11 +268,11 @@ async function makeBatch(
         verdicts,
         declared,
         unheard: unheardOf(subjects, verdicts, judges),
-        updatesSince: updatesSince(await rows.versions.all(), cycle.baseVersion),
         consented: await rows.steps.consented(ids),
         heldOut: await rows.steps.heldOut(ids),
         givers: await rows.givers.of(ids),
         heardLately: await rows.givers.heardLately(),
+        near: weightsNear(carried ? await rows.versions.all() : [], cycle.baseVersion, STALE_AFTER),
       },
       {
         leastGroups: bounds.leastGroups,
@@ -309,13 +311,8 @@ async function gated(learner: Learner, version: number, heldout: readonly Task[]
   if (promoted) await learner.decided();
   const refused = decision?.passed === false ? decision : undefined;
   if (trainer === undefined || refused?.against === undefined) return outcome;
-  const { against } = refused;
-  if (isHopeless(await rows.decisions.sincePromotion(), refused))
-    await resetHead(learner, trainer, {
-      head: version,
-      serving: against,
-      reason: `version ${version} is worse than version ${against}, and the gate has refused several in a row`,
-    });
+  const reason = hopelessness(await rows.decisions.sincePromotion(), refused);
+  if (reason !== undefined) await resetHead(learner, trainer, { head: version, serving: refused.against, reason });
   return outcome;
 }
 

@@ -3,6 +3,7 @@
  * better or hardly will be. What came is on record before more is asked, so a test that was stopped goes on where it
  * was; a decision and the promotion that follows from it are one save.
  */
+import type { Update } from '../core/learning/alarms.js';
 import type { TaskAnswer } from '../core/learning/evaluation.js';
 import { candidateNumber } from '../core/learning/standing.js';
 import type { Task } from '../core/learning/task.js';
@@ -12,6 +13,7 @@ import { type Ask, askUntilShown } from '../promote/asking.js';
 import { LEAST_COVERAGE, type Pair, tallyOf } from '../promote/look.js';
 import { outcomeOf } from '../promote/outcome.js';
 import { type GatePlan, gatesOwn, inTurn, planOf } from '../promote/plan.js';
+import { askable } from './askable.js';
 import type { Learner } from './deps.js';
 import { type Answered, GREEDY, type ToAnswer } from './evaluating.js';
 
@@ -28,6 +30,8 @@ export interface Gated {
   readonly decision?: Decision;
   readonly promoted: boolean;
   readonly reason: string;
+  /** Without a decision: whether the candidate alone left too much unanswered, so that nobody else was away. */
+  readonly silent?: boolean;
 }
 
 /** A version is decided about once: where that was done, by a cycle that was stopped since, it is what stands. */
@@ -38,13 +42,13 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   if (made !== undefined) return { decision: made, promoted: version === serving, reason: made.reason };
   if (version === serving) return { promoted: false, reason: 'it is what serves' };
 
-  const judged = heldout.filter(({ reference }) => reference !== undefined || gating.judges.some(isNoRule));
+  const { tasks, withoutReference, asAnother } = askable(heldout, gating.judges);
   const since = await rows.decisions.sincePromotion();
   const number = candidateNumber(since, { version, open: await rows.evaluations.tested() });
-  const plan = planOf(number, judged, config.gate.max_tasks);
+  const plan = planOf(number, tasks, config.gate.max_tasks);
   if (typeof plan === 'string') return { promoted: false, reason: plan };
   const uses = await rows.evaluations.uses();
-  const pool = inTurn(gatesOwn(judged).map((task) => ({ id: task.id, usedAt: uses.get(task.id), task })));
+  const pool = inTurn(gatesOwn(tasks).map((task) => ({ id: task.id, usedAt: uses.get(task.id), task })));
   const ask = asking(gating, version, serving, new Map(pool.map(({ id, task }) => [id, task])));
 
   const pairs = await askUntilShown(plan, ids(pool), counted(ask, gating, plan));
@@ -52,11 +56,12 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
     plan,
     pairs,
     families: [],
-    alarms: ((await rows.versions.update(version))?.alarms ?? []).map(({ name }) => name),
+    alarms: alarmsAmong(await rows.versions.updates(version)),
     asked: {
       pool: pool.length,
       unused: pool.filter(({ usedAt }) => usedAt === undefined).length,
-      without_reference: heldout.length - judged.length,
+      without_reference: withoutReference,
+      same_question: asAnother,
       judges: gating.judges.map((judge) => `${judge.name}@${judge.version}`),
       sampling: GREEDY,
     },
@@ -64,7 +69,7 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   const shown = outcomeOf(input);
   const families = shown.decided && shown.passed ? await guarded(gating, pool, pairs, ask) : [];
   const outcome = families.length === 0 ? shown : outcomeOf({ ...input, families });
-  if (!outcome.decided) return { promoted: false, reason: outcome.reason };
+  if (!outcome.decided) return { promoted: false, reason: outcome.reason, silent: isSilent(pairs) };
 
   const { passed, reason, numbers } = outcome;
   const used = [pairs, ...families.map((family) => family.pairs)].flat().map(({ taskId }) => taskId);
@@ -73,13 +78,20 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   return { decision: decided.gate, promoted: decided.promoted, reason: `${reason}${late}` };
 }
 
-function isNoRule({ kind }: { readonly kind: string }): boolean {
-  return kind !== 'rule';
+/** What was wrong with one update is in all that were made on it. */
+function alarmsAmong(updates: readonly Update[]): readonly string[] {
+  return [...new Set(updates.flatMap(({ alarms }) => alarms.map(({ name }) => name)))];
 }
 
 function ids(tasks: readonly { readonly id: string }[]): string[] {
   return tasks.map(({ id }) => id);
 }
+
+/**
+ * Answers to one task that lie further apart were not given to the same question: tools, documents, limits or the
+ * engine may have become better, or an outage have passed. It is no more than a slice takes, and what was interrupted.
+ */
+const TOGETHER_MS = 15 * 60_000;
 
 /** Of each task what is on record of both versions. What is not is asked, pair by pair, so that an outage hits both. */
 function asking(gating: Gating, version: number, serving: number, tasks: ReadonlyMap<string, Task>): Ask {
@@ -88,6 +100,11 @@ function asking(gating: Gating, version: number, serving: number, tasks: Readonl
     const known = async (of: number): Promise<Map<string, TaskAnswer>> =>
       new Map(await rows.evaluations.answers(of, slice, judges));
     const [candidate, served] = [await known(version), await known(serving)];
+    const now = Date.now();
+    for (const { id } of slice) {
+      const [ones, others] = [candidate.get(id)?.createdAt ?? now, served.get(id)?.createdAt ?? now];
+      if (Math.abs(ones - others) > TOGETHER_MS) for (const answers of [candidate, served]) answers.delete(id);
+    }
     const open = slice.flatMap((task): ToAnswer[] => [
       ...(candidate.has(task.id) ? [] : [{ task, version, as: 'candidate' as const }]),
       ...(served.has(task.id) ? [] : [{ task, version: serving, as: 'serving' as const }]),
@@ -158,16 +175,26 @@ function covered(pairs: readonly Pair[]): boolean {
   return Math.min(answered.candidate, answered.serving) >= LEAST_COVERAGE * tasks;
 }
 
+function isSilent(pairs: readonly Pair[]): boolean {
+  const { tasks, answered } = tallyOf(pairs);
+  return answered.candidate < LEAST_COVERAGE * tasks && answered.serving >= LEAST_COVERAGE * tasks;
+}
+
 /** Refusals in a row after which a worse head is set back to what serves. */
 const REFUSALS = 4;
 
 /**
- * Whether the head is to be set back to what serves after a refusal. One that is no worse may still get there; only one
- * that lost accuracy is. `decisions`: newest first, since the last promotion, with this one.
+ * Why the head is to be set back to what serves after a refusal; undefined where it is not. One that is no worse may
+ * still get there; one that lost accuracy, or that an alarm holds back however good it is, does not. `decisions`:
+ * newest first, since the last promotion, with this one.
  */
-export function isHopeless(decisions: readonly Decision[], refused: Decision): boolean {
-  const difference = refused.numbers['difference'] as { difference?: number | undefined } | undefined;
-  return refusals(decisions, refused.against) >= REFUSALS && (difference?.difference ?? 0) < 0;
+export function hopelessness(decisions: readonly Decision[], refused: Decision): string | undefined {
+  const { difference, stopped } = refused.numbers as { difference?: { difference?: number }; stopped?: string };
+  if (refusals(decisions, refused.against) < REFUSALS) return undefined;
+  const times = 'the gate has refused several in a row';
+  if ((difference?.difference ?? 0) < 0)
+    return `version ${refused.version} is worse than version ${refused.against ?? 0}, and ${times}`;
+  return stopped === 'alarm' ? `version ${refused.version} is held back by an alarm, and ${times}` : undefined;
 }
 
 /** Gate decisions in a row that refused, since the last promotion, rollback or reset. */

@@ -2,7 +2,7 @@
  * A test from its first question to its last: step by step, until a look says that it is at its end. Whoever answers is
  * an argument, so that nothing here knows of models, and a test that was interrupted goes on with what is on record.
  */
-import { look, type Pair, tallyOf } from './look.js';
+import { LEAST_COVERAGE, look, type Pair, tallyOf } from './look.js';
 import { type GatePlan, nextStep } from './plan.js';
 
 /** Asks both versions these tasks, or what of them they have not answered yet, and gives their pairs in any order. */
@@ -21,7 +21,10 @@ export async function askUntilShown(
   let pairs = known;
   for (let again = 0; ;) {
     const { ending, covered } = look(tallyOf(pairs), plan);
-    const next = ending === undefined ? pool.slice(pairs.length, pairs.length + nextStep(plan, pairs.length)) : [];
+    const left = pool.slice(pairs.length, pairs.length + nextStep(plan, pairs.length));
+    // One task that nobody can answer is too much of few tasks, and would be of every test that begins with it.
+    const open = ending === undefined || (!covered && again === AGAIN && mayBeCovered(pairs, plan, pool.length));
+    const next = open ? left : [];
     if (next.length > 0) {
       again = 0;
       pairs = [...pairs, ...next.map((taskId) => ({ taskId }))];
@@ -32,6 +35,13 @@ export async function askUntilShown(
       pairs = filledIn(pairs, await ask(missing(pairs)));
     }
   }
+}
+
+/** Whether enough would be answered by the end if all that is left is. */
+function mayBeCovered(pairs: readonly Pair[], plan: GatePlan, pool: number): boolean {
+  const { tasks, answered } = tallyOf(pairs);
+  const all = Math.min(plan.max, pool);
+  return Math.min(answered.candidate, answered.serving) + all - tasks >= LEAST_COVERAGE * all;
 }
 
 function missing(pairs: readonly Pair[]): string[] {

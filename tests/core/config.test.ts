@@ -25,6 +25,8 @@ test('an unknown key is refused with the nearest known name', () => {
 test('a wrong value is quoted with its key', () => {
   expect(() => parseConfig({ port: 99999 })).toThrow(/key "port" is 99999/);
   expect(() => parseConfig({ learning: { mode: 'magic' } })).toThrow(/key "learning\.mode" is "magic"/);
+  // Of one action nobody can say whether it is better than another.
+  expect(() => parseConfig({ learning: { samples: 1 } })).toThrow(/key "learning\.samples" is 1/);
 });
 
 test('a retention needs a limit, and keeps only what there is to keep', () => {

@@ -138,7 +138,7 @@ test('an alarm about the update holds a better candidate back', async () => {
     ...made.learner,
     rows: {
       ...made.learner.rows,
-      versions: { ...versions, update: (version: number) => Promise.resolve(updateWith(version)) },
+      versions: { ...versions, updates: (version: number) => Promise.resolve([updateWith(version)]) },
     },
   };
   const cycle = await runCycle(alarmed, { tasks: TRAIN, heldout: MANY });
@@ -178,4 +178,58 @@ test('a head that went on for long without a gate waits for one, and is gated be
   expect(await rows.versions.ungated()).toBe(1);
   await rollback(made.learner, made.learner.trainer ?? expect.fail('no trainer'), 'test');
   expect(await rows.versions.ungated()).toBe(0);
+});
+
+/** Sixteen updates without a gate. */
+async function waiting(made: Bench): Promise<void> {
+  tasks(made, [...TRAIN, ...MANY]);
+  for (let version = 1; version <= 16; version += 1)
+    await made.learner.rows.versions.save({
+      ...{ version, kind: 'trained', parent: version - 1, batchId: `bat-${version}`, metrics: {}, createdAt: version },
+    });
+  made.trainer.head = 16;
+}
+
+test('a waiting head that cannot be evaluated is given up, and learning goes on', async () => {
+  const made = await start({ script: wrongBase });
+  const { rows } = made.learner;
+  await waiting(made);
+  const parity = {
+    kind: 'parity',
+    version: 16,
+    against: 15,
+    passed: false,
+    reason: 'they differ',
+    numbers: {},
+  } as const;
+  await rows.decisions.add(parity);
+  const waits = await runCycle(made.learner, { tasks: TRAIN, heldout: MANY });
+  expect(waits).toMatchObject({ state: 'skipped' });
+  expect(waits.note).toMatch(/it cannot be evaluated: they differ; training goes on from version 0, which serves$/);
+  expect([await rows.versions.head(), await rows.versions.ungated(), made.trainer.head]).toEqual([0, 0, 0]);
+  const next = await runCycle(made.learner, { tasks: TRAIN, heldout: MANY });
+  expect(next).toMatchObject({ state: 'done', baseVersion: 0 });
+});
+
+test('so is one that alone cannot answer, but not while nobody can', async () => {
+  const made = await start();
+  const { rows } = made.learner;
+  await waiting(made);
+  const unable = (of: (model: string) => boolean): void => {
+    made.engine.script = (request) =>
+      of(request.body.model) && request.body['temperature'] === 0 && request.body.n === undefined
+        ? { status: 400 }
+        : arithmetic(request);
+  };
+  unable(() => true);
+  const away = await runCycle(made.learner, { heldout: MANY });
+  expect(away.note).toMatch(/is 16 updates from the last gate: no decision: the candidate answered 0 of/);
+  expect(await rows.versions.head()).toBe(16);
+  unable((model) => model !== 'base');
+  const alone = await runCycle(made.learner, { heldout: MANY });
+  expect(alone.note).toMatch(
+    /no decision: the candidate answered 0 of .*; training goes on from version 0, which serves$/,
+  );
+  expect([await rows.versions.head(), made.trainer.head]).toEqual([0, 0]);
+  expect((await rows.decisions.newest(9)).map(({ kind }) => kind)).toEqual(['head_reset']);
 });

@@ -1,13 +1,14 @@
 /** The gate on one version, with rows in memory and answers by rule. */
 import { expect, test } from 'vitest';
 
-import { alarmsOf } from '../../src/core/learning/alarms.js';
+import { alarmsOf, type Update } from '../../src/core/learning/alarms.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { TaskAnswer } from '../../src/core/learning/evaluation.js';
 import { type Task, taskSetHash } from '../../src/core/learning/task.js';
+import type { UpdateNumbers } from '../../src/core/learning/update.js';
 import type { Decision, NewDecision } from '../../src/core/learning/version.js';
 import type { ToAnswer } from '../../src/learner/evaluating.js';
-import { gate, type Gating, isHopeless } from '../../src/learner/gating.js';
+import { gate, type Gating, hopelessness } from '../../src/learner/gating.js';
 import { recompute } from '../../src/promote/recompute.js';
 
 const SERVING = 3;
@@ -34,7 +35,13 @@ interface Asked extends Gating {
 /** `right`: undefined where no answer comes. `time`: how often the version was asked the task, from 1. */
 function gating(
   right: (version: number, task: number, time: number) => boolean | undefined,
-  options: { config?: Record<string, unknown>; serves?: () => number; alarm?: boolean; uses?: [string, number][] } = {},
+  options: {
+    config?: Record<string, unknown>;
+    serves?: () => number;
+    now?: () => number;
+    updates?: UpdateNumbers[];
+    uses?: [string, number][];
+  } = {},
 ): Asked {
   const asked: Asked['asked'] = [];
   const [answers, decisions, used]: [TaskAnswer[], Decision[], string[]] = [[], [], []];
@@ -60,7 +67,7 @@ function gating(
         return [
           {
             ...{ version, taskId: of.id, taskHash, judge, judgeVersion, score },
-            ...{ trajectoryId: `traj-${asked.length}`, askedAs: as, createdAt: 0 },
+            ...{ trajectoryId: `traj-${asked.length}`, askedAs: as, createdAt: options.now?.() ?? Date.now() },
           },
         ];
       });
@@ -69,10 +76,8 @@ function gating(
     rows: {
       versions: {
         serving: () => Promise.resolve(serves()),
-        update: (version) =>
-          Promise.resolve(
-            options.alarm === true ? { version, numbers: {}, alarms: alarmsOf({ kl_base: 2 }) } : undefined,
-          ),
+        updates: (version) =>
+          Promise.resolve((options.updates ?? []).map((numbers, at) => updateOf(version - at, numbers))),
         all: unused,
         head: unused,
         ungated: unused,
@@ -124,6 +129,7 @@ function gating(
   };
 }
 
+const updateOf = (version: number, numbers: UpdateNumbers): Update => ({ version, numbers, alarms: alarmsOf(numbers) });
 const better = (version: number): boolean => version === CANDIDATE;
 const of = (made: Asked, version: number): number[] => made.asked.filter(([by]) => by === version).map(([, at]) => at);
 
@@ -196,12 +202,56 @@ test('each candidate since the last promotion has less to spend, also after one 
 });
 
 test('an alarm holds back, and a pass against what serves no more promotes nobody', async () => {
-  const alarmed = await gate(gating(better, { alarm: true }), CANDIDATE, pool(400));
+  const alarmed = await gate(gating(better, { updates: [{ kl_base: 2 }] }), CANDIDATE, pool(400));
   expect(alarmed).toMatchObject({ promoted: false, decision: { passed: false, numbers: { stopped: 'alarm' } } });
   let asked = 0;
   const late = await gate(gating(better, { serves: () => (asked++ === 0 ? SERVING : 5) }), CANDIDATE, pool(400));
   expect(late).toMatchObject({ promoted: false, decision: { passed: true, against: SERVING } });
   expect(late.reason).toMatch(/not promoted, since version 3 does not serve any more$/);
+});
+
+test('what was wrong with an update holds back what was made on it, and is named once', async () => {
+  const updates = [{ kl_base: 0.9 }, { kl_base: 1.1 }, { kl_base: 1.2, grad_norm: 500 }];
+  const { decision, reason } = await gate(gating(better, { updates }), CANDIDATE, pool(400));
+  expect(decision).toMatchObject({ passed: false, numbers: { stopped: 'alarm', alarms: ['kl_base', 'grad_norm'] } });
+  expect(reason).toMatch(/held back by an alarm: kl_base, grad_norm$/);
+});
+
+test('a question that stands in the list many times is asked once', async () => {
+  // One question is newly right, and somebody has copied it in forty spellings; of the others none has changed.
+  const copies = Array.from({ length: 40 }, (_, at): Task => ({
+    ...task(1000 + at),
+    messages: [{ role: 'user', content: `${' '.repeat(at)}WHAT is 7?${'!'.repeat(at)}` }],
+  }));
+  const made = gating((version, at) => at < 1000 || version === CANDIDATE);
+  const { decision, promoted } = await gate(made, CANDIDATE, [
+    ...copies,
+    ...pool(300).filter(({ id }) => id !== 't0007'),
+  ]);
+  expect(promoted).toBe(false);
+  expect(decision?.numbers).toMatchObject({ asked: { pool: 300, same_question: 39 } });
+  expect(decision?.numbers['wins']).toBeLessThanOrEqual(1);
+});
+
+test('what serves is not compared by what it answered long before, under who knows which conditions', async () => {
+  const hour = 3_600_000;
+  const long = gating((version) => version === SERVING, { now: () => Date.now() - hour });
+  await gate(long, 6, pool(60));
+  // A tool is up again that was down then: both are right now.
+  const made = gating(() => true);
+  made.answers.push(...long.answers.map((answer) => ({ ...answer, score: 0 })));
+  const { promoted, decision } = await gate(made, CANDIDATE, pool(60));
+  expect({ promoted, wins: decision?.numbers['wins'] }).toEqual({ promoted: false, wins: 0 });
+  expect(of(made, SERVING)).toEqual(of(made, CANDIDATE));
+});
+
+test('what was answered just now, or together, is not asked again, however long ago that was', async () => {
+  const together = gating(() => true, { now: () => Date.now() - 24 * 3_600_000 });
+  await gate(together, CANDIDATE, pool(60));
+  const made = gating(() => true);
+  made.answers.push(...together.answers);
+  await gate(made, CANDIDATE, pool(60));
+  expect(made.asked).toEqual([]);
 });
 
 test('a guarded family is asked what the test had not asked, and one that lost refuses', async () => {
@@ -253,16 +303,20 @@ test('a version is decided about once, and what serves is not tested against its
   expect(made.decisions).toHaveLength(1);
 });
 
-test('a head is hopeless once it was refused four times in a row and is worse', () => {
-  const refused = (id: number, difference: number, kind: Decision['kind'] = 'gate'): Decision => ({
+test('a head is hopeless once it was refused four times in a row and is worse, or held back whatever it shows', () => {
+  const refused = (id: number, difference: number, kind: Decision['kind'] = 'gate', stopped = 'max'): Decision => ({
     ...{ id: `dec-${id}`, kind, version: id, against: SERVING, passed: false, reason: '', createdAt: id },
-    numbers: { difference: { difference } },
+    numbers: { difference: { difference }, stopped },
   });
   const [worse, level] = [refused(9, -0.1), refused(9, 0)];
   const before = [refused(8, 0), refused(7, 0, 'parity'), refused(7, 0), refused(6, 0)];
-  expect(isHopeless([worse, ...before], worse)).toBe(true);
-  expect(isHopeless([level, ...before], level)).toBe(false);
-  expect(isHopeless([worse, ...before.slice(0, 3)], worse)).toBe(false);
+  const why = 'version 9 is worse than version 3, and the gate has refused several in a row';
+  expect(hopelessness([worse, ...before], worse)).toBe(why);
+  expect(hopelessness([level, ...before], level)).toBeUndefined();
+  expect(hopelessness([worse, ...before.slice(0, 3)], worse)).toBeUndefined();
   const reset = [refused(8, 0), refused(3, 0, 'head_reset'), ...before];
-  expect(isHopeless([worse, ...reset], worse)).toBe(false);
+  expect(hopelessness([worse, ...reset], worse)).toBeUndefined();
+  const alarmed = refused(9, 0.2, 'gate', 'alarm');
+  expect(hopelessness([alarmed, ...before], alarmed)).toMatch(/^version 9 is held back by an alarm, and the gate has/);
+  expect(hopelessness([alarmed, ...before.slice(0, 3)], alarmed)).toBeUndefined();
 });

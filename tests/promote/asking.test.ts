@@ -71,6 +71,25 @@ test('a version that goes on answering nothing is asked twice more, and nothing 
   expect(outcomeOf({ plan, pairs, families: [], alarms: [], asked: {} })).toMatchObject({ decided: false });
 });
 
+test('a task that nobody can answer is one of many in the end: more are asked, and there is a decision', async () => {
+  const { asked, ask } = answering((taskId) => (taskId === 'task-3' ? {} : { candidate: true, serving: false }));
+  const plan = sequential(1, 400);
+  const pairs = await askUntilShown(plan, pool, ask);
+  expect(asked).toEqual([pool.slice(0, 32), ['task-3'], ['task-3'], pool.slice(32, 64)]);
+  const outcome = outcomeOf({ plan, pairs, families: [], alarms: [], asked: {} });
+  expect(outcome).toMatchObject({ decided: true, passed: true });
+});
+
+test('where more than the plan forgives cannot be answered, nothing more is asked', async () => {
+  const { asked, ask } = answering((taskId) =>
+    Number(taskId.slice(5)) < 9 ? { serving: false } : { candidate: true, serving: false },
+  );
+  const plan = sequential(1, 400);
+  const pairs = await askUntilShown(plan, pool, ask);
+  expect(asked.map(({ length }) => length)).toEqual([32, 9, 9]);
+  expect(outcomeOf({ plan, pairs, families: [], alarms: [], asked: {} })).toMatchObject({ decided: false });
+});
+
 test('answers that came late may mean that the test goes on', async () => {
   // Serving is silent on all but what it got wrong at first, and turns out to have been right on the rest.
   const { asked, ask } = answering((taskId, time) => {

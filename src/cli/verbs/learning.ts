@@ -7,6 +7,7 @@ import { operatorError } from '../../core/errors.js';
 import type { Task } from '../../core/learning/task.js';
 import { cycleView, evaluationView } from '../../core/learning/views.js';
 import { runCycle } from '../../learner/cycle.js';
+import { keptFromGate } from '../../learner/askable.js';
 import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';
 import { generate } from '../../learner/generating.js';
@@ -14,7 +15,6 @@ import { judgeLog } from '../../learner/judging.js';
 import { ruleOf } from '../../filter/filter.js';
 import { countAll, ruleIn } from '../../learner/states.js';
 import { type Proportion, proportion } from '../../promote/interval.js';
-import { gatesOwn } from '../../promote/plan.js';
 import { type Printer, table } from '../../run/print.js';
 import { readTasks } from '../../run/tasks.js';
 
@@ -86,8 +86,9 @@ export async function evaluateVerb(
   const { evaluation, unanswered } = await evaluate(learner, version, asked);
   const rated = proportion(evaluation.results.map(({ score }) => score));
   // Of a small set the gate never asks a third: what it says there is no number that a decision has fitted itself to.
-  const own = new Set(gatesOwn(asked).map(({ id }) => id));
-  const apart = evaluation.results.filter(({ taskId }) => !own.has(taskId)).map(({ score }) => score);
+  const all = await learner.rows.tasks.of('heldout');
+  const never = new Set(keptFromGate(asked, all, learner.judges).map(({ id }) => id));
+  const apart = evaluation.results.filter(({ taskId }) => never.has(taskId)).map(({ score }) => score);
   const kept = apart.length === 0 ? undefined : proportion(apart);
   printer.result({ ...evaluationView(evaluation), ...rated, unanswered, kept_for_report: kept ?? null }, [
     ...(unanswered === 0

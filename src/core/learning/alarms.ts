@@ -5,6 +5,8 @@
 import type { UpdateNumbers } from './update.js';
 
 export const BOUNDS = {
+  /** Nats a token that one update may move the policy. The trainer keeps to it; one that does not is found here. */
+  kl_before: 0.05,
   /** Nats a token from the base: this far on nothing of the base's manners can be counted on. */
   kl_base: 1,
   /**
@@ -20,6 +22,11 @@ export const BOUNDS = {
   parse_failures: { most: 0.2, more: 0.1 },
   /** Mean of pi / mu: beyond it the samples are not those of the policy that is trained. */
   ratio_mean: { least: 0.8, most: 1.25 },
+  /**
+   * Share of the tokens whose pi / mu is beyond these. The mean of pi / mu over what mu has sampled is 1 however far
+   * apart the two are, unless rounding or rare tokens give it away: how they scatter tells.
+   */
+  ratio_tails: { below: 0.5, above: 2, most: 0.2 },
   /** Before clipping; healthy ones are about 1. */
   grad_norm: 100,
   /** Samples that a share or a mean is of, at least, so that a small cycle does not raise it. */
@@ -27,12 +34,14 @@ export const BOUNDS = {
 } as const;
 
 export const ALARMS = [
+  'kl_before',
   'kl_base',
   'entropy',
   'length',
   'tool_call_rate',
   'parse_failures',
   'ratio_mean',
+  'ratio_tails',
   'grad_norm',
 ] as const;
 export type AlarmName = (typeof ALARMS)[number];
@@ -68,6 +77,7 @@ export function alarmsOf(now: UpdateNumbers, before: UpdateNumbers = {}): readon
     if (value !== undefined && value < bound) raise(name, value, bound, `${reason} (at least ${bound})`);
   };
 
+  above('kl_before', now.kl_before, BOUNDS.kl_before, 'nats a token from the version that was trained on');
   above('kl_base', now.kl_base, BOUNDS.kl_base, 'nats a token from the base');
   below('entropy', now.entropy, BOUNDS.entropy, 'nats a token, the policy does one thing only');
   if (drawn !== undefined && earlier !== undefined) {
@@ -92,8 +102,21 @@ export function alarmsOf(now: UpdateNumbers, before: UpdateNumbers = {}): readon
   const otherwise = 'mean of pi / mu, the samples are not those of the policy that is trained';
   above('ratio_mean', now.ratio_mean, BOUNDS.ratio_mean.most, otherwise);
   below('ratio_mean', now.ratio_mean, BOUNDS.ratio_mean.least, otherwise);
+  const { below: least, above: most, most: share } = BOUNDS.ratio_tails;
+  above('ratio_tails', tailsOf(now), share, `of the tokens have pi / mu below ${least} or above ${most}`);
   above('grad_norm', now.grad_norm, BOUNDS.grad_norm, 'norm of the gradient before clipping');
   return found;
+}
+
+/** Undefined where no ratio is known. */
+function tailsOf({ ratio_histogram: histogram }: UpdateNumbers): number | undefined {
+  const { edges = [], tokens = [] } = histogram ?? {};
+  const all = tokens.reduce((sum, count) => sum + count, 0);
+  if (all === 0) return undefined;
+  const { below, above } = BOUNDS.ratio_tails;
+  // Each count is of the tokens up to its edge, the last of those above all edges.
+  const beyond = tokens.filter((_, at) => (edges[at] ?? Infinity) <= below || (edges[at - 1] ?? 0) >= above);
+  return beyond.reduce((sum, count) => sum + count, 0) / all;
 }
 
 function enough({ drawn }: UpdateNumbers): Pick<UpdateNumbers, 'drawn'> {

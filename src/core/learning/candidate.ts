@@ -77,7 +77,7 @@ export interface StateTally {
   readonly open: number;
   readonly told: number;
   readonly givers: readonly Giver[];
-  /** Steps by why they are left out, and of states that wait for a newer version or were set aside. */
+  /** Steps by why they are left out, and of states that wait for another version or were set aside. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Where not everything is counted yet: trajectories that are, of how many. */
   readonly counting?: { readonly done: number; readonly total: number } | undefined;

@@ -45,10 +45,7 @@ export const DECISION_KINDS = [
   'rollback',
   /** The version, older weights under a new number, is the head from now on: the trainer had lost the one before. */
   'restart',
-  /**
-   * Training goes on from the serving version, because the gate refused worse heads several times in a row, or a head
-   * that went on for long without one could not be evaluated.
-   */
+  /** Training goes on from the serving version, because the gate refused worse heads several times in a row. */
   'head_reset',
   /** Whether engine and trainer give a new version's tokens the same probabilities. Written after each training. */
   'parity',
@@ -102,20 +99,29 @@ export interface Evaluation {
   readonly createdAt: number;
 }
 
-/** How many updates lie between each version that `from` goes back to and itself. A copy is what it is a copy of. */
-export function updatesSince(versions: readonly Version[], from: number): ReadonlyMap<number, number> {
-  const byNumber = new Map(versions.map((version) => [version.version, version]));
-  const updates = new Map<number, number>();
-  let count = 0;
-  for (let at = from; !updates.has(at);) {
-    updates.set(at, count);
-    const version = byNumber.get(at);
-    if (version === undefined) break;
-    const { copyOf, parent } = version;
-    if (copyOf === undefined) count += 1;
-    at = copyOf ?? parent ?? 0;
+/**
+ * Versions whose weights at most so many updates have made into those of `head`, copies of them included. Numbers do
+ * not tell how far two are apart: the head is set back, and a copy has the next number after weights long left behind.
+ */
+export function weightsNear(
+  versions: readonly Pick<Version, 'version' | 'parent' | 'copyOf'>[],
+  head: number,
+  updates: number,
+): ReadonlySet<number> {
+  const known = new Map(versions.map((each) => [each.version, each]));
+  const weightsOf = (version: number): number => {
+    const { copyOf } = known.get(version) ?? {};
+    return copyOf === undefined ? version : weightsOf(copyOf);
+  };
+  const near = new Set<number>();
+  let weights: number | undefined = weightsOf(head);
+  for (let back = 0; back <= updates && weights !== undefined; back += 1) {
+    near.add(weights);
+    const parent: number | undefined = known.get(weights)?.parent;
+    weights = parent === undefined ? undefined : weightsOf(parent);
   }
-  return updates;
+  for (const { version } of versions) if (near.has(weightsOf(version))) near.add(version);
+  return near;
 }
 
 /** Digits as numbers are written: one version has one id. */

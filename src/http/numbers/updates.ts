@@ -42,6 +42,11 @@ const SHOWN: readonly Shown[] = [
     of: ({ grad_norm }) => grad_norm,
   },
   {
+    name: 'gyre_update_ratio_mean',
+    help: 'Mean ratio, over the tokens of the newest update, of what is trained to what sampled them.',
+    of: ({ ratio_mean }) => ratio_mean,
+  },
+  {
     name: 'gyre_update_sample_tokens',
     help: 'Tokens a sample, on average, of those the newest update was made of.',
     of: ({ drawn }) => drawn?.mean_length,

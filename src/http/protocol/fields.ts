@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import { excerpt, faultOf } from '../../core/check.js';
 import { badRequest, type GyreError } from '../../core/errors.js';
+import { safelyParsed } from './large.js';
 import { meantBy } from './other_names.js';
 
 /** The name of a client's function; protocols differ in how long it may be. */
@@ -143,14 +144,14 @@ function arePlain(messages: unknown): boolean {
 }
 
 function checked(schema: z.ZodType, name: string, value: unknown): unknown {
-  const result = schema.safeParse(value);
+  const result = safelyParsed(schema, value);
   if (result.success) return result.data;
   throw invalid(result.error, [name], value);
 }
 
 /** Throws unless the value changes nothing. */
 function refuse(name: string, refusal: Refusal, value: unknown): void {
-  if (typeof refusal !== 'string' && refusal.unless.safeParse(value).success) return;
+  if (typeof refusal !== 'string' && safelyParsed(refusal.unless, value).success) return;
   throw badRequest(`The parameter "${name}" is not supported. ${reasonOf(refusal)}`, name, 'unsupported_parameter');
 }
 

@@ -19,7 +19,7 @@ import {
   testedSincePromotion,
 } from '../learning/evaluations.js';
 import { copiedWeights, promotion, wayBack, waysOn } from '../learning/steering.js';
-import { updateOf } from '../learning/updates.js';
+import { updatesOf } from '../learning/updates.js';
 import { allVersions, saveVersion } from '../learning/versions.js';
 import { weightsRemoved } from '../learning/weights.js';
 
@@ -49,8 +49,8 @@ export function versionRows(db: Db, policy: string): VersionRows {
     async copied(copy, reason) {
       return copiedWeights(db, policy, copy, reason);
     },
-    async update(version) {
-      return updateOf(db, policy, version);
+    async updates(version) {
+      return updatesOf(db, policy, version);
     },
     async removed() {
       return weightsRemoved(db, policy);

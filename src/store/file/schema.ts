@@ -12,7 +12,18 @@ export { decided, decidingBy, judgeAttempts, judgeCosts, judgeMarks, lateSteps }
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { groups, samples } from './sample_schema.js';
-export { candidateCounts, candidates, countings, stateCounts, states, touched, unanswered } from './state_schema.js';
+export {
+  candidateCounts,
+  candidates,
+  countings,
+  givenItems,
+  givenStates,
+  stateCounts,
+  states,
+  touched,
+  unanswered,
+  visitCounts,
+} from './state_schema.js';
 export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 
 /**

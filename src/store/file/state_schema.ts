@@ -126,6 +126,31 @@ export const states = sqliteTable(
   ],
 );
 
+/** How many claims of a cycle are of a key's steps: what a key may see of cycles is read from here. */
+export const givenStates = sqliteTable(
+  'given_states',
+  {
+    policy: text().notNull(),
+    keyId: text('key_id').notNull(),
+    cycleId: text('cycle_id').notNull(),
+    states: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.keyId, t.cycleId] })],
+);
+
+/** How many items of a batch are of a key's steps, and which version was made of it. */
+export const givenItems = sqliteTable(
+  'given_items',
+  {
+    policy: text().notNull(),
+    keyId: text('key_id').notNull(),
+    batchId: text('batch_id').notNull(),
+    items: integer().notNull(),
+    version: integer(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.keyId, t.batchId] })],
+);
+
 /** How many states there are of each kind, without those that were set aside. */
 export const stateCounts = sqliteTable(
   'state_counts',
@@ -139,5 +164,23 @@ export const stateCounts = sqliteTable(
     lastVersion: integer('last_version').notNull(),
     states: integer().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.policy, t.mode, t.keyId, t.own, t.known, t.visits, t.lastVersion] })],
+  (t) => [
+    primaryKey({ columns: [t.policy, t.mode, t.keyId, t.own, t.known, t.visits, t.lastVersion] }),
+    index('state_counts_version').on(t.policy, t.mode, t.lastVersion),
+  ],
+);
+
+/** The same by whichever version: as few rows after thousands of updates. */
+export const visitCounts = sqliteTable(
+  'visit_counts',
+  {
+    policy: text().notNull(),
+    mode: text().notNull(),
+    keyId: text('key_id').notNull(),
+    own: integer({ mode: 'boolean' }).notNull(),
+    known: integer({ mode: 'boolean' }).notNull(),
+    visits: integer().notNull(),
+    states: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.mode, t.keyId, t.own, t.known, t.visits] })],
 );

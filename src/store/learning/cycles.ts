@@ -47,7 +47,7 @@ export function cyclesOf(db: Db, policy: string, limit: number, after?: string, 
       and(
         eq(cycles.policy, policy),
         after === undefined ? undefined : sql`${cycles.id} < ${after}`,
-        keyId === undefined ? undefined : of(keyId),
+        keyId === undefined ? undefined : of(policy, keyId),
       ),
     )
     .orderBy(desc(cycles.id))
@@ -60,7 +60,7 @@ export function cycleById(db: Db, policy: string, id: string, keyId?: string): C
   const row = db
     .select()
     .from(cycles)
-    .where(and(isThe(policy, id), keyId === undefined ? undefined : of(keyId)))
+    .where(and(isThe(policy, id), keyId === undefined ? undefined : of(policy, keyId)))
     .get();
   return row === undefined ? undefined : readCycle(row);
 }
@@ -68,8 +68,8 @@ export function cycleById(db: Db, policy: string, id: string, keyId?: string): C
 /** How many steps of a key a cycle took up. */
 export function statesOfKey(db: Db, policy: string, cycleId: string, keyId: string): number {
   return db.get<{ states: number }>(
-    sql`SELECT count(*) AS states FROM cycle_steps c JOIN steps s ON s.id = c.step_id
-      WHERE c.cycle_id = ${cycleId} AND c.policy = ${policy} AND s.key_id = ${keyId}`,
+    sql`SELECT coalesce(sum(states), 0) AS states FROM given_states
+      WHERE cycle_id = ${cycleId} AND policy = ${policy} AND key_id = ${keyId}`,
   ).states;
 }
 
@@ -77,9 +77,8 @@ function isThe(policy: string, id: string): SQL | undefined {
   return and(eq(cycles.policy, policy), eq(cycles.id, id));
 }
 
-function of(keyId: string): SQL {
-  return sql`EXISTS (SELECT 1 FROM cycle_steps c JOIN steps s ON s.id = c.step_id
-    WHERE c.cycle_id = ${cycles.id} AND s.key_id = ${keyId})`;
+function of(policy: string, keyId: string): SQL {
+  return sql`${cycles.id} IN (SELECT cycle_id FROM given_states WHERE policy = ${policy} AND key_id = ${keyId})`;
 }
 
 /** How many cycles are in each state. */

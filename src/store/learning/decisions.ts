@@ -77,16 +77,16 @@ export function decideGate(db: Db, policy: string, decision: NewDecision, tasks:
 /** Newest first, those after the last promotion. */
 export function sincePromotion(db: Db, policy: string): Decision[] {
   const promotion = db
-    .select({ id: decisions.id })
+    .select({ at: sql<number>`${AS_MADE}` })
     .from(decisions)
     .where(and(isOf(policy), eq(decisions.kind, 'promotion'), eq(decisions.passed, true)))
-    .orderBy(desc(decisions.id))
+    .orderBy(desc(AS_MADE))
     .get();
   return db
     .select()
     .from(decisions)
-    .where(and(isOf(policy), promotion === undefined ? undefined : gt(decisions.id, promotion.id)))
-    .orderBy(desc(decisions.id))
+    .where(and(isOf(policy), promotion === undefined ? undefined : gt(AS_MADE, promotion.at)))
+    .orderBy(desc(AS_MADE))
     .all()
     .map(readDecision);
 }
@@ -97,7 +97,7 @@ export function decisionsOf(db: Db, policy: string, limit: number, version?: num
     .select()
     .from(decisions)
     .where(and(isOf(policy), version === undefined ? undefined : eq(decisions.version, version)))
-    .orderBy(desc(decisions.id))
+    .orderBy(desc(AS_MADE))
     .limit(limit)
     .all();
   return rows.map(readDecision);
@@ -109,10 +109,13 @@ export function decisionsAbout(db: Db, policy: string, about: readonly number[])
     .select()
     .from(decisions)
     .where(and(isOf(policy), inArray(decisions.version, [...about])))
-    .orderBy(desc(decisions.id))
+    .orderBy(desc(AS_MADE))
     .all()
     .map(readDecision);
 }
+
+/** In which they were made. An id begins with the time, and clocks are set back. */
+const AS_MADE = sql`${decisions}.rowid`;
 
 function isOf(policy: string): SQL {
   return sql`${decisions.policy} IS ${policyColumn(policy)}`;
@@ -129,7 +132,7 @@ export function servingVersion(db: Db, policy: string): number {
       .select({ version: decisions.version })
       .from(decisions)
       .where(and(isOf(policy), inArray(decisions.kind, ['promotion', 'rollback']), eq(decisions.passed, true)))
-      .orderBy(desc(decisions.id))
+      .orderBy(desc(AS_MADE))
       .get()?.version ?? 0
   );
 }
@@ -164,7 +167,7 @@ export function ungatedUpdates(db: Db, policy: string): number {
     `SELECT count(*) AS updates FROM head_moves WHERE policy = @policy AND kind = 'trained' AND seq > max(
       coalesce((SELECT max(seq) FROM head_moves WHERE policy = @policy AND kind <> 'trained'), 0),
       coalesce((SELECT max(m.seq) FROM head_moves m WHERE m.policy = @policy AND m.version = (
-        SELECT version FROM decisions WHERE policy IS @column AND kind = 'gate' ORDER BY id DESC LIMIT 1)), 0))`,
+        SELECT version FROM decisions WHERE policy IS @column AND kind = 'gate' ORDER BY rowid DESC LIMIT 1)), 0))`,
   ).get({ policy, column: policyColumn(policy) });
   return row?.updates ?? 0;
 }

@@ -12,17 +12,28 @@ import { evaluationAnswers, evaluations, taskUses } from '../file/schema.js';
 /** Hashes in one query. */
 const PAGE = 500;
 
-/** One that is on record stays as it is; of a trajectory that is gone meanwhile none is kept. */
+/** In place of what the version answered before; of a trajectory that is gone meanwhile none is kept. */
 export function saveAnswers(db: Db, policy: string, answers: readonly TaskAnswer[]): void {
   const isThere = prepared<[string]>(db, 'SELECT 1 FROM trajectories WHERE id = ?');
   db.transaction(
     (tx) => {
-      for (const answer of answers)
-        if (isThere.get(answer.trajectoryId) !== undefined)
+      for (const { taskId, score, trajectoryId, askedAs, createdAt, ...key } of answers) {
+        const set = { taskId, score, trajectoryId, askedAs, createdAt };
+        if (isThere.get(trajectoryId) !== undefined)
           tx.insert(evaluationAnswers)
-            .values({ ...answer, policy })
-            .onConflictDoNothing()
+            .values({ ...key, ...set, policy })
+            .onConflictDoUpdate({
+              target: [
+                evaluationAnswers.policy,
+                evaluationAnswers.version,
+                evaluationAnswers.taskHash,
+                evaluationAnswers.judge,
+                evaluationAnswers.judgeVersion,
+              ],
+              set,
+            })
             .run();
+      }
     },
     { behavior: 'immediate' },
   );
@@ -64,13 +75,16 @@ export function forgetAnswers(db: Db, trajectoryId: string): void {
   prepared<[string]>(db, 'DELETE FROM evaluation_answers WHERE trajectory_id = ?').run(trajectoryId);
 }
 
-/** Versions that were asked a held-out task in a test of their own since the last promotion. */
+/**
+ * Versions that were asked a held-out task in a test of their own, above the one that was promoted last: what is tested
+ * is trained later, and numbers grow where clocks may be set back.
+ */
 export function testedSincePromotion(db: Db, policy: string): number[] {
   return prepared<[{ policy: string; column: string | null }], { version: number }>(
     db,
     `SELECT DISTINCT version FROM evaluation_answers WHERE policy = @policy AND asked_as = 'candidate'
-      AND created_at > coalesce((SELECT created_at FROM decisions WHERE policy IS @column AND kind = 'promotion'
-        AND passed ORDER BY id DESC LIMIT 1), -1) ORDER BY version`,
+      AND version > coalesce((SELECT version FROM decisions WHERE policy IS @column AND kind = 'promotion'
+        AND passed ORDER BY rowid DESC LIMIT 1), -1) ORDER BY version`,
   )
     .all({ policy, column: policyColumn(policy) })
     .map(({ version }) => version);

@@ -5,6 +5,7 @@ import { alarmsOf, type Update } from '../../core/learning/alarms.js';
 import { updateNumbers, type UpdateNumbers } from '../../core/learning/update.js';
 import type { Db } from '../file/db.js';
 import { versions } from '../file/schema.js';
+import { servingVersion } from './decisions.js';
 
 type Row = typeof versions.$inferSelect;
 
@@ -12,6 +13,25 @@ type Row = typeof versions.$inferSelect;
 export function updateOf(db: Db, policy: string, version: number): Update | undefined {
   const row = rowOf(db, policy, version);
   return row?.kind === 'trained' ? told(db, row) : undefined;
+}
+
+/**
+ * The updates that made a version out of what serves, or out of the base; newest first. Copies have the updates of
+ * their weights. Each comes out of a lower number, so that this ends.
+ */
+export function updatesOf(db: Db, policy: string, version: number): Update[] {
+  const weights = (of: number): Row | undefined => {
+    let row = rowOf(db, policy, of);
+    while (typeof row?.copyOf === 'number') row = rowOf(db, policy, row.copyOf);
+    return row;
+  };
+  const served = weights(servingVersion(db, policy))?.version;
+  const found: Update[] = [];
+  for (let row = weights(version); row?.kind === 'trained' && row.version !== served;) {
+    found.push(told(db, row));
+    row = row.parent === null ? undefined : weights(row.parent);
+  }
+  return found;
 }
 
 /** The newest; undefined before the first. */

@@ -83,8 +83,8 @@ export function versionsOf(db: Db, policy: string, limit: number, below?: number
         below === undefined ? undefined : lt(versions.version, below),
         keyId === undefined
           ? undefined
-          : sql`EXISTS (SELECT 1 FROM batch_items i JOIN steps s ON s.id = i.step_id
-              WHERE i.batch_id = ${versions.batchId} AND s.key_id = ${keyId})`,
+          : sql`EXISTS (SELECT 1 FROM given_items g
+              WHERE g.policy = ${policy} AND g.key_id = ${keyId} AND g.batch_id = ${versions.batchId})`,
       ),
     )
     .orderBy(desc(versions.version))
@@ -95,13 +95,13 @@ export function versionsOf(db: Db, policy: string, limit: number, below?: number
 
 /** How many versions there are. `keyId`: only those that learned from a step of this key. */
 export function countVersions(db: Db, policy: string, keyId?: string): number {
-  const learned =
-    keyId === undefined
-      ? undefined
-      : sql`EXISTS (SELECT 1 FROM batch_items i JOIN steps s ON s.id = i.step_id
-          WHERE i.batch_id = ${versions.batchId} AND s.key_id = ${keyId})`;
-  const is = and(eq(versions.policy, policy), learned);
-  return db.select({ total: count() }).from(versions).where(is).get()?.total ?? 0;
+  if (keyId === undefined)
+    return db.select({ total: count() }).from(versions).where(eq(versions.policy, policy)).get()?.total ?? 0;
+  const row = prepared<[string, string], { total: number }>(
+    db,
+    'SELECT count(*) AS total FROM given_items WHERE policy = ? AND key_id = ? AND version IS NOT NULL',
+  ).get(policy, keyId);
+  return row?.total ?? 0;
 }
 
 export function hasVersion(db: Db, policy: string, version: number): boolean {

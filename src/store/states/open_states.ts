@@ -28,13 +28,13 @@ const PAGE = `SELECT x.id, s.id AS stepId, s.trajectory_id AS trajectoryId, x.vi
   FROM states x CROSS JOIN steps s ON s.seq = x.first CROSS JOIN candidates c ON c.seq = x.first AND c.policy = x.policy
   WHERE x.policy = @policy AND x.mode = @mode AND x.key_id = @keyId AND x.own = @own AND x.bucket = @bucket
     AND x.known = @known AND x.draw >= @from AND x.draw < @to AND x.steps > 0 AND x.set_aside IS NULL
-    AND x.visits < @reuse AND x.last_version < @head
+    AND x.visits < @reuse AND x.last_version <> @head
   ORDER BY x.draw LIMIT ${LOOKED_AT}`;
 
 const GIVERS = `SELECT DISTINCT c.key_id AS keyId, c.own,
     CASE WHEN c.own OR EXISTS (SELECT 1 FROM keys a WHERE a.id = c.key_id AND a.role = 'admin') THEN NULL
       ELSE c.key_id END AS giver
-  FROM state_counts c WHERE c.policy = ? AND c.mode = ? AND c.states > 0`;
+  FROM visit_counts c WHERE c.policy = ? AND c.mode = ? AND c.states > 0`;
 
 const ALL = 2 ** 32;
 

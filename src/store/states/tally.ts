@@ -18,12 +18,19 @@ export interface TallyQuery extends ReuseBounds {
   readonly keyId?: string | undefined;
 }
 
+/** Of those that may be visited as often, the ones that the head has drawn from last are none. */
+const AT_HEAD = `FROM state_counts INDEXED BY state_counts_version
+  WHERE policy = @policy AND mode = @mode AND last_version = @head AND visits < @reuse AND states > 0`;
+
 const KINDS = `SELECT CASE WHEN c.own OR EXISTS (SELECT 1 FROM keys a WHERE a.id = c.key_id AND a.role = 'admin')
       THEN NULL ELSE c.key_id END AS giver,
-    (c.visits < @reuse AND c.last_version < @head) AS open, c.known, sum(c.states) AS states
-  FROM state_counts c WHERE c.policy = @policy AND c.mode = @mode AND c.states > 0
-    AND (@keyId IS NULL OR c.key_id = @keyId)
-  GROUP BY 1, 2, 3`;
+    c.open, c.known, sum(c.states) AS states
+  FROM (SELECT key_id, own, known, visits < @reuse AS open, states FROM visit_counts
+      WHERE policy = @policy AND mode = @mode AND states > 0
+    UNION ALL SELECT key_id, own, known, 1, -states ${AT_HEAD}
+    UNION ALL SELECT key_id, own, known, 0, states ${AT_HEAD}) c
+  WHERE @keyId IS NULL OR c.key_id = @keyId
+  GROUP BY 1, 2, 3 HAVING sum(c.states) > 0`;
 
 const REASONS = `SELECT reason, sum(steps) AS steps FROM candidate_counts
   WHERE policy = @policy AND (@keyId IS NULL OR key_id = @keyId) GROUP BY reason`;

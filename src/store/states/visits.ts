@@ -1,4 +1,4 @@
-/** Visits: a state from which a cycle has drawn is used, whatever came of it, until there is a newer version. */
+/** Visits: a state from which a cycle has drawn is used, whatever came of it, until another version is the head. */
 import type { Visited } from '../../core/learning/candidate.js';
 import { prepared, type Db } from '../file/db.js';
 

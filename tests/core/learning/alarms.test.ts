@@ -24,6 +24,11 @@ const names = (now: UpdateNumbers, before?: UpdateNumbers): AlarmName[] =>
   alarmsOf(now, before).map(({ name }) => name);
 const drawing = (part: Partial<Drawn>): UpdateNumbers => ({ ...HEALTHY, drawn: { ...DRAWN, ...part } });
 
+/** Tokens by their ratio: up to a half, between, up to 2 and above. */
+function scattered(...tokens: number[]): UpdateNumbers {
+  return { ratio_mean: 1, ratio_histogram: { edges: [0.5, 0.9, 2], tokens } };
+}
+
 test('a healthy update raises none, with numbers to compare with, without, or without any number', () => {
   expect(alarmsOf(HEALTHY, HEALTHY)).toEqual([]);
   expect(alarmsOf(HEALTHY)).toEqual([]);
@@ -32,7 +37,9 @@ test('a healthy update raises none, with numbers to compare with, without, or wi
 });
 
 test.each<[AlarmName, UpdateNumbers, UpdateNumbers]>([
+  ['kl_before', { kl_before: 0.05 }, { kl_before: 0.051 }],
   ['kl_base', { kl_base: 1 }, { kl_base: 1.01 }],
+  ['ratio_tails', scattered(20, 100, 60, 20), scattered(21, 100, 59, 20)],
   ['entropy', { entropy: 0.005 }, { entropy: 0.0049 }],
   ['ratio_mean', { ratio_mean: 1.25 }, { ratio_mean: 1.26 }],
   ['ratio_mean', { ratio_mean: 0.8 }, { ratio_mean: 0.79 }],
@@ -45,6 +52,11 @@ test.each<[AlarmName, UpdateNumbers, UpdateNumbers]>([
 ])('%s is silent at its bound and raised just beyond it', (name, at, beyond) => {
   expect(names(at, HEALTHY)).toEqual([]);
   expect(names(beyond, HEALTHY)).toEqual([name]);
+});
+
+test('where no ratio is known, none is beyond', () => {
+  expect(names(scattered(0, 0, 0, 0))).toEqual([]);
+  expect(names({ ratio_histogram: { edges: [1], tokens: [50, 50] } })).toEqual([]);
 });
 
 test('what compares with the update before is silent without one, and where either saw few samples', () => {

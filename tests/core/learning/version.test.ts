@@ -1,44 +1,29 @@
-/** Which versions a version's weights go back to. */
 import { expect, test } from 'vitest';
 
-import { updatesSince, type Version } from '../../../src/core/learning/version.js';
+import { type Version, weightsNear } from '../../../src/core/learning/version.js';
 
-const row = (version: number, parent: number, copyOf?: number): Version => ({
-  ...{ version, parent, kind: copyOf === undefined ? 'trained' : 'rollback', metrics: {}, createdAt: 0 },
-  ...(copyOf === undefined ? {} : { copyOf }),
-});
-const since = (versions: readonly Version[], from: number): [number, number][] => [...updatesSince(versions, from)];
+type Row = Pick<Version, 'version' | 'parent' | 'copyOf'>;
+const trained = (version: number, parent: number): Row => ({ version, parent });
+const copy = (version: number, copyOf: number, parent: number): Row => ({ version, parent, copyOf });
+const near = (rows: readonly Row[], head: number): number[] => [...weightsNear(rows, head, 2)].sort((a, b) => a - b);
 
-test('each update is one more, and the model itself is the first', () => {
-  expect(since([row(1, 0), row(2, 1), row(3, 2)], 3)).toEqual([
-    [3, 0],
-    [2, 1],
-    [1, 2],
-    [0, 3],
-  ]);
-  expect(since([], 0)).toEqual([[0, 0]]);
+const LINE = Array.from({ length: 9 }, (_, at) => trained(at + 1, at));
+
+test('two updates back is near, and the base is what the first was trained on', () => {
+  expect(near(LINE, 9)).toEqual([7, 8, 9]);
+  expect(near(LINE, 1)).toEqual([0, 1]);
+  expect(near([], 0)).toEqual([0]);
 });
 
-test('a copy is what it is a copy of, and what was left is no part of it', () => {
-  const versions = [row(1, 0), row(2, 1), row(3, 2), row(4, 3, 1), row(5, 4)];
-  expect(since(versions, 5)).toEqual([
-    [5, 0],
-    [4, 1],
-    [1, 1],
-    [0, 2],
-  ]);
+test('after a head was set back what was trained meanwhile is not near, though its number is higher', () => {
+  expect(near(LINE, 0)).toEqual([0]);
+  expect(near([...LINE, trained(10, 1)], 10)).toEqual([0, 1, 10]);
 });
 
-test('after the head was set back the versions beyond it are none of its own', () => {
-  expect(since([row(1, 0), row(2, 1), row(3, 2)], 1)).toEqual([
-    [1, 0],
-    [0, 1],
-  ]);
-});
-
-test('where a row is missing the way ends there', () => {
-  expect(since([row(3, 2)], 3)).toEqual([
-    [3, 0],
-    [2, 1],
-  ]);
+test('after a rollback the number before is as far as its weights are', () => {
+  const back = [...LINE, copy(10, 2, 9)];
+  expect(near(back, 10)).toEqual([0, 1, 2, 10]);
+  expect(near([...back, trained(11, 10)], 11)).toEqual([1, 2, 10, 11]);
+  // Back to the weights of a copy.
+  expect(near([...back, trained(11, 10), copy(12, 10, 11)], 12)).toEqual([0, 1, 2, 10, 12]);
 });

@@ -204,7 +204,9 @@ test('a head that was never gated and cannot be evaluated is left for what serve
   made.trainer.head = 16;
   const waits = await runCycle(made.learner, { heldout: list.slice(2) });
   expect(waits).toMatchObject({ state: 'skipped' });
-  expect(waits.note).toMatch(/cannot be evaluated; training goes on from version 0: engine and trainer differ$/);
+  expect(waits.note).toMatch(
+    /it cannot be evaluated: engine and trainer differ; training goes on from version 0, which serves$/,
+  );
   expect([await rows.versions.head(), made.trainer.head]).toEqual([0, 0]);
   const next = await runCycle(made.learner, { tasks: list.slice(0, 2), heldout: [] });
   expect(next, next.note).toMatchObject({ state: 'done', baseVersion: 0 });

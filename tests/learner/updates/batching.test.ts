@@ -96,17 +96,12 @@ function loaded(groups: readonly OpenGroup[], part: Partial<Loaded> = {}): Loade
       groups.flatMap(({ samples }) => samples.map(({ id }) => [id, [verdict(id, id.endsWith('right'))]] as const)),
     ),
     unheard: new Map(),
-    updatesSince: new Map([
-      [7, 0],
-      [6, 1],
-      [5, 2],
-      [4, 3],
-    ]),
     declared: JUDGES,
     consented: new Set(ids),
     heldOut: new Set(),
     givers: new Map(),
     heardLately: [],
+    near: new Set([7, 6, 5]),
     ...part,
   };
 }
@@ -182,11 +177,29 @@ test('what was carried over makes up the number, and counts in its own cycle onl
   expect(made.visited[0]).toEqual({ stepId: 's0', version: 7, rate: 0.5 });
 });
 
-test('a group is carried over while the head has gone on by two versions, and no further', () => {
-  const carried = [5, 4].map((policyVersion) =>
+test('a group is carried over while what drew it is near the head, whatever the numbers are', () => {
+  const carried = [5, 4, 9].map((policyVersion) =>
     group(`v${policyVersion}`, { cycleId: 'cyc-1', policyVersion, outcome: 'informative' }),
   );
-  expect(outcomes(batchOf(loaded(carried), MAKING))).toEqual({ v5: 'informative', v4: 'stale' });
+  expect(outcomes(batchOf(loaded(carried), MAKING))).toEqual({ v5: 'informative', v4: 'stale', v9: 'stale' });
+});
+
+test('two states of a conversation are the most, also with those that are carried over', () => {
+  // Three conversations of one user, of which each cycle draws two states each.
+  const of = (cycleId: string, at: number): OpenGroup =>
+    group(`${cycleId}-${at}`, { cycleId, trajectoryId: `traj-${at % 3}`, outcome: 'informative' });
+  const groups = ['cyc-1', 'cyc-2'].flatMap((cycleId) => Array.from({ length: 6 }, (_, at) => of(cycleId, at)));
+  const made = batchOf(loaded(groups), { ...MAKING, leastGroups: 8 });
+  expect(made.batch).toBeUndefined();
+  expect(made.counts).toMatchObject({ same_trajectory: 6 });
+  expect(made.note).toBe('6 of 8 informative groups; carried');
+  expect(Object.values(outcomes(made))).toEqual(Array(12).fill('informative'));
+});
+
+test('a cycle that takes up fewer states than an update needs fills it with those that are carried over', () => {
+  const carried = many(5, { cycleId: 'cyc-1', outcome: 'informative' }, 'old');
+  const made = batchOf(loaded([...carried, ...many(4)]), { ...MAKING, leastGroups: 8, mostStates: 4 });
+  expect(new Set(made.items.map(({ stepId }) => stepId)).size).toBe(8);
 });
 
 test('what was carried over must still be willing, not held out and there', () => {
@@ -261,30 +274,4 @@ test('where a judge that decides before the others has said nothing there is no 
     consented: new Set(['a', 'b']),
   });
   expect(batchOf(logged, MAKING).items.map(({ stepId }) => stepId)).toEqual(['a']);
-});
-
-test.each([
-  [
-    'gone back from',
-    new Map([
-      [11, 0],
-      [3, 0],
-      [2, 1],
-    ]),
-    11,
-  ],
-  [
-    'set back from',
-    new Map([
-      [4, 0],
-      [3, 1],
-    ]),
-    4,
-  ],
-])('what was drawn from weights that were %s is stale, however near their number', (_, updatesSince, baseVersion) => {
-  const cycle = { id: 'cyc-2', mode: 'resample' as const, baseVersion };
-  const left = group('left', { cycleId: 'cyc-1', policyVersion: 10, outcome: 'informative' });
-  const kept = group('kept', { cycleId: 'cyc-1', policyVersion: 3, outcome: 'informative' });
-  const made = batchOf(loaded([left, kept], { cycle, updatesSince }), MAKING);
-  expect(outcomes(made)).toEqual({ left: 'stale', kept: 'informative' });
 });

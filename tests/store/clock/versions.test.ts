@@ -79,8 +79,10 @@ describe.each(STORES)('$name', ({ open }) => {
       expect(await gyre.batches.applied(batch.batch_id, MADE)).toEqual(made);
       expect(await gyre.decisions.newest(10)).toEqual([made.parity]);
       expect([await gyre.versions.head(), await gyre.versions.ungated()]).toEqual([1, 1]);
-      expect(await gyre.versions.update(1)).toMatchObject({ numbers: { kl_base: 2 }, alarms: [{ name: 'kl_base' }] });
-      expect(await gyre.versions.update(0)).toBeUndefined();
+      expect(await gyre.versions.updates(1)).toMatchObject([
+        { numbers: { kl_base: 2 }, alarms: [{ name: 'kl_base' }] },
+      ]);
+      expect(await gyre.versions.updates(0)).toEqual([]);
     });
 
     it('free the logged actions of one that failed, unless the trainer has tried it', async () => {

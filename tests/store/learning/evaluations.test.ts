@@ -1,6 +1,7 @@
 /** Answers to held-out tasks, and the decisions that are made of them. */
 import { expect, test } from 'vitest';
 
+import { newId } from '../../../src/core/ids.js';
 import type { AskedAs, TaskAnswer } from '../../../src/core/learning/evaluation.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { type Task, taskSetHash } from '../../../src/core/learning/task.js';
@@ -49,13 +50,15 @@ test('an answer is to what the task said then, by a judge in its version, of one
   const { rows, other, answered } = made();
   const first = await answered(1, A);
   await rows.evaluations.save([first, await answered(1, B, 'report', { judgeVersion: '3' })]);
-  await rows.evaluations.save([await answered(1, A, 'candidate', { score: 0 })]);
   expect(await rows.evaluations.answers(1, [A, B], JUDGES)).toEqual(new Map([['a', first]]));
+  const again = await answered(1, A, 'serving', { score: 0 });
+  await rows.evaluations.save([again]);
+  expect(await rows.evaluations.answers(1, [A, B], JUDGES)).toEqual(new Map([['a', again]]));
   expect(await rows.evaluations.answers(1, [task('a', 'another question')], JUDGES)).toEqual(new Map());
   expect(await rows.evaluations.answers(2, [A], JUDGES)).toEqual(new Map());
   expect(await other.evaluations.answers(1, [A], JUDGES)).toEqual(new Map());
   const both = [...JUDGES, { name: 'reference', version: '3' }];
-  expect([...(await rows.evaluations.answers(1, [A, B], both)).keys()]).toEqual(['a', 'b']);
+  expect([...(await rows.evaluations.answers(1, [A, B], both)).keys()].sort()).toEqual(['a', 'b']);
 });
 
 test('what a trajectory answered goes with it, deleted or pruned, and none comes after it', async () => {
@@ -107,19 +110,29 @@ test('a pass promotes in the same transaction, only while what it was compared w
   expect(verify(store.db)).toMatchObject({ ok: true });
 });
 
-test('tested are versions asked as candidates since the last promotion', async () => {
+test('tested are versions asked as candidates since the last promotion, whatever the clock says', async () => {
   const { rows, answered } = made();
-  const before = Date.now() - 1000;
-  await rows.evaluations.save([
-    await answered(1, A, 'candidate', { createdAt: before }),
-    await answered(0, A, 'serving', { createdAt: before }),
-  ]);
+  await rows.evaluations.save([await answered(1, A), await answered(0, A, 'serving')]);
   expect(await rows.evaluations.tested()).toEqual([1]);
   await rows.decisions.gate(gateOf(1, 0), []);
   expect(await rows.evaluations.tested()).toEqual([]);
-  const later = { createdAt: Date.now() + 1000 };
-  await rows.evaluations.save([await answered(2, A, 'candidate', later), await answered(3, A, 'report', later)]);
+  const earlier = { createdAt: Date.now() - DAY_MS };
+  await rows.evaluations.save([await answered(2, A, 'candidate', earlier), await answered(3, A, 'report', earlier)]);
   expect(await rows.evaluations.tested()).toEqual([2]);
+});
+
+test('decisions follow each other as they were made, also where the clock was set back', async () => {
+  const { rows, store } = made();
+  // A decision of tomorrow, as whoever made it has it.
+  const ahead = newId('dec', Date.now() + DAY_MS);
+  await rows.decisions.gate(gateOf(1, 0), []);
+  store.sqlite.prepare("UPDATE decisions SET id = ? WHERE kind = 'promotion'").run(ahead);
+  await rows.decisions.gate(gateOf(2, 1, false), []);
+  await rows.decisions.gate(gateOf(3, 1, false), []);
+  expect((await rows.decisions.sincePromotion()).map(({ version }) => version)).toEqual([3, 2]);
+  await rows.decisions.add({ kind: 'rollback', version: 4, against: 1, passed: true, reason: '', numbers: {} });
+  expect(await rows.versions.serving()).toBe(4);
+  expect((await rows.decisions.newest(2)).map(({ kind }) => kind)).toEqual(['rollback', 'gate']);
 });
 
 test('promoted by hand is only what was better than what serves now', async () => {

@@ -41,7 +41,13 @@ function counts(store: Store): readonly [kept: unknown, recounted: unknown] {
         store,
         `SELECT mode, key_id, own, known, visits, last_version, states FROM state_counts ORDER BY 1, 2, 3, 4, 5, 6`,
       ),
+      rows(
+        store,
+        'SELECT mode, key_id, own, known, visits, states FROM visit_counts WHERE states <> 0 ORDER BY 1, 2, 3, 4, 5',
+      ),
       rows(store, 'SELECT id, steps, told, first, key_id, own FROM states WHERE steps > 0 ORDER BY 1'),
+      rows(store, 'SELECT key_id, cycle_id, states FROM given_states ORDER BY 1, 2'),
+      rows(store, 'SELECT key_id, batch_id, items FROM given_items ORDER BY 1, 2'),
     ],
     [
       rows(store, 'SELECT key_id, reason, count(*) AS steps FROM candidates GROUP BY 1, 2 ORDER BY 1, 2'),
@@ -52,11 +58,26 @@ function counts(store: Store): readonly [kept: unknown, recounted: unknown] {
       ),
       rows(
         store,
+        `SELECT mode, key_id, own, told > 0 AS known, visits, count(*) AS states FROM states
+          WHERE steps > 0 AND set_aside IS NULL GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`,
+      ),
+      rows(
+        store,
         `SELECT state AS id, count(*) AS steps, sum(facts & 1) AS told,
             (SELECT f.seq FROM candidates f WHERE f.state = c.state ORDER BY f.place LIMIT 1) AS first,
             (SELECT f.key_id FROM candidates f WHERE f.state = c.state ORDER BY f.place LIMIT 1) AS key_id,
             (SELECT f.own FROM candidates f WHERE f.state = c.state ORDER BY f.place LIMIT 1) AS own
           FROM candidates c WHERE state IS NOT NULL GROUP BY state ORDER BY 1`,
+      ),
+      rows(
+        store,
+        `SELECT s.key_id, c.cycle_id, count(*) AS states FROM cycle_steps c JOIN steps s ON s.id = c.step_id
+          GROUP BY 1, 2 ORDER BY 1, 2`,
+      ),
+      rows(
+        store,
+        `SELECT s.key_id, i.batch_id, count(*) AS items FROM batch_items i JOIN steps s ON s.id = i.step_id
+          GROUP BY 1, 2 ORDER BY 1, 2`,
       ),
     ],
   ];

@@ -42,6 +42,14 @@ test('it is open again for a newer version only, and so often', async () => {
   expect([await open(1), await open(2, 2), await open(2, 3)]).toEqual([[], [], [0]]);
 });
 
+test('it is open again for a head that was set back to a lower version', async () => {
+  const { rows, open, draws } = await world('one');
+  await draws(0);
+  await draws(4);
+  expect([await open(0), await open(4)]).toEqual([[0], []]);
+  expect(await rows.states.tally(rule, { head: 0, reuse: 4 })).toMatchObject({ open: 1, dropped: {} });
+});
+
 test('it counts once for a cycle, however often it is said and whatever is said later', async () => {
   const { rows, store, ids, draws } = await world('one');
   await draws(3);
