@@ -177,10 +177,10 @@ describe.each(STORES)('$name', ({ open }) => {
       ...part,
     });
 
-    it('are of what a task says now, by a judge in its version; one that is on record stays', async () => {
+    it('are of what a task says now, by a judge in its version; the newest is in place of the others', async () => {
       const first = await answer();
-      await gyre.evaluations.save([first]);
       await gyre.evaluations.save([{ ...first, score: 0 }]);
+      await gyre.evaluations.save([first]);
       const found = (tasks: readonly Task[], judges = JUDGES): Promise<unknown> =>
         gyre.evaluations.answers(1, tasks, judges).then((known) => [...known.values()].map(({ score }) => score));
       expect(await found([TASK])).toEqual([1]);
