@@ -13,7 +13,7 @@ import { generate } from '../../learner/generating.js';
 import { judgeLog } from '../../learner/judging.js';
 import { ruleOf } from '../../filter/filter.js';
 import { countAll, ruleIn } from '../../learner/states.js';
-import { type Proportion, proportion } from '../../promote/interval.js';
+import { type Proportion, proportion } from '../../core/judging/proportion.js';
 import { gatesOwn } from '../../promote/plan.js';
 import { type Printer, table } from '../../run/print.js';
 
