@@ -59,7 +59,7 @@ test('a model rewards where it is named and was shown to tell right from wrong, 
   const by = (rewards: readonly string[], calibrated: readonly string[]): unknown =>
     rewardOf(
       [verdict('critic', true, 0.7)],
-      declaredJudges({ rewards, models: ['critic'], calibrated: new Set(calibrated) }),
+      declaredJudges({ rewards, configured: [{ name: 'critic', kind: 'model' }], calibrated: new Set(calibrated) }),
     );
   expect(by(['critic'], ['critic'])).toEqual({ value: 0.7, source: 'judge' });
   expect(by(['critic'], [])).toBeUndefined();
