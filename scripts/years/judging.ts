@@ -1,6 +1,7 @@
 /** How fast the rule judges go through a log, at its beginning and at its end. */
 import type { Judge } from '../../src/core/learning/judging.js';
 import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
+import { JUDGES } from '../../src/core/learning/deciding.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
 import { judgeLog } from '../../src/learner/judging.js';
 import { learningStore } from '../../src/store/clock/open.js';
@@ -22,6 +23,7 @@ export async function* judging(
     judgeLog({
       rows: learningStore(store.db, GYRE_POLICY),
       judges,
+      declared: JUDGES,
       toolbox: new Map(),
       signal: new AbortController().signal,
       progress: ({ done }) => {

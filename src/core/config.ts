@@ -1,11 +1,12 @@
 /**
- * One configuration object, parsed once and passed as a value. Every key has a default, at most 40
- * keys exist, and an unknown key is refused with the nearest known name.
+ * One configuration object, parsed once and passed as a value. Every key has a default, at most 40 names stand at the
+ * top of the file, and an unknown key is refused with the nearest known name.
  */
 import { z } from 'zod';
 
 import { operatorError } from './errors.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
+import { NEVER_REWARD, REWARDS } from './learning/deciding.js';
 import { nearest } from './text/nearest.js';
 import { isPolicyName } from './serving.js';
 
@@ -131,7 +132,44 @@ const Gate = z.strictObject(
   'must be {max_tasks?, families?: [{name, margin?}]}',
 );
 
+/** A model that judges: any OpenAI endpoint. docs/rewards.md. */
+const ModelJudge = z.strictObject({
+  name: label.refine(
+    (name) => ![...REWARDS, ...NEVER_REWARD].some((own) => own === name),
+    'is the name of a judge that is always there',
+  ),
+  kind: z.literal('model'),
+  url: address,
+  model: z.string().min(1),
+  api_key: z.string().min(1).optional(),
+  /** One that comes with Gyre (`process`, `reward`, `outcome`), or the path of a file. */
+  prompt: z.string().min(1).default('process'),
+  /** Opinions, of which the majority counts. */
+  samples: z.int().min(1).max(32).default(1),
+  temperature: z.number().min(0).max(2).optional(),
+  max_tokens: count.default(768),
+  timeout_seconds: positive.max(55).default(30),
+  retries: z.int().min(0).max(10).default(2),
+  requests_per_minute: count.optional(),
+  tokens_per_minute: count.optional(),
+  tokens_per_day: count.optional(),
+});
+
+const Judges = z
+  .array(ModelJudge)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a judge twice');
+
+/** Names of judges that may reward. */
+const Rewards = z
+  .array(label)
+  .refine((list) => new Set(list).size === list.length, 'names a judge twice')
+  .refine(
+    (list) => !list.some((name) => NEVER_REWARD.some((own) => own === name)),
+    `may not name ${NEVER_REWARD.join(' or ')}: neither knows right from wrong`,
+  );
+
 export type Gate = z.infer<typeof Gate>;
+export type ModelJudge = z.infer<typeof ModelJudge>;
 export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;
 export type McpServer = z.infer<typeof McpServer>;
@@ -178,6 +216,8 @@ export const ConfigKeys = {
   'learning.key_share': z.number().gt(0).max(1).default(0.2),
   'learning.rate': positive.optional(),
   'learning.heldout': z.string().optional(),
+  'learning.rewards': Rewards.default([...REWARDS]),
+  judges: Judges.default([]),
   gate: Gate.default({ max_tasks: 1024, families: [] }),
 } as const;
 
@@ -229,7 +269,18 @@ export function parseConfig(
     }
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
+  knowsRewarders(out as Config, file);
   return out as Config;
+}
+
+function knowsRewarders({ judges, 'learning.rewards': rewards }: Config, file: string): void {
+  const names = [...REWARDS, ...judges.map(({ name }) => name)];
+  for (const name of rewards)
+    if (!names.includes(name))
+      throw operatorError(
+        `${file}: key "learning.rewards" names "${name}", which is no judge. Did you mean "${nearest(name, names)}"? ` +
+          `There are: ${names.join(', ')}; models are declared by "judges".`,
+      );
 }
 
 function flatten(raw: unknown, prefix: string, file: string): Map<string, unknown> {

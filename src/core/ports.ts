@@ -51,8 +51,11 @@ export interface LearningStore {
 /** Logged steps as what is learned from. Of a step that is gone nothing is given. */
 export interface StepRows {
   states(ids: readonly string[]): Promise<ReadonlyMap<string, LoggedState>>;
-  /** The states, without token ids, with what tells which reference they may be compared with. */
-  asked(ids: readonly string[]): Promise<ReadonlyMap<string, AskedState>>;
+  /**
+   * The states, without token ids, with what tells which reference they may be compared with; `after`: and with what
+   * came after them.
+   */
+  asked(ids: readonly string[], after?: 'after'): Promise<ReadonlyMap<string, AskedState>>;
   /** What was said in the states, and which tools there were. */
   words(ids: readonly string[]): Promise<ReadonlyMap<string, StateWords>>;
   /** Those that may be learned from, as consent stands now with every step of their states. */
@@ -82,6 +85,12 @@ export interface VerdictRows {
   save(judged: Judged, turn?: JudgingTurn): Promise<void>;
   /** By subject; a subject without one has no entry. */
   of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
+  /**
+   * Decides anew about some subjects where others decide now than when it was decided. Whether there are more of them.
+   */
+  redecide(): Promise<boolean>;
+  /** Tokens that a judge has used since then, as far as its verdicts are there. */
+  spent(judge: string, since: number): Promise<number>;
   /** Subjects of which a judge has said something that is not declared, and decides nothing. */
   unknownJudged(): Promise<number>;
 }

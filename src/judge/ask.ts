@@ -60,6 +60,8 @@ async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise
     id: newId('vrd'),
     ...row,
     ...(judgement.kind === 'verdict' ? { score: judgement.score, good: judgement.good } : {}),
+    ...(judgement.kind === 'verdict' && judgement.confidence !== undefined ? { confidence: judgement.confidence } : {}),
+    ...(judgement.cost === undefined ? {} : { cost: judgement.cost }),
     rationale: judgement.kind === 'verdict' ? judgement.rationale : judgement.reason,
     createdAt: Date.now(),
   };

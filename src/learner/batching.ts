@@ -7,6 +7,7 @@ import type { Batch, BatchItem } from '../core/learning/batch.js';
 import type { Visited } from '../core/learning/candidate.js';
 import type { Cycle } from '../core/learning/cycle.js';
 import type { OpenGroup, SettledGroup } from '../core/learning/group.js';
+import type { DeclaredJudge } from '../core/learning/deciding.js';
 import type { Verdict } from '../core/learning/judging.js';
 import type { LoggedState } from '../core/learning/state.js';
 import { giversAmong, shareOut } from '../filter/shares.js';
@@ -27,6 +28,7 @@ export interface Loaded {
   readonly states: ReadonlyMap<string, LoggedState>;
   /** By sample, or by step in the other modes. */
   readonly verdicts: ReadonlyMap<string, readonly Verdict[]>;
+  readonly declared: readonly DeclaredJudge[];
   readonly consented: ReadonlySet<string>;
   readonly heldOut: ReadonlySet<string>;
   /** Whose share a step counts towards. */
@@ -125,7 +127,10 @@ function fromGroups(loaded: Loaded): Found {
       settled.push({ cycleId, stepId, outcome: left ?? 'withheld', rewarded: 0 });
       continue;
     }
-    const rewards = rewardsOf(group.samples.map(({ id }) => verdicts.get(id) ?? []));
+    const rewards = rewardsOf(
+      group.samples.map(({ id }) => verdicts.get(id) ?? []),
+      loaded.declared,
+    );
     const worth = new Map(group.samples.map(({ id }, at) => [id, rewards[at]?.value]));
     const weighed = weigh({ ...group, callsAllowed: state.callsAllowed }, (id) => worth.get(id));
     settled.push(settledBy(group, weighed));
@@ -179,12 +184,12 @@ function leftOut(
 }
 
 /** Recorded actions as they were sampled: each state is one of its own. */
-function fromLog({ cycle, states, verdicts, consented, heldOut }: Loaded): Found {
+function fromLog({ cycle, states, verdicts, declared, consented, heldOut }: Loaded): Found {
   const open = [...states.values()].filter(({ stepId }) => consented.has(stepId) && !heldOut.has(stepId));
   const { examples, counts } = loggedExamples(
     open,
     cycle.mode,
-    (stepId) => rewardOf(verdicts.get(stepId) ?? [])?.value,
+    (stepId) => rewardOf(verdicts.get(stepId) ?? [], declared)?.value,
   );
   const giving = examples.map((example) => ({ stepId: example.stepId, examples: [example] }));
   return { states: giving.reverse(), settled: [], visited: [], counts };

@@ -214,7 +214,7 @@ function isEngineFault(thrown: unknown): thrown is GyreError {
 
 /** Makes the cycle's batch, or finds the one that is a row already. */
 async function makeBatch(
-  { rows, config, bounds, templateHash }: Learner,
+  { rows, config, declared, bounds, templateHash }: Learner,
   cycle: Cycle,
 ): Promise<{ readonly row?: BatchRow | undefined } & Pick<Made, 'counts' | 'note'>> {
   for (;;) {
@@ -230,6 +230,7 @@ async function makeBatch(
         groups,
         states: await rows.steps.states(ids),
         verdicts: await rows.verdicts.of(resamples ? 'sample' : 'step', subjects),
+        declared,
         consented: await rows.steps.consented(ids),
         heldOut: await rows.steps.heldOut(ids),
         givers: await rows.givers.of(ids),

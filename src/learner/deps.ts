@@ -1,5 +1,6 @@
 /** What the stages of a cycle work with. `src/run/learner.ts` builds it; every stage takes it as its first argument. */
 import type { Config } from '../core/config.js';
+import type { DeclaredJudge } from '../core/learning/deciding.js';
 import type { Judge } from '../core/learning/judging.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
@@ -35,7 +36,10 @@ export interface Learner {
    * task names are never started by the learning clock.
    */
   readonly prepareTools: (names: readonly string[]) => Promise<void>;
+  /** Those that can be asked. */
   readonly judges: readonly Judge[];
+  /** Those that may decide, and who before whom. */
+  readonly declared: readonly DeclaredJudge[];
   /** Absent when there is nothing to train with: an engine given by address, or a trainer that is not up. */
   readonly trainer: Trainer | undefined;
   /** Hash of the engine's chat template, as the trainer reports it; absent until it does. */

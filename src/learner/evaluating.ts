@@ -71,7 +71,7 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
     learner.signal,
   ).catch(nothingOnceInterrupted(learner.signal));
   const { verdicts } = said;
-  const { right } = deciding(verdicts);
+  const { right } = deciding(verdicts, learner.declared);
   if (right?.score === undefined) return { verdicts };
   return {
     verdicts,

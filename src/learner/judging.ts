@@ -1,11 +1,10 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import { JUDGES } from '../core/learning/deciding.js';
+import type { DeclaredJudge } from '../core/learning/deciding.js';
 import type { Judge, Judged, JudgeFault, Subject, Unjudged, Verdict } from '../core/learning/judging.js';
 import type { Sample } from '../core/learning/sample.js';
 import type { AskedState } from '../core/learning/state.js';
-import type { Toolbox } from '../core/tool.js';
 import { askAll, looksAt } from '../judge/ask.js';
 import { Patience } from '../judge/patience.js';
 import type { Learner } from './deps.js';
@@ -19,7 +18,7 @@ const CONCURRENCY = 8;
 /** A sample that a judge failed at is judged again after these waits: its batch cannot wait for an hour. */
 const AGAIN_MS: readonly number[] = [5_000, 10_000];
 
-type Judging = Pick<Learner, 'rows' | 'judges' | 'toolbox' | 'signal' | 'progress'>;
+type Judging = Pick<Learner, 'rows' | 'judges' | 'declared' | 'toolbox' | 'signal' | 'progress'>;
 
 /** How many judgements were made; and where there were any, how many judges failed, and how many nobody declared. */
 export type JudgingCounts = { readonly judged: number } & Partial<Record<'judge_faults' | 'unknown_judge', number>>;
@@ -28,7 +27,12 @@ export type JudgingCounts = { readonly judged: number } & Partial<Record<'judge_
  * Judges every logged step that lacks a verdict of any judge's present version. A judge that fails again and again is
  * left where it is, and the others go on: it is tried the next time.
  */
-export async function judgeLog({ rows, judges, toolbox, signal, progress }: Judging): Promise<JudgingCounts> {
+export async function judgeLog(learner: Judging): Promise<JudgingCounts> {
+  const { rows, judges, declared, signal, progress } = learner;
+  while (await rows.verdicts.redecide()) {
+    signal.throwIfAborted();
+    await turn();
+  }
   const total = { verdicts: 0, faults: 0, unknown: 0 };
   const patience = new Patience();
   for (;;) {
@@ -36,15 +40,19 @@ export async function judgeLog({ rows, judges, toolbox, signal, progress }: Judg
     const asking = judges.filter(({ name }) => !patience.isOutWith(name));
     const slice = await rows.verdicts.unjudged(asking, SLICE, Date.now());
     if (slice === undefined) break;
-    const states = await rows.steps.asked([...new Set(slice.subjects.map(({ stepId }) => stepId))]);
-    const toAsk = slice.subjects.flatMap((unjudged) => toAskOf(unjudged, states.get(unjudged.stepId), asking, toolbox));
+    // Rules look at the action alone.
+    const after = asking.some(({ kind }) => kind !== 'rule') ? 'after' : undefined;
+    const states = await rows.steps.asked([...new Set(slice.subjects.map(({ stepId }) => stepId))], after);
+    const toAsk = slice.subjects.flatMap((unjudged) =>
+      toAskOf(unjudged, states.get(unjudged.stepId), { ...learner, judges: asking }),
+    );
     const judged = await judgedOf(toAsk, signal, patience);
     await rows.verdicts.save(judged, slice.turn);
     // Rules and rows never wait for anything, and who asks this process would wait for all of a long log.
     await turn();
     total.verdicts += judged.verdicts.length;
     total.faults += judged.faults.length;
-    total.unknown += unknownIn(judged.verdicts);
+    total.unknown += unknownIn(judged.verdicts, declared);
     progress({ stage: 'judge', done: total.verdicts, total: total.verdicts });
   }
   return { judged: total.verdicts, ...faultsOf(total.faults, total.unknown) };
@@ -59,41 +67,43 @@ export interface ToAsk {
   readonly gradable: boolean;
 }
 
+type Asking = Pick<Learner, 'judges' | 'declared' | 'toolbox'>;
+
 /** Nothing where the state is gone, or no judge looks at such a subject. */
 export function toAskOf(
   { kind, id, stepId, judges: names }: Unjudged,
   asked: AskedState | undefined,
-  judges: readonly Judge[],
-  toolbox: Toolbox,
+  { judges, declared, toolbox }: Asking,
 ): readonly ToAsk[] {
   const asking = judges.filter((judge) => names.includes(judge.name) && looksAt(judge, { kind }));
   if (asked === undefined || asking.length === 0) return [];
   const { messages, tools, text, calls, index } = asked.state;
   const reference = referenceOf(asked, kind, toolbox);
-  const gradable = isGradable(reference, judges);
-  return [{ subject: { kind, id, messages, tools, text, calls, index, reference }, stepId, judges: asking, gradable }];
+  const gradable = isGradable(reference, judges, declared);
+  const { after } = asked;
+  const subject: Subject = { kind, id, messages, tools, text, calls, after, index, reference };
+  return [{ subject, stepId, judges: asking, gradable }];
 }
 
 /** A sample is judged in the state it was drawn at. */
 function toAskOfSample(
   { id, stepId, text, calls }: Sample,
   asked: AskedState | undefined,
-  judges: readonly Judge[],
-  toolbox: Toolbox,
+  { judges, declared, toolbox }: Asking,
 ): readonly ToAsk[] {
   if (asked === undefined) return [];
   const { messages, tools, index } = asked.state;
   const reference = referenceOf(asked, 'sample', toolbox);
   const subject: Subject = { kind: 'sample', id, messages, tools, text, calls, index, reference };
-  return [{ subject, stepId, judges, gradable: isGradable(reference, judges) }];
+  return [{ subject, stepId, judges, gradable: isGradable(reference, judges, declared) }];
 }
 
 /** Of the rules only one knows right from wrong, by the task's reference; a model needs none. */
-function isGradable(reference: unknown, judges: readonly Judge[]): boolean {
+function isGradable(reference: unknown, judges: readonly Judge[], declared: readonly DeclaredJudge[]): boolean {
   return (
     reference !== undefined ||
     judges.some(
-      ({ name, kind }) => kind !== 'rule' && JUDGES.some((each) => each.name === name && each.role === 'decides'),
+      ({ name, kind }) => kind !== 'rule' && declared.some((each) => each.name === name && each.role === 'decides'),
     )
   );
 }
@@ -126,7 +136,7 @@ export async function judgedOf(
 
 /** Judges the samples of a cycle that a judge has not seen; where one fails, again after a little while. */
 export async function judgeSamples(
-  { rows, judges, toolbox, signal, progress }: Judging,
+  { rows, judges, declared, toolbox, signal, progress }: Judging,
   cycleId: string,
   waits: readonly number[] = AGAIN_MS,
 ): Promise<Omit<JudgingCounts, 'judged'> & { readonly judged_samples: number }> {
@@ -150,7 +160,9 @@ export async function judgeSamples(
       const slice = open.slice(from, from + SLICE);
       const states = await rows.steps.asked([...new Set(slice.map(({ sample }) => sample.stepId))]);
       const judged = await judgedOf(
-        slice.flatMap((each) => toAskOfSample(each.sample, states.get(each.sample.stepId), each.judges, toolbox)),
+        slice.flatMap((each) =>
+          toAskOfSample(each.sample, states.get(each.sample.stepId), { judges: each.judges, declared, toolbox }),
+        ),
         signal,
         patience,
       );
@@ -158,7 +170,7 @@ export async function judgeSamples(
       await turn();
       for (const { subjectId, judge } of judged.faults)
         failed.set(subjectId, (failed.get(subjectId) ?? new Set()).add(judge));
-      counts.unknown += unknownIn(judged.verdicts);
+      counts.unknown += unknownIn(judged.verdicts, declared);
       progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
     }
     open = open.flatMap(({ sample, judges: asked }) => {
@@ -178,10 +190,8 @@ function lackingOf(known: readonly Verdict[], judges: readonly Judge[]): readonl
   );
 }
 
-const DECLARED: ReadonlySet<string> = new Set(JUDGES.map(({ name }) => name));
-
-function unknownIn(verdicts: readonly Verdict[]): number {
-  return verdicts.filter(({ judge }) => !DECLARED.has(judge)).length;
+function unknownIn(verdicts: readonly Verdict[], declared: readonly DeclaredJudge[]): number {
+  return verdicts.filter(({ judge }) => !declared.some(({ name }) => name === judge)).length;
 }
 
 function faultsOf(faults: number, unknown: number): Omit<JudgingCounts, 'judged'> {

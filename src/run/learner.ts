@@ -4,11 +4,11 @@ import { GyreError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
 import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
-import { ruleJudges } from '../judge/rules/rules.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import { learningStore } from '../store/clock/open.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
+import { declaredIn, judgesIn } from './judges.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {
@@ -23,15 +23,18 @@ export interface LearnerParts {
 }
 
 export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
+  const declared = declaredIn(config);
+  const rows = learningStore(storage.db, GYRE_POLICY, declared);
   return {
-    rows: learningStore(storage.db, GYRE_POLICY),
+    rows,
     dataDir: config.data,
     config,
     log: storage.log,
     policy,
     toolbox: storage.tools,
     prepareTools: (names) => storage.toolServers.prepare(names),
-    judges: ruleJudges(storage.tools),
+    judges: judgesIn(config, storage.tools, rows),
+    declared,
     get trainer() {
       return supply().trainer;
     },

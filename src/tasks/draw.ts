@@ -18,7 +18,7 @@ export function seeded(seed: number): Random {
 /** What a problem is for. Each part has names and numbers that no other has. */
 export type Part = 'train' | 'heldout' | 'example';
 
-export const PARTS: readonly Part[] = ['train', 'heldout', 'example'];
+const PARTS: readonly Part[] = ['train', 'heldout', 'example'];
 
 /** Of eight names or numbers about five are for training, two held out, one for worked examples. */
 const SHARES: readonly Part[] = ['train', 'heldout', 'train', 'train', 'example', 'train', 'heldout', 'train'];

@@ -27,7 +27,7 @@ export interface Document {
 }
 
 /** Problems of one part, and the documents they stand in. */
-export interface Source {
+interface Source {
   readonly documents: readonly Document[];
   readonly problem: () => Problem;
 }
@@ -49,7 +49,7 @@ export interface Sizes {
 }
 
 /** A line of a task file. */
-export interface TaskLine {
+interface TaskLine {
   readonly id: string;
   readonly messages: readonly Message[];
   readonly reference: string;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { DeclaredJudge } from '../../src/core/learning/deciding.js';
+import { type DeclaredJudge, declaredJudges } from '../../src/core/learning/deciding.js';
 import type { Verdict } from '../../src/core/learning/judging.js';
 import { rewardOf, rewardsOf } from '../../src/judge/decide.js';
 
@@ -64,7 +64,17 @@ test('a person decides over every rule, and the reward says so', () => {
     value: 1,
     source: 'feedback',
   });
-  expect(rewardOf([verdict('model', true, 0.7)])).toEqual({ value: 0.7, source: 'judge' });
+});
+
+test('a model rewards where it is named and was shown to tell right from wrong, and only then', () => {
+  const by = (rewards: readonly string[], calibrated: readonly string[]): unknown =>
+    rewardOf(
+      [verdict('critic', true, 0.7)],
+      declaredJudges({ rewards, models: ['critic'], calibrated: new Set(calibrated) }),
+    );
+  expect(by(['critic'], ['critic'])).toEqual({ value: 0.7, source: 'judge' });
+  expect(by(['critic'], [])).toBeUndefined();
+  expect(by(['reference'], ['critic'])).toBeUndefined();
 });
 
 test('a judge that has to be heard and cannot tell leaves no reward to those after it', () => {

@@ -8,6 +8,7 @@ import { parseConfig } from '../../src/core/config.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { adapterName } from '../../src/core/learning/version.js';
+import { JUDGES } from '../../src/core/learning/deciding.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
 import type { Bounds, Learner } from '../../src/learner/deps.js';
 import { openPolicy } from '../../src/policy/engine/sample.js';
@@ -86,6 +87,7 @@ export async function bench(
     toolbox,
     prepareTools: () => Promise.resolve(),
     judges: ruleJudges(toolbox),
+    declared: JUDGES,
     trainer: openTrainer(trainer.url),
     templateHash: 'sha256:t',
     contextLength: 2048,

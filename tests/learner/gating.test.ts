@@ -112,7 +112,14 @@ function gating(
         of: unused,
         close: unused,
       },
-      verdicts: { save: () => Promise.resolve(), of: unused, unjudged: unused, unknownJudged: unused },
+      verdicts: {
+        save: () => Promise.resolve(),
+        of: unused,
+        unjudged: unused,
+        redecide: unused,
+        spent: unused,
+        unknownJudged: unused,
+      },
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Judging as a function of what a store hands out: without a database. */
 import { expect, test, vi } from 'vitest';
 
+import { declaredJudges } from '../../src/core/learning/deciding.js';
 import type { Judge, Judged, Judgement, JudgingTurn, Unjudged, Verdict } from '../../src/core/learning/judging.js';
 import type { Sample } from '../../src/core/learning/sample.js';
 import type { AskedState } from '../../src/core/learning/state.js';
@@ -70,6 +71,7 @@ function store(
   const turns: string[][] = [];
   const rows = {
     verdicts: {
+      redecide: () => Promise.resolve(false),
       unjudged: (judges: readonly Judge[]) => {
         turns.push(judges.map(({ name }) => name));
         return Promise.resolve(left.shift());
@@ -89,9 +91,17 @@ function store(
   return { rows: rows as unknown as LearningStore, kept, turns };
 }
 
+/** With a model that may reward. */
+const DECLARED = declaredJudges({
+  rewards: ['person', 'model', 'reference'],
+  models: ['model'],
+  calibrated: new Set(['model']),
+});
+
 const judging = (rows: LearningStore, judges: readonly Judge[], signal = new AbortController().signal) => ({
   rows,
   judges,
+  declared: DECLARED,
   toolbox: TOOLBOX,
   signal,
   progress: () => undefined,
@@ -179,7 +189,10 @@ test('right from wrong can be told with a reference, or by a model', async () =>
   const ofTask = asked('a', { task: TASK, asksTask: true });
   const gradable = async (state: AskedState, judges: readonly Judge[]): Promise<boolean | undefined> => {
     const names = judges.map(({ name }) => name);
-    const judged = await judgedOf(toAskOf(step('a', names), state, judges, TOOLBOX), new AbortController().signal);
+    const judged = await judgedOf(
+      toAskOf(step('a', names), state, { judges, declared: DECLARED, toolbox: TOOLBOX }),
+      new AbortController().signal,
+    );
     return judged.gradable?.has('a');
   };
   const rules = [judge('reference'), judge('well_formed')];
@@ -189,11 +202,12 @@ test('right from wrong can be told with a reference, or by a model', async () =>
 });
 
 test('the outcome of a response is looked at by those that can tell, or not at all', () => {
+  const among = (judges: readonly Judge[]) => ({ judges, declared: DECLARED, toolbox: TOOLBOX });
   const outcome: Unjudged = { kind: 'response', id: 'r', stepId: 'a', judges: ['reference', 'well_formed'] };
-  const [toAsk] = toAskOf(outcome, asked('a'), [judge('reference'), judge('well_formed')], TOOLBOX);
+  const [toAsk] = toAskOf(outcome, asked('a'), among([judge('reference'), judge('well_formed')]));
   expect(toAsk?.judges.map(({ name }) => name)).toEqual(['reference']);
   expect(toAsk?.subject).toMatchObject({ kind: 'response', id: 'r', text: 'a' });
-  expect(toAskOf(outcome, asked('a'), [judge('well_formed')], TOOLBOX)).toEqual([]);
+  expect(toAskOf(outcome, asked('a'), among([judge('well_formed')]))).toEqual([]);
 });
 
 const sample = (id: string): Sample => ({

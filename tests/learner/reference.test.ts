@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
+import { JUDGES } from '../../src/core/learning/deciding.js';
 import { ruleJudges } from '../../src/judge/rules/rules.js';
 import { judgeLog } from '../../src/learner/judging.js';
 import { learningStore } from '../../src/store/clock/open.js';
@@ -48,6 +49,7 @@ async function judged(
     rows: learningStore(gateway.store.db, GYRE_POLICY),
     toolbox: TOOLS,
     judges: ruleJudges(TOOLS),
+    declared: JUDGES,
     signal: new AbortController().signal,
     progress: () => undefined,
   });

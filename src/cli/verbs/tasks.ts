@@ -158,7 +158,8 @@ function scored(file: string, { answers }: TaskFlags, printer: Printer): void {
   const percent = (share: number): string => (100 * share).toFixed(1);
   printer.result({ tasks: tasks.length, unanswered, right, exact_match: em, f1: words }, [
     `${tasks.length} tasks, ${unanswered} unanswered, which is wrong`,
-    `right by the rule "reference": ${percent(right.accuracy)} %, 95 % interval [${right.ci95.map(percent).join(', ')}]`,
+    `right by the rule "reference": ${percent(right.accuracy)} %, ` +
+      `95 % interval [${right.ci95.map(percent).join(', ')}]`,
     `exact match ${percent(em)} %, F1 ${percent(words)} %`,
   ]);
 }

@@ -22,14 +22,36 @@ export interface DeclaredJudge extends Pick<Judge, 'name' | 'kind'> {
   readonly required?: boolean | undefined;
 }
 
-/** The judges there are, the one that decides before all others first. */
-export const JUDGES: readonly DeclaredJudge[] = [
-  { name: 'person', kind: 'person', role: 'decides' },
-  { name: 'model', kind: 'model', role: 'decides' },
-  { name: 'reference', kind: 'rule', role: 'decides' },
-  { name: 'follows_observation', kind: 'rule', role: 'filters' },
-  { name: 'well_formed', kind: 'rule', role: 'vetoes' },
-];
+/** Who may reward where nothing is configured, the one that decides before the other first. */
+export const REWARDS = ['person', 'reference'] as const;
+/** Rules that know nothing of right and wrong, and never reward. */
+export const NEVER_REWARD = ['follows_observation', 'well_formed'] as const;
+
+export interface Declaring {
+  /** Names, the one that decides before all others first. */
+  readonly rewards: readonly string[];
+  /** Models that are configured, by name. */
+  readonly models: readonly string[];
+  /** Those of them that were shown to tell right from wrong; the others filter, whatever is configured. */
+  readonly calibrated: ReadonlySet<string>;
+}
+
+/** Every judge there is, in the order in which they are gone through. */
+export function declaredJudges({ rewards, models, calibrated }: Declaring): readonly DeclaredJudge[] {
+  const told = [...rewards, ...models.filter((name) => !rewards.includes(name))].map((name): DeclaredJudge => {
+    if (name === 'person') return { name, kind: 'person', role: 'decides' };
+    if (!models.includes(name)) return { name, kind: 'rule', role: 'decides' };
+    return { name, kind: 'model', role: rewards.includes(name) && calibrated.has(name) ? 'decides' : 'filters' };
+  });
+  return [
+    ...told,
+    { name: 'follows_observation', kind: 'rule', role: 'filters' },
+    { name: 'well_formed', kind: 'rule', role: 'vetoes' },
+  ];
+}
+
+/** Where nothing is configured. */
+export const JUDGES: readonly DeclaredJudge[] = declaredJudges({ rewards: REWARDS, models: [], calibrated: new Set() });
 
 /** What a verdict has that decides. */
 type Word = Pick<Verdict, 'id' | 'judge' | 'score' | 'good' | 'rationale' | 'createdAt'>;

@@ -27,15 +27,32 @@ export interface Subject {
   /** The action under judgement: its text and its calls. */
   readonly text: string;
   readonly calls: readonly ToolCall[];
+  /** What its tools gave, and what the client said next. Nothing of a sample, which is never run. */
+  readonly after?: readonly Message[] | undefined;
   /** Index of this step in its trajectory, from 0. */
   readonly index: number;
   readonly reference?: Reference | undefined;
 }
 
 /** A judge's answer. `absent` means that it cannot tell: an answer of its own, which never becomes a number. */
-export type Judgement =
-  | { readonly kind: 'verdict'; readonly score: number; readonly good: boolean; readonly rationale: string }
-  | { readonly kind: 'absent'; readonly reason: string };
+export type Judgement = (
+  | {
+      readonly kind: 'verdict';
+      readonly score: number;
+      readonly good: boolean;
+      /** How sure it is, from 0 to 1, where it says. */
+      readonly confidence?: number | undefined;
+      readonly rationale: string;
+    }
+  | { readonly kind: 'absent'; readonly reason: string }
+) & { readonly cost?: JudgeCost | undefined };
+
+/** What a judgement took, apart from what the policy takes. */
+export interface JudgeCost {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly ms: number;
+}
 
 export type JudgeKind =
   /** Deterministic code of this repository: `src/judge/rules/`. */
@@ -63,8 +80,12 @@ export interface Verdict {
   /** Undefined when the judge was absent. */
   readonly score?: number | undefined;
   readonly good?: boolean | undefined;
+  /** How sure the judge is, from 0 to 1, where it says. */
+  readonly confidence?: number | undefined;
   readonly rationale: string;
   readonly createdAt: number;
+  /** Written beside a new verdict, where it took anything; not read with it. */
+  readonly cost?: JudgeCost | undefined;
 }
 
 /** The number training uses, and the kind of judge it comes from. */

@@ -44,6 +44,8 @@ export interface AskedState {
   readonly asksTask: boolean;
   /** Whether an admin's key asked. */
   readonly byAdmin: boolean;
+  /** What came after its action, where that was asked for: what tools gave, and what the client said next. */
+  readonly after?: readonly Message[] | undefined;
 }
 
 /** What a state says, as far as two can be alike. */

@@ -7,9 +7,9 @@ import { absent, bad, good } from './judgements.js';
 import { questionOf } from './reference.js';
 
 /**
- * Of a step or a sample that answers right after a tool's observation: good when the number it states is the observed one,
- * bad when it is another or the answer is empty. Absent where the action calls a tool itself, where no observation came
- * just before it, where that is empty or an error, and where it is a passage of text: there no rule can tell.
+ * Of a step or a sample that answers right after a tool's observation: good when the number it states is the observed
+ * one, bad when it is another or the answer is empty. Absent where the action calls a tool itself, where no observation
+ * came just before it, where that is empty or an error, and where it is a passage of text: there no rule can tell.
  */
 export const followsObservationJudge: Judge = {
   name: 'follows_observation',

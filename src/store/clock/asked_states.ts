@@ -23,12 +23,15 @@ interface Row extends Omit<StateColumns, 'consent' | 'callsAllowed'> {
   readonly toolSet: string;
   readonly consent: 0 | 1;
   readonly callsAllowed: 0 | 1 | null;
+  readonly policyAt: number;
+  readonly nextAt: number | null;
 }
 
 const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.idx, s.key_id AS keyId, s.policy_version AS policyVersion,
     s.consent, s.state_at AS stateAt, s.action_tip AS actionTip, s.tool_set AS toolSet, s.tool_choice AS toolChoice,
     s.calls_allowed AS callsAllowed, s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable,
-    t.task_id AS taskId, t.origin
+    t.task_id AS taskId, t.origin, s.policy_at AS policyAt,
+    (SELECT n.state_at FROM steps n WHERE n.trajectory_id = s.trajectory_id AND n.idx = s.idx + 1) AS nextAt
   FROM json_each(?) e CROSS JOIN steps s ON s.id = e.value CROSS JOIN trajectories t ON t.id = s.trajectory_id`;
 
 interface Said {
@@ -47,8 +50,8 @@ export class AskedStates {
     this.#db = db;
   }
 
-  /** By step; one that is gone has no entry. */
-  of(ids: readonly string[]): ReadonlyMap<string, AskedState> {
+  /** By step; one that is gone has no entry. `after`: with what came after each. */
+  of(ids: readonly string[], after: boolean): ReadonlyMap<string, AskedState> {
     return this.#db.transaction(() => {
       const epoch = removals(this.#db);
       if (epoch !== this.#epoch) {
@@ -59,7 +62,9 @@ export class AskedStates {
       const found = new Map<string, AskedState>();
       for (const row of prepared<[string], Row>(this.#db, ROWS).all(JSON.stringify(ids))) {
         const state = this.#stateOf(row);
-        if (state !== undefined) found.set(row.id, about.asked(state));
+        if (state === undefined) continue;
+        const asked = about.asked(state);
+        found.set(row.id, after ? { ...asked, after: this.#after(row) } : asked);
       }
       return found;
     });
@@ -78,6 +83,25 @@ export class AskedStates {
     const messages: Message[] = [];
     for (let id = at; id !== 0;) {
       const said = this.#said.get(id) ?? this.#read(id);
+      if (said === undefined) return undefined;
+      messages.push(said.message);
+      id = said.parent;
+    }
+    return messages.reverse();
+  }
+
+  /** What follows the action: up to the next step's state where that goes on from here, else what the step appended. */
+  #after({ stateAt, policyAt, nextAt }: Row): readonly Message[] {
+    const goesOn = nextAt !== null && this.#until(nextAt, policyAt) !== undefined;
+    // The first is the action itself.
+    return (this.#until(goesOn ? nextAt : policyAt, stateAt) ?? []).slice(1);
+  }
+
+  /** Messages after `from` up to `at`; undefined where they do not lead back to it. */
+  #until(at: number, from: number): readonly Message[] | undefined {
+    const messages: Message[] = [];
+    for (let id = at; id !== from;) {
+      const said = id === 0 ? undefined : (this.#said.get(id) ?? this.#read(id));
       if (said === undefined) return undefined;
       messages.push(said.message);
       id = said.parent;

@@ -1,12 +1,13 @@
 /** What is judged and by what: tasks, verdicts, samples, and whose steps they are. */
+import type { DeclaredJudge } from '../../core/learning/deciding.js';
 import type { GiverRows, SampleRows, TaskRows, VerdictRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { giversOf, heardLately } from '../learning/givers.js';
 import { groupsOf, openGroups, saveGroup, settleGroups } from '../learning/groups.js';
 import { samplesOf } from '../learning/samples.js';
 import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
-import { unknownJudged } from '../learning/decided.js';
-import { saveJudged, verdictsOf } from '../learning/verdicts.js';
+import { redecide, unknownJudged } from '../learning/decided.js';
+import { saveJudged, spentOf, verdictsOf } from '../learning/verdicts.js';
 import { unjudged } from './unjudged.js';
 
 export function taskRows(db: Db): TaskRows {
@@ -23,13 +24,19 @@ export function taskRows(db: Db): TaskRows {
   };
 }
 
-export function verdictRows(db: Db): VerdictRows {
+export function verdictRows(db: Db, judges: readonly DeclaredJudge[]): VerdictRows {
   return {
-    async unjudged(judges, limit, now) {
-      return unjudged(db, judges, limit, now);
+    async unjudged(asking, limit, now) {
+      return unjudged(db, asking, limit, now);
     },
     async save(judged, turn) {
-      saveJudged(db, judged, turn);
+      saveJudged(db, judged, turn, { judges });
+    },
+    async redecide() {
+      return redecide(db, judges);
+    },
+    async spent(judge, since) {
+      return spentOf(db, judge, since);
     },
     async of(kind, ids) {
       return verdictsOf(db, kind, ids);

@@ -1,4 +1,5 @@
 /** The learning clock's ports over SQLite, for one policy. Every verb is done when its promise is made. */
+import { type DeclaredJudge, JUDGES } from '../../core/learning/deciding.js';
 import type { LearningStore } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { batchRows } from './batch_rows.js';
@@ -10,13 +11,13 @@ import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
 import { learningLock } from './lock.js';
 import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
-/** `policy`: the name its rows carry. */
-export function learningStore(db: Db, policy: string): LearningStore {
+/** `policy`: the name its rows carry. `judges`: who decides about what is judged. */
+export function learningStore(db: Db, policy: string, judges: readonly DeclaredJudge[] = JUDGES): LearningStore {
   return {
     policy,
     steps: stepRows(db),
     tasks: taskRows(db),
-    verdicts: verdictRows(db),
+    verdicts: verdictRows(db, judges),
     states: stateRows(db, policy),
     views: statusRows(db, policy),
     cycles: cycleRows(db, policy),

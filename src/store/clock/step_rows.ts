@@ -16,8 +16,8 @@ export function stepRows(db: Db): StepRows {
     async states(ids) {
       return found(ids, (id) => stateOf(db, id));
     },
-    async asked(ids) {
-      return asked.of(ids);
+    async asked(ids, after) {
+      return asked.of(ids, after === 'after');
     },
     async words(ids) {
       return found(ids, (id) => wordsOf(db, id));

@@ -84,3 +84,27 @@ export const lateSteps = sqliteTable(
       .where(sql`due_at IS NULL`),
   ],
 );
+
+/** By whom it was decided: the rows of `decided` are made anew where that has changed. One row. */
+export const decidingBy = sqliteTable('deciding', {
+  one: integer().primaryKey(),
+  /** The declared judges, as JSON. */
+  judges: text().notNull(),
+  /** The subject up to which they are made anew; null where all are. */
+  kind: text(),
+  subject: text(),
+});
+
+/** What a judgement took; it goes with its verdict. */
+export const judgeCosts = sqliteTable(
+  'judge_costs',
+  {
+    verdictId: text('verdict_id').primaryKey(),
+    judge: text().notNull(),
+    promptTokens: integer('prompt_tokens').notNull(),
+    completionTokens: integer('completion_tokens').notNull(),
+    ms: real().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('judge_costs_when').on(t.judge, t.createdAt)],
+);

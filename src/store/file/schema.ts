@@ -8,7 +8,7 @@ import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'driz
 
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 
-export { decided, judgeAttempts, judgeMarks, lateSteps } from './judging_schema.js';
+export { decided, decidingBy, judgeAttempts, judgeCosts, judgeMarks, lateSteps } from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { groups, samples } from './sample_schema.js';
@@ -288,6 +288,8 @@ export const verdicts = sqliteTable(
     good: integer({ mode: 'boolean' }),
     rationale: text().notNull(),
     createdAt: integer('created_at').notNull(),
+    /** How sure the judge is, where it says. */
+    confidence: real(),
   },
   (t) => [uniqueIndex('verdicts_once').on(t.subjectKind, t.subjectId, t.judge, t.judgeVersion)],
 );

@@ -1,5 +1,5 @@
 /** Who decides about each subject, as rows: made anew in the transaction that adds a verdict of it. */
-import { deciding } from '../../core/learning/deciding.js';
+import { type DeclaredJudge, deciding, JUDGES } from '../../core/learning/deciding.js';
 import type { SubjectKind } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 
@@ -13,7 +13,13 @@ interface Said {
 }
 
 /** `gradable`: whether a judge that knows right from wrong has what it takes to tell; undefined where nobody says. */
-export function writeDecided(db: Db, kind: SubjectKind, id: string, gradable: boolean | undefined): void {
+export function writeDecided(
+  db: Db,
+  kind: SubjectKind,
+  id: string,
+  gradable: boolean | undefined,
+  judges: readonly DeclaredJudge[] = JUDGES,
+): void {
   const said = prepared<[string, string], Said>(
     db,
     `SELECT id, judge, score, good, rationale, created_at AS createdAt FROM verdicts
@@ -29,7 +35,7 @@ export function writeDecided(db: Db, kind: SubjectKind, id: string, gradable: bo
       score: score ?? undefined,
       good: good === null ? undefined : good === 1,
     })),
-    undefined,
+    judges,
     new Set(failed.map(({ judge }) => judge)),
   );
   prepared(
@@ -50,6 +56,41 @@ export function writeDecided(db: Db, kind: SubjectKind, id: string, gradable: bo
     news: Number(gradable !== undefined),
     unknown: unknown.length,
   });
+}
+
+/** Subjects that are decided about anew in one transaction. */
+const AT_ONCE = 1_000;
+
+/**
+ * Decides anew where other judges, or others of them, decide now than when the rows were made: some subjects a call.
+ * Whether there are more.
+ */
+export function redecide(db: Db, judges: readonly DeclaredJudge[]): boolean {
+  const declared = JSON.stringify(judges);
+  const known = prepared<[], { judges: string; kind: string | null; subject: string | null }>(
+    db,
+    'SELECT judges, kind, subject FROM deciding',
+  ).get();
+  if ((known?.judges ?? JSON.stringify(JUDGES)) === declared && (known?.kind ?? null) === null) return false;
+  return db.transaction(
+    () => {
+      const goesOn = known?.judges === declared && known.kind !== null;
+      const rows = prepared<[string, string], { kind: SubjectKind; id: string }>(
+        db,
+        `SELECT DISTINCT subject_kind AS kind, subject_id AS id FROM verdicts
+          WHERE (subject_kind, subject_id) > (?, ?) ORDER BY subject_kind, subject_id LIMIT ${AT_ONCE}`,
+      ).all(goesOn ? (known.kind ?? '') : '', goesOn ? (known.subject ?? '') : '');
+      for (const { kind, id } of rows) writeDecided(db, kind, id, undefined, judges);
+      const last = rows.length < AT_ONCE ? undefined : rows.at(-1);
+      prepared(
+        db,
+        `INSERT INTO deciding (one, judges, kind, subject) VALUES (1, @declared, @kind, @id)
+          ON CONFLICT DO UPDATE SET judges = @declared, kind = @kind, subject = @id`,
+      ).run({ declared, kind: last?.kind ?? null, id: last?.id ?? null });
+      return last !== undefined;
+    },
+    { behavior: 'immediate' },
+  );
 }
 
 /** Subjects of which a judge has said something that nobody has declared. */

@@ -4,7 +4,8 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
-import type { Judged, JudgeFault, JudgingTurn, SubjectKind, Verdict } from '../../core/learning/judging.js';
+import { type DeclaredJudge, JUDGES } from '../../core/learning/deciding.js';
+import type { Judged, JudgeCost, JudgeFault, JudgingTurn, SubjectKind, Verdict } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHash, ledgeredShape, type LedgerEntry } from '../file/ledger.js';
 import { verdicts } from '../file/schema.js';
@@ -22,7 +23,12 @@ export function saveVerdicts(db: Db, list: readonly Verdict[]): void {
 }
 
 /** In one transaction: what was said, who decides now, what has to be asked again, and how far judging has come. */
-export function saveJudged(db: Db, judged: Judged, turn?: JudgingTurn, now: number = Date.now()): void {
+export function saveJudged(
+  db: Db,
+  judged: Judged,
+  turn?: JudgingTurn,
+  { now = Date.now(), judges = JUDGES }: { readonly now?: number; readonly judges?: readonly DeclaredJudge[] } = {},
+): void {
   db.transaction(
     (tx) => {
       const touched = new Subjects(db);
@@ -32,10 +38,12 @@ export function saveJudged(db: Db, judged: Judged, turn?: JudgingTurn, now: numb
         const values = SHAPE.values(verdict);
         if (prepared<[unknown[]]>(db, SHAPE.insertOrIgnore).run(values).changes > 0)
           added.push(['verdicts', verdict.id, contentHash(SHAPE, values)]);
+        else continue;
+        if (verdict.cost !== undefined) addCost(db, verdict, verdict.cost);
       }
       settleAttempts(db, judged, turn, now);
       for (const fault of judged.faults) touched.has(fault.subjectKind, fault.subjectId);
-      for (const [kind, id] of touched.there()) writeDecided(db, kind, id, judged.gradable?.has(id));
+      for (const [kind, id] of touched.there()) writeDecided(db, kind, id, judged.gradable?.has(id), judges);
       if (turn !== undefined) takeTurn(db, turn);
       appendLedger(tx, added);
     },
@@ -44,6 +52,24 @@ export function saveJudged(db: Db, judged: Judged, turn?: JudgingTurn, now: numb
 }
 
 const SHAPE = ledgeredShape('verdicts');
+
+function addCost(db: Db, { id, judge, createdAt }: Verdict, cost: JudgeCost): void {
+  prepared(
+    db,
+    `INSERT INTO judge_costs (verdict_id, judge, prompt_tokens, completion_tokens, ms, created_at)
+      VALUES (@id, @judge, @promptTokens, @completionTokens, @ms, @createdAt)`,
+  ).run({ id, judge, createdAt, ...cost });
+}
+
+/** Tokens that a judge has used since then, of verdicts that are there. */
+export function spentOf(db: Db, judge: string, since: number): number {
+  return (
+    prepared<[string, number], { tokens: number | null }>(
+      db,
+      `SELECT sum(prompt_tokens + completion_tokens) AS tokens FROM judge_costs WHERE judge = ? AND created_at >= ?`,
+    ).get(judge, since)?.tokens ?? 0
+  );
+}
 
 /** Subjects that are looked up once, in the order in which they came. */
 class Subjects {
@@ -135,8 +161,13 @@ export function verdictsOf(db: Db, kind: SubjectKind, ids: readonly string[]): M
       .from(verdicts)
       .where(and(eq(verdicts.subjectKind, kind), inArray(verdicts.subjectId, ids.slice(from, from + 500))))
       .all();
-    for (const { score, good, ...row } of rows) {
-      const verdict: Verdict = { ...row, score: score ?? undefined, good: good ?? undefined };
+    for (const { score, good, confidence, ...row } of rows) {
+      const verdict: Verdict = {
+        ...row,
+        score: score ?? undefined,
+        good: good ?? undefined,
+        ...(confidence === null ? {} : { confidence }),
+      };
       found.set(row.subjectId, [...(found.get(row.subjectId) ?? []), verdict]);
     }
   }

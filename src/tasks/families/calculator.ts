@@ -83,42 +83,53 @@ const TWO: readonly Wording[] = [
   ({ int, who, things }) => {
     const [a, b, c] = [int(12, 78), int(12, 78), int(110, 480)];
     return {
-      question: `${who} has ${a} bags with ${b} ${things} in each, and ${c} more ${things}. How many ${things} are that?`,
+      question:
+        `${who} has ${a} bags with ${b} ${things} in each, ` + `and ${c} more ${things}. How many ${things} are that?`,
       calls: [`${a} * ${b}`, `_ + ${c}`],
     };
   },
   ({ int, who, things }) => {
     const [a, b, c] = [int(24, 78), int(24, 78), int(110, 480)];
     return {
-      question: `A shop gets ${a} boxes of ${b} ${things}. ${who} buys ${c} of the ${things}. How many are left in the shop?`,
+      question:
+        `A shop gets ${a} boxes of ${b} ${things}. ` +
+        `${who} buys ${c} of the ${things}. How many are left in the shop?`,
       calls: [`${a} * ${b}`, `_ - ${c}`],
     };
   },
   ({ int, who, other, things }) => {
     const [a, b, c] = [int(110, 480), int(110, 480), int(12, 48)];
     return {
-      question: `${who} packs ${a} ${things} and ${other} packs ${b} each day. How many do they pack together in ${c} days?`,
+      question:
+        `${who} packs ${a} ${things} and ${other} packs ${b} each day. ` +
+        `How many do they pack together in ${c} days?`,
       calls: [`${a} + ${b}`, `_ * ${c}`],
     };
   },
   ({ int, who, things }) => {
     const [b, c, d] = [int(8, 48), int(12, 60), int(110, 480)];
     return {
-      question: `${who} had ${b * c + d} ${things} and lost ${d}. The rest is put in bags of ${b}. How many bags are there?`,
+      question:
+        `${who} had ${b * c + d} ${things} and lost ${d}. ` +
+        `The rest is put in bags of ${b}. How many bags are there?`,
       calls: [`${b * c + d} - ${d}`, `_ / ${b}`],
     };
   },
   ({ int, who, other, things }) => {
     const [a, b, c] = [int(110, 480), int(110, 480), int(110, 480)];
     return {
-      question: `In spring ${who} sells ${a} ${things}, in summer ${b}, and ${other} sells ${c} in autumn. How many are sold in all?`,
+      question:
+        `In spring ${who} sells ${a} ${things}, in summer ${b}, ` +
+        `and ${other} sells ${c} in autumn. How many are sold in all?`,
       calls: [`${a} + ${b}`, `_ + ${c}`],
     };
   },
   ({ int, who, things }) => {
     const [a, b, c] = [int(24, 78), int(24, 78), int(110, 480)];
     return {
-      question: `For each of ${a} rooms ${who} orders ${b} ${things}; ${c} of all these are broken. How many whole ones are there?`,
+      question:
+        `For each of ${a} rooms ${who} orders ${b} ${things}; ` +
+        `${c} of all these are broken. How many whole ones are there?`,
       calls: [`${a} * ${b}`, `_ - ${c}`],
     };
   },
@@ -128,28 +139,36 @@ const THREE: readonly Wording[] = [
   ({ int, who, other, things }) => {
     const [a, b, c, d] = [int(12, 78), int(12, 78), int(110, 480), int(12, 48)];
     return {
-      question: `${who} has ${a} boxes with ${b} ${things} each and finds ${c} more. ${other} pays ${d} cents for each. How many cents does ${who} get?`,
+      question:
+        `${who} has ${a} boxes with ${b} ${things} each and finds ${c} more. ` +
+        `${other} pays ${d} cents for each. How many cents does ${who} get?`,
       calls: [`${a} * ${b}`, `_ + ${c}`, `_ * ${d}`],
     };
   },
   ({ int, who, things }) => {
     const [a, b, c, d] = [int(24, 78), int(24, 78), int(110, 480), int(110, 480)];
     return {
-      question: `A market gets ${a} sacks of ${b} ${things}. It sells ${c}, then ${who} brings ${d} more. How many ${things} are there now?`,
+      question:
+        `A market gets ${a} sacks of ${b} ${things}. It sells ${c}, ` +
+        `then ${who} brings ${d} more. How many ${things} are there now?`,
       calls: [`${a} * ${b}`, `_ - ${c}`, `_ + ${d}`],
     };
   },
   ({ int, who, other, things }) => {
     const [a, b, c, d] = [int(110, 480), int(110, 480), int(12, 48), int(110, 480)];
     return {
-      question: `Every day ${who} makes ${a} ${things} and ${other} makes ${b}. After ${c} days ${d} are given away. How many are left?`,
+      question:
+        `Every day ${who} makes ${a} ${things} and ${other} makes ${b}. ` +
+        `After ${c} days ${d} are given away. How many are left?`,
       calls: [`${a} + ${b}`, `_ * ${c}`, `_ - ${d}`],
     };
   },
   ({ int, who, things }) => {
     const [b, c, d, e] = [int(8, 48), int(12, 60), int(110, 480), int(12, 48)];
     return {
-      question: `Of ${b * c + d} ${things}, ${d} are sold and the rest goes to ${b} schools in equal parts. ${who}'s school had ${e} already. How many does it have now?`,
+      question:
+        `Of ${b * c + d} ${things}, ${d} are sold and the rest goes to ${b} schools in equal parts. ` +
+        `${who}'s school had ${e} already. How many does it have now?`,
       calls: [`${b * c + d} - ${d}`, `_ / ${b}`, `_ + ${e}`],
     };
   },

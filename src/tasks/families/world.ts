@@ -3,7 +3,7 @@ import type { Draw } from '../draw.js';
 import type { Document, Step } from '../family.js';
 import { Names } from '../names.js';
 
-export interface Town {
+interface Town {
   readonly name: string;
   readonly river: string;
   readonly province: string;
@@ -11,7 +11,7 @@ export interface Town {
   readonly founded: number;
 }
 
-export interface Company {
+interface Company {
   readonly name: string;
   readonly seat: Town;
   readonly founder: Person;
@@ -19,7 +19,7 @@ export interface Company {
   readonly employees: number;
 }
 
-export interface Person {
+interface Person {
   readonly name: string;
   readonly birthplace: Town;
   readonly born: number;
@@ -88,13 +88,15 @@ export function worldOf(draw: Draw, size: number, { people, places }: Collection
     write(
       places,
       name,
-      `${name} is a town on the river ${river}, in ${province}. It has ${inhabitants} inhabitants and was founded in ${founded}.`,
+      `${name} is a town on the river ${river}, in ${province}. ` +
+        `It has ${inhabitants} inhabitants and was founded in ${founded}.`,
     );
   for (const { name, seat, founder, founded, employees } of companies)
     write(
       people,
       name,
-      `${name} is a company based in ${seat.name}. ${founder.name} founded it in ${founded}. It employs ${employees} people.`,
+      `${name} is a company based in ${seat.name}. ` +
+        `${founder.name} founded it in ${founded}. It employs ${employees} people.`,
     );
   for (const { founder } of companies)
     write(

@@ -8,7 +8,7 @@ import { operatorError } from '../../core/errors.js';
 import { nearest } from '../../core/text/nearest.js';
 import { checked, type Row, rowsOf } from './rows.js';
 
-export interface Passage {
+interface Passage {
   readonly title: string;
   readonly text: string;
 }

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 
 import { Batch } from '../../../src/core/learning/batch.js';
+import { JUDGES } from '../../../src/core/learning/deciding.js';
 import type { OpenGroup } from '../../../src/core/learning/group.js';
 import type { Verdict } from '../../../src/core/learning/judging.js';
 import type { Sample } from '../../../src/core/learning/sample.js';
@@ -94,6 +95,7 @@ function loaded(groups: readonly OpenGroup[], part: Partial<Loaded> = {}): Loade
     verdicts: new Map(
       groups.flatMap(({ samples }) => samples.map(({ id }) => [id, [verdict(id, id.endsWith('right'))]] as const)),
     ),
+    declared: JUDGES,
     consented: new Set(ids),
     heldOut: new Set(),
     givers: new Map(),

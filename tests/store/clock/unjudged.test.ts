@@ -44,7 +44,7 @@ function judgeAll({ store }: Opened, judges = JUDGES, limit = 100, now = Date.no
     const slice = unjudged(store.db, judges, limit, now);
     if (slice === undefined) return handed;
     handed.push(slice.subjects.map(({ kind, id, judges: names }) => `${kind} ${id} ${names.join()}`));
-    saveJudged(store.db, good(slice, judges), slice.turn, now);
+    saveJudged(store.db, good(slice, judges), slice.turn, { now });
     if (handed.length > 50) throw new Error('it does not end');
   }
 }
@@ -227,7 +227,7 @@ test('what a judge failed at is asked again, later each time, and nobody after i
   const attempt = (): readonly string[] => {
     const slice = unjudged(open.store.db, JUDGES, 100, now);
     if (slice === undefined) return [];
-    saveJudged(open.store.db, failing(slice, 'reference'), slice.turn, now);
+    saveJudged(open.store.db, failing(slice, 'reference'), slice.turn, { now });
     return slice.subjects.map(({ kind, judges }) => `${kind} ${judges.join()}`);
   };
   expect(attempt()).toEqual(['step reference,well_formed', 'response reference,well_formed']);

@@ -4,14 +4,23 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { deciding } from '../../../src/core/learning/deciding.js';
+import { declaredJudges, deciding, JUDGES } from '../../../src/core/learning/deciding.js';
 import type { SubjectKind, Verdict } from '../../../src/core/learning/judging.js';
 import { rewardOf } from '../../../src/judge/decide.js';
-import { unknownJudged } from '../../../src/store/learning/decided.js';
-import { saveJudged, saveVerdicts, verdictsOf } from '../../../src/store/learning/verdicts.js';
+import { redecide, unknownJudged } from '../../../src/store/learning/decided.js';
+import { saveJudged, saveVerdicts, spentOf, verdictsOf } from '../../../src/store/learning/verdicts.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { listTrajectories } from '../../../src/store/read/listing.js';
 import { Random } from '../../../scripts/chaos/random.js';
 import { answer, opened, type Opened, opening, user } from '../fixture.js';
+
+/** Those of the build that the migration was written in. */
+const EARLIER = declaredJudges({
+  rewards: ['person', 'model', 'reference'],
+  models: ['model'],
+  calibrated: new Set(['model']),
+});
 
 const NAMES = ['person', 'model', 'reference', 'follows_observation', 'well_formed', 'stranger', 'another'] as const;
 const REASONS = ['', 'cannot tell', 'cancelled', 'the judge failed: 503'] as const;
@@ -69,7 +78,7 @@ function folded({ store }: Opened, kinds: readonly SubjectKind[]): readonly Deci
     return [...verdictsOf(store.db, kind, ids)]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([id, verdicts]): DecidedRow => {
-        const { verdict, place, right, unknown } = deciding(verdicts);
+        const { verdict, place, right, unknown } = deciding(verdicts, EARLIER);
         return {
           kind,
           id,
@@ -113,7 +122,7 @@ test('the row is what the fold gives, over 500 random sets of verdicts, and a mi
       ),
     );
     const outcome = word('response', asked.responseId, random.of(NAMES), random.of([true, false, undefined]));
-    saveVerdicts(open.store.db, [...said, outcome]);
+    saveJudged(open.store.db, { verdicts: [...said, outcome], faults: [] }, undefined, { judges: EARLIER });
     const written = rowsOf(open);
     expect(written).toEqual(folded(open, ['response', 'step']));
     for (const { place } of written) places.add(place);
@@ -171,4 +180,45 @@ test('whether right from wrong can be told is kept, and said anew where it is kn
     return rowsOf(open)[0]?.gradable;
   };
   expect([save(), save(new Set([id])), save(), save(new Set())]).toEqual([0, 1, 1, 0]);
+});
+
+test('where others decide than before every subject is decided about anew, some at a time', async () => {
+  const open = opened();
+  const asked = await Promise.all(
+    Array.from({ length: 1_100 }, (_, at) => answer(open.log, opening([user(`q ${at}`)]), [{ text: 'a' }])),
+  );
+  const ids = asked.map(({ steps: [step] }) => step?.id ?? '');
+  saveVerdicts(
+    open.store.db,
+    ids.flatMap((id) => [word('step', id, 'critic', false), word('step', id, 'reference', true)]),
+  );
+  const judges = (): readonly unknown[] =>
+    open.store.sqlite.prepare('SELECT DISTINCT judge, good, unknown FROM decided').all();
+  expect(judges()).toEqual([{ judge: 'reference', good: 1, unknown: 1 }]);
+  expect(redecide(open.store.db, JUDGES)).toBe(false);
+  const critic = (calibrated: readonly string[]): ReturnType<typeof declaredJudges> =>
+    declaredJudges({ rewards: ['critic', 'reference'], models: ['critic'], calibrated: new Set(calibrated) });
+  expect(redecide(open.store.db, critic(['critic']))).toBe(true);
+  expect(redecide(open.store.db, critic(['critic']))).toBe(false);
+  expect(judges()).toEqual([{ judge: 'critic', good: 0, unknown: 0 }]);
+  // Changed again before it is through, it begins anew.
+  expect(redecide(open.store.db, critic([]))).toBe(true);
+  expect(redecide(open.store.db, JUDGES)).toBe(true);
+  expect(redecide(open.store.db, JUDGES)).toBe(false);
+  expect(judges()).toEqual([{ judge: 'reference', good: 1, unknown: 1 }]);
+});
+
+test('what a judgement took stands beside its verdict, is added up, and goes with it', async () => {
+  const open = opened();
+  const { steps, recording } = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
+  const id = steps[0]?.id ?? '';
+  const cost = { promptTokens: 100, completionTokens: 20, ms: 5 };
+  const now = Date.now();
+  const said = word('step', id, 'critic', true, { confidence: 0.9, cost, createdAt: now });
+  saveVerdicts(open.store.db, [said, { ...said, id: 'vrd-again' }]);
+  expect(verdictsOf(open.store.db, 'step', [id]).get(id)).toEqual([{ ...said, cost: undefined, confidence: 0.9 }]);
+  expect([spentOf(open.store.db, 'critic', now), spentOf(open.store.db, 'critic', now + 1)]).toEqual([120, 0]);
+  expect(spentOf(open.store.db, 'another', 0)).toBe(0);
+  removeTrajectory(open.store.db, GYRE_POLICY, recording.trajectoryId);
+  expect(spentOf(open.store.db, 'critic', 0)).toBe(0);
 });

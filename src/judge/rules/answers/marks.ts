@@ -16,7 +16,10 @@ const NOUN = String.raw`(?:answer|correct (?:choice|option)|(?:choice|option) (?
 /** These are said of steps on the way as well: they count in the last sentence. */
 const WEAK = /(?<![\p{L}]|\bin\s)(?:solution|result|total|Ergebnis|resultado|résultat|risultato)/iu;
 const TO = String.raw`(?:\s+(?:to|of|for)\s+(?:this|the|your|that)\s+[\p{L} ]{1,40}?)?`;
-const IS = String.raw`(?:\s*(?:is|are|was|would be|should be|must be|equals?)(?!\w)(?:\s+(?:therefore|thus|simply|just))?\s*:?|\s*[:=])`;
+const IS = [
+  String.raw`(?:\s*(?:is|are|was|would be|should be|must be|equals?)(?!\w)`,
+  String.raw`(?:\s+(?:therefore|thus|simply|just))?\s*:?|\s*[:=])`,
+].join('');
 const PHRASES = new RegExp(
   [
     String.raw`(?<![\p{L}]|\bin\s)(?:${NOUN}|solution|result|total)${TO}${IS}`,

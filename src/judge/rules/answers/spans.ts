@@ -78,10 +78,22 @@ function withPlace(text: string, answer: string): string {
 
 /** Clauses end here: a "not" before does not deny what comes after. */
 const CLAUSE = /[,;:，、；]|\bbut\b|而是|لكن|बल्कि/iu;
-const DENIES =
-  /(?:(?<!\p{L})(?:not(?! only)|never|nor|neither|without|instead of|than|except|unlike|no)(?!\p{L})|n't(?!\p{L})|不是|并非|不在|ليس|ليست|ليسوا)(?!.*\b(?:until|only)\b)[^\uE000]*$/iu;
-const DENIED =
-  /^[^,;.，。]{0,3}(?:\s*(?:is|was|are|were|did|does|has|had|could|would|can)(?:\s+(?:not|never)|n't)|\s*(?:is|was) (?:wrong|incorrect|false)|[^。、]{0,3}(?:ではあり|ではな|じゃな|でない|不是|不对)|\s*नहीं)/iu;
+const DENIES = new RegExp(
+  [
+    String.raw`(?:(?<!\p{L})(?:not(?! only)|never|nor|neither|without|instead of|than|except|unlike|no)(?!\p{L})`,
+    String.raw`|n't(?!\p{L})|不是|并非|不在|ليس|ليست|ليسوا)(?!.*\b(?:until|only)\b)[^\uE000]*$`,
+  ].join(''),
+  'iu',
+);
+const DENIED = new RegExp(
+  [
+    String.raw`^[^,;.，。]{0,3}`,
+    String.raw`(?:\s*(?:is|was|are|were|did|does|has|had|could|would|can)(?:\s+(?:not|never)|n't)`,
+    String.raw`|\s*(?:is|was) (?:wrong|incorrect|false)`,
+    String.raw`|[^。、]{0,3}(?:ではあり|ではな|じゃな|でない|不是|不对)|\s*नहीं)`,
+  ].join(''),
+  'iu',
+);
 const OR = /(?<!\p{L})(?:or|oder|ou|o)(?!\p{L})|或|または|もしくは|还是|(?<!\p{L})(?:أو|या)(?!\p{L})/iu;
 const SEPARATOR = /[,;、，；/|]|(?<!\p{L})(?:and|or)(?!\p{L})|&/iu;
 const NAME = String.raw`\p{Lu}[\p{L}'.-]*(?:\s\p{Lu}[\p{L}'.-]*)*`;

@@ -1,8 +1,8 @@
 /**
  * The error rates of the rule `reference` on answers in the forms of GSM8K, MATH, multiple choice, yes and no,
- * HotPotQA, other scripts and chat. They were written and labelled before they were read: 405 before there was a reader,
- * of which its first form misread 1.1 % of the wrong and 0.5 % of the right; then 224, of which it misread 5.4 and
- * 6.1 %, and after that was mended 103 more, of which it misread none of the wrong and 1.8 % of the right.
+ * HotPotQA, other scripts and chat. They were written and labelled before they were read: 405 before there was a
+ * reader, of which its first form misread 1.1 % of the wrong and 0.5 % of the right; then 224, of which it misread 5.4
+ * and 6.1 %, and after that was mended 103 more, of which it misread none of the wrong and 1.8 % of the right.
  */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
