@@ -46,7 +46,7 @@ export function worldOf(draw: Draw, size: number, { people, places }: Collection
   const names = new Names(draw);
   const count = Math.max(8, Math.ceil(size / 2));
   const made = <T>(each: () => T, how: number): readonly T[] => Array.from({ length: how }, each);
-  const provinces = made(() => `${names.town()} Province`, Math.max(3, Math.ceil(count / 6)));
+  const provinces = made(() => names.town(), Math.max(3, Math.ceil(count / 6)));
   const rivers = made(() => names.river(), Math.max(4, Math.ceil(count / 3)));
   const towns = made(
     (): Town => ({
@@ -88,7 +88,7 @@ export function worldOf(draw: Draw, size: number, { people, places }: Collection
     write(
       places,
       name,
-      `${name} is a town on the river ${river}, in ${province}. ` +
+      `${name} is a town on the river ${river}, in the province of ${province}. ` +
         `It has ${inhabitants} inhabitants and was founded in ${founded}.`,
     );
   for (const { name, seat, founder, founded, employees } of companies)
