@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Web } from '../src/core/config.js';
 import { badRequest, GyreError, quoted, reasonOf } from '../src/core/errors.js';
 import type { ProxyFor } from '../src/core/proxy.js';
+import { parsedInTurns } from '../src/core/running/parsed.js';
 import type { Tool, ToolLimits } from '../src/core/tool.js';
 import { get, type GetResult } from './web/get.js';
 
@@ -91,7 +92,7 @@ async function ask(
     } catch (thrown) {
       throw fault(`the search engine cannot be reached: ${(thrown as NodeJS.ErrnoException).code ?? reasonOf(thrown)}`);
     }
-    if (got.location === undefined) return jsonOf(got);
+    if (got.location === undefined) return await jsonOf(got);
     const next = URL.canParse(got.location, url.href) ? new URL(got.location, url) : undefined;
     if (next?.origin !== origin)
       throw fault('the search engine sends its reader to another server, which is not asked');
@@ -101,13 +102,13 @@ async function ask(
   throw fault('the search engine sends its reader round in a circle');
 }
 
-function jsonOf({ status, bytes, cut }: GetResult): unknown {
+async function jsonOf({ status, bytes, cut }: GetResult): Promise<unknown> {
   if (status === 403)
     throw fault('the search engine answered 403; where it is SearXNG, its settings must allow the format "json"');
   if (status < 200 || status > 299) throw fault(`the search engine answered ${status}`);
   if (cut) throw fault(`the search engine's answer has more than ${MAX_ANSWER} bytes`);
   try {
-    return JSON.parse(bytes.toString('utf8')) as unknown;
+    return await parsedInTurns(bytes, { exact: false });
   } catch {
     throw fault('the search engine answered with something that is not JSON');
   }

@@ -120,6 +120,24 @@ const bigBodies: Scene = async (target) => {
   return strange.length === 0 ? [] : [`${strange.length} of 64 large bodies got ${[...new Set(strange)].join(', ')}`];
 };
 
+/** Bodies of a great many small values: no text of them is long, and all of them take long to parse. */
+const smallValues: Scene = async (target) => {
+  const problems: string[] = [];
+  for (const [what, field] of [
+    ['numbers', `[${'1,'.repeat(15 * MIB)}1]`],
+    ['numbers that are few enough', `[${'1.25,'.repeat(4_000_000)}1]`],
+    ['objects', `[${'{"role":"user","content":"and so on"},'.repeat(600_000)}{}]`],
+    ['lists in lists', `[${'[[]],'.repeat(6 * MIB)}1]`],
+    ['names', `{${Array.from({ length: 1_500_000 }, (_, at) => `"name ${at}":1`).join(',')}}`],
+    ['numbers with a comma too many', `[${'1.25,'.repeat(4_000_000)}]`],
+  ] as const) {
+    const body = chat('hi').replace(/\}$/, `,"unknown":${field}}`);
+    const statuses = await Promise.all(Array.from({ length: 3 }, () => once(target, body)));
+    for (const status of statuses) if (status !== 400) problems.push(`a body of ${what} got ${status}`);
+  }
+  return problems;
+};
+
 /** Large answers that nobody reads, streamed and whole. */
 const unread: Scene = async (target) => {
   for (const stream of [true, false]) {
@@ -218,6 +236,7 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   'announced bodies': announced,
   offers,
   'big bodies': bigBodies,
+  'small values': smallValues,
   sockets,
   'unread answers': unread,
   cancels,

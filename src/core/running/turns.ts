@@ -5,13 +5,13 @@
  */
 
 /** What is smaller takes a fraction of a millisecond, characters or bytes; hundreds of it may come at once. */
-const LARGE = 64 * 1024;
+export const AT_ONCE = 64 * 1024;
 
 let last: Promise<unknown> = Promise.resolve();
 
 /** Undefined where work on so many characters may be done at once; else resolves when it is its turn. */
 export function turnFor(size: number): Promise<unknown> | undefined {
-  if (size < LARGE) return undefined;
+  if (size < AT_ONCE) return undefined;
   return (last = last.then(() => new Promise((resolve) => setImmediate(resolve))));
 }
 

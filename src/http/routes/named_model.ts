@@ -3,16 +3,16 @@
  * be certain, since by it the request gets an upstream's key: of two models the upstream might take the other.
  */
 import { badRequest, quoted } from '../../core/errors.js';
-import { endOfString, jsonOf } from '../wire/body.js';
+import { jsonAndNames } from '../wire/body.js';
 
 export function isForm(type: string): boolean {
   return type.toLowerCase().split(';', 1)[0]?.trim() === 'multipart/form-data';
 }
 
 /** Undefined where there is none. Throws 400 on what is neither, and on a model that is no text or stands twice. */
-export function modelOf(type: string, body: Buffer): string | undefined {
+export async function modelOf(type: string, body: Buffer): Promise<string | undefined> {
   // As on the other routes, whatever is no form is read as JSON.
-  const models = isForm(type) ? partsOf(type, body) : fieldsOf(body);
+  const models = isForm(type) ? partsOf(type, body) : await fieldsOf(body);
   if (models.length > 1)
     throw badRequest(`"model" stands ${models.length} times; name one.`, 'model', 'duplicate_parameter');
   const [model] = models;
@@ -22,52 +22,25 @@ export function modelOf(type: string, body: Buffer): string | undefined {
   return model;
 }
 
-function fieldsOf(bytes: Buffer): readonly unknown[] {
-  const body = jsonOf(bytes);
+async function fieldsOf(bytes: Buffer): Promise<readonly unknown[]> {
+  let times = 0;
+  // Of a field that stands twice a parser keeps one; some take another case for the same field.
+  const body = await jsonAndNames(bytes, (from, to) => {
+    if (isModelName(bytes.subarray(from, to))) times += 1;
+  });
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw badRequest(`The body must be a JSON object, not ${quoted(body)}.`, undefined, 'invalid_type');
   const model = 'model' in body ? [body.model] : [];
-  // Of a field that stands twice a parser keeps one; some take another case for the same field.
-  const times = namesOf(bytes).filter((name) => name.toLowerCase() === 'model').length;
   return times > 1 ? new Array<unknown>(times).fill(model[0]) : model;
 }
 
 /** The longest way to write "model": each letter as an escape. */
 const LONGEST = '"\\u006d"'.length * 'model'.length;
 
-/** The shorter names of a JSON object's own fields, each as often as it stands. */
-function namesOf(bytes: Buffer): readonly string[] {
-  const names: string[] = [];
-  let depth = 0;
-  let isName = false;
-  for (let at = 0; at < bytes.length; at += 1) {
-    switch (bytes[at]) {
-      case 0x22: {
-        const end = endOfString(bytes, at);
-        if (isName && end - at <= LONGEST) names.push(JSON.parse(bytes.toString('utf8', at, end + 1)) as string);
-        isName = false;
-        at = end;
-        break;
-      }
-      case 0x7b: // {
-        depth += 1;
-        isName = depth === 1;
-        break;
-      case 0x5b: // [
-        depth += 1;
-        isName = false;
-        break;
-      case 0x5d: // ]
-      case 0x7d: // }
-        depth -= 1;
-        break;
-      case 0x2c: // ,
-        isName = depth === 1;
-        break;
-      default:
-    }
-  }
-  return names;
+/** Whether these bytes are the name "model", in whatever case and however its letters are written. */
+function isModelName(bytes: Buffer): boolean {
+  const json = bytes.toString('utf8').trim();
+  return json.startsWith('"') && json.length <= LONGEST && String(JSON.parse(json)).toLowerCase() === 'model';
 }
 
 /** The parts "model" of a form, found between its boundaries: the others may be large, and are not read. */

@@ -89,7 +89,7 @@ async function whoTakes(
   signal: AbortSignal,
 ): Promise<Relay> {
   try {
-    return await relayOf(serving, requiredModel(modelOf(type, body)), path, signal);
+    return await relayOf(serving, requiredModel(await modelOf(type, body)), path, signal);
   } catch (thrown) {
     throw unknown !== undefined && thrown instanceof GyreError && thrown.side === 'client'
       ? unknown(thrown.message)

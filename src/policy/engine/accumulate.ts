@@ -99,8 +99,15 @@ export class Accumulator {
   push(data: string, out: PolicyEvent[]): void {
     const token = this.#options.tokenLogprobs ? undefined : this.#tokenChunks.read(data);
     if (token !== undefined) return this.#token(token, out);
+    this.pushParsed(parse(data, this.#party), data, out);
+    this.#tokenChunks.learn(data);
+  }
+
+  /** As {@link push}, of an event that is parsed already: `data` are its words, or the first of them. */
+  pushParsed(value: unknown, data: string, out: PolicyEvent[]): void {
+    if (typeof value !== 'object' || value === null) throw garbage(`not an object: ${data}`, this.#party);
+    const said: Chunk = value;
     const { raw, maxTokens } = this.#options;
-    const said = parse(data, this.#party);
     const chunk = raw === undefined ? said : asChatChunk(said, raw, maxTokens);
     if (chunk.error !== undefined && chunk.error !== null) throw chunkFault(chunk.error, this.#party);
     if (chunk.object === 'error') throw chunkFault(chunk, this.#party);
@@ -115,7 +122,6 @@ export class Accumulator {
     if (!this.#begun) this.#begin(chunk, out);
     for (const choice of choices) this.#choice(choice, out);
     if (this.#options.keepsTurns !== undefined) this.#besideChoices(chunk, out);
-    this.#tokenChunks.learn(data);
   }
 
   /** Nothing more will come. What was held back until it is known to be whole is told now. */
@@ -366,15 +372,12 @@ function joinArguments(out: PolicyEvent[], from: number): void {
 /** Arguments that are no text: the numbers in them are the policy's. */
 const OBJECT_ARGUMENTS = /"arguments":\s*[{[]/;
 
-function parse(data: string, party: Party): Chunk {
-  let value: unknown;
+function parse(data: string, party: Party): unknown {
   try {
-    value = OBJECT_ARGUMENTS.test(data) ? parseJson(data) : JSON.parse(data);
+    return OBJECT_ARGUMENTS.test(data) ? parseJson(data) : JSON.parse(data);
   } catch (cause) {
     throw garbage(`not JSON: ${data}`, party, cause);
   }
-  if (typeof value !== 'object' || value === null) throw garbage(`not an object: ${data}`, party);
-  return value;
 }
 
 /** -9999 is vLLM's placeholder for a number it cannot give. */

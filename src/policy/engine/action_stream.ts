@@ -6,12 +6,13 @@ import type { Dispatcher } from 'undici';
 
 import { onAbort } from '../../core/running/abort.js';
 import { Gathered } from '../../core/running/gathered.js';
-import { takingTurns, turnFor } from '../../core/running/turns.js';
+import { AT_ONCE, takingTurns, turnFor } from '../../core/running/turns.js';
 import { GyreError } from '../../core/errors.js';
 import type { Action, PolicyEvent, PolicyRequest } from '../../core/policy.js';
 import { Accumulator } from './accumulate.js';
+import { LARGE, readLarge } from './chunk.js';
 import { cancelled, garbage, statusFault, tooLarge, transportFault, type Party } from './fault.js';
-import { SseParser } from './sse.js';
+import { areEvents, SseParser } from './sse.js';
 
 /** What is asked of an upstream's connection beside. */
 export interface UpstreamReading {
@@ -74,6 +75,8 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   /** What came while a large piece waits for its turn to be read. */
   #held: Buffer[] | undefined;
   #endedWhileHeld = false;
+  /** A large event, and those behind it: they wait until it is parsed. Not where none is, which is nearly always. */
+  #events: string[] | undefined;
   readonly #turnAfter = takingTurns();
   readonly #answerBytes: number;
   #wireBytes = 0;
@@ -103,9 +106,8 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       party,
     );
     this.#parser = new SseParser((data) => {
-      if (this.#over) return; // what follows [DONE] says nothing
-      if (data === DONE) this.#end();
-      else this.#accumulator.push(data, this.#queue);
+      if (data.length > LARGE || this.#events !== undefined) (this.#events ??= []).push(data);
+      else this.#event(data);
     }, answerBytes);
   }
 
@@ -155,25 +157,64 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
     void turn.then(() => this.#readHeld(controller));
   }
 
-  #readHeld(controller: Dispatcher.DispatchController): void {
+  async #readHeld(controller: Dispatcher.DispatchController): Promise<void> {
     const held = this.#held ?? [];
-    // What comes at once on resuming comes after what is held.
-    if (!this.#over) controller.resume();
+    // What comes meanwhile is held behind it.
+    for (let bytes = held.shift(); bytes !== undefined && !this.#over; bytes = held.shift()) {
+      this.#read(bytes, controller);
+      if (this.#events === undefined) continue;
+      await this.#readEvents();
+      this.#tell(controller);
+    }
     this.#held = undefined;
-    if (this.#over) return;
-    for (const bytes of held) this.#read(bytes, controller);
     if (this.#endedWhileHeld) this.onResponseEnd();
+    else if (!controller.aborted && this.#isRead) controller.resume();
   }
 
   #read(bytes: Buffer, controller: Dispatcher.DispatchController): void {
     if (this.#over) return;
     this.#guard(() => this.#parser.push(bytes));
+    this.#tell(controller);
+  }
+
+  /** Whether the reader keeps up. */
+  get #isRead(): boolean {
+    return this.#queue.length - this.#taken <= QUEUE_LIMIT;
+  }
+
+  #tell(controller: Dispatcher.DispatchController): void {
     if (this.#queue.length === this.#taken) return;
     // The first event only says that the reply began; tokens are what follows it.
     if (this.#firstTokenMs === undefined && this.#queue.at(-1)?.type !== 'start')
       this.#firstTokenMs = performance.now() - this.#clock;
-    if (this.#queue.length - this.#taken > QUEUE_LIMIT) controller.pause();
+    if (!this.#isRead) controller.pause();
     this.#rouse();
+  }
+
+  #event(data: string): void {
+    if (this.#over) return; // what follows [DONE] says nothing
+    if (data === DONE) this.#end();
+    else this.#accumulator.push(data, this.#queue);
+  }
+
+  /** Those that a large one is among; no bytes are read meanwhile. */
+  async #readEvents(): Promise<void> {
+    const events = this.#events ?? [];
+    this.#events = undefined;
+    for (const data of events)
+      if (this.#over) return;
+      else if (data.length > LARGE) await this.#readLarge(Buffer.from(data));
+      else this.#guard(() => this.#event(data));
+  }
+
+  /** What is said by JSON that is parsed in turns. */
+  async #readLarge(bytes: Buffer): Promise<void> {
+    try {
+      const [value, words] = await readLarge(bytes, this.#party, () => this.#over);
+      if (!this.#over) this.#accumulator.pushParsed(value, words, this.#queue);
+    } catch (thrown) {
+      this.#failBy(thrown);
+    }
   }
 
   onResponseEnd(): void {
@@ -183,33 +224,38 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
       return;
     }
     const turn = this.#kind === 'json' ? turnFor(this.#wireBytes) : undefined;
-    if (turn === undefined) return this.#readEnd();
-    void turn.then(() => this.#readEnd());
+    if (turn === undefined) this.#readEnd();
+    else void turn.then(() => this.#readEnd());
   }
 
   #readEnd(): void {
     if (this.#over) return;
     switch (this.#kind) {
       case 'stream':
-        return this.#guard(() => {
-          this.#parser.end();
-          this.#end();
-        });
+        this.#guard(() => this.#parser.end());
+        if (this.#events === undefined) return this.#end();
+        return void this.#readEvents().then(() => this.#end());
       case 'json':
-        return this.#guard(() => {
-          const text = this.#text();
-          // Some servers send events under the name of JSON.
-          if (/^\s*(data|event|:)/.test(text)) {
-            this.#parser.push(Buffer.from(text));
-            this.#parser.end();
-          } else this.#accumulator.push(text, this.#queue);
-          this.#end();
-        });
+        return void this.#readBody(this.#body.take());
       case 'error':
         return this.#fail(statusFault(this.#status, this.#text(), this.#retryAfter, this.#party));
       default:
         return this.#kind satisfies never;
     }
+  }
+
+  async #readBody(bytes: Buffer): Promise<void> {
+    if (areEvents(bytes)) {
+      for (let at = 0; at < bytes.length; at += AT_ONCE) {
+        if (at > 0) await turnFor(AT_ONCE);
+        this.#guard(() => this.#parser.push(bytes.subarray(at, at + AT_ONCE)));
+        await this.#readEvents();
+      }
+      this.#guard(() => this.#parser.end());
+      await this.#readEvents();
+    } else if (bytes.length > LARGE) await this.#readLarge(bytes);
+    else this.#guard(() => this.#accumulator.push(bytes.toString('utf8'), this.#queue));
+    this.#end();
   }
 
   /** It could not be asked for. */
@@ -289,13 +335,17 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
     try {
       read();
     } catch (thrown) {
-      this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), this.#party, thrown));
+      this.#failBy(thrown);
     }
+  }
+
+  #failBy(thrown: unknown): void {
+    this.#fail(thrown instanceof GyreError ? thrown : garbage(String(thrown), this.#party, thrown));
   }
 
   #end(): void {
     if (this.#over) return;
-    this.#accumulator.end(this.#queue);
+    this.#guard(() => this.#accumulator.end(this.#queue));
     this.#over = true;
     this.#rouse();
   }
@@ -334,6 +384,6 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
   #emptied(): void {
     this.#queue = [];
     this.#taken = 0;
-    if (this.#controller?.paused === true) this.#controller.resume();
+    if (this.#controller?.paused === true && this.#held === undefined) this.#controller.resume();
   }
 }

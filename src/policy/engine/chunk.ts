@@ -1,5 +1,7 @@
 /** A chunk of a chat completion as engines write it, and what it says was used; nothing about it is certain. */
 import { NO_USAGE, type ReadPrompt, type TokenLogprob, type Usage } from '../../core/policy.js';
+import { parsedInTurns } from '../../core/running/parsed.js';
+import { garbage, type Party } from './fault.js';
 import type { Delta } from './said.js';
 
 export interface ChunkChoice {
@@ -54,4 +56,25 @@ export function shareUsage(
 
 function count(value: unknown): number {
   return typeof value === 'number' && value >= 0 ? value : 0;
+}
+
+/** Characters or bytes of an event, or of a whole answer, that takes milliseconds to parse. */
+export const LARGE = 512 * 1024;
+
+/** Bytes of it that an error may quote. */
+const QUOTED = 1024;
+
+/** A large one, and its first words; undefined where nobody wants it any more. Throws a fault on what is not JSON. */
+export async function readLarge(
+  bytes: Buffer,
+  party: Party,
+  isOver: () => boolean,
+): Promise<readonly [value: unknown, words: string]> {
+  const words = bytes.toString('utf8', 0, QUOTED);
+  try {
+    // Arguments that are no text keep their numbers.
+    return [await parsedInTurns(bytes, { exact: bytes.includes('"arguments"'), isOver }), words];
+  } catch (cause) {
+    throw garbage(`${cause instanceof RangeError ? `what ${cause.message}` : 'not JSON'}: ${words}`, party, cause);
+  }
 }

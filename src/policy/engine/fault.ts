@@ -208,8 +208,14 @@ function refused(reported: ReportedError, message: string, party: Party): GyreEr
   });
 }
 
+/** Of a longer body only the first words are told. */
+const LARGEST_ERROR = 512 * 1024;
+/** More than the words that are told of it, with whatever blanks are between them. */
+const EXCERPT = 4096;
+
 /** vLLM nests its error under `error`, older versions and others put the fields on top. */
 function errorOf(body: string): ReportedError {
+  if (body.length > LARGEST_ERROR) return {};
   try {
     const parsed = JSON.parse(body) as { error?: unknown; message?: unknown; detail?: unknown };
     const inner = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as {
@@ -235,7 +241,7 @@ function discreet(text: string, { secret }: Party): string {
 }
 
 function excerpt(body: string): string {
-  const line = body.replace(/\s+/g, ' ').trim();
+  const line = body.slice(0, EXCERPT).replace(/\s+/g, ' ').trim();
   return line === '' ? 'no reason given' : line.length > 200 ? `${line.slice(0, 200)}...` : line;
 }
 

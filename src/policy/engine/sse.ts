@@ -26,10 +26,10 @@ export class SseParser {
     this.#maxEventBytes = answerBytes + FRAME_BYTES;
   }
 
-  /** Bytes that are decoded where these come next: what ends no line is only kept. */
+  /** Bytes that are decoded where these come next, or were for the event they end: what ends no line is only kept. */
   sizeWith(bytes: Buffer): number {
     const last = bytes.lastIndexOf(LINE_FEED);
-    return last === -1 ? 0 : this.#rest.length + last;
+    return last === -1 ? 0 : this.#rest.length + last + (this.#data?.length ?? 0);
   }
 
   /** Throws RangeError when one unfinished event has too many bytes, and whatever `onData` throws. */
@@ -81,4 +81,12 @@ export class SseParser {
     this.#data = undefined;
     this.#onData(data);
   }
+}
+
+/** What is before the first name of a field, at most. */
+const HEAD_BYTES = 1024;
+
+/** Whether these are events under the name of JSON, as some servers send them. */
+export function areEvents(bytes: Buffer): boolean {
+  return /^\s*(data|event|:)/.test(bytes.toString('utf8', 0, HEAD_BYTES));
 }

@@ -1,4 +1,4 @@
-/** A body as JSON: large texts in it are read a piece a turn, and are what they are all the same. */
+/** A body as JSON: a large one is read a piece a turn, and is what it is all the same. */
 import { expect, it } from 'vitest';
 
 import { parseJson } from '../../../src/core/text/json.js';
@@ -21,9 +21,10 @@ it.each([
   }
 });
 
-it('large names, marks of numbers and words like those within are no texts that were cut out', async () => {
+it('large names, long numbers and fields that stand twice are what they are', async () => {
   const long = 'y'.repeat(2 * MIB);
-  const json = `{"${long}" : 1,"n":[${'1234567,'.repeat(200_000)}1],"__proto__":"${long}","t":"text 1 ","u":"${long}"}`;
+  const twice = `"n":[${'1234567,'.repeat(200_000)}1],"__proto__":"${long}","u":"${long}","n":[9007199254740993]`;
+  const json = `{"${long}" : 1,${twice}}`;
   expect(isSame(await jsonInTurns(Buffer.from(json)), parseJson(json))).toBe(true);
 });
 
@@ -35,6 +36,47 @@ it('what is wrong is said of the body as it came', async () => {
       `The body is not JSON: ${why}.`,
     );
   }
+});
+
+it('many small values are read in turns, about one for each 64 KiB', async () => {
+  for (const json of [
+    `[${'1,'.repeat(2 * MIB)}1]`,
+    `{"messages":[${'{"role":"user","content":"hi","n":[1]},'.repeat(50_000)}{}]}`,
+    `{${Array.from({ length: 100_000 }, (_, at) => `"name ${at}":${at}`).join(',')}}`,
+  ]) {
+    let isOver = false;
+    const reading = Promise.resolve(jsonInTurns(Buffer.from(json))).finally(() => (isOver = true));
+    let turns = 0;
+    for (; !isOver; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(isSame(await reading, parseJson(json))).toBe(true);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(json.length / (64 * 1024)));
+  }
+});
+
+it.each([
+  ['is nested deeper than 100 levels', `[${'1,'.repeat(MIB)}${'['.repeat(101)}${']'.repeat(101)}]`],
+  ['is nested deeper than 100 levels', `${'['.repeat(101)}${']'.repeat(101)}`],
+  ['holds more than 4194304 values', `[${'[],'.repeat(3 * MIB)}1]`],
+  [
+    'holds an object of more than 300000 fields',
+    `{${Array.from({ length: 600_000 }, (_, at) => `"${at}":1`).join(',')}}`,
+  ],
+  ['holds a number of more than 65536 digits', `{"n":${'7'.repeat(MIB)}}`],
+])('a body that %s is a 400', async (what, json) => {
+  await expect(Promise.resolve().then(() => jsonInTurns(Buffer.from(json)))).rejects.toMatchObject({
+    status: 400,
+    code: 'invalid_json',
+    message: `The body ${what}.`,
+  });
+});
+
+it('of what is larger than 4 MiB it is said what is wrong, and not where', async () => {
+  for (const [json, why] of [
+    [`[${'1,'.repeat(3 * MIB)}]`, /^The body is not JSON: Unexpected token '\]'.*\.$/],
+    [`{"a":"${'z'.repeat(5 * MIB)}\n"}`, /^The body is not JSON: Bad control character in string literal\.$/],
+    [`["${'z'.repeat(5 * MIB)}"`, /^The body is not JSON: Unexpected end of JSON input\.$/],
+  ] as const)
+    await expect(Promise.resolve().then(() => jsonInTurns(Buffer.from(json)))).rejects.toThrow(why);
 });
 
 /** As text: a difference in 2 MiB is nothing to be shown. */
