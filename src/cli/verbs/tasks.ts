@@ -11,7 +11,7 @@ import { textOf } from '../../core/message.js';
 import { sha256 } from '../../core/text/hash.js';
 import { parseJson, writeJson } from '../../core/text/json.js';
 import { states } from '../../judge/rules/answers/states.js';
-import { proportion } from '../../promote/interval.js';
+import { proportion } from '../../core/judging/proportion.js';
 import { type Printer, table } from '../../run/print.js';
 import { FAMILIES, familyOf } from '../../tasks/families/families.js';
 import { type Document, make } from '../../tasks/family.js';
