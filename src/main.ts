@@ -11,7 +11,9 @@ import type { BackupFlags } from './cli/verbs/backup.js';
 import type { ExportFlags } from './cli/verbs/export.js';
 import type { KeyFlags } from './cli/verbs/keys.js';
 import type { LogFlags } from './cli/verbs/log.js';
+import type { IndexFlags } from './cli/verbs/operate.js';
 import type { PruneFlags } from './cli/verbs/prune.js';
+import type { TaskFlags } from './cli/verbs/tasks.js';
 import { settings, type Flags } from './run/settings.js';
 import { printer } from './run/print.js';
 import { asGyreError } from './core/errors.js';
@@ -243,11 +245,24 @@ verb('doctor', 'find what is wrong with the installation')
     if (!(await (await import('./cli/verbs/doctor.js')).doctorVerb(config(flags), printer(flags.json === true))))
       process.exitCode = 1;
   });
-verb('index <dir>', 'index a folder of .md and .txt files for search_documents').action(
-  async (dir: string, flags: VerbFlags) => {
-    (await import('./cli/verbs/operate.js')).indexVerb(config(flags), dir, printer(flags.json === true));
-  },
-);
+verb('index <dir>', 'index a folder of .md and .txt files for search_documents')
+  .option('--as <name>', 'as a collection of its own, which the tool search_NAME finds')
+  .option('--about <words>', 'what the collection is about, for the policy')
+  .action(async (dir: string, flags: VerbFlags & IndexFlags) => {
+    (await import('./cli/verbs/operate.js')).indexVerb(config(flags), dir, flags, printer(flags.json === true));
+  });
+verb('tasks <verb> [name] [file]', 'list families; make FAMILY; load FORMAT FILE; score TASKS')
+  .option('--out <file>', 'task file to write')
+  .option('--seed <n>', 'make: the same seed gives the same tasks; 1 by default')
+  .option('--n <n>', 'make: training tasks, 256 by default; load: at most so many rows')
+  .option('--heldout <n>', 'make: held-out tasks; 128 by default')
+  .option('--shots <n>', 'make: worked examples before each question; none by default')
+  .option('--documents <dir>', 'folder for documents to be indexed; FILE.documents by default, for load none')
+  .option('--split <split>', 'load: train or heldout; train by default')
+  .option('--answers <file>', 'score: JSON lines of {"id", "answer"}')
+  .action(async (what: string, name: string | undefined, file: string | undefined, flags: VerbFlags & TaskFlags) => {
+    (await import('./cli/verbs/tasks.js')).tasksVerb(what, name, file, flags, printer(flags.json === true));
+  });
 verb(
   'tools <verb> [name]',
   'list what servers of tools announce, or accept NAME: take a changed tool as it is now',

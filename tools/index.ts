@@ -11,7 +11,7 @@ import { createCalculator } from './calculator.js';
 import { createFetchPage } from './fetch_page.js';
 import { prefixOf } from './mcp/names.js';
 import { openToolServers, type ToolServers } from './mcp/servers.js';
-import { createSearchDocuments } from './search_documents.js';
+import { createSearchCollections, createSearchDocuments } from './search_documents.js';
 import { createSearchWeb } from './search_web.js';
 
 export interface ToolOptions {
@@ -57,6 +57,7 @@ export function createTools(options: ToolOptions, { servers, defaults, version, 
     const tool = create(options);
     if (tool !== undefined) toolbox.set(tool.spec.name, tool);
   }
+  for (const tool of createSearchCollections(options)) toolbox.set(tool.spec.name, tool);
   const own = [...toolbox.values()];
   for (const name of defaults) {
     if (toolbox.has(name) || servers.some((server) => name.startsWith(prefixOf(server.name)))) continue;

@@ -5,7 +5,8 @@
 import OpenAI from 'openai';
 
 import { answersOf, type Task } from '../../src/core/learning/task.js';
-import { states } from '../../src/judge/rules/answer.js';
+import { textOf } from '../../src/core/message.js';
+import { states } from '../../src/judge/rules/answers/states.js';
 import { inParallel } from '../../src/learner/pool.js';
 import { api, type Gateway } from './gateway.js';
 
@@ -70,7 +71,8 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
     const choice = data.choices[0];
     const text = choice?.message.content ?? '';
     const accepted = answersOf(task.reference ?? []);
-    const right = choice?.finish_reason === 'stop' && accepted.some((each) => states(text, each));
+    const question = textOf(task.messages.findLast(({ role }) => role === 'user')?.content ?? '');
+    const right = choice?.finish_reason === 'stop' && states(text, accepted, question);
     return {
       taskId: task.id,
       text,

@@ -4,6 +4,7 @@
  */
 import { toWire, type Message } from '../../src/core/message.js';
 import type { Task } from '../../src/core/learning/task.js';
+import { seeded } from '../../src/tasks/draw.js';
 
 interface Pattern {
   readonly name: string;
@@ -85,18 +86,6 @@ const HELDOUT_PATTERNS: readonly Pattern[] = [
   { name: 'farm', make: plus((a, b) => `A farm has ${a} hens and buys ${b} more. How many hens does it have then?`) },
   { name: 'teams', make: share((a, b) => `${a} players form teams of ${b}. How many teams are there?`) },
 ];
-
-/** Small, fast, seedable generator (mulberry32, public domain, T. Ettinger). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** One worked example, as chat turns. */
 function worked(question: string, expression: string, value: number, at: number): Message[] {

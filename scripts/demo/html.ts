@@ -1,6 +1,6 @@
 /** `report.html`: one file, no script, no request to anywhere; the curve is drawn as SVG. */
 import type { CurvePoint, Report } from './report.js';
-import type { Proportion } from '../../src/promote/interval.js';
+import type { Proportion } from '../../src/core/judging/proportion.js';
 
 const WIDTH = 720;
 const HEIGHT = 260;

@@ -1,5 +1,6 @@
 /** The demo's results as numbers: `report.json` and the table printed at the end are both made of this. */
-import { paired, proportion, type PairedDifference, type Proportion } from '../../src/promote/interval.js';
+import { proportion, type Proportion } from '../../src/core/judging/proportion.js';
+import { paired, type PairedDifference } from '../../src/promote/interval.js';
 import { answersOf, type Task } from '../../src/core/learning/task.js';
 import { textOf } from '../../src/core/message.js';
 import type { Answer, Background } from './clients.js';

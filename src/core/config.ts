@@ -156,8 +156,20 @@ const ModelJudge = z.strictObject({
   tokens_per_day: count.optional(),
 });
 
+/** The policy's own ends as a judge: what an action is worth by how often the right end is come to from there. */
+const RolloutJudge = z.strictObject({
+  name: ModelJudge.shape.name,
+  kind: z.literal('rollout'),
+  /** Ends from one action, and steps of each. */
+  ends: z.int().min(1).max(64).default(4),
+  steps: z.int().min(1).max(64).default(6),
+  temperature: z.number().gt(0).max(2).default(0.7),
+  /** Actions that one process may judge so. */
+  budget: count.optional(),
+});
+
 const Judges = z
-  .array(ModelJudge)
+  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge]))
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a judge twice');
 
 /** Names of judges that may reward. */
@@ -171,6 +183,7 @@ const Rewards = z
 
 export type Gate = z.infer<typeof Gate>;
 export type ModelJudge = z.infer<typeof ModelJudge>;
+export type RolloutJudge = z.infer<typeof RolloutJudge>;
 export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;
 export type McpServer = z.infer<typeof McpServer>;

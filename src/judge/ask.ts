@@ -7,7 +7,7 @@ import { newId } from '../core/ids.js';
 import type { Judge, JudgeFault, Judgement, Subject, Verdict } from '../core/learning/judging.js';
 import { onAbort } from '../core/running/abort.js';
 
-/** Milliseconds a judge may take over one subject; then it has failed, and the other judges go on. */
+/** Milliseconds a judge may take over one subject where it asks for no more; then it has failed, the others go on. */
 const JUDGE_MS = 60_000;
 /** A judge that ignores its signal is left to itself this much later. */
 const GRACE_MS = 1_000;
@@ -88,15 +88,16 @@ function understood(answer: Judgement): Judgement {
 async function judgedInTime(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Judgement> {
   signal.throwIfAborted();
   const own = new AbortController();
-  const late = new Error(`no verdict within ${JUDGE_MS / 1000} s`);
+  const patience = judge.patienceMs ?? JUDGE_MS;
+  const late = new Error(`no verdict within ${patience / 1000} s`);
   let giveUp: (reason: unknown) => void = () => undefined;
   const over = new Promise<never>((_, reject) => (giveUp = reject));
   const end = onAbort(signal, () => {
     own.abort(signal.reason);
     giveUp(signal.reason);
   });
-  const soon = setTimeout(() => own.abort(late), JUDGE_MS);
-  const last = setTimeout(() => giveUp(late), JUDGE_MS + GRACE_MS);
+  const soon = setTimeout(() => own.abort(late), patience);
+  const last = setTimeout(() => giveUp(late), patience + GRACE_MS);
   try {
     return await Promise.race([judge.judge(subject, own.signal), over]);
   } finally {

@@ -103,7 +103,7 @@ function isGradable(reference: unknown, judges: readonly Judge[], declared: read
   return (
     reference !== undefined ||
     judges.some(
-      ({ name, kind }) => kind !== 'rule' && declared.some((each) => each.name === name && each.role === 'decides'),
+      ({ name, kind }) => kind === 'model' && declared.some((each) => each.name === name && each.role === 'decides'),
     )
   );
 }

@@ -1,6 +1,7 @@
 /** The numbers of a gate's decision as its row keeps them: enough to come to it again, which `recompute` does. */
 import type { Kept } from './families.js';
-import type { PairedDifference, Proportion } from './interval.js';
+import type { Proportion } from '../core/judging/proportion.js';
+import type { PairedDifference } from './interval.js';
 import type { Ending } from './look.js';
 import type { GatePlan } from './plan.js';
 

@@ -3,7 +3,8 @@
  * Pure. Nothing is decided while a test goes on, nor where too much is without an answer.
  */
 import { type Guarded, keptBy } from './families.js';
-import { paired, proportion } from './interval.js';
+import { proportion } from '../core/judging/proportion.js';
+import { paired } from './interval.js';
 import { LEAST_COVERAGE, look, type Look, type Pair, type Tally, tallyOf } from './look.js';
 import type { Answered, FamilyNumbers, GateNumbers } from './numbers.js';
 import { type GatePlan, nextStep } from './plan.js';

@@ -1,40 +1,65 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
-import type { Config } from '../core/config.js';
+import type { Config, ModelJudge } from '../core/config.js';
 import { declaredJudges, type DeclaredJudge } from '../core/learning/deciding.js';
 import type { Judge } from '../core/learning/judging.js';
+import { adapterName } from '../core/learning/version.js';
+import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
 import type { Toolbox } from '../core/tool.js';
 import { modelJudge } from '../judge/model/judge.js';
+import { referenceJudge } from '../judge/rules/reference.js';
 import { ruleJudges } from '../judge/rules/rules.js';
+import { rolloutJudge } from '../learner/judges/rollout.js';
+import { limitsOf } from '../loop/budget.js';
 
 export function declaredIn(config: Config): readonly DeclaredJudge[] {
   return declaredJudges({
     rewards: config['learning.rewards'],
-    models: config.judges.map(({ name }) => name),
+    configured: config.judges,
     // Nothing shows yet that a model can tell right from wrong: each filters.
     calibrated: new Set(),
   });
 }
 
-/** Rules and models. Throws an operator error where a prompt cannot be read. */
-export function judgesIn(config: Config, toolbox: Toolbox, rows: Pick<LearningStore, 'verdicts'>): readonly Judge[] {
-  const models = config.judges.map((each) =>
-    modelJudge({
-      name: each.name,
-      url: each.url,
-      model: each.model,
-      apiKey: each.api_key,
-      prompt: each.prompt,
-      samples: each.samples,
-      temperature: each.temperature,
-      maxTokens: each.max_tokens,
-      timeoutMs: each.timeout_seconds * 1_000,
-      retries: each.retries,
-      requestsAMinute: each.requests_per_minute,
-      tokensAMinute: each.tokens_per_minute,
-      tokensADay: each.tokens_per_day,
-      spentSince: (at) => rows.verdicts.spent(each.name, at),
-    }),
-  );
-  return [...ruleJudges(toolbox), ...models];
+interface Parts {
+  readonly toolbox: Toolbox;
+  readonly policy: Policy;
+  readonly rows: Pick<LearningStore, 'verdicts' | 'versions'>;
+}
+
+/** Rules, and those that are configured. Throws an operator error where a prompt cannot be read. */
+export function judgesIn(config: Config, { toolbox, policy, rows }: Parts): readonly Judge[] {
+  const configured = config.judges.map((each): Judge => {
+    if (each.kind === 'model') return modelIn(each, rows);
+    const { name, ends, steps, temperature, budget } = each;
+    return rolloutJudge({
+      ...{ name, ends, steps, temperature, budget, policy, toolbox },
+      limits: limitsOf(config),
+      reference: referenceJudge(toolbox),
+      head: async () => {
+        const version = await rows.versions.head();
+        return { version, model: adapterName(version) };
+      },
+    });
+  });
+  return [...ruleJudges(toolbox), ...configured];
+}
+
+function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {
+  return modelJudge({
+    name: judge.name,
+    url: judge.url,
+    model: judge.model,
+    apiKey: judge.api_key,
+    prompt: judge.prompt,
+    samples: judge.samples,
+    temperature: judge.temperature,
+    maxTokens: judge.max_tokens,
+    timeoutMs: judge.timeout_seconds * 1_000,
+    retries: judge.retries,
+    requestsAMinute: judge.requests_per_minute,
+    tokensAMinute: judge.tokens_per_minute,
+    tokensADay: judge.tokens_per_day,
+    spentSince: (at) => rows.verdicts.spent(judge.name, at),
+  });
 }

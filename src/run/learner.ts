@@ -33,7 +33,7 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
     policy,
     toolbox: storage.tools,
     prepareTools: (names) => storage.toolServers.prepare(names),
-    judges: judgesIn(config, storage.tools, rows),
+    judges: judgesIn(config, { toolbox: storage.tools, policy, rows }),
     declared,
     get trainer() {
       return supply().trainer;

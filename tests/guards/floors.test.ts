@@ -14,6 +14,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   policy: 1,
   telemetry: 1,
   tools: 1,
+  tasks: 1,
   loop: 2,
   judge: 2,
   filter: 2,

@@ -48,6 +48,17 @@ test('form counts where another of the group can be told right from wrong, and w
   expect(values([malformed, plain, plain, failed])).toEqual([undefined, undefined, undefined, undefined]);
 });
 
+test('a call that may be the first of two is worth a little beside a right one, and nothing is known without', () => {
+  const right = [verdict('reference', true), verdict('well_formed', true)];
+  const other = [verdict('reference', undefined), verdict('well_formed', true)];
+  const malformed = [verdict('reference', false), verdict('well_formed', false)];
+  const values = (group: readonly (readonly Verdict[])[]): unknown => rewardsOf(group).map((reward) => reward?.value);
+  expect(values([right, other, other, right])).toEqual([1, 0.1, 0.1, 1]);
+  expect(values([right, other, malformed])).toEqual([1, 0.1, 0]);
+  expect(values([other, malformed])).toEqual([0.1, 0]);
+  expect(values([other, other, other])).toEqual([undefined, undefined, undefined]);
+});
+
 test('a person decides over every rule, and the reward says so', () => {
   expect(rewardOf([verdict('reference', false), verdict('person', true), verdict('well_formed', true)])).toEqual({
     value: 1,
@@ -59,7 +70,7 @@ test('a model rewards where it is named and was shown to tell right from wrong, 
   const by = (rewards: readonly string[], calibrated: readonly string[]): unknown =>
     rewardOf(
       [verdict('critic', true, 0.7)],
-      declaredJudges({ rewards, models: ['critic'], calibrated: new Set(calibrated) }),
+      declaredJudges({ rewards, configured: [{ name: 'critic', kind: 'model' }], calibrated: new Set(calibrated) }),
     );
   expect(by(['critic'], ['critic'])).toEqual({ value: 0.7, source: 'judge' });
   expect(by(['critic'], [])).toBeUndefined();

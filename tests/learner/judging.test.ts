@@ -94,7 +94,7 @@ function store(
 /** With a model that may reward. */
 const DECLARED = declaredJudges({
   rewards: ['person', 'model', 'reference'],
-  models: ['model'],
+  configured: [{ name: 'model', kind: 'model' }],
   calibrated: new Set(['model']),
 });
 

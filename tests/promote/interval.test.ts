@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { normalQuantile, paired, proportion } from '../../src/promote/interval.js';
+import { proportion } from '../../src/core/judging/proportion.js';
+import { normalQuantile, paired } from '../../src/promote/interval.js';
 
 const scores = (right: number, of: number): number[] => Array.from({ length: of }, (_, at) => (at < right ? 1 : 0));
 

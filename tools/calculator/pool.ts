@@ -16,6 +16,9 @@ const HEAP_MB = 64;
 /** Time a child has to load mathjs: a fraction of a second, but many seconds on a machine that does other things. */
 const START_MS = 60_000;
 
+/** It may have a value: a judge does not call it wrong. */
+const UNFINISHED = 'unfinished';
+
 const Reply = z.union([
   z.strictObject({ ready: z.literal(true) }),
   z.strictObject({ text: z.string() }),
@@ -81,7 +84,7 @@ export function createPool(size: number): Pool {
   function gone(worker: Worker, cause?: unknown): void {
     if (!workers.delete(worker)) return;
     clearTimeout(worker.timer);
-    worker.job?.reject(refusal(worker.job.expression, 'it needs too much memory'));
+    worker.job?.reject(refusal(worker.job.expression, 'it needs too much memory', UNFINISHED));
     // A child that never came up would never come up again: everyone waiting is told, nothing is respawned for them.
     if (!worker.ready && workers.size === 0) {
       for (const job of waiting.splice(0))
@@ -97,7 +100,7 @@ export function createPool(size: number): Pool {
       if (job === undefined) return;
       worker.job = job;
       worker.timer = setTimeout(
-        () => end(worker, refusal(job.expression, `it takes longer than ${job.timeoutMs / 1000} s`)),
+        () => end(worker, refusal(job.expression, `it takes longer than ${job.timeoutMs / 1000} s`, UNFINISHED)),
         job.timeoutMs,
       );
       // The child's own deadline is later than ours: it ends the child where this process has died.
@@ -169,9 +172,9 @@ function confinement(): string[] {
   return flag === undefined ? [] : [flag, '--allow-fs-read=*'];
 }
 
-function refusal(expression: string, reason: string): GyreError {
+function refusal(expression: string, reason: string, code?: string): GyreError {
   const shown = expression.length > 80 ? `${expression.slice(0, 80)}...` : expression;
-  return badRequest(`cannot calculate "${shown}": ${reason}`, 'expression');
+  return badRequest(`cannot calculate "${shown}": ${reason}`, 'expression', code);
 }
 
 function cancelled(): GyreError {

@@ -12,9 +12,9 @@ import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';
 import { generate } from '../../learner/generating.js';
 import { judgeLog } from '../../learner/judging.js';
+import { type Proportion, proportion } from '../../core/judging/proportion.js';
 import { ruleOf } from '../../filter/filter.js';
 import { countAll, ruleIn } from '../../learner/states.js';
-import { type Proportion, proportion } from '../../promote/interval.js';
 import { type Printer, table } from '../../run/print.js';
 import { readTasks } from '../../run/tasks.js';
 

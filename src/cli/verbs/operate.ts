@@ -2,6 +2,7 @@
  * The operator's verbs over rows: status, promote, rollback, restart, verify, index. None of them needs an engine but
  * rollback and restart.
  */
+import { openCollection } from '../../../tools/documents/collections.js';
 import { indexDocuments } from '../../../tools/documents/indexing.js';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
@@ -245,8 +246,17 @@ function prunedLines({ pruned: { trajectories, steps, rows } }: Report): string[
   return rows === 0 ? [] : [`pruned from it were ${trajectories} trajectories with ${steps} steps (${rows} rows)`];
 }
 
-export function indexVerb(config: Config, dir: string, printer: Printer): void {
-  const indexed = indexDocuments(config.data, dir, ({ done, total, file, skipped }) => {
+/** Where to index into: documents of all, or a collection with a name and a tool of its own. */
+export interface IndexFlags {
+  readonly as?: string | undefined;
+  readonly about?: string | undefined;
+}
+
+export function indexVerb(config: Config, dir: string, { as: name, about }: IndexFlags, printer: Printer): void {
+  if (name === undefined && about !== undefined)
+    throw operatorError('--about says what a collection is about, which needs a name: gyre index DIR --as NAME');
+  const into = name === undefined ? config.data : openCollection(config.data, name, about).folder;
+  const indexed = indexDocuments(into, dir, ({ done, total, file, skipped }) => {
     if (skipped !== undefined) printer.line(`skipped ${file}: ${skipped}`);
     printer.progress({ stage: 'index', done, total });
   });
@@ -254,5 +264,6 @@ export function indexVerb(config: Config, dir: string, printer: Printer): void {
     `indexed ${dir}: ${Object.entries(indexed)
       .map(([what, count]) => `${String(count)} ${what}`)
       .join(', ')}`,
+    ...(name === undefined ? [] : [`search_${name} finds it; a running gateway has the tool when it starts again`]),
   ]);
 }

@@ -30,18 +30,19 @@ export const NEVER_REWARD = ['follows_observation', 'well_formed'] as const;
 export interface Declaring {
   /** Names, the one that decides before all others first. */
   readonly rewards: readonly string[];
-  /** Models that are configured, by name. */
-  readonly models: readonly string[];
-  /** Those of them that were shown to tell right from wrong; the others filter, whatever is configured. */
+  /** Those that are configured, beside the rules and people that are always there. */
+  readonly configured: readonly Pick<Judge, 'name' | 'kind'>[];
+  /** Models that were shown to tell right from wrong; the others filter, whatever is configured. */
   readonly calibrated: ReadonlySet<string>;
 }
 
 /** Every judge there is, in the order in which they are gone through. */
-export function declaredJudges({ rewards, models, calibrated }: Declaring): readonly DeclaredJudge[] {
-  const told = [...rewards, ...models.filter((name) => !rewards.includes(name))].map((name): DeclaredJudge => {
-    if (name === 'person') return { name, kind: 'person', role: 'decides' };
-    if (!models.includes(name)) return { name, kind: 'rule', role: 'decides' };
-    return { name, kind: 'model', role: rewards.includes(name) && calibrated.has(name) ? 'decides' : 'filters' };
+export function declaredJudges({ rewards, configured, calibrated }: Declaring): readonly DeclaredJudge[] {
+  const others = configured.map(({ name }) => name).filter((name) => !rewards.includes(name));
+  const told = [...rewards, ...others].map((name): DeclaredJudge => {
+    const kind = name === 'person' ? 'person' : (configured.find((each) => each.name === name)?.kind ?? 'rule');
+    const mayReward = rewards.includes(name) && (kind !== 'model' || calibrated.has(name));
+    return { name, kind, role: mayReward ? 'decides' : 'filters' };
   });
   return [
     ...told,
@@ -51,7 +52,11 @@ export function declaredJudges({ rewards, models, calibrated }: Declaring): read
 }
 
 /** Where nothing is configured. */
-export const JUDGES: readonly DeclaredJudge[] = declaredJudges({ rewards: REWARDS, models: [], calibrated: new Set() });
+export const JUDGES: readonly DeclaredJudge[] = declaredJudges({
+  rewards: REWARDS,
+  configured: [],
+  calibrated: new Set(),
+});
 
 /** What a verdict has that decides. */
 type Word = Pick<Verdict, 'id' | 'judge' | 'score' | 'good' | 'rationale' | 'createdAt'>;

@@ -57,8 +57,10 @@ export interface JudgeCost {
 export type JudgeKind =
   /** Deterministic code of this repository: `src/judge/rules/`. */
   | 'rule'
-  /** A model asked for an opinion. None is built in; the order of judges has a place for one. */
+  /** A model asked for an opinion: `src/judge/model/`. */
   | 'model'
+  /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
+  | 'rollout'
   /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
   | 'person';
 
@@ -67,6 +69,8 @@ export interface Judge {
   readonly name: string;
   readonly version: string;
   readonly kind: JudgeKind;
+  /** Milliseconds it may take over one subject, where a minute is not enough. */
+  readonly patienceMs?: number | undefined;
   judge(subject: Subject, signal: AbortSignal): Promise<Judgement>;
 }
 

@@ -25,7 +25,7 @@ export function safelyParsed(schema: z.ZodType, value: unknown): ReturnType<z.Zo
     if (issue === undefined) continue;
     const path = pathIn(value, piece, issue.path);
     if (isCut(at(value, path))) continue;
-    return { success: false, error: new z.ZodError([{ ...issue, path }]) as z.ZodError<never> };
+    return { success: false, error: new z.ZodError([{ ...issue, path }]) };
   }
   return schema.safeParse(value);
 }

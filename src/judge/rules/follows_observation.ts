@@ -1,17 +1,19 @@
 /** The rule `follows_observation`: whether an answer says what its tool found. */
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { textOf } from '../../core/message.js';
-import { asNumber, lastNumber, sameNumber } from './answer.js';
+import { asQuantity } from './answers/quantities.js';
+import { states } from './answers/states.js';
 import { absent, bad, good } from './judgements.js';
+import { questionOf } from './reference.js';
 
 /**
- * Of a step or a sample that answers right after a tool's observation: good when its last number is the observed one,
- * bad when it is another or the answer is empty. Absent where the action calls a tool itself, where no observation came
- * just before it, where that is empty or an error, and where it is a passage of text: there no rule can tell.
+ * Of a step or a sample that answers right after a tool's observation: good when the number it states is the observed
+ * one, bad when it is another or the answer is empty. Absent where the action calls a tool itself, where no observation
+ * came just before it, where that is empty or an error, and where it is a passage of text: there no rule can tell.
  */
 export const followsObservationJudge: Judge = {
   name: 'follows_observation',
-  version: '1',
+  version: '2',
   kind: 'rule',
   judge(subject) {
     return Promise.resolve(followsObservation(subject));
@@ -24,10 +26,8 @@ function followsObservation(subject: Subject): Judgement {
   if (last?.role !== 'tool') return absent('no observation to follow');
   const observed = textOf(last.content).trim();
   if (observed === '' || /^error\b/i.test(observed)) return absent('the observation is empty or a fault');
-  const value = asNumber(observed);
-  if (value !== undefined) {
-    const stated = lastNumber(subject.text);
-    return stated !== undefined && sameNumber(stated, value)
+  if (asQuantity(observed) !== undefined) {
+    return states(subject.text, [observed], questionOf(subject))
       ? good(`the answer states the observed ${observed}`)
       : bad(`the answer does not state the observed ${observed}`);
   }

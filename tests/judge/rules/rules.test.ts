@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 
+import { badRequest, internal } from '../../../src/core/errors.js';
 import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
-import type { Tool } from '../../../src/core/tool.js';
-import { lastNumber, states } from '../../../src/judge/rules/answer.js';
+import type { Tool, Toolbox } from '../../../src/core/tool.js';
+import { states } from '../../../src/judge/rules/answers/states.js';
 import { followsObservationJudge } from '../../../src/judge/rules/follows_observation.js';
 import { referenceJudge } from '../../../src/judge/rules/reference.js';
 import { wellFormedJudge } from '../../../src/judge/rules/well_formed.js';
@@ -18,7 +19,7 @@ const calculator: Tool = {
   run: (args) => {
     const known: Record<string, string> = { '2*3': '6', '2+3': '5', hello: 'hello world' };
     const value = known[(args as { expression: string }).expression];
-    return value === undefined ? Promise.reject(new Error('cannot parse')) : Promise.resolve(value);
+    return value === undefined ? Promise.reject(badRequest('cannot parse')) : Promise.resolve(value);
   },
 };
 const effects: Tool = {
@@ -59,12 +60,7 @@ test.each([
   ['She lives in New York.', 'new york', true],
   ['She lives in New Yorkshire.', 'new york', false],
 ])('"%s" states %s: %s', (text, wanted, expected) => {
-  expect(states(text, wanted)).toBe(expected);
-});
-
-test('the last number is what an answer says', () => {
-  expect(lastNumber('first 3, then 1.5')).toBe(1.5);
-  expect(lastNumber('no digits')).toBeUndefined();
+  expect(states(text, [wanted])).toBe(expected);
 });
 
 test('a call to an offered tool that is run elsewhere is not judged; one to a tool nobody offered is bad', async () => {
@@ -73,14 +69,45 @@ test('a call to an offered tool that is run elsewhere is not judged; one to a to
   expect(await reference({ ...offered, calls: call('x', 'files__write') })).toBe(false);
 });
 
-test('a tool call is judged by what the pure tool gives', async () => {
+test('a call that gives the reference is good, and one that gives something else may be the first of two', async () => {
   expect(await reference({ calls: call('2*3'), reference: '6' })).toBe(true);
-  expect(await reference({ calls: call('2+3'), reference: '6' })).toBe(false);
-  expect(await reference({ calls: call('2 of 3'), reference: '6' })).toBe(false);
+  expect(await reference({ calls: call('2+3'), reference: '6' })).toBe('absent');
 });
 
-test('several guesses at once are not one good call', async () => {
-  expect(await reference({ calls: [...call('2*3'), ...call('2+3')], reference: '6' })).toBe(false);
+test('a call that certainly gives nothing is bad', async () => {
+  expect(await reference({ calls: call('2 of 3'), reference: '6' })).toBe(false);
+  expect(await reference({ calls: [{ id: 'c', name: 'calculator', arguments: '{oops' }], reference: '6' })).toBe(false);
+  expect(await reference({ calls: [...call('2*3'), ...call('x', 'nope')], reference: '6' })).toBe(false);
+});
+
+test('several calls at once are not one good call, and no bad one', async () => {
+  expect(await reference({ calls: [...call('2*3'), ...call('2+3')], reference: '6' })).toBe('absent');
+});
+
+test("a tool that is down is the judge's fault, and one that was not finished says nothing", async () => {
+  const failing = (fault: Error): Toolbox =>
+    new Map([['calculator', { spec, pure: true, run: () => Promise.reject(fault) }]]);
+  const judged = (fault: Error): Promise<Judgement> =>
+    referenceJudge(failing(fault)).judge(subject({ calls: call('2*3'), reference: '6' }), signal);
+  await expect(judged(new Error('the disk is gone'))).rejects.toThrow('the disk is gone');
+  await expect(judged(internal('the calculator process did not start'))).rejects.toThrow('did not start');
+  expect(said(await judged(badRequest('it takes longer than 2 s', 'expression', 'unfinished')))).toBe('absent');
+});
+
+test.each([
+  ['no', 'There is no such city.', 'absent'],
+  ['B', 'Vitamin B is good.', 'absent'],
+  ['7', 'On 7 May 1990 he left.', 'absent'],
+  ['1990', 'On 7 May 1990 he left.', true],
+  ['9984', 'It has 9,984 inhabitants.', true],
+  ['Rome', 'The city of Rome.', true],
+  ['Rome', 'The city of Romeo.', 'absent'],
+  [String.raw`\sqrt{2}`, '1.4142135623730951', true],
+  ['1/4', '0.25', true],
+])('the reference %s in the result %s: %s', async (wanted, result, expected) => {
+  const tools = new Map<string, Tool>([['calculator', { spec, pure: true, run: () => Promise.resolve(result) }]]);
+  const judged = referenceJudge(tools).judge(subject({ calls: call('x'), reference: wanted }), signal);
+  expect(said(await judged)).toBe(expected);
 });
 
 test('a tool with effects is never run by a judge', async () => {
@@ -98,7 +125,7 @@ test('any of several references is right', async () => {
   expect(await reference({ text: 'Three hundred, about.', reference: either })).toBe(true);
   expect(await reference({ text: 'It is 392.', reference: either })).toBe(false);
   expect(await reference({ calls: call('2*3'), reference: ['5', '6'] })).toBe(true);
-  expect(await reference({ calls: call('2*3'), reference: ['5', 'seven'] })).toBe(false);
+  expect(await reference({ calls: call('2*3'), reference: ['5', 'seven'] })).toBe('absent');
   expect(await reference({ calls: call('hello'), reference: ['rome', 'world'] })).toBe(true);
   expect(await reference({ calls: call('hello'), reference: ['rome', 'oslo'] })).toBe('absent');
 });

@@ -18,7 +18,7 @@ import { answer, opened, type Opened, opening, user } from '../fixture.js';
 /** Those of the build that the migration was written in. */
 const EARLIER = declaredJudges({
   rewards: ['person', 'model', 'reference'],
-  models: ['model'],
+  configured: [{ name: 'model', kind: 'model' }],
   calibrated: new Set(['model']),
 });
 
@@ -197,7 +197,11 @@ test('where others decide than before every subject is decided about anew, some 
   expect(judges()).toEqual([{ judge: 'reference', good: 1, unknown: 1 }]);
   expect(redecide(open.store.db, JUDGES)).toBe(false);
   const critic = (calibrated: readonly string[]): ReturnType<typeof declaredJudges> =>
-    declaredJudges({ rewards: ['critic', 'reference'], models: ['critic'], calibrated: new Set(calibrated) });
+    declaredJudges({
+      rewards: ['critic', 'reference'],
+      configured: [{ name: 'critic', kind: 'model' }],
+      calibrated: new Set(calibrated),
+    });
   expect(redecide(open.store.db, critic(['critic']))).toBe(true);
   expect(redecide(open.store.db, critic(['critic']))).toBe(false);
   expect(judges()).toEqual([{ judge: 'critic', good: 0, unknown: 0 }]);

@@ -1,13 +1,13 @@
 /** A model that judges what the log holds, over a real store and a scripted endpoint. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { parseConfig } from '../../src/core/config.js';
-import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
-import { judgeLog } from '../../src/learner/judging.js';
-import { declaredIn, judgesIn } from '../../src/run/judges.js';
-import { learningStore } from '../../src/store/clock/open.js';
-import { judgeEndpoint, type JudgeEndpoint, type Script } from '../judge/model/endpoint.js';
-import { answer, call, opened, opening, user } from '../store/fixture.js';
+import { parseConfig } from '../../../src/core/config.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { judgeLog } from '../../../src/learner/judging.js';
+import { declaredIn, judgesIn } from '../../../src/run/judges.js';
+import { learningStore } from '../../../src/store/clock/open.js';
+import { judgeEndpoint, type JudgeEndpoint, type Script } from '../../judge/model/endpoint.js';
+import { answer, call, opened, opening, user } from '../../store/fixture.js';
 
 let script: Script = () => 'GOOD';
 let endpoint: JudgeEndpoint;
@@ -17,6 +17,10 @@ beforeEach(async () => {
 });
 afterEach(() => endpoint.close());
 
+const raise = (words: string): never => {
+  throw new Error(words);
+};
+
 const CRITIC = { name: 'critic', kind: 'model', model: 'judge-7b', retries: 0 };
 
 function world(judge: object = {}, rewards: readonly string[] = ['person', 'critic', 'reference']) {
@@ -25,7 +29,7 @@ function world(judge: object = {}, rewards: readonly string[] = ['person', 'crit
   const declared = declaredIn(config);
   const rows = learningStore(store.db, GYRE_POLICY, declared);
   const toolbox = new Map();
-  const judges = judgesIn(config, toolbox, rows);
+  const judges = judgesIn(config, { toolbox, rows, policy: { sample: () => raise('no policy is asked here') } });
   const { signal } = new AbortController();
   const all = (sql: string): unknown[] => store.sqlite.prepare(sql).all();
   return {

@@ -1,0 +1,79 @@
+/** Calibrations: how well a judge was shown to tell right from wrong, and whether that is enough to reward. */
+import type { JudgeRef } from '../learning/judging.js';
+import type { Proportion } from './proportion.js';
+import type { Hash } from '../text/hash.js';
+
+/** What a judge has to reach on gold items before it may reward. */
+export interface CalibrationBounds {
+  /** Items of which it told something, at least. */
+  readonly items: number;
+  /** The lower 95 % bound of its accuracy has to be above. */
+  readonly accuracy: number;
+  /** The upper 95 % bound of its false accepts has to be below. */
+  readonly falseAccept: number;
+}
+
+/** How many of its words were moved by what should not move them. */
+export interface ProbeResult {
+  readonly name: string;
+  readonly tried: number;
+  readonly moved: number;
+  /** More are too many; absent where it is only told. */
+  readonly bound?: number | undefined;
+}
+
+export interface CalibrationNumbers {
+  /** Items of which it told something. */
+  readonly n: number;
+  readonly abstained: number;
+  /** Items of which it could not be asked. */
+  readonly faults: number;
+  readonly accuracy: Proportion;
+  /** Of those that are bad, the share that it called good. */
+  readonly falseAccept: Proportion;
+  /** Of those that are good, the share that it called bad. */
+  readonly falseReject: Proportion;
+  /** Cohen's, with the gold items. */
+  readonly kappa: number;
+  /** Krippendorff's, with the gold items; absent where there is nothing to tell apart. */
+  readonly alpha?: number | undefined;
+  /** By tenths of its score: how many of them are good. */
+  readonly curve: readonly { readonly n: number; readonly score: number; readonly good: number }[];
+  readonly miscalibration: number;
+  /** By kind of traffic, and by who took the action, where the items say so. */
+  readonly clusters: readonly { readonly name: string; readonly accuracy: Proportion }[];
+  readonly authors: readonly { readonly name: string; readonly falseAccept: Proportion }[];
+  readonly probes: readonly ProbeResult[];
+}
+
+/** One calibration of one version of a judge, as a row. */
+export interface Calibration {
+  readonly id: string;
+  readonly judge: string;
+  readonly judgeVersion: JudgeRef['version'];
+  /** Hash of the gold items. */
+  readonly gold: Hash;
+  readonly numbers: CalibrationNumbers;
+  readonly createdAt: number;
+}
+
+/** Why a judge with these numbers may not reward; empty where it may. */
+export function shortfalls(
+  { n, accuracy, falseAccept, probes }: CalibrationNumbers,
+  bounds: CalibrationBounds,
+): readonly string[] {
+  const rounded = (share: number): string => share.toFixed(3);
+  const [low, high] = [accuracy.ci95[0], falseAccept.ci95[1]];
+  return [
+    ...(n < bounds.items ? [`it told something of ${n} gold items, and ${bounds.items} are needed`] : []),
+    ...(low > bounds.accuracy
+      ? []
+      : [`its accuracy is at least ${rounded(low)}, and has to be above ${bounds.accuracy}`]),
+    ...(high < bounds.falseAccept
+      ? []
+      : [`it accepts at most ${rounded(high)} of what is bad, and that has to be below ${bounds.falseAccept}`]),
+    ...probes.flatMap(({ name, tried, moved, bound }) =>
+      bound === undefined || moved <= bound ? [] : [`${moved} of ${tried} words moved by ${name}, ${bound} may`],
+    ),
+  ];
+}

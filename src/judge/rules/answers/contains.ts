@@ -1,0 +1,31 @@
+/** Whether what a tool gave is, or has in it, one of the accepted answers. Pure. */
+import { asChoice } from './choices.js';
+import { isExpression, statesExpression } from './expressions.js';
+import { asQuantity, quantitiesIn, sameQuantity } from './quantities.js';
+import { mentions } from './spans.js';
+import { asTruth } from './truths.js';
+import { plain } from './writing.js';
+
+/** A shorter number stands in many a passage by chance. */
+const TELLING_DIGITS = 3;
+/** Characters; a passage is no term. */
+const LONGEST_TERM = 200;
+
+/**
+ * A result that is a number is compared by value; a passage has the answer where it stands in it as a whole. That "no"
+ * or "B" stand in a passage says nothing.
+ */
+export function contains(result: string, accepted: readonly string[]): boolean {
+  const value = asQuantity(result);
+  return accepted.some((answer) => {
+    const wanted = asQuantity(answer);
+    if (value !== undefined && wanted !== undefined) return sameQuantity(value, wanted, true);
+    if (wanted !== undefined)
+      return (
+        (answer.match(/\p{N}/gu) ?? []).length >= TELLING_DIGITS &&
+        quantitiesIn(plain(result)).some((each) => sameQuantity(each, wanted, true))
+      );
+    if (isExpression(answer)) return statesExpression({ text: result.slice(0, LONGEST_TERM), marked: true }, answer);
+    return asTruth(answer) === undefined && asChoice(answer) === undefined && mentions(result, answer);
+  });
+}
