@@ -106,13 +106,17 @@ test('what a judge said in an earlier version is withdrawn, also where it cannot
 test('while a judge before it has said nothing, the word of another is worth nothing, whoever is beside it', () => {
   const right = [verdict('reference', true), verdict('well_formed', true)];
   const rewards = ['person', 'model', 'reference'];
-  const judges = declaredJudges({ rewards, models: ['model'], calibrated: new Set(['model']) });
+  const judges = declaredJudges({
+    rewards,
+    configured: [{ name: 'model', kind: 'model' }],
+    calibrated: new Set(['model']),
+  });
   const unheard = new Set(['model']);
   expect(rewardOf(right, judges, unheard)).toBeUndefined();
   expect(rewardOf([...right, verdict('person', true)], judges, unheard)?.value).toBe(1);
   expect(rewardOf(right, judges, new Set(['stranger']))?.value).toBe(1);
   // One that only filters keeps nobody waiting.
-  const filters = declaredJudges({ rewards, models: ['model'], calibrated: new Set() });
+  const filters = declaredJudges({ rewards, configured: [{ name: 'model', kind: 'model' }], calibrated: new Set() });
   expect(rewardOf(right, filters, unheard)?.value).toBe(1);
   const malformed = [verdict('reference', undefined), verdict('well_formed', false)];
   const values = rewardsOf([right, right, malformed], judges, [undefined, unheard, unheard]);

@@ -34,7 +34,11 @@ const goods = (): unknown =>
   steps.map((id) => open.store.sqlite.prepare('SELECT judge, good FROM decided WHERE subject_id = ?').get(id));
 
 const REWARDS = ['model', 'reference'];
-const DECLARED = declaredJudges({ rewards: REWARDS, models: ['model'], calibrated: new Set(['model']) });
+const DECLARED = declaredJudges({
+  rewards: REWARDS,
+  configured: [{ name: 'model', kind: 'model' }],
+  calibrated: new Set(['model']),
+});
 const model = (judge: Judge['judge']): Judge => ({ name: 'model', version: '1', kind: 'model', judge });
 
 test('what a judge was away for has no reward, and nobody after it decides, until it is back', async () => {

@@ -258,7 +258,11 @@ test('logged actions that are wholly good are imitated, and too few of them are 
 
 test('where a judge that decides before the others has said nothing there is no reward', () => {
   const rewards = ['model', 'reference'];
-  const declared = declaredJudges({ rewards, models: ['model'], calibrated: new Set(['model']) });
+  const declared = declaredJudges({
+    rewards,
+    configured: [{ name: 'model', kind: 'model' }],
+    calibrated: new Set(['model']),
+  });
   const groups = [group('heard'), group('unheard')];
   const unheard = new Map(['unheard-right', 'unheard-wrong'].map((id) => [id, new Set(['model'])]));
   const made = batchOf(loaded(groups, { declared, unheard }), MAKING);
