@@ -27,8 +27,7 @@ export type JudgingCounts = { readonly judged: number } & Partial<Record<'judge_
  * Judges every logged step that lacks a verdict of any judge's present version. A judge that fails again and again is
  * left where it is, and the others go on: it is tried the next time.
  */
-export async function judgeLog(learner: Judging): Promise<JudgingCounts> {
-  const { rows, judges, declared, signal, progress } = learner;
+export async function judgeLog({ rows, judges, declared, toolbox, signal, progress }: Judging): Promise<JudgingCounts> {
   while (await rows.verdicts.redecide()) {
     signal.throwIfAborted();
     await turn();
@@ -44,7 +43,7 @@ export async function judgeLog(learner: Judging): Promise<JudgingCounts> {
     const after = asking.some(({ kind }) => kind !== 'rule') ? 'after' : undefined;
     const states = await rows.steps.asked([...new Set(slice.subjects.map(({ stepId }) => stepId))], after);
     const toAsk = slice.subjects.flatMap((unjudged) =>
-      toAskOf(unjudged, states.get(unjudged.stepId), { ...learner, judges: asking }),
+      toAskOf(unjudged, states.get(unjudged.stepId), { judges: asking, declared, toolbox }),
     );
     const judged = await judgedOf(toAsk, signal, patience);
     await rows.verdicts.save(judged, slice.turn);

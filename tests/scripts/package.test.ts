@@ -75,7 +75,7 @@ async function gyre(...args: readonly string[]): Promise<{ code: unknown; out: s
 }
 
 describe('the package', () => {
-  it('holds the compiled gateway with its tools, the migrations, the dashboard and the words about it', () => {
+  it('holds the compiled gateway with its tools, the migrations, prompts, the dashboard and the words about it', () => {
     expect(files).toEqual(expect.arrayContaining(['dist/src/main.js', 'dist/tools/calculator/child.js']));
     const others = files.filter((file) => !/^dist\/(src|tools)\/[\w/-]+\.js$/.test(file));
     expect(others.filter((file) => !file.startsWith('migrations/')).sort()).toEqual([
@@ -84,6 +84,9 @@ describe('the package', () => {
       'README.md',
       'grafana/gyre.json',
       'package.json',
+      'prompts/outcome.md',
+      'prompts/process.md',
+      'prompts/reward.md',
     ]);
     const migrations = others.filter((file) => file.startsWith('migrations/'));
     expect(migrations.filter((file) => !/^migrations\/(\d{4}_\w+\.sql|meta\/_journal\.json)$/.test(file))).toEqual([]);
