@@ -223,7 +223,7 @@ export const ConfigKeys = {
   'learning.mode': z.enum(TRAIN_MODES as [string, ...string[]]).default('resample'),
   'learning.filter': z.enum(FILTERS as [string, ...string[]]).default('prefix'),
   // Of one alone nobody can say whether it is better than another.
-  'learning.samples': z.int().min(2).default(8),
+  'learning.samples': z.int().min(2, 'must be at least 2: one action is better than no other').default(8),
   'learning.temperature': positive.default(0.7),
   'learning.min_steps': count.default(32),
   'learning.max_states': z
