@@ -1,21 +1,16 @@
 /** Paths of an installation: the package root, the Python of its environment, the packaged model. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 import type { Config } from '../core/config.js';
 import { operatorError } from '../core/errors.js';
+import { installedWith } from '../core/running/installed.js';
 
-/** The folder that holds package.json, whether this runs from `src/` or from `dist/src/`. */
-const ROOT = ((): string => {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'migrations'))) return folder;
-    if (folder === dirname(folder))
-      throw operatorError(
-        'this installation is incomplete: package.json and migrations/ are missing. Install Gyre again.',
-      );
-  }
-})();
+/** The folder that holds package.json. */
+const ROOT = installedWith(
+  ['package.json', 'migrations'],
+  'this installation is incomplete: package.json and migrations/ are missing',
+);
 
 export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 

@@ -2,11 +2,11 @@
  * Prompts of a model judge: files with a part for the system and one for the user, in which `{{name}}` stands for what
  * is judged. Everything is put in at once, so that a `{{name}}` in what somebody wrote stays what it is.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
+import { installedWith } from '../../core/running/installed.js';
 import { nearest } from '../../core/text/nearest.js';
 
 /** Those that come with Gyre, in `prompts/`. */
@@ -21,12 +21,15 @@ export interface Prompt {
   readonly user: string;
 }
 
+const MISSING = 'the folder "prompts" is missing from this installation';
 const DIVIDER = /^=== user[^\S\n]*\n/m;
 const SLOT = /\{\{(\w+)\}\}/g;
 
 /** A name, or the path of a file. Throws an operator error that names the file and what it lacks. */
 export function readPrompt(name: string): Prompt {
-  const file = (PROMPTS as readonly string[]).includes(name) ? join(promptsFolder(), `${name}.md`) : name;
+  const file = (PROMPTS as readonly string[]).includes(name)
+    ? join(installedWith(['prompts/process.md'], MISSING), 'prompts', `${name}.md`)
+    : name;
   let text: string;
   try {
     text = readFileSync(file, 'utf8').replace(/\r\n/g, '\n');
@@ -55,13 +58,4 @@ export function readPrompt(name: string): Prompt {
 export function filled({ system, user }: Prompt, slots: Slots): Prompt {
   const put = (text: string): string => text.replace(SLOT, (all, slot: string) => slots[slot as keyof Slots] ?? all);
   return { system: put(system), user: put(user) };
-}
-
-function promptsFolder(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const candidate = join(folder, 'prompts');
-    if (existsSync(join(candidate, 'process.md'))) return candidate;
-    if (folder === dirname(folder))
-      throw operatorError('the folder "prompts" is missing from this installation. Install Gyre again.');
-  }
 }

@@ -2,15 +2,15 @@
  * Opens the one SQLite file of a data folder and brings its tables to this build's shape. Serving and
  * command line may hold the same file at once: readers never wait, writers take turns. Knows no rows.
  */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import Database from 'better-sqlite3';
 import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 
 import { GyreError, operatorError, reasonOf } from '../../core/errors.js';
+import { installedWith } from '../../core/running/installed.js';
 import { codeOf, isFull } from './passing.js';
 import * as schema from './schema.js';
 
@@ -239,12 +239,7 @@ function missingIn(sqlite: Database.Database, file: string): ReturnType<typeof r
   return known.slice(applied.length);
 }
 
-/** `migrations/` of the package this file belongs to, whether it runs from `src/` or from `dist/src/`. */
 function migrationsFolder(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const candidate = join(folder, 'migrations');
-    if (existsSync(join(candidate, 'meta', '_journal.json'))) return candidate;
-    if (folder === dirname(folder))
-      throw operatorError('the folder "migrations" is missing from this installation. Install Gyre again.');
-  }
+  const missing = 'the folder "migrations" is missing from this installation';
+  return join(installedWith(['migrations/meta/_journal.json'], missing), 'migrations');
 }
