@@ -17,11 +17,16 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   if (issue === undefined) return { path: [], code: undefined, says: error.message };
   if (issue.code === 'unrecognized_keys')
     return { path: [...issue.path, ...issue.keys.slice(0, 1)], code: issue.code, says: issue.message };
-  const found = issue.path.reduce<unknown>(
-    (inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key],
-    value,
-  );
-  return { path: issue.path, code: issue.code, says: `${issue.message} (it is ${excerpt(found)})` };
+  return {
+    path: issue.path,
+    code: issue.code,
+    says: `${issue.message} (it is ${excerpt(valueAt(value, issue.path))})`,
+  };
+}
+
+/** What stands at a path; undefined where it leads nowhere. */
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], value);
 }
 
 /**

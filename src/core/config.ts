@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 
+import { valueAt } from './check.js';
 import { operatorError } from './errors.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
 import { NEVER_REWARD, REWARDS } from './learning/deciding.js';
@@ -345,13 +346,6 @@ const SECRET = /(^|\.)(api_key|headers|env)$/;
 function printable(path: readonly PropertyKey[], value: unknown): string {
   if (path.some((step) => SECRET.test(String(step)))) return 'a value that is not shown';
   return JSON.stringify(value, (name, inner: unknown) => (SECRET.test(name) ? '(not shown)' : inner));
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (inner, step) => (inner as Record<PropertyKey, unknown> | undefined | null)?.[step],
-    value,
-  );
 }
 
 function isPattern(text: string): boolean {

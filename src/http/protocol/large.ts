@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { furthest } from '../../core/check.js';
+import { furthest, valueAt } from '../../core/check.js';
 
 /** Entries of all lists and objects together from which on a value is large. */
 const LARGE = 4_096;
@@ -24,7 +24,7 @@ export function safelyParsed(schema: z.ZodType, value: unknown): ReturnType<z.Zo
     const issue = furthest(error?.issues[0]);
     if (issue === undefined) continue;
     const path = pathIn(value, piece, issue.path);
-    if (isCut(at(value, path))) continue;
+    if (isCut(valueAt(value, path))) continue;
     return { success: false, error: new z.ZodError([{ ...issue, path }]) };
   }
   return schema.safeParse(value);
@@ -33,10 +33,6 @@ export function safelyParsed(schema: z.ZodType, value: unknown): ReturnType<z.Zo
 /** What is wrong with a list as a whole cannot be told by a piece of it. */
 function isCut(value: unknown): boolean {
   return Array.isArray(value) && value.length > sizeOf(value);
-}
-
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key], value);
 }
 
 /** How many there are, up to `most`. */

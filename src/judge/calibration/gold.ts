@@ -1,6 +1,7 @@
 /** Gold items: subjects of which a person, or who wrote them, says whether they are good. JSONL, one a line. */
 import { z } from 'zod';
 
+import { valueAt } from '../../core/check.js';
 import { operatorError, quoted, reasonOf } from '../../core/errors.js';
 import type { Subject } from '../../core/learning/judging.js';
 import type { Message } from '../../core/message.js';
@@ -86,9 +87,7 @@ function read<T>(shape: z.ZodType<T>, raw: unknown, where: string): T {
   const parsed = shape.safeParse(raw);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const field = issue?.path.join('.') ?? '';
-  const value = issue?.path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown>)[step], raw);
-  throw operatorError(
-    `${where}${field === '' ? '' : `, field "${field}"`} is ${quoted(value)}: ${issue?.message ?? 'invalid'}. ${FORM}`,
-  );
+  const path = issue?.path ?? [];
+  const field = path.length === 0 ? '' : `, field "${path.join('.')}"`;
+  throw operatorError(`${where}${field} is ${quoted(valueAt(raw, path))}: ${issue?.message ?? 'invalid'}. ${FORM}`);
 }
