@@ -6,6 +6,7 @@ import OpenAI from 'openai';
 import { z } from 'zod';
 
 import { GyreError, reasonOf } from '../../core/errors.js';
+import { apiPath } from '../../policy/engine/sample.js';
 import type { AnswerToken } from './word.js';
 import type { Prompt } from './prompt.js';
 
@@ -69,8 +70,9 @@ export class Endpoint {
 
   constructor(options: EndpointOptions) {
     this.#options = options;
+    const { origin, pathname } = new URL(options.url);
     this.#client = new OpenAI({
-      baseURL: /\/v\d+\/?$/.test(options.url) ? options.url : `${options.url.replace(/\/$/, '')}/v1`,
+      baseURL: origin + apiPath(pathname),
       apiKey: options.apiKey ?? 'none',
       maxRetries: options.retries,
       timeout: options.timeoutMs,

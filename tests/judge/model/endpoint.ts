@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 interface Asked {
+  readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: {
     readonly model: string;
@@ -29,7 +30,11 @@ export async function judgeEndpoint(script: Script): Promise<JudgeEndpoint> {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
-      const one = { headers: request.headers, body: JSON.parse(Buffer.concat(parts).toString()) as Asked['body'] };
+      const one = {
+        path: request.url ?? '',
+        headers: request.headers,
+        body: JSON.parse(Buffer.concat(parts).toString()) as Asked['body'],
+      };
       asked.push(one);
       const said = script(one, asked.length);
       if (typeof said === 'function') {

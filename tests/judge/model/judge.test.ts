@@ -127,6 +127,18 @@ describe('what it is asked', () => {
   });
 });
 
+test.each([
+  ['', '/v1/chat/completions'],
+  ['/v1/', '/v1/chat/completions'],
+  ['/v1beta/openai', '/v1beta/openai/chat/completions'],
+])('an address that ends with %j is asked at %s', async (path, at) => {
+  const endpoint = await judgeEndpoint(() => 'GOOD');
+  open.push(endpoint);
+  const judge = modelJudge({ name: 'critic', url: endpoint.url + path, model: 'm', prompt: 'process', retries: 0 });
+  await judge.judge(STEP, AbortSignal.timeout(5_000));
+  expect(endpoint.asked.map(({ path: asked }) => asked)).toEqual([at]);
+});
+
 describe('what it says', () => {
   test('is the word of its last line, with the explanation as its rationale and what it cost', async () => {
     const { said } = await asked(() => 'A GOOD try, but the product is wrong.\n\nBAD');
