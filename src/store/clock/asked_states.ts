@@ -24,14 +24,12 @@ interface Row extends Omit<StateColumns, 'consent' | 'callsAllowed'> {
   readonly consent: 0 | 1;
   readonly callsAllowed: 0 | 1 | null;
   readonly policyAt: number;
-  readonly nextAt: number | null;
 }
 
 const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.idx, s.key_id AS keyId, s.policy_version AS policyVersion,
     s.consent, s.state_at AS stateAt, s.action_tip AS actionTip, s.tool_set AS toolSet, s.tool_choice AS toolChoice,
     s.calls_allowed AS callsAllowed, s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable,
-    t.task_id AS taskId, t.origin, s.policy_at AS policyAt,
-    (SELECT n.state_at FROM steps n WHERE n.trajectory_id = s.trajectory_id AND n.idx = s.idx + 1) AS nextAt
+    t.task_id AS taskId, t.origin, s.policy_at AS policyAt
   FROM json_each(?) e CROSS JOIN steps s ON s.id = e.value CROSS JOIN trajectories t ON t.id = s.trajectory_id`;
 
 interface Said {
@@ -71,33 +69,25 @@ export class AskedStates {
   }
 
   #stateOf(row: Row): LoggedState | undefined {
-    const messages = this.#chain(row.stateAt);
+    const messages = this.#until(row.stateAt, 0);
     const tools = this.#toolSet(row.toolSet);
     if (messages === undefined || tools === undefined) return undefined;
     const callsAllowed = row.callsAllowed === null ? null : row.callsAllowed === 1;
     return loggedState(this.#db, { ...row, consent: row.consent === 1, callsAllowed }, { messages, tools });
   }
 
-  /** Oldest first; undefined where one is missing. */
-  #chain(at: number): readonly Message[] | undefined {
-    const messages: Message[] = [];
-    for (let id = at; id !== 0;) {
-      const said = this.#said.get(id) ?? this.#read(id);
-      if (said === undefined) return undefined;
-      messages.push(said.message);
-      id = said.parent;
-    }
-    return messages.reverse();
-  }
-
   /** What follows the action: up to the next step's state where that goes on from here, else what the step appended. */
-  #after({ stateAt, policyAt, nextAt }: Row): readonly Message[] {
-    const goesOn = nextAt !== null && this.#until(nextAt, policyAt) !== undefined;
+  #after({ trajectoryId, idx, stateAt, policyAt }: Row): readonly Message[] {
+    const next = prepared<[string, number], { stateAt: number }>(
+      this.#db,
+      'SELECT state_at AS stateAt FROM steps WHERE trajectory_id = ? AND idx = ?',
+    ).get(trajectoryId, idx + 1);
+    const goesOn = next !== undefined && this.#until(next.stateAt, policyAt) !== undefined;
     // The first is the action itself.
-    return (this.#until(goesOn ? nextAt : policyAt, stateAt) ?? []).slice(1);
+    return (this.#until(goesOn ? next.stateAt : policyAt, stateAt) ?? []).slice(1);
   }
 
-  /** Messages after `from` up to `at`; undefined where they do not lead back to it. */
+  /** Messages after `from` (0: all) up to `at`, oldest first; undefined where one is missing, or none leads there. */
   #until(at: number, from: number): readonly Message[] | undefined {
     const messages: Message[] = [];
     for (let id = at; id !== from;) {
