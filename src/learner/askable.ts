@@ -2,6 +2,7 @@
  * Which held-out tasks the gate may ask. Pure. One whose answer nobody can tell the worth of shows nothing; and two
  * that ask the same are one: a question that has become right must not count as often as somebody has copied it.
  */
+import { needsReference } from '../core/learning/deciding.js';
 import type { Judge } from '../core/learning/judging.js';
 import type { Task } from '../core/learning/task.js';
 import { gistOf } from '../filter/alike.js';
@@ -16,9 +17,7 @@ export interface Askable {
 
 /** Of several that ask the same, the first. */
 export function askable(heldout: readonly Task[], judges: readonly Pick<Judge, 'kind'>[]): Askable {
-  const judged = heldout.filter(
-    ({ reference }) => reference !== undefined || judges.some(({ kind }) => kind !== 'rule'),
-  );
+  const judged = heldout.filter(({ reference }) => reference !== undefined || !judges.every(needsReference));
   const first = new Map<string, Task>();
   for (const task of judged) {
     const question = questionOf(task);

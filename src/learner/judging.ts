@@ -1,7 +1,7 @@
 /** Judging what the log holds: every step and outcome a judge has not yet seen, and every sample of a cycle. */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
-import type { DeclaredJudge } from '../core/learning/deciding.js';
+import { type DeclaredJudge, needsReference } from '../core/learning/deciding.js';
 import type { Judge, Judged, JudgeFault, JudgeRef, Subject, Unjudged, Verdict } from '../core/learning/judging.js';
 import type { Sample } from '../core/learning/sample.js';
 import type { AskedState } from '../core/learning/state.js';
@@ -39,8 +39,8 @@ export async function judgeLog({ rows, judges, declared, toolbox, signal, progre
     const asking = judges.filter(({ name }) => !patience.isOutWith(name));
     const slice = await rows.verdicts.unjudged(asking, SLICE, Date.now());
     if (slice === undefined) break;
-    // Rules look at the action alone.
-    const after = asking.some(({ kind }) => kind !== 'rule') ? 'after' : undefined;
+    // Whoever has a reference looks at the action alone.
+    const after = asking.every(needsReference) ? undefined : 'after';
     const states = await rows.steps.asked([...new Set(slice.subjects.map(({ stepId }) => stepId))], after);
     const toAsk = slice.subjects.flatMap((unjudged) =>
       toAskOf(unjudged, states.get(unjudged.stepId), { judges: asking, declared, toolbox }),
@@ -97,12 +97,12 @@ function toAskOfSample(
   return [{ subject, stepId, judges, gradable: isGradable(reference, judges, declared) }];
 }
 
-/** Of the rules only one knows right from wrong, by the task's reference; a model needs none. */
+/** Whether a judge that knows right from wrong has what it takes: a model needs no reference. */
 function isGradable(reference: unknown, judges: readonly Judge[], declared: readonly DeclaredJudge[]): boolean {
   return (
     reference !== undefined ||
     judges.some(
-      ({ name, kind }) => kind === 'model' && declared.some((each) => each.name === name && each.role === 'decides'),
+      (judge) => !needsReference(judge) && declared.some(({ name, role }) => name === judge.name && role === 'decides'),
     )
   );
 }

@@ -33,6 +33,7 @@ test('with other tools, or after other words, it is another question', () => {
 test('what only a reference tells right from wrong is asked where it has one, or where a judge needs none', () => {
   const list = [task('a', 'one'), task('b', 'two', { reference: undefined })];
   expect(askable(list, RULES)).toMatchObject({ withoutReference: 1, tasks: [{ id: 'a' }] });
+  expect(ids(askable(list, [...RULES, { kind: 'rollout' }]).tasks)).toEqual(['a']);
   expect(ids(askable(list, [...RULES, { kind: 'model' }]).tasks)).toEqual(['a', 'b']);
 });
 

@@ -22,6 +22,11 @@ export interface DeclaredJudge extends Pick<Judge, 'name' | 'kind'> {
   readonly required?: boolean | undefined;
 }
 
+/** Whether a judge of this kind tells right from wrong by the reference of a task, and cannot without. */
+export function needsReference({ kind }: Pick<Judge, 'kind'>): boolean {
+  return kind === 'rule' || kind === 'rollout';
+}
+
 /** Who may reward where nothing is configured, the one that decides before the other first. */
 export const REWARDS = ['person', 'reference'] as const;
 /** Rules that know nothing of right and wrong, and never reward. */

@@ -9,6 +9,7 @@ import { assistantMessage, textOf, type Message, type ToolCall } from '../../cor
 import type { Policy } from '../../core/policy.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import type { Tool, Toolbox } from '../../core/tool.js';
+import { absent } from '../../judge/rules/judgements.js';
 import type { LoopLimits } from '../../loop/events.js';
 import { execute } from '../../loop/execute.js';
 import { run } from '../../loop/run.js';
@@ -153,8 +154,4 @@ async function taken(
 /** Ids of calls are drawn by chance. */
 function named(calls: readonly ToolCall[]): readonly (readonly [string, string])[] {
   return calls.map((call) => [call.name, call.arguments]);
-}
-
-function absent(reason: string): Judgement {
-  return { kind: 'absent', reason };
 }
