@@ -9,13 +9,14 @@ import { operatorError, reasonOf } from '../../core/errors.js';
 import { answersOf, parseTasks, type Task } from '../../core/learning/task.js';
 import { textOf } from '../../core/message.js';
 import { sha256 } from '../../core/text/hash.js';
-import { parseJson, writeJson } from '../../core/text/json.js';
+import { writeJson } from '../../core/text/json.js';
 import { states } from '../../judge/rules/answers/states.js';
 import { proportion } from '../../core/judging/proportion.js';
 import { type Printer, table } from '../../run/print.js';
 import { FAMILIES, familyOf } from '../../tasks/families/families.js';
 import { type Document, make } from '../../tasks/family.js';
 import { FORMATS, formatOf, load } from '../../tasks/loaders/formats.js';
+import { type Row, rowsOf } from '../../tasks/loaders/rows.js';
 import { exactMatch, f1 } from '../../tasks/metrics.js';
 
 export interface TaskFlags {
@@ -142,11 +143,7 @@ function passagesAs(passages: readonly { readonly title: string; readonly text: 
 
 function scored(file: string, { answers }: TaskFlags, printer: Printer): void {
   const from = needed(answers, `gyre tasks score ${file} --answers FILE`);
-  const given = new Map(
-    read(from)
-      .split('\n')
-      .flatMap((line, at) => (line.trim() === '' ? [] : [answerIn(line, `${from} line ${at + 1}`)])),
-  );
+  const given = new Map(rowsOf(read(from), from).map(answerIn));
   const tasks = parseTasks(read(file), file).filter((task) => task.reference !== undefined);
   if (tasks.length === 0) throw operatorError(`${file}: none of its tasks has a reference`);
   const rows = tasks.map((task) => scoreOf(task, given.get(task.id) ?? ''));
@@ -164,14 +161,8 @@ function scored(file: string, { answers }: TaskFlags, printer: Printer): void {
   ]);
 }
 
-function answerIn(line: string, place: string): readonly [string, string] {
-  let row: unknown;
-  try {
-    row = parseJson(line);
-  } catch (cause) {
-    throw operatorError(`${place}: not JSON (${reasonOf(cause)})`, cause);
-  }
-  const { id, answer } = (row ?? {}) as { readonly id?: unknown; readonly answer?: unknown };
+function answerIn({ raw, place }: Row): readonly [string, string] {
+  const { id, answer } = (raw ?? {}) as { readonly id?: unknown; readonly answer?: unknown };
   if (typeof id !== 'string' || typeof answer !== 'string')
     throw operatorError(`${place}: each line is {"id": "...", "answer": "..."}`);
   return [id, answer];
