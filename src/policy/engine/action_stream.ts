@@ -203,14 +203,14 @@ export class ActionStream implements Dispatcher.DispatchHandler, AsyncGenerator<
     this.#events = undefined;
     for (const data of events)
       if (this.#over) return;
-      else if (data.length > LARGE) await this.#readLarge(Buffer.from(data));
+      else if (data.length > LARGE) await this.#readLarge(data);
       else this.#guard(() => this.#event(data));
   }
 
   /** What is said by JSON that is parsed in turns. */
-  async #readLarge(bytes: Buffer): Promise<void> {
+  async #readLarge(json: Buffer | string): Promise<void> {
     try {
-      const [value, words] = await readLarge(bytes, this.#party, () => this.#over);
+      const [value, words] = await readLarge(json, this.#party, () => this.#over);
       if (!this.#over) this.#accumulator.pushParsed(value, words, this.#queue);
     } catch (thrown) {
       this.#failBy(thrown);

@@ -61,19 +61,19 @@ function count(value: unknown): number {
 /** Characters or bytes of an event, or of a whole answer, that takes milliseconds to parse. */
 export const LARGE = 512 * 1024;
 
-/** Bytes of it that an error may quote. */
+/** Characters or bytes of it that an error may quote. */
 const QUOTED = 1024;
 
 /** A large one, and its first words; undefined where nobody wants it any more. Throws a fault on what is not JSON. */
 export async function readLarge(
-  bytes: Buffer,
+  json: Buffer | string,
   party: Party,
   isOver: () => boolean,
 ): Promise<readonly [value: unknown, words: string]> {
-  const words = bytes.toString('utf8', 0, QUOTED);
+  const words = typeof json === 'string' ? json.slice(0, QUOTED) : json.toString('utf8', 0, QUOTED);
   try {
     // Arguments that are no text keep their numbers.
-    return [await parsedInTurns(bytes, { exact: bytes.includes('"arguments"'), isOver }), words];
+    return [await parsedInTurns(json, { exact: json.includes('"arguments"'), isOver }), words];
   } catch (cause) {
     throw garbage(`${cause instanceof RangeError ? `what ${cause.message}` : 'not JSON'}: ${words}`, party, cause);
   }
