@@ -130,8 +130,21 @@ const Gate = z.strictObject(
       .array(z.strictObject({ name: z.string().min(1), margin: z.number().gt(0).lt(1).default(0.05) }))
       .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a family twice')
       .default([]),
+    /** The share of consented live conversations that are held out for ever. */
+    heldout: z.number().min(0).max(0.5, 'must be at most 0.5').default(0.05),
+    /** Who compares answers to those; without it the first model among `judges`. */
+    judge: label.optional(),
+    /** The share of conversations by which a candidate must be better, where a judge compares. */
+    margin: z.number().min(0).lt(0.5, 'must be below 0.5').default(0),
+    /** Whether conversations that began after the candidate was made are asked, too: one in ten. */
+    shadow: z.boolean().default(false),
+    /** The share of live conversations that a candidate answers before it may serve; 0 has no canary. */
+    canary_share: z.number().min(0).max(0.5, 'must be at most 0.5').default(0),
+    /** Conversations of the candidate's that a canary compares at most. */
+    canary_conversations: z.int().min(32).max(100_000).default(512),
   },
-  'must be {max_tasks?, families?: [{name, margin?}]}',
+  'must be {max_tasks?, families?: [{name, margin?}], heldout?, judge?, margin?, shadow?, canary_share?, ' +
+    'canary_conversations?}',
 );
 
 /** A model that judges: any OpenAI endpoint. docs/rewards.md. */
@@ -237,7 +250,7 @@ export const ConfigKeys = {
   'learning.heldout': z.string().optional(),
   'learning.rewards': Rewards.default([...REWARDS]),
   judges: Judges.default([]),
-  gate: Gate.default({ max_tasks: 1024, families: [] }),
+  gate: Gate.default(() => Gate.parse({})),
 } as const;
 
 export type ConfigKey = keyof typeof ConfigKeys;
@@ -289,6 +302,7 @@ export function parseConfig(
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
   knowsRewarders(out as Config, file);
+  knowsComparer(out as Config, file);
   return out as Config;
 }
 
@@ -300,6 +314,15 @@ function knowsRewarders({ judges, 'learning.rewards': rewards }: Config, file: s
         `${file}: key "learning.rewards" names "${name}", which is no judge. Did you mean "${nearest(name, names)}"? ` +
           `There are: ${names.join(', ')}; models are declared by "judges".`,
       );
+}
+
+function knowsComparer({ judges, gate: { judge } }: Config, file: string): void {
+  const names = judges.filter(({ kind }) => kind === 'model').map(({ name }) => name);
+  if (judge !== undefined && !names.includes(judge))
+    throw operatorError(
+      `${file}: key "gate"["judge"] is "${judge}", which is no model among "judges": ` +
+        (names.length === 0 ? 'there is none.' : `there are ${names.join(', ')}.`),
+    );
 }
 
 function flatten(raw: unknown, prefix: string, file: string): Map<string, unknown> {
