@@ -11,7 +11,7 @@ import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { Endpoint, type JudgeAnswer } from './endpoint.js';
 import { type JudgeLimits, Spending } from './limits.js';
 import { materialOf } from './material.js';
-import { filled, readPrompt } from './prompt.js';
+import { filled, type Prompt, readPrompt } from './prompt.js';
 import { type Word, wordOf } from './word.js';
 
 /** Raised with every change of what it is shown, or of how its answer is read. */
@@ -45,32 +45,15 @@ export interface ModelJudgeOptions extends JudgeLimits {
 type Opinion = { readonly word: Word } | { readonly unclear: string };
 
 export function modelJudge(options: ModelJudgeOptions): Judge {
-  const { name, url, model, samples = 1, maxTokens = MAX_TOKENS } = options;
+  const { name, model, samples = 1, maxTokens = MAX_TOKENS } = options;
   const prompt = readPrompt(options.prompt);
   const temperature = options.temperature ?? (samples > 1 ? VARIED : 0);
   const graded = /^\s*SCORE:/m.test(prompt.system);
-  const endpoint = new Endpoint({
-    url,
-    model,
-    apiKey: options.apiKey,
-    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-    retries: options.retries ?? RETRIES,
-  });
-  const spending = new Spending(name, options, options.spentSince ?? (() => Promise.resolve(0)));
+  const { ask } = askedEndpoint(options);
   const secret = randomBytes(16).toString('hex');
 
   const opinion = async (subject: Subject, signal: AbortSignal, cost: Cost): Promise<Opinion> => {
-    const asked = filled(prompt, materialOf(subject, secret));
-    const expected = Math.ceil((asked.system.length + asked.user.length) / CHARS_PER_TOKEN) + maxTokens;
-    const ended = await spending.begin(expected, signal);
-    let took = 0;
-    let answer: JudgeAnswer;
-    try {
-      answer = await endpoint.ask(asked, { temperature, maxTokens }, signal);
-      took = answer.promptTokens + answer.completionTokens;
-    } finally {
-      ended(took);
-    }
+    const answer = await ask(filled(prompt, materialOf(subject, secret)), temperature, signal);
     cost.promptTokens += answer.promptTokens;
     cost.completionTokens += answer.completionTokens;
     if (answer.cut) return { unclear: `its answer was cut off after ${maxTokens} tokens` };
@@ -86,6 +69,37 @@ export function modelJudge(options: ModelJudgeOptions): Judge {
       const cost: Cost = { promptTokens: 0, completionTokens: 0 };
       const opinions = await Promise.all(Array.from({ length: samples }, () => opinion(subject, signal, cost)));
       return { ...together(opinions), cost: { ...cost, ms: performance.now() - began } };
+    },
+  };
+}
+
+/** The endpoint of a judge, within its bounds. */
+export function askedEndpoint(options: ModelJudgeOptions): {
+  readonly maxTokens: number;
+  readonly ask: (asked: Prompt, temperature: number, signal: AbortSignal) => Promise<JudgeAnswer>;
+} {
+  const { name, url, model, maxTokens = MAX_TOKENS } = options;
+  const endpoint = new Endpoint({
+    url,
+    model,
+    apiKey: options.apiKey,
+    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+    retries: options.retries ?? RETRIES,
+  });
+  const spending = new Spending(name, options, options.spentSince ?? (() => Promise.resolve(0)));
+  return {
+    maxTokens,
+    async ask(asked, temperature, signal) {
+      const expected = Math.ceil((asked.system.length + asked.user.length) / CHARS_PER_TOKEN) + maxTokens;
+      const ended = await spending.begin(expected, signal);
+      let took = 0;
+      try {
+        const answer = await endpoint.ask(asked, { temperature, maxTokens }, signal);
+        took = answer.promptTokens + answer.completionTokens;
+        return answer;
+      } finally {
+        ended(took);
+      }
     },
   };
 }
