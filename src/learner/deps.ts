@@ -3,6 +3,7 @@ import type { Config } from '../core/config.js';
 import type { DeclaredJudge } from '../core/learning/deciding.js';
 import { LEAST_GROUPS } from '../core/learning/group.js';
 import type { Judge } from '../core/learning/judging.js';
+import type { LiveJudge } from '../core/learning/live.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
@@ -41,6 +42,8 @@ export interface Learner {
   readonly judges: readonly Judge[];
   /** Those that may decide, and who before whom. */
   readonly declared: readonly DeclaredJudge[];
+  /** Who compares answers to live conversations; absent where nobody does. */
+  readonly live?: LiveJudge | undefined;
   /** Absent when there is nothing to train with: an engine given by address, or a trainer that is not up. */
   readonly trainer: Trainer | undefined;
   /** Hash of the engine's chat template, as the trainer reports it; absent until it does. */

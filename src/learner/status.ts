@@ -2,7 +2,7 @@
 import type { Config } from '../core/config.js';
 import type { TrainMode } from '../core/learning/cycle.js';
 import type { StatusFacts } from '../core/learning/status.js';
-import { cycleView, type LearningStatus } from '../core/learning/views.js';
+import { canaryView, cycleView, type LearningStatus } from '../core/learning/views.js';
 import type { StatusQuery } from '../core/ports.js';
 import { restsUntil } from './schedule.js';
 import { available, boundsIn, ruleIn } from './states.js';
@@ -51,6 +51,7 @@ export function learningStatus(
       heldout_tasks: null,
       unknown_judge: null,
       running: first?.state === 'running' ? cycleView(first) : null,
+      canary: null,
       bursts: null,
     };
   const { states, over } = available(tally, told.heardLately, config);
@@ -62,6 +63,7 @@ export function learningStatus(
     heldout_tasks: told.heldoutTasks,
     unknown_judge: told.unknownJudged,
     running: running === undefined ? null : cycleView(running),
+    canary: told.canary === undefined ? null : canaryView(told.canary),
     bursts: told.bursts,
   };
 }

@@ -1,12 +1,14 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
 import type { Config, ModelJudge } from '../core/config.js';
 import { declaredJudges, type DeclaredJudge } from '../core/learning/deciding.js';
-import type { Judge } from '../core/learning/judging.js';
+import type { Judge, JudgeRef } from '../core/learning/judging.js';
+import type { JudgeError, LiveJudge } from '../core/learning/live.js';
 import { adapterName } from '../core/learning/version.js';
 import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
 import type { Toolbox } from '../core/tool.js';
-import { modelJudge } from '../judge/model/judge.js';
+import { modelComparer } from '../judge/model/compare.js';
+import { modelJudge, type ModelJudgeOptions } from '../judge/model/judge.js';
 import { referenceJudge } from '../judge/rules/reference.js';
 import { ruleJudges } from '../judge/rules/rules.js';
 import { rolloutJudge } from '../learner/judges/rollout.js';
@@ -45,8 +47,37 @@ export function judgesIn(config: Config, { toolbox, policy, rows }: Parts): read
   return [...ruleJudges(toolbox), ...configured];
 }
 
+/** Calibrations that stand, by the judge's name and version. */
+type CalibrationOf = (judge: JudgeRef) => Promise<JudgeError | undefined>;
+
+/** Nothing calibrates a judge yet: none decides. */
+const NOT_CALIBRATED: CalibrationOf = () => Promise.resolve(undefined);
+
+/** Who compares answers to live conversations: the judge that is named, or the first model. */
+export function liveJudgeIn(
+  config: Config,
+  judges: readonly Judge[],
+  rows: Pick<LearningStore, 'verdicts'>,
+  calibrated: CalibrationOf = NOT_CALIBRATED,
+): LiveJudge | undefined {
+  const named = config.gate.judge;
+  const models = config.judges.flatMap((each) => (each.kind === 'model' ? [each] : []));
+  const declared = models.find(({ name }) => name === named) ?? models[0];
+  const judge = judges.find(({ name }) => name === declared?.name);
+  if (declared === undefined || judge === undefined || config.gate.heldout === 0) return undefined;
+  const { name, version } = judge;
+  return {
+    comparer: modelComparer(optionsOf(declared, rows), version),
+    error: () => calibrated({ name, version }),
+  };
+}
+
 function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {
-  return modelJudge({
+  return modelJudge(optionsOf(judge, rows));
+}
+
+function optionsOf(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): ModelJudgeOptions {
+  return {
     name: judge.name,
     url: judge.url,
     model: judge.model,
@@ -61,5 +92,5 @@ function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judg
     tokensAMinute: judge.tokens_per_minute,
     tokensADay: judge.tokens_per_day,
     spentSince: (at) => rows.verdicts.spent(judge.name, at),
-  });
+  };
 }

@@ -6,9 +6,10 @@ import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import { learningStore } from '../store/clock/open.js';
+import { holdOutLive } from '../store/learning/held_out.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
-import { declaredIn, judgesIn } from './judges.js';
+import { declaredIn, judgesIn, liveJudgeIn } from './judges.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {
@@ -25,6 +26,8 @@ export interface LearnerParts {
 export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
   const declared = declaredIn(config);
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
+  holdOutLive(storage.db, config.gate.heldout);
+  const judges = judgesIn(config, { toolbox: storage.tools, policy, rows });
   return {
     rows,
     dataDir: config.data,
@@ -33,8 +36,9 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
     policy,
     toolbox: storage.tools,
     prepareTools: (names) => storage.toolServers.prepare(names),
-    judges: judgesIn(config, { toolbox: storage.tools, policy, rows }),
+    judges,
     declared,
+    live: liveJudgeIn(config, judges, rows),
     get trainer() {
       return supply().trainer;
     },

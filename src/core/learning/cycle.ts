@@ -1,5 +1,6 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
 import type { Update } from './alarms.js';
+import type { CanaryStatus } from './live.js';
 import type { Decision } from './version.js';
 
 /** Which logged steps a cycle takes up, by the verdicts on their trajectory: `learning.filter`. */
@@ -133,4 +134,6 @@ export interface LearningNews {
   readonly decisions: readonly Decision[];
   /** That of the newest trained version; undefined before the first. */
   readonly update: Update | undefined;
+  /** The canary that goes on. */
+  readonly canary: CanaryStatus | undefined;
 }

@@ -1,6 +1,7 @@
 /** What there is to tell of learning, before it is told. */
 import type { StateTally } from './candidate.js';
 import type { Cycle } from './cycle.js';
+import type { CanaryStatus } from './live.js';
 import type { Burst } from './views.js';
 
 /** As one key may see it where it is for one: its own steps, and of cycles only how many of these they took up. */
@@ -22,4 +23,6 @@ export interface StatusFacts {
   /** Newest first. */
   readonly newest: readonly Cycle[];
   readonly bursts: readonly Burst[];
+  /** The one that goes on. */
+  readonly canary: CanaryStatus | undefined;
 }

@@ -5,6 +5,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { Update } from '../../core/learning/alarms.js';
+import type { CanaryStatus } from '../../core/learning/live.js';
 import type { LogState } from '../../core/log.js';
 import type { Delivered } from '../../core/observe.js';
 import type { Action } from '../../core/policy.js';
@@ -20,6 +21,7 @@ export interface LearningNumbers {
   /** Cycles by their state. */
   readonly cycles: Readonly<Record<string, number>>;
   readonly update?: Update | undefined;
+  readonly canary?: CanaryStatus | undefined;
 }
 
 /** Numbers that are kept elsewhere, read at each scrape. */
@@ -181,6 +183,22 @@ export class Metrics {
       'The newest trained version, which sampling and training follow.',
       () => learning().head,
     );
+    gauge(
+      'gyre_canary_share',
+      'Share of the conversations that a candidate answers; 0 without a canary.',
+      () => learning().canary?.share ?? 0,
+    );
+    const conversations: Gauge<'arm'> = new Gauge({
+      name: 'gyre_canary_conversations',
+      help: 'Conversations of the canary that were read, of the candidate and of what serves.',
+      labelNames: ['arm'],
+      registers,
+      collect: () => {
+        const { candidate = 0, serving = 0 } = learning().canary?.read ?? {};
+        conversations.set({ arm: 'candidate' }, candidate);
+        conversations.set({ arm: 'serving' }, serving);
+      },
+    });
     addUpdateGauges(this.#registry, () => learning().update);
     const cycles: Gauge<'state'> = new Gauge({
       name: 'gyre_learning_cycles',

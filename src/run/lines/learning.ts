@@ -14,6 +14,7 @@ interface Numbers {
   readonly head: number;
   readonly cycles: LearningNews['cycles'];
   readonly update?: LearningNews['update'];
+  readonly canary?: LearningNews['canary'];
 }
 
 export class NewsWatch {
@@ -60,9 +61,9 @@ export class NewsWatch {
     }
   }
 
-  #tell({ head, newest, cycles, decisions, update }: LearningNews): void {
+  #tell({ head, newest, cycles, decisions, update, canary }: LearningNews): void {
     const earlier = this.#numbers.update?.version ?? 0;
-    this.#numbers = { head, cycles, update };
+    this.#numbers = { head, cycles, update, canary };
     const known = this.#cycle;
     this.#cycle = newest;
     const last = this.#lastDecision;
