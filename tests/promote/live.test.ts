@@ -51,7 +51,7 @@ describe('a plan', () => {
 });
 
 test('without a margin the evidence is that of the gate, whatever the judge errs by', () => {
-  const tally = { tasks: 64, wins: 20, losses: 6, answered: { candidate: 64, serving: 64 } };
+  const tally = { tasks: 64, wins: 20, losses: 6, answered: { candidate: 64, serving: 64 }, unanswered: 0 };
   expect(look(tally, plan()).strength).toBe(look(tally, sequential(1, 400)).strength);
   expect(look(tally, plan(0.1)).strength).toBeLessThan(look(tally, plan()).strength);
 });

@@ -45,7 +45,8 @@ export function compared(
       if (outcome === 'lost') losses += 1;
     }
     tasks += step;
-    const { ending } = look({ tasks, wins, losses, answered: { candidate: tasks, serving: tasks } }, plan);
+    const answered = { candidate: tasks, serving: tasks };
+    const { ending } = look({ tasks, wins, losses, answered, unanswered: 0 }, plan);
     if (ending !== undefined) return { passed: ending === 'evidence', asked: tasks };
   }
 }

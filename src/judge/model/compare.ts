@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { Comparer, Preference } from '../../core/learning/live.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
-import { askedEndpoint, type ModelJudgeOptions } from './judge.js';
+import { askingOf, type Cost, MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
 import { comparedMaterial } from './material.js';
 import { filled, readPrompt } from './prompt.js';
 
@@ -16,7 +16,8 @@ const CODE = 1;
 /** By the endpoint and the bounds of a model judge; `judgeVersion` is that judge's. */
 export function modelComparer(options: ModelJudgeOptions, judgeVersion: string): Comparer {
   const prompt = readPrompt('compare');
-  const { ask, maxTokens } = askedEndpoint(options);
+  const { maxTokens = MAX_TOKENS } = options;
+  const asking = askingOf(options, { temperature: 0, maxTokens });
   const secret = randomBytes(16).toString('hex');
   return {
     name: options.name,
@@ -24,14 +25,11 @@ export function modelComparer(options: ModelJudgeOptions, judgeVersion: string):
     version: sha256(canonicalJson({ CODE, prompt, model: options.model, maxTokens, judgeVersion })).slice(3, 19),
     async compare(compared, signal) {
       const began = performance.now();
-      const answer = await ask(filled(prompt, comparedMaterial(compared, secret)), 0, signal);
+      const cost: Cost = { promptTokens: 0, completionTokens: 0 };
+      const answer = await asking(filled(prompt, comparedMaterial(compared, secret)), signal, cost);
       return {
         preference: answer.cut ? 'tie' : preferenceOf(answer.text),
-        cost: {
-          promptTokens: answer.promptTokens,
-          completionTokens: answer.completionTokens,
-          ms: performance.now() - began,
-        },
+        cost: { ...cost, ms: performance.now() - began },
       };
     },
   };
