@@ -84,7 +84,8 @@ export function liveJudgeIn(
   const models = config.judges.flatMap((each) => (each.kind === 'model' ? [each] : []));
   const declared = models.find(({ name }) => name === named) ?? models[0];
   const judge = judges.find(({ name }) => name === declared?.name);
-  if (declared === undefined || judge === undefined || config.gate.heldout === 0) return undefined;
+  const { heldout, shadow } = config.gate;
+  if (declared === undefined || judge === undefined || (heldout === 0 && !shadow)) return undefined;
   const { name, version } = judge;
   return {
     comparer: modelComparer(optionsOf(declared, rows), version),
