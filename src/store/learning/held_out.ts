@@ -94,7 +94,8 @@ export class HeldOut {
   }
 
   #after({ heldOut, userSpoke, conversation }: Known, hash: Hash, body: string): Known {
-    if (heldOut && userSpoke) return { heldOut, userSpoke, conversation };
+    // Without held-out tasks there is nothing to look for in what was said later.
+    if (userSpoke && (heldOut || this.#hashes.size === 0)) return { heldOut, userSpoke, conversation };
     const message = messageOf(body);
     const asked = message.role === 'user';
     const said = saidIn(message);

@@ -184,3 +184,37 @@ test('shadowed conversations are those that nothing was learned from, and some o
   await made.learner.rows.cycles.claim(cycle.id, 'resample', [{ stepId: first?.stepId ?? '', same: [] }]);
   expect(await made.learner.rows.live.states(1)).toEqual(all.slice(1));
 });
+
+const TRAINED = [sum('a', 11, 22), sum('b', 33, 44)];
+
+test('where nothing can tell, a trained version is a canary first', async () => {
+  const made = (open = await bench({ config: { gate: { canary_share: 0.5 } } }));
+  tasks(made, TRAINED);
+  const cycle = await runCycle(made.learner, { tasks: TRAINED, heldout: [] });
+  expect(cycle.note).toBe('version 1: no held-out tasks; a canary answers 50 % of the conversations');
+  expect(await made.learner.rows.live.canary()).toMatchObject({ version: 1, against: 0, share: 0.5, candidate: 1 });
+  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(0);
+});
+
+test('one that has passed the gate is a canary before it serves, and one that was refused is none', async () => {
+  const MANY = Array.from({ length: 24 }, (_, at) => sum(`h${at}`, at + 10, at + 20, 'heldout'));
+  const made = (open = await bench({
+    config: { gate: { canary_share: 0.1 } },
+    script: (request) =>
+      request.body.model === 'base' && request.body['temperature'] === 0 ? { text: 'no idea' } : arithmetic(request),
+  }));
+  tasks(made, [...TRAINED, ...MANY]);
+  const cycle = await runCycle(made.learner, { tasks: TRAINED, heldout: MANY });
+  expect(cycle).toMatchObject({ state: 'done', stage: 'gate' });
+  expect(cycle.note).toMatch(/^version 1: better: .*; a canary answers 10 % of the conversations$/);
+  const [decision] = decisionsOf(made.store.db, GYRE_POLICY, 1, 1);
+  expect(decision).toMatchObject({ kind: 'gate', passed: true });
+  expect(await made.learner.rows.live.canary()).toMatchObject({ version: 1, gateId: decision?.id, candidate: 1 });
+  expect(servingVersion(made.store.db, GYRE_POLICY)).toBe(0);
+  await made.close();
+
+  const refused = (open = await bench({ config: { gate: { canary_share: 0.1 } } }));
+  tasks(refused, [...TRAINED, ...MANY]);
+  expect((await runCycle(refused.learner, { tasks: TRAINED, heldout: MANY })).note).toMatch(/^version 1: not shown/);
+  expect(await refused.learner.rows.live.canary()).toBeUndefined();
+});
