@@ -27,6 +27,22 @@ export function needsReference({ kind }: Pick<Judge, 'kind'>): boolean {
   return kind === 'rule' || kind === 'rollout';
 }
 
+/** What one that needs a reference says where there is none. Rows of verdicts have it: it may not be worded anew. */
+export const NO_REFERENCE = 'the task has no reference';
+
+/** Kinds that go by a reference, or are people: what they say is right by what they are. */
+const KNOWING: ReadonlySet<JudgeKind> = new Set<JudgeKind>(['rule', 'rollout', 'person']);
+
+/** Whether a judge of this kind has an opinion, which has to be shown to be right before it rewards. */
+export function needsCalibration({ kind }: Pick<Judge, 'kind'>): boolean {
+  return !KNOWING.has(kind);
+}
+
+/** Whether somebody may reward who is asked and needs no reference: then it can be told of any action. */
+export function anyOpinion(judges: readonly DeclaredJudge[]): boolean {
+  return judges.some(({ kind, role }) => role === 'decides' && needsCalibration({ kind }));
+}
+
 /** Who may reward where nothing is configured, the one that decides before the other first. */
 export const REWARDS = ['person', 'reference'] as const;
 /** Rules that know nothing of right and wrong, and never reward. */
@@ -37,7 +53,7 @@ export interface Declaring {
   readonly rewards: readonly string[];
   /** Those that are configured, beside the rules and people that are always there. */
   readonly configured: readonly Pick<Judge, 'name' | 'kind'>[];
-  /** Models that were shown to tell right from wrong; the others filter, whatever is configured. */
+  /** Opinions that were shown to tell right from wrong; the others filter, whatever is configured. */
   readonly calibrated: ReadonlySet<string>;
 }
 
@@ -46,7 +62,7 @@ export function declaredJudges({ rewards, configured, calibrated }: Declaring): 
   const others = configured.map(({ name }) => name).filter((name) => !rewards.includes(name));
   const told = [...rewards, ...others].map((name): DeclaredJudge => {
     const kind = name === 'person' ? 'person' : (configured.find((each) => each.name === name)?.kind ?? 'rule');
-    const mayReward = rewards.includes(name) && (kind !== 'model' || calibrated.has(name));
+    const mayReward = rewards.includes(name) && (!needsCalibration({ kind }) || calibrated.has(name));
     return { name, kind, role: mayReward ? 'decides' : 'filters' };
   });
   return [

@@ -54,15 +54,17 @@ export interface JudgeCost {
   readonly ms: number;
 }
 
-export type JudgeKind =
+export const JUDGE_KINDS = [
   /** Deterministic code of this repository: `src/judge/rules/`. */
-  | 'rule'
+  'rule',
   /** A model asked for an opinion: `src/judge/model/`. */
-  | 'model'
+  'model',
   /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
-  | 'rollout'
+  'rollout',
   /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
-  | 'person';
+  'person',
+] as const;
+export type JudgeKind = (typeof JUDGE_KINDS)[number];
 
 /** One judge. `version` changes whenever the same subject could get another answer. */
 export interface Judge {
