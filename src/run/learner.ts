@@ -2,6 +2,7 @@
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
+import type { Calibration } from '../core/judging/calibration.js';
 import { calibratedIn } from '../core/judging/standing.js';
 import type { DeclaredJudge } from '../core/learning/deciding.js';
 import type { Judge } from '../core/learning/judging.js';
@@ -9,6 +10,7 @@ import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import { learningStore } from '../store/clock/open.js';
+import { newestCalibrations } from '../store/judges/calibrations.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
 import { declaredIn, judgesIn } from './judges/configured.js';
@@ -32,7 +34,8 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
   const declared = (): readonly DeclaredJudge[] =>
     declaredIn(config, calibratedIn(standingsIn(config, storage.db, judges.map(presentOf))));
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
-  judges = judgesIn(config, { toolbox: storage.tools, policy, rows });
+  const calibrations = (): readonly Calibration[] => newestCalibrations(storage.db);
+  judges = judgesIn(config, { toolbox: storage.tools, policy, rows, calibrations });
   return {
     rows,
     dataDir: config.data,

@@ -65,8 +65,9 @@ export function needJudge(config: Config, name: string | undefined): string {
 
 /** Whether to ask it the engine has to be there. */
 export function needsEngine({ judges }: Config, name: string): boolean {
+  const kindOf = (of: string): string | undefined => judges.find((each) => each.name === of)?.kind;
   const judge = judges.find((each) => each.name === name);
-  return judge !== undefined && judge.kind !== 'model';
+  return judge?.kind === 'rollout' || (judge?.kind === 'panel' && judge.of.some((of) => kindOf(of) === 'rollout'));
 }
 
 /** Asks the judge about gold items, keeps what came of it as a row, and says what the judge may do now. */

@@ -134,7 +134,7 @@ async function wordOf(
   signal: AbortSignal,
   took: (cost: JudgeCost) => void,
 ): Promise<Word> {
-  const { verdicts, faults } = await askAll([judge], subject, signal);
+  const { verdicts, faults } = await askAll([judge], [subject], signal);
   const [verdict] = verdicts;
   if (verdict === undefined) return { fault: faults[0]?.reason ?? 'it does not look at such a subject' };
   if (verdict.cost !== undefined) took(verdict.cost);

@@ -1,6 +1,6 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
-import type { Config, ModelJudge } from '../../core/config.js';
-import type { CalibrationBounds } from '../../core/judging/calibration.js';
+import type { Config, ModelJudge, PanelJudge, RolloutJudge } from '../../core/config.js';
+import type { Calibration, CalibrationBounds } from '../../core/judging/calibration.js';
 import { declaredJudges, type DeclaredJudge } from '../../core/learning/deciding.js';
 import type { Judge } from '../../core/learning/judging.js';
 import { adapterName } from '../../core/learning/version.js';
@@ -8,6 +8,7 @@ import type { Policy } from '../../core/policy.js';
 import type { LearningStore } from '../../core/ports.js';
 import type { Toolbox } from '../../core/tool.js';
 import { modelJudge } from '../../judge/model/judge.js';
+import { askedOnce, panelJudge } from '../../judge/panel/judge.js';
 import { referenceJudge } from '../../judge/rules/reference.js';
 import { ruleJudges } from '../../judge/rules/rules.js';
 import { rolloutJudge } from '../../learner/judges/rollout.js';
@@ -26,18 +27,70 @@ export interface Parts {
   readonly toolbox: Toolbox;
   readonly policy: Policy;
   readonly rows: Pick<LearningStore, 'verdicts' | 'versions'>;
+  /** The newest of each version of each judge: what a member of a panel weighs. None where nobody says. */
+  readonly calibrations?: (() => readonly Calibration[]) | undefined;
 }
 
-/** Rules, and those that are configured. Throws an operator error where a prompt cannot be read. */
-export function judgesIn(config: Config, parts: Parts): readonly Judge[] {
-  return [...ruleJudges(parts.toolbox), ...config.judges.map((each) => configuredJudge(config, each, parts))];
-}
+type Configured = Config['judges'][number];
 
-export function configuredJudge(
+const refuse = (_: Configured, thrown: unknown): never => {
+  throw thrown;
+};
+
+/**
+ * Rules, and those that are configured. Throws an operator error where a prompt cannot be read, unless `broken` takes
+ * it: then that one is left out.
+ */
+export function judgesIn(
   config: Config,
-  each: Config['judges'][number],
-  { toolbox, policy, rows }: Parts,
-): Judge {
+  parts: Parts,
+  broken: (judge: Configured, thrown: unknown) => void = refuse,
+): readonly Judge[] {
+  const panels = config.judges.filter((each): each is PanelJudge => each.kind === 'panel');
+  const inPanels = new Set(panels.flatMap(({ of }) => of));
+  const made = config.judges.flatMap((each): Judge[] => {
+    if (each.kind === 'panel') return [];
+    try {
+      return [judgeIn(each, config, parts)];
+    } catch (thrown) {
+      broken(each, thrown);
+      return [];
+    }
+  });
+  const judges = [...ruleJudges(parts.toolbox), ...made].map((judge) =>
+    inPanels.has(judge.name) ? askedOnce(judge) : judge,
+  );
+  return [
+    ...judges,
+    ...panels.flatMap((panel): Judge[] => {
+      const members = judges.filter((judge) => panel.of.includes(judge.name));
+      const missing = panel.of.find((name) => !members.some((member) => member.name === name));
+      if (missing === undefined) return [panelIn(panel, members, parts)];
+      broken(panel, new Error(`its member "${missing}" cannot be asked`));
+      return [];
+    }),
+  ];
+}
+
+function panelIn({ name, rule }: PanelJudge, members: readonly Judge[], { rows, calibrations }: Parts): Judge {
+  return panelJudge({
+    name,
+    rule,
+    members,
+    said: (kind, ids) => rows.verdicts.of(kind, ids),
+    accuracies: () => {
+      const known = calibrations?.() ?? [];
+      return new Map(
+        members.flatMap((member) => {
+          const own = known.find((each) => each.judge === member.name && each.judgeVersion === member.version);
+          return own === undefined ? [] : [[member.name, own.numbers.accuracy.accuracy] as const];
+        }),
+      );
+    },
+  });
+}
+
+function judgeIn(each: ModelJudge | RolloutJudge, config: Config, { toolbox, policy, rows }: Parts): Judge {
   if (each.kind === 'model') return modelIn(each, rows);
   const { name, ends, steps, temperature, budget } = each;
   return rolloutJudge({

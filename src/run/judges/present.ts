@@ -4,11 +4,10 @@ import { reasonOf } from '../../core/errors.js';
 import { type JudgeStanding, type PresentJudge, standingsOf } from '../../core/judging/standing.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Judge } from '../../core/learning/judging.js';
-import { ruleJudges } from '../../judge/rules/rules.js';
 import { learningStore } from '../../store/clock/open.js';
 import type { Db } from '../../store/file/db.js';
 import { newestCalibrations } from '../../store/judges/calibrations.js';
-import { boundsIn, configuredJudge, declaredIn, type Parts } from './configured.js';
+import { boundsIn, declaredIn, judgesIn, type Parts } from './configured.js';
 
 type Made = Judge | { readonly name: string; readonly kind: Judge['kind']; readonly fault: string };
 
@@ -51,15 +50,11 @@ function madeFor(config: Config, db: Db): readonly Made[] {
       },
     },
     rows: learningStore(db, GYRE_POLICY),
+    calibrations: () => newestCalibrations(db),
   };
-  return [
-    ...ruleJudges(parts.toolbox),
-    ...config.judges.map((each): Made => {
-      try {
-        return configuredJudge(config, each, parts);
-      } catch (thrown) {
-        return { name: each.name, kind: each.kind, fault: reasonOf(thrown) };
-      }
-    }),
-  ];
+  const broken: Made[] = [];
+  const judges = judgesIn(config, parts, ({ name, kind }, thrown) =>
+    broken.push({ name, kind, fault: reasonOf(thrown) }),
+  );
+  return [...judges, ...broken];
 }
