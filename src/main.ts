@@ -25,6 +25,7 @@ interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags, BackupFlags {
   readonly n?: string | undefined;
   readonly model?: string | undefined;
   readonly cycles?: string | undefined;
+  readonly gold?: string | undefined;
 }
 
 // Conversations, keys and what is made of them are for this user alone, in everything we and our children write.
@@ -127,7 +128,27 @@ learning('generate', 'run the loop on tasks and log it', true, async (verbs, lea
   .option('--tasks <file>', 'task file')
   .option('--n <n>', 'trajectories per task')
   .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
-learning('judge', 'judge what no judge has seen', false, (verbs, learner, _, out) => verbs.judgeVerb(learner, out));
+verb('judge [what] [name]', 'judge what no judge has seen; list: who may reward; calibrate NAME: measure a judge')
+  .option('--gold <from>', 'of calibrate: a file of gold items, or "labels": what people have said of steps')
+  .option('--engine <url>', 'use this running engine')
+  .option('--trainer <url>', 'use this running trainer and its engine')
+  .action(async (what: string | undefined, name: string | undefined, flags: VerbFlags) => {
+    const [{ withLearner }, judges, { judgeVerb }] = await Promise.all([
+      import('./run/with_learner.js'),
+      import('./cli/verbs/judges.js'),
+      import('./cli/verbs/learning.js'),
+    ]);
+    const [given, out] = [config(flags), printer(flags.json === true)];
+    if (what === 'list') return judges.judgesVerb(given, out);
+    if (what !== undefined && what !== 'calibrate')
+      throw new Error(`"judge ${what}" is no verb; there are judge, judge list and judge calibrate NAME --gold FROM`);
+    if (what === undefined)
+      return withLearner(given, out, stopping.signal, false, (learner) => judgeVerb(learner, out));
+    const judge = judges.needJudge(given, name);
+    return withLearner(given, out, stopping.signal, judges.needsEngine(given, judge), (learner) =>
+      judges.calibrateVerb(learner, judge, flags.gold, out),
+    );
+  });
 learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, _, out) =>
   verbs.filterVerb(learner, out),
 );

@@ -134,6 +134,18 @@ const Gate = z.strictObject(
   'must be {max_tasks?, families?: [{name, margin?}]}',
 );
 
+/** What a judge has to reach before it may reward, and to keep to while it does: docs/rewards.md. */
+const CalibrationKey = z.strictObject(
+  {
+    items: z.int().min(20).max(100_000).default(200),
+    accuracy: z.number().min(0.5).lt(1).default(0.75),
+    false_accept: z.number().gt(0).max(0.5).default(0.15),
+    drift: z.number().gt(0).max(1).default(0.3),
+    agreement: z.number().gt(0).lt(1).default(0.75),
+  },
+  'must be {items?, accuracy?, false_accept?, drift?, agreement?}',
+);
+
 /** A model that judges: any OpenAI endpoint. docs/rewards.md. */
 const ModelJudge = z.strictObject({
   name: label.refine(
@@ -250,6 +262,7 @@ export const ConfigKeys = {
   'learning.heldout': z.string().optional(),
   'learning.rewards': Rewards.default([...REWARDS]),
   judges: Judges.default([]),
+  calibration: CalibrationKey.prefault({}),
   gate: Gate.default({ max_tasks: 1024, families: [] }),
 } as const;
 

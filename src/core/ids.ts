@@ -14,13 +14,14 @@ export type IdKind =
   | 'msg'
   | 'call'
   | 'req'
-  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict. */
+  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, calibration. */
   | 'smp'
   | 'bat'
   | 'cyc'
   | 'dec'
   | 'eval'
   | 'vrd'
+  | 'cal'
   /** A pruning. */
   | 'prn'
   /** Feedback. */

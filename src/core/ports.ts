@@ -6,13 +6,24 @@
  * Types only. `src/store/clock/` implements them over SQLite, and `tests/store/ports/` runs one suite over every
  * implementation there is.
  */
+import type { Calibration } from './judging/calibration.js';
+import type { Drift, ProcessAndOutcome } from './judging/drift.js';
+import type { GoldStep } from './judging/facts.js';
 import type { Update } from './learning/alarms.js';
 import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
 import type { TaskAnswer } from './learning/evaluation.js';
 import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
-import type { Judged, JudgeRef, JudgingTurn, SubjectKind, UnjudgedSlice, Verdict } from './learning/judging.js';
+import type {
+  Judged,
+  JudgeCost,
+  JudgeRef,
+  JudgingTurn,
+  SubjectKind,
+  UnjudgedSlice,
+  Verdict,
+} from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
@@ -36,6 +47,7 @@ export interface LearningStore {
   readonly steps: StepRows;
   readonly tasks: TaskRows;
   readonly verdicts: VerdictRows;
+  readonly judges: JudgeRows;
   readonly states: StateRows;
   readonly views: StatusRows;
   readonly cycles: CycleRows;
@@ -93,6 +105,23 @@ export interface VerdictRows {
   spent(judge: string, since: number): Promise<number>;
   /** Subjects of which a judge has said something that is not declared, and decides nothing. */
   unknownJudged(): Promise<number>;
+}
+
+/** How far judges can be trusted: by gold items, and by how answers come out and what people say. */
+export interface JudgeRows {
+  /** The newest of each version of each judge, newest first. */
+  calibrations(): Promise<readonly Calibration[]>;
+  calibrated(calibration: Calibration): Promise<void>;
+  /** What a judge took that made no verdict, under an id of its own. It counts for the budget of its day. */
+  spend(judge: string, id: string, cost: JudgeCost): Promise<void>;
+  /** Steps of which a person has said whether they are good, as their newest word has it. */
+  gold(): Promise<readonly GoldStep[]>;
+  /** By answer of a version: what a judge said of its steps, and whether one that `deciding` names found it right. */
+  outcomes(version: number, judge: JudgeRef, deciding: readonly string[]): Promise<readonly ProcessAndOutcome[]>;
+  /** By step of a version that both have judged: whether a person and the judge say the same. */
+  agreed(version: number, judge: JudgeRef): Promise<readonly boolean[]>;
+  /** In place of what was found of these versions before. */
+  drifted(versions: readonly number[], list: readonly Drift[]): Promise<void>;
 }
 
 /** States that may be drawn from, and what of the log is none. */

@@ -20,6 +20,7 @@ import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
 import { gate, type Gated, type Gating, hopelessness } from './gating.js';
 import { generate } from './generating.js';
+import { watchDrift } from './judges/drifting.js';
 import { judgeLog, judgeSamples, unheardOf } from './judging.js';
 import { inParallel } from './pool.js';
 import { askPlainly, type Draw, draw, failedAt } from './resample.js';
@@ -105,6 +106,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
       await reach('generate', { generated });
     }
     await reach('judge', await judgeLog(learner));
+    await watchDrift(learner, [await rows.versions.serving(), cycle.baseVersion]);
 
     await reach('filter', await takeUp(learner, cycle));
 
@@ -306,7 +308,8 @@ function shuffled<T>(list: readonly T[]): T[] {
 async function gated(learner: Learner, version: number, heldout: readonly Task[]): Promise<Gated> {
   const { rows, judges, config, progress, signal, trainer } = learner;
   const answer: Gating['answer'] = (asked) => answered(learner, asked);
-  const outcome = await gate({ rows, judges, config, progress, signal, answer }, version, heldout);
+  const drifts: Gating['drifts'] = (versions) => watchDrift(learner, versions);
+  const outcome = await gate({ rows, judges, config, progress, signal, answer, drifts }, version, heldout);
   const { decision, promoted } = outcome;
   if (promoted) await learner.decided();
   const refused = decision?.passed === false ? decision : undefined;

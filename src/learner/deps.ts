@@ -39,7 +39,7 @@ export interface Learner {
   readonly prepareTools: (names: readonly string[]) => Promise<void>;
   /** Those that can be asked. */
   readonly judges: readonly Judge[];
-  /** Those that may decide, and who before whom. */
+  /** Those that may decide, and who before whom: as their calibrations are now. */
   readonly declared: readonly DeclaredJudge[];
   /** Absent when there is nothing to train with: an engine given by address, or a trainer that is not up. */
   readonly trainer: Trainer | undefined;

@@ -1,6 +1,6 @@
 /**
- * The learning clock's own routes under `/gyre/v1`: status, versions, cycles. They read rows; only starting a cycle
- * starts work.
+ * The learning clock's own routes under `/gyre/v1`: status, versions, cycles, judges. They read rows; only starting a
+ * cycle starts work.
  */
 import type { IncomingMessage } from 'node:http';
 
@@ -39,6 +39,7 @@ export interface LearningRows {
   /** The same. */
   cycles(query: Query, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes>;
   cycle(id: string, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes | undefined>;
+  judges(signal: AbortSignal): Promise<JsonBytes>;
 }
 
 export function learningRoutes(deps: LearningRoutes): Hono {
@@ -55,6 +56,11 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   app.get('/status', async (c) => {
     const { keyId } = await deps.allow(c.req.raw, false);
     return json(await rows.status(keyId, c.req.raw.signal));
+  });
+  // What judges cost and say is of everybody's conversations.
+  app.get('/judges', async (c) => {
+    await deps.allow(c.req.raw, true);
+    return json(await rows.judges(c.req.raw.signal));
   });
   app.get('/versions', async (c) => {
     const { keyId } = await deps.allow(c.req.raw, false);

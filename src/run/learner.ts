@@ -2,13 +2,19 @@
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
 import type { Policy } from '../core/policy.js';
+import type { Calibration } from '../core/judging/calibration.js';
+import { calibratedIn } from '../core/judging/standing.js';
+import type { DeclaredJudge } from '../core/learning/deciding.js';
+import type { Judge } from '../core/learning/judging.js';
 import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import { learningStore } from '../store/clock/open.js';
+import { newestCalibrations } from '../store/judges/calibrations.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
-import { declaredIn, judgesIn } from './judges.js';
+import { declaredIn, judgesIn } from './judges/configured.js';
+import { presentOf, standingsIn } from './judges/present.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {
@@ -23,8 +29,13 @@ export interface LearnerParts {
 }
 
 export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
-  const declared = declaredIn(config);
+  let judges: readonly Judge[] = [];
+  // A calibration may be made at any time, by another process: who may reward is read from the rows at every use.
+  const declared = (): readonly DeclaredJudge[] =>
+    declaredIn(config, calibratedIn(standingsIn(config, storage.db, judges.map(presentOf))));
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
+  const calibrations = (): readonly Calibration[] => newestCalibrations(storage.db);
+  judges = judgesIn(config, { toolbox: storage.tools, policy, rows, calibrations });
   return {
     rows,
     dataDir: config.data,
@@ -33,8 +44,10 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
     policy,
     toolbox: storage.tools,
     prepareTools: (names) => storage.toolServers.prepare(names),
-    judges: judgesIn(config, { toolbox: storage.tools, policy, rows }),
-    declared,
+    judges,
+    get declared() {
+      return declared();
+    },
     get trainer() {
       return supply().trainer;
     },

@@ -1,4 +1,5 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
+import type { Drift } from '../judging/drift.js';
 import type { Update } from './alarms.js';
 import type { Decision } from './version.js';
 
@@ -133,4 +134,6 @@ export interface LearningNews {
   readonly decisions: readonly Decision[];
   /** That of the newest trained version; undefined before the first. */
   readonly update: Update | undefined;
+  /** How the judges that reward do on what serves and on the head. */
+  readonly drifts: readonly Drift[];
 }

@@ -27,9 +27,20 @@ export function needsReference({ kind }: Pick<Judge, 'kind'>): boolean {
   return kind === 'rule' || kind === 'rollout';
 }
 
-/** Whether it has to be shown that a judge of this kind tells right from wrong. */
+/** What one that needs a reference says where there is none. Rows of verdicts have it: it may not be worded anew. */
+export const NO_REFERENCE = 'the task has no reference';
+
+/** Kinds that go by a reference, or are people: what they say is right by what they are. */
+const KNOWING: ReadonlySet<JudgeKind> = new Set<JudgeKind>(['rule', 'rollout', 'person']);
+
+/** Whether a judge of this kind has an opinion, which has to be shown to be right before it rewards. */
 export function needsCalibration({ kind }: Pick<Judge, 'kind'>): boolean {
-  return kind === 'model' || kind === 'panel';
+  return !KNOWING.has(kind);
+}
+
+/** Whether somebody may reward who is asked and needs no reference: then it can be told of any action. */
+export function anyOpinion(judges: readonly DeclaredJudge[]): boolean {
+  return judges.some(({ kind, role }) => role === 'decides' && needsCalibration({ kind }));
 }
 
 /** Who may reward where nothing is configured, the one that decides before the other first. */
@@ -42,7 +53,7 @@ export interface Declaring {
   readonly rewards: readonly string[];
   /** Those that are configured, beside the rules and people that are always there. */
   readonly configured: readonly Pick<Judge, 'name' | 'kind'>[];
-  /** Models and panels that were shown to tell right from wrong; the others filter, whatever is configured. */
+  /** Opinions that were shown to tell right from wrong; the others filter, whatever is configured. */
   readonly calibrated: ReadonlySet<string>;
 }
 

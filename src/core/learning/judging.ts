@@ -54,17 +54,19 @@ export interface JudgeCost {
   readonly ms: number;
 }
 
-export type JudgeKind =
+export const JUDGE_KINDS = [
   /** Deterministic code of this repository: `src/judge/rules/`. */
-  | 'rule'
+  'rule',
   /** A model asked for an opinion: `src/judge/model/`. */
-  | 'model'
+  'model',
   /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
-  | 'rollout'
+  'rollout',
   /** Several of them as one: `src/judge/panel/`. */
-  | 'panel'
+  'panel',
   /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
-  | 'person';
+  'person',
+] as const;
+export type JudgeKind = (typeof JUDGE_KINDS)[number];
 
 /** Why a judge could not be asked of one subject of several: no judgement, and it is asked again. */
 export interface NotJudged {

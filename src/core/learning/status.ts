@@ -1,4 +1,6 @@
 /** What there is to tell of learning, before it is told. */
+import type { Calibration } from '../judging/calibration.js';
+import type { Drift } from '../judging/drift.js';
 import type { StateTally } from './candidate.js';
 import type { Cycle } from './cycle.js';
 import type { Burst } from './views.js';
@@ -22,4 +24,8 @@ export interface StatusFacts {
   /** Newest first. */
   readonly newest: readonly Cycle[];
   readonly bursts: readonly Burst[];
+  /** Newest first; none for a key. */
+  readonly calibrations: readonly Calibration[];
+  /** How the judges that reward do on what serves and on the head. */
+  readonly drifts: readonly Drift[];
 }

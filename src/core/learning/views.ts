@@ -2,6 +2,7 @@
  * Versions, decisions, cycles and evaluations as routes and `--json` tell them: the API's spelling, its times, and null
  * where there is nothing.
  */
+import type { StandingView } from '../judging/views.js';
 import { seconds } from '../seconds.js';
 import type { Cycle, CycleStage, CycleState, FilterName, TrainMode } from './cycle.js';
 import {
@@ -93,6 +94,10 @@ export interface LearningStatus {
   readonly last: CycleView | null;
   /** Keys that ask far more than they use to. Null for a key that is no admin's. */
   readonly bursts: readonly Burst[] | null;
+  /** Each judge: whether it may reward, and why. Null as above. */
+  readonly judges: readonly StandingView[] | null;
+  /** Judges that no longer say what outcomes and people say: nothing is promoted. Null as above. */
+  readonly drift: readonly string[] | null;
 }
 
 /** A key that was given far more answers of late than in its past. */

@@ -223,6 +223,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     errors: [404],
   }),
   'GET /gyre/v1/status': reads('What learning waits for.', 'Learning', 'client', 'Status'),
+  'GET /gyre/v1/judges': reads(
+    'The judges: who may reward and why, how each is calibrated, what it said and took, and how they agree.',
+    'Learning',
+    'admin',
+    'Judges',
+  ),
   'GET /gyre/v1/versions': reads(
     'Policy versions, newest first, with what was decided about them.',
     'Learning',

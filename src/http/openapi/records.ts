@@ -32,6 +32,7 @@ import {
 } from '../../core/reading.js';
 import { ORIGINS, OUTCOMES } from '../../core/reading/filters.js';
 import { bool, functionCall, ids, int, number, object, seconds, text } from './basics.js';
+import { Judges, Standing } from './judges.js';
 
 const listOf = <T extends z.ZodType>(item: T): z.ZodType<Listing<z.output<T>>> =>
   z.object({ data: z.array(item), has_more: bool });
@@ -249,6 +250,8 @@ const Status = z.object({
   bursts: z
     .array(z.object({ key_id: text, name: text, answers: z.int(), minutes: z.int(), usual: z.number() }))
     .nullable(),
+  judges: z.array(Standing).nullable(),
+  drift: z.array(text).nullable(),
 }) satisfies z.ZodType<LearningStatus>;
 
 const StepRead = z.object({
@@ -299,6 +302,7 @@ export const RECORDS = {
   Deletion,
   Step: StepRead,
   Status,
+  Judges,
   Version,
   VersionList: listOf(VersionInList),
   Decision,

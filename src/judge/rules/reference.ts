@@ -1,5 +1,6 @@
 /** The rule `reference`: whether an action gives its task's reference. The only rule that knows right from wrong. */
 import { GyreError, reasonOf } from '../../core/errors.js';
+import { NO_REFERENCE } from '../../core/learning/deciding.js';
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { answersOf } from '../../core/learning/task.js';
 import { textOf, type ToolCall } from '../../core/message.js';
@@ -26,7 +27,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
     kind: 'rule',
     judge: oneByOne(async (subject, signal) => {
       const { reference, calls } = subject;
-      if (reference === undefined) return absent('the task has no reference');
+      if (reference === undefined) return absent(NO_REFERENCE);
       const [call] = calls;
       if (call === undefined) {
         if (subject.text.trim() === '') return bad('the answer is empty');

@@ -3,6 +3,7 @@
  * happen, and numbers. They are read again and again, because they are made in other processes: the learning clock's,
  * or one of the command line.
  */
+import { alarmOf, driftSaid } from '../../core/judging/drift.js';
 import type { Cycle, LearningNews } from '../../core/learning/cycle.js';
 import { reasonOf } from '../../core/errors.js';
 import type { Output } from './output.js';
@@ -14,6 +15,7 @@ interface Numbers {
   readonly head: number;
   readonly cycles: LearningNews['cycles'];
   readonly update?: LearningNews['update'];
+  readonly drifts?: LearningNews['drifts'];
 }
 
 export class NewsWatch {
@@ -60,9 +62,10 @@ export class NewsWatch {
     }
   }
 
-  #tell({ head, newest, cycles, decisions, update }: LearningNews): void {
+  #tell({ head, newest, cycles, decisions, update, drifts }: LearningNews): void {
     const earlier = this.#numbers.update?.version ?? 0;
-    this.#numbers = { head, cycles, update };
+    const alarmed = new Set((this.#numbers.drifts ?? []).filter(({ alarm }) => alarm).map(alarmOf));
+    this.#numbers = { head, cycles, update, drifts };
     const known = this.#cycle;
     this.#cycle = newest;
     const last = this.#lastDecision;
@@ -87,6 +90,16 @@ export class NewsWatch {
           { alarm: name, version: update.version, value, bound, reason },
           `alarm at the update to version ${update.version}: ${reason}`,
         );
+    for (const drift of drifts) {
+      if (!drift.alarm || alarmed.has(alarmOf(drift))) continue;
+      const { measure, judge, version, value, bound } = drift;
+      const reason = driftSaid(drift);
+      this.#output.event(
+        'alarm',
+        { alarm: `drift_${measure}`, judge, version, value, bound, reason },
+        `alarm: nothing is promoted, since ${reason}`,
+      );
+    }
     for (const { id, kind, version, against, passed, reason } of decisions.toReversed()) {
       if (id <= last) continue;
       this.#output.event(

@@ -14,10 +14,13 @@ import { followed, learningNews } from '../../store/clock/followed.js';
 import { cycleList, cycleShown, versionList } from '../../store/clock/lists.js';
 import { ruleIn } from '../../learner/states.js';
 import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
+import { overviewOf } from '../../learner/judges/overview.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
 import { statusFacts } from '../../store/clock/status_facts.js';
 import type { Db } from '../../store/file/db.js';
 import { wasDeleted } from '../../store/file/deletions.js';
+import { driftsOf } from '../../store/judges/drifts.js';
+import { judgeFacts } from '../../store/judges/facts.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
 import { headVersion } from '../../store/learning/decisions.js';
@@ -34,6 +37,7 @@ import { listTrajectories } from '../../store/read/listing.js';
 import { fold } from '../../store/states/fold.js';
 import { showTrajectory } from '../../store/read/showing.js';
 import { hasTrajectory } from '../../store/read/trajectories.js';
+import { presentJudges, standingsIn } from '../judges/present.js';
 
 /** What a thread has open. */
 export interface Held {
@@ -68,7 +72,21 @@ const READING = {
   deletion: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(deletionOf(db, GYRE_POLICY, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
   status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined) =>
-    bytesOf(learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, keyId)), config, part)),
+    bytesOf(
+      learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, keyId)), config, {
+        ...part,
+        judges: presentJudges(config, db),
+      }),
+    ),
+  judges: ({ db, config }: Held) =>
+    bytesOf(
+      overviewOf({
+        config,
+        standings: standingsIn(config, db),
+        facts: judgeFacts(db),
+        drifts: driftsOf(db, GYRE_POLICY),
+      }),
+    ),
   versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, GYRE_POLICY, query, keyId)),
   cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, GYRE_POLICY, query, keyId)),
   cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, GYRE_POLICY, id, keyId)),

@@ -24,16 +24,17 @@ export function taskRows(db: Db): TaskRows {
   };
 }
 
-export function verdictRows(db: Db, judges: readonly DeclaredJudge[]): VerdictRows {
+/** `judges`: read at every use, since a calibration may change who decides. */
+export function verdictRows(db: Db, judges: () => readonly DeclaredJudge[]): VerdictRows {
   return {
     async unjudged(asking, limit, now) {
       return unjudged(db, asking, limit, now);
     },
     async save(judged, turn) {
-      saveJudged(db, judged, turn, { judges });
+      saveJudged(db, judged, turn, { judges: judges() });
     },
     async redecide() {
-      return redecide(db, judges);
+      return redecide(db, judges());
     },
     async spent(judge, since) {
       return spentOf(db, judge, since);

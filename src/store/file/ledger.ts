@@ -10,6 +10,7 @@ import { sha256, type Hash } from '../../core/text/hash.js';
 import type { Tx } from './db.js';
 import { shapeOf, type Shape, type SqlValue } from './rows.js';
 import {
+  calibrations,
   decisions,
   deletions,
   deletionVersions,
@@ -27,8 +28,8 @@ import {
 } from './schema.js';
 
 /**
- * Tables whose rows are never changed. A row of the first nine that is in no ledger row is a fault; the others may be
- * entered.
+ * Tables whose rows are never changed. A row of those that must be ledgered that is in no ledger row is a fault; the
+ * others may be entered.
  */
 export const LEDGERED = {
   trajectories,
@@ -41,6 +42,7 @@ export const LEDGERED = {
   withdrawals,
   prunings,
   decisions,
+  calibrations,
   samples,
   versions,
   evaluations,
@@ -56,6 +58,7 @@ export const MUST_BE_LEDGERED = [
   'withdrawals',
   'prunings',
   'decisions',
+  'calibrations',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;
 

@@ -1,5 +1,5 @@
 /** Who decides about each subject, as rows: made anew in the transaction that adds a verdict of it. */
-import { type DeclaredJudge, deciding, JUDGES } from '../../core/learning/deciding.js';
+import { anyOpinion, type DeclaredJudge, deciding, JUDGES, NO_REFERENCE } from '../../core/learning/deciding.js';
 import type { SubjectKind } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 
@@ -80,7 +80,8 @@ export function redecide(db: Db, judges: readonly DeclaredJudge[]): boolean {
         `SELECT DISTINCT subject_kind AS kind, subject_id AS id FROM verdicts
           WHERE (subject_kind, subject_id) > (?, ?) ORDER BY subject_kind, subject_id LIMIT ${AT_ONCE}`,
       ).all(goesOn ? (known.kind ?? '') : '', goesOn ? (known.subject ?? '') : '');
-      for (const { kind, id } of rows) writeDecided(db, kind, id, undefined, judges);
+      for (const { kind, id } of rows)
+        writeDecided(db, kind, id, anyOpinion(judges) || hasReference(db, kind, id), judges);
       const last = rows.length < AT_ONCE ? undefined : rows.at(-1);
       prepared(
         db,
@@ -90,6 +91,17 @@ export function redecide(db: Db, judges: readonly DeclaredJudge[]): boolean {
       return last !== undefined;
     },
     { behavior: 'immediate' },
+  );
+}
+
+/** Whether one that goes by a reference has looked at it and found one. */
+function hasReference(db: Db, kind: SubjectKind, id: string): boolean {
+  return (
+    prepared<[string, string, string], { found: number }>(
+      db,
+      `SELECT 1 AS found FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = 'reference'
+        AND rationale <> ? LIMIT 1`,
+    ).get(kind, id, NO_REFERENCE) !== undefined
   );
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { declaredJudges, deciding, JUDGES } from '../../../src/core/learning/deciding.js';
+import { declaredJudges, deciding, JUDGES, NO_REFERENCE } from '../../../src/core/learning/deciding.js';
 import type { SubjectKind, Verdict } from '../../../src/core/learning/judging.js';
 import { rewardOf } from '../../../src/judge/decide.js';
 import { redecide, unknownJudged } from '../../../src/store/learning/decided.js';
@@ -210,6 +210,39 @@ test('where others decide than before every subject is decided about anew, some 
   expect(redecide(open.store.db, JUDGES)).toBe(true);
   expect(redecide(open.store.db, JUDGES)).toBe(false);
   expect(judges()).toEqual([{ judge: 'reference', good: 1, unknown: 1 }]);
+});
+
+test('a right that is taken away leaves open only what has a reference', async () => {
+  const open = opened();
+  const { steps } = await answer(open.log, opening([user('q')]), [{ text: 'a' }, { text: 'b' }, { text: 'c' }]);
+  const [none = '', some = '', unasked = ''] = steps.map(({ id }) => id);
+  const judges = (calibrated: readonly string[]): ReturnType<typeof declaredJudges> =>
+    declaredJudges({
+      rewards: ['critic', 'reference'],
+      configured: [{ name: 'critic', kind: 'model' }],
+      calibrated: new Set(calibrated),
+    });
+  const said = [none, some, unasked].map((id) => word('step', id, 'critic', undefined));
+  saveJudged(
+    open.store.db,
+    {
+      verdicts: [
+        ...said,
+        word('step', none, 'reference', undefined, { rationale: NO_REFERENCE }),
+        word('step', some, 'reference', undefined, { rationale: 'the call gives something else' }),
+      ],
+      faults: [],
+      gradable: new Set([some]),
+    },
+    undefined,
+    { judges: judges([]) },
+  );
+  const told = (): ReadonlyMap<string, number> => new Map(rowsOf(open).map(({ id, gradable }) => [id, gradable]));
+  const all = [none, some, unasked];
+  while (redecide(open.store.db, judges(['critic'])));
+  expect(all.map((id) => told().get(id))).toEqual([1, 1, 1]);
+  while (redecide(open.store.db, judges([])));
+  expect(all.map((id) => told().get(id))).toEqual([0, 1, 0]);
 });
 
 test('what a judgement took stands beside its verdict, is added up, and goes with it', async () => {
