@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 
+import type { Labels } from './judging/labels.js';
 import type { BatchState } from './learning/cycle.js';
 import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
@@ -77,6 +78,7 @@ export interface Reading {
   withdrawn(responseIds: readonly string[], signal?: AbortSignal): Promise<readonly string[]>;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput, signal?: AbortSignal): Promise<FeedbackView | undefined>;
+  readonly labels: Labels;
 }
 
 /** What was said up to and with an answer, as its client has it. */

@@ -32,6 +32,10 @@ export async function judgeLog({ rows, judges, declared, toolbox, signal, progre
     signal.throwIfAborted();
     await turn();
   }
+  while (await rows.verdicts.overheard()) {
+    signal.throwIfAborted();
+    await turn();
+  }
   const total = { verdicts: 0, faults: 0, unknown: 0 };
   const patience = new Patience();
   for (;;) {

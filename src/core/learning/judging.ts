@@ -61,7 +61,7 @@ export type JudgeKind =
   | 'model'
   /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
   | 'rollout'
-  /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
+  /** People: who labels steps (`person`), and who rates answers (`feedback`). Nobody asks them; their words come. */
   | 'person';
 
 /** One judge. `version` changes whenever the same subject could get another answer. */
@@ -96,7 +96,7 @@ export interface Verdict {
 export interface Reward {
   /** From 0 to 1. */
   readonly value: number;
-  /** `judge` is a model, `feedback` a person. */
+  /** `judge` is a model, `feedback` people. */
   readonly source: 'rule' | 'judge' | 'feedback';
 }
 

@@ -9,7 +9,7 @@ import { statusRows } from './status_facts.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
 import { learningLock } from './lock.js';
-import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
+import { demonstrationRows, giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
 /** `policy`: the name its rows carry. `judges`: who decides about what is judged. */
 export function learningStore(db: Db, policy: string, judges: readonly DeclaredJudge[] = JUDGES): LearningStore {
@@ -22,6 +22,7 @@ export function learningStore(db: Db, policy: string, judges: readonly DeclaredJ
     views: statusRows(db, policy),
     cycles: cycleRows(db, policy),
     samples: sampleRows(db, policy),
+    demonstrations: demonstrationRows(db, policy),
     batches: batchRows(db, policy),
     versions: versionRows(db, policy),
     decisions: decisionRows(db, policy),

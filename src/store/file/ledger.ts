@@ -15,6 +15,7 @@ import {
   deletionVersions,
   evaluations,
   feedback,
+  labels,
   ledger,
   prunings,
   responses,
@@ -27,8 +28,8 @@ import {
 } from './schema.js';
 
 /**
- * Tables whose rows are never changed. A row of the first nine that is in no ledger row is a fault; the others may be
- * entered.
+ * Tables whose rows are never changed. A row of `MUST_BE_LEDGERED` that is in no ledger row is a fault; the others may
+ * be entered.
  */
 export const LEDGERED = {
   trajectories,
@@ -44,6 +45,7 @@ export const LEDGERED = {
   samples,
   versions,
   evaluations,
+  labels,
 } as const;
 export const MUST_BE_LEDGERED = [
   'trajectories',
@@ -56,6 +58,7 @@ export const MUST_BE_LEDGERED = [
   'withdrawals',
   'prunings',
   'decisions',
+  'labels',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;
 

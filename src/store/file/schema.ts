@@ -11,6 +11,7 @@ import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 export { decided, decidingBy, judgeAttempts, judgeCosts, judgeMarks, lateSteps } from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
+export { demonstrations, labels } from './label_schema.js';
 export { groups, samples } from './sample_schema.js';
 export {
   candidateCounts,
