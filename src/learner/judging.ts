@@ -32,10 +32,6 @@ export async function judgeLog({ rows, judges, declared, toolbox, signal, progre
     signal.throwIfAborted();
     await turn();
   }
-  while (await rows.verdicts.overheard()) {
-    signal.throwIfAborted();
-    await turn();
-  }
   const total = { verdicts: 0, faults: 0, unknown: 0 };
   const patience = new Patience();
   for (;;) {
@@ -57,6 +53,10 @@ export async function judgeLog({ rows, judges, declared, toolbox, signal, progre
     total.faults += judged.faults.length;
     total.unknown += unknownIn(judged.verdicts, declared);
     progress({ stage: 'judge', done: total.verdicts, total: total.verdicts });
+  }
+  while (await rows.verdicts.overheard()) {
+    signal.throwIfAborted();
+    await turn();
   }
   return { judged: total.verdicts, ...faultsOf(total.faults, total.unknown) };
 }

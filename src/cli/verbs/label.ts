@@ -120,7 +120,8 @@ function labelIn(value: unknown, where: string): NewLabel | Withdrawal {
 
 function mostOf({ count }: LabelFlags): number {
   if (count === undefined) return Number.POSITIVE_INFINITY;
-  if (!/^[1-9]\d{0,6}$/.test(count)) throw operatorError(`--count is "${count}"; it must be a whole number of at least 1`);
+  if (!/^[1-9]\d{0,6}$/.test(count))
+    throw operatorError(`--count is "${count}"; it must be a whole number of at least 1`);
   return Number(count);
 }
 

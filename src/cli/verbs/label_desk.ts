@@ -73,12 +73,16 @@ const WORDS = { g: 'good', b: 'bad', n: 'unsure' } as const;
 type Key = keyof typeof WORDS | 's' | 'u' | 'q';
 
 /** The key that ends a step, with what was written before it. Whoever has gone away has quit. */
-async function answered(desk: Desk, keys: AsyncIterator<string>): Promise<{ readonly key: Key; readonly comment: string }> {
+async function answered(
+  desk: Desk,
+  keys: AsyncIterator<string>,
+): Promise<{ readonly key: Key; readonly comment: string }> {
   let comment = '';
   for (;;) {
     desk.write(`${KEYS} > `);
     const next = await keys.next();
-    const key = next.done === true || next.value === '\u0003' || next.value === '\u0004' ? 'q' : next.value.toLowerCase();
+    const key =
+      next.done === true || next.value === '\u0003' || next.value === '\u0004' ? 'q' : next.value.toLowerCase();
     if (key === 'c') comment = await lineOf(desk, keys);
     else if (isKey(key)) return { key, comment };
     desk.write('\n');

@@ -6,7 +6,6 @@ import { z } from 'zod';
 
 import type { Message } from '../message.js';
 import type { FunctionSpec } from '../policy.js';
-import type { JsonBytes, Query } from '../reading.js';
 
 /** Labels that one request may bring. */
 export const MOST_LABELS = 500;
@@ -58,7 +57,10 @@ export type Withdrawal = z.infer<typeof Withdrawal>;
 export const LabelBody = z.union([
   NewLabel,
   Withdrawal,
-  z.array(z.union([NewLabel, Withdrawal])).min(1).max(MOST_LABELS),
+  z
+    .array(z.union([NewLabel, Withdrawal]))
+    .min(1)
+    .max(MOST_LABELS),
 ]);
 
 /** A label as it is shown. */
@@ -93,14 +95,4 @@ export interface QueuedStep {
   readonly action: Message;
   /** What its tools gave, and what the client said next. */
   readonly after: readonly Message[];
-}
-
-/** The labels of a store, for the routes. What is asked for with a signal is not done for whoever left before. */
-export interface Labels {
-  /** Throws 400, 404 and 409 naming the field. All or none. */
-  add(labels: readonly (NewLabel | Withdrawal)[], who: string, signal?: AbortSignal): Promise<readonly LabelView[]>;
-  /** A listing of {@link LabelView}, newest first. Throws 400 on the query. */
-  list(query: Query, signal?: AbortSignal): Promise<JsonBytes>;
-  /** `{data}` of {@link QueuedStep}. */
-  next(count: number, signal?: AbortSignal): Promise<JsonBytes>;
 }

@@ -4,15 +4,9 @@ import type { z } from 'zod';
 
 import { badRequest, quoted } from '../../core/errors.js';
 import type { Keys } from '../../core/key.js';
-import {
-  type Labels,
-  MOST_LABELS,
-  MOST_QUEUED,
-  NewLabel,
-  type NewLabel as Label,
-  Withdrawal,
-} from '../../core/judging/labels.js';
+import { MOST_LABELS, MOST_QUEUED, NewLabel, type NewLabel as Label, Withdrawal } from '../../core/judging/labels.js';
 import { refuseUnknown } from '../../core/paging.js';
+import type { Labels } from '../../core/reading.js';
 import { givenOf } from '../../core/reading/filters.js';
 import { requireAdmin } from '../callers/auth.js';
 import { invalid } from '../protocol/fields.js';

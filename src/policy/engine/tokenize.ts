@@ -1,6 +1,6 @@
 /**
- * Tokens by vLLM's `/tokenize`, how many a prompt has and which they are: rendered by the engine's own template, so that
- * nothing here guesses.
+ * Tokens by vLLM's `/tokenize`, how many a prompt has and which they are: rendered by the engine's own template, so
+ * that nothing here guesses.
  */
 import type { Dispatcher } from 'undici';
 

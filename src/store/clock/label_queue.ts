@@ -1,4 +1,4 @@
-/** Steps that people are asked to label, as they are shown: the conversation, the action, what came of it, no verdict. */
+/** Steps that people are asked to label, as they are shown: what was said, the action, what came of it, no verdict. */
 import type { QueuedStep } from '../../core/judging/labels.js';
 import { assistantMessage } from '../../core/message.js';
 import type { Db } from '../file/db.js';
@@ -13,28 +13,20 @@ export function labelQueue(db: Db, count: number, random?: () => number): readon
   );
   return drawn.flatMap(({ id, cluster }): QueuedStep[] => {
     const asked = states.get(id);
-    return asked === undefined ? [] : [shownStep(asked, cluster)];
+    if (asked === undefined) return [];
+    const { stepId, trajectoryId, index, messages, tools, text, calls } = asked.state;
+    const action = assistantMessage(text, calls);
+    return [
+      {
+        step_id: stepId,
+        trajectory_id: trajectoryId,
+        index,
+        cluster,
+        messages,
+        tools,
+        action,
+        after: asked.after ?? [],
+      },
+    ];
   });
-}
-
-/** One step, whether or not it is in the queue; undefined where there is none. */
-export function labelledStep(db: Db, id: string): QueuedStep | undefined {
-  const asked = new AskedStates(db).of([id], true).get(id);
-  return asked === undefined ? undefined : shownStep(asked, '');
-}
-
-type Asked = NonNullable<ReturnType<ReturnType<AskedStates['of']>['get']>>;
-
-function shownStep({ state, after = [] }: Asked, cluster: string): QueuedStep {
-  const { stepId, trajectoryId, index, messages, tools, text, calls } = state;
-  return {
-    step_id: stepId,
-    trajectory_id: trajectoryId,
-    index,
-    cluster,
-    messages,
-    tools,
-    action: assistantMessage(text, calls),
-    after,
-  };
 }

@@ -8,8 +8,7 @@ import { saveJudged } from '../learning/verdicts.js';
 const PERSON = 'person';
 
 /** In SQL, of a label `l`: nobody has taken it back, and it takes none back. */
-export const STANDS =
-  'l.withdraws IS NULL AND NOT EXISTS (SELECT 1 FROM labels w WHERE w.withdraws = l.id)';
+export const STANDS = 'l.withdraws IS NULL AND NOT EXISTS (SELECT 1 FROM labels w WHERE w.withdraws = l.id)';
 
 interface Spoken {
   readonly id: string;
@@ -36,18 +35,21 @@ export function speak(db: Db, { id, responseId, isAnswer }: Spoken, version: str
         : `label ${standing.id}${standing.good === null ? ': the person cannot say' : ''}`,
   };
   const subjects: readonly (readonly [SubjectKind, string])[] =
-    isAnswer === 1 ? [['step', id], ['response', responseId]] : [['step', id]];
-  const verdicts = subjects.map(
-    ([subjectKind, subjectId]): Verdict => ({
-      id: newId('vrd'),
-      subjectKind,
-      subjectId,
-      judge: PERSON,
-      judgeVersion: version,
-      ...said,
-      createdAt: after(db, PERSON, subjectKind, subjectId, at),
-    }),
-  );
+    isAnswer === 1
+      ? [
+          ['step', id],
+          ['response', responseId],
+        ]
+      : [['step', id]];
+  const verdicts = subjects.map(([subjectKind, subjectId]): Verdict => ({
+    id: newId('vrd'),
+    subjectKind,
+    subjectId,
+    judge: PERSON,
+    judgeVersion: version,
+    ...said,
+    createdAt: after(db, PERSON, subjectKind, subjectId, at),
+  }));
   saveJudged(db, { verdicts, faults: [] }, undefined, { judges: declaredOf(db) });
 }
 

@@ -48,7 +48,11 @@ export function queued(db: Db, count: number, random: () => number = Math.random
       .filter(([, doubt]) => of(doubt) > 0)
       .sort(([, a], [, b]) => of(b) - of(a))
       .map(([id]) => id);
-  const reasons = [by(({ against }) => Number(against)), by(({ disputed }) => Number(disputed)), by(({ unsure }) => unsure)];
+  const reasons = [
+    by(({ against }) => Number(against)),
+    by(({ disputed }) => Number(disputed)),
+    by(({ unsure }) => unsure),
+  ];
   const all = shuffled([...rows.keys()], random);
   const [taken, clusters, conversations] = [new Set<string>(), new Map<string, number>(), new Set<string>()];
   const next = (list: readonly string[]): string | undefined => {

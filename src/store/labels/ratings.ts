@@ -42,7 +42,12 @@ export function hearRatings(db: Db, responseId: string, at: number): void {
     const said = ratingOf(ratings, { at: place, isAnswer: isAnswer === 1, isChoice: isChoice === 1 });
     if (open === 0 || said === undefined) return [];
     const subjects: readonly (readonly [SubjectKind, string])[] =
-      isAnswer === 1 ? [['step', id], ['response', responseId]] : [['step', id]];
+      isAnswer === 1
+        ? [
+            ['step', id],
+            ['response', responseId],
+          ]
+        : [['step', id]];
     return subjects.flatMap(([subjectKind, subjectId]): Verdict[] => {
       const word = {
         ...(said.kind === 'absent' ? {} : { score: said.score, good: said.good, confidence: said.confidence }),

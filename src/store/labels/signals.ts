@@ -56,7 +56,9 @@ export function hearLog(db: Db): boolean {
   if (newer.get(mark()) === undefined) return false;
   return db.transaction(
     () => {
-      const steps = prepared<[number], Step>(db, `${STEPS} WHERE s.seq > ? ORDER BY s.seq LIMIT ${AT_ONCE}`).all(mark());
+      const steps = prepared<[number], Step>(db, `${STEPS} WHERE s.seq > ? ORDER BY s.seq LIMIT ${AT_ONCE}`).all(
+        mark(),
+      );
       const last = steps.at(-1);
       if (last === undefined) return false;
       const heard = new Heard(db);

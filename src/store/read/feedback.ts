@@ -1,7 +1,7 @@
 /**
- * Feedback on answers, added by response id. The id of a row is the hash of its content, and of the rating that it turns
- * round: the same feedback twice is one row, also when two processes are given it at once, and a thumb that goes down
- * and up again is three. What the ratings of a response say now is written down as verdicts with each of them.
+ * Feedback on answers, added by response id. The id of a row is the hash of its content, and of the rating that it
+ * turns round: the same feedback twice is one row, also when two processes are given it at once, and a thumb that goes
+ * up, down and up again is three. What the ratings of a response say now is written as verdicts with each of them.
  */
 import { eq } from 'drizzle-orm';
 
@@ -69,7 +69,11 @@ export function addFeedback(db: Db, { within, at = Date.now(), ...input }: NewFe
         comment: input.comment ?? null,
         demonstration: input.demonstration ?? null,
       };
-      const known = tx.select().from(feedback).where(eq(feedback.id, idOf(content))).get();
+      const known = tx
+        .select()
+        .from(feedback)
+        .where(eq(feedback.id, idOf(content)))
+        .get();
       const last = newestOf(db, content);
       // What it says again is what stands, or nobody has rated it otherwise since.
       const stands = content.value === null || last === undefined || last.value === content.value;

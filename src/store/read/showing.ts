@@ -67,8 +67,8 @@ function shapeOf(db: Db, row: StoredTrajectory, { view, tokens }: Shown, most: n
 }
 
 /**
- * The JSON of a whole trajectory in pieces of a step each, however large, with its labels where it has any. What is not more than `most` characters is as
- * it stands at one moment.
+ * The JSON of a whole trajectory in pieces of a step each, however large, with its labels where it has any. What is
+ * not more than `most` characters is as it stands at one moment.
  */
 export function* trajectoryPieces(
   db: Db,

@@ -83,7 +83,10 @@ test('a file of labels is taken whole or not at all, and the line at fault is na
   const [first, second] = all.map(({ steps }) => steps[0]?.id);
   const file = join(folder, 'labels.jsonl');
   const written = (...lines: unknown[]) =>
-    writeFileSync(file, `${lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n')}\n`);
+    writeFileSync(
+      file,
+      `${lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n')}\n`,
+    );
   written({ step_id: first, good: true }, { step_id: second });
   expect((await gyre('label', '--data', folder, '--file', file)).err).toMatch(/labels\.jsonl:2: "good"/);
   written({ step_id: first, good: true }, '{"step_id":');

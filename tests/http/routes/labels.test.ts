@@ -109,7 +109,14 @@ test('what cannot be a label is refused by its field, and nothing of a list is k
       'demonstration.tool_calls.0.function.name',
     ],
     [[{ step_id: first, good: true }, { step_id: first }], 400, '[1].good'],
-    [[{ step_id: first, good: true }, { step_id: 'step-none', good: true }], 404, '[1].step_id'],
+    [
+      [
+        { step_id: first, good: true },
+        { step_id: 'step-none', good: true },
+      ],
+      404,
+      '[1].step_id',
+    ],
   ];
   for (const [body, status, param] of refused) {
     const said = await label(body);
@@ -140,8 +147,7 @@ test('only an admin labels: a client rates its own answers', async () => {
 });
 
 test('the queue has steps without verdicts, as many as are asked for, and none that is labelled', async () => {
-  for (const question of ['What is 2+3?', 'How much is 2+3?', 'Tell me 2+3'])
-    await answered(question);
+  for (const question of ['What is 2+3?', 'How much is 2+3?', 'Tell me 2+3']) await answered(question);
   const next = async (query = ''): Promise<readonly QueuedStep[]> =>
     (await ask<{ data: QueuedStep[] }>('GET', `/gyre/v1/labels/next${query}`)).body.data;
   const some = await next('?count=3');
@@ -151,7 +157,10 @@ test('the queue has steps without verdicts, as many as are asked for, and none t
   expect(all).toHaveLength(6);
   for (const { step_id: id } of all.slice(0, 4)) await label({ step_id: id, good: true });
   expect((await next()).map(({ step_id: id }) => id).sort()).toEqual(
-    all.slice(4).map(({ step_id: id }) => id).sort(),
+    all
+      .slice(4)
+      .map(({ step_id: id }) => id)
+      .sort(),
   );
   for (const wrong of ['0', '51', 'all', '1e1', '-1'])
     expect((await ask('GET', `/gyre/v1/labels/next?count=${wrong}`)).status).toBe(400);

@@ -12,8 +12,8 @@ import { tokenId } from '../../fakes/engine.js';
 import { words } from '../../fakes/replies.js';
 import { type Bench, bench, sum, tasks } from '../bench.js';
 
-/** Answers at once and wrongly; each turn ends with a token of its own. */
-const wrong = () => ({ text: words('It is 1. <end>') });
+/** Answers at once and wrongly. */
+const wrong = () => ({ text: 'It is 1.' });
 
 let at: Bench;
 beforeEach(async () => {
@@ -34,9 +34,7 @@ interface Logged {
 async function logged(): Promise<readonly Logged[]> {
   await generate(at.learner, tasks(at, [sum('a', 1, 2), sum('b', 3, 4)]), 1, 0);
   await at.learner.log.flush();
-  return at.store.sqlite
-    .prepare<[], Logged>('SELECT id, trajectory_id AS trajectoryId FROM steps ORDER BY seq')
-    .all();
+  return at.store.sqlite.prepare<[], Logged>('SELECT id, trajectory_id AS trajectoryId FROM steps ORDER BY seq').all();
 }
 
 const show = (stepId: string, demonstration: Demonstration): string =>
@@ -58,11 +56,11 @@ async function batchOf(cycleId: string): Promise<ReadonlyMap<string, readonly nu
 
 test('a demonstrated answer is imitated as the engine renders it, up to the end of the turn, and once', async () => {
   const [first] = await logged();
-  const label = show(first?.id ?? '', { content: 'The answer is 3. <end>' });
+  const label = show(first?.id ?? '', { content: 'The answer is 3.' });
   const cycle = await runCycle(at.learner, { heldout: [], gate: false });
   expect(cycle).toMatchObject({ state: 'done', counts: { demonstrations: 1, demonstrated: 1, examples: 1 } });
   expect(await batchOf(cycle.id)).toEqual(
-    new Map([[`demonstration:${label}`, words('The answer is 3. <end>').map(tokenId)]]),
+    new Map([[`demonstration:${label}`, [...words('The answer is 3.'), '<|im_end|>'].map(tokenId)]]),
   );
   const again = await runCycle(at.learner, { heldout: [], gate: false });
   expect(again).toMatchObject({ state: 'skipped' });
@@ -70,13 +68,12 @@ test('a demonstrated answer is imitated as the engine renders it, up to the end 
 
 test('a demonstrated call is rendered with its tools', async () => {
   const [first] = await logged();
-  show(first?.id ?? '', {
-    content: '<think> ',
-    tool_calls: [{ function: { name: 'calculator', arguments: '{"expression": "1+2 <end>"}' } }],
+  const label = show(first?.id ?? '', {
+    tool_calls: [{ function: { name: 'calculator', arguments: '{"expression": "1+2"}' } }],
   });
-  // The scripted template ends a call in its own way: no turn of the log ends so, and nothing is learned.
   const cycle = await runCycle(at.learner, { heldout: [], gate: false });
-  expect(cycle.counts).toMatchObject({ 'dropped.demonstration_no_end': 1 });
+  expect(cycle).toMatchObject({ state: 'done', counts: { demonstrations: 1 } });
+  expect([...(await batchOf(cycle.id)).keys()]).toEqual([`demonstration:${label}`]);
   const asked = at.engine.counted.at(-1) as unknown as { messages: Message[]; tools: object[] };
   expect(asked.messages.at(-1)).toMatchObject({
     role: 'assistant',
@@ -85,9 +82,18 @@ test('a demonstrated call is rendered with its tools', async () => {
   expect(asked.tools).toHaveLength(1);
 });
 
+test('where the template ends a turn as the policy never has, nothing is learned', async () => {
+  const [first] = await logged();
+  show(first?.id ?? '', { content: 'The answer is 3.' });
+  at.store.sqlite.exec('UPDATE steps SET cut = 1');
+  const cycle = await runCycle(at.learner, { heldout: [], gate: false });
+  expect(cycle).toMatchObject({ state: 'skipped', counts: { 'dropped.demonstration_no_end': 1 } });
+  at.store.sqlite.exec('UPDATE steps SET cut = 0');
+});
+
 test('where the engine renders another prompt than was logged, nothing is learned', async () => {
   const [first] = await logged();
-  show(first?.id ?? '', { content: 'The answer is 3. <end>' });
+  show(first?.id ?? '', { content: 'The answer is 3.' });
   at.store.sqlite.exec("UPDATE steps SET prompt_suffix = x'0100000002000000' WHERE idx = 0");
   const cycle = await runCycle(at.learner, { heldout: [], gate: false });
   expect(cycle).toMatchObject({ state: 'skipped', counts: { 'dropped.demonstration_drift': 1 } });
@@ -99,8 +105,8 @@ test('where the engine renders another prompt than was logged, nothing is learne
 
 test('a label that is taken back, and a conversation that is deleted, teach nothing', async () => {
   const [first, second] = await logged();
-  const label = show(first?.id ?? '', { content: 'The answer is 3. <end>' });
-  show(second?.id ?? '', { content: 'The answer is 7. <end>' });
+  const label = show(first?.id ?? '', { content: 'The answer is 3.' });
+  show(second?.id ?? '', { content: 'The answer is 7.' });
   addLabels(at.store.db, [{ withdraw: label }], '');
   const { templateHash = '' } = at.learner;
   const waiting = async () => (await at.learner.rows.demonstrations.unrendered(templateHash, '', 9)).length;
@@ -112,7 +118,7 @@ test('a label that is taken back, and a conversation that is deleted, teach noth
 
 test('an engine that cannot render is no fault, and what it refuses is told', async () => {
   const [first] = await logged();
-  show(first?.id ?? '', { content: 'The answer is 3. <end>' });
+  show(first?.id ?? '', { content: 'The answer is 3.' });
   at.engine.tokenizer = 'missing';
   expect(await runCycle(at.learner, { heldout: [], gate: false })).toMatchObject({ state: 'skipped' });
   at.engine.tokenizer = { status: 400 };

@@ -70,7 +70,11 @@ test('a label is a verdict of a person on the step, and overrules every judge', 
   expect(label).toMatchObject({ step_id: first, about: 'step', good: false, comment: 'no', who: 'key-a' });
   expect(decided(o, 'step', first)).toMatchObject({ judge: 'person', good: 0 });
   const said = verdictsOf(o.store.db, 'step', [first]).get(first) ?? [];
-  expect(said.find(({ judge }) => judge === 'person')).toMatchObject({ judgeVersion: label?.id, score: 0, good: false });
+  expect(said.find(({ judge }) => judge === 'person')).toMatchObject({
+    judgeVersion: label?.id,
+    score: 0,
+    good: false,
+  });
   expect(rewardOf(said)).toEqual({ value: 0, source: 'feedback' });
   expect(verify(o.store.db).problems).toEqual([]);
 });
@@ -119,7 +123,14 @@ test('it opens no state to actions that are drawn anew, whatever judges are decl
   const o = opened();
   const { first, last } = await twoSteps(o);
   saveJudged(o.store.db, { verdicts: [reference(last, true)], faults: [], gradable: new Set([last]) });
-  addLabels(o.store.db, [{ step_id: first, good: true }, { step_id: last, good: false }], '');
+  addLabels(
+    o.store.db,
+    [
+      { step_id: first, good: true },
+      { step_id: last, good: false },
+    ],
+    '',
+  );
   expect(decided(o, 'step', first)).toMatchObject({ judge: 'person', gradable: 0 });
   expect(decided(o, 'step', last)).toMatchObject({ judge: 'person', gradable: 1 });
   const others = declaredJudges({ rewards: ['reference'], configured: [], calibrated: new Set() });
@@ -130,7 +141,7 @@ test('it opens no state to actions that are drawn anew, whatever judges are decl
   expect(decided(o, 'step', first)).toMatchObject({ judge: 'person', good: 0, gradable: 0 });
 });
 
-test('of steps that are not there, gone, failed, or without consent there is no label, and the error says which', async () => {
+test('of what is not there, gone, without an answer, or without consent there is no label, and it is said', async () => {
   const o = opened();
   const { db } = o.store;
   expect(fault(() => addLabels(db, [{ step_id: 'step-none', good: true }], ''))).toMatchObject({
@@ -155,10 +166,12 @@ test('of steps that are not there, gone, failed, or without consent there is no 
   changeKey(db, 'ann', { train: false });
   expect(fault(() => addLabels(db, [{ step_id: withheld.last, good: true }], '')).code).toBe('no_consent');
   const calling = await answer(o.log, opening([user('c')]), [{ text: '', asks: [{ call: call('f', '1', 'find') }] }]);
-  expect(
-    fault(() => addLabels(db, [{ trajectory_id: calling.recording.trajectoryId, good: true }], '')),
-  ).toMatchObject({ status: 409, code: 'no_answer', param: 'trajectory_id' });
-  const one = await answer(o.log, opening([user('one')], { asker: { keyId: 'key-z', consent: true } }), [{ text: 'a' }]);
+  expect(fault(() => addLabels(db, [{ trajectory_id: calling.recording.trajectoryId, good: true }], ''))).toMatchObject(
+    { status: 409, code: 'no_answer', param: 'trajectory_id' },
+  );
+  const one = await answer(o.log, opening([user('one')], { asker: { keyId: 'key-z', consent: true } }), [
+    { text: 'a' },
+  ]);
   const two = await answer(
     o.log,
     opening([user('one'), one.turn, user('two')], { asker: { keyId: 'key-z', consent: true } }),
@@ -194,20 +207,35 @@ test('several are taken all or none', async () => {
   const o = opened();
   const { first, last } = await twoSteps(o);
   const refused = fault(() =>
-    addLabels(o.store.db, [{ step_id: first, good: true }, { step_id: 'step-none', good: true }], ''),
+    addLabels(
+      o.store.db,
+      [
+        { step_id: first, good: true },
+        { step_id: 'step-none', good: true },
+      ],
+      '',
+    ),
   );
   expect(refused).toMatchObject({ status: 404, param: '[1].step_id' });
   expect(listLabels(o.store.db, {}).data).toEqual([]);
   expect(decided(o, 'step', first)).toBeUndefined();
-  expect(addLabels(o.store.db, [{ step_id: first, good: true }, { step_id: last, good: true }], '')).toHaveLength(2);
+  expect(
+    addLabels(
+      o.store.db,
+      [
+        { step_id: first, good: true },
+        { step_id: last, good: true },
+      ],
+      '',
+    ),
+  ).toHaveLength(2);
 });
 
 test('they are listed newest first, page by page, of one step or one conversation', async () => {
   const o = opened();
   const [a, b] = [await twoSteps(o), await twoSteps(o)];
   const ids = [a.first, a.last, b.last].map((id) => addLabels(o.store.db, [{ step_id: id, good: true }], '')[0]?.id);
-  const idsOf = (query: Record<string, string>): unknown[] =>
-    listLabels(o.store.db, query).data.map(({ id }) => id);
+  const idsOf = (query: Record<string, string>): unknown[] => listLabels(o.store.db, query).data.map(({ id }) => id);
   expect(idsOf({})).toEqual([...ids].reverse());
   expect(idsOf({ limit: '1' })).toEqual([ids[2]]);
   expect(idsOf({ limit: '2', after: ids[2] ?? '' })).toEqual([ids[1], ids[0]]);
@@ -246,7 +274,10 @@ test('a label that was changed, lost, or is about nothing is named by verify', a
   const { first, last } = await twoSteps(o);
   const [changed, lost] = addLabels(
     o.store.db,
-    [{ step_id: first, good: true }, { step_id: last, good: true }],
+    [
+      { step_id: first, good: true },
+      { step_id: last, good: true },
+    ],
     '',
   );
   prepared(o.store.db, 'UPDATE labels SET good = 0 WHERE id = ?').run(changed?.id);

@@ -96,7 +96,7 @@ test('every kind of traffic is reached: tools, families of tasks, first words', 
   );
 });
 
-test('what is labelled, held out, without consent, or a measurement is never asked; what was taken back is again', async () => {
+test('what is labelled, held out, without consent, or a measurement is not asked; what was taken back is', async () => {
   const o = opened();
   const { db } = o.store;
   saveTasks(db, [
@@ -113,7 +113,14 @@ test('what is labelled, held out, without consent, or a measurement is never ask
   await one(o, 'Kept?', { taskId: 'kept' });
   await one(o, 'secret', { asker: { keyId: '', consent: false } });
   await one(o, 'measured', { origin: 'evaluate' });
-  const [label] = addLabels(db, [{ step_id: good, good: true }, { step_id: unsure, good: null }], '');
+  const [label] = addLabels(
+    db,
+    [
+      { step_id: good, good: true },
+      { step_id: unsure, good: null },
+    ],
+    '',
+  );
   const asked = (): string[] => queued(db, 50, chosen).map(({ id }) => id);
   expect(asked()).toEqual([open]);
   addLabels(db, [{ withdraw: label?.id ?? '' }], '');

@@ -31,7 +31,7 @@ const word = (o: Opened, id: string, kind: 'step' | 'response' = 'step') => {
   return row === undefined ? undefined : [row.judge, row.good, row.gradable];
 };
 
-test('a thumb is a verdict on the steps of the rated response and on its answer, and opens no state to drawing', async () => {
+test('a thumb is a verdict on the steps of the response and on its answer, and opens no state to drawing', async () => {
   const o = opened();
   const { first, last, responseId } = await twoSteps(o);
   rate(o, responseId, { value: 1 });
