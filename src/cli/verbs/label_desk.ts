@@ -10,14 +10,14 @@ const CHARS = 2_000;
 const KEYS = 'g good  b bad  n cannot say  s skip  c comment  u undo  q quit';
 
 /** What it stands on: rows, and a screen. */
-export interface Desk {
+interface Desk {
   next(): readonly QueuedStep[];
   label(label: NewLabel): LabelView;
   takeBack(id: string): void;
   write(text: string): void;
 }
 
-export interface Done {
+interface Done {
   readonly good: number;
   readonly bad: number;
   readonly unsure: number;

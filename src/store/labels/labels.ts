@@ -22,7 +22,7 @@ import { IS_ANSWER, IS_OPEN, IS_WITHHELD, STEP_WITH_ALL } from './step_facts.js'
 type Row = typeof labels.$inferSelect;
 
 /** A step that somebody speaks of. */
-export interface LabelledStep {
+interface LabelledStep {
   readonly id: string;
   readonly trajectoryId: string;
   readonly responseId: string;
