@@ -10,6 +10,7 @@ import { Command } from 'commander';
 import type { BackupFlags } from './cli/verbs/backup.js';
 import type { ExportFlags } from './cli/verbs/export.js';
 import type { KeyFlags } from './cli/verbs/keys.js';
+import type { LabelFlags } from './cli/verbs/label.js';
 import type { LogFlags } from './cli/verbs/log.js';
 import type { IndexFlags } from './cli/verbs/operate.js';
 import type { PruneFlags } from './cli/verbs/prune.js';
@@ -200,6 +201,20 @@ verb('restart [version]', 'go on from a version that the trainer has, after it h
       printer(flags.json === true),
       stopping.signal,
     ),
+  );
+verb('label', 'say what is good and bad: the queue, one key a label; or one label; or a file of them')
+  .option('--step <id>', 'the step to label, without the queue')
+  .option('--trajectory <id>', 'the conversation whose last answer to label')
+  .option('--good', 'it is good')
+  .option('--bad', 'it is bad')
+  .option('--unsure', 'nobody can tell')
+  .option('--comment <text>', 'why')
+  .option('--demonstration <text>', 'what should have been answered')
+  .option('--withdraw <id>', 'take a label back')
+  .option('--file <file>', 'JSON lines as POST /gyre/v1/labels takes them; - is standard input')
+  .option('--count <n>', 'end after so many labels')
+  .action(async (flags: VerbFlags & LabelFlags) =>
+    (await import('./cli/verbs/label.js')).labelVerb(config(flags), flags, printer(flags.json === true)),
   );
 verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
   if (!(await (await import('./cli/verbs/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))

@@ -103,7 +103,7 @@ const KEPT = [
   'promoted',
   /** Trajectories of which a step is in a batch that any version learned from. */
   'trained',
-  /** Trajectories with feedback. */
+  /** Trajectories with feedback or labels. */
   'labelled',
 ] as const;
 export type Kept = (typeof KEPT)[number];
@@ -203,7 +203,7 @@ const Rewards = z
   .refine((list) => new Set(list).size === list.length, 'names a judge twice')
   .refine(
     (list) => !list.some((name) => NEVER_REWARD.some((own) => own === name)),
-    `may not name ${NEVER_REWARD.join(' or ')}: neither knows right from wrong`,
+    `may not name ${NEVER_REWARD.join(' or ')}: none of them knows right from wrong`,
   );
 
 export type Gate = z.infer<typeof Gate>;

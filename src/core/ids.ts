@@ -24,8 +24,9 @@ export type IdKind =
   | 'cal'
   /** A pruning. */
   | 'prn'
-  /** Feedback. */
+  /** Feedback, and labels. */
   | 'fbk'
+  | 'lbl'
   | 'key';
 
 /** Kinds whose ids are `kind_...`, as clients know them; earlier versions wrote them with a hyphen. */

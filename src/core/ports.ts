@@ -14,6 +14,7 @@ import type { CandidateRule, OpenState, StateTally, Visited } from './learning/c
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
 import type { TaskAnswer } from './learning/evaluation.js';
+import type { Demonstrated, RenderedDemonstration, Taught } from './judging/demonstrations.js';
 import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
 import type {
   Judged,
@@ -52,6 +53,7 @@ export interface LearningStore {
   readonly views: StatusRows;
   readonly cycles: CycleRows;
   readonly samples: SampleRows;
+  readonly demonstrations: DemonstrationRows;
   readonly batches: BatchRows;
   readonly versions: VersionRows;
   readonly decisions: DecisionRows;
@@ -97,6 +99,11 @@ export interface VerdictRows {
   save(judged: Judged, turn?: JudgingTurn): Promise<void>;
   /** By subject; a subject without one has no entry. */
   of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
+  /**
+   * Writes down as verdicts what users have said of answers and what the log itself says of actions: for some rows a
+   * call. Whether there are more of them.
+   */
+  overheard(): Promise<boolean>;
   /**
    * Decides anew about some subjects where others decide now than when it was decided. Whether there are more of them.
    */
@@ -207,6 +214,15 @@ export interface SampleRows {
   open(cycleId: string): Promise<readonly OpenGroup[]>;
   /** Of groups that a batch has taken nothing changes. */
   settle(settled: readonly SettledGroup[]): Promise<void>;
+}
+
+/** What people have shown would have been right: everyone's, and taken once by each policy. */
+export interface DemonstrationRows {
+  /** Those that stand and were not rendered by this template, in the order of their ids, behind one of them. */
+  unrendered(template: string, after: string, limit: number): Promise<readonly Demonstrated[]>;
+  save(rendered: RenderedDemonstration): Promise<void>;
+  /** Those that stand, are rendered by this template, and are in no batch. */
+  open(template: string, limit: number): Promise<readonly Taught[]>;
 }
 
 export interface BatchRows {

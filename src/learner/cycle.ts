@@ -16,6 +16,7 @@ import { batchOf as batchFrom, type Made, STALE_AFTER } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
+import { renderDemonstrations, taughtStates } from './demonstrating/render.js';
 import type { Learner } from './deps.js';
 import { answered } from './evaluating.js';
 import { gate, type Gated, type Gating, hopelessness } from './gating.js';
@@ -109,6 +110,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
     await watchDrift(learner, [await rows.versions.serving(), cycle.baseVersion]);
 
     await reach('filter', await takeUp(learner, cycle));
+    if (cycle.mode === 'sft') await reach('filter', await renderDemonstrations(learner, cycle.baseVersion));
 
     if (cycle.mode === 'resample') {
       await reach('resample', await drawAll(learner, cycle));
@@ -250,9 +252,10 @@ function failuresIn({ counts }: Cycle): number {
 
 /** Makes the cycle's batch, or finds the one that is a row already. */
 async function makeBatch(
-  { rows, config, judges, declared, bounds, templateHash }: Learner,
+  learner: Learner,
   cycle: Cycle,
 ): Promise<{ readonly row?: BatchRow | undefined } & Pick<Made, 'counts' | 'note'>> {
+  const { rows, config, judges, declared, bounds, templateHash } = learner;
   for (;;) {
     const row = await rows.batches.ofCycle(cycle.id);
     if (row !== undefined) return { row, counts: {}, note: '' };
@@ -261,6 +264,8 @@ async function makeBatch(
     const carried = groups.some(({ policyVersion }) => policyVersion !== cycle.baseVersion);
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
+    const taught = cycle.mode === 'sft' ? await taughtStates(learner, config['learning.max_states']) : [];
+    const all = [...ids, ...taught.map(({ state }) => state.stepId)];
     const verdicts = await rows.verdicts.of(resamples ? 'sample' : 'step', subjects);
     const { batch, items, settled, visited, counts, note } = batchFrom(
       {
@@ -268,11 +273,12 @@ async function makeBatch(
         groups,
         states: resamples ? await statesAlone(rows, ids) : await rows.steps.states(ids),
         verdicts,
+        taught,
         declared,
         unheard: unheardOf(subjects, verdicts, judges),
-        consented: await rows.steps.consented(ids),
-        heldOut: await rows.steps.heldOut(ids),
-        givers: await rows.givers.of(ids),
+        consented: await rows.steps.consented(all),
+        heldOut: await rows.steps.heldOut(all),
+        givers: await rows.givers.of(all),
         heardLately: await rows.givers.heardLately(),
         near: weightsNear(carried ? await rows.versions.all() : [], cycle.baseVersion, STALE_AFTER),
       },

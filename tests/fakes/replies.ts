@@ -202,6 +202,17 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
   return { json, events };
 }
 
+/**
+ * A conversation that ends with a turn, as a template renders it: the prompt of that turn as a chat request is told it,
+ * the words of the turn, its end, and the end of a line.
+ */
+export function turnTokens(messages: ChatBody['messages']): number[] {
+  const last = messages.at(-1) as { content?: string | null; tool_calls?: { function: object }[] } | undefined;
+  const said = [last?.content ?? '', ...(last?.tool_calls ?? []).map((call) => JSON.stringify(call.function))].join('');
+  const prompt = words(canonicalJson(messages.slice(0, -1)));
+  return [...prompt, ...words(said), '<|im_end|>', '\n'].map(tokenId);
+}
+
 /** The id the engine gives a token: stable, within the vocabulary. */
 export function tokenId(token: string): number {
   let hash = 7;

@@ -28,6 +28,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     log: 2,
     learning: 3,
     judges: 4,
+    labels: 3.5,
     beside: 3,
     read: 4,
     states: 4,

@@ -124,6 +124,7 @@ function gating(
         save: () => Promise.resolve(),
         of: unused,
         unjudged: unused,
+        overheard: unused,
         redecide: unused,
         spent: unused,
         unknownJudged: unused,

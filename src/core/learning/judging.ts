@@ -63,7 +63,7 @@ export const JUDGE_KINDS = [
   'rollout',
   /** Several of them as one: `src/judge/panel/`. */
   'panel',
-  /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
+  /** People: who labels steps (`person`), and who rates answers (`feedback`). Nobody asks them; their words come. */
   'person',
 ] as const;
 export type JudgeKind = (typeof JUDGE_KINDS)[number];
@@ -110,7 +110,7 @@ export interface Verdict {
 export interface Reward {
   /** From 0 to 1. */
   readonly value: number;
-  /** `judge` is a model, `feedback` a person. */
+  /** `judge` is a model, `feedback` people. */
   readonly source: 'rule' | 'judge' | 'feedback';
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 
+import { MOST_QUEUED } from '../../core/judging/labels.js';
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
 import {
   JUDGED,
@@ -183,6 +184,38 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
         example: { response_id: 'chatcmpl-0mh2k3v9a000', value: true, comment: 'right' },
       },
       errors: [404],
+    },
+  ),
+  'POST /gyre/v1/labels': reads(
+    'Adds what a person says of a step or a conversation, or takes a label back; a list of them all or none.',
+    'Feedback',
+    'admin',
+    'Labelled',
+    {
+      body: {
+        name: 'Label',
+        required: true,
+        example: { step_id: 'step-0mh2k3v9a000', good: false, comment: 'the sum is wrong' },
+      },
+      errors: [404, 409],
+    },
+  ),
+  'GET /gyre/v1/labels': reads('Labels, newest first.', 'Feedback', 'admin', 'LabelList', {
+    query: {
+      ...PAGE,
+      step_id: { says: 'Only labels on this step.', schema: z.string() },
+      trajectory_id: { says: 'Only labels on this conversation and its steps.', schema: z.string() },
+    },
+    errors: [400],
+  }),
+  'GET /gyre/v1/labels/next': reads(
+    'Steps to label: where judges are unsure, disagree, or users say otherwise, and a tenth by chance. No verdicts.',
+    'Feedback',
+    'admin',
+    'LabelQueue',
+    {
+      query: { count: { says: 'How many.', schema: z.int().min(1).max(MOST_QUEUED).default(10) } },
+      errors: [400],
     },
   ),
   'GET /health': reads('Whether the process lives.', 'Operations', 'none', 'Health'),

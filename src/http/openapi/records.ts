@@ -13,6 +13,7 @@ import {
   FILTERS,
   TRAIN_MODES,
 } from '../../core/learning/cycle.js';
+import { Demonstration, LabelBody, type LabelView, type QueuedStep } from '../../core/judging/labels.js';
 import { Restart, StartCycle } from '../../core/learning/start_cycle.js';
 import { DECISION_KINDS, VERSION_KINDS } from '../../core/learning/version.js';
 import type { CycleView, DecisionView, LearningStatus, ListedVersion, VersionView } from '../../core/learning/views.js';
@@ -77,6 +78,31 @@ const Function = z.object({
   parameters: object.optional(),
   strict: bool.optional(),
 });
+
+const LabelRow = z.object({
+  id: text,
+  step_id: text,
+  trajectory_id: text,
+  about: z.enum(['step', 'trajectory']),
+  good: bool.nullable().describe('Null where the person cannot say, and where it takes another label back.'),
+  comment: text.nullable(),
+  demonstration: Demonstration.nullable(),
+  who: text.nullable(),
+  withdraws: text.nullable(),
+  withdrawn: bool,
+  created_at: seconds,
+}) satisfies z.ZodType<LabelView>;
+
+const Queued = z.object({
+  step_id: text,
+  trajectory_id: text,
+  index: int,
+  cluster: text.describe('What of the traffic it stands for.'),
+  messages: z.array(Logged),
+  tools: z.array(Function),
+  action: Logged,
+  after: z.array(Logged).describe('What its tools gave, and what the client said next.'),
+}) satisfies z.ZodType<QueuedStep>;
 
 const Sampling = z.object({
   temperature: number.optional(),
@@ -296,6 +322,10 @@ const StepRead = z.object({
 export const RECORDS = {
   Feedback: FeedbackSchema,
   FeedbackRow,
+  Label: LabelBody,
+  Labelled: z.union([LabelRow, z.object({ data: z.array(LabelRow) })]),
+  LabelList: listOf(LabelRow),
+  LabelQueue: z.object({ data: z.array(Queued) }),
   Trajectory,
   TrajectoryList: Trajectories,
   Removal: Removed,

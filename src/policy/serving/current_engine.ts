@@ -53,6 +53,7 @@ export function openEngine(timeoutMs: number, answerBytes?: number): Engine {
       sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
         return present().sample(named(request), signal);
       },
+      render: async (prompt, turn, signal) => present().render(named(prompt), turn, signal),
     },
     counter: { count: async (prompt, signal) => present().count(named(prompt), signal) },
     point(next, waitingFor) {

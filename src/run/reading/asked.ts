@@ -19,6 +19,11 @@ export function readingOf(ask: Ask): Reading {
     deletion: (scope, id, signal) => ask('deletion', [scope, id], signal),
     withdrawn: (ids, signal) => ask('withdrawn', [ids], signal),
     feedback: (scope, keyId, input, signal) => ask('feedback', [scope, keyId, input], signal),
+    labels: {
+      add: (list, who, signal) => ask('label', [list, who], signal),
+      list: (query, signal) => ask('labels', [query], signal),
+      next: (count, signal) => ask('labelQueue', [count], signal),
+    },
   };
 }
 

@@ -1,7 +1,10 @@
 /** What is judged and by what: tasks, verdicts, samples, and whose steps they are. */
 import type { DeclaredJudge } from '../../core/learning/deciding.js';
-import type { GiverRows, SampleRows, TaskRows, VerdictRows } from '../../core/ports.js';
+import type { DemonstrationRows, GiverRows, SampleRows, TaskRows, VerdictRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
+import { openDemonstrations, saveRendered, unrendered } from '../labels/demonstrations.js';
+import { hearEarlier } from '../labels/ratings.js';
+import { hearLog } from '../labels/signals.js';
 import { giversOf, heardLately } from '../learning/givers.js';
 import { groupsOf, openGroups, saveGroup, settleGroups } from '../learning/groups.js';
 import { samplesOf } from '../learning/samples.js';
@@ -32,6 +35,9 @@ export function verdictRows(db: Db, judges: () => readonly DeclaredJudge[]): Ver
     },
     async save(judged, turn) {
       saveJudged(db, judged, turn, { judges: judges() });
+    },
+    async overheard() {
+      return hearEarlier(db) || hearLog(db);
     },
     async redecide() {
       return redecide(db, judges());
@@ -64,6 +70,20 @@ export function sampleRows(db: Db, policy: string): SampleRows {
     },
     async settle(settled) {
       settleGroups(db, policy, settled);
+    },
+  };
+}
+
+export function demonstrationRows(db: Db, policy: string): DemonstrationRows {
+  return {
+    async unrendered(template, after, limit) {
+      return unrendered(db, template, after, limit);
+    },
+    async save(rendered) {
+      saveRendered(db, rendered);
+    },
+    async open(template, limit) {
+      return openDemonstrations(db, policy, template, limit);
     },
   };
 }

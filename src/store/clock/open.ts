@@ -10,7 +10,7 @@ import { statusRows } from './status_facts.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
 import { learningLock } from './lock.js';
-import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
+import { demonstrationRows, giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
 /** `policy`: the name its rows carry. `judges`: who decides about what is judged, now or at each use. */
 export function learningStore(
@@ -28,6 +28,7 @@ export function learningStore(
     views: statusRows(db, policy),
     cycles: cycleRows(db, policy),
     samples: sampleRows(db, policy),
+    demonstrations: demonstrationRows(db, policy),
     batches: batchRows(db, policy),
     versions: versionRows(db, policy),
     decisions: decisionRows(db, policy),

@@ -16,6 +16,7 @@ import {
   deletionVersions,
   evaluations,
   feedback,
+  labels,
   ledger,
   prunings,
   responses,
@@ -46,6 +47,7 @@ export const LEDGERED = {
   samples,
   versions,
   evaluations,
+  labels,
 } as const;
 export const MUST_BE_LEDGERED = [
   'trajectories',
@@ -59,6 +61,7 @@ export const MUST_BE_LEDGERED = [
   'prunings',
   'decisions',
   'calibrations',
+  'labels',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;
 

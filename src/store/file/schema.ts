@@ -20,6 +20,7 @@ export {
 } from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
+export { demonstrations, labels } from './label_schema.js';
 export { groups, samples } from './sample_schema.js';
 export {
   candidateCounts,

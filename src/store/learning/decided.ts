@@ -1,5 +1,12 @@
 /** Who decides about each subject, as rows: made anew in the transaction that adds a verdict of it. */
-import { anyOpinion, type DeclaredJudge, deciding, JUDGES, NO_REFERENCE } from '../../core/learning/deciding.js';
+import {
+  anyOpinion,
+  couldTell,
+  type DeclaredJudge,
+  deciding,
+  JUDGES,
+  NO_REFERENCE,
+} from '../../core/learning/deciding.js';
 import type { SubjectKind } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 
@@ -10,6 +17,12 @@ interface Said {
   readonly good: 0 | 1 | null;
   readonly rationale: string;
   readonly createdAt: number;
+}
+
+/** The judges by whom the rows are decided, for whoever says something and does not know the configuration. */
+export function declaredOf(db: Db): readonly DeclaredJudge[] {
+  const row = prepared<[], { judges: string }>(db, 'SELECT judges FROM deciding').get();
+  return row === undefined ? JUDGES : (JSON.parse(row.judges) as DeclaredJudge[]);
 }
 
 /** `gradable`: whether a judge that knows right from wrong has what it takes to tell; undefined where nobody says. */
@@ -29,15 +42,14 @@ export function writeDecided(
     db,
     'SELECT judge FROM judge_attempts WHERE subject_kind = ? AND subject_id = ?',
   ).all(kind, id);
-  const { verdict, place, right, unknown } = deciding(
-    said.map(({ score, good, ...rest }) => ({
-      ...rest,
-      score: score ?? undefined,
-      good: good === null ? undefined : good === 1,
-    })),
-    judges,
-    new Set(failed.map(({ judge }) => judge)),
-  );
+  const words = said.map(({ score, good, ...rest }) => ({
+    ...rest,
+    score: score ?? undefined,
+    good: good === null ? undefined : good === 1,
+  }));
+  const unheard = new Set(failed.map(({ judge }) => judge));
+  const { verdict, place, right, rightKind, unknown } = deciding(words, judges, unheard);
+  const told = rightKind === 'person' ? couldTell(words, judges, unheard) : right !== undefined;
   prepared(
     db,
     `INSERT INTO decided (subject_kind, subject_id, judge, good, score, verdict_id, place, gradable, unknown)
@@ -52,7 +64,7 @@ export function writeDecided(
     score: verdict?.score ?? null,
     verdictId: verdict?.id ?? null,
     place: place ?? null,
-    gradable: Number(gradable === true || right !== undefined),
+    gradable: Number(gradable === true || told),
     news: Number(gradable !== undefined),
     unknown: unknown.length,
   });
@@ -131,7 +143,12 @@ export function forgetJudging(db: Db, subjects: Iterable<readonly [kind: Subject
   gone('decided');
   gone('judge_attempts');
   const late = prepared<[string]>(db, 'DELETE FROM late_steps WHERE step_id = ?');
-  for (const [kind, id] of list) if (kind === 'step') late.run(id);
+  const taught = prepared<[string]>(db, 'DELETE FROM demonstrations WHERE step_id = ?');
+  for (const [kind, id] of list)
+    if (kind === 'step') {
+      late.run(id);
+      taught.run(id);
+    }
   // The number of the newest step is given again where that is gone: another step, which nobody has judged.
   prepared(
     db,

@@ -318,11 +318,11 @@ describe('where it cannot be asked it has said nothing, and it is told why', () 
       ...{ tokensADay: 1_000_000, spentSince: () => Promise.resolve(others) },
     });
     const ask = (): Promise<unknown> =>
-      judge.judge(STEP, AbortSignal.timeout(5_000)).catch((thrown: unknown) => thrown);
+      judgementOf(judge, STEP, AbortSignal.timeout(5_000)).catch((thrown: unknown) => thrown);
     await ask();
     others = 2_000_000;
     for (let at = 0; at < 60; at += 1) await ask();
-    expect(await ask()).toMatchObject({ code: 'judge_budget' });
+    expect(await ask()).toMatchObject({ message: expect.stringContaining('tokens of this day') as string });
     expect(endpoint.asked).toHaveLength(50);
   });
 
