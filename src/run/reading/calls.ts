@@ -11,7 +11,7 @@ import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '
 import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../store/clock/followed.js';
-import { cycleList, cycleShown, versionList } from '../../store/clock/lists.js';
+import { cycleList, cycleShown, evaluationList, versionList } from '../../store/clock/lists.js';
 import { ruleIn } from '../../learner/states.js';
 import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
@@ -72,6 +72,7 @@ const READING = {
   versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, GYRE_POLICY, query, keyId)),
   cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, GYRE_POLICY, query, keyId)),
   cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, GYRE_POLICY, id, keyId)),
+  evaluations: ({ db }: Held, query: Query) => bytesOf(evaluationList(db, GYRE_POLICY, query)),
   news: ({ db }: Held) => learningNews(db, GYRE_POLICY),
 };
 
