@@ -125,7 +125,7 @@ interface Said {
 }
 
 async function decided({ judges, declared, signal }: Learner, subject: Subject): Promise<Said> {
-  const { verdicts, faults } = await askAll(judges, subject, signal);
+  const { verdicts, faults } = await askAll(judges, [subject], signal);
   const ruling = deciding(verdicts, declared, new Set(faults.map(({ judge }) => judge)));
   const { right } = ruling;
   return {

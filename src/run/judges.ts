@@ -1,5 +1,5 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
-import type { Config, ModelJudge } from '../core/config.js';
+import type { Config, ModelJudge, PanelJudge, RolloutJudge } from '../core/config.js';
 import { declaredJudges, type DeclaredJudge } from '../core/learning/deciding.js';
 import type { Judge } from '../core/learning/judging.js';
 import { adapterName } from '../core/learning/version.js';
@@ -7,6 +7,7 @@ import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
 import type { Toolbox } from '../core/tool.js';
 import { modelJudge } from '../judge/model/judge.js';
+import { askedOnce, panelJudge } from '../judge/panel/judge.js';
 import { referenceJudge } from '../judge/rules/reference.js';
 import { ruleJudges } from '../judge/rules/rules.js';
 import { rolloutJudge } from '../learner/judges/rollout.js';
@@ -16,7 +17,7 @@ export function declaredIn(config: Config): readonly DeclaredJudge[] {
   return declaredJudges({
     rewards: config['learning.rewards'],
     configured: config.judges,
-    // Nothing shows yet that a model can tell right from wrong: each filters.
+    // Nothing shows yet that a model or a panel can tell right from wrong: each filters.
     calibrated: new Set(),
   });
 }
@@ -28,21 +29,40 @@ interface Parts {
 }
 
 /** Rules, and those that are configured. Throws an operator error where a prompt cannot be read. */
-export function judgesIn(config: Config, { toolbox, policy, rows }: Parts): readonly Judge[] {
-  const configured = config.judges.map((each): Judge => {
-    if (each.kind === 'model') return modelIn(each, rows);
-    const { name, ends, steps, temperature, budget } = each;
-    return rolloutJudge({
-      ...{ name, ends, steps, temperature, budget, policy, toolbox },
-      limits: limitsOf(config),
-      reference: referenceJudge(toolbox),
-      head: async () => {
-        const version = await rows.versions.head();
-        return { version, model: adapterName(version) };
-      },
-    });
+export function judgesIn(config: Config, parts: Parts): readonly Judge[] {
+  const panels = config.judges.filter(({ kind }) => kind === 'panel') as readonly PanelJudge[];
+  const inPanels = new Set(panels.flatMap(({ of }) => of));
+  const rules = ruleJudges(parts.toolbox);
+  const alone = [
+    ...rules,
+    ...config.judges.flatMap((each) => (each.kind === 'panel' ? [] : [judgeIn(each, config, parts)])),
+  ];
+  const judges = alone.map((judge) => (inPanels.has(judge.name) ? askedOnce(judge) : judge));
+  return [
+    ...judges,
+    ...panels.map(({ name, of, rule }) =>
+      panelJudge({
+        name,
+        rule,
+        members: judges.filter((judge) => of.includes(judge.name)),
+        said: (kind, ids) => parts.rows.verdicts.of(kind, ids),
+      }),
+    ),
+  ];
+}
+
+function judgeIn(each: ModelJudge | RolloutJudge, config: Config, { toolbox, policy, rows }: Parts): Judge {
+  if (each.kind === 'model') return modelIn(each, rows);
+  const { name, ends, steps, temperature, budget } = each;
+  return rolloutJudge({
+    ...{ name, ends, steps, temperature, budget, policy, toolbox },
+    limits: limitsOf(config),
+    reference: referenceJudge(toolbox),
+    head: async () => {
+      const version = await rows.versions.head();
+      return { version, model: adapterName(version) };
+    },
   });
-  return [...ruleJudges(toolbox), ...configured];
 }
 
 function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {

@@ -5,6 +5,7 @@ import { evaluateVerb } from '../../src/cli/verbs/learning.js';
 import { declaredJudges } from '../../src/core/learning/deciding.js';
 import type { Judge } from '../../src/core/learning/judging.js';
 import type { Task } from '../../src/core/learning/task.js';
+import { oneByOne } from '../../src/judge/one_by_one.js';
 import { measure } from '../../src/learner/measuring.js';
 import type { EngineRequest, Reply } from '../fakes/engine.js';
 import { bench, type Bench, sum, tasks } from './bench.js';
@@ -112,7 +113,7 @@ test('a judge of steps that is no rule says how many are sound', async () => {
   const made = await start();
   const critic: Judge = {
     ...{ name: 'critic', version: '1', kind: 'model' },
-    judge: ({ calls }) => Promise.resolve({ kind: 'verdict', score: 1, good: calls.length > 0, rationale: '' }),
+    judge: oneByOne(({ calls }) => ({ kind: 'verdict', score: 1, good: calls.length > 0, rationale: '' })),
   };
   const declared = declaredJudges({ rewards: ['person', 'reference'], configured: [critic], calibrated: new Set() });
   const learner = { ...made.learner, judges: [...made.learner.judges, critic], declared };

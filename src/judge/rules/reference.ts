@@ -7,6 +7,7 @@ import type { Toolbox } from '../../core/tool.js';
 import { canonicalJson } from '../../core/text/hash.js';
 import { contains, names } from './answers/contains.js';
 import { states } from './answers/states.js';
+import { oneByOne } from '../one_by_one.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
 
 /**
@@ -27,7 +28,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
     name: 'reference',
     version: '7',
     kind: 'rule',
-    async judge(subject, signal) {
+    judge: oneByOne(async (subject, signal) => {
       const { reference, calls } = subject;
       if (reference === undefined) return absent('the task has no reference');
       const [call] = calls;
@@ -53,7 +54,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
       if (names(call.arguments, accepted) && !subject.messages.some(({ content }) => names(textOf(content), accepted)))
         return absent('the call names the reference itself: it finds nothing new');
       return evaluateCall(call, accepted, toolbox, signal);
-    },
+    }),
   };
 }
 
