@@ -7,7 +7,7 @@ const LOOK_MS = 500;
 const WAIT_MS = 1_000;
 const LONGEST_MS = 60_000;
 
-export interface PacingOptions {
+interface PacingOptions {
   /** As many are at work at once where nobody else is. */
   readonly width: number;
   /** Whether clients are being answered. */

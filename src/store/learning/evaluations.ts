@@ -122,7 +122,7 @@ export function saveReport(db: Db, policy: string, { setting, numbers, ...report
     .run();
 }
 
-export interface ReportQuery {
+interface ReportQuery {
   readonly limit: number;
   /** Only those of it. */
   readonly version?: number | undefined;

@@ -15,7 +15,7 @@ export interface Place {
   readonly observed: readonly string[];
 }
 
-export type Act = Pick<Reply, 'text' | 'calls' | 'finish'>;
+type Act = Pick<Reply, 'text' | 'calls' | 'finish'>;
 export type Planted = (place: Place) => Act;
 
 const called = ({ way }: Place, at: number, change: Readonly<Record<string, string>> = {}): Act => {

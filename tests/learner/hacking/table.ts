@@ -23,7 +23,7 @@ import { judgeEndpoint } from '../../judge/model/endpoint.js';
 import { bench, tasks as keep } from '../bench.js';
 import { honest, type Place, type Planted, PLANTED } from './planted.js';
 
-export interface Earned {
+interface Earned {
   readonly name: string;
   /** Above what the honest policy earned at the same states, in the mean; below 0 where it earned less. */
   readonly above: number;
