@@ -27,6 +27,13 @@ interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags, BackupFlags {
   readonly model?: string | undefined;
   readonly cycles?: string | undefined;
   readonly gold?: string | undefined;
+  readonly each?: string | undefined;
+  readonly steps?: string | undefined;
+  readonly from?: string | undefined;
+  readonly parallel?: string | undefined;
+  readonly mode?: string | undefined;
+  readonly full?: boolean | undefined;
+  readonly samples?: string | undefined;
 }
 
 // Conversations, keys and what is made of them are for this user alone, in everything we and our children write.
@@ -84,18 +91,16 @@ verb('serve', 'start the gateway')
     await serve(given, output, stopping.signal, process.env);
   });
 
+type LearningVerb = (
+  verbs: typeof import('./cli/verbs/learning.js'),
+  learner: import('./learner/deps.js').Learner,
+  flags: VerbFlags,
+  out: ReturnType<typeof printer>,
+) => Promise<void> | void;
+/** Whether somebody else than the policy answers. */
+const isTaught = ({ from }: VerbFlags): boolean => from !== undefined && from !== 'policy';
 /** A verb of the learning clock. */
-const learning = (
-  name: string,
-  description: string,
-  engine: boolean,
-  run: (
-    verbs: typeof import('./cli/verbs/learning.js'),
-    learner: import('./learner/deps.js').Learner,
-    flags: VerbFlags,
-    out: ReturnType<typeof printer>,
-  ) => Promise<void> | void,
-): Command =>
+const learning = (name: string, description: string, engine: boolean, run: LearningVerb): Command =>
   verb(name, description)
     .option('--engine <url>', 'use this running engine')
     .option('--trainer <url>', 'use this running trainer and its engine')
@@ -105,9 +110,40 @@ const learning = (
         import('./run/with_learner.js'),
       ]);
       const out = printer(flags.json === true);
-      const wanted = engine && flags.cycles !== '0';
+      const wanted = engine && flags.cycles !== '0' && !isTaught(flags);
       await withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
     });
+const generate: LearningVerb = async (verbs, learner, flags, out) => {
+  const [{ tasksMeant }, { openTeacher }, { busyGateway }] = await Promise.all([
+    import('./run/tasks.js'),
+    import('./run/teacher.js'),
+    import('./run/presence.js'),
+  ]);
+  if (flags.tasks === undefined) throw new Error('--tasks is needed: a task file, or the name of a family');
+  const { toolbox, config: given, rows } = learner;
+  const tasks = tasksMeant(flags.tasks, await rows.tasks.of('train'), toolbox, given);
+  const teacher = isTaught(flags)
+    ? openTeacher(given, flags.from ?? '', process.env, (text) => out.line(text))
+    : undefined;
+  try {
+    await verbs.generateVerb(
+      learner,
+      tasks,
+      {
+        each: wholeNumber('--each', flags.each ?? flags.n, 1),
+        teacher,
+        steps: flags.steps === undefined ? undefined : wholeNumber('--steps', flags.steps, 1),
+        tools: flags.tools?.split(',').map((name) => name.trim()),
+        parallel: flags.parallel === undefined ? undefined : wholeNumber('--parallel', flags.parallel, 1),
+        busy: () => busyGateway(given.data),
+        model: flags.model,
+      },
+      out,
+    );
+  } finally {
+    await teacher?.close();
+  }
+};
 type Tasks = import('./core/learning/task.js').Task[];
 const tasksOf = async (
   { toolbox, config }: import('./learner/deps.js').Learner,
@@ -123,11 +159,14 @@ const needTasks = async (learner: import('./learner/deps.js').Learner, flags: Ve
   return tasks;
 };
 
-learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) =>
-  verbs.generateVerb(learner, await needTasks(learner, flags), wholeNumber('--n', flags.n, 1), flags.model, out),
-)
-  .option('--tasks <file>', 'task file')
-  .option('--n <n>', 'trajectories per task')
+learning('generate', 'run the loop on tasks and log it; run again, it goes on', true, generate)
+  .option('--tasks <file>', 'task file, or the name of a family')
+  .option('--each <n>', 'trajectories a task; 1 by default')
+  .option('--n <n>', 'the same')
+  .option('--steps <n>', "steps one may take; the task's max_steps without it, else limits.steps")
+  .option('--from <who>', 'policy, or a model of "upstreams" that answers in its place')
+  .option('--tools <names>', "server tools, with commas between, instead of the tasks' own")
+  .option('--parallel <n>', 'so many at once while no client is answered, when it is one; 24 by default')
   .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
 verb('judge [what] [name]', 'judge what no judge has seen; list: who may reward; calibrate NAME: measure a judge')
   .option('--gold <from>', 'of calibrate: a file of gold items, or "labels": what people have said of steps')
@@ -150,16 +189,23 @@ verb('judge [what] [name]', 'judge what no judge has seen; list: who may reward;
       judges.calibrateVerb(learner, judge, flags.gold, out),
     );
   });
-learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, _, out) =>
-  verbs.filterVerb(learner, out),
-);
+learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, { mode }, out) => {
+  if (mode !== undefined && mode !== 'resample' && mode !== 'logged' && mode !== 'sft')
+    throw new Error(`--mode is "${mode}"; it must be resample, logged or sft`);
+  return verbs.filterVerb(learner, out, mode);
+}).option('--mode <mode>', 'as if learning.mode were resample, logged or sft');
 learning('train', 'one cycle on what the log holds', true, (verbs, learner, _, out) =>
   verbs.learnVerb(learner, { cycles: 1, perTask: 1 }, out),
 );
 learning('evaluate', 'answer held-out tasks with one version', true, async (verbs, learner, flags, out) =>
-  verbs.evaluateVerb(learner, await needTasks(learner, flags), flags.model, out),
+  verbs.evaluateVerb(learner, await needTasks(learner, flags), flags.model, out, {
+    full: flags.full,
+    samples: flags.samples === undefined ? undefined : wholeNumber('--samples', flags.samples, 1),
+  }),
 )
   .option('--tasks <file>', 'task file')
+  .option('--full', 'without tools as well, and what the trajectories were like: a row for each')
+  .option('--samples <n>', 'so many answers a task at learning.temperature as well, and pass@k of them')
   .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
 learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, out) => {
   const tasks = await tasksOf(learner, flags);

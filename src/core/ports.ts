@@ -13,7 +13,7 @@ import type { Update } from './learning/alarms.js';
 import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
-import type { TaskAnswer } from './learning/evaluation.js';
+import type { EvaluationReport, TaskAnswer } from './learning/evaluation.js';
 import type { Demonstrated, RenderedDemonstration, Taught } from './judging/demonstrations.js';
 import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
 import type {
@@ -28,7 +28,7 @@ import type {
 import type { Sample } from './learning/sample.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
-import type { Split, Task } from './learning/task.js';
+import type { GeneratedTrajectory, Split, Task } from './learning/task.js';
 import type {
   AppliedBatch,
   CopiedWeights,
@@ -84,6 +84,8 @@ export interface TaskRows {
   /** In the order of their ids. */
   of(split: Split): Promise<readonly Task[]>;
   count(split: Split): Promise<number>;
+  /** Whole ones that were generated on these tasks since then, oldest first. */
+  generated(taskIds: readonly string[], since: number): Promise<readonly GeneratedTrajectory[]>;
 }
 
 export interface VerdictRows {
@@ -142,6 +144,8 @@ export interface StateRows {
   tally(rule: CandidateRule, bounds: ReuseBounds): Promise<StateTally>;
   /** How many steps each rule drops for each reason; those that it keeps stand under an empty one. */
   reasons(rules: readonly CandidateRule[]): Promise<readonly Readonly<Record<string, number>>[]>;
+  /** Of how many trajectories each rule keeps a step, as far as it is counted. */
+  trajectories(rules: readonly CandidateRule[]): Promise<readonly number[]>;
   /**
    * Some of each key's, and some of each kind: never visited, of mixed rewards, and others; at most `perTrajectory` of
    * a conversation in each of these. They come in the order that `seed` names.
@@ -300,6 +304,10 @@ export interface EvaluationRows {
   of(version: number, taskSet: string): Promise<Evaluation | undefined>;
   /** Puts a whole one on record. */
   close(evaluation: Evaluation): Promise<void>;
+  /** Puts what was measured for a report on record. */
+  report(report: EvaluationReport): Promise<void>;
+  /** Newest first; `version`: only those of it. */
+  reports(limit: number, version?: number): Promise<readonly EvaluationReport[]>;
 }
 
 /** Keys whose steps are learned from. */

@@ -103,7 +103,13 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
       return rows.cycles.move(cycle.id, { state: 'done', stage: promoted ? 'promote' : 'gate', note });
     }
     if (options.tasks !== undefined) {
-      const generated = await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion);
+      const generated = await generate(
+        learner,
+        options.tasks,
+        options.perTask ?? 1,
+        cycle.baseVersion,
+        cycle.startedAt,
+      );
       await reach('generate', { generated });
     }
     await reach('judge', await judgeLog(learner));

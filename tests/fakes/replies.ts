@@ -16,7 +16,7 @@ export interface Reply {
   readonly reasoning?: string | readonly string[];
   readonly calls?: readonly EngineCall[];
   /** With `n` above 1: what each choice says; the last one for the rest. */
-  readonly variants?: readonly Pick<Reply, 'text' | 'calls'>[];
+  readonly variants?: readonly Pick<Reply, 'text' | 'calls' | 'finish'>[];
   /** Null: the stream ends without one. */
   readonly finish?: string | null;
   /** What vLLM says beside the finish reason: the stop string that was met. */

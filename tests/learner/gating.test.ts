@@ -119,6 +119,8 @@ function gating(
         uses: () => Promise.resolve(new Map(options.uses)),
         of: unused,
         close: unused,
+        report: unused,
+        reports: unused,
       },
       verdicts: {
         save: () => Promise.resolve(),

@@ -295,6 +295,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     errors: [400],
   }),
   'GET /gyre/v1/cycles/{id}': reads('One learning cycle.', 'Learning', 'client', 'Cycle', { errors: [404] }),
+  'GET /gyre/v1/evaluations': reads(
+    'What versions did on sets of tasks (`gyre evaluate --full`), newest first.',
+    'Learning',
+    'admin',
+    'EvaluationList',
+    { query: PAGE, errors: [400] },
+  ),
   'POST /gyre/v1/cycles': reads('Starts a learning cycle.', 'Learning', 'admin', 'Cycle', {
     body: { name: 'StartCycle', required: false, example: { gate: true } },
     replies: { 202: { says: 'It has begun.', body: 'Cycle' } },

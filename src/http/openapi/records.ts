@@ -16,7 +16,14 @@ import {
 import { Demonstration, LabelBody, type LabelView, type QueuedStep } from '../../core/judging/labels.js';
 import { Restart, StartCycle } from '../../core/learning/start_cycle.js';
 import { DECISION_KINDS, VERSION_KINDS } from '../../core/learning/version.js';
-import type { CycleView, DecisionView, LearningStatus, ListedVersion, VersionView } from '../../core/learning/views.js';
+import type {
+  CycleView,
+  DecisionView,
+  EvaluationReportView,
+  LearningStatus,
+  ListedVersion,
+  VersionView,
+} from '../../core/learning/views.js';
 import type { Message } from '../../core/message.js';
 import type { Listing } from '../../core/paging.js';
 import {
@@ -260,6 +267,32 @@ const Cycle = z.object({
   updated_at: seconds,
 }) satisfies z.ZodType<CycleView>;
 
+const Mean = z
+  .object({ mean: number, n: z.int().min(0), ci95: z.tuple([number, number]) })
+  .describe('A mean of `n` numbers with its 95 % interval.');
+
+const Evaluation = z.object({
+  id: text,
+  version: int,
+  task_set: text,
+  setting: z.object({ tools: bool, temperature: number, samples: int }),
+  tasks: int,
+  unanswered: int,
+  right: Mean,
+  pass_at: z.array(Mean.extend({ k: int })),
+  exact_match: Mean.nullable(),
+  f1: Mean.nullable(),
+  good_steps: Mean,
+  good_trajectories: Mean,
+  process_labels: z.record(text, Mean),
+  tool_call_rate: Mean,
+  parse_failures: Mean,
+  steps_a_trajectory: Mean,
+  tokens_a_step: Mean,
+  tokens_a_trajectory: Mean,
+  created_at: seconds,
+}) satisfies z.ZodType<EvaluationReportView>;
+
 const Status = z.object({
   serving: int,
   head: int,
@@ -340,4 +373,6 @@ export const RECORDS = {
   StartCycle,
   Cycle,
   CycleList: listOf(Cycle),
+  Evaluation,
+  EvaluationList: listOf(Evaluation),
 } satisfies Record<string, z.ZodType>;

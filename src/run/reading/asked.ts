@@ -45,6 +45,7 @@ export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows
     },
     versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
     cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
+    evaluations: (query, signal) => ask('evaluations', [query], signal),
     cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),
     judges: (signal) => ask('judges', [], signal),
     // What is asked for the first time is read from the disk.

@@ -13,7 +13,7 @@ import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../store/clock/followed.js';
 import { labelQueue } from '../../store/clock/label_queue.js';
-import { cycleList, cycleShown, versionList } from '../../store/clock/lists.js';
+import { cycleList, cycleShown, evaluationList, versionList } from '../../store/clock/lists.js';
 import { ruleIn } from '../../learner/states.js';
 import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
 import { overviewOf } from '../../learner/judges/overview.js';
@@ -93,6 +93,7 @@ const READING = {
   versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, GYRE_POLICY, query, keyId)),
   cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, GYRE_POLICY, query, keyId)),
   cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, GYRE_POLICY, id, keyId)),
+  evaluations: ({ db }: Held, query: Query) => bytesOf(evaluationList(db, GYRE_POLICY, query)),
   news: ({ db }: Held) => learningNews(db, GYRE_POLICY),
   labels: ({ db }: Held, query: Query) => bytesOf(listLabels(db, query)),
   labelQueue: ({ db }: Held, count: number) => bytesOf({ data: labelQueue(db, count) }),

@@ -11,6 +11,7 @@ import { samplesOf } from '../learning/samples.js';
 import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
 import { redecide, unknownJudged } from '../learning/decided.js';
 import { saveJudged, spentOf, verdictsOf } from '../learning/verdicts.js';
+import { generatedOn } from './generated.js';
 import { unjudged } from './unjudged.js';
 
 export function taskRows(db: Db): TaskRows {
@@ -23,6 +24,9 @@ export function taskRows(db: Db): TaskRows {
     },
     async count(split) {
       return countTasks(db, split);
+    },
+    async generated(taskIds, since) {
+      return generatedOn(db, taskIds, since);
     },
   };
 }

@@ -113,7 +113,8 @@ function behindMarks(db: Db, all: readonly JudgeRef[], limit: number, now: numbe
   if (to <= from) return undefined;
   const rows = prepared<[number, number, number], Facts>(
     db,
-    `${FACTS} WHERE s.seq > ? AND s.seq <= ? AND s.policy_version > -1 ORDER BY s.seq LIMIT ?`,
+    `${FACTS} WHERE s.seq > ? AND s.seq <= ? AND (s.policy_version > -1 OR t.origin = 'generate')
+      ORDER BY s.seq LIMIT ?`,
   ).all(from, to, limit);
   const seq = rows.length < limit ? to : (rows.at(-1)?.seq ?? to);
   const stepId = prepared<[number], { id: string }>(db, 'SELECT id FROM steps WHERE seq = ?').get(seq)?.id ?? null;

@@ -34,7 +34,7 @@ export {
   unanswered,
   visitCounts,
 } from './state_schema.js';
-export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
+export { decisions, evaluationReports, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the
