@@ -37,7 +37,7 @@ export interface Declaring {
   readonly rewards: readonly string[];
   /** Those that are configured, beside the rules and people that are always there. */
   readonly configured: readonly Pick<Judge, 'name' | 'kind'>[];
-  /** Models that were shown to tell right from wrong; the others filter, whatever is configured. */
+  /** Models, trained here or not, that were shown to tell right from wrong; the others filter. */
   readonly calibrated: ReadonlySet<string>;
 }
 
@@ -46,7 +46,7 @@ export function declaredJudges({ rewards, configured, calibrated }: Declaring): 
   const others = configured.map(({ name }) => name).filter((name) => !rewards.includes(name));
   const told = [...rewards, ...others].map((name): DeclaredJudge => {
     const kind = name === 'person' ? 'person' : (configured.find((each) => each.name === name)?.kind ?? 'rule');
-    const mayReward = rewards.includes(name) && (kind !== 'model' || calibrated.has(name));
+    const mayReward = rewards.includes(name) && ((kind !== 'model' && kind !== 'learned') || calibrated.has(name));
     return { name, kind, role: mayReward ? 'decides' : 'filters' };
   });
   return [

@@ -61,6 +61,8 @@ export type JudgeKind =
   | 'model'
   /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
   | 'rollout'
+  /** An adapter that was trained here on labels: `src/judge/learned/`. */
+  | 'learned'
   /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
   | 'person';
 

@@ -9,6 +9,7 @@ import { statusRows } from './status_facts.js';
 import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
 import { learningLock } from './lock.js';
+import { learnedRows } from './learned_rows.js';
 import { giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
 
 /** `policy`: the name its rows carry. `judges`: who decides about what is judged. */
@@ -27,6 +28,7 @@ export function learningStore(db: Db, policy: string, judges: readonly DeclaredJ
     decisions: decisionRows(db, policy),
     evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
+    learned: learnedRows(db),
     lock: learningLock(db, policy),
   };
 }

@@ -8,7 +8,15 @@ import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'driz
 
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 
-export { decided, decidingBy, judgeAttempts, judgeCosts, judgeMarks, lateSteps } from './judging_schema.js';
+export {
+  decided,
+  decidingBy,
+  judgeAttempts,
+  judgeCosts,
+  judgeMarks,
+  judgeVersions,
+  lateSteps,
+} from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { groups, samples } from './sample_schema.js';
