@@ -48,7 +48,8 @@ function formIn({ vetoed, wellFormed, heard }: Ruling): Reward | undefined {
 
 function rewardIn({ right, rightKind, vetoed, wellFormed }: Ruling): Reward | undefined {
   if (right?.score === undefined) return undefined;
-  const source = rightKind === 'person' ? 'feedback' : rightKind === 'model' ? 'judge' : 'rule';
+  const source =
+    rightKind === 'person' ? 'feedback' : rightKind === 'model' || rightKind === 'learned' ? 'judge' : 'rule';
   // A malformed call is worth nothing whatever else it seems to get right. The engine's parser did not match it, so no
   // tool would run; a reward would teach the policy to write calls as text.
   if (vetoed) return { value: 0, source };

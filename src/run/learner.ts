@@ -1,20 +1,25 @@
 /** Puts a learner together, the same way for the gateway, the learning clock's process and single verbs. */
 import type { Config } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
+import type { LearnedVersion } from '../core/judging/learned.js';
 import type { Policy } from '../core/policy.js';
 import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
+import type { Tokens } from '../judge/learned/judge.js';
+import { servingJudge } from '../store/learning/judge_versions.js';
 import { learningStore } from '../store/clock/open.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
-import { declaredIn, judgesIn } from './judges.js';
+import { askable, declaredIn, judgesIn, learnedAmong } from './judges.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {
   readonly config: Config;
   readonly storage: Pick<Storage, 'db' | 'log' | 'tools' | 'toolServers'>;
   readonly policy: Policy;
+  /** Tokens of a text, as the engine reads it. */
+  readonly tokens: Tokens;
   /** Read at every use: the trainer may come later, go and come back. */
   readonly supply: () => Supply;
   readonly signal: AbortSignal;
@@ -22,9 +27,12 @@ export interface LearnerParts {
   readonly progress: (progress: Progress) => void;
 }
 
-export function learnerOf({ config, storage, policy, supply, signal, decided, progress }: LearnerParts): Learner {
+export function learnerOf(parts: LearnerParts): Learner {
+  const { config, storage, policy, tokens, supply, signal, decided, progress } = parts;
   const declared = declaredIn(config);
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
+  const serving = (judge: string): LearnedVersion | undefined => servingJudge(storage.db, judge);
+  const judges = judgesIn(config, { toolbox: storage.tools, policy, rows, tokens, serving });
   return {
     rows,
     dataDir: config.data,
@@ -33,7 +41,10 @@ export function learnerOf({ config, storage, policy, supply, signal, decided, pr
     policy,
     toolbox: storage.tools,
     prepareTools: (names) => storage.toolServers.prepare(names),
-    judges: judgesIn(config, { toolbox: storage.tools, policy, rows }),
+    get judges() {
+      return askable(judges);
+    },
+    learned: learnedAmong(judges, tokens),
     declared,
     get trainer() {
       return supply().trainer;
