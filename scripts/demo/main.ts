@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { Command } from 'commander';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 
 import { parseTasks, type Task } from '../../src/core/learning/task.js';
 import type { CycleView, ListedVersion } from '../../src/core/learning/views.js';
@@ -25,6 +25,7 @@ interface Options {
   readonly out: string;
   readonly tasks?: string | undefined;
   readonly model?: string | undefined;
+  readonly config?: string | undefined;
   readonly perCycle: string;
   readonly gateEvery: string;
 }
@@ -49,6 +50,7 @@ const program = new Command('demo')
   .option('--out <dir>', 'where the report goes', 'demo-report')
   .option('--tasks <file>', 'a task file of your own')
   .option('--model <dir>', 'a converted model folder')
+  .option('--config <file>', "settings of your own beside the demo's, e.g. judges")
   .option('--per-cycle <n>', 'questions asked before each cycle', '16')
   .option('--gate-every <n>', 'cycles between two gates', '4');
 
@@ -67,11 +69,13 @@ async function main(options: Options): Promise<void> {
   const reportTasks = join(out, 'report-tasks.jsonl');
   writeFileSync(reportTasks, [...sets.numbers, ...sets.patterns].map((task) => `${JSON.stringify(task)}\n`).join(''));
   const config = join(out, 'gyre.yaml');
+  const own = ownSettings(options.config);
   writeFileSync(
     config,
     stringify({
-      learning: { max_states: 2 * Number(options.perCycle), rate: 4e-4, heldout: tasksFile },
-      gate: { max_tasks: GATE_TASKS },
+      ...own,
+      learning: { max_states: 2 * Number(options.perCycle), rate: 4e-4, heldout: tasksFile, ...own['learning'] },
+      gate: { max_tasks: GATE_TASKS, ...own['gate'] },
       ...(options.model === undefined ? {} : { model: { path: resolve(options.model) } }),
     }),
   );
@@ -268,6 +272,15 @@ function familySets(seed: number): Sets {
   const tasks = family(seed, { train: 600, gate: 256, numbers: 104, patterns: 40 });
   const kind = (name: string): Task[] => tasks.filter((task) => task.metadata['kind'] === name);
   return { train: kind('train'), gate: kind('gate'), numbers: kind('numbers'), patterns: kind('patterns') };
+}
+
+/** Sections of settings by their names. */
+function ownSettings(path: string | undefined): Readonly<Record<string, object | undefined>> {
+  if (path === undefined) return {};
+  const settings: unknown = parse(readFileSync(path, 'utf8'));
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
+    throw new Error(`${path} must be a mapping of keys to values, for example "judges: [...]"`);
+  return settings as Readonly<Record<string, object | undefined>>;
 }
 
 /** A user's file: a third of its held-out tasks, those that a gate never asks of a small set, is for the report. */

@@ -1,6 +1,6 @@
 /**
  * `npm run live`: four clients ask a gateway that learns by itself (`--learn on`), for an hour or as long as is said.
- * Each version that comes to serve is asked 400 tasks that neither training nor the gate has seen, beside the version
+ * Then each version that came to serve is asked 400 tasks that neither training nor the gate has seen, beside the version
  * it took the place of. Ends with 1 where a request failed, cycles stopped, or a version was promoted that these tasks
  * call worse.
  *
@@ -103,7 +103,7 @@ interface Report {
   readonly wrong: readonly string[];
 }
 
-/** Follows the gateway until the time is over. Each version that comes to serve is measured before the next look. */
+/** Follows the gateway until the time is over, then measures what came to serve: it would take from the clients' time. */
 async function watch(
   gateway: Gateway,
   users: readonly User[],
@@ -121,7 +121,7 @@ async function watch(
     measured.set(version, answers);
     return answers;
   };
-  const compared: Compared[] = [];
+  const came: { readonly version: number; readonly before: number }[] = [];
   const [wrong, seen] = [[] as string[], new Set<string>()];
   let [serving, lastEnd] = [0, 0];
   for (let over = false; !over;) {
@@ -138,17 +138,23 @@ async function watch(
       lastEnd = passed();
     }
     if (status.serving !== serving) {
-      const [before, after] = [await measure(serving), await measure(status.serving)];
-      const difference = paired(before.map(scored), after.map(scored));
-      compared.push({ version: status.serving, before: serving, ...difference });
-      print(`${passed().toFixed(1)} min: version ${status.serving} serves: ${points(difference)}`);
-      if (difference.high < 0) wrong.push(`version ${status.serving} was promoted and is worse: ${points(difference)}`);
+      came.push({ version: status.serving, before: serving });
+      print(`${passed().toFixed(1)} min: version ${status.serving} serves`);
       serving = status.serving;
       lastEnd = passed();
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+  const took = passed();
   await Promise.all(users.map((each) => each.stop()));
+  const compared: Compared[] = [];
+  for (const { version, before } of came) {
+    const [old, present] = [await measure(before), await measure(version)];
+    const difference = paired(old.map(scored), present.map(scored));
+    compared.push({ version, before, ...difference });
+    print(`version ${version}: ${points(difference)}`);
+    if (difference.high < 0) wrong.push(`version ${version} was promoted and is worse: ${points(difference)}`);
+  }
   const faults = [
     ...users.flatMap(({ name, served }) => served.faults.map((fault) => `${name}: ${fault}`)),
     ...[...measured.values()].flat().flatMap(({ failed, text }) => (failed ? [`measuring: ${text}`] : [])),
@@ -160,7 +166,7 @@ async function watch(
   if ((counts['done'] ?? 0) === 0) wrong.push('no cycle trained anything');
   const versions = await api<{ data: ListedVersion[] }>(gateway, 'GET', '/gyre/v1/versions?limit=100');
   return {
-    minutes: passed(),
+    minutes: took,
     answers: Object.fromEntries(users.map(({ name, served }) => [name, served.answers])),
     faults,
     cycles: counts,

@@ -196,8 +196,20 @@ const LearnedJudge = z.strictObject({
   near: z.number().min(0).max(1).default(0.3),
 });
 
+/** Several judges as one. docs/rewards.md. */
+const PanelJudge = z.strictObject({
+  name: ModelJudge.shape.name,
+  kind: z.literal('panel'),
+  /** Names. */
+  of: z
+    .array(label)
+    .min(2)
+    .refine((list) => new Set(list).size === list.length, 'names a judge twice'),
+  rule: z.enum(['mean', 'majority', 'all', 'weighted']).default('majority'),
+});
+
 const Judges = z
-  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge, LearnedJudge]))
+  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge, LearnedJudge, PanelJudge]))
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a judge twice');
 
 /** Names of judges that may reward. */
@@ -213,6 +225,7 @@ export type Gate = z.infer<typeof Gate>;
 export type ModelJudge = z.infer<typeof ModelJudge>;
 export type RolloutJudge = z.infer<typeof RolloutJudge>;
 export type LearnedJudge = z.infer<typeof LearnedJudge>;
+export type PanelJudge = z.infer<typeof PanelJudge>;
 export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;
 export type McpServer = z.infer<typeof McpServer>;
@@ -317,6 +330,7 @@ export function parseConfig(
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
   knowsRewarders(out as Config, file);
+  knowsMembers(out as Config, file);
   return out as Config;
 }
 
@@ -328,6 +342,17 @@ function knowsRewarders({ judges, 'learning.rewards': rewards }: Config, file: s
         `${file}: key "learning.rewards" names "${name}", which is no judge. Did you mean "${nearest(name, names)}"? ` +
           `There are: ${names.join(', ')}; models are declared by "judges".`,
       );
+}
+
+function knowsMembers({ judges }: Config, file: string): void {
+  const names = ['reference', ...NEVER_REWARD, ...judges.flatMap(({ kind, name }) => (kind === 'panel' ? [] : [name]))];
+  for (const panel of judges)
+    for (const name of panel.kind === 'panel' ? panel.of : [])
+      if (!names.includes(name))
+        throw operatorError(
+          `${file}: the panel "${panel.name}" of "judges" names "${name}", which is no judge that it can ask. ` +
+            `Did you mean "${nearest(name, names)}"? There are: ${names.join(', ')}.`,
+        );
 }
 
 function flatten(raw: unknown, prefix: string, file: string): Map<string, unknown> {

@@ -1,13 +1,15 @@
 /** Asking judges about subjects. A judge that throws or hangs has said nothing: that is a fault, and no verdict. */
+import { setMaxListeners } from 'node:events';
+
 import { z } from 'zod';
 
 import { faultOf } from '../core/check.js';
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Judge, JudgeFault, Judgement, Subject, Verdict } from '../core/learning/judging.js';
+import type { Judge, JudgeFault, Judgement, NotJudged, Subject, Verdict } from '../core/learning/judging.js';
 import { onAbort } from '../core/running/abort.js';
 
-/** Milliseconds a judge may take over one subject where it asks for no more; then it has failed, the others go on. */
+/** Milliseconds a judge may take over a group where it asks for no more; then it has failed, the others go on. */
 const JUDGE_MS = 60_000;
 /** A judge that ignores its signal is left to itself this much later. */
 const GRACE_MS = 1_000;
@@ -16,30 +18,31 @@ const GRACE_MS = 1_000;
 const Answer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('verdict'), score: z.number().min(0).max(1), good: z.boolean(), rationale: z.string() }),
   z.object({ kind: z.literal('absent'), reason: z.string() }),
+  z.object({ kind: z.literal('fault'), reason: z.string() }),
 ]);
 
 /** A fault, as far as it is known of the subject alone. */
 type Fault = Omit<JudgeFault, 'stepId'>;
 
 /**
- * What each judge says of one subject, as rows. Never throws for a judge's fault; throws where `signal` has fired,
- * since nobody knows then whether a judge failed or was cut short.
+ * What each judge says of a group of subjects, as rows. Never throws for a judge's fault; throws where `signal` has
+ * fired, since nobody knows then whether a judge failed or was cut short.
  */
 export async function askAll(
   judges: readonly Judge[],
-  subject: Subject,
+  subjects: readonly Subject[],
   signal: AbortSignal,
 ): Promise<{ readonly verdicts: readonly Verdict[]; readonly faults: readonly Fault[] }> {
   const verdicts: Verdict[] = [];
   const faults: Fault[] = [];
   await Promise.all(
-    judges
-      .filter((judge) => looksAt(judge, subject))
-      .map(async (judge) => {
-        const said = await ask(judge, subject, signal);
+    judges.map(async (judge) => {
+      const group = subjects.filter((subject) => looksAt(judge, subject));
+      if (group.length === 0) return;
+      for (const said of await ask(judge, group, signal))
         if ('reason' in said) faults.push(said);
         else verdicts.push(said);
-      }),
+    }),
   );
   return { verdicts, faults };
 }
@@ -49,45 +52,59 @@ export function looksAt(judge: Pick<Judge, 'name' | 'kind'>, { kind }: Pick<Subj
   return (kind !== 'response' && kind !== 'trajectory') || judge.name === 'reference' || judge.kind !== 'rule';
 }
 
-async function ask(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Verdict | Fault> {
-  const row = {
-    subjectKind: subject.kind,
-    subjectId: subject.id,
-    judge: judge.name,
-    judgeVersion: judge.version,
-  };
-  let judgement: Judgement;
+async function ask(
+  judge: Judge,
+  subjects: readonly Subject[],
+  signal: AbortSignal,
+): Promise<readonly (Verdict | Fault)[]> {
+  let judgements: readonly unknown[];
   try {
-    judgement = understood(await judgedInTime(judge, subject, signal));
+    judgements = await judgedInTime(judge, subjects, signal);
+    if (!Array.isArray(judgements) || judgements.length !== subjects.length)
+      throw new Error(`it has not answered of each of ${subjects.length} subjects`);
   } catch (fault) {
     signal.throwIfAborted();
-    return { ...row, reason: reasonOf(fault) };
+    const reason = reasonOf(fault);
+    judgements = subjects.map((): NotJudged => ({ kind: 'fault', reason }));
   }
   // What came of it may be the work of the signal.
   signal.throwIfAborted();
+  return subjects.map((subject, at) => rowOf(judge, subject, understood(judgements[at])));
+}
+
+function rowOf({ name, version }: Judge, { kind, id }: Subject, said: Judgement | NotJudged): Verdict | Fault {
+  const row = { subjectKind: kind, subjectId: id, judge: name, judgeVersion: version };
+  if (said.kind === 'fault') return { ...row, reason: said.reason };
   return {
     id: newId('vrd'),
     ...row,
-    ...(judgement.kind === 'verdict' ? { score: judgement.score, good: judgement.good } : {}),
-    ...(judgement.kind === 'verdict' && judgement.confidence !== undefined ? { confidence: judgement.confidence } : {}),
-    ...(judgement.cost === undefined ? {} : { cost: judgement.cost }),
-    rationale: judgement.kind === 'verdict' ? judgement.rationale : judgement.reason,
+    ...(said.kind === 'verdict' ? { score: said.score, good: said.good } : {}),
+    ...(said.kind === 'verdict' && said.confidence !== undefined ? { confidence: said.confidence } : {}),
+    ...(said.cost === undefined ? {} : { cost: said.cost }),
+    rationale: said.kind === 'verdict' ? said.rationale : said.reason,
     createdAt: Date.now(),
   };
 }
 
-/** Throws where a judge has answered what is no judgement. */
-function understood(answer: Judgement): Judgement {
+/** A fault where a judge has answered what is no judgement. */
+function understood(answer: unknown): Judgement | NotJudged {
   const { error } = Answer.safeParse(answer);
-  if (error === undefined) return answer;
+  if (error === undefined) return answer as Judgement | NotJudged;
   const { path, says } = faultOf(error, answer);
-  throw new Error(`its answer is no judgement: ${path.length === 0 ? '' : `"${path.join('.')}" `}${says}`);
+  const where = path.length === 0 ? '' : `"${path.join('.')}" `;
+  return { kind: 'fault', reason: `its answer is no judgement: ${where}${says}` };
 }
 
 /** Throws where the judge does, where it is not done in time, and at once where `signal` fires. */
-async function judgedInTime(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Judgement> {
+async function judgedInTime(
+  judge: Judge,
+  subjects: readonly Subject[],
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
   signal.throwIfAborted();
   const own = new AbortController();
+  // Each of a group, and each opinion about it, listens.
+  setMaxListeners(0, own.signal);
   const patience = judge.patienceMs ?? JUDGE_MS;
   const late = new Error(`no verdict within ${patience / 1000} s`);
   let giveUp: (reason: unknown) => void = () => undefined;
@@ -99,7 +116,7 @@ async function judgedInTime(judge: Judge, subject: Subject, signal: AbortSignal)
   const soon = setTimeout(() => own.abort(late), patience);
   const last = setTimeout(() => giveUp(late), patience + GRACE_MS);
   try {
-    return await Promise.race([judge.judge(subject, own.signal), over]);
+    return await Promise.race([judge.judge(subjects, own.signal), over]);
   } finally {
     clearTimeout(soon);
     clearTimeout(last);

@@ -58,16 +58,18 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
   if (made === undefined || made.outcome === 'failed' || made.outcome === 'cancelled') return { verdicts: [] };
   const said = await askAll(
     learner.judges,
-    {
-      kind: 'response',
-      id: made.responseId,
-      messages: task.messages,
-      tools: [],
-      text: made.text,
-      calls: [],
-      index: 0,
-      reference: task.reference,
-    },
+    [
+      {
+        kind: 'response',
+        id: made.responseId,
+        messages: task.messages,
+        tools: [],
+        text: made.text,
+        calls: [],
+        index: 0,
+        reference: task.reference,
+      },
+    ],
     learner.signal,
   ).catch(nothingOnceInterrupted(learner.signal));
   const { verdicts, faults } = said;

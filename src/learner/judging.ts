@@ -115,22 +115,52 @@ export async function judgedOf(
 ): Promise<Judged> {
   const verdicts: Verdict[] = [];
   const faults: JudgeFault[] = [];
-  await inParallel(toAsk, CONCURRENCY, async ({ subject, stepId, judges }) => {
-    const about = { subjectKind: subject.kind, subjectId: subject.id, stepId };
+  const groups = groupsOf(toAsk);
+  const largest = Math.max(1, ...groups.map(({ length }) => length));
+  await inParallel(groups, Math.max(1, Math.floor(CONCURRENCY / largest)), async (group) => {
+    const judges = group[0]?.judges ?? [];
     for (const { name, version } of judges.filter((judge) => patience.isOutWith(judge.name)))
-      faults.push({ ...about, judge: name, judgeVersion: version, reason: 'not asked: it failed again and again' });
+      for (const { subject, stepId } of group) {
+        const about = { subjectKind: subject.kind, subjectId: subject.id, stepId };
+        faults.push({ ...about, judge: name, judgeVersion: version, reason: 'not asked: it failed again and again' });
+      }
     const asking = judges.filter((judge) => !patience.isOutWith(judge.name));
-    const said = await askAll(asking, subject, signal);
+    const steps = new Map(group.map(({ subject, stepId }) => [subject.id, stepId]));
+    const said = await askAll(
+      asking,
+      group.map(({ subject }) => subject),
+      signal,
+    );
     for (const verdict of said.verdicts) {
       verdicts.push(verdict);
       patience.saw(verdict.judge, false);
     }
     for (const fault of said.faults) {
-      faults.push({ ...fault, stepId });
+      faults.push({ ...fault, stepId: steps.get(fault.subjectId) ?? '' });
       patience.saw(fault.judge, true);
     }
   });
   return { verdicts, faults, gradable: new Set(toAsk.flatMap((each) => (each.gradable ? [each.subject.id] : []))) };
+}
+
+/** What was drawn in one state is looked at together, a logged action by itself, by all that have to look at it. */
+function groupsOf(toAsk: readonly ToAsk[]): readonly (readonly ToAsk[])[] {
+  const subjects = new Map<string, ToAsk>();
+  for (const each of toAsk) {
+    const key = JSON.stringify([each.subject.kind, each.subject.id]);
+    const known = subjects.get(key);
+    subjects.set(
+      key,
+      known === undefined ? each : { ...known, judges: [...new Set([...known.judges, ...each.judges])] },
+    );
+  }
+  const groups = new Map<string, ToAsk[]>();
+  for (const [key, each] of subjects) {
+    const group =
+      each.subject.kind === 'sample' ? JSON.stringify([each.stepId, each.judges.map(({ name }) => name)]) : key;
+    groups.set(group, [...(groups.get(group) ?? []), each]);
+  }
+  return [...groups.values()];
 }
 
 /** Judges the samples of a cycle that a judge has not seen; where one fails, again after a little while. */

@@ -16,6 +16,8 @@ export interface Tally {
   readonly losses: number;
   /** Tasks that each version answered. */
   readonly answered: { readonly candidate: number; readonly serving: number };
+  /** Tasks that neither of them answered. */
+  readonly unanswered: number;
 }
 
 /**
@@ -23,14 +25,15 @@ export interface Tally {
  * no win for the candidate: an outage during its half of the test promotes nobody.
  */
 export function tallyOf(pairs: readonly Pair[]): Tally {
-  let [wins, losses, candidate, serving] = [0, 0, 0, 0];
+  let [wins, losses, candidate, serving, unanswered] = [0, 0, 0, 0, 0];
   for (const pair of pairs) {
     if (pair.candidate !== undefined) candidate += 1;
     if (pair.serving !== undefined) serving += 1;
+    if (pair.candidate === undefined && pair.serving === undefined) unanswered += 1;
     if (pair.candidate === true && pair.serving === false) wins += 1;
     if (pair.candidate !== true && pair.serving === true) losses += 1;
   }
-  return { tasks: pairs.length, wins, losses, answered: { candidate, serving } };
+  return { tasks: pairs.length, wins, losses, answered: { candidate, serving }, unanswered };
 }
 
 /** Why a test ends. */
@@ -88,4 +91,13 @@ function isFutile(tally: Tally, plan: GatePlan, threshold: number): boolean {
 
 function isCovered({ tasks, answered }: Tally): boolean {
   return tasks > 0 && Math.min(answered.candidate, answered.serving) >= LEAST_COVERAGE * tasks;
+}
+
+/**
+ * Whether all that is missing is one task that neither version answers: one that is too long for the engine, say. It
+ * says nothing of either; but of few tasks one is more than may be missing, and no candidate would be decided about,
+ * ever.
+ */
+export function lacksOne({ tasks, answered, unanswered }: Tally): boolean {
+  return unanswered === 1 && tasks > 1 && Math.min(answered.candidate, answered.serving) === tasks - 1;
 }

@@ -5,7 +5,7 @@
 import { type Guarded, keptBy } from './families.js';
 import { proportion } from '../core/judging/proportion.js';
 import { paired } from './interval.js';
-import { LEAST_COVERAGE, look, type Look, type Pair, type Tally, tallyOf } from './look.js';
+import { lacksOne, LEAST_COVERAGE, look, type Look, type Pair, type Tally, tallyOf } from './look.js';
 import type { Answered, FamilyNumbers, GateNumbers } from './numbers.js';
 import { type GatePlan, nextStep } from './plan.js';
 import { undecided, worded } from './sentence.js';
@@ -42,11 +42,11 @@ export function outcomeOf(input: GateInput): Outcome {
   const last = look(tally, input.plan);
   if (last.ending === undefined)
     return { decided: false, reason: `no decision yet: ${tally.tasks} of ${input.plan.max} tasks are asked` };
-  if (!last.covered) return { decided: false, reason: undecided(tally, LEAST_COVERAGE) };
+  if (!last.covered && !lacksOne(tally)) return { decided: false, reason: undecided(tally, LEAST_COVERAGE) };
   if (last.ending !== 'evidence') return decision(input, tally, last, [], last.ending);
   if (input.alarms.length > 0) return decision(input, tally, last, [], 'alarm');
   const tallies = input.families.map(({ pairs }) => tallyOf(pairs));
-  const short = tallies.find((of) => of.tasks > 0 && !look(of, input.plan).covered);
+  const short = tallies.find((of) => of.tasks > 0 && !look(of, input.plan).covered && !lacksOne(of));
   if (short !== undefined) return { decided: false, reason: undecided(short, LEAST_COVERAGE) };
   const families = input.families.map(({ name, margin, pairs }) => ({
     name,

@@ -1,5 +1,5 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
-import type { Config, LearnedJudge as LearnedConfig, ModelJudge } from '../core/config.js';
+import type { Config, LearnedJudge as LearnedConfig, ModelJudge, PanelJudge, RolloutJudge } from '../core/config.js';
 import { GyreError } from '../core/errors.js';
 import type { LearnedVersion } from '../core/judging/learned.js';
 import { declaredJudges, type DeclaredJudge } from '../core/learning/deciding.js';
@@ -8,8 +8,9 @@ import { adapterName } from '../core/learning/version.js';
 import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
 import type { Toolbox } from '../core/tool.js';
-import { type LearnedJudge, type LearnedJudges, learnedJudge, type Tokens, UNTRAINED } from '../judge/learned/judge.js';
+import { type LearnedJudge, learnedJudge, type Tokens, UNTRAINED } from '../judge/learned/judge.js';
 import { modelJudge } from '../judge/model/judge.js';
+import { askedOnce, panelJudge } from '../judge/panel/judge.js';
 import { referenceJudge } from '../judge/rules/reference.js';
 import { ruleJudges } from '../judge/rules/rules.js';
 import { rolloutJudge } from '../learner/judges/rollout.js';
@@ -19,7 +20,7 @@ export function declaredIn(config: Config): readonly DeclaredJudge[] {
   return declaredJudges({
     rewards: config['learning.rewards'],
     configured: config.judges,
-    // Nothing shows yet that a model can tell right from wrong: each filters.
+    // Nothing shows yet that a model or a panel can tell right from wrong: each filters.
     calibrated: new Set(),
   });
 }
@@ -28,35 +29,59 @@ interface Parts {
   readonly toolbox: Toolbox;
   readonly policy: Policy;
   readonly rows: Pick<LearningStore, 'verdicts' | 'versions'>;
-  /** Of judges that are trained here: the engine's tokens, and which version is asked now. */
-  readonly tokens?: Tokens | undefined;
-  readonly serving?: ((judge: string) => LearnedVersion | undefined) | undefined;
+  /** Those that are trained here; without them none of these can be asked. */
+  readonly learned?: readonly LearnedJudge[] | undefined;
 }
 
 /** Rules, and those that are configured. Throws an operator error where a prompt cannot be read. */
 export function judgesIn(config: Config, parts: Parts): readonly Judge[] {
-  const { toolbox, policy, rows } = parts;
-  const configured = config.judges.map((each): Judge => {
-    if (each.kind === 'model') return modelIn(each, rows);
-    if (each.kind === 'learned') return learnedIn(each, parts);
-    const { name, ends, steps, temperature, budget } = each;
-    return rolloutJudge({
-      ...{ name, ends, steps, temperature, budget, policy, toolbox },
-      limits: limitsOf(config),
-      reference: referenceJudge(toolbox),
-      head: async () => {
-        const version = await rows.versions.head();
-        return { version, model: adapterName(version) };
-      },
-    });
-  });
-  return [...ruleJudges(toolbox), ...configured];
+  const panels = config.judges.filter(({ kind }) => kind === 'panel') as readonly PanelJudge[];
+  const inPanels = new Set(panels.flatMap(({ of }) => of));
+  const rules = ruleJudges(parts.toolbox);
+  const alone = [
+    ...rules,
+    ...config.judges.flatMap((each) => (each.kind === 'panel' ? [] : [judgeIn(each, config, parts)])),
+  ];
+  const judges = alone.map((judge) => (inPanels.has(judge.name) ? askedOnce(judge) : judge));
+  return [
+    ...judges,
+    ...panels.map(({ name, of, rule }) =>
+      panelJudge({
+        name,
+        rule,
+        members: judges.filter((judge) => of.includes(judge.name)),
+        said: (kind, ids) => parts.rows.verdicts.of(kind, ids),
+      }),
+    ),
+  ];
 }
 
-/** Those of them that are trained here; undefined where none is configured. */
-export function learnedAmong(judges: readonly Judge[], tokens: Tokens): LearnedJudges | undefined {
-  const learned = judges.filter((judge): judge is LearnedJudge => judge.kind === 'learned');
-  return learned.length === 0 ? undefined : { judges: learned, tokens };
+function judgeIn(each: ModelJudge | RolloutJudge | LearnedConfig, config: Config, parts: Parts): Judge {
+  const { toolbox, policy, rows } = parts;
+  if (each.kind === 'model') return modelIn(each, rows);
+  if (each.kind === 'learned')
+    return parts.learned?.find(({ name }) => name === each.name) ?? learnedOf(each, policy, NO_ENGINE);
+  const { name, ends, steps, temperature, budget } = each;
+  return rolloutJudge({
+    ...{ name, ends, steps, temperature, budget, policy, toolbox },
+    limits: limitsOf(config),
+    reference: referenceJudge(toolbox),
+    head: async () => {
+      const version = await rows.versions.head();
+      return { version, model: adapterName(version) };
+    },
+  });
+}
+
+/** Which engine reads the tokens of a judge that is trained here, and which version of one is asked now. */
+export interface LearnedParts {
+  readonly tokens: Tokens;
+  readonly serving: (judge: string) => LearnedVersion | undefined;
+}
+
+/** Those that are trained here. */
+export function learnedIn(config: Config, policy: Policy, parts: LearnedParts): readonly LearnedJudge[] {
+  return config.judges.flatMap((each) => (each.kind === 'learned' ? [learnedOf(each, policy, parts)] : []));
 }
 
 /** Those that can be asked: of one that is trained here there may be no version yet. */
@@ -64,18 +89,21 @@ export function askable(judges: readonly Judge[]): readonly Judge[] {
   return judges.filter((judge) => judge.version !== UNTRAINED);
 }
 
-function learnedIn({ name, unsure, near }: LearnedConfig, { policy, tokens, serving }: Parts): LearnedJudge {
-  return learnedJudge({
-    ...{ name, unsure, near, policy },
-    tokens: tokens ?? noTokens,
-    current: () => serving?.(name),
-  });
+function learnedOf(
+  { name, unsure, near }: LearnedConfig,
+  policy: Policy,
+  { tokens, serving }: LearnedParts,
+): LearnedJudge {
+  return learnedJudge({ ...{ name, unsure, near, policy, tokens }, current: () => serving(name) });
 }
 
-const noTokens: Tokens = () =>
-  Promise.reject(
-    new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: 'There is no engine to ask.' }),
-  );
+const NO_ENGINE: LearnedParts = {
+  serving: () => undefined,
+  tokens: () =>
+    Promise.reject(
+      new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: 'There is no engine to ask.' }),
+    ),
+};
 
 function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {
   return modelJudge({

@@ -11,7 +11,7 @@ import { servingJudge } from '../store/learning/judge_versions.js';
 import { learningStore } from '../store/clock/open.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
-import { askable, declaredIn, judgesIn, learnedAmong } from './judges.js';
+import { askable, declaredIn, judgesIn, learnedIn } from './judges.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {
@@ -32,7 +32,8 @@ export function learnerOf(parts: LearnerParts): Learner {
   const declared = declaredIn(config);
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
   const serving = (judge: string): LearnedVersion | undefined => servingJudge(storage.db, judge);
-  const judges = judgesIn(config, { toolbox: storage.tools, policy, rows, tokens, serving });
+  const learned = learnedIn(config, policy, { tokens, serving });
+  const judges = judgesIn(config, { toolbox: storage.tools, policy, rows, learned });
   return {
     rows,
     dataDir: config.data,
@@ -44,7 +45,7 @@ export function learnerOf(parts: LearnerParts): Learner {
     get judges() {
       return askable(judges);
     },
-    learned: learnedAmong(judges, tokens),
+    learned: learned.length === 0 ? undefined : { judges: learned, tokens },
     declared,
     get trainer() {
       return supply().trainer;

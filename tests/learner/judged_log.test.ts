@@ -5,6 +5,7 @@ import { declaredJudges } from '../../src/core/learning/deciding.js';
 import type { Judge } from '../../src/core/learning/judging.js';
 import { GYRE_POLICY } from '../../src/core/learning/policy_name.js';
 import { rewardOf } from '../../src/judge/decide.js';
+import { type JudgeOfOne, oneByOne } from '../../src/judge/one_by_one.js';
 import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
 import { learningStore } from '../../src/store/clock/open.js';
@@ -39,7 +40,7 @@ const DECLARED = declaredJudges({
   configured: [{ name: 'model', kind: 'model' }],
   calibrated: new Set(['model']),
 });
-const model = (judge: Judge['judge']): Judge => ({ name: 'model', version: '1', kind: 'model', judge });
+const model = (judge: JudgeOfOne): Judge => ({ name: 'model', version: '1', kind: 'model', judge: oneByOne(judge) });
 
 test('what a judge was away for has no reward, and nobody after it decides, until it is back', async () => {
   let away = true;

@@ -6,21 +6,18 @@ import type { Judge, Judged, Judgement, JudgingTurn, Unjudged, Verdict } from '.
 import type { Sample } from '../../src/core/learning/sample.js';
 import type { AskedState } from '../../src/core/learning/state.js';
 import type { LearningStore } from '../../src/core/ports.js';
+import { type JudgeOfOne, oneByOne } from '../../src/judge/one_by_one.js';
 import { judgedOf, judgeLog, judgeSamples, toAskOf } from '../../src/learner/judging.js';
 
 const TOOLBOX = new Map();
 const TURN: JudgingTurn = { late: [], noLongerLate: [], retried: [] };
 const GOOD: Judgement = { kind: 'verdict', score: 1, good: true, rationale: '' };
 
-const judge = (
-  name: string,
-  says: Judge['judge'] = () => Promise.resolve(GOOD),
-  kind: Judge['kind'] = 'rule',
-): Judge => ({
+const judge = (name: string, says: JudgeOfOne = () => GOOD, kind: Judge['kind'] = 'rule'): Judge => ({
   name,
   version: '1',
   kind,
-  judge: says,
+  judge: oneByOne(says),
 });
 
 const asked = (stepId: string, more: Partial<AskedState> = {}): AskedState => ({
@@ -147,7 +144,7 @@ test('a judge that fails and fails is not asked for each step, and the others go
   const many = (from: number): readonly Unjudged[] =>
     Array.from({ length: 50 }, (_, at) => step(`s${from + at}`, ['reference', 'well_formed']));
   const { rows, kept, turns } = store([many(0), many(50)]);
-  const down = vi.fn<Judge['judge']>(() => Promise.reject(new Error('503')));
+  const down = vi.fn<JudgeOfOne>(() => Promise.reject(new Error('503')));
   const judges = [judge('reference', down), judge('well_formed')];
   expect(await judgeLog(judging(rows, judges))).toEqual({ judged: 100, judge_faults: 50 });
   expect(down.mock.calls.length).toBeLessThan(20);
@@ -230,7 +227,7 @@ test('a sample is judged in the state it was drawn at, by those judges that have
     ['s1', [{ judge: 'x', judgeVersion: '1' } as Verdict, { judge: 'y', judgeVersion: '0' } as Verdict]],
   ]);
   const { rows, kept } = store([], { samples: [sample('s1'), sample('s2')], known });
-  const looks = vi.fn<Judge['judge']>(() => Promise.resolve(GOOD));
+  const looks = vi.fn<JudgeOfOne>(() => Promise.resolve(GOOD));
   expect(await judgeSamples(judging(rows, [judge('x', looks), judge('y', looks)]), 'c')).toMatchObject({
     judged_samples: 2,
   });
@@ -238,10 +235,26 @@ test('a sample is judged in the state it was drawn at, by those judges that have
   expect(looks.mock.calls[0]?.[0]).toMatchObject({ kind: 'sample', text: 's1 says', messages: [{ content: 'q' }] });
 });
 
+test('what was drawn in one state is judged together, and what was drawn elsewhere by itself', async () => {
+  const samples = ['s1', 's2', 's3'].map((id) => sample(id)).concat({ ...sample('s4'), stepId: 'elsewhere' });
+  const groups: string[][] = [];
+  const together: Judge = {
+    ...judge('x'),
+    judge: (subjects) => {
+      groups.push(subjects.map(({ id }) => id));
+      return Promise.resolve(subjects.map(() => GOOD));
+    },
+  };
+  const { rows, kept } = store([], { samples });
+  await judgeSamples(judging(rows, [together]), 'c');
+  expect(groups).toEqual([['s1', 's2', 's3'], ['s4']]);
+  expect(kept.map(said)).toEqual([['s1 x', 's2 x', 's3 x', 's4 x']]);
+});
+
 test('a judge that fails at a sample is asked again, and only it', async () => {
   const { rows, kept } = store([], { samples: [sample('s1')] });
-  const unwell = vi.fn<Judge['judge']>().mockRejectedValueOnce(new Error('503')).mockResolvedValueOnce(GOOD);
-  const well = vi.fn<Judge['judge']>(() => Promise.resolve(GOOD));
+  const unwell = vi.fn<JudgeOfOne>().mockRejectedValueOnce(new Error('503')).mockResolvedValueOnce(GOOD);
+  const well = vi.fn<JudgeOfOne>(() => Promise.resolve(GOOD));
   const judges = [judge('reference', unwell), judge('well_formed', well)];
   expect(await judgeSamples(judging(rows, judges), 'c', [1, 1])).toEqual({ judged_samples: 1 });
   expect(kept.map(said)).toEqual([['s1 well_formed'], ['s1 reference']]);

@@ -4,7 +4,7 @@ import { keptBy } from '../../src/promote/families.js';
 import { normalShare } from '../../src/promote/interval.js';
 
 const kept = (tasks: number, wins: number, losses: number, margin = 0.05): ReturnType<typeof keptBy> =>
-  keptBy({ tasks, wins, losses, answered: { candidate: tasks, serving: tasks } }, margin);
+  keptBy({ tasks, wins, losses, answered: { candidate: tasks, serving: tasks }, unanswered: 0 }, margin);
 
 /** How often a candidate is let through, exactly: over all counts of wins and losses. */
 function through(tasks: number, changed: number, gain: number, margin: number): number {

@@ -14,6 +14,7 @@ describe('what is counted', () => {
       wins: 3,
       losses: 2,
       answered: { candidate: 14, serving: 14 },
+      unanswered: 0,
     });
   });
 
@@ -23,8 +24,9 @@ describe('what is counted', () => {
       wins: 0,
       losses: 4,
       answered: { candidate: 13, serving: 14 },
+      unanswered: 0,
     });
-    expect(tallyOf([{ taskId: 'a' }])).toMatchObject({ wins: 0, losses: 0 });
+    expect(tallyOf([{ taskId: 'a' }])).toMatchObject({ wins: 0, losses: 0, unanswered: 1 });
   });
 });
 

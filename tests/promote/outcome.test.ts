@@ -64,6 +64,18 @@ describe('the decision of a gate', () => {
     });
   });
 
+  it('of few tasks does without one that nobody can answer, and without no more', () => {
+    const few = { won: 12, lost: 1, both: 7 };
+    expect(decide({ ...few, unanswered: 1 }, { plan: ladder(1, 21) })).toMatchObject({ decided: true, passed: true });
+    expect(decide({ ...few, unanswered: 2 }, { plan: ladder(1, 22) })).toMatchObject({ decided: false });
+    // What one of them could answer says something of the other.
+    expect(decide({ ...few, silent: 1 }, { plan: ladder(1, 21) })).toMatchObject({ decided: false });
+    expect(decide({ ...few, unserved: 1 }, { plan: ladder(1, 21) })).toMatchObject({ decided: false });
+    expect(decide({ unanswered: 1 }, { plan: ladder(1, 1) })).toMatchObject({ decided: false });
+    const better = { won: 21, lost: 4, both: 20, neither: 19 };
+    expect(decide(better, { families: family({ both: 20, unanswered: 1 }) })).toMatchObject({ decided: true });
+  });
+
   it('is held back by an alarm, by a guarded family that lost, and by one that has too few tasks', () => {
     const better = { won: 21, lost: 4, both: 20, neither: 19 };
     expect(decide(better, { alarms: ['kl_step'] })).toMatchObject({

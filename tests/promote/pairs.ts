@@ -10,6 +10,8 @@ export interface Kinds {
   readonly silent?: number;
   /** Serving did not answer, and the candidate was right. */
   readonly unserved?: number;
+  /** Nobody answered. */
+  readonly unanswered?: number;
 }
 
 export function pairs(kinds: Kinds, name = 'task'): Pair[] {
@@ -22,6 +24,7 @@ export function pairs(kinds: Kinds, name = 'task'): Pair[] {
     ...of(kinds.neither, false, false),
     ...of(kinds.silent, undefined, true),
     ...of(kinds.unserved, true, undefined),
+    ...of(kinds.unanswered, undefined, undefined),
   ];
   // A stride that shares no factor with the count visits each once.
   const common = (a: number, b: number): number => (b === 0 ? a : common(b, a % b));

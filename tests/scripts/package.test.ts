@@ -86,6 +86,7 @@ describe('the package', () => {
       'package.json',
       'prompts/outcome.md',
       'prompts/process.md',
+      'prompts/ranking.md',
       'prompts/reward.md',
     ]);
     const migrations = others.filter((file) => file.startsWith('migrations/'));

@@ -150,7 +150,7 @@ export function guarded(runs: number): Table {
         if (draw < wins) won += 1;
         else if (draw < changed) lost += 1;
       }
-      const tally = { tasks, wins: won, losses: lost, answered: { candidate: tasks, serving: tasks } };
+      const tally = { tasks, wins: won, losses: lost, answered: { candidate: tasks, serving: tasks }, unanswered: 0 };
       if (keptBy(tally, MARGIN).kept) kept += 1;
     }
     return kept / (4 * runs);

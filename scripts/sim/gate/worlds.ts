@@ -20,7 +20,7 @@ function passes(plan: GatePlan, draw: Draw): { passed: boolean; tasks: number } 
       if (outcome < 0) losses += 1;
     }
     tasks += step;
-    const tally: Tally = { tasks, wins, losses, answered: { candidate: tasks, serving: tasks } };
+    const tally: Tally = { tasks, wins, losses, answered: { candidate: tasks, serving: tasks }, unanswered: 0 };
     const { ending } = look(tally, plan);
     if (ending !== undefined) return { passed: ending === 'evidence', tasks };
   }

@@ -27,6 +27,11 @@ export function needsReference({ kind }: Pick<Judge, 'kind'>): boolean {
   return kind === 'rule' || kind === 'rollout';
 }
 
+/** Whether it has to be shown that a judge of this kind tells right from wrong. */
+export function needsCalibration({ kind }: Pick<Judge, 'kind'>): boolean {
+  return kind === 'model' || kind === 'learned' || kind === 'panel';
+}
+
 /** Who may reward where nothing is configured, the one that decides before the other first. */
 export const REWARDS = ['person', 'reference'] as const;
 /** Rules that know nothing of right and wrong, and never reward. */
@@ -37,7 +42,7 @@ export interface Declaring {
   readonly rewards: readonly string[];
   /** Those that are configured, beside the rules and people that are always there. */
   readonly configured: readonly Pick<Judge, 'name' | 'kind'>[];
-  /** Models, trained here or not, that were shown to tell right from wrong; the others filter. */
+  /** Models, judges that are trained here and panels that were shown to tell right from wrong; the others filter. */
   readonly calibrated: ReadonlySet<string>;
 }
 
@@ -46,7 +51,7 @@ export function declaredJudges({ rewards, configured, calibrated }: Declaring): 
   const others = configured.map(({ name }) => name).filter((name) => !rewards.includes(name));
   const told = [...rewards, ...others].map((name): DeclaredJudge => {
     const kind = name === 'person' ? 'person' : (configured.find((each) => each.name === name)?.kind ?? 'rule');
-    const mayReward = rewards.includes(name) && ((kind !== 'model' && kind !== 'learned') || calibrated.has(name));
+    const mayReward = rewards.includes(name) && (!needsCalibration({ kind }) || calibrated.has(name));
     return { name, kind, role: mayReward ? 'decides' : 'filters' };
   });
   return [

@@ -63,17 +63,29 @@ export type JudgeKind =
   | 'rollout'
   /** An adapter that was trained here on labels: `src/judge/learned/`. */
   | 'learned'
+  /** Several of them as one: `src/judge/panel/`. */
+  | 'panel'
   /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
   | 'person';
+
+/** Why a judge could not be asked of one subject of several: no judgement, and it is asked again. */
+export interface NotJudged {
+  readonly kind: 'fault';
+  readonly reason: string;
+}
 
 /** One judge. `version` changes whenever the same subject could get another answer. */
 export interface Judge {
   readonly name: string;
   readonly version: string;
   readonly kind: JudgeKind;
-  /** Milliseconds it may take over one subject, where a minute is not enough. */
+  /** Milliseconds it may take over a group, where a minute is not enough. */
   readonly patienceMs?: number | undefined;
-  judge(subject: Subject, signal: AbortSignal): Promise<Judgement>;
+  /**
+   * What it says of each of a group: of one step, or of all actions that were drawn in one state. In their order. What
+   * is thrown is said of none of them.
+   */
+  judge(subjects: readonly Subject[], signal: AbortSignal): Promise<readonly (Judgement | NotJudged)[]>;
 }
 
 /** A judgement as a row. Immutable; unique per subject, judge and judge version. */

@@ -8,6 +8,7 @@ import { judgeAdapterName, type LearnedVersion } from '../../core/judging/learne
 import type { Judge, Judgement } from '../../core/learning/judging.js';
 import type { Policy } from '../../core/policy.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
+import { oneByOne } from '../one_by_one.js';
 import { LIKENESS, likenessOf, nearest } from './likeness.js';
 import { MATERIAL, promptOf, shortened } from './material.js';
 
@@ -71,7 +72,7 @@ export function learnedJudge(options: LearnedJudgeOptions): LearnedJudge {
     refresh() {
       now = options.current();
     },
-    async judge(subject, signal) {
+    judge: oneByOne(async (subject, signal) => {
       const asked = now;
       if (asked?.scaling === undefined) return absent('it has not been trained yet');
       const nearness = nearest(likenessOf(subject), asked.known);
@@ -86,7 +87,7 @@ export function learnedJudge(options: LearnedJudgeOptions): LearnedJudge {
       const rationale = `version ${asked.version}; ${share(nearness)} of the question's wording was labelled`;
       const good = score > 0.5;
       return { kind: 'verdict', score, good, confidence: Math.max(score, 1 - score), rationale, cost };
-    },
+    }),
   };
 }
 

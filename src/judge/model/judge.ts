@@ -8,14 +8,18 @@ import { randomBytes } from 'node:crypto';
 
 import type { Judge, Judgement, JudgeCost, Subject } from '../../core/learning/judging.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
+import { oneByOne } from '../one_by_one.js';
 import { Endpoint, type JudgeAnswer } from './endpoint.js';
 import { type JudgeLimits, Spending } from './limits.js';
-import { materialOf } from './material.js';
-import { filled, readPrompt } from './prompt.js';
+import { materialOf, materialOfAll } from './material.js';
+import { filled, type Prompt, readPrompt } from './prompt.js';
+import { rankingOf } from './ranking.js';
 import { type Word, wordOf } from './word.js';
 
 /** Raised with every change of what it is shown, or of how its answer is read. */
 const CODE = 1;
+/** Actions that are put in order by one call. */
+const MOST_RANKED = 16;
 /** Tokens of an explanation and a word. */
 const MAX_TOKENS = 768;
 /** About, to know beforehand what a question may take. */
@@ -30,7 +34,7 @@ export interface ModelJudgeOptions extends JudgeLimits {
   readonly url: string;
   readonly model: string;
   readonly apiKey?: string | undefined;
-  /** `process`, `reward`, `outcome`, or the path of a file. */
+  /** `process`, `reward`, `outcome`, `ranking`, or the path of a file. */
   readonly prompt: string;
   /** Opinions, of which the majority counts. */
   readonly samples?: number | undefined;
@@ -45,49 +49,112 @@ export interface ModelJudgeOptions extends JudgeLimits {
 type Opinion = { readonly word: Word } | { readonly unclear: string };
 
 export function modelJudge(options: ModelJudgeOptions): Judge {
-  const { name, url, model, samples = 1, maxTokens = MAX_TOKENS } = options;
+  const { name, model, samples = 1, maxTokens = MAX_TOKENS } = options;
   const prompt = readPrompt(options.prompt);
   const temperature = options.temperature ?? (samples > 1 ? VARIED : 0);
   const graded = /^\s*SCORE:/m.test(prompt.system);
-  const endpoint = new Endpoint({
-    url,
-    model,
-    apiKey: options.apiKey,
-    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-    retries: options.retries ?? RETRIES,
-  });
-  const spending = new Spending(name, options, options.spentSince ?? (() => Promise.resolve(0)));
+  const ranks = /^\s*ORDER:/m.test(prompt.system);
+  const asking = askingOf(options, { temperature, maxTokens });
   const secret = randomBytes(16).toString('hex');
 
   const opinion = async (subject: Subject, signal: AbortSignal, cost: Cost): Promise<Opinion> => {
-    const asked = filled(prompt, materialOf(subject, secret));
-    const expected = Math.ceil((asked.system.length + asked.user.length) / CHARS_PER_TOKEN) + maxTokens;
-    const ended = await spending.begin(expected, signal);
-    let took = 0;
-    let answer: JudgeAnswer;
-    try {
-      answer = await endpoint.ask(asked, { temperature, maxTokens }, signal);
-      took = answer.promptTokens + answer.completionTokens;
-    } finally {
-      ended(took);
-    }
-    cost.promptTokens += answer.promptTokens;
-    cost.completionTokens += answer.completionTokens;
-    if (answer.cut) return { unclear: `its answer was cut off after ${maxTokens} tokens` };
+    const answer = await asking(filled(prompt, materialOf(subject, secret)), signal, cost);
+    if (answer.cut) return { unclear: cutOff(maxTokens) };
     return wordOf(answer.text, graded, answer.tokens);
+  };
+  /** Of a group that is put in order. */
+  const order = async (subjects: Group, turn: number, signal: AbortSignal, cost: Cost): Promise<readonly Opinion[]> => {
+    const places = shuffledPlaces(subjects, turn);
+    const shown = places.map((at) => subjects[at] as Subject) as unknown as Group;
+    const answer = await asking(filled(prompt, materialOfAll(shown, secret)), signal, cost);
+    const read = answer.cut ? { unclear: cutOff(maxTokens) } : rankingOf(answer.text, subjects.length);
+    if ('unclear' in read) return subjects.map(() => read);
+    return subjects.map((_, at): Opinion => {
+      const ranked = read.ranked[places.indexOf(at)] as (typeof read.ranked)[number];
+      return { word: { ...ranked, rationale: read.rationale } };
+    });
+  };
+
+  const judged = async (subject: Subject, signal: AbortSignal): Promise<Judgement> => {
+    const began = performance.now();
+    const cost: Cost = { promptTokens: 0, completionTokens: 0 };
+    const opinions = await Promise.all(Array.from({ length: samples }, () => opinion(subject, signal, cost)));
+    return { ...together(opinions), cost: { ...cost, ms: performance.now() - began } };
+  };
+  const ranked = async (subjects: readonly Subject[], signal: AbortSignal): Promise<readonly Judgement[]> => {
+    if (!isGroup(subjects)) return [];
+    const began = performance.now();
+    const cost: Cost = { promptTokens: 0, completionTokens: 0 };
+    const turns = await Promise.all(Array.from({ length: samples }, (_, turn) => order(subjects, turn, signal, cost)));
+    // What the group took is the first one's.
+    const took = { ...cost, ms: performance.now() - began };
+    return subjects.map((_, at) => ({
+      ...together(turns.map((opinions) => opinions[at] as Opinion)),
+      ...(at === 0 ? { cost: took } : {}),
+    }));
   };
 
   return {
     name,
     version: sha256(canonicalJson({ CODE, prompt, model, samples, temperature, maxTokens, graded })).slice(3, 19),
     kind: 'model',
-    async judge(subject, signal) {
-      const began = performance.now();
-      const cost: Cost = { promptTokens: 0, completionTokens: 0 };
-      const opinions = await Promise.all(Array.from({ length: samples }, () => opinion(subject, signal, cost)));
-      return { ...together(opinions), cost: { ...cost, ms: performance.now() - began } };
-    },
+    judge: ranks ? inGroupsOf(MOST_RANKED, ranked) : oneByOne(judged),
   };
+}
+
+type Group = readonly [Subject, ...Subject[]];
+
+function isGroup(subjects: readonly Subject[]): subjects is Group {
+  return subjects.length > 0;
+}
+
+function cutOff(maxTokens: number): string {
+  return `its answer was cut off after ${maxTokens} tokens`;
+}
+
+type Asking = (prompt: Prompt, signal: AbortSignal, cost: Cost) => Promise<JudgeAnswer>;
+
+/** Asks within its limits, and counts what it takes. */
+function askingOf(
+  options: ModelJudgeOptions,
+  sampling: { readonly temperature: number; readonly maxTokens: number },
+): Asking {
+  const { name, url, model, apiKey, timeoutMs = TIMEOUT_MS, retries = RETRIES } = options;
+  const endpoint = new Endpoint({ url, model, apiKey, timeoutMs, retries });
+  const spending = new Spending(name, options, options.spentSince ?? (() => Promise.resolve(0)));
+  return async (asked, signal, cost) => {
+    const expected = Math.ceil((asked.system.length + asked.user.length) / CHARS_PER_TOKEN) + sampling.maxTokens;
+    const ended = await spending.begin(expected, signal);
+    let took = 0;
+    try {
+      const answer = await endpoint.ask(asked, sampling, signal);
+      took = answer.promptTokens + answer.completionTokens;
+      cost.promptTokens += answer.promptTokens;
+      cost.completionTokens += answer.completionTokens;
+      return answer;
+    } finally {
+      ended(took);
+    }
+  };
+}
+
+/** More than one call can put in order is asked in several; a place then tells of those beside it only. */
+function inGroupsOf(
+  most: number,
+  judge: (subjects: readonly Subject[], signal: AbortSignal) => Promise<readonly Judgement[]>,
+): Judge['judge'] {
+  return async (subjects, signal) => {
+    const groups = Array.from({ length: Math.ceil(subjects.length / most) }, (_, at) =>
+      subjects.slice(at * most, (at + 1) * most),
+    );
+    return (await Promise.all(groups.map((group) => judge(group, signal)))).flat();
+  };
+}
+
+/** Places of a group as they are shown in a turn: neither their order nor two turns' is the same. */
+function shuffledPlaces(subjects: Group, turn: number): readonly number[] {
+  const keys = subjects.map(({ id }) => sha256(`${turn} ${id}`));
+  return subjects.map((_, at) => at).sort((a, b) => ((keys[a] ?? '') < (keys[b] ?? '') ? -1 : 1));
 }
 
 type Cost = { -readonly [K in 'promptTokens' | 'completionTokens']: JudgeCost[K] };

@@ -12,15 +12,30 @@ const PART_CHARS = 8_000;
 
 /** `secret` is known to the judge alone, so that no text under judgement can have the mark in it. */
 export function materialOf(subject: Subject, secret: string): Slots {
-  const { messages, tools, text, calls, after } = subject;
+  const { messages, tools, after } = subject;
   const mark = createHash('sha256').update(`${secret} ${subject.kind} ${subject.id}`).digest('hex').slice(0, 16);
   return {
     mark: `[[${mark}]]`,
     tools: tools.length === 0 ? 'none' : cut(tools.map((spec) => writeJson(spec)).join('\n'), PART_CHARS),
     conversation: conversationOf(messages),
-    action: cut([text, ...calls.map(callOf)].filter((part) => part !== '').join('\n'), PART_CHARS) || '(nothing)',
+    action: actionOf(subject),
     after: after === undefined || after.length === 0 ? 'nothing' : cut(after.map(said).join('\n'), PART_CHARS),
   };
+}
+
+/** Several actions of one state, numbered from 1, each between marks. */
+export function materialOfAll(subjects: readonly [Subject, ...Subject[]], secret: string): Slots {
+  const [first] = subjects;
+  const slots = materialOf(first, `${secret} ${subjects.map(({ id }) => id).join(' ')}`);
+  const { mark } = slots;
+  return {
+    ...slots,
+    action: subjects.map((subject, at) => `Step ${at + 1}:\n${mark}\n${actionOf(subject)}\n${mark}`).join('\n'),
+  };
+}
+
+function actionOf({ text, calls }: Subject): string {
+  return cut([text, ...calls.map(callOf)].filter((part) => part !== '').join('\n'), PART_CHARS) || '(nothing)';
 }
 
 /** The first and the last messages whole, as far as they fit: the task stands in those, and what the step follows. */

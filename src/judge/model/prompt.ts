@@ -10,7 +10,7 @@ import { installedWith } from '../../core/running/installed.js';
 import { nearest } from '../../core/text/nearest.js';
 
 /** Those that come with Gyre, in `prompts/`. */
-export const PROMPTS = ['process', 'reward', 'outcome'] as const;
+export const PROMPTS = ['process', 'reward', 'outcome', 'ranking'] as const;
 
 /** What may stand in a prompt. `mark` is drawn for each question: nobody who is judged can write it. */
 const SLOTS = ['mark', 'tools', 'conversation', 'action', 'after'] as const;

@@ -3,6 +3,7 @@ import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { textOf } from '../../core/message.js';
 import { asQuantity } from './answers/quantities.js';
 import { states } from './answers/states.js';
+import { oneByOne } from '../one_by_one.js';
 import { absent, bad, good } from './judgements.js';
 import { questionOf } from './reference.js';
 
@@ -15,9 +16,7 @@ export const followsObservationJudge: Judge = {
   name: 'follows_observation',
   version: '2',
   kind: 'rule',
-  judge(subject) {
-    return Promise.resolve(followsObservation(subject));
-  },
+  judge: oneByOne(followsObservation),
 };
 
 function followsObservation(subject: Subject): Judgement {

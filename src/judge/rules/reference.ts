@@ -6,6 +6,7 @@ import { textOf, type ToolCall } from '../../core/message.js';
 import type { Toolbox } from '../../core/tool.js';
 import { contains } from './answers/contains.js';
 import { states } from './answers/states.js';
+import { oneByOne } from '../one_by_one.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
 
 /**
@@ -23,7 +24,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
     name: 'reference',
     version: '6',
     kind: 'rule',
-    async judge(subject, signal) {
+    judge: oneByOne(async (subject, signal) => {
       const { reference, calls } = subject;
       if (reference === undefined) return absent('the task has no reference');
       const [call] = calls;
@@ -39,7 +40,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
       }
       if (calls.length > 1) return absent(`${calls.length} calls at once: which of them is meant cannot be told`);
       return evaluateCall(call, answersOf(reference), toolbox, signal);
-    },
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The rule `well_formed`: whether an action is one the loop can act on. */
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
+import { oneByOne } from '../one_by_one.js';
 import { bad, good, parseArguments } from './judgements.js';
 
 /**
@@ -10,9 +11,7 @@ export const wellFormedJudge: Judge = {
   name: 'well_formed',
   version: '1',
   kind: 'rule',
-  judge(subject) {
-    return Promise.resolve(wellFormed(subject));
-  },
+  judge: oneByOne(wellFormed),
 };
 
 function wellFormed(subject: Subject): Judgement {

@@ -104,7 +104,7 @@ async function tried(
 }
 
 async function wordOf(judge: Judge, subject: Subject, signal: AbortSignal): Promise<Word> {
-  const { verdicts, faults } = await askAll([judge], subject, signal);
+  const { verdicts, faults } = await askAll([judge], [subject], signal);
   const [verdict] = verdicts;
   if (verdict === undefined) return { fault: faults[0]?.reason ?? 'it does not look at such a subject' };
   return { good: verdict.good, score: verdict.score };

@@ -9,6 +9,7 @@ import { assistantMessage, textOf, type Message, type ToolCall } from '../../cor
 import type { Policy } from '../../core/policy.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import type { Tool, Toolbox } from '../../core/tool.js';
+import { judgementOf, oneByOne } from '../../judge/one_by_one.js';
 import { absent } from '../../judge/rules/judgements.js';
 import type { LoopLimits } from '../../loop/events.js';
 import { execute } from '../../loop/execute.js';
@@ -65,14 +66,14 @@ export function rolloutJudge(options: RolloutOptions): Judge {
     version: sha256(canonicalJson({ CODE, ends, steps, temperature, reference: reference.version })).slice(3, 19),
     kind: 'rollout',
     patienceMs: PATIENCE_MS,
-    async judge(subject, signal) {
+    judge: oneByOne(async (subject, signal) => {
       if (subject.reference === undefined) return absent('the task has no reference');
-      if (subject.calls.length === 0) return reference.judge(subject, signal);
+      if (subject.calls.length === 0) return judgementOf(reference, subject, signal);
       const unknown = subject.calls.find((call) => options.toolbox.get(call.name)?.pure !== true);
       if (unknown !== undefined) return absent(`"${unknown.name}" is no tool that may be run to judge a call of it`);
       const { version, model } = await options.head();
       return worthOf(subject, version, model, signal);
-    },
+    }),
   };
 }
 
@@ -117,7 +118,7 @@ async function rolledOut(
       if (fault !== undefined) throw fault;
       if (ending.stopReason === 'client_tools') return undefined;
       if (ending.outcome !== 'completed') return 0;
-      const said = await reference.judge({ ...subject, messages, text, calls: [] }, signal);
+      const said = await judgementOf(reference, { ...subject, messages, text, calls: [] }, signal);
       return said.kind === 'verdict' ? said.score : undefined;
     }
   };

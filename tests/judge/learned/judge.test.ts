@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LearnedVersion } from '../../../src/core/judging/learned.js';
 import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import { learnedJudge, type LearnedJudge, UNTRAINED } from '../../../src/judge/learned/judge.js';
+import { judgementOf } from '../../../src/judge/one_by_one.js';
 import { likenessOf } from '../../../src/judge/learned/likeness.js';
 import { wordsOf } from '../../../src/judge/learned/words.js';
 import { type EnginePolicy, openPolicy } from '../../../src/policy/engine/sample.js';
@@ -55,7 +56,7 @@ function judgeOf(version: LearnedVersion | undefined = VERSION, unsure = 0.1): L
   return learnedJudge({ name: 'critic', unsure, near: 0.3, tokens, policy, current: () => version });
 }
 
-const said = (judge: LearnedJudge, subject: Subject): Promise<Judgement> => judge.judge(subject, never);
+const said = (judge: LearnedJudge, subject: Subject): Promise<Judgement> => judgementOf(judge, subject, never);
 
 test('its score is how likely the one word is of the two, by its scaling', async () => {
   engine.script = () => ({ preference: 6 });
@@ -116,17 +117,22 @@ test('it abstains where it is not sure', async () => {
 });
 
 test('an engine that fails, lacks the adapter, or does not know what was asked is a fault and no verdict', async () => {
-  engine.script = () => ({ status: 500 });
-  await expect(said(judgeOf(), step('12*3'))).rejects.toMatchObject({ side: 'engine' });
-  await expect(said(judgeOf({ ...VERSION, version: 4 }), step('12*3'))).rejects.toMatchObject({ side: 'engine' });
+  const failed = (judge: LearnedJudge): Promise<unknown> => judge.judge([step('12*3'), step('12+3')], never);
+  engine.script = (_, number) => (number === 0 ? { status: 500 } : { preference: 6 });
+  // One that fails takes no other with it.
+  expect(((await failed(judgeOf())) as { kind: string }[]).map(({ kind }) => kind).sort()).toEqual([
+    'fault',
+    'verdict',
+  ]);
+  const fault = (reason: RegExp): unknown => ({ kind: 'fault', reason: expect.stringMatching(reason) as string });
+  expect(await failed(judgeOf({ ...VERSION, version: 4 }))).toEqual([fault(/weights/), fault(/weights/)]);
   engine.script = () => ({ preference: 6 });
+  const plain = learnedJudge({
+    ...{ name: 'critic', unsure: 0, near: 0, tokens, current: () => VERSION },
+    policy: { sample: (request, signal) => policy.sample({ ...request, forwarded: {} }, signal) },
+  });
+  expect(await failed(plain)).toEqual([fault(/"allowed_token_ids"/), fault(/"allowed_token_ids"/)]);
   const other = judgeOf({ ...VERSION, good: { text: 'x', id: 9 } });
-  await expect(
-    learnedJudge({
-      ...{ name: 'critic', unsure: 0, near: 0, tokens, current: () => VERSION },
-      policy: { sample: (request, signal) => policy.sample({ ...request, forwarded: {} }, signal) },
-    }).judge(step('12*3'), never),
-  ).rejects.toMatchObject({ code: 'engine_garbage' });
   expect(await said(other, step('12*3'))).toMatchObject({ kind: 'verdict' });
 });
 

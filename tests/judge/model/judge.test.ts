@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 
 import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import { modelJudge, type ModelJudgeOptions } from '../../../src/judge/model/judge.js';
+import { judgementOf } from '../../../src/judge/one_by_one.js';
 import { completion, judgeEndpoint, type JudgeEndpoint, type Script } from './endpoint.js';
 
 const open: JudgeEndpoint[] = [];
@@ -39,7 +40,7 @@ async function asked(
     retries: 0,
     ...options,
   });
-  return { said: await judge.judge(subject, AbortSignal.timeout(20_000)), endpoint };
+  return { said: await judgementOf(judge, subject, AbortSignal.timeout(20_000)), endpoint };
 }
 
 const goodWith = (logprobs: readonly (readonly [string, number])[]): ReturnType<typeof completion> =>
@@ -135,7 +136,7 @@ test.each([
   const endpoint = await judgeEndpoint(() => 'GOOD');
   open.push(endpoint);
   const judge = modelJudge({ name: 'critic', url: endpoint.url + path, model: 'm', prompt: 'process', retries: 0 });
-  await judge.judge(STEP, AbortSignal.timeout(5_000));
+  await judgementOf(judge, STEP, AbortSignal.timeout(5_000));
   expect(endpoint.asked.map(({ path: asked }) => asked)).toEqual([at]);
 });
 
@@ -282,7 +283,7 @@ describe('where it cannot be asked it has said nothing, and it is told why', () 
     );
     open.push(endpoint);
     const judge = modelJudge({ name: 'critic', url: endpoint.url, model: 'm', prompt: 'process', retries: 0 });
-    for (const id of ['a', 'b']) await judge.judge({ ...STEP, id }, AbortSignal.timeout(5_000));
+    for (const id of ['a', 'b']) await judgementOf(judge, { ...STEP, id }, AbortSignal.timeout(5_000));
     expect(endpoint.asked.map(({ body }) => body.logprobs)).toEqual([true, undefined, undefined]);
   });
 
@@ -298,10 +299,13 @@ describe('where it cannot be asked it has said nothing, and it is told why', () 
       spentSince: () => Promise.resolve(850),
     });
     const ask = (): Promise<unknown> =>
-      judge.judge(STEP, AbortSignal.timeout(5_000)).catch((thrown: unknown) => thrown);
+      judgementOf(judge, STEP, AbortSignal.timeout(5_000)).catch((thrown: unknown) => thrown);
     await ask();
     await ask();
-    expect(await ask()).toMatchObject({ side: 'judge', code: 'judge_budget', status: 429 });
+    expect(await ask()).toMatchObject({
+      side: 'judge',
+      message: expect.stringMatching(/has used \d+ of 1000 tokens of this day/) as string,
+    });
     expect(endpoint.asked).toHaveLength(2);
   });
 
@@ -309,8 +313,8 @@ describe('where it cannot be asked it has said nothing, and it is told why', () 
     const endpoint = await judgeEndpoint(() => 'GOOD');
     open.push(endpoint);
     const judge = modelJudge({ name: 'critic', url: endpoint.url, model: 'm', prompt: 'process', requestsAMinute: 1 });
-    await judge.judge(STEP, AbortSignal.timeout(5_000));
-    await expect(judge.judge(STEP, AbortSignal.timeout(100))).rejects.toThrow();
+    await judgementOf(judge, STEP, AbortSignal.timeout(5_000));
+    await expect(judgementOf(judge, STEP, AbortSignal.timeout(100))).rejects.toThrow();
     expect(endpoint.asked).toHaveLength(1);
   });
 });

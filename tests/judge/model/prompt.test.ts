@@ -15,7 +15,7 @@ const file = (text: string): string => {
 test.each(PROMPTS)('the prompt %s is there, with all that it is filled with', (name) => {
   const { system, user } = readPrompt(name);
   expect(system).toContain('{{mark}}');
-  for (const slot of ['mark', 'conversation', 'action', 'after']) expect(user).toContain(`{{${slot}}}`);
+  for (const slot of ['mark', 'conversation', 'action']) expect(user).toContain(`{{${slot}}}`);
 });
 
 test("a user's own is read with either kind of line", () => {

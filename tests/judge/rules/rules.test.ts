@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { badRequest, internal } from '../../../src/core/errors.js';
 import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import type { Tool, Toolbox } from '../../../src/core/tool.js';
+import { judgementOf } from '../../../src/judge/one_by_one.js';
 import { states } from '../../../src/judge/rules/answers/states.js';
 import { followsObservationJudge } from '../../../src/judge/rules/follows_observation.js';
 import { referenceJudge } from '../../../src/judge/rules/reference.js';
@@ -48,7 +49,7 @@ const call = (expression: string, name = 'calculator'): Subject['calls'] => [
 ];
 const said = (judgement: Judgement): boolean | 'absent' => (judgement.kind === 'absent' ? 'absent' : judgement.good);
 const reference = async (fields: Partial<Subject>): Promise<boolean | 'absent'> =>
-  said(await referenceJudge(toolbox).judge(subject(fields), signal));
+  said(await judgementOf(referenceJudge(toolbox), subject(fields), signal));
 
 test.each([
   ['The answer is 1,234.', '1234', true],
@@ -88,7 +89,7 @@ test("a tool that is down is the judge's fault, and one that was not finished sa
   const failing = (fault: Error): Toolbox =>
     new Map([['calculator', { spec, pure: true, run: () => Promise.reject(fault) }]]);
   const judged = (fault: Error): Promise<Judgement> =>
-    referenceJudge(failing(fault)).judge(subject({ calls: call('2*3'), reference: '6' }), signal);
+    judgementOf(referenceJudge(failing(fault)), subject({ calls: call('2*3'), reference: '6' }), signal);
   await expect(judged(new Error('the disk is gone'))).rejects.toThrow('the disk is gone');
   await expect(judged(internal('the calculator process did not start'))).rejects.toThrow('did not start');
   expect(said(await judged(badRequest('it takes longer than 2 s', 'expression', 'unfinished')))).toBe('absent');
@@ -106,7 +107,7 @@ test.each([
   ['1/4', '0.25', true],
 ])('the reference %s in the result %s: %s', async (wanted, result, expected) => {
   const tools = new Map<string, Tool>([['calculator', { spec, pure: true, run: () => Promise.resolve(result) }]]);
-  const judged = referenceJudge(tools).judge(subject({ calls: call('x'), reference: wanted }), signal);
+  const judged = judgementOf(referenceJudge(tools), subject({ calls: call('x'), reference: wanted }), signal);
   expect(said(await judged)).toBe(expected);
 });
 
@@ -145,12 +146,13 @@ test.each([
   ['plain text', { text: 'hello' }, true],
   ['a call that fits', { calls: call('1') }, true],
 ])('well formed: %s', async (_, fields, expected) => {
-  expect(said(await wellFormedJudge.judge(subject(fields), signal))).toBe(expected);
+  expect(said(await judgementOf(wellFormedJudge, subject(fields), signal))).toBe(expected);
 });
 
 test('an answer follows the observation by value; where no tool spoke, or one failed, it is not judged', async () => {
   const after = (content: string, text: string): Promise<Judgement> =>
-    followsObservationJudge.judge(
+    judgementOf(
+      followsObservationJudge,
       subject({
         messages: [
           { role: 'user', content: 'q' },
@@ -163,5 +165,5 @@ test('an answer follows the observation by value; where no tool spoke, or one fa
   expect(said(await after('42', 'It is 42.'))).toBe(true);
   expect(said(await after('42', 'It is 43.'))).toBe(false);
   expect(said(await after('Error: cannot parse', 'It is 43.'))).toBe('absent');
-  expect(said(await followsObservationJudge.judge(subject({ text: 'hi' }), signal))).toBe('absent');
+  expect(said(await judgementOf(followsObservationJudge, subject({ text: 'hi' }), signal))).toBe('absent');
 });

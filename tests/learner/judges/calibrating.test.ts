@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { type CalibrationNumbers, shortfalls } from '../../../src/core/judging/calibration.js';
 import type { Judge, Judgement, Subject } from '../../../src/core/learning/judging.js';
 import { textOf } from '../../../src/core/message.js';
+import { oneByOne } from '../../../src/judge/one_by_one.js';
 import { calibrate, type GoldSubject } from '../../../src/learner/judges/calibrating.js';
 
 const BOUNDS = { items: 200, accuracy: 0.75, falseAccept: 0.15 };
@@ -32,7 +33,7 @@ const isGood = ({ text }: Subject): boolean => Number(/It is (\d+)\./.exec(text)
 const says = (good: boolean, score = Number(good)): Judgement => ({ kind: 'verdict', good, score, rationale: '' });
 
 function judge(of: (subject: Subject) => Judgement): Judge {
-  return { name: 'critic', version: '1', kind: 'model', judge: (subject) => Promise.resolve(of(subject)) };
+  return { name: 'critic', version: '1', kind: 'model', judge: oneByOne(of) };
 }
 
 const calibrated = (of: (subject: Subject) => Judgement, n = 240): Promise<CalibrationNumbers> =>

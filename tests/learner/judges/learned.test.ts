@@ -9,7 +9,7 @@ import { configuredIn, JudgeTending, tendJudge } from '../../../src/learner/judg
 import { labelledFor } from '../../../src/learner/judges/labelled.js';
 import { judgeLog } from '../../../src/learner/judging.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
-import { askable, declaredIn, judgesIn, learnedAmong } from '../../../src/run/judges.js';
+import { askable, declaredIn, judgesIn, learnedIn } from '../../../src/run/judges.js';
 import { learningStore } from '../../../src/store/clock/open.js';
 import { judgeVersionsOf, servingJudge } from '../../../src/store/learning/judge_versions.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
@@ -49,13 +49,14 @@ async function world(judge: Partial<Record<keyof LearnedConfig, unknown>> = {}) 
   const calibrated: unknown[] = [];
   const process = () => {
     const serving = (name: string): ReturnType<typeof servingJudge> => servingJudge(store.db, name);
-    const judges = judgesIn(config, { toolbox, policy, rows, tokens, serving });
+    const learned = learnedIn(config, policy, { tokens, serving });
+    const judges = judgesIn(config, { toolbox, policy, rows, learned });
     return {
       ...{ rows, config, declared, toolbox, signal: stopping.signal, progress: () => undefined },
       get judges() {
         return askable(judges);
       },
-      learned: learnedAmong(judges, tokens),
+      learned: { judges: learned, tokens },
       trainer: openTrainer(trainer.url),
       calibrated: (...told: unknown[]): Promise<void> => {
         calibrated.push(told);

@@ -5,6 +5,7 @@ import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import { type Message, textOf, type ToolCall } from '../../../src/core/message.js';
 import { type Action, NO_USAGE, type Policy } from '../../../src/core/policy.js';
 import type { Tool } from '../../../src/core/tool.js';
+import { judgementOf } from '../../../src/judge/one_by_one.js';
 import { referenceJudge } from '../../../src/judge/rules/reference.js';
 import { rolloutJudge, type RolloutOptions } from '../../../src/learner/judges/rollout.js';
 import { Random } from '../../../scripts/chaos/random.js';
@@ -95,7 +96,7 @@ function judging(policy: Policy, more: Partial<RolloutOptions> = {}): (subject: 
     reference: referenceJudge(toolbox),
     ...more,
   });
-  return (subject) => judge.judge(subject, new AbortController().signal);
+  return (subject) => judgementOf(judge, subject, new AbortController().signal);
 }
 
 test('a right first of two calls is worth what comes of it, and a wrong one nothing', async () => {
