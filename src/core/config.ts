@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { valueAt } from './check.js';
 import { operatorError } from './errors.js';
+import { LABELLERS } from './judging/learned.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
 import { NEVER_REWARD, REWARDS } from './learning/deciding.js';
 import { LEAST_GROUPS } from './learning/group.js';
@@ -181,6 +182,32 @@ const RolloutJudge = z.strictObject({
   budget: count.optional(),
 });
 
+/** A judge that is trained here, an adapter on the serving engine. docs/rewards.md. */
+const LearnedJudge = z.strictObject({
+  name: ModelJudge.shape.name,
+  kind: z.literal('learned'),
+  /** Whose verdicts it learns from: of one step the first that said anything. */
+  labels: z
+    .array(z.enum(LABELLERS))
+    .min(1, 'names nobody to learn from')
+    .refine((list) => new Set(list).size === list.length, 'names somebody twice')
+    .default([...LABELLERS]),
+  /** With fewer none is trained; of more than `max_labels` the newest are taken. */
+  min_labels: z.int().min(50).default(200),
+  max_labels: z.int().min(50).max(50_000).default(4_000),
+  /** So many of them are not trained on: a third of these calibrates it, the others are gold. */
+  heldout: z.number().min(0.1).max(0.6).default(0.3),
+  /** An adapter's, and the engine is started for 16 at most. */
+  rank: z.int().min(1).max(16).default(16),
+  rate: positive.max(0.1).optional(),
+  /** Over the labels; as many as make some 200 steps of 16 labels, where it is not said. */
+  passes: z.int().min(1).max(50).optional(),
+  /** So near to one half it says nothing. */
+  unsure: z.number().min(0).lt(0.5).default(0.1),
+  /** So much of its wording a question has to share with a labelled one. */
+  near: z.number().min(0).max(1).default(0.3),
+});
+
 /** Several judges as one. docs/rewards.md. */
 const PanelJudge = z.strictObject({
   name: ModelJudge.shape.name,
@@ -194,7 +221,7 @@ const PanelJudge = z.strictObject({
 });
 
 const Judges = z
-  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge, PanelJudge]))
+  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge, LearnedJudge, PanelJudge]))
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a judge twice');
 
 /** Names of judges that may reward. */
@@ -209,6 +236,7 @@ const Rewards = z
 export type Gate = z.infer<typeof Gate>;
 export type ModelJudge = z.infer<typeof ModelJudge>;
 export type RolloutJudge = z.infer<typeof RolloutJudge>;
+export type LearnedJudge = z.infer<typeof LearnedJudge>;
 export type PanelJudge = z.infer<typeof PanelJudge>;
 export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;

@@ -9,6 +9,7 @@
 import type { Calibration } from './judging/calibration.js';
 import type { Drift, ProcessAndOutcome } from './judging/drift.js';
 import type { GoldStep } from './judging/facts.js';
+import type { Label, LearnedVersion, NewLearnedVersion, TrainedJudge } from './judging/learned.js';
 import type { Update } from './learning/alarms.js';
 import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
@@ -59,6 +60,7 @@ export interface LearningStore {
   readonly decisions: DecisionRows;
   readonly evaluations: EvaluationRows;
   readonly givers: GiverRows;
+  readonly learned: LearnedRows;
   readonly lock: LearningLock;
 }
 
@@ -316,6 +318,22 @@ export interface GiverRows {
   of(stepIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Keys that share batches because they were heard lately. */
   heardLately(): Promise<readonly string[]>;
+}
+
+/** Judges that are trained here. They are everyone's: no policy stands in their rows. */
+export interface LearnedRows {
+  /** As those who label have it now: of one step the word of the first who could tell; the newest, at most so many. */
+  labels(by: readonly string[], limit: number): Promise<readonly Label[]>;
+  /** Newest first. */
+  versions(judge: string): Promise<readonly LearnedVersion[]>;
+  /** Of every judge those whose adapters are needed. */
+  needed(): Promise<readonly Pick<LearnedVersion, 'judge' | 'version' | 'state'>[]>;
+  /** Under the next number of its judge. */
+  begin(version: NewLearnedVersion): Promise<LearnedVersion>;
+  /** It is asked from now on, and the one before it no more. */
+  trained(judge: string, version: number, made: TrainedJudge): Promise<void>;
+  ended(judge: string, version: number, state: 'failed' | 'lost', note: string): Promise<void>;
+  calibrated(judge: string, version: number, note: string): Promise<void>;
 }
 
 /** What one process at a time may do of the policy, whoever has the data folder open. */

@@ -15,6 +15,8 @@ export interface Reply {
   readonly text?: string | readonly string[];
   readonly reasoning?: string | readonly string[];
   readonly calls?: readonly EngineCall[];
+  /** Of two tokens that alone are allowed: how much likelier the first is, in nats. */
+  readonly preference?: number;
   /** With `n` above 1: what each choice says; the last one for the rest. */
   readonly variants?: readonly Pick<Reply, 'text' | 'calls' | 'finish'>[];
   /** Null: the stream ends without one. */

@@ -39,7 +39,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
   'src/policy': { engine: 0, serving: 1 },
   'src/tasks': { '': 0, families: 1, loaders: 1 },
-  'src/judge': { rules: 0, model: 0, calibration: 0, '': 1 },
+  'src/judge': { '': 0, rules: 1, model: 1, learned: 1, panel: 1, calibration: 1 },
   'src/run': { judges: -1, lines: 0, reading: 0, storage: 1, '': 2 },
 };
 const MOST_FILES = 20;

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { Config } from '../../core/config.js';
 import { operatorError, reasonOf } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
-import { type Calibration, type CalibrationNumbers, shortfalls } from '../../core/judging/calibration.js';
+import { calibrationOf, type Calibration, type CalibrationNumbers } from '../../core/judging/calibration.js';
 import type { Proportion } from '../../core/judging/proportion.js';
 import { type JudgeStanding, standingsOf } from '../../core/judging/standing.js';
 import { calibrationView, standingView } from '../../core/judging/views.js';
@@ -104,18 +104,8 @@ export async function calibrateVerb(
     if (cost.ms > 0) await rows.judges.spend(name, id, cost);
   }
   const bounds = boundsIn(config);
-  const calibration: Calibration = {
-    id,
-    judge: name,
-    judgeVersion: judge.version,
-    kind: judge.kind,
-    gold: gold.hash,
-    source: from === LABELS ? 'labels' : 'file',
-    numbers,
-    bounds,
-    shortfalls: shortfalls(numbers, bounds),
-    createdAt: Date.now(),
-  };
+  const source = from === LABELS ? 'labels' : 'file';
+  const calibration = calibrationOf(judge, { gold: gold.hash, source, numbers, bounds });
   const standing = async (): Promise<JudgeStanding | undefined> =>
     standingsOf({
       rewards: config['learning.rewards'],

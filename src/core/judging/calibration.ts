@@ -1,4 +1,5 @@
 /** Calibrations: how well a judge was shown to tell right from wrong, and whether that is enough to reward. */
+import { newId } from '../ids.js';
 import type { JudgeKind, JudgeRef } from '../learning/judging.js';
 import type { Proportion } from './proportion.js';
 import type { Hash } from '../text/hash.js';
@@ -71,6 +72,22 @@ export interface Calibration {
   readonly bounds: CalibrationBounds;
   readonly shortfalls: readonly string[];
   readonly createdAt: number;
+}
+
+/** A calibration that is made now. */
+export function calibrationOf(
+  { name, version, kind }: { readonly name: string; readonly version: string; readonly kind: JudgeKind },
+  made: Pick<Calibration, 'gold' | 'source' | 'numbers' | 'bounds'>,
+): Calibration {
+  return {
+    id: newId('cal'),
+    judge: name,
+    judgeVersion: version,
+    kind,
+    ...made,
+    shortfalls: shortfalls(made.numbers, made.bounds),
+    createdAt: Date.now(),
+  };
 }
 
 /** Why a judge with these numbers may not reward; empty where it may. */

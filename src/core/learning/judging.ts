@@ -61,6 +61,8 @@ export const JUDGE_KINDS = [
   'model',
   /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
   'rollout',
+  /** An adapter that was trained here on labels: `src/judge/learned/`. */
+  'learned',
   /** Several of them as one: `src/judge/panel/`. */
   'panel',
   /** People: who labels steps (`person`), and who rates answers (`feedback`). Nobody asks them; their words come. */

@@ -13,6 +13,12 @@ export interface Gold {
   readonly withheld: number;
 }
 
+/** The same for the same items in whatever order. */
+export function goldHash(subjects: readonly Pick<GoldSubject, 'subject' | 'truth'>[]): Hash {
+  const said = subjects.map(({ subject, truth }) => `${sha256(canonicalJson({ ...subject }))} ${truth}`).sort();
+  return sha256(said.join('\n'));
+}
+
 /** The same item twice counts once. Throws an operator error where the two say different things. */
 export async function goldFrom(
   { rows, toolbox }: Pick<Learner, 'rows' | 'toolbox'>,
@@ -40,8 +46,7 @@ export async function goldFrom(
     found.set(made.subject.id, made);
   }
   const subjects = [...found.values()];
-  const said = subjects.map(({ subject, truth }) => `${sha256(canonicalJson({ ...subject }))} ${truth}`).sort();
-  return { subjects, hash: sha256(said.join('\n')), withheld };
+  return { subjects, hash: goldHash(subjects), withheld };
 
   function subjectOf(asked: NonNullable<ReturnType<typeof states.get>>): GoldSubject['subject'] {
     const { stepId, messages, tools, text, calls, index } = asked.state;

@@ -58,6 +58,8 @@ export interface ServerConnection {
 /** A policy that holds connections, and counts what it would be asked over them. */
 export interface EnginePolicy extends Policy, TokenCounter {
   readonly render: NonNullable<Policy['render']>;
+  /** Tokens of a text as the base model reads it where nothing in it is a control token. */
+  tokens(text: string, model: string, signal: AbortSignal): Promise<readonly number[]>;
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -86,6 +88,10 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
     render: (prompt, turn, signal) => {
       const told = { ...prompt, messages: [...media.told(prompt.messages, prompt.newestMedia), turn] };
       return connection.tokens(told, turnBody(told, neutraliser), signal);
+    },
+    tokens(text, model, signal) {
+      const body = JSON.stringify({ model, prompt: neutraliser.brought(text), add_special_tokens: false });
+      return connection.tokens({ model, messages: [], tools: [] }, body, signal);
     },
     close: () => connection.close(),
   };

@@ -1,12 +1,15 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
-import type { Config, ModelJudge, PanelJudge, RolloutJudge } from '../../core/config.js';
+import type { Config, LearnedJudge as LearnedConfig, ModelJudge, PanelJudge, RolloutJudge } from '../../core/config.js';
+import { GyreError } from '../../core/errors.js';
 import type { Calibration, CalibrationBounds } from '../../core/judging/calibration.js';
+import type { LearnedVersion } from '../../core/judging/learned.js';
 import { declaredJudges, type DeclaredJudge } from '../../core/learning/deciding.js';
 import type { Judge } from '../../core/learning/judging.js';
 import { adapterName } from '../../core/learning/version.js';
 import type { Policy } from '../../core/policy.js';
 import type { LearningStore } from '../../core/ports.js';
 import type { Toolbox } from '../../core/tool.js';
+import { type LearnedJudge, learnedJudge, type Tokens, UNTRAINED } from '../../judge/learned/judge.js';
 import { modelJudge } from '../../judge/model/judge.js';
 import { askedOnce, panelJudge } from '../../judge/panel/judge.js';
 import { referenceJudge } from '../../judge/rules/reference.js';
@@ -29,6 +32,8 @@ export interface Parts {
   readonly rows: Pick<LearningStore, 'verdicts' | 'versions'>;
   /** The newest of each version of each judge: what a member of a panel weighs. None where nobody says. */
   readonly calibrations?: (() => readonly Calibration[]) | undefined;
+  /** Those that are trained here; without them none of these can be asked. */
+  readonly learned?: readonly LearnedJudge[] | undefined;
 }
 
 type Configured = Config['judges'][number];
@@ -90,8 +95,11 @@ function panelIn({ name, rule }: PanelJudge, members: readonly Judge[], { rows, 
   });
 }
 
-function judgeIn(each: ModelJudge | RolloutJudge, config: Config, { toolbox, policy, rows }: Parts): Judge {
+function judgeIn(each: ModelJudge | RolloutJudge | LearnedConfig, config: Config, parts: Parts): Judge {
+  const { toolbox, policy, rows } = parts;
   if (each.kind === 'model') return modelIn(each, rows);
+  if (each.kind === 'learned')
+    return parts.learned?.find(({ name }) => name === each.name) ?? learnedOf(each, policy, NO_ENGINE);
   const { name, ends, steps, temperature, budget } = each;
   return rolloutJudge({
     ...{ name, ends, steps, temperature, budget, policy, toolbox },
@@ -103,6 +111,38 @@ function judgeIn(each: ModelJudge | RolloutJudge, config: Config, { toolbox, pol
     },
   });
 }
+
+/** Which engine reads the tokens of a judge that is trained here, and which version of one is asked now. */
+export interface LearnedParts {
+  readonly tokens: Tokens;
+  readonly serving: (judge: string) => LearnedVersion | undefined;
+}
+
+/** Those that are trained here. */
+export function learnedIn(config: Config, policy: Policy, parts: LearnedParts): readonly LearnedJudge[] {
+  return config.judges.flatMap((each) => (each.kind === 'learned' ? [learnedOf(each, policy, parts)] : []));
+}
+
+/** Those that can be asked: of one that is trained here there may be no version yet. */
+export function askable(judges: readonly Judge[]): readonly Judge[] {
+  return judges.filter((judge) => judge.version !== UNTRAINED);
+}
+
+function learnedOf(
+  { name, unsure, near }: LearnedConfig,
+  policy: Policy,
+  { tokens, serving }: LearnedParts,
+): LearnedJudge {
+  return learnedJudge({ ...{ name, unsure, near, policy, tokens }, current: () => serving(name) });
+}
+
+const NO_ENGINE: LearnedParts = {
+  serving: () => undefined,
+  tokens: () =>
+    Promise.reject(
+      new GyreError({ side: 'engine', status: 503, code: 'engine_unavailable', message: 'There is no engine to ask.' }),
+    ),
+};
 
 function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {
   return modelJudge({

@@ -11,6 +11,7 @@ import { stepRows } from './step_rows.js';
 import { decisionRows, evaluationRows, versionRows } from './version_rows.js';
 import { learningLock } from './lock.js';
 import { demonstrationRows, giverRows, sampleRows, taskRows, verdictRows } from './judged_rows.js';
+import { learnedRows } from './learned_rows.js';
 
 /** `policy`: the name its rows carry. `judges`: who decides about what is judged, now or at each use. */
 export function learningStore(
@@ -34,6 +35,7 @@ export function learningStore(
     decisions: decisionRows(db, policy),
     evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
+    learned: learnedRows(db),
     lock: learningLock(db, policy),
   };
 }

@@ -150,3 +150,31 @@ export const judgeDrifts = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.policy, t.version, t.judge, t.judgeVersion, t.measure] })],
 );
+
+/** Versions of judges that are trained here (`LearnedVersion` in `src/core/judging/learned.ts`): each counts its own. */
+export const judgeVersions = sqliteTable(
+  'judge_versions',
+  {
+    judge: text().notNull(),
+    version: integer().notNull(),
+    state: text({ enum: ['training', 'serving', 'replaced', 'failed', 'lost'] }).notNull(),
+    labels: integer().notNull(),
+    labelsHash: text('labels_hash').notNull(),
+    recipe: text().notNull(),
+    /** JSON of the two words, of what it was labelled for, and of the steps that are its gold items. */
+    good: text().notNull(),
+    bad: text().notNull(),
+    known: text().notNull(),
+    gold: text().notNull(),
+    /** JSON; null until it is trained. */
+    report: text(),
+    scaling: text(),
+    adapter: text(),
+    judgeVersion: text('judge_version'),
+    calibratedAt: integer('calibrated_at'),
+    note: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.judge, t.version] })],
+);

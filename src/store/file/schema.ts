@@ -16,6 +16,7 @@ export {
   judgeCosts,
   judgeDrifts,
   judgeMarks,
+  judgeVersions,
   lateSteps,
 } from './judging_schema.js';
 export { evaluationAnswers, leases, taskUses } from './gate_schema.js';

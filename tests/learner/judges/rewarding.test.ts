@@ -51,6 +51,7 @@ function learnerWith(config: Config): Learner {
       >[0]['storage']['toolServers'],
     },
     policy: learner.policy,
+    tokens: () => Promise.reject(new Error('no judge here is trained')),
     supply: () => ({
       trainer: learner.trainer,
       health: undefined,
