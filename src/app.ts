@@ -20,6 +20,7 @@ import type { Toolbox } from './core/tool.js';
 import { admitPlain, Allowances } from './http/callers/allowance.js';
 import { callerOf, isAdmin } from './http/callers/auth.js';
 import { healthRoutes, type Part } from './http/routes/health.js';
+import { labelRoutes } from './http/routes/labels.js';
 import { modelRoutes } from './http/routes/models.js';
 import { type LearningNumbers, Metrics } from './http/numbers/metrics.js';
 import { documented, openApiRoutes } from './http/openapi/openapi.js';
@@ -228,6 +229,7 @@ export function createApp(deps: AppDeps): App {
   hono.route('/v1', responseRoutes(reading, keys, settings.slowReaderMs));
   hono.route('/v1', feedbackRoutes(reading, keys, bodies));
   hono.route('/gyre/v1', trajectoryRoutes(reading, keys));
+  hono.route('/gyre/v1', labelRoutes(reading.labels, keys, bodies));
   for (const routes of deps.extra?.(bodies) ?? []) hono.route('/gyre/v1', routes);
   hono.notFound((c) => {
     const unknown = unknownAt(c.req.method, c.req.path, c.req.header('host'), routes());

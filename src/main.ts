@@ -10,6 +10,7 @@ import { Command } from 'commander';
 import type { BackupFlags } from './cli/verbs/backup.js';
 import type { ExportFlags } from './cli/verbs/export.js';
 import type { KeyFlags } from './cli/verbs/keys.js';
+import type { LabelFlags } from './cli/verbs/label.js';
 import type { LogFlags } from './cli/verbs/log.js';
 import type { IndexFlags } from './cli/verbs/operate.js';
 import type { PruneFlags } from './cli/verbs/prune.js';
@@ -25,6 +26,14 @@ interface VerbFlags extends Flags, KeyFlags, LogFlags, PruneFlags, BackupFlags {
   readonly n?: string | undefined;
   readonly model?: string | undefined;
   readonly cycles?: string | undefined;
+  readonly gold?: string | undefined;
+  readonly each?: string | undefined;
+  readonly steps?: string | undefined;
+  readonly from?: string | undefined;
+  readonly parallel?: string | undefined;
+  readonly mode?: string | undefined;
+  readonly full?: boolean | undefined;
+  readonly samples?: string | undefined;
 }
 
 // Conversations, keys and what is made of them are for this user alone, in everything we and our children write.
@@ -82,18 +91,16 @@ verb('serve', 'start the gateway')
     await serve(given, output, stopping.signal, process.env);
   });
 
+type LearningVerb = (
+  verbs: typeof import('./cli/verbs/learning.js'),
+  learner: import('./learner/deps.js').Learner,
+  flags: VerbFlags,
+  out: ReturnType<typeof printer>,
+) => Promise<void> | void;
+/** Whether somebody else than the policy answers. */
+const isTaught = ({ from }: VerbFlags): boolean => from !== undefined && from !== 'policy';
 /** A verb of the learning clock. */
-const learning = (
-  name: string,
-  description: string,
-  engine: boolean,
-  run: (
-    verbs: typeof import('./cli/verbs/learning.js'),
-    learner: import('./learner/deps.js').Learner,
-    flags: VerbFlags,
-    out: ReturnType<typeof printer>,
-  ) => Promise<void> | void,
-): Command =>
+const learning = (name: string, description: string, engine: boolean, run: LearningVerb): Command =>
   verb(name, description)
     .option('--engine <url>', 'use this running engine')
     .option('--trainer <url>', 'use this running trainer and its engine')
@@ -103,9 +110,40 @@ const learning = (
         import('./run/with_learner.js'),
       ]);
       const out = printer(flags.json === true);
-      const wanted = engine && flags.cycles !== '0';
+      const wanted = engine && flags.cycles !== '0' && !isTaught(flags);
       await withLearner(config(flags), out, stopping.signal, wanted, (learner) => run(verbs, learner, flags, out));
     });
+const generate: LearningVerb = async (verbs, learner, flags, out) => {
+  const [{ tasksMeant }, { openTeacher }, { busyGateway }] = await Promise.all([
+    import('./run/tasks.js'),
+    import('./run/teacher.js'),
+    import('./run/presence.js'),
+  ]);
+  if (flags.tasks === undefined) throw new Error('--tasks is needed: a task file, or the name of a family');
+  const { toolbox, config: given, rows } = learner;
+  const tasks = tasksMeant(flags.tasks, await rows.tasks.of('train'), toolbox, given);
+  const teacher = isTaught(flags)
+    ? openTeacher(given, flags.from ?? '', process.env, (text) => out.line(text))
+    : undefined;
+  try {
+    await verbs.generateVerb(
+      learner,
+      tasks,
+      {
+        each: wholeNumber('--each', flags.each ?? flags.n, 1),
+        teacher,
+        steps: flags.steps === undefined ? undefined : wholeNumber('--steps', flags.steps, 1),
+        tools: flags.tools?.split(',').map((name) => name.trim()),
+        parallel: flags.parallel === undefined ? undefined : wholeNumber('--parallel', flags.parallel, 1),
+        busy: () => busyGateway(given.data),
+        model: flags.model,
+      },
+      out,
+    );
+  } finally {
+    await teacher?.close();
+  }
+};
 type Tasks = import('./core/learning/task.js').Task[];
 const tasksOf = async (
   { toolbox, config }: import('./learner/deps.js').Learner,
@@ -121,23 +159,53 @@ const needTasks = async (learner: import('./learner/deps.js').Learner, flags: Ve
   return tasks;
 };
 
-learning('generate', 'run the loop on tasks and log it', true, async (verbs, learner, flags, out) =>
-  verbs.generateVerb(learner, await needTasks(learner, flags), wholeNumber('--n', flags.n, 1), flags.model, out),
-)
-  .option('--tasks <file>', 'task file')
-  .option('--n <n>', 'trajectories per task')
+learning('generate', 'run the loop on tasks and log it; run again, it goes on', true, generate)
+  .option('--tasks <file>', 'task file, or the name of a family')
+  .option('--each <n>', 'trajectories a task; 1 by default')
+  .option('--n <n>', 'the same')
+  .option('--steps <n>', "steps one may take; the task's max_steps without it, else limits.steps")
+  .option('--from <who>', 'policy, or a model of "upstreams" that answers in its place')
+  .option('--tools <names>', "server tools, with commas between, instead of the tasks' own")
+  .option('--parallel <n>', 'so many at once while no client is answered, when it is one; 24 by default')
   .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
-learning('judge', 'judge what no judge has seen', false, (verbs, learner, _, out) => verbs.judgeVerb(learner, out));
-learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, _, out) =>
-  verbs.filterVerb(learner, out),
-);
+verb('judge [what] [name]', 'judge what no judge has seen; list: who may reward; calibrate NAME: measure a judge')
+  .option('--gold <from>', 'of calibrate: a file of gold items, or "labels": what people have said of steps')
+  .option('--engine <url>', 'use this running engine')
+  .option('--trainer <url>', 'use this running trainer and its engine')
+  .action(async (what: string | undefined, name: string | undefined, flags: VerbFlags) => {
+    const [{ withLearner }, judges, { judgeVerb }] = await Promise.all([
+      import('./run/with_learner.js'),
+      import('./cli/verbs/judges.js'),
+      import('./cli/verbs/learning.js'),
+    ]);
+    const [given, out] = [config(flags), printer(flags.json === true)];
+    if (what === 'list') return judges.judgesVerb(given, out);
+    if (what !== undefined && what !== 'calibrate')
+      throw new Error(`"judge ${what}" is no verb; there are judge, judge list and judge calibrate NAME --gold FROM`);
+    if (what === undefined)
+      return withLearner(given, out, stopping.signal, false, (learner) => judgeVerb(learner, out));
+    const judge = judges.needJudge(given, name);
+    return withLearner(given, out, stopping.signal, judges.needsEngine(given, judge), (learner) =>
+      judges.calibrateVerb(learner, judge, flags.gold, out),
+    );
+  });
+learning('filter', 'show what every filter keeps and drops', false, (verbs, learner, { mode }, out) => {
+  if (mode !== undefined && mode !== 'resample' && mode !== 'logged' && mode !== 'sft')
+    throw new Error(`--mode is "${mode}"; it must be resample, logged or sft`);
+  return verbs.filterVerb(learner, out, mode);
+}).option('--mode <mode>', 'as if learning.mode were resample, logged or sft');
 learning('train', 'one cycle on what the log holds', true, (verbs, learner, _, out) =>
   verbs.learnVerb(learner, { cycles: 1, perTask: 1 }, out),
 );
 learning('evaluate', 'answer held-out tasks with one version', true, async (verbs, learner, flags, out) =>
-  verbs.evaluateVerb(learner, await needTasks(learner, flags), flags.model, out),
+  verbs.evaluateVerb(learner, await needTasks(learner, flags), flags.model, out, {
+    full: flags.full,
+    samples: flags.samples === undefined ? undefined : wholeNumber('--samples', flags.samples, 1),
+  }),
 )
   .option('--tasks <file>', 'task file')
+  .option('--full', 'without tools as well, and what the trajectories were like: a row for each')
+  .option('--samples <n>', 'so many answers a task at learning.temperature as well, and pass@k of them')
   .option('--model <name>', 'gyre, gyre@N or gyre@base; the head by default');
 learning('learn', 'whole learning cycles', true, async (verbs, learner, flags, out) => {
   const tasks = await tasksOf(learner, flags);
@@ -179,6 +247,20 @@ verb('restart [version]', 'go on from a version that the trainer has, after it h
       printer(flags.json === true),
       stopping.signal,
     ),
+  );
+verb('label', 'say what is good and bad: the queue, one key a label; or one label; or a file of them')
+  .option('--step <id>', 'the step to label, without the queue')
+  .option('--trajectory <id>', 'the conversation whose last answer to label')
+  .option('--good', 'it is good')
+  .option('--bad', 'it is bad')
+  .option('--unsure', 'nobody can tell')
+  .option('--comment <text>', 'why')
+  .option('--demonstration <text>', 'what should have been answered')
+  .option('--withdraw <id>', 'take a label back')
+  .option('--file <file>', 'JSON lines as POST /gyre/v1/labels takes them; - is standard input')
+  .option('--count <n>', 'end after so many labels')
+  .action(async (flags: VerbFlags & LabelFlags) =>
+    (await import('./cli/verbs/label.js')).labelVerb(config(flags), flags, printer(flags.json === true)),
   );
 verb('verify', 'prove the log').action(async (flags: VerbFlags) => {
   if (!(await (await import('./cli/verbs/operate.js')).verifyVerb(config(flags), printer(flags.json === true))))

@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { valueAt } from './check.js';
 import { operatorError } from './errors.js';
+import { LABELLERS } from './judging/learned.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
 import { NEVER_REWARD, REWARDS } from './learning/deciding.js';
 import { LEAST_GROUPS } from './learning/group.js';
@@ -103,7 +104,7 @@ const KEPT = [
   'promoted',
   /** Trajectories of which a step is in a batch that any version learned from. */
   'trained',
-  /** Trajectories with feedback. */
+  /** Trajectories with feedback or labels. */
   'labelled',
 ] as const;
 export type Kept = (typeof KEPT)[number];
@@ -147,6 +148,18 @@ const Gate = z.strictObject(
     'canary_conversations?}',
 );
 
+/** What a judge has to reach before it may reward, and to keep to while it does: docs/rewards.md. */
+const CalibrationKey = z.strictObject(
+  {
+    items: z.int().min(20).max(100_000).default(200),
+    accuracy: z.number().min(0.5).lt(1).default(0.75),
+    false_accept: z.number().gt(0).max(0.5).default(0.15),
+    drift: z.number().gt(0).max(1).default(0.3),
+    agreement: z.number().gt(0).lt(1).default(0.75),
+  },
+  'must be {items?, accuracy?, false_accept?, drift?, agreement?}',
+);
+
 /** A model that judges: any OpenAI endpoint. docs/rewards.md. */
 const ModelJudge = z.strictObject({
   name: label.refine(
@@ -182,6 +195,32 @@ const RolloutJudge = z.strictObject({
   budget: count.optional(),
 });
 
+/** A judge that is trained here, an adapter on the serving engine. docs/rewards.md. */
+const LearnedJudge = z.strictObject({
+  name: ModelJudge.shape.name,
+  kind: z.literal('learned'),
+  /** Whose verdicts it learns from: of one step the first that said anything. */
+  labels: z
+    .array(z.enum(LABELLERS))
+    .min(1, 'names nobody to learn from')
+    .refine((list) => new Set(list).size === list.length, 'names somebody twice')
+    .default([...LABELLERS]),
+  /** With fewer none is trained; of more than `max_labels` the newest are taken. */
+  min_labels: z.int().min(50).default(200),
+  max_labels: z.int().min(50).max(50_000).default(4_000),
+  /** So many of them are not trained on: a third of these calibrates it, the others are gold. */
+  heldout: z.number().min(0.1).max(0.6).default(0.3),
+  /** An adapter's, and the engine is started for 16 at most. */
+  rank: z.int().min(1).max(16).default(16),
+  rate: positive.max(0.1).optional(),
+  /** Over the labels; as many as make some 200 steps of 16 labels, where it is not said. */
+  passes: z.int().min(1).max(50).optional(),
+  /** So near to one half it says nothing. */
+  unsure: z.number().min(0).lt(0.5).default(0.1),
+  /** So much of its wording a question has to share with a labelled one. */
+  near: z.number().min(0).max(1).default(0.3),
+});
+
 /** Several judges as one. docs/rewards.md. */
 const PanelJudge = z.strictObject({
   name: ModelJudge.shape.name,
@@ -195,7 +234,7 @@ const PanelJudge = z.strictObject({
 });
 
 const Judges = z
-  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge, PanelJudge]))
+  .array(z.discriminatedUnion('kind', [ModelJudge, RolloutJudge, LearnedJudge, PanelJudge]))
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a judge twice');
 
 /** Names of judges that may reward. */
@@ -204,12 +243,13 @@ const Rewards = z
   .refine((list) => new Set(list).size === list.length, 'names a judge twice')
   .refine(
     (list) => !list.some((name) => NEVER_REWARD.some((own) => own === name)),
-    `may not name ${NEVER_REWARD.join(' or ')}: neither knows right from wrong`,
+    `may not name ${NEVER_REWARD.join(' or ')}: none of them knows right from wrong`,
   );
 
 export type Gate = z.infer<typeof Gate>;
 export type ModelJudge = z.infer<typeof ModelJudge>;
 export type RolloutJudge = z.infer<typeof RolloutJudge>;
+export type LearnedJudge = z.infer<typeof LearnedJudge>;
 export type PanelJudge = z.infer<typeof PanelJudge>;
 export type Retention = z.infer<typeof Retention>;
 export type Upstream = z.infer<typeof Upstream>;
@@ -263,6 +303,7 @@ export const ConfigKeys = {
   'learning.heldout': z.string().optional(),
   'learning.rewards': Rewards.default([...REWARDS]),
   judges: Judges.default([]),
+  calibration: CalibrationKey.prefault({}),
   gate: Gate.default(() => Gate.parse({})),
 } as const;
 

@@ -14,7 +14,7 @@ export type IdKind =
   | 'msg'
   | 'call'
   | 'req'
-  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, canary. */
+  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, calibration, canary. */
   | 'smp'
   | 'bat'
   | 'cyc'
@@ -22,10 +22,12 @@ export type IdKind =
   | 'eval'
   | 'vrd'
   | 'can'
+  | 'cal'
   /** A pruning. */
   | 'prn'
-  /** Feedback. */
+  /** Feedback, and labels. */
   | 'fbk'
+  | 'lbl'
   | 'key';
 
 /** Kinds whose ids are `kind_...`, as clients know them; earlier versions wrote them with a hyphen. */

@@ -2,7 +2,7 @@
  * The policy: the model as actor. A request for one action goes in, events of that action come out
  * while it is sampled, and the whole action is the generator's return value.
  */
-import type { Message, ToolCall } from './message.js';
+import type { AssistantMessage, Message, ToolCall } from './message.js';
 
 /** A function the policy may call, as the engine is told of it. */
 export interface FunctionSpec {
@@ -205,6 +205,12 @@ export interface Action {
 /** The one door to an engine. Throws {@link GyreError} with the side `engine`; never retries. */
 export interface Policy {
   sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]>;
+  /**
+   * The ids of all tokens of a conversation that ends with this turn, by the engine's own template; nothing is drawn.
+   * Throws 501 where the engine cannot say. Absent where there is no engine to ask.
+   */
+  readonly render?:
+    ((prompt: Prompt, turn: AssistantMessage, signal: AbortSignal) => Promise<readonly number[]>) | undefined;
 }
 
 /** What an engine renders into one prompt. */

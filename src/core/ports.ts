@@ -6,18 +6,31 @@
  * Types only. `src/store/clock/` implements them over SQLite, and `tests/store/ports/` runs one suite over every
  * implementation there is.
  */
+import type { Calibration } from './judging/calibration.js';
+import type { Drift, ProcessAndOutcome } from './judging/drift.js';
+import type { GoldStep } from './judging/facts.js';
+import type { Label, LearnedVersion, NewLearnedVersion, TrainedJudge } from './judging/learned.js';
 import type { Update } from './learning/alarms.js';
 import type { CandidateRule, OpenState, StateTally, Visited } from './learning/candidate.js';
 import type { Batch, BatchItem, BatchRow } from './learning/batch.js';
 import type { BatchState, Claim, ClaimedState, Cycle, TrainMode } from './learning/cycle.js';
-import type { TaskAnswer } from './learning/evaluation.js';
+import type { EvaluationReport, TaskAnswer } from './learning/evaluation.js';
+import type { Demonstrated, RenderedDemonstration, Taught } from './judging/demonstrations.js';
 import type { Group, NewGroup, OpenGroup, SettledGroup } from './learning/group.js';
-import type { Judged, JudgeRef, JudgingTurn, SubjectKind, UnjudgedSlice, Verdict } from './learning/judging.js';
+import type {
+  Judged,
+  JudgeCost,
+  JudgeRef,
+  JudgingTurn,
+  SubjectKind,
+  UnjudgedSlice,
+  Verdict,
+} from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
-import type { Canary, CanaryOutcome, Comparison, LiveState } from './learning/live.js';
+import type { Canary, CanaryOutcome, Comparison, LiveState } from './judging/live.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
-import type { Split, Task } from './learning/task.js';
+import type { GeneratedTrajectory, Split, Task } from './learning/task.js';
 import type {
   AppliedBatch,
   CopiedWeights,
@@ -37,16 +50,19 @@ export interface LearningStore {
   readonly steps: StepRows;
   readonly tasks: TaskRows;
   readonly verdicts: VerdictRows;
+  readonly judges: JudgeRows;
   readonly states: StateRows;
   readonly views: StatusRows;
   readonly cycles: CycleRows;
   readonly samples: SampleRows;
+  readonly demonstrations: DemonstrationRows;
   readonly batches: BatchRows;
   readonly versions: VersionRows;
   readonly decisions: DecisionRows;
   readonly evaluations: EvaluationRows;
   readonly givers: GiverRows;
   readonly live: LiveRows;
+  readonly learned: LearnedRows;
   readonly lock: LearningLock;
 }
 
@@ -72,6 +88,8 @@ export interface TaskRows {
   /** In the order of their ids. */
   of(split: Split): Promise<readonly Task[]>;
   count(split: Split): Promise<number>;
+  /** Whole ones that were generated on these tasks since then, oldest first. */
+  generated(taskIds: readonly string[], since: number): Promise<readonly GeneratedTrajectory[]>;
 }
 
 export interface VerdictRows {
@@ -88,6 +106,11 @@ export interface VerdictRows {
   /** By subject; a subject without one has no entry. */
   of(kind: SubjectKind, ids: readonly string[]): Promise<ReadonlyMap<string, readonly Verdict[]>>;
   /**
+   * Writes down as verdicts what users have said of answers and what the log itself says of actions: for some rows a
+   * call. Whether there are more of them.
+   */
+  overheard(): Promise<boolean>;
+  /**
    * Decides anew about some subjects where others decide now than when it was decided. Whether there are more of them.
    */
   redecide(): Promise<boolean>;
@@ -95,6 +118,23 @@ export interface VerdictRows {
   spent(judge: string, since: number): Promise<number>;
   /** Subjects of which a judge has said something that is not declared, and decides nothing. */
   unknownJudged(): Promise<number>;
+}
+
+/** How far judges can be trusted: by gold items, and by how answers come out and what people say. */
+export interface JudgeRows {
+  /** The newest of each version of each judge, newest first. */
+  calibrations(): Promise<readonly Calibration[]>;
+  calibrated(calibration: Calibration): Promise<void>;
+  /** What a judge took that made no verdict, under an id of its own. It counts for the budget of its day. */
+  spend(judge: string, id: string, cost: JudgeCost): Promise<void>;
+  /** Steps of which a person has said whether they are good, as their newest word has it. */
+  gold(): Promise<readonly GoldStep[]>;
+  /** By answer of a version: what a judge said of its steps, and whether one that `deciding` names found it right. */
+  outcomes(version: number, judge: JudgeRef, deciding: readonly string[]): Promise<readonly ProcessAndOutcome[]>;
+  /** By step of a version that both have judged: whether a person and the judge say the same. */
+  agreed(version: number, judge: JudgeRef): Promise<readonly boolean[]>;
+  /** In place of what was found of these versions before. */
+  drifted(versions: readonly number[], list: readonly Drift[]): Promise<void>;
 }
 
 /** States that may be drawn from, and what of the log is none. */
@@ -108,6 +148,8 @@ export interface StateRows {
   tally(rule: CandidateRule, bounds: ReuseBounds): Promise<StateTally>;
   /** How many steps each rule drops for each reason; those that it keeps stand under an empty one. */
   reasons(rules: readonly CandidateRule[]): Promise<readonly Readonly<Record<string, number>>[]>;
+  /** Of how many trajectories each rule keeps a step, as far as it is counted. */
+  trajectories(rules: readonly CandidateRule[]): Promise<readonly number[]>;
   /**
    * Some of each key's, and some of each kind: never visited, of mixed rewards, and others; at most `perTrajectory` of
    * a conversation in each of these. They come in the order that `seed` names.
@@ -180,6 +222,15 @@ export interface SampleRows {
   open(cycleId: string): Promise<readonly OpenGroup[]>;
   /** Of groups that a batch has taken nothing changes. */
   settle(settled: readonly SettledGroup[]): Promise<void>;
+}
+
+/** What people have shown would have been right: everyone's, and taken once by each policy. */
+export interface DemonstrationRows {
+  /** Those that stand and were not rendered by this template, in the order of their ids, behind one of them. */
+  unrendered(template: string, after: string, limit: number): Promise<readonly Demonstrated[]>;
+  save(rendered: RenderedDemonstration): Promise<void>;
+  /** Those that stand, are rendered by this template, and are in no batch. */
+  open(template: string, limit: number): Promise<readonly Taught[]>;
 }
 
 export interface BatchRows {
@@ -261,6 +312,10 @@ export interface EvaluationRows {
   of(version: number, taskSet: string): Promise<Evaluation | undefined>;
   /** Puts a whole one on record. */
   close(evaluation: Evaluation): Promise<void>;
+  /** Puts what was measured for a report on record. */
+  report(report: EvaluationReport): Promise<void>;
+  /** Newest first; `version`: only those of it. */
+  reports(limit: number, version?: number): Promise<readonly EvaluationReport[]>;
 }
 
 /** Live conversations without an answer: what a judge compares, and the canary. */
@@ -298,6 +353,22 @@ export interface GiverRows {
   of(stepIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Keys that share batches because they were heard lately. */
   heardLately(): Promise<readonly string[]>;
+}
+
+/** Judges that are trained here. They are everyone's: no policy stands in their rows. */
+export interface LearnedRows {
+  /** As those who label have it now: of one step the word of the first who could tell; the newest, at most so many. */
+  labels(by: readonly string[], limit: number): Promise<readonly Label[]>;
+  /** Newest first. */
+  versions(judge: string): Promise<readonly LearnedVersion[]>;
+  /** Of every judge those whose adapters are needed. */
+  needed(): Promise<readonly Pick<LearnedVersion, 'judge' | 'version' | 'state'>[]>;
+  /** Under the next number of its judge. */
+  begin(version: NewLearnedVersion): Promise<LearnedVersion>;
+  /** It is asked from now on, and the one before it no more. */
+  trained(judge: string, version: number, made: TrainedJudge): Promise<void>;
+  ended(judge: string, version: number, state: 'failed' | 'lost', note: string): Promise<void>;
+  calibrated(judge: string, version: number, note: string): Promise<void>;
 }
 
 /** What one process at a time may do of the policy, whoever has the data folder open. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 
+import type { LabelView, NewLabel, Withdrawal } from './judging/labels.js';
 import type { BatchState } from './learning/cycle.js';
 import type { DecisionView, VersionView } from './learning/views.js';
 import type { AssistantMessage, Message, ToolCall } from './message.js';
@@ -77,6 +78,17 @@ export interface Reading {
   withdrawn(responseIds: readonly string[], signal?: AbortSignal): Promise<readonly string[]>;
   /** Adds a row of feedback of this key, the same body twice being one row. */
   feedback(scope: Scope, keyId: string, input: FeedbackInput, signal?: AbortSignal): Promise<FeedbackView | undefined>;
+  readonly labels: Labels;
+}
+
+/** The labels of a store, for the routes. What is asked for with a signal is not done for whoever left before. */
+export interface Labels {
+  /** Throws 400, 404 and 409 naming the field. All or none. */
+  add(labels: readonly (NewLabel | Withdrawal)[], who: string, signal?: AbortSignal): Promise<readonly LabelView[]>;
+  /** A listing of {@link LabelView}, newest first. Throws 400 on the query. */
+  list(query: Query, signal?: AbortSignal): Promise<JsonBytes>;
+  /** `{data}` of {@link QueuedStep}. */
+  next(count: number, signal?: AbortSignal): Promise<JsonBytes>;
 }
 
 /** What was said up to and with an answer, as its client has it. */

@@ -11,7 +11,10 @@ import type { FilterName, TrainMode } from '../core/learning/cycle.js';
 type Drop =
   /** Its response was deleted by itself. */
   | 'withdrawn'
-  /** An upstream sampled it, not the policy. */
+  /**
+   * An upstream sampled it, not the policy. What one did as a teacher (`gyre generate --from`) is a state to draw at in
+   * mode `resample`: the actions there are the policy's own.
+   */
   | 'upstream'
   /**
    * Its own request, or one that its state is made of, did not consent to learning, or its key withholds it by now.
@@ -81,7 +84,8 @@ export function ruleOf(filter: FilterName, mode: TrainMode, head: number): Candi
 
 export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, head: number): Kept {
   if (candidate.withdrawn) return drop('withdrawn');
-  if (candidate.policyVersion === undefined) return drop('upstream');
+  if (candidate.policyVersion === undefined && !(candidate.taught === true && mode === 'resample'))
+    return drop('upstream');
   if (!candidate.consent) return drop('no_consent');
   if (candidate.heldout) return drop('heldout');
   if (candidate.evaluated) return drop('evaluation');
@@ -90,7 +94,7 @@ export function keep(candidate: Candidate, filter: FilterName, mode: TrainMode, 
   if (mode === 'resample' && !candidate.hasState) return drop('no_state');
   if (mode !== 'resample' && candidate.notTrainable !== undefined)
     return drop(`not_trainable:${candidate.notTrainable}`);
-  if (mode === 'logged' && head - candidate.policyVersion > MAX_LAG) return drop('stale');
+  if (mode === 'logged' && head - (candidate.policyVersion ?? head) > MAX_LAG) return drop('stale');
   if (mode !== 'resample' && candidate.good === undefined) return drop('unjudged');
   return byFilter(candidate, filter);
 }

@@ -8,7 +8,7 @@
  * not right is worth a little, and what is no action at all is worth 0, also where it heard of that one and could not
  * tell. Where it failed, or has not come so far, there is no reward in any group.
  */
-import { deciding, type DeclaredJudge, JUDGES, type Ruling } from '../core/learning/deciding.js';
+import { deciding, type DeclaredJudge, JUDGES, needsCalibration, type Ruling } from '../core/learning/deciding.js';
 import type { Reward, Verdict } from '../core/learning/judging.js';
 
 /**
@@ -49,7 +49,11 @@ function formIn({ vetoed, wellFormed, heard }: Ruling): Reward | undefined {
 function rewardIn({ right, rightKind, vetoed, wellFormed }: Ruling): Reward | undefined {
   if (right?.score === undefined) return undefined;
   const source =
-    rightKind === 'person' ? 'feedback' : rightKind === 'model' || rightKind === 'panel' ? 'judge' : 'rule';
+    rightKind === 'person'
+      ? 'feedback'
+      : rightKind !== undefined && needsCalibration({ kind: rightKind })
+        ? 'judge'
+        : 'rule';
   // A malformed call is worth nothing whatever else it seems to get right. The engine's parser did not match it, so no
   // tool would run; a reward would teach the policy to write calls as text.
   if (vetoed) return { value: 0, source };

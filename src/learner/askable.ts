@@ -42,7 +42,7 @@ export function keptFromGate(
 }
 
 /** In whichever case, spacing and punctuation, with the tools that it may use. */
-function questionOf({ messages, tools }: Task): string {
+export function questionOf({ messages, tools }: Task): string {
   const { frame, sentences } = gistOf(messages, []);
   return JSON.stringify([frame, sentences.map(({ text }) => text), tools ?? null]);
 }

@@ -3,6 +3,7 @@ import { assemble, type Example, hyperDefaults } from '../batch/assemble.js';
 import { weigh, type Weighed } from '../batch/groups.js';
 import { loggedExamples } from '../batch/logged.js';
 import { newId } from '../core/ids.js';
+import type { TaughtState } from '../core/judging/demonstrations.js';
 import type { Batch, BatchItem } from '../core/learning/batch.js';
 import type { Visited } from '../core/learning/candidate.js';
 import type { Cycle } from '../core/learning/cycle.js';
@@ -31,6 +32,8 @@ export interface Loaded {
   readonly verdicts: ReadonlyMap<string, readonly Verdict[]>;
   /** The same: judges that were to look at it and have said nothing. */
   readonly unheard: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Mode `sft`: demonstrations that no batch has taken. */
+  readonly taught?: readonly TaughtState[] | undefined;
   readonly declared: readonly DeclaredJudge[];
   readonly consented: ReadonlySet<string>;
   readonly heldOut: ReadonlySet<string>;
@@ -206,7 +209,24 @@ function fromLog(loaded: Loaded): Found {
     (stepId) => rewardOf(verdicts.get(stepId) ?? [], declared, unheard.get(stepId))?.value,
   );
   const giving = examples.map((example) => ({ stepId: example.stepId, examples: [example] }));
-  return { states: giving.reverse(), settled: [], visited: [], counts };
+  const taught = taughtIn(loaded);
+  return {
+    // What somebody took the trouble to show comes first.
+    states: [...taught, ...giving.reverse()],
+    settled: [],
+    visited: [],
+    counts: taught.length === 0 ? counts : { ...counts, demonstrated: taught.length },
+  };
+}
+
+/** Demonstrated turns, each in its state. */
+function taughtIn({ taught = [], consented, heldOut }: Loaded): readonly Giving[] {
+  return taught.flatMap(({ id, state, tokenIds }) => {
+    const { stepId, trajectoryId, promptTokenIds } = state;
+    if (promptTokenIds === undefined || !consented.has(stepId) || heldOut.has(stepId)) return [];
+    const example = { id: `demonstration:${id}`, ...{ stepId, trajectoryId, promptTokenIds, tokenIds } };
+    return [{ stepId, examples: [{ ...example, temperature: 1, advantage: 1 }] }];
+  });
 }
 
 /** What cycles have carried over may be of the conversations that this one draws from, too. */

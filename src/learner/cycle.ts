@@ -16,9 +16,11 @@ import { batchOf as batchFrom, type Made, STALE_AFTER } from './batching.js';
 import { ruleOf } from '../filter/filter.js';
 import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
+import { renderDemonstrations, taughtStates } from './demonstrating/render.js';
 import type { Learner } from './deps.js';
 import { type Gated, hopelessness } from './gating.js';
 import { generate } from './generating.js';
+import { watchDrift } from './judges/drifting.js';
 import { judgeLog, judgeSamples, unheardOf } from './judging.js';
 import { beginCanary } from './live/canary.js';
 import { mayBeGated, tested } from './live/tested.js';
@@ -102,12 +104,20 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
       return rows.cycles.move(cycle.id, { state: 'done', stage: promoted ? 'promote' : 'gate', note });
     }
     if (options.tasks !== undefined) {
-      const generated = await generate(learner, options.tasks, options.perTask ?? 1, cycle.baseVersion);
+      const generated = await generate(
+        learner,
+        options.tasks,
+        options.perTask ?? 1,
+        cycle.baseVersion,
+        cycle.startedAt,
+      );
       await reach('generate', { generated });
     }
     await reach('judge', await judgeLog(learner));
+    await watchDrift(learner, [await rows.versions.serving(), cycle.baseVersion]);
 
     await reach('filter', await takeUp(learner, cycle));
+    if (cycle.mode === 'sft') await reach('filter', await renderDemonstrations(learner, cycle.baseVersion));
 
     if (cycle.mode === 'resample') {
       await reach('resample', await drawAll(learner, cycle));
@@ -250,9 +260,10 @@ function failuresIn({ counts }: Cycle): number {
 
 /** Makes the cycle's batch, or finds the one that is a row already. */
 async function makeBatch(
-  { rows, config, judges, declared, bounds, templateHash }: Learner,
+  learner: Learner,
   cycle: Cycle,
 ): Promise<{ readonly row?: BatchRow | undefined } & Pick<Made, 'counts' | 'note'>> {
+  const { rows, config, judges, declared, bounds, templateHash } = learner;
   for (;;) {
     const row = await rows.batches.ofCycle(cycle.id);
     if (row !== undefined) return { row, counts: {}, note: '' };
@@ -261,6 +272,8 @@ async function makeBatch(
     const carried = groups.some(({ policyVersion }) => policyVersion !== cycle.baseVersion);
     const ids = (resamples ? groups : await rows.cycles.claimed(cycle.id)).map(({ stepId }) => stepId);
     const subjects = resamples ? groups.flatMap(({ samples }) => samples.map(({ id }) => id)) : ids;
+    const taught = cycle.mode === 'sft' ? await taughtStates(learner, config['learning.max_states']) : [];
+    const all = [...ids, ...taught.map(({ state }) => state.stepId)];
     const verdicts = await rows.verdicts.of(resamples ? 'sample' : 'step', subjects);
     const { batch, items, settled, visited, counts, note } = batchFrom(
       {
@@ -268,11 +281,12 @@ async function makeBatch(
         groups,
         states: resamples ? await statesAlone(rows, ids) : await rows.steps.states(ids),
         verdicts,
+        taught,
         declared,
         unheard: unheardOf(subjects, verdicts, judges),
-        consented: await rows.steps.consented(ids),
-        heldOut: await rows.steps.heldOut(ids),
-        givers: await rows.givers.of(ids),
+        consented: await rows.steps.consented(all),
+        heldOut: await rows.steps.heldOut(all),
+        givers: await rows.givers.of(all),
         heardLately: await rows.givers.heardLately(),
         near: weightsNear(carried ? await rows.versions.all() : [], cycle.baseVersion, STALE_AFTER),
       },

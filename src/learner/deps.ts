@@ -2,8 +2,10 @@
 import type { Config } from '../core/config.js';
 import type { DeclaredJudge } from '../core/learning/deciding.js';
 import { LEAST_GROUPS } from '../core/learning/group.js';
-import type { Judge } from '../core/learning/judging.js';
-import type { LiveJudge } from '../core/learning/live.js';
+import type { CalibrationNumbers } from '../core/judging/calibration.js';
+import type { Judge, Subject } from '../core/learning/judging.js';
+import type { LiveJudge } from '../core/judging/live.js';
+import type { LearnedJudges } from '../judge/learned/judge.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
 import type { LearningStore } from '../core/ports.js';
@@ -26,6 +28,12 @@ export interface Bounds {
 
 export const BOUNDS: Bounds = { leastGroups: LEAST_GROUPS };
 
+/** A subject, and whether it is good. */
+export interface GoldItem {
+  readonly subject: Subject;
+  readonly truth: boolean;
+}
+
 export interface Learner {
   readonly rows: LearningStore;
   readonly dataDir: string;
@@ -40,7 +48,12 @@ export interface Learner {
   readonly prepareTools: (names: readonly string[]) => Promise<void>;
   /** Those that can be asked. */
   readonly judges: readonly Judge[];
-  /** Those that may decide, and who before whom. */
+  /** Those that are trained here, of which `judges` has the ones that are; absent where none is configured. */
+  readonly learned?: LearnedJudges | undefined;
+  /** Called with how well a judge that was just trained does on gold items. */
+  readonly calibrated?:
+    ((judge: Judge, numbers: CalibrationNumbers, gold: readonly GoldItem[]) => Promise<void>) | undefined;
+  /** Those that may decide, and who before whom: as their calibrations are now. */
   readonly declared: readonly DeclaredJudge[];
   /** Who compares answers to live conversations; absent where nobody does. */
   readonly live?: LiveJudge | undefined;

@@ -3,6 +3,7 @@
  * better or hardly will be. What came is on record before more is asked, so a test that was stopped goes on where it
  * was; a decision and the promotion that follows from it are one save.
  */
+import { alarmOf, type Drift } from '../core/judging/drift.js';
 import type { Update } from '../core/learning/alarms.js';
 import type { TaskAnswer } from '../core/learning/evaluation.js';
 import { candidateNumber } from '../core/learning/standing.js';
@@ -23,6 +24,8 @@ const SLICE = 32;
 export interface Gating extends Pick<Learner, 'judges' | 'config' | 'progress' | 'signal'> {
   readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'verdicts'>;
   readonly answer: (asked: readonly ToAnswer[]) => Promise<Answered>;
+  /** How the judges that reward do on the actions of these versions. */
+  readonly drifts: (versions: readonly number[]) => Promise<readonly Drift[]>;
 }
 
 /** What became of a candidate. Without a decision nothing is on record but the answers. */
@@ -52,11 +55,13 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   const ask = asking(gating, version, serving, new Map(pool.map(({ id, task }) => [id, task])));
 
   const pairs = await askUntilShown(plan, ids(pool), counted(ask, gating, plan));
+  const updates = await rows.versions.updates(version);
+  const drifts = await gating.drifts([serving, version, ...updates.map((update) => update.version)]);
   const input = {
     plan,
     pairs,
     families: [],
-    alarms: alarmsAmong(await rows.versions.updates(version)),
+    alarms: [...alarmsAmong(updates), ...drifts.filter(({ alarm }) => alarm).map(alarmOf)],
     asked: {
       pool: pool.length,
       unused: pool.filter(({ usedAt }) => usedAt === undefined).length,
@@ -82,7 +87,7 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
 }
 
 /** What was wrong with one update is in all that were made on it. */
-function alarmsAmong(updates: readonly Update[]): readonly string[] {
+export function alarmsAmong(updates: readonly Update[]): readonly string[] {
   return [...new Set(updates.flatMap(({ alarms }) => alarms.map(({ name }) => name)))];
 }
 

@@ -54,6 +54,10 @@ export async function judgeLog({ rows, judges, declared, toolbox, signal, progre
     total.unknown += unknownIn(judged.verdicts, declared);
     progress({ stage: 'judge', done: total.verdicts, total: total.verdicts });
   }
+  while (await rows.verdicts.overheard()) {
+    signal.throwIfAborted();
+    await turn();
+  }
   return { judged: total.verdicts, ...faultsOf(total.faults, total.unknown) };
 }
 

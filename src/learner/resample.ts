@@ -42,22 +42,31 @@ export interface Draw {
  */
 export async function draw(policy: Policy, state: LoggedState, how: Draw, signal: AbortSignal): Promise<NewGroup> {
   const group = emptyGroup(state.stepId, how);
+  const taught = isTaught(state);
   const logged = state.promptTokenIds;
-  if (logged === undefined) return { ...group, outcome: 'no_token_ids' };
-  const { tokens, bound } = boundOf(state, logged.length, how.contextLength);
+  if (logged === undefined && !taught) return { ...group, outcome: 'no_token_ids' };
+  const { tokens, bound } = boundOf(state, logged?.length ?? 0, how.contextLength);
   if (tokens < 1) {
-    const reason = `its prompt of ${logged.length} tokens leaves no room in a context of ${how.contextLength}`;
+    const reason = `its prompt of ${logged?.length ?? 0} tokens leaves no room in a context of ${how.contextLength}`;
     return { ...group, outcome: 'refused', reason };
   }
   const asked = await finalOf(policy.sample(requestOf(state, tokens, how), signal)).catch(refusalIn);
   if ('refusal' in asked) return { ...group, outcome: 'refused', reason: asked.refusal };
   const prompt = asked[0]?.promptTokenIds;
   if (prompt === undefined) return { ...group, outcome: 'no_token_ids' };
-  if (!sameIds(prompt, logged)) return { ...group, outcome: 'drift' };
+  if (!taught && !sameIds(prompt, logged ?? [])) return { ...group, outcome: 'drift' };
   const drawn = asked.flatMap((action) => sampleOf(action, prompt, bound, state, how));
   const { redactor } = how;
   const samples = redactor === undefined ? drawn : drawn.filter((sample) => !redactor.touches(sample));
   return { ...group, outcome: 'drawn', drawn: samples.length, redacted: drawn.length - samples.length, samples };
+}
+
+/**
+ * Whether the state is one that a teacher came to. On record are its words, which every model reads in tokens of its
+ * own: it is what the policy's engine makes of them, and cannot have drifted.
+ */
+function isTaught({ policyVersion, origin }: LoggedState): boolean {
+  return policyVersion === undefined && origin === 'generate';
 }
 
 /** The group of a state at which the engine itself fails. */

@@ -1,6 +1,6 @@
 /**
- * The learning clock's own routes under `/gyre/v1`: status, versions, cycles. They read rows; only starting a cycle
- * starts work.
+ * The learning clock's own routes under `/gyre/v1`: status, versions, cycles, evaluations, judges. They read rows; only
+ * starting a cycle starts work.
  */
 import type { IncomingMessage } from 'node:http';
 
@@ -38,7 +38,10 @@ export interface LearningRows {
   versions(query: Query, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes>;
   /** The same. */
   cycles(query: Query, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes>;
+  /** The same, of what the operator has measured. */
+  evaluations(query: Query, signal: AbortSignal): Promise<JsonBytes>;
   cycle(id: string, keyId: string | undefined, signal: AbortSignal): Promise<JsonBytes | undefined>;
+  judges(signal: AbortSignal): Promise<JsonBytes>;
 }
 
 export function learningRoutes(deps: LearningRoutes): Hono {
@@ -55,6 +58,11 @@ export function learningRoutes(deps: LearningRoutes): Hono {
   app.get('/status', async (c) => {
     const { keyId } = await deps.allow(c.req.raw, false);
     return json(await rows.status(keyId, c.req.raw.signal));
+  });
+  // What judges cost and say is of everybody's conversations.
+  app.get('/judges', async (c) => {
+    await deps.allow(c.req.raw, true);
+    return json(await rows.judges(c.req.raw.signal));
   });
   app.get('/versions', async (c) => {
     const { keyId } = await deps.allow(c.req.raw, false);
@@ -81,6 +89,10 @@ export function learningRoutes(deps: LearningRoutes): Hono {
     if (cycle === undefined)
       throw missing('cycle', `There is no cycle ${quoted(id)}; GET /gyre/v1/cycles lists them.`, 'id');
     return json(cycle);
+  });
+  app.get('/evaluations', async (c) => {
+    await deps.allow(c.req.raw, true);
+    return json(await rows.evaluations(c.req.query(), c.req.raw.signal));
   });
   app.post('/cycles', async (c) => {
     const options = parsed(StartCycle, await bodyOf(c), '{"gate"?: true | false}');

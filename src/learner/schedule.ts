@@ -6,6 +6,7 @@ import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
 import { type CycleOptions, runCycle } from './cycle.js';
 import type { Learner } from './deps.js';
+import { JudgeTending } from './judges/learned.js';
 import { judgeLog } from './judging.js';
 import { harmIn, lookAtCanary } from './live/canary.js';
 import { available, boundsIn, countAll, ruleIn } from './states.js';
@@ -98,6 +99,20 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
       current = undefined;
     }
   };
+  const tending = new JudgeTending(learner);
+  let trouble = '';
+  /** Judges come before the policy; one that cannot be trained holds nothing up, and is told of once. */
+  const tend = async (): Promise<void> => {
+    try {
+      await tending.check();
+      trouble = '';
+    } catch (thrown) {
+      const { code, message } = asGyreError(thrown);
+      if (learner.signal.aborted || code === 'cycle_running' || message === trouble) return;
+      trouble = message;
+      failed(`a judge could not be trained: ${message}`);
+    }
+  };
   const check = async (): Promise<void> => {
     if (current !== undefined || learner.signal.aborted) return;
     // Somebody may wait for its end, also where none starts by itself.
@@ -105,6 +120,7 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
     if ((await learner.rows.live.canary()) !== undefined) await watch(learner);
     if (waiting === undefined) {
       if (!automatic) return;
+      await tend();
       await judgeLog(learner);
       if (!(await isDue(learner))) return;
     }

@@ -2,6 +2,9 @@
 import type { Config } from '../core/config.js';
 import type { TrainMode } from '../core/learning/cycle.js';
 import type { StatusFacts } from '../core/learning/status.js';
+import { driftSaid } from '../core/judging/drift.js';
+import { type JudgeStanding, type PresentJudge, standingsOf } from '../core/judging/standing.js';
+import { standingView } from '../core/judging/views.js';
 import { canaryView, cycleView, type LearningStatus } from '../core/learning/views.js';
 import type { StatusQuery } from '../core/ports.js';
 import { restsUntil } from './schedule.js';
@@ -12,6 +15,8 @@ import { headLost, UNGATED } from './training.js';
 export interface LearningPart {
   readonly trainer: boolean;
   readonly learn: boolean;
+  /** As they are configured now; none where nobody says. */
+  readonly judges?: readonly PresentJudge[] | undefined;
 }
 
 /** What is asked of the rows. */
@@ -53,11 +58,14 @@ export function learningStatus(
       running: first?.state === 'running' ? cycleView(first) : null,
       canary: null,
       bursts: null,
+      judges: null,
+      drift: null,
     };
   const { states, over } = available(tally, told.heardLately, config);
+  const standings = standingsNow(facts, config, part);
   return {
     ...common,
-    waiting_for: waiting(facts, config, part, now),
+    waiting_for: waiting(facts, config, part, standings, now),
     new_states: states,
     dropped: over === 0 ? tally.dropped : { ...tally.dropped, key_share: over },
     heldout_tasks: told.heldoutTasks,
@@ -65,10 +73,40 @@ export function learningStatus(
     running: running === undefined ? null : cycleView(running),
     canary: told.canary === undefined ? null : canaryView(told.canary),
     bursts: told.bursts,
+    judges: standings.map(standingView),
+    drift: told.drifts.filter(({ alarm }) => alarm).map(driftSaid),
   };
 }
 
-function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: number): string {
+function standingsNow(
+  { calibrations }: StatusFacts,
+  config: Config,
+  { judges = [] }: LearningPart,
+): readonly JudgeStanding[] {
+  const { items, accuracy, false_accept: falseAccept } = config.calibration;
+  return standingsOf({
+    rewards: config['learning.rewards'],
+    judges,
+    calibrations,
+    bounds: { items, accuracy, falseAccept },
+  });
+}
+
+/** Those that are named to reward, and only filter as long as they are not shown to be right. */
+function onlyFilter(standings: readonly JudgeStanding[], config: Config): string {
+  return standings
+    .filter(({ name, mayReward }) => !mayReward && config['learning.rewards'].includes(name))
+    .map(({ name, why }) => `; "${name}" only filters: ${why}`)
+    .join('');
+}
+
+function waiting(
+  facts: StatusFacts,
+  config: Config,
+  part: LearningPart,
+  standings: readonly JudgeStanding[],
+  now: number,
+): string {
   const { running, tally, newest } = facts;
   const needed = config['learning.min_steps'];
   if (running !== undefined)
@@ -77,6 +115,8 @@ function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: nu
   if (!part.learn) return 'being asked: learning is off (start with --learn on, or run "gyre learn")';
   const stands = standing(facts);
   if (stands !== undefined) return stands;
+  if (standings.length > 0 && !standings.some(({ mayReward }) => mayReward))
+    return `a judge that may reward: there is none, so nothing is updated${onlyFilter(standings, config)}`;
   if (tally.counting !== undefined)
     return `the log to be counted: ${tally.counting.done} of ${tally.counting.total} conversations are`;
   const { states, over, part: share } = available(tally, facts.heardLately, config);
@@ -91,7 +131,7 @@ function waiting(facts: StatusFacts, config: Config, part: LearningPart, now: nu
   if (config['learning.mode'] === 'resample' && tally.told === 0)
     return (
       `a judge that knows right from wrong: none has decided about any of the ${states} states that pass the filter ` +
-      '(tasks with a reference have one)'
+      `(tasks with a reference have one)${onlyFilter(standings, config)}`
     );
   const rests = restsUntil(newest) - now;
   if (rests > 0)

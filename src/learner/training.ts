@@ -1,12 +1,13 @@
 /** Sends a batch to the trainer and records what it became: a version row, a parity decision. Safe to repeat. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { drawnNumbers } from '../batch/drawn.js';
 import { GyreError } from '../core/errors.js';
 import type { BatchRow } from '../core/learning/batch.js';
+import type { Drawn } from '../core/learning/update.js';
 import type { AppliedBatch, MadeVersion } from '../core/learning/version.js';
 import type { BatchResult, Trainer, TrainerBatch } from '../train/client.js';
 import type { Learner } from './deps.js';
-import { drawnIn } from './drawn.js';
 
 const POLL_MS = 250;
 /** How long a trainer may not answer in the middle of a batch: it is restarted meanwhile and continues by itself. */
@@ -36,6 +37,17 @@ export async function train(learner: Learner, trainer: Trainer, made: BatchRow):
     });
   }
   return rows.batches.applied(row.id, madeOf(result, await drawnIn(rows, row.cycleId)));
+}
+
+/**
+ * What the samples of a cycle were like, to stand beside what the trainer measured of the update they made. Nothing
+ * where none were drawn: in the modes that train on logged actions.
+ */
+async function drawnIn({ samples, steps }: Learner['rows'], cycleId: string): Promise<{ readonly drawn?: Drawn }> {
+  const all = await samples.of(cycleId);
+  const asked = await steps.asked([...new Set(all.map(({ stepId }) => stepId))]);
+  const drawn = drawnNumbers(all, (stepId) => asked.get(stepId)?.state.callsAllowed === true);
+  return drawn === undefined ? {} : { drawn };
 }
 
 function madeOf(result: BatchResult, drawn: Readonly<Record<string, unknown>>): MadeVersion {

@@ -7,7 +7,7 @@
  * is no better the difference is at most 0 on average, whatever came before: what `src/promote/betting.ts` needs. What
  * changes with the hour changes both.
  */
-import type { CanaryOutcome } from '../core/learning/live.js';
+import type { CanaryOutcome } from '../core/judging/live.js';
 import { Bets } from './betting.js';
 import { levelOf } from './evidence.js';
 

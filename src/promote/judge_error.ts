@@ -8,7 +8,7 @@
  * at most half of what changes, and the test holds its level whatever fa and fr are. What they change is how large a
  * gain is, and so what a margin means.
  */
-import type { JudgeError } from '../core/learning/live.js';
+import type { JudgeError } from '../core/judging/live.js';
 
 /** So much of a true gain is seen. */
 export function seenOf({ falseAccept, falseReject }: Pick<JudgeError, 'falseAccept' | 'falseReject'>): number {

@@ -5,7 +5,7 @@
  * asked again, by one exact test of all of them (a ladder whose step is the smallest gain that this test accepts), and
  * a third of them is never asked by the gate, so that a report has tasks which no decision has fitted itself to.
  */
-import type { JudgeError } from '../core/learning/live.js';
+import type { JudgeError } from '../core/judging/live.js';
 import { sha256 } from '../core/text/hash.js';
 import { levelOf } from './evidence.js';
 import { LEAST_SEEN, mostSeen, seenOf } from './judge_error.js';

@@ -1,5 +1,5 @@
 /** One comparison out of what a judge says in both orders. Pure. */
-import type { Comparison, Preference } from '../core/learning/live.js';
+import type { Comparison, Preference } from '../core/judging/live.js';
 import type { Pair } from './look.js';
 
 /**

@@ -10,7 +10,7 @@ import { aborted } from '../core/running/abort.js';
 import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
 import { hangs } from '../core/running/within.js';
-import type { ServedCanary } from '../core/learning/live.js';
+import type { ServedCanary } from '../core/judging/live.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';

@@ -25,6 +25,9 @@ const NAME = /^serve(-\d+)?\.json$/;
 /** One file for each process: two that start at once do not write the same. */
 const OWN = `serve-${process.pid}.json`;
 
+/** How long a gateway may take to say whether it is busy. */
+const HEALTH_MS = 1_000;
+
 interface Announced {
   readonly url?: string | undefined;
   readonly trainer?: TrainerAddress | undefined;
@@ -71,6 +74,17 @@ export function named({ pid, url }: Presence): string {
 export function runningGateway(dataDir: string): Presence | undefined {
   const running = runningGateways(dataDir);
   return running.find(({ trainer }) => trainer !== undefined) ?? running[0];
+}
+
+/** Whether a gateway that serves this data folder is answering a client now. One that does not say is not. */
+export async function busyGateway(dataDir: string): Promise<boolean> {
+  const asked = runningGateways(dataDir).map(async ({ url }) => {
+    if (url === undefined) return false;
+    const health = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(HEALTH_MS) });
+    const { in_flight: answering } = (await health.json()) as { readonly in_flight?: unknown };
+    return typeof answering === 'number' && answering > 0;
+  });
+  return (await Promise.allSettled(asked)).some((told) => told.status === 'fulfilled' && told.value);
 }
 
 /** Others than this process that serve the data folder. */

@@ -8,11 +8,13 @@ import { openSupply } from './supply.js';
 import { trainerGiven, trainerOf } from './trainer_address.js';
 import type { Config } from '../core/config.js';
 import type { Policy } from '../core/policy.js';
+import { judgeOfAdapter } from '../core/judging/learned.js';
 import { adapterVersion } from '../core/learning/version.js';
 import type { Learner } from '../learner/deps.js';
 import { openEngine } from '../policy/serving/current_engine.js';
 import { reloadingPolicy } from '../policy/serving/reloading.js';
 import type { Trainer } from '../train/client.js';
+import { openJudgeTrainer } from '../train/judges.js';
 
 /**
  * Opens what a verb needs, runs it, closes it. `needsEngine` is false for verbs that only read and write rows. Without
@@ -53,6 +55,7 @@ export async function withLearner<T>(
       config,
       storage,
       policy: reloadingAdapters(engine.policy, () => supply?.trainer),
+      tokens: (text, stop) => engine.tokens(text, stop),
       supply: () => supply ?? none,
       signal,
       decided,
@@ -69,6 +72,11 @@ export async function withLearner<T>(
 /** A policy that loads an adapter again where the engine was restarted and has lost it. */
 function reloadingAdapters(policy: Policy, trainer: () => Trainer | undefined): Policy {
   return reloadingPolicy(policy, async (name) => {
+    const judge = judgeOfAdapter(name);
+    if (judge !== undefined) {
+      await openJudgeTrainer(needTrainer(trainer())).load(judge.judge, judge.version);
+      return true;
+    }
     const version = adapterVersion(name);
     if (version === undefined || version === 0) return false;
     await needTrainer(trainer()).load(version);

@@ -38,6 +38,8 @@ export interface Family {
   readonly about: string;
   readonly tools: readonly string[];
   readonly instruction: string;
+  /** That an answer may take. */
+  readonly steps: number;
   readonly open: (draw: Draw, size: number) => Source;
 }
 
@@ -102,6 +104,7 @@ export function make(family: Family, seed: number, sizes: Sizes): Made {
       metadata: {
         family: family.name,
         wording,
+        max_steps: family.steps,
         steps: steps.map(({ tool, arguments: args }) => ({ tool, arguments: args })),
       },
     })),

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 import type { Batch } from '../core/learning/batch.js';
-import { GyreError, reasonOf } from '../core/errors.js';
+import { callsTo, Fault } from './call.js';
 
 const Health = z.object({
   status: z.string(),
@@ -59,8 +59,6 @@ const Result = z.object({
 });
 export type BatchResult = z.infer<typeof Result>;
 
-const Fault = z.object({ code: z.string(), message: z.string(), side: z.string().optional() });
-
 const BatchState = z.object({
   batch_id: z.string(),
   state: z.enum(['queued', 'training', 'publishing', 'done', 'failed']),
@@ -87,59 +85,8 @@ export interface Trainer {
   remove(version: number): Promise<void>;
 }
 
-/** Milliseconds a call may take; loading an adapter is the slowest. */
-const TIMEOUT_MS = 60_000;
-
 export function openTrainer(url: string, token?: string): Trainer {
-  const credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const call = async <T>(
-    schema: z.ZodType<T>,
-    method: 'GET' | 'POST' | 'DELETE',
-    path: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-    signal?: AbortSignal,
-  ): Promise<T> => {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    let status: number;
-    let answer: unknown;
-    try {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        headers: { ...credentials, ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-      });
-      status = response.status;
-      answer = await response.json();
-    } catch (cause) {
-      throw new GyreError({
-        side: 'trainer',
-        status: 503,
-        code: 'trainer_unreachable',
-        message:
-          `the trainer at ${url} did not answer ${method} ${path}: ` +
-          reasonOf((cause instanceof Error && cause.cause) || cause),
-        discreet: 'the trainer did not answer',
-        cause,
-      });
-    }
-    if (status === 401) throw unknownToken(url);
-    if (status >= 400) throw faultOf(status, answer, `${method} ${path}`);
-    const parsed = schema.safeParse(answer);
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0];
-      throw new GyreError({
-        side: 'trainer',
-        status: 502,
-        code: 'trainer_garbage',
-        message:
-          `the trainer's answer to ${method} ${path} does not fit the contract at ` +
-          `"${issue?.path.join('.') ?? ''}": ${issue?.message ?? ''}`,
-      });
-    }
-    return parsed.data;
-  };
+  const call = callsTo(url, token);
   const post = async (path: string, body?: unknown): Promise<void> => {
     await call(z.unknown(), 'POST', path, body ?? {});
   };
@@ -157,28 +104,4 @@ export function openTrainer(url: string, token?: string): Trainer {
       await call(z.unknown(), 'DELETE', `/v1/adapters/${version}`);
     },
   };
-}
-
-function unknownToken(url: string): GyreError {
-  return new GyreError({
-    side: 'trainer',
-    status: 503,
-    code: 'trainer_refused_token',
-    message:
-      `the trainer at ${url} does not know our token: set GYRE_TRAINER_TOKEN to the same value for both, ` +
-      'or give both the same data folder',
-    discreet: 'the trainer does not know our token',
-  });
-}
-
-function faultOf(status: number, answer: unknown, what: string): GyreError {
-  const parsed = z.object({ error: Fault }).safeParse(answer);
-  const { code, message, side } = parsed.success
-    ? parsed.data.error
-    : {
-        code: 'trainer_garbage',
-        message: `${what} answered ${status}: ${JSON.stringify(answer).slice(0, 200)}`,
-        side: 'trainer',
-      };
-  return new GyreError({ side: side === 'client' || side === 'engine' ? side : 'trainer', status, code, message });
 }

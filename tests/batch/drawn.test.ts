@@ -33,7 +33,15 @@ test('calls count where one was possible, and each state is looked up once', () 
       return stepId === 'a';
     },
   );
-  expect(drawn).toEqual({ samples: 4, mean_length: 2.5, cut: 0, parse_failures: 0, callable: 2, tool_call_rate: 0.5 });
+  expect(drawn).toEqual({
+    samples: 4,
+    mean_length: 2.5,
+    cut: 0,
+    parse_failures: 0,
+    repeating: 0,
+    callable: 2,
+    tool_call_rate: 0.5,
+  });
   expect(asked).toEqual(['a', 'b']);
 });
 
@@ -53,4 +61,19 @@ test('a call that cannot be read is a failure, markup left in the text too; a ca
     () => true,
   );
   expect(drawn).toMatchObject({ parse_failures: 3 / 5, cut: 1 / 5, tool_call_rate: 3 / 5 });
+});
+
+test('a sample repeats itself where more than half of its groups of four tokens were there before', () => {
+  const said = (count: number, of: number): Partial<Sample> => ({
+    tokenIds: Array.from({ length: count }, (_, at) => at % of),
+  });
+  const repeating = (part: Partial<Sample>): number | undefined =>
+    drawnNumbers([sample('a', part)], () => true)?.repeating;
+  expect(repeating(said(256, 5))).toBe(1);
+  expect(repeating(said(256, 256))).toBe(0);
+  // A hundred different groups of 199, and of 203.
+  expect(repeating(said(202, 100))).toBe(0);
+  expect(repeating(said(206, 100))).toBe(1);
+  // Of a short one nobody can tell.
+  expect(repeating(said(31, 2))).toBe(0);
 });

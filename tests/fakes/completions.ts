@@ -20,6 +20,8 @@ interface Token {
 
 /** The events of a stream. `reply.text` is what follows each prompt; `variants` are of the choices of one prompt. */
 export function completionEvents(reply: Reply, body: CompletionBody): string[] {
+  const { allowed_token_ids: allowed } = body;
+  if (Array.isArray(allowed)) return preferred(body, allowed as readonly number[], reply.preference ?? 0);
   const events: string[] = [];
   const push = (data: unknown): void => void events.push(`data: ${JSON.stringify(data)}\n\n`);
   const ids = body.return_token_ids === true;
@@ -67,6 +69,25 @@ export function completionEvents(reply: Reply, body: CompletionBody): string[] {
   push({ id: 'cmpl-engine', object: 'text_completion', created: 1, model: body.model, choices: [], usage });
   events.push('data: [DONE]\n\n');
   return events;
+}
+
+/** One token, of which only two are allowed, with how likely each was. */
+function preferred(body: CompletionBody, [first = 0, second = 0]: readonly number[], preference: number): string[] {
+  const likely = 1 / (1 + Math.exp(-preference));
+  const [token, logprob] = preference >= 0 ? [first, Math.log(likely)] : [second, Math.log(1 - likely)];
+  const top = { [`token_id:${first}`]: Math.log(likely), [`token_id:${second}`]: Math.log(1 - likely) };
+  const choice = {
+    ...{ index: 0, text: ' word', finish_reason: 'length', stop_reason: null, token_ids: [token] },
+    logprobs: { tokens: [`token_id:${token}`], token_logprobs: [logprob], top_logprobs: [top], text_offset: [0] },
+    prompt_token_ids: promptsOf(body.prompt)[0],
+  };
+  const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+  const head = { id: 'cmpl-engine', object: 'text_completion', created: 1, model: body.model };
+  const events = [
+    { ...head, choices: [choice] },
+    { ...head, choices: [], usage },
+  ];
+  return [...events.map((event) => `data: ${JSON.stringify(event)}\n\n`), 'data: [DONE]\n\n'];
 }
 
 function promptsOf(prompt: CompletionBody['prompt']): readonly (string | readonly number[])[] {

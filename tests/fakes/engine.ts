@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 
 import { type CompletionBody, completionEvents } from './completions.js';
-import { answer, type ChatBody, type Reply, tokenId, vllmError, words } from './replies.js';
+import { answer, type ChatBody, type Reply, tokenId, turnTokens, vllmError, words } from './replies.js';
 
 export { encode, tokenId, type ChatBody, type EngineCall, type Reply } from './replies.js';
 
@@ -105,7 +105,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
           .end(tokenizer.body ?? JSON.stringify(vllmError(tokenizer.status ?? 500, 'scripted fault')));
       if (!models.includes(asked.model) && !engine.adapters.has(asked.model))
         return json(404, vllmError(404, `The model \`${asked.model}\` does not exist.`));
-      const tokens = words(asked.prompt ?? JSON.stringify([asked.messages, asked.tools])).map(tokenId);
+      const tokens =
+        asked.add_generation_prompt === false
+          ? turnTokens(asked.messages)
+          : words(asked.prompt ?? JSON.stringify([asked.messages, asked.tools])).map(tokenId);
       return json(200, { count: tokens.length, max_model_len: 2048, tokens, token_strs: null });
     }
     if (route === 'POST /v1/load_lora_adapter') {

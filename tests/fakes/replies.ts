@@ -15,8 +15,10 @@ export interface Reply {
   readonly text?: string | readonly string[];
   readonly reasoning?: string | readonly string[];
   readonly calls?: readonly EngineCall[];
+  /** Of two tokens that alone are allowed: how much likelier the first is, in nats. */
+  readonly preference?: number;
   /** With `n` above 1: what each choice says; the last one for the rest. */
-  readonly variants?: readonly Pick<Reply, 'text' | 'calls'>[];
+  readonly variants?: readonly Pick<Reply, 'text' | 'calls' | 'finish'>[];
   /** Null: the stream ends without one. */
   readonly finish?: string | null;
   /** What vLLM says beside the finish reason: the stop string that was met. */
@@ -200,6 +202,17 @@ export function encode(reply: Reply, body: ChatBody): { readonly json: string; r
     ...(ids ? { prompt_token_ids: promptIds } : {}),
   });
   return { json, events };
+}
+
+/**
+ * A conversation that ends with a turn, as a template renders it: the prompt of that turn as a chat request is told it,
+ * the words of the turn, its end, and the end of a line.
+ */
+export function turnTokens(messages: ChatBody['messages']): number[] {
+  const last = messages.at(-1) as { content?: string | null; tool_calls?: { function: object }[] } | undefined;
+  const said = [last?.content ?? '', ...(last?.tool_calls ?? []).map((call) => JSON.stringify(call.function))].join('');
+  const prompt = words(canonicalJson(messages.slice(0, -1)));
+  return [...prompt, ...words(said), '<|im_end|>', '\n'].map(tokenId);
 }
 
 /** The id the engine gives a token: stable, within the vocabulary. */

@@ -68,3 +68,13 @@ test('a logged action must be trainable and fresh, a state need not be', () => {
   expect(keep({ ...step, policyVersion: 0 }, 'none', 'logged', MAX_LAG + 1)).toEqual({ keep: false, reason: 'stale' });
   expect(keep({ ...step, policyVersion: 0 }, 'none', 'logged', MAX_LAG)).toEqual({ keep: true });
 });
+
+test('what a teacher did is a state to draw at, and an action of nobody', () => {
+  const taught = { policyVersion: undefined, taught: true };
+  for (const filter of ['none', 'process', 'outcome', 'both', 'prefix'] as const) {
+    expect(reason(taught, filter, 'resample')).toBe('kept');
+    for (const mode of ['logged', 'sft'] as const) expect(reason(taught, filter, mode)).toBe('upstream');
+  }
+  expect(reason({ ...taught, hasState: false }, 'none', 'resample')).toBe('no_state');
+  expect(reason({ ...taught, consent: false }, 'none', 'resample')).toBe('no_consent');
+});

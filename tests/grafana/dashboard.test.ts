@@ -54,6 +54,12 @@ beforeAll(async () => {
         head: 0,
         cycles: { running: 0, done: 0, failed: 0, skipped: 0 },
         update: { version: 1, numbers: { ratio_histogram: { edges: [1], tokens: [2, 3] } }, alarms: [] },
+        drifts: [
+          {
+            ...{ version: 1, judge: 'critic', judgeVersion: '1', measure: 'outcome', n: 40, value: 0.1 },
+            ...{ ci95: [0, 0.2], bound: 0.3, alarm: false, createdAt: 1 },
+          },
+        ],
       }),
     },
   });

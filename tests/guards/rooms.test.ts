@@ -27,6 +27,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     keys: 1,
     log: 2,
     learning: 3,
+    judges: 4,
+    labels: 3.5,
     beside: 3,
     read: 4,
     states: 4,
@@ -38,8 +40,8 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
   'src/policy': { engine: 0, serving: 1 },
   'src/tasks': { '': 0, families: 1, loaders: 1 },
-  'src/judge': { rules: 0, model: 0, calibration: 0, '': 1 },
-  'src/run': { lines: 0, reading: 0, storage: 1, '': 2 },
+  'src/judge': { '': 0, rules: 1, model: 1, learned: 1, panel: 1, calibration: 1 },
+  'src/run': { judges: -1, lines: 0, reading: 0, storage: 1, '': 2 },
 };
 const MOST_FILES = 20;
 

@@ -1,6 +1,7 @@
 /** The gate on one version, with rows in memory and answers by rule. */
 import { expect, test } from 'vitest';
 
+import type { Drift } from '../../src/core/judging/drift.js';
 import { alarmsOf, type Update } from '../../src/core/learning/alarms.js';
 import { parseConfig } from '../../src/core/config.js';
 import type { TaskAnswer } from '../../src/core/learning/evaluation.js';
@@ -41,6 +42,7 @@ function gating(
     now?: () => number;
     updates?: UpdateNumbers[];
     uses?: [string, number][];
+    drifts?: Gating['drifts'];
   } = {},
 ): Asked {
   const asked: Asked['asked'] = [];
@@ -56,6 +58,7 @@ function gating(
     config: parseConfig(options.config ?? {}),
     progress: () => undefined,
     signal: new AbortController().signal,
+    drifts: options.drifts ?? (() => Promise.resolve([])),
     answer: (list: readonly ToAnswer[]) => {
       const made = list.flatMap(({ task: of, version, as }): TaskAnswer[] => {
         const at = Number(of.id.slice(1));
@@ -116,11 +119,14 @@ function gating(
         uses: () => Promise.resolve(new Map(options.uses)),
         of: unused,
         close: unused,
+        report: unused,
+        reports: unused,
       },
       verdicts: {
         save: () => Promise.resolve(),
         of: unused,
         unjudged: unused,
+        overheard: unused,
         redecide: unused,
         spent: unused,
         unknownJudged: unused,
@@ -143,6 +149,23 @@ test('both are asked the same tasks pair by pair, a step at a time, and no more 
   expect(of(made, CANDIDATE)).toEqual(of(made, SERVING));
   expect(made.used).toHaveLength(32);
   expect(recompute(decision?.numbers ?? {})).toMatchObject({ passed: true, reason, numbers: decision?.numbers });
+});
+
+test('a judge that has drifted on what serves holds back a candidate that is better', async () => {
+  const drift: Drift = {
+    ...{ version: SERVING, judge: 'critic', judgeVersion: '1', measure: 'outcome' },
+    ...{ n: 40, value: 0.6, ci95: [0.45, 0.75], bound: 0.3, alarm: true, createdAt: 1 },
+  };
+  const asked: (readonly number[])[] = [];
+  const drifts: Gating['drifts'] = (versions) => {
+    asked.push(versions);
+    return Promise.resolve([drift, { ...drift, judge: 'other', alarm: false }]);
+  };
+  const { promoted, reason, decision } = await gate(gating(better, { drifts }), CANDIDATE, pool(400));
+  expect(promoted).toBe(false);
+  expect(reason).toMatch(/held back by an alarm: drift_outcome \(critic on version 3\)$/);
+  expect(decision?.numbers).toMatchObject({ stopped: 'alarm', alarms: ['drift_outcome (critic on version 3)'] });
+  expect(asked[0]).toEqual(expect.arrayContaining([SERVING, CANDIDATE]) as number[]);
 });
 
 test('what a decision has used comes last, and what rested longest before it', async () => {

@@ -68,6 +68,7 @@ function store(
   const turns: string[][] = [];
   const rows = {
     verdicts: {
+      overheard: () => Promise.resolve(false),
       redecide: () => Promise.resolve(false),
       unjudged: (judges: readonly Judge[]) => {
         turns.push(judges.map(({ name }) => name));

@@ -46,6 +46,8 @@ async function mixed(config: Record<string, unknown> = {}): Promise<Bench & { re
     .all()
     .map((row) => row.id);
   for (const id of theirs) sqlite.prepare('UPDATE steps SET policy_version = -1 WHERE id = ?').run(id);
+  // A client asked it: what an upstream is asked in order to be learned from is another thing (`taught.test.ts`).
+  sqlite.prepare("UPDATE trajectories SET origin = 'live' WHERE task_id = 'theirs'").run();
   expect(
     sqlite
       .prepare(

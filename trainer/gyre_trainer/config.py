@@ -30,6 +30,10 @@ class Config:
         return self.data / "adapters"
 
     @property
+    def judges(self) -> Path:
+        return self.data / "judges"
+
+    @property
     def state(self) -> Path:
         return self.data / "trainer" / "state"
 

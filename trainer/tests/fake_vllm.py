@@ -61,6 +61,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def completion(body: dict[str, Any]) -> dict[str, Any]:
+    if "allowed_token_ids" in body:
+        good, bad = body["allowed_token_ids"]
+        even = {f"token_id:{good}": -math.log(2), f"token_id:{bad}": -math.log(2)}
+        return {"token_ids": [good], "logprobs": {"token_logprobs": [-math.log(2)], "top_logprobs": [even]}}
     shift = 0.0 if body["model"] == "base" else 1.0
     ids = [(7 * i) % 50 for i in range(body["max_tokens"])]
     prompt: list[Any] = [None]

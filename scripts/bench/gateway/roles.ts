@@ -126,6 +126,11 @@ async function gyre(): Promise<Started> {
     feedback: () => Promise.resolve(undefined),
     deletion: () => Promise.resolve(undefined),
     withdrawn: () => Promise.resolve([]),
+    labels: {
+      add: () => Promise.resolve([]),
+      list: () => Promise.resolve(new Uint8Array()),
+      next: () => Promise.resolve(new Uint8Array()),
+    },
   };
   const app = createApp({
     version: 'bench',

@@ -2,7 +2,7 @@
  * Live traffic without answers: candidates of a known worth, and judges that err. The gate's own functions decide;
  * nothing of them is written again here.
  */
-import type { JudgeError, Preference } from '../../../src/core/learning/live.js';
+import type { JudgeError, Preference } from '../../../src/core/judging/live.js';
 import { canaryPlan, canaryResult } from '../../../src/promote/canary.js';
 import { look } from '../../../src/promote/look.js';
 import { livePlan, nextStep } from '../../../src/promote/plan.js';

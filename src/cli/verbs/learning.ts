@@ -4,34 +4,65 @@
  */
 import type { Cycle, FilterName, TrainMode } from '../../core/learning/cycle.js';
 import { operatorError } from '../../core/errors.js';
+import type { EvaluationReport, EvaluationSetting } from '../../core/learning/evaluation.js';
 import type { Task } from '../../core/learning/task.js';
-import { cycleView, evaluationView } from '../../core/learning/views.js';
+import { cycleView, evaluationView, reportView } from '../../core/learning/views.js';
 import { runCycle } from '../../learner/cycle.js';
 import { keptFromGate } from '../../learner/askable.js';
 import type { Learner } from '../../learner/deps.js';
 import { evaluate } from '../../learner/evaluating.js';
-import { generate } from '../../learner/generating.js';
+import { measure } from '../../learner/measuring.js';
+import { generateMissing, type GenerateOptions } from '../../learner/generating.js';
 import { judgeLog } from '../../learner/judging.js';
 import { type Proportion, proportion } from '../../core/judging/proportion.js';
 import { ruleOf } from '../../filter/filter.js';
 import { countAll, ruleIn } from '../../learner/states.js';
 import { type Printer, table } from '../../run/print.js';
 import { readTasks } from '../../run/tasks.js';
+import { reportLines } from './reports.js';
 
+type GenerateWanted = Omit<GenerateOptions, 'version' | 'since'> & { readonly model?: string | undefined };
+
+/** Asks what is missing: run again after it was stopped, it goes on; run again after it has ended, it asks nothing. */
 export async function generateVerb(
   learner: Learner,
   tasks: readonly Task[],
-  perTask: number,
-  model: string | undefined,
+  wanted: GenerateWanted,
   printer: Printer,
 ): Promise<void> {
   await learner.rows.tasks.save(tasks);
-  const version = await versionOf(learner, model);
+  const version = await versionOf(learner, wanted.model);
   const asked = tasks.filter((task) => task.split === 'train');
-  const answered = await generate(learner, asked, perTask, version);
-  printer.result({ version, tasks: asked.length, answered }, [
-    `${answered} trajectories of ${asked.length} tasks by version ${version}`,
-  ]);
+  const made = await generateMissing(learner, asked, { ...wanted, version });
+  const by = wanted.teacher === undefined ? `version ${version}` : wanted.teacher.model;
+  printer.result(
+    {
+      version: wanted.teacher === undefined ? version : null,
+      teacher: wanted.teacher?.model ?? null,
+      tasks: made.tasks,
+      same_question: made.sameQuestion,
+      each: wanted.each,
+      trajectories: made.trajectories,
+      there_before: made.there,
+      steps: made.steps,
+      calls: made.calls,
+      failures: made.failures,
+      last_failure: made.lastFailure ?? null,
+      duplicates: made.duplicates.map(({ id, taskId, of }) => ({ trajectory_id: id, task_id: taskId, same_as: of })),
+    },
+    [
+      `${made.trajectories} trajectories of ${made.tasks} tasks by ${by}, ${made.there} of them there before: ` +
+        `${made.steps} steps, ${made.calls} calls`,
+      ...(made.sameQuestion === 0 ? [] : [`${made.sameQuestion} tasks ask what another asks, and were not asked`]),
+      ...(made.duplicates.length === 0
+        ? []
+        : [`${made.duplicates.length} say word for word what another of their task says: their states count once`]),
+      ...(made.failures === 0 ? [] : [`${made.failures} failed: ${made.lastFailure ?? ''}`]),
+      ...(made.trajectories < wanted.each * made.tasks
+        ? [`${wanted.each * made.tasks - made.trajectories} are missing; the same command asks them`]
+        : []),
+    ],
+  );
 }
 
 export async function judgeVerb(learner: Learner, printer: Printer): Promise<void> {
@@ -48,22 +79,28 @@ export async function judgeVerb(learner: Learner, printer: Printer): Promise<voi
  * What every filter keeps and drops on the log as it is: the comparison of SWiRL (arXiv 2504.04736, process and outcome
  * filtering) on the operator's own data.
  */
-export async function filterVerb({ rows: store, config, signal }: Learner, printer: Printer): Promise<void> {
-  const mode = config['learning.mode'] as TrainMode;
+export async function filterVerb(
+  { rows: store, config, signal }: Learner,
+  printer: Printer,
+  mode: TrainMode = config['learning.mode'] as TrainMode,
+): Promise<void> {
   const head = await store.versions.head();
   await countAll(store.states, ruleIn(config, head), signal);
   const filters = ['none', 'process', 'outcome', 'both', 'prefix'] satisfies FilterName[];
-  const reasons = await store.states.reasons(filters.map((filter) => ruleOf(filter, mode, head)));
+  const rules = filters.map((filter) => ruleOf(filter, mode, head));
+  const reasons = await store.states.reasons(rules);
+  const trajectories = await store.states.trajectories(rules);
   const rows = filters.map((filter, at) => {
     const { '': kept = 0, ...dropped } = reasons[at] ?? {};
-    return { filter, mode, kept, dropped };
+    return { filter, mode, trajectories: trajectories[at] ?? 0, kept, dropped };
   });
   printer.result(
     rows,
     table([
-      ['filter', 'kept', 'dropped'],
+      ['filter', 'trajectories', 'steps', 'dropped'],
       ...rows.map((row) => [
         row.filter,
+        String(row.trajectories),
         String(row.kept),
         Object.entries(row.dropped)
           .map(([reason, count]) => `${reason} ${count}`)
@@ -73,11 +110,19 @@ export async function filterVerb({ rows: store, config, signal }: Learner, print
   );
 }
 
+interface EvaluateWanted {
+  /** Without tools as well, and what the trajectories were like. */
+  readonly full?: boolean | undefined;
+  /** Answers a task that are drawn beside the likeliest one. */
+  readonly samples?: number | undefined;
+}
+
 export async function evaluateVerb(
   learner: Learner,
   tasks: readonly Task[],
   model: string | undefined,
   printer: Printer,
+  wanted: EvaluateWanted = {},
 ): Promise<void> {
   await learner.rows.tasks.save(tasks);
   const heldout = tasks.filter((task) => task.split === 'heldout');
@@ -90,13 +135,27 @@ export async function evaluateVerb(
   const never = new Set(keptFromGate(asked, all, learner.judges).map(({ id }) => id));
   const apart = evaluation.results.filter(({ taskId }) => never.has(taskId)).map(({ score }) => score);
   const kept = apart.length === 0 ? undefined : proportion(apart);
-  printer.result({ ...evaluationView(evaluation), ...rated, unanswered, kept_for_report: kept ?? null }, [
+  const reports: EvaluationReport[] = [];
+  for (const setting of settingsOf(wanted, learner.config['learning.temperature']))
+    reports.push(await measure(learner, version, asked, setting));
+  const view = { ...evaluationView(evaluation), ...rated, unanswered, kept_for_report: kept ?? null };
+  printer.result(reports.length === 0 ? view : { ...view, reports: reports.map(reportView) }, [
     ...(unanswered === 0
       ? []
       : [`${unanswered} of ${asked.length} tasks were not answered: this is not kept; the same command asks the rest`]),
     `version ${version}: ${shown(rated)}`,
     ...(kept === undefined ? [] : [`of the tasks that the gate does not ask, ${shown(kept)}`]),
+    ...(reports.length === 0 ? [] : ['', ...reportLines(reports)]),
   ]);
+}
+
+/** Each way of asking is a row of its own. */
+function settingsOf({ full, samples }: EvaluateWanted, temperature: number): readonly EvaluationSetting[] {
+  const ways = [
+    ...(full === true ? [{ temperature: 0, samples: 1 }] : []),
+    ...(samples === undefined ? [] : [{ temperature, samples }]),
+  ];
+  return ways.flatMap((way) => (full === true ? [true, false] : [true]).map((tools) => ({ tools, ...way })));
 }
 
 function shown({ accuracy, n, ci95 }: Proportion): string {

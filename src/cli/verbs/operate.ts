@@ -15,6 +15,7 @@ import { promote, restart, rollback } from '../../learner/promoting.js';
 import { versionPage } from '../../store/clock/lists.js';
 import { learningStatus, statusQuery } from '../../learner/status.js';
 import { learningStore } from '../../store/clock/open.js';
+import { presentJudges } from '../../run/judges/present.js';
 import { withRows } from '../../run/rows.js';
 import { withLearner } from '../../run/with_learner.js';
 import { statusFacts } from '../../store/clock/status_facts.js';
@@ -40,7 +41,11 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
     const gateway = runningGateway(config.data);
     const log = await logStatus(config.data, gateway);
     const trainer = gateway?.trainer !== undefined;
-    const found = learningStatus(counted(db, config), config, { trainer, learn: gateway?.learn ?? config.learn });
+    const found = learningStatus(counted(db, config), config, {
+      trainer,
+      learn: gateway?.learn ?? config.learn,
+      judges: presentJudges(config, db),
+    });
     const status =
       trainer || UNTRAINABLE === undefined ? found : { ...found, waiting_for: `a trainer: ${UNTRAINABLE}` };
     const withdrawn = withdrawnTools(config);
@@ -67,6 +72,10 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       ...((status.unknown_judge ?? 0) === 0
         ? []
         : [`a judge that nobody has declared has spoken of ${status.unknown_judge} subjects; it decides nothing`]),
+      ...(status.judges ?? []).map(
+        ({ name, may_reward: may, why }) => `judge ${name} ${may ? 'may reward' : 'only filters'}: ${why}`,
+      ),
+      ...(status.drift ?? []).map((says) => `nothing is promoted, since ${says}`),
       ...(status.bursts ?? []).map(
         ({ key_id: id, name, answers, minutes, usual }) =>
           `a burst: key ${id} (${name}) was given ${answers} answers in ${minutes} minutes, usually ${usual}`,

@@ -1,5 +1,6 @@
 /** Calibrations: how well a judge was shown to tell right from wrong, and whether that is enough to reward. */
-import type { JudgeRef } from '../learning/judging.js';
+import { newId } from '../ids.js';
+import type { JudgeKind, JudgeRef } from '../learning/judging.js';
 import type { Proportion } from './proportion.js';
 import type { Hash } from '../text/hash.js';
 
@@ -20,6 +21,14 @@ export interface ProbeResult {
   readonly moved: number;
   /** More are too many; absent where it is only told. */
   readonly bound?: number | undefined;
+  /** So many have to be tried for the bound to say anything. */
+  readonly least?: number | undefined;
+}
+
+/** Whether it is kinder to what its own model said: false accepts of that, and of what others said. Only told. */
+export interface SelfPreference {
+  readonly own: Proportion;
+  readonly others: Proportion;
 }
 
 export interface CalibrationNumbers {
@@ -44,17 +53,41 @@ export interface CalibrationNumbers {
   readonly clusters: readonly { readonly name: string; readonly accuracy: Proportion }[];
   readonly authors: readonly { readonly name: string; readonly falseAccept: Proportion }[];
   readonly probes: readonly ProbeResult[];
+  /** Absent where no item is by the judge's own model. */
+  readonly selfPreference?: SelfPreference | undefined;
 }
 
-/** One calibration of one version of a judge, as a row. */
+/** One calibration of one version of a judge, as a row. Immutable: the newest of a version counts. */
 export interface Calibration {
   readonly id: string;
   readonly judge: string;
   readonly judgeVersion: JudgeRef['version'];
+  readonly kind: JudgeKind;
   /** Hash of the gold items. */
   readonly gold: Hash;
+  /** Where they came from: people's labels, or a file. */
+  readonly source: 'labels' | 'file';
   readonly numbers: CalibrationNumbers;
+  /** What it had to reach when it was made, and why it may not reward by that. */
+  readonly bounds: CalibrationBounds;
+  readonly shortfalls: readonly string[];
   readonly createdAt: number;
+}
+
+/** A calibration that is made now. */
+export function calibrationOf(
+  { name, version, kind }: { readonly name: string; readonly version: string; readonly kind: JudgeKind },
+  made: Pick<Calibration, 'gold' | 'source' | 'numbers' | 'bounds'>,
+): Calibration {
+  return {
+    id: newId('cal'),
+    judge: name,
+    judgeVersion: version,
+    kind,
+    ...made,
+    shortfalls: shortfalls(made.numbers, made.bounds),
+    createdAt: Date.now(),
+  };
 }
 
 /** Why a judge with these numbers may not reward; empty where it may. */
@@ -72,8 +105,12 @@ export function shortfalls(
     ...(high < bounds.falseAccept
       ? []
       : [`it accepts at most ${rounded(high)} of what is bad, and that has to be below ${bounds.falseAccept}`]),
-    ...probes.flatMap(({ name, tried, moved, bound }) =>
-      bound === undefined || moved <= bound ? [] : [`${moved} of ${tried} words moved by ${name}, ${bound} may`],
+    ...probes.flatMap(({ name, tried, moved, bound, least = 0 }) =>
+      bound === undefined || (moved <= bound && tried >= least)
+        ? []
+        : moved > bound
+          ? [`${moved} of ${tried} words moved by ${name}, ${bound} may`]
+          : [`${tried} words were tried by ${name}, and ${least} have to be`],
     ),
   ];
 }

@@ -16,10 +16,16 @@ export const BOUNDS = {
   entropy: 0.005,
   /** Times as long, or as short, as the samples of the update before. */
   length: 3,
-  /** Where tools can be called: nearly never or nearly always, when the update before was well between. */
+  /** So long, in tokens, samples are compared with the shortest of all updates before as well: it grows by and by. */
+  long: 128,
+  /** Where tools can be called: nearly never or nearly always, when one of the updates before was well between. */
   tool_call_rate: { least: 0.02, most: 0.98, between: [0.1, 0.9] },
   /** Share of samples with calls that cannot be understood, where it also grew by `more`. */
   parse_failures: { most: 0.2, more: 0.1 },
+  /** Share of samples that mostly repeat themselves, where it also grew by `more` within the updates before. */
+  repeated_text: { most: 0.1, more: 0.05 },
+  /** Updates that one is compared with: what slides a little each time is seen over several. */
+  updates: 8,
   /** Mean of pi / mu: beyond it the samples are not those of the policy that is trained. */
   ratio_mean: { least: 0.8, most: 1.25 },
   /**
@@ -40,6 +46,7 @@ export const ALARMS = [
   'length',
   'tool_call_rate',
   'parse_failures',
+  'repeated_text',
   'ratio_mean',
   'ratio_tails',
   'grad_norm',
@@ -62,10 +69,14 @@ export interface Update {
   readonly alarms: readonly Alarm[];
 }
 
-/** `before`: the numbers of the version that was trained on; what compares with them is silent without. */
-export function alarmsOf(now: UpdateNumbers, before: UpdateNumbers = {}): readonly Alarm[] {
+/**
+ * `before`: the numbers of the version that was trained on, then of what that was trained on, and so on; what compares
+ * with them is silent without.
+ */
+export function alarmsOf(now: UpdateNumbers, before: readonly UpdateNumbers[] = []): readonly Alarm[] {
+  const past = before.slice(0, BOUNDS.updates);
   const { drawn } = enough(now);
-  const { drawn: earlier } = enough(before);
+  const earlier = past.flatMap((each) => enough(each).drawn ?? []);
   const found: Alarm[] = [];
   const raise = (name: AlarmName, value: number, bound: number, reason: string): void => {
     found.push({ name, value, bound, reason: `${name} ${shown(value)}: ${reason}` });
@@ -80,24 +91,34 @@ export function alarmsOf(now: UpdateNumbers, before: UpdateNumbers = {}): readon
   above('kl_before', now.kl_before, BOUNDS.kl_before, 'nats a token from the version that was trained on');
   above('kl_base', now.kl_base, BOUNDS.kl_base, 'nats a token from the base');
   below('entropy', now.entropy, BOUNDS.entropy, 'nats a token, the policy does one thing only');
-  if (drawn !== undefined && earlier !== undefined) {
-    const than = `tokens a sample after ${shown(earlier.mean_length)}`;
-    above('length', drawn.mean_length, BOUNDS.length * earlier.mean_length, than);
-    below('length', drawn.mean_length, earlier.mean_length / BOUNDS.length, than);
+  if (drawn !== undefined && earlier.length > 0) {
+    const last = enough(before[0] ?? {}).drawn?.mean_length;
+    const shortest = Math.min(...earlier.map((each) => each.mean_length));
+    const from = drawn.mean_length >= BOUNDS.long ? shortest : last;
+    if (from !== undefined)
+      above('length', drawn.mean_length, BOUNDS.length * from, `tokens a sample after ${shown(from)}`);
+    if (last !== undefined)
+      below('length', drawn.mean_length, last / BOUNDS.length, `tokens a sample after ${shown(last)}`);
     const { least, most, between } = BOUNDS.tool_call_rate;
-    const usual = callRate(before);
-    if (usual !== undefined && usual >= between[0] && usual <= between[1]) {
+    const usual = past.map(callRate).find((rate) => rate !== undefined && rate >= between[0] && rate <= between[1]);
+    if (usual !== undefined) {
       below('tool_call_rate', callRate(now), least, `of the samples call a tool, after ${shown(usual)}`);
       above('tool_call_rate', callRate(now), most, `of the samples call a tool, after ${shown(usual)}`);
     }
-    const failing = earlier.parse_failures;
-    if (drawn.parse_failures > failing + BOUNDS.parse_failures.more)
-      above(
-        'parse_failures',
-        drawn.parse_failures,
-        BOUNDS.parse_failures.most,
-        `of the samples have a call that cannot be understood, after ${shown(failing)}`,
-      );
+    const grown = (
+      name: 'parse_failures' | 'repeated_text',
+      share: number,
+      were: readonly number[],
+      reason: string,
+    ): void => {
+      const { most: bound, more } = BOUNDS[name];
+      const fewest = Math.min(...were);
+      if (share > fewest + more) above(name, share, bound, `of the samples ${reason}, after ${shown(fewest)}`);
+    };
+    const failing = earlier.map((each) => each.parse_failures);
+    grown('parse_failures', drawn.parse_failures, failing, 'have a call that cannot be understood');
+    const repeating = earlier.flatMap((each) => each.repeating ?? []);
+    if (drawn.repeating !== undefined) grown('repeated_text', drawn.repeating, repeating, 'repeat themselves');
   }
   const otherwise = 'mean of pi / mu, the samples are not those of the policy that is trained';
   above('ratio_mean', now.ratio_mean, BOUNDS.ratio_mean.most, otherwise);

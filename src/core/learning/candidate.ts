@@ -5,6 +5,8 @@ import type { FilterName, TrainMode } from './cycle.js';
 export interface Candidate {
   /** Absent where an upstream sampled. */
   readonly policyVersion?: number | undefined;
+  /** Whether an upstream sampled it as a teacher, on a task: its states may be drawn at, its actions are nobody's. */
+  readonly taught?: boolean | undefined;
   /** Whether its response was deleted by itself: what it said stays in what was said after it. */
   readonly withdrawn: boolean;
   readonly consent: boolean;

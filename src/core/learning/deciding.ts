@@ -27,36 +27,54 @@ export function needsReference({ kind }: Pick<Judge, 'kind'>): boolean {
   return kind === 'rule' || kind === 'rollout';
 }
 
-/** Whether it has to be shown that a judge of this kind tells right from wrong. */
+/** What one that needs a reference says where there is none. Rows of verdicts have it: it may not be worded anew. */
+export const NO_REFERENCE = 'the task has no reference';
+
+/** Kinds that go by a reference, or are people: what they say is right by what they are. */
+const KNOWING: ReadonlySet<JudgeKind> = new Set<JudgeKind>(['rule', 'rollout', 'person']);
+
+/** Whether a judge of this kind has an opinion, which has to be shown to be right before it rewards. */
 export function needsCalibration({ kind }: Pick<Judge, 'kind'>): boolean {
-  return kind === 'model' || kind === 'panel';
+  return !KNOWING.has(kind);
+}
+
+/** Whether somebody may reward who is asked and needs no reference: then it can be told of any action. */
+export function anyOpinion(judges: readonly DeclaredJudge[]): boolean {
+  return judges.some(({ kind, role }) => role === 'decides' && needsCalibration({ kind }));
 }
 
 /** Who may reward where nothing is configured, the one that decides before the other first. */
-export const REWARDS = ['person', 'reference'] as const;
-/** Rules that know nothing of right and wrong, and never reward. */
-export const NEVER_REWARD = ['follows_observation', 'well_formed'] as const;
+export const REWARDS = ['person', 'reference', 'feedback'] as const;
+/** What knows nothing of right and wrong, or too little, and never rewards. */
+export const NEVER_REWARD = ['follows_observation', 'signals', 'well_formed'] as const;
+/**
+ * Whose word is about what was done, and says nothing of what might be done in its place: it rewards recorded actions,
+ * and opens no state to actions that are drawn anew.
+ */
+const PEOPLE: ReadonlySet<string> = new Set(['person', 'feedback']);
 
 export interface Declaring {
   /** Names, the one that decides before all others first. */
   readonly rewards: readonly string[];
-  /** Those that are configured, beside the rules and people that are always there. */
+  /** Those that are configured, beside the rules, people and users that are always there. */
   readonly configured: readonly Pick<Judge, 'name' | 'kind'>[];
-  /** Models and panels that were shown to tell right from wrong; the others filter, whatever is configured. */
+  /** Opinions that were shown to tell right from wrong; the others filter, whatever is configured. */
   readonly calibrated: ReadonlySet<string>;
 }
 
-/** Every judge there is, in the order in which they are gone through. */
+/** Every judge there is, in the order in which they are gone through: a person first, unless it is said otherwise. */
 export function declaredJudges({ rewards, configured, calibrated }: Declaring): readonly DeclaredJudge[] {
-  const others = configured.map(({ name }) => name).filter((name) => !rewards.includes(name));
-  const told = [...rewards, ...others].map((name): DeclaredJudge => {
-    const kind = name === 'person' ? 'person' : (configured.find((each) => each.name === name)?.kind ?? 'rule');
+  const others = configured.map(({ name }) => name);
+  const told = [...new Set([...(rewards.includes('person') ? [] : ['person']), ...rewards, ...others, 'feedback'])];
+  const heard = told.map((name): DeclaredJudge => {
+    const kind = PEOPLE.has(name) ? 'person' : (configured.find((each) => each.name === name)?.kind ?? 'rule');
     const mayReward = rewards.includes(name) && (!needsCalibration({ kind }) || calibrated.has(name));
     return { name, kind, role: mayReward ? 'decides' : 'filters' };
   });
   return [
-    ...told,
+    ...heard,
     { name: 'follows_observation', kind: 'rule', role: 'filters' },
+    { name: 'signals', kind: 'rule', role: 'filters' },
     { name: 'well_formed', kind: 'rule', role: 'vetoes' },
   ];
 }
@@ -87,6 +105,19 @@ export interface Ruling<V extends Word = Verdict> {
   readonly wellFormed: boolean;
   /** Judges that said something and are not declared. They decide nothing, and whoever asks can say so. */
   readonly unknown: readonly string[];
+}
+
+/**
+ * Whether somebody could tell right from wrong who could tell it of another action in the same place, too: not a
+ * person, nor a user, who saw the one that was taken.
+ */
+export function couldTell<V extends Word>(
+  verdicts: readonly V[],
+  judges: readonly DeclaredJudge[] = JUDGES,
+  failed: ReadonlySet<string> = new Set(),
+): boolean {
+  const others = judges.filter(({ kind }) => kind !== 'person');
+  return deciding(verdicts, others, failed).right !== undefined;
 }
 
 /** `failed`: judges that were asked and could not answer; they will be asked again, and are waited for. */

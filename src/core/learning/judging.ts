@@ -54,17 +54,21 @@ export interface JudgeCost {
   readonly ms: number;
 }
 
-export type JudgeKind =
+export const JUDGE_KINDS = [
   /** Deterministic code of this repository: `src/judge/rules/`. */
-  | 'rule'
+  'rule',
   /** A model asked for an opinion: `src/judge/model/`. */
-  | 'model'
+  'model',
   /** The policy itself, as far as it comes to the right end: `src/learner/judges/rollout.ts`. */
-  | 'rollout'
+  'rollout',
+  /** An adapter that was trained here on labels: `src/judge/learned/`. */
+  'learned',
   /** Several of them as one: `src/judge/panel/`. */
-  | 'panel'
-  /** A person. Feedback is logged as rows of its own; nothing makes verdicts of it today. */
-  | 'person';
+  'panel',
+  /** People: who labels steps (`person`), and who rates answers (`feedback`). Nobody asks them; their words come. */
+  'person',
+] as const;
+export type JudgeKind = (typeof JUDGE_KINDS)[number];
 
 /** Why a judge could not be asked of one subject of several: no judgement, and it is asked again. */
 export interface NotJudged {
@@ -108,7 +112,7 @@ export interface Verdict {
 export interface Reward {
   /** From 0 to 1. */
   readonly value: number;
-  /** `judge` is a model, `feedback` a person. */
+  /** `judge` is a model, `feedback` people. */
   readonly source: 'rule' | 'judge' | 'feedback';
 }
 

@@ -1,7 +1,9 @@
 /** What there is to tell of learning, before it is told. */
+import type { Calibration } from '../judging/calibration.js';
+import type { Drift } from '../judging/drift.js';
 import type { StateTally } from './candidate.js';
 import type { Cycle } from './cycle.js';
-import type { CanaryStatus } from './live.js';
+import type { CanaryStatus } from '../judging/live.js';
 import type { Burst } from './views.js';
 
 /** As one key may see it where it is for one: its own steps, and of cycles only how many of these they took up. */
@@ -25,4 +27,8 @@ export interface StatusFacts {
   readonly bursts: readonly Burst[];
   /** The one that goes on. */
   readonly canary: CanaryStatus | undefined;
+  /** Newest first; none for a key. */
+  readonly calibrations: readonly Calibration[];
+  /** How the judges that reward do on what serves and on the head. */
+  readonly drifts: readonly Drift[];
 }

@@ -21,6 +21,24 @@ export interface Task {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+/** A whole trajectory that was generated on a task: it was answered, or came to a limit. */
+export interface GeneratedTrajectory {
+  readonly id: string;
+  readonly taskId: string;
+  /** By which it is known again that the same was asked of the same in the same way. */
+  readonly mark: string;
+  readonly steps: number;
+  readonly calls: number;
+  /** Of all its actions, without the ids of calls: equal trajectories have the same. */
+  readonly said: Hash;
+}
+
+/** Steps that one answer to the task may take, where its row says so. */
+export function capOf({ metadata }: Pick<Task, 'metadata'>): number | undefined {
+  const cap = metadata['max_steps'];
+  return typeof cap === 'number' && Number.isInteger(cap) && cap > 0 ? cap : undefined;
+}
+
 /** The tools a task may name. */
 export interface KnownTools {
   has(name: string): boolean;
@@ -29,7 +47,7 @@ export interface KnownTools {
 }
 
 const FORM =
-  'A task is {"id"?, "messages" | "prompt", "reference"?, "split"?, "tools"?, "metadata"?}, ' +
+  'A task is {"id"?, "messages" | "prompt", "reference"?, "split"?, "tools"?, "max_steps"?, "metadata"?}, ' +
   'or a row with "question" and "answer".';
 
 /**
@@ -77,7 +95,13 @@ export function answersOf(reference: Reference): readonly string[] {
 /** Identity of an ordered set of tasks. */
 export function taskSetHash(tasks: readonly Task[]): Hash {
   return sha256(
-    canonicalJson(tasks.map((task) => [task.id, task.messages, task.reference ?? null, task.tools ?? null])),
+    canonicalJson(
+      tasks.map((task) => {
+        const cap = capOf(task);
+        const said = [task.id, task.messages, task.reference ?? null, task.tools ?? null];
+        return cap === undefined ? said : [...said, cap];
+      }),
+    ),
   );
 }
 

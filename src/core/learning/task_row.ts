@@ -44,6 +44,8 @@ const Own = z
     ...Shared,
     messages: z.array(MessageSchema).min(1).optional(),
     prompt: z.string().min(1).optional(),
+    /** Steps that an answer may take; kept in the metadata. */
+    max_steps: z.int().min(1).max(64).optional(),
     reference: z.unknown().optional(),
     answers: z.unknown().optional(),
   })
@@ -88,7 +90,7 @@ function own(raw: object): TaskRow {
     references: column in raw ? referencesOf(raw[column as keyof typeof raw], column) : [],
     split: row.split ?? 'train',
     tools: row.tools ?? undefined,
-    metadata: row.metadata ?? {},
+    metadata: { ...row.metadata, ...(row.max_steps === undefined ? {} : { max_steps: row.max_steps }) },
   };
 }
 

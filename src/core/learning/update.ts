@@ -20,6 +20,8 @@ export interface Drawn {
   readonly callable: number;
   /** Share of those that call one; absent where there are none. */
   readonly tool_call_rate?: number | undefined;
+  /** Share of the samples that mostly say again what they have said; absent in rows of before it was counted. */
+  readonly repeating?: number | undefined;
 }
 
 /** How many tokens had which ratio pi / mu of what is trained to what sampled them. */
@@ -94,6 +96,9 @@ function isHistogram(value: unknown): value is RatioHistogram {
 
 function isDrawn(value: unknown): value is Drawn {
   if (!isObject(value)) return false;
-  const rate = value['tool_call_rate'];
-  return DRAWN.every((name) => typeof value[name] === 'number') && (rate === undefined || typeof rate === 'number');
+  const isNumber = (name: keyof Drawn): boolean => typeof value[name] === 'number';
+  const lacks = (name: keyof Drawn): boolean => value[name] === undefined;
+  return (
+    DRAWN.every(isNumber) && (['tool_call_rate', 'repeating'] as const).every((name) => lacks(name) || isNumber(name))
+  );
 }

@@ -1,5 +1,5 @@
 /** Versions of the policy, how they were evaluated, and what was decided about them. */
-import type { ServedCanary } from './live.js';
+import type { ServedCanary } from '../judging/live.js';
 
 /** The engine's name of a version's weights. */
 export function adapterName(version: number): string {

@@ -2,9 +2,11 @@
  * Versions, decisions, cycles and evaluations as routes and `--json` tell them: the API's spelling, its times, and null
  * where there is nothing.
  */
+import type { StandingView } from '../judging/views.js';
 import { seconds } from '../seconds.js';
+import type { EvaluationReport, EvaluationSetting, Mean } from './evaluation.js';
 import type { Cycle, CycleStage, CycleState, FilterName, TrainMode } from './cycle.js';
-import type { CanaryStatus } from './live.js';
+import type { CanaryStatus } from '../judging/live.js';
 import {
   adapterName,
   type Decision,
@@ -66,6 +68,30 @@ export interface CycleView {
   readonly updated_at: number;
 }
 
+/** What a version did on a set of tasks, asked in one way. */
+export interface EvaluationReportView {
+  readonly id: string;
+  readonly version: number;
+  readonly task_set: string;
+  readonly setting: EvaluationSetting;
+  readonly tasks: number;
+  readonly unanswered: number;
+  readonly right: Mean;
+  readonly pass_at: readonly ({ readonly k: number } & Mean)[];
+  readonly exact_match: Mean | null;
+  readonly f1: Mean | null;
+  readonly good_steps: Mean;
+  readonly good_trajectories: Mean;
+  /** By judges of steps that are no rules. */
+  readonly process_labels: Readonly<Record<string, Mean>>;
+  readonly tool_call_rate: Mean;
+  readonly parse_failures: Mean;
+  readonly steps_a_trajectory: Mean;
+  readonly tokens_a_step: Mean;
+  readonly tokens_a_trajectory: Mean;
+  readonly created_at: number;
+}
+
 export interface EvaluationView {
   readonly id: string;
   readonly version: number;
@@ -96,6 +122,10 @@ export interface LearningStatus {
   readonly canary: CanaryView | null;
   /** Keys that ask far more than they use to. Null for a key that is no admin's. */
   readonly bursts: readonly Burst[] | null;
+  /** Each judge: whether it may reward, and why. Null as above. */
+  readonly judges: readonly StandingView[] | null;
+  /** Judges that no longer say what outcomes and people say: nothing is promoted. Null as above. */
+  readonly drift: readonly string[] | null;
 }
 
 /** A version that answers a share of the conversations, until it is known whether it may answer all. */
@@ -204,5 +234,36 @@ export function evaluationView(evaluation: Evaluation): EvaluationView {
       score: result.score,
     })),
     created_at: seconds(evaluation.createdAt),
+  };
+}
+
+export function reportView({
+  id,
+  version,
+  taskSet,
+  setting,
+  numbers,
+  createdAt,
+}: EvaluationReport): EvaluationReportView {
+  return {
+    id,
+    version,
+    task_set: taskSet,
+    setting,
+    tasks: numbers.tasks,
+    unanswered: numbers.unanswered,
+    right: numbers.right,
+    pass_at: numbers.passAt,
+    exact_match: numbers.exactMatch ?? null,
+    f1: numbers.f1 ?? null,
+    good_steps: numbers.goodSteps,
+    good_trajectories: numbers.goodTrajectories,
+    process_labels: numbers.processLabels,
+    tool_call_rate: numbers.toolCallRate,
+    parse_failures: numbers.parseFailures,
+    steps_a_trajectory: numbers.stepsATrajectory,
+    tokens_a_step: numbers.tokensAStep,
+    tokens_a_trajectory: numbers.tokensATrajectory,
+    created_at: seconds(createdAt),
   };
 }

@@ -2,10 +2,31 @@
  * Bytes that come in pieces, in one buffer that grows. Kept as they come they are small blocks in their thousands, and
  * what is allocated between them keeps the memory of all of them from being given back.
  */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
 const NOTHING = Buffer.alloc(0);
 /** With so much there, room is made for all that was announced: what is only announced takes none. */
 const BELIEVED = 1024 * 1024;
+
+/** Smaller ones are not worth the call, some microseconds. */
+const WORTH = 16 * 1024;
+/** A port whose other end is closed: what is sent there is let go at once. */
+let nowhere: MessagePort | undefined;
+
+/**
+ * Gives a buffer's memory back now and not when V8 next looks: until then a thousand of them lie about, and what is
+ * allocated between them keeps all of that from the system. Nothing is left in it.
+ */
+function giveBack(piece: Buffer): void {
+  const { buffer } = piece;
+  if (piece.length < WORTH || piece.length !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return;
+  if (nowhere === undefined) {
+    const { port1, port2 } = new MessageChannel();
+    port2.close();
+    nowhere = port1;
+  }
+  nowhere.postMessage(null, [buffer]);
+}
 
 export class Gathered {
   /** A first piece as it came, else a buffer of our own. */
@@ -39,6 +60,12 @@ export class Gathered {
       piece.copy(this.#buffer, this.#length);
     }
     this.#length = length;
+  }
+
+  /** As {@link add} of a piece that nobody else has or will look at: once it is copied its memory goes back. */
+  addOwn(piece: Buffer): void {
+    this.add(piece);
+    if (this.#isOwn) giveBack(piece);
   }
 
   /** All of them; nothing is left here. */

@@ -4,13 +4,15 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 
+import type { Drift } from '../../core/judging/drift.js';
 import type { Update } from '../../core/learning/alarms.js';
-import type { CanaryStatus } from '../../core/learning/live.js';
+import type { CanaryStatus } from '../../core/judging/live.js';
 import type { LogState } from '../../core/log.js';
 import type { Delivered } from '../../core/observe.js';
 import type { Action } from '../../core/policy.js';
 import type { Observation } from '../../core/tool.js';
 import type { Ending } from '../../core/trajectory.js';
+import { addDriftGauges } from './drifts.js';
 import { Histogram } from './histogram.js';
 import { addUpdateGauges } from './updates.js';
 
@@ -22,6 +24,7 @@ export interface LearningNumbers {
   readonly cycles: Readonly<Record<string, number>>;
   readonly update?: Update | undefined;
   readonly canary?: CanaryStatus | undefined;
+  readonly drifts?: readonly Drift[] | undefined;
 }
 
 /** Numbers that are kept elsewhere, read at each scrape. */
@@ -200,6 +203,7 @@ export class Metrics {
       },
     });
     addUpdateGauges(this.#registry, () => learning().update);
+    addDriftGauges(this.#registry, () => learning().drifts ?? []);
     const cycles: Gauge<'state'> = new Gauge({
       name: 'gyre_learning_cycles',
       help: 'Learning cycles by state.',

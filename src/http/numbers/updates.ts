@@ -61,6 +61,11 @@ const SHOWN: readonly Shown[] = [
     help: 'Share of the samples with a call that could not be understood.',
     of: ({ drawn }) => drawn?.parse_failures,
   },
+  {
+    name: 'gyre_update_repeating',
+    help: 'Share of the samples that mostly repeat themselves.',
+    of: ({ drawn }) => drawn?.repeating,
+  },
 ];
 
 export function addUpdateGauges(registry: Registry, last: () => Update | undefined): void {

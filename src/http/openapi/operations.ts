@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 
+import { MOST_QUEUED } from '../../core/judging/labels.js';
 import { DEFAULT_PAGE, MAX_PAGE } from '../../core/paging.js';
 import {
   JUDGED,
@@ -185,6 +186,38 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
       errors: [404],
     },
   ),
+  'POST /gyre/v1/labels': reads(
+    'Adds what a person says of a step or a conversation, or takes a label back; a list of them all or none.',
+    'Feedback',
+    'admin',
+    'Labelled',
+    {
+      body: {
+        name: 'Label',
+        required: true,
+        example: { step_id: 'step-0mh2k3v9a000', good: false, comment: 'the sum is wrong' },
+      },
+      errors: [404, 409],
+    },
+  ),
+  'GET /gyre/v1/labels': reads('Labels, newest first.', 'Feedback', 'admin', 'LabelList', {
+    query: {
+      ...PAGE,
+      step_id: { says: 'Only labels on this step.', schema: z.string() },
+      trajectory_id: { says: 'Only labels on this conversation and its steps.', schema: z.string() },
+    },
+    errors: [400],
+  }),
+  'GET /gyre/v1/labels/next': reads(
+    'Steps to label: where judges are unsure, disagree, or users say otherwise, and a tenth by chance. No verdicts.',
+    'Feedback',
+    'admin',
+    'LabelQueue',
+    {
+      query: { count: { says: 'How many.', schema: z.int().min(1).max(MOST_QUEUED).default(10) } },
+      errors: [400],
+    },
+  ),
   'GET /health': reads('Whether the process lives.', 'Operations', 'none', 'Health'),
   'GET /ready': reads('Whether requests can be answered.', 'Operations', 'none', 'Ready', {
     replies: {
@@ -223,6 +256,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     errors: [404],
   }),
   'GET /gyre/v1/status': reads('What learning waits for.', 'Learning', 'client', 'Status'),
+  'GET /gyre/v1/judges': reads(
+    'The judges: who may reward and why, how each is calibrated, what it said and took, and how they agree.',
+    'Learning',
+    'admin',
+    'Judges',
+  ),
   'GET /gyre/v1/versions': reads(
     'Policy versions, newest first, with what was decided about them.',
     'Learning',
@@ -256,6 +295,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     errors: [400],
   }),
   'GET /gyre/v1/cycles/{id}': reads('One learning cycle.', 'Learning', 'client', 'Cycle', { errors: [404] }),
+  'GET /gyre/v1/evaluations': reads(
+    'What versions did on sets of tasks (`gyre evaluate --full`), newest first.',
+    'Learning',
+    'admin',
+    'EvaluationList',
+    { query: PAGE, errors: [400] },
+  ),
   'POST /gyre/v1/cycles': reads('Starts a learning cycle.', 'Learning', 'admin', 'Cycle', {
     body: { name: 'StartCycle', required: false, example: { gate: true } },
     replies: { 202: { says: 'It has begun.', body: 'Cycle' } },

@@ -13,9 +13,17 @@ import {
   FILTERS,
   TRAIN_MODES,
 } from '../../core/learning/cycle.js';
+import { Demonstration, LabelBody, type LabelView, type QueuedStep } from '../../core/judging/labels.js';
 import { Restart, StartCycle } from '../../core/learning/start_cycle.js';
 import { DECISION_KINDS, VERSION_KINDS } from '../../core/learning/version.js';
-import type { CycleView, DecisionView, LearningStatus, ListedVersion, VersionView } from '../../core/learning/views.js';
+import type {
+  CycleView,
+  DecisionView,
+  EvaluationReportView,
+  LearningStatus,
+  ListedVersion,
+  VersionView,
+} from '../../core/learning/views.js';
 import type { Message } from '../../core/message.js';
 import type { Listing } from '../../core/paging.js';
 import {
@@ -32,6 +40,7 @@ import {
 } from '../../core/reading.js';
 import { ORIGINS, OUTCOMES } from '../../core/reading/filters.js';
 import { bool, functionCall, ids, int, number, object, seconds, text } from './basics.js';
+import { Judges, Standing } from './judges.js';
 
 const listOf = <T extends z.ZodType>(item: T): z.ZodType<Listing<z.output<T>>> =>
   z.object({ data: z.array(item), has_more: bool });
@@ -76,6 +85,31 @@ const Function = z.object({
   parameters: object.optional(),
   strict: bool.optional(),
 });
+
+const LabelRow = z.object({
+  id: text,
+  step_id: text,
+  trajectory_id: text,
+  about: z.enum(['step', 'trajectory']),
+  good: bool.nullable().describe('Null where the person cannot say, and where it takes another label back.'),
+  comment: text.nullable(),
+  demonstration: Demonstration.nullable(),
+  who: text.nullable(),
+  withdraws: text.nullable(),
+  withdrawn: bool,
+  created_at: seconds,
+}) satisfies z.ZodType<LabelView>;
+
+const Queued = z.object({
+  step_id: text,
+  trajectory_id: text,
+  index: int,
+  cluster: text.describe('What of the traffic it stands for.'),
+  messages: z.array(Logged),
+  tools: z.array(Function),
+  action: Logged,
+  after: z.array(Logged).describe('What its tools gave, and what the client said next.'),
+}) satisfies z.ZodType<QueuedStep>;
 
 const Sampling = z.object({
   temperature: number.optional(),
@@ -233,6 +267,32 @@ const Cycle = z.object({
   updated_at: seconds,
 }) satisfies z.ZodType<CycleView>;
 
+const Mean = z
+  .object({ mean: number, n: z.int().min(0), ci95: z.tuple([number, number]) })
+  .describe('A mean of `n` numbers with its 95 % interval.');
+
+const Evaluation = z.object({
+  id: text,
+  version: int,
+  task_set: text,
+  setting: z.object({ tools: bool, temperature: number, samples: int }),
+  tasks: int,
+  unanswered: int,
+  right: Mean,
+  pass_at: z.array(Mean.extend({ k: int })),
+  exact_match: Mean.nullable(),
+  f1: Mean.nullable(),
+  good_steps: Mean,
+  good_trajectories: Mean,
+  process_labels: z.record(text, Mean),
+  tool_call_rate: Mean,
+  parse_failures: Mean,
+  steps_a_trajectory: Mean,
+  tokens_a_step: Mean,
+  tokens_a_trajectory: Mean,
+  created_at: seconds,
+}) satisfies z.ZodType<EvaluationReportView>;
+
 const Status = z.object({
   serving: int,
   head: int,
@@ -260,6 +320,8 @@ const Status = z.object({
   bursts: z
     .array(z.object({ key_id: text, name: text, answers: z.int(), minutes: z.int(), usual: z.number() }))
     .nullable(),
+  judges: z.array(Standing).nullable(),
+  drift: z.array(text).nullable(),
 }) satisfies z.ZodType<LearningStatus>;
 
 const StepRead = z.object({
@@ -304,12 +366,17 @@ const StepRead = z.object({
 export const RECORDS = {
   Feedback: FeedbackSchema,
   FeedbackRow,
+  Label: LabelBody,
+  Labelled: z.union([LabelRow, z.object({ data: z.array(LabelRow) })]),
+  LabelList: listOf(LabelRow),
+  LabelQueue: z.object({ data: z.array(Queued) }),
   Trajectory,
   TrajectoryList: Trajectories,
   Removal: Removed,
   Deletion,
   Step: StepRead,
   Status,
+  Judges,
   Version,
   VersionList: listOf(VersionInList),
   Decision,
@@ -317,4 +384,6 @@ export const RECORDS = {
   StartCycle,
   Cycle,
   CycleList: listOf(Cycle),
+  Evaluation,
+  EvaluationList: listOf(Evaluation),
 } satisfies Record<string, z.ZodType>;

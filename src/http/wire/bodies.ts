@@ -107,12 +107,13 @@ export class Bodies {
       const unlisten = signal && onAbort(signal, coming.late);
       source.on('data', (part: Buffer) => {
         if (over) return;
-        coming.bytes += part.length;
+        const { length } = part;
+        coming.bytes += length;
         if (coming.bytes > most) return refuse(tooLarge(most));
-        parts.add(part);
+        parts.addOwn(part);
         if (coming.bytes <= UNCOUNTED) return;
         const waiting = (hold ??= this.room.begin()).grow(coming.bytes, signal);
-        const turn = turnAfter(part.length);
+        const turn = turnAfter(length);
         if (waiting === undefined && turn === undefined) return;
         coming.halted = true;
         source.pause();

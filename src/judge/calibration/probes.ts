@@ -5,8 +5,7 @@
 import type { Subject } from '../../core/learning/judging.js';
 import type { Message } from '../../core/message.js';
 
-export const PROBES = ['injection', 'length', 'position'] as const;
-type ProbeName = (typeof PROBES)[number];
+export type ProbeName = 'injection' | 'length' | 'position';
 
 /** So many planted orders a calibration tries, and so many verdicts may move by them. */
 const PLANTED = 50;

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import type { Comparer, Preference } from '../../core/learning/live.js';
+import type { Comparer, Preference } from '../../core/judging/live.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { askingOf, type Cost, MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
 import { comparedMaterial } from './material.js';

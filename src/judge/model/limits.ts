@@ -5,6 +5,8 @@ import { GyreError } from '../../core/errors.js';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
+/** Requests after which the rows are asked what others have spent meanwhile, as a calibration beside a gateway does. */
+const ALONE = 50;
 
 export interface JudgeLimits {
   readonly requestsAMinute?: number | undefined;
@@ -26,6 +28,7 @@ export class Spending {
   #lately: Spent[] = [];
   #day = -1;
   #today = 0;
+  #alone = 0;
   #turn: Promise<unknown> = Promise.resolve();
   /** Requests that are under way, and what they are expected to take. */
   #underWay = 0;
@@ -78,10 +81,14 @@ export class Spending {
     const { tokensADay } = this.#limits;
     if (tokensADay === undefined) return;
     const day = Math.floor(now / DAY_MS);
-    if (day !== this.#day) {
-      this.#today = await this.#spentSince(day * DAY_MS);
+    if (day !== this.#day || this.#alone >= ALONE) {
+      const spent = await this.#spentSince(day * DAY_MS);
+      // What is under way here, or not saved yet, is in no row.
+      this.#today = day === this.#day ? Math.max(this.#today, spent) : spent;
       this.#day = day;
+      this.#alone = 0;
     }
+    this.#alone += 1;
     // What is under way may be all that is left: the last of the day is asked alone.
     while (this.#today < tokensADay && this.#today + this.#expected >= tokensADay && this.#underWay > 0) {
       signal.throwIfAborted();

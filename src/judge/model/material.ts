@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Subject } from '../../core/learning/judging.js';
-import type { Compared } from '../../core/learning/live.js';
+import type { Compared } from '../../core/judging/live.js';
 import { type Message, textOf } from '../../core/message.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Slots } from './prompt.js';

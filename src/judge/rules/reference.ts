@@ -1,10 +1,12 @@
 /** The rule `reference`: whether an action gives its task's reference. The only rule that knows right from wrong. */
 import { GyreError, reasonOf } from '../../core/errors.js';
+import { NO_REFERENCE } from '../../core/learning/deciding.js';
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { answersOf } from '../../core/learning/task.js';
 import { textOf, type ToolCall } from '../../core/message.js';
 import type { Toolbox } from '../../core/tool.js';
-import { contains } from './answers/contains.js';
+import { canonicalJson } from '../../core/text/hash.js';
+import { contains, names } from './answers/contains.js';
 import { states } from './answers/states.js';
 import { oneByOne } from '../one_by_one.js';
 import { absent, bad, good, parseArguments } from './judgements.js';
@@ -15,18 +17,21 @@ import { absent, bad, good, parseArguments } from './judgements.js';
  * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
  * of several), bad when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or
  * contains the reference. Whatever else a call gives may be what a later one needs, so the rule is absent; it is bad
- * only what certainly gives nothing: a tool that does not exist, arguments that are none, a call that its tool refuses.
+ * only what certainly gives nothing: a tool that does not exist, arguments that are none, a call that its tool refuses,
+ * and one that was made before and whose result stands above. Where the reference was found already, or the call itself
+ * names it, it finds nothing new, and the rule is absent: whoever calls for ever, or for every answer there is, is not
+ * to earn what whoever answers does.
  * Of several calls at once none is evaluated, since it cannot be told which is meant. Absent also where the task has no
  * reference, and where the tool has effects or is not run by this process.
  */
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
-    version: '6',
+    version: '7',
     kind: 'rule',
     judge: oneByOne(async (subject, signal) => {
       const { reference, calls } = subject;
-      if (reference === undefined) return absent('the task has no reference');
+      if (reference === undefined) return absent(NO_REFERENCE);
       const [call] = calls;
       if (call === undefined) {
         if (subject.text.trim() === '') return bad('the answer is empty');
@@ -39,7 +44,17 @@ export function referenceJudge(toolbox: Toolbox): Judge {
         if (fault !== undefined) return bad(fault);
       }
       if (calls.length > 1) return absent(`${calls.length} calls at once: which of them is meant cannot be told`);
-      return evaluateCall(call, answersOf(reference), toolbox, signal);
+      const found = foundSince(subject);
+      const tool = toolbox.get(call.name);
+      if (tool?.pure === true && found.some((each) => each.call === namedIn(call)))
+        return bad('this same call was made before, and its result is above');
+      const accepted = answersOf(reference);
+      if (found.some(({ result }) => contains(result, accepted)))
+        return absent('the reference was found before: a call finds nothing new');
+      // Whoever searches for all the answers there are finds the right one among them.
+      if (names(call.arguments, accepted) && !subject.messages.some(({ content }) => names(textOf(content), accepted)))
+        return absent('the call names the reference itself: it finds nothing new');
+      return evaluateCall(call, accepted, toolbox, signal);
     }),
   };
 }
@@ -48,6 +63,27 @@ export function referenceJudge(toolbox: Toolbox): Judge {
 export function questionOf({ messages }: Subject): string {
   const asked = messages.findLast(({ role }) => role === 'user');
   return asked === undefined ? '' : textOf(asked.content);
+}
+
+/** What calls have given since its user said something; those that failed may be made again. */
+function foundSince({ messages }: Subject): readonly { readonly call: string; readonly result: string }[] {
+  const since = messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1);
+  const calls = new Map(
+    since
+      .flatMap((message) => (message.role === 'assistant' ? (message.tool_calls ?? []) : []))
+      .map((call) => [call.id, namedIn({ name: call.function.name, arguments: call.function.arguments })]),
+  );
+  return since.flatMap((message) => {
+    if (message.role !== 'tool') return [];
+    const result = textOf(message.content);
+    return /^error\b/i.test(result) ? [] : [{ call: calls.get(message.tool_call_id) ?? '', result }];
+  });
+}
+
+/** Two calls that say the same are the same, however their arguments are spelled. */
+function namedIn({ name, arguments: args }: Pick<ToolCall, 'name' | 'arguments'>): string {
+  const parsed = parseArguments(args);
+  return `${name} ${parsed === undefined ? args : canonicalJson(parsed)}`;
 }
 
 /** Why a call certainly gives nothing, without running it. */

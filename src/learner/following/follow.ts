@@ -3,7 +3,7 @@
  * `gyre promote`. Everything it does can be done again.
  */
 import { reasonOf } from '../../core/errors.js';
-import type { ServedCanary } from '../../core/learning/live.js';
+import type { ServedCanary } from '../../core/judging/live.js';
 import type { Followed } from '../../core/learning/version.js';
 import { type Adapters, type Alias, flip } from '../../promote/swap.js';
 import { Tidying } from './tidying.js';

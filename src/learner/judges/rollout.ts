@@ -4,6 +4,7 @@
  * first of several calls has a worth of its own, which no rule can see in it. (Monte-Carlo values of steps:
  * Math-Shepherd, arXiv 2312.08935.)
  */
+import { NO_REFERENCE } from '../../core/learning/deciding.js';
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { assistantMessage, textOf, type Message, type ToolCall } from '../../core/message.js';
 import type { Policy } from '../../core/policy.js';
@@ -67,7 +68,7 @@ export function rolloutJudge(options: RolloutOptions): Judge {
     kind: 'rollout',
     patienceMs: PATIENCE_MS,
     judge: oneByOne(async (subject, signal) => {
-      if (subject.reference === undefined) return absent('the task has no reference');
+      if (subject.reference === undefined) return absent(NO_REFERENCE);
       if (subject.calls.length === 0) return judgementOf(reference, subject, signal);
       const unknown = subject.calls.find((call) => options.toolbox.get(call.name)?.pure !== true);
       if (unknown !== undefined) return absent(`"${unknown.name}" is no tool that may be run to judge a call of it`);

@@ -3,7 +3,7 @@
  * the rest until it is known whether it may answer all. What is decided is one save with what follows.
  */
 import type { Decision } from '../../core/learning/version.js';
-import type { Canary } from '../../core/learning/live.js';
+import type { Canary } from '../../core/judging/live.js';
 import { candidateNumber } from '../../core/learning/standing.js';
 import type { LearningStore } from '../../core/ports.js';
 import { canaryPlan, canaryResult } from '../../promote/canary.js';

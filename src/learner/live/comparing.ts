@@ -4,8 +4,9 @@
  * before more is asked; a decision and what follows from it are one save.
  */
 import { reasonOf } from '../../core/errors.js';
+import { alarmOf } from '../../core/judging/drift.js';
 import { candidateNumber } from '../../core/learning/standing.js';
-import { type Comparison, conversationUse, type LiveJudge, type LiveState } from '../../core/learning/live.js';
+import { type Comparison, conversationUse, type LiveJudge, type LiveState } from '../../core/judging/live.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import type { LearningStore } from '../../core/ports.js';
 import { askUntilShown } from '../../promote/asking.js';
@@ -14,7 +15,7 @@ import { outcomeOf } from '../../promote/outcome.js';
 import { livePlan } from '../../promote/plan.js';
 import { pairOf, preferred } from '../../promote/preference.js';
 import type { Learner } from '../deps.js';
-import type { Gated } from '../gating.js';
+import { alarmsAmong, type Gated, type Gating } from '../gating.js';
 import { inParallel } from '../pool.js';
 
 /** States answered at once. */
@@ -27,6 +28,7 @@ export interface Comparing extends Pick<Learner, 'config' | 'progress' | 'signal
   readonly live: LiveJudge;
   /** Undefined where it did not answer. */
   readonly answer: (state: LoggedState, version: number) => Promise<string | undefined>;
+  readonly drifts: Gating['drifts'];
 }
 
 /** A version is decided about once. */
@@ -70,13 +72,13 @@ export async function compareLive(comparing: Comparing, version: number): Promis
       return found;
     },
   );
+  const updates = await rows.versions.updates(version);
+  const drifts = await comparing.drifts([serving, version, ...updates.map((update) => update.version)]);
   const outcome = outcomeOf({
     plan,
     pairs,
     families: [],
-    alarms: [
-      ...new Set((await rows.versions.updates(version)).flatMap(({ alarms }) => alarms.map(({ name }) => name))),
-    ],
+    alarms: [...alarmsAmong(updates), ...drifts.filter(({ alarm }) => alarm).map(alarmOf)],
     asked: {
       conversations: pool.length,
       shadowed: shadow ? SHADOWED : 0,

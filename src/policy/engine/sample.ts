@@ -16,8 +16,8 @@ import { Capacities, fitting } from './fitting.js';
 import { ENGINE, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
 import { relayTo } from './relay.js';
-import { countTokens } from './tokenize.js';
-import { type Body, promptBody, requestBody, written } from './wire.js';
+import { type CountRequest, countTokens, tokensOf } from './tokenize.js';
+import { type Body, promptBody, requestBody, turnBody, written } from './wire.js';
 
 export interface EngineOptions {
   /** Address of the engine, with or without `/v1`. */
@@ -47,6 +47,8 @@ export interface ServerConnection {
   ): AsyncGenerator<PolicyEvent, readonly Action[]>;
   /** Tokens of a prompt, where the server is a vLLM. `body` is the prompt as vLLM takes it. */
   count(prompt: Prompt, body: string, signal: AbortSignal): Promise<number>;
+  /** The ids of its tokens, in the same way. */
+  tokens(prompt: Prompt, body: string, signal: AbortSignal): Promise<readonly number[]>;
   /** Passes on what is no conversation, as it came. */
   relay(request: Relayed, signal: AbortSignal): Promise<RelayReply>;
   /** Ends every connection; what is being sampled fails. */
@@ -55,6 +57,9 @@ export interface ServerConnection {
 
 /** A policy that holds connections, and counts what it would be asked over them. */
 export interface EnginePolicy extends Policy, TokenCounter {
+  readonly render: NonNullable<Policy['render']>;
+  /** Tokens of a text as the base model reads it where nothing in it is a control token. */
+  tokens(text: string, model: string, signal: AbortSignal): Promise<readonly number[]>;
   /** Ends every connection; what is being sampled fails. */
   close(): Promise<void>;
 }
@@ -80,6 +85,14 @@ export function openPolicy(options: EngineOptions): EnginePolicy {
       { count: (prompt, signal) => connection.count(prompt, promptBody(prompt, neutraliser), signal) },
       media,
     ),
+    render: (prompt, turn, signal) => {
+      const told = { ...prompt, messages: [...media.told(prompt.messages, prompt.newestMedia), turn] };
+      return connection.tokens(told, turnBody(told, neutraliser), signal);
+    },
+    tokens(text, model, signal) {
+      const body = JSON.stringify({ model, prompt: neutraliser.brought(text), add_special_tokens: false });
+      return connection.tokens({ model, messages: [], tools: [] }, body, signal);
+    },
     close: () => connection.close(),
   };
 }
@@ -129,15 +142,19 @@ export function connectTo(
 
   const capacities = new Capacities();
 
-  /** Counts tokens by vLLM's `/tokenize`. */
-  const count = (body: string, requestId: string | undefined, signal: AbortSignal): Promise<number> => {
-    const headers = {
+  /** A request to vLLM's `/tokenize`. */
+  const tokenize = (body: string, requestId: string | undefined): CountRequest => ({
+    origin: url.origin,
+    path: `${root}/tokenize`,
+    headers: {
       'content-type': 'application/json',
       ...credentials,
       ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
-    };
-    return countTokens(pool, { origin: url.origin, path: `${root}/tokenize`, headers, body }, who, signal);
-  };
+    },
+    body,
+  });
+  const count = (body: string, requestId: string | undefined, signal: AbortSignal): Promise<number> =>
+    countTokens(pool, tokenize(body, requestId), who, signal);
 
   const longest = async ({ model, raw, requestId }: PolicyRequest, signal: AbortSignal): Promise<number> => {
     const lengths = (raw?.list ?? []).map(async (prompt) =>
@@ -170,6 +187,7 @@ export function connectTo(
       return fitting(request, capacities, open, () => longest(request, signal));
     },
     count: (prompt, body, signal) => count(body, prompt.requestId, signal),
+    tokens: (prompt, body, signal) => tokensOf(pool, tokenize(body, prompt.requestId), who, signal),
     relay({ path, contentType, accept = '*/*', body, requestId }, signal) {
       const headers = { 'content-type': contentType, accept, ...credentials, 'x-request-id': requestId };
       return relayTo(

@@ -1,6 +1,6 @@
 /**
- * Counting a prompt's tokens by vLLM's `/tokenize`: rendered by the engine's own template, so that nothing here
- * guesses.
+ * Tokens by vLLM's `/tokenize`, how many a prompt has and which they are: rendered by the engine's own template, so
+ * that nothing here guesses.
  */
 import type { Dispatcher } from 'undici';
 
@@ -24,6 +24,29 @@ export async function countTokens(
   party: Party,
   signal: AbortSignal,
 ): Promise<number> {
+  const count = countIn(await replyTo(dispatcher, request, party, signal));
+  if (count === undefined) throw cannotCount(request.origin, 'its reply to /tokenize has no count');
+  return count;
+}
+
+/** The ids themselves. Throws the same. */
+export async function tokensOf(
+  dispatcher: Dispatcher,
+  request: CountRequest,
+  party: Party,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const tokens = tokensIn(await replyTo(dispatcher, request, party, signal));
+  if (tokens === undefined) throw cannotCount(request.origin, 'its reply to /tokenize has no tokens');
+  return tokens;
+}
+
+async function replyTo(
+  dispatcher: Dispatcher,
+  request: CountRequest,
+  party: Party,
+  signal: AbortSignal,
+): Promise<string> {
   if (signal.aborted) throw cancelled();
   let status = 0;
   let retryAfter: string | undefined;
@@ -41,9 +64,7 @@ export async function countTokens(
   if (status === 404 && !speaksOfModel(text)) throw cannotCount(request.origin, 'it has no route /tokenize');
   if (status === 405 || status === 501) throw cannotCount(request.origin, `it answered ${status}`);
   if (status !== 200) throw statusFault(status, text, retryAfter, party);
-  const count = countIn(text);
-  if (count === undefined) throw cannotCount(request.origin, 'its reply to /tokenize has no count');
-  return count;
+  return text;
 }
 
 async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
@@ -73,6 +94,16 @@ function countIn(text: string): number | undefined {
     return typeof count === 'number' && Number.isInteger(count) && count >= 0 ? count : undefined;
   } catch {
     return undefined; // what is no JSON counts nothing
+  }
+}
+
+function tokensIn(text: string): readonly number[] | undefined {
+  try {
+    const { tokens } = JSON.parse(text) as { tokens?: unknown };
+    if (!Array.isArray(tokens)) return undefined;
+    return tokens.every((id) => Number.isInteger(id) && id >= 0) ? (tokens as number[]) : undefined;
+  } catch {
+    return undefined; // what is no JSON has no tokens
   }
 }
 

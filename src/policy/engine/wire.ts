@@ -82,6 +82,11 @@ function engineFields(request: PolicyRequest): object {
   };
 }
 
+/** A conversation whose last message is a turn that was taken: nothing is begun behind it. */
+export function turnBody(prompt: Prompt, neutraliser: Neutraliser): string {
+  return textOf(neutralised(prompt, neutraliser, (said) => ({ ...promptFields(said), add_generation_prompt: false })));
+}
+
 function promptFields({ model, messages, tools, forwarded }: Prompt): object {
   return {
     model,

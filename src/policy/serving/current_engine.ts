@@ -19,6 +19,8 @@ interface EngineAddress {
 export interface Engine {
   readonly policy: Policy;
   readonly counter: TokenCounter;
+  /** Tokens of a text, control tokens in it broken. Throws the engine's faults. */
+  tokens(text: string, signal: AbortSignal): Promise<readonly number[]>;
   readonly address: EngineAddress | undefined;
   /** Points at an engine, or at none with the reason why. The same address again changes nothing. */
   point(address: EngineAddress | undefined, waitingFor?: string): void;
@@ -53,8 +55,10 @@ export function openEngine(timeoutMs: number, answerBytes?: number): Engine {
       sample(request: PolicyRequest, signal: AbortSignal): AsyncGenerator<PolicyEvent, readonly Action[]> {
         return present().sample(named(request), signal);
       },
+      render: async (prompt, turn, signal) => present().render(named(prompt), turn, signal),
     },
     counter: { count: async (prompt, signal) => present().count(named(prompt), signal) },
+    tokens: async (text, signal) => present().tokens(text, named({ model: 'base' }).model, signal),
     point(next, waitingFor) {
       if (waitingFor !== undefined) reason = waitingFor;
       if (

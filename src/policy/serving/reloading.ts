@@ -12,7 +12,20 @@ import { Reopening } from '../engine/reopening.js';
 type Reload = (engineModel: string) => Promise<boolean>;
 
 export function reloadingPolicy(policy: Policy, reload: Reload): Policy {
+  const { render } = policy;
   return {
+    ...(render === undefined
+      ? {}
+      : {
+          render: async (prompt, turn, signal) => {
+            try {
+              return await render(prompt, turn, signal);
+            } catch (thrown) {
+              if (!isMissing(thrown) || !(await reload(prompt.model))) throw thrown;
+            }
+            return render(prompt, turn, signal);
+          },
+        }),
     sample: (request, signal) =>
       new Reopening(
         () => policy.sample(request, signal),

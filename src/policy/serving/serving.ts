@@ -4,8 +4,8 @@
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
 import { GyreError, internal, quoted } from '../../core/errors.js';
-import { conversationId, firstWords, isInShare } from '../../core/learning/conversation.js';
-import type { ServedCanary } from '../../core/learning/live.js';
+import { conversationId, firstWords, isInShare } from '../../core/judging/conversation.js';
+import type { ServedCanary } from '../../core/judging/live.js';
 import type { Message } from '../../core/message.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Lease, SamplingDefaults, ServedModel, Serving, Source } from '../../core/serving.js';

@@ -35,6 +35,7 @@ export const FIELDS = [
   'kind',
   'against',
   'alarm',
+  'judge',
   'value',
   'bound',
   'passed',

@@ -3,6 +3,7 @@
  * happen, and numbers. They are read again and again, because they are made in other processes: the learning clock's,
  * or one of the command line.
  */
+import { alarmOf, driftSaid } from '../../core/judging/drift.js';
 import type { Cycle, LearningNews } from '../../core/learning/cycle.js';
 import { reasonOf } from '../../core/errors.js';
 import type { Output } from './output.js';
@@ -15,6 +16,7 @@ interface Numbers {
   readonly cycles: LearningNews['cycles'];
   readonly update?: LearningNews['update'];
   readonly canary?: LearningNews['canary'];
+  readonly drifts?: LearningNews['drifts'];
 }
 
 export class NewsWatch {
@@ -61,9 +63,10 @@ export class NewsWatch {
     }
   }
 
-  #tell({ head, newest, cycles, decisions, update, canary }: LearningNews): void {
+  #tell({ head, newest, cycles, decisions, update, drifts, canary }: LearningNews): void {
     const earlier = this.#numbers.update?.version ?? 0;
-    this.#numbers = { head, cycles, update, canary };
+    const alarmed = new Set((this.#numbers.drifts ?? []).filter(({ alarm }) => alarm).map(alarmOf));
+    this.#numbers = { head, cycles, update, drifts, canary };
     const known = this.#cycle;
     this.#cycle = newest;
     const last = this.#lastDecision;
@@ -88,6 +91,16 @@ export class NewsWatch {
           { alarm: name, version: update.version, value, bound, reason },
           `alarm at the update to version ${update.version}: ${reason}`,
         );
+    for (const drift of drifts) {
+      if (!drift.alarm || alarmed.has(alarmOf(drift))) continue;
+      const { measure, judge, version, value, bound } = drift;
+      const reason = driftSaid(drift);
+      this.#output.event(
+        'alarm',
+        { alarm: `drift_${measure}`, judge, version, value, bound, reason },
+        `alarm: nothing is promoted, since ${reason}`,
+      );
+    }
     for (const { id, kind, version, against, passed, reason } of decisions.toReversed()) {
       if (id <= last) continue;
       this.#output.event(

@@ -19,6 +19,11 @@ export function readingOf(ask: Ask): Reading {
     deletion: (scope, id, signal) => ask('deletion', [scope, id], signal),
     withdrawn: (ids, signal) => ask('withdrawn', [ids], signal),
     feedback: (scope, keyId, input, signal) => ask('feedback', [scope, keyId, input], signal),
+    labels: {
+      add: (list, who, signal) => ask('label', [list, who], signal),
+      list: (query, signal) => ask('labels', [query], signal),
+      next: (count, signal) => ask('labelQueue', [count], signal),
+    },
   };
 }
 
@@ -40,7 +45,9 @@ export function learningRowsOf(ask: Ask, part: () => LearningPart): LearningRows
     },
     versions: (query, keyId, signal) => ask('versions', [query, keyId], signal),
     cycles: (query, keyId, signal) => ask('cycles', [query, keyId], signal),
+    evaluations: (query, signal) => ask('evaluations', [query], signal),
     cycle: (id, keyId, signal) => ask('cycle', [id, keyId], signal),
+    judges: (signal) => ask('judges', [], signal),
     // What is asked for the first time is read from the disk.
     warm: () =>
       void counting

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 
 import type { Config } from '../../core/config.js';
+import type { LabelView, NewLabel, Withdrawal } from '../../core/judging/labels.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { CopiedWeights } from '../../core/learning/version.js';
 import type { AssistantMessage } from '../../core/message.js';
@@ -11,15 +12,20 @@ import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '
 import { writeJson } from '../../core/text/json.js';
 import type { Redactor } from '../../core/text/redact.js';
 import { followed, learningNews } from '../../store/clock/followed.js';
-import { cycleList, cycleShown, versionList } from '../../store/clock/lists.js';
+import { labelQueue } from '../../store/clock/label_queue.js';
+import { cycleList, cycleShown, evaluationList, versionList } from '../../store/clock/lists.js';
 import { ruleIn } from '../../learner/states.js';
 import { type LearningPart, learningStatus, statusQuery } from '../../learner/status.js';
+import { overviewOf } from '../../learner/judges/overview.js';
 import { eraseSetAside } from '../../store/beside/erase.js';
 import { statusFacts } from '../../store/clock/status_facts.js';
 import type { Db } from '../../store/file/db.js';
 import { wasDeleted } from '../../store/file/deletions.js';
+import { driftsOf } from '../../store/judges/drifts.js';
+import { judgeFacts } from '../../store/judges/facts.js';
 import { countUse, keyList } from '../../store/keys/keys.js';
 import { tokensUsed } from '../../store/keys/usage.js';
+import { addLabels, listLabels } from '../../store/labels/labels.js';
 import { headVersion } from '../../store/learning/decisions.js';
 import { type LeaseName, releaseLease, takeLease } from '../../store/learning/leases.js';
 import { copiedWeights, promotion, wayBack, waysOn } from '../../store/learning/steering.js';
@@ -34,6 +40,7 @@ import { listTrajectories } from '../../store/read/listing.js';
 import { fold } from '../../store/states/fold.js';
 import { showTrajectory } from '../../store/read/showing.js';
 import { hasTrajectory } from '../../store/read/trajectories.js';
+import { presentJudges, standingsIn } from '../judges/present.js';
 
 /** What a thread has open. */
 export interface Held {
@@ -68,11 +75,28 @@ const READING = {
   deletion: ({ db }: Held, { keyId }: Scope, id: string) => bytesOf(deletionOf(db, GYRE_POLICY, id, keyId)),
   response: ({ db }: Held, keyId: string, id: string) => loggedResponse(db, keyId, id),
   status: ({ db, config }: Held, part: LearningPart, keyId: string | undefined) =>
-    bytesOf(learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, keyId)), config, part)),
+    bytesOf(
+      learningStatus(statusFacts(db, GYRE_POLICY, statusQuery(config, keyId)), config, {
+        ...part,
+        judges: presentJudges(config, db),
+      }),
+    ),
+  judges: ({ db, config }: Held) =>
+    bytesOf(
+      overviewOf({
+        config,
+        standings: standingsIn(config, db),
+        facts: judgeFacts(db),
+        drifts: driftsOf(db, GYRE_POLICY),
+      }),
+    ),
   versions: ({ db }: Held, query: Query, keyId?: string) => bytesOf(versionList(db, GYRE_POLICY, query, keyId)),
   cycles: ({ db }: Held, query: Query, keyId?: string) => bytesOf(cycleList(db, GYRE_POLICY, query, keyId)),
   cycle: ({ db }: Held, id: string, keyId?: string) => bytesOf(cycleShown(db, GYRE_POLICY, id, keyId)),
+  evaluations: ({ db }: Held, query: Query) => bytesOf(evaluationList(db, GYRE_POLICY, query)),
   news: ({ db }: Held) => learningNews(db, GYRE_POLICY),
+  labels: ({ db }: Held, query: Query) => bytesOf(listLabels(db, query)),
+  labelQueue: ({ db }: Held, count: number) => bytesOf({ data: labelQueue(db, count) }),
 };
 
 /** What is done a little at a time, and waits for the database's lock. */
@@ -84,6 +108,7 @@ const COUNTING = {
 /** What waits for the database's lock, where another program holds it. */
 const WRITING = {
   feedback: (held: Held, scope: Scope, keyId: string, input: FeedbackInput) => rated(held, scope, keyId, input),
+  label: (held: Held, list: readonly (NewLabel | Withdrawal)[], who: string) => labelled(held, list, who),
   erase: (held: Held, { keyId }: Scope, id: string) => erased(held, id, keyId),
   withdraw,
   countUse: ({ db }: Held, keyId: string, at: number, tokens: number) => countUse(db, keyId, at, tokens),
@@ -166,4 +191,26 @@ function rated({ db, redactor }: Held, scope: Scope, keyId: string, input: Feedb
     comment: logged(comment),
     demonstration: logged(demonstration),
   });
+}
+
+/** What people write is logged as what clients write is. */
+export function labelled(
+  { db, redactor }: Pick<Held, 'db' | 'redactor'>,
+  list: readonly (NewLabel | Withdrawal)[],
+  who: string,
+): readonly LabelView[] {
+  return addLabels(
+    db,
+    redactor === undefined
+      ? list
+      : list.map((label) => ('withdraw' in label ? label : { ...label, ...redactedIn(label, redactor) })),
+    who,
+  );
+}
+
+function redactedIn({ comment, demonstration }: NewLabel, redactor: Redactor): Partial<NewLabel> {
+  return {
+    ...(comment === undefined ? {} : { comment: redactor.text(comment) }),
+    ...(demonstration === undefined ? {} : { demonstration: redactor.value(demonstration) }),
+  };
 }

@@ -21,8 +21,10 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
+import { judgeAdapterName } from '../../core/judging/learned.js';
 import { pathsIn } from '../intake/files.js';
 import { over, type Store } from '../file/db.js';
+import { judgesWithAdapters } from '../learning/judge_versions.js';
 import { policiesIn } from '../learning/versions.js';
 import { keptWeights } from '../learning/weights.js';
 import { partsOf } from './parts.js';
@@ -92,7 +94,8 @@ function withParts(draft: string, dataDir: string, intake: readonly string[], op
     intake.forEach((copy, at) => keepFile(db, copy, join('intake', `${at + 1}.0.0.1-000001.jsonl`)));
     const log = over(db);
     const versions = new Set(policiesIn(log).flatMap((policy) => [...keptWeights(log, policy)]));
-    const { files, missing } = partsOf(dataDir, versions, options.weights);
+    const judges = judgesWithAdapters(log).map(({ judge, version }) => judgeAdapterName(judge, version));
+    const { files, missing } = partsOf(dataDir, versions, judges, options.weights);
     for (const path of files) {
       options.progress(path);
       if (path.endsWith('.sqlite')) keepDatabase(db, dataDir, path, `${draft}.db`);

@@ -7,7 +7,12 @@ import { adapterName } from '../../core/learning/version.js';
 /** The key reasoning is sealed with, what tools were accepted as, the index of documents. */
 const ALWAYS = ['secret', 'tools', 'documents.sqlite'];
 /** Where training goes on from, what became of batches, and what the engine is to hold. */
-const TRAINER = [join('trainer', 'state'), join('trainer', 'batches'), join('run', 'loaded.json')];
+const TRAINER = [
+  join('trainer', 'state'),
+  join('trainer', 'batches'),
+  join('run', 'loaded.json'),
+  join('run', 'loaded_judges.json'),
+];
 /** A folder of weights without it is not whole. */
 const MARKER = 'STABLE';
 /** Being written just now, or left by a crash. */
@@ -20,8 +25,13 @@ export interface Parts {
   readonly missing: readonly number[];
 }
 
-/** `versions` are those whose weights are needed. */
-export function partsOf(dataDir: string, versions: Iterable<number>, weights: boolean): Parts {
+/** `versions` are those whose weights are needed, `judges` names of judges' adapters that are. */
+export function partsOf(
+  dataDir: string,
+  versions: Iterable<number>,
+  judges: readonly string[],
+  weights: boolean,
+): Parts {
   const missing: number[] = [];
   const adapters = [...versions]
     .sort((a, b) => a - b)
@@ -31,7 +41,8 @@ export function partsOf(dataDir: string, versions: Iterable<number>, weights: bo
       missing.push(version);
       return [];
     });
-  const roots = [...ALWAYS, ...(weights ? [...TRAINER, ...adapters] : [])];
+  const whole = judges.map((name) => join('judges', name)).filter((at) => existsSync(join(dataDir, at, MARKER)));
+  const roots = [...ALWAYS, ...(weights ? [...TRAINER, ...adapters, ...whole] : [])];
   return { files: roots.flatMap((root) => filesUnder(dataDir, root)), missing };
 }
 

@@ -22,7 +22,17 @@ import { openStore } from '../file/db.js';
 import { FORMAT, gib, hashOf } from './backup.js';
 
 /** What a data folder is made of, and is put aside where it is replaced; `logs` stay. */
-const OWN = ['gyre.db', 'gyre.db-wal', 'gyre.db-shm', 'recordings.db', 'intake', 'heads', 'adapters', 'trainer'];
+const OWN = [
+  'gyre.db',
+  'gyre.db-wal',
+  'gyre.db-shm',
+  'recordings.db',
+  'intake',
+  'heads',
+  'adapters',
+  'judges',
+  'trainer',
+];
 const ALSO = ['secret', 'tools', 'documents.sqlite', 'documents.sqlite-wal', 'documents.sqlite-shm', 'run'];
 const STAGING = '.restoring';
 

@@ -2,6 +2,7 @@
 import type { LearningNews } from '../../core/learning/cycle.js';
 import type { Followed } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
+import { driftsOf } from '../judges/drifts.js';
 import { countCycles, cyclesOf } from '../learning/cycles.js';
 import { canaryStatus, servedCanary } from '../live/canary.js';
 import { decisionsOf, headVersion, servingVersion } from '../learning/decisions.js';
@@ -26,12 +27,14 @@ export function followed(db: Db, policy: string): Followed {
 }
 
 export function learningNews(db: Db, policy: string): LearningNews {
+  const head = headVersion(db, policy);
   return {
-    head: headVersion(db, policy),
+    head,
     newest: cyclesOf(db, policy, 1)[0],
     cycles: countCycles(db, policy),
     decisions: decisionsOf(db, policy, DECISIONS),
     update: lastUpdate(db, policy),
     canary: canaryStatus(db, policy),
+    drifts: driftsOf(db, policy, [servingVersion(db, policy), head]),
   };
 }

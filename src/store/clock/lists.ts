@@ -1,11 +1,19 @@
 /** Versions and cycles as their lists show them. */
 import type { Cycle } from '../../core/learning/cycle.js';
 import { isVersionNumber, type Version } from '../../core/learning/version.js';
-import { cycleView, type CycleView, type ListedVersion, listedVersion } from '../../core/learning/views.js';
+import {
+  cycleView,
+  type CycleView,
+  type EvaluationReportView,
+  type ListedVersion,
+  listedVersion,
+  reportView,
+} from '../../core/learning/views.js';
 import { type Listing, listingOf, type Page, pageOf } from '../../core/paging.js';
 import type { Query } from '../../core/reading.js';
 import type { Db } from '../file/db.js';
 import { cycleById, cyclesOf } from '../learning/cycles.js';
+import { reportsOf } from '../learning/evaluations.js';
 import { decisionsAbout, headVersion, servingVersion } from '../learning/decisions.js';
 import { hasVersion, versionsOf } from '../learning/versions.js';
 import { weightsRemoved } from '../learning/weights.js';
@@ -59,6 +67,12 @@ export function cycleList(db: Db, policy: string, query: Query, keyId: string | 
 export function cycleShown(db: Db, policy: string, id: string, keyId: string | undefined): CycleView | undefined {
   const cycle = cycleById(db, policy, id, keyId);
   return cycle === undefined ? undefined : shown(db, policy, cycle, keyId);
+}
+
+/** What versions did on sets of tasks. */
+export function evaluationList(db: Db, policy: string, query: Query): Listing<EvaluationReportView> {
+  const page = pageOf(query, (id) => reportsOf(db, policy, { limit: 1, id }).length > 0);
+  return listingOf(reportsOf(db, policy, { ...page, limit: page.limit + 1 }), page, reportView);
 }
 
 function shown(db: Db, policy: string, cycle: Cycle, keyId: string | undefined): CycleView {

@@ -3,7 +3,7 @@ import type { StateRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { fold } from '../states/fold.js';
 import { openStates } from '../states/open_states.js';
-import { reasonsBy, tallyOf } from '../states/tally.js';
+import { reasonsBy, tallyOf, trajectoriesBy } from '../states/tally.js';
 import { visited } from '../states/visits.js';
 
 export function stateRows(db: Db, policy: string): StateRows {
@@ -16,6 +16,9 @@ export function stateRows(db: Db, policy: string): StateRows {
     },
     async reasons(rules) {
       return reasonsBy(db, policy, rules);
+    },
+    async trajectories(rules) {
+      return trajectoriesBy(db, policy, rules);
     },
     async open(query) {
       return openStates(db, policy, query);

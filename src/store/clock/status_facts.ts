@@ -3,6 +3,8 @@ import type { Cycle } from '../../core/learning/cycle.js';
 import type { StatusFacts } from '../../core/learning/status.js';
 import type { StatusQuery, StatusRows } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
+import { newestCalibrations } from '../judges/calibrations.js';
+import { driftsOf } from '../judges/drifts.js';
 import { burstsAt } from '../keys/pace.js';
 import { cyclesOf, runningCycle, statesOfKey } from '../learning/cycles.js';
 import { unknownJudged } from '../learning/decided.js';
@@ -25,9 +27,9 @@ export function statusRows(db: Db, policy: string): StatusRows {
 }
 
 export function statusFacts(db: Db, policy: string, { ruleAt, boundsAt, keyId }: StatusQuery): StatusFacts {
-  const head = headVersion(db, policy);
+  const [serving, head] = [servingVersion(db, policy), headVersion(db, policy)];
   return {
-    serving: servingVersion(db, policy),
+    serving,
     head,
     ungated: ungatedUpdates(db, policy),
     versions: countVersions(db, policy, keyId),
@@ -41,6 +43,8 @@ export function statusFacts(db: Db, policy: string, { ruleAt, boundsAt, keyId }:
     ),
     bursts: keyId === undefined ? burstsAt(db) : [],
     canary: keyId === undefined ? canaryStatus(db, policy) : undefined,
+    calibrations: keyId === undefined ? newestCalibrations(db) : [],
+    drifts: keyId === undefined ? driftsOf(db, policy, [serving, head]) : [],
   };
 }
 

@@ -5,6 +5,7 @@
 import { timeOf } from '../../core/ids.js';
 import type { JudgeRef, JudgingTurn, Unjudged, UnjudgedSlice } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
+import { IS_ANSWER, IS_OPEN, IS_WITHHELD, STEP_WITH_ALL } from '../labels/step_facts.js';
 
 /** A step whose response has no end yet is looked at again when it is twice as old, within these bounds. */
 const SOONEST_MS = 5_000;
@@ -24,18 +25,9 @@ interface Facts {
   readonly last: 0 | 1;
 }
 
-const FACTS = `SELECT s.seq, s.id, s.response_id AS responseId, s.key_id AS keyId,
-    (s.outcome = 'done' AND s.action_tip IS NOT NULL AND s.consent AND t.consent AND NOT EXISTS (SELECT 1 FROM steps e
-      WHERE e.trajectory_id = s.trajectory_id AND e.idx < s.idx AND NOT e.consent)
-      AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)) AS open,
-    EXISTS (SELECT 1 FROM keys g WHERE g.id = s.key_id AND NOT g.train) AS withheld,
-    r.id IS NOT NULL AS ended,
-    (coalesce(r.outcome, '') = 'completed' AND s.calls = '[]'
-      AND NOT EXISTS (SELECT 1 FROM steps n WHERE n.trajectory_id = s.trajectory_id AND n.idx = s.idx + 1
-        AND n.response_id = s.response_id)
-      AND NOT EXISTS (SELECT 1 FROM steps c WHERE c.trajectory_id = s.trajectory_id AND c.idx = s.idx - 1
-        AND c.response_id = s.response_id AND c.state_at = s.state_at)) AS last
-  FROM steps s JOIN trajectories t ON t.id = s.trajectory_id LEFT JOIN responses r ON r.id = s.response_id`;
+const FACTS = `SELECT s.seq, s.id, s.response_id AS responseId, s.key_id AS keyId, ${IS_OPEN} AS open,
+    ${IS_WITHHELD} AS withheld, r.id IS NOT NULL AS ended, ${IS_ANSWER} AS last
+  FROM ${STEP_WITH_ALL}`;
 
 export function unjudged(
   db: Db,
@@ -121,7 +113,8 @@ function behindMarks(db: Db, all: readonly JudgeRef[], limit: number, now: numbe
   if (to <= from) return undefined;
   const rows = prepared<[number, number, number], Facts>(
     db,
-    `${FACTS} WHERE s.seq > ? AND s.seq <= ? AND s.policy_version > -1 ORDER BY s.seq LIMIT ?`,
+    `${FACTS} WHERE s.seq > ? AND s.seq <= ? AND (s.policy_version > -1 OR t.origin = 'generate')
+      ORDER BY s.seq LIMIT ?`,
   ).all(from, to, limit);
   const seq = rows.length < limit ? to : (rows.at(-1)?.seq ?? to);
   const stepId = prepared<[number], { id: string }>(db, 'SELECT id FROM steps WHERE seq = ?').get(seq)?.id ?? null;

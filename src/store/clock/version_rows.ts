@@ -13,8 +13,10 @@ import {
 import {
   answersOf,
   evaluationOf,
+  reportsOf,
   saveAnswers,
   saveEvaluation,
+  saveReport,
   taskUsesOf,
   testedSincePromotion,
 } from '../learning/evaluations.js';
@@ -97,6 +99,12 @@ export function evaluationRows(db: Db, policy: string): EvaluationRows {
     },
     async close(evaluation) {
       saveEvaluation(db, policy, evaluation);
+    },
+    async report(report) {
+      saveReport(db, policy, report);
+    },
+    async reports(limit, version) {
+      return reportsOf(db, policy, { limit, version });
     },
   };
 }

@@ -2,6 +2,8 @@
 import { sql } from 'drizzle-orm';
 import { index, integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
+
 const SUBJECT_KINDS = ['step', 'response', 'trajectory', 'sample'] as const;
 
 /**
@@ -107,4 +109,72 @@ export const judgeCosts = sqliteTable(
     createdAt: integer('created_at').notNull(),
   },
   (t) => [index('judge_costs_when').on(t.judge, t.createdAt)],
+);
+
+/** How well a version of a judge was shown to tell right from wrong. Only added; the newest of a version counts. */
+export const calibrations = sqliteTable(
+  'calibrations',
+  {
+    id: text().primaryKey(),
+    judge: text().notNull(),
+    judgeVersion: text('judge_version').notNull(),
+    kind: text().notNull(),
+    /** Hash of the gold items. */
+    gold: text().notNull(),
+    source: text({ enum: ['labels', 'file'] }).notNull(),
+    /** JSON: what was measured, what it had to reach then, and why it may not reward by that. */
+    numbers: text().notNull(),
+    bounds: text().notNull(),
+    shortfalls: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('calibrations_judge').on(t.judge, t.judgeVersion)],
+);
+
+/** Whether a judge still says what outcomes and people say, of each version of a policy: as it was found last. */
+export const judgeDrifts = sqliteTable(
+  'judge_drifts',
+  {
+    policy: text().notNull().default(GYRE_POLICY),
+    version: integer().notNull(),
+    judge: text().notNull(),
+    judgeVersion: text('judge_version').notNull(),
+    measure: text({ enum: ['outcome', 'people'] }).notNull(),
+    n: integer().notNull(),
+    value: real().notNull(),
+    low: real().notNull(),
+    high: real().notNull(),
+    bound: real().notNull(),
+    alarm: integer({ mode: 'boolean' }).notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.policy, t.version, t.judge, t.judgeVersion, t.measure] })],
+);
+
+/** Versions of judges that are trained here (`LearnedVersion` in `src/core/judging/learned.ts`): each counts its own. */
+export const judgeVersions = sqliteTable(
+  'judge_versions',
+  {
+    judge: text().notNull(),
+    version: integer().notNull(),
+    state: text({ enum: ['training', 'serving', 'replaced', 'failed', 'lost'] }).notNull(),
+    labels: integer().notNull(),
+    labelsHash: text('labels_hash').notNull(),
+    recipe: text().notNull(),
+    /** JSON of the two words, of what it was labelled for, and of the steps that are its gold items. */
+    good: text().notNull(),
+    bad: text().notNull(),
+    known: text().notNull(),
+    gold: text().notNull(),
+    /** JSON; null until it is trained. */
+    report: text(),
+    scaling: text(),
+    adapter: text(),
+    judgeVersion: text('judge_version'),
+    calibratedAt: integer('calibrated_at'),
+    note: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.judge, t.version] })],
 );

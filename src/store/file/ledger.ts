@@ -10,11 +10,13 @@ import { sha256, type Hash } from '../../core/text/hash.js';
 import type { Tx } from './db.js';
 import { shapeOf, type Shape, type SqlValue } from './rows.js';
 import {
+  calibrations,
   decisions,
   deletions,
   deletionVersions,
   evaluations,
   feedback,
+  labels,
   ledger,
   prunings,
   responses,
@@ -27,8 +29,8 @@ import {
 } from './schema.js';
 
 /**
- * Tables whose rows are never changed. A row of the first nine that is in no ledger row is a fault; the others may be
- * entered.
+ * Tables whose rows are never changed. A row of those that must be ledgered that is in no ledger row is a fault; the
+ * others may be entered.
  */
 export const LEDGERED = {
   trajectories,
@@ -41,9 +43,11 @@ export const LEDGERED = {
   withdrawals,
   prunings,
   decisions,
+  calibrations,
   samples,
   versions,
   evaluations,
+  labels,
 } as const;
 export const MUST_BE_LEDGERED = [
   'trajectories',
@@ -56,6 +60,8 @@ export const MUST_BE_LEDGERED = [
   'withdrawals',
   'prunings',
   'decisions',
+  'calibrations',
+  'labels',
 ] as const;
 export type LedgerTable = keyof typeof LEDGERED;
 

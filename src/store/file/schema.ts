@@ -8,7 +8,17 @@ import { blob, index, integer, real, sqliteTable, text, uniqueIndex } from 'driz
 
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 
-export { decided, decidingBy, judgeAttempts, judgeCosts, judgeMarks, lateSteps } from './judging_schema.js';
+export {
+  calibrations,
+  decided,
+  decidingBy,
+  judgeAttempts,
+  judgeCosts,
+  judgeDrifts,
+  judgeMarks,
+  judgeVersions,
+  lateSteps,
+} from './judging_schema.js';
 export {
   canaries,
   canaryOutcomes,
@@ -19,6 +29,7 @@ export {
   taskUses,
 } from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
+export { demonstrations, labels } from './label_schema.js';
 export { groups, samples } from './sample_schema.js';
 export {
   candidateCounts,
@@ -32,7 +43,7 @@ export {
   unanswered,
   visitCounts,
 } from './state_schema.js';
-export { decisions, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
+export { decisions, evaluationReports, evaluations, headMoves, removedWeights, versions } from './version_schema.js';
 
 /**
  * Messages as a forest: a conversation adds only what is new, and system prompts are shared. Identity is the

@@ -63,6 +63,21 @@ export const evaluations = sqliteTable(
   (t) => [index('evaluations_of').on(t.version, t.taskSet)],
 );
 
+/** What a version did on a set of tasks, asked in one way: numbers alone, which outlive the trajectories. */
+export const evaluationReports = sqliteTable(
+  'evaluation_reports',
+  {
+    id: text().primaryKey(),
+    policy: text().notNull().default(GYRE_POLICY),
+    version: integer().notNull(),
+    taskSet: text('task_set').notNull(),
+    setting: text().notNull(),
+    numbers: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('evaluation_reports_of').on(t.policy, t.version, t.id)],
+);
+
 /** Each move of a head, in order: the last one says which version a policy is trained and sampled from. */
 export const headMoves = sqliteTable(
   'head_moves',

@@ -1,5 +1,12 @@
 /** Who decides about each subject, as rows: made anew in the transaction that adds a verdict of it. */
-import { type DeclaredJudge, deciding, JUDGES } from '../../core/learning/deciding.js';
+import {
+  anyOpinion,
+  couldTell,
+  type DeclaredJudge,
+  deciding,
+  JUDGES,
+  NO_REFERENCE,
+} from '../../core/learning/deciding.js';
 import type { SubjectKind } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 
@@ -10,6 +17,12 @@ interface Said {
   readonly good: 0 | 1 | null;
   readonly rationale: string;
   readonly createdAt: number;
+}
+
+/** The judges by whom the rows are decided, for whoever says something and does not know the configuration. */
+export function declaredOf(db: Db): readonly DeclaredJudge[] {
+  const row = prepared<[], { judges: string }>(db, 'SELECT judges FROM deciding').get();
+  return row === undefined ? JUDGES : (JSON.parse(row.judges) as DeclaredJudge[]);
 }
 
 /** `gradable`: whether a judge that knows right from wrong has what it takes to tell; undefined where nobody says. */
@@ -29,15 +42,14 @@ export function writeDecided(
     db,
     'SELECT judge FROM judge_attempts WHERE subject_kind = ? AND subject_id = ?',
   ).all(kind, id);
-  const { verdict, place, right, unknown } = deciding(
-    said.map(({ score, good, ...rest }) => ({
-      ...rest,
-      score: score ?? undefined,
-      good: good === null ? undefined : good === 1,
-    })),
-    judges,
-    new Set(failed.map(({ judge }) => judge)),
-  );
+  const words = said.map(({ score, good, ...rest }) => ({
+    ...rest,
+    score: score ?? undefined,
+    good: good === null ? undefined : good === 1,
+  }));
+  const unheard = new Set(failed.map(({ judge }) => judge));
+  const { verdict, place, right, rightKind, unknown } = deciding(words, judges, unheard);
+  const told = rightKind === 'person' ? couldTell(words, judges, unheard) : right !== undefined;
   prepared(
     db,
     `INSERT INTO decided (subject_kind, subject_id, judge, good, score, verdict_id, place, gradable, unknown)
@@ -52,7 +64,7 @@ export function writeDecided(
     score: verdict?.score ?? null,
     verdictId: verdict?.id ?? null,
     place: place ?? null,
-    gradable: Number(gradable === true || right !== undefined),
+    gradable: Number(gradable === true || told),
     news: Number(gradable !== undefined),
     unknown: unknown.length,
   });
@@ -80,7 +92,8 @@ export function redecide(db: Db, judges: readonly DeclaredJudge[]): boolean {
         `SELECT DISTINCT subject_kind AS kind, subject_id AS id FROM verdicts
           WHERE (subject_kind, subject_id) > (?, ?) ORDER BY subject_kind, subject_id LIMIT ${AT_ONCE}`,
       ).all(goesOn ? (known.kind ?? '') : '', goesOn ? (known.subject ?? '') : '');
-      for (const { kind, id } of rows) writeDecided(db, kind, id, undefined, judges);
+      for (const { kind, id } of rows)
+        writeDecided(db, kind, id, anyOpinion(judges) || hasReference(db, kind, id), judges);
       const last = rows.length < AT_ONCE ? undefined : rows.at(-1);
       prepared(
         db,
@@ -90,6 +103,17 @@ export function redecide(db: Db, judges: readonly DeclaredJudge[]): boolean {
       return last !== undefined;
     },
     { behavior: 'immediate' },
+  );
+}
+
+/** Whether one that goes by a reference has looked at it and found one. */
+function hasReference(db: Db, kind: SubjectKind, id: string): boolean {
+  return (
+    prepared<[string, string, string], { found: number }>(
+      db,
+      `SELECT 1 AS found FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = 'reference'
+        AND rationale <> ? LIMIT 1`,
+    ).get(kind, id, NO_REFERENCE) !== undefined
   );
 }
 
@@ -119,7 +143,12 @@ export function forgetJudging(db: Db, subjects: Iterable<readonly [kind: Subject
   gone('decided');
   gone('judge_attempts');
   const late = prepared<[string]>(db, 'DELETE FROM late_steps WHERE step_id = ?');
-  for (const [kind, id] of list) if (kind === 'step') late.run(id);
+  const taught = prepared<[string]>(db, 'DELETE FROM demonstrations WHERE step_id = ?');
+  for (const [kind, id] of list)
+    if (kind === 'step') {
+      late.run(id);
+      taught.run(id);
+    }
   // The number of the newest step is given again where that is gone: another step, which nobody has judged.
   prepared(
     db,

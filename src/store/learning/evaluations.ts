@@ -1,13 +1,13 @@
 /** Held-out tasks answered by versions of a policy, one by one, and evaluations on whole sets of them. */
-import { and, desc, eq, inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 
-import type { TaskAnswer } from '../../core/learning/evaluation.js';
+import type { EvaluationReport, TaskAnswer } from '../../core/learning/evaluation.js';
 import type { Judge } from '../../core/learning/judging.js';
 import { type Task, taskSetHash } from '../../core/learning/task.js';
 import type { Evaluation } from '../../core/learning/version.js';
 import { prepared, type Db } from '../file/db.js';
 import { policyColumn } from '../file/policy_column.js';
-import { evaluationAnswers, evaluations, taskUses } from '../file/schema.js';
+import { evaluationAnswers, evaluationReports, evaluations, taskUses } from '../file/schema.js';
 
 /** Hashes in one query. */
 const PAGE = 500;
@@ -119,4 +119,43 @@ export function evaluationOf(db: Db, policy: string, version: number, taskSet: s
   if (row === undefined) return undefined;
   const { policy: _, results, ...rest } = row;
   return { ...rest, results: JSON.parse(results) as Evaluation['results'] };
+}
+
+/** What was measured of a version for a report. */
+export function saveReport(db: Db, policy: string, { setting, numbers, ...report }: EvaluationReport): void {
+  db.insert(evaluationReports)
+    .values({ ...report, policy, setting: JSON.stringify(setting), numbers: JSON.stringify(numbers) })
+    .run();
+}
+
+interface ReportQuery {
+  readonly limit: number;
+  /** Only those of it. */
+  readonly version?: number | undefined;
+  /** Only those before it. */
+  readonly after?: string | undefined;
+  readonly id?: string | undefined;
+}
+
+/** Newest first. */
+export function reportsOf(db: Db, policy: string, { limit, version, after, id }: ReportQuery): EvaluationReport[] {
+  return db
+    .select()
+    .from(evaluationReports)
+    .where(
+      and(
+        eq(evaluationReports.policy, policy),
+        version === undefined ? undefined : eq(evaluationReports.version, version),
+        id === undefined ? undefined : eq(evaluationReports.id, id),
+        after === undefined ? undefined : lt(evaluationReports.id, after),
+      ),
+    )
+    .orderBy(desc(evaluationReports.id))
+    .limit(limit)
+    .all()
+    .map(({ policy: _, setting, numbers, ...row }) => ({
+      ...row,
+      setting: JSON.parse(setting) as EvaluationReport['setting'],
+      numbers: JSON.parse(numbers) as EvaluationReport['numbers'],
+    }));
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import { conversationId, isInShare, openingOf } from '../../core/learning/conversation.js';
+import { conversationId, isInShare, openingOf } from '../../core/judging/conversation.js';
 import { Questions } from '../../core/learning/questions.js';
 import type { Task } from '../../core/learning/task.js';
 import { type Message, textOf } from '../../core/message.js';

@@ -1,7 +1,7 @@
 /** Updates of a policy as their numbers tell of them. */
 import { and, desc, eq } from 'drizzle-orm';
 
-import { alarmsOf, type Update } from '../../core/learning/alarms.js';
+import { alarmsOf, BOUNDS, type Update } from '../../core/learning/alarms.js';
 import { updateNumbers, type UpdateNumbers } from '../../core/learning/update.js';
 import type { Db } from '../file/db.js';
 import { versions } from '../file/schema.js';
@@ -43,10 +43,14 @@ export function lastUpdate(db: Db, policy: string): Update | undefined {
 
 function told(db: Db, { policy, version, parent, metrics }: Row): Update {
   const numbers = numbersIn(metrics);
-  // After a rollback it is compared with the update that made the weights it was trained on.
-  let before = parent === null ? undefined : rowOf(db, policy, parent);
-  while (typeof before?.copyOf === 'number') before = rowOf(db, policy, before.copyOf);
-  return { version, numbers, alarms: alarmsOf(numbers, before === undefined ? {} : numbersIn(before.metrics)) };
+  const before: UpdateNumbers[] = [];
+  for (let at = parent; at !== null && before.length < BOUNDS.updates;) {
+    const row = rowOf(db, policy, at);
+    // After a rollback it is compared with the update that made the weights it was trained on.
+    if (typeof row?.copyOf !== 'number' && row !== undefined) before.push(numbersIn(row.metrics));
+    at = row?.copyOf ?? row?.parent ?? null;
+  }
+  return { version, numbers, alarms: alarmsOf(numbers, before) };
 }
 
 function rowOf(db: Db, policy: string, version: number): Row | undefined {

@@ -53,7 +53,11 @@ export function saveJudged(
 
 const SHAPE = ledgeredShape('verdicts');
 
-function addCost(db: Db, { id, judge, createdAt }: Verdict, cost: JudgeCost): void {
+export function addCost(
+  db: Db,
+  { id, judge, createdAt }: Pick<Verdict, 'id' | 'judge' | 'createdAt'>,
+  cost: JudgeCost,
+): void {
   prepared(
     db,
     `INSERT INTO judge_costs (verdict_id, judge, prompt_tokens, completion_tokens, ms, created_at)

@@ -1,7 +1,7 @@
 /** The canary as rows: which version answers a share of the conversations, how they went, and how it ended. */
 import { newId } from '../../core/ids.js';
-import { isInShare } from '../../core/learning/conversation.js';
-import type { Canary, CanaryOutcome, CanaryStatus, ServedCanary } from '../../core/learning/live.js';
+import { isInShare } from '../../core/judging/conversation.js';
+import type { Canary, CanaryOutcome, CanaryStatus, ServedCanary } from '../../core/judging/live.js';
 import type { Decision, NewDecision } from '../../core/learning/version.js';
 import { prepared, type Db } from '../file/db.js';
 import { consented } from '../learning/consent.js';

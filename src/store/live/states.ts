@@ -1,7 +1,7 @@
 /** Live conversations that a gate may ask about, and how answers to them were compared. */
-import type { Comparison, LiveState } from '../../core/learning/live.js';
-import { conversationUse } from '../../core/learning/live.js';
-import { isInShare } from '../../core/learning/conversation.js';
+import type { Comparison, LiveState } from '../../core/judging/live.js';
+import { conversationUse } from '../../core/judging/live.js';
+import { isInShare } from '../../core/judging/conversation.js';
 import type { JudgeRef } from '../../core/learning/judging.js';
 import { sha256 } from '../../core/text/hash.js';
 import { prepared, type Db } from '../file/db.js';

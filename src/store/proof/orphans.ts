@@ -25,6 +25,12 @@ const SUBJECTS = [
 
 const ORPHANS: readonly Orphans[] = [
   orphans('feedback', missing('responses', 'o.response_id'), 'the response it is about is missing'),
+  orphans('labels', missing('steps', 'o.step_id'), 'the step it is about is missing'),
+  orphans(
+    'labels',
+    `o.withdraws IS NOT NULL AND ${missing('labels', 'o.withdraws')}`,
+    'the label that it takes back is missing',
+  ),
   orphans('samples', missing('steps', 'o.step_id'), 'the step it was drawn at is missing'),
   orphans(
     'samples',
@@ -61,6 +67,7 @@ const MORE: readonly Orphans[] = [
   ...aboutSubject('decided', (kind) => `the ${kind} it is about is missing`),
   ...aboutSubject('judge_attempts', (kind) => `the ${kind} a judge is to be asked of again is missing`),
   referring('late_steps', 'step_id', 'steps', 'the step that is to be judged later is missing'),
+  referring('demonstrations', 'step_id', 'steps', 'the step it is to be said in is missing'),
   referring('cycle_steps', 'step_id', 'steps', 'the step it claims is missing'),
   referring('groups', 'step_id', 'steps', 'the step it was drawn at is missing'),
   referring('evaluation_answers', 'trajectory_id', 'trajectories', 'the trajectory that answered is missing'),

@@ -1,6 +1,7 @@
 /**
- * Feedback on answers, added by response id. The id of a row is the hash of its content, so that the same feedback
- * twice is one row, also when two processes are given it at once.
+ * Feedback on answers, added by response id. The id of a row is the hash of its content, and of the rating that it
+ * turns round: the same feedback twice is one row, also when two processes are given it at once, and a thumb that goes
+ * up, down and up again is three. What the ratings of a response say now is written as verdicts with each of them.
  */
 import { eq } from 'drizzle-orm';
 
@@ -11,6 +12,7 @@ import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { feedback } from '../file/schema.js';
+import { hearRatings } from '../labels/ratings.js';
 import { queriesOf } from './queries.js';
 
 export interface NewFeedback {
@@ -67,16 +69,40 @@ export function addFeedback(db: Db, { within, at = Date.now(), ...input }: NewFe
         comment: input.comment ?? null,
         demonstration: input.demonstration ?? null,
       };
-      const id = `fbk-${sha256(canonicalJson(content)).slice(-40)}`;
+      const known = tx
+        .select()
+        .from(feedback)
+        .where(eq(feedback.id, idOf(content)))
+        .get();
+      const last = newestOf(db, content);
+      // What it says again is what stands, or nobody has rated it otherwise since.
+      const stands = content.value === null || last === undefined || last.value === content.value;
+      if (known !== undefined && stands) return viewOf(known);
+      const id = idOf(known === undefined || last === undefined ? content : { ...content, instead: last.id });
       const row = { id, trajectoryId: response.trajectoryId, ...content, createdAt: at };
-      const known = tx.select().from(feedback).where(eq(feedback.id, id)).get();
-      if (known !== undefined) return viewOf(known);
       tx.insert(feedback).values(row).run();
       appendLedger(tx, [['feedback', id, contentHashOf('feedback', row)]], at);
+      hearRatings(db, input.responseId, at);
       return viewOf(row);
     },
     { behavior: 'immediate' },
   );
+}
+
+function idOf(content: Readonly<Record<string, unknown>>): string {
+  return `fbk-${sha256(canonicalJson(content)).slice(-40)}`;
+}
+
+/** The key's newest rating of the same. */
+function newestOf(
+  db: Db,
+  { responseId, keyId, step }: { readonly responseId: string; readonly keyId: string; readonly step: number | null },
+): { readonly id: string; readonly value: number } | undefined {
+  return prepared<[string, string, number | null], { id: string; value: number }>(
+    db,
+    `SELECT id, value FROM feedback WHERE response_id = ? AND key_id = ? AND step IS ? AND value IS NOT NULL
+      ORDER BY rowid DESC LIMIT 1`,
+  ).get(responseId, keyId, step);
 }
 
 function viewOf(row: typeof feedback.$inferSelect): FeedbackView {

@@ -24,6 +24,7 @@ import {
   deletions,
   feedback,
   groups,
+  labels,
   responses,
   samples,
   steps,
@@ -126,6 +127,7 @@ function removeRows(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string,
     record('verdicts', tx.delete(verdicts).where(isAbout(kind, ids)).returning({ id: verdicts.id }).all());
   record('samples', tx.delete(samples).where(inArray(samples.id, sampleIds)).returning({ id: samples.id }).all());
   record('feedback', tx.delete(feedback).where(eq(feedback.trajectoryId, id)).returning({ id: feedback.id }).all());
+  record('labels', tx.delete(labels).where(eq(labels.trajectoryId, id)).returning({ id: labels.id }).all());
   record(
     'responses',
     tx.delete(responses).where(inArray(responses.id, responseIds)).returning({ id: responses.id }).all(),

@@ -7,6 +7,7 @@ import type { TrajectorySummary, TrajectoryView } from '../../core/reading.js';
 import type { Shown } from '../../core/reading/filters.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Db } from '../file/db.js';
+import { labelsOf } from '../labels/labels.js';
 import type { StoredTrajectory } from './head.js';
 import { queriesOf } from './queries.js';
 import { summaryOf } from './summary.js';
@@ -66,8 +67,8 @@ function shapeOf(db: Db, row: StoredTrajectory, { view, tokens }: Shown, most: n
 }
 
 /**
- * The JSON of a whole trajectory in pieces of a step each, however large. What is not more than `most` characters is as
- * it stands at one moment.
+ * The JSON of a whole trajectory in pieces of a step each, however large, with its labels where it has any. What is
+ * not more than `most` characters is as it stands at one moment.
  */
 export function* trajectoryPieces(
   db: Db,
@@ -80,7 +81,9 @@ export function* trajectoryPieces(
     if (row === undefined) return undefined;
     const { head, steps } = openTrajectory(db, row, { view, tokens });
     const rest = steps();
-    const first = [`${writeJson(head).slice(0, -1)},"steps":[`];
+    const labels = labelsOf(db, id);
+    const whole = labels.length === 0 ? head : { ...head, labels };
+    const first = [`${writeJson(whole).slice(0, -1)},"steps":[`];
     let chars = 0;
     while (chars <= most) {
       const next = rest.next();

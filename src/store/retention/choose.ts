@@ -37,7 +37,8 @@ const SERVED = `i.batch_id IN (
 const IS_KEPT: Readonly<Record<Kept, string>> = {
   promoted: inBatch(SERVED),
   trained: inBatch(`i.batch_id IN (SELECT id FROM batches WHERE state = 'applied')`),
-  labelled: 'EXISTS (SELECT 1 FROM feedback f WHERE f.trajectory_id = t.id)',
+  labelled: `(EXISTS (SELECT 1 FROM feedback f WHERE f.trajectory_id = t.id)
+    OR EXISTS (SELECT 1 FROM labels l WHERE l.trajectory_id = t.id))`,
 };
 
 /** What a running cycle has taken up, or what is on its way to the trainer. */

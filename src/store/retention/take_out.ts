@@ -65,6 +65,7 @@ function rowsOut(db: Db, tx: Tx, id: string, at: number): ReadonlyMap<string, re
     ['responses', out('DELETE FROM responses WHERE id = ? RETURNING id', responseKeys)],
     ['withdrawals', out('DELETE FROM withdrawals WHERE id = ? RETURNING id', responseKeys)],
     ['feedback', out('DELETE FROM feedback WHERE trajectory_id = ? RETURNING id', [[id]])],
+    ['labels', out('DELETE FROM labels WHERE trajectory_id = ? RETURNING id', [[id]])],
     ['verdicts', out('DELETE FROM verdicts WHERE subject_kind = ? AND subject_id = ? RETURNING id', subjects)],
     ['samples', samples],
   ]);

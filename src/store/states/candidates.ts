@@ -54,6 +54,9 @@ const TRAJECTORY = `SELECT t.key_id AS keyId, t.origin, t.consent,
 /** Of these reasons why an action is not trained on, the state cannot be asked again either. */
 const STATELESS: ReadonlySet<string> = new Set(['upstream', 'no_token_ids', 'control_text', 'raw_prompt']);
 
+/** Of these reasons an action of a teacher has, whose token ids nobody has to know, its state cannot be asked. */
+const UNTEACHABLE: ReadonlySet<string> = new Set(['redacted', 'media', 'control_text', 'raw_prompt']);
+
 /** Whether a state's last message ends a held-out question, word for word. */
 export type AsksHeldOut = (stateTip: string) => boolean;
 
@@ -87,6 +90,9 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
     earlier.set(step.seq, earlierGood);
     consent &&= step.consent === 1;
     const { good, told } = ruled.step(step.id);
+    const policyVersion = versionOfColumn(step.policyVersion);
+    const taught = policyVersion === undefined && trajectory.origin === 'generate';
+    const because = step.notTrainable ?? '';
     return {
       seq: step.seq,
       stepId: step.id,
@@ -98,13 +104,14 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
       branchOf: branch ? before : undefined,
       unanswered: step.ended === 1 ? undefined : step.responseId,
       candidate: {
-        policyVersion: versionOfColumn(step.policyVersion),
+        policyVersion,
+        ...(taught ? { taught } : {}),
         withdrawn: step.withdrawn === 1,
         consent: consent && keyConsents(db, step.keyId),
         heldout: heldOut,
         evaluated: trajectory.origin === 'evaluate',
         finished: step.outcome === 'done' && step.ended === 1,
-        hasState: step.hasPrompt === 1 && !STATELESS.has(step.notTrainable ?? ''),
+        hasState: taught ? !UNTEACHABLE.has(because) : step.hasPrompt === 1 && !STATELESS.has(because),
         notTrainable: step.notTrainable ?? undefined,
         good,
         told,

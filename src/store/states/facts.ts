@@ -14,6 +14,7 @@ const BITS = ['told', 'consent', 'heldout', 'evaluated', 'finished', 'hasState']
 /** Each in two bits: whether there is a verdict, and whether it is good. */
 const VERDICTS = ['good', 'earlierGood', 'allGood', 'outcomeGood'] as const;
 const WITHDRAWN = BITS.length + 2 * VERDICTS.length;
+const TAUGHT = WITHDRAWN + 1;
 
 export function packed(candidate: Candidate): FactsRow {
   let facts = 0;
@@ -25,6 +26,7 @@ export function packed(candidate: Candidate): FactsRow {
     if (good !== undefined) facts |= (good ? 3 : 1) << (BITS.length + 2 * at);
   });
   if (candidate.withdrawn) facts |= 1 << WITHDRAWN;
+  if (candidate.taught === true) facts |= 1 << TAUGHT;
   return {
     policyVersion: candidate.policyVersion ?? UPSTREAM_STEP,
     facts,
@@ -47,6 +49,7 @@ export function unpacked({ policyVersion, facts, notTrainable }: FactsRow): Cand
     finished: is(4),
     hasState: is(5),
     withdrawn: is(WITHDRAWN),
+    ...(is(TAUGHT) ? { taught: true } : {}),
     notTrainable: notTrainable ?? undefined,
     good: said(0),
     earlierGood: said(1),

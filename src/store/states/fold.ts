@@ -225,8 +225,9 @@ function rowOf(db: Db, policy: string, rule: CandidateRule, heldOut: HeldOut, fo
   };
 }
 
-function mayBeKept({ policyVersion, withdrawn, consent, heldout, evaluated, finished }: Candidate): boolean {
-  return policyVersion !== undefined && !withdrawn && consent && !heldout && !evaluated && finished;
+function mayBeKept({ policyVersion, taught, withdrawn, consent, heldout, evaluated, finished }: Candidate): boolean {
+  const isOurs = policyVersion !== undefined || taught === true;
+  return isOurs && !withdrawn && consent && !heldout && !evaluated && finished;
 }
 
 function isSame(a: Row, b: Row): boolean {

@@ -83,6 +83,24 @@ function countingOf(db: Db, policy: string, rule: CandidateRule): StateTally['co
   return { done: total - (row?.left ?? 0), total };
 }
 
+/** Of how many trajectories each of these rules keeps a step. */
+export function trajectoriesBy(db: Db, policy: string, rules: readonly CandidateRule[]): readonly number[] {
+  const rows = prepared<[string], FactsRow & { readonly trajectoryId: string }>(
+    db,
+    `SELECT DISTINCT s.trajectory_id AS trajectoryId, c.policy_version AS policyVersion, c.facts,
+        c.not_trainable AS notTrainable
+      FROM candidates c JOIN steps s ON s.seq = c.seq WHERE c.policy = ?`,
+  );
+  const kept = rules.map(() => new Set<string>());
+  for (const row of rows.iterate(policy)) {
+    const candidate = unpacked(row);
+    rules.forEach((rule, at) => {
+      if (rule.reasonOf(candidate) === '') kept[at]?.add(row.trajectoryId);
+    });
+  }
+  return kept.map(({ size }) => size);
+}
+
 /** By which reasons each of these rules drops candidates, kept ones under an empty one: one look at each candidate. */
 export function reasonsBy(
   db: Db,

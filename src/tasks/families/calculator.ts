@@ -209,6 +209,8 @@ const family = (operations: 1 | 2 | 3, words: string, wordings: readonly Wording
   about: `arithmetic of ${words} in a sentence or two`,
   tools: ['calculator'],
   instruction: 'Answer the question. Use the calculator for the arithmetic.',
+  // As many as the paper's for mathematics.
+  steps: 10,
   open: (draw) => ({ documents: [], problem: () => problemOf(draw, operations, wordings) }),
 });
 

@@ -182,6 +182,8 @@ function family(
     about,
     tools,
     instruction,
+    // The paper's for questions; one more where the answer is still to be calculated.
+    steps: tools.includes('calculator') ? 6 : 5,
     open(draw, size) {
       const world = worldOf(draw, size, collections);
       // One wording in four or five is of held-out problems alone.

@@ -10,6 +10,7 @@ const DRAWN: Drawn = {
   parse_failures: 0.05,
   callable: 136,
   tool_call_rate: 0.5,
+  repeating: 0.02,
 };
 const HEALTHY: UpdateNumbers = {
   kl_before: 0.01,
@@ -20,7 +21,7 @@ const HEALTHY: UpdateNumbers = {
   grad_norm: 0.8,
   drawn: DRAWN,
 };
-const names = (now: UpdateNumbers, before?: UpdateNumbers): AlarmName[] =>
+const names = (now: UpdateNumbers, ...before: UpdateNumbers[]): AlarmName[] =>
   alarmsOf(now, before).map(({ name }) => name);
 const drawing = (part: Partial<Drawn>): UpdateNumbers => ({ ...HEALTHY, drawn: { ...DRAWN, ...part } });
 
@@ -30,9 +31,9 @@ function scattered(...tokens: number[]): UpdateNumbers {
 }
 
 test('a healthy update raises none, with numbers to compare with, without, or without any number', () => {
-  expect(alarmsOf(HEALTHY, HEALTHY)).toEqual([]);
+  expect(alarmsOf(HEALTHY, [HEALTHY])).toEqual([]);
   expect(alarmsOf(HEALTHY)).toEqual([]);
-  expect(alarmsOf({}, HEALTHY)).toEqual([]);
+  expect(alarmsOf({}, [HEALTHY])).toEqual([]);
   expect(alarmsOf({})).toEqual([]);
 });
 
@@ -49,6 +50,7 @@ test.each<[AlarmName, UpdateNumbers, UpdateNumbers]>([
   ['tool_call_rate', drawing({ tool_call_rate: 0.02 }), drawing({ tool_call_rate: 0.01 })],
   ['tool_call_rate', drawing({ tool_call_rate: 0.98 }), drawing({ tool_call_rate: 0.99 })],
   ['parse_failures', drawing({ parse_failures: 0.2 }), drawing({ parse_failures: 0.21 })],
+  ['repeated_text', drawing({ repeating: 0.1 }), drawing({ repeating: 0.11 })],
 ])('%s is silent at its bound and raised just beyond it', (name, at, beyond) => {
   expect(names(at, HEALTHY)).toEqual([]);
   expect(names(beyond, HEALTHY)).toEqual([name]);
@@ -80,7 +82,7 @@ test('calling nearly always is no alarm where it came step by step, nor failing 
 });
 
 test('an alarm says its number, its bound and what it means', () => {
-  const [first, ...others] = alarmsOf({ ...HEALTHY, kl_base: 1.2345 }, HEALTHY);
+  const [first, ...others] = alarmsOf({ ...HEALTHY, kl_base: 1.2345 }, [HEALTHY]);
   expect(others).toEqual([]);
   expect(first).toEqual({
     name: 'kl_base',
@@ -97,4 +99,23 @@ test("an update's numbers are found among a version's metrics, and what is none 
   expect(updateNumbers(metrics)).toEqual({ ...HEALTHY, ratio_histogram: histogram });
   expect(updateNumbers({ kl_before: '0.1', ratio_histogram: null, drawn: { samples: 3 }, entropy: null })).toEqual({});
   expect(updateNumbers({ ratio_histogram: { edges: [1], tokens: [1] } })).toEqual({});
+});
+
+test('what slides a little each time is seen over the updates before, as far as it is looked back', () => {
+  const rates = [0.5, 0.4, 0.3, 0.09, 0.05].map((rate) => drawing({ tool_call_rate: rate })).reverse();
+  expect(names(drawing({ tool_call_rate: 0.01 }), ...rates)).toEqual(['tool_call_rate']);
+  const never = drawing({ tool_call_rate: 0.05 });
+  expect(
+    names(drawing({ tool_call_rate: 0.01 }), ...Array<UpdateNumbers>(BOUNDS.updates).fill(never), HEALTHY),
+  ).toEqual([]);
+  const lengths = [40, 60, 90, 120].map((mean) => drawing({ mean_length: mean })).reverse();
+  expect(names(drawing({ mean_length: 150 }), ...lengths)).toEqual(['length']);
+  expect(names(drawing({ mean_length: 127 }), ...lengths)).toEqual([]);
+  const repeating = [0.02, 0.05, 0.09].map((share) => drawing({ repeating: share })).reverse();
+  expect(names(drawing({ repeating: 0.12 }), ...repeating)).toEqual(['repeated_text']);
+});
+
+test('text that repeated itself from the beginning is no alarm, nor where nobody counted it before', () => {
+  expect(names(drawing({ repeating: 0.5 }), drawing({ repeating: 0.46 }))).toEqual([]);
+  expect(names(drawing({ repeating: 0.5 }), drawing({ repeating: undefined }))).toEqual([]);
 });

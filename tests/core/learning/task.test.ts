@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { parseTasks, taskSetHash } from '../../../src/core/learning/task.js';
+import { capOf, parseTasks, taskSetHash } from '../../../src/core/learning/task.js';
 
 const line = (value: unknown): string => JSON.stringify(value);
 
@@ -165,4 +165,16 @@ test('a file may begin with a mark, end its lines in any way and be one JSON lis
   );
   expect(() => parseTasks('[{"prompt": "x"},', 't.json')).toThrow(/t\.json: it begins as a JSON list and is not JSON/);
   expect(() => parseTasks('[]', 't.json')).toThrow(/no tasks in it/);
+});
+
+test('a task may say how many steps its answer takes at most, which is a part of what it is', () => {
+  const list = parseTasks(
+    '{"prompt": "q", "id": "a", "max_steps": 3, "metadata": {"family": "f"}}\n{"prompt": "q", "id": "b"}',
+    'f',
+  );
+  const [capped] = list;
+  expect(capped?.metadata).toEqual({ family: 'f', max_steps: 3 });
+  expect(list.map(capOf)).toEqual([3, undefined]);
+  expect(taskSetHash(list)).not.toBe(taskSetHash(list.map((task) => ({ ...task, metadata: {} }))));
+  expect(() => parseTasks('{"prompt": "q", "max_steps": 0}', 'f')).toThrow('line 1, field "max_steps"');
 });

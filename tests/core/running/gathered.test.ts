@@ -38,3 +38,22 @@ test('a piece is not changed by what is added to it', () => {
   gathered.add(Buffer.from('X'));
   expect([gathered.take().toString(), piece.toString()]).toEqual(['aX', 'abc']);
 });
+
+test('the memory of a piece of its own goes back as soon as it is copied, and of no other piece', async () => {
+  const mib = 1024 * 1024;
+  const piece = (): Buffer => Buffer.alloc(mib, 7);
+  const gathered = new Gathered(8 * mib);
+  const [first, second, part] = [piece(), piece(), piece().subarray(0, mib / 2)];
+  gathered.addOwn(first);
+  expect(first.length).toBe(mib); // it is what is gathered so far
+  gathered.addOwn(second);
+  gathered.addOwn(part);
+  expect([second.length, part.length]).toEqual([0, mib / 2]);
+  gathered.add(piece());
+  expect(gathered.take().equals(Buffer.alloc(3.5 * mib, 7))).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // the first of all has gone, and its way out is open
+  const before = process.memoryUsage().arrayBuffers;
+  const more = new Gathered(64 * mib);
+  for (let at = 0; at < 64; at += 1) more.addOwn(piece());
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100 * mib);
+});

@@ -189,7 +189,14 @@ describe('what the document says', () => {
       expect(example !== undefined, where).toBe(requestBody !== undefined);
       if (requestBody !== undefined) check(requestBody.content['application/json']?.schema ?? {}).parse(example);
       // An id in an example stands for one that its reader has.
-      const body = example !== undefined && 'response_id' in example ? { ...example, response_id: asked.id } : example;
+      const body =
+        example === undefined
+          ? undefined
+          : {
+              ...example,
+              ...('response_id' in example ? { response_id: asked.id } : {}),
+              ...('step_id' in example ? { step_id: trajectory?.steps[0]?.id } : {}),
+            };
       const response = await fetch(
         `${gateway.url}${path.replace('{id}', encodeURIComponent(places[path] ?? '')).replace('{version}', '1')}`,
         {

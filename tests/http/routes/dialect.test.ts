@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { SHAPES } from '../../../src/http/openapi/shapes.js';
 import { newId } from '../../../src/core/ids.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { EvaluationReport } from '../../../src/core/learning/evaluation.js';
+import { saveReport } from '../../../src/store/learning/evaluations.js';
 import { saveBatch } from '../../../src/store/learning/batches.js';
 import { decide } from '../../../src/store/learning/decisions.js';
 import { saveSamples } from '../../../src/store/learning/samples.js';
@@ -38,6 +40,22 @@ const ask = async (path: string, method = 'GET', body?: unknown): Promise<Answer
 };
 const list = async (path: string): Promise<List> => (await ask(path)).body as List;
 
+function reportOf(version: number): EvaluationReport {
+  const mean = { mean: 0.5, n: 8, ci95: [0.2, 0.8] } as const;
+  return {
+    id: newId('eval'),
+    version,
+    taskSet: 'g1:x',
+    setting: { tools: true, temperature: 0.7, samples: 2 },
+    numbers: {
+      ...{ tasks: 8, unanswered: 0, right: mean, passAt: [{ k: 2, ...mean }], processLabels: { critic: mean } },
+      ...{ goodSteps: mean, goodTrajectories: mean, toolCallRate: mean, parseFailures: mean },
+      ...{ stepsATrajectory: mean, tokensAStep: mean, tokensATrajectory: mean },
+    },
+    createdAt: Date.now(),
+  };
+}
+
 beforeAll(async () => {
   gateway = await startWhole({
     script: inTurn(
@@ -50,6 +68,7 @@ beforeAll(async () => {
   for (let at = 0; at < 5; at += 1) {
     await gateway.client.chat.completions.create({ model: 'gyre', messages: [{ role: 'user', content: `q${at}` }] });
     await ask('/gyre/v1/cycles', 'POST');
+    saveReport(db, GYRE_POLICY, reportOf(at));
     if (at > 0)
       saveVersion(db, GYRE_POLICY, {
         version: at + 1,
@@ -116,6 +135,7 @@ afterAll(async () => gateway.close());
 describe.each([
   ['/gyre/v1/trajectories', 'id', undefined],
   ['/gyre/v1/cycles', 'id', undefined],
+  ['/gyre/v1/evaluations', 'id', undefined],
   ['/gyre/v1/versions', 'version', [5, 4, 3, 2, 1]],
 ])('the list %s', (path, id, order) => {
   const idsOf = ({ data }: List): unknown[] => data.map((row) => row[id]);
@@ -202,6 +222,7 @@ describe('every body', () => {
       ['GET', 'Status', 'status'],
       ['GET', 'VersionList', 'versions'],
       ['GET', 'CycleList', 'cycles'],
+      ['GET', 'EvaluationList', 'evaluations'],
       ['GET', 'Cycle', `cycles/${String(cycle?.['id'])}`],
       ['POST', 'Cycle', 'cycles'],
       ['POST', 'Decision', 'versions/1/promote'],

@@ -1,7 +1,7 @@
 /** A model that compares two answers, against an endpoint that answers well, badly, or not at all. */
 import { afterEach, expect, test } from 'vitest';
 
-import type { Compared } from '../../../src/core/learning/live.js';
+import type { Compared } from '../../../src/core/judging/live.js';
 import { modelComparer, preferenceOf } from '../../../src/judge/model/compare.js';
 import { modelJudge, type ModelJudgeOptions } from '../../../src/judge/model/judge.js';
 import { judgeEndpoint, type JudgeEndpoint, type Script } from './endpoint.js';

@@ -309,6 +309,23 @@ describe('where it cannot be asked it has said nothing, and it is told why', () 
     expect(endpoint.asked).toHaveLength(2);
   });
 
+  test('what another process has spent of the day meanwhile is seen, without waiting for the next day', async () => {
+    const endpoint = await judgeEndpoint(() => 'GOOD');
+    open.push(endpoint);
+    let others = 0;
+    const judge = modelJudge({
+      ...{ name: 'critic', url: endpoint.url, model: 'm', prompt: 'process' },
+      ...{ tokensADay: 1_000_000, spentSince: () => Promise.resolve(others) },
+    });
+    const ask = (): Promise<unknown> =>
+      judgementOf(judge, STEP, AbortSignal.timeout(5_000)).catch((thrown: unknown) => thrown);
+    await ask();
+    others = 2_000_000;
+    for (let at = 0; at < 60; at += 1) await ask();
+    expect(await ask()).toMatchObject({ message: expect.stringContaining('tokens of this day') as string });
+    expect(endpoint.asked).toHaveLength(50);
+  });
+
   test('who gives up while it waits for its turn of a minute is let go', async () => {
     const endpoint = await judgeEndpoint(() => 'GOOD');
     open.push(endpoint);

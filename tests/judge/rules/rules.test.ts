@@ -167,3 +167,39 @@ test('an answer follows the observation by value; where no tool spoke, or one fa
   expect(said(await after('Error: cannot parse', 'It is 43.'))).toBe('absent');
   expect(said(await judgementOf(followsObservationJudge, subject({ text: 'hi' }), signal))).toBe('absent');
 });
+
+/** A conversation in which `2*3` was called and gave 6. */
+const observed = (result = '6'): Subject['messages'] => [
+  { role: 'user', content: 'q' },
+  {
+    role: 'assistant',
+    content: null,
+    tool_calls: [
+      { id: 'c0', type: 'function', function: { name: 'calculator', arguments: '{ "expression": "2*3" }' } },
+    ],
+  },
+  { role: 'tool', tool_call_id: 'c0', content: result },
+];
+
+test('a call that was made before, in whatever spelling, is bad, and one for what was found is not good', async () => {
+  expect(await reference({ reference: '6', messages: observed(), calls: call('2*3') })).toBe(false);
+  expect(await reference({ reference: '5', messages: observed(), calls: call('2*3') })).toBe(false);
+  expect(await reference({ reference: '6', messages: observed(), calls: call('2+3') })).toBe('absent');
+  expect(await reference({ reference: '5', messages: observed(), calls: call('2+3') })).toBe(true);
+});
+
+test('what failed may be called again, and so may what was called for another question', async () => {
+  expect(
+    await reference({ reference: '6', messages: observed('Error: no result within 1 s.'), calls: call('2*3') }),
+  ).toBe(true);
+  const again: Subject['messages'] = [...observed(), { role: 'user', content: 'and what is 2*3 then?' }];
+  expect(await reference({ reference: '6', messages: again, calls: call('2*3') })).toBe(true);
+});
+
+test('a call that names the reference finds nothing new, unless that was said before', async () => {
+  expect(await reference({ reference: '6', calls: call('2*3') })).toBe(true);
+  expect(await reference({ reference: '5', calls: call('2+3') })).toBe(true);
+  expect(await reference({ reference: 'hello', calls: call('hello') })).toBe('absent');
+  const messages: Subject['messages'] = [{ role: 'user', content: 'Where does hello come from?' }];
+  expect(await reference({ reference: 'hello', messages, calls: call('hello') })).toBe(true);
+});

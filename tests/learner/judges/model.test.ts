@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseConfig } from '../../../src/core/config.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { judgeLog } from '../../../src/learner/judging.js';
-import { declaredIn, judgesIn } from '../../../src/run/judges.js';
+import { declaredIn, judgesIn } from '../../../src/run/judges/configured.js';
 import { learningStore } from '../../../src/store/clock/open.js';
 import { judgeEndpoint, type JudgeEndpoint, type Script } from '../../judge/model/endpoint.js';
 import { answer, call, opened, opening, user } from '../../store/fixture.js';
@@ -26,7 +26,7 @@ const CRITIC = { name: 'critic', kind: 'model', model: 'judge-7b', retries: 0 };
 function world(judge: object = {}, rewards: readonly string[] = ['person', 'critic', 'reference']) {
   const { store, log } = opened();
   const config = parseConfig({ learning: { rewards }, judges: [{ ...CRITIC, url: endpoint.url, ...judge }] });
-  const declared = declaredIn(config);
+  const declared = declaredIn(config, new Set());
   const rows = learningStore(store.db, GYRE_POLICY, declared);
   const toolbox = new Map();
   const judges = judgesIn(config, { toolbox, rows, policy: { sample: () => raise('no policy is asked here') } });

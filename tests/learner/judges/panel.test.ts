@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseConfig } from '../../../src/core/config.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { judgeLog } from '../../../src/learner/judging.js';
-import { declaredIn, judgesIn } from '../../../src/run/judges.js';
+import { declaredIn, judgesIn } from '../../../src/run/judges/configured.js';
 import { learningStore } from '../../../src/store/clock/open.js';
 import { judgeEndpoint, type JudgeEndpoint, type Script } from '../../judge/model/endpoint.js';
 import { answer, opened, opening, user } from '../../store/fixture.js';
@@ -28,7 +28,7 @@ function world(panel: object = {}) {
     learning: { rewards: ['person', 'three', 'reference'] },
     judges: [{ name: 'three', kind: 'panel', of: ['ada', 'bo', 'cy'], ...panel }, ...['ada', 'bo', 'cy'].map(member)],
   });
-  const declared = declaredIn(config);
+  const declared = declaredIn(config, new Set());
   const rows = learningStore(store.db, GYRE_POLICY, declared);
   const { signal } = new AbortController();
   const policy = {

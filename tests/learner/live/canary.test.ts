@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 
 import { parseConfig } from '../../../src/core/config.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
-import type { Canary } from '../../../src/core/learning/live.js';
+import type { Canary } from '../../../src/core/judging/live.js';
 import type { LearningStore } from '../../../src/core/ports.js';
 import { beginCanary, harmIn, lookAtCanary, type Looked, type Watching } from '../../../src/learner/live/canary.js';
 import { recomputeCanary } from '../../../src/promote/canary.js';

@@ -1,7 +1,7 @@
 /** The gate on held-out conversations: real rows, a scripted engine with two versions, a judge by rule. */
 import { afterEach, expect, test } from 'vitest';
 
-import type { Preference } from '../../../src/core/learning/live.js';
+import type { Preference } from '../../../src/core/judging/live.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { runCycle } from '../../../src/learner/cycle.js';
 import { answerTo } from '../../../src/learner/live/answering.js';
@@ -34,7 +34,8 @@ async function started(script: Script, config: Record<string, unknown> = {}): Pr
 
 function comparing(made: Bench, live: Asked): Comparing {
   const { rows, config, progress, signal } = made.learner;
-  return { rows, config, progress, signal, live, answer: (state, version) => answerTo(made.learner, state, version) };
+  const answer: Comparing['answer'] = (state, version) => answerTo(made.learner, state, version);
+  return { rows, config, progress, signal, live, answer, drifts: () => Promise.resolve([]) };
 }
 
 test('a version whose answers are better is promoted, and the row has all it takes to come to it again', async () => {

@@ -1,6 +1,6 @@
 /** Live conversations on a bench, and a judge that compares by rule. */
 import type { Task } from '../../../src/core/learning/task.js';
-import type { Comparer, LiveJudge, Preference } from '../../../src/core/learning/live.js';
+import type { Comparer, LiveJudge, Preference } from '../../../src/core/judging/live.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { attempt } from '../../../src/learner/attempt.js';
 import { ruleIn } from '../../../src/learner/states.js';

@@ -55,7 +55,8 @@ test('the newest update is of the newest trained version, and is compared with t
   saveVersion(store.db, GYRE_POLICY, { ...row, version: 5, parent: 4, batchId: 'bat-5', metrics: { drawn: silent } });
   expect(lastUpdate(store.db, GYRE_POLICY)).toMatchObject({ version: 5, alarms: [{ name: 'tool_call_rate' }] });
   saveVersion(store.db, GYRE_POLICY, { ...row, version: 6, parent: 5, batchId: 'bat-6', metrics: { drawn: silent } });
-  expect(lastUpdate(store.db, GYRE_POLICY)).toMatchObject({ version: 6, alarms: [] });
+  // What fell silent is not forgotten with the next update.
+  expect(lastUpdate(store.db, GYRE_POLICY)).toMatchObject({ version: 6, alarms: [{ name: 'tool_call_rate' }] });
   expect(updateOf(store.db, GYRE_POLICY, 5)).toMatchObject({ version: 5, alarms: [{ name: 'tool_call_rate' }] });
   expect(updateOf(store.db, GYRE_POLICY, 4)).toBeUndefined();
   expect(updateOf(store.db, GYRE_POLICY, 9)).toBeUndefined();

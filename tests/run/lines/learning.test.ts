@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { NewsWatch } from '../../../src/run/lines/learning.js';
 import type { Output } from '../../../src/run/lines/output.js';
+import type { Drift } from '../../../src/core/judging/drift.js';
 import type { Cycle } from '../../../src/core/learning/cycle.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { follow } from '../../../src/learner/following/follow.js';
@@ -17,6 +18,7 @@ import type { Fields } from '../../../src/run/lines/fields.js';
 import { openStore, type Store } from '../../../src/store/file/db.js';
 import { moveCycle, saveCycle } from '../../../src/store/learning/cycles.js';
 import { decide } from '../../../src/store/learning/decisions.js';
+import { saveDrifts } from '../../../src/store/judges/drifts.js';
 import { saveVersion } from '../../../src/store/learning/versions.js';
 
 let folder: string;
@@ -117,6 +119,15 @@ test('a cycle and a decision are told once each as they happen, what was there b
     ]);
     expect(news.numbers.update).toMatchObject({ version: 2, numbers: { kl_base: 0.9 } });
     expect(news.numbers).toMatchObject({ head: 2, cycles: { running: 1, done: 1, failed: 0, skipped: 0 } });
+    told.length = 0;
+    const drift: Drift = {
+      ...{ version: 2, judge: 'critic', judgeVersion: '1', measure: 'outcome', n: 40, value: 0.6 },
+      ...{ ci95: [0.45, 0.75], bound: 0.3, alarm: true, createdAt: 1 },
+    };
+    saveDrifts(store.db, GYRE_POLICY, [2], [drift, { ...drift, judge: 'other', alarm: false }]);
+    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
+    expect(told[0]?.[1]).toMatchObject({ alarm: 'drift_outcome', judge: 'critic', version: 2, value: 0.6, bound: 0.3 });
+    expect(news.numbers.drifts).toHaveLength(2);
     store.sqlite.exec('ALTER TABLE cycles RENAME TO elsewhere');
     await vi.waitFor(() => expect(warnings).not.toEqual([]), { timeout: 10_000 });
     expect(warnings[0]).toContain("the learning clock's rows cannot be read: ");

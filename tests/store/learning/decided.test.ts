@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { declaredJudges, deciding, JUDGES } from '../../../src/core/learning/deciding.js';
+import { couldTell, declaredJudges, deciding, JUDGES, NO_REFERENCE } from '../../../src/core/learning/deciding.js';
 import type { SubjectKind, Verdict } from '../../../src/core/learning/judging.js';
 import { rewardOf } from '../../../src/judge/decide.js';
 import { redecide, unknownJudged } from '../../../src/store/learning/decided.js';
@@ -20,7 +20,7 @@ const EARLIER = declaredJudges({
   rewards: ['person', 'model', 'reference'],
   configured: [{ name: 'model', kind: 'model' }],
   calibrated: new Set(['model']),
-});
+}).filter(({ name }) => name !== 'feedback' && name !== 'signals');
 
 const NAMES = ['person', 'model', 'reference', 'follows_observation', 'well_formed', 'stranger', 'another'] as const;
 const REASONS = ['', 'cannot tell', 'cancelled', 'the judge failed: 503'] as const;
@@ -78,7 +78,7 @@ function folded({ store }: Opened, kinds: readonly SubjectKind[]): readonly Deci
     return [...verdictsOf(store.db, kind, ids)]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([id, verdicts]): DecidedRow => {
-        const { verdict, place, right, unknown } = deciding(verdicts, EARLIER);
+        const { verdict, place, unknown } = deciding(verdicts, EARLIER);
         return {
           kind,
           id,
@@ -86,7 +86,8 @@ function folded({ store }: Opened, kinds: readonly SubjectKind[]): readonly Deci
           good: verdict?.good === undefined ? null : verdict.good ? 1 : 0,
           verdictId: verdict?.id ?? null,
           place: place ?? null,
-          gradable: right === undefined ? 0 : 1,
+          // A person has seen the action that was taken, and says nothing of others.
+          gradable: couldTell(verdicts, EARLIER) ? 1 : 0,
           unknown: unknown.length,
         };
       });
@@ -130,7 +131,10 @@ test('the row is what the fold gives, over 500 random sets of verdicts, and a mi
     open.store.sqlite.exec(BACKFILL);
     const migrated = rowsOf(open);
     open.store.sqlite.exec('ROLLBACK');
-    expect(migrated.filter(({ place }) => place !== null)).toEqual(written.filter(({ place }) => place !== null));
+    // Nobody had spoken by then of whom `gradable` says another thing now.
+    const same = (rows: readonly DecidedRow[]): unknown[] =>
+      rows.filter(({ place }) => place !== null).map(({ gradable: _, ...row }) => row);
+    expect(same(migrated)).toEqual(same(written));
   }
   expect(places).toEqual(new Set([null, 0, 1, 2, 3, 4, 5]));
 });
@@ -210,6 +214,39 @@ test('where others decide than before every subject is decided about anew, some 
   expect(redecide(open.store.db, JUDGES)).toBe(true);
   expect(redecide(open.store.db, JUDGES)).toBe(false);
   expect(judges()).toEqual([{ judge: 'reference', good: 1, unknown: 1 }]);
+});
+
+test('a right that is taken away leaves open only what has a reference', async () => {
+  const open = opened();
+  const { steps } = await answer(open.log, opening([user('q')]), [{ text: 'a' }, { text: 'b' }, { text: 'c' }]);
+  const [none = '', some = '', unasked = ''] = steps.map(({ id }) => id);
+  const judges = (calibrated: readonly string[]): ReturnType<typeof declaredJudges> =>
+    declaredJudges({
+      rewards: ['critic', 'reference'],
+      configured: [{ name: 'critic', kind: 'model' }],
+      calibrated: new Set(calibrated),
+    });
+  const said = [none, some, unasked].map((id) => word('step', id, 'critic', undefined));
+  saveJudged(
+    open.store.db,
+    {
+      verdicts: [
+        ...said,
+        word('step', none, 'reference', undefined, { rationale: NO_REFERENCE }),
+        word('step', some, 'reference', undefined, { rationale: 'the call gives something else' }),
+      ],
+      faults: [],
+      gradable: new Set([some]),
+    },
+    undefined,
+    { judges: judges([]) },
+  );
+  const told = (): ReadonlyMap<string, number> => new Map(rowsOf(open).map(({ id, gradable }) => [id, gradable]));
+  const all = [none, some, unasked];
+  while (redecide(open.store.db, judges(['critic'])));
+  expect(all.map((id) => told().get(id))).toEqual([1, 1, 1]);
+  while (redecide(open.store.db, judges([])));
+  expect(all.map((id) => told().get(id))).toEqual([0, 1, 0]);
 });
 
 test('what a judgement took stands beside its verdict, is added up, and goes with it', async () => {

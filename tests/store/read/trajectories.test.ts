@@ -40,6 +40,12 @@ test('a trajectory reads exactly as the API promises', async () => {
       createdAt: 5_000,
     },
   ]);
+  const rated = (rationale: string): object => ({
+    id: expect.stringMatching(/^vrd-/) as string,
+    judge: 'feedback',
+    judge_version: expect.stringMatching(/^fbk-/) as string,
+    ...{ score: 1, good: true, rationale, created_at: 1_795_437_700 },
+  });
   const each = {
     response_id: first.opening.responseId,
     task: null,
@@ -81,6 +87,7 @@ test('a trajectory reads exactly as the API promises', async () => {
         trainable: true,
         verdicts: [
           { id: 'vrd-1', judge: 'rule', judge_version: '1', score: 1, good: true, rationale: 'right', created_at: 5 },
+          rated('rated 1, the answer as a whole'),
         ],
       },
       {
@@ -96,7 +103,7 @@ test('a trajectory reads exactly as the API promises', async () => {
         token_ids: [6],
         logprobs: [Math.fround(-1 / 7)],
         trainable: true,
-        verdicts: [],
+        verdicts: [rated('rated 1')],
       },
     ],
     feedback: [

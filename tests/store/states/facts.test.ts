@@ -7,6 +7,7 @@ test('whatever is known of a candidate is read from its row as it was', () => {
   const verdict = fc.constantFrom(undefined, true, false);
   const candidate = fc.record({
     policyVersion: fc.constantFrom(undefined, 0, 1, 70_000),
+    taught: fc.constantFrom(undefined, true as const),
     withdrawn: fc.boolean(),
     told: fc.boolean(),
     consent: fc.boolean(),

@@ -72,6 +72,20 @@ class EngineClient:
         choice = self._request("POST", "/v1/completions", body).json()["choices"][0]
         return Generated(choice["token_ids"], choice["logprobs"]["token_logprobs"])
 
+    def preference(self, model: str, prompt: list[int], good: int, bad: int) -> float:
+        """The logit of token `good` minus that of `bad` behind the prompt: nothing else is allowed there."""
+        body: dict[str, Any] = {"model": model, "prompt": prompt, "max_tokens": 1, "temperature": 1.0, "logprobs": 2}
+        body |= {"allowed_token_ids": [good, bad], "return_tokens_as_token_ids": True}
+        choice = self._request("POST", "/v1/completions", body).json()["choices"][0]
+        [likely] = choice["logprobs"]["top_logprobs"]
+        try:
+            difference = float(likely[f"token_id:{good}"]) - float(likely[f"token_id:{bad}"])
+        except KeyError as error:
+            raise EngineError("engine_nonsense", f"vLLM answered without token {error} for {model}") from None
+        if not math.isfinite(difference):
+            raise EngineError("engine_nonsense", f"vLLM answered non-finite log-probabilities for {model}")
+        return difference
+
     def score(self, model: str, prompt: list[int]) -> list[float]:
         """log p(prompt[i] | prompt[:i]) for i = 1.. at temperature 1."""
         body = {"model": model, "prompt": prompt, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0}

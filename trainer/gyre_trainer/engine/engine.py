@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gyre_trainer.config import Config
-from gyre_trainer.contract.errors import EngineError, TrainerError
+from gyre_trainer.contract.errors import ClientError, EngineError, TrainerError
 from gyre_trainer.engine.client import EngineClient
 from gyre_trainer.engine.command import BASE_NAME, argv, environment, has_gpu
 from gyre_trainer.engine.supervisor import Command, Supervisor, Timing
@@ -29,9 +29,12 @@ class Engine:
         self._lock = threading.Lock()
         self._wanted_file = config.run / "loaded.json"
         self._wanted: set[int] = set(durable.read_json(self._wanted_file)) if self._wanted_file.is_file() else set()
+        self._judges_file = config.run / "loaded_judges.json"
+        self._judges: set[str] = set(durable.read_json(self._judges_file)) if self._judges_file.is_file() else set()
         self.model_config: dict[str, Any] = json.loads((config.model / "config.json").read_text())
         self._client: EngineClient | None = None
         self.refused: dict[int, str] = {}  # wanted adapters that could not be registered again, and why
+        self.refused_judges: dict[str, str] = {}
         self.gpu = has_gpu()
         self.token = secrets.token_urlsafe(32)  # vLLM's own, known to it, to us and to whoever may ask our health
         start = command or self._command
@@ -67,6 +70,12 @@ class Engine:
                 client.load(adapter.name_of(version), str(self._directory(version)))
             except TrainerError as error:  # one bad adapter must not keep the base model from serving
                 self.refused[version] = error.message
+        self.refused_judges = {}
+        for name in sorted(self._judges):
+            try:
+                client.load(name, str(self._judge_directory(name)))
+            except TrainerError as error:
+                self.refused_judges[name] = error.message
         if self._client is not None:
             self._client.close()
         self._client = client
@@ -101,6 +110,32 @@ class Engine:
             if self.ready:  # a vLLM that is down will come back without it
                 self.client().unload(adapter.name_of(version))
 
+    def load_judge(self, name: str) -> float:
+        """The same for the adapter of a judge, which has a name of its own."""
+        directory = self._judge_directory(name)
+        with self._lock:
+            seconds = self.client().load(name, str(directory))
+            self._remember_judges(self._judges | {name})
+        self.refused_judges.pop(name, None)
+        return seconds
+
+    def unload_judge(self, name: str) -> None:
+        """Forget it, on disk and in vLLM. Idempotent."""
+        with self._lock:
+            self._remember_judges(self._judges - {name})
+            if self.ready:
+                self.client().unload(name)
+
+    def _judge_directory(self, name: str) -> Path:
+        directory = self._config.judges / name
+        if not durable.is_published(directory):
+            raise ClientError("no_such_judge", f"{directory} is not there as a whole; train it first", 404)
+        return adapter.checked(directory, self.model_config)
+
+    def _remember_judges(self, wanted: set[str]) -> None:
+        self._judges = wanted
+        durable.write_json(self._judges_file, sorted(wanted))
+
     def _remember(self, wanted: set[int]) -> None:
         self._wanted = wanted
         durable.write_json(self._wanted_file, sorted(wanted))
@@ -110,10 +145,15 @@ class Engine:
         versions = sorted(self._wanted - self.refused.keys()) if self.ready else []
         return [{"version": version, "name": adapter.name_of(version)} for version in versions]
 
+    def loaded_judges(self) -> list[str]:
+        """Names of judges' adapters that vLLM answers for; empty while it is down."""
+        return sorted(self._judges - self.refused_judges.keys()) if self.ready else []
+
     def health(self) -> dict[str, Any]:
         """The `engine` part of `/health`."""
         s = self.supervisor
-        refused = "; ".join(f"version {version}: {why}" for version, why in self.refused.items())
+        told = {f"version {version}": why for version, why in self.refused.items()} | self.refused_judges
+        refused = "; ".join(f"{what}: {why}" for what, why in told.items())
         return {
             "state": s.state,
             "url": s.url,

@@ -78,6 +78,16 @@ def inject(model: torch.nn.Module, rank: int, alpha: int) -> None:
                 setattr(parent, name, LoraLinear(child, rank, alpha))
 
 
+def reshape(model: torch.nn.Module, rank: int, alpha: int) -> None:
+    """Another rank and scale on the same base: every A and B is new, and zero."""
+    for layer in model.modules():
+        if isinstance(layer, LoraLinear):
+            device = layer.weight.device
+            layer.scale = alpha / rank
+            layer.lora_A = torch.nn.Parameter(torch.zeros(rank, layer.weight.shape[1], device=device))
+            layer.lora_B = torch.nn.Parameter(torch.zeros(layer.weight.shape[0], rank, device=device))
+
+
 @contextmanager
 def off(model: torch.nn.Module) -> Iterator[None]:
     """While it is entered the model's low-rank products are left out, so that it is the base."""

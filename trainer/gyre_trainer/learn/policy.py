@@ -47,6 +47,12 @@ class Policy:
             for name, parameter in own.items():
                 parameter.copy_(weights[name])
 
+    def reshape(self, rank: int, alpha: int) -> None:
+        """The shape of another adapter; its weights are to be loaded or reset then. The base stays where it is."""
+        if (rank, alpha) != (self.rank, self.alpha):
+            lora.reshape(self.model, rank, alpha)
+            self.rank, self.alpha = rank, alpha
+
     def reset(self, seed: int) -> None:
         """The adapter that changes nothing: B zero, A random from `seed` (zero too would leave no gradient at all)."""
         generator = torch.Generator().manual_seed(seed)

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from gyre_trainer.config import Config
+from gyre_trainer.contract import labels
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.engine.engine import Engine
 from gyre_trainer.machine import durable
@@ -99,6 +100,7 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
             "loaded": engine.loaded(),
             "self_check": learner.self_check,
             "busy": doing,
+            "judges": {"loaded": engine.loaded_judges(), "training": learner.judges.training()},
         }
 
     @app.post("/v1/batches")
@@ -169,6 +171,31 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
             there = await asyncio.to_thread(durable.unpublish_directory, path)
         return {"name": path.name, "removed": there}
 
+    @app.post("/v1/judges")
+    async def train_judge(request: Request) -> JSONResponse:
+        answer, new = await asyncio.to_thread(learner.judges.submit, await object_of(request))
+        return JSONResponse(answer, 202 if new else 200)
+
+    @app.get("/v1/judges/{judge}/{version}")
+    async def judge_state(judge: str, version: int) -> dict[str, Any]:
+        return await asyncio.to_thread(learner.judges.state, judge_named(judge, version))
+
+    @app.post("/v1/judges/{judge}/{version}/load")
+    async def load_judge(judge: str, version: int) -> dict[str, Any]:
+        name = judge_named(judge, version)
+        return {"name": name, "loaded": True, "seconds": await asyncio.to_thread(learner.judges.load, name)}
+
+    @app.post("/v1/judges/{judge}/{version}/unload")
+    async def unload_judge(judge: str, version: int) -> dict[str, Any]:
+        name = judge_named(judge, version)
+        await asyncio.to_thread(learner.judges.unload, name)
+        return {"name": name, "loaded": False}
+
+    @app.delete("/v1/judges/{judge}/{version}")
+    async def remove_judge(judge: str, version: int) -> dict[str, Any]:
+        name = judge_named(judge, version)
+        return {"name": name, "removed": await asyncio.to_thread(learner.judges.remove, name)}
+
     @app.post("/v1/logprobs")
     async def logprobs(request: Request) -> dict[str, Any]:
         body = await object_of(request)
@@ -192,6 +219,13 @@ def create_app(config: Config, engine: Engine, learner: Learner) -> FastAPI:
         return compared | {"differs_from_base": measured["differs_from_base"]}
 
     return app
+
+
+def judge_named(judge: str, version: int) -> str:
+    """The name of a version of a judge, which becomes a directory's; ClientError `no_such_judge` (404)."""
+    if not labels.NAME.fullmatch(judge) or version < 1:
+        raise ClientError("no_such_judge", f"there is no judge {judge!r} of version {version}", 404)
+    return labels.name_of(judge, version)
 
 
 def sequences_in(body: dict[str, Any], max_token_id: int) -> list[tuple[list[int], list[int], float]]:

@@ -125,6 +125,18 @@ class HeadWeights:
         finally:
             self.restore()
 
+    def lend(self, rank: int, alpha: int, job: Callable[["Policy"], None]) -> None:
+        """Run `job` with the model in the shape of another adapter, whose weights are its own matter; then put the
+        head back.
+        """
+        own = (self.policy.rank, self.policy.alpha)
+        try:
+            self.policy.reshape(rank, alpha)
+            job(self.policy)
+        finally:
+            self.policy.reshape(*own)
+            self.restore()
+
     def _take(self, version: int) -> None:
         if version == 0:
             self.policy.reset(SEED)  # B is zero: the base

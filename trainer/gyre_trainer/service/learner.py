@@ -17,6 +17,7 @@ from gyre_trainer.learn import checkpoint
 from gyre_trainer.machine import priority
 from gyre_trainer.service.apply import Applier
 from gyre_trainer.service.head import HeadWeights
+from gyre_trainer.service.judges import Judges
 from gyre_trainer.service.publish import Publisher
 from gyre_trainer.service.queue import Phase, Queue
 from gyre_trainer.service.records import Record, Records
@@ -41,6 +42,7 @@ class Learner:
         self._applier = Applier(self.records, self._weights, limits, crash)
         self._publisher = Publisher(config, engine, self.records, self._weights, limits, crash)
         self._queue = Queue(self.records, self._weights, limits, config.adapters, self._train, self._publisher.publish)
+        self.judges = Judges(config, engine, self._queue, self._weights, limits, crash)
         self.self_check = {"grouped_lora": "pending", "tree_parity": "pending"}
         self.submit, self.call = self._queue.submit, self._queue.call
         self.with_version, self.make_head = self._weights.with_version, self._weights.reset

@@ -30,7 +30,7 @@ def serve(config: Config) -> int:
     config = dataclasses.replace(config, token=own_token(config.token_file))
     memory.keep_heap()  # before there are threads: each existing one would keep an arena of its own
     os.environ.update({**QUIET_THREADS, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
-    for folder in (config.adapters, config.state, config.batches, config.run, config.engine_log.parent):
+    for folder in (config.adapters, config.judges, config.state, config.batches, config.run, config.engine_log.parent):
         folder.mkdir(parents=True, exist_ok=True)
     listener = socket.create_server((config.host, config.port))
     port = listener.getsockname()[1]

@@ -71,15 +71,19 @@ def write(root: Path, version: int, weights: Mapping[str, Any], config: dict[str
 
     `about` goes into manifest.json. A directory already published stays as it is, so a repeated call is harmless.
     """
+    return write_to(root / name_of(version), weights, config, {"version": version} | about)
+
+
+def write_to(target: Path, weights: Mapping[str, Any], config: dict[str, Any], about: dict[str, Any]) -> float:
+    """The same for an adapter of any name, which is the directory's."""
     from safetensors.torch import save_file
 
-    target = root / name_of(version)
     if not durable.is_published(target):
 
         def fill(directory: Path) -> None:
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, str(directory / WEIGHTS))
             (directory / "adapter_config.json").write_text(json.dumps(config, indent=1))
-            manifest = {"schema": "gyre.adapter/1", "version": version, "name": target.name, "created_at": time.time()}
+            manifest = {"schema": "gyre.adapter/1", "name": target.name, "created_at": time.time()}
             (directory / "manifest.json").write_text(json.dumps(manifest | about, indent=1))
 
         durable.publish_directory(target, fill)
@@ -92,6 +96,11 @@ def check(root: Path, version: int, model_config: Mapping[str, Any]) -> Path:
     if not durable.is_published(directory):
         left = "has no STABLE marker, so it was never finished" if directory.is_dir() else "does not exist"
         raise ClientError("no_such_version", f"{directory} {left}; train or copy version {version} first", 404)
+    return checked(directory, model_config)
+
+
+def checked(directory: Path, model_config: Mapping[str, Any]) -> Path:
+    """The directory of a published adapter if its tensors are those of the model; ClientError corrupt_adapter."""
     try:
         config = json.loads((directory / "adapter_config.json").read_text())
         rank = int(config["r"])
@@ -136,9 +145,13 @@ def corrupt(path: Path, reason: str) -> ClientError:
 
 def read(root: Path, version: int, model_config: Mapping[str, Any]) -> dict[str, Any]:
     """Checked float32 torch tensors of a version."""
+    return read_from(check(root, version, model_config))
+
+
+def read_from(directory: Path) -> dict[str, Any]:
+    """The same of a directory that is checked."""
     from safetensors.torch import load_file
 
-    directory = check(root, version, model_config)
     weights: dict[str, Any] = load_file(str(directory / WEIGHTS))
     for name, tensor in weights.items():
         if not tensor.isfinite().all():

@@ -20,6 +20,8 @@ export function contains(result: string, accepted: readonly string[]): boolean {
   return accepted.some((answer) => {
     const wanted = asQuantity(answer);
     if (value !== undefined && wanted !== undefined) return sameQuantity(value, wanted, true);
+    if (wanted !== undefined && isListOfNumbers(result))
+      return quantitiesIn(plain(result)).every((each) => sameQuantity(each, wanted, true));
     if (wanted !== undefined)
       return (
         (answer.match(/\p{N}/gu) ?? []).length >= TELLING_DIGITS &&
@@ -28,4 +30,18 @@ export function contains(result: string, accepted: readonly string[]): boolean {
     if (isExpression(answer)) return statesExpression({ text: result.slice(0, LONGEST_TERM), marked: true }, answer);
     return asTruth(answer) === undefined && asChoice(answer) === undefined && mentions(result, answer);
   });
+}
+
+/** Whether one of the accepted answers is named in a text, however short it is. */
+export function names(text: string, accepted: readonly string[]): boolean {
+  return accepted.some((answer) => {
+    const wanted = asQuantity(answer);
+    if (wanted !== undefined) return quantitiesIn(plain(text)).some((each) => sameQuantity(each, wanted, true));
+    return asTruth(answer) === undefined && asChoice(answer) === undefined && mentions(text, answer);
+  });
+}
+
+/** Whoever lists every number there is has found none of them. */
+function isListOfNumbers(result: string): boolean {
+  return !/\p{L}/u.test(result) && quantitiesIn(plain(result)).length > 1;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { conversationId, firstWords, isInShare } from '../../../src/core/learning/conversation.js';
+import { conversationId, firstWords, isInShare } from '../../../src/core/judging/conversation.js';
 import type { Message } from '../../../src/core/message.js';
 
 const user = (content: Message['content']): Message => ({ role: 'user', content: content ?? '' });

@@ -1,7 +1,7 @@
 /** The gate on live traffic: conversations without an answer, which a judge compares, and the canary. */
 import type { Message } from '../message.js';
 import type { FunctionSpec } from '../policy.js';
-import type { JudgeCost } from './judging.js';
+import type { JudgeCost } from '../learning/judging.js';
 
 /** How often a judge was wrong where the truth was known: shares of the gold items of its calibration. */
 export interface JudgeError {

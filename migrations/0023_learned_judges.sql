@@ -1,0 +1,21 @@
+CREATE TABLE `judge_versions` (
+	`judge` text NOT NULL,
+	`version` integer NOT NULL,
+	`state` text NOT NULL,
+	`labels` integer NOT NULL,
+	`labels_hash` text NOT NULL,
+	`recipe` text NOT NULL,
+	`good` text NOT NULL,
+	`bad` text NOT NULL,
+	`known` text NOT NULL,
+	`gold` text NOT NULL,
+	`report` text,
+	`scaling` text,
+	`adapter` text,
+	`judge_version` text,
+	`calibrated_at` integer,
+	`note` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	PRIMARY KEY(`judge`, `version`)
+);

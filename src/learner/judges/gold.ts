@@ -1,0 +1,56 @@
+/** Gold items as judges are shown them: their own words, or the logged step that they name, in the state it had. */
+import { operatorError } from '../../core/errors.js';
+import { canonicalJson, type Hash, sha256 } from '../../core/text/hash.js';
+import type { GoldItem } from '../../judge/calibration/gold.js';
+import type { Learner } from '../deps.js';
+import { referenceOf } from '../reference.js';
+import type { GoldSubject } from './calibrating.js';
+
+export interface Gold {
+  readonly subjects: readonly GoldSubject[];
+  readonly hash: Hash;
+  /** Steps that are gone, or that their keys withhold: no judge is shown them. */
+  readonly withheld: number;
+}
+
+/** The same for the same items in whatever order. */
+export function goldHash(subjects: readonly Pick<GoldSubject, 'subject' | 'truth'>[]): Hash {
+  const said = subjects.map(({ subject, truth }) => `${sha256(canonicalJson({ ...subject }))} ${truth}`).sort();
+  return sha256(said.join('\n'));
+}
+
+/** The same item twice counts once. Throws an operator error where the two say different things. */
+export async function goldFrom(
+  { rows, toolbox }: Pick<Learner, 'rows' | 'toolbox'>,
+  items: readonly GoldItem[],
+): Promise<Gold> {
+  const ids = items.flatMap((item) => ('stepId' in item ? [item.stepId] : []));
+  const free = await rows.steps.consented(ids);
+  const states = await rows.steps.asked([...free], 'after');
+  const found = new Map<string, GoldSubject>();
+  let withheld = 0;
+  for (const item of items) {
+    const subject = 'subject' in item ? item.subject : undefined;
+    const asked = 'stepId' in item ? states.get(item.stepId) : undefined;
+    if (subject === undefined && asked === undefined) {
+      withheld += 1;
+      continue;
+    }
+    const { good, cluster, by } = item;
+    const made = { subject: subject ?? subjectOf(asked as NonNullable<typeof asked>), truth: good, cluster, by };
+    const known = found.get(made.subject.id);
+    if (known !== undefined && known.truth !== good)
+      throw operatorError(
+        `the gold items say that ${JSON.stringify(made.subject.id)} is good, and that it is not: take one of them out`,
+      );
+    found.set(made.subject.id, made);
+  }
+  const subjects = [...found.values()];
+  return { subjects, hash: goldHash(subjects), withheld };
+
+  function subjectOf(asked: NonNullable<ReturnType<typeof states.get>>): GoldSubject['subject'] {
+    const { stepId, messages, tools, text, calls, index } = asked.state;
+    const reference = referenceOf(asked, 'step', toolbox);
+    return { kind: 'step', id: stepId, messages, tools, text, calls, after: asked.after, index, reference };
+  }
+}

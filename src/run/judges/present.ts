@@ -1,0 +1,72 @@
+/** The judges as they are configured now, with their versions: for whoever tells of them and asks none. */
+import type { Config } from '../../core/config.js';
+import { reasonOf } from '../../core/errors.js';
+import { type JudgeStanding, type PresentJudge, standingsOf } from '../../core/judging/standing.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
+import type { Judge } from '../../core/learning/judging.js';
+import type { LearnedJudge } from '../../judge/learned/judge.js';
+import { learningStore } from '../../store/clock/open.js';
+import type { Db } from '../../store/file/db.js';
+import { newestCalibrations } from '../../store/judges/calibrations.js';
+import { servingJudge } from '../../store/learning/judge_versions.js';
+import { boundsIn, declaredIn, judgesIn, learnedIn, type Parts } from './configured.js';
+
+type Made = Judge | { readonly name: string; readonly kind: Judge['kind']; readonly fault: string };
+
+interface AllMade {
+  readonly judges: readonly Made[];
+  /** Take up their versions at every use: another process trains them. */
+  readonly learned: readonly LearnedJudge[];
+}
+
+/** Made once for a configuration: a prompt is read when its judge is, and holds until the process ends. */
+const made = new WeakMap<Config, AllMade>();
+
+/** In the order in which they are gone through; with those whom nobody asks, as people. */
+export function presentJudges(config: Config, db: Db): readonly PresentJudge[] {
+  let all = made.get(config);
+  if (all === undefined) made.set(config, (all = madeFor(config, db)));
+  const { judges, learned } = all;
+  for (const judge of learned) judge.refresh();
+  const known = new Map(judges.map((judge) => [judge.name, judge]));
+  return declaredIn(config, new Set()).map(({ name, kind }): PresentJudge => {
+    const judge = known.get(name);
+    return judge === undefined ? { name, kind } : presentOf(judge);
+  });
+}
+
+/** Which of them may reward now, and why the others do not. */
+export function standingsIn(config: Config, db: Db, judges = presentJudges(config, db)): readonly JudgeStanding[] {
+  return standingsOf({
+    rewards: config['learning.rewards'],
+    judges,
+    calibrations: newestCalibrations(db),
+    bounds: boundsIn(config),
+  });
+}
+
+/** A version is read at every use, since that of a judge which is trained moves on. */
+export function presentOf(judge: Made): PresentJudge {
+  const { name, kind } = judge;
+  return 'fault' in judge ? { name, kind, fault: judge.fault } : { name, kind, version: judge.version };
+}
+
+function madeFor(config: Config, db: Db): AllMade {
+  const nobody = (): never => {
+    throw new Error('no judge is asked here');
+  };
+  const policy = { sample: nobody };
+  const learned = learnedIn(config, policy, { tokens: nobody, serving: (judge) => servingJudge(db, judge) });
+  const parts: Parts = {
+    toolbox: new Map(),
+    policy,
+    rows: learningStore(db, GYRE_POLICY),
+    calibrations: () => newestCalibrations(db),
+    learned,
+  };
+  const broken: Made[] = [];
+  const judges = judgesIn(config, parts, ({ name, kind }, thrown) =>
+    broken.push({ name, kind, fault: reasonOf(thrown) }),
+  );
+  return { judges: [...judges, ...broken], learned };
+}

@@ -1,0 +1,343 @@
+/** A judge that is trained on labels: when, on which, what is held out, and what a kill leaves. */
+import { afterEach, expect, test } from 'vitest';
+
+import { parseConfig, type LearnedJudge as LearnedConfig } from '../../../src/core/config.js';
+import { GROWTH, isJudgeDue, judgeAdapterName, judgeOfAdapter } from '../../../src/core/judging/learned.js';
+import { newId } from '../../../src/core/ids.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { configuredIn, JudgeTending, tendJudge } from '../../../src/learner/judges/learned.js';
+import { labelledFor } from '../../../src/learner/judges/labelled.js';
+import { judgeLog } from '../../../src/learner/judging.js';
+import { openPolicy } from '../../../src/policy/engine/sample.js';
+import { askable, declaredIn, judgesIn, learnedIn } from '../../../src/run/judges/configured.js';
+import { learningStore } from '../../../src/store/clock/open.js';
+import { judgeVersionsOf, servingJudge } from '../../../src/store/learning/judge_versions.js';
+import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
+import { openTrainer } from '../../../src/train/client.js';
+import { startEngine, tokenId, type EngineRequest, type Reply } from '../../fakes/engine.js';
+import { answer, call, opened, opening, user } from '../../store/fixture.js';
+import { startJudgeTrainer } from './judge_trainer.js';
+
+const closing: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** Knows multiplication when it sees it, and answers by nothing else. */
+const knowing = ({ body }: EngineRequest): Reply => {
+  const ids = (body as unknown as { prompt: readonly number[] }).prompt;
+  const right = Array.from({ length: 400 }, (_, at) => tokenId(` {"expression":"${at}*7"}`));
+  return { preference: right.some((id) => ids.includes(id)) ? 5 : -5 };
+};
+
+async function world(judge: Partial<Record<keyof LearnedConfig, unknown>> = {}) {
+  const { store, log } = opened();
+  const engine = await startEngine({ script: knowing });
+  const trainer = await startJudgeTrainer(engine);
+  const policy = openPolicy({ url: engine.url, timeoutMs: 10_000 });
+  closing.push(engine.close, trainer.close, () => policy.close());
+  const config = parseConfig({
+    learning: { rewards: ['person', 'critic'] },
+    judges: [{ name: 'critic', kind: 'learned', min_labels: 50, ...judge }],
+  });
+  const [judgeConfig] = configuredIn({ config }) as readonly [LearnedConfig];
+  const declared = declaredIn(config, new Set());
+  const rows = learningStore(store.db, GYRE_POLICY, declared);
+  const tokens = (text: string, signal: AbortSignal): Promise<readonly number[]> => policy.tokens(text, 'base', signal);
+  const toolbox = new Map();
+  const stopping = new AbortController();
+  const calibrated: unknown[] = [];
+  const process = () => {
+    const serving = (name: string): ReturnType<typeof servingJudge> => servingJudge(store.db, name);
+    const learned = learnedIn(config, policy, { tokens, serving });
+    const judges = judgesIn(config, { toolbox, policy, rows, learned });
+    return {
+      ...{ rows, config, declared, toolbox, signal: stopping.signal, progress: () => undefined },
+      get judges() {
+        return askable(judges);
+      },
+      learned: { judges: learned, tokens },
+      trainer: openTrainer(trainer.url),
+      calibrated: (...told: unknown[]): Promise<void> => {
+        calibrated.push(told);
+        return Promise.resolve();
+      },
+    };
+  };
+  let said = 0;
+  /** Steps that call for `n` times 7, rightly in two of three; labelled by a person unless nobody is to. */
+  const steps = async (
+    count: number,
+    { wording = (n: number) => `What is ${n} times 7?`, by = 'person', consent = true } = {},
+  ): Promise<string[]> => {
+    const ids: string[] = [];
+    for (let at = 0; at < count; at += 1) {
+      const n = (said += 1);
+      const good = n % 3 > 0;
+      const asked = opening([user(wording(n))], { asker: { keyId: '', consent } });
+      const asks = [{ call: call('c1', good ? `${n}*7` : `${n}+7`), gives: '1' }];
+      const { steps: made } = await answer(log, asked, [{ text: '', asks }]);
+      const [{ id } = { id: '' }] = made;
+      if (by !== '') label(id, good, by);
+      ids.push(id);
+    }
+    return ids;
+  };
+  let clock = Date.now();
+  const label = (stepId: string, good: boolean | undefined, by = 'person'): void =>
+    saveVerdicts(store.db, [
+      {
+        ...{ id: newId('vrd'), subjectKind: 'step', subjectId: stepId, judge: by, judgeVersion: `v${(clock += 1)}` },
+        ...(good === undefined ? {} : { score: Number(good), good }),
+        ...{ rationale: '', createdAt: clock },
+      },
+    ]);
+  const learner = process();
+  return {
+    ...{ store, engine, trainer, rows, learner, process, steps, label, judgeConfig, calibrated, stopping },
+    tend: (as = learner) => tendJudge(as, judgeConfig),
+    versions: () => judgeVersionsOf(store.db, 'critic'),
+    all: (sql: string): unknown[] => store.sqlite.prepare(sql).all(),
+  };
+}
+
+test('nothing is trained before there are enough labels, and nothing is asked', async () => {
+  const { steps, tend, versions, trainer, learner, all } = await world();
+  await steps(49);
+  await steps(20, { by: '' });
+  expect(await tend()).toBe(false);
+  expect(versions()).toEqual([]);
+  expect(trainer.sent).toEqual([]);
+  await judgeLog(learner);
+  expect(all("SELECT count(*) AS n FROM verdicts WHERE judge = 'critic'")).toEqual([{ n: 0 }]);
+});
+
+test('labels become a judge that speaks of the rest of the traffic, and not of what is unlike it', async () => {
+  const { steps, tend, versions, learner, all, engine, calibrated } = await world();
+  await steps(60);
+  const rest = await steps(12, { by: '' });
+  const [strange] = await steps(1, { by: '', wording: () => 'Name the river that runs through Bonn' });
+  expect(await tend()).toBe(true);
+  expect(versions()).toMatchObject([{ version: 1, state: 'serving', labels: 60, good: { text: ' good' } }]);
+  await judgeLog(learner);
+  const words = all(
+    "SELECT subject_id AS id, good, judge_version AS version FROM verdicts WHERE judge = 'critic' AND subject_kind = 'step'",
+  ) as { id: string; good: number | null; version: string }[];
+  expect(words).toHaveLength(73);
+  expect(new Set(words.map(({ version }) => version))).toEqual(new Set([versions()[0]?.judgeVersion]));
+  const of = new Map(words.map(({ id, good }) => [id, good]));
+  expect(rest.map((id) => of.get(id))).toEqual(rest.map((_, at) => Number((61 + at) % 3 > 0)));
+  expect(of.get(strange ?? '')).toBeNull();
+  expect(engine.requests.every(({ body }) => body.model === 'judge-critic-v1')).toBe(true);
+  // Nothing shows yet that it can tell: it filters, and no reward comes of it.
+  expect(all("SELECT count(*) AS n FROM decided WHERE judge = 'critic' AND gradable = 1")).toEqual([{ n: 0 }]);
+  // How well it does on labels it was not trained on is told at once.
+  expect(calibrated).toHaveLength(1);
+  expect(versions()[0]?.note).toMatch(/^told \d+ of \d+ gold items, abstained from 0: accuracy 1\.000/);
+});
+
+test('what is sent are the tokens it is asked with later, held-out questions apart', async () => {
+  const { steps, tend, trainer, versions, engine, judgeConfig } = await world();
+  await steps(80);
+  await tend();
+  const [sent] = trainer.sent;
+  expect(sent).toMatchObject({ judge: 'critic', version: 1, hyper: { rank: 16, alpha: 32, batch: 16 } });
+  const inPart = (part: string): number => sent?.labels.filter((label) => label.part === part).length ?? 0;
+  const share = 1 - inPart('train') / 80;
+  expect(share).toBeGreaterThan(judgeConfig.heldout / 3);
+  expect(share).toBeLessThan(judgeConfig.heldout * 2);
+  expect(versions()[0]?.gold).toHaveLength(inPart('test'));
+  const [asked] = engine.requests;
+  const prompt = (asked?.body as unknown as { prompt: readonly number[] }).prompt;
+  expect(sent?.labels.map(({ ids }) => ids)).toContainEqual(prompt);
+});
+
+test('one question is on one side however often it is asked, and stays there', async () => {
+  const { steps, learner, judgeConfig } = await world();
+  await steps(60, { wording: (n) => `What is ${n % 6} times 7?` });
+  const before = await labelledFor(learner, judgeConfig);
+  const sides = new Map<string, Set<string>>();
+  for (const { subject, part } of before.steps) {
+    const question = JSON.stringify(subject.messages);
+    sides.set(question, (sides.get(question) ?? new Set()).add(part));
+  }
+  expect([...sides.values()].every((each) => each.size === 1)).toBe(true);
+  await steps(40);
+  const after = new Map((await labelledFor(learner, judgeConfig)).steps.map(({ stepId, part }) => [stepId, part]));
+  expect(before.steps.every(({ stepId, part }) => after.get(stepId) === part)).toBe(true);
+});
+
+test('it is trained again when there are a quarter more labels, and the one before is not asked any more', async () => {
+  const { steps, tend, versions, engine, learner, trainer } = await world();
+  await steps(60);
+  await tend();
+  const first = learner.judges.find(({ name }) => name === 'critic')?.version;
+  await steps(14);
+  expect(await tend()).toBe(false);
+  await steps(1);
+  expect(await tend()).toBe(true);
+  expect(versions()).toMatchObject([
+    { version: 2, state: 'serving', labels: 75 },
+    { version: 1, state: 'replaced' },
+  ]);
+  expect([...engine.adapters]).toEqual(['judge-critic-v2']);
+  expect(learner.judges.find(({ name }) => name === 'critic')?.version).not.toBe(first);
+  await steps(25);
+  await tend();
+  expect([...engine.adapters]).toEqual(['judge-critic-v3']);
+  // Of the old ones one stays on the disk.
+  expect(trainer.calls.filter((route) => route.startsWith('DELETE'))).toEqual(['DELETE /v1/judges/critic/1']);
+});
+
+test('another recipe is another judge, without a single label more', () => {
+  const made = { labels: 200, recipe: 'g1:a' };
+  expect(isJudgeDue(200, 'g1:a', undefined, 200)).toBe(true);
+  expect(isJudgeDue(199, 'g1:a', undefined, 200)).toBe(false);
+  expect(isJudgeDue(249, 'g1:a', made, 200)).toBe(false);
+  expect(isJudgeDue(200 * GROWTH, 'g1:a', made, 200)).toBe(true);
+  expect(isJudgeDue(200, 'g1:b', made, 200)).toBe(true);
+});
+
+test('of one step the first that could tell labels; who takes a word back has said nothing', async () => {
+  const { steps, rows, label, learner, judgeConfig } = await world();
+  const [a = '', b = '', c = '', d = ''] = await steps(4, { by: '' });
+  label(a, false, 'reference');
+  label(a, true, 'feedback');
+  label(b, true, 'reference');
+  label(b, false, 'person');
+  label(b, undefined, 'person');
+  label(c, true, 'somebody');
+  const told = await rows.learned.labels(['person', 'feedback', 'reference'], 100);
+  expect(new Map(told.map(({ stepId, ...rest }) => [stepId, rest]))).toEqual(
+    new Map([
+      [a, { good: true, by: 'feedback' }],
+      [b, { good: true, by: 'reference' }],
+    ]),
+  );
+  expect(await rows.learned.labels(['reference'], 1)).toHaveLength(1);
+  const [hidden = ''] = await steps(1, { consent: false });
+  label(d, true);
+  expect((await labelledFor(learner, judgeConfig)).steps.map(({ stepId }) => stepId)).not.toContain(hidden);
+});
+
+test('who is killed while it is trained goes on with the same version, and sends nothing twice', async () => {
+  const { steps, tend, versions, trainer, process, stopping } = await world();
+  await steps(60);
+  trainer.slow = true;
+  const killed = tend();
+  const died = expect(killed).rejects.toThrow(/abort/);
+  await expect.poll(() => trainer.sent.length, { timeout: 20_000 }).toBe(1);
+  stopping.abort(new Error('killed'));
+  await died;
+  expect(versions()).toMatchObject([{ version: 1, state: 'training' }]);
+  trainer.slow = false;
+  const next = { ...process(), signal: new AbortController().signal };
+  expect(await tend(next as never)).toBe(true);
+  expect(versions()).toMatchObject([{ version: 1, state: 'serving' }]);
+  expect(trainer.sent).toHaveLength(1);
+});
+
+test('a trainer that was killed too is sent the same labels again; where they changed another version is made', async () => {
+  const { steps, tend, versions, trainer, rows, label } = await world();
+  const ids = await steps(60);
+  const begin = async (): Promise<void> => {
+    trainer.away = true;
+    await expect(tend()).rejects.toMatchObject({ code: 'trainer_unreachable' });
+    trainer.away = false;
+  };
+  await begin();
+  expect(versions()).toMatchObject([{ version: 1, state: 'training' }]);
+  await tend();
+  expect(versions()).toMatchObject([{ version: 1, state: 'serving' }]);
+  await steps(20);
+  await begin();
+  label(ids[0] ?? '', undefined);
+  await tend();
+  expect(versions()).toMatchObject([
+    { version: 2, state: 'lost', note: expect.stringContaining('cut off') as string },
+    { version: 1, state: 'serving' },
+  ]);
+  expect(trainer.sent.map(({ version }) => version)).toEqual([1]);
+  await tend();
+  expect(versions()[0]).toMatchObject({ version: 3, state: 'serving', labels: 79 });
+  expect(await rows.lock.take('cycle', 'a test')).toBeTypeOf('function');
+});
+
+test.each([
+  ['a trainer that cannot train it', 'failed', /the loss is no number/],
+  ['an engine that says something else than the trainer', 'unlike', /engine and trainer differ by 3/],
+] as const)('%s makes no judge, and the same labels are not tried again', async (_, fate, note) => {
+  const { steps, tend, versions, trainer, learner, engine } = await world();
+  await steps(60);
+  trainer.fate = fate;
+  expect(await tend()).toBe(true);
+  expect(versions()).toMatchObject([{ version: 1, state: 'failed', note: expect.stringMatching(note) as string }]);
+  expect(await tend()).toBe(false);
+  expect(learner.judges.map(({ name }) => name)).not.toContain('critic');
+  expect([...engine.adapters]).toEqual([]);
+  trainer.fate = 'done';
+  await steps(15);
+  await tend();
+  expect(versions()[0]).toMatchObject({ version: 2, state: 'serving' });
+});
+
+test('labels of one word alone make no judge', async () => {
+  const { steps, label, tend, versions, trainer } = await world();
+  for (const id of await steps(60, { by: '' })) label(id, true);
+  await tend();
+  expect(versions()).toMatchObject([
+    { state: 'failed', note: expect.stringMatching(/0 of its labels .* are bad/) as string },
+  ]);
+  expect(trainer.sent).toEqual([]);
+});
+
+test('an engine that comes back without the adapter gets it again; where it is gone another is trained', async () => {
+  const { steps, tend, versions, trainer, engine } = await world();
+  await steps(60);
+  await tend();
+  engine.adapters.clear();
+  expect(await tend()).toBe(false);
+  expect([...engine.adapters]).toEqual(['judge-critic-v1']);
+  engine.adapters.clear();
+  trainer.forget();
+  await tend();
+  expect(versions()).toMatchObject([{ version: 1, state: 'lost' }]);
+  await tend();
+  expect(versions()).toMatchObject([{ version: 2, state: 'serving' }, { state: 'lost' }]);
+});
+
+test('while a cycle runs none is trained, and while one is trained no cycle begins', async () => {
+  const { steps, tend, trainer, rows } = await world();
+  await steps(60);
+  const release = await rows.lock.take('cycle', 'a learning cycle');
+  await expect(tend()).rejects.toMatchObject({ code: 'cycle_running' });
+  expect(trainer.sent).toEqual([]);
+  await release();
+  trainer.slow = true;
+  const training = tend();
+  await expect.poll(() => trainer.sent.length, { timeout: 20_000 }).toBe(1);
+  await expect(rows.lock.take('cycle', 'a learning cycle')).rejects.toMatchObject({
+    code: 'cycle_running',
+    message: expect.stringContaining('training the judge "critic"') as string,
+  });
+  trainer.slow = false;
+  await training;
+});
+
+test('a judge that another process trained is taken up between two looks, never within one', async () => {
+  const { steps, tend, process } = await world();
+  await steps(60);
+  const other = process();
+  await tend();
+  const handle = other.learned?.judges[0];
+  expect(handle?.trained).toBe(false);
+  await new JudgeTending(other, 0).check();
+  expect(handle?.trained).toBe(true);
+});
+
+test('its engine name is never one of a policy', () => {
+  expect(judgeAdapterName('critic', 2)).toBe('judge-critic-v2');
+  expect(judgeOfAdapter('judge-critic-v2')).toEqual({ judge: 'critic', version: 2 });
+  for (const other of ['gyre-v000002', 'judge-critic', 'judge-critic-v0', 'base'])
+    expect(judgeOfAdapter(other)).toBeUndefined();
+});
