@@ -7,7 +7,7 @@ import { GYRE_POLICY } from '../core/learning/policy_name.js';
 import { adapterName } from '../core/learning/version.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import type { Tokens } from '../judge/learned/judge.js';
-import { servingJudge } from '../store/learning/judge_versions.js';
+import { servingJudge } from '../store/judges/judge_versions.js';
 import { learningStore } from '../store/clock/open.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';

@@ -27,6 +27,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     keys: 1,
     log: 2,
     learning: 3,
+    judges: 3,
     beside: 3,
     read: 4,
     states: 4,
