@@ -11,7 +11,7 @@ import { judgeLog } from '../../../src/learner/judging.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
 import { askable, declaredIn, judgesIn, learnedIn } from '../../../src/run/judges/configured.js';
 import { learningStore } from '../../../src/store/clock/open.js';
-import { judgeVersionsOf, servingJudge } from '../../../src/store/learning/judge_versions.js';
+import { judgeVersionsOf, servingJudge } from '../../../src/store/judges/judge_versions.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { openTrainer } from '../../../src/train/client.js';
 import { startEngine, tokenId, type EngineRequest, type Reply } from '../../fakes/engine.js';
