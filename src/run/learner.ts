@@ -12,7 +12,7 @@ import { adapterName } from '../core/learning/version.js';
 import { goldHash } from '../learner/judges/gold.js';
 import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import type { Tokens } from '../judge/learned/judge.js';
-import { servingJudge } from '../store/learning/judge_versions.js';
+import { servingJudge } from '../store/judges/judge_versions.js';
 import { learningStore } from '../store/clock/open.js';
 import { newestCalibrations } from '../store/judges/calibrations.js';
 import { holdOutLive } from '../store/learning/held_out.js';

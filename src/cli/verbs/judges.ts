@@ -14,7 +14,7 @@ import { nearest } from '../../core/text/nearest.js';
 import { type GoldItem, parseGold } from '../../judge/calibration/gold.js';
 import type { Learner } from '../../learner/deps.js';
 import { calibrate } from '../../learner/judges/calibrating.js';
-import { goldFrom } from '../../learner/judges/gold.js';
+import { goldFrom, goldOfPeople } from '../../learner/judges/gold.js';
 import { boundsIn } from '../../run/judges/configured.js';
 import { presentOf, standingsIn } from '../../run/judges/present.js';
 import { type Printer, table } from '../../run/print.js';
@@ -67,7 +67,8 @@ export function needJudge(config: Config, name: string | undefined): string {
 export function needsEngine({ judges }: Config, name: string): boolean {
   const kindOf = (of: string): string | undefined => judges.find((each) => each.name === of)?.kind;
   const judge = judges.find((each) => each.name === name);
-  return judge?.kind === 'rollout' || (judge?.kind === 'panel' && judge.of.some((of) => kindOf(of) === 'rollout'));
+  const onEngine = (kind: string | undefined): boolean => kind === 'rollout' || kind === 'learned';
+  return onEngine(judge?.kind) || (judge?.kind === 'panel' && judge.of.some((of) => onEngine(kindOf(of))));
 }
 
 /** Asks the judge about gold items, keeps what came of it as a row, and says what the judge may do now. */
@@ -79,8 +80,12 @@ export async function calibrateVerb(
 ): Promise<void> {
   const { rows, config, signal } = learner;
   const judge = learner.judges.find((each) => each.name === name);
-  if (judge === undefined) throw operatorError(`there is no judge "${name}"`);
-  const items = await itemsFrom(learner, from);
+  if (judge === undefined)
+    throw operatorError(
+      `the judge "${name}" cannot be asked yet: it is trained here, by the learning clock, once there are as many ` +
+        'labels as its "min_labels"',
+    );
+  const items = await itemsFrom(learner, name, from);
   const gold = await goldFrom(learner, items);
   if (gold.subjects.length === 0)
     throw operatorError(
@@ -134,14 +139,14 @@ export async function calibrateVerb(
   );
 }
 
-async function itemsFrom({ rows }: Learner, from: string | undefined): Promise<readonly GoldItem[]> {
+async function itemsFrom(learner: Learner, name: string, from: string | undefined): Promise<readonly GoldItem[]> {
   if (from === undefined)
     throw operatorError(
       '--gold is needed: FILE, JSON lines of {"messages", "text" or "calls", "good"} or {"step_id", "good"}; or ' +
         `"${LABELS}", which is what people have said of logged steps`,
     );
   if (from === LABELS) {
-    const items = await rows.judges.gold();
+    const items = await goldOfPeople(learner, name);
     if (items.length > 0) return items;
     throw operatorError(
       'there is no gold: nobody has said of a logged step that it is good or bad yet. Label some, or give --gold FILE',

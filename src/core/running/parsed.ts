@@ -7,7 +7,7 @@ import { AT_ONCE, turnFor } from './turns.js';
 /** What is larger is not parsed at once to hear in which place it is wrong. */
 const PLACED_BYTES = 4 * 1024 * 1024;
 
-/** Bytes half parsed at a time: what becomes of them is several times their size, and V8 walks all of it in one pause. */
+/** Bytes half parsed at a time: what becomes of them is several times their size, and V8 walks it in one pause. */
 const sideBySide = new SideBySide(16 * 1024 * 1024);
 
 /** `isOver`: asked before each piece, whether nobody wants it any more; then it is undefined. */

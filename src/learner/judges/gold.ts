@@ -13,6 +13,21 @@ export interface Gold {
   readonly withheld: number;
 }
 
+/**
+ * What people have said of steps, as far as it tells something of this judge: of one that is trained here only what its
+ * version was neither trained on nor fitted to.
+ */
+export async function goldOfPeople(
+  { rows, config }: Pick<Learner, 'rows' | 'config'>,
+  name: string,
+): Promise<readonly GoldItem[]> {
+  const said = await rows.judges.gold();
+  if (!config.judges.some((judge) => judge.kind === 'learned' && judge.name === name)) return said;
+  const serving = (await rows.learned.versions(name)).find(({ state }) => state === 'serving');
+  const kept = new Set(serving?.gold);
+  return said.filter((item) => 'stepId' in item && kept.has(item.stepId));
+}
+
 /** The same for the same items in whatever order. */
 export function goldHash(subjects: readonly Pick<GoldSubject, 'subject' | 'truth'>[]): Hash {
   const said = subjects.map(({ subject, truth }) => `${sha256(canonicalJson({ ...subject }))} ${truth}`).sort();

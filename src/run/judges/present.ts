@@ -8,7 +8,7 @@ import type { LearnedJudge } from '../../judge/learned/judge.js';
 import { learningStore } from '../../store/clock/open.js';
 import type { Db } from '../../store/file/db.js';
 import { newestCalibrations } from '../../store/judges/calibrations.js';
-import { servingJudge } from '../../store/learning/judge_versions.js';
+import { servingJudge } from '../../store/judges/judge_versions.js';
 import { boundsIn, declaredIn, judgesIn, learnedIn, type Parts } from './configured.js';
 
 type Made = Judge | { readonly name: string; readonly kind: Judge['kind']; readonly fault: string };

@@ -24,7 +24,7 @@ import { operatorError, reasonOf } from '../../core/errors.js';
 import { judgeAdapterName } from '../../core/judging/learned.js';
 import { pathsIn } from '../intake/files.js';
 import { over, type Store } from '../file/db.js';
-import { judgesWithAdapters } from '../learning/judge_versions.js';
+import { judgesWithAdapters } from '../judges/judge_versions.js';
 import { policiesIn } from '../learning/versions.js';
 import { keptWeights } from '../learning/weights.js';
 import { partsOf } from './parts.js';

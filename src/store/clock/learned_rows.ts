@@ -9,7 +9,7 @@ import {
   judgeTrained,
   judgeVersionsOf,
   labelsOf,
-} from '../learning/judge_versions.js';
+} from '../judges/judge_versions.js';
 
 export function learnedRows(db: Db): LearnedRows {
   return {

@@ -5,13 +5,14 @@ import { parseConfig, type LearnedJudge as LearnedConfig } from '../../../src/co
 import { GROWTH, isJudgeDue, judgeAdapterName, judgeOfAdapter } from '../../../src/core/judging/learned.js';
 import { newId } from '../../../src/core/ids.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import { goldOfPeople } from '../../../src/learner/judges/gold.js';
 import { configuredIn, JudgeTending, tendJudge } from '../../../src/learner/judges/learned.js';
 import { labelledFor } from '../../../src/learner/judges/labelled.js';
 import { judgeLog } from '../../../src/learner/judging.js';
 import { openPolicy } from '../../../src/policy/engine/sample.js';
 import { askable, declaredIn, judgesIn, learnedIn } from '../../../src/run/judges/configured.js';
 import { learningStore } from '../../../src/store/clock/open.js';
-import { judgeVersionsOf, servingJudge } from '../../../src/store/learning/judge_versions.js';
+import { judgeVersionsOf, servingJudge } from '../../../src/store/judges/judge_versions.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { openTrainer } from '../../../src/train/client.js';
 import { startEngine, tokenId, type EngineRequest, type Reply } from '../../fakes/engine.js';
@@ -131,6 +132,10 @@ test('labels become a judge that speaks of the rest of the traffic, and not of w
   expect(engine.requests.every(({ body }) => body.model === 'judge-critic-v1')).toBe(true);
   // Nothing shows yet that it can tell: it filters, and no reward comes of it.
   expect(all("SELECT count(*) AS n FROM decided WHERE judge = 'critic' AND gradable = 1")).toEqual([{ n: 0 }]);
+  // People's words that it was trained on, or fitted to, are no gold of it.
+  const gold = (await goldOfPeople(learner, 'critic')).map((item) => ('stepId' in item ? item.stepId : ''));
+  expect(gold.toSorted()).toEqual((versions()[0]?.gold ?? []).toSorted());
+  expect(gold.length).toBeLessThan((await goldOfPeople(learner, 'another')).length);
   // How well it does on labels it was not trained on is told at once.
   expect(calibrated).toHaveLength(1);
   expect(versions()[0]?.note).toMatch(/^told \d+ of \d+ gold items, abstained from 0: accuracy 1\.000/);
