@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { valueAt } from './check.js';
 import { operatorError } from './errors.js';
 import { LABELLERS } from './judging/learned.js';
+import { CalibrationKey, Gate, knowsComparer } from './judging/gate_key.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
 import { NEVER_REWARD, REWARDS } from './learning/deciding.js';
 import { LEAST_GROUPS } from './learning/group.js';
@@ -121,45 +122,6 @@ const Retention = z
     'needs "days" (how long the log is kept), "gib" (how large it may grow), or both; example: {days: 90, gib: 20}',
   );
 
-/** How a candidate is tested before it may serve: docs/gate.md. */
-const Gate = z.strictObject(
-  {
-    /** Held-out tasks that one test asks at most. */
-    max_tasks: z.int().min(32).max(100_000).default(1024),
-    /** Families that must not get worse (tasks by their `metadata.family`), each with the loss to be ruled out. */
-    families: z
-      .array(z.strictObject({ name: z.string().min(1), margin: z.number().gt(0).lt(1).default(0.05) }))
-      .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a family twice')
-      .default([]),
-    /** The share of consented live conversations that are held out for ever. */
-    heldout: z.number().min(0).max(0.5, 'must be at most 0.5').default(0.05),
-    /** Who compares answers to those; without it the first model among `judges`. */
-    judge: label.optional(),
-    /** The share of conversations by which a candidate must be better, where a judge compares. */
-    margin: z.number().min(0).lt(0.5, 'must be below 0.5').default(0),
-    /** Whether conversations that began after the candidate was made are asked, too: one in ten. */
-    shadow: z.boolean().default(false),
-    /** The share of live conversations that a candidate answers before it may serve; 0 has no canary. */
-    canary_share: z.number().min(0).max(0.5, 'must be at most 0.5').default(0),
-    /** Conversations of the candidate's that a canary compares at most. */
-    canary_conversations: z.int().min(32).max(100_000).default(512),
-  },
-  'must be {max_tasks?, families?: [{name, margin?}], heldout?, judge?, margin?, shadow?, canary_share?, ' +
-    'canary_conversations?}',
-);
-
-/** What a judge has to reach before it may reward, and to keep to while it does: docs/rewards.md. */
-const CalibrationKey = z.strictObject(
-  {
-    items: z.int().min(20).max(100_000).default(200),
-    accuracy: z.number().min(0.5).lt(1).default(0.75),
-    false_accept: z.number().gt(0).max(0.5).default(0.15),
-    drift: z.number().gt(0).max(1).default(0.3),
-    agreement: z.number().gt(0).lt(1).default(0.75),
-  },
-  'must be {items?, accuracy?, false_accept?, drift?, agreement?}',
-);
-
 /** A model that judges: any OpenAI endpoint. docs/rewards.md. */
 const ModelJudge = z.strictObject({
   name: label.refine(
@@ -246,7 +208,6 @@ const Rewards = z
     `may not name ${NEVER_REWARD.join(' or ')}: none of them knows right from wrong`,
   );
 
-export type Gate = z.infer<typeof Gate>;
 export type ModelJudge = z.infer<typeof ModelJudge>;
 export type RolloutJudge = z.infer<typeof RolloutJudge>;
 export type LearnedJudge = z.infer<typeof LearnedJudge>;
@@ -356,7 +317,7 @@ export function parseConfig(
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
   knowsRewarders(out as Config, file);
-  knowsComparer(out as Config, file);
+  knowsComparer((out as Config).judges, (out as Config).gate, file);
   knowsMembers(out as Config, file);
   return out as Config;
 }
@@ -369,15 +330,6 @@ function knowsRewarders({ judges, 'learning.rewards': rewards }: Config, file: s
         `${file}: key "learning.rewards" names "${name}", which is no judge. Did you mean "${nearest(name, names)}"? ` +
           `There are: ${names.join(', ')}; models are declared by "judges".`,
       );
-}
-
-function knowsComparer({ judges, gate: { judge } }: Config, file: string): void {
-  const names = judges.filter(({ kind }) => kind === 'model').map(({ name }) => name);
-  if (judge !== undefined && !names.includes(judge))
-    throw operatorError(
-      `${file}: key "gate"["judge"] is "${judge}", which is no model among "judges": ` +
-        (names.length === 0 ? 'there is none.' : `there are ${names.join(', ')}.`),
-    );
 }
 
 function knowsMembers({ judges }: Config, file: string): void {
