@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { valueAt } from './check.js';
 import { operatorError } from './errors.js';
 import { LABELLERS } from './judging/learned.js';
+import { CalibrationKey, Gate, knowsComparer } from './judging/gate_key.js';
 import { FILTERS, TRAIN_MODES } from './learning/cycle.js';
 import { NEVER_REWARD, REWARDS } from './learning/deciding.js';
 import { LEAST_GROUPS } from './learning/group.js';
@@ -121,32 +122,6 @@ const Retention = z
     'needs "days" (how long the log is kept), "gib" (how large it may grow), or both; example: {days: 90, gib: 20}',
   );
 
-/** How a candidate is tested before it may serve: docs/gate.md. */
-const Gate = z.strictObject(
-  {
-    /** Held-out tasks that one test asks at most. */
-    max_tasks: z.int().min(32).max(100_000).default(1024),
-    /** Families that must not get worse (tasks by their `metadata.family`), each with the loss to be ruled out. */
-    families: z
-      .array(z.strictObject({ name: z.string().min(1), margin: z.number().gt(0).lt(1).default(0.05) }))
-      .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a family twice')
-      .default([]),
-  },
-  'must be {max_tasks?, families?: [{name, margin?}]}',
-);
-
-/** What a judge has to reach before it may reward, and to keep to while it does: docs/rewards.md. */
-const CalibrationKey = z.strictObject(
-  {
-    items: z.int().min(20).max(100_000).default(200),
-    accuracy: z.number().min(0.5).lt(1).default(0.75),
-    false_accept: z.number().gt(0).max(0.5).default(0.15),
-    drift: z.number().gt(0).max(1).default(0.3),
-    agreement: z.number().gt(0).lt(1).default(0.75),
-  },
-  'must be {items?, accuracy?, false_accept?, drift?, agreement?}',
-);
-
 /** A model that judges: any OpenAI endpoint. docs/rewards.md. */
 const ModelJudge = z.strictObject({
   name: label.refine(
@@ -233,7 +208,6 @@ const Rewards = z
     `may not name ${NEVER_REWARD.join(' or ')}: none of them knows right from wrong`,
   );
 
-export type Gate = z.infer<typeof Gate>;
 export type ModelJudge = z.infer<typeof ModelJudge>;
 export type RolloutJudge = z.infer<typeof RolloutJudge>;
 export type LearnedJudge = z.infer<typeof LearnedJudge>;
@@ -291,7 +265,7 @@ export const ConfigKeys = {
   'learning.rewards': Rewards.default([...REWARDS]),
   judges: Judges.default([]),
   calibration: CalibrationKey.prefault({}),
-  gate: Gate.default({ max_tasks: 1024, families: [] }),
+  gate: Gate.default(() => Gate.parse({})),
 } as const;
 
 export type ConfigKey = keyof typeof ConfigKeys;
@@ -343,6 +317,7 @@ export function parseConfig(
     if (parsed.data !== undefined) out[key] = parsed.data;
   }
   knowsRewarders(out as Config, file);
+  knowsComparer((out as Config).judges, (out as Config).gate, file);
   knowsMembers(out as Config, file);
   return out as Config;
 }

@@ -14,13 +14,14 @@ export type IdKind =
   | 'msg'
   | 'call'
   | 'req'
-  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, calibration. */
+  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, calibration, canary. */
   | 'smp'
   | 'bat'
   | 'cyc'
   | 'dec'
   | 'eval'
   | 'vrd'
+  | 'can'
   | 'cal'
   /** A pruning. */
   | 'prn'

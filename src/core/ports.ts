@@ -27,6 +27,7 @@ import type {
   Verdict,
 } from './learning/judging.js';
 import type { Sample } from './learning/sample.js';
+import type { Canary, CanaryOutcome, Comparison, LiveState } from './judging/live.js';
 import type { AskedState, LoggedState, StateWords } from './learning/state.js';
 import type { StatusFacts } from './learning/status.js';
 import type { GeneratedTrajectory, Split, Task } from './learning/task.js';
@@ -60,6 +61,7 @@ export interface LearningStore {
   readonly decisions: DecisionRows;
   readonly evaluations: EvaluationRows;
   readonly givers: GiverRows;
+  readonly live: LiveRows;
   readonly learned: LearnedRows;
   readonly lock: LearningLock;
 }
@@ -76,7 +78,7 @@ export interface StepRows {
   words(ids: readonly string[]): Promise<ReadonlyMap<string, StateWords>>;
   /** Those that may be learned from, as consent stands now with every step of their states. */
   consented(ids: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Those that ask a held-out question anywhere in their states. */
+  /** Those that ask a held-out question anywhere in their states, or are of live conversations that are held out. */
   heldOut(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
@@ -280,10 +282,14 @@ export interface DecisionRows {
   newest(limit: number, version?: number): Promise<readonly Decision[]>;
   /** Newest first, those after the last promotion. */
   sincePromotion(): Promise<readonly Decision[]>;
-  /** The gate's, which used these tasks; and the promotion, where it passed and what it was compared with serves. */
+  /**
+   * The gate's, which used these tasks; and the promotion, where it passed and what it was compared with serves, unless
+   * a canary is to follow.
+   */
   gate(
     decision: NewDecision,
     tasks: readonly string[],
+    canary?: boolean,
   ): Promise<{ readonly gate: Decision; readonly promoted: boolean }>;
   /** By hand. Throws 404 without the version, 409 where no pass against what serves now is on record. */
   promote(version: number): Promise<Decision>;
@@ -310,6 +316,35 @@ export interface EvaluationRows {
   report(report: EvaluationReport): Promise<void>;
   /** Newest first; `version`: only those of it. */
   reports(limit: number, version?: number): Promise<readonly EvaluationReport[]>;
+}
+
+/** Live conversations without an answer: what a judge compares, and the canary. */
+export interface LiveRows {
+  /**
+   * One state of each consented conversation that no decision has used: of those that are held out, and of a share of
+   * the others that nothing was learned from. In the order of their lots.
+   */
+  states(shadowed: number): Promise<readonly LiveState[]>;
+  /** What a judge has said of these two, by step. */
+  compared(
+    versions: Pick<Comparison, 'candidate' | 'serving'>,
+    judge: JudgeRef,
+  ): Promise<ReadonlyMap<string, Comparison>>;
+  /** Of a conversation that is gone meanwhile nothing is kept. */
+  save(comparisons: readonly Comparison[]): Promise<void>;
+  /** The one that goes on. */
+  canary(): Promise<Canary | undefined>;
+  /** Undefined where one goes on, or another version serves than it is to be compared with. */
+  begin(canary: Omit<Canary, 'id' | 'startedAt'>): Promise<Canary | undefined>;
+  /** Reads how conversations went that have had until then, each once. Whether there is more to read. */
+  read(canary: Canary, settledBy: number): Promise<boolean>;
+  /** In the order in which they were read. */
+  outcomes(canary: Canary): Promise<readonly CanaryOutcome[]>;
+  /** With what was decided, and the promotion that follows; or without. Undefined where it has ended. */
+  end(
+    canary: Canary,
+    decision: NewDecision | undefined,
+  ): Promise<{ readonly decision: Decision | undefined; readonly promoted: boolean } | undefined>;
 }
 
 /** Keys whose steps are learned from. */

@@ -1,4 +1,5 @@
 /** Which weights answer which model name. A request keeps the version it began with. */
+import type { Message } from './message.js';
 import type { Policy, Sampling, TokenCounter } from './policy.js';
 
 /**
@@ -85,8 +86,8 @@ export interface Serving {
   readonly version: number;
   /**
    * `gyre`, `gyre@N`, `gyre@base`, or an upstream's name; loads a known version that the engine has dropped. Throws 404
-   * `model_not_found` naming what exists.
+   * `model_not_found` naming what exists. `messages`: the conversation that is to be answered; a canary answers some.
    */
-  lease(model: string, signal: AbortSignal): Promise<Lease>;
+  lease(model: string, signal: AbortSignal, messages?: readonly Message[]): Promise<Lease>;
   models(): readonly ServedModel[];
 }

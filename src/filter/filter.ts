@@ -20,7 +20,7 @@ type Drop =
    * Its own request, or one that its state is made of, did not consent to learning, or its key withholds it by now.
    */
   | 'no_consent'
-  /** Its trajectory answers a held-out task, or asks the question of one. */
+  /** Its trajectory answers a held-out task, or asks the question of one, or is a conversation that is held out. */
   | 'heldout'
   /** The learner took it to measure a version. */
   | 'evaluation'

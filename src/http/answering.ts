@@ -50,7 +50,7 @@ export async function answerBy<E extends AnyExchange>(face: Face<E>, deps: Answe
     turn = turnFor(exchange.size);
     if (turn !== undefined) await turn;
     const offer = settleOffer(request, deps.tools, deps.settings.defaultTools, caller.tools);
-    const lease = await deps.serving.lease(request.model, exchange.clock.signal);
+    const lease = await deps.serving.lease(request.model, exchange.clock.signal, request.messages);
     try {
       await checkForm(request, lease.source);
       await converse(

@@ -18,11 +18,12 @@ import { giversAmong } from '../filter/shares.js';
 import { choose, PER_TRAJECTORY, shortlist } from './choosing.js';
 import { renderDemonstrations, taughtStates } from './demonstrating/render.js';
 import type { Learner } from './deps.js';
-import { answered } from './evaluating.js';
-import { gate, type Gated, type Gating, hopelessness } from './gating.js';
+import { type Gated, hopelessness } from './gating.js';
 import { generate } from './generating.js';
 import { watchDrift } from './judges/drifting.js';
 import { judgeLog, judgeSamples, unheardOf } from './judging.js';
+import { beginCanary } from './live/canary.js';
+import { mayBeGated, tested } from './live/tested.js';
 import { inParallel } from './pool.js';
 import { askPlainly, type Draw, draw, failedAt } from './resample.js';
 import { boundsIn, countAll } from './states.js';
@@ -145,7 +146,7 @@ async function runStages(learner: Learner, cycle: Cycle, options: CycleOptions):
       note: `version ${version.version} is not evaluated: version ${await rows.versions.head()} is the head by now`,
     });
 
-  if (options.gate === false || options.heldout.length === 0) {
+  if (options.gate === false || !mayBeGated(learner, options.heldout)) {
     return rows.cycles.move(cycle.id, {
       state: 'done',
       note:
@@ -171,7 +172,8 @@ async function headGated(
   const waits = `nothing is trained: the head, version ${head}, is ${UNGATED} updates from the last gate`;
   const parity = (await learner.rows.decisions.newest(100, head)).find(({ kind }) => kind === 'parity');
   if (may === false) return { promoted: false, note: `${waits}, and this cycle was to have none` };
-  if (heldout.length === 0) return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
+  if (!mayBeGated(learner, heldout))
+    return { promoted: false, note: `${waits}; add held-out tasks (learning.heldout)` };
   /** It would wait for ever: training goes on without it. */
   const givenUp = async (unable: string): Promise<{ readonly promoted: false; readonly note: string }> => {
     if (learner.trainer === undefined) return { promoted: false, note: `${waits}; ${unable}` };
@@ -318,12 +320,22 @@ function shuffled<T>(list: readonly T[]): T[] {
 
 /** The candidate through the gate: it serves where it passed, and a hopeless head is set back to what serves. */
 async function gated(learner: Learner, version: number, heldout: readonly Task[]): Promise<Gated> {
-  const { rows, judges, config, progress, signal, trainer } = learner;
-  const answer: Gating['answer'] = (asked) => answered(learner, asked);
-  const drifts: Gating['drifts'] = (versions) => watchDrift(learner, versions);
-  const outcome = await gate({ rows, judges, config, progress, signal, answer, drifts }, version, heldout);
+  const { rows, trainer } = learner;
+  const going = await rows.live.canary();
+  if (going !== undefined) return { promoted: false, reason: `not gated: version ${going.version} is a canary` };
+  const outcome = await tested(learner, version, heldout);
   const { decision, promoted } = outcome;
   if (promoted) await learner.decided();
+  // What was refused, or leaves too much unanswered, answers nobody.
+  const waits = decision === undefined ? outcome.silent !== true : decision.passed && !promoted;
+  if (waits && learner.config.gate.canary_share > 0) {
+    const canary = await beginCanary(learner, version, decision?.id);
+    if (canary !== undefined) {
+      await learner.decided();
+      const share = `${(100 * canary.share).toFixed(0)} %`;
+      return { ...outcome, reason: `${outcome.reason}; a canary answers ${share} of the conversations` };
+    }
+  }
   const refused = decision?.passed === false ? decision : undefined;
   if (trainer === undefined || refused?.against === undefined) return outcome;
   const reason = hopelessness(await rows.decisions.sincePromotion(), refused);

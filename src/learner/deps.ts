@@ -4,6 +4,7 @@ import type { DeclaredJudge } from '../core/learning/deciding.js';
 import { LEAST_GROUPS } from '../core/learning/group.js';
 import type { CalibrationNumbers } from '../core/judging/calibration.js';
 import type { Judge, Subject } from '../core/learning/judging.js';
+import type { LiveJudge } from '../core/judging/live.js';
 import type { LearnedJudges } from '../judge/learned/judge.js';
 import type { StepLog } from '../core/log.js';
 import type { Policy } from '../core/policy.js';
@@ -54,6 +55,8 @@ export interface Learner {
     ((judge: Judge, numbers: CalibrationNumbers, gold: readonly GoldItem[]) => Promise<void>) | undefined;
   /** Those that may decide, and who before whom: as their calibrations are now. */
   readonly declared: readonly DeclaredJudge[];
+  /** Who compares answers to live conversations; absent where nobody does. */
+  readonly live?: LiveJudge | undefined;
   /** Absent when there is nothing to train with: an engine given by address, or a trainer that is not up. */
   readonly trainer: Trainer | undefined;
   /** Hash of the engine's chat template, as the trainer reports it; absent until it does. */

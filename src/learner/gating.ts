@@ -8,7 +8,7 @@ import type { Update } from '../core/learning/alarms.js';
 import type { TaskAnswer } from '../core/learning/evaluation.js';
 import { candidateNumber } from '../core/learning/standing.js';
 import type { Task } from '../core/learning/task.js';
-import type { Decision } from '../core/learning/version.js';
+import type { Decision, NewDecision } from '../core/learning/version.js';
 import type { LearningStore } from '../core/ports.js';
 import { type Ask, askUntilShown } from '../promote/asking.js';
 import { LEAST_COVERAGE, type Pair, tallyOf } from '../promote/look.js';
@@ -78,13 +78,16 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
 
   const { passed, reason, numbers } = outcome;
   const used = [pairs, ...families.map((family) => family.pairs)].flat().map(({ taskId }) => taskId);
-  const decided = await rows.decisions.gate({ kind: 'gate', version, against: serving, passed, reason, numbers }, used);
-  const late = passed && !decided.promoted ? `; not promoted, since version ${serving} does not serve any more` : '';
+  const canary = config.gate.canary_share > 0;
+  const decision: NewDecision = { kind: 'gate', version, against: serving, passed, reason, numbers };
+  const decided = await rows.decisions.gate(decision, used, canary);
+  const late =
+    passed && !decided.promoted && !canary ? `; not promoted, since version ${serving} does not serve any more` : '';
   return { decision: decided.gate, promoted: decided.promoted, reason: `${reason}${late}` };
 }
 
 /** What was wrong with one update is in all that were made on it. */
-function alarmsAmong(updates: readonly Update[]): readonly string[] {
+export function alarmsAmong(updates: readonly Update[]): readonly string[] {
   return [...new Set(updates.flatMap(({ alarms }) => alarms.map(({ name }) => name)))];
 }
 

@@ -8,7 +8,9 @@ import { type CycleOptions, runCycle } from './cycle.js';
 import type { Learner } from './deps.js';
 import { JudgeTending } from './judges/learned.js';
 import { judgeLog } from './judging.js';
+import { harmIn, lookAtCanary } from './live/canary.js';
 import { available, boundsIn, countAll, ruleIn } from './states.js';
+import { resetHead } from './training.js';
 
 /** How often new steps are judged and counted. */
 const CHECK_MS = 5_000;
@@ -55,6 +57,23 @@ export async function isDue(learner: Learner, now: number = Date.now()): Promise
   return states >= config['learning.min_steps'] && now >= restsUntil(await rows.cycles.newest(REMEMBERED));
 }
 
+/** A look at the canary: serving follows what it decides, and training what it finds. */
+async function watch(learner: Learner): Promise<void> {
+  await judgeLog(learner);
+  const release = await learner.rows.lock.take('cycle', 'a look at the canary');
+  try {
+    const looked = await lookAtCanary(learner);
+    if (looked?.ended !== true) return;
+    await learner.decided();
+    const head = await learner.rows.versions.head();
+    const reason = harmIn(looked, head);
+    if (reason !== undefined && learner.trainer !== undefined)
+      await resetHead(learner, learner.trainer, { head, serving: looked.canary.against, reason });
+  } finally {
+    await release();
+  }
+}
+
 /**
  * With `automatic` false, cycles start by `run` only. One that waits for its engine is gone on with after a pause.
  * `failed` is called when a cycle that nobody has asked for just now fails.
@@ -98,6 +117,7 @@ export function schedule(learner: Learner, automatic: boolean, failed: (message:
     if (current !== undefined || learner.signal.aborted) return;
     // Somebody may wait for its end, also where none starts by itself.
     if (waiting !== undefined && Date.now() < waiting.until) return;
+    if ((await learner.rows.live.canary()) !== undefined) await watch(learner);
     if (waiting === undefined) {
       if (!automatic) return;
       await tend();

@@ -5,7 +5,7 @@ import type { StatusFacts } from '../core/learning/status.js';
 import { driftSaid } from '../core/judging/drift.js';
 import { type JudgeStanding, type PresentJudge, standingsOf } from '../core/judging/standing.js';
 import { standingView } from '../core/judging/views.js';
-import { cycleView, type LearningStatus } from '../core/learning/views.js';
+import { canaryView, cycleView, type LearningStatus } from '../core/learning/views.js';
 import type { StatusQuery } from '../core/ports.js';
 import { restsUntil } from './schedule.js';
 import { available, boundsIn, ruleIn } from './states.js';
@@ -56,6 +56,7 @@ export function learningStatus(
       heldout_tasks: null,
       unknown_judge: null,
       running: first?.state === 'running' ? cycleView(first) : null,
+      canary: null,
       bursts: null,
       judges: null,
       drift: null,
@@ -70,6 +71,7 @@ export function learningStatus(
     heldout_tasks: told.heldoutTasks,
     unknown_judge: told.unknownJudged,
     running: running === undefined ? null : cycleView(running),
+    canary: told.canary === undefined ? null : canaryView(told.canary),
     bursts: told.bursts,
     judges: standings.map(standingView),
     drift: told.drifts.filter(({ alarm }) => alarm).map(driftSaid),

@@ -1,6 +1,7 @@
 /** One look at the pairs of a test: what they show so far, and whether the test is at its end. Pure. */
+import { logEvidenceAbove } from './betting.js';
 import { logChance, logEvidence } from './evidence.js';
-import type { GatePlan } from './plan.js';
+import { type GatePlan, seenMargin } from './plan.js';
 
 /** One task asked of both versions: whether each was right; undefined where no answer came. */
 export interface Pair {
@@ -61,7 +62,7 @@ export const LEAST_COVERAGE = 0.98;
 
 export function look(tally: Tally, plan: GatePlan): Look {
   const threshold = -Math.log(plan.alpha);
-  const strength = strengthOf(plan, tally.wins, tally.losses);
+  const strength = strengthOf(plan, tally);
   return { strength, threshold, ending: endingOf(tally, plan, strength, threshold), covered: isCovered(tally) };
 }
 
@@ -73,8 +74,11 @@ function endingOf(tally: Tally, plan: GatePlan, strength: number, threshold: num
   return isFutile(tally, plan, threshold) ? 'futile' : undefined;
 }
 
-function strengthOf(plan: GatePlan, wins: number, losses: number): number {
-  return plan.test === 'paired-e/1' ? logEvidence(wins, losses) : -logChance(wins, losses);
+function strengthOf(plan: GatePlan, { tasks, wins, losses }: Pick<Tally, 'tasks' | 'wins' | 'losses'>): number {
+  if (plan.test === 'sign-ladder/1') return -logChance(wins, losses);
+  const margin = seenMargin(plan);
+  // Without a margin what did not change says nothing.
+  return margin === 0 ? logEvidence(wins, losses) : logEvidenceAbove(wins, losses, tasks - wins - losses, margin);
 }
 
 /** Whether as many changes as so far, won as often as `z` standard errors of luck allow, would show too little. */
@@ -86,7 +90,7 @@ function isFutile(tally: Tally, plan: GatePlan, threshold: number): boolean {
   const share = Math.min(1, tally.wins / changed + plan.futility.z * Math.sqrt(0.25 / changed));
   const all = Math.round(changed + toCome);
   const wins = Math.min(all, Math.round(tally.wins + toCome * share));
-  return strengthOf(plan, wins, all - wins) < threshold;
+  return strengthOf(plan, { tasks: plan.max, wins, losses: all - wins }) < threshold;
 }
 
 function isCovered({ tasks, answered }: Tally): boolean {

@@ -14,6 +14,17 @@ export interface FamilyNumbers extends Kept {
   readonly outcomes: readonly Answered[];
 }
 
+/** Of a comparison by a judge: how often it errs, and what is gained truly where so much is seen. */
+export interface LiveNumbers {
+  readonly margin: number;
+  readonly false_accept: number;
+  readonly false_reject: number;
+  readonly gold_items: number;
+  /** The part of a true gain that such a judge sees. */
+  readonly seen: number;
+  readonly gain: PairedDifference;
+}
+
 /** A decision row's numbers. A type, since a row takes any record. */
 export type GateNumbers = {
   readonly test: GatePlan['test'];
@@ -37,6 +48,8 @@ export type GateNumbers = {
   readonly serving: Proportion;
   readonly difference: PairedDifference;
   readonly families: readonly FamilyNumbers[];
+  /** Absent where references decide. */
+  readonly live?: LiveNumbers;
   readonly alarms: readonly string[];
   readonly stopped: Ending | 'alarm' | 'family';
 };

@@ -4,9 +4,10 @@
  */
 import { type Guarded, keptBy } from './families.js';
 import { proportion } from '../core/judging/proportion.js';
-import { paired } from './interval.js';
+import { paired, type PairedDifference } from './interval.js';
+import { seenOf } from './judge_error.js';
 import { lacksOne, LEAST_COVERAGE, look, type Look, type Pair, type Tally, tallyOf } from './look.js';
-import type { Answered, FamilyNumbers, GateNumbers } from './numbers.js';
+import type { Answered, FamilyNumbers, GateNumbers, LiveNumbers } from './numbers.js';
 import { type GatePlan, nextStep } from './plan.js';
 import { undecided, worded } from './sentence.js';
 
@@ -65,6 +66,7 @@ function decision(
   stopped: GateNumbers['stopped'],
 ): Outcome {
   const scores = (version: 'candidate' | 'serving'): number[] => pairs.map((pair) => (pair[version] === true ? 1 : 0));
+  const difference = paired(scores('serving'), scores('candidate'));
   const numbers: GateNumbers = {
     test: plan.test,
     candidate_number: plan.candidate,
@@ -87,12 +89,32 @@ function decision(
     },
     candidate: proportion(scores('candidate')),
     serving: proportion(scores('serving')),
-    difference: paired(scores('serving'), scores('candidate')),
+    difference,
     families,
+    ...(plan.live === undefined ? {} : { live: liveNumbers(plan.live, difference) }),
     alarms,
     stopped,
   };
   return { decided: true, passed: stopped === 'evidence', reason: worded(numbers), numbers };
+}
+
+/** What is seen, and what it is truly: `src/promote/judge_error.ts`. */
+function liveNumbers({ margin, error }: NonNullable<GatePlan['live']>, difference: PairedDifference): LiveNumbers {
+  const seen = seenOf(error);
+  const truly = (share: number): number => Math.max(-1, Math.min(1, share / seen));
+  return {
+    margin,
+    false_accept: error.falseAccept,
+    false_reject: error.falseReject,
+    gold_items: error.n,
+    seen,
+    gain: {
+      difference: truly(difference.difference),
+      n: difference.n,
+      low: truly(difference.low),
+      high: truly(difference.high),
+    },
+  };
 }
 
 /** Every look that was taken on the way. */

@@ -5,11 +5,15 @@
  * asked again, by one exact test of all of them (a ladder whose step is the smallest gain that this test accepts), and
  * a third of them is never asked by the gate, so that a report has tasks which no decision has fitted itself to.
  */
+import type { JudgeError } from '../core/judging/live.js';
 import { sha256 } from '../core/text/hash.js';
 import { levelOf } from './evidence.js';
+import { LEAST_SEEN, mostSeen, seenOf } from './judge_error.js';
+
+export const GATE_TESTS = ['paired-e/1', 'sign-ladder/1', 'live-e/1'] as const;
 
 export interface GatePlan {
-  readonly test: 'paired-e/1' | 'sign-ladder/1';
+  readonly test: (typeof GATE_TESTS)[number];
   /** Which candidate this is since something was promoted, from 1. Each version that was asked anything counts. */
   readonly candidate: number;
   /** What all candidates together may spend, and this one's part: the chance that a useless one is promoted. */
@@ -20,6 +24,8 @@ export interface GatePlan {
   readonly max: number;
   /** From so many tasks on the test ends where even `z` standard errors of luck would not show enough by the end. */
   readonly futility?: { readonly after: number; readonly z: number } | undefined;
+  /** Of a comparison by a judge: the true gain that is to be exceeded, and how often the judge errs. */
+  readonly live?: { readonly margin: number; readonly error: JudgeError } | undefined;
 }
 
 /** Fewer held-out tasks than this are a small set. */
@@ -32,6 +38,8 @@ export const MAX_TASKS = 1024;
 const SEQUENTIAL_TOTAL = 0.1;
 /** Half of it, since the same tasks are asked again: the candidates' luck on them is not drawn afresh. */
 const LADDER_TOTAL = 0.05;
+/** Nobody looks after a judge's word as a reference looks after itself. */
+const LIVE_TOTAL = 0.05;
 
 /** The plan for the `candidate`-th version; a sentence where there are too few tasks for any. */
 export function planOf(
@@ -61,6 +69,39 @@ export function sequential(candidate: number, max: number): GatePlan {
     max,
     futility: { after: 128, z: 1.5 },
   };
+}
+
+/** Held-out conversations that a comparison begins with at least. */
+export const LEAST_LIVE = 128;
+
+/**
+ * The plan for the `candidate`-th version where a judge compares answers to held-out conversations, of which so many
+ * are unused; a sentence where that can show nothing.
+ */
+export function livePlan(
+  candidate: number,
+  unused: number,
+  maxConversations: number,
+  { margin, error }: NonNullable<GatePlan['live']>,
+): GatePlan | string {
+  const seen = seenOf(error);
+  if (seen < LEAST_SEEN)
+    return `the judge that compares sees ${(100 * seen).toFixed(0)} % of a difference, and ${100 * LEAST_SEEN} % is least`;
+  const least = Math.min(LEAST_LIVE, maxConversations);
+  if (unused < least)
+    return `${unused} held-out conversations have been used for no decision, and a comparison takes ${least} at least`;
+  return {
+    ...sequential(candidate, Math.min(unused, maxConversations)),
+    alphaTotal: LIVE_TOTAL,
+    alpha: levelOf(LIVE_TOTAL, candidate),
+    test: 'live-e/1',
+    live: { margin, error },
+  };
+}
+
+/** By how much wins have to exceed losses, as a share of all, before a gain is above the margin. */
+export function seenMargin({ live }: GatePlan): number {
+  return live === undefined ? 0 : live.margin * mostSeen(live.error);
 }
 
 /** One test of all `tasks` of a small set. */

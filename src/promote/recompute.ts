@@ -5,13 +5,14 @@ import { levelOf } from './evidence.js';
 import type { Pair } from './look.js';
 import type { Answered } from './numbers.js';
 import { outcomeOf, type Outcome } from './outcome.js';
+import { GATE_TESTS } from './plan.js';
 
 const Bit = z.union([z.literal(0), z.literal(1), z.null()]);
 const Outcomes = z.array(z.tuple([z.string(), Bit, Bit]));
 
 /** Of the numbers only what a decision is made of; the rest follows from it. */
 const Made = z.object({
-  test: z.enum(['paired-e/1', 'sign-ladder/1']),
+  test: z.enum(GATE_TESTS),
   candidate_number: z.int().min(1),
   alpha_total: z.number(),
   step: z.number(),
@@ -20,6 +21,9 @@ const Made = z.object({
   asked: z.record(z.string(), z.unknown()),
   outcomes: Outcomes,
   families: z.array(z.object({ name: z.string(), margin: z.number(), outcomes: Outcomes })),
+  live: z
+    .object({ margin: z.number(), false_accept: z.number(), false_reject: z.number(), gold_items: z.number() })
+    .optional(),
   alarms: z.array(z.string()),
 });
 
@@ -27,6 +31,7 @@ const Made = z.object({
 export function recompute(numbers: Readonly<Record<string, unknown>>): Outcome | undefined {
   const { data } = Made.safeParse(numbers);
   if (data === undefined) return undefined;
+  const { live } = data;
   return outcomeOf({
     plan: {
       test: data.test,
@@ -36,6 +41,14 @@ export function recompute(numbers: Readonly<Record<string, unknown>>): Outcome |
       step: data.step,
       max: data.max_tasks,
       futility: data.futility ?? undefined,
+      ...(live === undefined
+        ? {}
+        : {
+            live: {
+              margin: live.margin,
+              error: { falseAccept: live.false_accept, falseReject: live.false_reject, n: live.gold_items },
+            },
+          }),
     },
     pairs: data.outcomes.map(pairOf),
     families: data.families.map(({ name, margin, outcomes }) => ({ name, margin, pairs: outcomes.map(pairOf) })),

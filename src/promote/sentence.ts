@@ -1,9 +1,10 @@
 /** A gate's decision in a sentence: what was asked, what came out, and what would have been enough. Pure. */
 import type { Tally } from './look.js';
-import type { FamilyNumbers, GateNumbers } from './numbers.js';
+import type { FamilyNumbers, GateNumbers, LiveNumbers } from './numbers.js';
 
 export function worded(numbers: GateNumbers): string {
   const { stopped, tasks, max_tasks: max, test } = numbers;
+  if (numbers.live !== undefined) return comparison(numbers, numbers.live);
   const asked = `of ${whole(tasks)} asked`;
   const own = test === 'sign-ladder/1' ? ", on the gate's own tasks" : '';
   if (stopped === 'futile')
@@ -14,6 +15,21 @@ export function worded(numbers: GateNumbers): string {
   if (stopped === 'alarm') return `${better}; held back by an alarm: ${numbers.alarms.join(', ')}`;
   const lost = numbers.families.find(({ kept }) => !kept);
   return lost === undefined ? better : `${better}; ${guarded(lost)}`;
+}
+
+/** Of held-out conversations, whose answers a judge compared. */
+function comparison(numbers: GateNumbers, { seen, gain, margin }: LiveNumbers): string {
+  const { stopped, tasks, wins, losses, max_tasks: max } = numbers;
+  const above = margin === 0 ? '' : ` than by ${points(margin)}`;
+  const told =
+    `in ${whole(wins)} of ${whole(tasks)} held-out conversations its answer was found better, ` +
+    `in ${whole(losses)} worse`;
+  const truly = `a gain of ${points(gain.difference)} by a judge that sees ${Math.round(100 * seen)} % of one`;
+  const text = `${told} (${truly})`;
+  if (stopped === 'futile') return `not shown to be better${above}: ${text}, and ${whole(max)} could hardly show more`;
+  if (stopped === 'max') return `not shown to be better${above}: ${text}, which were all: ${odds(numbers)}`;
+  const better = `better${above}: ${text}: ${odds(numbers)}`;
+  return stopped === 'alarm' ? `${better}; held back by an alarm: ${numbers.alarms.join(', ')}` : better;
 }
 
 /** Why there is no decision. */
@@ -29,7 +45,7 @@ function changes({ wins, losses }: GateNumbers): string {
 }
 
 function odds({ strength, threshold, test }: GateNumbers): string {
-  return test === 'paired-e/1'
+  return test !== 'sign-ladder/1'
     ? `odds of ${times(strength)} to 1 against luck, where ${times(threshold)} are needed`
     : `luck does it once in ${times(strength)} times, where once in ${times(threshold)} is needed`;
 }

@@ -10,6 +10,7 @@ import { aborted } from '../core/running/abort.js';
 import { compiled } from '../core/running/compiled.js';
 import { giveMemoryBack } from '../core/running/memory.js';
 import { hangs } from '../core/running/within.js';
+import type { ServedCanary } from '../core/judging/live.js';
 import { NONE_FOLLOWED } from '../core/learning/version.js';
 import { proxiesOf } from '../core/proxy.js';
 import { callerOf, requireAdmin, scopeOf } from '../http/callers/auth.js';
@@ -18,10 +19,11 @@ import { follow } from '../learner/following/follow.js';
 import { promote, restart, rollback, type Steering } from '../learner/promoting.js';
 import { learningRoutes } from '../learner/routes.js';
 import { openEngine } from '../policy/serving/current_engine.js';
-import { openServing } from '../policy/serving/serving.js';
+import { openServing, type VersionTable } from '../policy/serving/serving.js';
 import { openUpstreams } from '../policy/serving/upstreams.js';
 import type { Env } from './lines/fields.js';
 import { servingVersion } from '../store/learning/decisions.js';
+import { holdOutLive } from '../store/learning/held_out.js';
 import { openPruning } from '../store/retention/pruning.js';
 import { saveTasks } from '../store/learning/tasks.js';
 import { versionsWithWeights } from '../store/learning/weights.js';
@@ -77,6 +79,7 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
         'go on with the second becomes a branch; give each its own with --data DIR where that is not meant',
     );
   const { versions, servingAtStart } = storage.atStart((db) => {
+    holdOutLive(db, config.gate.heldout);
     if (config['learning.heldout'] !== undefined)
       saveTasks(db, readTasks(config['learning.heldout'], tools.toolbox, config));
     return { versions: versionsWithWeights(db, GYRE_POLICY), servingAtStart: servingVersion(db, GYRE_POLICY) };
@@ -170,6 +173,7 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
       remove: (version) => needTrainer(supply.trainer).remove(version),
     },
     known: (version) => serving.know(version, false),
+    canary: canaryTold(serving, output),
     gone: (version) => serving.forget(version),
     removed: (version, reason) => ask('weightsRemoved', [version, reason]),
     failed: (message) => output.warn(message),
@@ -230,6 +234,26 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
     await engine.close();
     await upstreams.close();
   }
+}
+
+/** Conversations go where the rows say, and the operator is told when that changes. */
+function canaryTold(serving: VersionTable, output: Output): (canary: ServedCanary | undefined) => void {
+  let told: ServedCanary | undefined;
+  return (canary) => {
+    if (canary !== undefined) serving.know(canary.version, true);
+    serving.setCanary(canary);
+    if (told?.id === canary?.id) return;
+    if (canary !== undefined) {
+      const { version, share } = canary;
+      output.event(
+        'canary',
+        { version },
+        `version ${version} answers ${(100 * share).toFixed(0)} % of the conversations as a canary`,
+      );
+    } else if (told !== undefined)
+      output.event('canary', { version: told.version }, `the canary of version ${told.version} has ended`);
+    told = canary;
+  };
 }
 
 /** Why a version was copied, in its decision. */

@@ -15,9 +15,11 @@ import type { Tokens } from '../judge/learned/judge.js';
 import { servingJudge } from '../store/judges/judge_versions.js';
 import { learningStore } from '../store/clock/open.js';
 import { newestCalibrations } from '../store/judges/calibrations.js';
+import { holdOutLive } from '../store/learning/held_out.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
 import { askable, boundsIn, declaredIn, judgesIn, learnedIn } from './judges/configured.js';
+import { liveJudgeIn } from './judges/live.js';
 import { presentOf, standingsIn } from './judges/present.js';
 import type { Supply } from './supply.js';
 
@@ -41,6 +43,7 @@ export function learnerOf(parts: LearnerParts): Learner {
   const declared = (): readonly DeclaredJudge[] =>
     declaredIn(config, calibratedIn(standingsIn(config, storage.db, judges.map(presentOf))));
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
+  holdOutLive(storage.db, config.gate.heldout);
   const calibrations = (): readonly Calibration[] => newestCalibrations(storage.db);
   const serving = (judge: string): LearnedVersion | undefined => servingJudge(storage.db, judge);
   const learned = learnedIn(config, policy, { tokens, serving });
@@ -64,6 +67,7 @@ export function learnerOf(parts: LearnerParts): Learner {
     get declared() {
       return declared();
     },
+    live: liveJudgeIn(config, judges, { verdicts: rows.verdicts, calibrations }),
     get trainer() {
       return supply().trainer;
     },

@@ -43,9 +43,13 @@ test('a retention needs a limit, and keeps only what there is to keep', () => {
 });
 
 test('how the gate tests is one key, and the key it replaces says so', () => {
-  expect(parseConfig({}).gate).toEqual({ max_tasks: 1024, families: [] });
+  const { gate } = parseConfig({});
+  expect(gate).toEqual({
+    ...{ max_tasks: 1024, families: [], heldout: 0.05, margin: 0, shadow: false },
+    ...{ canary_share: 0, canary_conversations: 512 },
+  });
   expect(parseConfig({ gate: { families: [{ name: 'code' }] } }).gate).toEqual({
-    max_tasks: 1024,
+    ...gate,
     families: [{ name: 'code', margin: 0.05 }],
   });
   for (const raw of [{ gate: { confidence: 0.9 } }, { 'gate.confidence': 0.9 }])
@@ -54,6 +58,9 @@ test('how the gate tests is one key, and the key it replaces says so', () => {
     );
   expect(() => parseConfig({ gate: { families: [{ name: 'a' }, { name: 'a' }] } })).toThrow(/names a family twice/);
   expect(() => parseConfig({ gate: { max_tasks: 3 } })).toThrow(/key "gate"\["max_tasks"\] is 3/);
+  for (const [name, value] of Object.entries({ heldout: 0.6, canary_share: 0.7, margin: 0.5 }))
+    expect(() => parseConfig({ gate: { [name]: value } })).toThrow(new RegExp(`key "gate"\\["${name}"\\] is ${value}`));
+  expect(() => parseConfig({ gate: { judge: 'critic' } })).toThrow(/is no model among "judges": there is none/);
 });
 
 test('a section may be written nested or dotted', () => {

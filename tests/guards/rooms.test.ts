@@ -32,6 +32,7 @@ const ROOMS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     beside: 3,
     read: 4,
     states: 4,
+    live: 4,
     clock: 5,
     backup: 4,
     retention: 5,

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 
+import { canary, liveGate } from './live.js';
 import { fresh, guarded, repeated, RUNS } from './tables.js';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: String(RUNS) } } });
@@ -13,7 +14,7 @@ const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs takes a number, not ${values.runs}`);
 
 let wrong = 0;
-for (const make of [fresh, repeated, guarded]) {
+for (const make of [fresh, repeated, guarded, liveGate, canary]) {
   const table = make(runs);
   console.log(`${table.title}:\n\n${table.lines.join('\n')}\n`);
   for (const line of table.wrong) console.error(`wrong: ${line}`);

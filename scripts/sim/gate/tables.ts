@@ -4,11 +4,11 @@ import { ladder, MAX_TASKS, sequential } from '../../../src/promote/plan.js';
 import { Random } from '../../chaos/random.js';
 import { freshTasks, sameTasks, type Course } from './worlds.js';
 
-const CYCLES = 50;
+export const CYCLES = 50;
 /** Runs of a cell. */
 export const RUNS = 500;
 
-interface Table {
+export interface Table {
   readonly title: string;
   /** In Markdown. */
   readonly lines: readonly string[];
@@ -51,7 +51,7 @@ const NEIGHBOURS = [
 ] as const;
 
 const MOST_WRONG = 0.05;
-const LEAST_FOUND = 0.95;
+export const LEAST_FOUND = 0.95;
 const LATEST = 12;
 
 /** Many held-out tasks: each candidate gets fresh ones. */
@@ -183,10 +183,10 @@ export function guarded(runs: number): Table {
   };
 }
 
-function atMost(name: string, ever: number): string[] {
+export function atMost(name: string, ever: number): string[] {
   return ever > MOST_WRONG ? [`${name}: promoted in ${percent(ever)} of runs`] : [];
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }

@@ -62,6 +62,13 @@ export function statusVerb(config: Config, printer: Printer): Promise<void> {
       `waiting for: ${status.waiting_for}`,
       `states that pass the filter: ${status.new_states} of ${status.needed_states}`,
       ...Object.entries(status.dropped).map(([reason, count]) => `  dropped, ${reason}: ${count}`),
+      ...(status.canary === null
+        ? []
+        : [
+            `canary: version ${status.canary.version} answers ${(100 * status.canary.share).toFixed(0)} % of the ` +
+              `conversations; ${status.canary.conversations.candidate} were read, and ` +
+              `${status.canary.conversations.serving} of the rest`,
+          ]),
       ...((status.unknown_judge ?? 0) === 0
         ? []
         : [`a judge that nobody has declared has spoken of ${status.unknown_judge} subjects; it decides nothing`]),

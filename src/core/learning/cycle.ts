@@ -1,6 +1,7 @@
 /** A learning cycle: its stages and states, and which logged steps it takes up and how. */
 import type { Drift } from '../judging/drift.js';
 import type { Update } from './alarms.js';
+import type { CanaryStatus } from '../judging/live.js';
 import type { Decision } from './version.js';
 
 /** Which logged steps a cycle takes up, by the verdicts on their trajectory: `learning.filter`. */
@@ -134,6 +135,8 @@ export interface LearningNews {
   readonly decisions: readonly Decision[];
   /** That of the newest trained version; undefined before the first. */
   readonly update: Update | undefined;
+  /** The canary that goes on. */
+  readonly canary: CanaryStatus | undefined;
   /** How the judges that reward do on what serves and on the head. */
   readonly drifts: readonly Drift[];
 }

@@ -11,7 +11,10 @@ export function candidateNumber(
   { version, open }: { readonly version: number; readonly open: readonly number[] },
 ): number {
   const promoted = decisions.findIndex(({ kind, passed }) => kind === 'promotion' && passed);
-  const since = (promoted === -1 ? decisions : decisions.slice(0, promoted)).filter(({ kind }) => kind === 'gate');
+  const all = promoted === -1 ? decisions : decisions.slice(0, promoted);
+  const gated = new Set(all.filter(({ kind }) => kind === 'gate').map((decision) => decision.version));
+  // A canary that follows a pass of the gate spends nothing: it can only withdraw.
+  const since = all.filter(({ kind, version: of }) => kind === 'gate' || (kind === 'canary' && !gated.has(of)));
   const decided = new Set(since.map((decision) => decision.version));
   const others = new Set(open.filter((each) => each !== version && !decided.has(each)));
   return 1 + since.length + others.size;
@@ -24,6 +27,10 @@ export function candidateNumber(
 export function standingPass(decisions: readonly Decision[], version: number, serving: number): Decision | string {
   const passes = decisions.filter(({ kind, passed, ...of }) => kind === 'gate' && passed && of.version === version);
   const standing = passes.find(({ against }) => against === serving);
+  const withdrawn = decisions.find(
+    ({ kind, passed, against, ...of }) => kind === 'canary' && !passed && of.version === version && against === serving,
+  );
+  if (withdrawn !== undefined) return `version ${version} passed the gate, and then its ${withdrawn.reason}`;
   if (standing !== undefined) return standing;
   const [last] = passes;
   return last === undefined

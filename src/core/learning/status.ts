@@ -3,6 +3,7 @@ import type { Calibration } from '../judging/calibration.js';
 import type { Drift } from '../judging/drift.js';
 import type { StateTally } from './candidate.js';
 import type { Cycle } from './cycle.js';
+import type { CanaryStatus } from '../judging/live.js';
 import type { Burst } from './views.js';
 
 /** As one key may see it where it is for one: its own steps, and of cycles only how many of these they took up. */
@@ -24,6 +25,8 @@ export interface StatusFacts {
   /** Newest first. */
   readonly newest: readonly Cycle[];
   readonly bursts: readonly Burst[];
+  /** The one that goes on. */
+  readonly canary: CanaryStatus | undefined;
   /** Newest first; none for a key. */
   readonly calibrations: readonly Calibration[];
   /** How the judges that reward do on what serves and on the head. */

@@ -1,4 +1,5 @@
 /** Versions of the policy, how they were evaluated, and what was decided about them. */
+import type { ServedCanary } from '../judging/live.js';
 
 /** The engine's name of a version's weights. */
 export function adapterName(version: number): string {
@@ -49,7 +50,7 @@ export const DECISION_KINDS = [
   'head_reset',
   /** Whether engine and trainer give a new version's tokens the same probabilities. Written after each training. */
   'parity',
-  /** Whether a version may go on serving after a share of live requests. Kept for later: nothing writes it today. */
+  /** Whether a version that answered a share of the live conversations may answer all of them. */
   'canary',
 ] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];
@@ -139,6 +140,8 @@ export interface Followed {
   readonly previous: readonly number[];
   /** Versions whose weights stay on disk. */
   readonly needed: readonly number[];
+  /** A version that answers a share of the conversations. */
+  readonly canary?: ServedCanary | undefined;
 }
 
 /** Where nothing but the engine's own model is served. */

@@ -6,6 +6,7 @@ import type { StandingView } from '../judging/views.js';
 import { seconds } from '../seconds.js';
 import type { EvaluationReport, EvaluationSetting, Mean } from './evaluation.js';
 import type { Cycle, CycleStage, CycleState, FilterName, TrainMode } from './cycle.js';
+import type { CanaryStatus } from '../judging/live.js';
 import {
   adapterName,
   type Decision,
@@ -117,12 +118,28 @@ export interface LearningStatus {
   readonly unknown_judge: number | null;
   readonly running: CycleView | null;
   readonly last: CycleView | null;
+  /** Null where there is none, and for a key that is no admin's. */
+  readonly canary: CanaryView | null;
   /** Keys that ask far more than they use to. Null for a key that is no admin's. */
   readonly bursts: readonly Burst[] | null;
   /** Each judge: whether it may reward, and why. Null as above. */
   readonly judges: readonly StandingView[] | null;
   /** Judges that no longer say what outcomes and people say: nothing is promoted. Null as above. */
   readonly drift: readonly string[] | null;
+}
+
+/** A version that answers a share of the conversations, until it is known whether it may answer all. */
+export interface CanaryView {
+  readonly id: string;
+  readonly version: number;
+  /** The version that answers the rest. */
+  readonly against: number;
+  readonly share: number;
+  /** Whether the gate has passed it: then it is enough that it is not worse. */
+  readonly gate_passed: boolean;
+  /** Conversations that were read of each. */
+  readonly conversations: { readonly candidate: number; readonly serving: number };
+  readonly started_at: number;
 }
 
 /** A key that was given far more answers of late than in its past. */
@@ -191,6 +208,18 @@ export function cycleView(cycle: Cycle): CycleView {
     note: cycle.note,
     started_at: seconds(cycle.startedAt),
     updated_at: seconds(cycle.updatedAt),
+  };
+}
+
+export function canaryView(canary: CanaryStatus): CanaryView {
+  return {
+    id: canary.id,
+    version: canary.version,
+    against: canary.against,
+    share: canary.share,
+    gate_passed: canary.gateId !== undefined,
+    conversations: canary.read,
+    started_at: seconds(canary.startedAt),
   };
 }
 

@@ -6,6 +6,7 @@ import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { Drift } from '../../core/judging/drift.js';
 import type { Update } from '../../core/learning/alarms.js';
+import type { CanaryStatus } from '../../core/judging/live.js';
 import type { LogState } from '../../core/log.js';
 import type { Delivered } from '../../core/observe.js';
 import type { Action } from '../../core/policy.js';
@@ -22,6 +23,7 @@ export interface LearningNumbers {
   /** Cycles by their state. */
   readonly cycles: Readonly<Record<string, number>>;
   readonly update?: Update | undefined;
+  readonly canary?: CanaryStatus | undefined;
   readonly drifts?: readonly Drift[] | undefined;
 }
 
@@ -184,6 +186,22 @@ export class Metrics {
       'The newest trained version, which sampling and training follow.',
       () => learning().head,
     );
+    gauge(
+      'gyre_canary_share',
+      'Share of the conversations that a candidate answers; 0 without a canary.',
+      () => learning().canary?.share ?? 0,
+    );
+    const conversations: Gauge<'arm'> = new Gauge({
+      name: 'gyre_canary_conversations',
+      help: 'Conversations of the canary that were read, of the candidate and of what serves.',
+      labelNames: ['arm'],
+      registers,
+      collect: () => {
+        const { candidate = 0, serving = 0 } = learning().canary?.read ?? {};
+        conversations.set({ arm: 'candidate' }, candidate);
+        conversations.set({ arm: 'serving' }, serving);
+      },
+    });
     addUpdateGauges(this.#registry, () => learning().update);
     addDriftGauges(this.#registry, () => learning().drifts ?? []);
     const cycles: Gauge<'state'> = new Gauge({

@@ -306,6 +306,17 @@ const Status = z.object({
   unknown_judge: int.nullable(),
   running: Cycle.nullable(),
   last: Cycle.nullable(),
+  canary: z
+    .object({
+      id: text,
+      version: z.int(),
+      against: z.int(),
+      share: z.number(),
+      gate_passed: bool,
+      conversations: z.object({ candidate: z.int(), serving: z.int() }),
+      started_at: int,
+    })
+    .nullable(),
   bursts: z
     .array(z.object({ key_id: text, name: text, answers: z.int(), minutes: z.int(), usual: z.number() }))
     .nullable(),

@@ -21,7 +21,7 @@ const CODE = 1;
 /** Actions that are put in order by one call. */
 const MOST_RANKED = 16;
 /** Tokens of an explanation and a word. */
-const MAX_TOKENS = 768;
+export const MAX_TOKENS = 768;
 /** About, to know beforehand what a question may take. */
 const CHARS_PER_TOKEN = 4;
 /** Several opinions are drawn so; one is asked for greedily. */
@@ -115,7 +115,7 @@ function cutOff(maxTokens: number): string {
 type Asking = (prompt: Prompt, signal: AbortSignal, cost: Cost) => Promise<JudgeAnswer>;
 
 /** Asks within its limits, and counts what it takes. */
-function askingOf(
+export function askingOf(
   options: ModelJudgeOptions,
   sampling: { readonly temperature: number; readonly maxTokens: number },
 ): Asking {
@@ -157,7 +157,7 @@ function shuffledPlaces(subjects: Group, turn: number): readonly number[] {
   return subjects.map((_, at) => at).sort((a, b) => ((keys[a] ?? '') < (keys[b] ?? '') ? -1 : 1));
 }
 
-type Cost = { -readonly [K in 'promptTokens' | 'completionTokens']: JudgeCost[K] };
+export type Cost = { -readonly [K in 'promptTokens' | 'completionTokens']: JudgeCost[K] };
 
 /** What most of them say; where they are split, or most cannot be understood, it cannot tell. */
 function together(opinions: readonly Opinion[]): Judgement {

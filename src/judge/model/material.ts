@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import type { Subject } from '../../core/learning/judging.js';
+import type { Compared } from '../../core/judging/live.js';
 import { type Message, textOf } from '../../core/message.js';
 import { writeJson } from '../../core/text/json.js';
 import type { Slots } from './prompt.js';
@@ -13,13 +14,37 @@ const PART_CHARS = 8_000;
 /** `secret` is known to the judge alone, so that no text under judgement can have the mark in it. */
 export function materialOf(subject: Subject, secret: string): Slots {
   const { messages, tools, after } = subject;
-  const mark = createHash('sha256').update(`${secret} ${subject.kind} ${subject.id}`).digest('hex').slice(0, 16);
+  return {
+    ...setting(secret, `${subject.kind} ${subject.id}`, tools, messages),
+    action: actionOf(subject),
+    after: after === undefined || after.length === 0 ? 'nothing' : cut(after.map(said).join('\n'), PART_CHARS),
+    first: '',
+    second: '',
+  };
+}
+
+/** Two answers in one place. Both orders have the same mark, so nothing tells which question it is. */
+export function comparedMaterial({ id, messages, tools, first, second }: Compared, secret: string): Slots {
+  return {
+    ...setting(secret, `compared ${id}`, tools, messages),
+    action: '',
+    after: '',
+    first: cut(first, PART_CHARS) || '(nothing)',
+    second: cut(second, PART_CHARS) || '(nothing)',
+  };
+}
+
+function setting(
+  secret: string,
+  of: string,
+  tools: Subject['tools'],
+  messages: readonly Message[],
+): Pick<Slots, 'mark' | 'tools' | 'conversation'> {
+  const mark = createHash('sha256').update(`${secret} ${of}`).digest('hex').slice(0, 16);
   return {
     mark: `[[${mark}]]`,
     tools: tools.length === 0 ? 'none' : cut(tools.map((spec) => writeJson(spec)).join('\n'), PART_CHARS),
     conversation: conversationOf(messages),
-    action: actionOf(subject),
-    after: after === undefined || after.length === 0 ? 'nothing' : cut(after.map(said).join('\n'), PART_CHARS),
   };
 }
 

@@ -13,8 +13,11 @@ import { nearest } from '../../core/text/nearest.js';
 export const PROMPTS = ['process', 'reward', 'outcome', 'ranking'] as const;
 
 /** What may stand in a prompt. `mark` is drawn for each question: nobody who is judged can write it. */
-const SLOTS = ['mark', 'tools', 'conversation', 'action', 'after'] as const;
+const SLOTS = ['mark', 'tools', 'conversation', 'action', 'after', 'first', 'second'] as const;
 export type Slots = Readonly<Record<(typeof SLOTS)[number], string>>;
+
+/** Of one that compares two answers. */
+const COMPARES = 'compare';
 
 export interface Prompt {
   readonly system: string;
@@ -27,7 +30,7 @@ const SLOT = /\{\{(\w+)\}\}/g;
 
 /** A name, or the path of a file. Throws an operator error that names the file and what it lacks. */
 export function readPrompt(name: string): Prompt {
-  const file = (PROMPTS as readonly string[]).includes(name)
+  const file = [...PROMPTS, COMPARES].includes(name)
     ? join(installedWith(['prompts/process.md'], MISSING), 'prompts', `${name}.md`)
     : name;
   let text: string;
@@ -49,7 +52,8 @@ export function readPrompt(name: string): Prompt {
         `the prompt "${file}" has {{${slot}}}; did you mean {{${nearest(slot, SLOTS)}}}? ` +
           `There are: ${SLOTS.join(', ')}.`,
       );
-  for (const slot of ['mark', 'action'] as const)
+  const needed = name === COMPARES ? (['mark', 'first', 'second'] as const) : (['mark', 'action'] as const);
+  for (const slot of needed)
     if (!user.includes(`{{${slot}}}`))
       throw operatorError(`the prompt "${file}" lacks {{${slot}}} in the user's part.`);
   return { system: system.trim(), user: user.trim() };

@@ -3,6 +3,7 @@
  * `gyre promote`. Everything it does can be done again.
  */
 import { reasonOf } from '../../core/errors.js';
+import type { ServedCanary } from '../../core/judging/live.js';
 import type { Followed } from '../../core/learning/version.js';
 import { type Adapters, type Alias, flip } from '../../promote/swap.js';
 import { Tidying } from './tidying.js';
@@ -21,6 +22,8 @@ export interface Following {
   /** Keeps on record that a version's weights are gone, and why. */
   readonly removed: (version: number, reason: string) => Promise<void>;
   readonly failed: (message: string) => void;
+  /** Called at each look: which version answers a share of the conversations, if one does. */
+  readonly canary?: ((canary: ServedCanary | undefined) => void) | undefined;
   /** Called after every flip of the alias, with the seconds that loading the adapter took. */
   readonly flipped?: ((from: number, to: number, seconds: number) => void) | undefined;
 }
@@ -31,10 +34,12 @@ export interface Follower {
   stop(): void;
 }
 
-export function follow({ rows, alias, adapters, known, gone, removed, failed, flipped }: Following): Follower {
+export function follow({ rows, alias, adapters, known, canary, gone, removed, failed, flipped }: Following): Follower {
   let busy: Promise<void> = Promise.resolve();
   const tidying = new Tidying({ rows, alias, adapters, gone, removed });
   let said = '';
+  /** The canary whose weights are loaded: until they are it answers nobody. */
+  let begun: string | undefined;
   /** A fault that stays is told once. */
   const fail = (message: string): void => {
     if (message !== said) failed((said = message));
@@ -50,6 +55,11 @@ export function follow({ rows, alias, adapters, known, gone, removed, failed, fl
         flipped?.(from, target, seconds);
         said = '';
       }
+      if (followed.canary !== undefined && followed.canary.id !== begun) {
+        await adapters.load(followed.canary.version);
+        begun = followed.canary.id;
+      }
+      canary?.(followed.canary);
       // Draining may take as long as the longest answer: it must not hold up the next flip.
       tidying.check(followed).catch((thrown: unknown) => {
         fail(`could not unload a retired version: ${reasonOf(thrown)}`);

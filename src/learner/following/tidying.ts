@@ -44,8 +44,8 @@ export class Tidying {
   }
 
   /** Versions that the engine is to hold. */
-  #kept({ head, previous }: Followed): ReadonlySet<number> {
-    return new Set([this.#deps.alias.version, head, ...previous]);
+  #kept({ head, previous, canary }: Followed): ReadonlySet<number> {
+    return new Set([this.#deps.alias.version, head, ...previous, ...(canary === undefined ? [] : [canary.version])]);
   }
 
   async #tidy(versions: readonly number[]): Promise<void> {

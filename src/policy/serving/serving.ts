@@ -4,6 +4,9 @@
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
 import { GyreError, internal, quoted } from '../../core/errors.js';
+import { conversationId, firstWords, isInShare } from '../../core/judging/conversation.js';
+import type { ServedCanary } from '../../core/judging/live.js';
+import type { Message } from '../../core/message.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
 import type { Lease, SamplingDefaults, ServedModel, Serving, Source } from '../../core/serving.js';
 import { adapterName } from '../../core/learning/version.js';
@@ -33,6 +36,8 @@ export interface ServingOptions {
 export interface VersionTable extends Serving {
   /** Points the alias `gyre` at a known version; requests in flight keep theirs. */
   setServing(version: number): void;
+  /** Lets a known version answer a share of the conversations that name the alias; undefined ends that. */
+  setCanary(canary: ServedCanary | undefined): void;
   /** Makes a version known. `loaded` says whether the engine holds it already. */
   know(version: number, loaded: boolean, created?: number): void;
   /** Records that the engine no longer holds this version; the next lease loads it again. */
@@ -101,10 +106,17 @@ export function openServing(options: ServingOptions): VersionTable {
   let serving = options.serving ?? 0;
   if (!entries.has(serving)) throw internal(`version ${serving} is to be served but is not known`);
 
-  const find = (model: string): Entry => {
+  let canary: ServedCanary | undefined;
+  /** Of the alias: the same version for each turn of a conversation, as long as the canary goes on. */
+  const drawn = (messages: readonly Message[] | undefined): number => {
+    const words = canary === undefined || messages === undefined ? undefined : firstWords(messages);
+    if (canary === undefined || words === undefined || !entries.has(canary.version)) return serving;
+    return isInShare(conversationId(canary.salt, words), canary.id, canary.share) ? canary.version : serving;
+  };
+  const find = (model: string, messages?: readonly Message[]): Entry => {
     const version =
       model === 'gyre'
-        ? serving
+        ? drawn(messages)
         : model === 'gyre@base'
           ? 0
           : /^gyre@(0|[1-9]\d{0,8})$/.test(model)
@@ -141,6 +153,11 @@ export function openServing(options: ServingOptions): VersionTable {
     return entry.loading;
   };
 
+  const returned = (entry: Entry): void => {
+    entry.leases -= 1;
+    if (entry.leases === 0) for (const done of entry.waiting.splice(0)) done();
+  };
+
   const reload = async (engineModel: string): Promise<boolean> => {
     const entry = [...entries.values()].find((candidate) => candidate.engineModel === engineModel);
     if (entry === undefined || entry.version === 0) return false;
@@ -157,16 +174,25 @@ export function openServing(options: ServingOptions): VersionTable {
     get version() {
       return serving;
     },
-    async lease(model, signal): Promise<Lease> {
+    async lease(model, signal, messages): Promise<Lease> {
       const other = others.get(model);
       if (other !== undefined) return other.lease;
-      const entry = find(model);
+      let entry = find(model, messages);
+      // Nobody who names no version is refused because the candidate's weights cannot be had.
+      if (model === 'gyre' && entry.version !== serving && !entry.loaded) {
+        entry.leases += 1;
+        const isLoaded = await load(entry).then(
+          () => true,
+          () => false,
+        );
+        returned(entry);
+        if (!isLoaded) entry = find(model);
+      }
       let held = true;
       const release = (): void => {
         if (!held) return;
         held = false;
-        entry.leases -= 1;
-        if (entry.leases === 0) for (const done of entry.waiting.splice(0)) done();
+        returned(entry);
       };
       // Counted before loading, so that nothing unloads it in between.
       entry.leases += 1;
@@ -202,6 +228,9 @@ export function openServing(options: ServingOptions): VersionTable {
     setServing(version) {
       if (!entries.has(version)) throw internal(`version ${version} is to be served but is not known`);
       serving = version;
+    },
+    setCanary(next) {
+      canary = next;
     },
     know,
     dropped(version) {

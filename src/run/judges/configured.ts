@@ -10,7 +10,7 @@ import type { Policy } from '../../core/policy.js';
 import type { LearningStore } from '../../core/ports.js';
 import type { Toolbox } from '../../core/tool.js';
 import { type LearnedJudge, learnedJudge, type Tokens, UNTRAINED } from '../../judge/learned/judge.js';
-import { modelJudge } from '../../judge/model/judge.js';
+import { modelJudge, type ModelJudgeOptions } from '../../judge/model/judge.js';
 import { askedOnce, panelJudge } from '../../judge/panel/judge.js';
 import { referenceJudge } from '../../judge/rules/reference.js';
 import { ruleJudges } from '../../judge/rules/rules.js';
@@ -145,7 +145,11 @@ const NO_ENGINE: LearnedParts = {
 };
 
 function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {
-  return modelJudge({
+  return modelJudge(modelOptions(judge, rows));
+}
+
+export function modelOptions(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): ModelJudgeOptions {
+  return {
     name: judge.name,
     url: judge.url,
     model: judge.model,
@@ -160,5 +164,5 @@ function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judg
     tokensAMinute: judge.tokens_per_minute,
     tokensADay: judge.tokens_per_day,
     spentSince: (at) => rows.verdicts.spent(judge.name, at),
-  });
+  };
 }

@@ -15,6 +15,7 @@ interface Numbers {
   readonly head: number;
   readonly cycles: LearningNews['cycles'];
   readonly update?: LearningNews['update'];
+  readonly canary?: LearningNews['canary'];
   readonly drifts?: LearningNews['drifts'];
 }
 
@@ -62,10 +63,10 @@ export class NewsWatch {
     }
   }
 
-  #tell({ head, newest, cycles, decisions, update, drifts }: LearningNews): void {
+  #tell({ head, newest, cycles, decisions, update, drifts, canary }: LearningNews): void {
     const earlier = this.#numbers.update?.version ?? 0;
     const alarmed = new Set((this.#numbers.drifts ?? []).filter(({ alarm }) => alarm).map(alarmOf));
-    this.#numbers = { head, cycles, update, drifts };
+    this.#numbers = { head, cycles, update, drifts, canary };
     const known = this.#cycle;
     this.#cycle = newest;
     const last = this.#lastDecision;

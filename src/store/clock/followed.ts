@@ -4,6 +4,7 @@ import type { Followed } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { driftsOf } from '../judges/drifts.js';
 import { countCycles, cyclesOf } from '../learning/cycles.js';
+import { canaryStatus, servedCanary } from '../live/canary.js';
 import { decisionsOf, headVersion, servingVersion } from '../learning/decisions.js';
 import { lastUpdate } from '../learning/updates.js';
 import { keptWeights, versionsWithWeights } from '../learning/weights.js';
@@ -21,6 +22,7 @@ export function followed(db: Db, policy: string): Followed {
       .slice(0, 1)
       .flatMap(({ against }) => (against === undefined ? [] : [against])),
     needed: [...keptWeights(db, policy)],
+    canary: servedCanary(db, policy),
   };
 }
 
@@ -32,6 +34,7 @@ export function learningNews(db: Db, policy: string): LearningNews {
     cycles: countCycles(db, policy),
     decisions: decisionsOf(db, policy, DECISIONS),
     update: lastUpdate(db, policy),
+    canary: canaryStatus(db, policy),
     drifts: driftsOf(db, policy, [servingVersion(db, policy), head]),
   };
 }

@@ -4,6 +4,7 @@ import type { LearningStore } from '../../core/ports.js';
 import type { Db } from '../file/db.js';
 import { batchRows } from './batch_rows.js';
 import { cycleRows } from './cycle_rows.js';
+import { liveRows } from './live_rows.js';
 import { stateRows } from './state_rows.js';
 import { judgeRows } from './judge_rows.js';
 import { statusRows } from './status_facts.js';
@@ -35,6 +36,7 @@ export function learningStore(
     decisions: decisionRows(db, policy),
     evaluations: evaluationRows(db, policy),
     givers: giverRows(db),
+    live: liveRows(db, policy),
     learned: learnedRows(db),
     lock: learningLock(db, policy),
   };

@@ -12,6 +12,7 @@ import { headVersion, servingVersion, ungatedUpdates } from '../learning/decisio
 import { heardLately } from '../learning/givers.js';
 import { countTasks } from '../learning/tasks.js';
 import { countVersions } from '../learning/versions.js';
+import { canaryStatus } from '../live/canary.js';
 import { tallyOf } from '../states/tally.js';
 
 /** Cycles among which the last that ended is. */
@@ -41,6 +42,7 @@ export function statusFacts(db: Db, policy: string, { ruleAt, boundsAt, keyId }:
       keyId === undefined ? cycle : seenBy(db, policy, cycle, keyId),
     ),
     bursts: keyId === undefined ? burstsAt(db) : [],
+    canary: keyId === undefined ? canaryStatus(db, policy) : undefined,
     calibrations: keyId === undefined ? newestCalibrations(db) : [],
     drifts: keyId === undefined ? driftsOf(db, policy, [serving, head]) : [],
   };

@@ -27,7 +27,13 @@ export function stepRows(db: Db): StepRows {
     },
     async heldOut(ids) {
       const heldOut = heldOutOf(db);
-      return new Set(ids.filter((id) => heldOut.isIn(placeOf(db, id)?.at ?? -1)));
+      return new Set(
+        ids.filter((id) => {
+          const place = placeOf(db, id);
+          if (place === undefined) return false;
+          return heldOut.isIn(place.at) || (place.origin === 'live' && heldOut.isLive(place.at));
+        }),
+      );
     },
   };
 }
@@ -48,9 +54,16 @@ function wordsOf(db: Db, id: string): StateWords | undefined {
   return { messages: chain.map(({ body }) => messageOf(body)), tools: parseJson(place.tools) as FunctionSpec[] };
 }
 
-function placeOf(db: Db, id: string): { readonly at: number; readonly tools: string } | undefined {
-  return prepared<[string], { at: number; tools: string }>(
+interface Place {
+  readonly at: number;
+  readonly tools: string;
+  readonly origin: string;
+}
+
+function placeOf(db: Db, id: string): Place | undefined {
+  return prepared<[string], Place>(
     db,
-    'SELECT s.state_at AS at, t.body AS tools FROM steps s JOIN tool_sets t ON t.hash = s.tool_set WHERE s.id = ?',
+    `SELECT s.state_at AS at, k.body AS tools, t.origin FROM steps s JOIN tool_sets k ON k.hash = s.tool_set
+      JOIN trajectories t ON t.id = s.trajectory_id WHERE s.id = ?`,
   ).get(id);
 }

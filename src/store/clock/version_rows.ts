@@ -71,8 +71,8 @@ export function decisionRows(db: Db, policy: string): DecisionRows {
     async sincePromotion() {
       return sincePromotion(db, policy);
     },
-    async gate(decision, tasks) {
-      return decideGate(db, policy, decision, tasks);
+    async gate(decision, tasks, canary) {
+      return decideGate(db, policy, decision, tasks, canary);
     },
     async promote(version) {
       return promotion(db, policy, version);

@@ -19,7 +19,15 @@ export {
   judgeVersions,
   lateSteps,
 } from './judging_schema.js';
-export { evaluationAnswers, leases, taskUses } from './gate_schema.js';
+export {
+  canaries,
+  canaryOutcomes,
+  evaluationAnswers,
+  leases,
+  liveComparisons,
+  liveHoldout,
+  taskUses,
+} from './gate_schema.js';
 export { keyPace, keys, keyUsage } from './key_schema.js';
 export { demonstrations, labels } from './label_schema.js';
 export { groups, samples } from './sample_schema.js';

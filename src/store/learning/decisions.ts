@@ -49,9 +49,15 @@ export interface GateDecided {
 
 /**
  * The gate's decision, and where it passed and what it compared with still serves, the promotion: both or neither.
- * Where another version serves by now, a pass says nothing of that one.
+ * Where another version serves by now, a pass says nothing of that one; and where a canary follows, that one decides.
  */
-export function decideGate(db: Db, policy: string, decision: NewDecision, tasks: readonly string[]): GateDecided {
+export function decideGate(
+  db: Db,
+  policy: string,
+  decision: NewDecision,
+  tasks: readonly string[],
+  canary = false,
+): GateDecided {
   return db.transaction(
     (tx) => {
       const gate = decided(tx, policy, decision);
@@ -63,7 +69,7 @@ export function decideGate(db: Db, policy: string, decision: NewDecision, tasks:
           .run();
       }
       const { version, against } = gate;
-      const promoted = gate.passed && against === servingVersion(db, policy);
+      const promoted = gate.passed && !canary && against === servingVersion(db, policy);
       if (promoted) {
         const { reason } = gate;
         decided(tx, policy, { kind: 'promotion', version, against, passed: true, reason, numbers: { gate: gate.id } });

@@ -73,6 +73,9 @@ export function answersOf(
 /** Of every policy: what a trajectory that is deleted or pruned had answered. Decisions keep how it came out. */
 export function forgetAnswers(db: Db, trajectoryId: string): void {
   prepared<[string]>(db, 'DELETE FROM evaluation_answers WHERE trajectory_id = ?').run(trajectoryId);
+  prepared<[string]>(db, 'DELETE FROM live_comparisons WHERE trajectory_id = ?').run(trajectoryId);
+  // What is counted already stays counted: a canary's evidence must not depend on who deletes what.
+  prepared<[string]>(db, 'UPDATE canary_outcomes SET trajectory_id = NULL WHERE trajectory_id = ?').run(trajectoryId);
 }
 
 /**
@@ -82,8 +85,11 @@ export function forgetAnswers(db: Db, trajectoryId: string): void {
 export function testedSincePromotion(db: Db, policy: string): number[] {
   return prepared<[{ policy: string; column: string | null }], { version: number }>(
     db,
-    `SELECT DISTINCT version FROM evaluation_answers WHERE policy = @policy AND asked_as = 'candidate'
-      AND version > coalesce((SELECT version FROM decisions WHERE policy IS @column AND kind = 'promotion'
+    `SELECT DISTINCT version FROM (
+        SELECT version FROM evaluation_answers WHERE policy = @policy AND asked_as = 'candidate'
+        UNION SELECT candidate FROM live_comparisons WHERE policy = @policy
+        UNION SELECT version FROM canaries WHERE policy = @policy)
+      WHERE version > coalesce((SELECT version FROM decisions WHERE policy IS @column AND kind = 'promotion'
         AND passed ORDER BY rowid DESC LIMIT 1), -1) ORDER BY version`,
   )
     .all({ policy, column: policyColumn(policy) })

@@ -1,4 +1,10 @@
-/** Which states have the question of a held-out task in them: what is learned there would be learned of the task. */
+/**
+ * Which states have the question of a held-out task in them: what is learned there would be learned of the task. And
+ * which are of conversations of a client that are held out by lot.
+ */
+import { randomBytes } from 'node:crypto';
+
+import { conversationId, isInShare, openingOf } from '../../core/judging/conversation.js';
 import { Questions } from '../../core/learning/questions.js';
 import type { Task } from '../../core/learning/task.js';
 import { type Message, textOf } from '../../core/message.js';
@@ -14,9 +20,19 @@ const REMEMBERED = 100_000;
 interface Known {
   readonly heldOut: boolean;
   readonly userSpoke: boolean;
+  /** By what the user said first; undefined where that is nothing. */
+  readonly conversation: string | undefined;
 }
 
-const UNSAID: Known = { heldOut: false, userSpoke: false };
+const UNSAID: Known = { heldOut: false, userSpoke: false, conversation: undefined };
+
+/** What conversations are drawn with, and how many of them are held out. */
+interface Live {
+  readonly salt: string;
+  readonly share: number;
+}
+
+const NO_LIVE: Live = { salt: '', share: 0 };
 
 export class HeldOut {
   readonly #db: Db;
@@ -25,9 +41,11 @@ export class HeldOut {
   readonly #hashes: ReadonlySet<Hash>;
   /** By the hash of the message, which stands for all before it. */
   readonly #known = new Map<Hash, Known>();
+  readonly #live: Live;
 
-  constructor(db: Db, rows: readonly { readonly hash: Hash; readonly body: string }[]) {
+  constructor(db: Db, rows: readonly { readonly hash: Hash; readonly body: string }[], live: Live = NO_LIVE) {
     this.#db = db;
+    this.#live = live;
     this.#hashes = new Set(rows.map(({ hash }) => hash));
     this.#questions = new Questions(rows.map(({ body }) => lastAsked((parseJson(body) as Task).messages)));
   }
@@ -37,14 +55,29 @@ export class HeldOut {
    * where it is at hand, nothing is read of what was looked at before.
    */
   isIn(messageAt: number, tip?: Hash): boolean {
-    if (this.#hashes.size === 0) return false;
+    return this.#hashes.size > 0 && this.#at(messageAt, tip).heldOut;
+  }
+
+  /** Whether the conversation, which a client has begun, is held out by lot. */
+  isLive(messageAt: number, tip?: Hash): boolean {
+    if (this.#live.share === 0) return false;
+    const { conversation } = this.#at(messageAt, tip);
+    return conversation !== undefined && isInShare(conversation, HELD_OUT, this.#live.share);
+  }
+
+  /** Which conversation it is: the same for each of its turns, its branches and its copies. */
+  conversationAt(messageAt: number, tip?: Hash): string | undefined {
+    return this.#at(messageAt, tip).conversation;
+  }
+
+  #at(messageAt: number, tip?: Hash): Known {
     const seen = tip === undefined ? undefined : this.#known.get(tip);
-    if (seen !== undefined) return seen.heldOut;
+    if (seen !== undefined) return seen;
     const own = readChain(this.#db, messageAt, (hash) => this.#known.has(hash));
-    if (own === undefined) return false;
+    if (own === undefined) return UNSAID;
     if (this.#known.size + own.length > REMEMBERED) {
       this.#known.clear();
-      return this.isIn(messageAt);
+      return this.#at(messageAt);
     }
     const before = own[0]?.parent ?? hashOf(this.#db, messageAt);
     let known = this.#known.get(before) ?? UNSAID;
@@ -52,7 +85,7 @@ export class HeldOut {
       known = this.#after(known, hash, body);
       this.#known.set(hash, known);
     }
-    return known.heldOut;
+    return known;
   }
 
   /** Whether a whole held-out question, with whatever stands before it, ends in the message of this hash. */
@@ -60,16 +93,22 @@ export class HeldOut {
     return this.#hashes.has(tip);
   }
 
-  #after({ heldOut, userSpoke }: Known, hash: Hash, body: string): Known {
-    if (heldOut) return { heldOut, userSpoke };
+  #after({ heldOut, userSpoke, conversation }: Known, hash: Hash, body: string): Known {
+    // Without held-out tasks there is nothing to look for in what was said later.
+    if (userSpoke && (heldOut || this.#hashes.size === 0)) return { heldOut, userSpoke, conversation };
     const message = messageOf(body);
     const asked = message.role === 'user';
     const said = saidIn(message);
+    const words = asked && !userSpoke ? openingOf(message.content) : undefined;
     return {
       // One of a few words is only known where it is all that was said.
       heldOut:
-        this.#hashes.has(hash) || this.#questions.isIn(said) || (asked && this.#questions.isShort(said, !userSpoke)),
+        heldOut ||
+        this.#hashes.has(hash) ||
+        this.#questions.isIn(said) ||
+        (asked && this.#questions.isShort(said, !userSpoke)),
       userSpoke: userSpoke || asked,
+      conversation: words === undefined ? conversation : conversationId(this.#live.salt, words),
     };
   }
 }
@@ -107,22 +146,51 @@ const opened = new WeakMap<Db, { readonly of: string; readonly heldOut: HeldOut 
 
 /** Those of the present tasks. What was looked at before is known until tasks change. */
 export function heldOutOf(db: Db): HeldOut {
-  const of =
+  const tasks =
     prepared<[], { of: string | null }>(
       db,
       "SELECT group_concat(hash, ' ') AS of FROM tasks WHERE split = 'heldout'",
     ).get()?.of ?? '';
+  const live = liveHoldoutOf(db);
+  const of = `${tasks} ${live.share} ${live.salt}`;
   const known = opened.get(db);
   if (known?.of === of) return known.heldOut;
   const rows = prepared<[], { hash: Hash; body: string }>(
     db,
     "SELECT hash, body FROM tasks WHERE split = 'heldout'",
   ).all();
-  const heldOut = new HeldOut(db, rows);
+  const heldOut = new HeldOut(db, rows, live);
   opened.set(db, { of, heldOut });
   return heldOut;
 }
 
 function hashOf(db: Db, row: number): Hash {
   return prepared<[number], { hash: Hash }>(db, 'SELECT hash FROM messages WHERE id = ?').get(row)?.hash ?? '';
+}
+
+const HELD_OUT = 'held out';
+const SALT_BYTES = 16;
+
+export function liveHoldoutOf(db: Db): Live {
+  return prepared<[], Live>(db, 'SELECT salt, share FROM live_holdout').get() ?? NO_LIVE;
+}
+
+/**
+ * Holds so many live conversations out from now on. A smaller share than before changes nothing: what is held out stays
+ * so. What was counted is looked at again where it is another one.
+ */
+export function holdOutLive(db: Db, share: number): void {
+  const known = prepared<[], Live>(db, 'SELECT salt, share FROM live_holdout').get();
+  if (known !== undefined && known.share >= share) return;
+  db.transaction(
+    () => {
+      prepared<[string, number]>(
+        db,
+        `INSERT INTO live_holdout (one, salt, share) VALUES (1, ?, ?)
+          ON CONFLICT DO UPDATE SET share = max(share, excluded.share)`,
+      ).run(randomBytes(SALT_BYTES).toString('hex'), share);
+      if (share > 0) prepared(db, 'UPDATE countings SET tasks_written = 1').run();
+    },
+    { behavior: 'immediate' },
+  );
 }

@@ -68,10 +68,13 @@ export function addCost(
 /** Tokens that a judge has used since then, of verdicts that are there. */
 export function spentOf(db: Db, judge: string, since: number): number {
   return (
-    prepared<[string, number], { tokens: number | null }>(
+    prepared<[{ judge: string; since: number }], { tokens: number | null }>(
       db,
-      `SELECT sum(prompt_tokens + completion_tokens) AS tokens FROM judge_costs WHERE judge = ? AND created_at >= ?`,
-    ).get(judge, since)?.tokens ?? 0
+      `SELECT sum(tokens) AS tokens FROM (
+        SELECT prompt_tokens + completion_tokens AS tokens FROM judge_costs WHERE judge = @judge AND created_at >= @since
+        UNION ALL SELECT prompt_tokens + completion_tokens FROM live_comparisons
+          WHERE judge = @judge AND created_at >= @since)`,
+    ).get({ judge, since })?.tokens ?? 0
   );
 }
 

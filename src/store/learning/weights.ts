@@ -45,6 +45,8 @@ export function keptWeights(db: Db, policy: string): ReadonlySet<number> {
     `SELECT version FROM versions WHERE policy = @policy ORDER BY version DESC LIMIT ${NEWEST}`,
   ))
     kept.add(version);
+  for (const version of numbers('SELECT version FROM canaries WHERE policy = @policy AND ended_at IS NULL'))
+    kept.add(version);
   // What is copied is needed to be copied again.
   for (const version of [...kept]) kept.add(weightsOf(version));
   kept.delete(0);

@@ -71,6 +71,8 @@ const MORE: readonly Orphans[] = [
   referring('cycle_steps', 'step_id', 'steps', 'the step it claims is missing'),
   referring('groups', 'step_id', 'steps', 'the step it was drawn at is missing'),
   referring('evaluation_answers', 'trajectory_id', 'trajectories', 'the trajectory that answered is missing'),
+  referring('live_comparisons', 'trajectory_id', 'trajectories', 'the trajectory that was asked is missing'),
+  referring('canary_outcomes', 'trajectory_id', 'trajectories', 'the trajectory that was read is missing'),
   {
     table: 'candidates',
     problem: 'the step that it counts is missing',

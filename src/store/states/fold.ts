@@ -7,7 +7,7 @@
 import type { Candidate, CandidateRule } from '../../core/learning/candidate.js';
 import { sha256 } from '../../core/text/hash.js';
 import { prepared, type Db } from '../file/db.js';
-import { heldOutOf, type HeldOut } from '../learning/held_out.js';
+import { heldOutOf, type HeldOut, liveHoldoutOf } from '../learning/held_out.js';
 import { candidatesIn, type Found } from './candidates.js';
 import { packed, unpacked, type FactsRow } from './facts.js';
 import { stateRow } from './state_row.js';
@@ -127,7 +127,8 @@ function heldOutStamp(db: Db): string {
     db,
     "SELECT id || ' ' || hash AS task FROM tasks WHERE split = 'heldout' ORDER BY id",
   ).all();
-  return sha256(tasks.map(({ task }) => task).join('\n'));
+  const { share } = liveHoldoutOf(db);
+  return sha256([...tasks.map(({ task }) => task), ...(share === 0 ? [] : [`live ${share}`])].join('\n'));
 }
 
 /** Notes the trajectories of steps whose reason may be another one now. */
@@ -208,7 +209,7 @@ function rowOf(db: Db, policy: string, rule: CandidateRule, heldOut: HeldOut, fo
   const { seq, stepId, keyId, own, stateAt, stateTip, toolSet, branchOf } = found;
   // Only of what some filter would keep: it takes reading what was said.
   const candidate =
-    mayBeKept(found.candidate) && heldOut.isIn(stateAt, stateTip)
+    mayBeKept(found.candidate) && (heldOut.isIn(stateAt, stateTip) || (!own && heldOut.isLive(stateAt, stateTip)))
       ? { ...found.candidate, heldout: true }
       : found.candidate;
   const reason = rule.reasonOf(candidate);

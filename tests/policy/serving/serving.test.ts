@@ -85,3 +85,34 @@ describe('the alias table', () => {
     expect(serving.inFlight(1)).toBe(0);
   });
 });
+
+describe('a canary', () => {
+  const messages = [{ role: 'user', content: 'Hello' }] as const;
+
+  it('that cannot be loaded answers nobody, and nobody is refused', async () => {
+    const serving = openServing({
+      engine,
+      versions: [{ version: 3, created: 1 }],
+      load: () => Promise.reject(new Error('no room')),
+    });
+    serving.setCanary({ id: 'can-1', version: 3, share: 1, salt: 's' });
+    const lease = await serving.lease('gyre', never, messages);
+    expect(lease.source).toEqual({ kind: 'policy', version: 0 });
+    expect([serving.inFlight(0), serving.inFlight(3)]).toEqual([1, 0]);
+    lease.release();
+    expect(serving.inFlight(0)).toBe(0);
+  });
+
+  it('answers only what names the alias and is a conversation', async () => {
+    const serving = openServing({ engine, load: () => Promise.resolve() });
+    serving.know(1, true);
+    serving.setCanary({ id: 'can-1', version: 1, share: 1, salt: 's' });
+    const of = async (model: string, said?: typeof messages): Promise<unknown> =>
+      (await serving.lease(model, never, said)).source;
+    expect(await of('gyre', messages)).toEqual({ kind: 'policy', version: 1 });
+    expect(await of('gyre')).toEqual({ kind: 'policy', version: 0 });
+    expect(await of('gyre@base', messages)).toEqual({ kind: 'policy', version: 0 });
+    serving.setCanary(undefined);
+    expect(await of('gyre', messages)).toEqual({ kind: 'policy', version: 0 });
+  });
+});

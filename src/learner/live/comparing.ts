@@ -1,0 +1,186 @@
+/**
+ * The gate on traffic without answers: candidate and serving version answer held-out conversations, a judge compares
+ * the two blind and in both orders, and what it says goes into the gate's own sequential test. What came is on record
+ * before more is asked; a decision and what follows from it are one save.
+ */
+import { reasonOf } from '../../core/errors.js';
+import { alarmOf } from '../../core/judging/drift.js';
+import { candidateNumber } from '../../core/learning/standing.js';
+import { type Comparison, conversationUse, type LiveJudge, type LiveState } from '../../core/judging/live.js';
+import type { LoggedState } from '../../core/learning/state.js';
+import type { LearningStore } from '../../core/ports.js';
+import { askUntilShown } from '../../promote/asking.js';
+import type { Pair } from '../../promote/look.js';
+import { outcomeOf } from '../../promote/outcome.js';
+import { livePlan } from '../../promote/plan.js';
+import { pairOf, preferred } from '../../promote/preference.js';
+import type { Learner } from '../deps.js';
+import { alarmsAmong, type Gated, type Gating } from '../gating.js';
+import { inParallel } from '../pool.js';
+
+/** States answered at once. */
+const CONCURRENCY = 16;
+/** Of conversations that are not held out, the share whose states are asked in the background. */
+const SHADOWED = 0.1;
+
+export interface Comparing extends Pick<Learner, 'config' | 'progress' | 'signal'> {
+  readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'steps' | 'live'>;
+  readonly live: LiveJudge;
+  /** Undefined where it did not answer. */
+  readonly answer: (state: LoggedState, version: number) => Promise<string | undefined>;
+  readonly drifts: Gating['drifts'];
+}
+
+/** A version is decided about once. */
+export async function compareLive(comparing: Comparing, version: number): Promise<Gated> {
+  const { rows, config, live } = comparing;
+  const { comparer } = live;
+  const serving = await rows.versions.serving();
+  const made = (await rows.decisions.newest(100, version)).find(({ kind }) => kind === 'gate');
+  if (made !== undefined) return { decision: made, promoted: false, reason: made.reason };
+  if (version === serving) return { promoted: false, reason: 'it is what serves' };
+
+  const error = await live.error();
+  if (error === undefined)
+    return {
+      promoted: false,
+      reason: `the judge "${comparer.name}" would compare, and no calibration has shown that it can judge`,
+    };
+  const { margin, shadow, max_tasks: max, canary_share: canaryShare } = config.gate;
+  const states = await rows.live.states(shadow ? SHADOWED : 0);
+  const judge = { name: comparer.name, version: comparer.version };
+  const known = await rows.live.compared({ candidate: version, serving }, judge);
+  // What a test that was stopped has asked comes first, so that it goes on where it was.
+  const pool = [
+    ...states.filter(({ stepId }) => known.has(stepId)),
+    ...states.filter(({ stepId }) => !known.has(stepId)),
+  ];
+  const since = await rows.decisions.sincePromotion();
+  const number = candidateNumber(since, { version, open: await rows.evaluations.tested() });
+  const plan = livePlan(number, pool.length, max, { margin, error });
+  if (typeof plan === 'string') return { promoted: false, reason: plan };
+
+  const byStep = new Map(pool.map((state) => [state.stepId, state]));
+  const asked = new Set<string>();
+  const pairs = await askUntilShown(
+    plan,
+    pool.map(({ stepId }) => stepId),
+    async (stepIds) => {
+      const found = await compareAll(comparing, { version, serving }, known, byStep, stepIds);
+      for (const id of stepIds) asked.add(id);
+      comparing.progress({ stage: 'evaluate', done: asked.size, total: plan.max, note: `candidate ${number}, live` });
+      return found;
+    },
+  );
+  const updates = await rows.versions.updates(version);
+  const drifts = await comparing.drifts([serving, version, ...updates.map((update) => update.version)]);
+  const outcome = outcomeOf({
+    plan,
+    pairs,
+    families: [],
+    alarms: [...alarmsAmong(updates), ...drifts.filter(({ alarm }) => alarm).map(alarmOf)],
+    asked: {
+      conversations: pool.length,
+      shadowed: shadow ? SHADOWED : 0,
+      judge: `${comparer.name}@${comparer.version}`,
+      calibrated_as: comparer.judgeVersion,
+      sampling: { temperature: 0 },
+    },
+  });
+  if (!outcome.decided) return { promoted: false, reason: outcome.reason };
+  const { passed, reason, numbers } = outcome;
+  const used = pairs.flatMap(({ taskId }) => {
+    const state = byStep.get(taskId);
+    return state === undefined ? [] : [conversationUse(state.conversation)];
+  });
+  const decided = await rows.decisions.gate(
+    { kind: 'gate', version, against: serving, passed, reason, numbers },
+    used,
+    canaryShare > 0,
+  );
+  return { decision: decided.gate, promoted: decided.promoted, reason };
+}
+
+/** What is on record, and what is asked now. What one of them or the judge did not answer is asked again. */
+async function compareAll(
+  comparing: Comparing,
+  versions: { readonly version: number; readonly serving: number },
+  known: ReadonlyMap<string, Comparison>,
+  byStep: ReadonlyMap<string, LiveState>,
+  stepIds: readonly string[],
+): Promise<Pair[]> {
+  const { rows, signal } = comparing;
+  const open = stepIds.filter((id) => !known.has(id));
+  const states = await rows.steps.states(open);
+  const made: Comparison[] = [];
+  const pairs = new Map(
+    stepIds.flatMap((id) => (known.has(id) ? [[id, pairOf(id, known.get(id)?.outcome ?? 'same')]] : [])),
+  );
+  await inParallel(open, CONCURRENCY, async (stepId) => {
+    const [state, of] = [states.get(stepId), byStep.get(stepId)];
+    if (signal.aborted || state === undefined || of === undefined) return;
+    const answered = await compareOne(comparing, versions, state, of);
+    pairs.set(stepId, answered.pair);
+    if (answered.comparison !== undefined) made.push(answered.comparison);
+  });
+  await rows.live.save(made);
+  signal.throwIfAborted();
+  return stepIds.map((taskId) => pairs.get(taskId) ?? { taskId });
+}
+
+async function compareOne(
+  { live, answer, signal }: Comparing,
+  { version, serving }: { readonly version: number; readonly serving: number },
+  state: LoggedState,
+  of: LiveState,
+): Promise<{ readonly pair: Pair; readonly comparison?: Comparison }> {
+  const taskId = of.stepId;
+  const [candidate, served] = await Promise.all([answer(state, version), answer(state, serving)]);
+  // Nobody to compare with: as of a task, the candidate's silence is its loss, and the other's no win.
+  if (candidate === undefined || served === undefined)
+    return {
+      pair: {
+        taskId,
+        ...(candidate === undefined ? {} : { candidate: true }),
+        ...(served === undefined ? {} : { serving: true }),
+      },
+    };
+  const { comparer } = live;
+  const row = {
+    ...of,
+    ...{ candidate: version, serving, judge: comparer.name, judgeVersion: comparer.version },
+    createdAt: Date.now(),
+  };
+  if (candidate.trim() === served.trim())
+    return {
+      pair: pairOf(taskId, 'same'),
+      comparison: { ...row, outcome: 'same', words: [], promptTokens: 0, completionTokens: 0 },
+    };
+  const { messages, tools } = state;
+  const shown = { id: taskId, messages, tools };
+  try {
+    const said = await Promise.all([
+      comparer.compare({ ...shown, first: candidate, second: served }, signal),
+      comparer.compare({ ...shown, first: served, second: candidate }, signal),
+    ]);
+    const words = [said[0].preference, said[1].preference] as const;
+    const outcome = preferred(words);
+    const tokens = (of: 'promptTokens' | 'completionTokens'): number =>
+      said.reduce((sum, { cost }) => sum + (cost?.[of] ?? 0), 0);
+    return {
+      pair: pairOf(taskId, outcome),
+      comparison: {
+        ...row,
+        outcome,
+        words,
+        promptTokens: tokens('promptTokens'),
+        completionTokens: tokens('completionTokens'),
+      },
+    };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    // It is no word about either of the two, and is asked again.
+    void reasonOf(thrown);
+    return { pair: { taskId } };
+  }
+}
