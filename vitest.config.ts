@@ -10,5 +10,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Tests wait for processes and for the disk more than they compute: one worker leaves half of two cores idle.
+    maxWorkers: 2,
   },
 });

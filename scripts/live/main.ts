@@ -1,8 +1,8 @@
 /**
  * `npm run live`: four clients ask a gateway that learns by itself (`--learn on`), for an hour or as long as is said.
- * Then each version that came to serve is asked 400 tasks that neither training nor the gate has seen, beside the version
- * it took the place of. Ends with 1 where a request failed, cycles stopped, or a version was promoted that these tasks
- * call worse.
+ * Then each version that came to serve is asked 400 tasks that neither training nor the gate has seen, beside the
+ * version it took the place of. Ends with 1 where a request failed, cycles stopped, or a version was promoted that
+ * these tasks call worse.
  *
  *   npm run live -- [--minutes 60] [--seed 1] [--tasks 400] [--out live-report]
  */
@@ -103,7 +103,7 @@ interface Report {
   readonly wrong: readonly string[];
 }
 
-/** Follows the gateway until the time is over, then measures what came to serve: it would take from the clients' time. */
+/** Follows the gateway until the time is over, then measures what came to serve: that would take the clients' time. */
 async function watch(
   gateway: Gateway,
   users: readonly User[],

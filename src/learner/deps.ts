@@ -29,7 +29,7 @@ export interface Bounds {
 export const BOUNDS: Bounds = { leastGroups: LEAST_GROUPS };
 
 /** A subject, and whether it is good. */
-export interface GoldItem {
+interface GoldItem {
   readonly subject: Subject;
   readonly truth: boolean;
 }

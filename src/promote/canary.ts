@@ -45,7 +45,7 @@ export function canaryPlan(candidate: number, most: number, gatePassed: boolean)
 }
 
 /** Why a canary ends. */
-export type CanaryEnding =
+type CanaryEnding =
   /** The candidate is shown to be better. */
   | 'evidence'
   /** It is shown to be worse. */
@@ -56,7 +56,7 @@ export type CanaryEnding =
   | 'max';
 
 /** A type, since a row takes any record. */
-export type CanaryNumbers = {
+type CanaryNumbers = {
   readonly test: 'canary-e/1';
   readonly candidate_number: number;
   readonly alpha_total: number;
@@ -239,7 +239,8 @@ function worded(numbers: CanaryNumbers): string {
       return `canary withdrawn: worse ${of}: ${means}; odds of ${odds(numbers.worse)} to 1 against luck`;
     case 'failing':
       return (
-        `canary withdrawn: ${failed.candidate} of ${conversations.candidate} conversations failed with the candidate, ` +
+        `canary withdrawn: ${failed.candidate} of ${conversations.candidate} conversations failed with the ` +
+        'candidate, ' +
         `${failed.serving} of ${conversations.serving} with what serves`
       );
     case 'alarm':

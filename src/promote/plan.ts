@@ -72,7 +72,7 @@ export function sequential(candidate: number, max: number): GatePlan {
 }
 
 /** Held-out conversations that a comparison begins with at least. */
-export const LEAST_LIVE = 128;
+const LEAST_LIVE = 128;
 
 /**
  * The plan for the `candidate`-th version where a judge compares answers to held-out conversations, of which so many
@@ -86,7 +86,10 @@ export function livePlan(
 ): GatePlan | string {
   const seen = seenOf(error);
   if (seen < LEAST_SEEN)
-    return `the judge that compares sees ${(100 * seen).toFixed(0)} % of a difference, and ${100 * LEAST_SEEN} % is least`;
+    return (
+      `the judge that compares sees ${(100 * seen).toFixed(0)} % of a difference, ` +
+      `and ${100 * LEAST_SEEN} % is least`
+    );
   const least = Math.min(LEAST_LIVE, maxConversations);
   if (unused < least)
     return `${unused} held-out conversations have been used for no decision, and a comparison takes ${least} at least`;

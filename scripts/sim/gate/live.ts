@@ -50,7 +50,8 @@ export function liveGate(all: number): Table {
   return {
     title: `Held-out conversations and a judge that errs, ${CYCLES} candidates, ${runs} runs a cell`,
     lines: [
-      `| judge | useless: ever | -3: ever | +${100 * MARGIN} where the margin is ${100 * MARGIN}: ever | +15: first | +10: ever |`,
+      `| judge | useless: ever | -3: ever | +${100 * MARGIN} where the margin is ${100 * MARGIN}: ever ` +
+        '| +15: first | +10: ever |',
       '|---|---|---|---|---|---|',
       ...rows.map(
         ({ name, useless, harmful, atMargin, better, ten }) =>
@@ -113,8 +114,8 @@ export function canary(runs: number): Table {
   return {
     title: `The canary, ${some} runs a cell (useless: 10 candidates, ${many} runs)`,
     lines: [
-      '| share, compared at most | useless: ever promoted | useless, gate passed: called harmful | -10, gate passed: withdrawn ' +
-        '| fails 10 % more, gate passed: withdrawn | -3: withdrawn | +20: promoted |',
+      '| share, compared at most | useless: ever promoted | useless, gate passed: called harmful ' +
+        '| -10, gate passed: withdrawn | fails 10 % more, gate passed: withdrawn | -3: withdrawn | +20: promoted |',
       '|---|---|---|---|---|---|---|',
       ...rows.map(
         ({ name, useless, unharmed, worse, failing, harmful, better }) =>

@@ -57,7 +57,7 @@ export function conversationUse(conversation: string): string {
 }
 
 /** How a comparison of a candidate with what serves came out. */
-export const COMPARISONS = ['won', 'lost', 'tied', 'same'] as const;
+const COMPARISONS = ['won', 'lost', 'tied', 'same'] as const;
 
 export interface Comparison extends LiveState {
   readonly candidate: number;

@@ -111,8 +111,8 @@ export interface Ruling<V extends Word = Verdict> {
  * Whether somebody could tell right from wrong who could tell it of another action in the same place, too: not a
  * person, nor a user, who saw the one that was taken.
  */
-export function couldTell<V extends Word>(
-  verdicts: readonly V[],
+export function couldTell(
+  verdicts: readonly Word[],
   judges: readonly DeclaredJudge[] = JUDGES,
   failed: ReadonlySet<string> = new Set(),
 ): boolean {

@@ -19,8 +19,14 @@ const MOST_CLUSTERS = 500;
 
 const NUMBER = '#';
 /** A number; a sign of a script that has no spaces; a word. */
-const WORD =
-  /(?<number>\p{N}+(?:[.,:/]\p{N}+)*)|[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}]|[\p{L}\p{M}]+/gu;
+const WORD = new RegExp(
+  [
+    String.raw`(?<number>\p{N}+(?:[.,:/]\p{N}+)*)`,
+    String.raw`[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}]`,
+    String.raw`[\p{L}\p{M}]+`,
+  ].join('|'),
+  'gu',
+);
 
 export function likenessOf({ messages, calls }: Pick<Subject, 'messages' | 'calls'>): Likeness {
   const tools = [...new Set(calls.map(({ name }) => name))].sort();

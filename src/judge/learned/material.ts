@@ -36,7 +36,7 @@ export function questionOf(messages: readonly Message[]): string {
   return last === undefined ? '' : textOf(last.content);
 }
 
-/** The newest messages as far as they fit, the question among them whatever follows it; what systems say is left out. */
+/** The newest messages as far as they fit, the question among them whatever follows it; not what systems say. */
 function conversationOf(messages: readonly Message[]): string {
   const said = messages.filter(({ role }) => role !== 'system' && role !== 'developer');
   const question = said.findLastIndex(({ role }) => role === 'user');

@@ -44,6 +44,7 @@ export async function wordsOf(tokens: (text: string) => Promise<readonly number[
     message:
       'the model has no two words that a learned judge could say: none of ' +
       `${PAIRS.map((pair) => pair.map((word) => JSON.stringify(word)).join('/')).join(', ')} is two single tokens ` +
-      `after "${prompt.slice(-24).replaceAll('\n', ' ')}". Take "kind: learned" out of "judges", or serve another model.`,
+      `after "${prompt.slice(-24).replaceAll('\n', ' ')}". ` +
+      'Take "kind: learned" out of "judges", or serve another model.',
   });
 }

@@ -3,7 +3,7 @@
  * else it wrote is no order: a judge that cannot be understood has abstained. Pure.
  */
 
-export interface Ranked {
+interface Ranked {
   readonly good: boolean;
   /** The share of the others that it stands above, a tie as half; from 0.5 where it is good, below where it is not. */
   readonly score: number;

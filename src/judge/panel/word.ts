@@ -1,8 +1,7 @@
 /** The word of several judges as one. Pure. */
 import type { Judgement } from '../../core/learning/judging.js';
 
-export const PANEL_RULES = ['mean', 'majority', 'all', 'weighted'] as const;
-export type PanelRule = (typeof PANEL_RULES)[number];
+export type PanelRule = 'mean' | 'majority' | 'all' | 'weighted';
 
 /** What one of them has said; without a word where it could not tell. */
 export interface Voice {

@@ -23,7 +23,7 @@ const UNSEEN = 0.05;
 /** States read at a time. */
 const SLICE = 500;
 
-export interface LabelledStep {
+interface LabelledStep {
   readonly stepId: string;
   readonly subject: Subject;
   readonly good: boolean;

@@ -1,4 +1,4 @@
-/** By what a candidate is tested: tasks that have a reference, or a judge that compares answers to live conversations. */
+/** By what a candidate is tested: tasks with a reference, or a judge that compares answers to live conversations. */
 import type { Task } from '../../core/learning/task.js';
 import { askable } from '../askable.js';
 import type { Learner } from '../deps.js';

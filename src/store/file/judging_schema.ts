@@ -151,7 +151,7 @@ export const judgeDrifts = sqliteTable(
   (t) => [primaryKey({ columns: [t.policy, t.version, t.judge, t.judgeVersion, t.measure] })],
 );
 
-/** Versions of judges that are trained here (`LearnedVersion` in `src/core/judging/learned.ts`): each counts its own. */
+/** Versions of judges that are trained here (`LearnedVersion`, `src/core/judging/learned.ts`): each counts its own. */
 export const judgeVersions = sqliteTable(
   'judge_versions',
   {

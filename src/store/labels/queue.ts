@@ -82,21 +82,21 @@ function poolOf(db: Db, random: () => number): ReadonlyMap<string, Row> {
   const newest = prepared<[], { seq: number | null }>(db, 'SELECT max(seq) AS seq FROM steps').get()?.seq ?? 0;
   const stretch = prepared<[number, number], Row>(db, `${ROWS} AND s.seq > ? AND s.seq <= ?`);
   const recent = Math.max(0, newest - NEWEST);
-  const rows = stretch.all(recent, newest);
-  if (recent <= STRETCHES * STRETCH) rows.push(...stretch.all(0, recent));
+  const parts = [stretch.all(recent, newest)];
+  if (recent <= STRETCHES * STRETCH) parts.push(stretch.all(0, recent));
   else
     for (let at = 0; at < STRETCHES; at += 1) {
       const from = Math.floor(random() * (recent - STRETCH));
-      rows.push(...stretch.all(from, from + STRETCH));
+      parts.push(stretch.all(from, from + STRETCH));
     }
-  rows.push(
-    ...prepared<[], Row>(
+  parts.push(
+    prepared<[], Row>(
       db,
       `${ROWS} AND s.trajectory_id IN (SELECT trajectory_id FROM feedback ORDER BY rowid DESC LIMIT ${RATED})
         AND s.response_id IN (SELECT response_id FROM feedback ORDER BY rowid DESC LIMIT ${RATED})`,
     ).all(),
   );
-  return new Map(rows.map((row) => [row.id, row]));
+  return new Map(parts.flat().map((row) => [row.id, row]));
 }
 
 /** The tool that is called, the family of the task, or how what the user said begins. */

@@ -71,7 +71,8 @@ export function spentOf(db: Db, judge: string, since: number): number {
     prepared<[{ judge: string; since: number }], { tokens: number | null }>(
       db,
       `SELECT sum(tokens) AS tokens FROM (
-        SELECT prompt_tokens + completion_tokens AS tokens FROM judge_costs WHERE judge = @judge AND created_at >= @since
+        SELECT prompt_tokens + completion_tokens AS tokens FROM judge_costs
+          WHERE judge = @judge AND created_at >= @since
         UNION ALL SELECT prompt_tokens + completion_tokens FROM live_comparisons
           WHERE judge = @judge AND created_at >= @since)`,
     ).get({ judge, since })?.tokens ?? 0

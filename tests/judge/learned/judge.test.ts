@@ -72,7 +72,7 @@ test('its score is how likely the one word is of the two, by its scaling', async
   expect(bad.score).toBeCloseTo(1 / (1 + Math.exp(4)), 6);
 });
 
-test('it asks its own adapter for one token behind the very tokens it is trained on, of which two are allowed', async () => {
+test('it asks its own adapter for one of two tokens, behind the very tokens it is trained on', async () => {
   engine.script = () => ({ preference: 6 });
   await said(judgeOf(), step('12*3'));
   const [request] = engine.requests;

@@ -122,7 +122,8 @@ test('labels become a judge that speaks of the rest of the traffic, and not of w
   expect(versions()).toMatchObject([{ version: 1, state: 'serving', labels: 60, good: { text: ' good' } }]);
   await judgeLog(learner);
   const words = all(
-    "SELECT subject_id AS id, good, judge_version AS version FROM verdicts WHERE judge = 'critic' AND subject_kind = 'step'",
+    `SELECT subject_id AS id, good, judge_version AS version FROM verdicts
+      WHERE judge = 'critic' AND subject_kind = 'step'`,
   ) as { id: string; good: number | null; version: string }[];
   expect(words).toHaveLength(73);
   expect(new Set(words.map(({ version }) => version))).toEqual(new Set([versions()[0]?.judgeVersion]));
@@ -242,7 +243,7 @@ test('who is killed while it is trained goes on with the same version, and sends
   expect(trainer.sent).toHaveLength(1);
 });
 
-test('a trainer that was killed too is sent the same labels again; where they changed another version is made', async () => {
+test('a trainer that was killed is sent the same labels again, or makes another version of others', async () => {
   const { steps, tend, versions, trainer, rows, label } = await world();
   const ids = await steps(60);
   const begin = async (): Promise<void> => {

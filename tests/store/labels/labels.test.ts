@@ -141,7 +141,7 @@ test('it opens no state to actions that are drawn anew, whatever judges are decl
   expect(decided(o, 'step', first)).toMatchObject({ judge: 'person', good: 0, gradable: 0 });
 });
 
-test('of what is not there, gone, without an answer, or without consent there is no label, and it is said', async () => {
+test('of what is not there, gone, without an answer or consent there is no label, and it is said', async () => {
   const o = opened();
   const { db } = o.store;
   expect(fault(() => addLabels(db, [{ step_id: 'step-none', good: true }], ''))).toMatchObject({

@@ -79,7 +79,7 @@ test('another key, and a question that begins a conversation, say nothing of an 
 
 test('a tool that failed and a call that is made again are told of the step that called', async () => {
   const o = opened();
-  const recording = await o.log.open(opening([user('q')]));
+  const recording = o.log.open(opening([user('q')]));
   let messages: readonly Message[] = recording.messages;
   const steps: Step[] = [];
   for (const [id, expression, error] of [
