@@ -126,7 +126,7 @@ async function watch(
   let [serving, lastEnd] = [0, 0];
   for (let over = false; !over;) {
     over = passed() >= minutes;
-    const status = await api<LearningStatus>(gateway, 'GET', '/gyre/v1/status');
+    const status = await statusOf(gateway);
     const { last } = status;
     if (last !== null && !seen.has(last.id)) {
       seen.add(last.id);
@@ -174,6 +174,17 @@ async function watch(
     compared,
     wrong,
   };
+}
+
+/** Asked again for a minute: on a busy machine the log may not be readable for some seconds, and says so with a 503. */
+async function statusOf(gateway: Gateway): Promise<LearningStatus> {
+  for (const until = performance.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, LOOK_MS)))
+    try {
+      return await api<LearningStatus>(gateway, 'GET', '/gyre/v1/status');
+    } catch (fault) {
+      if (performance.now() > until) throw fault;
+      print(`  the status could not be read: ${fault instanceof Error ? fault.message : String(fault)}`);
+    }
 }
 
 function scored({ right }: Answer): number {

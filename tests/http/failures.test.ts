@@ -244,6 +244,14 @@ const FAULTS: readonly [string, Reply, { status: number; code: string; retry: st
 ];
 
 describe('an engine that fails before its first byte', () => {
+  it('by breaking the connection, as one does that was kept too long, is asked once more and no more', async () => {
+    await start({ script: inTurn({ reset: 0 }, { text: 'here' }, { reset: 0 }, { reset: 0 }, { text: 'too late' }) });
+    const first = await gateway.post(ASK);
+    expect([first.status, gateway.engine.requests.length]).toEqual([200, 2]);
+    expect(gateway.logged.at(-1)?.steps).toMatchObject([{ outcome: 'done' }]);
+    expect([(await gateway.post(ASK)).status, gateway.engine.requests.length]).toEqual([502, 4]);
+  });
+
   it.each(FAULTS)('with %s gives a real status, whole and streamed', async (_name, reply, expected) => {
     await start({ script: inTurn(reply), engineTimeoutMs: 300 });
     for (const stream of [false, true]) {
@@ -260,7 +268,8 @@ describe('an engine that fails before its first byte', () => {
         steps: [{ outcome: 'failed', notTrainable: 'engine_error' }],
       });
     }
-    expect(gateway.engine.requests).toHaveLength(2);
+    // A connection that broke may have been an old one.
+    expect(gateway.engine.requests).toHaveLength('reset' in reply ? 4 : 2);
   });
 
   it('because it is not there gives 503', async () => {

@@ -110,7 +110,16 @@ export function transportFault(thrown: unknown, began: boolean, party: Party): G
       cause: thrown,
     });
   }
-  return engine(502, 'engine_connection_lost', 'broke the connection', party, `: ${reasonOf(thrown)}`, thrown);
+  const lost = engine(502, 'engine_connection_lost', 'broke the connection', party, `: ${reasonOf(thrown)}`, thrown);
+  if (!began) unanswered.add(lost);
+  return lost;
+}
+
+const unanswered = new WeakSet<GyreError>();
+
+/** Whether the connection broke before anything of a reply came: most often one that was kept, and ended meanwhile. */
+export function isUnanswered(thrown: unknown): boolean {
+  return thrown instanceof GyreError && unanswered.has(thrown);
 }
 
 /** A reply that is not what the protocol says. */

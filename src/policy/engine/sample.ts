@@ -13,9 +13,10 @@ import type { Action, Policy, PolicyEvent, PolicyRequest, Prompt, TokenCounter }
 import { ActionStream, type UpstreamReading } from './action_stream.js';
 import { completionBody } from './completion.js';
 import { Capacities, fitting } from './fitting.js';
-import { ENGINE, type Party } from './fault.js';
+import { ENGINE, isUnanswered, type Party } from './fault.js';
 import { countingMedia, Media, readingMedia } from './media.js';
 import { relayTo } from './relay.js';
+import { Reopening, type Stream } from './reopening.js';
 import { type CountRequest, countTokens, tokensOf } from './tokenize.js';
 import { type Body, promptBody, requestBody, turnBody, written } from './wire.js';
 
@@ -184,7 +185,12 @@ export function connectTo(
               .catch((thrown: unknown) => stream.refused(thrown));
         });
       };
-      return fitting(request, capacities, open, () => longest(request, signal));
+      const fitted = (): Stream => fitting(request, capacities, open, () => longest(request, signal));
+      // What an upstream has taken is paid for, whether its answer came or not.
+      if (who.named) return fitted();
+      return new Reopening(fitted, (thrown, tried) =>
+        Promise.resolve(tried === 1 && isUnanswered(thrown) && !signal.aborted),
+      );
     },
     count: (prompt, body, signal) => count(body, prompt.requestId, signal),
     tokens: (prompt, body, signal) => tokensOf(pool, tokenize(body, prompt.requestId), who, signal),
