@@ -3,6 +3,7 @@
  * protocol's error, and the log is whole afterwards.
  */
 import fc from 'fast-check';
+import { NewLabel } from '../../src/core/judging/labels.js';
 import { request as send } from 'undici';
 import { afterEach, expect, it } from 'vitest';
 
@@ -110,6 +111,7 @@ it('ten thousand strange bodies are answered without a fault, and the log is who
       RELAYED.map((path) => [path, [1, bodyOf(SHAPES.Relayed, { model: ['gyre', 'nobody'] })] as const]),
     ),
     '/v1/feedback': [16, bodyOf(SHAPES.Feedback, { response_id: ids, value: [true, -1, 2] })],
+    '/gyre/v1/labels': [8, bodyOf(NewLabel, { step_id: ['step-none', ...ids], good: [true, null, 'no'] })],
     '/gyre/v1/cycles': [2, bodyOf(SHAPES.StartCycle, { gate: [true, false] })],
     '/gyre/v1/versions/{version}/promote': [2, fc.constant('')],
     '/gyre/v1/rollback': [1, fc.constantFrom('', '{}')],

@@ -84,6 +84,7 @@ describe('the package', () => {
       'README.md',
       'grafana/gyre.json',
       'package.json',
+      'prompts/compare.md',
       'prompts/outcome.md',
       'prompts/process.md',
       'prompts/ranking.md',

@@ -384,6 +384,5 @@ export const RECORDS = {
   StartCycle,
   Cycle,
   CycleList: listOf(Cycle),
-  Evaluation,
   EvaluationList: listOf(Evaluation),
 } satisfies Record<string, z.ZodType>;

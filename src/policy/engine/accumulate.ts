@@ -6,7 +6,7 @@ import type { Action, Beside, NativeTurn, PolicyEvent, RawPrompts, TokenLogprob,
 import { NO_USAGE } from '../../core/policy.js';
 import { parseJson, writeJson } from '../../core/text/json.js';
 import { Calls, type CallDelta } from './calls.js';
-import { type Chunk, type ChunkChoice, shareUsage, type WireUsage } from './chunk.js';
+import { type Chunk, type ChunkChoice, shareUsage, tokenIdsIn, type WireUsage } from './chunk.js';
 import { asChatChunk } from './completion.js';
 import { chunkFault, ENGINE, garbage, tooLarge, truncated, type Party } from './fault.js';
 import { endedBy, type Ended, finishWord, graver } from './finish.js';
@@ -299,7 +299,7 @@ export class Accumulator {
   #action(choice: Choice, usage: Usage, timings: Action['timings']): Action {
     const ended = endedBy(choice.finish ?? '', this.#party);
     const cut = this.#cut(choice, ended, usage);
-    const ids = choice.tokenIds;
+    const ids = tokenIdsIn(choice.tokenIds);
     const logprobsWhole =
       choice.logprobs.length > 0 &&
       (ids === undefined || ids.length === choice.logprobs.length) &&
@@ -315,7 +315,7 @@ export class Accumulator {
       finishReason: cut ? 'length' : ended === 'stop' && calls.length > 0 ? 'tool_calls' : ended,
       cut,
       stopSequence: choice.stopSequence,
-      promptTokenIds: choice.promptTokenIds ?? this.#promptTokenIds,
+      promptTokenIds: tokenIdsIn(choice.promptTokenIds ?? this.#promptTokenIds),
       tokenIds: ids,
       logprobs: logprobsWhole ? choice.logprobs : undefined,
       tokenLogprobs: choice.entries.length > 0 ? choice.entries : undefined,

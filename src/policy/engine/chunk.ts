@@ -54,6 +54,13 @@ export function shareUsage(
   return [{ ...total, completion_tokens: Math.max(0, total.completion_tokens - spent) }, ...rest];
 }
 
+/** Ids of no vocabulary are as good as none: an action that cannot be learned from is still one that is kept. */
+export function tokenIdsIn<T extends readonly number[]>(ids: T | undefined): T | undefined {
+  return ids?.every((id: unknown) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < 2 ** 31) === true
+    ? ids
+    : undefined;
+}
+
 function count(value: unknown): number {
   return typeof value === 'number' && value >= 0 ? value : 0;
 }

@@ -14,6 +14,20 @@ it.each([
   expect({ finishReason: action?.finishReason, stopSequence: action?.stopSequence }).toEqual(expected);
 });
 
+it.each([[-6], [1.5], [2 ** 31], ['7'], [null]])(
+  'the id %j is of no token: then it has none, and its text stays',
+  (id) => {
+    const [action, asked] = [1, 2].map((which) =>
+      one([
+        chunk({ delta: { content: 'a' }, token_ids: which === 1 ? [1, id] : [1] }, { prompt_token_ids: [3, id] }),
+        chunk({ finish_reason: 'stop' }),
+      ]),
+    );
+    expect(action).toMatchObject({ text: 'a', tokenIds: undefined, promptTokenIds: undefined });
+    expect(asked).toMatchObject({ text: 'a', tokenIds: [1], promptTokenIds: undefined });
+  },
+);
+
 describe('tokens that arrive together', () => {
   const token = (text: string, id: number): string =>
     `{"id":"x","choices":[{"index":0,"delta":{"content":"${text}"},"logprobs":null,` +

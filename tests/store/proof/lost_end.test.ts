@@ -153,8 +153,11 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
   const { id: feedback = '' } =
     addFeedback(store.db, { responseId: asked.responseId, keyId: '', within: undefined, value: 1 }) ?? {};
   expect(verify(store.db).problems).toEqual([]);
+  const ofUsers = store.sqlite.prepare("SELECT id FROM verdicts WHERE judge = 'feedback'").pluck().all();
   store.sqlite.exec('BEGIN; DELETE FROM steps; DELETE FROM responses; DELETE FROM trajectories; COMMIT');
-  expect(verify(store.db).problems.filter(({ problem }) => / it | was drawn /.test(problem))).toEqual([
+  const lost = verify(store.db).problems.filter(({ problem }) => / it | was drawn /.test(problem));
+  expect(lost.filter(({ id }) => ofUsers.includes(id))).toHaveLength(2);
+  expect(lost.filter(({ id }) => !ofUsers.includes(id))).toEqual([
     { table: 'feedback', id: feedback, problem: 'the response it is about is missing' },
     { table: 'samples', id: 'smp-1', problem: 'the step it was drawn at is missing' },
     { table: 'verdicts', id: 'vrd-step-1', problem: 'the step it judges is missing' },
@@ -167,7 +170,7 @@ test('feedback, samples and verdicts of what is gone are named; of what was dele
   saveVerdicts(store.db, [verdict('step', stepId, '2')]);
   saveSamples(store.db, GYRE_POLICY, [{ ...sample, id: 'smp-2' }]);
   const rows = (table: string): unknown => store.sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get();
-  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 4 }, { n: 1 }]);
+  expect([rows('verdicts'), rows('samples')]).toEqual([{ n: 6 }, { n: 1 }]);
 });
 
 /** A gateway that is killed while nothing can be committed; `said` is how many answers it acknowledged. */

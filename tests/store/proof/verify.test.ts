@@ -74,7 +74,8 @@ test('an untouched log is in order, with what was deleted as known gaps', async 
     steps: 18,
     responses: 12,
     feedback: 6,
-    verdicts: 12,
+    // Of judges, and of each rating on a step and on its answer.
+    verdicts: 24,
     decisions: 1,
     deletions: 1,
   });
