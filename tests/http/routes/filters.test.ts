@@ -107,9 +107,10 @@ describe('a filter', () => {
     ['key=none', []],
     ['task=task-1', ['of a task']],
     ['task=other', []],
-    ['good=true', ['new version']],
-    ['good=false', ['of a task']],
-    ['good=none&key=ann', ['please break', 'Straße "nach" Ünna']],
+    // A rating is a verdict, too.
+    ['good=true', ['new version', 'Straße "nach" Ünna']],
+    ['good=false', ['of a task', 'something bad']],
+    ['good=none&key=ann', ['please break']],
     ['feedback=good', ['Straße "nach" Ünna']],
     ['feedback=bad', ['something bad']],
     ['feedback=any', ['something bad', 'Straße "nach" Ünna']],
