@@ -56,16 +56,13 @@ export function conversationUse(conversation: string): string {
   return `live:${conversation}`;
 }
 
-/** How a comparison of a candidate with what serves came out. */
-const COMPARISONS = ['won', 'lost', 'tied', 'same'] as const;
-
 export interface Comparison extends LiveState {
   readonly candidate: number;
   readonly serving: number;
   readonly judge: string;
   readonly judgeVersion: string;
-  /** `same`: both answered word for word alike, and nobody was asked. */
-  readonly outcome: (typeof COMPARISONS)[number];
+  /** How it came out for the candidate; `same`: both answered word for word alike, and nobody was asked. */
+  readonly outcome: 'won' | 'lost' | 'tied' | 'same';
   /** What was said with the candidate first, and with it second. */
   readonly words: readonly Preference[];
   readonly promptTokens: number;

@@ -133,7 +133,8 @@ def hyper_of(body: dict[str, Any], max_rank: int) -> JudgeHyper:
     for key in body:
         if key not in names:
             raise refuse(f"hyper.{key}", body[key], f"one of {', '.join(sorted(names))}")
-    whole = {key: integer(body, key, "hyper.", 1) for key in ("rank", "alpha", "passes", "batch") if key in body}
+    ones = ("rank", "alpha", "passes", "batch")
+    whole: dict[str, int] = {key: integer(body, key, "hyper.", 1) for key in ones if key in body}
     if "seed" in body:
         whole["seed"] = integer(body, "seed", "hyper.", 0)
     rate = None if body.get("learning_rate") is None else number(body, "learning_rate", "hyper.")
