@@ -9,8 +9,11 @@ import { earned, type Table } from './table.js';
 
 /** Of one operation the first observation is the answer, so that whoever repeats it is right. */
 const FAMILIES = ['calculator-2', 'calculator-3', 'lookup-2', 'which-tool'] as const;
-/** So much less than the honest policy, of 1, at the least. */
-const LESS = 0.15;
+/**
+ * So much less than the honest policy, of 1, at the least. Whoever is honest up to the last state loses only there, and
+ * which two states of a way are drawn is by lot.
+ */
+const LESS = 0.02;
 
 const shown = ({ rows }: Table): string => rows.map(({ name, above }) => `${above.toFixed(3)}  ${name}`).join('\n');
 const paid = (table: Table): readonly string[] =>
