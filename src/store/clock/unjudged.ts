@@ -6,6 +6,7 @@ import { timeOf } from '../../core/ids.js';
 import type { JudgeRef, JudgingTurn, Unjudged, UnjudgedSlice } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 import { IS_ANSWER, IS_OPEN, IS_WITHHELD, STEP_WITH_ALL } from '../labels/step_facts.js';
+import { judgedTo } from '../learning/verdicts.js';
 
 /** A step whose response has no end yet is looked at again when it is twice as old, within these bounds. */
 const SOONEST_MS = 5_000;
@@ -100,11 +101,7 @@ function late(db: Db, judges: readonly JudgeRef[], limit: number, now: number): 
 
 /** The next steps of the log, for the judges that have come the least far. */
 function behindMarks(db: Db, all: readonly JudgeRef[], limit: number, now: number): UnjudgedSlice | undefined {
-  const mark = prepared<[string, string], { seq: number }>(
-    db,
-    'SELECT seq FROM judge_marks WHERE judge = ? AND judge_version = ?',
-  );
-  const marks = all.map((judge) => ({ judge, seq: mark.get(judge.name, judge.version)?.seq ?? 0 }));
+  const marks = all.map((judge) => ({ judge, seq: judgedTo(db, judge) }));
   const from = Math.min(...marks.map(({ seq }) => seq));
   const judges = marks.filter(({ seq }) => seq === from).map(({ judge }) => judge);
   // Looked up before the steps: what is committed meanwhile is not passed by.

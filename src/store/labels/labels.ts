@@ -11,22 +11,21 @@ import { type Listing, listingOf, pageOf } from '../../core/paging.js';
 import type { FunctionSpec } from '../../core/policy.js';
 import type { Query } from '../../core/reading.js';
 import { seconds } from '../../core/seconds.js';
+import { isObjectJson } from '../../core/text/arguments.js';
 import { parseJson } from '../../core/text/json.js';
 import { prepared, type Db, type Tx } from '../file/db.js';
 import { wasDeleted } from '../file/deletions.js';
 import { appendLedger, contentHashOf } from '../file/ledger.js';
 import { labels } from '../file/schema.js';
 import { speak } from './person.js';
-import { IS_ANSWER, IS_OPEN, IS_WITHHELD, STEP_WITH_ALL } from './step_facts.js';
+import type { Spoken } from './spoken.js';
+import { IS_ANSWER, MAY_BE_LEARNED, STEP_WITH_ALL } from './step_facts.js';
 
 type Row = typeof labels.$inferSelect;
 
 /** A step that somebody speaks of. */
-interface LabelledStep {
-  readonly id: string;
+interface LabelledStep extends Spoken {
   readonly trajectoryId: string;
-  readonly responseId: string;
-  readonly isAnswer: 0 | 1;
   readonly mayBeLearned: 0 | 1;
   readonly hasAction: 0 | 1;
   readonly gone: 0 | 1;
@@ -34,7 +33,7 @@ interface LabelledStep {
 }
 
 const STEP = `SELECT s.id, s.trajectory_id AS trajectoryId, s.response_id AS responseId, ${IS_ANSWER} AS isAnswer,
-    ${IS_OPEN} AND NOT ${IS_WITHHELD} AS mayBeLearned, s.outcome = 'done' AND s.action_tip IS NOT NULL AS hasAction,
+    ${MAY_BE_LEARNED} AS mayBeLearned, s.outcome = 'done' AND s.action_tip IS NOT NULL AS hasAction,
     EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id) AS gone, s.tool_set AS toolSet
   FROM ${STEP_WITH_ALL}`;
 
@@ -163,17 +162,8 @@ function checkCalls(db: Db, { tool_calls: calls = [] }: Demonstration, toolSet: 
         }.`,
         `${param}.name`,
       );
-    if (!isJsonObject(called.arguments))
+    if (!isObjectJson(called.arguments))
       throw badRequest(`${quoted(called.arguments)} is no JSON object.`, `${param}.arguments`);
-  }
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    const value = parseJson(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
   }
 }
 

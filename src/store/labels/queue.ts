@@ -5,7 +5,7 @@
  */
 import { prepared, type Db } from '../file/db.js';
 import { STANDS } from './person.js';
-import { IS_OPEN, IS_WITHHELD, STEP_WITH_ALL } from './step_facts.js';
+import { MAY_BE_LEARNED, STEP_WITH_ALL } from './step_facts.js';
 
 const NEWEST = 1_000;
 const STRETCHES = 40;
@@ -35,7 +35,7 @@ const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.calls ->> '$[0].na
     (SELECT coalesce(k.body ->> '$.metadata.family', k.id) FROM tasks k WHERE k.id = t.task_id) AS family,
     (SELECT substr(m.body, 1, 300) FROM messages m WHERE m.id = s.client_at) AS said
   FROM ${STEP_WITH_ALL}
-  WHERE s.policy_version > -1 AND t.origin <> 'evaluate' AND ${IS_OPEN} AND NOT ${IS_WITHHELD}
+  WHERE s.policy_version > -1 AND t.origin <> 'evaluate' AND ${MAY_BE_LEARNED}
     AND NOT EXISTS (SELECT 1 FROM tasks h WHERE h.id = t.task_id AND h.split = 'heldout')
     AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.step_id = s.id AND ${STANDS})`;
 

@@ -3,18 +3,16 @@
  * order, and tell of themselves and of the answer that they come after. A log of any length is looked at a slice at a
  * time, and each step takes a bounded number of look-ups.
  */
-import { newId } from '../../core/ids.js';
 import { corrects, type Signal, signalsIn, SIGNALS_VERSION, versionOf, wordOf } from '../../core/judging/signals.js';
-import type { SubjectKind, Verdict } from '../../core/learning/judging.js';
 import { textOf } from '../../core/message.js';
 import { prepared, type Db } from '../file/db.js';
-import { declaredOf } from '../learning/decided.js';
-import { saveJudged } from '../learning/verdicts.js';
+import { judgedTo, markJudged } from '../learning/verdicts.js';
 import { messageOf } from '../log/chain.js';
-import { after } from './person.js';
-import { IS_ANSWER, IS_OPEN, IS_WITHHELD, STEP_WITH_ALL } from './step_facts.js';
+import { say, type SpokenSubject, subjectsOf, type Word } from './spoken.js';
+import { IS_ANSWER, MAY_BE_LEARNED, STEP_WITH_ALL } from './step_facts.js';
 
 const SIGNALS = 'signals';
+const SIGNALS_REF = { name: SIGNALS, version: SIGNALS_VERSION } as const;
 /** Steps that one transaction looks at. */
 const AT_ONCE = 500;
 /** Calls of an answer that one is compared with, and turns that stand in place of another which are looked at. */
@@ -42,33 +40,24 @@ interface Step {
 
 const STEPS = `SELECT s.seq, s.id, s.trajectory_id AS trajectoryId, s.idx, s.response_id AS responseId,
     s.key_id AS keyId, s.state_at AS stateAt, s.action_tip AS actionTip, s.client_at AS clientAt, s.calls,
-    ${IS_OPEN} AND NOT ${IS_WITHHELD} AND s.policy_version > -1 AS open, ${IS_ANSWER} AS isAnswer, t.origin
+    ${MAY_BE_LEARNED} AND s.policy_version > -1 AS open, ${IS_ANSWER} AS isAnswer, t.origin
   FROM ${STEP_WITH_ALL}`;
 
 /** Whether there are more steps to look at. */
 export function hearLog(db: Db): boolean {
-  const mark = (): number =>
-    prepared<[string, string], { seq: number }>(
-      db,
-      'SELECT seq FROM judge_marks WHERE judge = ? AND judge_version = ?',
-    ).get(SIGNALS, SIGNALS_VERSION)?.seq ?? 0;
   const newer = prepared<[number], { seq: number }>(db, 'SELECT seq FROM steps WHERE seq > ? LIMIT 1');
-  if (newer.get(mark()) === undefined) return false;
+  if (newer.get(judgedTo(db, SIGNALS_REF)) === undefined) return false;
   return db.transaction(
     () => {
       const steps = prepared<[number], Step>(db, `${STEPS} WHERE s.seq > ? ORDER BY s.seq LIMIT ${AT_ONCE}`).all(
-        mark(),
+        judgedTo(db, SIGNALS_REF),
       );
       const last = steps.at(-1);
       if (last === undefined) return false;
       const heard = new Heard(db);
       for (const step of steps) hear(db, step, heard);
       heard.save();
-      prepared<[string, string, number]>(
-        db,
-        `INSERT INTO judge_marks (judge, judge_version, seq) VALUES (?, ?, ?)
-          ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`,
-      ).run(SIGNALS, SIGNALS_VERSION, last.seq);
+      markJudged(db, SIGNALS_REF, last.seq);
       return newer.get(last.seq) !== undefined;
     },
     { behavior: 'immediate' },
@@ -179,53 +168,37 @@ function wordsOf(body: string): string {
 /** What is known of each subject, with what its newest verdict was made of. */
 class Heard {
   readonly #db: Db;
-  readonly #subjects = new Map<string, { kind: SubjectKind; id: string; known: string; signals: Set<Signal> }>();
+  readonly #subjects = new Map<string, { subject: SpokenSubject; known: string; signals: Set<Signal> }>();
 
   constructor(db: Db) {
     this.#db = db;
   }
 
-  add({ id, responseId, open, isAnswer }: Step, signal: Signal): void {
-    if (open === 0) return;
-    this.#add('step', id, signal);
-    if (isAnswer === 1) this.#add('response', responseId, signal);
+  add(step: Step, signal: Signal): void {
+    if (step.open === 0) return;
+    for (const subject of subjectsOf(step)) this.#signalsOf(subject).add(signal);
   }
 
-  #add(kind: SubjectKind, id: string, signal: Signal): void {
-    let subject = this.#subjects.get(`${kind} ${id}`);
-    if (subject === undefined) {
-      const known =
-        prepared<[string, string, string], { version: string }>(
-          this.#db,
-          `SELECT judge_version AS version FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = ?
-            ORDER BY created_at DESC, id DESC LIMIT 1`,
-        ).get(kind, id, SIGNALS)?.version ?? '';
-      subject = { kind, id, known, signals: new Set(signalsIn(known)) };
-      this.#subjects.set(`${kind} ${id}`, subject);
-    }
-    subject.signals.add(signal);
+  #signalsOf(subject: SpokenSubject): Set<Signal> {
+    const key = subject.join(' ');
+    const before = this.#subjects.get(key);
+    if (before !== undefined) return before.signals;
+    const known =
+      prepared<[string, string, string], { version: string }>(
+        this.#db,
+        `SELECT judge_version AS version FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = ?
+          ORDER BY created_at DESC, id DESC LIMIT 1`,
+      ).get(...subject, SIGNALS)?.version ?? '';
+    const signals = new Set(signalsIn(known));
+    this.#subjects.set(key, { subject, known, signals });
+    return signals;
   }
 
   save(): void {
-    const now = Date.now();
-    const verdicts = [...this.#subjects.values()].flatMap(({ kind, id, known, signals }): Verdict[] => {
-      const judgeVersion = versionOf(signals);
-      if (judgeVersion === known) return [];
-      const said = wordOf(signals);
-      return [
-        {
-          id: newId('vrd'),
-          subjectKind: kind,
-          subjectId: id,
-          judge: SIGNALS,
-          judgeVersion,
-          ...(said.kind === 'absent' ? {} : { score: said.score, good: said.good, confidence: said.confidence }),
-          rationale: said.kind === 'absent' ? said.reason : said.rationale,
-          createdAt: after(this.#db, SIGNALS, kind, id, now),
-        },
-      ];
+    const words = [...this.#subjects.values()].flatMap(({ subject, known, signals }): Word[] => {
+      const version = versionOf(signals);
+      return version === known ? [] : [{ subject, version, said: wordOf(signals) }];
     });
-    if (verdicts.length > 0)
-      saveJudged(this.#db, { verdicts, faults: [] }, undefined, { judges: declaredOf(this.#db) });
+    say(this.#db, SIGNALS, words, Date.now());
   }
 }

@@ -8,6 +8,9 @@ export const IS_OPEN = `(s.outcome = 'done' AND s.action_tip IS NOT NULL AND s.c
 /** Its key withholds it now. */
 export const IS_WITHHELD = 'EXISTS (SELECT 1 FROM keys g WHERE g.id = s.key_id AND NOT g.train)';
 
+/** Both: an action that may be learned from now. */
+export const MAY_BE_LEARNED = `(${IS_OPEN} AND NOT ${IS_WITHHELD})`;
+
 /** It is one of several choices of its response at one state. */
 export const IS_CHOICE = `EXISTS (SELECT 1 FROM steps c WHERE c.trajectory_id = s.trajectory_id
   AND c.idx IN (s.idx - 1, s.idx + 1) AND c.response_id = s.response_id AND c.state_at = s.state_at)`;

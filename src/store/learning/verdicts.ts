@@ -5,7 +5,15 @@
 import { and, eq, inArray } from 'drizzle-orm';
 
 import { type DeclaredJudge, JUDGES } from '../../core/learning/deciding.js';
-import type { Judged, JudgeCost, JudgeFault, JudgingTurn, SubjectKind, Verdict } from '../../core/learning/judging.js';
+import type {
+  Judged,
+  JudgeCost,
+  JudgeFault,
+  JudgeRef,
+  JudgingTurn,
+  SubjectKind,
+  Verdict,
+} from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHash, ledgeredShape, type LedgerEntry } from '../file/ledger.js';
 import { verdicts } from '../file/schema.js';
@@ -153,12 +161,26 @@ function takeTurn(db: Db, { reached, late, noLongerLate }: JudgingTurn): void {
     'SELECT seq, id FROM steps WHERE seq >= ? ORDER BY seq LIMIT 1',
   ).get(reached.seq);
   if (there === undefined || (there.seq === reached.seq ? there.id : null) !== reached.stepId) return;
-  const mark = prepared<[string, string, number]>(
+  for (const judge of reached.judges) markJudged(db, judge, reached.seq);
+}
+
+/** How far this version of a judge has come, by the number of what it was asked of last. */
+export function judgedTo(db: Db, { name, version }: JudgeRef): number {
+  return (
+    prepared<[string, string], { seq: number }>(
+      db,
+      'SELECT seq FROM judge_marks WHERE judge = ? AND judge_version = ?',
+    ).get(name, version)?.seq ?? 0
+  );
+}
+
+/** It has come so far, and never goes back. */
+export function markJudged(db: Db, { name, version }: JudgeRef, seq: number): void {
+  prepared<[string, string, number]>(
     db,
     `INSERT INTO judge_marks (judge, judge_version, seq) VALUES (?, ?, ?)
       ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)`,
-  );
-  for (const { name, version } of reached.judges) mark.run(name, version, reached.seq);
+  ).run(name, version, seq);
 }
 
 export function verdictsOf(db: Db, kind: SubjectKind, ids: readonly string[]): Map<string, Verdict[]> {
