@@ -31,3 +31,17 @@ export interface Tool {
 
 /** Tools by function name. */
 export type Toolbox = ReadonlyMap<string, Tool>;
+
+/** Of the functions that are offered somewhere those that may be run there again, and those that may not. */
+export function againRunnable(
+  offered: readonly FunctionSpec[],
+  toolbox: Toolbox,
+): { readonly serverTools: Toolbox; readonly clientTools: readonly FunctionSpec[] } {
+  const serverTools = new Map(
+    offered.flatMap(({ name }): (readonly [string, Tool])[] => {
+      const tool = toolbox.get(name);
+      return tool?.pure === true ? [[name, tool]] : [];
+    }),
+  );
+  return { serverTools, clientTools: offered.filter(({ name }) => !serverTools.has(name)) };
+}

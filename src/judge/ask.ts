@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { faultOf } from '../core/check.js';
 import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
-import type { Judge, JudgeFault, Judgement, NotJudged, Subject, Verdict } from '../core/learning/judging.js';
+import type { Judge, JudgeFault, Judgement, JudgeRef, NotJudged, Subject, Verdict } from '../core/learning/judging.js';
 import { onAbort } from '../core/running/abort.js';
 
 /** Milliseconds a judge may take over a group where it asks for no more; then it has failed, the others go on. */
@@ -57,6 +57,8 @@ async function ask(
   subjects: readonly Subject[],
   signal: AbortSignal,
 ): Promise<readonly (Verdict | Fault)[]> {
+  // Read before: that of a judge which is trained may move on meanwhile, and making one takes a look at its rows.
+  const { name, version } = judge;
   let judgements: readonly unknown[];
   try {
     judgements = await judgedInTime(judge, subjects, signal);
@@ -69,10 +71,10 @@ async function ask(
   }
   // What came of it may be the work of the signal.
   signal.throwIfAborted();
-  return subjects.map((subject, at) => rowOf(judge, subject, understood(judgements[at])));
+  return subjects.map((subject, at) => rowOf({ name, version }, subject, understood(judgements[at])));
 }
 
-function rowOf({ name, version }: Judge, { kind, id }: Subject, said: Judgement | NotJudged): Verdict | Fault {
+function rowOf({ name, version }: JudgeRef, { kind, id }: Subject, said: Judgement | NotJudged): Verdict | Fault {
   const row = { subjectKind: kind, subjectId: id, judge: name, judgeVersion: version };
   if (said.kind === 'fault') return { ...row, reason: said.reason };
   return {

@@ -18,17 +18,22 @@ export interface Askable {
 /** Of several that ask the same, the first. */
 export function askable(heldout: readonly Task[], judges: readonly Pick<Judge, 'kind'>[]): Askable {
   const judged = heldout.filter(({ reference }) => reference !== undefined || !judges.every(needsReference));
-  const first = new Map<string, Task>();
-  for (const task of judged) {
-    const question = questionOf(task);
-    if (!first.has(question)) first.set(question, task);
-  }
-  const tasks = [...first.values()];
+  const tasks = eachOnce(judged);
   return {
     tasks,
     withoutReference: heldout.length - judged.length,
     asAnother: judged.length - tasks.length,
   };
+}
+
+/** Of several that ask the same, the first. */
+export function eachOnce(tasks: readonly Task[]): readonly Task[] {
+  const first = new Map<string, Task>();
+  for (const task of tasks) {
+    const question = questionOf(task);
+    if (!first.has(question)) first.set(question, task);
+  }
+  return [...first.values()];
 }
 
 /** Those of `asked` whose questions the gate never asks; `heldout`: all there are. */
@@ -42,7 +47,7 @@ export function keptFromGate(
 }
 
 /** In whichever case, spacing and punctuation, with the tools that it may use. */
-export function questionOf({ messages, tools }: Task): string {
+function questionOf({ messages, tools }: Task): string {
   const { frame, sentences } = gistOf(messages, []);
   return JSON.stringify([frame, sentences.map(({ text }) => text), tools ?? null]);
 }

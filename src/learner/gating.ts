@@ -55,13 +55,11 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   const ask = asking(gating, version, serving, new Map(pool.map(({ id, task }) => [id, task])));
 
   const pairs = await askUntilShown(plan, ids(pool), counted(ask, gating, plan));
-  const updates = await rows.versions.updates(version);
-  const drifts = await gating.drifts([serving, version, ...updates.map((update) => update.version)]);
   const input = {
     plan,
     pairs,
     families: [],
-    alarms: [...alarmsAmong(updates), ...drifts.filter(({ alarm }) => alarm).map(alarmOf)],
+    alarms: await alarmsAgainst(gating, version, serving),
     asked: {
       pool: pool.length,
       unused: pool.filter(({ usedAt }) => usedAt === undefined).length,
@@ -84,6 +82,17 @@ export async function gate(gating: Gating, version: number, heldout: readonly Ta
   const late =
     passed && !decided.promoted && !canary ? `; not promoted, since version ${serving} does not serve any more` : '';
   return { decision: decided.gate, promoted: decided.promoted, reason: `${reason}${late}` };
+}
+
+/** Alarms about the updates that a candidate was made by, and about the judges that it was judged by on the way. */
+export async function alarmsAgainst(
+  { rows, drifts }: Pick<Gating, 'drifts'> & { readonly rows: Pick<LearningStore, 'versions'> },
+  version: number,
+  serving: number,
+): Promise<readonly string[]> {
+  const updates = await rows.versions.updates(version);
+  const drifted = await drifts([serving, version, ...updates.map((update) => update.version)]);
+  return [...alarmsAmong(updates), ...drifted.filter(({ alarm }) => alarm).map(alarmOf)];
 }
 
 /** What was wrong with one update is in all that were made on it. */

@@ -6,7 +6,7 @@ import { asGyreError, type GyreError } from '../core/errors.js';
 import { capOf, type GeneratedTrajectory, type Task, taskSetHash } from '../core/learning/task.js';
 import { Pacing } from '../core/running/pacing.js';
 import { canonicalJson, sha256 } from '../core/text/hash.js';
-import { questionOf } from './askable.js';
+import { eachOnce } from './askable.js';
 import { attempt, type AttemptOptions, type Teacher } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
@@ -63,10 +63,7 @@ export async function generate(
   since?: number,
 ): Promise<number> {
   const there = since === undefined ? [] : await generated(learner, tasks, { each: perTask, version, since });
-  const counts = countedBy(there);
-  const asked = Array.from({ length: perTask }, (_, round) =>
-    tasks.filter(({ id }) => (counts.get(id) ?? 0) <= round),
-  ).flat();
+  const asked = missingOf(tasks, there, perTask);
   let answered = there.length;
   await inParallel(asked, CONCURRENCY, async (task) => {
     learner.signal.throwIfAborted();
@@ -84,16 +81,9 @@ export async function generateMissing(
   options: GenerateOptions,
 ): Promise<Generation> {
   const { signal, progress } = learner;
-  const first = new Map<string, Task>();
-  for (const task of tasks) if (!first.has(questionOf(task))) first.set(questionOf(task), task);
-  const asked = [...first.values()];
+  const asked = eachOnce(tasks);
   const there = await generated(learner, asked, options);
-  const counts = countedBy(there);
-  // Once around, and then again: where it is stopped every task has some.
-  const rounds = Array.from({ length: options.each }, (_, round) =>
-    asked.filter(({ id }) => (counts.get(id) ?? 0) <= round),
-  );
-  const missing = rounds.flat();
+  const missing = missingOf(asked, there, options.each);
   const total = asked.length * options.each;
   const pacing = new Pacing({
     width: options.parallel ?? CONCURRENCY,
@@ -167,10 +157,11 @@ async function generated(
   return all.filter(({ taskId, mark }) => marks.get(taskId) === mark);
 }
 
-function countedBy(there: readonly GeneratedTrajectory[]): ReadonlyMap<string, number> {
+/** What lacks of so many of each. Once around, and then again: where it is stopped every task has some. */
+function missingOf(tasks: readonly Task[], there: readonly GeneratedTrajectory[], each: number): readonly Task[] {
   const counts = new Map<string, number>();
   for (const { taskId } of there) counts.set(taskId, (counts.get(taskId) ?? 0) + 1);
-  return counts;
+  return Array.from({ length: each }, (_, round) => tasks.filter(({ id }) => (counts.get(id) ?? 0) <= round)).flat();
 }
 
 function howOf(learner: Learner, task: Task, options: GenerateOptions): AttemptOptions {

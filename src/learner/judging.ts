@@ -162,7 +162,9 @@ function groupsOf(toAsk: readonly ToAsk[]): readonly (readonly ToAsk[])[] {
   for (const [key, each] of subjects) {
     const group =
       each.subject.kind === 'sample' ? JSON.stringify([each.stepId, each.judges.map(({ name }) => name)]) : key;
-    groups.set(group, [...(groups.get(group) ?? []), each]);
+    const list = groups.get(group);
+    if (list === undefined) groups.set(group, [each]);
+    else list.push(each);
   }
   return [...groups.values()];
 }

@@ -4,7 +4,7 @@
  */
 import { newId } from '../core/ids.js';
 import { meanOf, passAt, shareOf } from '../core/judging/mean.js';
-import { deciding } from '../core/learning/deciding.js';
+import { deciding, needsReference } from '../core/learning/deciding.js';
 import type { EvaluationNumbers, EvaluationReport, EvaluationSetting } from '../core/learning/evaluation.js';
 import type { Judge, Subject, Verdict } from '../core/learning/judging.js';
 import { answersOf, type Task, taskSetHash } from '../core/learning/task.js';
@@ -138,7 +138,7 @@ async function decided({ judges, declared, signal }: Learner, subject: Subject):
 /** Hermes-style markup is left in the text where the engine's parser could not read a call. */
 function measured(step: Step, { good, verdicts }: Said, judges: readonly Judge[]): MeasuredStep {
   const { action, tools, toolChoice, callsAllowed } = step;
-  const models = new Set(judges.flatMap(({ name, kind }) => (kind === 'rule' || kind === 'rollout' ? [] : [name])));
+  const models = new Set(judges.flatMap((judge) => (needsReference(judge) ? [] : [judge.name])));
   const calls = action?.calls ?? [];
   return {
     good,

@@ -126,7 +126,10 @@ export function canaryResult(plan: CanaryPlan, all: readonly Went[], alarms: rea
   }
   if (ending === undefined) return { decided: false, compared };
   const isBetter = ending === 'evidence' || (ending === 'max' && plan.gatePassed && sum >= 0);
-  const of = (arm: Went['arm']): Went[] => all.slice(0, read).filter((went) => went.arm === arm);
+  const looked = all.slice(0, read);
+  const [candidate, serving] = (['candidate', 'serving'] as const).map((arm) =>
+    looked.filter((went) => went.arm === arm),
+  ) as [Went[], Went[]];
   const numbers: CanaryNumbers = {
     test: 'canary-e/1',
     candidate_number: plan.candidate,
@@ -135,15 +138,13 @@ export function canaryResult(plan: CanaryPlan, all: readonly Went[], alarms: rea
     alpha_harm: plan.alphaHarm,
     max_conversations: plan.most,
     gate_passed: plan.gatePassed,
-    outcomes: all
-      .slice(0, read)
-      .map(({ arm, score, failed }) => [arm === 'candidate' ? 1 : 0, score ?? null, failed ? 1 : 0]),
-    sources: counted(all.slice(0, read)),
-    conversations: { candidate: of('candidate').length, serving: of('serving').length },
+    outcomes: looked.map(({ arm, score, failed }) => [arm === 'candidate' ? 1 : 0, score ?? null, failed ? 1 : 0]),
+    sources: counted(looked),
+    conversations: { candidate: candidate.length, serving: serving.length },
     compared,
     difference: compared === 0 ? 0 : sum / compared,
-    mean: { candidate: meanOf(of('candidate')), serving: meanOf(of('serving')) },
-    failed: { candidate: failedOf(of('candidate')), serving: failedOf(of('serving')) },
+    mean: { candidate: meanOf(candidate), serving: meanOf(serving) },
+    failed: { candidate: failedOf(candidate), serving: failedOf(serving) },
     better: better.evidence,
     worse: worse.evidence,
     failing: failing.evidence,

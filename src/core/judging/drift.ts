@@ -2,6 +2,7 @@
  * Drift of judges: whether what one says of steps goes with how the answers came out, and with what people say, of the
  * actions of one version of the policy. A policy that has learned to please a judge shows here. Pure.
  */
+import { normalMean } from './mean.js';
 import { type Proportion, proportion } from './proportion.js';
 
 export const DRIFTS = [
@@ -42,19 +43,13 @@ export interface ProcessAndOutcome {
 
 /** Answers, or steps, that are the least to tell anything by. */
 const LEAST = 20;
-const Z = 1.959964;
 
 type Measured = Pick<Drift, 'measure' | 'n' | 'value' | 'ci95' | 'bound' | 'alarm'>;
 
 /** Undefined where there are too few. Answers are counted, since the steps of one stand and fall together. */
 export function outcomeDrift(answers: readonly ProcessAndOutcome[], bound: number): Measured | undefined {
-  const n = answers.length;
-  if (n < LEAST) return undefined;
-  const gaps = answers.map(({ process, outcome }) => process - Number(outcome));
-  const value = gaps.reduce((sum, gap) => sum + gap, 0) / n;
-  const variance = gaps.reduce((sum, gap) => sum + (gap - value) ** 2, 0) / (n - 1);
-  const half = Z * Math.sqrt(variance / n);
-  const ci95 = [value - half, value + half] as const;
+  if (answers.length < LEAST) return undefined;
+  const { mean: value, n, ci95 } = normalMean(answers.map(({ process, outcome }) => process - Number(outcome)));
   return { measure: 'outcome', n, value, ci95, bound, alarm: ci95[0] > bound || ci95[1] < -bound };
 }
 

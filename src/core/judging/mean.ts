@@ -2,6 +2,7 @@
 import type { Mean } from '../learning/evaluation.js';
 import { proportion } from './proportion.js';
 
+/** Of both sides at 95 %. */
 const Z = 1.959964;
 
 /**
@@ -11,9 +12,15 @@ const Z = 1.959964;
 export function meanOf(values: readonly number[]): Mean {
   const n = values.length;
   if (values.every((value) => value === 0 || value === 1)) {
-    const { accuracy, ci95 } = proportion(values, Z);
+    const { accuracy, ci95 } = proportion(values);
     return { mean: accuracy, n, ci95 };
   }
+  return normalMean(values);
+}
+
+/** Of whatever numbers, of which there is one at least. */
+export function normalMean(values: readonly number[]): Mean {
+  const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, n - 1);
   const half = Z * Math.sqrt(variance / n);

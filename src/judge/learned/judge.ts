@@ -60,17 +60,19 @@ export function learnedVersionOf(
 export function learnedJudge(options: LearnedJudgeOptions): LearnedJudge {
   const { name, unsure, near } = options;
   let now = options.current();
+  let version = versionIn(now, options);
   return {
     name,
     kind: 'learned',
     get version() {
-      return versionIn(now, options) ?? UNTRAINED;
+      return version ?? UNTRAINED;
     },
     get trained() {
-      return versionIn(now, options) !== undefined;
+      return version !== undefined;
     },
     refresh() {
       now = options.current();
+      version = versionIn(now, options);
     },
     judge: oneByOne(async (subject, signal) => {
       const asked = now;

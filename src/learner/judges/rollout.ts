@@ -9,7 +9,7 @@ import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
 import { assistantMessage, textOf, type Message, type ToolCall } from '../../core/message.js';
 import type { Policy } from '../../core/policy.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
-import type { Tool, Toolbox } from '../../core/tool.js';
+import { againRunnable, type Toolbox } from '../../core/tool.js';
 import { judgementOf, oneByOne } from '../../judge/one_by_one.js';
 import { absent } from '../../judge/rules/judgements.js';
 import type { LoopLimits } from '../../loop/events.js';
@@ -86,11 +86,7 @@ async function rolledOut(
   signal: AbortSignal,
 ): Promise<Judgement> {
   const messages = [...subject.messages, ...(await taken(subject, toolbox, limits, signal))];
-  const pure = subject.tools.flatMap(({ name }): (readonly [string, Tool])[] => {
-    const tool = toolbox.get(name);
-    return tool?.pure === true ? [[name, tool]] : [];
-  });
-  const serverTools = new Map(pure);
+  const { serverTools, clientTools } = againRunnable(subject.tools, toolbox);
   const end = async (): Promise<number | undefined> => {
     const events = run(
       {
@@ -98,7 +94,7 @@ async function rolledOut(
         policyVersion: head.version,
         messages,
         // Whoever calls one of these has come to an end that nobody can score.
-        clientTools: subject.tools.filter(({ name }) => !serverTools.has(name)),
+        clientTools,
         serverTools,
         toolChoice: 'auto',
         sampling: { temperature, top_p: 1, max_tokens: MAX_TOKENS },

@@ -6,6 +6,7 @@
 import { GyreError } from '../../core/errors.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import { textOf } from '../../core/message.js';
+import { againRunnable } from '../../core/tool.js';
 import { limitsOf } from '../../loop/budget.js';
 import { run } from '../../loop/run.js';
 import type { Learner } from '../deps.js';
@@ -23,20 +24,13 @@ export async function answerTo(
   state: LoggedState,
   version: number,
 ): Promise<string | undefined> {
-  const pure = new Map(
-    state.tools.flatMap(({ name }) => {
-      const tool = toolbox.get(name);
-      return tool?.pure === true ? [[name, tool] as const] : [];
-    }),
-  );
   const asked = state.sampling.max_tokens ?? MAX_TOKENS;
   const events = run(
     {
       model: engineModel(version),
       policyVersion: version,
       messages: state.messages,
-      clientTools: state.tools.filter(({ name }) => !pure.has(name)),
-      serverTools: pure,
+      ...againRunnable(state.tools, toolbox),
       toolChoice: state.callsAllowed ? state.toolChoice : 'none',
       sampling: { ...GREEDY, max_tokens: Math.min(asked, MAX_TOKENS) },
     },

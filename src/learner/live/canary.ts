@@ -8,6 +8,7 @@ import { candidateNumber } from '../../core/learning/standing.js';
 import type { LearningStore } from '../../core/ports.js';
 import { canaryPlan, canaryResult } from '../../promote/canary.js';
 import type { Learner } from '../deps.js';
+import { alarmsAmong } from '../gating.js';
 
 /** A conversation is read so long after it began: by then its client has said what it thinks of it, if it does. */
 const SETTLED_MS = 15 * 60_000;
@@ -62,8 +63,7 @@ export async function lookAtCanary(
   }
   while (await rows.live.read(canary, now - settledMs));
   const plan = canaryPlan(canary.candidate, config.gate.canary_conversations, canary.gateId !== undefined);
-  const updates = await rows.versions.updates(canary.version);
-  const alarms = [...new Set(updates.flatMap((update) => update.alarms.map(({ name }) => name)))];
+  const alarms = alarmsAmong(await rows.versions.updates(canary.version));
   const result = canaryResult(plan, await rows.live.outcomes(canary), alarms);
   if (!result.decided) return { canary, promoted: false, ended: false };
   const { passed, reason, numbers } = result;

@@ -3,8 +3,6 @@
  * the two blind and in both orders, and what it says goes into the gate's own sequential test. What came is on record
  * before more is asked; a decision and what follows from it are one save.
  */
-import { reasonOf } from '../../core/errors.js';
-import { alarmOf } from '../../core/judging/drift.js';
 import { candidateNumber } from '../../core/learning/standing.js';
 import { type Comparison, conversationUse, type LiveJudge, type LiveState } from '../../core/judging/live.js';
 import type { LoggedState } from '../../core/learning/state.js';
@@ -15,7 +13,7 @@ import { outcomeOf } from '../../promote/outcome.js';
 import { livePlan } from '../../promote/plan.js';
 import { pairOf, preferred } from '../../promote/preference.js';
 import type { Learner } from '../deps.js';
-import { alarmsAmong, type Gated, type Gating } from '../gating.js';
+import { alarmsAgainst, type Gated, type Gating } from '../gating.js';
 import { inParallel } from '../pool.js';
 
 /** States answered at once. */
@@ -72,13 +70,11 @@ export async function compareLive(comparing: Comparing, version: number): Promis
       return found;
     },
   );
-  const updates = await rows.versions.updates(version);
-  const drifts = await comparing.drifts([serving, version, ...updates.map((update) => update.version)]);
   const outcome = outcomeOf({
     plan,
     pairs,
     families: [],
-    alarms: [...alarmsAmong(updates), ...drifts.filter(({ alarm }) => alarm).map(alarmOf)],
+    alarms: await alarmsAgainst(comparing, version, serving),
     asked: {
       conversations: pool.length,
       shadowed: shadow ? SHADOWED : 0,
@@ -177,10 +173,9 @@ async function compareOne(
         completionTokens: tokens('completionTokens'),
       },
     };
-  } catch (thrown) {
+  } catch {
     signal.throwIfAborted();
     // It is no word about either of the two, and is asked again.
-    void reasonOf(thrown);
     return { pair: { taskId } };
   }
 }

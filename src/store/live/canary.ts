@@ -6,7 +6,7 @@ import type { Decision, NewDecision } from '../../core/learning/version.js';
 import { prepared, type Db } from '../file/db.js';
 import { consented } from '../learning/consent.js';
 import { decided, servingVersion } from '../learning/decisions.js';
-import { heldOutOf, liveHoldoutOf } from '../learning/held_out.js';
+import { type HeldOut, heldOutOf, liveHoldoutOf } from '../learning/held_out.js';
 
 /** Steps that are read in one transaction. */
 const AT_ONCE = 500;
@@ -97,12 +97,13 @@ export function readOutcomes(db: Db, canary: Canary, settledBy: number): boolean
       ).all(mark);
       let { readTo } = mark;
       let more = rows.length === AT_ONCE;
+      const heldOut = heldOutOf(db);
       for (const row of rows) {
         if (row.startedAt > settledBy) {
           more = false;
           break;
         }
-        readOne(db, canary, row);
+        readOne(db, canary, heldOut, row);
         readTo = row.seq;
       }
       prepared<[number, string]>(db, 'UPDATE canaries SET read_to = ? WHERE id = ?').run(readTo, canary.id);
@@ -112,11 +113,11 @@ export function readOutcomes(db: Db, canary: Canary, settledBy: number): boolean
   );
 }
 
-function readOne(db: Db, canary: Canary, row: StepRow): void {
+function readOne(db: Db, canary: Canary, heldOut: HeldOut, row: StepRow): void {
   const { policyVersion, trajectoryId } = row;
   if (row.isLive === 0 || row.began === 0) return;
   if (policyVersion !== canary.version && policyVersion !== canary.against) return;
-  const conversation = heldOutOf(db).conversationAt(row.stateAt, row.stateTip);
+  const conversation = heldOut.conversationAt(row.stateAt, row.stateTip);
   if (conversation === undefined) return;
   // Whoever names a version has chosen it, and one that could not be loaded answered nobody: neither is drawn by lot.
   const drawn = isInShare(conversation, canary.id, canary.share);
