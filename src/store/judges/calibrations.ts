@@ -5,7 +5,7 @@ import type { JudgeCost } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 import { appendLedger, contentHash, ledgeredShape } from '../file/ledger.js';
 import { UPSTREAM_STEP } from '../file/policy_version.js';
-import { addCost } from '../learning/verdicts.js';
+import { addCost, isNewest } from '../learning/verdicts.js';
 
 const SHAPE = ledgeredShape('calibrations');
 
@@ -64,8 +64,7 @@ export function goldOf(db: Db, judge: string): readonly GoldStep[] {
       FROM verdicts v JOIN steps s ON s.id = v.subject_id JOIN trajectories t ON t.id = s.trajectory_id
         LEFT JOIN tasks k ON k.id = t.task_id
       WHERE v.subject_kind = 'step' AND v.judge = ? AND v.good IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM verdicts n WHERE n.subject_kind = 'step' AND n.subject_id = v.subject_id
-          AND n.judge = v.judge AND (n.created_at, n.id) > (v.created_at, v.id))
+        AND ${isNewest('v')}
         AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.id = s.response_id)
       ORDER BY s.seq`,
   )

@@ -2,6 +2,7 @@
 import type { Drift, ProcessAndOutcome } from '../../core/judging/drift.js';
 import type { JudgeRef } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
+import { isNewest } from '../learning/verdicts.js';
 
 /** Steps of a version that are looked at: the newest, so that it takes as long however large the log is. */
 const NEWEST = 20_000;
@@ -36,8 +37,7 @@ export function agreedWithPeople(db: Db, version: number, judge: JudgeRef): read
       JOIN verdicts p ON p.subject_kind = 'step' AND p.subject_id = s.id AND p.judge = 'person' AND p.good IS NOT NULL
       JOIN verdicts v ON v.subject_kind = 'step' AND v.subject_id = s.id AND v.judge = @name
         AND v.judge_version = @judgeVersion AND v.good IS NOT NULL
-      WHERE NOT EXISTS (SELECT 1 FROM verdicts n WHERE n.subject_kind = 'step' AND n.subject_id = p.subject_id
-        AND n.judge = 'person' AND (n.created_at, n.id) > (p.created_at, p.id))`,
+      WHERE ${isNewest('p')}`,
   )
     .all({ version, name: judge.name, judgeVersion: judge.version })
     .map(({ agree }) => agree === 1);

@@ -4,6 +4,7 @@ import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Label, LearnedVersion, NewLearnedVersion, TrainedJudge } from '../../core/judging/learned.js';
 import { prepared, type Db } from '../file/db.js';
 import { judgeVersions } from '../file/schema.js';
+import { isNewest } from '../learning/verdicts.js';
 
 type Row = typeof judgeVersions.$inferSelect;
 
@@ -123,8 +124,7 @@ export function labelsOf(db: Db, by: readonly string[], limit: number): Label[] 
       db,
       `SELECT s.id AS stepId, v.good AS good FROM verdicts v JOIN steps s ON s.id = v.subject_id
         WHERE v.subject_kind = 'step' AND v.judge = @judge AND s.consent
-          AND NOT EXISTS (SELECT 1 FROM verdicts n WHERE n.subject_kind = 'step' AND n.subject_id = v.subject_id
-            AND n.judge = @judge AND (n.created_at, n.id) > (v.created_at, v.id))
+          AND ${isNewest('v')}
         ORDER BY s.seq DESC LIMIT @limit`,
     ).all({ judge, limit });
     said.set(judge, new Map(rows.flatMap(({ stepId, good }) => (good === null ? [] : [[stepId, good === 1]]))));

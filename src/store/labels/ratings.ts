@@ -6,7 +6,7 @@ import { type Rating, ratingOf } from '../../core/judging/feedback.js';
 import type { Judgement } from '../../core/learning/judging.js';
 import { prepared, type Db } from '../file/db.js';
 import { judgedTo, markJudged } from '../learning/verdicts.js';
-import { columnsOf, say, type SpokenSubject, subjectsOf, type Word } from './spoken.js';
+import { columnsOf, lastSaid, say, type SpokenSubject, subjectsOf, type Word } from './spoken.js';
 import { IS_ANSWER, IS_CHOICE, MAY_BE_LEARNED, STEP_WITH_ALL } from './step_facts.js';
 
 const FEEDBACK = 'feedback';
@@ -51,11 +51,7 @@ export function hearRatings(db: Db, responseId: string, at: number): void {
 /** Whether the judge's newest word is this. */
 function isSaid(db: Db, subject: SpokenSubject, said: Judgement): boolean {
   const { score = null, rationale } = columnsOf(said);
-  const last = prepared<[string, string, string], { score: number | null; rationale: string }>(
-    db,
-    `SELECT score, rationale FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = ?
-      ORDER BY created_at DESC, id DESC LIMIT 1`,
-  ).get(...subject, FEEDBACK);
+  const last = lastSaid(db, FEEDBACK, subject);
   return last !== undefined && last.score === score && last.rationale === rationale;
 }
 

@@ -8,7 +8,7 @@ import { textOf } from '../../core/message.js';
 import { prepared, type Db } from '../file/db.js';
 import { judgedTo, markJudged } from '../learning/verdicts.js';
 import { messageOf } from '../log/chain.js';
-import { say, type SpokenSubject, subjectsOf, type Word } from './spoken.js';
+import { lastSaid, say, type SpokenSubject, subjectsOf, type Word } from './spoken.js';
 import { IS_ANSWER, MAY_BE_LEARNED, STEP_WITH_ALL } from './step_facts.js';
 
 const SIGNALS = 'signals';
@@ -183,12 +183,7 @@ class Heard {
     const key = subject.join(' ');
     const before = this.#subjects.get(key);
     if (before !== undefined) return before.signals;
-    const known =
-      prepared<[string, string, string], { version: string }>(
-        this.#db,
-        `SELECT judge_version AS version FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = ?
-          ORDER BY created_at DESC, id DESC LIMIT 1`,
-      ).get(...subject, SIGNALS)?.version ?? '';
+    const known = lastSaid(this.#db, SIGNALS, subject)?.version ?? '';
     const signals = new Set(signalsIn(known));
     this.#subjects.set(key, { subject, known, signals });
     return signals;

@@ -29,14 +29,15 @@ export interface Word {
 /** Adds these words of one judge, each as its newest. */
 export function say(db: Db, judge: string, words: readonly Word[], at: number): void {
   if (words.length === 0) return;
-  const verdicts = words.map(({ subject: [subjectKind, subjectId], version, said }): Verdict => ({
+  const verdicts = words.map(({ subject, version, said }): Verdict => ({
     id: newId('vrd'),
-    subjectKind,
-    subjectId,
+    subjectKind: subject[0],
+    subjectId: subject[1],
     judge,
     judgeVersion: version,
     ...columnsOf(said),
-    createdAt: after(db, judge, subjectKind, subjectId, at),
+    // Where a clock goes back it is a moment after what was said before: the newest counts.
+    createdAt: Math.max(at, (lastSaid(db, judge, subject)?.at ?? -1) + 1),
   }));
   saveJudged(db, { verdicts, faults: [] }, undefined, { judges: declaredOf(db) });
 }
@@ -48,11 +49,18 @@ export function columnsOf(said: Judgement): Pick<Verdict, 'score' | 'good' | 'co
   return { score, good, confidence, rationale };
 }
 
-/** Now, or a moment after the judge's newest word of the subject, where a clock goes back: the newest counts. */
-function after(db: Db, judge: string, kind: SubjectKind, id: string, at: number): number {
-  const newest = prepared<[string, string, string], { at: number | null }>(
+interface LastSaid {
+  readonly version: string;
+  readonly score: number | null;
+  readonly rationale: string;
+  readonly at: number;
+}
+
+/** The judge's newest word of the subject. */
+export function lastSaid(db: Db, judge: string, subject: SpokenSubject): LastSaid | undefined {
+  return prepared<[string, string, string], LastSaid>(
     db,
-    'SELECT max(created_at) AS at FROM verdicts WHERE subject_kind = ? AND subject_id = ? AND judge = ?',
-  ).get(kind, id, judge)?.at;
-  return newest === null || newest === undefined ? at : Math.max(at, newest + 1);
+    `SELECT judge_version AS version, score, rationale, created_at AS at FROM verdicts
+      WHERE subject_kind = ? AND subject_id = ? AND judge = ? ORDER BY created_at DESC, id DESC LIMIT 1`,
+  ).get(...subject, judge);
 }

@@ -164,6 +164,13 @@ function takeTurn(db: Db, { reached, late, noLongerLate }: JudgingTurn): void {
   for (const judge of reached.judges) markJudged(db, judge, reached.seq);
 }
 
+/** In SQL, of a verdict by that name: its judge has said nothing of its subject since. */
+export function isNewest(verdict: string): string {
+  return `NOT EXISTS (SELECT 1 FROM verdicts n WHERE n.subject_kind = ${verdict}.subject_kind
+    AND n.subject_id = ${verdict}.subject_id AND n.judge = ${verdict}.judge
+    AND (n.created_at, n.id) > (${verdict}.created_at, ${verdict}.id))`;
+}
+
 /** How far this version of a judge has come, by the number of what it was asked of last. */
 export function judgedTo(db: Db, { name, version }: JudgeRef): number {
   return (

@@ -7,6 +7,7 @@ import { prepared, type Db } from '../file/db.js';
 import { consented } from '../learning/consent.js';
 import { decided, servingVersion } from '../learning/decisions.js';
 import { type HeldOut, heldOutOf, liveHoldoutOf } from '../learning/held_out.js';
+import { isNewest } from '../learning/verdicts.js';
 
 /** Steps that are read in one transaction. */
 const AT_ONCE = 500;
@@ -171,10 +172,8 @@ function wentOf(db: Db, trajectoryId: string): Pick<CanaryOutcome, 'score' | 'so
 const SUBJECTS = `(SELECT 'step' AS kind, id FROM steps WHERE trajectory_id = @id
   UNION SELECT 'response', response_id FROM steps WHERE trajectory_id = @id)`;
 
-/** A newer version of a judge has the word. */
 const SAID_BY = `SELECT v.score FROM ${SUBJECTS} o JOIN verdicts v ON v.subject_kind = o.kind AND v.subject_id = o.id
-  WHERE v.judge = @judge AND v.score IS NOT NULL AND v.good IS NOT NULL AND NOT EXISTS (SELECT 1 FROM verdicts n
-    WHERE n.subject_kind = o.kind AND n.subject_id = o.id AND n.judge = @judge AND n.rowid > v.rowid)`;
+  WHERE v.judge = @judge AND v.score IS NOT NULL AND v.good IS NOT NULL AND ${isNewest('v')}`;
 
 const DECIDED = `SELECT d.judge, d.good + 0.0 AS score FROM ${SUBJECTS} o
   JOIN decided d ON d.subject_kind = o.kind AND d.subject_id = o.id WHERE d.good IS NOT NULL`;
