@@ -10,8 +10,8 @@ const LOOK_MS = 5_000;
 /** A smaller heap is worth no pause, bytes, and neither is one that has grown by less. */
 const SMALL = 64 * 1024 * 1024;
 const GROWN = 16 * 1024 * 1024;
-/** A thread that is busy for less of its time than this has some. */
-const BUSY = 0.5;
+/** A thread that is busy for less of its time than this has some: everything waits for a pause of a large heap. */
+const BUSY = 0.15;
 /** Looks until what was in use may have become garbage: few at first, then more and more of them. */
 const [SOON, LATE] = [2, 120];
 
