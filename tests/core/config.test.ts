@@ -45,7 +45,7 @@ test('a retention needs a limit, and keeps only what there is to keep', () => {
 test('how the gate tests is one key, and the key it replaces says so', () => {
   const { gate } = parseConfig({});
   expect(gate).toEqual({
-    ...{ max_tasks: 1024, families: [], heldout: 0, margin: 0, shadow: false },
+    ...{ max_tasks: 1024, families: [], heldout: 0.05, margin: 0, shadow: false },
     ...{ canary_share: 0, canary_conversations: 512 },
   });
   expect(parseConfig({ gate: { families: [{ name: 'code' }] } }).gate).toEqual({

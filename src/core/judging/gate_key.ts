@@ -13,11 +13,8 @@ export const Gate = z.strictObject(
       .array(z.strictObject({ name: z.string().min(1), margin: z.number().gt(0).lt(1).default(0.05) }))
       .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'names a family twice')
       .default([]),
-    /**
-     * The share of consented live conversations that are held out for ever. None unless it is said: conversations are
-     * told apart by how they begin, and where all of a client's begin alike they are held out all or none.
-     */
-    heldout: z.number().min(0).max(0.5, 'must be at most 0.5').default(0),
+    /** The share of consented live conversations that are held out for ever. Those of a task are not among them. */
+    heldout: z.number().min(0).max(0.5, 'must be at most 0.5').default(0.05),
     /** Who compares answers to those; without it the first model among `judges`. */
     judge: z.string().min(1).optional(),
     /** The share of conversations by which a candidate must be better, where a judge compares. */

@@ -31,7 +31,7 @@ export function stepRows(db: Db): StepRows {
         ids.filter((id) => {
           const place = placeOf(db, id);
           if (place === undefined) return false;
-          return heldOut.isIn(place.at) || (place.origin === 'live' && heldOut.isLive(place.at));
+          return heldOut.isIn(place.at) || (place.isTraffic === 1 && heldOut.isLive(place.at));
         }),
       );
     },
@@ -57,13 +57,16 @@ function wordsOf(db: Db, id: string): StateWords | undefined {
 interface Place {
   readonly at: number;
   readonly tools: string;
-  readonly origin: string;
+  /** A client's, and of no task. */
+  readonly isTraffic: 0 | 1;
 }
 
 function placeOf(db: Db, id: string): Place | undefined {
   return prepared<[string], Place>(
     db,
-    `SELECT s.state_at AS at, k.body AS tools, t.origin FROM steps s JOIN tool_sets k ON k.hash = s.tool_set
+    `SELECT s.state_at AS at, k.body AS tools,
+        t.origin = 'live' AND NOT EXISTS (SELECT 1 FROM tasks a WHERE a.id = t.task_id) AS isTraffic
+      FROM steps s JOIN tool_sets k ON k.hash = s.tool_set
       JOIN trajectories t ON t.id = s.trajectory_id WHERE s.id = ?`,
   ).get(id);
 }

@@ -11,7 +11,7 @@ import { type Message, textOf } from '../../core/message.js';
 import type { Hash } from '../../core/text/hash.js';
 import { parseJson } from '../../core/text/json.js';
 import { prepared, type Db } from '../file/db.js';
-import { messageOf, readChain } from '../log/chain.js';
+import { messageOf, readChain, type StoredMessage } from '../log/chain.js';
 
 /** Prefixes of conversations that are remembered. */
 const REMEMBERED = 100_000;
@@ -20,11 +20,21 @@ const REMEMBERED = 100_000;
 interface Known {
   readonly heldOut: boolean;
   readonly userSpoke: boolean;
-  /** By what the user said first; undefined where that is nothing. */
+  /** By what the user said first, as the serving side knows it without the log; undefined where that is nothing. */
+  readonly begun: string | undefined;
+  /** By what the user said last before the first answer of ours. */
   readonly conversation: string | undefined;
+  /** Whether an answer of ours is in it. What stands before that was sent along, as worked examples are. */
+  readonly answered: boolean;
 }
 
-const UNSAID: Known = { heldOut: false, userSpoke: false, conversation: undefined };
+const UNSAID: Known = {
+  heldOut: false,
+  userSpoke: false,
+  begun: undefined,
+  conversation: undefined,
+  answered: false,
+};
 
 /** What conversations are drawn with, and how many of them are held out. */
 interface Live {
@@ -70,6 +80,11 @@ export class HeldOut {
     return this.#at(messageAt, tip).conversation;
   }
 
+  /** The same by the user's very first words, by which a canary draws: whoever serves has no time to read a log. */
+  begunAt(messageAt: number, tip?: Hash): string | undefined {
+    return this.#at(messageAt, tip).begun;
+  }
+
   #at(messageAt: number, tip?: Hash): Known {
     const seen = tip === undefined ? undefined : this.#known.get(tip);
     if (seen !== undefined) return seen;
@@ -81,9 +96,9 @@ export class HeldOut {
     }
     const before = own[0]?.parent ?? hashOf(this.#db, messageAt);
     let known = this.#known.get(before) ?? UNSAID;
-    for (const { hash, body } of own) {
-      known = this.#after(known, hash, body);
-      this.#known.set(hash, known);
+    for (const message of own) {
+      known = this.#after(known, message);
+      this.#known.set(message.hash, known);
     }
     return known;
   }
@@ -93,24 +108,41 @@ export class HeldOut {
     return this.#hashes.has(tip);
   }
 
-  #after({ heldOut, userSpoke, conversation }: Known, hash: Hash, body: string): Known {
+  #after(known: Known, { hash, body, at }: StoredMessage): Known {
+    const { userSpoke } = known;
+    const opening = !known.answered;
     // Without held-out tasks there is nothing to look for in what was said later.
-    if (userSpoke && (heldOut || this.#hashes.size === 0)) return { heldOut, userSpoke, conversation };
+    if (userSpoke && !opening && (known.heldOut || this.#hashes.size === 0)) return known;
     const message = messageOf(body);
     const asked = message.role === 'user';
     const said = saidIn(message);
-    const words = asked && !userSpoke ? openingOf(message.content) : undefined;
+    const words = asked && (opening || !userSpoke) ? openingOf(message.content) : undefined;
+    const id = words === undefined ? undefined : conversationId(this.#live.salt, words);
     return {
       // One of a few words is only known where it is all that was said.
       heldOut:
-        heldOut ||
+        known.heldOut ||
         this.#hashes.has(hash) ||
         this.#questions.isIn(said) ||
         (asked && this.#questions.isShort(said, !userSpoke)),
       userSpoke: userSpoke || asked,
-      conversation: words === undefined ? conversation : conversationId(this.#live.salt, words),
+      begun: userSpoke ? known.begun : id,
+      conversation: opening ? (id ?? known.conversation) : known.conversation,
+      answered: known.answered || (opening && message.role === 'assistant' && isAnswer(this.#db, at, hash)),
     };
   }
+}
+
+/** Whether a step said it, to whomever. */
+function isAnswer(db: Db, at: number, hash: Hash): boolean {
+  return (
+    prepared<[{ at: number; hash: Hash }], object>(
+      db,
+      `SELECT 1 FROM steps WHERE client_tip = @hash
+        UNION ALL SELECT 1 FROM steps WHERE policy_at = @at AND policy_tip <> client_tip
+        UNION ALL SELECT 1 FROM steps WHERE action_tip = @hash AND action_tip <> policy_tip LIMIT 1`,
+    ).get({ at, hash }) !== undefined
+  );
 }
 
 /** The last words of the user: those before them are worked examples, or what a question of few words is about. */

@@ -11,6 +11,8 @@ export interface Found {
   readonly keyId: string;
   /** Whether it is the operator's own: a task that the learner answered. */
   readonly own: boolean;
+  /** Whether it is bound to a task, whose split says whether it is held out. */
+  readonly ofTask: boolean;
   readonly candidate: Candidate;
   /** Its response where that has no end yet. */
   readonly unanswered: string | undefined;
@@ -98,6 +100,7 @@ export function candidatesIn(db: Db, trajectoryId: string, asksHeldOut: AsksHeld
       stepId: step.id,
       keyId: step.keyId,
       own: trajectory.origin !== 'live',
+      ofTask: trajectory.split !== null,
       stateAt: step.stateAt,
       stateTip: step.stateTip,
       toolSet: step.toolSet,

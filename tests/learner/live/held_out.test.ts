@@ -1,9 +1,11 @@
 /** Live conversations that are held out by lot: nothing of them is learned, whichever turn or copy it is, for ever. */
 import { afterEach, expect, test } from 'vitest';
 
+import type { Task } from '../../../src/core/learning/task.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { learningStore } from '../../../src/store/clock/open.js';
 import { holdOutLive, liveHoldoutOf } from '../../../src/store/learning/held_out.js';
+import { saveTasks } from '../../../src/store/learning/tasks.js';
 import { type Gateway, startGateway } from '../../fakes/gateway.js';
 import { lookedAt } from '../counted.js';
 
@@ -65,6 +67,46 @@ test('about a share of the conversations is held out, each with its later turns 
   const all = lookedAt(made.store.db);
   const ids = new Set(all.filter(({ reason }) => reason === 'heldout').map(({ stepId }) => stepId));
   // Where batches are made it is asked again, of the rows as they are then.
+  expect(await steps.heldOut(all.map(({ stepId }) => stepId))).toEqual(ids);
+});
+
+test('questions after the same worked examples are conversations of their own, each with its later turns', async () => {
+  const made = (gateway = await startGateway({ script: () => ({ text: 'Well.' }) }));
+  holdOutLive(made.store.db, 0.5);
+  const examples: Turn[] = [user('What is 2+2?'), { role: 'assistant', content: '4' }];
+  for (let at = 0; at < 30; at += 1) {
+    const first = await say(made, [...examples, question(at)]);
+    const second = await say(made, [...examples, question(at), first, user('And then?')]);
+    // A branch, and the question without its examples.
+    await say(made, [...examples, question(at), first, user('And before?')]);
+    await say(made, [...examples, question(at), first, user('And then?'), second, user('And number zero?')]);
+    await say(made, [question(at)]);
+  }
+  const held = reasons(made, 30).filter((reason) => reason === 'heldout').length;
+  expect(held).toBeGreaterThan(3);
+  expect(held).toBeLessThan(27);
+});
+
+test('a conversation of a task is as its task is', async () => {
+  const made = (gateway = await startGateway({ script: () => ({ text: 'Well.' }) }));
+  const tasks = Array.from({ length: 12 }, (_, at): Task => ({
+    id: `t${at}`,
+    messages: [{ role: 'user', content: `Tell me about number ${at}.` }],
+    reference: 'Well.',
+    split: at < 9 ? 'train' : 'heldout',
+    metadata: {},
+  }));
+  saveTasks(made.store.db, tasks);
+  holdOutLive(made.store.db, 0.5);
+  for (const { id, messages } of tasks) {
+    const asked = await made.post({ model: 'gyre', messages, metadata: { gyre_task: id } });
+    expect(asked.status).toBe(200);
+  }
+  const found = reasons(made, 12);
+  expect(found.map((reason) => reason === 'heldout')).toEqual(tasks.map(({ split }) => split === 'heldout'));
+  const { steps } = learningStore(made.store.db, GYRE_POLICY);
+  const all = lookedAt(made.store.db);
+  const ids = new Set(all.filter(({ reason }) => reason === 'heldout').map(({ stepId }) => stepId));
   expect(await steps.heldOut(all.map(({ stepId }) => stepId))).toEqual(ids);
 });
 
