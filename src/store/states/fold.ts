@@ -128,7 +128,9 @@ function heldOutStamp(db: Db): string {
     "SELECT id || ' ' || hash AS task FROM tasks WHERE split = 'heldout' ORDER BY id",
   ).all();
   const { share } = liveHoldoutOf(db);
-  return sha256([...tasks.map(({ task }) => task), ...(share === 0 ? [] : [`live ${share} by its opening`])].join('\n'));
+  return sha256(
+    [...tasks.map(({ task }) => task), ...(share === 0 ? [] : [`live ${share} by its opening`])].join('\n'),
+  );
 }
 
 /** Notes the trajectories of steps whose reason may be another one now. */
@@ -209,7 +211,8 @@ function rowOf(db: Db, policy: string, rule: CandidateRule, heldOut: HeldOut, fo
   const { seq, stepId, keyId, own, ofTask, stateAt, stateTip, toolSet, branchOf } = found;
   // Only of what some filter would keep: it takes reading what was said.
   const candidate =
-    mayBeKept(found.candidate) && (heldOut.isIn(stateAt, stateTip) || (!own && !ofTask && heldOut.isLive(stateAt, stateTip)))
+    mayBeKept(found.candidate) &&
+    (heldOut.isIn(stateAt, stateTip) || (!own && !ofTask && heldOut.isLive(stateAt, stateTip)))
       ? { ...found.candidate, heldout: true }
       : found.candidate;
   const reason = rule.reasonOf(candidate);
