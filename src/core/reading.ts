@@ -66,6 +66,8 @@ export interface Reading {
     responseIds: readonly string[],
     signal?: AbortSignal,
   ): Promise<readonly (AssistantMessage | undefined)[]>;
+  /** What a client's user said last before the first answer of ours: by this the log knows the conversation. */
+  opening(messages: readonly Message[], signal?: AbortSignal): Promise<string | undefined>;
   /** A response of this key with all that was said in it. Of one that asked not to be stored there is none. */
   response(keyId: string, responseId: string, signal?: AbortSignal): Promise<LoggedResponse | undefined>;
   /** Deletes a response of this key; its trajectory goes with its last one. False where there is none. */

@@ -106,6 +106,11 @@ async function serveWith(tools: Tools, { storage, observing, config, output, sig
     upstreams: upstreams.models,
     defaults: () => supply.defaults,
     load: (version) => needTrainer(supply.trainer).load(version),
+    async opening(messages, signal) {
+      // The answer that this goes on from may have been given a moment ago.
+      await storage.log.flush();
+      return storage.reading.opening(messages, signal);
+    },
   });
   const news = new NewsWatch(() => ask('news', []), output);
   let clock: LearningClock | undefined;

@@ -129,6 +129,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     proxyFor: proxiesOf(options.env ?? {}),
     warn: (text) => warnings.push(text),
   });
+  const reading = readingOf(askOver(store.db, config, redactor));
   const serving = openServing({
     engine: { policy: enginePolicy, counter: enginePolicy },
     upstreams: upstreams.models,
@@ -137,6 +138,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     load: async (version) => {
       engine.adapters.add(`gyre-v${String(version).padStart(6, '0')}`);
       return Promise.resolve();
+    },
+    async opening(messages, signal) {
+      await log.flush();
+      return reading.opening(messages, signal);
     },
   });
   const log = remembering(openLog(store, { redactor }), logged);
@@ -147,7 +152,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     log,
     tools: new Map((options.tools ?? [adder]).map((each) => [each.spec.name, each])),
     keys: keyringOver(store.db),
-    reading: readingOf(askOver(store.db, config, redactor)),
+    reading,
     parts: () => [{ part: 'engine', ready: true }],
     ...options.deps,
     ...options.depsOver?.(store),

@@ -118,6 +118,7 @@ async function gyre(): Promise<Started> {
     trajectories: () => Promise.resolve(new Uint8Array()),
     trajectory: () => Promise.resolve(undefined),
     step: () => Promise.resolve(undefined),
+    opening: () => Promise.resolve(undefined),
     conversation: () => Promise.resolve(undefined),
     answers: () => Promise.resolve([]),
     response: () => Promise.resolve(undefined),

@@ -1,5 +1,5 @@
 /**
- * Conversations told apart by what was said first in them, so that later turns, branches and copies of one always fall
+ * Conversations told apart by what they were begun with, so that later turns, branches and copies of one always fall
  * the same way wherever a share of the traffic is drawn by lot: none of them has to be remembered. Pure.
  */
 import type { Content, Message } from '../message.js';
@@ -8,13 +8,19 @@ import { sha256 } from '../text/hash.js';
 /** Characters of the beginning, and of the end, that tell a long one from others. */
 const TELLING = 2_000;
 
-/** What the user said first; undefined where nobody has said a word, as in a picture alone. */
-export function firstWords(messages: readonly Message[]): string | undefined {
-  const first = messages.find(({ role }) => role === 'user');
-  return first === undefined ? undefined : openingOf(first.content);
+/**
+ * What the user said last before the first answer of ours; undefined where nobody has said a word, as in a picture
+ * alone. Where worked examples are sent along, this is what tells one conversation from another.
+ */
+export function openingWords(beforeOurs: readonly Message[]): string | undefined {
+  for (const { role, content } of beforeOurs.toReversed()) {
+    const words = role === 'user' ? openingOf(content) : undefined;
+    if (words !== undefined) return words;
+  }
+  return undefined;
 }
 
-/** The same of one message, in whatever case and spacing. */
+/** What one message says, in whatever case and spacing. */
 export function openingOf(content: Content | null): string | undefined {
   const parts = typeof content === 'string' ? [content] : (content ?? []).flatMap(({ text }) => text ?? []);
   const all = parts.join('\n').trim();

@@ -4,7 +4,7 @@
  * engine has dropped. It decides nothing: promotion calls {@link VersionTable.setServing}.
  */
 import { GyreError, internal, quoted } from '../../core/errors.js';
-import { conversationId, firstWords, isInShare } from '../../core/judging/conversation.js';
+import { conversationId, isInShare, openingWords } from '../../core/judging/conversation.js';
 import type { ServedCanary } from '../../core/judging/live.js';
 import type { Message } from '../../core/message.js';
 import type { Policy, TokenCounter } from '../../core/policy.js';
@@ -27,6 +27,11 @@ export interface ServingOptions {
   readonly defaults?: (() => SamplingDefaults | undefined) | undefined;
   /** Names that are not the policy's. */
   readonly upstreams?: readonly UpstreamModel[] | undefined;
+  /**
+   * The words by which the log knows the conversation. Asked while there is a canary; without it, or where it fails,
+   * they are the user's last before any answer.
+   */
+  opening?(messages: readonly Message[], signal: AbortSignal): Promise<string | undefined>;
   /**
    * Loads a version's adapter into the engine. Called once for concurrent leases, so no single caller's abort ends it.
    */
@@ -107,16 +112,18 @@ export function openServing(options: ServingOptions): VersionTable {
   if (!entries.has(serving)) throw internal(`version ${serving} is to be served but is not known`);
 
   let canary: ServedCanary | undefined;
-  /** Of the alias: the same version for each turn of a conversation, as long as the canary goes on. */
-  const drawn = (messages: readonly Message[] | undefined): number => {
-    const words = canary === undefined || messages === undefined ? undefined : firstWords(messages);
-    if (canary === undefined || words === undefined || !entries.has(canary.version)) return serving;
-    return isInShare(conversationId(canary.salt, words), canary.id, canary.share) ? canary.version : serving;
+  /** For the alias: the same version for each turn of a conversation, as long as the canary goes on. */
+  const drawn = async (trial: ServedCanary, messages: readonly Message[], signal: AbortSignal): Promise<number> => {
+    // Without the log each answer in it may be ours.
+    const guess = (): string | undefined => openingWords(beforeAnswers(messages));
+    const words = await (options.opening?.(messages, signal).catch(guess) ?? guess());
+    if (words === undefined || !entries.has(trial.version)) return serving;
+    return isInShare(conversationId(trial.salt, words), trial.id, trial.share) ? trial.version : serving;
   };
-  const find = (model: string, messages?: readonly Message[]): Entry => {
+  const find = (model: string, alias = serving): Entry => {
     const version =
       model === 'gyre'
-        ? drawn(messages)
+        ? alias
         : model === 'gyre@base'
           ? 0
           : /^gyre@(0|[1-9]\d{0,8})$/.test(model)
@@ -177,7 +184,8 @@ export function openServing(options: ServingOptions): VersionTable {
     async lease(model, signal, messages): Promise<Lease> {
       const other = others.get(model);
       if (other !== undefined) return other.lease;
-      let entry = find(model, messages);
+      const trial = model === 'gyre' && messages !== undefined ? canary : undefined;
+      let entry = find(model, trial && messages && (await drawn(trial, messages, signal)));
       // Nobody who names no version is refused because the candidate's weights cannot be had.
       if (model === 'gyre' && entry.version !== serving && !entry.loaded) {
         entry.leases += 1;
@@ -247,4 +255,9 @@ export function openServing(options: ServingOptions): VersionTable {
       return new Promise((resolve) => entry.waiting.push(resolve));
     },
   };
+}
+
+function beforeAnswers(messages: readonly Message[]): readonly Message[] {
+  const first = messages.findIndex(({ role }) => role === 'assistant');
+  return first < 0 ? messages : messages.slice(0, first);
 }

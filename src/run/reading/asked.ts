@@ -13,6 +13,7 @@ export function readingOf(ask: Ask): Reading {
     step: (scope, id, signal) => ask('step', [scope, id], signal),
     conversation: (keyId, id, signal) => ask('conversation', [keyId, id], signal),
     answers: (keyId, ids, signal) => ask('answers', [keyId, ids], signal),
+    opening: (messages, signal) => ask('opening', [messages], signal),
     response: (keyId, id, signal) => ask('response', [keyId, id], signal),
     withdraw: (keyId, id, signal) => ask('withdraw', [keyId, id], signal),
     erase: (scope, id, signal) => ask('erase', [scope, id], signal),

@@ -5,7 +5,9 @@ import type { Config } from '../../core/config.js';
 import type { LabelView, NewLabel, Withdrawal } from '../../core/judging/labels.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { CopiedWeights } from '../../core/learning/version.js';
-import type { AssistantMessage } from '../../core/message.js';
+import type { AssistantMessage, Message } from '../../core/message.js';
+import { normaliseMessages } from '../../core/text/spelling.js';
+import { openingIn } from '../../store/read/opening.js';
 import type { FeedbackInput, FeedbackView, JsonBytes, Query, Removal, Scope } from '../../core/reading.js';
 import { pageOf } from '../../core/paging.js';
 import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '../../core/reading/filters.js';
@@ -55,6 +57,8 @@ const ANSWERING = {
   spent: ({ db }: Held, keyId: string, at: number) => tokensUsed(db, keyId, at),
   conversation: ({ db }: Held, keyId: string, id: string) => conversationOf(db, keyId, id),
   answers: ({ db }: Held, keyId: string, ids: readonly string[]) => answersOf(db, keyId, ids),
+  opening: ({ db, redactor }: Held, messages: readonly Message[]) =>
+    openingIn(db, redactor?.messages(normaliseMessages(messages)) ?? messages),
   withdrawn: ({ db }: Held, ids: readonly string[]) => ids.filter((id) => isWithdrawn(db, id)),
   followed: ({ db }: Held) => followed(db, GYRE_POLICY),
 };

@@ -12,6 +12,7 @@ import type { Hash } from '../../core/text/hash.js';
 import { parseJson } from '../../core/text/json.js';
 import { prepared, type Db } from '../file/db.js';
 import { messageOf, readChain, type StoredMessage } from '../log/chain.js';
+import { isAnswer } from '../read/opening.js';
 
 /** Prefixes of conversations that are remembered. */
 const REMEMBERED = 100_000;
@@ -20,8 +21,6 @@ const REMEMBERED = 100_000;
 interface Known {
   readonly heldOut: boolean;
   readonly userSpoke: boolean;
-  /** By what the user said first, as the serving side knows it without the log; undefined where that is nothing. */
-  readonly begun: string | undefined;
   /** By what the user said last before the first answer of ours. */
   readonly conversation: string | undefined;
   /** Whether an answer of ours is in it. What stands before that was sent along, as worked examples are. */
@@ -31,7 +30,6 @@ interface Known {
 const UNSAID: Known = {
   heldOut: false,
   userSpoke: false,
-  begun: undefined,
   conversation: undefined,
   answered: false,
 };
@@ -80,11 +78,6 @@ export class HeldOut {
     return this.#at(messageAt, tip).conversation;
   }
 
-  /** The same by the user's very first words, by which a canary draws: whoever serves has no time to read a log. */
-  begunAt(messageAt: number, tip?: Hash): string | undefined {
-    return this.#at(messageAt, tip).begun;
-  }
-
   #at(messageAt: number, tip?: Hash): Known {
     const seen = tip === undefined ? undefined : this.#known.get(tip);
     if (seen !== undefined) return seen;
@@ -108,41 +101,27 @@ export class HeldOut {
     return this.#hashes.has(tip);
   }
 
-  #after(known: Known, { hash, body, at }: StoredMessage): Known {
+  #after(known: Known, stored: StoredMessage): Known {
     const { userSpoke } = known;
     const opening = !known.answered;
     // Without held-out tasks there is nothing to look for in what was said later.
     if (userSpoke && !opening && (known.heldOut || this.#hashes.size === 0)) return known;
-    const message = messageOf(body);
+    const message = messageOf(stored.body);
     const asked = message.role === 'user';
     const said = saidIn(message);
-    const words = asked && (opening || !userSpoke) ? openingOf(message.content) : undefined;
-    const id = words === undefined ? undefined : conversationId(this.#live.salt, words);
+    const words = asked && opening ? openingOf(message.content) : undefined;
     return {
       // One of a few words is only known where it is all that was said.
       heldOut:
         known.heldOut ||
-        this.#hashes.has(hash) ||
+        this.#hashes.has(stored.hash) ||
         this.#questions.isIn(said) ||
         (asked && this.#questions.isShort(said, !userSpoke)),
       userSpoke: userSpoke || asked,
-      begun: userSpoke ? known.begun : id,
-      conversation: opening ? (id ?? known.conversation) : known.conversation,
-      answered: known.answered || (opening && message.role === 'assistant' && isAnswer(this.#db, at, hash)),
+      conversation: words === undefined ? known.conversation : conversationId(this.#live.salt, words),
+      answered: known.answered || (opening && message.role === 'assistant' && isAnswer(this.#db, stored)),
     };
   }
-}
-
-/** Whether a step said it, to whomever. */
-function isAnswer(db: Db, at: number, hash: Hash): boolean {
-  return (
-    prepared<[{ at: number; hash: Hash }], object>(
-      db,
-      `SELECT 1 FROM steps WHERE client_tip = @hash
-        UNION ALL SELECT 1 FROM steps WHERE policy_at = @at AND policy_tip <> client_tip
-        UNION ALL SELECT 1 FROM steps WHERE action_tip = @hash AND action_tip <> policy_tip LIMIT 1`,
-    ).get({ at, hash }) !== undefined
-  );
 }
 
 /** The last words of the user: those before them are worked examples, or what a question of few words is about. */

@@ -118,7 +118,7 @@ function readOne(db: Db, canary: Canary, heldOut: HeldOut, row: StepRow): void {
   const { policyVersion, trajectoryId } = row;
   if (row.isLive === 0 || row.began === 0) return;
   if (policyVersion !== canary.version && policyVersion !== canary.against) return;
-  const conversation = heldOut.begunAt(row.stateAt, row.stateTip);
+  const conversation = heldOut.conversationAt(row.stateAt, row.stateTip);
   if (conversation === undefined) return;
   // Whoever names a version has chosen it, and one that could not be loaded answered nobody: neither is drawn by lot.
   const drawn = isInShare(conversation, canary.id, canary.share);

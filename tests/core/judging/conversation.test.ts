@@ -1,31 +1,32 @@
 import { expect, test } from 'vitest';
 
-import { conversationId, firstWords, isInShare } from '../../../src/core/judging/conversation.js';
+import { conversationId, openingWords, isInShare } from '../../../src/core/judging/conversation.js';
 import type { Message } from '../../../src/core/message.js';
 
 const user = (content: Message['content']): Message => ({ role: 'user', content: content ?? '' });
 
-test('later turns, another system prompt, case and spacing are the same conversation', () => {
-  const words = firstWords([user('What is  the weather?')]);
+test('another system prompt, case, spacing and worked examples are the same conversation', () => {
+  const words = openingWords([user('What is  the weather?')]);
   expect(words).toBe('what is the weather?');
   for (const messages of [
     [{ role: 'system', content: 'Be kind.' } as const, user(' WHAT is\nthe weather?\n')],
-    [user('What is the weather?'), { role: 'assistant', content: 'Fine.' } as const, user('And tomorrow?')],
+    [user('And the time?'), { role: 'assistant', content: 'Noon.' } as const, user('What is the weather?')],
     [user([{ type: 'text', text: 'What is the weather?' }])],
+    [user('What is the weather?'), user([{ type: 'image_url' }])],
   ])
-    expect(firstWords(messages)).toBe(words);
-  expect(firstWords([user('What is the time?')])).not.toBe(words);
+    expect(openingWords(messages)).toBe(words);
+  expect(openingWords([user('What is the time?')])).not.toBe(words);
 });
 
 test('a conversation without words is none', () => {
-  expect(firstWords([])).toBeUndefined();
-  expect(firstWords([user('  ')])).toBeUndefined();
-  expect(firstWords([user([{ type: 'image_url' }])])).toBeUndefined();
+  expect(openingWords([])).toBeUndefined();
+  expect(openingWords([user('  ')])).toBeUndefined();
+  expect(openingWords([user([{ type: 'image_url' }])])).toBeUndefined();
 });
 
 test('long beginnings are told apart by their ends, too', () => {
   const long = 'x'.repeat(50_000);
-  expect(firstWords([user(`${long} one`)])).not.toBe(firstWords([user(`${long} two`)]));
+  expect(openingWords([user(`${long} one`)])).not.toBe(openingWords([user(`${long} two`)]));
 });
 
 test('a share is about as large as it says, and another for each purpose and salt', () => {

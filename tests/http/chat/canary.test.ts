@@ -52,6 +52,23 @@ test('each conversation stays with its version, and every answer says which that
     expect((await answered(made, [user(`Question ${at}?`)], 'gyre@base')).version).toBe('0');
 });
 
+test('questions after the same worked examples are drawn each by itself, and stay in later turns', async () => {
+  const made = (gateway = await startGateway({ script: scripted }));
+  made.serving.setCanary({ id: 'can-1', version: 1, share: 0.5, salt: 's' });
+  const examples: Turn[] = [user('What is 2+2?'), { role: 'assistant', content: '4' }];
+  let drawn = 0;
+  for (let at = 0; at < 20; at += 1) {
+    const first = await answered(made, [...examples, user(`Question ${at}?`)]);
+    drawn += Number(first.version);
+    const later = [...examples, user(`Question ${at}?`), first.message, user('Why?')];
+    const second = await answered(made, later);
+    const third = await answered(made, [...later, second.message, user(`And what of question ${at + 1}?`)]);
+    expect([second.version, third.version]).toEqual([first.version, first.version]);
+  }
+  expect(drawn).toBeGreaterThan(3);
+  expect(drawn).toBeLessThan(17);
+});
+
 test('withdrawn in the midst of an answer, that answer comes to its end, and the next is by what serves', async () => {
   let go: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (go = resolve));
