@@ -1,11 +1,12 @@
 /** From flags, file and environment to one Config. Flags win over the file, the file over defaults. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 
 import { parse } from 'yaml';
 
 import { parseConfig, type Config } from '../core/config.js';
 import { operatorError, reasonOf } from '../core/errors.js';
+import { readText } from './text_file.js';
 
 /** Flags any verb takes, as commander hands them over. */
 export interface Flags {
@@ -42,12 +43,7 @@ export function settings(flags: Flags, env: Readonly<Record<string, string | und
 const ENGINE_KEY = 'GYRE_ENGINE_KEY';
 
 function readYaml(path: string, name: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw operatorError(`cannot read the configuration "${name}": ${reasonOf(cause)}`, cause);
-  }
+  const text = readText(path, `the configuration "${name}"`);
   try {
     return parse(text) as unknown;
   } catch (cause) {

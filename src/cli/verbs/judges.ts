@@ -1,9 +1,8 @@
 /** The verbs of judges: measuring one against gold items, and showing which may reward. */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
 import type { Config } from '../../core/config.js';
-import { operatorError, reasonOf } from '../../core/errors.js';
+import { operatorError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { calibrationOf, type Calibration, type CalibrationNumbers } from '../../core/judging/calibration.js';
 import type { Proportion } from '../../core/judging/proportion.js';
@@ -18,6 +17,7 @@ import { goldFrom, goldOfPeople } from '../../learner/judges/gold.js';
 import { boundsIn } from '../../run/judges/configured.js';
 import { presentOf, standingsIn } from '../../run/judges/present.js';
 import { type Printer, table } from '../../run/print.js';
+import { readText } from '../../run/text_file.js';
 import { withRows } from '../../run/rows.js';
 
 /** Gold that is no file: what people have said of steps. */
@@ -152,13 +152,7 @@ async function itemsFrom(learner: Learner, name: string, from: string | undefine
       'there is no gold: nobody has said of a logged step that it is good or bad yet. Label some, or give --gold FILE',
     );
   }
-  let text: string;
-  try {
-    text = readFileSync(from, 'utf8');
-  } catch (thrown) {
-    throw operatorError(`--gold is "${from}", which cannot be read: ${reasonOf(thrown)}`, thrown);
-  }
-  return parseGold(text.replace(/^\uFEFF/, ''), from);
+  return parseGold(readText(from, `--gold is "${from}", which`), from);
 }
 
 /** Whether an author is the judge's own model: the same name, or the policy where the judge is made of its model. */

@@ -2,11 +2,10 @@
  * `gyre label`: the queue of steps on a terminal, one key a label; or one label by flags, or many from a file. It
  * writes into the data folder, also while a gateway serves it.
  */
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 
 import type { Config } from '../../core/config.js';
-import { asGyreError, operatorError, reasonOf } from '../../core/errors.js';
+import { asGyreError, operatorError } from '../../core/errors.js';
 import { type LabelView, NewLabel, Withdrawal } from '../../core/judging/labels.js';
 import { faultOf } from '../../core/check.js';
 import { parseJson } from '../../core/text/json.js';
@@ -14,6 +13,7 @@ import { redactorOf } from '../../core/text/redact.js';
 import type { Printer } from '../../run/print.js';
 import { labelled } from '../../run/reading/calls.js';
 import { withRows } from '../../run/rows.js';
+import { readText } from '../../run/text_file.js';
 import { labelQueue } from '../../store/clock/label_queue.js';
 import { answerQueue, keysOf } from './label_desk.js';
 
@@ -92,12 +92,7 @@ function givenIn(flags: LabelFlags): readonly (NewLabel | Withdrawal)[] | undefi
 
 /** Bodies of `POST /gyre/v1/labels`, one a line. */
 function linesOf(file: string): readonly (NewLabel | Withdrawal)[] {
-  let text: string;
-  try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (thrown) {
-    throw operatorError(`"${file}" cannot be read: ${reasonOf(thrown)}`);
-  }
+  const text = readText(file, `"${file}"`);
   const lines = text.split('\n').flatMap((line, at) => (line.trim() === '' ? [] : [{ line, at: at + 1 }]));
   return lines.map(({ line, at }) => {
     let value: unknown;

@@ -2,7 +2,7 @@
  * `gyre tasks`: makes the tasks of a family, loads a published set, and scores answers that were given elsewhere. It
  * writes files and reads no log.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
@@ -13,6 +13,7 @@ import { writeJson } from '../../core/text/json.js';
 import { states } from '../../judge/rules/answers/states.js';
 import { proportion } from '../../core/judging/proportion.js';
 import { type Printer, table } from '../../run/print.js';
+import { readText } from '../../run/text_file.js';
 import { FAMILIES, familyOf } from '../../tasks/families/families.js';
 import { type Document, make } from '../../tasks/family.js';
 import { FORMATS, formatOf, load } from '../../tasks/loaders/formats.js';
@@ -105,7 +106,7 @@ function loaded(name: string, file: string | undefined, flags: TaskFlags, printe
   const out = needed(flags.out, `gyre tasks load ${name} ${from} --out FILE`);
   const split = flags.split ?? 'train';
   if (split !== 'train' && split !== 'heldout') throw operatorError(`--split is "${split}"; it is train or heldout`);
-  const { rows, leftOut } = load(format, read(from), from);
+  const { rows, leftOut } = load(format, readText(from, `"${from}"`), from);
   const taken = flags.n === undefined ? rows : rows.slice(0, whole('--n', flags.n, 0));
   const passages = taken.flatMap((row) => row.passages);
   const documents = flags.documents === undefined ? [] : passagesAs(passages);
@@ -143,8 +144,8 @@ function passagesAs(passages: readonly { readonly title: string; readonly text: 
 
 function scored(file: string, { answers }: TaskFlags, printer: Printer): void {
   const from = needed(answers, `gyre tasks score ${file} --answers FILE`);
-  const given = new Map(rowsOf(read(from), from).map(answerIn));
-  const tasks = parseTasks(read(file), file).filter((task) => task.reference !== undefined);
+  const given = new Map(rowsOf(readText(from, `"${from}"`), from).map(answerIn));
+  const tasks = parseTasks(readText(file, `"${file}"`), file).filter((task) => task.reference !== undefined);
   if (tasks.length === 0) throw operatorError(`${file}: none of its tasks has a reference`);
   const rows = tasks.map((task) => scoreOf(task, given.get(task.id) ?? ''));
   const mean = (of: (row: (typeof rows)[number]) => number): number =>
@@ -187,14 +188,6 @@ function whole(flag: string, text: string | undefined, fallback: number): number
   if (text !== undefined && !/^\d{1,9}$/.test(text))
     throw operatorError(`${flag} is "${text}"; it must be a whole number of at least 0`);
   return text === undefined ? fallback : Number(text);
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw operatorError(`"${file}" cannot be read: ${reasonOf(cause)}`, cause);
-  }
 }
 
 function write(file: string, text: string): void {
