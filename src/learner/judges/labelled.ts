@@ -4,9 +4,10 @@
  * what an earlier one was trained on.
  */
 import type { LearnedJudge as LearnedConfig } from '../../core/config.js';
-import type { Likeness } from '../../core/judging/learned.js';
+import type { LABELLERS, Likeness } from '../../core/judging/learned.js';
 import type { Subject } from '../../core/learning/judging.js';
 import { canonicalJson, sha256, type Hash } from '../../core/text/hash.js';
+import { giversAmong, shareOut } from '../../filter/shares.js';
 import { clustered, knownOf, LIKENESS, likenessOf } from '../../judge/learned/likeness.js';
 import { MATERIAL, questionOf } from '../../judge/learned/material.js';
 import type { TrainingLabel } from '../../train/judges.js';
@@ -20,6 +21,8 @@ const FIT = 1 / 3;
 const MANY_CLUSTERS = 8;
 /** So much of the labels, in clusters none of which has more than twice as much. */
 const UNSEEN = 0.05;
+/** Whoever has a key says it, of answers that the key was given. */
+const FEEDBACK: (typeof LABELLERS)[number] = 'feedback';
 /** States read at a time. */
 const SLICE = 500;
 
@@ -44,14 +47,20 @@ export function recipeOf({ labels, heldout, rank, rate, passes }: LearnedConfig)
   return sha256(canonicalJson({ RECIPE, MATERIAL, LIKENESS, labels, heldout, rank, rate, passes }));
 }
 
-/** Only of steps that may be learned from: with consent, and not of what is held out for the gate. */
+/**
+ * Only of steps that may be learned from: with consent, and not of what is held out for the gate. Of what users say one
+ * key says no more than its share, so that nobody teaches a judge alone.
+ */
 export async function labelledFor(
-  { rows, signal }: Pick<Learner, 'rows' | 'signal'>,
+  { rows, config, signal }: Pick<Learner, 'rows' | 'config' | 'signal'>,
   judge: LearnedConfig,
 ): Promise<Labelled> {
-  const labels = [...(await rows.learned.labels(judge.labels, judge.max_labels))].sort((a, b) =>
-    a.stepId < b.stepId ? -1 : 1,
-  );
+  const all = await rows.learned.labels(judge.labels, judge.max_labels);
+  const givers = await rows.givers.of(all.flatMap(({ stepId, by }) => (by === FEEDBACK ? [stepId] : [])));
+  const given = all.map((label) => ({ ...label, giver: givers.get(label.stepId) }));
+  const among = giversAmong(await rows.givers.heardLately(), given);
+  const { taken } = shareOut(given, given.length, config['learning.key_share'], among);
+  const labels = [...taken].sort((a, b) => (a.stepId < b.stepId ? -1 : 1));
   const found: { readonly stepId: string; readonly good: boolean; readonly subject: Subject }[] = [];
   for (let from = 0; from < labels.length; from += SLICE) {
     signal.throwIfAborted();

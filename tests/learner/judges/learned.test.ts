@@ -69,13 +69,13 @@ async function world(judge: Partial<Record<keyof LearnedConfig, unknown>> = {}) 
   /** Steps that call for `n` times 7, rightly in two of three; labelled by a person unless nobody is to. */
   const steps = async (
     count: number,
-    { wording = (n: number) => `What is ${n} times 7?`, by = 'person', consent = true } = {},
+    { wording = (n: number) => `What is ${n} times 7?`, by = 'person', consent = true, keyId = '' } = {},
   ): Promise<string[]> => {
     const ids: string[] = [];
     for (let at = 0; at < count; at += 1) {
       const n = (said += 1);
       const good = n % 3 > 0;
-      const asked = opening([user(wording(n))], { asker: { keyId: '', consent } });
+      const asked = opening([user(wording(n))], { asker: { keyId, consent } });
       const asks = [{ call: call('c1', good ? `${n}*7` : `${n}+7`), gives: '1' }];
       const { steps: made } = await answer(log, asked, [{ text: '', asks }]);
       const [{ id } = { id: '' }] = made;
@@ -224,6 +224,18 @@ test('of one step the first that could tell labels; who takes a word back has sa
   const [hidden = ''] = await steps(1, { consent: false });
   label(d, true);
   expect((await labelledFor(learner, judgeConfig)).steps.map(({ stepId }) => stepId)).not.toContain(hidden);
+});
+
+test('of what users say one key says no more than its share, of what people say everything counts', async () => {
+  const { steps, learner, judgeConfig } = await world({ labels: ['person', 'feedback'] });
+  const flood = new Set(await steps(40, { by: 'feedback', keyId: 'mal' }));
+  for (const keyId of ['ann', 'bob', 'cat', 'dan', 'eve']) await steps(10, { by: 'feedback', keyId });
+  const said = await labelledFor(learner, judgeConfig);
+  const mals = said.steps.filter(({ stepId }) => flood.has(stepId)).length;
+  expect([said.steps.length, mals]).toEqual([62, 12]);
+
+  await steps(100, { keyId: 'mal' });
+  expect((await labelledFor(learner, judgeConfig)).steps.length).toBeGreaterThan(162);
 });
 
 test('who is killed while it is trained goes on with the same version, and sends nothing twice', async () => {
