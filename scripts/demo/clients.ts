@@ -12,6 +12,8 @@ import { api, type Gateway } from './gateway.js';
 
 export interface Answer {
   readonly taskId: string;
+  /** Undefined of one that failed. */
+  readonly responseId?: string;
   readonly text: string;
   readonly right: boolean;
   readonly failed: boolean;
@@ -33,6 +35,8 @@ export interface Asking {
   /** False sends `x-gyre-train: no`: the answer is for measuring only. */
   readonly train: boolean;
   readonly width: number;
+  /** False asks without naming the task: the gateway does not know that there is an answer. */
+  readonly named?: boolean;
   readonly onAnswer?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -58,7 +62,7 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
           messages: task.messages as OpenAI.ChatCompletionMessageParam[],
           temperature: asking.temperature,
           max_tokens: 64,
-          metadata: { gyre_task: task.id },
+          ...(asking.named === false ? {} : { metadata: { gyre_task: task.id } }),
           ...(task.tools === undefined
             ? {}
             : {
@@ -75,6 +79,7 @@ async function askOne(openai: OpenAI, task: Task, asking: Asking): Promise<Answe
     const right = choice?.finish_reason === 'stop' && states(text, accepted, question);
     return {
       taskId: task.id,
+      responseId: data.id,
       text,
       right,
       failed: false,
