@@ -1,7 +1,7 @@
 /**
- * `npm run proof`: can Gyre learn from traffic without answers? Clients ask questions that are bound to no task, and the
- * right answers never come near the gateway: they are known to whoever labels a sample of the steps and errs at one in
- * twenty (`--from labels`), or to users whose thumbs are wrong at one in five (`--from thumbs`). What came of it is
+ * `npm run proof`: can Gyre learn from traffic without answers? Clients ask questions that are bound to no task, and
+ * the right answers never come near the gateway: they are known to whoever labels a sample of the steps and errs at one
+ * in twenty (`--from labels`), or to users whose thumbs are wrong at one in five (`--from thumbs`). What came of it is
  * asked questions that neither a judge nor the policy has seen, beside the model as it was.
  *
  *   npm run proof -- [--from labels] [--seed 1] [--minutes 15] [--labels 1000] [--wordings same|new] [--uncalibrated]

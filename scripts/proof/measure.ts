@@ -63,7 +63,8 @@ export async function measure(
 export function said({ version, numbers, patterns, failed }: Measured): string[] {
   const line = (what: string, { n, before, after, difference, low, high }: Compared): string => {
     const [from, to, by, least, most] = [before, after, difference, low, high].map((each) => (100 * each).toFixed(1));
-    return `  ${what}: ${from ?? ''} -> ${to ?? ''} %, ${by ?? ''} points [${least ?? ''}, ${most ?? ''}], ${n} questions`;
+    const gain = `${by ?? ''} points [${least ?? ''}, ${most ?? ''}]`;
+    return `  ${what}: ${from ?? ''} -> ${to ?? ''} %, ${gain}, ${n} questions`;
   };
   return [
     `version ${version} beside the model as it was${failed === 0 ? '' : `, ${failed} requests failed`}:`,

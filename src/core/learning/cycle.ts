@@ -139,4 +139,13 @@ export interface LearningNews {
   readonly canary: CanaryStatus | undefined;
   /** How the judges that reward do on what serves and on the head. */
   readonly drifts: readonly Drift[];
+  /** Judges that failed at something and will ask about it again. */
+  readonly waiting: readonly WaitingJudge[];
+}
+
+export interface WaitingJudge {
+  readonly judge: string;
+  readonly subjects: number;
+  /** Why the newest of them waits. */
+  readonly reason: string;
 }

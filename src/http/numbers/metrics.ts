@@ -5,6 +5,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 
 import type { Drift } from '../../core/judging/drift.js';
+import type { WaitingJudge } from '../../core/learning/cycle.js';
 import type { Update } from '../../core/learning/alarms.js';
 import type { CanaryStatus } from '../../core/judging/live.js';
 import type { LogState } from '../../core/log.js';
@@ -12,7 +13,7 @@ import type { Delivered } from '../../core/observe.js';
 import type { Action } from '../../core/policy.js';
 import type { Observation } from '../../core/tool.js';
 import type { Ending } from '../../core/trajectory.js';
-import { addDriftGauges } from './drifts.js';
+import { addDriftGauges, addWaitingGauge } from './judges.js';
 import { Histogram } from './histogram.js';
 import { addUpdateGauges } from './updates.js';
 
@@ -25,6 +26,7 @@ export interface LearningNumbers {
   readonly update?: Update | undefined;
   readonly canary?: CanaryStatus | undefined;
   readonly drifts?: readonly Drift[] | undefined;
+  readonly waiting?: readonly WaitingJudge[] | undefined;
 }
 
 /** Numbers that are kept elsewhere, read at each scrape. */
@@ -204,6 +206,7 @@ export class Metrics {
     });
     addUpdateGauges(this.#registry, () => learning().update);
     addDriftGauges(this.#registry, () => learning().drifts ?? []);
+    addWaitingGauge(this.#registry, () => learning().waiting ?? []);
     const cycles: Gauge<'state'> = new Gauge({
       name: 'gyre_learning_cycles',
       help: 'Learning cycles by state.',

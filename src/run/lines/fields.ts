@@ -36,6 +36,7 @@ export const FIELDS = [
   'against',
   'alarm',
   'judge',
+  'waiting',
   'value',
   'bound',
   'passed',

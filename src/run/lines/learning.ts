@@ -17,6 +17,7 @@ interface Numbers {
   readonly update?: LearningNews['update'];
   readonly canary?: LearningNews['canary'];
   readonly drifts?: LearningNews['drifts'];
+  readonly waiting?: LearningNews['waiting'];
 }
 
 export class NewsWatch {
@@ -63,10 +64,11 @@ export class NewsWatch {
     }
   }
 
-  #tell({ head, newest, cycles, decisions, update, drifts, canary }: LearningNews): void {
+  #tell({ head, newest, cycles, decisions, update, drifts, canary, waiting }: LearningNews): void {
     const earlier = this.#numbers.update?.version ?? 0;
     const alarmed = new Set((this.#numbers.drifts ?? []).filter(({ alarm }) => alarm).map(alarmOf));
-    this.#numbers = { head, cycles, update, drifts, canary };
+    const away = new Set((this.#numbers.waiting ?? []).map(({ judge }) => judge));
+    this.#numbers = { head, cycles, update, drifts, canary, waiting };
     const known = this.#cycle;
     this.#cycle = newest;
     const last = this.#lastDecision;
@@ -101,6 +103,15 @@ export class NewsWatch {
         `alarm: nothing is promoted, since ${reason}`,
       );
     }
+    for (const { judge, subjects, reason } of waiting)
+      if (!away.delete(judge))
+        this.#output.event(
+          'judge',
+          { judge, waiting: subjects, reason },
+          `the judge ${judge} could not say, and is asked again of what waits for it: ${reason}`,
+        );
+    for (const judge of away)
+      this.#output.event('judge', { judge, waiting: 0 }, `the judge ${judge} has been asked of all that waited for it`);
     for (const { id, kind, version, against, passed, reason } of decisions.toReversed()) {
       if (id <= last) continue;
       this.#output.event(

@@ -7,7 +7,7 @@ import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { CopiedWeights } from '../../core/learning/version.js';
 import type { AssistantMessage, Message } from '../../core/message.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
-import { openingIn } from '../../store/read/opening.js';
+import { openingIn } from '../../store/log/opening.js';
 import type { FeedbackInput, FeedbackView, JsonBytes, Query, Removal, Scope } from '../../core/reading.js';
 import { pageOf } from '../../core/paging.js';
 import { type Given, LIST_PARAMETERS, type Shown, type TrajectoryFilter } from '../../core/reading/filters.js';

@@ -3,6 +3,7 @@ import type { LearningNews } from '../../core/learning/cycle.js';
 import type { Followed } from '../../core/learning/version.js';
 import type { Db } from '../file/db.js';
 import { driftsOf } from '../judges/drifts.js';
+import { waitingJudges } from '../judges/facts.js';
 import { countCycles, cyclesOf } from '../learning/cycles.js';
 import { canaryStatus, servedCanary } from '../live/canary.js';
 import { decisionsOf, headVersion, servingVersion } from '../learning/decisions.js';
@@ -36,5 +37,6 @@ export function learningNews(db: Db, policy: string): LearningNews {
     update: lastUpdate(db, policy),
     canary: canaryStatus(db, policy),
     drifts: driftsOf(db, policy, [servingVersion(db, policy), head]),
+    waiting: waitingJudges(db),
   };
 }

@@ -1,5 +1,6 @@
 /** What each judge has said, failed at and taken, and the words by which judges are compared. */
 import type { JudgeCounts, JudgeFacts, Words } from '../../core/judging/facts.js';
+import type { WaitingJudge } from '../../core/learning/cycle.js';
 import { prepared, type Db } from '../file/db.js';
 
 /** Verdicts on steps among which agreement is looked for, and steps that people have judged. */
@@ -17,12 +18,7 @@ function countsOf(db: Db, now: number): readonly JudgeCounts[] {
     `SELECT judge, sum(good IS 1) AS good, sum(good IS 0) AS bad, sum(good IS NULL) AS abstained
       FROM verdicts GROUP BY judge`,
   ).all();
-  type Failed = { readonly judge: string; readonly waiting: number; readonly reason: string };
-  // Of the bare column SQLite takes the row that has the maximum.
-  const failed = prepared<[], Failed & { readonly at: number }>(
-    db,
-    'SELECT judge, count(*) AS waiting, reason, max(due_at) AS at FROM judge_attempts GROUP BY judge',
-  ).all();
+  const failed = waitingJudges(db);
   type Cost = Pick<JudgeCounts, 'judge' | 'promptTokens' | 'completionTokens' | 'ms' | 'today'>;
   const costs = prepared<[number], Cost>(
     db,
@@ -40,7 +36,7 @@ function countsOf(db: Db, now: number): readonly JudgeCounts[] {
       good: words?.good ?? 0,
       bad: words?.bad ?? 0,
       abstained: words?.abstained ?? 0,
-      waiting: faults?.waiting ?? 0,
+      waiting: faults?.subjects ?? 0,
       reason: faults?.reason,
       promptTokens: cost?.promptTokens ?? 0,
       completionTokens: cost?.completionTokens ?? 0,
@@ -48,6 +44,16 @@ function countsOf(db: Db, now: number): readonly JudgeCounts[] {
       today: cost?.today ?? 0,
     };
   });
+}
+
+export function waitingJudges(db: Db): readonly WaitingJudge[] {
+  // Of the bare column SQLite takes the row that has the maximum.
+  return prepared<[], WaitingJudge & { readonly at: number }>(
+    db,
+    'SELECT judge, count(*) AS subjects, reason, max(due_at) AS at FROM judge_attempts GROUP BY judge',
+  )
+    .all()
+    .map(({ at: _, ...waiting }) => waiting);
 }
 
 interface Row {

@@ -12,7 +12,7 @@ import type { Hash } from '../../core/text/hash.js';
 import { parseJson } from '../../core/text/json.js';
 import { prepared, type Db } from '../file/db.js';
 import { messageOf, readChain, type StoredMessage } from '../log/chain.js';
-import { isAnswer } from '../read/opening.js';
+import { isAnswer } from '../log/opening.js';
 
 /** Prefixes of conversations that are remembered. */
 const REMEMBERED = 100_000;

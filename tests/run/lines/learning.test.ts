@@ -128,6 +128,14 @@ test('a cycle and a decision are told once each as they happen, what was there b
     await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
     expect(told[0]?.[1]).toMatchObject({ alarm: 'drift_outcome', judge: 'critic', version: 2, value: 0.6, bound: 0.3 });
     expect(news.numbers.drifts).toHaveLength(2);
+    told.length = 0;
+    store.sqlite.exec("INSERT INTO judge_attempts VALUES ('step', 's', 'critic', '1', 's', 1, 'answered 503', 5)");
+    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 10_000 });
+    expect(told[0]?.[1]).toEqual({ judge: 'critic', waiting: 1, reason: 'answered 503' });
+    expect(news.numbers.waiting).toEqual([{ judge: 'critic', subjects: 1, reason: 'answered 503' }]);
+    store.sqlite.exec('DELETE FROM judge_attempts');
+    await vi.waitFor(() => expect(told).toHaveLength(2), { timeout: 10_000 });
+    expect(told[1]?.[1]).toEqual({ judge: 'critic', waiting: 0 });
     store.sqlite.exec('ALTER TABLE cycles RENAME TO elsewhere');
     await vi.waitFor(() => expect(warnings).not.toEqual([]), { timeout: 10_000 });
     expect(warnings[0]).toContain("the learning clock's rows cannot be read: ");

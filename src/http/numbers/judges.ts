@@ -1,7 +1,8 @@
-/** How the judges that reward do on what serves and on the head, as Prometheus reads it. */
+/** Judges as Prometheus reads them: how those that reward do on what serves and on the head, and who is waited for. */
 import { Gauge, type Registry } from 'prom-client';
 
 import type { Drift } from '../../core/judging/drift.js';
+import type { WaitingJudge } from '../../core/learning/cycle.js';
 
 const LABELS = ['judge', 'measure', 'version'] as const;
 type Label = (typeof LABELS)[number];
@@ -31,4 +32,18 @@ export function addDriftGauges(registry: Registry, drifts: () => readonly Drift[
     'Whether all of the interval of gyre_judge_drift is beyond its bound, which stops promotion.',
     ({ alarm }) => Number(alarm),
   );
+}
+
+/** A judge that is away, slow or at its budget has not said anything of so many steps and answers. */
+export function addWaitingGauge(registry: Registry, waiting: () => readonly WaitingJudge[]): void {
+  const gauge: Gauge<'judge'> = new Gauge({
+    name: 'gyre_judge_waiting',
+    help: 'Steps and answers that a judge failed at and is asked about again.',
+    labelNames: ['judge'],
+    registers: [registry],
+    collect: () => {
+      gauge.reset();
+      for (const { judge, subjects } of waiting()) gauge.set({ judge }, subjects);
+    },
+  });
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** `npm run live`: what is missing is set up, then a gateway learns from four clients by itself. Flags pass through. */
+/** `npm run live`, `npm run proof`: what is missing is set up, then a gateway learns of clients. Flags pass through. */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +8,7 @@ import { orRefuse } from './setup/refusal.mjs';
 import { setUp } from './setup/setup.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [name = '', ...flags] = process.argv.slice(2);
 
 await orRefuse(() => setUp(root, { engine: true, compiled: ['build'] }));
-await handOver(join(root, 'build', 'scripts', 'live', 'main.js'), process.argv.slice(2));
+await handOver(join(root, 'build', 'scripts', name, 'main.js'), flags);

@@ -7,8 +7,8 @@ import type { Message } from '../../core/message.js';
 import type { Hash } from '../../core/text/hash.js';
 import { normaliseMessages } from '../../core/text/spelling.js';
 import { prepared, type Db } from '../file/db.js';
-import { chainMessages } from '../log/chain.js';
-import { keysOf } from '../log/recognise.js';
+import { chainMessages } from './chain.js';
+import { keysOf } from './recognise.js';
 
 /** What the user of a client's messages, as they are logged, said last before the first answer that a step gave. */
 export function openingIn(db: Db, logged: readonly Message[]): string | undefined {
