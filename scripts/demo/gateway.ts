@@ -33,12 +33,15 @@ export async function startGateway(args: readonly string[], onLine: (line: strin
 
 /** A signal that stops this process stops the gateway first, and is waited for: the gateway has an engine to end. */
 function endWithUs(child: ChildProcess): void {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
   const stop = (): void => {
-    if (child.exitCode !== null || child.signalCode !== null) process.exit(130);
     child.once('exit', () => process.exit(130));
     child.kill('SIGTERM');
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+  for (const signal of signals) process.on(signal, stop);
+  child.once('exit', () => {
+    for (const signal of signals) process.off(signal, stop);
+  });
 }
 
 function readyLine(child: ChildProcess, onLine: (line: string) => void): Promise<string> {

@@ -71,8 +71,11 @@ async function main(): Promise<void> {
   const admin = add('admin', 'admin');
   const keys = USERS.map((name) => [name, add(name, 'client')] as const);
 
-  const served = await startGateway(['--port', '0', ...folder, '--learn', 'on'], (line) => print(`  ${line}`));
-  const gateway: Gateway = { ...served, key: admin };
+  const start = async (learn: string): Promise<Gateway> => {
+    const served = await startGateway(['--port', '0', ...folder, '--learn', learn], (line) => print(`  ${line}`));
+    return { ...served, key: admin };
+  };
+  const gateway = await start('on');
   const questions = kind('train');
   const users = keys.map(([name, key], at) =>
     user(
@@ -83,13 +86,17 @@ async function main(): Promise<void> {
     ),
   );
   try {
-    const report = await watch(gateway, users, kind('numbers'), minutes);
+    const seen = await watch(gateway, minutes);
+    await Promise.all(users.map((each) => each.stop()));
+    await gateway.stop();
+    const still = await start('off');
+    const report = await measured(still, users, kind('numbers'), seen).finally(() => still.stop());
     writeFileSync(join(out, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
     for (const line of told(report)) print(line);
     process.exitCode = report.wrong.length === 0 ? 0 : 1;
   } finally {
     await Promise.all(users.map((each) => each.stop()));
-    await served.stop();
+    await gateway.stop();
   }
 }
 
@@ -103,24 +110,16 @@ interface Report {
   readonly wrong: readonly string[];
 }
 
-/** Follows the gateway until the time is over, then measures what came to serve: that would take the clients' time. */
-async function watch(
-  gateway: Gateway,
-  users: readonly User[],
-  independent: readonly Task[],
-  minutes: number,
-): Promise<Report> {
+interface Seen {
+  readonly minutes: number;
+  readonly came: readonly { readonly version: number; readonly before: number }[];
+  readonly wrong: string[];
+}
+
+/** Follows the gateway until the time is over. */
+async function watch(gateway: Gateway, minutes: number): Promise<Seen> {
   const began = performance.now();
   const passed = (): number => (performance.now() - began) / 60_000;
-  const measured = new Map<number, readonly Answer[]>();
-  const measure = async (version: number): Promise<readonly Answer[]> => {
-    const known = measured.get(version);
-    if (known !== undefined) return known;
-    const model = version === 0 ? 'gyre@base' : `gyre@${version}`;
-    const answers = await ask(gateway, independent, { model, temperature: 0, train: false, width: 8 });
-    measured.set(version, answers);
-    return answers;
-  };
   const came: { readonly version: number; readonly before: number }[] = [];
   const [wrong, seen] = [[] as string[], new Set<string>()];
   let [serving, lastEnd] = [0, 0];
@@ -145,8 +144,25 @@ async function watch(
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-  const took = passed();
-  await Promise.all(users.map((each) => each.stop()));
+  return { minutes: passed(), came, wrong };
+}
+
+/** What came to serve, on a gateway that learns no more: that would take its time, and it of the clients. */
+async function measured(
+  gateway: Gateway,
+  users: readonly User[],
+  independent: readonly Task[],
+  { minutes, came, wrong }: Seen,
+): Promise<Report> {
+  const answered = new Map<number, readonly Answer[]>();
+  const measure = async (version: number): Promise<readonly Answer[]> => {
+    const known = answered.get(version);
+    if (known !== undefined) return known;
+    const model = version === 0 ? 'gyre@base' : `gyre@${version}`;
+    const answers = await ask(gateway, independent, { model, temperature: 0, train: false, width: 16 });
+    answered.set(version, answers);
+    return answers;
+  };
   const compared: Compared[] = [];
   for (const { version, before } of came) {
     const [old, present] = [await measure(before), await measure(version)];
@@ -157,7 +173,7 @@ async function watch(
   }
   const faults = [
     ...users.flatMap(({ name, served }) => served.faults.map((fault) => `${name}: ${fault}`)),
-    ...[...measured.values()].flat().flatMap(({ failed, text }) => (failed ? [`measuring: ${text}`] : [])),
+    ...[...answered.values()].flat().flatMap(({ failed, text }) => (failed ? [`measuring: ${text}`] : [])),
   ];
   if (faults.length > 0) wrong.push(`${faults.length} requests failed, the first: ${faults[0] ?? ''}`);
   const cycles = await api<{ data: CycleView[] }>(gateway, 'GET', '/gyre/v1/cycles?limit=100');
@@ -166,7 +182,7 @@ async function watch(
   if ((counts['done'] ?? 0) === 0) wrong.push('no cycle trained anything');
   const versions = await api<{ data: ListedVersion[] }>(gateway, 'GET', '/gyre/v1/versions?limit=100');
   return {
-    minutes: took,
+    minutes,
     answers: Object.fromEntries(users.map(({ name, served }) => [name, served.answers])),
     faults,
     cycles: counts,
