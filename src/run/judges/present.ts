@@ -1,6 +1,7 @@
 /** The judges as they are configured now, with their versions: for whoever tells of them and asks none. */
 import type { Config } from '../../core/config.js';
 import { reasonOf } from '../../core/errors.js';
+import { type Calibration, countsFor } from '../../core/judging/calibration.js';
 import { type JudgeStanding, type PresentJudge, standingsOf } from '../../core/judging/standing.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Judge } from '../../core/learning/judging.js';
@@ -45,10 +46,17 @@ export function standingsIn(config: Config, db: Db, judges = presentJudges(confi
   });
 }
 
+/** Of each version of each judge those that say something of what is rewarded now. */
+export function calibrationsNow(config: Config, db: Db): readonly Calibration[] {
+  const bounds = boundsIn(config);
+  return newestCalibrations(db).filter((each) => countsFor(each, bounds));
+}
+
 /** A version is read at every use, since that of a judge which is trained moves on. */
 export function presentOf(judge: Made): PresentJudge {
   const { name, kind } = judge;
-  return 'fault' in judge ? { name, kind, fault: judge.fault } : { name, kind, version: judge.version };
+  if ('fault' in judge) return { name, kind, fault: judge.fault };
+  return { name, kind, version: judge.version, ranks: judge.ranks };
 }
 
 function madeFor(config: Config, db: Db): AllMade {
@@ -61,7 +69,7 @@ function madeFor(config: Config, db: Db): AllMade {
     toolbox: new Map(),
     policy,
     rows: learningStore(db, GYRE_POLICY),
-    calibrations: () => newestCalibrations(db),
+    calibrations: () => calibrationsNow(config, db),
     learned,
   };
   const broken: Made[] = [];
