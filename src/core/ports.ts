@@ -367,6 +367,12 @@ export interface LearnedRows {
   begin(version: NewLearnedVersion): Promise<LearnedVersion>;
   /** It is asked from now on, and the one before it no more. */
   trained(judge: string, version: number, made: TrainedJudge): Promise<void>;
+  /** It speaks of less from now on. */
+  narrowed(
+    judge: string,
+    version: number,
+    made: Required<Pick<LearnedVersion, 'known' | 'judgeVersion'>>,
+  ): Promise<void>;
   ended(judge: string, version: number, state: 'failed' | 'lost', note: string): Promise<void>;
   calibrated(judge: string, version: number, note: string): Promise<void>;
 }

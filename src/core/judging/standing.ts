@@ -2,6 +2,7 @@
 import { NEVER_REWARD, needsCalibration } from '../learning/deciding.js';
 import type { JudgeKind } from '../learning/judging.js';
 import { type Calibration, type CalibrationBounds, countsFor, shortfalls, shownIn } from './calibration.js';
+import { labelsToTrain, type Labelling, lackingLabels } from './learned.js';
 
 /** A judge as it is configured now. */
 export interface PresentJudge {
@@ -13,6 +14,8 @@ export interface PresentJudge {
   readonly fault?: string | undefined;
   /** Whether it puts actions in order. */
   readonly ranks?: boolean | undefined;
+  /** Of one that is trained here. */
+  readonly labelling?: Labelling | undefined;
 }
 
 export interface JudgeStanding extends PresentJudge {
@@ -40,7 +43,7 @@ export function standingsOf({ rewards, judges, calibrations, bounds }: Standing)
     const stands = (mayReward: boolean, why: string): JudgeStanding => ({ ...judge, mayReward, why, calibration });
     if (NEVER_REWARD.some((name) => name === judge.name)) return stands(false, 'it does not know right from wrong');
     if (judge.fault !== undefined) return stands(false, judge.fault);
-    const shown = calibration === undefined ? unshown(judge, own) : lackingIn(judge, calibration, bounds);
+    const shown = calibration === undefined ? unshown(judge, own, bounds) : lackingIn(judge, calibration, bounds);
     if (!rewards.includes(judge.name))
       return stands(false, `"learning.rewards" does not name it${shown === undefined ? '' : `; ${shown}`}`);
     if (!needsCalibration(judge)) return stands(true, 'it knows right from wrong');
@@ -54,10 +57,15 @@ export function calibratedIn(standings: readonly JudgeStanding[]): ReadonlySet<s
   return new Set(standings.flatMap(({ name, mayReward }) => (mayReward ? [name] : [])));
 }
 
-function unshown(judge: PresentJudge, earlier: readonly Calibration[]): string | undefined {
+function unshown(
+  judge: PresentJudge,
+  earlier: readonly Calibration[],
+  { items }: CalibrationBounds,
+): string | undefined {
   if (!needsCalibration(judge)) return undefined;
   if (judge.ranks === true) return ORDER;
   const [last] = earlier;
+  if (judge.labelling?.trained === false) return labelsToTrain(judge.labelling, items);
   const how = howTo(judge);
   return last === undefined
     ? `it is not calibrated: ${how}`
@@ -69,7 +77,12 @@ function lackingIn(judge: PresentJudge, calibration: Calibration, bounds: Calibr
   if (judge.ranks === true) return ORDER;
   if (needsCalibration(judge) && !countsFor(calibration, bounds))
     return `${SHOWN[shownIn(calibration)]}, and is to reward ${REWARDED[bounds.shown ?? 'alone']}: ${howTo(judge)}`;
-  const short = shortfalls(calibration.numbers, bounds);
+  const { numbers, source } = calibration;
+  const labelled = judge.labelling !== undefined && source === 'labels' && numbers.n < bounds.items;
+  const short = [
+    ...(labelled ? [lackingLabels(judge.labelling, bounds.items, numbers.n)] : []),
+    ...shortfalls(numbers, labelled ? { ...bounds, items: 0 } : bounds),
+  ];
   return short.length === 0 ? undefined : short.join('; ');
 }
 

@@ -2,6 +2,7 @@
 import type { Config } from '../../core/config.js';
 import { reasonOf } from '../../core/errors.js';
 import { type Calibration, countsFor } from '../../core/judging/calibration.js';
+import type { Labelling } from '../../core/judging/learned.js';
 import { type JudgeStanding, type PresentJudge, standingsOf } from '../../core/judging/standing.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Judge } from '../../core/learning/judging.js';
@@ -9,7 +10,7 @@ import type { LearnedJudge } from '../../judge/learned/judge.js';
 import { learningStore } from '../../store/clock/open.js';
 import type { Db } from '../../store/file/db.js';
 import { newestCalibrations } from '../../store/judges/calibrations.js';
-import { servingJudge } from '../../store/judges/judge_versions.js';
+import { labelsOf, servingJudge } from '../../store/judges/judge_versions.js';
 import { boundsIn, declaredIn, judgesIn, learnedIn, type Parts } from './configured.js';
 
 type Made = Judge | { readonly name: string; readonly kind: Judge['kind']; readonly fault: string };
@@ -32,8 +33,18 @@ export function presentJudges(config: Config, db: Db): readonly PresentJudge[] {
   const known = new Map(judges.map((judge) => [judge.name, judge]));
   return declaredIn(config, new Set()).map(({ name, kind }): PresentJudge => {
     const judge = known.get(name);
-    return judge === undefined ? { name, kind } : presentOf(judge);
+    if (judge === undefined) return { name, kind };
+    const handle = learned.find((each) => each.name === name);
+    return { ...presentOf(judge), labelling: handle === undefined ? undefined : labellingOf(handle, config, db) };
   });
+}
+
+function labellingOf({ name, labels }: LearnedJudge, config: Config, db: Db): Labelling | undefined {
+  const declared = config.judges.find((each) => each.name === name);
+  if (declared?.kind !== 'learned') return undefined;
+  const { min_labels: least, heldout: fixed } = declared;
+  const there = labels ?? labelsOf(db, declared.labels, least).length;
+  return { trained: labels !== undefined, labels: there, least, fixed };
 }
 
 /** Which of them may reward now, and why the others do not. */

@@ -42,6 +42,21 @@ test('one that puts actions in order only filters, however right it is of each a
   expect(standing(MODEL, [calibration(MODEL, numbersOf(240))])).toMatchObject({ mayReward: true });
 });
 
+test('one that is trained here says how many labels are lacking, and what else is', () => {
+  const labelling = { trained: true, labels: 267, least: 200 };
+  const learned: PresentJudge = { name: 'critic', kind: 'learned', version: '1', labelling };
+  const right = standing(learned, [calibration(learned, numbersOf(120))]);
+  expect(right).toMatchObject({
+    mayReward: false,
+    why: 'it has 120 gold items of 200: about 180 more labels are needed',
+  });
+  const wrong = numbersOf(120, { accuracy: proportion([0, 1]) });
+  expect(standing(learned, [calibration(learned, wrong)])?.why).toMatch(/more labels are needed; its accuracy is at/);
+  expect(standing(learned, [calibration(learned, numbersOf(240))])).toMatchObject({ mayReward: true });
+  const untrained = { ...learned, version: 'untrained', labelling: { trained: false, labels: 12, least: 200 } };
+  expect(standing(untrained, [])?.why).toMatch(/^it is not trained yet: it has 12 labels of 200/);
+});
+
 test('where no order stood in a tool output, it is said of one that may reward', () => {
   const probes = [
     { name: 'injection', tried: 50, moved: 0, bound: 2, least: 45, places: { tool: 0, user: 50 } },
