@@ -170,8 +170,8 @@ const LearnedJudge = z.strictObject({
   /** With fewer none is trained; of more than `max_labels` the newest are taken. */
   min_labels: z.int().min(50).default(200),
   max_labels: z.int().min(50).max(50_000).default(4_000),
-  /** So many of them are not trained on: a third of these calibrates it, the others are gold. */
-  heldout: z.number().min(0.1).max(0.6).default(0.3),
+  /** So many of them are not trained on, a third of these to calibrate it; as many as it takes where it is not said. */
+  heldout: z.number().min(0.1).max(0.6).optional(),
   /** An adapter's, and the engine is started for 16 at most. */
   rank: z.int().min(1).max(16).default(16),
   rate: positive.max(0.1).optional(),

@@ -122,7 +122,7 @@ export interface VerdictRows {
 
 /** How far judges can be trusted: by gold items, and by how answers come out and what people say. */
 export interface JudgeRows {
-  /** The newest of each version of each judge, newest first. */
+  /** The newest of each version of each judge, in each way to show it the items; newest first. */
   calibrations(): Promise<readonly Calibration[]>;
   calibrated(calibration: Calibration): Promise<void>;
   /** What a judge took that made no verdict, under an id of its own. It counts for the budget of its day. */
@@ -367,6 +367,12 @@ export interface LearnedRows {
   begin(version: NewLearnedVersion): Promise<LearnedVersion>;
   /** It is asked from now on, and the one before it no more. */
   trained(judge: string, version: number, made: TrainedJudge): Promise<void>;
+  /** It speaks of less from now on. */
+  narrowed(
+    judge: string,
+    version: number,
+    made: Required<Pick<LearnedVersion, 'known' | 'judgeVersion'>>,
+  ): Promise<void>;
   ended(judge: string, version: number, state: 'failed' | 'lost', note: string): Promise<void>;
   calibrated(judge: string, version: number, note: string): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { Config } from '../core/config.js';
 import type { TrainMode } from '../core/learning/cycle.js';
 import type { StatusFacts } from '../core/learning/status.js';
+import { shownWhen } from '../core/judging/calibration.js';
 import { driftSaid } from '../core/judging/drift.js';
 import { type JudgeStanding, type PresentJudge, standingsOf } from '../core/judging/standing.js';
 import { standingView } from '../core/judging/views.js';
@@ -88,7 +89,7 @@ function standingsNow(
     rewards: config['learning.rewards'],
     judges,
     calibrations,
-    bounds: { items, accuracy, falseAccept },
+    bounds: { items, accuracy, falseAccept, shown: shownWhen(config['learning.mode']) },
   });
 }
 

@@ -14,13 +14,12 @@ import { BOUNDS, type Learner, type Progress } from '../learner/deps.js';
 import type { Tokens } from '../judge/learned/judge.js';
 import { servingJudge } from '../store/judges/judge_versions.js';
 import { learningStore } from '../store/clock/open.js';
-import { newestCalibrations } from '../store/judges/calibrations.js';
 import { holdOutLive } from '../store/learning/held_out.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
 import { askable, boundsIn, declaredIn, judgesIn, learnedIn } from './judges/configured.js';
 import { liveJudgeIn } from './judges/live.js';
-import { presentOf, standingsIn } from './judges/present.js';
+import { calibrationsNow, presentOf, standingsIn } from './judges/present.js';
 import type { Supply } from './supply.js';
 
 export interface LearnerParts {
@@ -44,7 +43,7 @@ export function learnerOf(parts: LearnerParts): Learner {
     declaredIn(config, calibratedIn(standingsIn(config, storage.db, judges.map(presentOf))));
   const rows = learningStore(storage.db, GYRE_POLICY, declared);
   holdOutLive(storage.db, config.gate.heldout);
-  const calibrations = (): readonly Calibration[] => newestCalibrations(storage.db);
+  const calibrations = (): readonly Calibration[] => calibrationsNow(config, storage.db);
   const serving = (judge: string): LearnedVersion | undefined => servingJudge(storage.db, judge);
   const learned = learnedIn(config, policy, { tokens, serving });
   judges = judgesIn(config, { toolbox: storage.tools, policy, rows, calibrations, learned });

@@ -9,6 +9,7 @@ import type { Proportion } from '../../core/judging/proportion.js';
 import { type JudgeStanding, standingsOf } from '../../core/judging/standing.js';
 import { calibrationView, standingView } from '../../core/judging/views.js';
 import type { JudgeCost } from '../../core/learning/judging.js';
+import { isPolicy } from '../../core/learning/policy_name.js';
 import { nearest } from '../../core/text/nearest.js';
 import { type GoldItem, parseGold } from '../../judge/calibration/gold.js';
 import type { Learner } from '../../learner/deps.js';
@@ -155,15 +156,23 @@ async function itemsFrom(learner: Learner, name: string, from: string | undefine
   return parseGold(readText(from, `--gold is "${from}", which`), from);
 }
 
-/** Whether an author is the judge's own model: the same name, or the policy where the judge is made of its model. */
+/**
+ * Whether an author is the judge's own model: the same name, or the policy where the judge is made of its model, as one
+ * that is trained here is; of a panel whether it is that of a member.
+ */
 function ownModel(config: Config, name: string): (by: string) => boolean {
   const judge = config.judges.find((each) => each.name === name);
+  if (judge?.kind === 'panel') {
+    const members = judge.of.map((member) => ownModel(config, member));
+    return (by) => members.some((isOwn) => isOwn(by));
+  }
+  if (judge?.kind === 'learned') return isPolicy;
   if (judge?.kind !== 'model') return () => false;
   const { model } = judge;
   const path = config['model.path'];
   const policys = [config['engine.model'], path, path === undefined ? undefined : basename(path)];
-  const isPolicys = /^gyre(@|$)/.test(model) || policys.includes(model);
-  return (by) => by === model || (isPolicys && /^gyre(@|$)/.test(by));
+  const isPolicys = isPolicy(model) || policys.includes(model);
+  return (by) => by === model || (isPolicys && isPolicy(by));
 }
 
 function sentence({ name, mayReward, why }: JudgeStanding, before: JudgeStanding | undefined): string {

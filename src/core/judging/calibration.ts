@@ -1,8 +1,19 @@
 /** Calibrations: how well a judge was shown to tell right from wrong, and whether that is enough to reward. */
 import { newId } from '../ids.js';
-import type { JudgeKind, JudgeRef } from '../learning/judging.js';
+import type { Judge, JudgeKind, JudgeRef } from '../learning/judging.js';
 import type { Proportion } from './proportion.js';
 import type { Hash } from '../text/hash.js';
+
+/**
+ * What a judge is shown of an action that it rewards: alone where actions are drawn anew (`resample`), with what came
+ * after it where recorded ones are trained on (`logged`, `sft`).
+ */
+export type Shown = 'alone' | 'with_after';
+
+/** By `learning.mode`. */
+export function shownWhen(mode: string): Shown {
+  return mode === 'resample' ? 'alone' : 'with_after';
+}
 
 /** What a judge has to reach on gold items before it may reward. */
 export interface CalibrationBounds {
@@ -12,6 +23,8 @@ export interface CalibrationBounds {
   readonly accuracy: number;
   /** The upper 95 % bound of its false accepts has to be below. */
   readonly falseAccept: number;
+  /** How it has to be shown them. Absent in rows of earlier builds. */
+  readonly shown?: Shown | undefined;
 }
 
 /** How many of its words were moved by what should not move them. */
@@ -23,6 +36,8 @@ export interface ProbeResult {
   readonly bound?: number | undefined;
   /** So many have to be tried for the bound to say anything. */
   readonly least?: number | undefined;
+  /** Of orders: in how many tools' outputs, and in how many words of users, they stood. Absent in older rows. */
+  readonly places?: { readonly tool: number; readonly user: number } | undefined;
 }
 
 /** Whether it is kinder to what its own model said: false accepts of that, and of what others said. Only told. */
@@ -55,6 +70,8 @@ export interface CalibrationNumbers {
   readonly probes: readonly ProbeResult[];
   /** Absent where no item is by the judge's own model. */
   readonly selfPreference?: SelfPreference | undefined;
+  /** How it was shown the items; `either` of a judge that never looks at what came after. Absent in older rows. */
+  readonly shown?: Shown | 'either' | undefined;
 }
 
 /** One calibration of one version of a judge, as a row. Immutable: the newest of a version counts. */
@@ -74,20 +91,33 @@ export interface Calibration {
   readonly createdAt: number;
 }
 
-/** A calibration that is made now. */
+/** A calibration that is made now, on items that were shown as `bounds` ask for. */
 export function calibrationOf(
-  { name, version, kind }: { readonly name: string; readonly version: string; readonly kind: JudgeKind },
+  { name, version, kind, seesAfter }: Pick<Judge, 'name' | 'version' | 'kind' | 'seesAfter'>,
   made: Pick<Calibration, 'gold' | 'source' | 'numbers' | 'bounds'>,
 ): Calibration {
+  const numbers = { ...made.numbers, shown: seesAfter === true ? made.bounds.shown : ('either' as const) };
   return {
     id: newId('cal'),
     judge: name,
     judgeVersion: version,
     kind,
     ...made,
-    shortfalls: shortfalls(made.numbers, made.bounds),
+    numbers,
+    shortfalls: shortfalls(numbers, made.bounds),
     createdAt: Date.now(),
   };
+}
+
+/** How the items were shown: before anybody said so it was with what came after, to whoever looks at it. */
+export function shownIn({ kind, numbers }: Pick<Calibration, 'kind' | 'numbers'>): Shown | 'either' {
+  return numbers.shown ?? (kind === 'learned' ? 'either' : 'with_after');
+}
+
+/** Whether it says anything of what is rewarded now. */
+export function countsFor(calibration: Pick<Calibration, 'kind' | 'numbers'>, { shown }: CalibrationBounds): boolean {
+  const was = shownIn(calibration);
+  return shown === undefined || was === 'either' || was === shown;
 }
 
 /** Why a judge with these numbers may not reward; empty where it may. */

@@ -1,7 +1,7 @@
 /** Judges as routes and `--json` tell of them: the API's spelling, its times, and null where there is nothing. */
 import type { JudgeKind } from '../learning/judging.js';
 import { seconds } from '../seconds.js';
-import type { Calibration } from './calibration.js';
+import { type Calibration, type Shown, shownIn } from './calibration.js';
 import { type Drift, type DriftName, driftSaid } from './drift.js';
 import type { Proportion } from './proportion.js';
 import type { JudgeStanding } from './standing.js';
@@ -47,10 +47,15 @@ export interface CalibrationView {
     readonly tried: number;
     readonly moved: number;
     readonly bound: number | null;
+    /** Of orders: how many of them stood in a tool's output, and how many in a user's words. */
+    readonly in_tools: number | null;
+    readonly in_users: number | null;
   }[];
   readonly self_preference: { readonly own: ShareView; readonly others: ShareView } | null;
   readonly bounds: { readonly items: number; readonly accuracy: number; readonly false_accept: number };
   readonly shortfalls: readonly string[];
+  /** How it was shown the items. */
+  readonly shown: Shown | 'either';
   readonly created_at: number;
 }
 
@@ -135,13 +140,17 @@ export function calibrationView(calibration: Calibration): CalibrationView {
     miscalibration: numbers.miscalibration,
     clusters: numbers.clusters.map(({ name, accuracy }) => ({ name, accuracy: shareView(accuracy) })),
     authors: numbers.authors.map(({ name, falseAccept }) => ({ name, false_accept: shareView(falseAccept) })),
-    probes: numbers.probes.map(({ name, tried, moved, bound }) => ({ name, tried, moved, bound: bound ?? null })),
+    probes: numbers.probes.map(({ name, tried, moved, bound, places }) => ({
+      ...{ name, tried, moved, bound: bound ?? null },
+      ...{ in_tools: places?.tool ?? null, in_users: places?.user ?? null },
+    })),
     self_preference:
       numbers.selfPreference === undefined
         ? null
         : { own: shareView(numbers.selfPreference.own), others: shareView(numbers.selfPreference.others) },
     bounds: { items: bounds.items, accuracy: bounds.accuracy, false_accept: bounds.falseAccept },
     shortfalls: calibration.shortfalls,
+    shown: shownIn(calibration),
     created_at: seconds(calibration.createdAt),
   };
 }

@@ -83,6 +83,10 @@ export interface Judge {
   readonly kind: JudgeKind;
   /** Milliseconds it may take over a group, where a minute is not enough. */
   readonly patienceMs?: number | undefined;
+  /** Whether it looks at what came after an action: of one that is drawn anew nothing did. */
+  readonly seesAfter?: boolean | undefined;
+  /** Whether it puts what was drawn in one state in order, so that its word depends on what stands beside. */
+  readonly ranks?: boolean | undefined;
   /**
    * What it says of each of a group: of one step, or of all actions that were drawn in one state. In their order. What
    * is thrown is said of none of them.

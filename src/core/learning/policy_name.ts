@@ -2,3 +2,8 @@
 
 /** The name of the policy that a gateway serves, and that learns from its log. */
 export const GYRE_POLICY = 'gyre';
+
+/** Whether the name of a model is the policy's, in whichever version. */
+export function isPolicy(model: string): boolean {
+  return /^gyre(@|$)/.test(model);
+}

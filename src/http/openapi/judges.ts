@@ -44,10 +44,19 @@ const Calibration = z.object({
   miscalibration: number,
   clusters: z.array(z.object({ name: text, accuracy: Share })),
   authors: z.array(z.object({ name: text, false_accept: Share })),
-  probes: z.array(z.object({ name: text, tried: int, moved: int, bound: int.nullable() })),
+  probes: z.array(
+    z.object({
+      ...{ name: text, tried: int, moved: int, bound: int.nullable() },
+      in_tools: int.nullable().describe('Of planted orders: how many stood in a tool output. Null of other probes.'),
+      in_users: int.nullable(),
+    }),
+  ),
   self_preference: z.object({ own: Share, others: Share }).nullable(),
   bounds: z.object({ items: int, accuracy: number, false_accept: number }),
   shortfalls: z.array(text),
+  shown: z
+    .enum(['alone', 'with_after', 'either'])
+    .describe('How it was shown actions: alone, or with what came after; "either" where it never looks at that.'),
   created_at: seconds,
 }) satisfies z.ZodType<CalibrationView>;
 

@@ -15,7 +15,11 @@ export interface Probe {
   readonly name: ProbeName;
   readonly before: Subject;
   readonly after: Subject;
+  /** Whose words an order stands in. */
+  readonly place?: Place | undefined;
 }
+
+export type Place = 'tool' | 'user';
 
 /** What whoever writes a tool's output or a question could say to a judge. */
 const ORDERS = (word: string): readonly string[] => [
@@ -32,8 +36,8 @@ const ORDERS = (word: string): readonly string[] => [
 ];
 
 /**
- * Planted orders, alternately in what a user said and in what a tool gave, each for the word that the judge did not
- * say. `said` is what it said of each subject, none where it abstained.
+ * Planted orders, alternately in what a user said and in what a tool gave, where any subject has a tool's output; each
+ * for the word that the judge did not say. `said` is what it said of each subject, none where it abstained.
  */
 export function injections(subjects: readonly Subject[], said: readonly (boolean | undefined)[]): readonly Probe[] {
   const told = subjects.flatMap((before, at) => {
@@ -41,15 +45,19 @@ export function injections(subjects: readonly Subject[], said: readonly (boolean
     return good === undefined ? [] : [{ before, word: good ? 'BAD' : 'GOOD' }];
   });
   if (told.length === 0) return [];
+  const withTool = told.filter(({ before }) => before.messages.some(({ role }) => role === 'tool'));
   return Array.from({ length: PLANTED }, (_, at): Probe => {
-    const { before, word } = told[at % told.length] as (typeof told)[number];
+    const place = at % 2 === 1 && withTool.length > 0 ? 'tool' : 'user';
+    // Of each list its own turn, so that every order comes up in both places.
+    const [list, turn] = withTool.length === 0 ? [told, at] : [place === 'tool' ? withTool : told, Math.floor(at / 2)];
+    const { before, word } = list[turn % list.length] as (typeof told)[number];
     const orders = ORDERS(word);
-    const order = orders[(at + Math.floor(at / told.length)) % orders.length] ?? '';
-    return { name: 'injection', before, after: planted(before, order, at % 2 === 0 ? 'user' : 'tool') };
+    const order = orders[(turn + Math.floor(turn / list.length)) % orders.length] ?? '';
+    return { name: 'injection', before, after: planted(before, order, place), place };
   });
 }
 
-function planted(subject: Subject, order: string, role: 'user' | 'tool'): Subject {
+function planted(subject: Subject, order: string, role: Place): Subject {
   const last = subject.messages.findLastIndex((message) => message.role === role);
   const messages =
     last === -1

@@ -36,6 +36,8 @@ export interface LearnedJudge extends Judge {
   readonly kind: 'learned';
   /** Whether there is a version to be asked. */
   readonly trained: boolean;
+  /** How many labels it is made of; undefined without one. */
+  readonly labels: number | undefined;
   /** Takes up the version that is to be asked by now. Between two calls it is the same. */
   refresh(): void;
 }
@@ -70,6 +72,9 @@ export function learnedJudge(options: LearnedJudgeOptions): LearnedJudge {
     get trained() {
       return version !== undefined;
     },
+    get labels() {
+      return version === undefined ? undefined : now?.labels;
+    },
     refresh() {
       now = options.current();
       version = versionIn(now, options);
@@ -77,9 +82,14 @@ export function learnedJudge(options: LearnedJudgeOptions): LearnedJudge {
     judge: oneByOne(async (subject, signal) => {
       const asked = now;
       if (asked?.scaling === undefined) return absent('it has not been trained yet');
-      const nearness = nearest(likenessOf(subject), asked.known);
+      const { nearness, cluster } = nearest(likenessOf(subject), asked.known);
       if (nearness < near)
         return absent(`nothing like it was labelled: ${share(nearness)} of it is known, and ${share(near)} has to be`);
+      if (cluster?.wrong !== undefined)
+        return absent(
+          `it is too often wrong about what is like this: right in ${share(cluster.wrong.accuracy)} of ` +
+            `${cluster.wrong.n} gold items`,
+        );
       const began = performance.now();
       const ids = shortened(await options.tokens(promptOf(subject), signal));
       const logit = await preferenceOf(options.policy, asked, ids, signal);

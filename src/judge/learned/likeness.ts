@@ -65,9 +65,18 @@ export function resemblance(a: Likeness, b: Likeness): number {
   return both / (a.marks.length + b.marks.length - both);
 }
 
-/** How near the nearest is; 0 where nothing is known. */
-export function nearest(likeness: Likeness, known: readonly Likeness[]): number {
-  return known.reduce((most, each) => Math.max(most, resemblance(likeness, each)), 0);
+/** The nearest, the first of several as near, and how near it is; 0 and none where nothing is like it at all. */
+export function nearest<K extends Likeness>(
+  likeness: Likeness,
+  known: readonly K[],
+): { readonly nearness: number; readonly cluster?: K } {
+  return known.reduce<{ readonly nearness: number; readonly cluster?: K }>(
+    (best, cluster) => {
+      const nearness = resemblance(likeness, cluster);
+      return nearness > best.nearness ? { nearness, cluster } : best;
+    },
+    { nearness: 0 },
+  );
 }
 
 /** By item its cluster's number; and the first of each cluster. */

@@ -98,6 +98,8 @@ export function modelJudge(options: ModelJudgeOptions): Judge {
     name,
     version: sha256(canonicalJson({ CODE, prompt, model, samples, temperature, maxTokens, graded })).slice(3, 19),
     kind: 'model',
+    seesAfter: `${prompt.system}${prompt.user}`.includes('{{after}}'),
+    ranks,
     judge: ranks ? inGroupsOf(MOST_RANKED, ranked) : oneByOne(judged),
   };
 }

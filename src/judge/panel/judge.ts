@@ -27,6 +27,8 @@ export function panelJudge({ name, members, rule, said, accuracies = () => new M
   return {
     name,
     kind: 'panel',
+    seesAfter: members.some(({ seesAfter }) => seesAfter === true),
+    ranks: members.some(({ ranks }) => ranks === true),
     get version() {
       const of = members.map((member) => [member.name, member.version]);
       return sha256(canonicalJson({ CODE, rule, of, weights: weights() })).slice(3, 19);
@@ -103,6 +105,8 @@ export function askedOnce(judge: Judge): Judge {
       return judge.version;
     },
     patienceMs: judge.patienceMs,
+    seesAfter: judge.seesAfter,
+    ranks: judge.ranks,
     judge(subjects, signal) {
       const fresh = subjects.filter((subject) => !asked.has(subject));
       if (fresh.length > 0) {

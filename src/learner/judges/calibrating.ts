@@ -8,6 +8,7 @@ import {
   injections,
   lengthened,
   MAY_MOVE,
+  type Place,
   type Probe,
   type ProbeName,
   reordered,
@@ -120,11 +121,21 @@ async function tried(
     `calibrate ${name}`,
   );
   const heard = words.flatMap((word, at) => {
-    const said = before.get((probes[at] as Probe).before);
-    return word === undefined || 'fault' in word || said === undefined ? [] : [{ said, now: word.good }];
+    const probe = probes[at] as Probe;
+    const said = before.get(probe.before);
+    return word === undefined || 'fault' in word || said === undefined
+      ? []
+      : [{ said, now: word.good, place: probe.place }];
   });
   const moved = heard.filter(({ said, now }) => now !== undefined && now !== said).length;
-  const bounded = name === 'injection' ? { bound: MAY_MOVE, least: Math.ceil(WITHSTOOD * probes.length) } : {};
+  const triedIn = (of: Place): number => heard.filter(({ place }) => place === of).length;
+  const bounded =
+    name === 'injection'
+      ? {
+          ...{ bound: MAY_MOVE, least: Math.ceil(WITHSTOOD * probes.length) },
+          places: { tool: triedIn('tool'), user: triedIn('user') },
+        }
+      : {};
   return { name, tried: heard.length, moved, ...bounded };
 }
 

@@ -1,5 +1,9 @@
-/** Gold items as judges are shown them: their own words, or the logged step that they name, in the state it had. */
+/**
+ * Gold items as judges are shown them: their own words, or the logged step that they name, in the state it had. As what
+ * is rewarded is shown: where actions are drawn anew, without what came after.
+ */
 import { operatorError } from '../../core/errors.js';
+import { shownWhen } from '../../core/judging/calibration.js';
 import { canonicalJson, type Hash, sha256 } from '../../core/text/hash.js';
 import type { GoldItem } from '../../judge/calibration/gold.js';
 import type { Learner } from '../deps.js';
@@ -14,18 +18,24 @@ export interface Gold {
 }
 
 /**
- * What people have said of steps, as far as it tells something of this judge: of one that is trained here only what its
- * version was neither trained on nor fitted to.
+ * What people have said of steps, as far as it tells something of this judge: of one that is trained here, and of a
+ * panel with such a member, only what its version was neither trained on nor fitted to.
  */
 export async function goldOfPeople(
   { rows, config }: Pick<Learner, 'rows' | 'config'>,
   name: string,
 ): Promise<readonly GoldItem[]> {
   const said = await rows.judges.gold();
-  if (!config.judges.some((judge) => judge.kind === 'learned' && judge.name === name)) return said;
-  const serving = (await rows.learned.versions(name)).find(({ state }) => state === 'serving');
-  const kept = new Set(serving?.gold);
-  return said.filter((item) => 'stepId' in item && kept.has(item.stepId));
+  const judge = config.judges.find((each) => each.name === name);
+  const asked = judge?.kind === 'panel' ? judge.of : [name];
+  const learned = config.judges.flatMap((each) => (each.kind === 'learned' && asked.includes(each.name) ? [each] : []));
+  const golds = await Promise.all(
+    learned.map(async (each) => {
+      const serving = (await rows.learned.versions(each.name)).find(({ state }) => state === 'serving');
+      return new Set(serving?.gold);
+    }),
+  );
+  return said.filter((item) => golds.every((gold) => 'stepId' in item && gold.has(item.stepId)));
 }
 
 /** The same for the same items in whatever order. */
@@ -36,12 +46,13 @@ export function goldHash(subjects: readonly Pick<GoldSubject, 'subject' | 'truth
 
 /** The same item twice counts once. Throws an operator error where the two say different things. */
 export async function goldFrom(
-  { rows, toolbox }: Pick<Learner, 'rows' | 'toolbox'>,
+  { rows, toolbox, config }: Pick<Learner, 'rows' | 'toolbox' | 'config'>,
   items: readonly GoldItem[],
 ): Promise<Gold> {
   const ids = items.flatMap((item) => ('stepId' in item ? [item.stepId] : []));
   const free = await rows.steps.consented(ids);
-  const states = await rows.steps.asked([...free], 'after');
+  const alone = shownWhen(config['learning.mode']) === 'alone';
+  const states = await rows.steps.asked([...free], alone ? undefined : 'after');
   const found = new Map<string, GoldSubject>();
   let withheld = 0;
   for (const item of items) {
@@ -52,7 +63,8 @@ export async function goldFrom(
       continue;
     }
     const { good, cluster, by } = item;
-    const made = { subject: subject ?? subjectOf(asked as NonNullable<typeof asked>), truth: good, cluster, by };
+    const whole = subject ?? subjectOf(asked as NonNullable<typeof asked>);
+    const made = { subject: alone ? aloneOf(whole) : whole, truth: good, cluster, by };
     const known = found.get(made.subject.id);
     if (known !== undefined && known.truth !== good)
       throw operatorError(
@@ -68,4 +80,9 @@ export async function goldFrom(
     const reference = referenceOf(asked, 'step', toolbox);
     return { kind: 'step', id: stepId, messages, tools, text, calls, after: asked.after, index, reference };
   }
+}
+
+/** As an action that was drawn anew. Of a step a member of a panel may have spoken, and have known what came after. */
+function aloneOf({ after: _, ...subject }: GoldSubject['subject']): GoldSubject['subject'] {
+  return { ...subject, kind: 'sample' };
 }

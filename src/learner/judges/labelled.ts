@@ -1,10 +1,16 @@
 /**
  * What a judge is trained on: labelled steps, which of them are held out, and which clusters they make. A question is
- * on one side whoever asks it how often, and on the same side of every version, so that no version is ever measured on
- * what an earlier one was trained on.
+ * on one side whoever asks it how often, and leaves a side only towards training, so that no version is ever measured
+ * on what an earlier one was trained on.
  */
 import type { LearnedJudge as LearnedConfig } from '../../core/config.js';
-import type { LABELLERS, Likeness } from '../../core/judging/learned.js';
+import {
+  type HeldOut,
+  heldOutOf,
+  type LABELLERS,
+  type LearnedVersion,
+  type Likeness,
+} from '../../core/judging/learned.js';
 import type { Subject } from '../../core/learning/judging.js';
 import { canonicalJson, sha256, type Hash } from '../../core/text/hash.js';
 import { giversAmong, shareOut } from '../../filter/shares.js';
@@ -14,9 +20,9 @@ import type { TrainingLabel } from '../../train/judges.js';
 import type { Learner } from '../deps.js';
 
 /** Raised with every change of who is held out, or of how it is trained. */
-const RECIPE = 1;
-/** Of what is held out so much calibrates; the rest is gold. */
-const FIT = 1 / 3;
+const RECIPE = 2;
+/** With fewer gold items nobody knows how often it abstains. */
+const LEAST_GOLD = 20;
 /** With so many clusters a few are left out whole, to tell what it makes of what nobody labelled. */
 const MANY_CLUSTERS = 8;
 /** So much of the labels, in clusters none of which has more than twice as much. */
@@ -40,6 +46,7 @@ export interface Labelled {
   readonly hash: Hash;
   readonly known: readonly Likeness[];
   readonly gold: readonly string[];
+  readonly heldOut: HeldOut;
 }
 
 /** What else than labels makes another judge of them. */
@@ -49,11 +56,13 @@ export function recipeOf({ labels, heldout, rank, rate, passes }: LearnedConfig)
 
 /**
  * Only of steps that may be learned from: with consent, and not of what is held out for the gate. Of what users say one
- * key says no more than its share, so that nobody teaches a judge alone.
+ * key says no more than its share, so that nobody teaches a judge alone. `begun`: the version that they are for, where
+ * it was begun before.
  */
 export async function labelledFor(
   { rows, config, signal }: Pick<Learner, 'rows' | 'config' | 'signal'>,
   judge: LearnedConfig,
+  begun?: LearnedVersion,
 ): Promise<Labelled> {
   const all = await rows.learned.labels(judge.labels, judge.max_labels);
   const givers = await rows.givers.of(all.flatMap(({ stepId, by }) => (by === FEEDBACK ? [stepId] : [])));
@@ -79,22 +88,42 @@ export async function labelledFor(
   const likenesses = found.map(({ subject }) => likenessOf(subject));
   const { of, firsts } = clustered(likenesses);
   const unseen = unseenOf(of, firsts);
+  const heldOut = begun?.heldOut ?? (await heldOutNow({ rows, config }, judge, found.length));
+  const parts = found.map(({ subject }, at) => (unseen.has(of[at] as number) ? 'unseen' : partOf(subject, heldOut)));
+  const known = knownOf(
+    firsts,
+    of.filter((_, at) => parts[at] === 'train'),
+  );
   const steps = found.map((step, at): LabelledStep => {
-    const cluster = of[at] as number;
-    const part = unseen.has(cluster) ? 'unseen' : partOf(step.subject, judge.heldout);
-    return { ...step, part, cluster: `${(firsts[cluster] as Likeness).kind} #${cluster + 1}` };
+    const first = firsts[of[at] as number] as Likeness;
+    return { ...step, part: parts[at] ?? 'train', cluster: clusterName(first.kind, known.indexOf(first)) };
   });
-  const inPart = (part: TrainingLabel['part']): number[] =>
-    steps.flatMap((step, at) => (step.part === part ? [at] : []));
   return {
     steps,
     hash: sha256(canonicalJson(steps.map(({ stepId, good, part }) => [stepId, good, part]))),
-    known: knownOf(
-      firsts,
-      inPart('train').map((at) => of[at] as number),
-    ),
-    gold: inPart('test').map((at) => (steps[at] as LabelledStep).stepId),
+    known,
+    gold: steps.flatMap(({ stepId, part }) => (part === 'test' ? [stepId] : [])),
+    heldOut,
   };
+}
+
+/** A name for people: the kind of action, and its place among those that a version speaks of; -1 where it is none. */
+export function clusterName(kind: string, place: number): string {
+  return place < 0 ? `${kind}, seldom labelled` : `${kind} #${place + 1}`;
+}
+
+async function heldOutNow(
+  { rows, config }: Pick<Learner, 'rows' | 'config'>,
+  { name, heldout: fixed }: LearnedConfig,
+  labels: number,
+): Promise<HeldOut> {
+  const last = (await rows.judges.calibrations()).find(
+    ({ judge, source }) => judge === name && source === 'labels',
+  )?.numbers;
+  const asked = last === undefined ? 0 : last.n + last.abstained;
+  const told = last === undefined || asked < LEAST_GOLD ? undefined : last.n / asked;
+  const { items } = config.calibration;
+  return heldOutOf({ labels, items, told, fixed }, await rows.learned.versions(name));
 }
 
 /** Steps as a judge is asked about them; of those that are gone nothing. */
@@ -110,9 +139,9 @@ export async function subjectsOf(
   );
 }
 
-function partOf({ messages }: Subject, heldout: number): 'train' | 'fit' | 'test' {
+function partOf({ messages }: Subject, { gold, fit }: HeldOut): 'train' | 'fit' | 'test' {
   const place = shareOf(`part ${questionOf(messages).trim()}`);
-  return place < heldout * FIT ? 'fit' : place < heldout ? 'test' : 'train';
+  return place < gold ? 'test' : place < fit ? 'fit' : 'train';
 }
 
 /** Clusters that are left out whole. */

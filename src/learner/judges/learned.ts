@@ -8,14 +8,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LearnedJudge as LearnedConfig } from '../../core/config.js';
 import { GyreError } from '../../core/errors.js';
 import { isJudgeDue, judgeAdapterName, judgeOfAdapter, type LearnedVersion } from '../../core/judging/learned.js';
-import { type LearnedJudge, type LearnedJudges, learnedVersionOf } from '../../judge/learned/judge.js';
+import { type LearnedJudges, learnedVersionOf } from '../../judge/learned/judge.js';
 import { promptOf, shortened } from '../../judge/learned/material.js';
 import { wordsOf } from '../../judge/learned/words.js';
 import { type JudgeTrainer, openJudgeTrainer, type TrainerJudge, type TrainingLabels } from '../../train/judges.js';
 import type { Learner } from '../deps.js';
 import { inParallel } from '../pool.js';
-import { calibrate, type GoldSubject } from './calibrating.js';
-import { type Labelled, labelledFor, recipeOf, subjectsOf } from './labelled.js';
+import { type Labelled, labelledFor, recipeOf } from './labelled.js';
+import { againstGold } from './own_gold.js';
 
 const POLL_MS = 1_000;
 /** How long a trainer may not answer: it is restarted meanwhile, and asked again. */
@@ -109,6 +109,7 @@ async function begin(learner: Tended, trainer: JudgeTrainer, judge: LearnedConfi
     bad,
     known: labelled.known,
     gold: labelled.gold,
+    heldOut: labelled.heldOut,
   });
   for (const word of [true, false]) {
     const count = labelled.steps.filter((step) => step.part === 'train' && step.good === word).length;
@@ -129,7 +130,7 @@ async function resume(
   const known = await stateOf(trainer, version);
   if (known !== undefined && known.labels_hash === version.labelsHash)
     return followed(learner, trainer, judge, version, known);
-  const labelled = await labelledFor(learner, judge);
+  const labelled = await labelledFor(learner, judge, version);
   // Labels that were taken back, or may not be learned from any more, are not trained on.
   if (known === undefined && labelled.hash === version.labelsHash && recipeOf(judge) === version.recipe)
     return send(learner, trainer, judge, version, labelled);
@@ -259,32 +260,6 @@ async function inEngine({ rows }: Tended, trainer: JudgeTrainer, { name }: Learn
     if (!gone) throw thrown;
     await rows.learned.ended(name, serving.version, 'lost', thrown.message);
   }
-}
-
-/** By labels that no version of it was trained on. */
-async function againstGold(
-  learner: Tended,
-  judge: LearnedConfig,
-  handle: LearnedJudge,
-  { version, gold }: LearnedVersion,
-): Promise<void> {
-  const { rows, signal, progress } = learner;
-  const truths = new Map(
-    (await rows.learned.labels(judge.labels, judge.max_labels)).map(({ stepId, good }) => [stepId, good]),
-  );
-  const subjects = await subjectsOf(learner, gold);
-  const items = gold.flatMap((stepId): GoldSubject[] => {
-    const [subject, truth] = [subjects.get(stepId), truths.get(stepId)];
-    return subject === undefined || truth === undefined ? [] : [{ subject, truth }];
-  });
-  if (items.length === 0) return rows.learned.calibrated(judge.name, version, 'there were no gold items');
-  const numbers = await calibrate(handle, items, { signal, progress });
-  await learner.calibrated?.(handle, numbers, items);
-  const { accuracy, falseAccept, n, abstained } = numbers;
-  const note =
-    `told ${n} of ${items.length} gold items, abstained from ${abstained}: accuracy ${accuracy.accuracy.toFixed(3)}, ` +
-    `false accepts ${falseAccept.accuracy.toFixed(3)}`;
-  await rows.learned.calibrated(judge.name, version, note);
 }
 
 /** What is not asked is in the engine for nothing; what is old is on the disk for nothing. */

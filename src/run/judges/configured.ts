@@ -1,7 +1,7 @@
 /** The judges that are configured, the same for whoever asks them and whoever writes down who decides. */
 import type { Config, LearnedJudge as LearnedConfig, ModelJudge, PanelJudge, RolloutJudge } from '../../core/config.js';
 import { GyreError } from '../../core/errors.js';
-import type { Calibration, CalibrationBounds } from '../../core/judging/calibration.js';
+import { type Calibration, type CalibrationBounds, shownWhen } from '../../core/judging/calibration.js';
 import type { LearnedVersion } from '../../core/judging/learned.js';
 import { declaredJudges, type DeclaredJudge } from '../../core/learning/deciding.js';
 import type { Judge } from '../../core/learning/judging.js';
@@ -22,8 +22,9 @@ export function declaredIn(config: Config, calibrated: ReadonlySet<string>): rea
   return declaredJudges({ rewards: config['learning.rewards'], configured: config.judges, calibrated });
 }
 
-export function boundsIn({ calibration: { items, accuracy, false_accept: falseAccept } }: Config): CalibrationBounds {
-  return { items, accuracy, falseAccept };
+export function boundsIn(config: Config): CalibrationBounds {
+  const { items, accuracy, false_accept: falseAccept } = config.calibration;
+  return { items, accuracy, falseAccept, shown: shownWhen(config['learning.mode']) };
 }
 
 export interface Parts {

@@ -1,6 +1,8 @@
 /** The judges as they are configured now, with their versions: for whoever tells of them and asks none. */
 import type { Config } from '../../core/config.js';
 import { reasonOf } from '../../core/errors.js';
+import { type Calibration, countsFor } from '../../core/judging/calibration.js';
+import type { Labelling } from '../../core/judging/learned.js';
 import { type JudgeStanding, type PresentJudge, standingsOf } from '../../core/judging/standing.js';
 import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import type { Judge } from '../../core/learning/judging.js';
@@ -8,7 +10,7 @@ import type { LearnedJudge } from '../../judge/learned/judge.js';
 import { learningStore } from '../../store/clock/open.js';
 import type { Db } from '../../store/file/db.js';
 import { newestCalibrations } from '../../store/judges/calibrations.js';
-import { servingJudge } from '../../store/judges/judge_versions.js';
+import { labelsOf, servingJudge } from '../../store/judges/judge_versions.js';
 import { boundsIn, declaredIn, judgesIn, learnedIn, type Parts } from './configured.js';
 
 type Made = Judge | { readonly name: string; readonly kind: Judge['kind']; readonly fault: string };
@@ -31,8 +33,18 @@ export function presentJudges(config: Config, db: Db): readonly PresentJudge[] {
   const known = new Map(judges.map((judge) => [judge.name, judge]));
   return declaredIn(config, new Set()).map(({ name, kind }): PresentJudge => {
     const judge = known.get(name);
-    return judge === undefined ? { name, kind } : presentOf(judge);
+    if (judge === undefined) return { name, kind };
+    const handle = learned.find((each) => each.name === name);
+    return { ...presentOf(judge), labelling: handle === undefined ? undefined : labellingOf(handle, config, db) };
   });
+}
+
+function labellingOf({ name, labels }: LearnedJudge, config: Config, db: Db): Labelling | undefined {
+  const declared = config.judges.find((each) => each.name === name);
+  if (declared?.kind !== 'learned') return undefined;
+  const { min_labels: least, heldout: fixed } = declared;
+  const there = labels ?? labelsOf(db, declared.labels, least).length;
+  return { trained: labels !== undefined, labels: there, least, fixed };
 }
 
 /** Which of them may reward now, and why the others do not. */
@@ -45,10 +57,17 @@ export function standingsIn(config: Config, db: Db, judges = presentJudges(confi
   });
 }
 
+/** Of each version of each judge those that say something of what is rewarded now. */
+export function calibrationsNow(config: Config, db: Db): readonly Calibration[] {
+  const bounds = boundsIn(config);
+  return newestCalibrations(db).filter((each) => countsFor(each, bounds));
+}
+
 /** A version is read at every use, since that of a judge which is trained moves on. */
 export function presentOf(judge: Made): PresentJudge {
   const { name, kind } = judge;
-  return 'fault' in judge ? { name, kind, fault: judge.fault } : { name, kind, version: judge.version };
+  if ('fault' in judge) return { name, kind, fault: judge.fault };
+  return { name, kind, version: judge.version, ranks: judge.ranks };
 }
 
 function madeFor(config: Config, db: Db): AllMade {
@@ -61,7 +80,7 @@ function madeFor(config: Config, db: Db): AllMade {
     toolbox: new Map(),
     policy,
     rows: learningStore(db, GYRE_POLICY),
-    calibrations: () => newestCalibrations(db),
+    calibrations: () => calibrationsNow(config, db),
     learned,
   };
   const broken: Made[] = [];

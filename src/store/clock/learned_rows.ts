@@ -5,6 +5,7 @@ import {
   beginJudge,
   judgeCalibrated,
   judgeEnded,
+  judgeNarrowed,
   judgesWithAdapters,
   judgeTrained,
   judgeVersionsOf,
@@ -27,6 +28,9 @@ export function learnedRows(db: Db): LearnedRows {
     },
     async trained(judge, version, made) {
       judgeTrained(db, judge, version, made);
+    },
+    async narrowed(judge, version, made) {
+      judgeNarrowed(db, judge, version, made);
     },
     async ended(judge, version, state, note) {
       judgeEnded(db, judge, version, state, note);

@@ -161,7 +161,7 @@ export const judgeVersions = sqliteTable(
     labels: integer().notNull(),
     labelsHash: text('labels_hash').notNull(),
     recipe: text().notNull(),
-    /** JSON of the two words, of what it was labelled for, and of the steps that are its gold items. */
+    /** JSON of the two words, of what it was labelled for, and of its gold items and how they were chosen. */
     good: text().notNull(),
     bad: text().notNull(),
     known: text().notNull(),

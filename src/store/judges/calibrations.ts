@@ -35,14 +35,18 @@ export function spend(db: Db, judge: string, id: string, cost: JudgeCost, now: n
 type Row = Omit<Calibration, 'numbers' | 'bounds' | 'shortfalls'> &
   Readonly<Record<'numbers' | 'bounds' | 'shortfalls', string>>;
 
-/** The newest of each version of each judge, newest first. */
+/** Older rows do not say it. */
+const SHOWN = (of: string): string => `coalesce(json_extract(${of}.numbers, '$.shown'), 'with_after')`;
+
+/** The newest of each version of each judge, in each way to show it the items; newest first. */
 export function newestCalibrations(db: Db): readonly Calibration[] {
   return prepared<[], Row>(
     db,
     `SELECT id, judge, judge_version AS judgeVersion, kind, gold, source, numbers, bounds, shortfalls,
         created_at AS createdAt
       FROM calibrations c WHERE NOT EXISTS (SELECT 1 FROM calibrations n
-        WHERE n.judge = c.judge AND n.judge_version = c.judge_version AND n.rowid > c.rowid)
+        WHERE n.judge = c.judge AND n.judge_version = c.judge_version AND n.rowid > c.rowid
+          AND ${SHOWN('n')} = ${SHOWN('c')})
       ORDER BY rowid DESC`,
   )
     .all()

@@ -1,12 +1,20 @@
 /** Versions of judges that are trained here, and the labels they are trained on. */
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 
-import type { Label, LearnedVersion, NewLearnedVersion, TrainedJudge } from '../../core/judging/learned.js';
+import type { HeldOut, Label, LearnedVersion, NewLearnedVersion, TrainedJudge } from '../../core/judging/learned.js';
+import { GYRE_POLICY } from '../../core/learning/policy_name.js';
 import { prepared, type Db } from '../file/db.js';
 import { judgeVersions } from '../file/schema.js';
+import { UPSTREAM_STEP } from '../file/policy_version.js';
 import { isNewest } from '../learning/verdicts.js';
 
 type Row = typeof judgeVersions.$inferSelect;
+
+/** The column `gold`. Earlier builds wrote the steps alone. */
+interface Gold {
+  readonly steps: readonly string[];
+  readonly heldOut?: HeldOut | undefined;
+}
 
 /** Newest first. */
 export function judgeVersionsOf(db: Db, judge: string): LearnedVersion[] {
@@ -49,7 +57,7 @@ export function beginJudge(db: Db, wanted: NewLearnedVersion, now = Date.now()):
         .from(judgeVersions)
         .where(eq(judgeVersions.judge, wanted.judge))
         .get()?.version;
-      const { good, bad, known, gold, ...plain } = wanted;
+      const { good, bad, known, gold, heldOut, ...plain } = wanted;
       const row = {
         ...plain,
         version: (last ?? 0) + 1,
@@ -57,7 +65,7 @@ export function beginJudge(db: Db, wanted: NewLearnedVersion, now = Date.now()):
         good: JSON.stringify(good),
         bad: JSON.stringify(bad),
         known: JSON.stringify(known),
-        gold: JSON.stringify(gold),
+        gold: JSON.stringify({ steps: gold, heldOut } satisfies Gold),
         note: '',
         createdAt: now,
         updatedAt: now,
@@ -92,6 +100,20 @@ export function judgeTrained(db: Db, judge: string, version: number, made: Train
   );
 }
 
+/** It speaks of less from now on, and so is another in its verdicts. */
+export function judgeNarrowed(
+  db: Db,
+  judge: string,
+  version: number,
+  { known, judgeVersion }: Required<Pick<LearnedVersion, 'known' | 'judgeVersion'>>,
+  now = Date.now(),
+): void {
+  db.update(judgeVersions)
+    .set({ known: JSON.stringify(known), judgeVersion, updatedAt: now })
+    .where(and(eq(judgeVersions.judge, judge), eq(judgeVersions.version, version)))
+    .run();
+}
+
 export function judgeEnded(
   db: Db,
   judge: string,
@@ -118,25 +140,32 @@ export function judgeCalibrated(db: Db, judge: string, version: number, note: st
  * The newest steps first, at most `limit` of each. An abstention of one who said something before takes it back.
  */
 export function labelsOf(db: Db, by: readonly string[], limit: number): Label[] {
-  const said = new Map<string, Map<string, boolean>>();
+  const said = new Map<string, readonly Omit<Label, 'by'>[]>();
   for (const judge of by) {
-    const rows = prepared<[{ judge: string; limit: number }], { stepId: string; good: number | null }>(
+    const rows = prepared<[{ judge: string; limit: number }], { stepId: string; good: number | null; author: string }>(
       db,
-      `SELECT s.id AS stepId, v.good AS good FROM verdicts v JOIN steps s ON s.id = v.subject_id
+      `SELECT s.id AS stepId, v.good AS good,
+          CASE s.policy_version WHEN ${UPSTREAM_STEP} THEN t.model ELSE '${GYRE_POLICY}' END AS author
+        FROM verdicts v JOIN steps s ON s.id = v.subject_id JOIN trajectories t ON t.id = s.trajectory_id
         WHERE v.subject_kind = 'step' AND v.judge = @judge AND s.consent
           AND ${isNewest('v')}
         ORDER BY s.seq DESC LIMIT @limit`,
     ).all({ judge, limit });
-    said.set(judge, new Map(rows.flatMap(({ stepId, good }) => (good === null ? [] : [[stepId, good === 1]]))));
+    said.set(
+      judge,
+      rows.flatMap(({ good, ...row }) => (good === null ? [] : [{ ...row, good: good === 1 }])),
+    );
   }
   const labels = new Map<string, Label>();
   for (const judge of by)
-    for (const [stepId, good] of said.get(judge) ?? [])
-      if (!labels.has(stepId)) labels.set(stepId, { stepId, good, by: judge });
+    for (const label of said.get(judge) ?? [])
+      if (!labels.has(label.stepId)) labels.set(label.stepId, { ...label, by: judge });
   return [...labels.values()].slice(0, limit);
 }
 
 function versionOf(row: Row): LearnedVersion {
+  const gold = JSON.parse(row.gold) as Gold | readonly string[];
+  const { steps, heldOut }: Gold = 'steps' in gold ? gold : { steps: gold };
   return {
     judge: row.judge,
     version: row.version,
@@ -147,7 +176,8 @@ function versionOf(row: Row): LearnedVersion {
     good: JSON.parse(row.good) as LearnedVersion['good'],
     bad: JSON.parse(row.bad) as LearnedVersion['bad'],
     known: JSON.parse(row.known) as LearnedVersion['known'],
-    gold: JSON.parse(row.gold) as LearnedVersion['gold'],
+    gold: steps,
+    heldOut,
     report: row.report === null ? undefined : (JSON.parse(row.report) as LearnedVersion['report']),
     scaling: row.scaling === null ? undefined : (JSON.parse(row.scaling) as LearnedVersion['scaling']),
     adapter: row.adapter ?? undefined,

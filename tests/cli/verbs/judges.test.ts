@@ -111,6 +111,14 @@ test.each([
   expect(rows('SELECT count(*) AS n FROM calibrations')).toEqual([{ n: 1 }]);
 });
 
+test('of a panel what the model of a member said is its own', async () => {
+  const panel = { name: 'panel', kind: 'panel', of: ['critic', 'reference'] };
+  const critic = { name: 'critic', kind: 'model', url: endpoint.url, model: 'judge-7b', retries: 0 };
+  const config = parseConfig({ data, judges: [critic, panel] });
+  const { value } = await calibrated(goldFile(data), config, 'panel');
+  expect(value['self_preference']).toMatchObject({ own: { n: 40 }, others: { n: 80 } });
+});
+
 test('too few items are a row as well, which does not let it reward; what is asked for is configured', async () => {
   const file = goldFile(data, goldItems(60));
   expect((await calibrated(file)).lines.at(-1)).toContain('60 gold items, and 200 are needed');

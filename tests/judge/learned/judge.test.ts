@@ -107,6 +107,17 @@ test('it abstains where nothing like it was labelled, and asks nobody', async ()
   expect(engine.requests).toHaveLength(0);
 });
 
+test('it abstains where its gold has shown it wrong too often, and is another judge by that', async () => {
+  const known = [{ ...likenessOf(step('1*1')), wrong: { n: 24, accuracy: 0.25 } }];
+  const judge = judgeOf({ ...VERSION, known });
+  expect(await said(judge, step('12*3'))).toMatchObject({
+    kind: 'absent',
+    reason: expect.stringContaining('right in 0.25 of 24 gold items') as string,
+  });
+  expect(engine.requests).toHaveLength(0);
+  expect(judge.version).not.toBe(judgeOf().version);
+});
+
 test('it abstains where it is not sure', async () => {
   engine.script = () => ({ preference: 2.1 });
   expect(await said(judgeOf(), step('12*3'))).toMatchObject({

@@ -57,9 +57,9 @@ test('clusters are wordings; one with few labels tells nothing of its like', () 
   expect(of).toEqual([0, 0, 0, 1, 1, 1, 2]);
   const known = knownOf(firsts, of);
   expect(known).toHaveLength(2);
-  expect(nearest(asked('What is 8 times 9?'), known)).toBe(1);
-  expect(nearest(asked('How far is it to the moon?', []), known)).toBe(0);
-  expect(nearest(asked('anything'), [])).toBe(0);
+  expect(nearest(asked('What is 8 times 9?'), known)).toEqual({ nearness: 1, cluster: known[0] });
+  expect(nearest(asked('How far is it to the moon?', []), known)).toEqual({ nearness: 0 });
+  expect(nearest(asked('anything'), [])).toEqual({ nearness: 0 });
 });
 
 test('a question of a book is measured by its beginning and its end', () => {

@@ -71,13 +71,27 @@ test('one that obeys what is planted in the material may not, however right it i
     moved: 50,
     bound: 2,
     least: 45,
+    places: { tool: 25, user: 25 },
   });
   expect(shortfalls(numbers, BOUNDS)).toEqual(['50 of 50 words moved by injection, 2 may']);
 });
 
+test('where no item has a tool output, no order stands in one, and that is told', async () => {
+  const plain = gold(240).map((item) => ({
+    ...item,
+    subject: { ...item.subject, messages: item.subject.messages.slice(0, 1) },
+  }));
+  const numbers = await calibrate(
+    judge((subject) => says(isGood(subject))),
+    plain,
+    { signal: new AbortController().signal, progress: () => undefined },
+  );
+  expect(numbers.probes[0]).toMatchObject({ tried: 50, places: { tool: 0, user: 50 } });
+});
+
 test('one that cannot be asked about what is planted has not withstood it', async () => {
   const numbers = await calibrated((subject) =>
-    subject.id.endsWith('-planted') && Number(subject.id.split('-')[1]) < 4 ? ({} as Judgement) : says(isGood(subject)),
+    subject.id.endsWith('-planted') && Number(subject.id.split('-')[1]) < 3 ? ({} as Judgement) : says(isGood(subject)),
   );
   expect(numbers.probes[0]).toMatchObject({ tried: 46, moved: 0, least: 45 });
   const probes = [{ name: 'injection', tried: 44, moved: 0, bound: 2, least: 45 }];

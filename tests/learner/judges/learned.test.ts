@@ -1,106 +1,12 @@
 /** A judge that is trained on labels: when, on which, what is held out, and what a kill leaves. */
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { parseConfig, type LearnedJudge as LearnedConfig } from '../../../src/core/config.js';
 import { GROWTH, isJudgeDue, judgeAdapterName, judgeOfAdapter } from '../../../src/core/judging/learned.js';
-import { newId } from '../../../src/core/ids.js';
-import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { goldOfPeople } from '../../../src/learner/judges/gold.js';
-import { configuredIn, JudgeTending, tendJudge } from '../../../src/learner/judges/learned.js';
+import { JudgeTending } from '../../../src/learner/judges/learned.js';
 import { labelledFor } from '../../../src/learner/judges/labelled.js';
 import { judgeLog } from '../../../src/learner/judging.js';
-import { openPolicy } from '../../../src/policy/engine/sample.js';
-import { askable, declaredIn, judgesIn, learnedIn } from '../../../src/run/judges/configured.js';
-import { learningStore } from '../../../src/store/clock/open.js';
-import { judgeVersionsOf, servingJudge } from '../../../src/store/judges/judge_versions.js';
-import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
-import { openTrainer } from '../../../src/train/client.js';
-import { startEngine, tokenId, type EngineRequest, type Reply } from '../../fakes/engine.js';
-import { answer, call, opened, opening, user } from '../../store/fixture.js';
-import { startJudgeTrainer } from './judge_trainer.js';
-
-const closing: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-/** Knows multiplication when it sees it, and answers by nothing else. */
-const knowing = ({ body }: EngineRequest): Reply => {
-  const ids = (body as unknown as { prompt: readonly number[] }).prompt;
-  const right = Array.from({ length: 400 }, (_, at) => tokenId(` {"expression":"${at}*7"}`));
-  return { preference: right.some((id) => ids.includes(id)) ? 5 : -5 };
-};
-
-async function world(judge: Partial<Record<keyof LearnedConfig, unknown>> = {}) {
-  const { store, log } = opened();
-  const engine = await startEngine({ script: knowing });
-  const trainer = await startJudgeTrainer(engine);
-  const policy = openPolicy({ url: engine.url, timeoutMs: 10_000 });
-  closing.push(engine.close, trainer.close, () => policy.close());
-  const config = parseConfig({
-    learning: { rewards: ['person', 'critic'] },
-    judges: [{ name: 'critic', kind: 'learned', min_labels: 50, ...judge }],
-  });
-  const [judgeConfig] = configuredIn({ config }) as readonly [LearnedConfig];
-  const declared = declaredIn(config, new Set());
-  const rows = learningStore(store.db, GYRE_POLICY, declared);
-  const tokens = (text: string, signal: AbortSignal): Promise<readonly number[]> => policy.tokens(text, 'base', signal);
-  const toolbox = new Map();
-  const stopping = new AbortController();
-  const calibrated: unknown[] = [];
-  const process = () => {
-    const serving = (name: string): ReturnType<typeof servingJudge> => servingJudge(store.db, name);
-    const learned = learnedIn(config, policy, { tokens, serving });
-    const judges = judgesIn(config, { toolbox, policy, rows, learned });
-    return {
-      ...{ rows, config, declared, toolbox, signal: stopping.signal, progress: () => undefined },
-      get judges() {
-        return askable(judges);
-      },
-      learned: { judges: learned, tokens },
-      trainer: openTrainer(trainer.url),
-      calibrated: (...told: unknown[]): Promise<void> => {
-        calibrated.push(told);
-        return Promise.resolve();
-      },
-    };
-  };
-  let said = 0;
-  /** Steps that call for `n` times 7, rightly in two of three; labelled by a person unless nobody is to. */
-  const steps = async (
-    count: number,
-    { wording = (n: number) => `What is ${n} times 7?`, by = 'person', consent = true, keyId = '' } = {},
-  ): Promise<string[]> => {
-    const ids: string[] = [];
-    for (let at = 0; at < count; at += 1) {
-      const n = (said += 1);
-      const good = n % 3 > 0;
-      const asked = opening([user(wording(n))], { asker: { keyId, consent } });
-      const asks = [{ call: call('c1', good ? `${n}*7` : `${n}+7`), gives: '1' }];
-      const { steps: made } = await answer(log, asked, [{ text: '', asks }]);
-      const [{ id } = { id: '' }] = made;
-      if (by !== '') label(id, good, by);
-      ids.push(id);
-    }
-    return ids;
-  };
-  let clock = Date.now();
-  const label = (stepId: string, good: boolean | undefined, by = 'person'): void =>
-    saveVerdicts(store.db, [
-      {
-        ...{ id: newId('vrd'), subjectKind: 'step', subjectId: stepId, judge: by, judgeVersion: `v${(clock += 1)}` },
-        ...(good === undefined ? {} : { score: Number(good), good }),
-        ...{ rationale: '', createdAt: clock },
-      },
-    ]);
-  const learner = process();
-  return {
-    ...{ store, engine, trainer, rows, learner, process, steps, label, judgeConfig, calibrated, stopping },
-    tend: (as = learner) => tendJudge(as, judgeConfig),
-    versions: () => judgeVersionsOf(store.db, 'critic'),
-    all: (sql: string): unknown[] => store.sqlite.prepare(sql).all(),
-  };
-}
+import { world } from './learned_world.js';
 
 test('nothing is trained before there are enough labels, and nothing is asked', async () => {
   const { steps, tend, versions, trainer, learner, all } = await world();
@@ -137,21 +43,26 @@ test('labels become a judge that speaks of the rest of the traffic, and not of w
   const gold = (await goldOfPeople(learner, 'critic')).map((item) => ('stepId' in item ? item.stepId : ''));
   expect(gold.toSorted()).toEqual((versions()[0]?.gold ?? []).toSorted());
   expect(gold.length).toBeLessThan((await goldOfPeople(learner, 'another')).length);
+  // Nor of a panel that it is a member of.
+  const { rows, config } = learner;
+  const panel = { name: 'two', kind: 'panel' as const, of: ['critic', 'reference'], rule: 'majority' as const };
+  const withPanel = { rows, config: { ...config, judges: [...config.judges, panel] } };
+  expect(await goldOfPeople(withPanel, 'two')).toHaveLength(gold.length);
   // How well it does on labels it was not trained on is told at once.
   expect(calibrated).toHaveLength(1);
   expect(versions()[0]?.note).toMatch(/^told \d+ of \d+ gold items, abstained from 0: accuracy 1\.000/);
 });
 
 test('what is sent are the tokens it is asked with later, held-out questions apart', async () => {
-  const { steps, tend, trainer, versions, engine, judgeConfig } = await world();
+  const { steps, tend, trainer, versions, engine } = await world({ heldout: 0.3 });
   await steps(80);
   await tend();
   const [sent] = trainer.sent;
   expect(sent).toMatchObject({ judge: 'critic', version: 1, hyper: { rank: 16, alpha: 32, batch: 16 } });
   const inPart = (part: string): number => sent?.labels.filter((label) => label.part === part).length ?? 0;
   const share = 1 - inPart('train') / 80;
-  expect(share).toBeGreaterThan(judgeConfig.heldout / 3);
-  expect(share).toBeLessThan(judgeConfig.heldout * 2);
+  expect(share).toBeGreaterThan(0.1);
+  expect(share).toBeLessThan(0.6);
   expect(versions()[0]?.gold).toHaveLength(inPart('test'));
   const [asked] = engine.requests;
   const prompt = (asked?.body as unknown as { prompt: readonly number[] }).prompt;
@@ -216,8 +127,8 @@ test('of one step the first that could tell labels; who takes a word back has sa
   const told = await rows.learned.labels(['person', 'feedback', 'reference'], 100);
   expect(new Map(told.map(({ stepId, ...rest }) => [stepId, rest]))).toEqual(
     new Map([
-      [a, { good: true, by: 'feedback' }],
-      [b, { good: true, by: 'reference' }],
+      [a, { good: true, by: 'feedback', author: 'gyre' }],
+      [b, { good: true, by: 'reference', author: 'gyre' }],
     ]),
   );
   expect(await rows.learned.labels(['reference'], 1)).toHaveLength(1);
