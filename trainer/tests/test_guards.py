@@ -30,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "weights": {"machine", "contract"},
     "learn": {"machine", "contract", "weights"},
     "engine": {"machine", "contract", "config", "weights"},
-    "check": {"contract", "weights", "learn", "engine"},
+    "check": {"machine", "contract", "weights", "learn", "engine"},
     "service": {"machine", "contract", "config", "weights", "learn", "engine", "check"},
     "__main__": {"config", "weights", "service"},
 }

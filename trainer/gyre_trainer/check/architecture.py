@@ -125,7 +125,8 @@ def gap(own: policy.Policy, twin: Any, block: int = 8) -> float:
     forest, actions = branches()
     worst = 0.0
     with torch.no_grad():
-        packed = own.logprobs(tree.plan(forest, block), tree.targets(forest, actions)).split([a.length for a in actions])
+        together = own.logprobs(tree.plan(forest, block), tree.targets(forest, actions))
+        packed = torch.split(together, [action.length for action in actions])
         for action, ours in zip(actions, packed, strict=True):
             path = [*tree.ancestors(forest.parent, action.end), action.end]
             ids = torch.tensor([forest.tokens[node] for node in path])

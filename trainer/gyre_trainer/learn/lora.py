@@ -51,8 +51,8 @@ class LoraLinear(torch.nn.Module):
 
     def __init__(self, base: torch.nn.Linear, rank: int, alpha: int) -> None:
         super().__init__()
-        self.weight: torch.nn.Parameter = base.weight
-        self.bias: torch.nn.Parameter | None = base.bias
+        self.weight: torch.Tensor = base.weight
+        self.bias: torch.Tensor | None = base.bias
         self.scale: float = alpha / rank
         self.on: bool = True
         device = base.weight.device

@@ -174,9 +174,7 @@ class EntryLogprobs(torch.autograd.Function):
         return result.to(rows.dtype), None, None
 
 
-def logit_chunks(
-    rows: torch.Tensor, head: Head, targets: Targets
-) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+def logit_chunks(rows: torch.Tensor, head: Head, targets: Targets) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """(pairs, entries, float32 logits / temperature [pairs, V]) chunk by chunk."""
     for first in range(0, len(targets.pair_row), CHUNK):
         pairs = slice(first, min(first + CHUNK, len(targets.pair_row)))

@@ -18,7 +18,7 @@ FROZEN = ("gate", "router")
 
 
 def targets(model: "torch.nn.Module") -> dict[str, "torch.nn.Linear"]:
-    """The linear layers that get an adapter, by their place: all of attention and of MLPs that every token goes through.
+    """The linear layers that get an adapter, by place: all of attention, and of MLPs that each token goes through.
 
     The output head and embeddings stay frozen (vLLM needs that). ValueError names a linear layer of which nobody knows
     what it is: without it an adapter would be partial.

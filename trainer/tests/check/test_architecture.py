@@ -123,9 +123,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(
     ("name", "part"), [("mistral", "window"), ("gemma2", "softcap"), ("granite", "scale"), ("gemma3_text", "window")]
 )
-def test_without_what_it_needs_the_check_would_say_so(
-    name: str, part: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_what_it_needs_the_check_would_say_so(name: str, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if part == "window":
         monkeypatch.setattr(tree.Plan, "within", lambda self, _: self.blocks)
     own, twin = architecture.instance(config_of(name, SUPPORTED[name]))
@@ -167,9 +165,7 @@ def test_updates_move_it() -> None:
     before = own.logprobs(plan, wanted).sum().item()
     for _ in range(3):
         values = own.logprobs(plan, wanted)
-        tokens = loss.tokens_of(
-            tuple(_with_mu(a, values.detach()) for a in actions), wanted.token_action, hyper
-        )
+        tokens = loss.tokens_of(tuple(_with_mu(a, values.detach()) for a in actions), wanted.token_action, hyper)
         optimiser.zero_grad()
         loss.compute(values, tokens, hyper).value.backward()
         optimiser.step()
