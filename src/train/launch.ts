@@ -103,7 +103,9 @@ export function launchTrainer({ python, args, env, dataDir, changed, pauses: giv
         resolve(
           code === UNSUPPORTED
             ? { why: lastLine(log, before), final: true }
-            : { why: `it ended with ${signal ?? `code ${code ?? '?'}`}${inBrackets(lastLine(log, before))}; see ${log}` },
+            : {
+                why: `it ended with ${signal ?? `code ${code ?? '?'}`}${inBrackets(lastLine(log, before))}; see ${log}`,
+              },
         ),
       );
     });

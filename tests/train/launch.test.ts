@@ -10,7 +10,7 @@ import { alive, processOf, readProcess } from '../../src/core/running/process.js
 import { launchTrainer, type Launched } from '../../src/train/launch.js';
 
 const FAKE = fileURLToPath(new URL('../fakes/trainer-process.mjs', import.meta.url));
-type State = { readonly url: string } | { readonly down: string };
+type State = { readonly url: string } | { readonly down: string } | { readonly unsupported: string };
 
 let data: string;
 let journal: string;
