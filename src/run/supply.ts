@@ -8,7 +8,7 @@ import { isAbsolute } from 'node:path';
 
 import type { Config } from '../core/config.js';
 import { childEnvironment } from './child_environment.js';
-import { reasonOf } from '../core/errors.js';
+import { operatorError, reasonOf } from '../core/errors.js';
 import type { Part } from '../http/routes/health.js';
 import { openTrainer, type Trainer, type TrainerHealth } from '../train/client.js';
 import { launchTrainer, type Launched } from '../train/launch.js';
@@ -54,6 +54,8 @@ export function openSupply(
   let health: TrainerHealth | undefined;
   let detail = 'starting the trainer';
   let launched: Launched | undefined;
+  const waiting: { readonly resolve: () => void; readonly reject: (reason: Error) => void }[] = [];
+  let unsupported: Error | undefined;
   if (trainer === undefined) {
     mkdirSync(config.data, { recursive: true, mode: 0o700 });
     // By its environment: everyone on the machine can read what a process was started with.
@@ -80,15 +82,18 @@ export function openSupply(
         else {
           trainer = undefined;
           health = undefined;
-          detail = `the trainer is down: ${state.down}`;
+          detail = 'unsupported' in state ? state.unsupported : `the trainer is down: ${state.down}`;
           engine.point(undefined, detail);
+        }
+        if ('unsupported' in state) {
+          unsupported = operatorError(`${state.unsupported}; set "model.path" to another model`);
+          for (const { reject } of waiting.splice(0)) reject(unsupported);
         }
         moved();
       },
     });
   }
   const closing = new AbortController();
-  const waiting: (() => void)[] = [];
   /** The folder a trainer given by address names is on the same machine, where it is there at all. */
   let model:
     { readonly folder: string; readonly neutraliser: Neutraliser; readonly defaults: SamplingDefaults } | undefined;
@@ -114,7 +119,7 @@ export function openSupply(
     if (state === 'ready' && url !== null) {
       model = modelIn(config['model.path'] ?? health.model.path);
       engine.point({ url, apiKey: apiKey ?? undefined, neutraliser: model.neutraliser });
-      for (const done of waiting.splice(0)) done();
+      for (const { resolve } of waiting.splice(0)) resolve();
     } else engine.point(undefined, detail);
   };
   let polling = Promise.resolve();
@@ -141,8 +146,9 @@ export function openSupply(
     async ready(signal) {
       if (engine.address !== undefined) return;
       signal.throwIfAborted(); // one that has fired does not fire again
+      if (unsupported !== undefined) throw unsupported;
       await new Promise<void>((resolve, reject) => {
-        waiting.push(resolve);
+        waiting.push({ resolve, reject });
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       });
     },

@@ -30,8 +30,13 @@ export interface LaunchOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Where logs and process records go. */
   readonly dataDir: string;
-  /** Called with the address when the trainer listens, and with the reason when it has ended. */
-  readonly changed: (state: { readonly url: string } | { readonly down: string }) => void;
+  /**
+   * Called with the address when the trainer listens, with the reason when it has ended, and with a sentence when it
+   * will not be started again, since it does not support the model.
+   */
+  readonly changed: (
+    state: { readonly url: string } | { readonly down: string } | { readonly unsupported: string },
+  ) => void;
   readonly pauses?: Partial<Pauses> | undefined;
 }
 
@@ -51,6 +56,12 @@ interface Pauses {
 }
 
 const PAUSES: Pauses = { first: 1_000, longest: 60_000, healthy: 60_000, stop: 20_000 };
+/** How the trainer ends before it serves a model that it cannot compute right: its last line says why. */
+const UNSUPPORTED = 78;
+interface Ended {
+  readonly why: string;
+  readonly final?: true;
+}
 /** Bytes; a longer log is renamed to `.old` when a child starts. */
 const LOG_LIMIT = 16 * 1024 * 1024;
 
@@ -64,17 +75,18 @@ export function launchTrainer({ python, args, env, dataDir, changed, pauses: giv
   const stopping = new AbortController();
   let child: ChildProcess | undefined;
 
-  /** Runs one child to its end; returns why it ended. */
-  const runChild = async (): Promise<string> => {
+  /** Runs one child to its end; returns why it ended, and whether it is of no use to start it again. */
+  const runChild = async (): Promise<Ended> => {
     const owner = readProcess(parentRecord);
     if (owner !== undefined && owner.pid !== process.pid && alive(owner) && isRunning(record)) {
-      return (
-        `the trainer of "${dataDir}" belongs to the running gateway with process ${owner.pid}: ` +
-        'end that one, or use another --data folder'
-      );
+      return {
+        why:
+          `the trainer of "${dataDir}" belongs to the running gateway with process ${owner.pid}: ` +
+          'end that one, or use another --data folder',
+      };
     }
     await endStale(record, pauses.stop);
-    if (stopping.signal.aborted) return 'stopped';
+    if (stopping.signal.aborted) return { why: 'stopped' };
     rotate(log);
     const out = openSync(log, 'a');
     const before = statSync(log).size;
@@ -85,10 +97,16 @@ export function launchTrainer({ python, args, env, dataDir, changed, pauses: giv
       env,
     });
     closeSync(out);
-    const ended = new Promise<string>((resolve) => {
-      started.once('error', (fault) => resolve(`it could not be started: ${reasonOf(fault)}`));
+    const ended = new Promise<Ended>((resolve) => {
+      started.once('error', (fault) => resolve({ why: `it could not be started: ${reasonOf(fault)}` }));
       started.once('exit', (code, signal) =>
-        resolve(`it ended with ${signal ?? `code ${code ?? '?'}`}${lastLine(log, before)}; see ${log}`),
+        resolve(
+          code === UNSUPPORTED
+            ? { why: lastLine(log, before), final: true }
+            : {
+                why: `it ended with ${signal ?? `code ${code ?? '?'}`}${inBrackets(lastLine(log, before))}; see ${log}`,
+              },
+        ),
       );
     });
     child = started;
@@ -115,9 +133,10 @@ export function launchTrainer({ python, args, env, dataDir, changed, pauses: giv
   const running = (async () => {
     for (let pause = pauses.first; !stopping.signal.aborted; pause = Math.min(2 * pause, pauses.longest)) {
       const began = performance.now();
-      const why = await runChild().catch((fault: unknown) => reasonOf(fault));
+      const { why, final } = await runChild().catch((fault: unknown): Ended => ({ why: reasonOf(fault) }));
       if (stopping.signal.aborted) return;
-      changed({ down: why });
+      changed(final === true ? { unsupported: why } : { down: why });
+      if (final === true) return;
       if (performance.now() - began > pauses.healthy) pause = pauses.first;
       await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
@@ -181,10 +200,14 @@ function append(log: string, text: string): void {
 function lastLine(log: string, from: number): string {
   try {
     const line = readFileSync(log).subarray(from).toString('utf8').trimEnd().split('\n').at(-1)?.trim() ?? '';
-    return line === '' ? '' : ` (${line.slice(0, 200)})`;
+    return line.slice(0, 400);
   } catch {
     return '';
   }
+}
+
+function inBrackets(line: string): string {
+  return line === '' ? '' : ` (${line.slice(0, 200)})`;
 }
 
 function rotate(log: string): void {

@@ -12,6 +12,10 @@ if (mode === 'crash') {
   console.error('Traceback (most recent call last)\nModuleNotFoundError: no torch here');
   process.exit(3);
 }
+if (mode === 'unsupported') {
+  console.error('starting\nFooForCausalLM is not supported: it dreams');
+  process.exit(78);
+}
 const server = createServer((request, response) => {
   if (request.url === '/die') process.exit(7);
   response.end('{}');

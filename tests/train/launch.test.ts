@@ -10,7 +10,7 @@ import { alive, processOf, readProcess } from '../../src/core/running/process.js
 import { launchTrainer, type Launched } from '../../src/train/launch.js';
 
 const FAKE = fileURLToPath(new URL('../fakes/trainer-process.mjs', import.meta.url));
-type State = { readonly url: string } | { readonly down: string };
+type State = { readonly url: string } | { readonly down: string } | { readonly unsupported: string };
 
 let data: string;
 let journal: string;
@@ -54,6 +54,7 @@ async function until(holds: () => boolean): Promise<void> {
 
 const urls = (): string[] => states.flatMap((state) => ('url' in state ? [state.url] : []));
 const downs = (): string[] => states.flatMap((state) => ('down' in state ? [state.down] : []));
+const refused = (): string[] => states.flatMap((state) => ('unsupported' in state ? [state.unsupported] : []));
 const record = (): ReturnType<typeof readProcess> => readProcess(join(data, 'run', 'trainer.json'));
 const lines = (): string[] => readFileSync(journal, 'utf8').trim().split('\n');
 
@@ -101,6 +102,14 @@ describe('the trainer process', () => {
     await until(() => downs().length >= 3);
     expect(downs()[0]).toMatch(/^it ended with code 3 \(ModuleNotFoundError: no torch here\); see /);
     expect(new Set(lines()).size).toBe(lines().length);
+  });
+
+  it('that does not support the model says so once, and is not started again', async () => {
+    launch('unsupported');
+    await until(() => refused().length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(refused()).toEqual(['FooForCausalLM is not supported: it dreams']);
+    expect([lines().length, downs()]).toEqual([1, []]);
   });
 
   it('whose interpreter is missing is told as such, and stopping still works', async () => {

@@ -142,9 +142,8 @@ def probe_weights(model_config: dict[str, Any], rank: int) -> dict[str, torch.Te
 
 def publish_probe(root: Path, model: Path, model_config: dict[str, Any]) -> Path:
     """The probe adapter as a directory that vLLM can load (version number 0 is never a real adapter)."""
-    adapter.write(
-        root, 0, probe_weights(model_config, 16), adapter.peft_config(model, 16, 32), {"purpose": "self-check"}
-    )
+    weights = probe_weights(model_config, 16)
+    adapter.write(root, 0, weights, adapter.peft_config(model, weights, 16, 32), {"purpose": "self-check"})
     return root / adapter.name_of(0)
 
 

@@ -35,8 +35,7 @@ def preferences(policy: Policy, prompts: Sequence[tuple[int, ...]], good: int, b
     forest, ends = trie([(list(prompt), [], 1.0) for prompt in prompts])
     states = policy.hidden(tree.plan(forest, tree.block_for(policy.device)))
     last = states.index_select(0, torch.tensor([end.end for end in ends], device=states.device))
-    words = policy.head.index_select(0, torch.tensor([good, bad], device=policy.head.device))
-    logits = (last.to(words.dtype) @ words.t()).float()
+    logits = policy.head.of([good, bad]).logits(last)
     return logits[:, 0] - logits[:, 1]
 
 

@@ -11,43 +11,48 @@ from typing import Any
 
 import torch
 
-MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+from gyre_trainer.weights.targets import targets
 
 
 class Product(torch.autograd.Function):
-    """x [N, in], weight [out, in] frozen, a [rank, in] and b [out, rank] float32 -> [N, out] in the format of x."""
+    """x [N, in], weight [out, in] and bias [out] frozen, a [rank, in] and b [out, rank] float32 -> [N, out] like x."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        scale: float,
     ) -> torch.Tensor:
         low_a, low_b = a.to(x.dtype), (b * scale).to(x.dtype)
         middle = x @ low_a.t()
         ctx.save_for_backward(x, weight, low_a, low_b, middle)
         ctx.scale = scale
-        return torch.addmm(x @ weight.t(), middle, low_b.t())
+        return torch.addmm(torch.nn.functional.linear(x, weight, bias), middle, low_b.t())
 
     @staticmethod
     def backward(
         ctx: Any, *gradients: torch.Tensor
-    ) -> tuple[torch.Tensor | None, None, torch.Tensor, torch.Tensor, None]:
+    ) -> tuple[torch.Tensor | None, None, None, torch.Tensor, torch.Tensor, None]:
         x, weight, low_a, low_b, middle = ctx.saved_tensors
         (gradient,) = gradients
         inner = gradient @ low_b
         grad_a = (inner.t() @ x).float()
         grad_b = (middle.t() @ gradient).t().float() * ctx.scale  # half the time of gradient^T @ middle
         grad_x = torch.addmm(gradient @ weight, inner, low_a) if ctx.needs_input_grad[0] else None
-        return grad_x, None, grad_a, grad_b, None
+        return grad_x, None, None, grad_a, grad_b, None
 
 
 class LoraLinear(torch.nn.Module):
-    """A frozen linear layer without bias plus a trainable low-rank product; B starts at zero."""
+    """A frozen linear layer plus a trainable low-rank product; B starts at zero."""
 
     def __init__(self, base: torch.nn.Linear, rank: int, alpha: int) -> None:
         super().__init__()
-        if base.bias is not None:
-            raise ValueError("a linear layer with bias is not supported; llama models have none")
-        self.weight: torch.nn.Parameter = base.weight
+        self.weight: torch.Tensor = base.weight
+        self.bias: torch.Tensor | None = base.bias
         self.scale: float = alpha / rank
         self.on: bool = True
         device = base.weight.device
@@ -63,19 +68,18 @@ class LoraLinear(torch.nn.Module):
         flat = x.reshape(-1, x.shape[-1])
         product = Product.apply
         result: torch.Tensor = (
-            product(flat, self.weight, self.lora_A, self.lora_B, self.scale)  # type: ignore[no-untyped-call]
+            product(flat, self.weight, self.bias, self.lora_A, self.lora_B, self.scale)  # type: ignore[no-untyped-call]
             if self.on
-            else flat @ self.weight.t()
+            else torch.nn.functional.linear(flat, self.weight, self.bias)
         )
         return result.view(*x.shape[:-1], result.shape[-1])
 
 
 def inject(model: torch.nn.Module, rank: int, alpha: int) -> None:
-    """Replace every linear layer named in MODULES; the output head and embeddings stay frozen (vLLM needs that)."""
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if name in MODULES and isinstance(child, torch.nn.Linear):
-                setattr(parent, name, LoraLinear(child, rank, alpha))
+    """Put an adapter on each of the `targets`."""
+    for name, module in targets(model).items():
+        parent, _, own = name.rpartition(".")
+        setattr(model.get_submodule(parent), own, LoraLinear(module, rank, alpha))
 
 
 def reshape(model: torch.nn.Module, rank: int, alpha: int) -> None:

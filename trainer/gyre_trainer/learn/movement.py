@@ -118,9 +118,7 @@ class Yardstick:
             pairs = slice(first, first + CHUNK)
             row, temperature = targets.pair_row[pairs], targets.pair_temperature[pairs][:, None]
             with torch.no_grad():
-                now, before, base = (
-                    (each[row].to(head.dtype) @ head.t()).float().div_(temperature).log_softmax(-1) for each in states
-                )
+                now, before, base = (head.logits(each[row]).div_(temperature).log_softmax(-1) for each in states)
                 p = now.exp()
                 entropy = -(p * now).sum(-1)
                 kl_base = (p * base.neg_().add_(now)).sum(-1)

@@ -19,6 +19,35 @@ from gyre_trainer.machine.memory import must_checkpoint
 CHUNK = 512  # rows of logits at a time: 512 x 49152 float32 = 100 MB
 
 
+@dataclass(frozen=True)
+class Head:
+    """From final hidden states to logits: cap * tanh(scale * (x @ weight^T) / cap), or without the cap."""
+
+    weight: torch.Tensor  # [V, hidden], in the format the logits are computed in
+    scale: float = 1.0
+    softcap: float | None = None
+
+    def logits(self, rows: torch.Tensor) -> torch.Tensor:
+        """rows [R, hidden] -> float32 [R, V], differentiable."""
+        logits = (rows.to(self.weight.dtype) @ self.weight.t()).float()
+        if self.scale != 1.0:
+            logits = logits * self.scale
+        return logits if self.softcap is None else torch.tanh(logits / self.softcap) * self.softcap
+
+    def of(self, tokens: list[int]) -> "Head":
+        """The same for a few tokens only."""
+        return Head(self.weight[tokens], self.scale, self.softcap)
+
+
+def head_of(model: Any) -> Head:
+    """As the model's own forward does it, which the start-up check compares with. ValueError for a bias."""
+    config, layer = model.config, model.lm_head
+    if layer.bias is not None:
+        raise ValueError(f"{type(model).__name__} has an output head with a bias, which is not supported")
+    scale = getattr(config, "logit_scale", None) or 1 / (getattr(config, "logits_scaling", None) or 1.0)
+    return Head(layer.weight, scale, getattr(config, "final_logit_softcapping", None))
+
+
 @dataclass
 class Policy:
     """The frozen base model with a float32 adapter on it, on one device."""
@@ -28,7 +57,7 @@ class Policy:
     alpha: int
     device: str
     dtype: torch.dtype  # of the frozen base
-    head: torch.Tensor  # [V, hidden], the output weights in the format the logits are computed in
+    head: Head
     checkpointed: bool = False  # whether the last forward recomputed activations
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
@@ -110,44 +139,48 @@ class EntryLogprobs(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor, weight: torch.Tensor, targets: Targets) -> torch.Tensor:
-        """rows [R, hidden], weight [V, hidden] -> float32 [E]."""
+    def forward(ctx: Any, rows: torch.Tensor, head: Head, targets: Targets) -> torch.Tensor:
+        """rows [R, hidden] -> float32 [E]."""
         result = torch.empty(len(targets.entry_token), dtype=torch.float32, device=rows.device)
         normaliser = torch.empty(len(targets.pair_row), dtype=torch.float32, device=rows.device)
-        for pairs, entries, scaled in logit_chunks(rows, weight, targets):
+        for pairs, entries, scaled in logit_chunks(rows, head, targets):
             normaliser[pairs] = scaled.logsumexp(-1)
             local = targets.entry_pair[entries] - pairs.start
             result[entries] = scaled[local, targets.entry_token[entries]] - normaliser[pairs][local]
-        ctx.save_for_backward(rows, weight, normaliser)
-        ctx.targets = targets
+        ctx.save_for_backward(rows, normaliser)
+        ctx.head, ctx.targets = head, targets
         return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         """Gradient [E] -> gradient of rows [R, hidden]; the output weights are frozen."""
-        rows, weight, normaliser = ctx.saved_tensors
-        targets, (gradient,) = ctx.targets, gradients
+        rows, normaliser = ctx.saved_tensors
+        head, targets, (gradient,) = ctx.head, ctx.targets, gradients
         result = torch.zeros_like(rows, dtype=torch.float32)
-        for pairs, entries, scaled in logit_chunks(rows, weight, targets):
+        for pairs, entries, scaled in logit_chunks(rows, head, targets):
+            temperature = targets.pair_temperature[pairs][:, None]
+            slope = None if head.softcap is None else 1 - (scaled * temperature / head.softcap).square()
             local = targets.entry_pair[entries] - pairs.start
             total = torch.zeros(scaled.shape[0], device=rows.device).index_add_(0, local, gradient[entries])
             # d log p[token] / d scaled = onehot - softmax, summed over the entries of a pair
             grad = scaled.sub_(normaliser[pairs][:, None]).exp_().mul_(-total[:, None])
             grad.index_put_((local, targets.entry_token[entries]), gradient[entries], accumulate=True)
-            grad.div_(targets.pair_temperature[pairs][:, None])
-            result.index_add_(0, targets.pair_row[pairs], (grad.to(weight.dtype) @ weight).float())
+            grad.div_(temperature)
+            if slope is not None:
+                grad.mul_(slope)
+            if head.scale != 1.0:
+                grad.mul_(head.scale)
+            result.index_add_(0, targets.pair_row[pairs], (grad.to(head.weight.dtype) @ head.weight).float())
         return result.to(rows.dtype), None, None
 
 
-def logit_chunks(
-    rows: torch.Tensor, weight: torch.Tensor, targets: Targets
-) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+def logit_chunks(rows: torch.Tensor, head: Head, targets: Targets) -> Iterator[tuple[slice, slice, torch.Tensor]]:
     """(pairs, entries, float32 logits / temperature [pairs, V]) chunk by chunk."""
     for first in range(0, len(targets.pair_row), CHUNK):
         pairs = slice(first, min(first + CHUNK, len(targets.pair_row)))
         bounds = torch.tensor([pairs.start, pairs.stop], device=rows.device)
         low, high = torch.searchsorted(targets.entry_pair, bounds).tolist()
-        logits = (rows[targets.pair_row[pairs]].to(weight.dtype) @ weight.t()).float()
+        logits = head.logits(rows[targets.pair_row[pairs]])
         yield pairs, slice(low, high), logits.div_(targets.pair_temperature[pairs][:, None])
 
 
@@ -171,6 +204,6 @@ def build(base: Callable[[], Any], rank: int, alpha: int, device: str, seed: int
     model = base()
     dtype = next(model.parameters()).dtype
     lora.inject(model, rank, alpha)
-    result = Policy(model.eval(), rank, alpha, device, dtype, model.lm_head.weight)
+    result = Policy(model.eval(), rank, alpha, device, dtype, head_of(model))
     result.reset(seed)
     return result

@@ -5,7 +5,7 @@ all ancestors of the block's *first* row (if j < s <= i < end[j], then s lies in
 to [the first row's ancestors ++ its own rows] under one small mask, and the cost is N x (depth + block), never N x N.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import torch
 
@@ -32,12 +32,32 @@ class Plan:
     tokens: torch.Tensor  # int64 [N]
     depth: torch.Tensor  # int64 [N], the position id
     blocks: tuple[Block, ...]
+    windows: dict[int, tuple[Block, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def to(self, device: str) -> "Plan":
         if device == "cpu":
             return self
         blocks = (Block(b.start, b.stop, b.runs, b.mask.to(device)) for b in self.blocks)
         return Plan(self.tokens.to(device), self.depth.to(device), tuple(blocks))
+
+    def within(self, window: int | None) -> tuple[Block, ...]:
+        """The blocks for a layer in which a row sees only the last `window` tokens of its path, itself included.
+
+        Made once for all layers of one window. Depth is the position, so the distance on the path is its difference.
+        """
+        if window is None or window > int(self.depth.max()):
+            return self.blocks
+        if window not in self.windows:
+            self.windows[window] = tuple(self._windowed(block, window) for block in self.blocks)
+        return self.windows[window]
+
+    def _windowed(self, block: Block, window: int) -> Block:
+        device = self.depth.device
+        keys = torch.cat([torch.arange(first, last, device=device) for first, last in block.runs])
+        depth = self.depth[block.start : block.stop]
+        mask = block.mask.masked_fill(depth[:, None] - self.depth[keys][None, :] >= window, -torch.inf)
+        seen = (mask == 0).any(0)  # keys too far from every row of the block are not even gathered
+        return Block(block.start, block.stop, runs_of(keys[seen].tolist()), mask[:, seen])
 
 
 def depths_and_ends(parent: tuple[int, ...]) -> tuple[list[int], list[int]]:
@@ -116,7 +136,7 @@ class Targets:
     token_action: torch.Tensor  # int64 [M]
 
     def to(self, device: str) -> "Targets":
-        return self if device == "cpu" else Targets(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return self if device == "cpu" else Targets(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 def targets(tree: Tree, actions: tuple[Action, ...]) -> Targets:

@@ -188,7 +188,7 @@ class Judges:
         adapter.write_to(
             self._config.judges / name,
             training.weights,
-            adapter.peft_config(self._config.model, hyper.rank, hyper.alpha),
+            adapter.peft_config(self._config.model, training.weights, hyper.rank, hyper.alpha),
             about,
         )
         self._crash("after_publish")

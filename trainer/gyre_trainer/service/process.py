@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from gyre_trainer.check import supported
 from gyre_trainer.config import Config
 from gyre_trainer.engine import supervisor
 from gyre_trainer.engine.command import has_gpu
@@ -19,12 +20,16 @@ from gyre_trainer.machine.door import own_token
 if TYPE_CHECKING:
     import uvicorn
 
+UNSUPPORTED = 78  # EX_CONFIG of sysexits.h: to be started again helps nothing
 # torch's OpenMP threads must sleep between updates: a spinning thread takes a core from vLLM.
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0"}
 
 
 def serve(config: Config) -> int:
-    """Run until SIGTERM, SIGINT or the parent's end, then end vLLM; leaves the process with code 0."""
+    """Run until SIGTERM, SIGINT or the parent's end, then end vLLM; leaves the process with code 0.
+
+    A model that is not supported: the reason on stderr, and `UNSUPPORTED`.
+    """
     import uvicorn
 
     config = dataclasses.replace(config, token=own_token(config.token_file))
@@ -32,6 +37,10 @@ def serve(config: Config) -> int:
     os.environ.update({**QUIET_THREADS, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"})
     for folder in (config.adapters, config.judges, config.state, config.batches, config.run, config.engine_log.parent):
         folder.mkdir(parents=True, exist_ok=True)
+    unsupported = supported.refusal(config.model, config.run / "supported.json")
+    if unsupported is not None:  # before anything is served: its numbers would be wrong without an error
+        sys.stderr.write(unsupported + "\n")
+        return UNSUPPORTED
     listener = socket.create_server((config.host, config.port))
     port = listener.getsockname()[1]
     gpu = has_gpu()

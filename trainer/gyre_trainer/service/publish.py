@@ -62,9 +62,10 @@ class Publisher:
     def _write(self, record: Record) -> float:
         """The head as an adapter directory; the unix time at which it was marked."""
         policy = self._weights.policy
-        peft = adapter.peft_config(self._config.model, policy.rank, policy.alpha)
+        weights = policy.snapshot()
+        peft = adapter.peft_config(self._config.model, weights, policy.rank, policy.alpha)
         about = {"batch_id": record.batch_id, "base_version": record.base_version}
-        return adapter.write(self._config.adapters, self._weights.head.version, policy.snapshot(), peft, about)
+        return adapter.write(self._config.adapters, self._weights.head.version, weights, peft, about)
 
     def _serve(self, version: int, published: float, states: list[list[int]]) -> dict[str, Any]:
         """Load the version in vLLM and measure it; waits for a vLLM that is just restarting."""

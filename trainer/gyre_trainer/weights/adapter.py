@@ -7,15 +7,15 @@ vLLM would answer 500, or serve base output silently when module names do not ma
 import json
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gyre_trainer.contract.errors import ClientError, TrainerError
 from gyre_trainer.machine import durable
+from gyre_trainer.weights import targets
 
 WEIGHTS = "adapter_model.safetensors"
-MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # as in lora.py, without torch
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -26,30 +26,17 @@ def name_of(version: int) -> str:
 
 
 def expected_shapes(model_config: Mapping[str, Any], rank: int) -> Shapes:
-    """Tensor names and shapes of a LoRA on every linear layer of a llama model: A [rank, in], B [out, rank]."""
-    hidden, inner = model_config["hidden_size"], model_config["intermediate_size"]
-    head = model_config.get("head_dim") or hidden // model_config["num_attention_heads"]
-    queries, keys = head * model_config["num_attention_heads"], head * model_config["num_key_value_heads"]
-    sizes = {
-        "self_attn.q_proj": (hidden, queries),
-        "self_attn.k_proj": (hidden, keys),
-        "self_attn.v_proj": (hidden, keys),
-        "self_attn.o_proj": (queries, hidden),
-        "mlp.gate_proj": (hidden, inner),
-        "mlp.up_proj": (hidden, inner),
-        "mlp.down_proj": (inner, hidden),
-    }
+    """Tensor names and shapes of a LoRA on every target of the model: A [rank, in], B [out, rank]."""
     shapes: Shapes = {}
-    for layer in range(model_config["num_hidden_layers"]):
-        for module, (inputs, outputs) in sizes.items():
-            prefix = f"base_model.model.model.layers.{layer}.{module}"
-            shapes[f"{prefix}.lora_A.weight"] = (rank, inputs)
-            shapes[f"{prefix}.lora_B.weight"] = (outputs, rank)
+    for place, (inputs, outputs) in targets.sizes(model_config).items():
+        shapes[f"base_model.model.{place}.lora_A.weight"] = (rank, inputs)
+        shapes[f"base_model.model.{place}.lora_B.weight"] = (outputs, rank)
     return shapes
 
 
-def peft_config(model: Path, rank: int, alpha: int) -> dict[str, Any]:
-    """adapter_config.json of a LoRA of this shape on the model in folder `model`."""
+def peft_config(model: Path, weights: Iterable[str], rank: int, alpha: int) -> dict[str, Any]:
+    """adapter_config.json of a LoRA with tensors of these names on the model in folder `model`."""
+    modules = {name.removesuffix(".weight").split(".")[-2] for name in weights}
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -58,7 +45,7 @@ def peft_config(model: Path, rank: int, alpha: int) -> dict[str, Any]:
         "lora_alpha": alpha,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": list(MODULES),
+        "target_modules": [name for name in targets.MODULES if name in modules],
         "modules_to_save": None,
         "use_dora": False,
         "use_rslora": False,

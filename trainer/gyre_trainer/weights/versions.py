@@ -24,9 +24,8 @@ def copy(root: Path, version: int, copy_of: int, model: Path, model_config: dict
             )
         return target
     if copy_of == 0:
-        adapter.write(
-            root, version, adapter.null_weights(model_config, 16), adapter.peft_config(model, 16, 32), {"copy_of": 0}
-        )
+        weights = adapter.null_weights(model_config, 16)
+        adapter.write(root, version, weights, adapter.peft_config(model, weights, 16, 32), {"copy_of": 0})
         return target
     source = adapter.check(root, copy_of, model_config)
 

@@ -22,7 +22,7 @@ def distributions(policy: Policy, forest: Tree, actions: tuple[Action, ...]) -> 
     for one in actions:
         rows, (alone,) = self_check.unpacked(forest, (one,))
         with torch.no_grad():
-            logits = policy.hidden(tree.plan(rows, 4096)) @ policy.head.t()
+            logits = policy.head.logits(policy.hidden(tree.plan(rows, 4096)))
         places = range(alone.end - alone.length, alone.end)
         found += [Categorical(logits=(logits[place] / one.temperature).double()) for place in places]
     return found

@@ -25,7 +25,7 @@ def config(tiny_model: Path) -> dict[str, Any]:
 def root(tmp_path: Path, tiny_model: Path, config: dict[str, Any]) -> Path:
     torch.manual_seed(0)
     weights = {name: torch.randn(shape) * 0.1 for name, shape in adapter.expected_shapes(config, 4).items()}
-    adapter.write(tmp_path, 5, weights, adapter.peft_config(tiny_model, 4, 8), {"batch_id": "b"})
+    adapter.write(tmp_path, 5, weights, adapter.peft_config(tiny_model, weights, 4, 8), {"batch_id": "b"})
     return tmp_path
 
 
