@@ -117,6 +117,7 @@ function judgeIn(each: ModelJudge | RolloutJudge | LearnedConfig, config: Config
   const { name, ends, steps, temperature, budget } = each;
   return rolloutJudge({
     ...{ name, ends, steps, temperature, budget, policy, toolbox },
+    spentSince: (at) => rows.verdicts.timesSpent(name, at),
     limits: limitsOf(config),
     reference: referenceJudge(toolbox),
     head: async () => {
