@@ -143,8 +143,7 @@ const ModelJudge = z.strictObject({
   requests_per_minute: count.optional(),
   tokens_per_minute: count.optional(),
   tokens_per_day: count.optional(),
-  /** Money for a million tokens. */
-  price: z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }).optional(),
+  price: z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }).optional(), // a million
 });
 
 /** The policy's own ends as a judge: what an action is worth by how often the right end is come to from there. */

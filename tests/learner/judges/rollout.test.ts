@@ -116,8 +116,8 @@ test('a right first of two calls is worth what comes of it, and a wrong one noth
 });
 
 /**
- * The policy slips in 40 % of its ends. All four of an action slip together in 0.4^4 = 2.6 % of the states: four ends are
- * enough for 95 % as long as it slips in less than 47 %.
+ * The policy slips in 40 % of its ends. All four of an action slip together in 0.4^4 = 2.6 % of the states: four ends
+ * are enough for 95 % as long as it slips in less than 47 %.
  */
 const SLIPS = 0.4;
 
