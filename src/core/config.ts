@@ -143,6 +143,7 @@ const ModelJudge = z.strictObject({
   requests_per_minute: count.optional(),
   tokens_per_minute: count.optional(),
   tokens_per_day: count.optional(),
+  price: z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() }).optional(), // a million
 });
 
 /** The policy's own ends as a judge: what an action is worth by how often the right end is come to from there. */
@@ -153,7 +154,7 @@ const RolloutJudge = z.strictObject({
   ends: z.int().min(1).max(64).default(4),
   steps: z.int().min(1).max(64).default(6),
   temperature: z.number().gt(0).max(2).default(0.7),
-  /** Actions that one process may judge so. */
+  /** Actions that are judged so in a day. */
   budget: count.optional(),
 });
 

@@ -14,7 +14,7 @@ export type IdKind =
   | 'msg'
   | 'call'
   | 'req'
-  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, calibration, canary. */
+  /** The learning clock's rows: sample, batch, cycle, decision, evaluation, verdict, calibration, canary, fault. */
   | 'smp'
   | 'bat'
   | 'cyc'
@@ -23,6 +23,7 @@ export type IdKind =
   | 'vrd'
   | 'can'
   | 'cal'
+  | 'flt'
   /** A pruning. */
   | 'prn'
   /** Feedback, and labels. */

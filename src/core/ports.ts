@@ -114,8 +114,10 @@ export interface VerdictRows {
    * Decides anew about some subjects where others decide now than when it was decided. Whether there are more of them.
    */
   redecide(): Promise<boolean>;
-  /** Tokens that a judge has used since then, as far as its verdicts are there. */
+  /** Tokens that a judge has used since then, as far as its verdicts are there, and what it failed at. */
   spent(judge: string, since: number): Promise<number>;
+  /** How often a judge has taken something since then, in the same way. */
+  timesSpent(judge: string, since: number): Promise<number>;
   /** Subjects of which a judge has said something that is not declared, and decides nothing. */
   unknownJudged(): Promise<number>;
 }

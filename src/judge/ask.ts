@@ -4,15 +4,17 @@ import { setMaxListeners } from 'node:events';
 import { z } from 'zod';
 
 import { faultOf } from '../core/check.js';
-import { reasonOf } from '../core/errors.js';
 import { newId } from '../core/ids.js';
 import type { Judge, JudgeFault, Judgement, JudgeRef, NotJudged, Subject, Verdict } from '../core/learning/judging.js';
 import { onAbort } from '../core/running/abort.js';
+import { notJudged } from './one_by_one.js';
 
 /** Milliseconds a judge may take over a group where it asks for no more; then it has failed, the others go on. */
 const JUDGE_MS = 60_000;
 /** A judge that ignores its signal is left to itself this much later. */
 const GRACE_MS = 1_000;
+/** Where a limit has held it back, it is looked again after this long at the earliest. */
+const LOOK_MS = 100;
 
 /** What a judge may answer: anything else is none. */
 const Answer = z.discriminatedUnion('kind', [
@@ -66,8 +68,7 @@ async function ask(
       throw new Error(`it has not answered of each of ${subjects.length} subjects`);
   } catch (fault) {
     signal.throwIfAborted();
-    const reason = reasonOf(fault);
-    judgements = subjects.map((): NotJudged => ({ kind: 'fault', reason }));
+    judgements = subjects.map(() => notJudged(fault));
   }
   // What came of it may be the work of the signal.
   signal.throwIfAborted();
@@ -76,7 +77,10 @@ async function ask(
 
 function rowOf({ name, version }: JudgeRef, { kind, id }: Subject, said: Judgement | NotJudged): Verdict | Fault {
   const row = { subjectKind: kind, subjectId: id, judge: name, judgeVersion: version };
-  if (said.kind === 'fault') return { ...row, reason: said.reason };
+  if (said.kind === 'fault') {
+    const { kind: _, ...failure } = said;
+    return { ...row, ...failure };
+  }
   return {
     id: newId('vrd'),
     ...row,
@@ -97,7 +101,10 @@ function understood(answer: unknown): Judgement | NotJudged {
   return { kind: 'fault', reason: `its answer is no judgement: ${where}${says}` };
 }
 
-/** Throws where the judge does, where it is not done in time, and at once where `signal` fires. */
+/**
+ * Throws where the judge does, where it is not done in time, and at once where `signal` fires. While a limit holds a
+ * judge back its time stands still.
+ */
 async function judgedInTime(
   judge: Judge,
   subjects: readonly Subject[],
@@ -108,6 +115,8 @@ async function judgedInTime(
   // Each of a group, and each opinion about it, listens.
   setMaxListeners(0, own.signal);
   const patience = judge.patienceMs ?? JUDGE_MS;
+  const taken = (): number => performance.now() - (judge.heldMs?.() ?? 0);
+  const began = taken();
   const late = new Error(`no verdict within ${patience / 1000} s`);
   let giveUp: (reason: unknown) => void = () => undefined;
   const over = new Promise<never>((_, reject) => (giveUp = reject));
@@ -115,13 +124,21 @@ async function judgedInTime(
     own.abort(signal.reason);
     giveUp(signal.reason);
   });
-  const soon = setTimeout(() => own.abort(late), patience);
-  const last = setTimeout(() => giveUp(late), patience + GRACE_MS);
+  let timer: NodeJS.Timeout;
+  const look = (): void => {
+    const left = patience - (taken() - began);
+    if (left > 0) {
+      timer = setTimeout(look, Math.max(left, LOOK_MS));
+      return;
+    }
+    own.abort(late);
+    timer = setTimeout(() => giveUp(late), GRACE_MS);
+  };
+  timer = setTimeout(look, patience);
   try {
     return await Promise.race([judge.judge(subjects, own.signal), over]);
   } finally {
-    clearTimeout(soon);
-    clearTimeout(last);
+    clearTimeout(timer);
     end();
   }
 }

@@ -17,6 +17,8 @@ const SLICE = 500;
 const CONCURRENCY = 8;
 /** A sample that a judge failed at is judged again after these waits: its batch cannot wait for an hour. */
 const AGAIN_MS: readonly number[] = [5_000, 10_000];
+/** Who can tell only after this, as when a day's budget is spent, is not waited for. */
+const LONG_MS = 60_000;
 
 type Judging = Pick<Learner, 'rows' | 'judges' | 'declared' | 'toolbox' | 'signal' | 'progress'>;
 
@@ -126,7 +128,7 @@ export async function judgedOf(
     for (const { name, version } of judges.filter((judge) => patience.isOutWith(judge.name)))
       for (const { subject, stepId } of group) {
         const about = { subjectKind: subject.kind, subjectId: subject.id, stepId };
-        faults.push({ ...about, judge: name, judgeVersion: version, reason: 'not asked: it failed again and again' });
+        faults.push({ ...about, judge: name, judgeVersion: version, ...patience.notAsking(name) });
       }
     const asking = judges.filter((judge) => !patience.isOutWith(judge.name));
     const steps = new Map(group.map(({ subject, stepId }) => [subject.id, stepId]));
@@ -137,11 +139,11 @@ export async function judgedOf(
     );
     for (const verdict of said.verdicts) {
       verdicts.push(verdict);
-      patience.saw(verdict.judge, false);
+      patience.saw(verdict.judge);
     }
     for (const fault of said.faults) {
       faults.push({ ...fault, stepId: steps.get(fault.subjectId) ?? '' });
-      patience.saw(fault.judge, true);
+      patience.saw(fault.judge, fault);
     }
   });
   return { verdicts, faults, gradable: new Set(toAsk.flatMap((each) => (each.gradable ? [each.subject.id] : []))) };
@@ -190,6 +192,7 @@ export async function judgeSamples(
     if (wait > 0) await sleep(wait, undefined, { signal });
     const patience = new Patience();
     const failed = new Map<string, Set<string>>();
+    let soon = false;
     for (let from = 0; from < open.length; from += SLICE) {
       signal.throwIfAborted();
       const slice = open.slice(from, from + SLICE);
@@ -203,8 +206,10 @@ export async function judgeSamples(
       );
       await rows.verdicts.save(judged);
       await turn();
-      for (const { subjectId, judge } of judged.faults)
+      for (const { subjectId, judge, retryAfterMs = 0 } of judged.faults) {
         failed.set(subjectId, (failed.get(subjectId) ?? new Set()).add(judge));
+        soon ||= retryAfterMs <= LONG_MS;
+      }
       counts.unknown += unknownIn(judged.verdicts, declared);
       progress({ stage: 'judge_samples', done: Math.min(from + SLICE, open.length), total: open.length });
     }
@@ -213,7 +218,7 @@ export async function judgeSamples(
       return again.length === 0 ? [] : [{ sample, judges: again }];
     });
     counts.faults = open.reduce((sum, { judges: again }) => sum + again.length, 0);
-    if (open.length === 0) break;
+    if (!soon) break;
   }
   return { judged_samples: total, ...faultsOf(counts.faults, counts.unknown) };
 }

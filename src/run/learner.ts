@@ -17,7 +17,7 @@ import { learningStore } from '../store/clock/open.js';
 import { holdOutLive } from '../store/learning/held_out.js';
 import type { Trainer } from '../train/client.js';
 import type { Storage } from './storage/offline.js';
-import { askable, boundsIn, declaredIn, judgesIn, learnedIn } from './judges/configured.js';
+import { askable, boundsIn, declaredIn, judgesIn, learnedIn, modelsIn } from './judges/configured.js';
 import { liveJudgeIn } from './judges/live.js';
 import { calibrationsNow, presentOf, standingsIn } from './judges/present.js';
 import type { Supply } from './supply.js';
@@ -46,7 +46,8 @@ export function learnerOf(parts: LearnerParts): Learner {
   const calibrations = (): readonly Calibration[] => calibrationsNow(config, storage.db);
   const serving = (judge: string): LearnedVersion | undefined => servingJudge(storage.db, judge);
   const learned = learnedIn(config, policy, { tokens, serving });
-  judges = judgesIn(config, { toolbox: storage.tools, policy, rows, calibrations, learned });
+  const asking = modelsIn(config, rows);
+  judges = judgesIn(config, { toolbox: storage.tools, policy, rows, calibrations, learned, asking });
   return {
     rows,
     dataDir: config.data,
@@ -66,7 +67,7 @@ export function learnerOf(parts: LearnerParts): Learner {
     get declared() {
       return declared();
     },
-    live: liveJudgeIn(config, judges, { verdicts: rows.verdicts, calibrations }),
+    live: liveJudgeIn(config, judges, { verdicts: rows.verdicts, asking, calibrations }),
     get trainer() {
       return supply().trainer;
     },

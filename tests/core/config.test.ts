@@ -133,3 +133,11 @@ test.each([
 ])('what could never train is refused: %j', (learning, says) => {
   expect(() => parseConfig({ learning })).toThrow(says);
 });
+
+test('a model judge may have a price for both of its kinds of tokens, and for neither alone', () => {
+  const critic = { name: 'critic', kind: 'model', url: 'http://judge', model: 'm' };
+  const priced = (price: unknown): unknown => parseConfig({ judges: [{ ...critic, price }] }).judges[0];
+  expect(priced({ input: 0, output: 1.5 })).toMatchObject({ price: { input: 0, output: 1.5 } });
+  expect(() => priced({ input: 1 })).toThrow(/price/);
+  expect(() => priced({ input: 1, output: -1 })).toThrow(/price/);
+});

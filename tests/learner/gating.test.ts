@@ -129,6 +129,7 @@ function gating(
         overheard: unused,
         redecide: unused,
         spent: unused,
+        timesSpent: unused,
         unknownJudged: unused,
       },
     },

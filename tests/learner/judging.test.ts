@@ -1,6 +1,7 @@
 /** Judging as a function of what a store hands out: without a database. */
 import { expect, test, vi } from 'vitest';
 
+import { GyreError } from '../../src/core/errors.js';
 import { declaredJudges } from '../../src/core/learning/deciding.js';
 import type { Judge, Judged, Judgement, JudgingTurn, Unjudged, Verdict } from '../../src/core/learning/judging.js';
 import type { Sample } from '../../src/core/learning/sample.js';
@@ -153,6 +154,30 @@ test('a judge that fails and fails is not asked for each step, and the others go
   expect(new Set(kept[0]?.judged.faults.map(({ reason }) => reason))).toEqual(
     new Set(['503', 'not asked: it failed again and again']),
   );
+});
+
+test('what it fails at by the fault of one subject alone does not tell of the others', async () => {
+  const asked: string[] = [];
+  const alone = judge('model', ({ id }) => {
+    asked.push(id);
+    return { kind: 'fault', reason: 'its budget is spent', alone: true };
+  });
+  const ids = Array.from({ length: 20 }, (_, at) => `step-${at}`);
+  await judgeLog(judging(store([ids.map((id) => step(id, ['model']))]).rows, [alone]));
+  expect(asked).toHaveLength(20);
+});
+
+test('one that says when it can tell again is not asked before, and neither is what it was not asked', async () => {
+  const full = judge('model', () => {
+    const fields = { side: 'judge', status: 429, code: 'judge_budget', message: 'spent' } as const;
+    throw new GyreError({ ...fields, retryAfterMs: 3_600_000 });
+  });
+  const ids = Array.from({ length: 20 }, (_, at) => `step-${at}`);
+  const { rows, kept } = store([ids.map((id) => step(id, ['model']))]);
+  await judgeLog(judging(rows, [full]));
+  const faults = kept[0]?.judged.faults ?? [];
+  expect(faults.map(({ retryAfterMs }) => retryAfterMs)).toEqual(Array(20).fill(3_600_000));
+  expect(new Set(faults.map(({ reason }) => reason))).toEqual(new Set(['spent', 'not asked: spent']));
 });
 
 test('one that fails now and then is asked each time', async () => {

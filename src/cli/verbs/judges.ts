@@ -7,8 +7,8 @@ import { newId } from '../../core/ids.js';
 import { calibrationOf, type Calibration, type CalibrationNumbers } from '../../core/judging/calibration.js';
 import type { Proportion } from '../../core/judging/proportion.js';
 import { type JudgeStanding, standingsOf } from '../../core/judging/standing.js';
-import { calibrationView, standingView } from '../../core/judging/views.js';
-import type { JudgeCost } from '../../core/learning/judging.js';
+import { calibrationView, costView, standingView } from '../../core/judging/views.js';
+import { costOfAll, type JudgeCost } from '../../core/learning/judging.js';
 import { isPolicy } from '../../core/learning/policy_name.js';
 import { nearest } from '../../core/text/nearest.js';
 import { type GoldItem, parseGold } from '../../judge/calibration/gold.js';
@@ -20,6 +20,7 @@ import { presentOf, standingsIn } from '../../run/judges/present.js';
 import { type Printer, table } from '../../run/print.js';
 import { readText } from '../../run/text_file.js';
 import { withRows } from '../../run/rows.js';
+import { costsOf } from '../../store/judges/facts.js';
 
 /** Gold that is no file: what people have said of steps. */
 const LABELS = 'labels';
@@ -28,20 +29,24 @@ const LABELS = 'labels';
 export function judgesVerb(config: Config, printer: Printer): Promise<void> {
   return withRows(config, (db) => {
     const standings = standingsIn(config, db);
+    const costs = new Map(costsOf(db).map((cost) => [cost.judge, cost]));
     printer.result(
       {
         data: standings.map((standing) => ({
           ...standingView(standing),
+          cost: costView(costs.get(standing.name)),
           calibration: standing.calibration === undefined ? null : calibrationView(standing.calibration),
         })),
         has_more: false,
       },
       table([
-        ['judge', 'kind', 'version', 'may reward', 'why'],
+        ['judge', 'kind', 'version', 'tokens', 'money', 'may reward', 'why'],
         ...standings.map(({ name, kind, version, mayReward, why }) => [
           name,
           kind,
           version ?? '-',
+          String((costs.get(name)?.promptTokens ?? 0) + (costs.get(name)?.completionTokens ?? 0)),
+          costs.get(name)?.money?.toFixed(2) ?? '-',
           mayReward ? 'yes' : 'no',
           why,
         ]),
@@ -95,20 +100,17 @@ export async function calibrateVerb(
   if (gold.withheld > 0)
     printer.line(`${gold.withheld} gold items are left out: their steps are gone, or their keys do not consent`);
   const id = newId('cal');
-  const cost = { promptTokens: 0, completionTokens: 0, ms: 0 };
-  const took = (one: JudgeCost): void => {
-    cost.promptTokens += one.promptTokens;
-    cost.completionTokens += one.completionTokens;
-    cost.ms += one.ms;
-  };
+  const costs: JudgeCost[] = [];
+  const took = (one: JudgeCost): void => void costs.push(one);
   let numbers: CalibrationNumbers;
   try {
     const isOwn = ownModel(config, name);
     numbers = await calibrate(judge, gold.subjects, { signal, progress: printer.progress, took, isOwn });
   } finally {
     // Also what came to nothing was paid for.
-    if (cost.ms > 0) await rows.judges.spend(name, id, cost);
+    if (costs.length > 0) await rows.judges.spend(name, id, costOfAll(costs));
   }
+  const cost = costView(costOfAll(costs));
   const bounds = boundsIn(config);
   const source = from === LABELS ? 'labels' : 'file';
   const calibration = calibrationOf(judge, { gold: gold.hash, source, numbers, bounds });
@@ -132,7 +134,7 @@ export async function calibrateVerb(
   printer.result(
     {
       ...calibrationView(calibration),
-      cost: { prompt_tokens: cost.promptTokens, completion_tokens: cost.completionTokens, seconds: cost.ms / 1000 },
+      cost,
       may_reward: now?.mayReward ?? false,
       says,
     },

@@ -23,6 +23,8 @@ export interface JudgeCounts {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly ms: number;
+  /** Undefined where no price is known. */
+  readonly money?: number | undefined;
   /** Tokens since midnight, UTC. */
   readonly today: number;
 }

@@ -25,7 +25,7 @@ export interface Compared {
   readonly second: string;
 }
 
-/** A judge that compares. Throws where it could not be asked; what cannot be understood is a tie. */
+/** A judge that compares. What cannot be understood is a tie; where it could not be asked it says why. */
 export interface Comparer {
   readonly name: string;
   /** Of the judge as it was calibrated, which is by single steps. */
@@ -35,7 +35,9 @@ export interface Comparer {
   compare(
     compared: Compared,
     signal: AbortSignal,
-  ): Promise<{ readonly preference: Preference; readonly cost?: JudgeCost | undefined }>;
+  ): Promise<
+    ({ readonly preference: Preference } | { readonly fault: string }) & { readonly cost?: JudgeCost | undefined }
+  >;
 }
 
 /** Who compares, and how well it was shown to judge: undefined where no calibration of this version stands. */
@@ -67,6 +69,8 @@ export interface Comparison extends LiveState {
   readonly words: readonly Preference[];
   readonly promptTokens: number;
   readonly completionTokens: number;
+  readonly ms: number;
+  readonly money?: number | undefined;
   readonly createdAt: number;
 }
 

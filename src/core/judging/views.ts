@@ -1,5 +1,5 @@
 /** Judges as routes and `--json` tell of them: the API's spelling, its times, and null where there is nothing. */
-import type { JudgeKind } from '../learning/judging.js';
+import type { JudgeCost, JudgeKind } from '../learning/judging.js';
 import { seconds } from '../seconds.js';
 import { type Calibration, type Shown, shownIn } from './calibration.js';
 import { type Drift, type DriftName, driftSaid } from './drift.js';
@@ -82,17 +82,21 @@ export interface AgreementView {
   readonly alpha: number | null;
 }
 
+/** What a judge took. */
+export interface CostView {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly seconds: number;
+  /** By its price then, in whatever currency; null where none was told. */
+  readonly money: number | null;
+}
+
 export interface JudgeView extends StandingView {
   readonly verdicts: { readonly good: number; readonly bad: number; readonly abstained: number };
   /** Subjects that it failed at and will be asked about again. */
   readonly waiting: { readonly subjects: number; readonly reason: string | null };
-  readonly cost: {
-    readonly prompt_tokens: number;
-    readonly completion_tokens: number;
-    readonly seconds: number;
-    /** Since midnight, UTC. */
-    readonly tokens_today: number;
-  };
+  /** Today is since midnight, UTC. */
+  readonly cost: CostView & { readonly tokens_today: number };
   /** The newest of its present version. */
   readonly calibration: CalibrationView | null;
   readonly drift: readonly DriftView[];
@@ -114,6 +118,18 @@ export interface JudgesView {
 
 export function shareView({ accuracy, n, ci95: [low, high] }: Proportion): ShareView {
   return { share: accuracy, n, low, high };
+}
+
+type Cost = Omit<JudgeCost, 'money'> & { readonly money?: number | null | undefined };
+const NOTHING: Cost = { promptTokens: 0, completionTokens: 0, ms: 0 };
+
+export function costView({ promptTokens, completionTokens, ms, money }: Cost = NOTHING): CostView {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    seconds: ms / 1000,
+    money: money ?? null,
+  };
 }
 
 export function standingView({ name, kind, version, mayReward, why }: JudgeStanding): StandingView {

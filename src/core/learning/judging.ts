@@ -52,6 +52,19 @@ export interface JudgeCost {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly ms: number;
+  /** In whatever currency its price is told; absent where none is. */
+  readonly money?: number | undefined;
+}
+
+/** Of several that were taken together. */
+export function costOfAll(costs: readonly JudgeCost[]): JudgeCost {
+  const sum = (of: (cost: JudgeCost) => number): number => costs.reduce((all, cost) => all + of(cost), 0);
+  return {
+    promptTokens: sum(({ promptTokens }) => promptTokens),
+    completionTokens: sum(({ completionTokens }) => completionTokens),
+    ms: sum(({ ms }) => ms),
+    ...(costs.some(({ money }) => money !== undefined) ? { money: sum(({ money = 0 }) => money) } : {}),
+  };
 }
 
 export const JUDGE_KINDS = [
@@ -70,10 +83,20 @@ export const JUDGE_KINDS = [
 ] as const;
 export type JudgeKind = (typeof JUDGE_KINDS)[number];
 
-/** Why a judge could not be asked of one subject of several: no judgement, and it is asked again. */
-export interface NotJudged {
-  readonly kind: 'fault';
+/** What is known of a judge's failure. */
+export interface Failure {
   readonly reason: string;
+  /** What was taken all the same. */
+  readonly cost?: JudgeCost | undefined;
+  /** It need not be asked again before. */
+  readonly retryAfterMs?: number | undefined;
+  /** It is of this subject alone: of others the judge may be able to tell. */
+  readonly alone?: true | undefined;
+}
+
+/** Why a judge could not be asked of one subject of several: no judgement, and it is asked again. */
+export interface NotJudged extends Failure {
+  readonly kind: 'fault';
 }
 
 /** One judge. `version` changes whenever the same subject could get another answer. */
@@ -87,6 +110,8 @@ export interface Judge {
   readonly seesAfter?: boolean | undefined;
   /** Whether it puts what was drawn in one state in order, so that its word depends on what stands beside. */
   readonly ranks?: boolean | undefined;
+  /** Milliseconds, in all so far, in which a limit of its own held it back: no time that it takes. */
+  readonly heldMs?: (() => number) | undefined;
   /**
    * What it says of each of a group: of one step, or of all actions that were drawn in one state. In their order. What
    * is thrown is said of none of them.
@@ -124,14 +149,13 @@ export interface Reward {
 export type JudgeRef = Pick<Judge, 'name' | 'version'>;
 
 /** A judge that was asked of a subject and could not answer, which is no verdict: it will be asked again. */
-export interface JudgeFault {
+export interface JudgeFault extends Failure {
   readonly subjectKind: SubjectKind;
   readonly subjectId: string;
   /** The step it is about, or was drawn at. */
   readonly stepId: string;
   readonly judge: string;
   readonly judgeVersion: string;
-  readonly reason: string;
 }
 
 /** What was said of a few subjects. */
@@ -167,5 +191,5 @@ export interface JudgingTurn {
   /** Steps that were late and are so no more. */
   readonly noLongerLate: readonly string[];
   /** Attempts that were due. */
-  readonly retried: readonly Omit<JudgeFault, 'stepId' | 'reason'>[];
+  readonly retried: readonly Omit<JudgeFault, 'stepId' | keyof Failure>[];
 }

@@ -86,7 +86,13 @@ const Judge = z.object({
   ...Standing.shape,
   verdicts: z.object({ good: int, bad: int, abstained: int }),
   waiting: z.object({ subjects: int, reason: text.nullable() }),
-  cost: z.object({ prompt_tokens: int, completion_tokens: int, seconds: number, tokens_today: int }),
+  cost: z.object({
+    prompt_tokens: int,
+    completion_tokens: int,
+    seconds: number,
+    money: number.nullable(),
+    tokens_today: int,
+  }),
   calibration: Calibration.nullable(),
   drift: z.array(Drift),
 }) satisfies z.ZodType<JudgeView>;

@@ -1,36 +1,43 @@
 /**
  * A model as the judge of two answers: which is better, A or B. It is not told whose they are. What it says and cannot
- * be understood is a tie; what cannot be asked is thrown.
+ * be understood is a tie. Where it could not be asked it says why, with what was taken until then.
  */
 import { randomBytes } from 'node:crypto';
 
+import { reasonOf } from '../../core/errors.js';
 import type { Comparer, Preference } from '../../core/judging/live.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
-import { askingOf, type Cost, MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
+import { Asking } from './asking.js';
+import { MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
 import { comparedMaterial } from './material.js';
 import { filled, readPrompt } from './prompt.js';
 
 /** Raised with every change of what it is shown, or of how its answer is read. */
 const CODE = 1;
 
-/** By the endpoint and the bounds of a model judge; `judgeVersion` is that judge's. */
-export function modelComparer(options: ModelJudgeOptions, judgeVersion: string): Comparer {
+/** By the endpoint and the bounds of a model judge, whose `asking` it shares; `judgeVersion` is that judge's. */
+export function modelComparer(
+  options: ModelJudgeOptions,
+  judgeVersion: string,
+  asking: Asking = new Asking(options),
+): Comparer {
   const prompt = readPrompt('compare');
   const { maxTokens = MAX_TOKENS } = options;
-  const asking = askingOf(options, { temperature: 0, maxTokens });
   const secret = randomBytes(16).toString('hex');
   return {
     name: options.name,
     judgeVersion,
     version: sha256(canonicalJson({ CODE, prompt, model: options.model, maxTokens, judgeVersion })).slice(3, 19),
     async compare(compared, signal) {
-      const began = performance.now();
-      const cost: Cost = { promptTokens: 0, completionTokens: 0 };
-      const answer = await asking(filled(prompt, comparedMaterial(compared, secret)), signal, cost);
-      return {
-        preference: answer.cut ? 'tie' : preferenceOf(answer.text),
-        cost: { ...cost, ms: performance.now() - began },
-      };
+      const bill = asking.bill();
+      try {
+        const asked = filled(prompt, comparedMaterial(compared, secret));
+        const answer = await asking.ask(asked, { temperature: 0, maxTokens }, signal, bill);
+        return { preference: answer.cut ? 'tie' : preferenceOf(answer.text), cost: bill.cost };
+      } catch (thrown) {
+        signal.throwIfAborted();
+        return { fault: reasonOf(thrown), cost: bill.costOfNone };
+      }
     },
   };
 }

@@ -2,17 +2,16 @@
  * A judge that is a model: any OpenAI endpoint, asked with a versioned prompt. It sees everything before the step, the
  * step, and what came after it as far as that is known; never the reference. It explains, then says GOOD or BAD
  * (SWiRL, arXiv 2504.04736, section 3.2). What it says and cannot be understood is an abstention; what cannot be asked
- * is a fault, which `ask` makes of what is thrown here.
+ * is a fault, with what was taken until then.
  */
 import { randomBytes } from 'node:crypto';
 
-import type { Judge, Judgement, JudgeCost, Subject } from '../../core/learning/judging.js';
+import type { Judge, Judgement, NotJudged, Subject } from '../../core/learning/judging.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
-import { oneByOne } from '../one_by_one.js';
-import { Endpoint, type JudgeAnswer } from './endpoint.js';
-import { type JudgeLimits, Spending } from './limits.js';
+import { notJudged, oneByOne } from '../one_by_one.js';
+import { Asking, type AskingOptions, type Bill } from './asking.js';
 import { materialOf, materialOfAll } from './material.js';
-import { filled, type Prompt, readPrompt } from './prompt.js';
+import { filled, readPrompt } from './prompt.js';
 import { rankingOf } from './ranking.js';
 import { type Word, wordOf } from './word.js';
 
@@ -22,51 +21,40 @@ const CODE = 1;
 const MOST_RANKED = 16;
 /** Tokens of an explanation and a word. */
 export const MAX_TOKENS = 768;
-/** About, to know beforehand what a question may take. */
-const CHARS_PER_TOKEN = 4;
 /** Several opinions are drawn so; one is asked for greedily. */
 const VARIED = 0.7;
-const TIMEOUT_MS = 30_000;
-const RETRIES = 2;
 
-export interface ModelJudgeOptions extends JudgeLimits {
-  readonly name: string;
-  readonly url: string;
-  readonly model: string;
-  readonly apiKey?: string | undefined;
+export interface ModelJudgeOptions extends AskingOptions {
   /** `process`, `reward`, `outcome`, `ranking`, or the path of a file. */
   readonly prompt: string;
   /** Opinions, of which the majority counts. */
   readonly samples?: number | undefined;
   readonly temperature?: number | undefined;
   readonly maxTokens?: number | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly retries?: number | undefined;
-  /** Tokens that it has used since a time, by the rows. */
-  readonly spentSince?: ((at: number) => Promise<number>) | undefined;
 }
 
 type Opinion = { readonly word: Word } | { readonly unclear: string };
 
-export function modelJudge(options: ModelJudgeOptions): Judge {
+/** `asking`: what others ask as well, and share its limits with. */
+export function modelJudge(options: ModelJudgeOptions, asking: Asking = new Asking(options)): Judge {
   const { name, model, samples = 1, maxTokens = MAX_TOKENS } = options;
   const prompt = readPrompt(options.prompt);
   const temperature = options.temperature ?? (samples > 1 ? VARIED : 0);
   const graded = /^\s*SCORE:/m.test(prompt.system);
   const ranks = /^\s*ORDER:/m.test(prompt.system);
-  const asking = askingOf(options, { temperature, maxTokens });
+  const sampling = { temperature, maxTokens };
   const secret = randomBytes(16).toString('hex');
 
-  const opinion = async (subject: Subject, signal: AbortSignal, cost: Cost): Promise<Opinion> => {
-    const answer = await asking(filled(prompt, materialOf(subject, secret)), signal, cost);
+  const opinion = async (subject: Subject, signal: AbortSignal, bill: Bill): Promise<Opinion> => {
+    const answer = await asking.ask(filled(prompt, materialOf(subject, secret)), sampling, signal, bill);
     if (answer.cut) return { unclear: cutOff(maxTokens) };
     return wordOf(answer.text, graded, answer.tokens);
   };
   /** Of a group that is put in order. */
-  const order = async (subjects: Group, turn: number, signal: AbortSignal, cost: Cost): Promise<readonly Opinion[]> => {
+  const order = async (subjects: Group, turn: number, signal: AbortSignal, bill: Bill): Promise<readonly Opinion[]> => {
     const places = shuffledPlaces(subjects, turn);
     const shown = places.map((at) => subjects[at] as Subject) as unknown as Group;
-    const answer = await asking(filled(prompt, materialOfAll(shown, secret)), signal, cost);
+    const answer = await asking.ask(filled(prompt, materialOfAll(shown, secret)), sampling, signal, bill);
     const read = answer.cut ? { unclear: cutOff(maxTokens) } : rankingOf(answer.text, subjects.length);
     if ('unclear' in read) return subjects.map(() => read);
     return subjects.map((_, at): Opinion => {
@@ -75,22 +63,22 @@ export function modelJudge(options: ModelJudgeOptions): Judge {
     });
   };
 
-  const judged = async (subject: Subject, signal: AbortSignal): Promise<Judgement> => {
-    const began = performance.now();
-    const cost: Cost = { promptTokens: 0, completionTokens: 0 };
-    const opinions = await Promise.all(Array.from({ length: samples }, () => opinion(subject, signal, cost)));
-    return { ...together(opinions), cost: { ...cost, ms: performance.now() - began } };
+  const judged = async (subject: Subject, signal: AbortSignal): Promise<Said> => {
+    const bill = asking.bill();
+    const asked = await allOf(Array.from({ length: samples }, () => opinion(subject, signal, bill)));
+    return 'thrown' in asked ? notJudged(asked.thrown, bill.costOfNone) : { ...together(asked.all), cost: bill.cost };
   };
-  const ranked = async (subjects: readonly Subject[], signal: AbortSignal): Promise<readonly Judgement[]> => {
+  const ranked = async (subjects: readonly Subject[], signal: AbortSignal): Promise<readonly Said[]> => {
     if (!isGroup(subjects)) return [];
-    const began = performance.now();
-    const cost: Cost = { promptTokens: 0, completionTokens: 0 };
-    const turns = await Promise.all(Array.from({ length: samples }, (_, turn) => order(subjects, turn, signal, cost)));
+    const bill = asking.bill();
+    const asked = await allOf(Array.from({ length: samples }, (_, turn) => order(subjects, turn, signal, bill)));
     // What the group took is the first one's.
-    const took = { ...cost, ms: performance.now() - began };
+    if ('thrown' in asked)
+      return subjects.map((_, at) => notJudged(asked.thrown, at === 0 ? bill.costOfNone : undefined));
+    const { cost } = bill;
     return subjects.map((_, at) => ({
-      ...together(turns.map((opinions) => opinions[at] as Opinion)),
-      ...(at === 0 ? { cost: took } : {}),
+      ...together(asked.all.map((opinions) => opinions[at] as Opinion)),
+      ...(at === 0 ? { cost } : {}),
     }));
   };
 
@@ -100,10 +88,13 @@ export function modelJudge(options: ModelJudgeOptions): Judge {
     kind: 'model',
     seesAfter: `${prompt.system}${prompt.user}`.includes('{{after}}'),
     ranks,
+    patienceMs: asking.patienceMs,
+    heldMs: () => asking.heldMs(),
     judge: ranks ? inGroupsOf(MOST_RANKED, ranked) : oneByOne(judged),
   };
 }
 
+type Said = Judgement | NotJudged;
 type Group = readonly [Subject, ...Subject[]];
 
 function isGroup(subjects: readonly Subject[]): subjects is Group {
@@ -114,36 +105,10 @@ function cutOff(maxTokens: number): string {
   return `its answer was cut off after ${maxTokens} tokens`;
 }
 
-type Asking = (prompt: Prompt, signal: AbortSignal, cost: Cost) => Promise<JudgeAnswer>;
-
-/** Asks within its limits, and counts what it takes. */
-export function askingOf(
-  options: ModelJudgeOptions,
-  sampling: { readonly temperature: number; readonly maxTokens: number },
-): Asking {
-  const { name, url, model, apiKey, timeoutMs = TIMEOUT_MS, retries = RETRIES } = options;
-  const endpoint = new Endpoint({ url, model, apiKey, timeoutMs, retries });
-  const spending = new Spending(name, options, options.spentSince ?? (() => Promise.resolve(0)));
-  return async (asked, signal, cost) => {
-    const expected = Math.ceil((asked.system.length + asked.user.length) / CHARS_PER_TOKEN) + sampling.maxTokens;
-    const ended = await spending.begin(expected, signal);
-    let took = 0;
-    try {
-      const answer = await endpoint.ask(asked, sampling, signal);
-      took = answer.promptTokens + answer.completionTokens;
-      cost.promptTokens += answer.promptTokens;
-      cost.completionTokens += answer.completionTokens;
-      return answer;
-    } finally {
-      ended(took);
-    }
-  };
-}
-
 /** More than one call can put in order is asked in several; a place then tells of those beside it only. */
 function inGroupsOf(
   most: number,
-  judge: (subjects: readonly Subject[], signal: AbortSignal) => Promise<readonly Judgement[]>,
+  judge: (subjects: readonly Subject[], signal: AbortSignal) => Promise<readonly Said[]>,
 ): Judge['judge'] {
   return async (subjects, signal) => {
     const groups = Array.from({ length: Math.ceil(subjects.length / most) }, (_, at) =>
@@ -159,7 +124,15 @@ function shuffledPlaces(subjects: Group, turn: number): readonly number[] {
   return subjects.map((_, at) => at).sort((a, b) => ((keys[a] ?? '') < (keys[b] ?? '') ? -1 : 1));
 }
 
-export type Cost = { -readonly [K in 'promptTokens' | 'completionTokens']: JudgeCost[K] };
+/** When all have come to an end: what the others took is known then, too. */
+async function allOf<T>(
+  asked: readonly Promise<T>[],
+): Promise<{ readonly all: readonly T[] } | { readonly thrown: unknown }> {
+  const ends = await Promise.allSettled(asked);
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed !== undefined) return { thrown: failed.reason };
+  return { all: ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : [])) };
+}
 
 /** What most of them say; where they are split, or most cannot be understood, it cannot tell. */
 function together(opinions: readonly Opinion[]): Judgement {

@@ -1,12 +1,8 @@
 /** What a judge may ask for in a minute, and spend in a day. Whoever asks waits for the minute, and not for the day. */
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import { GyreError } from '../../core/errors.js';
+import { onAbort } from '../../core/running/abort.js';
+import { Day } from '../day.js';
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
-/** Requests after which the rows are asked what others have spent meanwhile, as a calibration beside a gateway does. */
-const ALONE = 50;
 
 export interface JudgeLimits {
   readonly requestsAMinute?: number | undefined;
@@ -22,24 +18,27 @@ interface Spent {
 
 export class Spending {
   readonly #limits: JudgeLimits;
-  readonly #judge: string;
-  readonly #spentSince: (at: number) => Promise<number>;
+  readonly #day: Day;
   /** The last minute's, oldest first. */
   #lately: Spent[] = [];
-  #day = -1;
-  #today = 0;
-  #alone = 0;
   #turn: Promise<unknown> = Promise.resolve();
   /** Requests that are under way, and what they are expected to take. */
   #underWay = 0;
   #expected = 0;
   #ended: (() => void) | undefined;
+  /** How long requests were held back in all, and since when one is. */
+  #held = 0;
+  #heldSince: number | undefined;
 
   /** `spentSince`: tokens by the rows, which outlast a process. */
   constructor(judge: string, limits: JudgeLimits, spentSince: (at: number) => Promise<number>) {
-    this.#judge = judge;
     this.#limits = limits;
-    this.#spentSince = spentSince;
+    this.#day = new Day({ judge, most: limits.tokensADay, unit: 'tokens', usedSince: spentSince });
+  }
+
+  /** Milliseconds, in all so far, in which a limit held back the next request. */
+  heldMs(): number {
+    return this.#held + (this.#heldSince === undefined ? 0 : performance.now() - this.#heldSince);
   }
 
   /**
@@ -50,13 +49,11 @@ export class Spending {
     const mine = this.#turn.then(() => this.#wait(expected, signal));
     this.#turn = mine.catch(() => undefined);
     const spent = await mine;
-    this.#underWay += 1;
-    this.#expected += expected;
     return (tokens) => {
       this.#underWay -= 1;
       this.#expected -= expected;
       spent.tokens = tokens;
-      this.#today += tokens;
+      this.#day.add(tokens);
       this.#ended?.();
     };
   }
@@ -65,50 +62,49 @@ export class Spending {
     for (;;) {
       signal.throwIfAborted();
       const now = Date.now();
-      await this.#withinDay(now, signal);
-      this.#lately = this.#lately.filter(({ at }) => now - at < MINUTE_MS);
-      const free = this.#freeAt(now);
-      if (free <= now) {
-        const spent = { at: now, tokens: expected };
-        this.#lately.push(spent);
-        return spent;
+      await this.#day.look(now);
+      if (this.#day.isUsedUp()) throw this.#day.refusal(now);
+      // What is under way may be all that is left of the day: the last of it is asked alone.
+      if (this.#underWay > 0 && this.#day.isUsedUp(this.#expected)) {
+        await this.#hold(signal);
+        continue;
       }
-      await sleep(free - now, undefined, { signal });
+      this.#lately = this.#lately.filter(({ at }) => now - at < MINUTE_MS);
+      const free = this.#freeAt(now, expected);
+      if (free > now) {
+        await this.#hold(signal, free - now);
+        continue;
+      }
+      const spent = { at: now, tokens: expected };
+      this.#lately.push(spent);
+      // Counted here, since the next in turn looks before whoever waits for this one does.
+      this.#underWay += 1;
+      this.#expected += expected;
+      return spent;
     }
   }
 
-  async #withinDay(now: number, signal: AbortSignal): Promise<void> {
-    const { tokensADay } = this.#limits;
-    if (tokensADay === undefined) return;
-    const day = Math.floor(now / DAY_MS);
-    if (day !== this.#day || this.#alone >= ALONE) {
-      const spent = await this.#spentSince(day * DAY_MS);
-      // What is under way here, or not saved yet, is in no row.
-      this.#today = day === this.#day ? Math.max(this.#today, spent) : spent;
-      this.#day = day;
-      this.#alone = 0;
-    }
-    this.#alone += 1;
-    // What is under way may be all that is left: the last of the day is asked alone.
-    while (this.#today < tokensADay && this.#today + this.#expected >= tokensADay && this.#underWay > 0) {
-      signal.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        this.#ended = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-    if (this.#today < tokensADay) return;
-    throw new GyreError({
-      side: 'judge',
-      status: 429,
-      code: 'judge_budget',
-      message: `the judge "${this.#judge}" has used ${this.#today} of ${tokensADay} tokens of this day (UTC)`,
-      retryAfterMs: (day + 1) * DAY_MS - now,
+  /** Until a request has ended, which may have taken less than was expected, or for so long. */
+  async #hold(signal: AbortSignal, ms?: number): Promise<void> {
+    signal.throwIfAborted();
+    const began = (this.#heldSince = performance.now());
+    await new Promise<void>((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(() => go(), ms);
+      const go = (): void => {
+        clearTimeout(timer);
+        stop();
+        this.#ended = undefined;
+        resolve();
+      };
+      const stop = onAbort(signal, go);
+      this.#ended = go;
     });
+    this.#held += performance.now() - began;
+    this.#heldSince = undefined;
   }
 
-  /** When the oldest of what is too much is a minute old. */
-  #freeAt(now: number): number {
+  /** When as much of the last minute is past as leaves room; one that takes more than a minute's goes alone. */
+  #freeAt(now: number, expected: number): number {
     const { requestsAMinute = Infinity, tokensAMinute = Infinity } = this.#limits;
     const past = (spent: Spent | undefined): number => (spent === undefined ? now : spent.at + MINUTE_MS);
     const byRequests =
@@ -116,7 +112,7 @@ export class Spending {
     let tokens = this.#lately.reduce((sum, spent) => sum + spent.tokens, 0);
     let byTokens = now;
     for (const spent of this.#lately) {
-      if (tokens < tokensAMinute) break;
+      if (tokens === 0 || tokens + expected <= tokensAMinute) break;
       tokens -= spent.tokens;
       byTokens = past(spent);
     }

@@ -34,6 +34,7 @@ export function panelJudge({ name, members, rule, said, accuracies = () => new M
       return sha256(canonicalJson({ CODE, rule, of, weights: weights() })).slice(3, 19);
     },
     patienceMs: Math.max(...members.map(({ patienceMs = 0 }) => patienceMs)) || undefined,
+    heldMs: () => members.reduce((sum, { heldMs = () => 0 }) => sum + heldMs(), 0),
     async judge(subjects, signal) {
       const known = new Map(weights());
       const rows = await said(
@@ -48,8 +49,11 @@ export function panelJudge({ name, members, rule, said, accuracies = () => new M
           looksAt(member, subject) ? [{ member, word: words[place]?.[at] }] : [],
         );
         const failed = asked.find(({ word }) => word?.kind === 'fault');
-        if (failed?.word?.kind === 'fault')
-          return { kind: 'fault', reason: `its member "${failed.member.name}" failed: ${failed.word.reason}` };
+        if (failed?.word?.kind === 'fault') {
+          // What it took is on the member's own bill.
+          const { cost: _, ...failure } = failed.word;
+          return { ...failure, reason: `its member "${failed.member.name}" failed: ${failure.reason}` };
+        }
         return together(
           asked.map(({ member, word }) => voiceOf(member.name, word, known.get(member.name))),
           rule,
@@ -107,6 +111,7 @@ export function askedOnce(judge: Judge): Judge {
     patienceMs: judge.patienceMs,
     seesAfter: judge.seesAfter,
     ranks: judge.ranks,
+    heldMs: judge.heldMs,
     judge(subjects, signal) {
       const fresh = subjects.filter((subject) => !asked.has(subject));
       if (fresh.length > 0) {

@@ -147,8 +147,9 @@ async function wordOf(
 ): Promise<Word> {
   const { verdicts, faults } = await askAll([judge], [subject], signal);
   const [verdict] = verdicts;
+  const cost = (verdict ?? faults[0])?.cost;
+  if (cost !== undefined) took(cost);
   if (verdict === undefined) return { fault: faults[0]?.reason ?? 'it does not look at such a subject' };
-  if (verdict.cost !== undefined) took(verdict.cost);
   return { good: verdict.good, score: verdict.score };
 }
 

@@ -7,6 +7,7 @@ import type { JudgeStanding } from '../../core/judging/standing.js';
 import {
   type AgreementView,
   calibrationView,
+  costView,
   driftView,
   type JudgesView,
   type JudgeView,
@@ -57,12 +58,7 @@ function viewOf(
     ...standing,
     verdicts: { good: of?.good ?? 0, bad: of?.bad ?? 0, abstained: of?.abstained ?? 0 },
     waiting: { subjects: of?.waiting ?? 0, reason: of?.reason ?? null },
-    cost: {
-      prompt_tokens: of?.promptTokens ?? 0,
-      completion_tokens: of?.completionTokens ?? 0,
-      seconds: (of?.ms ?? 0) / 1000,
-      tokens_today: of?.today ?? 0,
-    },
+    cost: { ...costView(of), tokens_today: of?.today ?? 0 },
     calibration: known?.calibration === undefined ? null : calibrationView(known.calibration),
     drift: drifts.filter(({ judge }) => judge === standing.name).map(driftView),
   };

@@ -5,12 +5,14 @@
  * Math-Shepherd, arXiv 2312.08935.)
  */
 import { NO_REFERENCE } from '../../core/learning/deciding.js';
-import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
+import { GyreError } from '../../core/errors.js';
+import type { Judge, JudgeCost, Judgement, NotJudged, Subject } from '../../core/learning/judging.js';
 import { assistantMessage, textOf, type Message, type ToolCall } from '../../core/message.js';
-import type { Policy } from '../../core/policy.js';
+import { addUsage, NO_USAGE, type Policy, type Usage } from '../../core/policy.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { againRunnable, type Toolbox } from '../../core/tool.js';
-import { judgementOf, oneByOne } from '../../judge/one_by_one.js';
+import { Day } from '../../judge/day.js';
+import { judgementOf, notJudged, oneByOne } from '../../judge/one_by_one.js';
 import { absent } from '../../judge/rules/judgements.js';
 import type { LoopLimits } from '../../loop/events.js';
 import { execute } from '../../loop/execute.js';
@@ -32,8 +34,10 @@ export interface RolloutOptions {
   /** Steps that one end may take. */
   readonly steps: number;
   readonly temperature: number;
-  /** Actions that may be judged in this process; the others are abstained from. */
+  /** Actions that may be judged in a day; the others wait for the next. */
   readonly budget?: number | undefined;
+  /** How many it has come to ends from since a time, by the rows. */
+  readonly spentSince?: ((at: number) => Promise<number>) | undefined;
   readonly policy: Policy;
   readonly toolbox: Toolbox;
   readonly limits: LoopLimits;
@@ -44,22 +48,44 @@ export interface RolloutOptions {
 }
 
 export function rolloutJudge(options: RolloutOptions): Judge {
-  const { name, ends, steps, temperature, reference, budget = Infinity } = options;
+  const { name, ends, steps, temperature, reference, budget: most } = options;
   const worths = new Map<string, Promise<Judgement>>();
-  let spent = 0;
+  const usedSince = options.spentSince ?? (() => Promise.resolve(0));
+  const day = new Day({ judge: name, most, unit: 'actions', usedSince });
 
-  const worthOf = async (subject: Subject, version: number, model: string, signal: AbortSignal): Promise<Judgement> => {
-    const key = sha256(canonicalJson([version, subject.messages, subject.tools, subject.text, named(subject.calls)]));
-    const known = worths.get(key);
-    if (known !== undefined) return known;
-    if (spent >= budget) return absent(`its budget of ${budget} actions is used up`);
-    spent += 1;
-    const worth = rolledOut(options, subject, { version, model }, signal);
-    if (worths.size >= REMEMBERED) worths.clear();
-    worths.set(key, worth);
-    // What failed is tried again.
-    worth.catch(() => worths.delete(key));
-    return worth;
+  const worthOf = async (
+    subject: Subject,
+    head: { readonly version: number; readonly model: string },
+    signal: AbortSignal,
+  ): Promise<Judgement | NotJudged> => {
+    const { messages, tools, text, calls } = subject;
+    const key = sha256(canonicalJson([head.version, messages, tools, text, named(calls)]));
+    // Whoever comes first pays.
+    const paid: { bill?: Bill } = {};
+    const within = async (): Promise<Judgement> => {
+      const now = Date.now();
+      await day.look(now);
+      if (day.isUsedUp()) throw day.refusal(now);
+      day.add(1);
+      const bill = (paid.bill = new Bill());
+      return rolledOut(options, subject, head, bill, signal);
+    };
+    let worth = worths.get(key);
+    if (worth === undefined) {
+      worth = within();
+      if (worths.size >= REMEMBERED) worths.clear();
+      worths.set(key, worth);
+      // What failed is tried again.
+      worth.catch(() => worths.delete(key));
+    }
+    try {
+      const said = await worth;
+      return paid.bill === undefined ? said : { ...said, cost: paid.bill.cost };
+    } catch (thrown) {
+      const failed = notJudged(thrown, paid.bill?.cost);
+      // Of whatever takes no ends, or is known, it can tell all the same.
+      return thrown instanceof GyreError && thrown.code === 'judge_budget' ? { ...failed, alone: true } : failed;
+    }
   };
 
   return {
@@ -72,10 +98,24 @@ export function rolloutJudge(options: RolloutOptions): Judge {
       if (subject.calls.length === 0) return judgementOf(reference, subject, signal);
       const unknown = subject.calls.find((call) => options.toolbox.get(call.name)?.pure !== true);
       if (unknown !== undefined) return absent(`"${unknown.name}" is no tool that may be run to judge a call of it`);
-      const { version, model } = await options.head();
-      return worthOf(subject, version, model, signal);
+      return worthOf(subject, await options.head(), signal);
     }),
   };
+}
+
+/** What the policy takes to come to the ends of one action. */
+class Bill {
+  readonly #began = performance.now();
+  #usage = NO_USAGE;
+
+  add(usage: Usage): void {
+    this.#usage = addUsage(this.#usage, usage);
+  }
+
+  get cost(): JudgeCost {
+    const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = this.#usage;
+    return { promptTokens, completionTokens, ms: performance.now() - this.#began };
+  }
 }
 
 /** Throws where the engine fails: then nothing is known. */
@@ -83,6 +123,7 @@ async function rolledOut(
   { ends, steps, temperature, policy, toolbox, limits, reference }: RolloutOptions,
   subject: Subject,
   head: { readonly version: number; readonly model: string },
+  bill: Bill,
   signal: AbortSignal,
 ): Promise<Judgement> {
   const messages = [...subject.messages, ...(await taken(subject, toolbox, limits, signal))];
@@ -111,6 +152,7 @@ async function rolledOut(
         continue;
       }
       const { ending, fault } = next.value;
+      bill.add(ending.usage);
       signal.throwIfAborted();
       if (fault !== undefined) throw fault;
       if (ending.stopReason === 'client_tools') return undefined;
@@ -119,8 +161,11 @@ async function rolledOut(
       return said.kind === 'verdict' ? said.score : undefined;
     }
   };
-  const all = await Promise.all(Array.from({ length: ends }, end));
-  const scores = all.filter((score) => score !== undefined);
+  // All of them, also where one fails: what they took is known then.
+  const all = await Promise.allSettled(Array.from({ length: ends }, end));
+  const failed = all.find((each) => each.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  const scores = all.flatMap((each) => (each.status === 'fulfilled' ? (each.value ?? []) : []));
   if (scores.length === 0) return absent('the policy came to no end that can be scored');
   const score = scores.reduce((sum, each) => sum + each, 0) / scores.length;
   return {

@@ -3,8 +3,17 @@
  * the two blind and in both orders, and what it says goes into the gate's own sequential test. What came is on record
  * before more is asked; a decision and what follows from it are one save.
  */
+import { reasonOf } from '../../core/errors.js';
+import { newId } from '../../core/ids.js';
+import { costOfAll } from '../../core/learning/judging.js';
 import { candidateNumber } from '../../core/learning/standing.js';
-import { type Comparison, conversationUse, type LiveJudge, type LiveState } from '../../core/judging/live.js';
+import {
+  type Comparer,
+  type Comparison,
+  conversationUse,
+  type LiveJudge,
+  type LiveState,
+} from '../../core/judging/live.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import type { LearningStore } from '../../core/ports.js';
 import { askUntilShown } from '../../promote/asking.js';
@@ -22,7 +31,7 @@ const CONCURRENCY = 16;
 const SHADOWED = 0.1;
 
 export interface Comparing extends Pick<Learner, 'config' | 'progress' | 'signal'> {
-  readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'steps' | 'live'>;
+  readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'steps' | 'live' | 'judges'>;
   readonly live: LiveJudge;
   /** Undefined where it did not answer. */
   readonly answer: (state: LoggedState, version: number) => Promise<string | undefined>;
@@ -125,7 +134,7 @@ async function compareAll(
 }
 
 async function compareOne(
-  { live, answer, signal }: Comparing,
+  { rows, live, answer, signal }: Comparing,
   { version, serving }: { readonly version: number; readonly serving: number },
   state: LoggedState,
   of: LiveState,
@@ -150,32 +159,26 @@ async function compareOne(
   if (candidate.trim() === served.trim())
     return {
       pair: pairOf(taskId, 'same'),
-      comparison: { ...row, outcome: 'same', words: [], promptTokens: 0, completionTokens: 0 },
+      comparison: { ...row, outcome: 'same', words: [], promptTokens: 0, completionTokens: 0, ms: 0 },
     };
   const { messages, tools } = state;
   const shown = { id: taskId, messages, tools };
-  try {
-    const said = await Promise.all([
-      comparer.compare({ ...shown, first: candidate, second: served }, signal),
-      comparer.compare({ ...shown, first: served, second: candidate }, signal),
-    ]);
-    const words = [said[0].preference, said[1].preference] as const;
-    const outcome = preferred(words);
-    const tokens = (of: 'promptTokens' | 'completionTokens'): number =>
-      said.reduce((sum, { cost }) => sum + (cost?.[of] ?? 0), 0);
-    return {
-      pair: pairOf(taskId, outcome),
-      comparison: {
-        ...row,
-        outcome,
-        words,
-        promptTokens: tokens('promptTokens'),
-        completionTokens: tokens('completionTokens'),
-      },
-    };
-  } catch {
-    signal.throwIfAborted();
-    // It is no word about either of the two, and is asked again.
+  const ask = async (first: string, second: string): ReturnType<Comparer['compare']> => {
+    try {
+      return await comparer.compare({ ...shown, first, second }, signal);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      return { fault: reasonOf(thrown) };
+    }
+  };
+  const said = await Promise.all([ask(candidate, served), ask(served, candidate)]);
+  const costs = said.flatMap(({ cost }) => cost ?? []);
+  if ('fault' in said[0] || 'fault' in said[1]) {
+    // It is no word about either of the two, and is asked again; what was taken was taken.
+    if (costs.length > 0) await rows.judges.spend(comparer.name, newId('flt'), costOfAll(costs));
     return { pair: { taskId } };
   }
+  const words = [said[0].preference, said[1].preference] as const;
+  const outcome = preferred(words);
+  return { pair: pairOf(taskId, outcome), comparison: { ...row, outcome, words, ...costOfAll(costs) } };
 }

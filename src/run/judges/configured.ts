@@ -10,6 +10,7 @@ import type { Policy } from '../../core/policy.js';
 import type { LearningStore } from '../../core/ports.js';
 import type { Toolbox } from '../../core/tool.js';
 import { type LearnedJudge, learnedJudge, type Tokens, UNTRAINED } from '../../judge/learned/judge.js';
+import { Asking } from '../../judge/model/asking.js';
 import { modelJudge, type ModelJudgeOptions } from '../../judge/model/judge.js';
 import { askedOnce, panelJudge } from '../../judge/panel/judge.js';
 import { referenceJudge } from '../../judge/rules/reference.js';
@@ -35,6 +36,19 @@ export interface Parts {
   readonly calibrations?: (() => readonly Calibration[]) | undefined;
   /** Those that are trained here; without them none of these can be asked. */
   readonly learned?: readonly LearnedJudge[] | undefined;
+  /** The models, where others ask them as well. */
+  readonly asking?: ModelsAsked | undefined;
+}
+
+/** By the name of a judge: its endpoint and its limits, one for all who ask it in this process. */
+export type ModelsAsked = ReadonlyMap<string, Asking>;
+
+export function modelsIn(config: Config, rows: Pick<LearningStore, 'verdicts'>): ModelsAsked {
+  return new Map(
+    config.judges.flatMap((each) =>
+      each.kind === 'model' ? [[each.name, new Asking(modelOptions(each, rows))] as const] : [],
+    ),
+  );
 }
 
 type Configured = Config['judges'][number];
@@ -97,13 +111,14 @@ function panelIn({ name, rule }: PanelJudge, members: readonly Judge[], { rows, 
 }
 
 function judgeIn(each: ModelJudge | RolloutJudge | LearnedConfig, config: Config, parts: Parts): Judge {
-  const { toolbox, policy, rows } = parts;
-  if (each.kind === 'model') return modelIn(each, rows);
+  const { toolbox, policy, rows, asking } = parts;
+  if (each.kind === 'model') return modelJudge(modelOptions(each, rows), asking?.get(each.name));
   if (each.kind === 'learned')
     return parts.learned?.find(({ name }) => name === each.name) ?? learnedOf(each, policy, NO_ENGINE);
   const { name, ends, steps, temperature, budget } = each;
   return rolloutJudge({
     ...{ name, ends, steps, temperature, budget, policy, toolbox },
+    spentSince: (at) => rows.verdicts.timesSpent(name, at),
     limits: limitsOf(config),
     reference: referenceJudge(toolbox),
     head: async () => {
@@ -145,10 +160,6 @@ const NO_ENGINE: LearnedParts = {
     ),
 };
 
-function modelIn(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): Judge {
-  return modelJudge(modelOptions(judge, rows));
-}
-
 export function modelOptions(judge: ModelJudge, rows: Pick<LearningStore, 'verdicts'>): ModelJudgeOptions {
   return {
     name: judge.name,
@@ -164,6 +175,7 @@ export function modelOptions(judge: ModelJudge, rows: Pick<LearningStore, 'verdi
     requestsAMinute: judge.requests_per_minute,
     tokensAMinute: judge.tokens_per_minute,
     tokensADay: judge.tokens_per_day,
+    price: judge.price,
     spentSince: (at) => rows.verdicts.spent(judge.name, at),
   };
 }

@@ -5,9 +5,10 @@ import type { Judge } from '../../core/learning/judging.js';
 import type { LiveJudge } from '../../core/judging/live.js';
 import type { LearningStore } from '../../core/ports.js';
 import { modelComparer } from '../../judge/model/compare.js';
-import { boundsIn, modelOptions } from './configured.js';
+import { boundsIn, modelOptions, type ModelsAsked } from './configured.js';
 
 interface Parts extends Pick<LearningStore, 'verdicts'> {
+  readonly asking: ModelsAsked;
   /** The newest of each version of each judge. */
   readonly calibrations: () => readonly Calibration[];
 }
@@ -16,7 +17,7 @@ interface Parts extends Pick<LearningStore, 'verdicts'> {
 export function liveJudgeIn(
   config: Config,
   judges: readonly Judge[],
-  { verdicts, calibrations }: Parts,
+  { verdicts, asking, calibrations }: Parts,
 ): LiveJudge | undefined {
   const { judge: named, heldout, shadow } = config.gate;
   const models = config.judges.flatMap((each) => (each.kind === 'model' ? [each] : []));
@@ -24,7 +25,7 @@ export function liveJudgeIn(
   const judge = judges.find(({ name }) => name === declared?.name);
   if (declared === undefined || judge === undefined || (heldout === 0 && !shadow)) return undefined;
   return {
-    comparer: modelComparer(modelOptions(declared, { verdicts }), judge.version),
+    comparer: modelComparer(modelOptions(declared, { verdicts }), judge.version, asking.get(declared.name)),
     error() {
       const own = calibrations().find((each) => each.judge === judge.name && each.judgeVersion === judge.version);
       if (own === undefined || shortfalls(own.numbers, boundsIn(config)).length > 0) return Promise.resolve(undefined);

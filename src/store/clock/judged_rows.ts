@@ -10,7 +10,7 @@ import { groupsOf, openGroups, saveGroup, settleGroups } from '../learning/group
 import { samplesOf } from '../learning/samples.js';
 import { countTasks, saveTasks, tasksOf } from '../learning/tasks.js';
 import { redecide, unknownJudged } from '../learning/decided.js';
-import { saveJudged, spentOf, verdictsOf } from '../learning/verdicts.js';
+import { saveJudged, spentOf, timesSpent, verdictsOf } from '../learning/verdicts.js';
 import { generatedOn } from './generated.js';
 import { unjudged } from './unjudged.js';
 
@@ -48,6 +48,9 @@ export function verdictRows(db: Db, judges: () => readonly DeclaredJudge[]): Ver
     },
     async spent(judge, since) {
       return spentOf(db, judge, since);
+    },
+    async timesSpent(judge, since) {
+      return timesSpent(db, judge, since);
     },
     async of(kind, ids) {
       return verdictsOf(db, kind, ids);

@@ -84,6 +84,9 @@ export const liveComparisons = sqliteTable(
     words: text().notNull(),
     promptTokens: integer('prompt_tokens').notNull(),
     completionTokens: integer('completion_tokens').notNull(),
+    ms: real().notNull().default(0),
+    /** Null where no price was known. */
+    money: real(),
     createdAt: integer('created_at').notNull(),
   },
   (t) => [

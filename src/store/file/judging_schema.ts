@@ -97,7 +97,7 @@ export const decidingBy = sqliteTable('deciding', {
   subject: text(),
 });
 
-/** What a judgement took; it goes with its verdict. */
+/** What a judgement took, or a fault under an id of its own; it goes with its verdict. */
 export const judgeCosts = sqliteTable(
   'judge_costs',
   {
@@ -106,6 +106,8 @@ export const judgeCosts = sqliteTable(
     promptTokens: integer('prompt_tokens').notNull(),
     completionTokens: integer('completion_tokens').notNull(),
     ms: real().notNull(),
+    /** Null where no price was known. */
+    money: real(),
     createdAt: integer('created_at').notNull(),
   },
   (t) => [index('judge_costs_when').on(t.judge, t.createdAt)],

@@ -19,13 +19,7 @@ function countsOf(db: Db, now: number): readonly JudgeCounts[] {
       FROM verdicts GROUP BY judge`,
   ).all();
   const failed = waitingJudges(db);
-  type Cost = Pick<JudgeCounts, 'judge' | 'promptTokens' | 'completionTokens' | 'ms' | 'today'>;
-  const costs = prepared<[number], Cost>(
-    db,
-    `SELECT judge, sum(prompt_tokens) AS promptTokens, sum(completion_tokens) AS completionTokens, sum(ms) AS ms,
-        sum(CASE WHEN created_at >= ? THEN prompt_tokens + completion_tokens ELSE 0 END) AS today
-      FROM judge_costs GROUP BY judge`,
-  ).all(Math.floor(now / DAY_MS) * DAY_MS);
+  const costs = costsOf(db, now);
   const names = new Set([...said, ...failed, ...costs].map(({ judge }) => judge));
   const of = <T extends { readonly judge: string }>(list: readonly T[], judge: string): T | undefined =>
     list.find((each) => each.judge === judge);
@@ -41,9 +35,28 @@ function countsOf(db: Db, now: number): readonly JudgeCounts[] {
       promptTokens: cost?.promptTokens ?? 0,
       completionTokens: cost?.completionTokens ?? 0,
       ms: cost?.ms ?? 0,
+      money: cost?.money ?? undefined,
       today: cost?.today ?? 0,
     };
   });
+}
+
+type Costs = Pick<JudgeCounts, 'judge' | 'promptTokens' | 'completionTokens' | 'ms' | 'today'> & {
+  readonly money: number | null;
+};
+
+/** What each judge took, comparisons of live answers as well; money as far as a price was known. */
+export function costsOf(db: Db, now: number = Date.now()): readonly Costs[] {
+  return prepared<[number], Costs>(
+    db,
+    `SELECT judge, sum(prompt_tokens) AS promptTokens, sum(completion_tokens) AS completionTokens, sum(ms) AS ms,
+        sum(money) AS money,
+        sum(CASE WHEN created_at >= ? THEN prompt_tokens + completion_tokens ELSE 0 END) AS today
+      FROM (
+        SELECT judge, prompt_tokens, completion_tokens, ms, money, created_at FROM judge_costs
+        UNION ALL SELECT judge, prompt_tokens, completion_tokens, ms, money, created_at FROM live_comparisons)
+      GROUP BY judge`,
+  ).all(Math.floor(now / DAY_MS) * DAY_MS);
 }
 
 export function waitingJudges(db: Db): readonly WaitingJudge[] {

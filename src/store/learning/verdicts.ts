@@ -4,6 +4,7 @@
  */
 import { and, eq, inArray } from 'drizzle-orm';
 
+import { newId } from '../../core/ids.js';
 import { type DeclaredJudge, JUDGES } from '../../core/learning/deciding.js';
 import type {
   Judged,
@@ -50,7 +51,11 @@ export function saveJudged(
         if (verdict.cost !== undefined) addCost(db, verdict, verdict.cost);
       }
       settleAttempts(db, judged, turn, now);
-      for (const fault of judged.faults) touched.has(fault.subjectKind, fault.subjectId);
+      for (const fault of judged.faults) {
+        touched.has(fault.subjectKind, fault.subjectId);
+        // Paid for also where the subject is gone.
+        if (fault.cost !== undefined) addCost(db, { id: newId('flt'), judge: fault.judge, createdAt: now }, fault.cost);
+      }
       for (const [kind, id] of touched.there()) writeDecided(db, kind, id, judged.gradable?.has(id), judges);
       if (turn !== undefined) takeTurn(db, turn);
       appendLedger(tx, added);
@@ -64,16 +69,16 @@ const SHAPE = ledgeredShape('verdicts');
 export function addCost(
   db: Db,
   { id, judge, createdAt }: Pick<Verdict, 'id' | 'judge' | 'createdAt'>,
-  cost: JudgeCost,
+  { promptTokens, completionTokens, ms, money }: JudgeCost,
 ): void {
   prepared(
     db,
-    `INSERT INTO judge_costs (verdict_id, judge, prompt_tokens, completion_tokens, ms, created_at)
-      VALUES (@id, @judge, @promptTokens, @completionTokens, @ms, @createdAt)`,
-  ).run({ id, judge, createdAt, ...cost });
+    `INSERT INTO judge_costs (verdict_id, judge, prompt_tokens, completion_tokens, ms, money, created_at)
+      VALUES (@id, @judge, @promptTokens, @completionTokens, @ms, @money, @createdAt)`,
+  ).run({ id, judge, createdAt, promptTokens, completionTokens, ms, money: money ?? null });
 }
 
-/** Tokens that a judge has used since then, of verdicts that are there. */
+/** Tokens that a judge has used since then: of verdicts that are there, of faults, calibrations and comparisons. */
 export function spentOf(db: Db, judge: string, since: number): number {
   return (
     prepared<[{ judge: string; since: number }], { tokens: number | null }>(
@@ -84,6 +89,16 @@ export function spentOf(db: Db, judge: string, since: number): number {
         UNION ALL SELECT prompt_tokens + completion_tokens FROM live_comparisons
           WHERE judge = @judge AND created_at >= @since)`,
     ).get({ judge, since })?.tokens ?? 0
+  );
+}
+
+/** How many verdicts and faults of a judge have taken something since then. */
+export function timesSpent(db: Db, judge: string, since: number): number {
+  return (
+    prepared<[string, number], { n: number }>(
+      db,
+      'SELECT count(*) AS n FROM judge_costs WHERE judge = ? AND created_at >= ?',
+    ).get(judge, since)?.n ?? 0
   );
 }
 
@@ -125,14 +140,15 @@ function settleAttempts(db: Db, { verdicts: said, faults }: Judged, turn: Judgin
     const there = prepared<[string]>(db, `SELECT 1 FROM ${TABLES[fault.subjectKind]} WHERE id = ?`);
     if (there.get(fault.subjectId) === undefined) continue;
     const before = tries[at] ?? 0;
+    const { subjectKind, subjectId, judge, judgeVersion, stepId, reason, retryAfterMs } = fault;
     prepared(
       db,
       `INSERT INTO judge_attempts (subject_kind, subject_id, judge, judge_version, step_id, tries, reason, due_at)
         VALUES (@subjectKind, @subjectId, @judge, @judgeVersion, @stepId, @tries, @reason, @dueAt)`,
     ).run({
-      ...fault,
+      ...{ subjectKind, subjectId, judge, judgeVersion, stepId, reason },
       tries: before + 1,
-      dueAt: now + Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** before),
+      dueAt: now + Math.max(retryAfterMs ?? 0, Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** before)),
     });
   }
 }

@@ -93,10 +93,10 @@ export function saveComparisons(db: Db, policy: string, comparisons: readonly Co
           prepared(
             db,
             `INSERT INTO live_comparisons (policy, candidate, serving, step_id, trajectory_id, conversation, judge,
-                judge_version, outcome, words, prompt_tokens, completion_tokens, created_at)
+                judge_version, outcome, words, prompt_tokens, completion_tokens, ms, money, created_at)
               VALUES (@policy, @candidate, @serving, @stepId, @trajectoryId, @conversation, @judge, @judgeVersion,
-                @outcome, @words, @promptTokens, @completionTokens, @createdAt) ON CONFLICT DO NOTHING`,
-          ).run({ ...comparison, policy, words: JSON.stringify(words) });
+                @outcome, @words, @promptTokens, @completionTokens, @ms, @money, @createdAt) ON CONFLICT DO NOTHING`,
+          ).run({ ...comparison, money: comparison.money ?? null, policy, words: JSON.stringify(words) });
     },
     { behavior: 'immediate' },
   );
@@ -113,7 +113,7 @@ export function comparisonsOf(
     db,
     `SELECT candidate, serving, step_id AS stepId, trajectory_id AS trajectoryId, conversation, judge,
         judge_version AS judgeVersion, outcome, words, prompt_tokens AS promptTokens,
-        completion_tokens AS completionTokens, created_at AS createdAt
+        completion_tokens AS completionTokens, ms, money, created_at AS createdAt
       FROM live_comparisons WHERE policy = @policy AND candidate = @candidate AND serving = @serving
         AND judge = @name AND judge_version = @version`,
   ).all({ policy, ...versions, ...judge }) as unknown as (Omit<Comparison, 'words'> & { readonly words: string })[];

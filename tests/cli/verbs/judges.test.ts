@@ -100,6 +100,27 @@ test('one that is right may reward from then on; its row has the numbers, is pro
   store.close();
 });
 
+test('the list says what each took, calibrations as well, and what that cost where its price is told', async () => {
+  await calibrated(goldFile(data), configOf({ price: { input: 2, output: 50 } }));
+  const [prompt, completion] = [100 * endpoint.asked.length, 20 * endpoint.asked.length];
+  const money = (2 * prompt + 50 * completion) / 1e6;
+  const { value, lines } = await told((printer) => judgesVerb(configOf(), printer));
+  expect(value['data']).toContainEqual(
+    expect.objectContaining({
+      name: 'critic',
+      cost: expect.objectContaining({ prompt_tokens: prompt, completion_tokens: completion }) as unknown,
+    }),
+  );
+  const costs = (value['data'] as { name: string; cost: { money: number | null } }[]).map(
+    ({ name, cost }) => [name, cost.money] as const,
+  );
+  expect(new Map(costs).get('critic')).toBeCloseTo(money);
+  expect(new Map(costs).get('reference')).toBeNull();
+  expect(lines[0]).toBe('judge  kind  version  tokens  money  may reward  why');
+  const shown = `  ${prompt + completion}  ${money.toFixed(2)}  yes`;
+  expect(lines.find((line) => line.startsWith('critic'))).toContain(shown);
+});
+
 test.each([
   ['lies', liar, /its accuracy is at least 0\.000, and has to be above 0\.75; it accepts at most 1\.000/],
   ['obeys what it reads', obedient, /^"critic" only filters: 50 of 50 words moved by injection, 2 may$/],

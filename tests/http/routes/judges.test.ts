@@ -2,12 +2,19 @@
 import { afterEach, expect, test } from 'vitest';
 
 import { parseConfig } from '../../../src/core/config.js';
-import type { Verdict } from '../../../src/core/learning/judging.js';
+import { calibrationOf } from '../../../src/core/judging/calibration.js';
+import type { Judge, Verdict } from '../../../src/core/learning/judging.js';
+import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import type { JudgesView } from '../../../src/core/judging/views.js';
 import { callerOf, requireAdmin, scopeOf } from '../../../src/http/callers/auth.js';
 import { SHAPES } from '../../../src/http/openapi/shapes.js';
+import { oneByOne } from '../../../src/judge/one_by_one.js';
+import { calibrate, type GoldSubject } from '../../../src/learner/judges/calibrating.js';
 import { learningRoutes } from '../../../src/learner/routes.js';
+import { presentJudges } from '../../../src/run/judges/present.js';
 import { learningRowsOf } from '../../../src/run/reading/asked.js';
+import { saveCalibration } from '../../../src/store/judges/calibrations.js';
+import { saveDrifts } from '../../../src/store/judges/drifts.js';
 import { saveJudged } from '../../../src/store/learning/verdicts.js';
 import type { Gateway } from '../../fakes/gateway.js';
 import { startWhole } from '../../fakes/whole.js';
@@ -16,6 +23,10 @@ import { answer, opened, opening, user } from '../../store/fixture.js';
 
 let gateway: Gateway | undefined;
 afterEach(async () => gateway?.close());
+
+const unused = (): never => {
+  throw new Error('not asked here');
+};
 
 const CRITIC = { name: 'critic', kind: 'model', url: 'http://127.0.0.1:9', model: 'judge-7b' };
 
@@ -71,7 +82,7 @@ test('it says what each judge said, failed at and took, and how far they agree, 
   expect(data.find(({ name }) => name === 'critic')).toMatchObject({
     verdicts: { good: 2, bad: 1, abstained: 1 },
     waiting: { subjects: 1, reason: '503' },
-    cost: { prompt_tokens: 40, completion_tokens: 20, seconds: 2, tokens_today: 60 },
+    cost: { prompt_tokens: 40, completion_tokens: 20, seconds: 2, tokens_today: 60, money: null },
   });
   expect(data.find(({ name }) => name === 'stranger')).toMatchObject({ kind: null, may_reward: false });
   const pair = (...judges: string[]) => agreement.pairs.find((each) => each.judges.join() === judges.join());
@@ -82,6 +93,74 @@ test('it says what each judge said, failed at and took, and how far they agree, 
   expect(agreement.alpha).toBeLessThan(1);
 });
 
+test('it has the calibration of the present version whole, and what an alarm says of its drift', async () => {
+  const { store } = opened();
+  const config = parseConfig({ judges: [CRITIC], learning: { rewards: ['person', 'critic'] } });
+  const version = presentJudges(config, store.db).find(({ name }) => name === 'critic')?.version ?? '';
+  const gold = Array.from({ length: 240 }, (_, at): GoldSubject => ({
+    subject: {
+      ...{ kind: 'step', id: `gold-${at}`, messages: [{ role: 'user', content: 'q' }], tools: [] },
+      ...{ text: `It is ${at}.`, calls: [], index: 0 },
+    },
+    truth: at % 2 === 0,
+    cluster: at % 3 === 0 ? 'far' : 'near',
+  }));
+  const judge: Judge = {
+    ...{ name: 'critic', version, kind: 'model' },
+    judge: oneByOne(({ text }) => {
+      const good = Number(/\d+/.exec(text)?.[0]) % 2 === 0;
+      return { kind: 'verdict', good, score: good ? 0.9375 : 0.125, rationale: '' };
+    }),
+  };
+  const { signal } = new AbortController();
+  const numbers = await calibrate(judge, gold, { signal, progress: () => undefined });
+  const bounds = { items: 200, accuracy: 0.75, falseAccept: 0.15 };
+  saveCalibration(store.db, calibrationOf(judge, { gold: 'sha256:0', source: 'file', numbers, bounds }));
+  const drift = { judge: 'critic', judgeVersion: version, createdAt: Date.now(), version: 3 } as const;
+  saveDrifts(
+    store.db,
+    GYRE_POLICY,
+    [3],
+    [
+      { ...drift, measure: 'outcome', n: 40, value: 0.6, ci95: [0.5, 0.7], bound: 0.3, alarm: true },
+      { ...drift, measure: 'people', n: 30, value: 0.9, ci95: [0.8, 0.95], bound: 0.75, alarm: false },
+    ],
+  );
+  const app = learningRoutes({
+    ...{ start: unused, promote: unused, rollback: unused, restart: unused, body: unused },
+    rows: learningRowsOf(askOver(store.db, config), () => ({ trainer: false, learn: false })),
+    allow: () => Promise.resolve({ keyId: undefined }),
+  });
+  const response = await app.request('/judges');
+  expect(response.status).toBe(200);
+  const { data } = SHAPES.Judges.parse(await response.json()) as JudgesView;
+  const critic = data.find(({ name }) => name === 'critic');
+  expect(critic).toMatchObject({ may_reward: true, why: expect.stringContaining('240 gold items') as string });
+  expect(critic?.calibration).toMatchObject({
+    ...{ judge_version: version, source: 'file', n: 240, faults: 0, kappa: 1, alpha: 1 },
+    accuracy: { share: 1, n: 240 },
+    false_accept: { share: 0, n: 120 },
+    curve: [
+      { n: 120, score: 0.125, good: 0 },
+      { n: 120, score: 0.9375, good: 1 },
+    ],
+    clusters: [
+      { name: 'far', accuracy: { share: 1, n: 80 } },
+      { name: 'near', accuracy: { share: 1, n: 160 } },
+    ],
+    probes: [
+      { name: 'injection', tried: 50, moved: 0, bound: 2 },
+      { name: 'length', moved: 0, bound: null },
+      { name: 'position', moved: 0, bound: null },
+    ],
+  });
+  expect(critic?.drift).toMatchObject([
+    { version: 3, measure: 'outcome', n: 40, value: 0.6, low: 0.5, high: 0.7, bound: 0.3, alarm: true },
+    { version: 3, measure: 'people', alarm: false },
+  ]);
+  expect(critic?.drift[0]?.says).toMatch(/critic/);
+});
+
 test("another key than an admin's is refused, and so is none", async () => {
   const { store } = opened();
   const keys = fixedKeys((secret) =>
@@ -89,9 +168,6 @@ test("another key than an admin's is refused, and so is none", async () => {
       ? { id: secret, role: secret === 'sk-root' ? 'admin' : 'client', train: true }
       : undefined,
   );
-  const unused = (): never => {
-    throw new Error('not asked here');
-  };
   const app = learningRoutes({
     ...{ start: unused, promote: unused, rollback: unused, restart: unused, body: unused },
     rows: learningRowsOf(askOver(store.db), () => ({ trainer: false, learn: false })),

@@ -1,5 +1,5 @@
 /** The judge `rollout` with a policy that goes on as it is told to: what a first of several calls is worth. */
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 
 import type { Judgement, Subject } from '../../../src/core/learning/judging.js';
 import { type Message, textOf, type ToolCall } from '../../../src/core/message.js';
@@ -9,6 +9,8 @@ import { judgementOf } from '../../../src/judge/one_by_one.js';
 import { referenceJudge } from '../../../src/judge/rules/reference.js';
 import { rolloutJudge, type RolloutOptions } from '../../../src/learner/judges/rollout.js';
 import { Random } from '../../../scripts/chaos/random.js';
+
+afterEach(() => vi.useRealTimers());
 
 const calculator: Tool = {
   spec: { name: 'calculator', description: '', parameters: { type: 'object' } },
@@ -32,7 +34,7 @@ const says = (text: string, made: readonly ToolCall[] = []): Action => ({
   calls: made,
   finishReason: made.length > 0 ? 'tool_calls' : 'stop',
   cut: false,
-  usage: NO_USAGE,
+  usage: { ...NO_USAGE, prompt_tokens: 50, completion_tokens: 5 },
   timings: { startedAt: 0, totalMs: 0 },
 });
 
@@ -76,7 +78,8 @@ const state = (a: number, b: number, c: number, made: readonly ToolCall[], text 
   reference: String(a * b + c),
 });
 
-function judging(policy: Policy, more: Partial<RolloutOptions> = {}): (subject: Subject) => Promise<Judgement> {
+/** What it says of one subject, a fault included; and the same without, where it is thrown. */
+function judgingAll(policy: Policy, more: Partial<RolloutOptions> = {}) {
   const toolbox = new Map([calculator, mail].map((tool) => [tool.spec.name, tool]));
   const judge = rolloutJudge({
     name: 'rollout',
@@ -96,8 +99,15 @@ function judging(policy: Policy, more: Partial<RolloutOptions> = {}): (subject: 
     reference: referenceJudge(toolbox),
     ...more,
   });
-  return (subject) => judgementOf(judge, subject, new AbortController().signal);
+  const { signal } = new AbortController();
+  return {
+    ask: async (subject: Subject) => (await judge.judge([subject], signal))[0],
+    judge: (subject: Subject): Promise<Judgement> => judgementOf(judge, subject, signal),
+  };
 }
+
+const judging = (policy: Policy, more: Partial<RolloutOptions> = {}): ((subject: Subject) => Promise<Judgement>) =>
+  judgingAll(policy, more).judge;
 
 test('a right first of two calls is worth what comes of it, and a wrong one nothing', async () => {
   const judge = judging(playing(finishing(4)));
@@ -105,12 +115,18 @@ test('a right first of two calls is worth what comes of it, and a wrong one noth
   expect(await judge(state(12, 3, 4, calls('12+3')))).toMatchObject({ kind: 'verdict', good: false, score: 0 });
 });
 
-test('in most of 200 states a right first call is worth more than a wrong one, by a policy that slips', async () => {
+/**
+ * The policy slips in 40 % of its ends. All four of an action slip together in 0.4^4 = 2.6 % of the states: four ends
+ * are enough for 95 % as long as it slips in less than 47 %.
+ */
+const SLIPS = 0.4;
+
+test('in 95 % of 200 states a right first call is worth more than a wrong one, by a policy that slips', async () => {
   const random = new Random(7);
   let above = 0;
   for (let at = 0; at < 200; at += 1) {
     const [a, b, c] = [2 + Math.floor(97 * random.next()), 2 + Math.floor(8 * random.next()), 3 + at];
-    const judge = judging(playing(finishing(c, () => random.next() < 0.5)));
+    const judge = judging(playing(finishing(c, () => random.next() < SLIPS)));
     const [right, wrong] = await Promise.all([
       judge(state(a, b, c, calls(`${a}*${b}`))),
       judge(state(a, b, c, calls(`${a}-${b}`))),
@@ -118,7 +134,7 @@ test('in most of 200 states a right first call is worth more than a wrong one, b
     const worth = (judgement: Judgement): number => (judgement.kind === 'verdict' ? judgement.score : Number.NaN);
     if (worth(right) > worth(wrong)) above += 1;
   }
-  expect(above).toBeGreaterThan(170);
+  expect(above).toBeGreaterThanOrEqual(190);
 });
 
 test('an answer is scored by the reference alone, without an end of its own', async () => {
@@ -156,14 +172,54 @@ test('the same action in the same state is judged once for a version, and anew f
   expect(policy.asked).toBe(2 * once);
 });
 
-test('beyond its budget it abstains, and says so', async () => {
-  const judge = judging(playing(finishing(4)), { budget: 1 });
-  await judge(state(12, 3, 4, calls('12*3')));
-  expect(await judge(state(12, 3, 4, calls('12+3')))).toMatchObject({
-    kind: 'absent',
-    reason: expect.stringContaining('budget of 1') as string,
+test('beyond its budget of a day it has failed at what takes ends, and is asked again the next day', async () => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1, 18), toFake: ['Date'] });
+  const { ask } = judgingAll(playing(finishing(4)), { budget: 1 });
+  const [first, other, answer] = [calls('12*3'), calls('12+3'), [] as ToolCall[]];
+  expect(await ask(state(12, 3, 4, first))).toMatchObject({ kind: 'verdict' });
+  expect(await ask(state(12, 3, 4, other))).toEqual({
+    kind: 'fault',
+    reason: 'the judge "rollout" has used 1 of 1 actions of this day (UTC)',
+    retryAfterMs: 6 * 60 * 60_000,
+    alone: true,
   });
-  expect(await judge(state(12, 3, 4, calls('12*3')))).toMatchObject({ kind: 'verdict' });
+  expect(await ask(state(12, 3, 4, first))).toMatchObject({ kind: 'verdict' });
+  expect(await ask(state(12, 3, 4, answer, 'It is 40.'))).toMatchObject({ kind: 'verdict' });
+  vi.setSystemTime(Date.UTC(2026, 0, 2));
+  expect(await ask(state(12, 3, 4, other))).toMatchObject({ kind: 'verdict', good: false });
+});
+
+test('what others have come to ends from that day counts, by the rows', async () => {
+  const since: number[] = [];
+  const spentSince = (at: number): Promise<number> => {
+    since.push(at);
+    return Promise.resolve(2);
+  };
+  const { ask } = judgingAll(playing(finishing(4)), { budget: 2, spentSince });
+  expect(await ask(state(12, 3, 4, calls('12*3')))).toMatchObject({ kind: 'fault' });
+  expect(since[0]).toBe(Math.floor(Date.now() / 86_400_000) * 86_400_000);
+});
+
+test('what its ends took is told once, with the verdict or with the fault', async () => {
+  const { ask } = judgingAll(playing(finishing(4)));
+  const [said, again] = [
+    await ask(state(12, 3, 4, calls('12*3'))),
+    await ask({ ...state(12, 3, 4, calls('12*3')), id: 'again' }),
+  ];
+  // Four ends of two steps.
+  expect(said).toMatchObject({ kind: 'verdict', cost: { promptTokens: 400, completionTokens: 40 } });
+  expect(again).not.toHaveProperty('cost');
+  let left = 6;
+  const leaving = judgingAll(
+    playing((messages) => {
+      if ((left -= 1) < 0) throw new Error('the engine is away');
+      return finishing(4)(messages);
+    }),
+  );
+  expect(await leaving.ask(state(12, 3, 4, calls('12*3')))).toMatchObject({
+    kind: 'fault',
+    cost: { promptTokens: 300, completionTokens: 30 },
+  });
 });
 
 test('where the engine fails nothing is known, and it is tried again', async () => {

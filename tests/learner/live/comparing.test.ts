@@ -7,8 +7,10 @@ import { runCycle } from '../../../src/learner/cycle.js';
 import { answerTo } from '../../../src/learner/live/answering.js';
 import { compareLive, type Comparing } from '../../../src/learner/live/comparing.js';
 import { recompute } from '../../../src/promote/recompute.js';
+import { judgeFacts } from '../../../src/store/judges/facts.js';
 import { decisionsOf, servingVersion } from '../../../src/store/learning/decisions.js';
 import { holdOutLive } from '../../../src/store/learning/held_out.js';
+import { spentOf } from '../../../src/store/learning/verdicts.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { arithmetic, bench, type Bench, sum, tasks } from '../bench.js';
 import { type Asked, converse, count, honest, judgeBy, questions } from './traffic.js';
@@ -112,6 +114,22 @@ test('while the judge is away nothing is decided, and what it has said is not as
   const back = judgeBy(() => 'tie');
   expect(await compareLive(comparing(made, back), 1)).toMatchObject({ decision: { passed: false } });
   expect(back.shown.length).toBe(2 * (128 - known.size));
+});
+
+test('what a comparison took counts, also where only one of its two orders was answered', async () => {
+  const made = await started(saying('good'));
+  await converse(made, questions(130));
+  const halves = judgeBy((first) => (first === 'good' ? 'first' : undefined));
+  await compareLive(comparing(made, halves), 1);
+  const critic = (): unknown => judgeFacts(made.store.db).counts.find(({ judge }) => judge === 'critic');
+  const answered = halves.shown.filter(({ first }) => first === 'good').length;
+  const took = { promptTokens: 10 * answered, completionTokens: answered, money: answered / 2, today: 11 * answered };
+  expect(critic()).toMatchObject(took);
+  const whole = judgeBy(() => 'tie');
+  await compareLive(comparing(made, whole), 1);
+  const all = answered + whole.shown.length;
+  expect(critic()).toMatchObject({ promptTokens: 10 * all, completionTokens: all, ms: all, today: 11 * all });
+  expect(spentOf(made.store.db, 'critic', 0)).toBe(11 * all);
 });
 
 test('a candidate that does not answer has lost, and with too many of these there is no decision', async () => {

@@ -53,8 +53,8 @@ export function judgeBy(
       compare({ first, second }) {
         shown.push({ first, second });
         const preference = word(first, second);
-        if (preference === undefined) return Promise.reject(new Error('it is away'));
-        return Promise.resolve({ preference, cost: { promptTokens: 10, completionTokens: 1, ms: 1 } });
+        if (preference === undefined) return Promise.resolve({ fault: 'it is away' });
+        return Promise.resolve({ preference, cost: { promptTokens: 10, completionTokens: 1, ms: 1, money: 0.5 } });
       },
     },
     error: () => Promise.resolve(error),

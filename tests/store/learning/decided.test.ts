@@ -8,7 +8,7 @@ import { couldTell, declaredJudges, deciding, JUDGES, NO_REFERENCE } from '../..
 import type { SubjectKind, Verdict } from '../../../src/core/learning/judging.js';
 import { rewardOf } from '../../../src/judge/decide.js';
 import { redecide, unknownJudged } from '../../../src/store/learning/decided.js';
-import { saveJudged, saveVerdicts, spentOf, verdictsOf } from '../../../src/store/learning/verdicts.js';
+import { saveJudged, saveVerdicts, spentOf, timesSpent, verdictsOf } from '../../../src/store/learning/verdicts.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { listTrajectories } from '../../../src/store/read/listing.js';
@@ -247,6 +247,28 @@ test('a right that is taken away leaves open only what has a reference', async (
   expect(all.map((id) => told().get(id))).toEqual([1, 1, 1]);
   while (redecide(open.store.db, judges([])));
   expect(all.map((id) => told().get(id))).toEqual([0, 1, 0]);
+});
+
+test('what a judge took and failed at counts all the same, and it is asked again when it can tell', async () => {
+  const open = opened();
+  const { steps } = await answer(open.log, opening([user('q')]), [{ text: 'a' }]);
+  const id = steps[0]?.id ?? '';
+  const now = Date.now();
+  const cost = { promptTokens: 100, completionTokens: 20, ms: 5, money: 0.25 };
+  const about = { subjectKind: 'step', subjectId: id, stepId: id, judgeVersion: '1', reason: '' } as const;
+  const faults = [
+    { ...about, judge: 'critic', cost, retryAfterMs: 7_000_000 },
+    { ...about, judge: 'other', retryAfterMs: 10 },
+    { ...about, judge: 'critic', subjectId: 'step-gone', cost },
+  ];
+  saveJudged(open.store.db, { verdicts: [], faults }, undefined, { now });
+  expect([spentOf(open.store.db, 'critic', now), timesSpent(open.store.db, 'critic', now)]).toEqual([240, 2]);
+  expect([spentOf(open.store.db, 'other', now), timesSpent(open.store.db, 'critic', now + 1)]).toEqual([0, 0]);
+  expect(open.store.sqlite.prepare('SELECT judge, due_at AS due FROM judge_attempts ORDER BY judge').all()).toEqual([
+    { judge: 'critic', due: now + 7_000_000 },
+    { judge: 'other', due: now + 5_000 },
+  ]);
+  expect(open.store.sqlite.prepare('SELECT sum(money) AS money FROM judge_costs').get()).toEqual({ money: 0.5 });
 });
 
 test('what a judgement took stands beside its verdict, is added up, and goes with it', async () => {
