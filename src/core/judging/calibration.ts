@@ -1,6 +1,7 @@
 /** Calibrations: how well a judge was shown to tell right from wrong, and whether that is enough to reward. */
 import { newId } from '../ids.js';
 import type { JudgeKind, JudgeRef } from '../learning/judging.js';
+import type { PairNumbers } from './pairs.js';
 import type { Proportion } from './proportion.js';
 import type { Hash } from '../text/hash.js';
 
@@ -55,6 +56,8 @@ export interface CalibrationNumbers {
   readonly probes: readonly ProbeResult[];
   /** Absent where no item is by the judge's own model. */
   readonly selfPreference?: SelfPreference | undefined;
+  /** How it compares, where that was tried. */
+  readonly pairs?: PairNumbers | undefined;
 }
 
 /** One calibration of one version of a judge, as a row. Immutable: the newest of a version counts. */

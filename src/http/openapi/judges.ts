@@ -46,6 +46,10 @@ const Calibration = z.object({
   authors: z.array(z.object({ name: text, false_accept: Share })),
   probes: z.array(z.object({ name: text, tried: int, moved: int, bound: int.nullable() })),
   self_preference: z.object({ own: Share, others: Share }).nullable(),
+  pairs: z
+    .object({ version: text, n: int, right: int, wrong: int })
+    .nullable()
+    .describe('Of n pairs of a good and a bad item in one state: the good one, the bad one preferred in both orders.'),
   bounds: z.object({ items: int, accuracy: number, false_accept: number }),
   shortfalls: z.array(text),
   created_at: seconds,

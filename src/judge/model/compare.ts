@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import type { Comparer, Preference } from '../../core/judging/live.js';
+import type { PairComparer, Preference } from '../../core/judging/live.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { askingOf, type Cost, MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
 import { comparedMaterial } from './material.js';
@@ -14,12 +14,13 @@ import { filled, readPrompt } from './prompt.js';
 const CODE = 1;
 
 /** By the endpoint and the bounds of a model judge; `judgeVersion` is that judge's. */
-export function modelComparer(options: ModelJudgeOptions, judgeVersion: string): Comparer {
+export function modelComparer(options: ModelJudgeOptions, judgeVersion: string): PairComparer {
   const prompt = readPrompt('compare');
   const { maxTokens = MAX_TOKENS } = options;
   const asking = askingOf(options, { temperature: 0, maxTokens });
   const secret = randomBytes(16).toString('hex');
   return {
+    by: 'pairs',
     name: options.name,
     judgeVersion,
     version: sha256(canonicalJson({ CODE, prompt, model: options.model, maxTokens, judgeVersion })).slice(3, 19),

@@ -1,20 +1,28 @@
 /**
  * The gate on traffic without answers: candidate and serving version answer held-out conversations, a judge compares
- * the two blind and in both orders, and what it says goes into the gate's own sequential test. What came is on record
- * before more is asked; a decision and what follows from it are one save.
+ * the two blind, and what it says goes into the gate's own sequential test. What came is on record before more is asked;
+ * a decision and what follows from it are one save.
  */
 import { candidateNumber } from '../../core/learning/standing.js';
-import { type Comparison, conversationUse, type LiveJudge, type LiveState } from '../../core/judging/live.js';
+import {
+  type Comparer,
+  type Comparison,
+  conversationUse,
+  type LiveAnswer,
+  type LiveJudge,
+  type LiveState,
+} from '../../core/judging/live.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import type { LearningStore } from '../../core/ports.js';
 import { askUntilShown } from '../../promote/asking.js';
 import type { Pair } from '../../promote/look.js';
 import { outcomeOf } from '../../promote/outcome.js';
 import { livePlan } from '../../promote/plan.js';
-import { pairOf, preferred } from '../../promote/preference.js';
+import { pairOf } from '../../promote/preference.js';
 import type { Learner } from '../deps.js';
 import { alarmsAgainst, type Gated, type Gating } from '../gating.js';
 import { inParallel } from '../pool.js';
+import { heard } from './preferring.js';
 
 /** States answered at once. */
 const CONCURRENCY = 16;
@@ -25,25 +33,21 @@ export interface Comparing extends Pick<Learner, 'config' | 'progress' | 'signal
   readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'steps' | 'live'>;
   readonly live: LiveJudge;
   /** Undefined where it did not answer. */
-  readonly answer: (state: LoggedState, version: number) => Promise<string | undefined>;
+  readonly answer: (state: LoggedState, version: number) => Promise<LiveAnswer | undefined>;
   readonly drifts: Gating['drifts'];
 }
 
 /** A version is decided about once. */
 export async function compareLive(comparing: Comparing, version: number): Promise<Gated> {
   const { rows, config, live } = comparing;
-  const { comparer } = live;
   const serving = await rows.versions.serving();
   const made = (await rows.decisions.newest(100, version)).find(({ kind }) => kind === 'gate');
   if (made !== undefined) return { decision: made, promoted: false, reason: made.reason };
   if (version === serving) return { promoted: false, reason: 'it is what serves' };
 
-  const error = await live.error();
-  if (error === undefined)
-    return {
-      promoted: false,
-      reason: `the judge "${comparer.name}" would compare, and no calibration has shown that it can judge`,
-    };
+  const chosen = await live.chosen();
+  if (typeof chosen === 'string') return { promoted: false, reason: chosen };
+  const { comparer, error, note } = chosen;
   const { margin, shadow, max_tasks: max, canary_share: canaryShare } = config.gate;
   const states = await rows.live.states(shadow ? SHADOWED : 0);
   const judge = { name: comparer.name, version: comparer.version };
@@ -64,7 +68,7 @@ export async function compareLive(comparing: Comparing, version: number): Promis
     plan,
     pool.map(({ stepId }) => stepId),
     async (stepIds) => {
-      const found = await compareAll(comparing, { version, serving }, known, byStep, stepIds);
+      const found = await compareAll(comparing, comparer, { version, serving }, known, byStep, stepIds);
       for (const id of stepIds) asked.add(id);
       comparing.progress({ stage: 'evaluate', done: asked.size, total: plan.max, note: `candidate ${number}, live` });
       return found;
@@ -80,6 +84,8 @@ export async function compareLive(comparing: Comparing, version: number): Promis
       shadowed: shadow ? SHADOWED : 0,
       judge: `${comparer.name}@${comparer.version}`,
       calibrated_as: comparer.judgeVersion,
+      compared_by: comparer.by,
+      ...(note === undefined ? {} : { note }),
       sampling: { temperature: 0 },
     },
   });
@@ -100,6 +106,7 @@ export async function compareLive(comparing: Comparing, version: number): Promis
 /** What is on record, and what is asked now. What one of them or the judge did not answer is asked again. */
 async function compareAll(
   comparing: Comparing,
+  comparer: Comparer,
   versions: { readonly version: number; readonly serving: number },
   known: ReadonlyMap<string, Comparison>,
   byStep: ReadonlyMap<string, LiveState>,
@@ -110,12 +117,15 @@ async function compareAll(
   const states = await rows.steps.states(open);
   const made: Comparison[] = [];
   const pairs = new Map(
-    stepIds.flatMap((id) => (known.has(id) ? [[id, pairOf(id, known.get(id)?.outcome ?? 'same')]] : [])),
+    stepIds.flatMap((id) => {
+      const one = known.get(id);
+      return one === undefined ? [] : [[id, pairOf(id, one.outcome, one.words)] as const];
+    }),
   );
   await inParallel(open, CONCURRENCY, async (stepId) => {
     const [state, of] = [states.get(stepId), byStep.get(stepId)];
     if (signal.aborted || state === undefined || of === undefined) return;
-    const answered = await compareOne(comparing, versions, state, of);
+    const answered = await compareOne(comparing, comparer, versions, state, of);
     pairs.set(stepId, answered.pair);
     if (answered.comparison !== undefined) made.push(answered.comparison);
   });
@@ -125,7 +135,8 @@ async function compareAll(
 }
 
 async function compareOne(
-  { live, answer, signal }: Comparing,
+  { answer, signal }: Comparing,
+  comparer: Comparer,
   { version, serving }: { readonly version: number; readonly serving: number },
   state: LoggedState,
   of: LiveState,
@@ -141,37 +152,12 @@ async function compareOne(
         ...(served === undefined ? {} : { serving: true }),
       },
     };
-  const { comparer } = live;
-  const row = {
-    ...of,
-    ...{ candidate: version, serving, judge: comparer.name, judgeVersion: comparer.version },
-    createdAt: Date.now(),
-  };
-  if (candidate.trim() === served.trim())
-    return {
-      pair: pairOf(taskId, 'same'),
-      comparison: { ...row, outcome: 'same', words: [], promptTokens: 0, completionTokens: 0 },
-    };
-  const { messages, tools } = state;
-  const shown = { id: taskId, messages, tools };
+  const by = { candidate: version, serving, judge: comparer.name, judgeVersion: comparer.version };
   try {
-    const said = await Promise.all([
-      comparer.compare({ ...shown, first: candidate, second: served }, signal),
-      comparer.compare({ ...shown, first: served, second: candidate }, signal),
-    ]);
-    const words = [said[0].preference, said[1].preference] as const;
-    const outcome = preferred(words);
-    const tokens = (of: 'promptTokens' | 'completionTokens'): number =>
-      said.reduce((sum, { cost }) => sum + (cost?.[of] ?? 0), 0);
+    const said = await heard(comparer, state, { candidate, serving: served }, signal);
     return {
-      pair: pairOf(taskId, outcome),
-      comparison: {
-        ...row,
-        outcome,
-        words,
-        promptTokens: tokens('promptTokens'),
-        completionTokens: tokens('completionTokens'),
-      },
+      pair: pairOf(taskId, said.outcome, said.words),
+      comparison: { ...of, ...by, ...said, createdAt: Date.now() },
     };
   } catch {
     signal.throwIfAborted();
