@@ -83,8 +83,8 @@ export function toAskOf(
   const { messages, tools, text, calls, index } = asked.state;
   const reference = referenceOf(asked, kind, toolbox);
   const gradable = isGradable(reference, judges, declared);
-  const { after } = asked;
-  const subject: Subject = { kind, id, messages, tools, text, calls, after, index, reference };
+  const { after, feedback } = asked;
+  const subject: Subject = { kind, id, messages, tools, text, calls, after, feedback, index, reference };
   return [{ subject, stepId, judges: asking, gradable }];
 }
 

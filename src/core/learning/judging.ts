@@ -29,6 +29,8 @@ export interface Subject {
   readonly calls: readonly ToolCall[];
   /** What its tools gave, and what the client said next. Nothing of a sample, which is never run. */
   readonly after?: readonly Message[] | undefined;
+  /** What users said of it, in words. Of a logged step alone, and never of gold, which may have come of just that. */
+  readonly feedback?: string | undefined;
   /** Index of this step in its trajectory, from 0. */
   readonly index: number;
   readonly reference?: Reference | undefined;
