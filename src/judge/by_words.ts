@@ -1,9 +1,9 @@
 /**
- * Any judge as one that compares: it is asked about each answer alone, as about any action, so that what its calibration
- * says of it is what holds, and there is no other answer, no order and nobody's name to go by.
+ * Any judge as one that compares: it is asked about each answer alone, as about any action, so that what its
+ * calibration says of it holds, and there is no other answer, no order and nobody's name to go by.
  *
- * Of an answer it judges the step that it ended with, in the state that this was taken in: the calls before it and what
- * they gave are in that state. Its errors are known for one action; for several of which all have to be good they would
+ * Of an answer it judges the step that it ended with, in the state that this was taken in: the calls before it and
+ * what they gave are in that state. Its errors are known for one action; for several of which all have to be good they would
  * be others, and the more the longer an answer is.
  */
 import { GyreError } from '../core/errors.js';

@@ -112,8 +112,8 @@ export async function calibrateVerb(
     const pairs = comparer === undefined ? undefined : await comparedOn(comparer, gold.subjects, asking);
     if (comparer !== undefined && pairs === undefined)
       printer.line(
-        `how it compares two answers is not measured: that takes ${LEAST_PAIRS} pairs of a good and a bad item of one ` +
-          'state; the gate goes by its words',
+        `how it compares two answers is not measured: that takes ${LEAST_PAIRS} pairs of a good and a bad item ` +
+          'of one state; the gate goes by its words',
       );
     numbers = { ...numbers, pairs };
   } finally {

@@ -16,8 +16,8 @@ import { absent, bad, good, parseArguments } from './judgements.js';
  * Its words never quote the reference: whoever asked may read them.
  *
  * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
- * of several), bad when it does not or is empty; by the metric of its task where that has one. A call is evaluated where its tool is pure: good when the result is or
- * contains the reference. Whatever else a call gives may be what a later one needs, so the rule is absent; it is bad
+ * of several), bad when it does not or is empty; by the metric of its task where that has one. A call is evaluated
+ * where its tool is pure: good when the result is or contains the reference. Whatever else a call gives may be what a later one needs, so the rule is absent; it is bad
  * only what certainly gives nothing: a tool that does not exist, arguments that are none, a call that its tool refuses,
  * and one that was made before and whose result stands above. Where the reference was found already, or the call itself
  * names it, it finds nothing new, and the rule is absent: whoever calls for ever, or for every answer there is, is not
@@ -59,8 +59,8 @@ export function referenceJudge(toolbox: Toolbox): Judge {
 }
 
 /**
- * An answer by the metric of its task, else by whether it states the reference. Of F1 more than one half is good: what a
- * gate and an evaluation take for right of any score. There the words that are right outweigh those that are wrong or
+ * An answer by the metric of its task, else by whether it states the reference. Of F1 more than one half is good: what
+ * a gate and an evaluation take for right of any score. There the words that are right outweigh those that are wrong or
  * missing; of a reference of one word it is good in two words, and not in a sentence.
  */
 export function answerJudged(

@@ -1,7 +1,7 @@
 /**
  * The gate on traffic without answers: candidate and serving version answer held-out conversations, a judge compares
- * the two blind, and what it says goes into the gate's own sequential test. What came is on record before more is asked;
- * a decision and what follows from it are one save.
+ * the two blind, and what it says goes into the gate's own sequential test. What came is on record before more is
+ * asked; a decision and what follows from it are one save.
  */
 import { candidateNumber } from '../../core/learning/standing.js';
 import {

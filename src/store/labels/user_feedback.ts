@@ -1,4 +1,4 @@
-/** What users said of one logged step, in words, as a judge may be shown it. What should have been said is not in it. */
+/** What users said of one logged step, in words, as a judge may be shown it; not what it should have been. */
 import { type Rating, ratingOf } from '../../core/judging/feedback.js';
 import { prepared, type Db } from '../file/db.js';
 import { IS_ANSWER, IS_CHOICE, STEP_WITH_ALL } from './step_facts.js';

@@ -109,7 +109,7 @@ function beerqa(row: Row): Loaded {
 
 /**
  * CofCA has passages that contradict what is known. The form of its rows is a guess: the paper (arXiv 2402.11924) says
- * that there are questions, their answers and the passages they stand in, and its files are not to be had where it says.
+ * that there are questions, their answers and passages that they stand in, and no file of it could be found.
  */
 const CofCa = z.looseObject({
   id,
