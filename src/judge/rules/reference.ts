@@ -17,11 +17,11 @@ import { absent, bad, good, parseArguments } from './judgements.js';
  *
  * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
  * of several), bad when it does not or is empty; by the metric of its task where that has one. A call is evaluated
- * where its tool is pure: good when the result is or contains the reference. Whatever else a call gives may be what a later one needs, so the rule is absent; it is bad
- * only what certainly gives nothing: a tool that does not exist, arguments that are none, a call that its tool refuses,
- * and one that was made before and whose result stands above. Where the reference was found already, or the call itself
- * names it, it finds nothing new, and the rule is absent: whoever calls for ever, or for every answer there is, is not
- * to earn what whoever answers does.
+ * where its tool is pure: good when the result is or contains the reference. Whatever else a call gives may be what a
+ * later one needs, so the rule is absent; it is bad only what certainly gives nothing: a tool that does not exist,
+ * arguments that are none, a call that its tool refuses, and one that was made before and whose result stands above.
+ * Where the reference was found already, or the call itself names it, it finds nothing new, and the rule is absent:
+ * whoever calls for ever, or for every answer there is, is not to earn what whoever answers does.
  * Of several calls at once none is evaluated, since it cannot be told which is meant. Absent also where the task has no
  * reference, and where the tool has effects or is not run by this process.
  */
