@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 
 import type { PairComparer, Preference } from '../../core/judging/live.js';
+import { onAbort } from '../../core/running/abort.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { askingOf, type Cost, MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
 import { comparedMaterial } from './material.js';
@@ -27,11 +28,19 @@ export function modelComparer(options: ModelJudgeOptions, judgeVersion: string):
     async compare(compared, signal) {
       const began = performance.now();
       const cost: Cost = { promptTokens: 0, completionTokens: 0 };
-      const answer = await asking(filled(prompt, comparedMaterial(compared, secret)), signal, cost);
-      return {
-        preference: answer.cut ? 'tie' : preferenceOf(answer.text),
-        cost: { ...cost, ms: performance.now() - began },
-      };
+      // Whoever asks keeps listening to its signal: that of a whole test would gather listeners.
+      signal.throwIfAborted();
+      const own = new AbortController();
+      const end = onAbort(signal, () => own.abort(signal.reason));
+      try {
+        const answer = await asking(filled(prompt, comparedMaterial(compared, secret)), own.signal, cost);
+        return {
+          preference: answer.cut ? 'tie' : preferenceOf(answer.text),
+          cost: { ...cost, ms: performance.now() - began },
+        };
+      } finally {
+        end();
+      }
     },
   };
 }
