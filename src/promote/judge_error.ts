@@ -2,11 +2,12 @@
  * What a judge that errs does to a comparison. Pure.
  *
  * Of two answers to one state, each is good or bad, and the judge does not know whose they are. By its words it
- * mistakes a bad one for good with a probability fa, and a good one for bad with fr. Then the share of answers of a version that
- * it calls good is fa + (1 - fa - fr) times the share that is good, so wins exceed losses by 1 - fa - fr of what the
- * candidate is truly better by. Shown both, it prefers the good one of a good and a bad one with a probability r, the
- * bad one with w, and of two that are alike it prefers neither's more often than the other's: wins exceed losses by
- * r - w of what the candidate is truly better by. (By words r is (1 - fa)(1 - fr) and w is fa fr: the same.)
+ * mistakes a bad one for good with a probability fa, and a good one for bad with fr. Then the share of answers of a
+ * version that it calls good is fa + (1 - fa - fr) times the share that is good, so wins exceed losses by 1 - fa - fr
+ * of what the candidate is truly better by. Shown both, it prefers the good one of a good and a bad one with a
+ * probability r, the bad one with w, and of two that are alike it prefers neither's more often than the other's: wins
+ * exceed losses by r - w of what the candidate is truly better by. (By words r is (1 - fa)(1 - fr) and w is fa fr: the
+ * same.)
  *
  * So errors make gains look smaller, and never make one of none. Where the candidate is no better it still wins at most
  * half of what changes, and the test holds its level whatever they are. What they change is how large a gain is, and so

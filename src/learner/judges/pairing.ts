@@ -1,7 +1,8 @@
 /**
  * A judge that is shown two answers, against pairs of gold items: how often it prefers the good one to the bad one.
- * Only items of one state make a pair, since answers that are compared are answers to one state, and an answer to something
- * else is told from a right one by anybody. Each item is in one pair at most, so that pairs say something of their own.
+ * Only items of one state make a pair, since answers that are compared are answers to one state, and an answer to
+ * something else is told from a right one by anybody. Each item is in one pair at most, so that pairs say something of
+ * their own.
  */
 import { LEAST_PAIRS, type PairNumbers } from '../../core/judging/pairs.js';
 import { type PairComparer, saidIn } from '../../core/judging/live.js';
