@@ -339,6 +339,7 @@ verb('tasks <verb> [name] [file]', 'list families; make FAMILY; load FORMAT FILE
   .option('--n <n>', 'make: training tasks, 256 by default; load: at most so many rows')
   .option('--heldout <n>', 'make: held-out tasks; 128 by default')
   .option('--shots <n>', 'make: worked examples before each question; none by default')
+  .option('--metric <name>', 'load: exact_match or f1, by which answers are judged; else by what they state')
   .option('--documents <dir>', 'folder for documents to be indexed; FILE.documents by default, for load none')
   .option('--split <split>', 'load: train or heldout; train by default')
   .option('--answers <file>', 'score: JSON lines of {"id", "answer"}')

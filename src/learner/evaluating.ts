@@ -10,6 +10,7 @@ import { askAll } from '../judge/ask.js';
 import { type Attempt, attempt } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
+import { comparedWith } from './reference.js';
 
 /** Tasks answered at once. */
 const CONCURRENCY = 32;
@@ -67,7 +68,7 @@ async function judgedAnswer(learner: Learner, { task, version, as }: ToAnswer): 
         text: made.text,
         calls: [],
         index: 0,
-        reference: task.reference,
+        ...comparedWith(task),
       },
     ],
     learner.signal,

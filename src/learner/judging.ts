@@ -9,7 +9,7 @@ import { askAll, looksAt } from '../judge/ask.js';
 import { Patience } from '../judge/patience.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
-import { referenceOf } from './reference.js';
+import { referred } from './reference.js';
 
 /** Subjects judged between two transactions, and between two checks for an interruption. */
 const SLICE = 500;
@@ -83,10 +83,10 @@ export function toAskOf(
   const asking = judges.filter((judge) => names.includes(judge.name) && looksAt(judge, { kind }));
   if (asked === undefined || asking.length === 0) return [];
   const { messages, tools, text, calls, index } = asked.state;
-  const reference = referenceOf(asked, kind, toolbox);
-  const gradable = isGradable(reference, judges, declared);
-  const { after } = asked;
-  const subject: Subject = { kind, id, messages, tools, text, calls, after, index, reference };
+  const task = referred(asked, kind, toolbox);
+  const gradable = isGradable(task.reference, judges, declared);
+  const { after, feedback } = asked;
+  const subject: Subject = { kind, id, messages, tools, text, calls, after, feedback, index, ...task };
   return [{ subject, stepId, judges: asking, gradable }];
 }
 
@@ -98,9 +98,9 @@ function toAskOfSample(
 ): readonly ToAsk[] {
   if (asked === undefined) return [];
   const { messages, tools, index } = asked.state;
-  const reference = referenceOf(asked, 'sample', toolbox);
-  const subject: Subject = { kind: 'sample', id, messages, tools, text, calls, index, reference };
-  return [{ subject, stepId, judges, gradable: isGradable(reference, judges, declared) }];
+  const task = referred(asked, 'sample', toolbox);
+  const subject: Subject = { kind: 'sample', id, messages, tools, text, calls, index, ...task };
+  return [{ subject, stepId, judges, gradable: isGradable(task.reference, judges, declared) }];
 }
 
 /** Whether a judge that knows right from wrong has what it takes: a model needs no reference. */

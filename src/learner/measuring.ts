@@ -7,7 +7,7 @@ import { meanOf, passAt, shareOf } from '../core/judging/mean.js';
 import { deciding, needsReference } from '../core/learning/deciding.js';
 import type { EvaluationNumbers, EvaluationReport, EvaluationSetting } from '../core/learning/evaluation.js';
 import type { Judge, Subject, Verdict } from '../core/learning/judging.js';
-import { answersOf, type Task, taskSetHash } from '../core/learning/task.js';
+import { answersOf, metricOf, type Task, taskSetHash } from '../core/learning/task.js';
 import { GyreError } from '../core/errors.js';
 import { isObjectJson } from '../core/text/arguments.js';
 import type { Step } from '../core/trajectory.js';
@@ -17,6 +17,7 @@ import { exactMatch, f1 } from '../tasks/metrics.js';
 import { type Attempt, attempt } from './attempt.js';
 import type { Learner } from './deps.js';
 import { inParallel } from './pool.js';
+import { comparedWith } from './reference.js';
 
 /** Tasks answered at once. */
 const CONCURRENCY = 32;
@@ -75,16 +76,15 @@ async function tryOnce(
 ): Promise<Tried> {
   const made = await attempted(learner, version, task, { temperature, ...(tools ? {} : { tools: [] }) });
   if (made === undefined || made.outcome === 'failed' || made.outcome === 'cancelled') return { task };
-  const { reference } = task;
   const answer: Subject = {
     ...{ kind: 'response', id: made.responseId, messages: task.messages, tools: [], text: made.text, calls: [] },
-    ...{ index: 0, reference },
+    ...{ index: 0, ...comparedWith(task) },
   };
   const { right, verdicts } = await decided(learner, answer);
   const steps: MeasuredStep[] = [];
   const kept: Verdict[] = [...verdicts];
   for (const [index, step] of made.steps.entries()) {
-    const said = await decided(learner, subjectOf(step, index, reference));
+    const said = await decided(learner, subjectOf(step, index, task));
     for (const verdict of said.verdicts) kept.push(verdict);
     steps.push(measured(step, said, learner.judges));
   }
@@ -107,13 +107,9 @@ async function attempted(
   }
 }
 
-function subjectOf(
-  { id, messages, tools, action, appended }: Step,
-  index: number,
-  reference: Task['reference'],
-): Subject {
+function subjectOf({ id, messages, tools, action, appended }: Step, index: number, task: Task): Subject {
   const [text, calls] = [action?.text ?? '', action?.calls ?? []];
-  return { kind: 'step', id, messages, tools, text, calls, after: appended.slice(1), index, reference };
+  return { kind: 'step', id, messages, tools, text, calls, after: appended.slice(1), index, ...comparedWith(task) };
 }
 
 interface Said {
@@ -203,5 +199,5 @@ function mean(values: readonly number[]): number {
 /** Whether the set the task is of is counted by the words of a span. */
 function countsWords({ metadata, reference }: Task): boolean {
   const format = FORMATS.find(({ name }) => name === metadata['family']);
-  return reference !== undefined && (format?.metric === 'exact match and F1' || metadata['metric'] === 'f1');
+  return reference !== undefined && (format?.metric === 'exact match and F1' || metricOf({ metadata }) !== undefined);
 }

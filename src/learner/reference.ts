@@ -1,13 +1,26 @@
 /** Which reference a logged step may be compared with: a request only claims to be a task's. Pure. */
-import type { SubjectKind } from '../core/learning/judging.js';
+import type { Subject, SubjectKind } from '../core/learning/judging.js';
 import type { AskedState } from '../core/learning/state.js';
-import type { Reference } from '../core/learning/task.js';
+import { metricOf, type Reference, type Task } from '../core/learning/task.js';
 import { canonicalJson } from '../core/text/hash.js';
 import type { Toolbox } from '../core/tool.js';
 import type { NotTrainable } from '../core/trajectory.js';
 
 /** Actions whose words a client may have chosen: by a schema, a list of tokens, a template of its own. */
 const DICTATED: ReadonlySet<NotTrainable> = new Set(['constrained', 'control_text', 'raw_prompt']);
+
+type Referred = Pick<Subject, 'reference' | 'metric'>;
+
+/** What a subject has of the task that it says it is of: the reference that it may be compared with, and how. */
+export function referred(asked: AskedState, kind: SubjectKind, toolbox: Toolbox): Referred {
+  const reference = referenceOf(asked, kind, toolbox);
+  return reference === undefined || asked.task === undefined ? {} : { reference, metric: metricOf(asked.task) };
+}
+
+/** The same of an answer to a task that the learner itself has asked for it. */
+export function comparedWith(task: Task): Referred {
+  return task.reference === undefined ? {} : { reference: task.reference, metric: metricOf(task) };
+}
 
 /**
  * What the learner asked itself is its task's. A client's claim (`metadata.gyre_task`) holds where what it said is the
@@ -16,7 +29,7 @@ const DICTATED: ReadonlySet<NotTrainable> = new Set(['constrained', 'control_tex
  * called and how they are described, and what it makes the policy say. Without keys nobody has shown to be anyone, so
  * the question has to be the task's there, too. Held-out tasks are asked by the learner alone.
  */
-export function referenceOf(
+function referenceOf(
   { state, task, asksTask, byAdmin }: AskedState,
   kind: SubjectKind,
   toolbox: Toolbox,

@@ -59,6 +59,7 @@ function filledIn(pairs: readonly Pair[], answers: readonly Pair[]): readonly Pa
           taskId: pair.taskId,
           candidate: pair.candidate ?? answer.candidate,
           serving: pair.serving ?? answer.serving,
+          ...(answer.untold === undefined ? {} : { untold: answer.untold }),
         };
   });
 }

@@ -8,6 +8,8 @@ export interface Pair {
   readonly taskId: string;
   readonly candidate?: boolean | undefined;
   readonly serving?: boolean | undefined;
+  /** Of a comparison: whose answer the judge could not tell anything of, so that it is a tie. */
+  readonly untold?: 'candidate' | 'serving' | 'both' | undefined;
 }
 
 /** Pairs as numbers. */

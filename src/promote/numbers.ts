@@ -14,16 +14,25 @@ export interface FamilyNumbers extends Kept {
   readonly outcomes: readonly Answered[];
 }
 
+/** How often a judge errs as it compares, as a row has it; rows of before it was said how it compares are by words. */
+export type ErrorNumbers =
+  | {
+      readonly by: 'words';
+      readonly false_accept: number;
+      readonly false_reject: number;
+      readonly gold_items: number;
+    }
+  | { readonly by: 'pairs'; readonly right: number; readonly wrong: number; readonly gold_pairs: number };
+
 /** Of a comparison by a judge: how often it errs, and what is gained truly where so much is seen. */
-export interface LiveNumbers {
+export type LiveNumbers = ErrorNumbers & {
   readonly margin: number;
-  readonly false_accept: number;
-  readonly false_reject: number;
-  readonly gold_items: number;
   /** The part of a true gain that such a judge sees. */
   readonly seen: number;
   readonly gain: PairedDifference;
-}
+  /** Of whose answers the judge could not tell anything, so that these are ties. */
+  readonly untold: { readonly candidate: readonly string[]; readonly serving: readonly string[] };
+};
 
 /** A decision row's numbers. A type, since a row takes any record. */
 export type GateNumbers = {

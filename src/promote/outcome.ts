@@ -2,12 +2,13 @@
  * The gate's decision on a candidate, out of all pairs that were asked, with everything it takes to come to it again.
  * Pure. Nothing is decided while a test goes on, nor where too much is without an answer.
  */
+import type { JudgeError } from '../core/judging/live.js';
 import { type Guarded, keptBy } from './families.js';
 import { proportion } from '../core/judging/proportion.js';
 import { paired, type PairedDifference } from './interval.js';
 import { seenOf } from './judge_error.js';
 import { lacksOne, LEAST_COVERAGE, look, type Look, type Pair, type Tally, tallyOf } from './look.js';
-import type { Answered, FamilyNumbers, GateNumbers, LiveNumbers } from './numbers.js';
+import type { Answered, ErrorNumbers, FamilyNumbers, GateNumbers, LiveNumbers } from './numbers.js';
 import { type GatePlan, nextStep } from './plan.js';
 import { undecided, worded } from './sentence.js';
 
@@ -91,7 +92,7 @@ function decision(
     serving: proportion(scores('serving')),
     difference,
     families,
-    ...(plan.live === undefined ? {} : { live: liveNumbers(plan.live, difference) }),
+    ...(plan.live === undefined ? {} : { live: liveNumbers(plan.live, difference, pairs) }),
     alarms,
     stopped,
   };
@@ -99,14 +100,19 @@ function decision(
 }
 
 /** What is seen, and what it is truly: `src/promote/judge_error.ts`. */
-function liveNumbers({ margin, error }: NonNullable<GatePlan['live']>, difference: PairedDifference): LiveNumbers {
+function liveNumbers(
+  { margin, error }: NonNullable<GatePlan['live']>,
+  difference: PairedDifference,
+  pairs: readonly Pair[],
+): LiveNumbers {
   const seen = seenOf(error);
   const truly = (share: number): number => Math.max(-1, Math.min(1, share / seen));
+  const untold = (of: 'candidate' | 'serving'): string[] =>
+    pairs.flatMap((pair) => (pair.untold === of || pair.untold === 'both' ? [pair.taskId] : []));
   return {
     margin,
-    false_accept: error.falseAccept,
-    false_reject: error.falseReject,
-    gold_items: error.n,
+    ...errorNumbers(error),
+    untold: { candidate: untold('candidate'), serving: untold('serving') },
     seen,
     gain: {
       difference: truly(difference.difference),
@@ -115,6 +121,17 @@ function liveNumbers({ margin, error }: NonNullable<GatePlan['live']>, differenc
       high: truly(difference.high),
     },
   };
+}
+
+function errorNumbers(error: JudgeError): ErrorNumbers {
+  return error.by === 'words'
+    ? {
+        by: 'words',
+        false_accept: error.falseAccept,
+        false_reject: error.falseReject,
+        gold_items: error.n,
+      }
+    : { by: 'pairs', right: error.right, wrong: error.wrong, gold_pairs: error.n };
 }
 
 /** Every look that was taken on the way. */

@@ -1,6 +1,7 @@
 /** A gate's decision out of its own row: whoever doubts one comes to it again, and finds it the same. Pure. */
 import { z } from 'zod';
 
+import type { JudgeError } from '../core/judging/live.js';
 import { levelOf } from './evidence.js';
 import type { Pair } from './look.js';
 import type { Answered } from './numbers.js';
@@ -9,6 +10,25 @@ import { GATE_TESTS } from './plan.js';
 
 const Bit = z.union([z.literal(0), z.literal(1), z.null()]);
 const Outcomes = z.array(z.tuple([z.string(), Bit, Bit]));
+
+const Ids = z.array(z.string());
+const Live = z.object({
+  margin: z.number(),
+  untold: z.object({ candidate: Ids, serving: Ids }).default({ candidate: [], serving: [] }),
+});
+/** A comparison of before it was said how it is made is corrected as one by words. */
+const ByWords = Live.extend({
+  by: z.literal('words').default('words'),
+  false_accept: z.number(),
+  false_reject: z.number(),
+  gold_items: z.number(),
+});
+const ByPairs = Live.extend({
+  by: z.literal('pairs'),
+  right: z.number(),
+  wrong: z.number(),
+  gold_pairs: z.number(),
+});
 
 /** Of the numbers only what a decision is made of; the rest follows from it. */
 const Made = z.object({
@@ -21,9 +41,7 @@ const Made = z.object({
   asked: z.record(z.string(), z.unknown()),
   outcomes: Outcomes,
   families: z.array(z.object({ name: z.string(), margin: z.number(), outcomes: Outcomes })),
-  live: z
-    .object({ margin: z.number(), false_accept: z.number(), false_reject: z.number(), gold_items: z.number() })
-    .optional(),
+  live: z.union([ByPairs, ByWords]).optional(),
   alarms: z.array(z.string()),
 });
 
@@ -44,17 +62,26 @@ export function recompute(numbers: Readonly<Record<string, unknown>>): Outcome |
       ...(live === undefined
         ? {}
         : {
-            live: {
-              margin: live.margin,
-              error: { falseAccept: live.false_accept, falseReject: live.false_reject, n: live.gold_items },
-            },
+            live: { margin: live.margin, error: errorIn(live) },
           }),
     },
-    pairs: data.outcomes.map(pairOf),
+    pairs: data.outcomes.map((answered) => ({ ...pairOf(answered), ...untoldIn(answered[0], live?.untold) })),
     families: data.families.map(({ name, margin, outcomes }) => ({ name, margin, pairs: outcomes.map(pairOf) })),
     alarms: data.alarms,
     asked: data.asked,
   });
+}
+
+function errorIn(live: z.infer<typeof ByWords> | z.infer<typeof ByPairs>): JudgeError {
+  return live.by === 'words'
+    ? { by: 'words', falseAccept: live.false_accept, falseReject: live.false_reject, n: live.gold_items }
+    : { by: 'pairs', right: live.right, wrong: live.wrong, n: live.gold_pairs };
+}
+
+function untoldIn(taskId: string, untold: z.infer<typeof Live>['untold'] | undefined): Pick<Pair, 'untold'> {
+  const [candidate, serving] = [untold?.candidate.includes(taskId), untold?.serving.includes(taskId)];
+  if (candidate === true) return { untold: serving === true ? 'both' : 'candidate' };
+  return serving === true ? { untold: 'serving' } : {};
 }
 
 function pairOf([taskId, candidate, serving]: Answered): Pair {

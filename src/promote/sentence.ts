@@ -18,12 +18,14 @@ export function worded(numbers: GateNumbers): string {
 }
 
 /** Of held-out conversations, whose answers a judge compared. */
-function comparison(numbers: GateNumbers, { seen, gain, margin }: LiveNumbers): string {
+function comparison(numbers: GateNumbers, { seen, gain, margin, untold }: LiveNumbers): string {
   const { stopped, tasks, wins, losses, max_tasks: max } = numbers;
   const above = margin === 0 ? '' : ` than by ${points(margin)}`;
+  const unclear = new Set([...untold.candidate, ...untold.serving]).size;
   const told =
     `in ${whole(wins)} of ${whole(tasks)} held-out conversations its answer was found better, ` +
-    `in ${whole(losses)} worse`;
+    `in ${whole(losses)} worse` +
+    (unclear === 0 ? '' : `, of ${whole(unclear)} the judge could not tell`);
   const truly = `a gain of ${points(gain.difference)} by a judge that sees ${Math.round(100 * seen)} % of one`;
   const text = `${told} (${truly})`;
   if (stopped === 'futile') return `not shown to be better${above}: ${text}, and ${whole(max)} could hardly show more`;

@@ -45,7 +45,7 @@ test('a retention needs a limit, and keeps only what there is to keep', () => {
 test('how the gate tests is one key, and the key it replaces says so', () => {
   const { gate } = parseConfig({});
   expect(gate).toEqual({
-    ...{ max_tasks: 1024, families: [], heldout: 0.05, margin: 0, shadow: false },
+    ...{ max_tasks: 1024, families: [], heldout: 0.05, compare: 'pairs', margin: 0, shadow: false },
     ...{ canary_share: 0, canary_conversations: 512 },
   });
   expect(parseConfig({ gate: { families: [{ name: 'code' }] } }).gate).toEqual({
@@ -60,7 +60,14 @@ test('how the gate tests is one key, and the key it replaces says so', () => {
   expect(() => parseConfig({ gate: { max_tasks: 3 } })).toThrow(/key "gate"\["max_tasks"\] is 3/);
   for (const [name, value] of Object.entries({ heldout: 0.6, canary_share: 0.7, margin: 0.5 }))
     expect(() => parseConfig({ gate: { [name]: value } })).toThrow(new RegExp(`key "gate"\\["${name}"\\] is ${value}`));
-  expect(() => parseConfig({ gate: { judge: 'critic' } })).toThrow(/is no model among "judges": there is none/);
+  expect(() => parseConfig({ gate: { judge: 'critic' } })).toThrow(
+    /can compare \(model, learned, panel\): there is none/,
+  );
+  const judges = [{ name: 'critic', kind: 'learned' }];
+  expect(parseConfig({ judges, gate: { judge: 'critic', compare: 'words' } }).gate).toMatchObject({ compare: 'words' });
+  expect(() => parseConfig({ judges: [{ name: 'ends', kind: 'rollout' }], gate: { judge: 'ends' } })).toThrow(
+    /is none/,
+  );
 });
 
 test('a section may be written nested or dotted', () => {

@@ -10,6 +10,7 @@ import { generate } from '../../src/learner/generating.js';
 import { judgeLog } from '../../src/learner/judging.js';
 import { learningStore } from '../../src/store/clock/open.js';
 import { verdictsOf } from '../../src/store/learning/verdicts.js';
+import { addFeedback } from '../../src/store/read/feedback.js';
 import { bench, type Bench, sum, tasks } from './bench.js';
 
 let open: Bench;
@@ -41,6 +42,24 @@ const DECLARED = declaredJudges({
   calibrated: new Set(['model']),
 });
 const model = (judge: JudgeOfOne): Judge => ({ name: 'model', version: '1', kind: 'model', judge: oneByOne(judge) });
+
+test('a judge is shown what users have said of a logged step by then', async () => {
+  const { responseId } = open.store.sqlite
+    .prepare<[string], { responseId: string }>('SELECT response_id AS responseId FROM steps WHERE id = ?')
+    .get(steps.at(-1) ?? '') ?? { responseId: '' };
+  addFeedback(open.store.db, { responseId, keyId: '', within: undefined, value: -1, comment: 'too short' });
+  const shown = new Map<string, string | undefined>();
+  const reader = model((subject) => {
+    shown.set(`${subject.kind} ${subject.id}`, subject.feedback);
+    return { kind: 'absent', reason: '' };
+  });
+  await judgeLog({ ...open.learner, declared: DECLARED, judges: [reader] });
+  expect([...shown]).toEqual([
+    [`step ${steps[0] ?? ''}`, 'rated bad, the whole answer that it is a part of\ncomment: too short'],
+    [`step ${steps[1] ?? ''}`, 'rated bad\ncomment: too short'],
+    [`response ${responseId}`, 'rated bad\ncomment: too short'],
+  ]);
+});
 
 test('what a judge was away for has no reward, and nobody after it decides, until it is back', async () => {
   let away = true;

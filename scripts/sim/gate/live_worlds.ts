@@ -2,11 +2,11 @@
  * Live traffic without answers: candidates of a known worth, and judges that err. The gate's own functions decide;
  * nothing of them is written again here.
  */
-import type { JudgeError, Preference } from '../../../src/core/judging/live.js';
+import type { AnswerWord, JudgeError, Preference } from '../../../src/core/judging/live.js';
 import { canaryPlan, canaryResult } from '../../../src/promote/canary.js';
 import { look } from '../../../src/promote/look.js';
 import { livePlan, nextStep } from '../../../src/promote/plan.js';
-import { preferred } from '../../../src/promote/preference.js';
+import { betterBy, preferred } from '../../../src/promote/preference.js';
 import type { Random } from '../../chaos/random.js';
 
 export interface World {
@@ -17,11 +17,35 @@ export interface World {
   readonly same: number;
 }
 
-export interface NoisyJudge extends JudgeError {
+export interface NoisyJudge {
+  /** How often it takes what is bad for good, and what is good for bad. */
+  readonly falseAccept: number;
+  readonly falseReject: number;
+  /** Whether it is shown both answers, or each alone. */
+  readonly by: JudgeError['by'];
+  /** Gold items that its calibration had, or pairs of them. */
+  readonly n: number;
   /** How often it goes by the place alone, and prefers what stands first. */
-  readonly position: number;
-  /** How often it says something else of the same answer when it is asked again. */
-  readonly fickle: number;
+  readonly position?: number;
+  /** How often it says something else of the same answer when it is shown again. */
+  readonly fickle?: number;
+  /** How often it cannot tell of an answer by itself. */
+  readonly untold?: number;
+}
+
+type Outcome = ReturnType<typeof preferred>;
+
+/** What a calibration finds of it: by luck, as every calibration does. */
+function calibrated(random: Random, judge: NoisyJudge): JudgeError {
+  const { by, n } = judge;
+  const share = (of: number, is: () => boolean): number => Array.from({ length: of }, is).filter(Boolean).length / of;
+  if (by === 'words') {
+    const wrong = (chance: number): number => share(n / 2, () => random.next() < chance);
+    return { by, falseAccept: wrong(judge.falseAccept), falseReject: wrong(judge.falseReject), n };
+  }
+  const said = Array.from({ length: n }, () => preferenceOf(random, judge, true, false));
+  const counted = (outcome: Outcome): number => said.filter((each) => each === outcome).length / n;
+  return { by, right: counted('won'), wrong: counted('lost'), n };
 }
 
 const LIVE_POOL = 4096;
@@ -34,8 +58,9 @@ export function compared(
   judge: NoisyJudge,
   margin = 0,
 ): { readonly passed: boolean; readonly asked: number } {
-  const plan = livePlan(candidate, LIVE_POOL, 1024, { margin, error: judge });
-  if (typeof plan === 'string') throw new Error(plan);
+  const plan = livePlan(candidate, LIVE_POOL, 1024, { margin, error: calibrated(random, judge) });
+  // A judge that sees next to nothing decides nothing.
+  if (typeof plan === 'string') return { passed: false, asked: 0 };
   let [tasks, wins, losses] = [0, 0, 0];
   for (;;) {
     const step = nextStep(plan, tasks);
@@ -51,16 +76,27 @@ export function compared(
   }
 }
 
-function oneOutcome(random: Random, { accuracy, gain, same }: World, judge: NoisyJudge): 'won' | 'lost' | 'tied' {
+function oneOutcome(random: Random, { accuracy, gain, same }: World, judge: NoisyJudge): Outcome {
   const flip = (share: number): boolean => share > 0 && random.next() < share;
   if (flip(same)) return 'tied';
   // What is gained is gained where they differ.
   const better = Math.max(0, Math.min(1, accuracy + gain / (1 - same)));
-  const seen = (right: boolean): boolean => (right ? !flip(judge.falseReject) : flip(judge.falseAccept));
-  const [candidate, serving] = [seen(flip(better)), seen(flip(accuracy))];
+  return preferenceOf(random, judge, flip(better), flip(accuracy));
+}
+
+/** What comes of a good or a bad answer of the candidate, and of the other. */
+function preferenceOf(random: Random, judge: NoisyJudge, candidateIsGood: boolean, servingIsGood: boolean): Outcome {
+  const { by, falseAccept, falseReject, position = 0, fickle = 0, untold = 0 } = judge;
+  const flip = (share: number): boolean => share > 0 && random.next() < share;
+  const seen = (good: boolean): boolean => (good ? !flip(falseReject) : flip(falseAccept));
+  const [candidate, serving] = [seen(candidateIsGood), seen(servingIsGood)];
+  if (by === 'words') {
+    const alone = (good: boolean): AnswerWord => (flip(untold) ? 'untold' : good ? 'good' : 'bad');
+    return betterBy([alone(candidate), alone(serving)]);
+  }
   const word = (first: boolean, second: boolean): Preference => {
-    if (flip(judge.position)) return 'first';
-    const [a, b] = [first !== flip(judge.fickle), second !== flip(judge.fickle)];
+    if (flip(position)) return 'first';
+    const [a, b] = [first !== flip(fickle), second !== flip(fickle)];
     return a === b ? 'tie' : a ? 'first' : 'second';
   };
   return preferred([word(candidate, serving), word(serving, candidate)]);

@@ -5,6 +5,7 @@ import type { Config } from '../../core/config.js';
 import { operatorError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { calibrationOf, type Calibration, type CalibrationNumbers } from '../../core/judging/calibration.js';
+import { LEAST_PAIRS, type PairNumbers } from '../../core/judging/pairs.js';
 import type { Proportion } from '../../core/judging/proportion.js';
 import { type JudgeStanding, standingsOf } from '../../core/judging/standing.js';
 import { calibrationView, costView, standingView } from '../../core/judging/views.js';
@@ -15,7 +16,9 @@ import { type GoldItem, parseGold } from '../../judge/calibration/gold.js';
 import type { Learner } from '../../learner/deps.js';
 import { calibrate } from '../../learner/judges/calibrating.js';
 import { goldFrom, goldOfPeople } from '../../learner/judges/gold.js';
-import { boundsIn } from '../../run/judges/configured.js';
+import { comparedOn } from '../../learner/judges/pairing.js';
+import { boundsIn, modelsIn } from '../../run/judges/configured.js';
+import { pairComparerIn } from '../../run/judges/live.js';
 import { presentOf, standingsIn } from '../../run/judges/present.js';
 import { type Printer, table } from '../../run/print.js';
 import { readText } from '../../run/text_file.js';
@@ -105,7 +108,16 @@ export async function calibrateVerb(
   let numbers: CalibrationNumbers;
   try {
     const isOwn = ownModel(config, name);
-    numbers = await calibrate(judge, gold.subjects, { signal, progress: printer.progress, took, isOwn });
+    const asking = { signal, progress: printer.progress, took, isOwn };
+    numbers = await calibrate(judge, gold.subjects, asking);
+    const comparer = pairComparerIn(config, judge, { verdicts: rows.verdicts, asking: modelsIn(config, rows) });
+    const pairs = comparer === undefined ? undefined : await comparedOn(comparer, gold.subjects, asking);
+    if (comparer !== undefined && pairs === undefined)
+      printer.line(
+        `how it compares two answers is not measured: that takes ${LEAST_PAIRS} pairs of a good and a bad item ` +
+          'of one state; the gate goes by its words',
+      );
+    numbers = { ...numbers, pairs };
   } finally {
     // Also what came to nothing was paid for.
     if (costs.length > 0) await rows.judges.spend(name, id, costOfAll(costs));
@@ -204,6 +216,7 @@ function shown({ judge, judgeVersion, numbers }: Calibration): string[] {
       ['score', 'good', 'of'],
       ...numbers.curve.map((point) => [point.score.toFixed(2), point.good.toFixed(3), String(point.n)]),
     ]),
+    ...(numbers.pairs === undefined ? [] : [compared(numbers.pairs)]),
     `the scores are off by ${numbers.miscalibration.toFixed(3)} on average`,
     ...table([
       ['probe', 'moved', 'of', 'may'],
@@ -215,6 +228,10 @@ function shown({ judge, judgeVersion, numbers }: Calibration): string[] {
       ]),
     ]),
   ];
+}
+
+function compared({ n, right, wrong }: PairNumbers): string {
+  return `of ${n} pairs of a good and a bad item it preferred the good one in ${right}, the bad one in ${wrong}`;
 }
 
 function share(name: string, { accuracy, n, ci95 }: Proportion): string[] {

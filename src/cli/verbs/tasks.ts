@@ -6,11 +6,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { operatorError, reasonOf } from '../../core/errors.js';
-import { answersOf, parseTasks, type Task } from '../../core/learning/task.js';
+import { ANSWER_METRICS, answersOf, metricOf, parseTasks, type Task } from '../../core/learning/task.js';
 import { textOf } from '../../core/message.js';
 import { sha256 } from '../../core/text/hash.js';
 import { writeJson } from '../../core/text/json.js';
-import { states } from '../../judge/rules/answers/states.js';
+import { answerJudged } from '../../judge/rules/reference.js';
 import { proportion } from '../../core/judging/proportion.js';
 import { type Printer, table } from '../../run/print.js';
 import { readText } from '../../run/text_file.js';
@@ -28,6 +28,7 @@ export interface TaskFlags {
   readonly shots?: string | undefined;
   readonly documents?: string | undefined;
   readonly split?: string | undefined;
+  readonly metric?: string | undefined;
   readonly answers?: string | undefined;
 }
 
@@ -106,6 +107,9 @@ function loaded(name: string, file: string | undefined, flags: TaskFlags, printe
   const out = needed(flags.out, `gyre tasks load ${name} ${from} --out FILE`);
   const split = flags.split ?? 'train';
   if (split !== 'train' && split !== 'heldout') throw operatorError(`--split is "${split}"; it is train or heldout`);
+  const { metric } = flags;
+  if (metric !== undefined && metricOf({ metadata: { metric } }) === undefined)
+    throw operatorError(`--metric is "${metric}"; it is ${ANSWER_METRICS.join(' or ')}`);
   const { rows, leftOut } = load(format, readText(from, `"${from}"`), from);
   const taken = flags.n === undefined ? rows : rows.slice(0, whole('--n', flags.n, 0));
   const passages = taken.flatMap((row) => row.passages);
@@ -119,6 +123,7 @@ function loaded(name: string, file: string | undefined, flags: TaskFlags, printe
     ...(tools === undefined ? {} : { tools }),
     metadata: {
       family: name,
+      ...(metric === undefined ? {} : { metric }),
       ...Object.fromEntries(Object.entries(metadata).filter(([, each]) => each !== undefined)),
     },
   }));
@@ -169,11 +174,12 @@ function answerIn({ raw, place }: Row): readonly [string, string] {
   return [id, answer];
 }
 
-function scoreOf({ reference = [], messages }: Task, answer: string): { right: number; em: number; f1: number } {
+function scoreOf(task: Task, answer: string): { right: number; em: number; f1: number } {
+  const { reference = [], messages } = task;
   const accepted = answersOf(reference);
   const question = textOf(messages.findLast(({ role }) => role === 'user')?.content ?? '');
   return {
-    right: answer !== '' && states(answer, accepted, question) ? 1 : 0,
+    right: answer !== '' && answerJudged(answer, accepted, question, metricOf(task)).good ? 1 : 0,
     em: exactMatch(answer, accepted),
     f1: f1(answer, accepted),
   };

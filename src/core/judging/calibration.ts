@@ -1,6 +1,7 @@
 /** Calibrations: how well a judge was shown to tell right from wrong, and whether that is enough to reward. */
 import { newId } from '../ids.js';
 import type { Judge, JudgeKind, JudgeRef } from '../learning/judging.js';
+import type { PairNumbers } from './pairs.js';
 import type { Proportion } from './proportion.js';
 import type { Hash } from '../text/hash.js';
 
@@ -72,6 +73,8 @@ export interface CalibrationNumbers {
   readonly selfPreference?: SelfPreference | undefined;
   /** How it was shown the items; `either` of a judge that never looks at what came after. Absent in older rows. */
   readonly shown?: Shown | 'either' | undefined;
+  /** How it compares, where that was tried. */
+  readonly pairs?: PairNumbers | undefined;
 }
 
 /** One calibration of one version of a judge, as a row. Immutable: the newest of a version counts. */

@@ -2,6 +2,10 @@
 import { z } from 'zod';
 
 import { operatorError } from '../errors.js';
+import type { JudgeKind } from '../learning/judging.js';
+
+/** Judges of these kinds have an opinion of any answer, which a calibration measures. */
+export const COMPARING_KINDS = ['model', 'learned', 'panel'] as const satisfies readonly JudgeKind[];
 
 /** How a candidate is tested before it may serve: docs/gate.md. */
 export const Gate = z.strictObject(
@@ -15,8 +19,10 @@ export const Gate = z.strictObject(
       .default([]),
     /** The share of consented live conversations that are held out for ever. Those of a task are not among them. */
     heldout: z.number().min(0).max(0.5, 'must be at most 0.5').default(0.05),
-    /** Who compares answers to those; without it the first model among `judges`. */
+    /** Who compares answers to those; without it the first of `judges` that is calibrated, models before others. */
     judge: z.string().min(1).optional(),
+    /** Whether a model is shown both answers, as far as it was measured at that, or judges each alone, as others do. */
+    compare: z.enum(['pairs', 'words']).default('pairs'),
     /** The share of conversations by which a candidate must be better, where a judge compares. */
     margin: z.number().min(0).lt(0.5, 'must be below 0.5').default(0),
     /** Whether a tenth of the conversations that nothing was learned from are asked, too. */
@@ -26,7 +32,7 @@ export const Gate = z.strictObject(
     /** Conversations of the candidate's that a canary compares at most. */
     canary_conversations: z.int().min(32).max(100_000).default(512),
   },
-  'must be {max_tasks?, families?: [{name, margin?}], heldout?, judge?, margin?, shadow?, canary_share?, ' +
+  'must be {max_tasks?, families?: [{name, margin?}], heldout?, judge?, compare?, margin?, shadow?, canary_share?, ' +
     'canary_conversations?}',
 );
 
@@ -44,16 +50,17 @@ export const CalibrationKey = z.strictObject(
 
 export type Gate = z.infer<typeof Gate>;
 
-/** Throws an operator error where a judge is to compare that is no model. */
+/** Throws an operator error where a judge is to compare that has no opinion of an answer. */
 export function knowsComparer(
   judges: readonly { readonly name: string; readonly kind: string }[],
   { judge }: Gate,
   file: string,
 ): void {
-  const names = judges.filter(({ kind }) => kind === 'model').map(({ name }) => name);
+  const names = judges.flatMap(({ kind, name }) => (COMPARING_KINDS.some((each) => each === kind) ? [name] : []));
   if (judge !== undefined && !names.includes(judge))
     throw operatorError(
-      `${file}: key "gate"["judge"] is "${judge}", which is no model among "judges": ` +
+      `${file}: key "gate"["judge"] is "${judge}", which is none of "judges" that can compare (` +
+        `${COMPARING_KINDS.join(', ')}): ` +
         (names.length === 0 ? 'there is none.' : `there are ${names.join(', ')}.`),
     );
 }

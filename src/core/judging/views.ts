@@ -3,6 +3,7 @@ import type { JudgeCost, JudgeKind } from '../learning/judging.js';
 import { seconds } from '../seconds.js';
 import { type Calibration, type Shown, shownIn } from './calibration.js';
 import { type Drift, type DriftName, driftSaid } from './drift.js';
+import type { PairNumbers } from './pairs.js';
 import type { Proportion } from './proportion.js';
 import type { JudgeStanding } from './standing.js';
 
@@ -52,6 +53,13 @@ export interface CalibrationView {
     readonly in_users: number | null;
   }[];
   readonly self_preference: { readonly own: ShareView; readonly others: ShareView } | null;
+  /** How it compares two answers; null where that was not tried. */
+  readonly pairs: {
+    readonly version: string;
+    readonly n: number;
+    readonly right: number;
+    readonly wrong: number;
+  } | null;
   readonly bounds: { readonly items: number; readonly accuracy: number; readonly false_accept: number };
   readonly shortfalls: readonly string[];
   /** How it was shown the items. */
@@ -164,11 +172,18 @@ export function calibrationView(calibration: Calibration): CalibrationView {
       numbers.selfPreference === undefined
         ? null
         : { own: shareView(numbers.selfPreference.own), others: shareView(numbers.selfPreference.others) },
+    pairs: pairsView(numbers.pairs),
     bounds: { items: bounds.items, accuracy: bounds.accuracy, false_accept: bounds.falseAccept },
     shortfalls: calibration.shortfalls,
     shown: shownIn(calibration),
     created_at: seconds(calibration.createdAt),
   };
+}
+
+function pairsView(pairs: PairNumbers | undefined): CalibrationView['pairs'] {
+  if (pairs === undefined) return null;
+  const { version, n, right, wrong } = pairs;
+  return { version, n, right, wrong };
 }
 
 export function driftView(drift: Drift): DriftView {

@@ -1,7 +1,7 @@
 /** Judging: what is judged, by whom, and what comes of it. */
 import type { Message, ToolCall } from '../message.js';
 import type { FunctionSpec } from '../policy.js';
-import type { Reference } from './task.js';
+import type { AnswerMetric, Reference } from './task.js';
 
 /** What a verdict is about: on a step or a sample it is process supervision, on a response outcome supervision. */
 export type SubjectKind =
@@ -29,9 +29,13 @@ export interface Subject {
   readonly calls: readonly ToolCall[];
   /** What its tools gave, and what the client said next. Nothing of a sample, which is never run. */
   readonly after?: readonly Message[] | undefined;
+  /** What users said of it, in words. Of a logged step alone, and never of gold, which may have come of just that. */
+  readonly feedback?: string | undefined;
   /** Index of this step in its trajectory, from 0. */
   readonly index: number;
   readonly reference?: Reference | undefined;
+  /** How an answer is compared with the reference, where its task says so. */
+  readonly metric?: AnswerMetric | undefined;
 }
 
 /** A judge's answer. `absent` means that it cannot tell: an answer of its own, which never becomes a number. */

@@ -46,6 +46,8 @@ export interface AskedState {
   readonly byAdmin: boolean;
   /** What came after its action, where that was asked for: what tools gave, and what the client said next. */
   readonly after?: readonly Message[] | undefined;
+  /** What users have said of it by now, in words, where that was asked for. */
+  readonly feedback?: string | undefined;
 }
 
 /** What a state says, as far as two can be alike. */

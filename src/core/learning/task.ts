@@ -39,6 +39,15 @@ export function capOf({ metadata }: Pick<Task, 'metadata'>): number | undefined 
   return typeof cap === 'number' && Number.isInteger(cap) && cap > 0 ? cap : undefined;
 }
 
+/** How papers compare an answer with a reference: by all of its words, or by how many of them are the same. */
+export const ANSWER_METRICS = ['exact_match', 'f1'] as const;
+export type AnswerMetric = (typeof ANSWER_METRICS)[number];
+
+/** How an answer to the task is to be compared with its reference, where its row says so. */
+export function metricOf({ metadata }: Pick<Task, 'metadata'>): AnswerMetric | undefined {
+  return ANSWER_METRICS.find((name) => name === metadata['metric']);
+}
+
 /** The tools a task may name. */
 export interface KnownTools {
   has(name: string): boolean;
@@ -97,8 +106,9 @@ export function taskSetHash(tasks: readonly Task[]): Hash {
   return sha256(
     canonicalJson(
       tasks.map((task) => {
-        const cap = capOf(task);
+        const [cap, metric] = [capOf(task), metricOf(task)];
         const said = [task.id, task.messages, task.reference ?? null, task.tools ?? null];
+        if (metric !== undefined) return [...said, cap ?? null, metric];
         return cap === undefined ? said : [...said, cap];
       }),
     ),

@@ -52,6 +52,10 @@ const Calibration = z.object({
     }),
   ),
   self_preference: z.object({ own: Share, others: Share }).nullable(),
+  pairs: z
+    .object({ version: text, n: int, right: int, wrong: int })
+    .nullable()
+    .describe('Of n pairs of a good and a bad item in one state: the good one, the bad one preferred in both orders.'),
   bounds: z.object({ items: int, accuracy: number, false_accept: number }),
   shortfalls: z.array(text),
   shown: z

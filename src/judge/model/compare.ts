@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { reasonOf } from '../../core/errors.js';
-import type { Comparer, Preference } from '../../core/judging/live.js';
+import type { PairComparer, Preference } from '../../core/judging/live.js';
 import { canonicalJson, sha256 } from '../../core/text/hash.js';
 import { Asking } from './asking.js';
 import { MAX_TOKENS, type ModelJudgeOptions } from './judge.js';
@@ -20,11 +20,12 @@ export function modelComparer(
   options: ModelJudgeOptions,
   judgeVersion: string,
   asking: Asking = new Asking(options),
-): Comparer {
+): PairComparer {
   const prompt = readPrompt('compare');
   const { maxTokens = MAX_TOKENS } = options;
   const secret = randomBytes(16).toString('hex');
   return {
+    by: 'pairs',
     name: options.name,
     judgeVersion,
     version: sha256(canonicalJson({ CODE, prompt, model: options.model, maxTokens, judgeVersion })).slice(3, 19),

@@ -13,11 +13,12 @@ const PART_CHARS = 8_000;
 
 /** `secret` is known to the judge alone, so that no text under judgement can have the mark in it. */
 export function materialOf(subject: Subject, secret: string): Slots {
-  const { messages, tools, after } = subject;
+  const { messages, tools, after, feedback } = subject;
   return {
     ...setting(secret, `${subject.kind} ${subject.id}`, tools, messages),
     action: actionOf(subject),
     after: after === undefined || after.length === 0 ? 'nothing' : cut(after.map(said).join('\n'), PART_CHARS),
+    feedback: feedback === undefined || feedback === '' ? 'nothing' : cut(feedback, PART_CHARS),
     first: '',
     second: '',
   };
@@ -29,6 +30,7 @@ export function comparedMaterial({ id, messages, tools, first, second }: Compare
     ...setting(secret, `compared ${id}`, tools, messages),
     action: '',
     after: '',
+    feedback: '',
     first: cut(first, PART_CHARS) || '(nothing)',
     second: cut(second, PART_CHARS) || '(nothing)',
   };

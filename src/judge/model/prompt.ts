@@ -13,7 +13,7 @@ import { nearest } from '../../core/text/nearest.js';
 export const PROMPTS = ['process', 'reward', 'outcome', 'ranking'] as const;
 
 /** What may stand in a prompt. `mark` is drawn for each question: nobody who is judged can write it. */
-const SLOTS = ['mark', 'tools', 'conversation', 'action', 'after', 'first', 'second'] as const;
+const SLOTS = ['mark', 'tools', 'conversation', 'action', 'after', 'feedback', 'first', 'second'] as const;
 export type Slots = Readonly<Record<(typeof SLOTS)[number], string>>;
 
 /** Of one that compares two answers. */

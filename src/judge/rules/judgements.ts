@@ -1,9 +1,11 @@
 /** Short forms of the three judgements a rule can make, and the arguments of a call as rules read them. */
 import type { Judgement } from '../../core/learning/judging.js';
 
-export const good = (rationale: string): Judgement => ({ kind: 'verdict', score: 1, good: true, rationale });
+type Verdict = Extract<Judgement, { kind: 'verdict' }>;
 
-export const bad = (rationale: string): Judgement => ({ kind: 'verdict', score: 0, good: false, rationale });
+export const good = (rationale: string): Verdict => ({ kind: 'verdict', score: 1, good: true, rationale });
+
+export const bad = (rationale: string): Verdict => ({ kind: 'verdict', score: 0, good: false, rationale });
 
 export const absent = (reason: string): Judgement => ({ kind: 'absent', reason });
 

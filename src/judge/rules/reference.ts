@@ -2,10 +2,11 @@
 import { GyreError, reasonOf } from '../../core/errors.js';
 import { NO_REFERENCE } from '../../core/learning/deciding.js';
 import type { Judge, Judgement, Subject } from '../../core/learning/judging.js';
-import { answersOf } from '../../core/learning/task.js';
+import { type AnswerMetric, answersOf } from '../../core/learning/task.js';
 import { textOf, type ToolCall } from '../../core/message.js';
 import type { Toolbox } from '../../core/tool.js';
 import { canonicalJson } from '../../core/text/hash.js';
+import { exactMatch, f1 } from '../../tasks/metrics.js';
 import { contains, names } from './answers/contains.js';
 import { states } from './answers/states.js';
 import { oneByOne } from '../one_by_one.js';
@@ -15,19 +16,19 @@ import { absent, bad, good, parseArguments } from './judgements.js';
  * Its words never quote the reference: whoever asked may read them.
  *
  * Of a step, a sample or a trajectory of a task with a reference. An answer is good when it states the reference (any
- * of several), bad when it does not or is empty. A call is evaluated where its tool is pure: good when the result is or
- * contains the reference. Whatever else a call gives may be what a later one needs, so the rule is absent; it is bad
- * only what certainly gives nothing: a tool that does not exist, arguments that are none, a call that its tool refuses,
- * and one that was made before and whose result stands above. Where the reference was found already, or the call itself
- * names it, it finds nothing new, and the rule is absent: whoever calls for ever, or for every answer there is, is not
- * to earn what whoever answers does.
+ * of several), bad when it does not or is empty; by the metric of its task where that has one. A call is evaluated
+ * where its tool is pure: good when the result is or contains the reference. Whatever else a call gives may be what a
+ * later one needs, so the rule is absent; it is bad only what certainly gives nothing: a tool that does not exist,
+ * arguments that are none, a call that its tool refuses, and one that was made before and whose result stands above.
+ * Where the reference was found already, or the call itself names it, it finds nothing new, and the rule is absent:
+ * whoever calls for ever, or for every answer there is, is not to earn what whoever answers does.
  * Of several calls at once none is evaluated, since it cannot be told which is meant. Absent also where the task has no
  * reference, and where the tool has effects or is not run by this process.
  */
 export function referenceJudge(toolbox: Toolbox): Judge {
   return {
     name: 'reference',
-    version: '7',
+    version: '8',
     kind: 'rule',
     judge: oneByOne(async (subject, signal) => {
       const { reference, calls } = subject;
@@ -35,9 +36,7 @@ export function referenceJudge(toolbox: Toolbox): Judge {
       const [call] = calls;
       if (call === undefined) {
         if (subject.text.trim() === '') return bad('the answer is empty');
-        return states(subject.text, answersOf(reference), questionOf(subject))
-          ? good('the answer states the reference')
-          : bad('the answer does not state the reference');
+        return answerJudged(subject.text, answersOf(reference), questionOf(subject), subject.metric);
       }
       for (const each of calls) {
         const fault = faultIn(each, subject, toolbox);
@@ -57,6 +56,30 @@ export function referenceJudge(toolbox: Toolbox): Judge {
       return evaluateCall(call, accepted, toolbox, signal);
     }),
   };
+}
+
+/**
+ * An answer by the metric of its task, else by whether it states the reference. Of F1 more than one half is good: what
+ * a gate and an evaluation take for right of any score. There the words that are right outweigh those that are wrong or
+ * missing; of a reference of one word it is good in two words, and not in a sentence.
+ */
+export function answerJudged(
+  text: string,
+  accepted: readonly string[],
+  question: string,
+  metric?: AnswerMetric,
+): Extract<Judgement, { kind: 'verdict' }> {
+  if (metric === 'exact_match')
+    return exactMatch(text, accepted) === 1
+      ? good('the answer is the reference, word for word')
+      : bad('the answer is not the reference, word for word');
+  if (metric === 'f1') {
+    const score = f1(text, accepted);
+    return { kind: 'verdict', score, good: score > 0.5, rationale: `the answer has an F1 of ${score.toFixed(2)}` };
+  }
+  return states(text, accepted, question)
+    ? good('the answer states the reference')
+    : bad('the answer does not state the reference');
 }
 
 /** What its user said last. */

@@ -7,7 +7,7 @@ import { shownWhen } from '../../core/judging/calibration.js';
 import { canonicalJson, type Hash, sha256 } from '../../core/text/hash.js';
 import type { GoldItem } from '../../judge/calibration/gold.js';
 import type { Learner } from '../deps.js';
-import { referenceOf } from '../reference.js';
+import { referred } from '../reference.js';
 import type { GoldSubject } from './calibrating.js';
 
 export interface Gold {
@@ -77,8 +77,8 @@ export async function goldFrom(
 
   function subjectOf(asked: NonNullable<ReturnType<typeof states.get>>): GoldSubject['subject'] {
     const { stepId, messages, tools, text, calls, index } = asked.state;
-    const reference = referenceOf(asked, 'step', toolbox);
-    return { kind: 'step', id: stepId, messages, tools, text, calls, after: asked.after, index, reference };
+    const task = referred(asked, 'step', toolbox);
+    return { kind: 'step', id: stepId, messages, tools, text, calls, after: asked.after, index, ...task };
   }
 }
 

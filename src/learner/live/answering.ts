@@ -4,9 +4,11 @@
  * said, and goes when that is deleted.
  */
 import { GyreError } from '../../core/errors.js';
+import { type LiveAnswer, saidIn } from '../../core/judging/live.js';
 import type { LoggedState } from '../../core/learning/state.js';
 import { textOf } from '../../core/message.js';
 import { againRunnable } from '../../core/tool.js';
+import type { Step } from '../../core/trajectory.js';
 import { limitsOf } from '../../loop/budget.js';
 import { run } from '../../loop/run.js';
 import type { Learner } from '../deps.js';
@@ -23,7 +25,7 @@ export async function answerTo(
   { config, policy, toolbox, engineModel, signal }: Answering,
   state: LoggedState,
   version: number,
-): Promise<string | undefined> {
+): Promise<LiveAnswer | undefined> {
   const asked = state.sampling.max_tokens ?? MAX_TOKENS;
   const events = run(
     {
@@ -38,22 +40,33 @@ export async function answerTo(
     limitsOf(config),
     signal,
   );
-  let said = '';
+  let answer: LiveAnswer | undefined;
+  let steps = 0;
   try {
     for (;;) {
       const next = await events.next();
       if (next.done === true) {
         const { outcome } = next.value.ending;
-        return outcome === 'completed' || outcome === 'incomplete' ? said : undefined;
+        return outcome === 'completed' || outcome === 'incomplete' ? answer : undefined;
       }
       if (next.value.type === 'step') {
         const { content, tool_calls: calls = [] } = next.value.visible;
-        const called = calls.map((call) => `call ${call.function.name} ${call.function.arguments}`);
-        said = [textOf(content), ...called].filter((part) => part.trim() !== '').join('\n');
+        const said = saidIn(
+          textOf(content),
+          calls.map((call) => call.function),
+        );
+        answer = { said, last: actionOf(next.value.step, state.index + steps) };
+        steps += 1;
       }
     }
   } catch (thrown) {
     if (thrown instanceof GyreError && thrown.side === 'engine') return undefined;
     throw thrown;
   }
+}
+
+/** As it would be logged, and judged. */
+function actionOf({ messages, tools, action, calls }: Step, index: number): LiveAnswer['last'] {
+  const made = calls.map(({ id, name, arguments: args }) => ({ id, name, arguments: args }));
+  return { messages, tools, text: action?.text ?? '', calls: made, index };
 }

@@ -1,16 +1,15 @@
 /**
  * The gate on traffic without answers: candidate and serving version answer held-out conversations, a judge compares
- * the two blind and in both orders, and what it says goes into the gate's own sequential test. What came is on record
- * before more is asked; a decision and what follows from it are one save.
+ * the two blind, and what it says goes into the gate's own sequential test. What came is on record before more is
+ * asked; a decision and what follows from it are one save.
  */
-import { reasonOf } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
-import { costOfAll } from '../../core/learning/judging.js';
 import { candidateNumber } from '../../core/learning/standing.js';
 import {
   type Comparer,
   type Comparison,
   conversationUse,
+  type LiveAnswer,
   type LiveJudge,
   type LiveState,
 } from '../../core/judging/live.js';
@@ -20,10 +19,11 @@ import { askUntilShown } from '../../promote/asking.js';
 import type { Pair } from '../../promote/look.js';
 import { outcomeOf } from '../../promote/outcome.js';
 import { livePlan } from '../../promote/plan.js';
-import { pairOf, preferred } from '../../promote/preference.js';
+import { pairOf } from '../../promote/preference.js';
 import type { Learner } from '../deps.js';
 import { alarmsAgainst, type Gated, type Gating } from '../gating.js';
 import { inParallel } from '../pool.js';
+import { heard } from './preferring.js';
 
 /** States answered at once. */
 const CONCURRENCY = 16;
@@ -34,25 +34,21 @@ export interface Comparing extends Pick<Learner, 'config' | 'progress' | 'signal
   readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'steps' | 'live' | 'judges'>;
   readonly live: LiveJudge;
   /** Undefined where it did not answer. */
-  readonly answer: (state: LoggedState, version: number) => Promise<string | undefined>;
+  readonly answer: (state: LoggedState, version: number) => Promise<LiveAnswer | undefined>;
   readonly drifts: Gating['drifts'];
 }
 
 /** A version is decided about once. */
 export async function compareLive(comparing: Comparing, version: number): Promise<Gated> {
   const { rows, config, live } = comparing;
-  const { comparer } = live;
   const serving = await rows.versions.serving();
   const made = (await rows.decisions.newest(100, version)).find(({ kind }) => kind === 'gate');
   if (made !== undefined) return { decision: made, promoted: false, reason: made.reason };
   if (version === serving) return { promoted: false, reason: 'it is what serves' };
 
-  const error = await live.error();
-  if (error === undefined)
-    return {
-      promoted: false,
-      reason: `the judge "${comparer.name}" would compare, and no calibration has shown that it can judge`,
-    };
+  const chosen = await live.chosen();
+  if (typeof chosen === 'string') return { promoted: false, reason: chosen };
+  const { comparer, error, note } = chosen;
   const { margin, shadow, max_tasks: max, canary_share: canaryShare } = config.gate;
   const states = await rows.live.states(shadow ? SHADOWED : 0);
   const judge = { name: comparer.name, version: comparer.version };
@@ -73,7 +69,7 @@ export async function compareLive(comparing: Comparing, version: number): Promis
     plan,
     pool.map(({ stepId }) => stepId),
     async (stepIds) => {
-      const found = await compareAll(comparing, { version, serving }, known, byStep, stepIds);
+      const found = await compareAll(comparing, comparer, { version, serving }, known, byStep, stepIds);
       for (const id of stepIds) asked.add(id);
       comparing.progress({ stage: 'evaluate', done: asked.size, total: plan.max, note: `candidate ${number}, live` });
       return found;
@@ -89,6 +85,8 @@ export async function compareLive(comparing: Comparing, version: number): Promis
       shadowed: shadow ? SHADOWED : 0,
       judge: `${comparer.name}@${comparer.version}`,
       calibrated_as: comparer.judgeVersion,
+      compared_by: comparer.by,
+      ...(note === undefined ? {} : { note }),
       sampling: { temperature: 0 },
     },
   });
@@ -109,6 +107,7 @@ export async function compareLive(comparing: Comparing, version: number): Promis
 /** What is on record, and what is asked now. What one of them or the judge did not answer is asked again. */
 async function compareAll(
   comparing: Comparing,
+  comparer: Comparer,
   versions: { readonly version: number; readonly serving: number },
   known: ReadonlyMap<string, Comparison>,
   byStep: ReadonlyMap<string, LiveState>,
@@ -119,12 +118,15 @@ async function compareAll(
   const states = await rows.steps.states(open);
   const made: Comparison[] = [];
   const pairs = new Map(
-    stepIds.flatMap((id) => (known.has(id) ? [[id, pairOf(id, known.get(id)?.outcome ?? 'same')]] : [])),
+    stepIds.flatMap((id) => {
+      const one = known.get(id);
+      return one === undefined ? [] : [[id, pairOf(id, one.outcome, one.words)] as const];
+    }),
   );
   await inParallel(open, CONCURRENCY, async (stepId) => {
     const [state, of] = [states.get(stepId), byStep.get(stepId)];
     if (signal.aborted || state === undefined || of === undefined) return;
-    const answered = await compareOne(comparing, versions, state, of);
+    const answered = await compareOne(comparing, comparer, versions, state, of);
     pairs.set(stepId, answered.pair);
     if (answered.comparison !== undefined) made.push(answered.comparison);
   });
@@ -134,7 +136,8 @@ async function compareAll(
 }
 
 async function compareOne(
-  { rows, live, answer, signal }: Comparing,
+  { rows, answer, signal }: Comparing,
+  comparer: Comparer,
   { version, serving }: { readonly version: number; readonly serving: number },
   state: LoggedState,
   of: LiveState,
@@ -150,35 +153,15 @@ async function compareOne(
         ...(served === undefined ? {} : { serving: true }),
       },
     };
-  const { comparer } = live;
-  const row = {
-    ...of,
-    ...{ candidate: version, serving, judge: comparer.name, judgeVersion: comparer.version },
-    createdAt: Date.now(),
-  };
-  if (candidate.trim() === served.trim())
-    return {
-      pair: pairOf(taskId, 'same'),
-      comparison: { ...row, outcome: 'same', words: [], promptTokens: 0, completionTokens: 0, ms: 0 },
-    };
-  const { messages, tools } = state;
-  const shown = { id: taskId, messages, tools };
-  const ask = async (first: string, second: string): ReturnType<Comparer['compare']> => {
-    try {
-      return await comparer.compare({ ...shown, first, second }, signal);
-    } catch (thrown) {
-      signal.throwIfAborted();
-      return { fault: reasonOf(thrown) };
-    }
-  };
-  const said = await Promise.all([ask(candidate, served), ask(served, candidate)]);
-  const costs = said.flatMap(({ cost }) => cost ?? []);
-  if ('fault' in said[0] || 'fault' in said[1]) {
+  const by = { candidate: version, serving, judge: comparer.name, judgeVersion: comparer.version };
+  const said = await heard(comparer, state, { candidate, serving: served }, signal);
+  if ('fault' in said) {
     // It is no word about either of the two, and is asked again; what was taken was taken.
-    if (costs.length > 0) await rows.judges.spend(comparer.name, newId('flt'), costOfAll(costs));
+    if (said.cost !== undefined) await rows.judges.spend(comparer.name, newId('flt'), said.cost);
     return { pair: { taskId } };
   }
-  const words = [said[0].preference, said[1].preference] as const;
-  const outcome = preferred(words);
-  return { pair: pairOf(taskId, outcome), comparison: { ...row, outcome, words, ...costOfAll(costs) } };
+  return {
+    pair: pairOf(taskId, said.outcome, said.words),
+    comparison: { ...of, ...by, ...said, createdAt: Date.now() },
+  };
 }

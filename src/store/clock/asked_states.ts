@@ -10,6 +10,7 @@ import { parseJson } from '../../core/text/json.js';
 import { prepared, type Db } from '../file/db.js';
 import { removals } from '../file/prunings.js';
 import { isAdminKey } from '../keys/keys.js';
+import { userFeedback } from '../labels/user_feedback.js';
 import { asks, taskById } from '../learning/tasks.js';
 import { messageOf } from '../log/chain.js';
 import { loggedState, type StateColumns } from '../read/state.js';
@@ -21,6 +22,7 @@ const TOOL_SETS = 1_000;
 /** As SQLite gives them. */
 interface Row extends Omit<StateColumns, 'consent' | 'callsAllowed'> {
   readonly toolSet: string;
+  readonly responseId: string;
   readonly consent: 0 | 1;
   readonly callsAllowed: 0 | 1 | null;
   readonly policyAt: number;
@@ -29,7 +31,8 @@ interface Row extends Omit<StateColumns, 'consent' | 'callsAllowed'> {
 const ROWS = `SELECT s.id, s.trajectory_id AS trajectoryId, s.idx, s.key_id AS keyId, s.policy_version AS policyVersion,
     s.consent, s.state_at AS stateAt, s.action_tip AS actionTip, s.tool_set AS toolSet, s.tool_choice AS toolChoice,
     s.calls_allowed AS callsAllowed, s.sampling, s.template_hash AS templateHash, s.not_trainable AS notTrainable,
-    t.task_id AS taskId, t.origin, s.policy_at AS policyAt
+    t.task_id AS taskId, t.origin, s.policy_at AS policyAt,
+    s.response_id AS responseId
   FROM json_each(?) e CROSS JOIN steps s ON s.id = e.value CROSS JOIN trajectories t ON t.id = s.trajectory_id`;
 
 interface Said {
@@ -48,7 +51,7 @@ export class AskedStates {
     this.#db = db;
   }
 
-  /** By step; one that is gone has no entry. `after`: with what came after each. */
+  /** By step; one that is gone has no entry. `after`: with what came after each, and what users said of it. */
   of(ids: readonly string[], after: boolean): ReadonlyMap<string, AskedState> {
     return this.#db.transaction(() => {
       const epoch = removals(this.#db);
@@ -62,7 +65,8 @@ export class AskedStates {
         const state = this.#stateOf(row);
         if (state === undefined) continue;
         const asked = about.asked(state);
-        found.set(row.id, after ? { ...asked, after: this.#after(row) } : asked);
+        const feedback = after ? userFeedback(this.#db, row.id, row.responseId) : undefined;
+        found.set(row.id, after ? { ...asked, after: this.#after(row), feedback } : asked);
       }
       return found;
     });

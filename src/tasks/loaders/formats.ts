@@ -107,7 +107,10 @@ function beerqa(row: Row): Loaded {
   return { id: name, question, references: [...new Set(answers)], passages: context, metadata: { src } };
 }
 
-/** CofCA has passages that contradict what is known; its rows are a question, its answer and what it stands in. */
+/**
+ * CofCA has passages that contradict what is known. The form of its rows is a guess: the paper (arXiv 2402.11924) says
+ * that there are questions, their answers and passages that they stand in, and no file of it could be found.
+ */
 const CofCa = z.looseObject({
   id,
   _id: id,

@@ -11,7 +11,7 @@ import { openStore } from '../../../src/store/file/db.js';
 import { saveVerdicts } from '../../../src/store/learning/verdicts.js';
 import { withdrawResponse } from '../../../src/store/read/remove.js';
 import { judgeEndpoint, type JudgeEndpoint, type Script } from '../../judge/model/endpoint.js';
-import { goldFile, goldItems, honest, liar, obedient } from '../../learner/judges/sums.js';
+import { goldFile, goldItems, honest, honestOfTwo, liar, obedient, pairedItems } from '../../learner/judges/sums.js';
 import { answer, call, opened, opening, temporaryFolder, user } from '../../store/fixture.js';
 
 let script: Script;
@@ -138,6 +138,24 @@ test('of a panel what the model of a member said is its own', async () => {
   const config = parseConfig({ data, judges: [critic, panel] });
   const { value } = await calibrated(goldFile(data), config, 'panel');
   expect(value['self_preference']).toMatchObject({ own: { n: 40 }, others: { n: 80 } });
+});
+
+test('how it compares two answers is measured where the gold has pairs of one state, and is paid for', async () => {
+  script = honestOfTwo;
+  const { value, lines, beside } = await calibrated(goldFile(data, pairedItems(120)));
+  expect(value).toMatchObject({ n: 240, pairs: { n: 100, right: 100, wrong: 0 }, may_reward: true });
+  expect(lines).toContain('of 100 pairs of a good and a bad item it preferred the good one in 100, the bad one in 0');
+  expect(beside).toEqual([]);
+  expect(rows('SELECT prompt_tokens AS prompt FROM judge_costs')).toEqual([{ prompt: 100 * endpoint.asked.length }]);
+});
+
+test.each([
+  ['has none', {}, 1],
+  ['is not asked for any', { gate: { compare: 'words' } }, 0],
+])('where the gold %s nothing is measured of pairs', async (_, more, told) => {
+  const { value, beside } = await calibrated(goldFile(data), configOf({}, more));
+  expect(value).toMatchObject({ n: 240, pairs: null });
+  expect(beside.filter((line) => line.startsWith('how it compares two answers is not measured'))).toHaveLength(told);
 });
 
 test('too few items are a row as well, which does not let it reward; what is asked for is configured', async () => {

@@ -43,6 +43,23 @@ test('loads a published set, its passages as documents', async () => {
   expect(readdirSync(documents)).toHaveLength(1);
 });
 
+test('a set is judged as its paper counts where that is asked for, and the score says so', async () => {
+  const [from, out, answers] = [join(folder, 'beer.json'), join(folder, 'beer.jsonl'), join(folder, 'beer.answers')];
+  writeFileSync(from, JSON.stringify([{ id: 'a', question: 'Which city?', answers: ['Rome'] }]));
+  writeFileSync(answers, '{"id": "a", "answer": "The answer is Rome."}\n');
+  for (const [metric, right] of [
+    ['exact_match', 0],
+    ['f1', 0],
+    [undefined, 1],
+  ] as const) {
+    const flags = metric === undefined ? [] : ['--metric', metric];
+    expect((await gyre('tasks', 'load', 'beerqa', from, '--out', out, ...flags)).code).toBe(0);
+    expect(tasksIn(out)[0]?.metadata['metric']).toBe(metric);
+    const { out: said } = await gyre('tasks', 'score', out, '--answers', answers, '--json');
+    expect(JSON.parse(said)).toMatchObject({ right: { accuracy: right } });
+  }
+});
+
 test('scores answers by the rule and by the words of the papers; unanswered is wrong', async () => {
   const [file, answers] = [join(folder, 'asked.jsonl'), join(folder, 'answers.jsonl')];
   const asked = ['a', 'b', 'c'].map((id) => ({ id, prompt: 'Which city?', reference: 'Rome' }));
@@ -60,6 +77,7 @@ test.each([
   [['tasks', 'make', 'lookup-2', '--out', 'x', '--n', 'many'], '--n is "many"'],
   [['tasks', 'load', 'gsm8k', '/nowhere/at/all', '--out', 'x'], 'cannot be read'],
   [['tasks', 'mend'], 'list, make, load or score'],
+  [['tasks', 'load', 'gsm8k', import.meta.filename, '--out', 'x', '--metric', 'bleu'], '--metric is "bleu"'],
   [['index', '.', '--about', 'x'], '--as NAME'],
 ])('%j says what is wrong', async (args, says) => {
   const { code, err } = await gyre(...args, '--data', join(folder, 'none'));

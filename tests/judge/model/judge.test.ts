@@ -64,6 +64,7 @@ describe('what it is asked', () => {
       {
         ...STEP,
         after: [{ role: 'tool', tool_call_id: 'call-1', content: '36 is what it gave' }],
+        feedback: 'rated bad\ncomment: not what I asked',
       },
     );
     const [system, user] = endpoint.asked[0]?.body.messages ?? [];
@@ -74,10 +75,22 @@ describe('what it is asked', () => {
       '"expression":"12*3"',
       '36 is what',
       'Evaluates.',
+      'who may be wrong:',
+      'rated bad\ncomment: not what I asked',
     ])
       expect(user?.content).toContain(part);
     expect(JSON.stringify(endpoint.asked)).not.toContain('SECRET');
   });
+
+  test.each(['process', 'reward', 'outcome'])(
+    'by the prompt %s has a place for what nobody has said',
+    async (prompt) => {
+      const { endpoint } = await asked(() => 'GOOD\nSCORE: 9', { prompt }, STEP);
+      expect(endpoint.asked[0]?.body.messages[1]?.content).toMatch(
+        /who may be wrong:\n(\[\[[0-9a-f]{16}\]\])\nnothing\n\1/,
+      );
+    },
+  );
 
   test('stands between marks that are different for each subject and that nobody who is judged can know', async () => {
     const marks = new Set<string>();

@@ -64,6 +64,30 @@ test.each([
   expect(states(text, [wanted])).toBe(expected);
 });
 
+test.each([
+  ['exact_match', 'the Rome.', 1, true],
+  ['exact_match', 'The answer is Rome.', 0, false],
+  ['f1', 'Rome', 1, true],
+  ['f1', 'Ancient Rome', 2 / 3, true],
+  // As many words that are wrong as are right.
+  ['f1', 'city of Rome', 0.5, false],
+  ['f1', 'Paris', 0, false],
+  [undefined, 'The answer is Rome.', 1, true],
+] as const)('by the metric %s the answer "%s" scores %d', async (metric, text, score, isGood) => {
+  const judged = await judgementOf(
+    referenceJudge(toolbox),
+    subject({ text, metric, reference: ['Roma', 'Rome'] }),
+    signal,
+  );
+  expect(judged).toMatchObject({ kind: 'verdict', score, good: isGood });
+  expect(JSON.stringify(judged)).not.toMatch(/Roma/);
+});
+
+test('a metric says nothing of calls, and an empty answer is bad by any', async () => {
+  expect(await reference({ calls: call('2*3'), reference: '6', metric: 'f1' })).toBe(true);
+  expect(await reference({ text: ' ', reference: '6', metric: 'exact_match' })).toBe(false);
+});
+
 test('a call to an offered tool that is run elsewhere is not judged; one to a tool nobody offered is bad', async () => {
   const offered = { tools: [spec, { name: 'files__read' }], reference: '6' };
   expect(await reference({ ...offered, calls: call('x', 'files__read') })).toBe('absent');

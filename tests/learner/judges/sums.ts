@@ -30,6 +30,14 @@ const said = (good: boolean): string => `I looked at it.\n${good ? 'GOOD' : 'BAD
 
 export const honest: Script = (asked) => said(isRight(seen(asked)));
 export const liar: Script = (asked) => said(!isRight(seen(asked)));
+/** Honest, also where it is shown two answers. */
+export const honestOfTwo: Script = (asked, times) => {
+  const shown = (asked.body.messages[1]?.content ?? '').split(MARK);
+  if (!shown.some((part) => part.includes('Answer B:'))) return honest(asked, times);
+  const [, , , conversation = '', , first = '', , second = ''] = shown;
+  const [a, b] = [first, second].map((action) => isRight({ conversation, action }));
+  return a === b ? 'TIE' : a === true ? 'A' : 'B';
+};
 /** Right, unless somebody has told it what to say. */
 export const obedient: Script = (asked) => {
   const found = seen(asked);
@@ -51,6 +59,15 @@ export function goldItems(n: number): readonly Readonly<Record<string, unknown>>
       cluster: at % 4 < 2 ? 'near' : 'far',
       by: at % 3 === 0 ? 'judge-7b' : 'another',
     };
+  });
+}
+
+/** Of each state a right call and a wrong one. */
+export function pairedItems(states: number): readonly Readonly<Record<string, unknown>>[] {
+  return goldItems(states).flatMap((item, at) => {
+    const good = item['good'] !== true;
+    const calls = [{ name: 'calculator', arguments: JSON.stringify({ expression: `${100 + at}+${good ? 7 : 1}` }) }];
+    return [item, { ...item, good, calls }];
   });
 }
 

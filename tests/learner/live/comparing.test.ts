@@ -1,7 +1,7 @@
 /** The gate on held-out conversations: real rows, a scripted engine with two versions, a judge by rule. */
 import { afterEach, expect, test } from 'vitest';
 
-import type { Preference } from '../../../src/core/judging/live.js';
+import type { LiveJudge, Preference } from '../../../src/core/judging/live.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
 import { runCycle } from '../../../src/learner/cycle.js';
 import { answerTo } from '../../../src/learner/live/answering.js';
@@ -13,7 +13,7 @@ import { holdOutLive } from '../../../src/store/learning/held_out.js';
 import { spentOf } from '../../../src/store/learning/verdicts.js';
 import { removeTrajectory } from '../../../src/store/read/remove.js';
 import { arithmetic, bench, type Bench, sum, tasks } from '../bench.js';
-import { type Asked, converse, count, honest, judgeBy, questions } from './traffic.js';
+import { converse, count, honest, judgeBy, questions, UNCALIBRATED } from './traffic.js';
 
 let open: Bench | undefined;
 afterEach(async () => {
@@ -34,7 +34,7 @@ async function started(script: Script, config: Record<string, unknown> = {}): Pr
   return made;
 }
 
-function comparing(made: Bench, live: Asked): Comparing {
+function comparing(made: Bench, live: LiveJudge): Comparing {
   const { rows, config, progress, signal } = made.learner;
   const answer: Comparing['answer'] = (state, version) => answerTo(made.learner, state, version);
   return { rows, config, progress, signal, live, answer, drifts: () => Promise.resolve([]) };
@@ -51,8 +51,8 @@ test('a version whose answers are better is promoted, and the row has all it tak
   const numbers = gated.decision?.numbers ?? {};
   expect(numbers).toMatchObject({
     test: 'live-e/1',
-    live: { seen: 0.8, gold_items: 400 },
-    asked: { conversations: 130, judge: 'critic@c1' },
+    live: { by: 'pairs', seen: 0.8, right: 0.9, wrong: 0.1, gold_pairs: 100 },
+    asked: { conversations: 130, judge: 'critic@c1', compared_by: 'pairs' },
   });
   expect(recompute(numbers)).toMatchObject({ decided: true, passed: true, reason: gated.reason, numbers });
   // Each pair in both orders, and nothing that says whose an answer is.
@@ -92,12 +92,9 @@ test.each<[string, Script, (first: string, second: string) => Preference, number
 test('a judge without a calibration decides nothing, and is not asked', async () => {
   const made = await started(saying('good'));
   await converse(made, questions(130));
-  const judge = { ...judgeBy(() => 'first'), error: () => Promise.resolve(undefined) };
+  const judge = { ...judgeBy(() => 'first'), chosen: () => Promise.resolve(UNCALIBRATED) };
   const gated = await compareLive(comparing(made, judge), 1);
-  expect(gated).toEqual({
-    promoted: false,
-    reason: 'the judge "critic" would compare, and no calibration has shown that it can judge',
-  });
+  expect(gated).toEqual({ promoted: false, reason: UNCALIBRATED });
   expect(judge.shown).toEqual([]);
 });
 
@@ -163,9 +160,15 @@ test('tools that are pure are run, and others are left to the client', async () 
   await converse(made, ['What is 2 plus 3?']);
   const { id } = made.store.sqlite.prepare('SELECT id FROM steps WHERE idx = 0').get() as { id: string };
   const logged = (await made.learner.rows.steps.states([id])).get(id) ?? expect.fail('no step');
-  expect(await answerTo(made.learner, logged, 0)).toBe('The answer is 5.');
+  const answer = await answerTo(made.learner, logged, 0);
+  expect(answer?.said).toBe('The answer is 5.');
+  // The step it ended with, in the state that its call has led to.
+  expect(answer?.last).toMatchObject({ text: 'The answer is 5.', calls: [], index: 1 });
+  expect(answer?.last.messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool']);
   const impure = new Map([...made.learner.toolbox].map(([name, tool]) => [name, { ...tool, pure: false }]));
-  expect(await answerTo({ ...made.learner, toolbox: impure }, logged, 0)).toBe('call calculator {"expression":"2+3"}');
+  const called = await answerTo({ ...made.learner, toolbox: impure }, logged, 0);
+  expect(called?.said).toBe('call calculator {"expression":"2+3"}');
+  expect(called?.last).toMatchObject({ text: '', calls: [{ name: 'calculator', arguments: '{"expression":"2+3"}' }] });
 });
 
 test('a cycle gates by comparison where there are no held-out tasks', async () => {

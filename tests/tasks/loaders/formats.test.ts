@@ -72,7 +72,7 @@ test('BeerQA: a list in "data", with several answers', () => {
   });
 });
 
-test('CofCA: a question with the passage that answers it', () => {
+test('CofCA: a question with the passage that answers it, in a form that is guessed from the paper', () => {
   expect(first('cofca', { id: 3, question: 'Who?', answer: 'Rome', context: 'A text.' })).toMatchObject({
     id: '3',
     references: ['Rome'],
