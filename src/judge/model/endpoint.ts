@@ -21,7 +21,7 @@ export const LONGEST_BACK_OFF_MS = 60_000;
 /** The client's own clock would count what is waited for; the longest that a timer can be set to. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1;
 
-export type Fetch = (url: Parameters<typeof fetch>[0], init?: Parameters<typeof fetch>[1]) => Promise<Response>;
+type Fetch = (url: Parameters<typeof fetch>[0], init?: Parameters<typeof fetch>[1]) => Promise<Response>;
 
 export interface EndpointOptions {
   /** With or without `/v1`. */
