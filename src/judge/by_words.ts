@@ -3,8 +3,8 @@
  * calibration says of it holds, and there is no other answer, no order and nobody's name to go by.
  *
  * Of an answer it judges the step that it ended with, in the state that this was taken in: the calls before it and
- * what they gave are in that state. Its errors are known for one action; for several of which all have to be good they would
- * be others, and the more the longer an answer is.
+ * what they gave are in that state. Its errors are known for one action; for several of which all have to be good they
+ * would be others, and the more the longer an answer is.
  */
 import type { WordComparer } from '../core/judging/live.js';
 import type { Judge, Subject } from '../core/learning/judging.js';

@@ -16,5 +16,5 @@ export interface PairNumbers {
   readonly faults: number;
 }
 
-/** With fewer it is not known how a judge compares: what it sees of a difference is known to some 0.3 then, at worst. */
+/** With fewer it is not known how a judge compares: the part of a difference that it sees is known to 0.3 then. */
 export const LEAST_PAIRS = 50;
