@@ -32,8 +32,8 @@ const NUMBERED: readonly Numbered[] = [
     ...VERSION,
     file: `${RULES}/reference.ts`,
     parts: [`${RULES}/reference.ts`, `${RULES}/judgements.ts`, `${RULES}/answers/`],
-    number: '7',
-    hash: 'dde8aa8d6a266d15',
+    number: '8',
+    hash: 'df98882adb0a5cd3',
   },
   {
     judge: 'follows_observation',
@@ -46,7 +46,7 @@ const NUMBERED: readonly Numbered[] = [
       `${RULES}/answers/`,
     ],
     number: '2',
-    hash: '29c8344d383ec11b',
+    hash: '4fe91560fe73376d',
   },
   {
     judge: 'well_formed',
@@ -54,7 +54,7 @@ const NUMBERED: readonly Numbered[] = [
     file: `${RULES}/well_formed.ts`,
     parts: [`${RULES}/well_formed.ts`, `${RULES}/judgements.ts`],
     number: '1',
-    hash: '3d00907124a68ef5',
+    hash: '95d0db118596bc3a',
   },
   {
     judge: 'signals',
@@ -78,7 +78,7 @@ const NUMBERED: readonly Numbered[] = [
       `${MODEL}/judge.ts#shuffledPlaces`,
     ],
     number: '1',
-    hash: 'f65cc5795d5b91ed',
+    hash: 'b29b9ae477422f11',
   },
   {
     judge: 'a model that compares',
@@ -91,7 +91,7 @@ const NUMBERED: readonly Numbered[] = [
       `${MODEL}/compare.ts#preferenceOf`,
     ],
     number: '1',
-    hash: '8b5e8e7fc45f1478',
+    hash: 'd2320d4fb6beedee',
   },
   {
     judge: 'one that is trained here',
@@ -125,7 +125,7 @@ const NUMBERED: readonly Numbered[] = [
     file: 'src/learner/judges/rollout.ts',
     parts: ['src/learner/judges/rollout.ts#rolledOut', 'src/learner/judges/rollout.ts#taken'],
     number: '1',
-    hash: '83b0c816100a1d91',
+    hash: '1fa3a41447cf54bb',
   },
   {
     judge: 'a panel',
@@ -139,7 +139,7 @@ const NUMBERED: readonly Numbered[] = [
       `${PANEL}/judge.ts#saidBy`,
     ],
     number: '1',
-    hash: '807fab003658c856',
+    hash: 'fbddd5fe6b0f73ff',
   },
 ];
 

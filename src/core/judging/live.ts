@@ -59,8 +59,8 @@ interface Compares {
 }
 
 /**
- * Is shown both answers, in one order. What cannot be understood is a tie; where it could not be asked it says why, with
- * what was taken until then.
+ * Is shown both answers, in one order. What cannot be understood is a tie; where it could not be asked it says why,
+ * with what was taken until then.
  */
 export interface PairComparer extends Compares {
   readonly by: 'pairs';

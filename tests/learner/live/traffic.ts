@@ -10,8 +10,8 @@ import { ruleIn } from '../../../src/learner/states.js';
 import { fold } from '../../../src/store/states/fold.js';
 import { type Bench } from '../bench.js';
 
-export const ERROR: JudgeError = { by: 'pairs', right: 0.9, wrong: 0.1, n: 100 };
-export const WORD_ERROR: JudgeError = { by: 'words', falseAccept: 0.1, falseReject: 0.1, n: 400 };
+const ERROR: JudgeError = { by: 'pairs', right: 0.9, wrong: 0.1, n: 100 };
+const WORD_ERROR: JudgeError = { by: 'words', falseAccept: 0.1, falseReject: 0.1, n: 400 };
 export const UNCALIBRATED = 'the judge "critic" would compare, and no calibration has shown that it can judge';
 
 /** Each in a conversation of its own, answered by version 0 as a client's request. */
