@@ -209,7 +209,7 @@ const nameOf: NonNullable<Script> = ({ body }) => ({
   text: body.model === 'base' ? 'base' : 'v1',
 });
 
-test('users who correct are heard; of who only looks whether it is an action, or of nobody, nothing is told', async () => {
+test('users who correct are heard; who knows only what an action looks like tells nothing', async () => {
   const made = await started(nameOf);
   const silent = await asked(made, 'Nobody says anything of this.');
   const corrected = await asked(made, 'And of this?', 'No, that is wrong.');
