@@ -96,7 +96,7 @@ export async function alarmsAgainst(
 }
 
 /** What was wrong with one update is in all that were made on it. */
-export function alarmsAmong(updates: readonly Update[]): readonly string[] {
+function alarmsAmong(updates: readonly Update[]): readonly string[] {
   return [...new Set(updates.flatMap(({ alarms }) => alarms.map(({ name }) => name)))];
 }
 

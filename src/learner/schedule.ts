@@ -6,6 +6,7 @@ import type { Cycle } from '../core/learning/cycle.js';
 import { asGyreError, GyreError } from '../core/errors.js';
 import { type CycleOptions, runCycle } from './cycle.js';
 import type { Learner } from './deps.js';
+import { watchDrift } from './judges/drifting.js';
 import { JudgeTending } from './judges/learned.js';
 import { judgeLog } from './judging.js';
 import { harmIn, lookAtCanary } from './live/canary.js';
@@ -62,7 +63,11 @@ async function watch(learner: Learner): Promise<void> {
   await judgeLog(learner);
   const release = await learner.rows.lock.take('cycle', 'a look at the canary');
   try {
-    const looked = await lookAtCanary(learner);
+    const looked = await lookAtCanary({
+      rows: learner.rows,
+      config: learner.config,
+      drifts: (versions) => watchDrift(learner, versions),
+    });
     if (looked?.ended !== true) return;
     await learner.decided();
     const head = await learner.rows.versions.head();

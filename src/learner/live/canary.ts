@@ -8,13 +8,18 @@ import { candidateNumber } from '../../core/learning/standing.js';
 import type { LearningStore } from '../../core/ports.js';
 import { canaryPlan, canaryResult } from '../../promote/canary.js';
 import type { Learner } from '../deps.js';
-import { alarmsAmong } from '../gating.js';
+import { alarmsAgainst, type Gating } from '../gating.js';
 
 /** A conversation is read so long after it began: by then its client has said what it thinks of it, if it does. */
 const SETTLED_MS = 15 * 60_000;
 
 export interface Watching extends Pick<Learner, 'config'> {
   readonly rows: Pick<LearningStore, 'versions' | 'decisions' | 'evaluations' | 'live'>;
+}
+
+export interface Looking extends Watching {
+  /** How the judges that reward do on the actions of these versions. */
+  readonly drifts: Gating['drifts'];
 }
 
 /** What became of a look. */
@@ -50,7 +55,7 @@ export async function beginCanary(
 
 /** Reads what has settled, and decides where that is enough. Undefined where no canary goes on. */
 export async function lookAtCanary(
-  { rows, config }: Watching,
+  { rows, config, drifts }: Looking,
   now: number = Date.now(),
   settledMs: number = SETTLED_MS,
 ): Promise<Looked | undefined> {
@@ -63,8 +68,11 @@ export async function lookAtCanary(
   }
   while (await rows.live.read(canary, now - settledMs));
   const plan = canaryPlan(canary.candidate, config.gate.canary_conversations, canary.gateId !== undefined);
-  const alarms = alarmsAmong(await rows.versions.updates(canary.version));
-  const result = canaryResult(plan, await rows.live.outcomes(canary), alarms);
+  const outcomes = await rows.live.outcomes(canary);
+  // Judges are measured once, where it ends: what they found is in the same row.
+  if (!canaryResult(plan, outcomes, []).decided) return { canary, promoted: false, ended: false };
+  const alarms = await alarmsAgainst({ rows, drifts }, canary.version, canary.against);
+  const result = canaryResult(plan, outcomes, alarms);
   if (!result.decided) return { canary, promoted: false, ended: false };
   const { passed, reason, numbers } = result;
   const { version, against } = canary;

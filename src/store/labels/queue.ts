@@ -48,11 +48,7 @@ export function queued(db: Db, count: number, random: () => number = Math.random
       .filter(([, doubt]) => of(doubt) > 0)
       .sort(([, a], [, b]) => of(b) - of(a))
       .map(([id]) => id);
-  const reasons = [
-    by(({ against }) => Number(against)),
-    by(({ disputed }) => Number(disputed)),
-    by(({ unsure }) => unsure),
-  ];
+  const reasons = [by(({ against }) => against), by(({ disputed }) => Number(disputed)), by(({ unsure }) => unsure)];
   const all = shuffled([...rows.keys()], random);
   const [taken, clusters, conversations] = [new Set<string>(), new Map<string, number>(), new Set<string>()];
   const next = (list: readonly string[]): string | undefined => {
@@ -111,8 +107,8 @@ function clusterOf(row: Row | undefined): string {
 }
 
 interface Doubt {
-  /** A user says otherwise than a judge. */
-  readonly against: boolean;
+  /** A user says otherwise than a judge, in words (1) or by what was done next (as sure as that is). */
+  readonly against: number;
   readonly disputed: boolean;
   /** From 0 to 1. */
   readonly unsure: number;
@@ -145,10 +141,13 @@ function doubtOf(words: readonly Said[]): Doubt {
   const told = words.filter(({ judge, good }) => good !== null && judge !== 'person');
   const judges = told.filter(({ judge }) => judge !== 'feedback' && judge !== 'signals');
   const user = told.find(({ judge }) => judge === 'feedback');
+  const signals = told.find(({ judge }) => judge === 'signals');
+  const isDenied = (word: Said | undefined): boolean =>
+    word !== undefined && judges.some(({ good }) => good !== word.good);
   const knowing = judges.filter(({ judge }) => !SAYS_LITTLE.has(judge));
   const surest = Math.max(0, ...knowing.map(({ score, confidence }) => confidence ?? Math.abs(2 * (score ?? 0.5) - 1)));
   return {
-    against: user !== undefined && judges.some(({ good }) => good !== user.good),
+    against: isDenied(user) ? 1 : isDenied(signals) ? (signals?.confidence ?? 0) : 0,
     disputed: new Set(judges.filter(({ judge }) => judge !== 'well_formed').map(({ good }) => good)).size > 1,
     unsure: knowing.length === 0 ? UNTOLD : 1 - surest,
   };

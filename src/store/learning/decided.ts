@@ -38,16 +38,12 @@ export function writeDecided(
     `SELECT id, judge, score, good, rationale, created_at AS createdAt FROM verdicts
       WHERE subject_kind = ? AND subject_id = ?`,
   ).all(kind, id);
-  const failed = prepared<[string, string], { judge: string }>(
-    db,
-    'SELECT judge FROM judge_attempts WHERE subject_kind = ? AND subject_id = ?',
-  ).all(kind, id);
   const words = said.map(({ score, good, ...rest }) => ({
     ...rest,
     score: score ?? undefined,
     good: good === null ? undefined : good === 1,
   }));
-  const unheard = new Set(failed.map(({ judge }) => judge));
+  const unheard = failedAt(db, kind, id);
   const { verdict, place, right, rightKind, unknown } = deciding(words, judges, unheard);
   const told = rightKind === 'person' ? couldTell(words, judges, unheard) : right !== undefined;
   prepared(
@@ -68,6 +64,15 @@ export function writeDecided(
     news: Number(gradable !== undefined),
     unknown: unknown.length,
   });
+}
+
+/** Judges that were asked about it and could not answer: they will be asked again. */
+export function failedAt(db: Db, kind: SubjectKind, id: string): ReadonlySet<string> {
+  const failed = prepared<[string, string], { judge: string }>(
+    db,
+    'SELECT judge FROM judge_attempts WHERE subject_kind = ? AND subject_id = ?',
+  ).all(kind, id);
+  return new Set(failed.map(({ judge }) => judge));
 }
 
 /** Subjects that are decided about anew in one transaction. */

@@ -7,7 +7,7 @@ import { prepared, type Db } from '../file/db.js';
 import { consented } from '../learning/consent.js';
 import { decided, servingVersion } from '../learning/decisions.js';
 import { type HeldOut, heldOutOf, liveHoldoutOf } from '../learning/held_out.js';
-import { isNewest } from '../learning/verdicts.js';
+import { wentOf } from './went.js';
 
 /** Steps that are read in one transaction. */
 const AT_ONCE = 500;
@@ -140,50 +140,6 @@ function readOne(db: Db, canary: Canary, heldOut: HeldOut, row: StepRow): void {
     failed: Number(went.failed),
     createdAt: Date.now(),
   });
-}
-
-/** Those whose word is heard before what is decided of all: the client's own, and people's. */
-const HEARD_FIRST = ['person', 'feedback'] as const;
-
-function wentOf(db: Db, trajectoryId: string): Pick<CanaryOutcome, 'score' | 'source' | 'failed'> {
-  const failed =
-    prepared<[{ id: string }]>(
-      db,
-      `SELECT 1 FROM steps WHERE trajectory_id = @id AND not_trainable IN ('engine_error', 'malformed_call')
-        UNION ALL SELECT 1 FROM steps s JOIN responses r ON r.id = s.response_id
-          WHERE s.trajectory_id = @id AND r.outcome = 'failed' AND r.stop_reason = 'engine_error' LIMIT 1`,
-    ).get({ id: trajectoryId }) !== undefined;
-  for (const judge of HEARD_FIRST) {
-    const score = meanOf(db, SAID_BY, { id: trajectoryId, judge });
-    if (score !== undefined) return { score, source: judge, failed };
-  }
-  const thumbs = meanOf(db, 'SELECT (value + 1) / 2 AS score FROM feedback WHERE trajectory_id = @id', {
-    id: trajectoryId,
-  });
-  if (thumbs !== undefined) return { score: thumbs, source: 'feedback', failed };
-  const score = meanOf(db, DECIDED, { id: trajectoryId });
-  const source = prepared<[{ id: string }], { judge: string }>(
-    db,
-    `SELECT judge FROM (${DECIDED}) GROUP BY judge ORDER BY count(*) DESC, judge LIMIT 1`,
-  ).get({ id: trajectoryId })?.judge;
-  return score === undefined ? { failed } : { score, source, failed };
-}
-
-const SUBJECTS = `(SELECT 'step' AS kind, id FROM steps WHERE trajectory_id = @id
-  UNION SELECT 'response', response_id FROM steps WHERE trajectory_id = @id)`;
-
-const SAID_BY = `SELECT v.score FROM ${SUBJECTS} o JOIN verdicts v ON v.subject_kind = o.kind AND v.subject_id = o.id
-  WHERE v.judge = @judge AND v.score IS NOT NULL AND v.good IS NOT NULL AND ${isNewest('v')}`;
-
-const DECIDED = `SELECT d.judge, d.good + 0.0 AS score FROM ${SUBJECTS} o
-  JOIN decided d ON d.subject_kind = o.kind AND d.subject_id = o.id WHERE d.good IS NOT NULL`;
-
-function meanOf(db: Db, sql: string, of: Record<string, string>): number | undefined {
-  const row = prepared<[Record<string, string>], { mean: number | null }>(
-    db,
-    `SELECT avg(score) AS mean FROM (${sql}) WHERE score IS NOT NULL`,
-  ).get(of);
-  return row?.mean ?? undefined;
 }
 
 /** In the order in which they were read. */

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 
 import type { Task } from '../../../src/core/learning/task.js';
+import type { Progress } from '../../../src/learner/deps.js';
 import { type GenerateOptions, generateMissing, type Generation } from '../../../src/learner/generating.js';
 import type { EngineRequest, Reply } from '../../fakes/engine.js';
 import { adder } from '../../fakes/gateway.js';
@@ -61,9 +62,17 @@ test.each([3, 7, 10])('stopped at its request number %i it goes on where it was,
   await expect(generate(made, TWO, { each: 4, parallel: 2 })).rejects.toThrow('stopped');
   const before = whole(made);
   expect(before).toBeLessThan(8);
-  const learner = { ...made.learner, signal: new AbortController().signal };
+  const told: (readonly [number, number])[] = [];
+  const learner = {
+    ...made.learner,
+    signal: new AbortController().signal,
+    progress: ({ done, total }: Progress) => void told.push([done, total]),
+  };
   const rest = await generateMissing(learner, TWO, { each: 4, version: 0, parallel: 2 });
   expect(rest).toMatchObject({ there: before, trajectories: 8 });
+  // What was there counts from the first word, and each that comes is told once.
+  const left = 8 - Number(before);
+  expect(told).toEqual(Array.from({ length: left + 1 }, (_, at) => [Number(before) + at, 8]));
   expect(whole(made)).toBe(8);
 });
 

@@ -3,9 +3,15 @@ import { afterEach, expect, test } from 'vitest';
 
 import { parseConfig } from '../../../src/core/config.js';
 import { GYRE_POLICY } from '../../../src/core/learning/policy_name.js';
+import type { Drift } from '../../../src/core/judging/drift.js';
 import type { Canary } from '../../../src/core/judging/live.js';
+import { declaredJudges, JUDGES } from '../../../src/core/learning/deciding.js';
+import type { Judge } from '../../../src/core/learning/judging.js';
 import type { LearningStore } from '../../../src/core/ports.js';
-import { beginCanary, harmIn, lookAtCanary, type Looked, type Watching } from '../../../src/learner/live/canary.js';
+import { ruleJudges } from '../../../src/judge/rules/rules.js';
+import type { Learner } from '../../../src/learner/deps.js';
+import { judgeLog } from '../../../src/learner/judging.js';
+import { beginCanary, harmIn, lookAtCanary, type Looked, type Looking } from '../../../src/learner/live/canary.js';
 import { recomputeCanary } from '../../../src/promote/canary.js';
 import { followed } from '../../../src/store/clock/followed.js';
 import { learningStore } from '../../../src/store/clock/open.js';
@@ -27,21 +33,24 @@ afterEach(async () => {
 interface Made {
   readonly gateway: Gateway;
   readonly rows: LearningStore;
-  readonly watching: Watching;
+  readonly watching: Looking;
   readonly canary: Canary;
 }
 
+type Script = NonNullable<Parameters<typeof startGateway>[0]>['script'];
+
 /** Version 1 answers half of the conversations. */
-async function started(
-  script: NonNullable<Parameters<typeof startGateway>[0]>['script'] = ({ body }) => ({ text: body.model }),
-  gateId?: string,
-): Promise<Made> {
+async function started(script: Script = ({ body }) => ({ text: body.model }), gateId?: string): Promise<Made> {
   const made = (gateway = await startGateway({ script }));
   const { db } = made.store;
   holdOutLive(db, 0);
   saveVersion(db, GYRE_POLICY, { version: 1, kind: 'trained', parent: 0, metrics: {}, createdAt: Date.now() });
   const rows = learningStore(db, GYRE_POLICY);
-  const watching = { rows, config: parseConfig({ gate: { canary_share: 0.5, canary_conversations: 40 } }) };
+  const watching = {
+    rows,
+    config: parseConfig({ gate: { canary_share: 0.5, canary_conversations: 40 } }),
+    drifts: () => Promise.resolve([]),
+  };
   const canary = (await beginCanary(watching, 1, gateId)) ?? expect.fail('no canary');
   made.serving.setCanary(followed(db, GYRE_POLICY).canary);
   return { gateway: made, rows, watching, canary };
@@ -169,4 +178,84 @@ test('there is one at a time', async () => {
   const made = await started();
   expect(await beginCanary(made.watching, 2, undefined)).toBeUndefined();
   expect(await made.rows.live.canary()).toEqual(made.canary);
+});
+
+/** Asks a question, and lets its user say something next. */
+async function asked(made: Made, question: string, next?: string): Promise<Answered> {
+  const first = await ask(made, question);
+  if (next === undefined) return first;
+  const said = await made.gateway.post({
+    model: 'gyre',
+    messages: [
+      { role: 'user', content: question },
+      { role: 'assistant', content: first.version === 1 ? 'v1' : 'base' },
+      { role: 'user', content: next },
+    ],
+  });
+  await said.arrayBuffer();
+  return first;
+}
+
+/** As the schedule has it: the log is judged before each look. */
+async function judgedLook(made: Made, judges: Learner['judges'], declared: Learner['declared']) {
+  await made.gateway.log.flush();
+  const rows = learningStore(made.gateway.store.db, GYRE_POLICY, declared);
+  const signal = new AbortController().signal;
+  await judgeLog({ rows, judges, declared, toolbox: new Map(), signal, progress: () => undefined });
+  return look(made);
+}
+
+const nameOf: NonNullable<Script> = ({ body }) => ({
+  text: body.model === 'base' ? 'base' : 'v1',
+});
+
+test('users who correct are heard; who knows only what an action looks like tells nothing', async () => {
+  const made = await started(nameOf);
+  const silent = await asked(made, 'Nobody says anything of this.');
+  const corrected = await asked(made, 'And of this?', 'No, that is wrong.');
+  await judgedLook(made, ruleJudges(new Map()), JUDGES);
+  const outcomes = await made.rows.live.outcomes(made.canary);
+  expect(outcomes.map(({ arm, score, source }) => [arm, score, source])).toEqual([
+    [silent.version === 1 ? 'candidate' : 'serving', undefined, undefined],
+    [corrected.version === 1 ? 'candidate' : 'serving', 0.2, 'signals'],
+  ]);
+});
+
+test('judges that may reward are heard before what the log says, and those that may not are not', async () => {
+  for (const calibrated of [true, false]) {
+    const made = await started(nameOf);
+    const critic: Judge = {
+      ...{ name: 'critic', kind: 'model', version: '1' },
+      judge: (subjects) =>
+        Promise.resolve(subjects.map(() => ({ kind: 'verdict', score: 0.9, good: true, rationale: '' }))),
+    };
+    const declared = declaredJudges({
+      rewards: ['person', 'critic', 'reference'],
+      configured: [critic],
+      calibrated: new Set(calibrated ? ['critic'] : []),
+    });
+    await asked(made, 'What of this?', 'No, that is wrong.');
+    await judgedLook(made, [...ruleJudges(new Map()), critic], declared);
+    const [outcome] = await made.rows.live.outcomes(made.canary);
+    expect(outcome).toMatchObject(calibrated ? { score: 1, source: 'critic' } : { score: 0.2, source: 'signals' });
+    await made.gateway.close();
+  }
+});
+
+test('a candidate that pleases more is held back where a judge that rewards has drifted on it', async () => {
+  const made = await started();
+  const of: number[] = [];
+  const drift: Drift = {
+    ...{ version: 1, judge: 'critic', judgeVersion: '1', measure: 'outcome', n: 40, value: 0.7 },
+    ...{ ci95: [0.6, 0.8], bound: 0.3, alarm: true, createdAt: 0 },
+  };
+  const drifts: Looking['drifts'] = (versions) => {
+    of.push(...versions);
+    return Promise.resolve([drift]);
+  };
+  const looked = await rated({ ...made, watching: { ...made.watching, drifts } }, (version) => version === 1);
+  expect(looked).toMatchObject({ promoted: false, decision: { passed: false } });
+  expect(looked.decision?.numbers).toMatchObject({ stopped: 'alarm', alarms: ['drift_outcome (critic on version 1)'] });
+  // Measured once, of both.
+  expect(new Set(of)).toEqual(new Set([0, 1]));
 });

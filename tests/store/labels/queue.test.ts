@@ -161,3 +161,22 @@ test('two steps of one conversation are asked only where there are no others', a
   }
   expect(new Set(queued(o.store.db, 9, chosen).map(({ id }) => id))).toEqual(new Set(conversations.keys()));
 });
+
+test('what was done next counts against a judge as a user does, behind what users said', async () => {
+  const o = opened();
+  const sure: string[] = [];
+  for (let at = 0; at < 20; at += 1) sure.push(await one(o, 'the same words'));
+  const rated = await answer(o.log, opening([user('the same words')]), [{ text: 'rated' }]);
+  const [corrected, praised] = [await one(o, 'the same words'), await one(o, 'the same words')];
+  const against = rated.steps[0]?.id ?? '';
+  saveJudged(o.store.db, {
+    verdicts: [
+      ...sure.flatMap((id) => [says(id, 'reference', 1), says(id, 'signals', 0.65, { confidence: 0.3 })]),
+      ...[says(against, 'reference', 0), says(corrected, 'reference', 1), says(praised, 'reference', 0)],
+      ...[says(corrected, 'signals', 0.2, { confidence: 0.6 }), says(praised, 'signals', 0.65, { confidence: 0.3 })],
+    ],
+    faults: [],
+  });
+  addFeedback(o.store.db, { responseId: rated.opening.responseId, keyId: '', within: undefined, value: 1 });
+  expect(queued(o.store.db, 3, chosen).map(({ id }) => id)).toEqual([against, corrected, praised]);
+});

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { type Message, textOf } from '../../../src/core/message.js';
+import { capOf } from '../../../src/core/learning/task.js';
 import type { Tool } from '../../../src/core/tool.js';
 import { states } from '../../../src/judge/rules/answers/states.js';
 import { Draw } from '../../../src/tasks/draw.js';
@@ -55,11 +56,12 @@ describe.each(FAMILIES.map((family) => [family.name, family] as const))('the fam
     expect(make(family, 8, SIZES).tasks).not.toEqual(tasks);
   });
 
-  it('asks as many as are wanted, each once, with its tools and its name', () => {
+  it('asks as many as are wanted, each once, with its tools, its name and its cap of steps', () => {
     expect(tasks.map(({ split }) => split).filter((split) => split === 'heldout')).toHaveLength(SIZES.heldout);
     expect(new Set(tasks.map(({ messages }) => question(messages))).size).toBe(SIZES.train + SIZES.heldout);
     expect(new Set(tasks.map(({ id }) => id)).size).toBe(tasks.length);
-    for (const task of tasks) expect([task.tools, task.metadata['family']]).toEqual([family.tools, name]);
+    for (const task of tasks)
+      expect([task.tools, task.metadata['family'], capOf(task)]).toEqual([family.tools, name, family.steps]);
   });
 
   it('has no name and no number in both parts, and wordings that are held out', () => {
