@@ -206,9 +206,11 @@ describe('a set-up that is interrupted', () => {
   async function hanging(): Promise<{ readonly run: Run; readonly pip: number }> {
     write('hang', '');
     const run = start();
-    while (!existsSync(join(root, 'hung'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    // The file is there before its line is.
+    const said = (): string => (existsSync(join(root, 'hung')) ? readFileSync(join(root, 'hung'), 'utf8').trim() : '');
+    while (said() === '') await new Promise((resolve) => setTimeout(resolve, 20));
     rmSync(join(root, 'hang'));
-    return { run, pip: Number(readFileSync(join(root, 'hung'), 'utf8')) };
+    return { run, pip: Number(said()) };
   }
   async function gone(pid: number): Promise<void> {
     while (startTime(pid) !== '') await new Promise((resolve) => setTimeout(resolve, 20));
