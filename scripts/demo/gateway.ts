@@ -1,5 +1,5 @@
 /** The gateway under demonstration: a child process like any user's, talked to over its own surface only. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
@@ -68,6 +68,12 @@ export async function verb(args: readonly string[]): Promise<void> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`gyre ${args[0] ?? ''} ended with code ${code}`);
+}
+
+/** Makes a key in the data folder that these flags name; the key. */
+export function addKey(name: string, role: 'admin' | 'client', folder: readonly string[]): string {
+  const args = [MAIN, 'keys', 'add', name, '--role', role, ...folder];
+  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim();
 }
 
 /** One call of the gateway's own routes. */

@@ -6,10 +6,8 @@
  *
  *   npm run live -- [--minutes 60] [--seed 1] [--tasks 400] [--out live-report]
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { stringify } from 'yaml';
@@ -19,7 +17,7 @@ import type { CycleView, LearningStatus, ListedVersion } from '../../src/core/le
 import { paired, type PairedDifference } from '../../src/promote/interval.js';
 import { type Answer, ask } from '../demo/clients.js';
 import { family } from '../demo/family.js';
-import { api, type Gateway, startGateway, verb } from '../demo/gateway.js';
+import { addKey, api, type Gateway, startGateway, verb } from '../demo/gateway.js';
 import { type User, user, USERS } from './users.js';
 
 const { values } = parseArgs({
@@ -30,7 +28,6 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'live-report' },
   },
 });
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const LOOK_MS = 2_000;
 /** Minutes without the end of a cycle after which learning counts as stopped. */
 const STILL_MINUTES = 15;
@@ -66,10 +63,8 @@ async function main(): Promise<void> {
   writeFileSync(config, stringify({ learning: { max_states: 32, min_steps: 32, rate: 4e-4, heldout: file } }));
   const folder = ['--data', data, '--config', config];
   await verb(['learn', '--tasks', file, '--cycles', '0', ...folder]);
-  const add = (name: string, role: string): string =>
-    execFileSync(process.execPath, [MAIN, 'keys', 'add', name, '--role', role, ...folder], { encoding: 'utf8' }).trim();
-  const admin = add('admin', 'admin');
-  const keys = USERS.map((name) => [name, add(name, 'client')] as const);
+  const admin = addKey('admin', 'admin', folder);
+  const keys = USERS.map((name) => [name, addKey(name, 'client', folder)] as const);
 
   const start = async (learn: string): Promise<Gateway> => {
     const served = await startGateway(['--port', '0', ...folder, '--learn', learn], (line) => print(`  ${line}`));

@@ -5,6 +5,7 @@ import type { LearningStatus } from '../../src/core/learning/views.js';
 import { ask } from '../demo/clients.js';
 import { api, type Gateway } from '../demo/gateway.js';
 import { label } from './labels.js';
+import { cycleSaid } from './measure.js';
 
 export interface Labelling {
   readonly labels: number;
@@ -98,7 +99,7 @@ async function learn(
       const { last, running, waiting_for: reason } = await api<LearningStatus>(gateway, 'GET', '/gyre/v1/status');
       if (last !== null && !ended.has(last.id)) {
         ended.set(last.id, last.note);
-        tell(`cycle ${last.state}, mean reward ${last.counts['mean_reward']?.toFixed(3) ?? '-'}: ${last.note}`);
+        tell(cycleSaid(last));
         waits = false;
       } else if (running === null && / more states /.test(reason)) waits = false;
       else if (running === null && /^(a gate|a judge)/.test(reason)) {

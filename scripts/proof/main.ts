@@ -7,10 +7,8 @@
  *   npm run proof -- [--from labels] [--seed 1] [--minutes 15] [--labels 1000] [--wordings same|new] [--uncalibrated]
  *   npm run proof -- --from thumbs [--seed 1] [--minutes 40] [--bad-key]
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { stringify } from 'yaml';
@@ -19,7 +17,7 @@ import type { Task } from '../../src/core/learning/task.js';
 import type { LearningStatus } from '../../src/core/learning/views.js';
 import { seeded } from '../../src/tasks/draw.js';
 import { family } from '../demo/family.js';
-import { api, type Gateway, startGateway } from '../demo/gateway.js';
+import { addKey, api, type Gateway, startGateway } from '../demo/gateway.js';
 import { byLabels, labelledSettings } from './labelled.js';
 import { measure, said } from './measure.js';
 import { byThumbs, thumbSettings } from './thumbs.js';
@@ -36,7 +34,6 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'proof-report' },
   },
 });
-const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const USERS = ['ann', 'bob', 'cat', 'dan'];
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -72,11 +69,9 @@ async function main(): Promise<void> {
   const began = performance.now();
   const tell = (line: string): void => print(`${((performance.now() - began) / 60_000).toFixed(1)} min: ${line}`);
   const random = seeded(seed + 1);
-  const add = (name: string, role: string): string =>
-    execFileSync(process.execPath, [MAIN, 'keys', 'add', name, '--role', role, ...folder], { encoding: 'utf8' }).trim();
-  const keys = from === 'thumbs' ? USERS.map((name) => add(name, 'client')) : [];
-  const badKey = from === 'thumbs' && values['bad-key'] ? add('mal', 'client') : undefined;
-  const admin = from === 'thumbs' ? add('admin', 'admin') : undefined;
+  const keys = from === 'thumbs' ? USERS.map((name) => addKey(name, 'client', folder)) : [];
+  const badKey = from === 'thumbs' && values['bad-key'] ? addKey('mal', 'client', folder) : undefined;
+  const admin = from === 'thumbs' ? addKey('admin', 'admin', folder) : undefined;
 
   const served = await startGateway(['--port', '0', ...folder, '--learn', 'on'], (line) => print(`  ${line}`));
   const gateway: Gateway = { ...served, key: admin };

@@ -1,4 +1,5 @@
 /** What came of it: a version beside the model as it was, on questions that neither judge nor policy has seen. */
+import type { CycleView } from '../../src/core/learning/views.js';
 import type { Task } from '../../src/core/learning/task.js';
 import { paired, type PairedDifference } from '../../src/promote/interval.js';
 import { type Answer, ask } from '../demo/clients.js';
@@ -58,6 +59,10 @@ export async function measure(
   } finally {
     await served.stop();
   }
+}
+
+export function cycleSaid({ state, counts, note }: CycleView): string {
+  return `cycle ${state}, mean reward ${counts['mean_reward']?.toFixed(3) ?? '-'}: ${note}`;
 }
 
 export function said({ version, numbers, patterns, failed }: Measured): string[] {

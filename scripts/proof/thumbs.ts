@@ -1,8 +1,9 @@
 /** Users rate what they are given, some of them wrongly, and one of them always; nobody says what is right. */
 import type { Task } from '../../src/core/learning/task.js';
-import type { CycleView, LearningStatus, ListedVersion } from '../../src/core/learning/views.js';
+import type { LearningStatus, ListedVersion } from '../../src/core/learning/views.js';
 import { type Answer, ask } from '../demo/clients.js';
 import { api, type Gateway } from '../demo/gateway.js';
+import { cycleSaid } from './measure.js';
 
 export interface Rating {
   readonly minutes: number;
@@ -84,8 +85,4 @@ export async function byThumbs(
 async function rate(user: Gateway, { responseId, failed }: Answer, good: boolean): Promise<void> {
   if (failed || responseId === undefined) return;
   await api(user, 'POST', '/v1/feedback', { response_id: responseId, value: good ? 1 : -1 });
-}
-
-function cycleSaid({ state, counts, note }: CycleView): string {
-  return `cycle ${state}, mean reward ${counts['mean_reward']?.toFixed(3) ?? '-'}: ${note}`;
 }

@@ -27,9 +27,9 @@ def small(config: Any) -> Any:
     """
     result = copy.deepcopy(config)
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    keys = min(2, getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
-    shared = config.num_attention_heads > (getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
-    heads = keys * 2 if shared else keys
+    all_keys = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    keys = min(2, all_keys)
+    heads = keys * 2 if config.num_attention_heads > all_keys else keys
     kinds = getattr(config, "layer_types", None)
     changes = {
         "num_hidden_layers": 2,
